@@ -1,0 +1,32 @@
+# make sweep   sets everything up, then searches: make sweep ARGS="--trials 8 --data PATH"
+# make test    sets everything up, then lint, types and tests
+# make lock    pins requirements*.txt again
+
+PYTHON ?= python3
+PACKAGES := datasets trainable analysis search
+LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+.PHONY: sweep test lock
+
+sweep: .venv/installed
+	.venv/bin/python -m search.run --trials 50 $(ARGS)
+
+test: .venv/installed-test
+	.venv/bin/ruff check --quiet .
+	.venv/bin/ruff format --check --quiet .
+	.venv/bin/mypy $(PACKAGES)
+	.venv/bin/python -m pytest $(ARGS)
+
+lock: .venv/installed-test
+	$(LOCK) requirements.txt --output-file requirements.lock
+	$(LOCK) requirements-test.txt --output-file requirements-test.lock
+
+# The stamps are older than a changed lock file, so that a changed requirement installs again.
+.venv/installed: requirements.lock
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+.venv/installed-test: requirements-test.lock .venv/installed
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@

@@ -1,0 +1,105 @@
+"""`best/` in the sweep's folder: the weights of the best trial, with all that it takes to predict with them."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load as read_safetensors
+
+from analysis.record import Record, SweepError
+from trainable.config import TrialConfig
+from trainable.loop import on_device, predict_logits
+from trainable.models import MEAN, STD, build
+from trainable.state import written_whole
+
+
+@dataclass(frozen=True)
+class Best:
+    """A trained model.
+
+    Attributes:
+      trial: the number of the trial it comes from.
+      image_size: height and width in pixels.
+      weights: safetensors.
+    """
+
+    trial: int
+    config: TrialConfig
+    classes: tuple[str, ...]
+    image_size: tuple[int, int]
+    weights: bytes
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """(N, classes) float32 of (N, H, W, 3) uint8 pixels of this size, on a GPU where there is one."""
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        config = self.config if self.config.pretrained is None else replace(self.config, pretrained=False)
+        model = build(config, len(self.classes), self.image_size).to(device)
+        model.load_state_dict(read_safetensors(self.weights))
+        if any(parameter.ndim == 4 for parameter in model.parameters()):
+            model = model.to(memory_format=torch.channels_last)  # as in training, so that the numbers are the same
+        return predict_logits(config, model, on_device(images, device))
+
+
+def write_best(record: Record) -> Best | None:
+    """Writes `best/model.safetensors` and `best/config.json`; None, and nothing written, where no trial is COMPLETE.
+
+    Raises:
+      SweepError: the best trial's weights are not there.
+    """
+    trial = record.best
+    if trial is None:
+        return None
+    if trial.weights is None:
+        raise SweepError(f"{trial.folder}: holds no best.safetensors, the weights of the best trial; restore the file")
+    weights = trial.weights.read_bytes()
+    folder = record.folder / "best"
+    folder.mkdir(exist_ok=True)
+    about = {
+        "trial": trial.number,
+        "metric": record.metric,
+        "value": trial.value,
+        "epoch": trial.best_epoch,
+        "config": trial.config,
+        "classes": record.classes,
+        "image_size": record.settings["image_size"],
+        "mean": MEAN,
+        "std": STD,
+        "sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    with written_whole(folder / "model.safetensors") as partial:
+        partial.write_bytes(weights)
+    with written_whole(folder / "config.json") as partial:
+        partial.write_text(json.dumps(about, indent=1) + "\n")
+    return read_best(record.folder)
+
+
+def read_best(sweep: Path) -> Best:
+    """What `write_best` wrote into a sweep's folder.
+
+    Raises:
+      SweepError: it is not there, or is damaged.
+    """
+    folder = sweep / "best"
+    try:
+        about = json.loads((folder / "config.json").read_text())
+        weights = (folder / "model.safetensors").read_bytes()
+        is_whole = about["sha256"] == hashlib.sha256(weights).hexdigest()
+        best = Best(
+            trial=about["trial"],
+            config=TrialConfig.from_dict(about["config"]),
+            classes=tuple(about["classes"]),
+            image_size=(about["image_size"][0], about["image_size"][1]),
+            weights=weights,
+        )
+    except FileNotFoundError as error:
+        raise SweepError(f"{error.filename}: is not there; it is written once a trial is COMPLETE") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise SweepError(
+            f"{folder / 'config.json'}: is damaged ({error}); remove {folder}, run the sweep again"
+        ) from None
+    if not is_whole:
+        raise SweepError(f"{folder}: model.safetensors is not the one of config.json; run the sweep again")
+    return best

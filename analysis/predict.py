@@ -1,0 +1,151 @@
+"""Predict the label of each image with the best model of a sweep.
+
+    python -m analysis.predict SWEEP                        # the test images of its data
+    python -m analysis.predict SWEEP --images FOLDER        # or a .zip, or a manifest beside its images
+
+Writes `id,label`, a row an image, and prints where.
+"""
+
+import csv
+import io
+import sys
+from itertools import zip_longest
+from pathlib import Path
+
+import click
+import numpy as np
+
+from analysis.best import Best, read_best
+from analysis.record import Record, SweepError
+from datasets.images import Split, load, load_images
+from datasets.manifest import DataError, predictions_table, shown
+from trainable.state import written_whole
+
+SHOWN = 5  # differences in a message
+
+
+class PredictionError(Exception):
+    """Predictions that do not fit the images they are of; the message shows the first differences."""
+
+
+@click.command(help=__doc__.split("\n")[0] if __doc__ else None)
+@click.argument("sweep", type=click.Path(path_type=Path))
+@click.option(
+    "--images", type=click.Path(path_type=Path), help="A folder, a .zip or a manifest; default: the test split."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write; default: in the sweep's folder.")
+@click.option("--probabilities", is_flag=True, help="A column a class as well, p(CLASS).")
+def main(sweep: Path, images: Path | None, out: Path | None, probabilities: bool) -> None:
+    try:
+        best = read_best(sweep)
+        if images is None:
+            split, submission_ids = _test_split(Record(sweep), best)
+        else:
+            split, submission_ids = load_images(images, best.image_size), None
+        out = out or sweep / _default_name(images, probabilities)
+        if not out.parent.is_dir():
+            raise PredictionError(f"--out {out}: its folder does not exist; make it first")
+        write_predictions(best, split, submission_ids, out, probabilities)
+    except (SweepError, DataError, PredictionError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        sys.exit(4)
+    print(f"{out}: {len(split.ids):,} predictions of trial {best.trial}")
+
+
+def write_predictions(
+    best: Best, split: Split, submission_ids: tuple[str, ...] | None, out: Path, probabilities: bool = False
+) -> None:
+    """Writes `id,label` in the order of the split; `out` appears only after its bytes were checked.
+
+    Args:
+      submission_ids: of the sample submission, the same as the split's in any order; None where there is none.
+      probabilities: adds a column `p(CLASS)` for each class.
+
+    Raises:
+      PredictionError: the ids are not those of the sample submission.
+    """
+    logits = best.logits(split.images)
+    labels = [best.classes[index] for index in logits.argmax(axis=1)]
+    if probabilities:
+        table = _with_probabilities(split.ids, labels, logits, best.classes)
+    else:
+        table = predictions_table(split.ids, labels)
+    check_predictions(table, split.ids, submission_ids, best.classes)
+    with written_whole(out) as partial:
+        partial.write_bytes(table)
+
+
+def check_predictions(
+    table: bytes, ids: tuple[str, ...], submission_ids: tuple[str, ...] | None, classes: tuple[str, ...]
+) -> None:
+    """Raises:
+    PredictionError: header, number, order, an id or a label is not what it must be.
+    """
+    header, *rows = csv.reader(io.StringIO(table.decode(), newline=""), strict=True)
+    if header[:2] != ["id", "label"]:
+        raise PredictionError(f"predictions: header must be `id,label`, got {shown(','.join(header))}")
+    pairs = zip_longest([row[0] for row in rows], ids)
+    wrong = [
+        f"row {number} has {_or_none(got)} for {_or_none(want)}"
+        for number, (got, want) in enumerate(pairs, 1)
+        if got != want
+    ]
+    _raise_for(
+        wrong, f"predictions: there must be one for each of the {len(ids)} images in their order, got {len(rows)}"
+    )
+    wrong = [f"{shown(row[0])} has {shown(row[1])}" for row in rows if row[1] not in classes]
+    _raise_for(wrong, "predictions: labels must be classes of the sweep")
+    if submission_ids is not None:
+        wrong = [f"{shown(name)} is in the test split alone" for name in sorted(set(ids) - set(submission_ids))]
+        wrong += [f"{shown(name)} is in the sample submission alone" for name in sorted(set(submission_ids) - set(ids))]
+        if len(ids) != len(submission_ids):
+            wrong.append(f"{len(ids)} predictions for {len(submission_ids)} rows")
+        _raise_for(wrong, "predictions: ids must be those of the sample submission; mend it or the test manifest")
+
+
+def _raise_for(wrong: list[str], rule: str) -> None:
+    if wrong:
+        more = [f"... and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
+        raise PredictionError("\n".join([rule] + [f"  {line}" for line in wrong[:SHOWN] + more]))
+
+
+def _or_none(name: str | None) -> str:
+    return "nothing" if name is None else shown(name)
+
+
+def _with_probabilities(ids: tuple[str, ...], labels: list[str], logits: np.ndarray, classes: tuple[str, ...]) -> bytes:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares = shifted / shifted.sum(axis=1, keepdims=True)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["id", "label", *(f"p({label})" for label in classes)])
+    for name, label, row in zip(ids, labels, shares, strict=True):
+        writer.writerow([name, label, *(f"{share:.6f}" for share in row)])
+    return text.getvalue().encode()
+
+
+def _test_split(record: Record, best: Best) -> tuple[Split, tuple[str, ...] | None]:
+    """The test images of the sweep's data, and the ids of its sample submission."""
+    settings = record.settings
+    data = load(Path(settings["data"]), **{"seed": settings["seed"]} | settings["data_options"])
+    if data.fingerprint != settings["fingerprint"]:
+        rule = "is not what the sweep was run on (its fingerprint differs)"
+        raise DataError([f"{settings['data']}: {rule}; restore it, or give the images with --images"])
+    if data.test is None:
+        raise DataError([f"{settings['data']}: has no test split; give the images with --images"])
+    return data.test, data.submission_ids
+
+
+def _default_name(images: Path | None, probabilities: bool) -> str:
+    what = "probabilities" if probabilities else "predictions"
+    if images is None:
+        return f"{what}.csv"
+    name = images.resolve().stem if images.is_file() else images.resolve().name
+    return f"{what}-{name}.csv"
+
+
+if __name__ == "__main__":
+    main()

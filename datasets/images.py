@@ -1,0 +1,196 @@
+"""Images decoded once, checked, kept as numpy uint8."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from datasets.checks import check_files, check_labels, same_bytes, sizes_found
+from datasets.layout import Listing, check_ids, find_splits, list_folder, list_table
+from datasets.manifest import DataError, read_table
+from datasets.read import Read, first_size, read_images
+from datasets.source import Source
+
+MAX_SIDE = 4000  # px; 16 million pixels
+CUT = 0.15  # of train, where the data has no validation split
+
+
+@dataclass(frozen=True)
+class Split:
+    """Some images of one kind, in the order of their manifest.
+
+    Attributes:
+      ids: N names, byte for byte as the manifest has them.
+      images: (N, H, W, 3) uint8, RGB.
+      labels: (N,) int64 indices into the classes; None for the test split.
+    """
+
+    ids: tuple[str, ...]
+    images: np.ndarray
+    labels: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Attributes:
+    classes: labels as they were written, sorted (as numbers where all are whole numbers).
+    test: None where the data has no test split.
+    submission_ids: the ids of the sample submission in its order; None where there is none.
+    fingerprint: sha256 over each (split, id, label, sha256 of the file), in order, and the settings that change pixels.
+    notes: what a person should know (a split that was cut, a missing test split), a sentence each.
+    """
+
+    train: Split
+    valid: Split
+    test: Split | None
+    classes: tuple[str, ...]
+    submission_ids: tuple[str, ...] | None
+    fingerprint: str
+    notes: tuple[str, ...]
+
+    def for_training(self) -> "Dataset":
+        """Without the test split: what a worker needs."""
+        return replace(self, test=None)
+
+
+def load(
+    path: Path,
+    image_size: int | None = None,
+    limit_train: int | None = None,
+    limit_valid: int | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Reads and checks a whole data set, in either layout, from a folder or a .zip.
+
+    Args:
+      image_size: side in px to which every image is resized; None demands one common size.
+      limit_train: images kept of the train split, the same share of each class; None keeps all.
+      limit_valid: the same of the validation split.
+      seed: of the validation split that is cut where there is none, and of the limits.
+
+    Raises:
+      DataError: with all problems found.
+    """
+    problems: list[str] = []
+    notes: list[str] = []
+    if image_size is not None and not 1 <= image_size <= MAX_SIDE:
+        raise DataError([f"--image-size must be 1 to {MAX_SIDE} px, got {image_size}"])
+    with Source(path) as source:
+        listings, submission_ids = find_splits(source, problems, notes)
+        classes = check_labels(path, listings, problems)
+        check_files(listings, problems)
+        if "test" not in listings:
+            notes.append("No test split: no prediction file will be written.")
+        if not problems:
+            listings = _cut_and_limit(listings, limit_train, limit_valid, seed, problems, notes)
+        size = (image_size, image_size) if image_size is not None else first_size(source, listings)
+        resizes = image_size is not None
+        reads = {split: read_images(source, listing, size, resizes) for split, listing in listings.items()}
+    for read in reads.values():
+        problems.extend(read.problems)
+    if sizes := sizes_found(reads.values()):
+        notes.append(f"Images of several sizes: {sizes}.")
+        if not resizes:
+            problems.append(f"{path}: images must have one size, got {sizes}; give --image-size to resize them")
+    if problems:
+        raise DataError(problems)
+
+    notes.extend(same_bytes(listings, reads))
+    index = {label: number for number, label in enumerate(classes)}
+    splits = {split: _split(listing, reads[split].images, index) for split, listing in listings.items()}
+    return Dataset(
+        train=splits["train"],
+        valid=splits["validation"],
+        test=splits.get("test"),
+        classes=classes,
+        submission_ids=submission_ids,
+        fingerprint=_fingerprint(listings, reads, image_size),
+        notes=tuple(notes),
+    )
+
+
+def load_images(path: Path, size: tuple[int, int]) -> Split:
+    """New images without labels, resized to (H, W) px.
+
+    Args:
+      path: a folder or a .zip (every file with an image's suffix, the ids being the relative names, sorted), or a
+        manifest, .txt or .csv, beside its images (its ids in its order; labels are not used).
+
+    Raises:
+      DataError: with every image that is missing or bad, or for a path with no image at all.
+    """
+    problems: list[str] = []
+    is_table = path.is_file() and path.suffix.lower() in (".txt", ".csv")
+    with Source(path.parent if is_table else path) as source:
+        if is_table:
+            folders = sorted({name.rpartition("/")[0] + "/" for name in source.files if "/" in name})
+            listing = list_table(source, read_table(path.read_bytes(), str(path)), ["", *folders], problems, [])
+        else:
+            listing = list_folder(source)
+            check_ids(source, listing, problems)
+        read = read_images(source, listing, size, resizes=True)
+    problems.extend(read.problems)
+    if not listing.ids and not problems:
+        problems.append(f"{path}: there must be an image, got none by its suffix; check the path")
+    if problems:
+        raise DataError(problems)
+    return Split(listing.ids, read.images, None)
+
+
+def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """`count` sorted row numbers with each label's share kept, and each label there where `count` allows.
+
+    With generators in the same state, a larger count only adds rows.
+    """
+    shuffled = rng.permutation(len(labels))
+    rank = np.empty(len(labels))
+    for label in np.unique(labels):
+        rows = shuffled[labels[shuffled] == label]
+        rank[rows] = np.arange(len(rows)) / len(rows)
+    return np.sort(shuffled[np.argsort(rank[shuffled], kind="stable")[:count]])
+
+
+def _cut_and_limit(
+    listings: dict[str, Listing],
+    limit_train: int | None,
+    limit_valid: int | None,
+    seed: int,
+    problems: list[str],
+    notes: list[str],
+) -> dict[str, Listing]:
+    """With a validation split cut from train where there is none, then with at most so many images."""
+    listings = dict(listings)
+    train = listings["train"]
+    classes = len(set(train.labels or ()))
+    if "validation" not in listings:
+        labels = np.array(train.labels)
+        rows = stratified(labels, max(round(CUT * len(labels)), classes), np.random.default_rng([seed, 0]))
+        listings["train"] = train.take(np.setdiff1d(np.arange(len(labels)), rows))
+        listings["validation"] = train.take(rows)
+        notes.append(f"No validation split: {len(rows)} of {len(labels)} train images were set aside (seed {seed}).")
+    for split, limit in (("train", limit_train), ("validation", limit_valid)):
+        if limit is not None and limit < classes:
+            flag = "--limit-train" if split == "train" else "--limit-valid"
+            problems.append(f"{flag} must be at least the number of classes, {classes}, got {limit}; raise it")
+        elif limit is not None and limit < len(listings[split].ids):
+            notes.append(f"Only {limit} of {len(listings[split].ids)} {split} images are used (seed {seed}).")
+            rows = stratified(np.array(listings[split].labels), limit, np.random.default_rng([seed, 1]))
+            listings[split] = listings[split].take(rows)
+    return listings
+
+
+def _split(listing: Listing, images: np.ndarray, index: dict[str, int]) -> Split:
+    labels = None if listing.labels is None else np.array([index[label] for label in listing.labels], np.int64)
+    return Split(listing.ids, images, labels)
+
+
+def _fingerprint(listings: dict[str, Listing], reads: dict[str, Read], image_size: int | None) -> str:
+    digest = hashlib.sha256(json.dumps(["image_size", image_size]).encode())
+    for split, listing in listings.items():
+        for name, label, file in zip(
+            listing.ids, listing.labels or [None] * len(listing.ids), reads[split].digests, strict=True
+        ):
+            digest.update(json.dumps([split, name, label, file]).encode())
+    return digest.hexdigest()

@@ -1,0 +1,136 @@
+"""What a data set looks like, as one PNG: images of each class, how many there are, of which size.
+
+python -m datasets.look data/ --out look.png
+"""
+
+import sys
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+
+from datasets.decode import resize
+from datasets.images import Dataset, Split, load
+from datasets.manifest import DataError, shown
+
+COLUMNS = 8  # images a class
+MAX_ROWS = 30  # classes
+TILE, CELL = 96, 104  # px: the longer side of a drawn image, and the square it stands in
+COLOURS = {"train": "#3b6fb6", "validation": "#e0912f"}
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default="look.png", show_default=True, help="The PNG to write.")
+@click.option("--image-size", type=int, help="Side in px to resize to; needed where the images differ in size.")
+def main(data: Path, out: Path, image_size: int | None) -> None:
+    """Draws samples, class counts and sizes of DATA, a folder or a .zip."""
+    try:
+        dataset = load(data, image_size)
+    except DataError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    draw(dataset, title=data.name or str(data)).savefig(out, format="png", dpi=120, facecolor="white")
+    print(out)
+    for line in summary(dataset):
+        print(line)
+
+
+def summary(dataset: Dataset) -> list[str]:
+    """A line a split, then the notes."""
+    lines = []
+    for name, split in _splits(dataset).items():
+        count, height, width, _ = split.images.shape
+        line = f"{name}: {count:,} images, {width}x{height} px"
+        if split.labels is not None:
+            per_class = np.bincount(split.labels, minlength=len(dataset.classes))
+            line += f", {len(dataset.classes)} classes of {per_class.min():,} to {per_class.max():,}"
+        lines.append(line)
+    return [*lines, *dataset.notes]
+
+
+def draw(dataset: Dataset, title: str) -> Figure:
+    """A row a class: its name, some of its train images, its share of each labelled split."""
+    classes = dataset.classes[:MAX_ROWS]
+    cell_inches, head_inches, foot_inches = 0.72, 1.0 + 0.22 * len(dataset.notes), 0.6
+    width, height = cell_inches * COLUMNS + 5.6, cell_inches * len(classes) + head_inches + foot_inches
+    figure = Figure(figsize=(width, height))
+    bottom, tall = foot_inches / height, cell_inches * len(classes) / height
+
+    samples = figure.add_axes((1.5 / width, bottom, cell_inches * COLUMNS / width, tall))
+    mosaic = _mosaic(dataset.train, len(classes))
+    samples.imshow(mosaic, interpolation="nearest", aspect="auto", extent=(0, COLUMNS, len(classes), 0))
+    samples.set_xticks([])
+    samples.set_yticks(np.arange(len(classes)) + 0.5, [_plain(label) for label in classes], fontsize=11)
+    samples.tick_params(length=0)
+
+    bars = figure.add_axes((1 - 3.8 / width, bottom, 3.4 / width, tall))
+    labelled = {name: split.labels for name, split in _splits(dataset).items() if split.labels is not None}
+    thick = 0.8 / len(labelled)
+    for number, (name, labels) in enumerate(labelled.items()):
+        counts = np.bincount(labels, minlength=len(dataset.classes))[: len(classes)]
+        middle = np.arange(len(classes)) + 0.1 + thick * (number + 0.5)
+        bars.barh(middle, counts, thick, color=COLOURS[name], label=name)
+        for y, count in zip(middle, counts, strict=True):
+            bars.annotate(f"{count:,}", (count, y), (3, 0), textcoords="offset points", va="center", fontsize=8)
+    bars.set_ylim(len(classes), 0)
+    bars.margins(x=0.15)
+    bars.set_yticks([])
+    bars.set_xlabel("images")
+    bars.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=9, borderaxespad=0.2)
+    for axes in (samples, bars):
+        axes.spines[:].set_visible(False)
+
+    _write_head(figure, dataset, title)
+    return figure
+
+
+def _write_head(figure: Figure, dataset: Dataset, title: str) -> None:
+    inch = 1 / figure.get_figheight()
+    left = 0.25 / figure.get_figwidth()
+    _, tall, wide, _ = dataset.train.images.shape
+    counts = ", ".join(f"{len(split.ids):,} {name}" for name, split in _splits(dataset).items())
+    hidden = len(dataset.classes) - MAX_ROWS
+    rest = f" · {hidden} more classes not drawn" if hidden > 0 else ""
+    figure.text(left, 1 - 0.35 * inch, _plain(title, 60), fontsize=15, weight="bold")
+    figure.text(left, 1 - 0.62 * inch, f"{counts} · {wide}x{tall} px{rest}", fontsize=10, color="0.3")
+    for number, note in enumerate(dataset.notes):
+        figure.text(left, 1 - (0.84 + 0.22 * number) * inch, _plain(note, 150), fontsize=9, color="0.45")
+
+
+def _mosaic(train: Split, classes: int) -> np.ndarray:
+    """Samples of the first `classes` classes, a row each, centred in square cells on white."""
+    assert train.labels is not None
+    longest = max(train.images.shape[1:3])
+    height, width = (max(1, round(side * TILE / longest)) for side in train.images.shape[1:3])
+    mosaic = np.full((classes * CELL, COLUMNS * CELL, 3), 255, np.uint8)
+    for row in range(classes):
+        members = np.flatnonzero(train.labels == row)
+        for column, member in enumerate(members[:: max(1, len(members) // COLUMNS)][:COLUMNS]):
+            top, left = row * CELL + (CELL - height) // 2, column * CELL + (CELL - width) // 2
+            mosaic[top : top + height, left : left + width] = _tile(train.images[member], (height, width))
+    return mosaic
+
+
+def _tile(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Enlarged with sharp pixels, or made smaller smoothly."""
+    if image.shape[0] < size[0]:
+        return cv2.resize(image, size[::-1], interpolation=cv2.INTER_NEAREST)
+    return resize(image, size)
+
+
+def _splits(dataset: Dataset) -> dict[str, Split]:
+    splits = {"train": dataset.train, "validation": dataset.valid}
+    return splits | {"test": dataset.test} if dataset.test else splits
+
+
+def _plain(text: str, longest: int = 16) -> str:
+    """As the figure can print it: `$` would begin a formula."""
+    text = shown(text)[1:-1]
+    return (text if len(text) <= longest else text[: longest - 1] + "…").replace("$", r"\$")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Reads the images of a listing: bytes to pixels, with a digest of each file."""
+
+import hashlib
+import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from datasets.decode import decode, resize
+from datasets.layout import Listing
+from datasets.manifest import DataError
+from datasets.source import Source
+
+BLOCK = 32  # images a task; one is too little work for a thread
+
+
+@dataclass(frozen=True)
+class Read:
+    """What reading a listing gave.
+
+    Attributes:
+      images: (N, H, W, 3) uint8; a row is undefined where there is a problem.
+      digests: sha256 of each whole file.
+      sizes: how many images have which (H, W) in their files.
+    """
+
+    images: np.ndarray
+    digests: list[str]
+    sizes: Counter[tuple[int, int]]
+    problems: list[str]
+
+
+def read_images(source: Source, listing: Listing, size: tuple[int, int], resizes: bool) -> Read:
+    """Reads every image of a listing in threads.
+
+    Args:
+      size: (H, W) px; where `resizes` is False, an image of another size is counted in `sizes` and left out.
+
+    Raises:
+      DataError: the pixels do not fit in memory. What is wrong with single images is in `problems`.
+    """
+    try:
+        images = np.empty((len(listing.ids), *size, 3), np.uint8)
+    except MemoryError as error:
+        got = f"{len(listing.ids)} of {size[1]}x{size[0]} px; give a smaller --image-size"
+        raise DataError([f"{source.path}: images must fit in memory, got {got}"]) from error
+
+    def read_one(row: int) -> tuple[str, tuple[int, int]] | str:
+        """The digest and the size, or the problem."""
+        try:
+            data = source.read(listing.files[row])
+            image = decode(data)
+        except ValueError as error:
+            return f"{listing.places[row]} {error}; replace it"
+        if resizes or image.shape[:2] == size:
+            images[row] = resize(image, size)
+        return hashlib.sha256(data).hexdigest(), image.shape[:2]
+
+    def read_block(start: int) -> list[tuple[str, tuple[int, int]] | str]:
+        return [read_one(row) for row in range(start, min(start + BLOCK, len(listing.ids)))]
+
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 16)) as pool:
+        results = list(chain.from_iterable(pool.map(read_block, range(0, len(listing.ids), BLOCK))))
+    whole = [result for result in results if not isinstance(result, str)]
+    return Read(
+        images,
+        [digest for digest, _ in whole],
+        Counter(shape for _, shape in whole),
+        [result for result in results if isinstance(result, str)],
+    )
+
+
+def first_size(source: Source, listings: dict[str, Listing]) -> tuple[int, int]:
+    """(H, W) of the first image that can be decoded; all others must have it."""
+    for listing in listings.values():
+        for file in listing.files:
+            try:
+                height, width, _ = decode(source.read(file)).shape
+            except ValueError:
+                continue
+            return height, width
+    return 1, 1  # none can: each is a problem already

@@ -1,0 +1,249 @@
+"""Between the ledger and whatever executes trials: what runs next, and what a report means.
+
+Knows no Ray: the tests drive it with a fake executor, `search/executor.py` with Tune.
+"""
+
+import json
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from optuna.trial import FrozenTrial, TrialState
+
+from analysis.record import trial_folder
+from search import trial_files
+from search.ledger import Ledger, new_sampler
+from search.space import Space, with_seed
+from trainable.attempt import Order, attempt_folder, newest_checkpoints
+from trainable.config import TrialConfig, rungs
+from trainable.state import METRICS, CheckpointError, best_epoch, read_checkpoint
+
+
+class Watcher(Protocol):
+    """Told of everything that a person may want to see."""
+
+    def started(self, order: Order) -> None: ...
+    def progressed(self, number: int, history: list[dict[str, Any]]) -> None: ...
+    def ended(self, trial: FrozenTrial) -> None: ...
+    def said(self, message: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a driver was asked for.
+
+    Attributes:
+      trials: of the sweep in total.
+      queue: `{"params", "baseline"}` by trial number: the published runs and the user's own configs.
+      attempts: a trial lost so often with its worker is a FAIL.
+      max_failures: so many FAILs in a row stop the sweep.
+      deadline: on `time.monotonic()`; None for no limit.
+    """
+
+    trials: int
+    seed: int
+    metric: str
+    sampler: str
+    queue: dict[int, dict[str, Any]]
+    attempts: int = 3
+    max_failures: int = 10
+    deadline: float | None = None
+
+
+@dataclass
+class Bridge:
+    """The state machine of a sweep.
+
+    A trial is drawn, ordered, reported on any number of times, and ended once: told to
+    the ledger, or lost with its worker and ordered again as its next attempt. A report
+    of an attempt that is not the trial's newest is ignored.
+
+    Attributes:
+      running: the attempt that runs, by trial number.
+      stopping: why nothing new is ordered and running trials stop at their next report; empty while all is well.
+    """
+
+    folder: Path
+    ledger: Ledger
+    space: Space
+    plan: Plan
+    watcher: Watcher
+    running: dict[int, int] = field(default_factory=dict)
+    waiting: deque[int] = field(default_factory=deque)
+    stopping: str = ""
+    failures_in_a_row: int = 0
+
+    def recover(self) -> None:
+        """Brings the ledger up to what workers had written when the last driver ended.
+
+        Trials whose result is there are told; the others wait to be ordered again, from
+        their newest checkpoint.
+        """
+        for trial in self.ledger.trials:
+            folder = trial_folder(self.folder, trial.number)
+            if trial.state.is_finished():
+                trial_files.remove_attempts(folder)
+                continue
+            attempt = trial.user_attrs["attempt"]
+            self.running[trial.number] = attempt
+            if not self._prune(trial.number):  # killed after a rung's value was written and before its decision
+                self.report(trial.number, self._written_report(folder, attempt))
+            if trial.number in self.running:
+                self._wait(trial.number)
+        self._remove_old_weights()
+
+    def next_order(self) -> Order | None:
+        """The next thing to run; None where there is nothing now, or nothing more."""
+        self._check_deadline()
+        if self.stopping:
+            return None
+        if self.waiting:
+            number = self.waiting.popleft()
+            self.ledger.set(number, "attempt", self.ledger.trial(number).user_attrs["attempt"] + 1)
+        elif len(self.ledger.trials) < self.plan.trials:
+            number = self._draw()
+        else:
+            return None
+        attributes = self.ledger.trial(number).user_attrs
+        config = TrialConfig.from_dict(attributes["config"])
+        folder = trial_folder(self.folder, number)
+        trial_files.write_config(folder, config)
+        self.running[number] = attributes["attempt"]
+        order = Order(number, attributes["attempt"], config, folder, self.plan.metric)
+        self.watcher.started(order)
+        return order
+
+    @property
+    def finished(self) -> bool:
+        """Nothing runs and nothing more will be ordered."""
+        left = self.waiting or len(self.ledger.trials) < self.plan.trials
+        return not self.running and (bool(self.stopping) or not left)
+
+    def report(self, number: int, report: dict[str, Any]) -> bool:
+        """Takes a report of `trainable.attempt.Attempt`; True where the trial is to stop.
+
+        Every epoch that the ledger lacks is written in order, with the pruner asked at each
+        rung, so several epochs in one report prune as one at a time would.
+        """
+        if self.running.get(number) != report["attempt"]:
+            return True
+        history = report["history"]
+        values = [epoch[METRICS[self.plan.metric]] for epoch in history]
+        for epoch in range(len(self.ledger.trial(number).intermediate_values) + 1, len(values) + 1):
+            best = values[best_epoch(values[:epoch], self.plan.metric) - 1]
+            self.ledger.report(number, epoch, best)
+            if self._prune(number):
+                return True
+        self.watcher.progressed(number, history)
+        if report["failure"]:
+            self._fail(number, **report["failure"])
+        elif report["done"]:
+            self._complete(number)
+        self._check_deadline()
+        return number not in self.running or bool(self.stopping)
+
+    def lost(self, number: int, attempt: int, message: str) -> None:
+        """The worker is gone: the trial waits for its next attempt, or FAILs where it has had them all."""
+        if self.running.get(number) != attempt:
+            return
+        losses = self.ledger.trial(number).user_attrs.get("losses", 0) + 1
+        self.ledger.set(number, "losses", losses)
+        if losses >= self.plan.attempts:
+            self._fail(number, "worker lost", f"{losses} attempts ended with their worker: {message}")
+        else:
+            self.watcher.said(f"trial {number}: worker lost in attempt {attempt}, goes on from its newest checkpoint")
+            self._wait(number)
+
+    def released(self, number: int, attempt: int) -> None:
+        """The executor ended the attempt as it was told to."""
+        if self.running.get(number) == attempt:
+            del self.running[number]
+
+    def stop(self, reason: str) -> None:
+        self.stopping = self.stopping or reason
+
+    def _draw(self) -> int:
+        number = len(self.ledger.trials)
+        queued = self.plan.queue.get(number, {})
+        sampler = new_sampler(self.plan.sampler, self.plan.seed, number)
+        config = self.ledger.draw(sampler, self.space.config, queued.get("params", {}))
+        seed = int(np.random.SeedSequence([self.plan.seed, number]).generate_state(1)[0] >> 1)
+        attributes: dict[str, Any] = {"config": with_seed(config, seed).to_dict(), "attempt": 1}
+        if queued.get("baseline"):
+            attributes["baseline"] = queued["baseline"]
+        return self.ledger.add(attributes)
+
+    def _prune(self, number: int) -> bool:
+        trial = self.ledger.trial(number)
+        if "baseline" in trial.user_attrs or trial.last_step not in rungs(trial.user_attrs["config"]["epochs"]):
+            return False
+        if not self.ledger.should_prune(number):
+            return False
+        trial_files.keep(trial_folder(self.folder, number), self.running[number], trial.last_step)
+        self._end(number, TrialState.PRUNED, "not among the best at its rung", "")
+        return True
+
+    def _complete(self, number: int) -> None:
+        trial = self.ledger.trial(number)
+        folder = trial_folder(self.folder, number)
+        epochs = len(trial.intermediate_values)
+        if not trial_files.keep(folder, self.running[number], epochs):
+            # The result is there and its checkpoint is damaged: not an end, but a lost attempt.
+            self.lost(number, self.running[number], f"no whole checkpoint of epoch {epochs} in {folder}")
+            return
+        self._end(number, TrialState.COMPLETE, "", "", trial.intermediate_values[epochs])
+
+    def _fail(self, number: int, reason: str, message: str, log: str = "") -> None:
+        folder = trial_folder(self.folder, number)
+        trial_files.keep(folder, self.running[number], len(self.ledger.trial(number).intermediate_values))
+        trial_files.remove_weights(folder)
+        if log:
+            trial_files.write_log(folder, log)
+        self._end(number, TrialState.FAIL, reason, message)
+
+    def _end(self, number: int, state: TrialState, reason: str, message: str, value: float | None = None) -> None:
+        if reason:
+            self.ledger.set(number, "reason", reason)
+        if message:
+            self.ledger.set(number, "message", message)
+        self.ledger.tell(number, state, value)
+        del self.running[number]
+        trial_files.remove_attempts(trial_folder(self.folder, number))
+        self._remove_old_weights()
+        self.failures_in_a_row = self.failures_in_a_row + 1 if state == TrialState.FAIL else 0
+        self.watcher.ended(self.ledger.trial(number))
+        if self.failures_in_a_row >= self.plan.max_failures:
+            self.stop(f"{self.failures_in_a_row} trials in a row failed, the last because: {reason}: {message}")
+
+    def _remove_old_weights(self) -> None:
+        """Weights stay with the best COMPLETE trials only."""
+        sign = 1 if self.plan.metric == "loss" else -1
+        complete = [t for t in self.ledger.trials if t.state == TrialState.COMPLETE]
+        kept = sorted(complete, key=lambda t: (sign * t.value, t.number))[: trial_files.KEPT_WEIGHTS]
+        for trial in self.ledger.trials:
+            if trial.state.is_finished() and trial not in kept:
+                trial_files.remove_weights(trial_folder(self.folder, trial.number))
+
+    def _wait(self, number: int) -> None:
+        self.running.pop(number, None)
+        self.waiting.append(number)
+
+    def _check_deadline(self) -> None:
+        if self.plan.deadline is not None and time.monotonic() >= self.plan.deadline:
+            self.stop("time budget")
+
+    def _written_report(self, folder: Path, attempt: int) -> dict[str, Any]:
+        """What an attempt had put on the disk: its result, else the epochs of the newest whole checkpoint."""
+        result = attempt_folder(folder, attempt) / "result.json"
+        if result.exists():
+            return json.loads(result.read_text())
+        for path in newest_checkpoints(folder, attempt):
+            try:
+                metadata, _ = read_checkpoint(path)
+            except CheckpointError:
+                continue
+            return {"attempt": attempt, "history": json.loads(metadata["history"]), "failure": None, "done": False}
+        return {"attempt": attempt, "history": [], "failure": None, "done": False}

@@ -1,0 +1,92 @@
+"""Connecting to Ray: a session of its own on this machine, or a running cluster."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainable.config import ConfigError
+
+QUIET = {  # before Ray is imported; set by `prepare`
+    "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
+    "RAY_AIR_NEW_OUTPUT": "0",  # the screen is ours
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no csv, json and tensorboard files of Tune's own
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are the driver's
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Tune's snapshots are never read
+    "TUNE_WARN_THRESHOLD_S": "10",
+    "NO_ALBUMENTATIONS_UPDATE": "1",  # albumentations asks a package index at import
+}
+
+
+@dataclass(frozen=True)
+class Workers:
+    """What a trial gets, and how many run beside each other."""
+
+    cpus: float
+    gpus: float
+    memory_bytes: int
+    concurrency: int
+
+    @property
+    def resources(self) -> dict[str, float]:
+        asked = {"cpu": self.cpus, "gpu": self.gpus, "memory": float(self.memory_bytes)}
+        return {name: amount for name, amount in asked.items() if amount}
+
+    def __str__(self) -> str:
+        each = f"{self.gpus:g} GPU and {self.cpus:g} CPU" if self.gpus else f"{self.cpus:g} CPU"
+        return f"{self.concurrency} trials at a time, {each} each"
+
+
+def prepare() -> None:
+    """Sets Ray's environment; call it before the first import of Ray."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """A Ray session for the block; one that was started here ends with it."""
+    import ray
+
+    code = str(Path(__file__).resolve().parents[1])
+    environment: dict[str, object] = {"env_vars": {**QUIET, "PYTHONPATH": code}}
+    if address is None:
+        ray.init(
+            include_dashboard=False,
+            log_to_driver=False,
+            configure_logging=False,
+            runtime_env=environment,
+        )
+    else:
+        environment = {"env_vars": dict(QUIET), "working_dir": code}
+        ray.init(address=address, log_to_driver=False, configure_logging=False, runtime_env=environment)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def plan_workers(cpus: float | None, gpus: float | None, memory_bytes: int | None, concurrency: int | None) -> Workers:
+    """What the user asked for, else one trial a GPU where the cluster has any, else one CPU a trial.
+
+    Raises:
+      ConfigError: one trial asks for more than the whole cluster has.
+    """
+    import ray
+
+    there = ray.cluster_resources()
+    if gpus is None:
+        gpus = 1.0 if there.get("GPU", 0) >= 1 and cpus is None else 0.0
+    if cpus is None:
+        cpus = max(1.0, there.get("CPU", 1) // there["GPU"]) if gpus >= 1 else 1.0
+    wanted = {"CPU": cpus, "GPU": gpus, "memory": float(memory_bytes or 0)}
+    lacking = [
+        f"{name}: asked {amount:g} a trial, the cluster has {there.get(name, 0):g}"
+        for name, amount in wanted.items()
+        if amount > there.get(name, 0)
+    ]
+    if lacking:
+        raise ConfigError(f"no trial could ever start: {'; '.join(lacking)}; ask for less or add nodes")
+    fits = min(int(there[name] / amount) for name, amount in wanted.items() if amount)
+    return Workers(cpus, gpus, memory_bytes or 0, min(concurrency or fits, fits))

@@ -1,0 +1,125 @@
+"""Ray Tune as the executor of a bridge: a thin Searcher, a thin TrialScheduler, nothing of Tune's own memory.
+
+Every start is a fresh Tune experiment in a temporary folder. Tune's own retries are
+off: a retry is a new Tune trial with the same number and the next attempt.
+"""
+
+import json
+import tempfile
+from typing import Any
+
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from datasets.images import Dataset
+from search.bridge import Bridge
+from trainable.ray_trial import RayTrial
+
+
+class Abort(BaseException):
+    """Carries an error of the bridge past Tune, which logs and forgets every `Exception` of a searcher."""
+
+
+class _Bridged:
+    """Calls of the bridge whose errors get through."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self.bridge = bridge
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Empty: Tune pickles searcher and scheduler into its temporary folder, which nobody reads."""
+        return {}
+
+    def take(self, order: dict[str, Any], report_json: str) -> bool:
+        try:
+            return self.bridge.report(order["number"], json.loads(report_json))
+        except Exception as error:
+            raise Abort from error
+
+
+class BridgeSearcher(_Bridged, Searcher):
+    """Asks the bridge for orders, and tells it how Tune's trials end."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        Searcher.__init__(self, metric="report", mode="max")
+        _Bridged.__init__(self, bridge)
+        self.orders: dict[str, dict[str, Any]] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        try:
+            order = self.bridge.next_order()
+        except Exception as error:
+            raise Abort from error
+        if order is None:
+            # FINISHED is for ever, so it is said only when no running trial can come back.
+            return Searcher.FINISHED if self.bridge.finished else None
+        self.orders[trial_id] = order.to_dict()
+        return {"order": order.to_dict()}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """The scheduler has seen it."""
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        order = self.orders.pop(trial_id)
+        if error:
+            try:
+                self.bridge.lost(order["number"], order["attempt"], "the process or its node died")
+            except Exception as failure:
+                raise Abort from failure
+            return
+        if result and "report" in result:  # a result with `done` was shown to no scheduler
+            self.take(order, result["report"])
+        self.bridge.released(order["number"], order["attempt"])
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the memory."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the memory."""
+
+
+class BridgeScheduler(_Bridged, FIFOScheduler):
+    """Shows every report to the bridge, and stops the trials that it wants stopped."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        FIFOScheduler.__init__(self)
+        _Bridged.__init__(self, bridge)
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        return TrialScheduler.STOP if self.take(trial.config["order"], result["report"]) else TrialScheduler.CONTINUE
+
+
+def execute(
+    bridge: Bridge,
+    dataset: Dataset,
+    resources: dict[str, float],
+    concurrency: int,
+    trainable: type[RayTrial] = RayTrial,
+) -> None:
+    """Runs what the bridge orders until it has nothing more; Ray must be connected.
+
+    Raises: whatever the bridge raised, a full disk for example.
+    """
+    bound = tune.with_resources(tune.with_parameters(trainable, dataset=dataset.for_training()), resources)
+    with tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as folder:
+        tuner = tune.Tuner(
+            bound,
+            tune_config=tune.TuneConfig(
+                num_samples=-1,
+                search_alg=BridgeSearcher(bridge),
+                scheduler=BridgeScheduler(bridge),
+                max_concurrent_trials=concurrency,
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                name="sweep",
+                storage_path=folder,
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=0),
+            ),
+        )
+        try:
+            tuner.fit()
+        except Abort as abort:
+            raise (abort.__cause__ or abort) from None

@@ -1,0 +1,150 @@
+"""What a person sees of a running sweep: a live table on a terminal, plain lines elsewhere."""
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from analysis.summary import config_in_short
+from trainable.attempt import Order
+from trainable.config import TrialConfig
+from trainable.state import METRICS, best_epoch
+
+ENDED_SHOWN = 8  # rows of the table for trials that ended last
+COLOURS = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red", "RUNNING": "cyan"}
+
+
+@dataclass
+class Row:
+    number: int
+    state: str
+    config: TrialConfig
+    name: str  # of a published run
+    started: float
+    epoch: int = 0
+    value: float | None = None
+    seconds: float = 0.0
+    note: str = ""
+
+
+class Screen:
+    """A `search.bridge.Watcher`. Use it as a context; `ended_before` trials count as done already."""
+
+    def __init__(
+        self, out: TextIO, trials: int, metric: str, ended_before: list[FrozenTrial], baselines: dict[int, str]
+    ) -> None:
+        self.trials, self.metric, self.baselines = trials, metric, baselines
+        self.out, self.console = out, Console(file=out)
+        self.started_at = time.monotonic()
+        self.rows: dict[int, Row] = {}
+        self.last_ended: deque[Row] = deque(maxlen=ENDED_SHOWN)
+        self.ended_here = 0
+        self.ended_before = len(ended_before)
+        self.best: tuple[int, float] | None = None
+        for trial in ended_before:
+            self._count_best(trial)
+        self.live = Live(get_renderable=self._render, console=self.console, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> "Screen":
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.console.is_terminal:
+            self.live.stop()
+            self.console.print(self._render())
+
+    def started(self, order: Order) -> None:
+        name = self.baselines.get(order.number, "")
+        self.rows[order.number] = Row(order.number, "RUNNING", order.config, name, time.monotonic())
+
+    def progressed(self, number: int, history: list[dict[str, Any]]) -> None:
+        if history and number in self.rows:
+            values = [epoch[METRICS[self.metric]] for epoch in history]
+            row = self.rows[number]
+            row.epoch, row.value = len(values), values[best_epoch(values, self.metric) - 1]
+
+    def ended(self, trial: FrozenTrial) -> None:
+        self.ended_here += 1
+        self._count_best(trial)
+        row = self.rows.pop(trial.number, None)
+        if row is None:  # ended before this start could order it
+            config = TrialConfig.from_dict(trial.user_attrs["config"])
+            row = Row(trial.number, "", config, self.baselines.get(trial.number, ""), time.monotonic())
+        values = list(trial.intermediate_values.values())
+        row.state, row.epoch, row.value = trial.state.name, len(values), values[-1] if values else None
+        row.seconds = time.monotonic() - row.started
+        row.note = trial.user_attrs.get("reason", "") if trial.state == TrialState.FAIL else ""
+        self.last_ended.append(row)
+        if not self.console.is_terminal:
+            done = self.ended_before + self.ended_here
+            self.said(f"[{done}/{self.trials}] {self._line(row)}{self._best_text()}")
+
+    def said(self, message: str) -> None:
+        if self.console.is_terminal:
+            self.console.print(message)
+        else:
+            print(message, file=self.out, flush=True)
+
+    def _count_best(self, trial: FrozenTrial) -> None:
+        if trial.state == TrialState.COMPLETE and trial.value is not None:
+            better = self.best is None or (
+                trial.value < self.best[1] if self.metric == "loss" else trial.value > self.best[1]
+            )
+            if better:
+                self.best = (trial.number, trial.value)
+
+    def _best_text(self) -> str:
+        return f" | best {self.best[1]:.4f} (trial {self.best[0]})" if self.best else ""
+
+    def _line(self, row: Row) -> str:
+        name = f" ({row.name})" if row.name else ""
+        value = f"{self.metric} {row.value:.4f}" if row.value is not None else row.note
+        return (
+            f"trial {row.number}{name} {row.state} {value} after {row.epoch}/{row.config.epochs} epochs, "
+            f"{row.seconds:.0f} s: {config_in_short(row.config.to_dict())}"
+        )
+
+    def _render(self) -> Group:
+        table = Table(box=None, pad_edge=False, expand=True)
+        for heading, justify in (("trial", "right"), ("state", "left"), ("epoch", "right"), (self.metric, "right")):
+            table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column("time", justify="right", no_wrap=True)
+        table.add_column("config", overflow="ellipsis", no_wrap=True, ratio=1)
+        now = time.monotonic()
+        for row in [*self.last_ended, *sorted(list(self.rows.values()), key=lambda row: row.number)]:
+            seconds = now - row.started if row.state == "RUNNING" else row.seconds
+            table.add_row(
+                str(row.number),
+                Text(row.state, style=COLOURS[row.state]),
+                f"{row.epoch}/{row.config.epochs}",
+                "" if row.value is None else f"{row.value:.4f}",
+                duration(seconds),
+                f"{row.name}: {config_in_short(row.config.to_dict())}"
+                if row.name
+                else config_in_short(row.config.to_dict()),
+            )
+        done = self.ended_before + self.ended_here
+        elapsed = now - self.started_at
+        left = elapsed / self.ended_here * (self.trials - done) if self.ended_here else None
+        foot = f"{done}/{self.trials} trials{self._best_text()} | {duration(elapsed)}"
+        foot += f" | about {duration(left)} left" if left else ""
+        return Group(table, ProgressBar(total=self.trials, completed=done), Text(foot))
+
+
+def duration(seconds: float) -> str:
+    """`41 s`, `12:05 min` or `3:20 h`."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"

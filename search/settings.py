@@ -1,0 +1,134 @@
+"""`sweep.json`: what a sweep is, fixed at its start, and what happened to it since."""
+
+import json
+import subprocess
+import time
+import uuid
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from trainable.config import ConfigError
+from trainable.files import written_whole
+
+VERSIONS = ("ray", "optuna", "torch", "torchvision", "albumentations", "opencv-python-headless", "numpy")
+
+# What decides the results; a sweep that goes on may not change it.
+FIXED = (
+    "space",
+    "fixed",
+    "max_epochs",
+    "metric",
+    "seed",
+    "sampler",
+    "pruner",
+    "baselines",
+    "image_size",
+    "limit_train",
+    "limit_valid",
+)
+
+
+@dataclass
+class Settings:
+    """What the user asked for; the flags of `search.run` in their order."""
+
+    data: str
+    trials: int
+    max_epochs: int
+    seed: int
+    metric: str
+    image_size: int | None
+    limit_train: int | None
+    limit_valid: int | None
+    space: str | None
+    fixed: dict[str, Any]
+    baselines: bool
+    sampler: str
+    pruner: str
+
+
+@dataclass
+class SweepFile:
+    """The content of `sweep.json`.
+
+    Attributes:
+      table: of the space, `search.space.Space.table`.
+      queue: configs that are run before the sampler is asked, by trial number.
+      starts: `{"time", "command", "stopped"}` of each driver; `stopped` says how it ended.
+    """
+
+    settings: Settings
+    table: dict[str, dict[str, Any]]
+    fingerprint: str
+    classes: list[str]
+    image_size: list[int]
+    queue: dict[int, dict[str, Any]]
+    notes: list[str]
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    versions: dict[str, str] = field(default_factory=lambda: {name: version(name) for name in VERSIONS})
+    commit: str = field(default_factory=lambda: code_commit())
+    starts: list[dict[str, str]] = field(default_factory=list)
+
+    def started(self, command: str) -> None:
+        self.starts.append({"time": time.strftime("%Y-%m-%d %H:%M:%S"), "command": command, "stopped": ""})
+
+    def write(self, folder: Path) -> None:
+        settings = asdict(self.settings)
+        data_options = {name: settings.pop(name) for name in ("image_size", "limit_train", "limit_valid")}
+        content = asdict(self)
+        del content["settings"]
+        content = settings | {"data_options": data_options} | content
+        with written_whole(folder / "sweep.json") as partial:
+            partial.write_text(json.dumps(content, indent=1) + "\n")
+
+    @staticmethod
+    def read(folder: Path) -> "SweepFile":
+        """Raises:
+        ConfigError: the file is damaged.
+        """
+        path = folder / "sweep.json"
+        try:
+            content = json.loads(path.read_text())
+            options = content.pop("data_options")
+            names = Settings.__dataclass_fields__
+            settings = {name: content.pop(name) for name in names if name not in options} | options
+            content["queue"] = {int(number): entry for number, entry in content["queue"].items()}
+            return SweepFile(settings=Settings(**settings), **content)
+        except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigError(f"{path}: damaged ({error}); restore it from a backup, or start another sweep") from error
+
+
+def differences(before: Settings, after: Settings) -> list[str]:
+    """What may not change and did, a line each."""
+    old, new = asdict(before), asdict(after)
+    return [f"{name}: was {old[name]}, now {new[name]}" for name in FIXED if old[name] != new[name]]
+
+
+def table_differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """How the space changed, a line each."""
+    lines = []
+    for part in sorted(before.keys() | after.keys()):
+        old, new = before.get(part, {}), after.get(part, {})
+        lines += [
+            f"space, {part}, {name}: was {old.get(name)}, now {new.get(name)}"
+            for name in sorted(old.keys() | new.keys())
+            if old.get(name) != new.get(name)
+        ]
+    return lines
+
+
+def code_commit() -> str:
+    """The commit of this code, with `+` where files differ from it; empty outside a checkout."""
+    folder = Path(__file__).resolve().parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        commit = git("rev-parse", "--short", "HEAD")
+        return commit + ("+" if commit and git("status", "--porcelain", "--untracked-files=no") else "")
+    except OSError:  # no git on this machine
+        return ""

@@ -1,0 +1,390 @@
+"""The search space: an Optuna define-by-run function, what bounds it, and the published runs as points in it."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any, Protocol
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    distribution_to_json,
+)
+
+from trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig, unknown_name
+from trainable.imagenet import resnet18_weights_at_hand
+
+MOST_CORNERS = 20_000  # of a space, which the walker follows in a second or two
+
+
+class Suggests(Protocol):
+    """What a space function may ask of its trial: the three methods of `optuna.Trial`."""
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any: ...
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int: ...
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float: ...
+
+
+Function = Callable[[Any], TrialConfig]
+
+
+def default(trial: Suggests) -> TrialConfig:
+    """The default space: 15 parameters, at most 10 in a branch.
+
+    Ranges are inclusive; `log` where good values span decades.
+
+    Related augmentations share a probability. The published architectures keep the
+    transforms they were published with, so the published runs are points in here.
+    """
+    arch = trial.suggest_categorical("arch", ["mlp", "cnn", "resnet18", "small_resnet"])
+    lr = trial.suggest_float("lr", 1e-4, 1.0, log=True)
+    batch_size = trial.suggest_int("batch_size", 50, 400, log=True)
+    epochs = trial.suggest_int("epochs", 5, 40)
+    flip = trial.suggest_float("p_flip", 0.0, 0.7)
+    common: dict[str, Any] = dict(lr=lr, batch_size=batch_size, epochs=epochs, horizontal_flip=flip, vertical_flip=flip)
+
+    if arch == "small_resnet":
+        turned = trial.suggest_float("p_rotate", 0.0, 0.7)
+        return TrialConfig(
+            arch=arch,
+            width=trial.suggest_float("width", 1.0, 4.0, log=True),
+            depth=trial.suggest_int("depth", 1, 3),
+            optimizer=_optimizer(trial),
+            schedule="onecycle",
+            weight_decay=5e-4,
+            label_smoothing=0.1,
+            transpose=flip,
+            rotate=turned,
+            shift=turned,
+            cutout=trial.suggest_float("p_cutout", 0.0, 0.7),
+            **common,
+        )
+    common |= dict(rotate=flip, weight_decay=trial.suggest_float("weight_decay", 0.0, 2e-3))
+    if arch == "mlp":
+        return TrialConfig(
+            arch=arch,
+            width=trial.suggest_float("width", 1.0, 4.0, log=True),
+            optimizer=_optimizer(trial),
+            schedule=_schedule(trial),
+            **common,
+        )
+    if arch == "cnn":
+        colour = trial.suggest_float("p_colour", 0.0, 0.7)
+        return TrialConfig(
+            arch=arch,
+            width=trial.suggest_float("width", 1.0, 4.0, log=True),
+            depth=trial.suggest_int("depth", 1, 3),
+            head=trial.suggest_int("head", 32, 512, log=True),
+            optimizer="adam",
+            schedule="constant",
+            gauss_noise=0.8 * colour,  # .4 beside .5, as published
+            emboss=colour,
+            hue_saturation_value=colour,
+            channel_shuffle=colour,
+            **common,
+        )
+    mixing = trial.suggest_float("p_mix", 0.0, 0.7)
+    return TrialConfig(
+        arch=arch,
+        # A 3x3 stem costs ten times as much an epoch: --fix small_stem=true.
+        small_stem=False if arch == "resnet18" else None,
+        pretrained=resnet18_weights_at_hand() if arch == "resnet18" else False,
+        optimizer=_optimizer(trial),
+        schedule=_schedule(trial),
+        mixup=mixing / 2,
+        cutmix=mixing / 2,
+        **common,
+    )
+
+
+def _optimizer(trial: Suggests) -> str:
+    return trial.suggest_categorical("optimizer", ["sgd", "nesterov", "adam", "adamw"])
+
+
+def _schedule(trial: Suggests) -> str:
+    return trial.suggest_categorical("schedule", ["constant", "step", "cosine", "onecycle"])
+
+
+def baselines() -> dict[str, dict[str, Any]]:
+    """The published runs on all images, by name, as parameters of the default space."""
+    published = dict(batch_size=200, p_flip=0.5)
+    resnet = "resnet18" if resnet18_weights_at_hand() else "resnet18 from scratch"
+    cnn = dict(arch="cnn", width=1.0, depth=2, head=128)
+    return {
+        "mlp": published
+        | dict(arch="mlp", width=1.0, optimizer="sgd", schedule="constant", lr=1e-3, weight_decay=5e-4)
+        | dict(batch_size=50, epochs=5),
+        "cnn": published | cnn | dict(lr=1e-3, weight_decay=5e-4, epochs=25, p_colour=0.0),
+        "cnn-7": cnn | dict(lr=2e-3, weight_decay=8e-4, batch_size=400, epochs=10, p_flip=0.7, p_colour=0.5),
+        resnet: published
+        | dict(arch="resnet18", optimizer="sgd", schedule="step", lr=1e-3, weight_decay=0.0, epochs=40, p_mix=0.0),
+    }
+
+
+@dataclass(frozen=True)
+class Space:
+    """A space function with what the user fixed and how many epochs a trial may have.
+
+    Attributes:
+      fixed: values by the name of a parameter of the function, or of a field of `TrialConfig`.
+    """
+
+    function: Function
+    fixed: Mapping[str, Any]
+    max_epochs: int
+
+    def config(self, trial: Suggests) -> TrialConfig:
+        """The config that `trial` chooses; its seed is the caller's to set.
+
+        Raises:
+          ConfigError: the function returned something else, or a fixed value breaks a rule.
+        """
+        config = self.function(_Bounded(trial, self.fixed, self.max_epochs))
+        if not isinstance(config, TrialConfig):
+            raise ConfigError(f"the space function must return a TrialConfig, got {type(config).__name__}")
+        names = {field.name for field in fields(TrialConfig)}
+        values = config.to_dict() | {name: value for name, value in self.fixed.items() if name in names}
+        values["epochs"] = min(values["epochs"], self.max_epochs)
+        return TrialConfig.from_dict(values)
+
+    def table(self) -> dict[str, dict[str, Any]]:
+        """What 'same space' means: for each parameter its range, for each field of a branch its constant value.
+
+        Follows every choice, with numbers at their ends.
+
+        Raises:
+          ConfigError: a corner is no trainable config, the space is empty or too large, or a
+            fixed name is neither a parameter nor a field.
+        """
+        ranges: dict[str, set[str]] = {}
+        fields_seen: dict[str, dict[str, set[str]]] = {}
+        asked: set[str] = set()
+        for walker in _walk(self):
+            for name, distribution in walker.ranges.items():
+                ranges.setdefault(name, set()).add(distribution_to_json(distribution))
+            asked |= walker.asked
+            branch = fields_seen.setdefault(f"arch={walker.config.arch}", {})
+            for name, value in walker.config.to_dict().items():
+                branch.setdefault(name, set()).add(json.dumps(value))
+        known = asked | {field.name for field in fields(TrialConfig)}
+        for name in self.fixed:
+            if name not in known:
+                raise ConfigError(f"--fix {name}: {unknown_name(name, dict.fromkeys(sorted(known)))}")
+        table: dict[str, dict[str, Any]] = {"ranges": {name: sorted(found) for name, found in sorted(ranges.items())}}
+        for branch, values in sorted(fields_seen.items()):
+            table[branch] = {name: sorted(found) for name, found in values.items()}
+        return table
+
+    def architectures(self) -> list[TrialConfig]:
+        """One config for each net at the corners of the space."""
+        nets = {}
+        for walker in _walk(self):
+            nets[tuple(getattr(walker.config, name) for name in ("arch", *SHAPE_FIELDS))] = walker.config
+        return list(nets.values())
+
+    def missing(self, params: Mapping[str, Any]) -> list[str]:
+        """The parameters that a config made of `params` still lacks; the sampler draws them.
+
+        Raises:
+          ConfigError: a value is out of its range, differs from a fixed one, or its name is not asked for.
+        """
+        chooser = _Chosen(params)
+        self.config(chooser)
+        unused = set(params) - chooser.used
+        for name in sorted(unused):
+            if name not in self.fixed:
+                raise ConfigError(f"`{name}` is not a parameter of arch={params.get('arch')} in this space")
+            if params[name] != self.fixed[name]:
+                raise ConfigError(f"{name}={params[name]} differs from --fix {name}={self.fixed[name]}")
+        return chooser.lacking
+
+    def capped(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """`params` within the epochs allowed, without what is fixed."""
+        free = {name: value for name, value in params.items() if name not in self.fixed}
+        return free | ({"epochs": min(free["epochs"], self.max_epochs)} if "epochs" in free else {})
+
+
+class _Bounded:
+    """A trial that answers fixed parameters itself and keeps `epochs` within the largest number allowed."""
+
+    def __init__(self, trial: Suggests, fixed: Mapping[str, Any], max_epochs: int) -> None:
+        self._trial, self._fixed, self._max_epochs = trial, fixed, max_epochs
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self._fixed[name] if self._is_fixed(name) else self._trial.suggest_categorical(name, choices)
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        if name == "epochs":
+            low, high = min(low, self._max_epochs), min(high, self._max_epochs)
+        if self._is_fixed(name):
+            return self._fixed[name]
+        return self._trial.suggest_int(name, low, high, step=step, log=log)
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        if self._is_fixed(name):
+            return float(self._fixed[name])
+        return self._trial.suggest_float(name, low, high, step=step, log=log)
+
+    def _is_fixed(self, name: str) -> bool:
+        if isinstance(self._trial, _Walker):
+            self._trial.asked.add(name)
+        return name in self._fixed
+
+
+class _Suggester:
+    """The three suggest methods over one: `choose`."""
+
+    def choose(self, name: str, distribution: BaseDistribution) -> Any:
+        raise NotImplementedError
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self.choose(name, CategoricalDistribution(choices))
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        return self.choose(name, IntDistribution(low, high, log=log, step=step))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        return self.choose(name, FloatDistribution(low, high, log=log, step=step))
+
+
+class _Chosen(_Suggester):
+    """Answers with given values, each checked against its range, and at the low end where none is given."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        self.used: set[str] = set()
+        self.lacking: list[str] = []
+
+    def choose(self, name: str, distribution: BaseDistribution) -> Any:
+        if name not in self._params:
+            self.lacking.append(name)
+            return _ends(distribution)[0]
+        self.used.add(name)
+        value = self._params[name]
+        try:
+            inside = distribution._contains(distribution.to_internal_repr(value))
+        except (ValueError, TypeError):
+            inside = False
+        if not inside:
+            raise ConfigError(f"{name}={value} is not in {_range_text(distribution)}")
+        return value
+
+
+class _Walker(_Suggester):
+    """Takes the choices on `path` in order, then the first of each; numbers at one of their ends."""
+
+    config: TrialConfig
+
+    def __init__(self, path: list[int], end: int) -> None:
+        self._path, self._end = path, end
+        self.counts: list[int] = []  # choices at each categorical met
+        self.taken: list[int] = []
+        self.ranges: dict[str, BaseDistribution] = {}
+        self.asked: set[str] = set()
+
+    def choose(self, name: str, distribution: BaseDistribution) -> Any:
+        if not isinstance(distribution, CategoricalDistribution):
+            self.ranges[name] = distribution
+            return _ends(distribution)[self._end]
+        if name in self.ranges:  # asked for again: the same answer
+            first = [n for n, d in self.ranges.items() if isinstance(d, CategoricalDistribution)].index(name)
+            return distribution.choices[self.taken[first]]
+        self.ranges[name] = distribution
+        step = len(self.taken)
+        self.taken.append(self._path[step] if step < len(self._path) else 0)
+        self.counts.append(len(distribution.choices))
+        return distribution.choices[self.taken[-1]]
+
+
+def _walk(space: Space) -> Iterator[_Walker]:
+    """Every path of choices, numbers all at their low and all at their high end."""
+    seen = 0
+    for end in (0, -1):
+        pending: list[list[int]] = [[]]
+        while pending:
+            walker = _Walker(pending.pop(), end)
+            try:
+                walker.config = space.config(walker)
+            except (ConfigError, ValueError, TypeError) as error:
+                corner = {name: getattr(d, "choices", ("low", "high"))[0] for name, d in walker.ranges.items()}
+                raise ConfigError(f"the space has a corner that cannot be trained: {error} (near {corner})") from error
+            yield walker
+            seen += 1
+            if seen > MOST_CORNERS:
+                raise ConfigError(f"the space has more than {MOST_CORNERS} corners; give it fewer choices")
+            start = len(walker._path)
+            for step in range(start, len(walker.taken)):
+                pending += [[*walker.taken[:step], other] for other in range(1, walker.counts[step])]
+
+
+def _ends(distribution: BaseDistribution) -> tuple[Any, Any]:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[0], distribution.choices[-1]
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    return distribution.low, distribution.high
+
+
+def _range_text(distribution: BaseDistribution) -> str:
+    if isinstance(distribution, CategoricalDistribution):
+        return f"{list(distribution.choices)}"
+    low, high = _ends(distribution)
+    return f"[{low}, {high}]"
+
+
+def load_function(reference: str | None) -> Function:
+    """The function of `FILE.py:FUNCTION`; the default space for None.
+
+    Raises:
+      ConfigError: there is no such file or function, or the file does not run.
+    """
+    if reference is None:
+        return default
+    file, _, name = reference.rpartition(":")
+    path = Path(file)
+    if not file or not path.is_file():
+        raise ConfigError(f"--space {reference}: must be FILE.py:FUNCTION with an existing file")
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"--space {reference}: {path} is no Python file")
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the user's code: whatever it raises is theirs to mend
+        raise ConfigError(f"--space {reference}: {path} does not run: {type(error).__name__}: {error}") from error
+    if not callable(getattr(module, name, None)):
+        raise ConfigError(f"--space {reference}: {path} has no function `{name}`")
+    return getattr(module, name)
+
+
+def read_fixed(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """`NAME=VALUE` pairs, values as JSON where they are, else as text.
+
+    Raises:
+      ConfigError: a pair has no `=`, or a name comes twice.
+    """
+    fixed: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--fix {pair}: must be NAME=VALUE")
+        if name in fixed:
+            raise ConfigError(f"--fix {name} is given twice")
+        try:
+            fixed[name] = json.loads(text)
+        except json.JSONDecodeError:
+            fixed[name] = text
+    return fixed
+
+
+def with_seed(config: TrialConfig, seed: int) -> TrialConfig:
+    return replace(config, seed=seed)

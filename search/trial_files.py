@@ -1,0 +1,74 @@
+"""What stays of an ended trial in its folder `trials/NUMBER/`.
+
+While a trial runs, its attempts' checkpoints hold everything. At its end the driver
+takes out of the newest one what is kept, and after the ledger has the end it removes
+the attempts. Killed in between, the next start does the same again.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import save_file
+
+from trainable.attempt import newest_checkpoints
+from trainable.config import TrialConfig
+from trainable.files import written_whole
+from trainable.state import CheckpointError, read_checkpoint
+
+KEPT_WEIGHTS = 10  # trials whose best weights stay: the leaderboard's
+
+
+def write_config(folder: Path, config: TrialConfig) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_whole(folder / "config.json") as partial:
+        partial.write_text(config.to_json())
+
+
+def keep(folder: Path, up_to_attempt: int, epochs: int) -> bool:
+    """Writes what is kept of a trial that counts `epochs` epochs; False where no whole checkpoint reaches so far.
+
+    `history.json`: a list of `EpochMetrics` as objects. `valid_classes.npy`: (epochs, N)
+    uint8. `valid_logits.npy`: (N, classes) float32 of the best epoch. `best.safetensors`:
+    the weights of the best epoch.
+    """
+    for path in newest_checkpoints(folder, up_to_attempt):
+        try:
+            metadata, tensors = read_checkpoint(path)
+        except CheckpointError:
+            continue
+        history = json.loads(metadata["history"])
+        if len(history) < epochs:
+            continue
+        with written_whole(folder / "history.json") as partial:
+            partial.write_text(json.dumps(history[:epochs]))
+        _save_array(folder / "valid_classes.npy", tensors["valid_classes"].numpy()[:epochs])
+        if int(metadata["best_epoch"]) <= epochs:
+            _save_array(folder / "valid_logits.npy", tensors["valid_logits"].numpy())
+            best = {name.removeprefix("best."): value for name, value in tensors.items() if name.startswith("best.")}
+            with written_whole(folder / "best.safetensors") as partial:
+                save_file(best, partial)
+        return True
+    return False
+
+
+def write_log(folder: Path, text: str) -> None:
+    """The traceback of a trial that failed by an error."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_whole(folder / "log.txt") as partial:
+        partial.write_text(text)
+
+
+def remove_attempts(folder: Path) -> None:
+    for attempt in folder.glob("attempt-*"):
+        shutil.rmtree(attempt, ignore_errors=True)
+
+
+def remove_weights(folder: Path) -> None:
+    (folder / "best.safetensors").unlink(missing_ok=True)
+
+
+def _save_array(path: Path, array: np.ndarray) -> None:
+    with written_whole(path) as partial, open(partial, "wb") as file:
+        np.save(file, array, allow_pickle=False)

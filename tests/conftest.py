@@ -1,0 +1,30 @@
+"""What several tests share."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+TINY = {"train": 60, "validation": 30, "test": 10}  # images
+
+
+@pytest.fixture
+def tiny_data(tmp_path: Path) -> Path:
+    """A folder in layout 1: 16x16 PNGs of three classes that any net tells apart in an epoch or two by their colour."""
+    folder, rng = tmp_path / "tiny", np.random.default_rng(0)
+    for split, count in TINY.items():
+        images = folder / ("test" if split == "test" else "train+validation")
+        images.mkdir(parents=True, exist_ok=True)
+        rows = []
+        for number in range(count):
+            name, label = f"{split}{number:02}.png", number % 3
+            pixels = rng.integers(0, 90, (16, 16, 3), dtype=np.uint8)
+            pixels[..., 2 - label] += 150  # OpenCV writes BGR: class 0 is red
+            (images / name).write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+            rows.append(name if split == "test" else f"{name},{label}")
+        header = "id" if split == "test" else "id,label"
+        (folder / f"{split}.txt").write_text("\n".join([header, *rows]) + "\n")
+    ids = [f"test{number:02}.png,0" for number in range(TINY["test"])]
+    (folder / "sample_submission.txt").write_text("\n".join(["id,label", *ids]) + "\n")
+    return folder

@@ -1,0 +1,159 @@
+"""What decides a trial: every hyperparameter once, with its unit and range."""
+
+import dataclasses
+import difflib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+FAMILIES: dict[str, frozenset[str]] = {  # the shape fields that an architecture reads; it must have these and no others
+    "mlp": frozenset({"width"}),
+    "cnn": frozenset({"width", "depth", "head"}),
+    "small_resnet": frozenset({"width", "depth"}),
+    "resnet18": frozenset({"small_stem", "pretrained"}),
+}
+TORCHVISION = frozenset({"pretrained"})  # any other classifier of torchvision.models, by name
+SHAPE_FIELDS = ("width", "depth", "head", "small_stem", "pretrained")
+
+OPTIMIZERS = ("sgd", "nesterov", "adam", "adamw")
+SCHEDULES = ("constant", "step", "cosine", "onecycle")
+
+AUGMENTATIONS = (  # per image and epoch, in the order in which they run
+    "horizontal_flip",
+    "vertical_flip",
+    "transpose",
+    "rotate",
+    "shift",
+    "gauss_noise",
+    "emboss",
+    "hue_saturation_value",
+    "channel_shuffle",
+    "cutout",
+)
+MIXING = ("mixup", "cutmix")  # per batch
+
+RUNGS = (9, 3)  # a trial may be pruned at these fractions (1/9, 1/3) of its own epochs
+
+
+class ConfigError(ValueError):
+    """A config, a search space or a setting breaks a rule; the message says which, with the value."""
+
+
+@dataclass(frozen=True)
+class TrialConfig:
+    """One training run. Same config, same data, same device: same numbers.
+
+    Raises:
+      ConfigError: a field is out of its range, or is not one of its architecture's.
+    """
+
+    arch: str = "small_resnet"  # a family above, or the name of a classifier of torchvision.models
+    width: float | None = None  # multiplies the channels or units of the architecture; 1 is its published size
+    depth: int | None = None  # cnn: convolutions; small_resnet: blocks a stage
+    head: int | None = None  # cnn: units of the first hidden layer after the convolutions
+    small_stem: bool | None = None  # resnet18: a 3x3 stem without pooling, for images under 64 px
+    pretrained: bool | None = None  # torchvision: start from ImageNet weights
+
+    optimizer: str = "nesterov"  # sgd and nesterov with momentum 0.9
+    schedule: str = "onecycle"  # step: a tenth of the rate every 7 epochs
+    lr: float = 0.1  # peak, for one batch of `batch_size`
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.0  # [0, 1)
+    batch_size: int = 128  # images per step, one device
+    epochs: int = 20  # passes over the training split
+
+    horizontal_flip: float = 0.0  # the augmentations: probability per image and epoch, [0, 1]
+    vertical_flip: float = 0.0
+    transpose: float = 0.0
+    rotate: float = 0.0  # up to 90 degrees either way
+    shift: float = 0.0  # up to a sixteenth of the side, whole pixels
+    gauss_noise: float = 0.0
+    emboss: float = 0.0
+    hue_saturation_value: float = 0.0
+    channel_shuffle: float = 0.0
+    cutout: float = 0.0  # one square, a quarter to a half of the side
+    mixup: float = 0.0  # probability per batch, [0, 1]; mixup + cutmix <= 1
+    cutmix: float = 0.0
+
+    seed: int = 0  # weights, order, augmentation and dropout
+
+    def __post_init__(self) -> None:
+        reads = FAMILIES.get(self.arch, TORCHVISION)
+        for name in SHAPE_FIELDS:
+            given = getattr(self, name) is not None
+            if given != (name in reads):
+                rule = "must be set" if name in reads else "must be left out"
+                raise ConfigError(f"`{name}` {rule} for arch={self.arch}, got {name}={getattr(self, name)}")
+        # Each rule is written so that NaN fails too.
+        self._hold(self.width is None or self.width > 0, "width > 0", "width")
+        self._hold(self.depth is None or 1 <= self.depth <= 8, "1 <= depth <= 8", "depth")
+        self._hold(self.head is None or self.head >= 1, "head >= 1", "head")
+        self._hold(self.optimizer in OPTIMIZERS, f"optimizer in {OPTIMIZERS}", "optimizer")
+        self._hold(self.schedule in SCHEDULES, f"schedule in {SCHEDULES}", "schedule")
+        self._hold(0 < self.lr < math.inf, "lr > 0", "lr")
+        self._hold(0 <= self.weight_decay < math.inf, "weight_decay >= 0", "weight_decay")
+        self._hold(0 <= self.label_smoothing < 1, "0 <= label_smoothing < 1", "label_smoothing")
+        self._hold(self.batch_size >= 2, "batch_size >= 2 (batch norm needs two images)", "batch_size")
+        self._hold(self.epochs >= 1, "epochs >= 1", "epochs")
+        for name in AUGMENTATIONS + MIXING:
+            self._hold(0 <= getattr(self, name) <= 1, f"0 <= {name} <= 1", name)
+        self._hold(self.mixup + self.cutmix <= 1, "mixup + cutmix <= 1", "mixup", "cutmix")
+        self._hold(0 <= self.seed < 2**31, "0 <= seed < 2**31", "seed")
+
+    def _hold(self, rule: bool, text: str, *names: str) -> None:
+        if not rule:
+            values = ", ".join(f"{name}={getattr(self, name)}" for name in names)
+            raise ConfigError(f"`{text}` must hold, got {values}")
+
+    @property
+    def augmentation(self) -> dict[str, float]:
+        """The probabilities above zero, in the order in which the transforms run."""
+        return {name: getattr(self, name) for name in AUGMENTATIONS if getattr(self, name) > 0}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields that are set, in their order: what is shown and stored."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=1) + "\n"
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> "TrialConfig":
+        """The config with these fields; the rest keep their defaults.
+
+        Raises:
+          ConfigError: a name is no field, a value has the wrong type, or a rule is broken.
+        """
+        types = {
+            field.name: field.type.__name__ if isinstance(field.type, type) else str(field.type)
+            for field in dataclasses.fields(TrialConfig)
+        }
+        checked = {}
+        for name, value in values.items():
+            if name not in types:
+                raise ConfigError(unknown_name(name, types))
+            checked[name] = _typed(name, value, types[name])
+        return TrialConfig(**checked)
+
+
+def rungs(epochs: int) -> list[int]:
+    """The epochs after which a trial of so many may be pruned; its last one is none of them."""
+    return sorted({math.ceil(epochs / part) for part in RUNGS} - {epochs})
+
+
+def unknown_name(name: str, known: Mapping[str, Any]) -> str:
+    """The message for a hyperparameter that does not exist, with the nearest one that does."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
+    return f"unknown hyperparameter `{name}`; {hint}"
+
+
+def _typed(name: str, value: Any, kind: str) -> Any:
+    kind = kind.removesuffix(" | None")
+    if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if (kind == "int" and isinstance(value, int) and not isinstance(value, bool)) or kind == type(value).__name__:
+        return value
+    raise ConfigError(f"`{name}` must be {'a' if kind[0] not in 'aeiou' else 'an'} {kind}, got {value!r}")

@@ -1,0 +1,36 @@
+"""The published convolutional net: conv 16, pool, conv 10, pool, then hidden layers of 128 and 84 units."""
+
+from torch import nn
+
+from trainable.config import ConfigError, TrialConfig
+
+
+def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
+    """`depth` 2 is the published net; 1 leaves the second convolution out, more put padded ones behind it."""
+    assert config.width is not None
+    assert config.depth is not None
+    assert config.head is not None
+    first, later = max(1, round(16 * config.width)), max(1, round(10 * config.width))
+    side_y, side_x = image_size
+    layers: list[nn.Module] = []
+    channels = 3
+    for layer in range(config.depth):
+        pooled = layer < 2  # a third pooling would leave nothing of a 16 px image
+        width = first if layer == 0 else later
+        layers += [nn.Conv2d(channels, width, 3, padding=0 if pooled else 1), nn.ReLU()]
+        if pooled:
+            layers.append(nn.MaxPool2d(2))
+            side_y, side_x = (side_y - 2) // 2, (side_x - 2) // 2
+        channels = width
+    if side_y < 1 or side_x < 1:
+        raise ConfigError(f"arch=cnn with depth={config.depth} needs images of 10 px or more, got {image_size}")
+    second = max(1, round(config.head * 84 / 128))
+    return nn.Sequential(
+        *layers,
+        nn.Flatten(),
+        nn.Linear(channels * side_y * side_x, config.head),
+        nn.ReLU(),
+        nn.Linear(config.head, second),
+        nn.ReLU(),
+        nn.Linear(second, classes),
+    )

@@ -1,0 +1,18 @@
+"""The published perceptron: two hidden layers of 50 and 20 units."""
+
+from torch import nn
+
+from trainable.config import TrialConfig
+
+
+def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
+    assert config.width is not None
+    first, second = max(1, round(50 * config.width)), max(1, round(20 * config.width))
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(3 * image_size[0] * image_size[1], first),
+        nn.ReLU(),
+        nn.Linear(first, second),
+        nn.ReLU(),
+        nn.Linear(second, classes),
+    )

@@ -1,0 +1,46 @@
+"""The Tune trainable: one worker process, many trials."""
+
+import json
+from typing import Any
+
+import torch
+from ray import tune
+
+from datasets.images import Dataset
+from trainable import loop
+from trainable.attempt import Attempt, Order
+
+
+class RayTrial(tune.Trainable):
+    """Ray calls `reset_config` for the next trial instead of starting a process for it.
+
+    The config is `{"order": Order.to_dict()}`; the results are the reports of
+    `trainable.attempt.Attempt`. `training` is an attribute so that tests can break it.
+    """
+
+    training = staticmethod(loop.train)
+
+    def setup(self, config: dict[str, Any], dataset: Dataset) -> None:
+        """Args:
+        dataset: out of Ray's object store, its pixels shared with the other workers of the node.
+        """
+        self.dataset = dataset
+        cpus = self.trial_resources.required_resources.get("CPU", 1)
+        torch.set_num_threads(max(1, int(cpus)))  # more, and trials that run beside each other fight
+        self.device = "cuda" if self.trial_resources.required_resources.get("GPU", 0) > 0 else "cpu"
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        order = Order.from_dict(new_config["order"])
+        self.attempt = Attempt(order, self.dataset, self.device, type(self).training)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        report = self.attempt.next_report()
+        return {"report": json.dumps(report), "done": report["done"]}  # as text: Tune would flatten it
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing for Tune: the attempt has saved what counts."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing of Tune's: an attempt finds its own checkpoint."""

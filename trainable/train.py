@@ -1,0 +1,60 @@
+"""Train one config without Ray, to try or to debug it.
+
+    python -m trainable.train --config config.json --data PATH
+
+A config is a JSON object of hyperparameters, as `config.json` in a trial's folder;
+what it leaves out keeps its default.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from trainable.config import ConfigError, TrialConfig
+
+
+@click.command(help=__doc__.split("\n")[0] if __doc__ else None)
+@click.option("--config", "config_file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True)
+@click.option("--data", "data_path", type=click.Path(path_type=Path), required=True, help="a folder or a .zip")
+@click.option("--image-size", type=click.IntRange(min=1), help="side in pixels; needed where images differ in size")
+@click.option("--metric", type=click.Choice(["accuracy", "balanced_accuracy", "loss"]), default="accuracy")
+def main(config_file: Path, data_path: Path, image_size: int | None, metric: str) -> None:
+    from datasets.images import load
+    from datasets.manifest import DataError
+
+    try:
+        values = json.loads(config_file.read_text())
+        if not isinstance(values, dict):
+            raise ConfigError(f"{config_file}: must hold a JSON object of hyperparameters")
+        config = TrialConfig.from_dict(values)
+        _train(config, load(data_path, image_size), metric)
+    except json.JSONDecodeError as error:
+        print(f"{config_file}:{error.lineno}: is not JSON: {error.msg}", file=sys.stderr)
+        sys.exit(2)
+    except (ConfigError, DataError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+def _train(config: TrialConfig, data: "Dataset", metric: str) -> None:  # noqa: F821 (imported late: torch takes seconds)
+    import torch
+
+    from trainable.loop import train
+    from trainable.state import new_state
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    state = new_state(config, data.for_training(), metric, device)
+    for metrics in train(config, data, state):
+        best = " best" if state.best_epoch == metrics.epoch else ""
+        print(
+            f"epoch {metrics.epoch}/{config.epochs}  train loss {metrics.train_loss:.4f}  "
+            f"valid loss {metrics.valid_loss:.4f}  valid accuracy {metrics.valid_accuracy:.4f}  "
+            f"{metrics.seconds:.1f} s{best}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
