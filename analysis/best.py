@@ -11,9 +11,9 @@ from safetensors.torch import load as read_safetensors
 
 from analysis.record import Record, SweepError
 from trainable.config import TrialConfig
+from trainable.files import written_whole
 from trainable.loop import on_device, predict_logits
 from trainable.models import MEAN, STD, build
-from trainable.state import written_whole
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,7 @@ def read_best(sweep: Path) -> Best:
     except FileNotFoundError as error:
         raise SweepError(f"{error.filename}: is not there; it is written once a trial is COMPLETE") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise SweepError(
-            f"{folder / 'config.json'}: is damaged ({error}); remove {folder}, run the sweep again"
-        ) from None
+        raise SweepError(f"{folder / 'config.json'}: is damaged ({error}); run the sweep again") from None
     if not is_whole:
         raise SweepError(f"{folder}: model.safetensors is not the one of config.json; run the sweep again")
     return best

@@ -158,10 +158,14 @@ def class_rows(classes: list[str], matrix: np.ndarray) -> list[ClassRow]:
         mistakes = matrix[index].copy()
         mistakes[index] = 0
         other = int(mistakes.argmax())
-        taken_for = classes[other] if mistakes[other] else ""
-        rows.append(
-            ClassRow(label, int(matrix[index].sum()), int(matrix[index, index]), taken_for, int(mistakes[other]))
+        row = ClassRow(
+            label=label,
+            images=int(matrix[index].sum()),
+            right=int(matrix[index, index]),
+            taken_for=classes[other] if mistakes[other] else "",
+            mistakes=int(mistakes[other]),
         )
+        rows.append(row)
     return rows
 
 

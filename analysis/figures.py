@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -10,13 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.contents import LEADERS, METRIC_WORDS, baselines, confusion, importances
-from analysis.record import Record
+from analysis.record import Record, TrialRecord
 from trainable.state import METRICS
 
 BLUE, DARK, PALE, RED, ORANGE = "#3b6fb6", "#1b2f4b", "#c3c9d1", "#c8442f", "#e0912f"
 STATE_COLOURS = {"COMPLETE": BLUE, "PRUNED": PALE, "FAIL": RED, "RUNNING": ORANGE}
 MOST_NUMBERED = 12  # classes of a confusion matrix with its counts written in
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -25,6 +26,7 @@ STYLE = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "legend.fontsize": 10,
+    "text.parse_math": False,  # a `$` in a class name is a `$`
 }
 
 
@@ -43,35 +45,25 @@ def draw(record: Record) -> dict[str, bytes]:
 
 def _history(record: Record) -> Figure | None:
     """The value of each trial, and the best so far of the COMPLETE ones."""
-    if not record.trials:
-        return None
     figure, axes = _figure(4.2)
     for state, colour in STATE_COLOURS.items():
-        trials = [trial for trial in record.trials if trial.state == state]
-        points = [(trial.number, trial.value) for trial in trials if trial.value is not None]
-        if points:
-            axes.scatter(*zip(*points, strict=True), s=28, color=colour, label=state, zorder=2)
-        if state == "FAIL" and trials:  # they have no value: along the lower edge
-            numbers, transform = [trial.number for trial in trials], axes.get_xaxis_transform()
-            axes.scatter(
-                numbers, [0.02] * len(numbers), s=36, color=colour, marker="x", label=state, transform=transform
-            )
-    steps: list[tuple[int, float]] = []
-    for trial in record.trials:
-        if trial.state == "COMPLETE" and trial.value is not None:
-            best = trial.value if not steps or record.better(trial.value, steps[-1][1]) else steps[-1][1]
-            steps.append((trial.number, best))
-    if steps:
-        steps.append((record.trials[-1].number, steps[-1][1]))
-        axes.step(*zip(*steps, strict=True), where="post", color=DARK, lw=1.6, label="best so far", zorder=1)
-    rings = [(trial.number, trial.value) for trial in baselines(record) if trial.value is not None]
+        shown = [trial for trial in record.trials if trial.state == state]
+        numbers = [trial.number for trial in shown if trial.value is not None]
+        if numbers:
+            axes.scatter(numbers, _values(shown), s=28, color=colour, label=state, zorder=2)
+        if state == "FAIL" and shown:  # they have no value: along the lower edge
+            numbers, edge = [trial.number for trial in shown], axes.get_xaxis_transform()
+            axes.scatter(numbers, [0.02] * len(numbers), s=36, color=colour, marker="x", label=state, transform=edge)
+    complete = [trial for trial in record.trials if trial.state == "COMPLETE"]
+    if complete:
+        best = (np.minimum if record.metric == "loss" else np.maximum).accumulate(_values(complete))
+        steps = [*(trial.number for trial in complete), record.trials[-1].number]
+        axes.step(steps, [*best, best[-1]], where="post", color=DARK, lw=1.6, label="best so far", zorder=1)
+    rings = [trial for trial in baselines(record) if trial.value is not None]
     if rings:
-        axes.scatter(*zip(*rings, strict=True), s=90, facecolors="none", edgecolors=DARK, label="baseline", zorder=3)
-    axes.set_xlabel("trial")
-    axes.set_ylabel(METRIC_WORDS[record.metric])
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(loc="outside upper center", ncols=3)
-    return figure
+        numbers = [trial.number for trial in rings]
+        axes.scatter(numbers, _values(rings), s=90, facecolors="none", edgecolors=DARK, label="baseline", zorder=3)
+    return _finished(record, figure, axes, "trial")
 
 
 def _curves(record: Record) -> Figure | None:
@@ -79,30 +71,23 @@ def _curves(record: Record) -> Figure | None:
     leaders = [trial for trial in record.ranked if trial.state == "COMPLETE"][:LEADERS]
     pruned = [trial for trial in record.trials if trial.state == "PRUNED"]
     figure, axes = _figure(4.2)
-    seen = set()
+    labels = set()
     for trial in [*pruned, *leaders[::-1]]:
         values = [epoch[METRICS[record.metric]] for epoch in trial.history]
         if not values:
             continue
-        if trial is leaders[0]:
-            label, colour, width = f"best, trial {trial.number}", DARK, 2.4
-            axes.plot(trial.best_epoch, trial.value, "o", color=DARK, ms=8, zorder=3)
-        elif trial.state == "COMPLETE":
-            label, colour, width = f"next {len(leaders) - 1} COMPLETE", BLUE, 1.3
-        else:
+        if trial.state == "PRUNED":
             label, colour, width = "PRUNED", PALE, 1.0
-        # A trial of one epoch is a point, not a line.
-        marker = "." if len(values) == 1 else None
-        name = label if label not in seen else None
+        elif trial is leaders[0]:
+            label, colour, width = f"best, trial {trial.number}", DARK, 2.4
+            axes.plot(trial.best_epoch, values[trial.best_epoch - 1], "o", color=DARK, ms=8, zorder=3)
+        else:
+            label, colour, width = f"next {len(leaders) - 1} COMPLETE", BLUE, 1.3
+        marker = "." if len(values) == 1 else None  # a single epoch makes no line
+        name = label if label not in labels else None
         axes.plot(range(1, len(values) + 1), values, color=colour, lw=width, marker=marker, label=name)
-        seen.add(label)
-    if not seen:
-        return None
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(METRIC_WORDS[record.metric])
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(loc="outside upper center", ncols=3)
-    return figure
+        labels.add(label)
+    return _finished(record, figure, axes, "epoch")
 
 
 def _importances(record: Record) -> Figure | None:
@@ -111,7 +96,7 @@ def _importances(record: Record) -> Figure | None:
     if not found:
         return None
     figure, axes = _figure(1.1 + 0.3 * len(found))
-    bars = axes.barh([_text(name) for name in found], list(found.values()), color=BLUE)
+    bars = axes.barh([_short(name) for name in found], list(found.values()), color=BLUE)
     axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=10)
     axes.invert_yaxis()
     axes.margins(x=0.12)
@@ -126,12 +111,12 @@ def _confusion(record: Record) -> Figure | None:
     if matrix is None:
         return None
     size = len(matrix)
-    figure, axes = _figure(min(6.4, 2.6 + 0.55 * size))
+    figure, axes = _figure(min(5.6, 2.2 + 0.5 * size))
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.grid(visible=False)
     step = max(1, size // 20)
-    places, names = range(0, size, step), [_text(label) for label in record.classes[::step]]
+    places, names = range(0, size, step), [_short(label) for label in record.classes[::step]]
     axes.set_xticks(places, names, rotation=90 if max(map(len, names)) > 3 else 0)
     axes.set_yticks(places, names)
     if size <= MOST_NUMBERED:
@@ -140,7 +125,23 @@ def _confusion(record: Record) -> Figure | None:
             axes.text(column, row, f"{matrix[row, column]}", ha="center", va="center", color=colour)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    figure.colorbar(image, ax=axes, label="share of the true class")
+    scale = axes.inset_axes((1.03, 0, 0.04, 1))  # as high as the matrix
+    figure.colorbar(image, cax=scale, label="share of the true class")
+    return figure
+
+
+def _values(trials: list[TrialRecord]) -> list[float]:
+    return [trial.value for trial in trials if trial.value is not None]
+
+
+def _finished(record: Record, figure: Figure, axes: Axes, x_label: str) -> Figure | None:
+    """With the metric on the y axis, whole numbers on the x axis, and the legend above; None if nothing is drawn."""
+    if not axes.has_data():
+        return None
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(METRIC_WORDS[record.metric])
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(loc="outside upper center", ncols=3)
     return figure
 
 
@@ -149,9 +150,8 @@ def _figure(height_inches: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def _text(name: str) -> str:
-    """A name as a figure can print it: `$` would begin a formula."""
-    return (name if len(name) <= 20 else name[:19] + "…").replace("$", r"\$")
+def _short(name: str) -> str:
+    return name if len(name) <= 20 else name[:19] + "…"
 
 
 FIGURES: dict[str, Callable[[Record], Figure | None]] = {

@@ -19,7 +19,7 @@ from analysis.best import Best, read_best
 from analysis.record import Record, SweepError
 from datasets.images import Split, load, load_images
 from datasets.manifest import DataError, predictions_table, shown
-from trainable.state import written_whole
+from trainable.files import written_whole
 
 SHOWN = 5  # differences in a message
 
@@ -30,9 +30,7 @@ class PredictionError(Exception):
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @click.argument("sweep", type=click.Path(path_type=Path))
-@click.option(
-    "--images", type=click.Path(path_type=Path), help="A folder, a .zip or a manifest; default: the test split."
-)
+@click.option("--images", type=click.Path(path_type=Path), help="Folder, .zip or manifest; default: the test split.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write; default: in the sweep's folder.")
 @click.option("--probabilities", is_flag=True, help="A column a class as well, p(CLASS).")
 def main(sweep: Path, images: Path | None, out: Path | None, probabilities: bool) -> None:
@@ -87,15 +85,9 @@ def check_predictions(
     header, *rows = csv.reader(io.StringIO(table.decode(), newline=""), strict=True)
     if header[:2] != ["id", "label"]:
         raise PredictionError(f"predictions: header must be `id,label`, got {shown(','.join(header))}")
-    pairs = zip_longest([row[0] for row in rows], ids)
-    wrong = [
-        f"row {number} has {_or_none(got)} for {_or_none(want)}"
-        for number, (got, want) in enumerate(pairs, 1)
-        if got != want
-    ]
-    _raise_for(
-        wrong, f"predictions: there must be one for each of the {len(ids)} images in their order, got {len(rows)}"
-    )
+    pairs = enumerate(zip_longest([row[0] for row in rows], ids), start=1)
+    wrong = [f"row {row} has {_or_none(got)} for {_or_none(wanted)}" for row, (got, wanted) in pairs if got != wanted]
+    _raise_for(wrong, f"predictions: there must be one for each of the {len(ids)} images in their order")
     wrong = [f"{shown(row[0])} has {shown(row[1])}" for row in rows if row[1] not in classes]
     _raise_for(wrong, "predictions: labels must be classes of the sweep")
     if submission_ids is not None:

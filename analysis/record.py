@@ -134,7 +134,7 @@ class Record:
         return np.load(self.folder / "valid_labels.npy", allow_pickle=False)
 
     def trials_table(self) -> pd.DataFrame:
-        """A row a trial: `number, state, reason, value, valid_accuracy, best_epoch, epochs, attempts, seconds, config.*`."""
+        """A row a trial; `valid_accuracy` at its best epoch, `seconds` of all its epochs, `config.*` where set."""
         rows = []
         for trial in self.trials:
             history = trial.history
@@ -155,7 +155,7 @@ class Record:
         return pd.DataFrame(rows)
 
     def epochs_table(self) -> pd.DataFrame:
-        """A row a trial and epoch: `number, epoch, train_loss, valid_loss, valid_accuracy, valid_balanced_accuracy, lr, seconds`."""
+        """A row a trial and epoch: `number` and the fields of `trainable.state.EpochMetrics`."""
         rows = [{"number": trial.number} | epoch for trial in self.trials for epoch in trial.history]
         return pd.DataFrame(rows)
 

@@ -18,10 +18,10 @@ from analysis import contents
 from analysis.figures import draw
 from analysis.journal import JournalError
 from analysis.record import Record, SweepError
-from trainable.state import written_whole
+from trainable.files import written_whole
 
 MOST_FAILURES = 10  # shown of one reason
-MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~$&])")
+MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~$])")
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
@@ -80,22 +80,21 @@ def _said(record: Record) -> dict[str, Any]:
 
 
 def _environment(template: str) -> Environment:
-    """HTML is escaped by Jinja, Markdown by `finalize`: in both, every expression of the template."""
-    is_html = template.endswith(".html")
+    """Escapes every expression of a template: for HTML, and for Markdown, which may hold HTML, its own marks too."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=is_html,
-        finalize=None if is_html else _markdown,
+        autoescape=True,
+        finalize=_markdown if template.endswith(".md") else None,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = lambda value: "–" if value is None else f"{value:.4f}"
+    environment.filters["number"] = lambda value: "-" if value is None else f"{value:.4f}"
     return environment
 
 
 def _markdown(value: Any) -> str:
-    return MARKDOWN.sub(r"\\\1", " ".join(str(value).split()))
+    return MARKDOWN.sub(r"\\\1", " ".join(str(value).splitlines()))
 
 
 if __name__ == "__main__":

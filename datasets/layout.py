@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.manifest import DataError, Table, id_problem, label_problem, read_table, shown
+from datasets.manifest import DataError, Table, id_problem, label_problem, parse_table, shown
 from datasets.source import Source
 
 MANIFESTS = {
@@ -132,11 +132,13 @@ def _from_manifests(source: Source, root: str, problems: list[str], notes: list[
         elif files:
             place = f"{source.path}/{files[0]}"
             try:
-                tables[split] = read_table(source.read(files[0]), place)
-            except DataError as error:
-                problems.extend(error.problems)
+                table, found = parse_table(source.read(files[0]), place)
             except ValueError as error:
                 problems.append(f"{place}: manifest {error}; fetch it again")
+                continue
+            problems.extend(found)
+            if table is not None:
+                tables[split] = table
 
     splits = {}
     parts = [name.split("/")[:-1] for name in source.files if name.startswith(root)]

@@ -43,22 +43,34 @@ class Table:
 
 
 def read_table(data: bytes, place: str) -> Table:
-    """Reads a manifest. A byte order mark, any line ending and a missing last one are accepted.
+    """Reads a manifest that must be without fault.
+
+    Raises:
+      DataError: with all problems of the table.
+    """
+    table, problems = parse_table(data, place)
+    if table is None or problems:
+        raise DataError(problems)
+    return table
+
+
+def parse_table(data: bytes, place: str) -> tuple[Table | None, list[str]]:
+    """The good rows of a manifest, and its problems; a byte order mark and any line ending are accepted.
 
     Args:
       place: path of the table, for messages.
 
-    Raises:
-      DataError: with all problems of the table.
+    Returns:
+      None for the table where not even its header can be read.
     """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         got = f"byte 0x{data[error.start]:02x}"
-        raise DataError([f"{place}:{line}: text must be UTF-8, got {got}; save the file as UTF-8"]) from error
+        return None, [f"{place}:{line}: text must be UTF-8, got {got}; save the file as UTF-8"]
     if not text.strip():
-        raise DataError([f"{place}:1: header must be `id,label` or `id`, got an empty file"])
+        return None, [f"{place}:1: header must be `id,label` or `id`, got an empty file"]
 
     rows: list[tuple[int, list[str]]] = []
     problems: list[str] = []
@@ -68,11 +80,11 @@ def read_table(data: bytes, place: str) -> Table:
     except csv.Error as error:
         problems.append(f"{place}:{reader.line_num}: row must be valid CSV, got: {error}; mend its quotes")
     if not rows:
-        raise DataError(problems)
+        return None, problems
     (_, header), *rows = rows
     if header not in HEADERS:
         got = shown(",".join(header))
-        raise DataError([f"{place}:1: header must be `id,label` or `id`, got {got}; write it as the first line"])
+        return None, [f"{place}:1: header must be `id,label` or `id`, got {got}; write it as the first line"]
     if not rows and not problems:
         problems.append(f"{place}:2: a row must follow the header, got none; list the images, one a line")
 
@@ -87,10 +99,9 @@ def read_table(data: bytes, place: str) -> Table:
             problems.append(f"{place}:{line}: {rule}")
         else:
             seen[row[0]] = (line, row)
-    if problems:
-        raise DataError(problems)
-    labels = tuple(row[1] for _, row in rows) if len(header) == 2 else None
-    return Table(place, tuple(row[0] for _, row in rows), labels, tuple(line for line, _ in rows))
+    good = list(seen.values())
+    labels = tuple(row[1] for _, row in good) if len(header) == 2 else None
+    return Table(place, tuple(row[0] for _, row in good), labels, tuple(line for line, _ in good)), problems
 
 
 def _row_problem(row: list[str], header: list[str]) -> str | None:

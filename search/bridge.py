@@ -221,8 +221,9 @@ class Bridge:
     def _remove_old_weights(self) -> None:
         """Weights stay with the best COMPLETE trials only."""
         sign = 1 if self.plan.metric == "loss" else -1
-        complete = [t for t in self.ledger.trials if t.state == TrialState.COMPLETE]
-        kept = sorted(complete, key=lambda t: (sign * t.value, t.number))[: trial_files.KEPT_WEIGHTS]
+        complete = [(t.value, t) for t in self.ledger.trials if t.state == TrialState.COMPLETE and t.value is not None]
+        ranked = [t for _, t in sorted(complete, key=lambda pair: (sign * pair[0], pair[1].number))]
+        kept = ranked[: trial_files.KEPT_WEIGHTS]
         for trial in self.ledger.trials:
             if trial.state.is_finished() and trial not in kept:
                 trial_files.remove_weights(trial_folder(self.folder, trial.number))

@@ -46,7 +46,7 @@ class BridgeSearcher(_Bridged, Searcher):
         _Bridged.__init__(self, bridge)
         self.orders: dict[str, dict[str, Any]] = {}
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         try:
             order = self.bridge.next_order()
         except Exception as error:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.journal import Journal, repair_tail
@@ -59,12 +60,13 @@ class Ledger:
       torn_bytes: how much of an unfinished last record the start cut off.
     """
 
-    def __init__(self, folder: Path, sweep_id: str, direction: str, pruner: optuna.pruners.BasePruner) -> None:
+    def __init__(self, folder: Path, sweep_id: str, metric: str, pruner: optuna.pruners.BasePruner) -> None:
         """Opens the journal of `folder`, which must be locked, or begins it.
 
         Raises:
           JournalError: a record is damaged.
         """
+        direction = StudyDirection.MINIMIZE if metric == "loss" else StudyDirection.MAXIMIZE
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         path = folder / "journal.log"
         self.torn_bytes = repair_tail(path) if path.exists() else 0

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from analysis.summary import config_in_short
+from analysis.contents import config_text
 from trainable.attempt import Order
 from trainable.config import TrialConfig
 from trainable.state import METRICS, best_epoch
@@ -110,7 +110,7 @@ class Screen:
         value = f"{self.metric} {row.value:.4f}" if row.value is not None else row.note
         return (
             f"trial {row.number}{name} {row.state} {value} after {row.epoch}/{row.config.epochs} epochs, "
-            f"{row.seconds:.0f} s: {config_in_short(row.config.to_dict())}"
+            f"{row.seconds:.0f} s: {config_text(row.config.to_dict())}"
         )
 
     def _render(self) -> Group:
@@ -128,9 +128,7 @@ class Screen:
                 f"{row.epoch}/{row.config.epochs}",
                 "" if row.value is None else f"{row.value:.4f}",
                 duration(seconds),
-                f"{row.name}: {config_in_short(row.config.to_dict())}"
-                if row.name
-                else config_in_short(row.config.to_dict()),
+                f"{row.name}: {config_text(row.config.to_dict())}" if row.name else config_text(row.config.to_dict()),
             )
         done = self.ended_before + self.ended_here
         elapsed = now - self.started_at

@@ -177,8 +177,8 @@ class Space:
             if name not in known:
                 raise ConfigError(f"--fix {name}: {unknown_name(name, dict.fromkeys(sorted(known)))}")
         table: dict[str, dict[str, Any]] = {"ranges": {name: sorted(found) for name, found in sorted(ranges.items())}}
-        for branch, values in sorted(fields_seen.items()):
-            table[branch] = {name: sorted(found) for name, found in values.items()}
+        for name, values in sorted(fields_seen.items()):
+            table[name] = {field: sorted(found) for field, found in values.items()}
         return table
 
     def architectures(self) -> list[TrialConfig]:

@@ -161,8 +161,7 @@ def _enqueue(file: SweepFile, space: Space, enqueued: list[dict[str, Any]], tria
 
 
 def _ledger(folder: Path, file: SweepFile) -> Ledger:
-    direction = "minimize" if file.settings.metric == "loss" else "maximize"
-    return Ledger(folder, file.id, direction, new_pruner(file.settings.pruner))
+    return Ledger(folder, file.id, file.settings.metric, new_pruner(file.settings.pruner))
 
 
 def _run(folder: Path, file: SweepFile, ledger: Ledger, space: Space, data: "Dataset", resources: Resources) -> int:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import cv2
 import torch
 from ray import tune
 
@@ -20,14 +21,15 @@ class RayTrial(tune.Trainable):
 
     training = staticmethod(loop.train)
 
-    def setup(self, config: dict[str, Any], dataset: Dataset) -> None:
+    def setup(self, config: dict[str, Any], dataset: Dataset) -> None:  # type: ignore[override]
         """Args:
         dataset: out of Ray's object store, its pixels shared with the other workers of the node.
         """
         self.dataset = dataset
-        cpus = self.trial_resources.required_resources.get("CPU", 1)
-        torch.set_num_threads(max(1, int(cpus)))  # more, and trials that run beside each other fight
-        self.device = "cuda" if self.trial_resources.required_resources.get("GPU", 0) > 0 else "cpu"
+        given = self.trial_resources.required_resources if self.trial_resources else {}
+        torch.set_num_threads(max(1, int(given.get("CPU", 1))))  # more, and trials beside each other fight
+        cv2.setNumThreads(0)
+        self.device = "cuda" if given.get("GPU", 0) > 0 else "cpu"
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

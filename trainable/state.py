@@ -183,5 +183,5 @@ def _crc32(tensors: dict[str, Tensor]) -> int:
     crc = 0
     for name in sorted(tensors):
         crc = zlib.crc32(name.encode(), crc)
-        crc = zlib.crc32(np.ascontiguousarray(tensors[name].numpy()).reshape(-1).view(np.uint8), crc)
+        crc = zlib.crc32(tensors[name].numpy().tobytes(), crc)
     return crc

@@ -9,10 +9,14 @@ what it leaves out keeps its default.
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from trainable.config import ConfigError, TrialConfig
+
+if TYPE_CHECKING:
+    from datasets.images import Dataset
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
@@ -38,7 +42,7 @@ def main(config_file: Path, data_path: Path, image_size: int | None, metric: str
         sys.exit(2)
 
 
-def _train(config: TrialConfig, data: "Dataset", metric: str) -> None:  # noqa: F821 (imported late: torch takes seconds)
+def _train(config: TrialConfig, data: "Dataset", metric: str) -> None:
     import torch
 
     from trainable.loop import train

@@ -1,0 +1,140 @@
+"""Sweeps for tests: written as a driver writes them, without a driver and without training."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.pruners import NopPruner
+from optuna.trial import TrialState
+
+from analysis.record import Record, trial_folder
+from datasets.images import Dataset, Split
+from search import trial_files
+from search.ledger import Ledger, new_sampler
+from search.settings import Settings, SweepFile
+from trainable.attempt import attempt_folder
+from trainable.config import TrialConfig
+from trainable.loop import evaluate
+from trainable.state import METRICS, EpochMetrics, best_epoch, new_state, save
+
+HOSTILE = "epoch 2: <script>alert(1)</script> | `x` \x1b[31m\nnext line"
+MLP = TrialConfig(arch="mlp", width=1.0, epochs=4, lr=0.01)
+CNN = TrialConfig(arch="cnn", width=1.0, depth=2, head=128, epochs=4, lr=0.5, horizontal_flip=0.5)
+
+
+@dataclass
+class SweepBuilder:
+    """Adds trials to a new sweep in `folder`."""
+
+    folder: Path
+    data: Dataset
+    metric: str = "accuracy"
+    data_path: str = "nowhere"
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True)
+        settings = Settings(
+            data=self.data_path,
+            trials=8,
+            max_epochs=40,
+            seed=7,
+            metric=self.metric,
+            image_size=None,
+            limit_train=None,
+            limit_valid=None,
+            space=None,
+            fixed={},
+            baselines=True,
+            sampler="tpe",
+            pruner="halving",
+        )
+        file = SweepFile(
+            settings=settings,
+            table={},
+            fingerprint=self.data.fingerprint,
+            classes=list(self.data.classes),
+            image_size=list(self.data.train.images.shape[1:3]),
+            queue={},
+            notes=["No validation split: <b>30</b> images were set aside."],
+            id="0123",
+            versions={"optuna": "5.0.0", "torch": "2.14.1"},
+            commit="abc1234",
+        )
+        file.started("python -m search.run --trials 8")
+        file.write(self.folder)
+        np.save(self.folder / "valid_labels.npy", self.data.valid.labels)
+        self.ledger = Ledger(self.folder, "0123", self.metric, NopPruner())
+
+    @property
+    def record(self) -> Record:
+        return Record(self.folder)
+
+    def add(self, config: TrialConfig, right: list[int], state: str = "COMPLETE", **attributes: Any) -> int:
+        """A trial that has so many validation images right after each epoch; its weights are untrained.
+
+        Args:
+          state: RUNNING leaves it without an end.
+          attributes: of the ledger, such as `reason`, `message`, `baseline`.
+        """
+
+        def choose(trial: optuna.Trial) -> TrialConfig:
+            trial.suggest_categorical("arch", ["mlp", "cnn", "small_resnet"])
+            trial.suggest_float("lr", 1e-4, 1.0, log=True)
+            return config
+
+        self.ledger.draw(new_sampler("random", 0, 0), choose, {"arch": config.arch, "lr": config.lr})
+        number = self.ledger.add({"config": config.to_dict(), "attempt": 1})
+        folder = trial_folder(self.folder, number)
+        trial_files.write_config(folder, config)
+        trained = new_state(config, self.data, self.metric)
+        values: list[float] = []
+        for epoch, count in enumerate(right, start=1):
+            logits = self._logits(count)
+            measured = evaluate(logits, self.data.valid.labels, len(self.data.classes))
+            metrics = EpochMetrics(epoch=epoch, train_loss=1 / epoch, lr=config.lr, seconds=0.25, **measured)
+            trained.add_epoch(metrics, logits)
+            values.append(measured[METRICS[self.metric]])
+            self.ledger.report(number, epoch, values[best_epoch(values, self.metric) - 1])
+        for name, value in attributes.items():
+            self.ledger.set(number, name, value)
+        if right:
+            save(trained, config, attempt_folder(folder, 1))
+        if state != "RUNNING":
+            trial_files.keep(folder, 1, len(right))
+            trial_files.remove_attempts(folder)
+            best = values[best_epoch(values, self.metric) - 1] if state == "COMPLETE" else None
+            self.ledger.tell(number, TrialState[state], best)
+        return number
+
+    def _logits(self, right: int) -> np.ndarray:
+        """The first `right` images as they should be, the others taken for the next class."""
+        classes, labels = len(self.data.classes), self.data.valid.labels
+        assert labels is not None
+        predicted = np.where(np.arange(len(labels)) < right, labels, (labels + 1) % classes)
+        return 2 * np.eye(classes, dtype=np.float32)[predicted]
+
+
+def noise() -> Dataset:
+    """Three classes of random pixels that lie in no file: 60 train, 30 validation, 10 test images."""
+    rng = np.random.default_rng(0)
+
+    def split(name: str, count: int) -> Split:
+        ids = tuple(f"{name}{number:02}.png" for number in range(count))
+        return Split(ids, rng.integers(0, 256, (count, 16, 16, 3), dtype=np.uint8), np.arange(count) % 3)
+
+    test = replace(split("test", 10), labels=None)
+    return Dataset(split("train", 60), split("validation", 30), test, ("0", "1", "2"), None, "f00d", ())
+
+
+def varied_sweep(folder: Path, data: Dataset, data_path: str = "nowhere") -> SweepBuilder:
+    """Two COMPLETE architectures, of which trial 1 is the best at its epoch 3, and every other state."""
+    sweep = SweepBuilder(folder, data, data_path=data_path)
+    sweep.add(MLP, [9, 12, 15, 12], baseline="mlp")
+    sweep.add(CNN, [10, 18, 24, 21])
+    sweep.add(MLP, [6, 27], "PRUNED", reason="not among the best at its rung")  # higher, but it did not go on
+    sweep.add(CNN, [6], "FAIL", reason="diverged", message=HOSTILE)
+    sweep.add(MLP, [], "FAIL", reason="out of memory", message="=1+1")
+    sweep.add(CNN, [9, 9], "RUNNING")
+    return sweep

@@ -1,0 +1,95 @@
+"""The architecture as a test: who imports whom, and what the README says of files and commands."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MAY_IMPORT = {
+    "datasets": set(),
+    "trainable": {"datasets"},
+    "analysis": {"datasets", "trainable"},
+    "search": {"datasets", "trainable", "analysis"},
+}
+FILES = [file for package in MAY_IMPORT for file in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imported(file):
+    """Top-level names of every import in the file, also within functions."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_imports_point_one_way(file):
+    package = file.relative_to(ROOT).parts[0]
+
+    ours = set(imported(file)) & set(MAY_IMPORT) - {package}
+
+    assert ours <= MAY_IMPORT[package]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_only_search_and_the_trainable_know_ray(file):
+    name = file.relative_to(ROOT).as_posix()
+
+    assert "ray" not in set(imported(file)) or name.startswith("search/") or name == "trainable/ray_trial.py"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_nothing_is_unpickled(file):
+    source = file.read_text()
+    allowed = source.count("weights_only=True")
+
+    assert not {"pickle", "cloudpickle", "joblib", "shelve", "marshal"} & set(imported(file))
+    assert source.count("torch.load(") == allowed
+    assert "allow_pickle=True" not in source
+
+
+def tree_in_readme():
+    """Files that the README's tree names, as paths."""
+    block = re.search(r"```tree\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    folder = ""
+    for line in block.splitlines():
+        if match := re.match(r"(\S+/)(\s|$)", line):
+            folder = match[1]
+        elif match := re.match(r"  (\S+)", line):
+            yield folder + match[1]
+        elif match := re.match(r"(\S+)", line):
+            yield match[1]
+
+
+def test_the_tree_in_the_readme_names_every_source_file_and_no_other():
+    named = set(tree_in_readme())
+    there = {file.relative_to(ROOT).as_posix() for file in FILES if file.name != "__init__.py"}
+
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+    assert there - named == set()
+
+
+def test_the_commands_in_the_readme_exist():
+    text = (ROOT / "README.md").read_text()
+
+    modules = set(re.findall(r"python -m ([a-z_.]+)", text))
+    targets = set(re.findall(r"make ([a-z]+)", text))
+
+    assert {"search.run", "search.status", "analysis.report", "analysis.predict", "datasets.look"} <= modules
+    assert {name for name in modules if not (ROOT / (name.replace(".", "/") + ".py")).exists()} == set()
+    makefile = (ROOT / "Makefile").read_text()
+    assert {target for target in targets if f"\n{target}:" not in makefile} == set()
+
+
+def test_the_flags_in_the_readme_exist():
+    from search.run import main
+
+    known = {option for parameter in main.params for option in parameter.opts}
+    used = set()
+    for command in re.findall(r"python -m search\.run[^`\n]*", (ROOT / "README.md").read_text()):
+        used |= set(re.findall(r"--[a-z-]+", command))
+
+    assert used <= known

@@ -1,0 +1,267 @@
+"""The state machine of a sweep, with a fake executor and real files."""
+
+import json
+import os
+
+import pytest
+from optuna.trial import TrialState
+
+from analysis.record import Record, trial_folder
+from search import trial_files
+from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
+from trainable.attempt import Attempt
+from trainable.config import rungs
+from trainable.state import checkpoints
+
+DATA = in_memory()
+TRIALS = 12
+
+
+class Killed(BaseException):
+    """The driver is gone: no `except Exception` sees it."""
+
+
+@pytest.fixture
+def undisturbed(tmp_path):
+    bridge, _ = open_bridge(tmp_path / "undisturbed", TRIALS)
+    execute(bridge, DATA)
+    return outcome(tmp_path / "undisturbed")
+
+
+def test_a_sweep_ends_with_every_trial_told_once(tmp_path):
+    bridge, watcher = open_bridge(tmp_path, TRIALS)
+
+    execute(bridge, DATA, workers=2)
+
+    states = [trial.state for trial in Record(tmp_path).trials]
+    assert len(states) == TRIALS
+    assert set(states) == {"COMPLETE", "PRUNED", "FAIL"}  # the fake space has all three
+    assert [number for number, _ in watcher.ordered] == list(range(TRIALS))
+
+
+def test_a_value_is_the_best_so_far_and_its_epoch_the_first_with_it(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 4, pruner="none")
+    execute(bridge, DATA)
+
+    for trial in Record(tmp_path).trials:
+        if trial.state == "COMPLETE":
+            values = [epoch["valid_accuracy"] for epoch in trial.history]
+            assert trial.value == max(values)
+            assert trial.best_epoch == 1 + values.index(max(values))
+            assert trial.epochs == trial.config["epochs"] == len(trial.valid_classes)
+
+
+@pytest.mark.parametrize("after", range(5, 320, 9))
+def test_a_driver_killed_at_a_durable_write_ends_like_one_that_was_not(tmp_path, undisturbed, monkeypatch, after):
+    count, real = 0, os.fsync
+
+    def fsync_then_die(descriptor):
+        nonlocal count
+        count += 1
+        if count == after:
+            raise Killed
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync_then_die)
+    try:
+        bridge, _ = open_bridge(tmp_path / "killed", TRIALS)
+        execute(bridge, DATA)
+    except Killed:
+        count = -(10**9)
+    bridge, _ = open_bridge(tmp_path / "killed", TRIALS)
+    execute(bridge, DATA)
+
+    assert outcome(tmp_path / "killed") == undisturbed
+
+
+def test_several_epochs_in_one_report_prune_as_one_at_a_time_would(tmp_path, monkeypatch):
+    outcomes = []
+    for name, seconds in (("singly", 0.0), ("together", 1e9)):
+        monkeypatch.setattr("trainable.attempt.REPORT_SECONDS", seconds)
+        if name == "together":
+            monkeypatch.setattr("trainable.attempt.rungs", lambda epochs: [])  # one report a trial
+        bridge, _ = open_bridge(tmp_path / name, TRIALS)
+        execute(bridge, DATA)
+        outcomes.append([(t.number, t.state, t.epochs, t.value) for t in Record(tmp_path / name).trials])
+
+    assert outcomes[0] == outcomes[1]
+    assert "PRUNED" in {state for _, state, _, _ in outcomes[0]}
+
+
+def test_a_pruned_trial_keeps_its_value_and_the_predictions_up_to_its_rung(tmp_path):
+    bridge, _ = open_bridge(tmp_path, TRIALS)
+    execute(bridge, DATA)
+
+    pruned = [trial for trial in Record(tmp_path).trials if trial.state == "PRUNED"]
+    assert pruned
+    for trial in pruned:
+        assert trial.epochs in rungs(trial.config["epochs"])
+        assert len(trial.history) == len(trial.valid_classes) == trial.epochs
+        assert trial.value == max(epoch["valid_accuracy"] for epoch in trial.history)
+        assert trial.weights is None
+
+
+def test_a_trial_that_diverges_is_a_fail_with_its_reason_and_never_ranked(tmp_path):
+    bridge, _ = open_bridge(tmp_path, TRIALS)
+    execute(bridge, DATA)
+
+    record = Record(tmp_path)
+    failed = [trial for trial in record.trials if trial.state == "FAIL"]
+    assert failed
+    assert {trial.reason for trial in failed} == {"diverged"}
+    assert all(trial.config["lr"] > 0.5 for trial in failed)
+    assert not set(t.number for t in failed) & set(t.number for t in record.ranked)
+
+
+def test_the_sampler_avoids_where_trials_diverge(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 40, max_failures=40)
+    execute(bridge, DATA)
+
+    rates = [trial.config["lr"] for trial in Record(tmp_path).trials]
+    assert sum(rate > 0.5 for rate in rates[:10]) >= 1
+    assert sum(rate > 0.5 for rate in rates[20:]) == 0
+
+
+def test_a_lost_worker_costs_one_attempt_and_no_epoch(tmp_path):
+    bridge, watcher = open_bridge(tmp_path, 1, pruner="none")
+    order = bridge.next_order()
+    first = Attempt(order, DATA, train=fake_train)
+    bridge.report(0, first.next_report())
+
+    bridge.lost(0, 1, "killed")
+    second = Attempt(bridge.next_order(), DATA, train=fake_train)
+    history = second.next_report()["history"]
+
+    assert watcher.ordered == [(0, 1), (0, 2)]
+    assert history[: len(first.state.history)] == [vars(metrics) for metrics in first.state.history]
+    assert len(history) > len(first.state.history)
+
+
+def test_a_report_of_an_older_attempt_is_ignored(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 1, pruner="none")
+    late = Attempt(bridge.next_order(), DATA, train=fake_train)
+    bridge.lost(0, 1, "killed")
+    bridge.next_order()
+    while not (report := late.next_report())["done"]:
+        pass
+
+    assert bridge.report(0, report) is True
+    assert Record(tmp_path).trials[0].state == "RUNNING"
+    assert bridge.running == {0: 2}
+
+
+def test_a_trial_without_attempts_left_is_a_fail_and_the_others_go_on(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 2, attempts=2)
+    bridge.next_order()
+    bridge.lost(0, 1, "killed")
+    bridge.next_order()
+    bridge.lost(0, 2, "killed")
+
+    execute(bridge, DATA)
+
+    first, second = Record(tmp_path).trials
+    assert (first.state, first.reason, first.attempts) == ("FAIL", "worker lost", 2)
+    assert second.state in ("COMPLETE", "FAIL", "PRUNED")
+    assert second.reason != "worker lost"
+
+
+def test_failures_in_a_row_stop_the_sweep_and_say_why(tmp_path):
+    def broken(config, data, state):
+        raise RuntimeError("no such kernel")
+        yield
+
+    bridge, _ = open_bridge(tmp_path, TRIALS, max_failures=3)
+    execute(bridge, DATA, train=broken)
+
+    record = Record(tmp_path)
+    assert [trial.state for trial in record.trials] == ["FAIL"] * 3
+    assert record.trials[0].message == "RuntimeError: no such kernel"
+    assert "no such kernel" in (trial_folder(tmp_path, 0) / "log.txt").read_text()
+    assert "3 trials in a row" in bridge.stopping
+
+
+def test_a_result_whose_checkpoint_is_damaged_is_a_lost_attempt(tmp_path):
+    bridge, watcher = open_bridge(tmp_path, 1, pruner="none")
+    attempt = Attempt(bridge.next_order(), DATA, train=fake_train)
+    while not (report := attempt.next_report())["done"]:
+        bridge.report(0, report)
+    for path in checkpoints(attempt.folder):
+        path.write_bytes(path.read_bytes()[:100])
+
+    bridge.report(0, report)
+    execute(bridge, DATA)
+
+    assert Record(tmp_path).trials[0].state == "COMPLETE"
+    assert watcher.ordered == [(0, 1), (0, 2)]
+
+
+def test_a_result_that_was_never_told_is_told_at_the_next_start(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 1, pruner="none")
+    attempt = Attempt(bridge.next_order(), DATA, train=fake_train)
+    while not attempt.next_report()["done"]:
+        pass
+
+    bridge, watcher = open_bridge(tmp_path, 1, pruner="none")
+
+    assert Record(tmp_path).trials[0].state == "COMPLETE"
+    assert watcher.ordered == []
+    assert bridge.finished
+
+
+def test_a_larger_total_adds_trials_and_touches_none_of_the_old(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 6)
+    execute(bridge, DATA)
+    before = Record(tmp_path).trials_table()
+
+    bridge, watcher = open_bridge(tmp_path, 9)
+    execute(bridge, DATA)
+
+    after = Record(tmp_path).trials_table()
+    assert len(after) == 9
+    assert after.head(6)[before.columns].equals(before)
+    assert [number for number, _ in watcher.ordered] == [6, 7, 8]
+
+
+def test_queued_configs_come_first_and_a_baseline_is_never_pruned(tmp_path):
+    poor = {"lr": 1e-3, "epochs": 12, "batch_size": 8}
+    queue = {n: {"params": poor, "baseline": f"published {n}"} for n in range(6)}
+    bridge, _ = open_bridge(tmp_path, TRIALS, queue=queue)
+    execute(bridge, DATA)
+
+    trials = Record(tmp_path).trials
+    assert [trial.baseline for trial in trials[:7]] == [*(f"published {n}" for n in range(6)), ""]
+    assert {trial.state for trial in trials[:6]} == {"COMPLETE"}
+    assert all(trial.params == poor for trial in trials[:6])
+
+
+def test_stopping_leaves_trials_running_in_the_ledger_and_a_restart_goes_on(tmp_path, undisturbed):
+    bridge, _ = open_bridge(tmp_path / "stopped", TRIALS)
+    order = bridge.next_order()
+    bridge.stop("SIGINT")
+    assert bridge.report(0, Attempt(order, DATA, train=fake_train).next_report()) is True
+    bridge.released(0, 1)
+    assert bridge.finished
+    assert bridge.ledger.trial(0).state == TrialState.RUNNING
+
+    bridge, _ = open_bridge(tmp_path / "stopped", TRIALS)
+    execute(bridge, DATA)
+
+    assert outcome(tmp_path / "stopped") == undisturbed
+
+
+def test_weights_stay_with_the_best_trials_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial_files, "KEPT_WEIGHTS", 2)
+    bridge, _ = open_bridge(tmp_path, 8, pruner="none")
+    execute(bridge, DATA)
+
+    record = Record(tmp_path)
+    with_weights = [trial.number for trial in record.trials if trial.weights]
+    assert sorted(with_weights) == sorted(trial.number for trial in record.ranked[:2])
+
+
+def test_an_ended_trial_leaves_no_attempts_behind(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 4)
+    execute(bridge, DATA)
+
+    assert not list(tmp_path.glob("trials/*/attempt-*"))
+    assert json.loads((trial_folder(tmp_path, 0) / "config.json").read_text()) == Record(tmp_path).trials[0].config

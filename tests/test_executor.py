@@ -1,0 +1,83 @@
+"""Faults on real Ray workers."""
+
+import os
+import signal
+
+import pytest
+
+from analysis.record import Record
+from search.executor import execute
+from tests.trials import fake_train, in_memory, open_bridge
+from trainable.ray_trial import RayTrial
+
+pytestmark = pytest.mark.ray
+DATA = in_memory()
+
+
+@pytest.fixture(scope="module")
+def ray_session():
+    from search.cluster import connected, prepare
+
+    prepare()
+    with connected(None):
+        yield
+
+
+def two_epochs_space(trial):
+    from trainable.config import TrialConfig
+
+    return TrialConfig(arch="mlp", width=0.1, epochs=3, lr=trial.suggest_float("lr", 0.01, 0.1), batch_size=8)
+
+
+def test_a_worker_killed_once_costs_one_attempt_and_no_epoch(ray_session, tmp_path):
+    died = tmp_path / "died"
+
+    class KilledOnce(RayTrial):
+        @staticmethod
+        def training(config, data, state):
+            for metrics in fake_train(config, data, state):
+                if metrics.epoch == 2 and not died.exists():
+                    died.touch()
+                    os.kill(os.getpid(), signal.SIGKILL)  # no exception handler runs
+                yield metrics
+
+    bridge, watcher = open_bridge(tmp_path / "sweep", 3, function=two_epochs_space, pruner="none")
+    execute(bridge, DATA, {"cpu": 1}, 1, KilledOnce)
+
+    record = Record(tmp_path / "sweep")
+    assert [trial.state for trial in record.trials] == ["COMPLETE"] * 3
+    assert [trial.attempts for trial in record.trials] == [2, 1, 1]
+    assert [epoch["epoch"] for epoch in record.trials[0].history] == [1, 2, 3]
+    assert "worker lost in attempt 1" in watcher.messages[0]
+
+
+def test_one_worker_trains_trial_after_trial_and_failures_come_back_as_results(ray_session, tmp_path):
+    class Failing(RayTrial):
+        @staticmethod
+        def training(config, data, state):
+            (tmp_path / f"pid-{os.getpid()}").touch()
+            if config.seed % 2:
+                raise ValueError(f"odd seed {config.seed}")
+            yield from fake_train(config, data, state)
+
+    bridge, _ = open_bridge(tmp_path / "sweep", 6, function=two_epochs_space, pruner="none")
+    execute(bridge, DATA, {"cpu": 1}, 1, Failing)
+
+    trials = Record(tmp_path / "sweep").trials
+    odd = [trial.config["seed"] % 2 == 1 for trial in trials]
+    assert [trial.state for trial in trials] == ["FAIL" if is_odd else "COMPLETE" for is_odd in odd]
+    assert {trial.reason for trial in trials if trial.state == "FAIL"} == {"error"}
+    assert all(trial.message.startswith("ValueError: odd seed") for trial in trials if trial.state == "FAIL")
+    assert len(list(tmp_path.glob("pid-*"))) == 1
+
+
+def test_an_error_of_the_ledger_is_not_swallowed_by_tune(ray_session, tmp_path, monkeypatch):
+    bridge, _ = open_bridge(tmp_path / "sweep", 2, function=two_epochs_space)
+
+    def full(*_):
+        raise OSError(28, "No space left on device", "journal.log")
+
+    monkeypatch.setattr(bridge.ledger, "tell", full)
+
+    with pytest.raises(OSError, match="No space left"):
+        execute(bridge, DATA, {"cpu": 1}, 1)

@@ -1,0 +1,129 @@
+"""The journal, the lock and the mirror."""
+
+import os
+import subprocess
+import sys
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from analysis.journal import Journal, JournalError, repair_tail
+from search.ledger import HeldError, Ledger, driver_lock, new_sampler
+from search.pruner import new_pruner
+from tests.trials import execute, fake_space, in_memory, open_bridge
+
+DATA = in_memory()
+
+
+@pytest.fixture
+def journal(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 3)
+    execute(bridge, DATA)
+    return tmp_path / "journal.log"
+
+
+def trials_in(path):
+    storage = optuna.storages.JournalStorage(Journal(path))
+    return [(t.number, t.state, t.params) for t in optuna.load_study(study_name="a" * 32, storage=storage).trials]
+
+
+def test_a_last_record_cut_anywhere_is_cut_off_and_the_rest_stays(journal, tmp_path):
+    content = journal.read_bytes()
+    records = content.splitlines(keepends=True)
+    copy = tmp_path / "copy.log"
+    for length in range(1, len(records[-1])):
+        copy.write_bytes(content[:-length])
+
+        assert repair_tail(copy) == len(records[-1]) - length
+        assert copy.read_bytes() == b"".join(records[:-1])
+
+
+def test_a_reader_does_not_see_a_record_that_is_still_being_written(journal):
+    expected = trials_in(journal)
+    with open(journal, "ab") as file:
+        file.write(b'{"op_code":4,"half')
+
+    assert trials_in(journal) == expected
+
+
+def test_a_flipped_bit_is_never_silently_other_content(journal, tmp_path):
+    content = journal.read_bytes()
+    expected = trials_in(journal)
+    copy = tmp_path / "copy.log"
+    for position in range(0, len(content), 97):
+        flipped = bytearray(content)
+        flipped[position] ^= 1
+        copy.write_bytes(flipped)
+        try:
+            assert trials_in(copy) == expected
+        except JournalError as error:
+            assert f"{copy}:{content[:position].count(10) + 1}:" in str(error)
+
+
+def test_a_second_driver_is_refused_and_told_who_holds_the_sweep(tmp_path):
+    code = f"from pathlib import Path; from search.ledger import driver_lock\nwith driver_lock(Path({str(tmp_path)!r})): pass"
+    with driver_lock(tmp_path):
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert other.returncode != 0
+    assert f"pid {os.getpid()} on" in other.stderr
+    with driver_lock(tmp_path):  # and it is free again
+        pass
+
+
+def test_a_lock_of_a_killed_driver_is_free_at_once(tmp_path):
+    code = (
+        "import os, signal; from pathlib import Path; from search.ledger import driver_lock\n"
+        f"with driver_lock(Path({str(tmp_path)!r})): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+
+    with driver_lock(tmp_path):
+        pass
+
+
+def test_the_lock_names_the_holder_only(tmp_path):
+    for _ in range(2):
+        with driver_lock(tmp_path), pytest.raises(HeldError) as error, driver_lock(tmp_path):
+            pass
+
+    assert str(error.value).count("pid") == 1
+
+
+def test_reopened_the_mirror_equals_the_one_that_was_kept_up(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 12)
+    execute(bridge, DATA)
+
+    again = Ledger(tmp_path, "a" * 32, "accuracy", new_pruner("halving"))
+
+    def view(trial):
+        return trial.params, trial.state, trial.value, trial.intermediate_values, trial.constraints, trial.user_attrs
+
+    assert [view(trial) for trial in again.trials] == [view(trial) for trial in bridge.ledger.trials]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_restart_while_a_trial_runs_draws_the_same_config(tmp_path, sampler):
+    bridge, _ = open_bridge(tmp_path, 14, sampler=sampler)
+    execute(bridge, DATA)
+    bridge, _ = open_bridge(tmp_path, 16, sampler=sampler)
+    bridge.next_order()  # trial 14 runs
+    again = Ledger(tmp_path, "a" * 32, "accuracy", new_pruner("halving"))
+
+    drawn = [ledger.draw(new_sampler(sampler, 7, 15), fake_space, {}) for ledger in (bridge.ledger, again)]
+
+    assert again.trial(14).state == TrialState.RUNNING
+    assert drawn[0] == drawn[1]
+
+
+def test_a_diverged_trial_is_fail_in_the_ledger_and_infeasible_to_the_sampler(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 12)
+    execute(bridge, DATA)
+
+    number = next(t.number for t in bridge.ledger.trials if t.constraints)
+    durable = bridge.ledger._study.get_trials()[number]
+
+    assert durable.state == TrialState.FAIL
+    assert durable.user_attrs["reason"] == "diverged"
+    assert bridge.ledger.trial(number).constraints == {"trainable": 1.0}

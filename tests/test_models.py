@@ -1,0 +1,86 @@
+import pytest
+import torch
+from torch import nn
+
+from trainable.config import ConfigError, TrialConfig
+from trainable.models import build
+
+EVERY = [
+    TrialConfig(arch="mlp", width=1.0),
+    TrialConfig(arch="cnn", width=1.0, depth=1, head=32),
+    TrialConfig(arch="cnn", width=2.0, depth=3, head=32),
+    TrialConfig(arch="small_resnet", width=1.0, depth=2),
+    TrialConfig(arch="resnet18", small_stem=False, pretrained=False),
+    TrialConfig(arch="resnet18", small_stem=True, pretrained=False),
+    TrialConfig(arch="squeezenet1_1", pretrained=False),
+    TrialConfig(arch="mobilenet_v3_small", pretrained=False),
+]
+
+
+def name(config: TrialConfig) -> str:
+    return f"{config.arch}-{config.small_stem or config.depth or ''}"
+
+
+@pytest.mark.parametrize("config", EVERY, ids=name)
+@pytest.mark.parametrize("size", [(16, 16), (40, 40)], ids=str)
+def test_every_architecture_maps_pixels_to_one_logit_a_class(config, size):
+    if config.arch == "squeezenet1_1" and size == (16, 16):
+        pytest.skip("squeezenet pools 16 px away")
+    model = build(config, classes=5, image_size=size).eval()
+
+    logits = model(torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8))
+
+    assert logits.shape == (2, 5)
+    assert logits.isfinite().all()
+
+
+def parameters(config: TrialConfig) -> int:
+    return sum(p.numel() for p in build(config, 7, (16, 16)).parameters())
+
+
+def test_the_published_nets_have_the_published_layers():
+    assert parameters(TrialConfig(arch="mlp", width=1.0)) == 768 * 50 + 50 + 50 * 20 + 20 + 20 * 7 + 7
+    convolutions = 3 * 16 * 9 + 16 + 16 * 10 * 9 + 10
+    head = 40 * 128 + 128 + 128 * 84 + 84 + 84 * 7 + 7
+    assert parameters(TrialConfig(arch="cnn", width=1.0, depth=2, head=128)) == convolutions + head
+
+
+def test_a_resnet18_ends_in_a_layer_of_our_classes_and_may_have_a_small_stem():
+    net = build(TrialConfig(arch="resnet18", small_stem=True, pretrained=False), 7, (16, 16))[1]
+
+    assert net.fc.out_features == 7
+    assert net.conv1.kernel_size == (3, 3)
+    assert isinstance(net.maxpool, nn.Identity)
+
+
+def test_imagenet_weights_that_are_not_there_are_an_error_with_file_and_source(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    config = TrialConfig(arch="resnet18", small_stem=False, pretrained=True)
+
+    with pytest.raises(ConfigError, match="resnet18-f37072fd.pth; get it from https://download.pytorch.org"):
+        build(config, 7, (16, 16))
+
+
+def test_imagenet_weights_that_are_there_are_loaded_but_for_the_last_layer(tmp_path, monkeypatch):
+    import torchvision
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    stored = torchvision.models.resnet18()
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.save(stored.state_dict(), folder / "resnet18-f37072fd.pth")
+
+    net = build(TrialConfig(arch="resnet18", small_stem=False, pretrained=True), 7, (16, 16))[1]
+
+    assert torch.equal(net.layer4[1].conv2.weight, stored.layer4[1].conv2.weight)
+    assert net.fc.weight.shape == (7, 512)
+
+
+def test_an_unknown_architecture_is_an_error_that_lists_the_known():
+    with pytest.raises(ConfigError, match="got resnet19; use mlp, cnn, small_resnet or .*resnet18"):
+        build(TrialConfig(arch="resnet19", pretrained=False), 7, (16, 16))
+
+
+def test_a_cnn_on_images_too_small_for_it_says_so():
+    with pytest.raises(ConfigError, match="needs images of 10 px or more"):
+        build(TrialConfig(arch="cnn", width=1.0, depth=2, head=32), 7, (8, 8))

@@ -1,0 +1,164 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import save_file
+
+from analysis.best import read_best, write_best
+from analysis.predict import PredictionError, check_predictions, main, write_predictions
+from analysis.results import write_results
+from datasets.images import load
+from tests.sweeps import CNN, SweepBuilder, varied_sweep
+from trainable.loop import train
+from trainable.state import new_state
+
+IDS, CLASSES = ("a.png", "b.png", "c.png"), ("0", "1")
+
+
+@pytest.fixture
+def sweep(tmp_path, tiny_data):
+    sweep = varied_sweep(tmp_path / "sweep", load(tiny_data), str(tiny_data))
+    write_best(sweep.record)
+    return sweep
+
+
+@pytest.fixture
+def trained_sweep(tmp_path, tiny_data):
+    """A sweep of one trial that tells the three colours apart; they are labelled by name."""
+    for split in ("train", "validation"):
+        table = (tiny_data / f"{split}.txt").read_text()
+        for label, name in enumerate(("red", "green", "blue")):
+            table = table.replace(f".png,{label}\n", f".png,{name}\n")
+        (tiny_data / f"{split}.txt").write_text(table)
+    data = load(tiny_data)
+    config = replace(CNN, optimizer="adam", schedule="constant", lr=3e-3, batch_size=10, epochs=8)
+    torch.set_num_threads(1)  # so small a net takes 100 times as long where threads have to wait for a processor
+    state = new_state(config, data)
+    history = list(train(config, data, state))
+    assert history[-1].valid_accuracy == 1
+    sweep = SweepBuilder(tmp_path / "sweep", data, data_path=str(tiny_data))
+    sweep.add(config, [30])
+    save_file(
+        {name: tensor.contiguous() for name, tensor in state.best_weights.items()},
+        sweep.folder / "trials" / "0000" / "best.safetensors",
+    )
+    write_best(sweep.record)
+    return sweep
+
+
+def predict(*options):
+    return CliRunner().invoke(main, [str(option) for option in options])
+
+
+def test_predictions_are_the_test_images_in_the_order_of_their_manifest(tiny_data, sweep):
+    ids = [f"test{number:02}.png" for number in (3, 0, 9, 1, 2, 4, 8, 5, 7, 6)]
+    (tiny_data / "test.txt").write_text("id\n" + "\n".join(ids))
+    data = load(tiny_data)
+    assert data.submission_ids == tuple(sorted(ids))  # whose order is another
+    write_results(sweep.record, data)
+    content = (sweep.folder / "predictions.csv").read_bytes()
+    labels = [data.classes[index] for index in read_best(sweep.folder).logits(data.test.images).argmax(axis=1)]
+    rows = [("id", "label"), *zip(ids, labels, strict=True)]
+    assert content == "".join(f"{name},{label}\n" for name, label in rows).encode()
+
+
+def test_the_command_predicts_the_test_images_of_the_sweeps_data(sweep):
+    result = predict(sweep.folder)
+    assert result.exit_code == 0
+    assert result.stdout == f"{sweep.folder / 'predictions.csv'}: 10 predictions of trial 1\n"
+    lines = (sweep.folder / "predictions.csv").read_text().splitlines()
+    assert lines[0] == "id,label"
+    assert [line.split(",")[0] for line in lines[1:]] == [f"test{number:02}.png" for number in range(10)]
+
+
+def test_ids_that_differ_from_the_sample_submission_are_shown_and_no_file_appears(sweep, tiny_data):
+    data = load(tiny_data)
+    odd = (*data.submission_ids[1:], "other.png")
+    with pytest.raises(PredictionError) as error:
+        write_results(sweep.record, replace(data, submission_ids=odd))
+    assert "`test00.png` is in the test split alone" in str(error.value)
+    assert "`other.png` is in the sample submission alone" in str(error.value)
+    assert not list(sweep.folder.glob("predictions*"))
+    assert (sweep.folder / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (b"name,label\na.png,0\n", "header must be"),
+        (b"id,label\na.png,0\nc.png,0\nb.png,0\n", "row 2 has `c.png` for `b.png`"),
+        (b"id,label\na.png,0\nb.png,0\n", "row 3 has nothing for `c.png`"),
+        (b"id,label\na.png,0\nb.png,0\nc.png,1\nd.png,1\n", "row 4 has `d.png` for nothing"),
+        (b"id,label\na.png,0\nb.png,2\nc.png,1\n", "`b.png` has `2`"),
+    ],
+)
+def test_a_wrong_prediction_file_is_refused_with_the_difference(table, words):
+    check_predictions(b"id,label\na.png,0\nb.png,0\nc.png,1\n", IDS, IDS[::-1], CLASSES)
+    with pytest.raises(PredictionError, match=words):
+        check_predictions(table, IDS, None, CLASSES)
+
+
+def test_new_images_get_the_names_of_the_classes(trained_sweep, tiny_data, tmp_path):
+    result = predict(trained_sweep.folder, "--images", tiny_data / "test")
+    out = trained_sweep.folder / "predictions-test.csv"
+    assert result.stdout == f"{out}: 10 predictions of trial 0\n"
+    colours = ("red", "green", "blue")
+    assert out.read_text().splitlines()[1:] == [f"test{number:02}.png,{colours[number % 3]}" for number in range(10)]
+
+    (tiny_data / "two.csv").write_text("id\ntest04.png\ntest02.png\n")
+    result = predict(trained_sweep.folder, "--images", tiny_data / "two.csv", "--out", tmp_path / "two.csv")
+    assert result.exit_code == 0
+    assert (tmp_path / "two.csv").read_bytes() == b"id,label\ntest04.png,green\ntest02.png,blue\n"
+
+
+def test_the_best_folder_alone_predicts_what_the_trial_predicted(trained_sweep):
+    data = trained_sweep.data
+    for path in trained_sweep.folder.iterdir():
+        if path.name != "best":
+            path.rename(path.with_name(f"gone-{path.name}"))
+    assert (read_best(trained_sweep.folder).logits(data.valid.images).argmax(axis=1) == data.valid.labels).all()
+
+
+def test_probabilities_stand_beside_the_label_and_add_up_to_one(trained_sweep):
+    assert predict(trained_sweep.folder, "--probabilities").exit_code == 0
+    header, *rows = (trained_sweep.folder / "probabilities.csv").read_text().splitlines()
+    assert header == "id,label,p(blue),p(green),p(red)"
+    for row in rows:
+        _, label, *shares = row.split(",")
+        assert sum(map(float, shares)) == pytest.approx(1, abs=1e-5)
+        assert ("blue", "green", "red")[np.argmax([float(share) for share in shares])] == label
+
+
+def test_what_the_user_has_to_mend_ends_with_code_2_and_a_line(sweep, tiny_data, tmp_path):
+    for words, options in {
+        "holds no": [tmp_path],
+        "its folder does not exist": [sweep.folder, "--out", tmp_path / "no" / "out.csv"],
+        "got nothing there": [sweep.folder, "--images", tmp_path / "no"],
+    }.items():
+        result = predict(*options)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert words in result.stderr or "is not there" in result.stderr
+        assert result.stderr.count("\n") == 1
+    (tiny_data / "test" / "test03.png").write_bytes((tiny_data / "test" / "test04.png").read_bytes())
+    result = predict(sweep.folder)
+    assert result.exit_code == 2
+    assert "fingerprint" in result.stderr
+
+
+def test_weights_that_are_not_those_of_the_config_are_refused(sweep):
+    weights = sweep.folder / "best" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    result = predict(sweep.folder)
+    assert result.exit_code == 2
+    assert "model.safetensors is not the one of config.json" in result.stderr
+
+
+def test_any_id_that_a_manifest_can_hold_comes_back_byte_for_byte(sweep, tiny_data, tmp_path):
+    data = load(tiny_data)
+    ids = ("NA", "00012", 'a"b', "a,b", "é.png", "sub/x.png", "nan", "1e5", "a b", "None")
+    out = tmp_path / "out.csv"
+    write_predictions(read_best(sweep.folder), replace(data.test, ids=ids), None, out)
+    lines = out.read_bytes().decode().split("\n")
+    assert [line.rsplit(",", 1)[0] for line in lines[1:-1]] == [*ids[:2], '"a""b"', '"a,b"', *ids[4:]]

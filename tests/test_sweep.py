@@ -1,0 +1,127 @@
+"""Whole sweeps through the command lines, on real Ray, with real kills."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from analysis.record import Record
+
+ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.ray
+
+
+def command(module, *words):
+    return [sys.executable, "-m", module, *map(str, words)]
+
+
+def run(module, *words):
+    """A finished command; its output in text."""
+    return subprocess.run(command(module, *words), cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
+
+
+def interrupted(number, after_trials, *words):
+    """Starts a sweep, sends its whole process group a signal once some trials have ended, as a terminal does."""
+    driver = subprocess.Popen(
+        command("search.run", *words), cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert driver.stdout is not None
+    for line in driver.stdout:
+        if line.startswith(f"[{after_trials}/"):
+            if number == signal.SIGKILL:
+                driver.kill()
+            else:
+                os.killpg(driver.pid, number)
+            break
+    rest = driver.stdout.read()
+    return driver.wait(timeout=60), rest
+
+
+def labels_of(path):
+    header, *rows = Path(path).read_text().splitlines()
+    return header, [row.split(",") for row in rows]
+
+
+def test_a_sweep_ends_with_report_and_predictions_and_the_same_command_extends_it(tiny_data, tmp_path):
+    sweep = tmp_path / "sweep"
+    words = ("--data", tiny_data, "--sweep", sweep, "--max-epochs", 3)
+
+    first = run("search.run", *words, "--trials", 6)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "Traceback" not in first.stdout + first.stderr
+    record = Record(sweep)
+    assert [trial.number for trial in record.trials] == list(range(6))
+    assert [trial.baseline for trial in record.trials[:4]] == ["mlp", "cnn", "cnn-7", "resnet18 from scratch"]
+    assert {trial.state for trial in record.trials[:4]} == {"COMPLETE"}
+    for name in (
+        "report.html",
+        "report.md",
+        "trials.csv",
+        "trials.parquet",
+        "epochs.parquet",
+        "best/model.safetensors",
+    ):
+        assert (sweep / name).exists(), name
+    header, rows = labels_of(sweep / "predictions.csv")
+    assert header == "id,label"
+    assert [row[0] for row in rows] == [f"test{number:02}.png" for number in range(10)]
+    assert {row[1] for row in rows} <= {"0", "1", "2"}
+
+    again = run("search.run", *words, "--trials", 6)
+    assert again.returncode == 0
+    assert "All 6 trials of this sweep have ended" in again.stdout
+
+    changed = run("search.run", *words, "--trials", 8, "--seed", 5)
+    assert changed.returncode == 2
+    assert "seed: was 0, now 5" in changed.stderr
+
+    more = run("search.run", "--sweep", sweep, "--trials", 8)  # the rest it knows from the sweep
+    assert more.returncode == 0, more.stderr
+    assert [trial.number for trial in Record(sweep).trials] == list(range(8))
+    assert [t.value for t in Record(sweep).trials[:6]] == [t.value for t in record.trials]
+
+    status = run("search.status", sweep)
+    assert "8 of 8 trials ended" in status.stdout
+
+    new = run("analysis.predict", sweep, "--images", tiny_data / "test", "--out", tmp_path / "new.csv")
+    assert new.returncode == 0, new.stderr
+    assert labels_of(tmp_path / "new.csv")[1] == rows
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=["ctrl-c", "kill"])
+def test_an_interrupted_sweep_goes_on_and_nothing_runs_twice(tiny_data, tmp_path, number, code):
+    sweep = tmp_path / "sweep"
+    words = ("--data", tiny_data, "--sweep", sweep, "--max-epochs", 3, "--trials", 12, "--no-baselines")
+
+    returned, rest = interrupted(number, 5, *words)
+    assert returned == code
+    if number == signal.SIGINT:
+        assert "Run the same command again to go on" in rest
+    ended = [(t.number, t.value) for t in Record(sweep).trials if t.state != "RUNNING"]
+    assert 5 <= len(ended) < 12
+
+    again = run("search.run", *words)
+
+    assert again.returncode == 0, again.stderr
+    after = Record(sweep).trials
+    assert [trial.number for trial in after] == list(range(12))
+    assert "RUNNING" not in Counter(trial.state for trial in after)
+    assert [(t.number, t.value) for t in after if t.number in dict(ended)] == ended
+    order = [line.split()[2] for line in again.stdout.splitlines() if line.startswith("[")]
+    assert not set(map(int, order)) & set(dict(ended))
+
+
+def test_bad_data_is_refused_before_anything_starts(tiny_data, tmp_path):
+    (tiny_data / "train.txt").write_text("id,label\nnowhere.png,0\ntrain00.png\n")
+
+    refused = run("search.run", "--data", tiny_data, "--sweep", tmp_path / "sweep")
+
+    assert refused.returncode == 2
+    assert "train.txt:3" in refused.stderr
+    assert "nowhere.png" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "sweep").exists()

@@ -1,0 +1,118 @@
+"""Trials without training: a fake `train` for `Attempt`, an executor without Ray, and data in memory."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.record import Record
+from datasets.images import Dataset, Split
+from search.bridge import Bridge, Plan
+from search.ledger import Ledger
+from search.pruner import new_pruner
+from search.settings import Settings, SweepFile
+from search.space import Space
+from trainable.attempt import Attempt, Train
+from trainable.config import TrialConfig
+from trainable.loop import Diverged
+from trainable.state import EpochMetrics, TrainState
+
+
+def in_memory(train: int = 24, valid: int = 20, side: int = 16, seed: int = 0) -> Dataset:
+    """Three classes told apart by their colour."""
+    rng = np.random.default_rng(seed)
+
+    def split(count: int) -> Split:
+        labels = np.arange(count, dtype=np.int64) % 3
+        images = rng.integers(0, 90, (count, side, side, 3), dtype=np.uint8)
+        images[np.arange(count), :, :, labels] += 150
+        return Split(tuple(f"{i}.png" for i in range(count)), images, labels)
+
+    return Dataset(split(train), split(valid), None, ("0", "1", "2"), None, "f" * 64, ())
+
+
+def fake_space(trial: Any) -> TrialConfig:
+    """A rate above 0.5 diverges; otherwise 0.1 is best."""
+    return TrialConfig(
+        arch="mlp",
+        width=0.1,
+        lr=trial.suggest_float("lr", 1e-3, 1.0, log=True),
+        epochs=trial.suggest_int("epochs", 3, 12),
+        batch_size=trial.suggest_categorical("batch_size", [8, 16]),
+    )
+
+
+def fake_train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[EpochMetrics]:
+    """Epochs that cost nothing and depend on (config, epoch) alone."""
+    assert data.valid.labels is not None
+    while state.epochs_done < config.epochs:
+        epoch = state.epochs_done + 1
+        if config.lr > 0.5:
+            raise Diverged(f"epoch {epoch}: lr={config.lr}")
+        rng = np.random.default_rng([config.seed, epoch])
+        value = 0.9 - abs(math.log10(config.lr) + 1) / 4 - 0.3 / epoch + 0.05 * rng.random()
+        metrics = EpochMetrics(epoch, 1 - value, 1 - value, value, value, config.lr, 0.0)
+        state.add_epoch(metrics, rng.random((len(data.valid.labels), 3)).astype(np.float32))
+        yield metrics
+
+
+class Silent:
+    """A watcher that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.ordered: list[tuple[int, int]] = []
+        self.messages: list[str] = []
+
+    def started(self, order: Any) -> None:
+        self.ordered.append((order.number, order.attempt))
+
+    def progressed(self, number: int, history: list[dict[str, Any]]) -> None: ...
+
+    def ended(self, trial: Any) -> None: ...
+
+    def said(self, message: str) -> None:
+        self.messages.append(message)
+
+
+def open_bridge(
+    folder: Path, trials: int, function: Any = fake_space, max_epochs: int = 12, **plan: Any
+) -> tuple[Bridge, Silent]:
+    """A bridge over the sweep in `folder`, begun where there is none, and recovered."""
+    plan = {"seed": 7, "metric": "accuracy", "sampler": "tpe", "queue": {}} | plan
+    pruner = plan.pop("pruner", "halving")
+    space = Space(function, {}, max_epochs)
+    if not (folder / "sweep.json").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = Settings(
+            "data", trials, max_epochs, 7, plan["metric"], None, None, None, None, {}, False, "tpe", pruner
+        )
+        file = SweepFile(settings, space.table(), "f" * 64, ["0", "1", "2"], [16, 16], plan["queue"], [], id="a" * 32)
+        file.write(folder)
+    watcher = Silent()
+    ledger = Ledger(folder, "a" * 32, plan["metric"], new_pruner(pruner))
+    bridge = Bridge(folder, ledger, space, Plan(trials=trials, **plan), watcher)
+    bridge.recover()
+    return bridge, watcher
+
+
+def execute(bridge: Bridge, data: Dataset, workers: int = 1, train: Train = fake_train) -> None:
+    """What `search.executor` does with Ray: every worker in turn makes a report."""
+    attempts: dict[int, Attempt] = {}
+    while not bridge.finished:
+        while len(attempts) < workers and (order := bridge.next_order()):
+            attempts[order.number] = Attempt(order, data, train=train)
+        for number, attempt in list(attempts.items()):
+            if bridge.report(number, attempt.next_report()):
+                bridge.released(number, attempt.order.attempt)
+                del attempts[number]
+
+
+def outcome(folder: Path) -> str:
+    """Everything that counts of a sweep, without attempts and seconds: equal texts, equal sweeps."""
+    record = Record(folder)
+    table = record.trials_table().drop(columns=["attempts", "seconds"])
+    predictions = [None if trial.valid_classes is None else trial.valid_classes.tolist() for trial in record.trials]
+    weights = [trial.weights is not None for trial in record.trials]
+    return table.to_csv() + repr(predictions) + repr(weights) + record.epochs_table().drop(columns="seconds").to_csv()
