@@ -105,6 +105,16 @@ def value_text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def duration(seconds: float) -> str:
+    """`41 s`, `12:05 min` or `3:20 h`."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+
+
 def plain(text: str) -> str:
     """Text from outside on one line, without control characters and without end."""
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -24,7 +24,7 @@ from trainable.files import written_whole
 SHOWN = 5  # differences in a message
 
 
-class PredictionError(Exception):
+class PredictionError(SweepError):
     """Predictions that do not fit the images they are of; the message shows the first differences."""
 
 
@@ -37,7 +37,7 @@ def main(sweep: Path, images: Path | None, out: Path | None, probabilities: bool
     try:
         best = read_best(sweep)
         if images is None:
-            split, submission_ids = _test_split(Record(sweep), best)
+            split, submission_ids = _test_split(Record(sweep))
         else:
             split, submission_ids = load_images(images, best.image_size), None
         out = out or sweep / _default_name(images, probabilities)
@@ -119,7 +119,7 @@ def _with_probabilities(ids: tuple[str, ...], labels: list[str], logits: np.ndar
     return text.getvalue().encode()
 
 
-def _test_split(record: Record, best: Best) -> tuple[Split, tuple[str, ...] | None]:
+def _test_split(record: Record) -> tuple[Split, tuple[str, ...] | None]:
     """The test images of the sweep's data, and the ids of its sample submission."""
     settings = record.settings
     data = load(Path(settings["data"]), **{"seed": settings["seed"]} | settings["data_options"])

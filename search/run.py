@@ -77,13 +77,14 @@ def main(context: click.Context, **flags: Any) -> None:
 
 def _main(context: click.Context, flags: dict[str, Any]) -> int:
     from analysis.journal import JournalError
+    from analysis.record import SweepError
     from datasets.manifest import DataError
     from search.ledger import HeldError
     from search.sweep import Interrupted
 
     try:
         return _start(context, flags)
-    except (ConfigError, DataError, JournalError) as error:
+    except (ConfigError, DataError, JournalError, SweepError) as error:
         print(error, file=sys.stderr)
         return 2
     except HeldError as error:

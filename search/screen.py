@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from analysis.contents import config_text
+from analysis.contents import config_text, duration
 from trainable.attempt import Order
 from trainable.config import TrialConfig
 from trainable.state import METRICS, best_epoch
@@ -136,13 +136,3 @@ class Screen:
         foot = f"{done}/{self.trials} trials{self._best_text()} | {duration(elapsed)}"
         foot += f" | about {duration(left)} left" if left else ""
         return Group(table, ProgressBar(total=self.trials, completed=done), Text(foot))
-
-
-def duration(seconds: float) -> str:
-    """`41 s`, `12:05 min` or `3:20 h`."""
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02d} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"

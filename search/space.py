@@ -54,7 +54,7 @@ def default(trial: Suggests) -> TrialConfig:
         return TrialConfig(
             arch=arch,
             width=trial.suggest_float("width", 1.0, 4.0, log=True),
-            depth=trial.suggest_int("depth", 1, 3),
+            depth=trial.suggest_int("depth", 1, 2),
             optimizer=_optimizer(trial),
             schedule="onecycle",
             weight_decay=5e-4,
@@ -79,7 +79,7 @@ def default(trial: Suggests) -> TrialConfig:
         return TrialConfig(
             arch=arch,
             width=trial.suggest_float("width", 1.0, 4.0, log=True),
-            depth=trial.suggest_int("depth", 1, 3),
+            depth=trial.suggest_int("depth", 1, 2),
             head=trial.suggest_int("head", 32, 512, log=True),
             optimizer="adam",
             schedule="constant",

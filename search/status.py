@@ -3,42 +3,58 @@
 python -m search.status sweeps/default
 """
 
+import fcntl
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
+
+from analysis.contents import duration
+from analysis.journal import JournalError
+from analysis.record import Record, SweepError
+from analysis.summary import summary
 
 
 @click.command()
 @click.argument("sweep", type=click.Path(path_type=Path), default=Path("sweeps/default"))
 def main(sweep: Path) -> None:
     """Shows how the sweep in the folder SWEEP stands; a running one is not disturbed."""
-    from analysis.journal import JournalError
-    from analysis.record import Record, SweepError
-    from analysis.summary import summary
-
     try:
         record = Record(sweep)
         print(summary(record))
     except (SweepError, JournalError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    print(_driver(sweep))
+    if driver := _driver(sweep):
+        print(f"driver: {driver}{_time_left(record)}")
+    else:
+        print("driver: none runs; the command that started the sweep goes on with it")
+
+
+def _time_left(record: Record) -> str:
+    """By the pace of the trials that ended since the driver started."""
+    started = datetime.fromisoformat(record.settings["starts"][-1]["time"])
+    trials = record.study.get_trials(deepcopy=False)
+    ended = [trial.datetime_complete for trial in trials if trial.datetime_complete]
+    here = [time for time in ended if time >= started]
+    left = record.settings["trials"] - len(ended)
+    if not here or left <= 0:
+        return ""
+    return f"; about {duration((max(here) - started).total_seconds() / len(here) * left)} left"
 
 
 def _driver(sweep: Path) -> str:
-    """Who holds the sweep, by its lock."""
-    import fcntl
-
+    """Who holds the sweep, by its lock; empty where nobody does."""
     try:
         with open(sweep / "lock") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return f"driver: {file.read().strip()}"
+                return file.read().strip()
     except FileNotFoundError:
         pass
-    return "driver: none runs; the command that started the sweep goes on with it"
+    return ""
 
 
 if __name__ == "__main__":

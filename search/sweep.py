@@ -189,7 +189,7 @@ def _run(folder: Path, file: SweepFile, ledger: Ledger, space: Space, data: "Dat
     )
     ended = [trial for trial in ledger.trials if trial.state.is_finished()]
     names = {number: entry["baseline"] for number, entry in file.queue.items()}
-    out = open(os.dup(1), "w")  # the screen, also while Ray's own words go elsewhere
+    out = os.fdopen(os.dup(1), "w")  # the screen, also while Ray's own words go elsewhere
     screen = Screen(out, settings.trials, settings.metric, ended, names)
     bridge = Bridge(folder.resolve(), ledger, space, plan, screen)
     bridge.recover()

@@ -5,6 +5,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """On small nets and shared cores torch's threads cost more than they bring, a hundred times more."""
+    torch.set_num_threads(1)
+
 
 TINY = {"train": 60, "validation": 30, "test": 10}  # images
 

@@ -55,14 +55,19 @@ def test_a_flipped_bit_is_never_silently_other_content(journal, tmp_path):
         flipped = bytearray(content)
         flipped[position] ^= 1
         copy.write_bytes(flipped)
+        refusal = ""
         try:
-            assert trials_in(copy) == expected
+            found = trials_in(copy)
         except JournalError as error:
-            assert f"{copy}:{content[:position].count(10) + 1}:" in str(error)
+            refusal = str(error)
+        assert f"{copy}:{content[:position].count(10) + 1}:" in refusal or found == expected
 
 
 def test_a_second_driver_is_refused_and_told_who_holds_the_sweep(tmp_path):
-    code = f"from pathlib import Path; from search.ledger import driver_lock\nwith driver_lock(Path({str(tmp_path)!r})): pass"
+    code = (
+        "from pathlib import Path; from search.ledger import driver_lock\n"
+        f"with driver_lock(Path({str(tmp_path)!r})): pass"
+    )
     with driver_lock(tmp_path):
         other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 

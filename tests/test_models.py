@@ -57,7 +57,7 @@ def test_imagenet_weights_that_are_not_there_are_an_error_with_file_and_source(t
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     config = TrialConfig(arch="resnet18", small_stem=False, pretrained=True)
 
-    with pytest.raises(ConfigError, match="resnet18-f37072fd.pth; get it from https://download.pytorch.org"):
+    with pytest.raises(ConfigError, match=r"resnet18-f37072fd.pth; get it from https://download.pytorch.org"):
         build(config, 7, (16, 16))
 
 
@@ -77,7 +77,7 @@ def test_imagenet_weights_that_are_there_are_loaded_but_for_the_last_layer(tmp_p
 
 
 def test_an_unknown_architecture_is_an_error_that_lists_the_known():
-    with pytest.raises(ConfigError, match="got resnet19; use mlp, cnn, small_resnet or .*resnet18"):
+    with pytest.raises(ConfigError, match=r"got resnet19; use mlp, cnn, small_resnet or .*resnet18"):
         build(TrialConfig(arch="resnet19", pretrained=False), 7, (16, 16))
 
 
