@@ -75,6 +75,7 @@ class Bridge:
     waiting: deque[int] = field(default_factory=deque)
     stopping: str = ""
     failures_in_a_row: int = 0
+    with_weights: set[int] = field(default_factory=set)  # ended trials
 
     def recover(self) -> None:
         """Brings the ledger up to what workers had written when the last driver ended.
@@ -86,6 +87,7 @@ class Bridge:
             folder = trial_folder(self.folder, trial.number)
             if trial.state.is_finished():
                 trial_files.remove_attempts(folder)
+                self.with_weights.add(trial.number)
                 continue
             attempt = trial.user_attrs["attempt"]
             self.running[trial.number] = attempt
@@ -212,6 +214,7 @@ class Bridge:
         self.ledger.tell(number, state, value)
         del self.running[number]
         trial_files.remove_attempts(trial_folder(self.folder, number))
+        self.with_weights.add(number)
         self._remove_old_weights()
         self.failures_in_a_row = self.failures_in_a_row + 1 if state == TrialState.FAIL else 0
         self.watcher.ended(self.ledger.trial(number))
@@ -221,12 +224,16 @@ class Bridge:
     def _remove_old_weights(self) -> None:
         """Weights stay with the best COMPLETE trials only."""
         sign = 1 if self.plan.metric == "loss" else -1
-        complete = [(t.value, t) for t in self.ledger.trials if t.state == TrialState.COMPLETE and t.value is not None]
-        ranked = [t for _, t in sorted(complete, key=lambda pair: (sign * pair[0], pair[1].number))]
-        kept = ranked[: trial_files.KEPT_WEIGHTS]
-        for trial in self.ledger.trials:
-            if trial.state.is_finished() and trial not in kept:
-                trial_files.remove_weights(trial_folder(self.folder, trial.number))
+        ended = [self.ledger.trial(number) for number in self.with_weights]
+        ranked = sorted(
+            (sign * trial.value, trial.number)
+            for trial in ended
+            if trial.state == TrialState.COMPLETE and trial.value is not None
+        )
+        kept = {number for _, number in ranked[: trial_files.KEPT_WEIGHTS]}
+        for number in self.with_weights - kept:
+            trial_files.remove_weights(trial_folder(self.folder, number))
+        self.with_weights = kept
 
     def _wait(self, number: int) -> None:
         self.running.pop(number, None)

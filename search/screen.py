@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from analysis.contents import config_text, duration
+from analysis.contents import duration
 from trainable.attempt import Order
 from trainable.config import TrialConfig
 from trainable.state import METRICS, best_epoch
@@ -90,7 +90,7 @@ class Screen:
 
     def said(self, message: str) -> None:
         if self.console.is_terminal:
-            self.console.print(message)
+            self.console.print(message, markup=False, highlight=False)
         else:
             print(message, file=self.out, flush=True)
 
@@ -110,7 +110,7 @@ class Screen:
         value = f"{self.metric} {row.value:.4f}" if row.value is not None else row.note
         return (
             f"trial {row.number}{name} {row.state} {value} after {row.epoch}/{row.config.epochs} epochs, "
-            f"{row.seconds:.0f} s: {config_text(row.config.to_dict())}"
+            f"{row.seconds:.0f} s: {in_short(row.config)}"
         )
 
     def _render(self) -> Group:
@@ -128,7 +128,7 @@ class Screen:
                 f"{row.epoch}/{row.config.epochs}",
                 "" if row.value is None else f"{row.value:.4f}",
                 duration(seconds),
-                f"{row.name}: {config_text(row.config.to_dict())}" if row.name else config_text(row.config.to_dict()),
+                f"{row.name}: {in_short(row.config)}" if row.name else in_short(row.config),
             )
         done = self.ended_before + self.ended_here
         elapsed = now - self.started_at
@@ -136,3 +136,11 @@ class Screen:
         foot = f"{done}/{self.trials} trials{self._best_text()} | {duration(elapsed)}"
         foot += f" | about {duration(left)} left" if left else ""
         return Group(table, ProgressBar(total=self.trials, completed=done), Text(foot))
+
+
+def in_short(config: TrialConfig) -> str:
+    """What tells trials apart at a glance: `small_resnet width 2.6 depth 1, nesterov onecycle lr 0.1, batch 128`."""
+    shape = [config.arch]
+    shape += [f"{name} {value:.2g}" for name in ("width", "depth") if (value := getattr(config, name))]
+    how = f"{config.optimizer} {config.schedule} lr {config.lr:.2g}, batch {config.batch_size}"
+    return f"{' '.join(shape)}, {how}"

@@ -64,6 +64,7 @@ def begin(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], reso
         settings = replace(settings, data=str(folder / DEMO))
         notes.insert(0, f"No data given and no folder data/ here: these are generated demo images, in {settings.data}.")
     data = load(Path(settings.data), settings.image_size, settings.limit_train, settings.limit_valid, settings.seed)
+    _check_nets(space, data)
     folder.mkdir(parents=True, exist_ok=True)
     with driver_lock(folder):
         if (folder / "sweep.json").exists():
@@ -172,7 +173,6 @@ def _run(folder: Path, file: SweepFile, ledger: Ledger, space: Space, data: "Dat
     from search.screen import Screen
 
     settings = file.settings
-    _check_shapes(space, data)
     for note in file.notes:
         print(note)
     if ledger.torn_bytes:
@@ -268,20 +268,23 @@ def _stopping_on_signals(bridge: "Bridge", received: list[int]) -> Iterator[None
             signal.signal(number, handler)
 
 
-def _check_shapes(space: Space, data: "Dataset") -> None:
+def _check_nets(space: Space, data: "Dataset") -> None:
     """Builds the net of every architecture in the space, so that one that does not fit fails here and not in a worker.
 
     Raises:
-      ConfigError: one does not.
+      ConfigError: one does not, or its ImageNet weights are not on this machine.
     """
     import torch
 
     from trainable.models import build
+    from trainable.models.torchvision_net import imagenet_file
 
     height, width = data.train.images.shape[1:3]
     for config in space.architectures():
         with torch.device("meta"):
-            build(replace(config, pretrained=False if config.pretrained else config.pretrained), 2, (height, width))
+            build(replace(config, pretrained=config.pretrained and False), len(data.classes), (height, width))
+        if config.pretrained:
+            imagenet_file(config.arch)
 
 
 def _save_labels(folder: Path, data: "Dataset") -> None:

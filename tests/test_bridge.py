@@ -265,3 +265,12 @@ def test_an_ended_trial_leaves_no_attempts_behind(tmp_path):
 
     assert not list(tmp_path.glob("trials/*/attempt-*"))
     assert json.loads((trial_folder(tmp_path, 0) / "config.json").read_text()) == Record(tmp_path).trials[0].config
+
+
+def test_when_the_time_budget_is_reached_nothing_new_is_ordered(tmp_path):
+    bridge, _ = open_bridge(tmp_path, TRIALS, deadline=0.0)
+
+    execute(bridge, DATA)
+
+    assert bridge.stopping == "time budget"
+    assert bridge.ledger.trials == []

@@ -21,7 +21,8 @@ def build(config: TrialConfig, classes: int) -> nn.Module:
         )
     net = torchvision.models.get_model(config.arch, weights=None)
     if config.pretrained:
-        net.load_state_dict(_imagenet_weights(config.arch))
+        # The only torch.load of the project: torchvision serves its weights in no other format.
+        net.load_state_dict(torch.load(imagenet_file(config.arch), map_location="cpu", weights_only=True))
     _replace_last_layer(net, classes)
     if config.small_stem:
         net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
@@ -29,13 +30,15 @@ def build(config: TrialConfig, classes: int) -> nn.Module:
     return net
 
 
-def _imagenet_weights(arch: str) -> dict[str, torch.Tensor]:
+def imagenet_file(arch: str) -> Path:
+    """Raises:
+    ConfigError: the file is not on this machine; says from where it comes and where it belongs.
+    """
     url = torchvision.models.get_model_weights(arch).DEFAULT.url
     path = weights_folder() / Path(url).name
     if not path.exists():
         raise ConfigError(f"pretrained=True for arch={arch} needs the file {path}; get it from {url} and put it there")
-    # The only torch.load of the project: torchvision serves its weights in no other format.
-    return torch.load(path, map_location="cpu", weights_only=True)
+    return path
 
 
 def _replace_last_layer(net: nn.Module, classes: int) -> None:

@@ -1,0 +1,121 @@
+"""The command line's own refusals: exit code 2, one line each, nothing written, no Ray."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from search.run import main
+from search.settings import Settings, SweepFile, differences
+from trainable.config import ConfigError
+from trainable.train import main as train_main
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--fix", "lr"], "--fix lr: must be NAME=VALUE"),
+        (["--fix", "learning_rate=1"], "unknown hyperparameter `learning_rate`"),
+        (["--fix", "arch=resnet19"], "unknown `arch`, got resnet19"),
+        (["--fix", "arch=resnet18", "--fix", "pretrained=true"], "needs the file"),
+        (["--resume"], "holds no sweep"),
+        (["--space", "nowhere.py:f"], "must be FILE.py:FUNCTION with an existing file"),
+        (["--enqueue", "nowhere.json"], "--enqueue nowhere.json: cannot be read as JSON"),
+        (["--data", "nowhere"], "nowhere"),
+        (["--time-budget", "soon"], "must be a number with s, m or h (30m), got 'soon'"),
+        (["--trials", "0"], "0 is not in the range"),
+        (["--metric", "f1"], "'f1' is not one of"),
+    ],
+)
+def test_a_command_that_cannot_be_is_refused_with_its_reason(tiny_data, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    data = [] if "--data" in words else ["--data", str(tiny_data)]
+
+    result = CliRunner().invoke(main, [*data, "--sweep", "sweep", *words])
+
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_an_enqueued_config_outside_the_space_is_refused(tiny_data, tmp_path):
+    configs = tmp_path / "configs.json"
+    configs.write_text(json.dumps([{"arch": "mlp", "lr": 99}]))
+
+    result = CliRunner().invoke(
+        main, ["--data", str(tiny_data), "--sweep", str(tmp_path / "sweep"), "--enqueue", str(configs)]
+    )
+
+    assert result.exit_code == 2
+    assert "lr=99 is not in [0.0001, 1.0]" in result.output
+
+
+SETTINGS = Settings("data", 50, 30, 0, "accuracy", None, None, None, None, {}, True, "tpe", "halving")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seed", 1),
+        ("metric", "loss"),
+        ("max_epochs", 40),
+        ("fixed", {"lr": 0.1}),
+        ("space", "a.py:f"),
+        ("sampler", "gp"),
+        ("pruner", "none"),
+        ("baselines", False),
+        ("image_size", 32),
+        ("limit_train", 100),
+        ("limit_valid", 100),
+    ],
+)
+def test_what_decides_the_results_may_not_change(name, value):
+    changed = Settings(**{**vars(SETTINGS), name: value})
+
+    assert differences(SETTINGS, changed) == [f"{name}: was {getattr(SETTINGS, name)}, now {value}"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("trials", 80), ("data", "elsewhere")])
+def test_the_total_and_the_place_of_the_data_may_change(name, value):
+    assert differences(SETTINGS, Settings(**{**vars(SETTINGS), name: value})) == []
+
+
+def test_sweep_json_survives_writing_and_reading(tmp_path):
+    file = SweepFile(SETTINGS, {"ranges": {}}, "f", ["a"], [16, 16], {3: {"params": {}, "baseline": "mlp"}}, ["note"])
+    file.started("python -m search.run")
+    file.write(tmp_path)
+
+    assert SweepFile.read(tmp_path) == file
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"id": 3}'])
+def test_a_damaged_sweep_json_is_an_error_that_names_it(tmp_path, content):
+    (tmp_path / "sweep.json").write_text(content)
+
+    with pytest.raises(ConfigError, match=r"sweep\.json: damaged"):
+        SweepFile.read(tmp_path)
+
+
+def test_one_config_trains_without_ray(tiny_data, tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"arch": "mlp", "width": 1, "epochs": 2, "lr": 0.01}))
+
+    result = CliRunner().invoke(train_main, ["--config", str(config), "--data", str(tiny_data)])
+
+    assert result.exit_code == 0, result.output
+    assert [line.split()[1] for line in result.output.splitlines()] == ["1/2", "2/2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "config.json:1: is not JSON"), ("[]", "must hold a JSON object"), ('{"lr": 1, "x": 2}', "`x`")],
+)
+def test_a_config_file_that_is_wrong_is_refused(tiny_data, tmp_path, content, message):
+    config = tmp_path / "config.json"
+    config.write_text(content)
+
+    result = CliRunner().invoke(train_main, ["--config", str(config), "--data", str(tiny_data)])
+
+    assert result.exit_code == 2
+    assert message in result.output
