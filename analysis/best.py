@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +35,9 @@ class Best:
     def logits(self, images: np.ndarray) -> np.ndarray:
         """(N, classes) float32 of (N, H, W, 3) uint8 pixels of this size, on a GPU where there is one."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        config = self.config if self.config.pretrained is None else replace(self.config, pretrained=False)
-        model = build(config, len(self.classes), self.image_size).to(device)
+        model = build(self.config.from_scratch(), len(self.classes), self.image_size).to(device)
         model.load_state_dict(read_safetensors(self.weights))
-        if any(parameter.ndim == 4 for parameter in model.parameters()):
-            model = model.to(memory_format=torch.channels_last)  # as in training, so that the numbers are the same
-        return predict_logits(config, model, on_device(images, device))
+        return predict_logits(self.config, model, on_device(images, device))
 
 
 def write_best(record: Record) -> Best | None:

@@ -61,9 +61,14 @@ class Journal(BaseJournalBackend):
             body = json.dumps(log, separators=(",", ":")).encode().removesuffix(b"}")
             lines.append(body + b',"crc":%d}\n' % zlib.crc32(body))
         with open(self.path, "ab") as file:
-            file.write(b"".join(lines))
-            file.flush()
-            os.fsync(file.fileno())
+            before = file.tell()
+            try:
+                file.write(b"".join(lines))
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:  # a full disk: no part of a record stays
+                os.truncate(self.path, before)
+                raise
 
 
 def repair_tail(path: Path) -> int:

@@ -59,7 +59,7 @@ def write_predictions(
     """Writes `id,label` in the order of the split; `out` appears only after its bytes were checked.
 
     Args:
-      submission_ids: of the sample submission, the same as the split's in any order; None where there is none.
+      submission_ids: of the sample submission, which must be the split's in their order; None where there is none.
       probabilities: adds a column `p(CLASS)` for each class.
 
     Raises:
@@ -91,11 +91,9 @@ def check_predictions(
     wrong = [f"{shown(row[0])} has {shown(row[1])}" for row in rows if row[1] not in classes]
     _raise_for(wrong, "predictions: labels must be classes of the sweep")
     if submission_ids is not None:
-        wrong = [f"{shown(name)} is in the test split alone" for name in sorted(set(ids) - set(submission_ids))]
-        wrong += [f"{shown(name)} is in the sample submission alone" for name in sorted(set(submission_ids) - set(ids))]
-        if len(ids) != len(submission_ids):
-            wrong.append(f"{len(ids)} predictions for {len(submission_ids)} rows")
-        _raise_for(wrong, "predictions: ids must be those of the sample submission; mend it or the test manifest")
+        pairs = enumerate(zip_longest(ids, submission_ids), start=1)
+        wrong = [f"row {row} has {_or_none(a)}, there {_or_none(b)}" for row, (a, b) in pairs if a != b]
+        _raise_for(wrong, "predictions: ids must be those of the sample submission in its order; mend it or test")
 
 
 def _raise_for(wrong: list[str], rule: str) -> None:

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -155,10 +156,17 @@ def _from_manifests(source: Source, root: str, problems: list[str], notes: list[
         splits[split] = list_table(source, table, [*usual, root, *below], problems, notes)
 
     submission, test = tables.get("sample_submission"), tables.get("test")
-    if submission and test and (odd := set(submission.ids) ^ set(test.ids)):
-        got = f"{shown(min(odd))} in {(test if min(odd) in test.ids else submission).place} alone; mend one"
-        problems.append(f"{submission.place}: ids must be those of test, got {got}")
+    if submission and test and submission.ids != test.ids:
+        row, (got, wanted) = next(
+            (row, pair) for row, pair in enumerate(zip_longest(submission.ids, test.ids), start=1) if pair[0] != pair[1]
+        )
+        rule = f"ids must be those of {test.place} in its order, row {row} has"
+        problems.append(f"{submission.place}: {rule} {_or_none(got)}, not {_or_none(wanted)}; mend one of the two")
     return splits, submission.ids if submission else None
+
+
+def _or_none(name: str | None) -> str:
+    return "none" if name is None else shown(name)
 
 
 def _from_class_folders(

@@ -132,7 +132,9 @@ class Bridge:
         """
         if self.running.get(number) != report["attempt"]:
             return True
-        history = report["history"]
+        history, failure = report["history"], report["failure"]
+        if failure and failure["reason"] == "storage":
+            raise OSError(f"{failure['message']} (trial {number}, on its worker)")
         values = [epoch[METRICS[self.plan.metric]] for epoch in history]
         for epoch in range(len(self.ledger.trial(number).intermediate_values) + 1, len(values) + 1):
             best = values[best_epoch(values[:epoch], self.plan.metric) - 1]
@@ -140,8 +142,9 @@ class Bridge:
             if self._prune(number):
                 return True
         self.watcher.progressed(number, history)
-        if report["failure"]:
-            self._fail(number, **report["failure"])
+        if failure:
+            trial_files.write_history(trial_folder(self.folder, number), history)
+            self._fail(number, **failure)
         elif report["done"]:
             self._complete(number)
         self._check_deadline()
@@ -179,10 +182,14 @@ class Bridge:
         return self.ledger.add(attributes)
 
     def _prune(self, number: int) -> bool:
+        """At a rung, asks the pruner once: a trial that passed is not asked again, however often the driver starts."""
         trial = self.ledger.trial(number)
         if "baseline" in trial.user_attrs or trial.last_step not in rungs(trial.user_attrs["config"]["epochs"]):
             return False
+        if trial.user_attrs.get("passed") == trial.last_step:
+            return False
         if not self.ledger.should_prune(number):
+            self.ledger.set(number, "passed", trial.last_step)
             return False
         trial_files.keep(trial_folder(self.folder, number), self.running[number], trial.last_step)
         self._end(number, TrialState.PRUNED, "not among the best at its rung", "")
@@ -201,7 +208,6 @@ class Bridge:
     def _fail(self, number: int, reason: str, message: str, log: str = "") -> None:
         folder = trial_folder(self.folder, number)
         trial_files.keep(folder, self.running[number], len(self.ledger.trial(number).intermediate_values))
-        trial_files.remove_weights(folder)
         if log:
             trial_files.write_log(folder, log)
         self._end(number, TrialState.FAIL, reason, message)

@@ -1,7 +1,7 @@
 """Connecting to Ray: a session of its own on this machine, or a running cluster."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,13 +46,18 @@ def prepare() -> None:
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """A Ray session for the block; one that was started here ends with it."""
+    """A Ray session for the block; one that was started here ends with it.
+
+    Raises:
+      ConfigError: no cluster answers at `address`.
+    """
     import ray
 
     code = str(Path(__file__).resolve().parents[1])
     environment: dict[str, object] = {"env_vars": {**QUIET, "PYTHONPATH": code}}
     if address is None:
         ray.init(
+            address="local",  # not a cluster that happens to run here: that is what --address is for
             include_dashboard=False,
             log_to_driver=False,
             configure_logging=False,
@@ -60,26 +65,33 @@ def connected(address: str | None) -> Iterator[None]:
         )
     else:
         environment = {"env_vars": dict(QUIET), "working_dir": code}
-        ray.init(address=address, log_to_driver=False, configure_logging=False, runtime_env=environment)
+        try:
+            ray.init(address=address, log_to_driver=False, configure_logging=False, runtime_env=environment)
+        except ConnectionError as error:
+            raise ConfigError(f"--address {address}: no Ray cluster answers; start it, or leave this out") from error
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def plan_workers(cpus: float | None, gpus: float | None, memory_bytes: int | None, concurrency: int | None) -> Workers:
+def plan_workers(
+    there: Mapping[str, float], cpus: float | None, gpus: float | None, memory_bytes: int | None, most: int | None
+) -> Workers:
     """What the user asked for, else one trial a GPU where the cluster has any, else one CPU a trial.
 
-    Raises:
-      ConfigError: one trial asks for more than the whole cluster has.
-    """
-    import ray
+    Args:
+      there: what the whole cluster has, `ray.cluster_resources()`.
+      most: trials at a time; None for as many as fit.
 
-    there = ray.cluster_resources()
+    Raises:
+      ConfigError: one trial asks for more than there is.
+    """
+    there_gpus = there.get("GPU", 0)
     if gpus is None:
-        gpus = 1.0 if there.get("GPU", 0) >= 1 and cpus is None else 0.0
-    if cpus is None:
-        cpus = max(1.0, there.get("CPU", 1) // there["GPU"]) if gpus >= 1 else 1.0
+        gpus = 1.0 if there_gpus >= 1 else 0.0
+    if cpus is None:  # beside a GPU its share of the CPUs
+        cpus = max(1.0, there.get("CPU", 1) * gpus // there_gpus) if 0 < gpus <= there_gpus else 1.0
     wanted = {"CPU": cpus, "GPU": gpus, "memory": float(memory_bytes or 0)}
     lacking = [
         f"{name}: asked {amount:g} a trial, the cluster has {there.get(name, 0):g}"
@@ -89,4 +101,4 @@ def plan_workers(cpus: float | None, gpus: float | None, memory_bytes: int | Non
     if lacking:
         raise ConfigError(f"no trial could ever start: {'; '.join(lacking)}; ask for less or add nodes")
     fits = min(int(there[name] / amount) for name, amount in wanted.items() if amount)
-    return Workers(cpus, gpus, memory_bytes or 0, min(concurrency or fits, fits))
+    return Workers(cpus, gpus, memory_bytes or 0, min(most or fits, fits))

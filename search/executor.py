@@ -64,7 +64,11 @@ class BridgeSearcher(_Bridged, Searcher):
         order = self.orders.pop(trial_id)
         if error:
             try:
-                self.bridge.lost(order["number"], order["attempt"], "the process or its node died")
+                self.bridge.lost(
+                    order["number"],
+                    order["attempt"],
+                    "its process or node died or could not start, see log.txt",
+                )
             except Exception as failure:
                 raise Abort from failure
             return

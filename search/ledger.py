@@ -1,9 +1,8 @@
 """The ledger of a sweep, and the lock that lets one driver write it.
 
-The ledger is an Optuna study: a journal file in the sweep's folder, or a PostgreSQL
-database. Only this module writes it. An in-memory mirror of it, RUNNING trials
-included, is what the sampler and the pruner see, because a study in a file would have
-to be read again for each question.
+The ledger is an Optuna study in a journal file in the sweep's folder. Only this module
+writes it. An in-memory mirror of it, RUNNING trials included, is what the sampler and
+the pruner see: the study in a file would have to be read again for each question.
 """
 
 import fcntl
@@ -21,7 +20,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from analysis.journal import Journal, repair_tail
+from analysis.journal import Journal, JournalError, repair_tail
 from trainable.config import TrialConfig
 
 INFEASIBLE = ("diverged", "out of memory")  # reasons that the config itself causes: the sampler must learn them
@@ -64,13 +63,15 @@ class Ledger:
         """Opens the journal of `folder`, which must be locked, or begins it.
 
         Raises:
-          JournalError: a record is damaged.
+          JournalError: a record is damaged, or the journal is gone while trials are there.
         """
         direction = StudyDirection.MINIMIZE if metric == "loss" else StudyDirection.MAXIMIZE
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         path = folder / "journal.log"
         self.torn_bytes = repair_tail(path) if path.exists() else 0
         is_new = not path.exists() or path.stat().st_size == 0
+        if is_new and any(folder.glob("trials/*")):
+            raise JournalError(f"{path}: missing or empty beside {folder / 'trials'}; restore it from a backup")
         path.touch()
         storage = optuna.storages.JournalStorage(Journal(path))
         no_sampler = optuna.samplers.RandomSampler()  # the ledger only records

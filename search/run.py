@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from search.settings import Settings, SweepFile
 from search.space import read_fixed
-from search.sweep import DEMO, Resources, begin, resume
+from search.sweep import DEMO, Start, begin, resume
 from trainable.config import ConfigError
 
 CANNOT_WRITE = 4
@@ -80,7 +80,6 @@ def _main(context: click.Context, flags: dict[str, Any]) -> int:
     from analysis.record import SweepError
     from datasets.manifest import DataError
     from search.ledger import HeldError
-    from search.sweep import Interrupted
 
     try:
         return _start(context, flags)
@@ -92,15 +91,12 @@ def _main(context: click.Context, flags: dict[str, Any]) -> int:
         return HELD
     except OSError as error:
         print(
-            f"cannot write {error.filename or flags['sweep'] or 'the sweep'}: {error.strerror}; nothing that was "
-            "recorded is lost: mend it and run the same command again",
+            f"the storage failed: {error}; nothing that was recorded is lost: mend it, then run the same command again",
             file=sys.stderr,
         )
         return CANNOT_WRITE
-    except Interrupted as interrupted:
-        return 128 + interrupted.number
     except KeyboardInterrupt:
-        print("Stopped; nothing was running yet.", file=sys.stderr)
+        print("Stopped; run the same command again to go on.", file=sys.stderr)
         return 130
 
 
@@ -113,7 +109,7 @@ def _start(context: click.Context, flags: dict[str, Any]) -> int:
     demo = flags["data"] is None and not Path("data").exists()
     folder: Path = flags["sweep"] or Path("sweeps") / ("demo" if demo else "default")
     settings = Settings(
-        data=flags["data"] or (DEMO if demo else "data"),
+        data=DEMO if demo else str(Path(flags["data"] or "data").resolve()),
         trials=flags["trials"],
         max_epochs=flags["max_epochs"],
         seed=flags["seed"],
@@ -127,7 +123,8 @@ def _start(context: click.Context, flags: dict[str, Any]) -> int:
         sampler=flags["sampler"],
         pruner=flags["pruner"],
     )
-    resources = Resources(
+    start = Start(
+        command=shlex.join(["python", "-m", "search.run", *sys.argv[1:]]),
         address=flags["address"],
         concurrency=flags["concurrency"],
         cpus_per_trial=flags["cpus_per_trial"],
@@ -138,12 +135,11 @@ def _start(context: click.Context, flags: dict[str, Any]) -> int:
         budget_seconds=flags["time_budget"],
     )
     enqueued = _read_enqueued(flags["enqueue"])
-    command = shlex.join(["python", "-m", "search.run", *sys.argv[1:]])
     if not (folder / "sweep.json").exists():
         if flags["must_exist"]:
             raise ConfigError(f"--resume: {folder} holds no sweep")
-        return begin(folder, settings, enqueued, resources, command)
-    return resume(folder, _with_stored(settings, given, folder), enqueued, resources, command)
+        return begin(folder, settings, enqueued, start)
+    return resume(folder, _with_stored(settings, given, folder), enqueued, start)
 
 
 def _with_stored(settings: Settings, given: set[str], folder: Path) -> Settings:

@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -86,13 +87,14 @@ class Screen:
         self.last_ended.append(row)
         if not self.console.is_terminal:
             done = self.ended_before + self.ended_here
-            self.said(f"[{done}/{self.trials}] {self._line(row)}{self._best_text()}")
+            self.said(f"[{done}/{self.trials}] {self._line(row)}{self._best_text()}{self._left_text()}")
 
     def said(self, message: str) -> None:
         if self.console.is_terminal:
             self.console.print(message, markup=False, highlight=False)
         else:
-            print(message, file=self.out, flush=True)
+            with suppress(OSError):  # nobody reads any more; the sweep goes on
+                print(message, file=self.out, flush=True)
 
     def _count_best(self, trial: FrozenTrial) -> None:
         if trial.state == TrialState.COMPLETE and trial.value is not None:
@@ -105,9 +107,17 @@ class Screen:
     def _best_text(self) -> str:
         return f" | best {self.best[1]:.4f} (trial {self.best[0]})" if self.best else ""
 
+    def _left_text(self) -> str:
+        """By the pace of this start."""
+        left = self.trials - self.ended_before - self.ended_here
+        if not self.ended_here or left <= 0:
+            return ""
+        return f" | about {duration((time.monotonic() - self.started_at) / self.ended_here * left)} left"
+
     def _line(self, row: Row) -> str:
         name = f" ({row.name})" if row.name else ""
-        value = f"{self.metric} {row.value:.4f}" if row.value is not None else row.note
+        value = f"{self.metric} {row.value:.4f}" if row.value is not None else ""
+        value = " ".join(filter(None, (row.note, value)))
         return (
             f"trial {row.number}{name} {row.state} {value} after {row.epoch}/{row.config.epochs} epochs, "
             f"{row.seconds:.0f} s: {in_short(row.config)}"
@@ -124,17 +134,14 @@ class Screen:
             seconds = now - row.started if row.state == "RUNNING" else row.seconds
             table.add_row(
                 str(row.number),
-                Text(row.state, style=COLOURS[row.state]),
+                Text(f"{row.state} {row.note}".strip(), style=COLOURS[row.state]),
                 f"{row.epoch}/{row.config.epochs}",
                 "" if row.value is None else f"{row.value:.4f}",
                 duration(seconds),
                 f"{row.name}: {in_short(row.config)}" if row.name else in_short(row.config),
             )
         done = self.ended_before + self.ended_here
-        elapsed = now - self.started_at
-        left = elapsed / self.ended_here * (self.trials - done) if self.ended_here else None
-        foot = f"{done}/{self.trials} trials{self._best_text()} | {duration(elapsed)}"
-        foot += f" | about {duration(left)} left" if left else ""
+        foot = f"{done}/{self.trials} trials{self._best_text()} | {duration(now - self.started_at)}{self._left_text()}"
         return Group(table, ProgressBar(total=self.trials, completed=done), Text(foot))
 
 

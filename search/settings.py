@@ -57,6 +57,7 @@ class SweepFile:
       table: of the space, `search.space.Space.table`.
       queue: configs that are run before the sampler is asked, by trial number.
       starts: `{"time", "command", "stopped"}` of each driver; `stopped` says how it ended.
+      results_of: the number of ended trials that report, best model and predictions are made of.
     """
 
     settings: Settings
@@ -70,6 +71,7 @@ class SweepFile:
     versions: dict[str, str] = field(default_factory=lambda: {name: version(name) for name in VERSIONS})
     commit: str = field(default_factory=lambda: code_commit())
     starts: list[dict[str, str]] = field(default_factory=list)
+    results_of: int = 0
 
     def started(self, command: str) -> None:
         self.starts.append({"time": time.strftime("%Y-%m-%d %H:%M:%S"), "command": command, "stopped": ""})

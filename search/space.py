@@ -15,7 +15,7 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
-from trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig, unknown_name
+from trainable.config import FAMILIES, SHAPE_FIELDS, TORCHVISION, ConfigError, TrialConfig, unknown_name
 from trainable.imagenet import resnet18_weights_at_hand
 
 MOST_CORNERS = 20_000  # of a space, which the walker follows in a second or two
@@ -149,6 +149,8 @@ class Space:
         if not isinstance(config, TrialConfig):
             raise ConfigError(f"the space function must return a TrialConfig, got {type(config).__name__}")
         names = {field.name for field in fields(TrialConfig)}
+        reads = FAMILIES.get(config.arch, TORCHVISION)  # a fixed shape is for the architectures that have it
+        names -= set(SHAPE_FIELDS) - reads
         values = config.to_dict() | {name: value for name, value in self.fixed.items() if name in names}
         values["epochs"] = min(values["epochs"], self.max_epochs)
         return TrialConfig.from_dict(values)
@@ -172,14 +174,27 @@ class Space:
             branch = fields_seen.setdefault(f"arch={walker.config.arch}", {})
             for name, value in walker.config.to_dict().items():
                 branch.setdefault(name, set()).add(json.dumps(value))
-        known = asked | {field.name for field in fields(TrialConfig)}
-        for name in self.fixed:
-            if name not in known:
-                raise ConfigError(f"--fix {name}: {unknown_name(name, dict.fromkeys(sorted(known)))}")
+        self._check_fixed(asked, {name for branch in fields_seen.values() for name in branch})
+        for name, found in ranges.items():
+            if len(found) > 1 and any("Categorical" in text for text in found):  # Optuna refuses it at the second draw
+                raise ConfigError(f"the space asks for `{name}` with different choices; give each its own name")
         table: dict[str, dict[str, Any]] = {"ranges": {name: sorted(found) for name, found in sorted(ranges.items())}}
         for name, values in sorted(fields_seen.items()):
             table[name] = {field: sorted(found) for field, found in values.items()}
         return table
+
+    def _check_fixed(self, asked: set[str], set_somewhere: set[str]) -> None:
+        for name, value in self.fixed.items():
+            if name == "seed":
+                raise ConfigError("--fix seed: each trial has its own, made from the sweep's; give --seed")
+            if name == "epochs" and value > self.max_epochs:
+                raise ConfigError(f"--fix epochs={value} is more than --max-epochs {self.max_epochs}; raise that too")
+            if name in asked or name in set_somewhere:
+                continue
+            if name in SHAPE_FIELDS:
+                raise ConfigError(f"--fix {name}: no architecture of this space has a `{name}`")
+            known = asked | {field.name for field in fields(TrialConfig)}
+            raise ConfigError(f"--fix {name}: {unknown_name(name, dict.fromkeys(sorted(known)))}")
 
     def architectures(self) -> list[TrialConfig]:
         """One config for each net at the corners of the space."""
@@ -195,14 +210,18 @@ class Space:
           ConfigError: a value is out of its range, differs from a fixed one, or its name is not asked for.
         """
         chooser = _Chosen(params)
-        self.config(chooser)
+        config = self.config(chooser)
         unused = set(params) - chooser.used
         for name in sorted(unused):
             if name not in self.fixed:
-                raise ConfigError(f"`{name}` is not a parameter of arch={params.get('arch')} in this space")
+                raise ConfigError(f"`{name}` is not a parameter of arch={config.arch} in this space")
             if params[name] != self.fixed[name]:
                 raise ConfigError(f"{name}={params[name]} differs from --fix {name}={self.fixed[name]}")
         return chooser.lacking
+
+    def chosen(self, params: Mapping[str, Any]) -> TrialConfig:
+        """The config of these parameters; those that are left out are at their low end."""
+        return self.config(_Chosen(params))
 
     def capped(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """`params` within the epochs allowed, without what is fixed."""
@@ -281,12 +300,12 @@ class _Chosen(_Suggester):
 
 
 class _Walker(_Suggester):
-    """Takes the choices on `path` in order, then the first of each; numbers at one of their ends."""
+    """Takes the choices on `path` in order, then the first of each; numbers at the two `ends` (0, -1) in turn."""
 
     config: TrialConfig
 
-    def __init__(self, path: list[int], end: int) -> None:
-        self._path, self._end = path, end
+    def __init__(self, path: list[int], ends: tuple[int, int]) -> None:
+        self._path, self._ends = path, ends
         self.counts: list[int] = []  # choices at each categorical met
         self.taken: list[int] = []
         self.ranges: dict[str, BaseDistribution] = {}
@@ -294,8 +313,9 @@ class _Walker(_Suggester):
 
     def choose(self, name: str, distribution: BaseDistribution) -> Any:
         if not isinstance(distribution, CategoricalDistribution):
+            end = self._ends[len(self.ranges) % 2]
             self.ranges[name] = distribution
-            return _ends(distribution)[self._end]
+            return _ends(distribution)[end]
         if name in self.ranges:  # asked for again: the same answer
             first = [n for n, d in self.ranges.items() if isinstance(d, CategoricalDistribution)].index(name)
             return distribution.choices[self.taken[first]]
@@ -307,17 +327,19 @@ class _Walker(_Suggester):
 
 
 def _walk(space: Space) -> Iterator[_Walker]:
-    """Every path of choices, numbers all at their low and all at their high end."""
+    """Every path of choices, with numbers all at their low end, all at their high end, and at either in turn."""
     seen = 0
-    for end in (0, -1):
+    for ends in ((0, 0), (-1, -1), (0, -1), (-1, 0)):
         pending: list[list[int]] = [[]]
         while pending:
-            walker = _Walker(pending.pop(), end)
+            walker = _Walker(pending.pop(), ends)
             try:
                 walker.config = space.config(walker)
-            except (ConfigError, ValueError, TypeError) as error:
-                corner = {name: getattr(d, "choices", ("low", "high"))[0] for name, d in walker.ranges.items()}
-                raise ConfigError(f"the space has a corner that cannot be trained: {error} (near {corner})") from error
+            except ConfigError as error:
+                raise ConfigError(f"the space has a corner that cannot be trained: {error}") from error
+            except Exception as error:  # the user's function: whatever it raises is theirs to mend
+                name = getattr(space.function, "__qualname__", space.function)
+                raise ConfigError(f"the space function {name} raised {type(error).__name__}: {error}") from error
             yield walker
             seen += 1
             if seen > MOST_CORNERS:

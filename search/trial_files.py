@@ -8,13 +8,13 @@ the attempts. Killed in between, the next start does the same again.
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from safetensors.torch import save_file
 
 from trainable.attempt import newest_checkpoints
 from trainable.config import TrialConfig
-from trainable.files import written_whole
+from trainable.files import save_array, written_whole
 from trainable.state import CheckpointError, read_checkpoint
 
 KEPT_WEIGHTS = 10  # trials whose best weights stay: the leaderboard's
@@ -41,16 +41,21 @@ def keep(folder: Path, up_to_attempt: int, epochs: int) -> bool:
         history = json.loads(metadata["history"])
         if len(history) < epochs:
             continue
-        with written_whole(folder / "history.json") as partial:
-            partial.write_text(json.dumps(history[:epochs]))
-        _save_array(folder / "valid_classes.npy", tensors["valid_classes"].numpy()[:epochs])
+        write_history(folder, history[:epochs])
+        save_array(folder / "valid_classes.npy", tensors["valid_classes"].numpy()[:epochs])
         if int(metadata["best_epoch"]) <= epochs:
-            _save_array(folder / "valid_logits.npy", tensors["valid_logits"].numpy())
+            save_array(folder / "valid_logits.npy", tensors["valid_logits"].numpy())
             best = {name.removeprefix("best."): value for name, value in tensors.items() if name.startswith("best.")}
             with written_whole(folder / "best.safetensors") as partial:
                 save_file(best, partial)
         return True
     return False
+
+
+def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_whole(folder / "history.json") as partial:
+        partial.write_text(json.dumps(history))
 
 
 def write_log(folder: Path, text: str) -> None:
@@ -67,8 +72,3 @@ def remove_attempts(folder: Path) -> None:
 
 def remove_weights(folder: Path) -> None:
     (folder / "best.safetensors").unlink(missing_ok=True)
-
-
-def _save_array(path: Path, array: np.ndarray) -> None:
-    with written_whole(path) as partial, open(partial, "wb") as file:
-        np.save(file, array, allow_pickle=False)

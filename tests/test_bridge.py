@@ -11,6 +11,7 @@ from search import trial_files
 from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
 from trainable.attempt import Attempt
 from trainable.config import rungs
+from trainable.loop import Diverged
 from trainable.state import checkpoints
 
 DATA = in_memory()
@@ -274,3 +275,48 @@ def test_when_the_time_budget_is_reached_nothing_new_is_ordered(tmp_path):
 
     assert bridge.stopping == "time budget"
     assert bridge.ledger.trials == []
+
+
+def test_a_full_disk_on_a_worker_stops_the_sweep_and_leaves_the_trial_to_go_on(tmp_path):
+    def full(config, data, state):
+        raise OSError(28, "No space left on device")
+        yield
+
+    bridge, _ = open_bridge(tmp_path, 1)
+    with pytest.raises(OSError, match="No space left on device"):
+        execute(bridge, DATA, train=full)
+
+    bridge, _ = open_bridge(tmp_path, 1, pruner="none")
+    execute(bridge, DATA)
+    assert Record(tmp_path).trials[0].state == "COMPLETE"
+
+
+def test_a_trial_that_passed_a_rung_is_not_pruned_there_after_a_restart(tmp_path):
+    better = {"lr": 0.1, "epochs": 9, "batch_size": 8}
+    queue = {n: {"params": {"lr": 0.002, "epochs": 9, "batch_size": 8} if n == 0 else better} for n in range(8)}
+    bridge, _ = open_bridge(tmp_path, 8, queue=queue)
+    orders = [bridge.next_order() for _ in range(8)]
+    attempts = [Attempt(order, DATA, train=fake_train) for order in orders]
+    for number, attempt in enumerate(attempts):  # each reaches its first rung; trial 0, the worst, has no peers yet
+        bridge.report(number, attempt.next_report())
+    assert bridge.ledger.trial(0).last_step == rungs(9)[0]
+    assert bridge.ledger.should_prune(0)  # now that the others are there
+
+    bridge, _ = open_bridge(tmp_path, 8, queue=queue)
+
+    assert Record(tmp_path).trials[0].state == "RUNNING"
+
+
+def test_a_trial_that_diverges_late_keeps_its_epochs(tmp_path):
+    def diverges(config, data, state):
+        for metrics in fake_train(config, data, state):
+            if metrics.epoch == 3:
+                raise Diverged("epoch 4")
+            yield metrics
+
+    bridge, _ = open_bridge(tmp_path, 1, queue={0: {"params": {"lr": 0.1, "epochs": 12, "batch_size": 8}}})
+    execute(bridge, DATA, train=diverges)
+
+    trial = Record(tmp_path).trials[0]
+    assert (trial.state, trial.reason) == ("FAIL", "diverged")
+    assert [epoch["epoch"] for epoch in trial.history] == [1, 2, 3]

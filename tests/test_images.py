@@ -351,7 +351,10 @@ BROKEN = {
     "id twice": (edit("train.txt", "train01.png", "train00.png"), "train.txt:3: id must be unique"),
     "id in two splits": (edit("validation.txt", "validation00.png", "train00.png"), "must be used once"),
     "id leads out": (edit("test.txt", "test00.png", "../test/test00.png"), "test.txt:2: id must be a relative path"),
-    "submission of others": (edit("sample_submission.txt", "test00", "other"), "ids must be those of test"),
+    "submission of others": (
+        edit("sample_submission.txt", "test00", "other"),
+        "row 1 has `other.png`, not `test00.png`",
+    ),
     "two manifests": (lambda folder: shutil.copy(folder / "test.txt", folder / "test.csv"), "one manifest a split"),
 }
 

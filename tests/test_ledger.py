@@ -63,6 +63,26 @@ def test_a_flipped_bit_is_never_silently_other_content(journal, tmp_path):
         assert f"{copy}:{content[:position].count(10) + 1}:" in refusal or found == expected
 
 
+def test_a_journal_that_is_gone_while_trials_are_there_is_no_fresh_start(journal):
+    journal.unlink()
+
+    with pytest.raises(JournalError, match="missing or empty beside"):
+        Ledger(journal.parent, "a" * 32, "accuracy", new_pruner("halving"))
+
+
+def test_a_full_disk_leaves_no_part_of_a_record(journal, monkeypatch):
+    before = journal.read_bytes()
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        Journal(journal).append_logs([{"op_code": 0}])
+
+    assert journal.read_bytes() == before
+
+
 def test_a_second_driver_is_refused_and_told_who_holds_the_sweep(tmp_path):
     code = (
         "from pathlib import Path; from search.ledger import driver_lock\n"

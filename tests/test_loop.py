@@ -79,6 +79,14 @@ def test_the_kept_weights_predict_the_kept_logits():
     assert np.array_equal(logits.argmax(axis=1), state.valid_classes[state.best_epoch - 1])
 
 
+def test_images_that_are_not_square_train_without_being_transposed():
+    images = {"train": DATA.train, "valid": DATA.valid}
+    wide = {name: replace(split, images=split.images[:, :12]) for name, split in images.items()}
+    config = replace(CONFIGS[0], epochs=1, transpose=1.0)
+
+    assert len(list(train(config, replace(DATA, **wide), new_state(config, replace(DATA, **wide))))) == 1
+
+
 def test_a_rate_that_is_far_too_high_diverges():
     config = TrialConfig(arch="mlp", width=1.0, optimizer="sgd", schedule="constant", lr=1e30, epochs=3, batch_size=8)
 

@@ -81,6 +81,8 @@ def test_an_unknown_architecture_is_an_error_that_lists_the_known():
         build(TrialConfig(arch="resnet19", pretrained=False), 7, (16, 16))
 
 
-def test_a_cnn_on_images_too_small_for_it_says_so():
-    with pytest.raises(ConfigError, match="needs images of 10 px or more"):
-        build(TrialConfig(arch="cnn", width=1.0, depth=2, head=32), 7, (8, 8))
+@pytest.mark.parametrize("side", [1, 3, 5, 8])
+def test_a_cnn_on_tiny_images_leaves_the_pooling_out_that_would_leave_nothing(side):
+    model = build(TrialConfig(arch="cnn", width=1.0, depth=2, head=32), 7, (side, side))
+
+    assert model(torch.zeros(2, 3, side, side)).shape == (2, 7)

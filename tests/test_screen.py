@@ -43,7 +43,7 @@ def test_without_a_terminal_every_end_is_one_plain_line_with_the_best_so_far(scr
 
     first, second = screen.out.getvalue().splitlines()
     assert first.startswith("[2/4] trial 1 (cnn-7) COMPLETE accuracy 0.5000 after 2/5 epochs")
-    assert first.endswith("cnn width 2 depth 1, nesterov onecycle lr 0.012, batch 128 | best 0.5000 (trial 1)")
+    assert "cnn width 2 depth 1, nesterov onecycle lr 0.012, batch 128 | best 0.5000 (trial 1) | about" in first
     assert second.startswith("[3/4] trial 2 FAIL diverged after 0/5 epochs")
 
 

@@ -5,6 +5,7 @@ import json
 import optuna
 import pytest
 
+from search.queue import extend, first_queue
 from search.space import Space, baselines, default, load_function, read_fixed
 from trainable.config import ConfigError, TrialConfig
 
@@ -104,7 +105,9 @@ def test_any_classifier_of_torchvision_can_be_fixed():
         ({"learning_rate": 1}, "--fix learning_rate: unknown hyperparameter"),
         ({"batchsize": 64}, "did you mean `batch_size`?"),
         ({"lr": -1}, "`lr > 0` must hold, got lr=-1.0"),
-        ({"arch": "mlp", "depth": 3}, "`depth` must be left out for arch=mlp"),
+        ({"arch": "mlp", "depth": 3}, "--fix depth: no architecture of this space has a `depth`"),
+        ({"seed": 3}, "give --seed"),
+        ({"epochs": 50}, "--fix epochs=50 is more than --max-epochs 40"),
     ],
 )
 def test_a_fixed_value_that_cannot_be_is_refused_on_the_driver(fixed, message):
@@ -129,6 +132,71 @@ def test_the_table_tells_two_spaces_apart():
     assert DEFAULT.table() != Space(default, {}, 30).table()
     assert DEFAULT.table() != Space(default, {"lr": 0.1}, 40).table()
     assert json.loads(json.dumps(DEFAULT.table())) == DEFAULT.table()
+
+
+def test_one_name_with_different_choices_is_refused():
+    def space(trial):
+        first = trial.suggest_categorical("a", [1, 2])
+        return TrialConfig(arch="mlp", width=1.0, epochs=trial.suggest_categorical("b", [1, 2] if first == 1 else [3]))
+
+    with pytest.raises(ConfigError, match="asks for `b` with different choices"):
+        Space(space, {}, 40).table()
+
+
+def test_a_space_function_that_raises_is_named():
+    def space(trial):
+        return trial.suggest_loguniform("lr", 1e-3, 1.0)
+
+    with pytest.raises(ConfigError, match=r"space function .*space raised AttributeError"):
+        Space(space, {}, 40).table()
+
+
+def test_numbers_are_walked_to_mixed_ends_too():
+    def space(trial):
+        a, b = trial.suggest_float("a", 0.0, 1.0), trial.suggest_float("b", 0.0, 1.0)
+        return TrialConfig(arch="mlp", width=1.0, lr=0.5 + abs(a - b) * -1)
+
+    with pytest.raises(ConfigError, match=r"`lr > 0` must hold, got lr=-0\.5"):
+        Space(space, {}, 40).table()
+
+
+def test_a_fixed_shape_is_for_the_architectures_that_have_it():
+    space = Space(default, {"small_stem": True, "depth": 2}, 40)
+
+    space.table()
+    assert config_of(space, {"arch": "mlp"}).depth is None
+    assert config_of(space, {"arch": "resnet18"}).small_stem is True
+    assert config_of(space, {"arch": "small_resnet"}).depth == 2
+
+
+@pytest.mark.parametrize(
+    ("fixed", "kept"),
+    [
+        ({}, ["mlp", "cnn", "cnn-7", "resnet18 from scratch"]),
+        ({"lr": 0.001}, ["mlp", "cnn", "resnet18 from scratch"]),
+        ({"arch": "cnn"}, ["cnn", "cnn-7"]),
+        ({"label_smoothing": 0.2}, []),
+        ({"arch": "mobilenet_v3_small"}, []),
+    ],
+)
+def test_a_published_run_that_fixed_values_change_is_left_out_and_said_so(fixed, kept, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    queue, notes = first_queue(Space(default, fixed, 30), True, [{"lr": 0.1}] if not fixed else [])
+
+    assert [entry["baseline"] for entry in queue.values()] == kept + ([""] if not fixed else [])
+    assert len(notes) == 4 - len(kept)
+
+
+def test_enqueued_configs_wait_behind_all_there_is_and_come_once():
+    space = Space(default, {}, 30)
+    queue = {0: {"params": {"lr": 0.1}, "baseline": ""}}
+
+    extend(queue, space, [{"lr": 0.1}, {"lr": 0.2}], trials=5)
+    extend(queue, space, [{"lr": 0.2}], trials=5)
+
+    assert list(queue) == [0, 5]
+    assert queue[5]["params"] == {"lr": 0.2}
 
 
 def test_a_space_of_too_many_choices_is_refused():

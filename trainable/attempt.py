@@ -64,8 +64,8 @@ class Attempt:
     """Carries an order out, a report at a time.
 
     A report is `{"attempt", "history", "failure", "done"}`: all epochs so far, and for
-    a failure `{"reason", "message"}`. The files that go with a report are whole on the
-    disk before it is made.
+    a failure `{"reason", "message"}`, with the traceback as `log` for an error. The
+    files that go with a report are whole on the disk before it is made.
     """
 
     def __init__(self, order: Order, data: Dataset, device: str = "cpu", train: Train = loop.train) -> None:
@@ -87,12 +87,14 @@ class Attempt:
             failure = {"reason": "diverged", "message": str(error)}
         except (torch.OutOfMemoryError, MemoryError) as error:
             failure = {"reason": "out of memory", "message": str(error)}
+        except OSError as error:  # the storage's fault, not the config's: the sweep stops, the trial stays
+            failure = {"reason": "storage", "message": str(error)}
         except Exception as error:
             failure = {"reason": "error", "message": f"{type(error).__name__}: {error}", "log": traceback.format_exc()}
         history = [asdict(metrics) for metrics in self.state.history] if self.state else []
         done = failure is not None or len(history) >= self.order.config.epochs
         report = {"attempt": self.order.attempt, "history": history, "failure": failure, "done": done}
-        if done:
+        if done and (failure is None or failure["reason"] != "storage"):
             self.folder.mkdir(parents=True, exist_ok=True)
             with written_whole(self.folder / "result.json") as partial:
                 partial.write_text(json.dumps(report))

@@ -112,6 +112,10 @@ class TrialConfig:
         """The probabilities above zero, in the order in which the transforms run."""
         return {name: getattr(self, name) for name in AUGMENTATIONS if getattr(self, name) > 0}
 
+    def from_scratch(self) -> "TrialConfig":
+        """The same net, for weights of our own or none: ImageNet's need not be on this machine."""
+        return dataclasses.replace(self, pretrained=False) if self.pretrained else self
+
     def to_dict(self) -> dict[str, Any]:
         """The fields that are set, in their order: what is shown and stored."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
@@ -27,3 +29,8 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    with written_whole(path) as partial, open(partial, "wb") as file:
+        np.save(file, array, allow_pickle=False)

@@ -21,7 +21,7 @@ from trainable.optim import lr_at
 from trainable.precision import autocast
 from trainable.state import EpochMetrics, TrainState, is_finite
 
-PREDICT_BATCH = 1024  # images a batch without gradients
+PREDICT_PIXELS = 2**22  # of a batch without gradients: 83 images of 224x224; at most 1,024 images
 
 
 class Diverged(ArithmeticError):
@@ -38,7 +38,7 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
     images, labels = on_device(data.train.images, device), torch.as_tensor(data.train.labels, device=device)
     valid_images = on_device(data.valid.images, device)
     assert data.valid.labels is not None
-    augment = _augmentation(config)
+    augment = _augmentation(config, images.shape[2] == images.shape[3])
     steps = steps_per_epoch(config, len(labels))
     while state.epochs_done < config.epochs:
         started = time.monotonic()
@@ -61,7 +61,7 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
         logits = predict_logits(config, state.model, valid_images)
         metrics = EpochMetrics(
             epoch=epoch,
-            train_loss=float(total_loss) / len(labels),
+            train_loss=float(total_loss) / min(len(labels), steps * config.batch_size),
             **evaluate(logits, data.valid.labels, len(data.classes)),
             lr=lr,
             seconds=time.monotonic() - started,
@@ -92,9 +92,12 @@ def on_device(images: np.ndarray, device: torch.device) -> Tensor:
         return torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
 
 
-def _augmentation(config: TrialConfig) -> Callable[[Tensor, torch.Generator], Tensor]:
-    """The config's pipeline on a whole batch where each of its transforms can, else image by image."""
-    pipeline = compose(config.augmentation)
+def _augmentation(config: TrialConfig, square: bool) -> Callable[[Tensor, torch.Generator], Tensor]:
+    """The config's pipeline on a whole batch where each of its transforms can, else image by image.
+
+    Images that are not square are not transposed: the batch has one shape.
+    """
+    pipeline = compose({name: p for name, p in config.augmentation.items() if square or name != "transpose"})
     on_batch = batched(pipeline)
     if on_batch is not None:
         return on_batch
@@ -149,7 +152,8 @@ def _forward(config: TrialConfig, model: nn.Module, batch: Tensor) -> Tensor:
 def predict_logits(config: TrialConfig, model: nn.Module, images: Tensor) -> np.ndarray:
     """(N, classes) float32 logits of (N, 3, H, W) pixels, in batches, without augmentation."""
     model.eval()
-    batches = [_forward(config, model, batch) for batch in images.split(PREDICT_BATCH)]
+    size = max(1, min(1024, PREDICT_PIXELS // (images.shape[2] * images.shape[3])))
+    batches = [_forward(config, model, batch) for batch in images.split(size)]
     return torch.cat(batches).cpu().numpy()
 
 

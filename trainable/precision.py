@@ -6,7 +6,9 @@ import torch
 # emulate it, several times slower; the smallest nets lose more to conversions than they win.
 BF16 = {
     "cuda": frozenset({"cnn", "small_resnet", "torchvision"}),
-    "cpu with bf16": frozenset({"small_resnet", "torchvision"}),
+    # Not torchvision's nets: where an image has shrunk to 1x1, torch 2.14.1's gradient in bf16 of a convolution
+    # with stride 2 leaves memory as it was in every weight that the image does not reach.
+    "cpu with bf16": frozenset({"small_resnet"}),
     "cpu": frozenset[str](),
 }
 

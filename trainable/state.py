@@ -84,8 +84,6 @@ def new_state(config: TrialConfig, data: Dataset, metric: str = "accuracy", devi
     torch.manual_seed(config.seed)
     height, width = data.train.images.shape[1:3]
     model = build(config, len(data.classes), (height, width)).to(device)
-    if any(parameter.ndim == 4 for parameter in model.parameters()):
-        model = model.to(memory_format=torch.channels_last)  # faster convolutions on CPU; tensor cores on GPU
     return TrainState(model, new_optimizer(config, model), metric)
 
 

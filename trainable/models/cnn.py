@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from trainable.config import ConfigError, TrialConfig
+from trainable.config import TrialConfig
 
 
 def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
@@ -15,15 +15,13 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
     layers: list[nn.Module] = []
     channels = 3
     for layer in range(config.depth):
-        pooled = layer < 2  # a third pooling would leave nothing of a 16 px image
+        pooled = layer < 2 and min(side_y, side_x) >= 4  # more would leave nothing of a small image
         width = first if layer == 0 else later
         layers += [nn.Conv2d(channels, width, 3, padding=0 if pooled else 1), nn.ReLU()]
         if pooled:
             layers.append(nn.MaxPool2d(2))
             side_y, side_x = (side_y - 2) // 2, (side_x - 2) // 2
         channels = width
-    if side_y < 1 or side_x < 1:
-        raise ConfigError(f"arch=cnn with depth={config.depth} needs images of 10 px or more, got {image_size}")
     second = max(1, round(config.head * 84 / 128))
     return nn.Sequential(
         *layers,
