@@ -21,9 +21,11 @@ lock: .venv/installed-test
 	$(LOCK) requirements.txt --output-file requirements.lock
 	$(LOCK) requirements-test.txt --output-file requirements-test.lock
 
-# The stamps are older than a changed lock file, so that a changed requirement installs again.
+# A lock file newer than its stamp, a changed one, installs again.
 .venv/installed: requirements.lock
-	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	@echo "Setting up .venv, two to five minutes and 7 GB the first time"
+	test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 

@@ -1,6 +1,7 @@
 """What the report and the summary say of a sweep: numbers and words, computed from its record alone."""
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -189,7 +190,9 @@ def importances(record: Record) -> tuple[dict[str, float], str]:
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        found = get_param_importances(record.study, evaluator=evaluator)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a branch has few trials; the report says what the figure is worth
+            found = get_param_importances(record.study, evaluator=evaluator)
     except Exception as error:  # an estimate beside the results: whatever goes wrong in it, they are to be shown
         return {}, f"they could not be computed: {plain(str(error))}"
     finally:

@@ -23,6 +23,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from analysis.journal import Journal, JournalError, repair_tail
 from trainable.config import TrialConfig
 
+LOCK_TRIES = 6
 INFEASIBLE = ("diverged", "out of memory")  # reasons that the config itself causes: the sampler must learn them
 
 
@@ -38,11 +39,15 @@ def driver_lock(folder: Path) -> Iterator[None]:
       HeldError: another driver holds it.
     """
     with open(folder / "lock", "a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        for _ in range(LOCK_TRIES):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.05)  # `search.status` holds it for a moment to see whether anybody does
+        else:
             file.seek(0)
-            raise HeldError(f"{folder}: another driver holds this sweep: {file.read().strip()}") from None
+            raise HeldError(f"{folder}: another driver holds this sweep: {file.read().strip()}")
         file.truncate(0)
         file.write(f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
         file.flush()

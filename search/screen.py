@@ -142,7 +142,7 @@ class Screen:
             )
         done = self.ended_before + self.ended_here
         foot = f"{done}/{self.trials} trials{self._best_text()} | {duration(now - self.started_at)}{self._left_text()}"
-        return Group(table, ProgressBar(total=self.trials, completed=done), Text(foot))
+        return Group(table, Text(foot), ProgressBar(total=self.trials, completed=done))
 
 
 def in_short(config: TrialConfig) -> str:

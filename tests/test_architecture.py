@@ -93,3 +93,19 @@ def test_the_flags_in_the_readme_exist():
         used |= set(re.findall(r"--[a-z-]+", command))
 
     assert used <= known
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-test"])
+def test_every_requirement_is_pinned_in_its_lock_with_hashes(name):
+    lock = (ROOT / f"{name}.lock").read_text()
+    wanted = re.findall(r"^([a-z0-9-]+)(?:\[\w+\])?==(\S+)", (ROOT / f"{name}.txt").read_text(), re.MULTILINE)
+
+    assert wanted
+    for package, version in wanted:
+        assert f"\n{package}=={version} \\\n    --hash=sha256:" in f"\n{lock}", package
+    assert lock.count("==") <= lock.count("--hash=sha256:")
+
+
+def test_every_requirement_has_its_reason():
+    for line in (ROOT / "requirements.txt").read_text().splitlines():
+        assert line.startswith("#") or re.search(r"\S+==\S+ +# \w+", line), line

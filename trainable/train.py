@@ -40,6 +40,9 @@ def main(config_file: Path, data_path: Path, image_size: int | None, metric: str
     except (ConfigError, DataError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except ArithmeticError as error:
+        print(f"diverged: {error}", file=sys.stderr)
+        sys.exit(3)
 
 
 def _train(config: TrialConfig, data: "Dataset", metric: str) -> None:
