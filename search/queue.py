@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from search.space import Space, baselines, default
+from search.default_space import baselines, default
+from search.space import Space
 from trainable.config import ConfigError
 
 Queue = dict[int, dict[str, Any]]  # by trial number: `params`, and as `baseline` the name of a published run or ""

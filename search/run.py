@@ -7,6 +7,7 @@ python -m search.run --trials 80        # 30 more on top
 import json
 import shlex
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class Duration(click.ParamType):
 @click.option("--sweep", type=click.Path(path_type=Path), default=None, help="Its folder; default sweeps/default.")
 @click.option("--trials", type=click.IntRange(min=1), default=50, show_default=True, help="Of the sweep in total.")
 @click.option("--max-epochs", type=click.IntRange(min=1), default=30, show_default=True, help="Of any trial.")
-@click.option("--time-budget", type=Duration(), default=None, help="Of this start: 90s, 30m, 2h.")
+@click.option("--time-budget", "budget_seconds", type=Duration(), default=None, help="Of this start: 90s, 30m, 2h.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--resume", "must_exist", is_flag=True, help="The sweep must exist already.")
 @click.option("--image-size", type=click.IntRange(min=1), default=None, help="Side in px that images are resized to.")
@@ -53,9 +54,11 @@ class Duration(click.ParamType):
 @click.option("--limit-valid", type=click.IntRange(min=1), default=None, help="Only so many validation images.")
 @click.option("--metric", type=click.Choice(["accuracy", "balanced_accuracy", "loss"]), default="accuracy")
 @click.option("--space", type=str, default=None, help="FILE.py:FUNCTION, your own search space.")
-@click.option("--fix", type=str, multiple=True, metavar="NAME=VALUE", help="Takes a hyperparameter out of the search.")
+@click.option(
+    "--fix", "fixed", type=str, multiple=True, metavar="NAME=VALUE", help="Takes a hyperparameter out of the search."
+)
 @click.option("--enqueue", type=click.Path(path_type=Path), default=None, help="JSON list of configs to run first.")
-@click.option("--no-baselines", is_flag=True, help="Leaves the published runs out.")
+@click.option("--no-baselines", "baselines", flag_value=False, default=True, help="Leaves the published runs out.")
 @click.option("--sampler", type=click.Choice(["tpe", "gp", "random"]), default="tpe")
 @click.option("--pruner", type=click.Choice(["halving", "median", "none"]), default="halving")
 @click.option("--address", type=str, default=None, help="Of a running Ray cluster: auto or HOST:PORT.")
@@ -101,55 +104,26 @@ def _main(context: click.Context, flags: dict[str, Any]) -> int:
 
 
 def _start(context: click.Context, flags: dict[str, Any]) -> int:
-    given = {
-        name
-        for name in flags
-        if context.get_parameter_source(name) not in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
-    }
-    demo = flags["data"] is None and not Path("data").exists()
-    folder: Path = flags["sweep"] or Path("sweeps") / ("demo" if demo else "default")
-    settings = Settings(
-        data=DEMO if demo else str(Path(flags["data"] or "data").resolve()),
-        trials=flags["trials"],
-        max_epochs=flags["max_epochs"],
-        seed=flags["seed"],
-        metric=flags["metric"],
-        image_size=flags["image_size"],
-        limit_train=flags["limit_train"],
-        limit_valid=flags["limit_valid"],
-        space=flags["space"],
-        fixed=read_fixed(flags["fix"]),
-        baselines=not flags["no_baselines"],
-        sampler=flags["sampler"],
-        pruner=flags["pruner"],
-    )
-    start = Start(
-        command=shlex.join(["python", "-m", "search.run", *sys.argv[1:]]),
-        address=flags["address"],
-        concurrency=flags["concurrency"],
-        cpus_per_trial=flags["cpus_per_trial"],
-        gpus_per_trial=flags["gpus_per_trial"],
-        memory_per_trial=flags["memory_per_trial"],
-        attempts=flags["attempts"],
-        max_failures=flags["max_failures"],
-        budget_seconds=flags["time_budget"],
-    )
+    given = {name for name in flags if context.get_parameter_source(name) != ParameterSource.DEFAULT}
+    is_demo = flags["data"] is None and not Path("data").exists()
+    folder: Path = flags["sweep"] or Path("sweeps") / ("demo" if is_demo else "default")
+    flags["data"] = DEMO if is_demo else str(Path(flags["data"] or "data").resolve())
+    flags["fixed"] = read_fixed(flags["fixed"])
+    flags["command"] = shlex.join(["python", "-m", "search.run", *sys.argv[1:]])
+    settings = Settings(**{field.name: flags[field.name] for field in fields(Settings)})
+    start = Start(**{field.name: flags[field.name] for field in fields(Start)})
     enqueued = _read_enqueued(flags["enqueue"])
-    if not (folder / "sweep.json").exists():
-        if flags["must_exist"]:
-            raise ConfigError(f"--resume: {folder} holds no sweep")
-        return begin(folder, settings, enqueued, start)
-    return resume(folder, _with_stored(settings, given, folder), enqueued, start)
+    if (folder / "sweep.json").exists():
+        return resume(folder, _with_stored(settings, given, folder), enqueued, start)
+    if flags["must_exist"]:
+        raise ConfigError(f"--resume: {folder} holds no sweep")
+    return begin(folder, settings, enqueued, start)
 
 
 def _with_stored(settings: Settings, given: set[str], folder: Path) -> Settings:
     """What the command does not say, the sweep knows."""
     stored = SweepFile.read(folder).settings
-    flag_of = {"fixed": "fix", "baselines": "no_baselines"}
-    for name in vars(settings):
-        if flag_of.get(name, name) not in given:
-            setattr(settings, name, getattr(stored, name))
-    return settings
+    return replace(stored, **{name: value for name, value in vars(settings).items() if name in given})
 
 
 def _read_enqueued(path: Path | None) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The search space: an Optuna define-by-run function, what bounds it, and the published runs as points in it."""
+"""A search space: an Optuna define-by-run function that returns a `TrialConfig`, and what bounds it."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,6 @@ from optuna.distributions import (
 )
 
 from trainable.config import FAMILIES, SHAPE_FIELDS, TORCHVISION, ConfigError, TrialConfig, unknown_name
-from trainable.imagenet import resnet18_weights_at_hand
 
 MOST_CORNERS = 20_000  # of a space, which the walker follows in a second or two
 
@@ -32,99 +31,6 @@ class Suggests(Protocol):
 
 
 Function = Callable[[Any], TrialConfig]
-
-
-def default(trial: Suggests) -> TrialConfig:
-    """The default space: 15 parameters, at most 10 in a branch.
-
-    Ranges are inclusive; `log` where good values span decades.
-
-    Related augmentations share a probability. The published architectures keep the
-    transforms they were published with, so the published runs are points in here.
-    """
-    arch = trial.suggest_categorical("arch", ["mlp", "cnn", "resnet18", "small_resnet"])
-    lr = trial.suggest_float("lr", 1e-4, 1.0, log=True)
-    batch_size = trial.suggest_int("batch_size", 50, 400, log=True)
-    epochs = trial.suggest_int("epochs", 5, 40)
-    flip = trial.suggest_float("p_flip", 0.0, 0.7)
-    common: dict[str, Any] = dict(lr=lr, batch_size=batch_size, epochs=epochs, horizontal_flip=flip, vertical_flip=flip)
-
-    if arch == "small_resnet":
-        turned = trial.suggest_float("p_rotate", 0.0, 0.7)
-        return TrialConfig(
-            arch=arch,
-            width=trial.suggest_float("width", 1.0, 4.0, log=True),
-            depth=trial.suggest_int("depth", 1, 2),
-            optimizer=_optimizer(trial),
-            schedule="onecycle",
-            weight_decay=5e-4,
-            label_smoothing=0.1,
-            transpose=flip,
-            rotate=turned,
-            shift=turned,
-            cutout=trial.suggest_float("p_cutout", 0.0, 0.7),
-            **common,
-        )
-    common |= dict(rotate=flip, weight_decay=trial.suggest_float("weight_decay", 0.0, 2e-3))
-    if arch == "mlp":
-        return TrialConfig(
-            arch=arch,
-            width=trial.suggest_float("width", 1.0, 4.0, log=True),
-            optimizer=_optimizer(trial),
-            schedule=_schedule(trial),
-            **common,
-        )
-    if arch == "cnn":
-        colour = trial.suggest_float("p_colour", 0.0, 0.7)
-        return TrialConfig(
-            arch=arch,
-            width=trial.suggest_float("width", 1.0, 4.0, log=True),
-            depth=trial.suggest_int("depth", 1, 2),
-            head=trial.suggest_int("head", 32, 512, log=True),
-            optimizer="adam",
-            schedule="constant",
-            gauss_noise=0.8 * colour,  # .4 beside .5, as published
-            emboss=colour,
-            hue_saturation_value=colour,
-            channel_shuffle=colour,
-            **common,
-        )
-    mixing = trial.suggest_float("p_mix", 0.0, 0.7)
-    return TrialConfig(
-        arch=arch,
-        # A 3x3 stem costs ten times as much an epoch: --fix small_stem=true.
-        small_stem=False if arch == "resnet18" else None,
-        pretrained=resnet18_weights_at_hand() if arch == "resnet18" else False,
-        optimizer=_optimizer(trial),
-        schedule=_schedule(trial),
-        mixup=mixing / 2,
-        cutmix=mixing / 2,
-        **common,
-    )
-
-
-def _optimizer(trial: Suggests) -> str:
-    return trial.suggest_categorical("optimizer", ["sgd", "nesterov", "adam", "adamw"])
-
-
-def _schedule(trial: Suggests) -> str:
-    return trial.suggest_categorical("schedule", ["constant", "step", "cosine", "onecycle"])
-
-
-def baselines() -> dict[str, dict[str, Any]]:
-    """The published runs on all images, by name, as parameters of the default space."""
-    published = dict(batch_size=200, p_flip=0.5)
-    resnet = "resnet18" if resnet18_weights_at_hand() else "resnet18 from scratch"
-    cnn = dict(arch="cnn", width=1.0, depth=2, head=128)
-    return {
-        "mlp": published
-        | dict(arch="mlp", width=1.0, optimizer="sgd", schedule="constant", lr=1e-3, weight_decay=5e-4)
-        | dict(batch_size=50, epochs=5),
-        "cnn": published | cnn | dict(lr=1e-3, weight_decay=5e-4, epochs=25, p_colour=0.0),
-        "cnn-7": cnn | dict(lr=2e-3, weight_decay=8e-4, batch_size=400, epochs=10, p_flip=0.7, p_colour=0.5),
-        resnet: published
-        | dict(arch="resnet18", optimizer="sgd", schedule="step", lr=1e-3, weight_decay=0.0, epochs=40, p_mix=0.0),
-    }
 
 
 @dataclass(frozen=True)
@@ -363,14 +269,12 @@ def _range_text(distribution: BaseDistribution) -> str:
     return f"[{low}, {high}]"
 
 
-def load_function(reference: str | None) -> Function:
-    """The function of `FILE.py:FUNCTION`; the default space for None.
+def load_function(reference: str) -> Function:
+    """The function of `FILE.py:FUNCTION`.
 
     Raises:
       ConfigError: there is no such file or function, or the file does not run.
     """
-    if reference is None:
-        return default
     file, _, name = reference.rpartition(":")
     path = Path(file)
     if not file or not path.is_file():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
+from search.default_space import default
 from search.ledger import Ledger, driver_lock
 from search.pruner import new_pruner
 from search.queue import extend, first_queue
@@ -55,7 +56,7 @@ def begin(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], star
     Raises:
       ConfigError, DataError: with all that the user has to mend.
     """
-    space = Space(load_function(settings.space), settings.fixed, settings.max_epochs)
+    space = _space(settings)
     table = space.table()
     queue, notes = first_queue(space, settings.baselines, enqueued)
     if settings.data == DEMO:
@@ -92,7 +93,7 @@ def resume(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], sta
     with driver_lock(folder):
         file = SweepFile.read(folder)
         changed = differences(file.settings, settings)
-        space = Space(load_function(settings.space), settings.fixed, settings.max_epochs)
+        space = _space(settings)
         changed = changed or table_differences(file.table, space.table())  # the settings explain the table's
         if changed:
             raise ConfigError(
@@ -195,6 +196,11 @@ def _exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:
         print(f"Stopped: {bridge.stopping}. Mend the cause, then run the same command again.", file=sys.stderr)
         return NO_TRIAL_COMPLETED
     return 0 if TrialState.COMPLETE in states else NO_TRIAL_COMPLETED
+
+
+def _space(settings: Settings) -> Space:
+    function = default if settings.space is None else load_function(settings.space)
+    return Space(function, settings.fixed, settings.max_epochs)
 
 
 def _load(settings: Settings) -> "Dataset":

@@ -5,8 +5,9 @@ import json
 import optuna
 import pytest
 
+from search.default_space import baselines, default
 from search.queue import extend, first_queue
-from search.space import Space, baselines, default, load_function, read_fixed
+from search.space import Space, load_function, read_fixed
 from trainable.config import ConfigError, TrialConfig
 
 DEFAULT = Space(default, {}, max_epochs=40)
