@@ -5,7 +5,9 @@ python -m search.run --trials 80        # 30 more on top
 """
 
 import json
+import os
 import shlex
+import signal
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
@@ -92,6 +94,9 @@ def _main(context: click.Context, flags: dict[str, Any]) -> int:
     except HeldError as error:
         print(error, file=sys.stderr)
         return HELD
+    except BrokenPipeError:  # whoever read the screen is gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + signal.SIGPIPE
     except OSError as error:
         print(
             f"the storage failed: {error}; nothing that was recorded is lost: mend it, then run the same command again",
