@@ -320,3 +320,12 @@ def test_a_trial_that_diverges_late_keeps_its_epochs(tmp_path):
     trial = Record(tmp_path).trials[0]
     assert (trial.state, trial.reason) == ("FAIL", "diverged")
     assert [epoch["epoch"] for epoch in trial.history] == [1, 2, 3]
+
+
+def test_the_gaussian_process_draws_too_and_learns_where_trials_diverge(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 14, sampler="gp")
+    execute(bridge, DATA)
+
+    rates = [trial.config["lr"] for trial in Record(tmp_path).trials]
+    assert len(set(rates)) == 14
+    assert sum(rate > 0.5 for rate in rates[10:]) == 0
