@@ -74,6 +74,7 @@ class Bridge:
     running: dict[int, int] = field(default_factory=dict)
     waiting: deque[int] = field(default_factory=deque)
     stopping: str = ""
+    told_of_stopping: bool = False
     failures_in_a_row: int = 0
     with_weights: set[int] = field(default_factory=set)  # ended trials
 
@@ -99,7 +100,7 @@ class Bridge:
 
     def next_order(self) -> Order | None:
         """The next thing to run; None where there is nothing now, or nothing more."""
-        self._check_deadline()
+        self.tick()
         if self.stopping:
             return None
         if self.waiting:
@@ -147,7 +148,7 @@ class Bridge:
             self._fail(number, **failure)
         elif report["done"]:
             self._complete(number)
-        self._check_deadline()
+        self.tick()
         return number not in self.running or bool(self.stopping)
 
     def lost(self, number: int, attempt: int, message: str) -> None:
@@ -169,6 +170,14 @@ class Bridge:
 
     def stop(self, reason: str) -> None:
         self.stopping = self.stopping or reason
+
+    def tick(self) -> None:
+        """Called often, whatever happens: sees the deadline pass, and tells once that the sweep is stopping."""
+        if self.plan.deadline is not None and time.monotonic() >= self.plan.deadline:
+            self.stop("time budget")
+        if self.stopping and not self.told_of_stopping:
+            self.told_of_stopping = True
+            self.watcher.said(f"Stopping ({self.stopping}): running trials are saved first.")
 
     def _draw(self) -> int:
         number = len(self.ledger.trials)
@@ -244,10 +253,6 @@ class Bridge:
     def _wait(self, number: int) -> None:
         self.running.pop(number, None)
         self.waiting.append(number)
-
-    def _check_deadline(self) -> None:
-        if self.plan.deadline is not None and time.monotonic() >= self.plan.deadline:
-            self.stop("time budget")
 
     def _written_report(self, folder: Path, attempt: int) -> dict[str, Any]:
         """What an attempt had put on the disk: its result, else the epochs of the newest whole checkpoint."""

@@ -94,6 +94,13 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
         return TrialScheduler.STOP if self.take(trial.config["order"], result["report"]) else TrialScheduler.CONTINUE
 
 
+class BridgeCallback(_Bridged, tune.Callback):
+    """Lets the bridge see the time, between results too."""
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self.bridge.tick()
+
+
 def execute(
     bridge: Bridge,
     dataset: Dataset,
@@ -120,6 +127,7 @@ def execute(
                 name="sweep",
                 storage_path=folder,
                 verbose=0,
+                callbacks=[BridgeCallback(bridge)],
                 failure_config=tune.FailureConfig(max_failures=0),
             ),
         )

@@ -32,8 +32,7 @@ def stopping_on_signals(bridge: Bridge) -> Iterator[list[int]]:
         if received:
             raise Interrupted(received[0])
         received.append(number)
-        bridge.stop(signal.Signals(number).name)
-        bridge.watcher.said("Stopping: running trials are saved first; once more to stop at once.")
+        bridge.stop(signal.Signals(number).name)  # says nothing: the signal may have come amid a print
         signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)

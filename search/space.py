@@ -17,7 +17,7 @@ from optuna.distributions import (
 
 from trainable.config import FAMILIES, SHAPE_FIELDS, TORCHVISION, ConfigError, TrialConfig, unknown_name
 
-MOST_CORNERS = 20_000  # of a space, which the walker follows in a second or two
+MOST_CORNERS = 5_000  # of a space, which the walker follows in a second
 
 
 class Suggests(Protocol):

@@ -52,7 +52,7 @@ def test_a_value_is_the_best_so_far_and_its_epoch_the_first_with_it(tmp_path):
             assert trial.epochs == trial.config["epochs"] == len(trial.valid_classes)
 
 
-@pytest.mark.parametrize("after", range(5, 320, 9))
+@pytest.mark.parametrize("after", range(5, 340, 27))
 def test_a_driver_killed_at_a_durable_write_ends_like_one_that_was_not(tmp_path, undisturbed, monkeypatch, after):
     count, real = 0, os.fsync
 

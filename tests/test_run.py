@@ -1,13 +1,17 @@
 """The command line's own refusals: exit code 2, one line each, nothing written, no Ray."""
 
 import json
+import signal
 
 import pytest
 from click.testing import CliRunner
 
 from search.run import main
 from search.settings import Settings, SweepFile, differences
+from search.sweep import _exit_code
+from tests.trials import execute, fake_train, in_memory, open_bridge
 from trainable.config import ConfigError
+from trainable.loop import Diverged
 from trainable.train import main as train_main
 
 
@@ -119,3 +123,43 @@ def test_a_config_file_that_is_wrong_is_refused(tiny_data, tmp_path, content, me
 
     assert result.exit_code == 2
     assert message in result.output
+
+
+def hopeless(config, data, state):
+    raise Diverged("epoch 1")
+    yield
+
+
+@pytest.mark.parametrize(
+    ("plan", "train", "signals", "code", "words"),
+    [
+        ({}, fake_train, [], 0, ""),
+        ({}, fake_train, [signal.SIGTERM], 143, "Stopped by SIGTERM; everything is saved. Run the same command again"),
+        ({"deadline": 0.0}, fake_train, [], 5, "The time budget is reached; everything is saved."),
+        (
+            {"max_failures": 2},
+            hopeless,
+            [],
+            3,
+            "Stopped: 2 trials in a row failed, the last because: diverged: epoch 1",
+        ),
+        ({}, hopeless, [], 3, ""),
+    ],
+    ids=["whole", "signal", "budget", "failures", "none complete"],
+)
+def test_the_exit_code_says_how_a_start_ended(tmp_path, capsys, plan, train, signals, code, words):
+    bridge, _ = open_bridge(tmp_path, 3, pruner="none", **plan)
+    execute(bridge, in_memory(), train=train)
+
+    assert _exit_code(bridge, signals, "the command") == code
+
+    said = capsys.readouterr()
+    assert words in said.out + said.err
+
+
+def test_a_budget_that_runs_out_with_the_last_trial_is_no_reason_to_go_on(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 3, pruner="none")
+    execute(bridge, in_memory())
+    bridge.stop("time budget")
+
+    assert _exit_code(bridge, [], "the command") == 0

@@ -206,7 +206,7 @@ def test_a_space_of_too_many_choices_is_refused():
             trial.suggest_categorical(str(number), [0, 1])
         return TrialConfig(arch="mlp", width=1.0)
 
-    with pytest.raises(ConfigError, match="more than 20000 corners"):
+    with pytest.raises(ConfigError, match="more than 5000 corners"):
         Space(space, {}, 40).table()
 
 
