@@ -51,7 +51,14 @@ class Screen:
         self.best: tuple[int, float] | None = None
         for trial in ended_before:
             self._count_best(trial)
-        self.live = Live(get_renderable=self._render, console=self.console, refresh_per_second=2, transient=True)
+        self.live = Live(
+            get_renderable=self._render,
+            console=self.console,
+            refresh_per_second=2,
+            transient=True,
+            redirect_stdout=False,  # they go to the sweep's log
+            redirect_stderr=False,
+        )
 
     def __enter__(self) -> "Screen":
         if self.console.is_terminal:
