@@ -102,10 +102,11 @@ def test_a_lock_of_a_killed_driver_is_free_at_once(tmp_path):
         "import os, signal; from pathlib import Path; from search.ledger import driver_lock\n"
         f"with driver_lock(Path({str(tmp_path)!r})): os.kill(os.getpid(), signal.SIGKILL)"
     )
-    subprocess.run([sys.executable, "-c", code], check=False)
+    killed = subprocess.run([sys.executable, "-c", code], check=False)
 
+    assert killed.returncode == -9
     with driver_lock(tmp_path):
-        pass
+        assert f"pid {os.getpid()} on" in (tmp_path / "lock").read_text()
 
 
 def test_the_lock_names_the_holder_only(tmp_path):
