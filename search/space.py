@@ -1,6 +1,7 @@
 """A search space: an Optuna define-by-run function that returns a `TrialConfig`, and what bounds it."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from importlib.util import module_from_spec, spec_from_file_location
@@ -164,11 +165,11 @@ class _Bounded:
         return name in self._fixed
 
 
-class _Suggester:
+class _Suggester(ABC):
     """The three suggest methods over one: `choose`."""
 
-    def choose(self, name: str, distribution: BaseDistribution) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def choose(self, name: str, distribution: BaseDistribution) -> Any: ...
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
         return self.choose(name, CategoricalDistribution(choices))
