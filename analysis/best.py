@@ -11,7 +11,7 @@ from safetensors.torch import load as read_safetensors
 
 from analysis.record import Record, SweepError
 from trainable.config import TrialConfig
-from trainable.files import written_whole
+from trainable.files import make_folder, read_json, written_whole
 from trainable.loop import on_device, predict_logits
 from trainable.models import MEAN, STD, build
 
@@ -53,7 +53,7 @@ def write_best(record: Record) -> Best | None:
         raise SweepError(f"{trial.folder}: holds no best.safetensors, the weights of the best trial; restore the file")
     weights = trial.weights.read_bytes()
     folder = record.folder / "best"
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     about = {
         "trial": trial.number,
         "metric": record.metric,
@@ -81,7 +81,7 @@ def read_best(sweep: Path) -> Best:
     """
     folder = sweep / "best"
     try:
-        about = json.loads((folder / "config.json").read_text())
+        about = read_json(folder / "config.json")
         weights = (folder / "model.safetensors").read_bytes()
         is_whole = about["sha256"] == hashlib.sha256(weights).hexdigest()
         best = Best(

@@ -1,20 +1,25 @@
 """The file that the ledger lies in: Optuna's journal with a checksum in every record."""
 
 import json
-import os
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from optuna.storages.journal import BaseJournalBackend
 
+from trainable import files
+
 _CHECKED = re.compile(rb'(.*),"crc":(\d+)}\n', re.DOTALL)
 
 
-class JournalError(Exception):
-    """A record of the journal is not what was written; the message names file and line."""
+class JournalError(files.DamagedError):
+    """The journal is not what was written; the message names file and line, and what to do."""
+
+
+class ForeignWriterError(JournalError):
+    """Somebody else wrote into the journal while this driver held the sweep."""
 
 
 class Journal(BaseJournalBackend):
@@ -26,7 +31,9 @@ class Journal(BaseJournalBackend):
 
     Raises:
       JournalError: from reading, where a record's checksum differs. A last line without
-        its end is a write that did not finish: readers do not see it, `repair_tail` cuts it.
+        its end is a write that did not finish: readers do not see it, `repair_tail` mends it.
+      ForeignWriterError: from writing, where the file has records that this object did not
+        write or read: on a network folder whose locks do not work two drivers can start.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,37 +51,61 @@ class Journal(BaseJournalBackend):
                 if number + 1 == len(self._offsets):
                     self._offsets.append(self._offsets[number] + len(line))
                 if number >= log_number_from:
-                    records.append(self._checked(line, number + 1))
+                    if (record := parse(line)) is None:
+                        raise JournalError(
+                            f"{self.path}:{number + 1}: the record's checksum differs: it was altered after it was "
+                            f"written; `python -m search.check {self.path.parent} --repair` mends what can be mended"
+                        )
+                    records.append(record)
         return records
 
-    def _checked(self, line: bytes, number: int) -> dict[str, Any]:
-        match = _CHECKED.fullmatch(line)
-        if match is None or zlib.crc32(match[1]) != int(match[2]):
-            raise JournalError(
-                f"{self.path}:{number}: the record's checksum differs: it was altered after it was written"
-            )
-        return json.loads(line)
-
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        lines = []
-        for log in logs:
-            body = json.dumps(log, separators=(",", ":")).encode().removesuffix(b"}")
-            lines.append(body + b',"crc":%d}\n' % zlib.crc32(body))
-        with open(self.path, "ab") as file:
-            before = file.tell()
-            try:
-                file.write(b"".join(lines))
-                file.flush()
-                os.fsync(file.fileno())
-            except OSError:  # a full disk: no part of a record stays
-                os.truncate(self.path, before)
-                raise
+        if self.path.stat().st_size != self._offsets[-1]:
+            raise ForeignWriterError(
+                f"{self.path}: another driver wrote into it while this one held the sweep; do locks work here?"
+            )
+        files.append(self.path, b"".join(map(line_of, logs)))
+
+
+def line_of(record: dict[str, Any]) -> bytes:
+    """A record as it stands in the file, its checksum at the end."""
+    body = json.dumps(record, separators=(",", ":")).encode().removesuffix(b"}")
+    return body + b',"crc":%d}\n' % zlib.crc32(body)
+
+
+def parse(line: bytes) -> dict[str, Any] | None:
+    """The record of a line, without its checksum; None where that differs."""
+    match = _CHECKED.fullmatch(line)
+    if match is None or match[2] != b"%d" % zlib.crc32(match[1]):
+        return None
+    try:
+        record = json.loads(match[1] + b"}")
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any] | None]]:
+    """The number from 1, the offset in bytes and the record of each line; None for a damaged one."""
+    offset = 0
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            yield number, offset, parse(line)
+            offset += len(line)
 
 
 def repair_tail(path: Path) -> int:
-    """Cuts off a last record that was not written to its end; returns how many bytes that were."""
+    """Mends a last line without its end: a record that lacks nothing else gets it, any other is cut off.
+
+    Returns: how many bytes were cut off.
+    """
     content = path.read_bytes()
-    torn = len(content) - (content.rfind(b"\n") + 1)
-    if torn:
-        os.truncate(path, len(content) - torn)
-    return torn
+    start = content.rfind(b"\n") + 1
+    tail = content[start:]
+    if not tail:
+        return 0
+    if parse(tail + b"\n") is not None:
+        files.append(path, b"\n")
+        return 0
+    files.truncate(path, start)
+    return len(tail)

@@ -1,6 +1,5 @@
 """The one reader of a sweep: its settings, its trials out of the ledger, and what was kept of each."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,12 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from analysis.journal import Journal
+from analysis.journal import Journal, JournalError
+from trainable.files import DamagedError, read_array, read_json
+
+FIELDS = {"epoch", "train_loss", "valid_accuracy", "seconds"}  # of an epoch, used here
+SETTINGS = {"id", "metric", "trials", "classes", "image_size", "data", "data_options", "fingerprint", "seed", "ledger"}
+SETTINGS |= {"versions", "starts", "notes"}
 
 
 class SweepError(Exception):
@@ -50,7 +54,10 @@ class TrialRecord:
     def history(self) -> list[dict[str, float]]:
         """The counted epochs, `trainable.state.EpochMetrics` as objects; empty where nothing was kept yet."""
         path = self.folder / "history.json"
-        return json.loads(path.read_text())[: self.epochs] if path.exists() else []
+        history = read_json(path) if path.exists() else []
+        if not isinstance(history, list) or not all(isinstance(e, dict) and set(e) >= FIELDS for e in history):
+            raise DamagedError(f"{path}: must be a list of epochs; `python -m search.check` says what else is damaged")
+        return history[: self.epochs]
 
     @property
     def valid_classes(self) -> np.ndarray | None:
@@ -81,24 +88,48 @@ class Record:
     def __init__(self, folder: Path) -> None:
         """Raises:
         SweepError: the folder holds no sweep.
-        JournalError: the ledger is damaged.
+        DamagedError: `sweep.json` is damaged. The ledger is read when it is first asked for.
         """
         self.folder = folder
         try:
-            self.settings: dict[str, Any] = json.loads((folder / "sweep.json").read_text())
+            self.settings: dict[str, Any] = read_json(folder / "sweep.json")
         except FileNotFoundError:
             raise SweepError(f"{folder}: holds no sweep (no sweep.json); start one with --sweep {folder}") from None
-        except json.JSONDecodeError as error:
-            raise SweepError(f"{folder / 'sweep.json'}:{error.lineno}: is not JSON: {error.msg}") from None
+        lacking = SETTINGS - set(self.settings) if isinstance(self.settings, dict) else SETTINGS
+        if lacking:
+            raise DamagedError(f"{folder / 'sweep.json'}: lacks {', '.join(sorted(lacking))}; restore it from a backup")
 
     @cached_property
     def study(self) -> optuna.Study:
-        """The ledger's study, only to be read."""
+        """The ledger's study, only to be read.
+
+        Raises:
+          SweepError: it is not begun yet.
+          JournalError: the journal is damaged.
+          OSError: the database cannot be reached.
+        """
+        return optuna.load_study(storage=self._storage(), study_name=self.settings["id"])
+
+    def _storage(self) -> optuna.storages.BaseStorage:
+        name = self.settings["id"]
+        if url := self.settings["ledger"]:
+            from analysis.postgres import open_storage
+
+            storage: optuna.storages.BaseStorage = open_storage(url, None, lock=None)
+            if name not in optuna.get_all_study_names(storage):
+                raise SweepError(f"{url}: holds no ledger of {self.folder}; restore the database")
+            return storage
         path = self.folder / "journal.log"
         if not path.exists() or path.stat().st_size == 0:
             raise SweepError(f"{self.folder}: has no trials yet")
-        storage = optuna.storages.JournalStorage(Journal(path))
-        return optuna.load_study(storage=storage, study_name=self.settings["id"])
+        try:
+            storage = optuna.storages.JournalStorage(Journal(path))
+            names = optuna.get_all_study_names(storage)
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise JournalError(f"{path}: cannot be replayed ({error!r}); restore it from a backup") from None
+        if name not in names:
+            raise JournalError(f"{path}: is the ledger of another sweep; restore this one's")
+        return storage
 
     @cached_property
     def trials(self) -> list[TrialRecord]:
@@ -131,7 +162,7 @@ class Record:
     @cached_property
     def valid_labels(self) -> np.ndarray:
         """(N,) class indices of the validation split."""
-        return np.load(self.folder / "valid_labels.npy", allow_pickle=False)
+        return read_array(self.folder / "valid_labels.npy")
 
     def trials_table(self) -> pd.DataFrame:
         """A row a trial; `valid_accuracy` at its best epoch, `seconds` of all its epochs, `config.*` where set."""
@@ -184,4 +215,4 @@ def trial_folder(sweep: Path, number: int) -> Path:
 
 
 def _array(path: Path) -> np.ndarray | None:
-    return np.load(path, allow_pickle=False) if path.exists() else None
+    return read_array(path) if path.exists() else None

@@ -13,13 +13,15 @@ from typing import Any, Protocol
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from analysis.journal import JournalError
 from analysis.record import trial_folder
 from search import trial_files
 from search.ledger import Ledger, new_sampler
 from search.space import Space, with_seed
-from trainable.attempt import Order, attempt_folder, newest_checkpoints
+from trainable.attempt import Order, attempt_folder, hung_stacks, newest_checkpoints
 from trainable.config import TrialConfig, rungs
-from trainable.state import METRICS, CheckpointError, best_epoch, read_checkpoint
+from trainable.files import DamagedError, read_json
+from trainable.state import METRICS, CheckpointError, EpochMetrics, best_epoch, is_finite, read_checkpoint
 
 
 class Watcher(Protocol):
@@ -90,6 +92,11 @@ class Bridge:
                 trial_files.remove_attempts(folder)
                 self.with_weights.add(trial.number)
                 continue
+            if (folder / "history.json").exists() and not any(folder.glob("attempt-*")):
+                raise JournalError(
+                    f"{self.folder}: trial {trial.number} is RUNNING in the ledger and ended in {folder}: the ledger "
+                    f"lost its end; `python -m search.check {self.folder} --repair`"
+                )
             attempt = trial.user_attrs["attempt"]
             self.running[trial.number] = attempt
             if not self._prune(trial.number):  # killed after a rung's value was written and before its decision
@@ -101,8 +108,10 @@ class Bridge:
     def next_order(self) -> Order | None:
         """The next thing to run; None where there is nothing now, or nothing more."""
         self.tick()
-        if self.stopping:
+        if self.stopping or any(self._is_alone(number) for number in self.running):
             return None
+        if self.waiting and self._is_alone(self.waiting[0]) and self.running:
+            return None  # it waits until it has the machine to itself
         if self.waiting:
             number = self.waiting.popleft()
             self.ledger.set(number, "attempt", self.ledger.trial(number).user_attrs["attempt"] + 1)
@@ -136,6 +145,9 @@ class Bridge:
         history, failure = report["history"], report["failure"]
         if failure and failure["reason"] == "storage":
             raise OSError(f"{failure['message']} (trial {number}, on its worker)")
+        if failure and failure["reason"] == "host memory":
+            self.out_of_memory(number, report["attempt"], failure["message"])
+            return True
         values = [epoch[METRICS[self.plan.metric]] for epoch in history]
         for epoch in range(len(self.ledger.trial(number).intermediate_values) + 1, len(values) + 1):
             best = values[best_epoch(values[:epoch], self.plan.metric) - 1]
@@ -155,13 +167,27 @@ class Bridge:
         """The worker is gone: the trial waits for its next attempt, or FAILs where it has had them all."""
         if self.running.get(number) != attempt:
             return
+        stacks = hung_stacks(trial_folder(self.folder, number), attempt)
+        reason = "no progress" if stacks else "worker lost"
         losses = self.ledger.trial(number).user_attrs.get("losses", 0) + 1
         self.ledger.set(number, "losses", losses)
         if losses >= self.plan.attempts:
-            self._fail(number, "worker lost", f"{losses} attempts ended with their worker: {message}")
+            self._fail(number, reason, f"{losses} attempts ended with their worker: {message}", stacks)
         else:
-            self.watcher.said(f"trial {number}: worker lost in attempt {attempt}, goes on from its newest checkpoint")
+            self.watcher.said(f"trial {number}: {reason} in attempt {attempt}, goes on from its newest checkpoint")
             self._wait(number)
+
+    def out_of_memory(self, number: int, attempt: int, message: str) -> None:
+        """The node's memory was too small for what ran on it: once more with nothing beside it, then a FAIL."""
+        if self.running.get(number) != attempt:
+            return
+        first = self.ledger.trial(number).user_attrs.get("out_of_memory_in", attempt)
+        if first != attempt:
+            self._fail(number, "out of memory", f"alone on its node as well: {message}")
+            return
+        self.ledger.set(number, "out_of_memory_in", attempt)
+        self.watcher.said(f"trial {number}: out of memory in attempt {attempt}, tried once more alone ({message})")
+        self._wait(number)
 
     def released(self, number: int, attempt: int) -> None:
         """The executor ended the attempt as it was told to."""
@@ -184,8 +210,8 @@ class Bridge:
         queued = self.plan.queue.get(number, {})
         sampler = new_sampler(self.plan.sampler, self.plan.seed, number)
         config = self.ledger.draw(sampler, self.space.config, queued.get("params", {}))
-        seed = int(np.random.SeedSequence([self.plan.seed, number]).generate_state(1)[0] >> 1)
-        attributes: dict[str, Any] = {"config": with_seed(config, seed).to_dict(), "attempt": 1}
+        config = with_seed(config, trial_seed(self.plan.seed, number))
+        attributes: dict[str, Any] = {"config": config.to_dict(), "attempt": 1}
         if queued.get("baseline"):
             attributes["baseline"] = queued["baseline"]
         return self.ledger.add(attributes)
@@ -250,15 +276,18 @@ class Bridge:
             trial_files.remove_weights(trial_folder(self.folder, number))
         self.with_weights = kept
 
+    def _is_alone(self, number: int) -> bool:
+        """Whether nothing may run beside it, for it ran out of memory before."""
+        return "out_of_memory_in" in self.ledger.trial(number).user_attrs
+
     def _wait(self, number: int) -> None:
         self.running.pop(number, None)
         self.waiting.append(number)
 
     def _written_report(self, folder: Path, attempt: int) -> dict[str, Any]:
         """What an attempt had put on the disk: its result, else the epochs of the newest whole checkpoint."""
-        result = attempt_folder(folder, attempt) / "result.json"
-        if result.exists():
-            return json.loads(result.read_text())
+        if (result := _read_result(attempt_folder(folder, attempt) / "result.json", attempt)) is not None:
+            return result
         for path in newest_checkpoints(folder, attempt):
             try:
                 metadata, _ = read_checkpoint(path)
@@ -266,3 +295,23 @@ class Bridge:
                 continue
             return {"attempt": attempt, "history": json.loads(metadata["history"]), "failure": None, "done": False}
         return {"attempt": attempt, "history": [], "failure": None, "done": False}
+
+
+def trial_seed(sweep_seed: int, number: int) -> int:
+    """Of a trial's weights, order and augmentation."""
+    return int(np.random.SeedSequence([sweep_seed, number]).generate_state(1)[0] >> 1)
+
+
+def _read_result(path: Path, attempt: int) -> dict[str, Any] | None:
+    """The report that a worker left behind; None where there is none, or none that can be trusted."""
+    try:
+        report = read_json(path)
+        whole = report["attempt"] == attempt and isinstance(report["done"], bool)
+        epochs = [EpochMetrics(**epoch) for epoch in report["history"]]
+        whole = whole and all(is_finite(epoch) for epoch in epochs)
+        whole = whole and [epoch.epoch for epoch in epochs] == [*range(1, len(epochs) + 1)]
+        if failure := report["failure"]:
+            whole = whole and all(isinstance(failure[key], str) for key in ("reason", "message"))
+    except (FileNotFoundError, DamagedError, TypeError, KeyError, AttributeError):
+        return None
+    return report if whole else None

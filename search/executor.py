@@ -6,6 +6,7 @@ off: a retry is a new Tune trial with the same number and the next attempt.
 
 import json
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -15,6 +16,8 @@ from ray.tune.search import Searcher
 from datasets.images import Dataset
 from search.bridge import Bridge
 from trainable.ray_trial import RayTrial
+
+RAY_OUT_OF_MEMORY = "running low on memory"  # how ray.exceptions.OutOfMemoryError puts it
 
 
 class Abort(BaseException):
@@ -63,15 +66,7 @@ class BridgeSearcher(_Bridged, Searcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         order = self.orders.pop(trial_id)
         if error:
-            try:
-                self.bridge.lost(
-                    order["number"],
-                    order["attempt"],
-                    "its process or node died or could not start, see log.txt",
-                )
-            except Exception as failure:
-                raise Abort from failure
-            return
+            return  # the scheduler has seen it, with its cause
         if result and "report" in result:  # a result with `done` was shown to no scheduler
             self.take(order, result["report"])
         self.bridge.released(order["number"], order["attempt"])
@@ -92,6 +87,17 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         return TrialScheduler.STOP if self.take(trial.config["order"], result["report"]) else TrialScheduler.CONTINUE
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """The worker died or could not start: everything else comes back as a result."""
+        order, cause = trial.config["order"], Path(trial.error_file).read_text(errors="replace")
+        try:
+            if RAY_OUT_OF_MEMORY in cause:
+                self.bridge.out_of_memory(order["number"], order["attempt"], "Ray ended its worker: the node ran low")
+            else:
+                self.bridge.lost(order["number"], order["attempt"], _in_one_line(cause))
+        except Exception as error:
+            raise Abort from error
 
 
 class BridgeCallback(_Bridged, tune.Callback):
@@ -135,3 +141,9 @@ def execute(
             tuner.fit()
         except Abort as abort:
             raise (abort.__cause__ or abort) from None
+
+
+def _in_one_line(cause: str) -> str:
+    """What Tune's error file says, without its first line, a heading."""
+    words = " ".join(" ".join(cause.splitlines()[1:]).split())
+    return f"{words[:300] or 'no cause given'}; see log.txt"

@@ -1,14 +1,11 @@
-"""The ledger of a sweep, and the lock that lets one driver write it.
+"""The ledger of a sweep: every durable record of its trials.
 
-The ledger is an Optuna study in a journal file in the sweep's folder. Only this module
-writes it. An in-memory mirror of it, RUNNING trials included, is what the sampler and
-the pruner see: the study in a file would have to be read again for each question.
+The ledger is an Optuna study, in a journal file in the sweep's folder or in PostgreSQL.
+Only this module writes it. An in-memory mirror of it, RUNNING trials included, is what
+the sampler and the pruner see: the study in a file would have to be read again for each
+question.
 """
 
-import fcntl
-import os
-import socket
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,41 +14,16 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.journal import Journal, JournalError, repair_tail
+from search.lock import HeldError
+from trainable import files
 from trainable.config import TrialConfig
 
-LOCK_TRIES = 6
 INFEASIBLE = ("diverged", "out of memory")  # reasons that the config itself causes: the sampler must learn them
-
-
-class HeldError(Exception):
-    """Another driver holds the sweep; the message says which."""
-
-
-@contextmanager
-def driver_lock(folder: Path) -> Iterator[None]:
-    """Held for the life of a driver; the kernel frees it however the driver ends.
-
-    Raises:
-      HeldError: another driver holds it.
-    """
-    with open(folder / "lock", "a+") as file:
-        for _ in range(LOCK_TRIES):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(0.05)  # `search.status` holds it for a moment to see whether anybody does
-        else:
-            file.seek(0)
-            raise HeldError(f"{folder}: another driver holds this sweep: {file.read().strip()}")
-        file.truncate(0)
-        file.write(f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
-        file.flush()
-        yield
 
 
 class Ledger:
@@ -61,33 +33,55 @@ class Ledger:
     is in the study when `add` returns, and ended when `tell` returns.
 
     Attributes:
+      mirror: the study in memory, by which the sampler draws and the pruner decides.
       torn_bytes: how much of an unfinished last record the start cut off.
+
+    Raises:
+      OSError: from each method that writes, where the disk or the server fails.
     """
 
-    def __init__(self, folder: Path, sweep_id: str, metric: str, pruner: optuna.pruners.BasePruner) -> None:
-        """Opens the journal of `folder`, which must be locked, or begins it.
+    def __init__(
+        self,
+        folder: Path,
+        sweep_id: str,
+        metric: str,
+        pruner: optuna.pruners.BasePruner,
+        url: str = "",
+        password: str | None = None,
+    ) -> None:
+        """Opens the ledger of the sweep in `folder`, which must be locked, or begins it.
+
+        Args:
+          url: of a PostgreSQL database, without password; empty for the journal in the folder.
+          password: None to look it up.
 
         Raises:
-          JournalError: a record is damaged, or the journal is gone while trials are there.
+          JournalError: a record is damaged, or trials are in the folder that the ledger does not know.
+          HeldError: another driver writes this sweep in the database.
         """
         direction = StudyDirection.MINIMIZE if metric == "loss" else StudyDirection.MAXIMIZE
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        path = folder / "journal.log"
-        self.torn_bytes = repair_tail(path) if path.exists() else 0
-        is_new = not path.exists() or path.stat().st_size == 0
-        if is_new and any(folder.glob("trials/*")):
-            raise JournalError(f"{path}: missing or empty beside {folder / 'trials'}; restore it from a backup")
-        path.touch()
-        storage = optuna.storages.JournalStorage(Journal(path))
+        self.url = url
+        self.torn_bytes = 0
         no_sampler = optuna.samplers.RandomSampler()  # the ledger only records
-        if is_new:
-            self._study = optuna.create_study(
-                storage=storage, study_name=sweep_id, direction=direction, sampler=no_sampler
-            )
-        else:
-            self._study = optuna.load_study(storage=storage, study_name=sweep_id, sampler=no_sampler)
+        with self._writing():
+            storage = self._open_in_database(sweep_id, password) if url else self._open_journal(folder)
+            names = optuna.get_all_study_names(storage)
+            if sweep_id in names:
+                self._study = optuna.load_study(storage=storage, study_name=sweep_id, sampler=no_sampler)
+            elif names and not url:
+                raise JournalError(f"{folder / 'journal.log'}: is the ledger of another sweep; restore this one's")
+            else:
+                _check_folders(folder, 0)  # never a fresh start beside trials
+                self._study = optuna.create_study(
+                    storage=storage, study_name=sweep_id, direction=direction, sampler=no_sampler
+                )
+            durable = self._study.get_trials(deepcopy=False)
+        self._storage = self._study._storage
+        _check_folders(folder, len(durable))
+        self._ids = [trial._trial_id for trial in durable]  # in the storage, by number
         self.mirror = optuna.create_study(study_name=sweep_id, direction=direction, pruner=pruner)
-        for trial in self._study.get_trials(deepcopy=False):
+        for trial in durable:
             self.mirror.add_trial(
                 create_trial(
                     state=TrialState.RUNNING,
@@ -96,10 +90,23 @@ class Ledger:
                     user_attrs=trial.user_attrs,
                 )
             )
-            for step, value in trial.intermediate_values.items():
+            for step, value in sorted(trial.intermediate_values.items()):
                 self._mirror_trial(trial.number).report(value, step)
             if trial.state.is_finished():
                 self._mirror_tell(trial.number, trial.state, trial.value)
+
+    def _open_journal(self, folder: Path) -> BaseStorage:
+        path = folder / "journal.log"
+        if path.exists():
+            self.torn_bytes = repair_tail(path)
+        else:
+            files.append(path, b"")
+        return optuna.storages.JournalStorage(Journal(path))
+
+    def _open_in_database(self, sweep_id: str, password: str | None) -> BaseStorage:
+        from analysis import postgres
+
+        return postgres.open_storage(self.url, password, lock=sweep_id)
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -126,25 +133,27 @@ class Ledger:
         """Writes the drawn trial as RUNNING: one record, so a kill leaves all of it or nothing."""
         number = len(self.trials) - 1
         drawn = self.trial(number)
-        self._study.add_trial(
-            create_trial(
-                state=TrialState.RUNNING,
-                params=drawn.params,
-                distributions=drawn.distributions,
-                user_attrs=attributes,
-            )
+        template = create_trial(
+            state=TrialState.RUNNING,
+            params=drawn.params,
+            distributions=drawn.distributions,
+            user_attrs=attributes,
         )
+        with self._writing():
+            self._ids.append(self._storage.create_new_trial(self._study._study_id, template))
         for name, value in attributes.items():
             self._mirror_trial(number).set_user_attr(name, value)
         return number
 
     def set(self, number: int, name: str, value: Any) -> None:
-        self._durable_trial(number).set_user_attr(name, value)
+        with self._writing():
+            self._storage.set_trial_user_attr(self._ids[number], name, value)
         self._mirror_trial(number).set_user_attr(name, value)
 
     def report(self, number: int, epoch: int, value: float) -> None:
         """Writes the best value up to an epoch."""
-        self._durable_trial(number).report(value, epoch)
+        with self._writing():
+            self._storage.set_trial_intermediate_value(self._ids[number], epoch, value)
         self._mirror_trial(number).report(value, epoch)
 
     def should_prune(self, number: int) -> bool:
@@ -152,11 +161,24 @@ class Ledger:
 
     def tell(self, number: int, state: TrialState, value: float | None = None) -> None:
         """Ends a trial: the record that decides."""
-        self._study.tell(number, value if state == TrialState.COMPLETE else None, state)
+        with self._writing():
+            self._study.tell(number, value if state == TrialState.COMPLETE else None, state)
         self._mirror_tell(number, state, value)
 
-    def _durable_trial(self, number: int) -> optuna.Trial:
-        return optuna.Trial(self._study, self._study.get_trials(deepcopy=False)[number]._trial_id)
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """What a database says no to is an OSError, as with a disk."""
+        if not self.url:
+            yield
+            return
+        from analysis import postgres  # sqlalchemy: 0.2 s that the journal does not need
+
+        try:
+            yield
+        except postgres.LockedError as error:
+            raise HeldError(str(error)) from None
+        except postgres.ERRORS as error:
+            raise postgres.unreachable(self.url, error) from error
 
     def _mirror_trial(self, number: int) -> optuna.Trial:
         return optuna.Trial(self.mirror, self.trial(number)._trial_id)
@@ -168,6 +190,20 @@ class Ledger:
             self.mirror.tell(number, state=TrialState.PRUNED)
         else:
             self.mirror.tell(number, value if state == TrialState.COMPLETE else None, state)
+
+
+def _check_folders(folder: Path, trials: int) -> None:
+    """A trial's folder is made after its record: one that the ledger does not know of means a ledger that lost some.
+
+    Raises:
+      JournalError: there is one.
+    """
+    unknown = sorted(path.name for path in folder.glob("trials/*") if path.name.isdigit() and int(path.name) >= trials)
+    if unknown:
+        raise JournalError(
+            f"{folder}: the ledger has {trials} trials, but trials/{unknown[-1]} is there: it was cut, or is another "
+            f"sweep's; restore it from a backup, or `python -m search.check {folder} --repair`"
+        )
 
 
 def new_sampler(name: str, seed: int, number: int) -> optuna.samplers.BaseSampler:

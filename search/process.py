@@ -3,17 +3,19 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from search.bridge import Bridge
+if TYPE_CHECKING:
+    from search.bridge import Bridge
 
 GRACE_SECONDS = 10  # after a signal, for running trials to reach their next checkpoint
 
 
 class Interrupted(BaseException):
-    """A second signal, or the end of the time that the first one left; `number` is the first one's."""
+    """A signal that ends what runs at once; `number` is its own or, of a second one, the first one's."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -21,7 +23,18 @@ class Interrupted(BaseException):
 
 
 @contextmanager
-def stopping_on_signals(bridge: Bridge) -> Iterator[list[int]]:
+def interruptible() -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP end the block with `Interrupted`: outside trials there is nothing to wait for."""
+
+    def on_signal(number: int, _: object) -> None:
+        raise Interrupted(number)
+
+    with _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), on_signal):
+        yield
+
+
+@contextmanager
+def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
     """The first signal lets running trials reach a checkpoint, the second ends the block at once.
 
     Yields: the numbers of the signals received so far.
@@ -35,16 +48,26 @@ def stopping_on_signals(bridge: Bridge) -> Iterator[list[int]]:
         bridge.stop(signal.Signals(number).name)  # says nothing: the signal may have come amid a print
         signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
-    before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
-        yield received
+        with _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM), on_signal):
+            yield received
     except Interrupted:
         pass
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+
+
+@contextmanager
+def _handling(numbers: tuple[signal.Signals, ...], handler: Callable[[int, object], None]) -> Iterator[None]:
+    before = {}
+    for number in numbers:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # under nohup a hang-up stops nothing
+            before[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
 
 
 @contextmanager

@@ -14,16 +14,20 @@ import signal
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from search.settings import Settings, SweepFile
-from search.space import read_fixed
-from search.sweep import DEMO, Start, begin, resume
+from search.lock import HeldError, driver_lock
+from search.process import Interrupted, interruptible
 from trainable.config import ConfigError
 
+# Everything else is imported under the lock, so that a second driver is refused at once.
+if TYPE_CHECKING:
+    from search.settings import Settings
+
+YOURS_TO_MEND = 2
 CANNOT_WRITE = 4
 HELD = 75
 
@@ -73,6 +77,7 @@ class Duration(click.ParamType):
 @click.option("--cpus-per-trial", type=click.FloatRange(min=0, min_open=True), default=None)
 @click.option("--gpus-per-trial", type=click.FloatRange(min=0), default=None)
 @click.option("--memory-per-trial", type=click.IntRange(min=1), default=None, help="In bytes.")
+@click.option("--ledger", type=str, default="", metavar="URL", help="postgresql://[USER@]HOST[:PORT]/DATABASE.")
 @click.option(
     "--attempts", type=click.IntRange(min=1), default=3, show_default=True, help="Per trial, for lost workers."
 )
@@ -84,16 +89,15 @@ def main(context: click.Context, **flags: Any) -> None:
 
 
 def _main(context: click.Context, flags: dict[str, Any]) -> int:
-    from analysis.journal import JournalError
-    from analysis.record import SweepError
-    from datasets.manifest import DataError
-    from search.ledger import HeldError
-
+    given = {name for name in flags if context.get_parameter_source(name) != ParameterSource.DEFAULT}
+    is_demo = flags["data"] is None and not Path("data").exists()
+    folder: Path = flags["sweep"] or Path("sweeps") / ("demo" if is_demo else "default")
+    if flags["must_exist"] and not (folder / "sweep.json").exists():
+        print(f"--resume: {folder} holds no sweep", file=sys.stderr)
+        return YOURS_TO_MEND
     try:
-        return _start(context, flags)
-    except (ConfigError, DataError, JournalError, SweepError) as error:
-        print(error, file=sys.stderr)
-        return 2
+        with interruptible(), driver_lock(folder):
+            return _start(folder, flags, given, is_demo)
     except HeldError as error:
         print(error, file=sys.stderr)
         return HELD
@@ -106,30 +110,48 @@ def _main(context: click.Context, flags: dict[str, Any]) -> int:
             file=sys.stderr,
         )
         return CANNOT_WRITE
-    except KeyboardInterrupt:
-        print("Stopped; run the same command again to go on.", file=sys.stderr)
-        return 130
+    except Interrupted as stop:
+        name = signal.Signals(stop.number).name
+        print(f"Stopped by {name}; nothing that was recorded is lost: run the same command again to go on.")
+        return 128 + stop.number
 
 
-def _start(context: click.Context, flags: dict[str, Any]) -> int:
-    given = {name for name in flags if context.get_parameter_source(name) != ParameterSource.DEFAULT}
-    is_demo = flags["data"] is None and not Path("data").exists()
-    folder: Path = flags["sweep"] or Path("sweeps") / ("demo" if is_demo else "default")
-    flags["data"] = DEMO if is_demo else str(Path(flags["data"] or "data").resolve())
-    flags["fixed"] = read_fixed(flags["fixed"])
-    flags["command"] = shlex.join(["python", "-m", "search.run", *sys.argv[1:]])
-    settings = Settings(**{field.name: flags[field.name] for field in fields(Settings)})
-    start = Start(**{field.name: flags[field.name] for field in fields(Start)})
-    enqueued = _read_enqueued(flags["enqueue"])
-    if (folder / "sweep.json").exists():
-        return resume(folder, _with_stored(settings, given, folder), enqueued, start)
-    if flags["must_exist"]:
-        raise ConfigError(f"--resume: {folder} holds no sweep")
-    return begin(folder, settings, enqueued, start)
+def _start(folder: Path, flags: dict[str, Any], given: set[str], is_demo: bool) -> int:
+    from analysis.journal import ForeignWriterError
+    from analysis.record import SweepError
+    from datasets.manifest import DataError
+    from search.settings import Settings
+    from search.space import read_fixed
+    from search.sweep import DEMO, Start, begin, resume
+    from trainable.files import DamagedError
+
+    try:
+        words = ["python", "-m", "search.run", *sys.argv[1:]]
+        if url := flags["ledger"]:
+            from analysis.postgres import without_password
+
+            flags["ledger"], flags["password"] = without_password(url)
+            words = [word.replace(url, flags["ledger"]) for word in words]
+        flags["command"] = shlex.join(words)
+        flags["data"] = DEMO if is_demo else str(Path(flags["data"] or "data").resolve())
+        flags["fixed"] = read_fixed(flags["fixed"])
+        settings = Settings(**{field.name: flags[field.name] for field in fields(Settings)})
+        start = Start(**{field.name: flags[field.name] for field in fields(Start) if field.name in flags})
+        enqueued = _read_enqueued(flags["enqueue"])
+        if (folder / "sweep.json").exists():
+            return resume(folder, _with_stored(settings, given, folder), enqueued, start)
+        return begin(folder, settings, enqueued, start)
+    except ForeignWriterError as error:
+        raise HeldError(str(error)) from error
+    except (ConfigError, DataError, SweepError, DamagedError) as error:
+        print(error, file=sys.stderr)
+        return YOURS_TO_MEND
 
 
-def _with_stored(settings: Settings, given: set[str], folder: Path) -> Settings:
+def _with_stored(settings: "Settings", given: set[str], folder: Path) -> "Settings":
     """What the command does not say, the sweep knows."""
+    from search.settings import SweepFile
+
     stored = SweepFile.read(folder).settings
     return replace(stored, **{name: value for name, value in vars(settings).items() if name in given})
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainable.config import ConfigError
-from trainable.files import written_whole
+from trainable.files import read_json, written_whole
 
 VERSIONS = ("ray", "optuna", "torch", "torchvision", "albumentations", "opencv-python-headless", "numpy")
 
@@ -47,6 +47,7 @@ class Settings:
     baselines: bool
     sampler: str
     pruner: str
+    ledger: str = ""  # URL of a PostgreSQL database, without password; empty for the journal in the folder
 
 
 @dataclass
@@ -56,7 +57,7 @@ class SweepFile:
     Attributes:
       table: of the space, `search.space.Space.table`.
       queue: configs that are run before the sampler is asked, by trial number.
-      starts: `{"time", "command", "stopped"}` of each driver; `stopped` says how it ended.
+      starts: `{"time", "command", "stopped", "versions", "commit"}` of each driver; `stopped` says how it ended.
       results_of: the number of ended trials that report, best model and predictions are made of.
     """
 
@@ -68,13 +69,16 @@ class SweepFile:
     queue: dict[int, dict[str, Any]]
     notes: list[str]
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    versions: dict[str, str] = field(default_factory=lambda: {name: version(name) for name in VERSIONS})
+    versions: dict[str, str] = field(default_factory=lambda: current_versions())
     commit: str = field(default_factory=lambda: code_commit())
-    starts: list[dict[str, str]] = field(default_factory=list)
+    starts: list[dict[str, Any]] = field(default_factory=list)
     results_of: int = 0
 
     def started(self, command: str) -> None:
-        self.starts.append({"time": time.strftime("%Y-%m-%d %H:%M:%S"), "command": command, "stopped": ""})
+        """Notes a driver's start; versions and commit of the newest one are the sweep's."""
+        self.versions, self.commit = current_versions(), code_commit()
+        about = {"versions": self.versions, "commit": self.commit}
+        self.starts.append({"time": time.strftime("%Y-%m-%d %H:%M:%S"), "command": command, "stopped": ""} | about)
 
     def write(self, folder: Path) -> None:
         settings = asdict(self.settings)
@@ -92,13 +96,13 @@ class SweepFile:
         """
         path = folder / "sweep.json"
         try:
-            content = json.loads(path.read_text())
+            content = read_json(path)
             options = content.pop("data_options")
             names = Settings.__dataclass_fields__
             settings = {name: content.pop(name) for name in names if name not in options} | options
             content["queue"] = {int(number): entry for number, entry in content["queue"].items()}
             return SweepFile(settings=Settings(**settings), **content)
-        except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigError(f"{path}: damaged ({error}); restore it from a backup, or start another sweep") from error
 
 
@@ -119,6 +123,14 @@ def table_differences(before: dict[str, Any], after: dict[str, Any]) -> list[str
             if old.get(name) != new.get(name)
         ]
     return lines
+
+
+def current_versions() -> dict[str, str]:
+    return {name: version(name) for name in VERSIONS}
+
+
+def version_differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    return [f"{name} {before.get(name, 'none')} -> {after[name]}" for name in after if before.get(name) != after[name]]
 
 
 def code_commit() -> str:

@@ -3,7 +3,6 @@
 python -m search.status sweeps/default
 """
 
-import fcntl
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from analysis.contents import duration
 from analysis.journal import JournalError
 from analysis.record import Record, SweepError
 from analysis.summary import summary
+from search.lock import holder
 
 
 @click.command()
@@ -26,7 +26,7 @@ def main(sweep: Path) -> None:
     except (SweepError, JournalError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    if driver := _driver(sweep):
+    if driver := holder(sweep):
         print(f"driver: {driver}{_time_left(record)}")
     else:
         print("driver: none runs; the command that started the sweep goes on with it")
@@ -42,19 +42,6 @@ def _time_left(record: Record) -> str:
     if not here or left <= 0:
         return ""
     return f"; about {duration((max(here) - started).total_seconds() / len(here) * left)} left"
-
-
-def _driver(sweep: Path) -> str:
-    """Who holds the sweep, by its lock; empty where nobody does."""
-    try:
-        with open(sweep / "lock") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return file.read().strip()
-    except FileNotFoundError:
-        pass
-    return ""
 
 
 if __name__ == "__main__":

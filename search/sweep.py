@@ -1,11 +1,10 @@
 """One start of a sweep: begin or continue it, run what is missing, write the results."""
 
 import os
-import shutil
 import signal
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +12,17 @@ from typing import TYPE_CHECKING, Any
 from optuna.trial import TrialState
 
 from search.default_space import default
-from search.ledger import Ledger, driver_lock
+from search.ledger import Ledger
 from search.pruner import new_pruner
 from search.queue import extend, first_queue
-from search.settings import Settings, SweepFile, differences, table_differences
+from search.settings import (
+    Settings,
+    SweepFile,
+    current_versions,
+    differences,
+    table_differences,
+    version_differences,
+)
 from search.space import Space, load_function
 from trainable.config import ConfigError
 
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
 
 DEMO = "demo-images"  # as the data of a sweep: images to be generated in its folder
 
+SHOWN_DIFFERENCES = 5  # of the data
 NO_TRIAL_COMPLETED = 3
 BUDGET_REACHED = 5
 
@@ -37,9 +44,11 @@ class Start:
 
     Attributes:
       command: what the user typed, shown as the way to go on.
+      password: of the database with the ledger, where it stood in its URL; in no file, log or message.
     """
 
     command: str
+    password: str | None = field(default=None, repr=False)
     address: str | None = None
     concurrency: int | None = None
     cpus_per_trial: float | None = None
@@ -51,7 +60,7 @@ class Start:
 
 
 def begin(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], start: Start) -> int:
-    """Begins a sweep in `folder`; everything is checked before anything is written.
+    """Begins a sweep in `folder`, which must be locked; everything is checked before anything is written.
 
     Raises:
       ConfigError, DataError: with all that the user has to mend.
@@ -65,63 +74,57 @@ def begin(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], star
     data = _load(settings)
     _check_machine()
     _check_nets(space, data)
-    folder.mkdir(parents=True, exist_ok=True)
-    with driver_lock(folder):
-        if (folder / "sweep.json").exists():
-            raise ConfigError(f"{folder}: another driver began this sweep just now; run the command again to go on")
-        file = SweepFile(
-            settings=settings,
-            table=table,
-            fingerprint=data.fingerprint,
-            classes=list(data.classes),
-            image_size=list(data.train.images.shape[1:3]),
-            queue=queue,
-            notes=notes + list(data.notes),
-        )
-        _save_labels(folder, data)
-        file.started(start.command)
-        file.write(folder)
-        return _run(folder, file, _ledger(folder, file), space, data, start)
+    file = SweepFile(
+        settings=settings,
+        table=table,
+        fingerprint=data.fingerprint,
+        classes=list(data.classes),
+        image_size=list(data.train.images.shape[1:3]),
+        queue=queue,
+        notes=notes + list(data.notes),
+    )
+    _save_data(folder, data)
+    file.started(start.command)
+    file.write(folder)
+    return _run(folder, file, _ledger(folder, file, start), space, data, start)
 
 
 def resume(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], start: Start) -> int:
-    """Goes on with the sweep in `folder`; a finished one is only reported.
+    """Goes on with the sweep in `folder`, which must be locked; a finished one is only reported.
 
     Raises:
       ConfigError: something differs that may not change, each difference a line.
     """
-    with driver_lock(folder):
-        file = SweepFile.read(folder)
-        changed = differences(file.settings, settings)
-        space = _space(settings)
-        changed = changed or table_differences(file.table, space.table())  # the settings explain the table's
-        if changed:
-            raise ConfigError(
-                f"{folder}: this sweep was started with other settings, which may not change:\n  "
-                + "\n  ".join(changed)
-                + "\nStart another sweep with --sweep, or run it with the settings above."
-            )
-        file.settings = settings
-        ledger = _ledger(folder, file)
-        extend(file.queue, space, enqueued, len(ledger.trials))
-        if max(file.queue, default=-1) >= settings.trials:
-            print(f"Some enqueued configs wait for their turn; --trials {max(file.queue) + 1} runs them all.")
-        states = [trial.state for trial in ledger.trials if trial.state.is_finished()]
-        if len(states) >= max(settings.trials, len(ledger.trials)) and file.results_of == len(states):
-            file.write(folder)
-            print(f"All {len(states)} trials of this sweep have ended; --trials with a larger number goes on.")
-            _print_summary(folder)
-            return 0 if TrialState.COMPLETE in states else NO_TRIAL_COMPLETED
-        data = _load(settings)
-        if data.fingerprint != file.fingerprint:
-            raise ConfigError(
-                f"{settings.data}: not the images and labels that this sweep was started on (fingerprint "
-                f"{data.fingerprint[:12]}, was {file.fingerprint[:12]}); restore them, or start another with --sweep"
-            )
-        _check_machine()
-        file.started(start.command)
+    file = SweepFile.read(folder)
+    changed = differences(file.settings, settings)
+    space = _space(settings)
+    changed = changed or table_differences(file.table, space.table())  # the settings explain the table's
+    if changed:
+        raise ConfigError(
+            f"{folder}: this sweep was started with other settings, which may not change:\n  "
+            + "\n  ".join(changed)
+            + "\nStart another sweep with --sweep, or run it with the settings above."
+        )
+    file.settings = settings
+    ledger = _ledger(folder, file, start)
+    extend(file.queue, space, enqueued, len(ledger.trials))
+    if max(file.queue, default=-1) >= settings.trials:
+        print(f"Some enqueued configs wait for their turn; --trials {max(file.queue) + 1} runs them all.")
+    states = [trial.state for trial in ledger.trials if trial.state.is_finished()]
+    if len(states) >= max(settings.trials, len(ledger.trials)) and file.results_of == len(states):
         file.write(folder)
-        return _run(folder, file, ledger, space, data, start)
+        print(f"All {len(states)} trials of this sweep have ended; --trials with a larger number goes on.")
+        _print_summary(folder)
+        return 0 if TrialState.COMPLETE in states else NO_TRIAL_COMPLETED
+    data = _load(settings)
+    if data.fingerprint != file.fingerprint:
+        raise ConfigError(_other_data(folder, settings, data))
+    _check_machine()
+    if (versions := current_versions()) != file.versions:
+        print(f"Noted: other versions than before: {', '.join(version_differences(file.versions, versions))}.")
+    file.started(start.command)
+    file.write(folder)
+    return _run(folder, file, ledger, space, data, start)
 
 
 def _run(folder: Path, file: SweepFile, ledger: Ledger, space: Space, data: "Dataset", start: Start) -> int:
@@ -170,10 +173,10 @@ def _execute(folder: Path, bridge: "Bridge", screen: "Screen", data: "Dataset", 
 
     from search.cluster import connected, plan_workers
     from search.executor import execute
-    from search.process import chatter_to, stopping_on_signals
+    from search.process import chatter_to, interruptible, stopping_on_signals
 
     asked = start.cpus_per_trial, start.gpus_per_trial, start.memory_per_trial, start.concurrency
-    with chatter_to(folder / "log.txt"), connected(start.address):
+    with interruptible(), chatter_to(folder / "log.txt"), connected(start.address):  # Ray sets handlers of its own
         workers = plan_workers(ray.cluster_resources(), *asked)
         counts = f"{len(data.train.ids):,} train and {len(data.valid.ids):,} validation images"
         screen.said(f"{workers}; {counts}; sweep {folder}")
@@ -212,11 +215,12 @@ def _load(settings: Settings) -> "Dataset":
 def _demo_images(folder: Path) -> Path:
     """Generates them in the sweep's folder, whole or not at all."""
     from datasets.demo import write_demo
+    from trainable.files import make_folder, remove
 
     path, partial = (folder / DEMO).resolve(), (folder / f"{DEMO}.partial").resolve()
     if not path.exists():
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        remove(partial)
+        make_folder(partial)
         write_demo(partial)
         partial.rename(path)
     return path
@@ -258,11 +262,27 @@ def _check_nets(space: Space, data: "Dataset") -> None:
             imagenet_file(config.arch)
 
 
-def _save_labels(folder: Path, data: "Dataset") -> None:
-    from trainable.files import save_array
+def _save_data(folder: Path, data: "Dataset") -> None:
+    """What the sweep is run on: a row an image, and the labels that trials are judged by."""
+    from datasets import fingerprint
+    from trainable.files import save_array, written_whole
 
+    with written_whole(folder / "data.csv") as partial:
+        partial.write_bytes(fingerprint.rows(data))
     assert data.valid.labels is not None
     save_array(folder / "valid_labels.npy", data.valid.labels)
+
+
+def _other_data(folder: Path, settings: Settings, data: "Dataset") -> str:
+    from datasets import fingerprint
+
+    found = fingerprint.differences((folder / "data.csv").read_bytes(), data)
+    more = [f"... and {len(found) - SHOWN_DIFFERENCES} more"] if len(found) > SHOWN_DIFFERENCES else []
+    return (
+        f"{settings.data}: not the images and labels that this sweep was started on, {len(found)} differences:\n  "
+        + "\n  ".join(found[:SHOWN_DIFFERENCES] + more)
+        + "\nRestore them, or start another sweep with --sweep."
+    )
 
 
 def _write_results(folder: Path, data: "Dataset") -> None:
@@ -279,5 +299,6 @@ def _print_summary(folder: Path) -> None:
     print(summary(Record(folder)))
 
 
-def _ledger(folder: Path, file: SweepFile) -> Ledger:
-    return Ledger(folder, file.id, file.settings.metric, new_pruner(file.settings.pruner))
+def _ledger(folder: Path, file: SweepFile, start: Start) -> Ledger:
+    settings = file.settings
+    return Ledger(folder, file.id, settings.metric, new_pruner(settings.pruner), settings.ledger, start.password)

@@ -6,7 +6,7 @@ the attempts. Killed in between, the next start does the same again.
 """
 
 import json
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,14 @@ from safetensors.torch import save_file
 
 from trainable.attempt import newest_checkpoints
 from trainable.config import TrialConfig
-from trainable.files import save_array, written_whole
+from trainable.files import make_folder, remove, save_array, written_whole
 from trainable.state import CheckpointError, read_checkpoint
 
 KEPT_WEIGHTS = 10  # trials whose best weights stay: the leaderboard's
 
 
 def write_config(folder: Path, config: TrialConfig) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with written_whole(folder / "config.json") as partial:
         partial.write_text(config.to_json())
 
@@ -53,22 +53,24 @@ def keep(folder: Path, up_to_attempt: int, epochs: int) -> bool:
 
 
 def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with written_whole(folder / "history.json") as partial:
         partial.write_text(json.dumps(history))
 
 
 def write_log(folder: Path, text: str) -> None:
     """The traceback of a trial that failed by an error."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with written_whole(folder / "log.txt") as partial:
         partial.write_text(text)
 
 
 def remove_attempts(folder: Path) -> None:
     for attempt in folder.glob("attempt-*"):
-        shutil.rmtree(attempt, ignore_errors=True)
+        with suppress(OSError):  # a worker thought dead may be writing into it: the next start removes it
+            remove(attempt)
 
 
 def remove_weights(folder: Path) -> None:
-    (folder / "best.safetensors").unlink(missing_ok=True)
+    if (folder / "best.safetensors").exists():
+        remove(folder / "best.safetensors")

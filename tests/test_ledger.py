@@ -8,8 +8,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from analysis.journal import Journal, JournalError, repair_tail
-from search.ledger import HeldError, Ledger, driver_lock, new_sampler
+from analysis.journal import ForeignWriterError, Journal, JournalError, repair_tail
+from search.ledger import Ledger, new_sampler
+from search.lock import HeldError, driver_lock
 from search.pruner import new_pruner
 from tests.trials import execute, fake_space, in_memory, open_bridge
 
@@ -32,11 +33,19 @@ def test_a_last_record_cut_anywhere_is_cut_off_and_the_rest_stays(journal, tmp_p
     content = journal.read_bytes()
     records = content.splitlines(keepends=True)
     copy = tmp_path / "copy.log"
-    for length in range(1, len(records[-1])):
+    for length in range(2, len(records[-1])):
         copy.write_bytes(content[:-length])
 
         assert repair_tail(copy) == len(records[-1]) - length
         assert copy.read_bytes() == b"".join(records[:-1])
+
+
+def test_a_last_record_that_lacks_its_line_end_alone_stays(journal):
+    content = journal.read_bytes()
+    journal.write_bytes(content[:-1])
+
+    assert repair_tail(journal) == 0
+    assert journal.read_bytes() == content
 
 
 def test_a_reader_does_not_see_a_record_that_is_still_being_written(journal):
@@ -66,26 +75,39 @@ def test_a_flipped_bit_is_never_silently_other_content(journal, tmp_path):
 def test_a_journal_that_is_gone_while_trials_are_there_is_no_fresh_start(journal):
     journal.unlink()
 
-    with pytest.raises(JournalError, match="missing or empty beside"):
+    with pytest.raises(JournalError, match="the ledger has 0 trials, but trials/0002 is there"):
         Ledger(journal.parent, "a" * 32, "accuracy", new_pruner("halving"))
 
 
 def test_a_full_disk_leaves_no_part_of_a_record(journal, monkeypatch):
     before = journal.read_bytes()
+    opened = Journal(journal)
+    opened.read_logs(0)
 
     def full(_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        Journal(journal).append_logs([{"op_code": 0}])
+        opened.append_logs([{"op_code": 0}])
 
     assert journal.read_bytes() == before
 
 
+def test_a_driver_that_finds_records_of_another_one_stops(journal):
+    """As on a network folder whose locks do not work."""
+    mine, other = Journal(journal), Journal(journal)
+    for driver in (mine, other):
+        driver.read_logs(0)
+    other.append_logs([{"op_code": 2}])
+
+    with pytest.raises(ForeignWriterError, match="another driver wrote into it"):
+        mine.append_logs([{"op_code": 2}])
+
+
 def test_a_second_driver_is_refused_and_told_who_holds_the_sweep(tmp_path):
     code = (
-        "from pathlib import Path; from search.ledger import driver_lock\n"
+        "from pathlib import Path; from search.lock import driver_lock\n"
         f"with driver_lock(Path({str(tmp_path)!r})): pass"
     )
     with driver_lock(tmp_path):
@@ -99,7 +121,7 @@ def test_a_second_driver_is_refused_and_told_who_holds_the_sweep(tmp_path):
 
 def test_a_lock_of_a_killed_driver_is_free_at_once(tmp_path):
     code = (
-        "import os, signal; from pathlib import Path; from search.ledger import driver_lock\n"
+        "import os, signal; from pathlib import Path; from search.lock import driver_lock\n"
         f"with driver_lock(Path({str(tmp_path)!r})): os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run([sys.executable, "-c", code], check=False)

@@ -58,6 +58,10 @@ def fake_train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterato
         yield metrics
 
 
+class WorkerDied(BaseException):
+    """What Ray would tell of a worker that is gone."""
+
+
 class Silent:
     """A watcher that keeps what it was told."""
 
@@ -77,21 +81,26 @@ class Silent:
 
 
 def open_bridge(
-    folder: Path, trials: int, function: Any = fake_space, max_epochs: int = 12, **plan: Any
+    folder: Path, trials: int, function: Any = fake_space, max_epochs: int = 12, ledger: str = "", **plan: Any
 ) -> tuple[Bridge, Silent]:
-    """A bridge over the sweep in `folder`, begun where there is none, and recovered."""
+    """A bridge over the sweep in `folder`, begun where there is none, and recovered.
+
+    Args:
+      ledger: URL of a database; empty for a journal.
+      plan: of `Plan`, and `pruner` and `id`.
+    """
     plan = {"seed": 7, "metric": "accuracy", "sampler": "tpe", "queue": {}} | plan
-    pruner = plan.pop("pruner", "halving")
+    pruner, name = plan.pop("pruner", "halving"), plan.pop("id", "a" * 32)
     space = Space(function, {}, max_epochs)
     if not (folder / "sweep.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         settings = Settings(
-            "data", trials, max_epochs, 7, plan["metric"], None, None, None, None, {}, False, "tpe", pruner
+            "data", trials, max_epochs, 7, plan["metric"], None, None, None, None, {}, False, "tpe", pruner, ledger
         )
-        file = SweepFile(settings, space.table(), "f" * 64, ["0", "1", "2"], [16, 16], plan["queue"], [], id="a" * 32)
+        file = SweepFile(settings, space.table(), "f" * 64, ["0", "1", "2"], [16, 16], plan["queue"], [], id=name)
         file.write(folder)
     watcher = Silent()
-    ledger = Ledger(folder, "a" * 32, plan["metric"], new_pruner(pruner))
+    ledger = Ledger(folder, name, plan["metric"], new_pruner(pruner), ledger)
     bridge = Bridge(folder, ledger, space, Plan(trials=trials, **plan), watcher)
     bridge.recover()
     return bridge, watcher
@@ -104,7 +113,13 @@ def execute(bridge: Bridge, data: Dataset, workers: int = 1, train: Train = fake
         while len(attempts) < workers and (order := bridge.next_order()):
             attempts[order.number] = Attempt(order, data, train=train)
         for number, attempt in list(attempts.items()):
-            if bridge.report(number, attempt.next_report()):
+            try:
+                report = attempt.next_report()
+            except WorkerDied:
+                bridge.lost(number, attempt.order.attempt, "killed")
+                del attempts[number]
+                continue
+            if bridge.report(number, report):
                 bridge.released(number, attempt.order.attempt)
                 del attempts[number]
 

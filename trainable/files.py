@@ -1,11 +1,34 @@
-"""Files that appear complete under their name or not at all."""
+"""The files of a sweep: every durable write, whole or not at all, and readers that take nothing on trust.
 
+Each durable write of the driver and of a worker is made here, but for the rows of a
+PostgreSQL ledger, and each passes numbered crash points: a test kills the process at
+every one of them, so a write that is added later is killed too.
+"""
+
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+MOST_JSON_BYTES = 64 << 20
+
+
+class DamagedError(ValueError):
+    """A file does not hold what was written into it; the message names it."""
+
+
+def crash_point(step: str, path: Path, data: bytes = b"") -> None:
+    """Stands before, in and after every durable write, in the order in which they are made; tests replace it.
+
+    Args:
+      step: `before`, `in` (begun, not yet to be seen or not yet on the disk) or `after`.
+      path: what is written; of a whole file, in the write, its partial.
+      data: what is being appended.
+    """
 
 
 @contextmanager
@@ -16,10 +39,62 @@ def written_whole(path: Path) -> Iterator[Path]:
     behind (`NAME.partial`) is overwritten by the next write.
     """
     partial = path.with_name(path.name + ".partial")
+    crash_point("before", path)
     yield partial
+    crash_point("in", partial)
     _sync(partial)
     os.replace(partial, path)
     _sync(path.parent)
+    crash_point("after", path)
+
+
+def append(path: Path, data: bytes) -> None:
+    """Adds to the end of a file and returns once it is on the disk; after an error no part of it stays."""
+    crash_point("before", path)
+    is_new = not path.exists()
+    with open(path, "ab") as file:
+        end = file.tell()
+        try:
+            crash_point("in", path, data)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:  # a full disk
+            os.truncate(path, end)
+            raise
+    if is_new:
+        _sync(path.parent)
+    crash_point("after", path)
+
+
+def truncate(path: Path, length: int) -> None:
+    crash_point("before", path)
+    os.truncate(path, length)
+    _sync(path)
+    crash_point("after", path)
+
+
+def make_folder(path: Path) -> None:
+    """Makes the folder and those above it, where they are not there yet."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    crash_point("before", path)
+    path.mkdir(exist_ok=True)
+    _sync(path.parent)
+    crash_point("after", path)
+
+
+def remove(path: Path) -> None:
+    """Removes a file, or a folder with all in it; a link itself, never what it leads to. Nothing there is no error."""
+    crash_point("before", path)
+    if path.is_dir() and not path.is_symlink():
+        for child in sorted(path.iterdir()):
+            remove(child)
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+    crash_point("after", path)
 
 
 def _sync(path: Path) -> None:
@@ -34,3 +109,35 @@ def _sync(path: Path) -> None:
 def save_array(path: Path, array: np.ndarray) -> None:
     with written_whole(path) as partial, open(partial, "wb") as file:
         np.save(file, array, allow_pickle=False)
+
+
+def read_json(path: Path) -> Any:
+    """Raises:
+    FileNotFoundError: it is not there.
+    DamagedError: it is no JSON of this project: cut, over 64 MiB, too deep, or with NaN or an infinity in it.
+    """
+    if path.stat().st_size > MOST_JSON_BYTES:
+        raise DamagedError(f"{path}: must have at most {MOST_JSON_BYTES >> 20} MiB, got {path.stat().st_size >> 20}")
+    try:
+        return json.loads(path.read_bytes(), parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        raise DamagedError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"{path}: is not JSON: {error}") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"numbers must be finite, got {constant}")
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Raises:
+    FileNotFoundError: it is not there.
+    DamagedError: it is no whole .npy file of numbers.
+    """
+    try:
+        return np.array(np.lib.format.open_memmap(path, mode="r"))  # mapped first: a size that lies allocates nothing
+    except FileNotFoundError:
+        raise
+    except (ValueError, TypeError, OSError, EOFError, SyntaxError, OverflowError, RecursionError) as error:
+        raise DamagedError(f"{path}: is no whole array: {error}") from None

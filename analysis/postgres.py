@@ -1,0 +1,174 @@
+"""A ledger in PostgreSQL: how to reach it, and a lock that lives as long as the connection.
+
+A URL is `postgresql://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE`. The password is best left
+out: it comes from PGPASSWORD, or from the pass file (PGPASSFILE, default ~/.pgpass), as
+with PostgreSQL's own programs. One in the URL is used and goes nowhere else.
+"""
+
+import os
+import re
+import socket
+import stat
+import time
+import zlib
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pg8000.dbapi
+import sqlalchemy
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.pool import QueuePool
+
+from trainable import files
+from trainable.config import ConfigError
+
+ERRORS = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
+ENGINE = {"poolclass": QueuePool, "max_overflow": 0, "hide_parameters": True}
+TRIES = 4  # for the lock
+TIMEOUT_SECONDS = 30  # for the server to connect, and to answer
+
+
+class LockedError(Exception):
+    """Another driver writes this sweep; the message says which."""
+
+
+def without_password(url: str) -> tuple[str, str | None]:
+    """The URL as it may be written down, and the password that stood in it.
+
+    Raises:
+      ConfigError: it is no URL of a PostgreSQL database; the message does not repeat it.
+    """
+    try:
+        parsed = make_url(url)
+    except sqlalchemy.exc.ArgumentError:
+        parsed = None
+    if parsed is None or parsed.drivername not in ("postgresql", "postgres") or not parsed.host or not parsed.database:
+        raise ConfigError("--ledger: must be postgresql://[USER@]HOST[:PORT]/DATABASE")
+    if parsed.query:
+        raise ConfigError(f"--ledger: takes no options after `?`, got {', '.join(sorted(parsed.query))}")
+    password = None if parsed.password is None else str(parsed.password)
+    return parsed.set(drivername="postgresql", password=None).render_as_string(), password
+
+
+def open_storage(url: str, password: str | None, lock: str | None) -> RDBStorage:
+    """The storage of all sweeps in a database.
+
+    Args:
+      url: without password.
+      password: None to look it up.
+      lock: the id of the sweep that is to be written: every connection holds its advisory lock or is none. None to
+        read only; tables are not made then.
+
+    Raises:
+      LockedError: another driver holds it.
+      OSError: the server cannot be reached, refuses, or its tables are not Optuna's; the message names the URL.
+    """
+    parsed = make_url(url)
+    password = password if password is not None else _password(parsed)
+    dialect = f"postgresql+pg8000://{parsed.host}/"
+
+    def connect(take: str | None) -> Any:
+        connection = pg8000.dbapi.connect(
+            user=parsed.username or os.environ.get("PGUSER") or os.environ.get("USER", "postgres"),
+            host=parsed.host,
+            port=parsed.port or 5432,
+            database=parsed.database,
+            password=password,
+            timeout=TIMEOUT_SECONDS,
+            application_name=f"sweep, pid {os.getpid()} on {socket.gethostname()}",
+        )
+        connection.autocommit = True
+        cursor = connection.cursor()
+        # A driver whose machine is gone is noticed, and its lock freed, within a minute.
+        for name, value in {"idle": 30, "interval": 10, "count": 3}.items():
+            cursor.execute(f"SET tcp_keepalives_{name} = {value}")
+        if take is not None:
+            _take(cursor, take, url)
+        connection.autocommit = False
+        return connection
+
+    try:
+        if lock is None:
+            return RDBStorage(dialect, {"creator": lambda: connect(None), **ENGINE}, skip_table_creation=True)
+        _make_tables(dialect, connect)
+        storage = RDBStorage(
+            dialect,
+            {"creator": lambda: connect(lock), **ENGINE, "pool_size": 1},
+            skip_table_creation=True,
+            skip_compatibility_check=True,  # done with the tables; it needs a second connection
+        )
+    except (*ERRORS, pg8000.Error, OSError, RuntimeError) as error:
+        raise unreachable(url, error) from None
+    _pass_crash_points(storage.engine)
+    return storage
+
+
+def _make_tables(dialect: str, connect: Callable[[None], Any]) -> None:
+    """Optuna's tables where they are not there yet; two drivers that do it at once would trip over each other."""
+    with closing(connect(None)) as connection:
+        connection.cursor().execute("SELECT pg_advisory_lock(0)")  # until it is closed
+        RDBStorage(dialect, {"creator": lambda: connect(None), **ENGINE}).engine.dispose()
+
+
+def unreachable(url: str, error: BaseException) -> OSError:
+    """One line: what the server or the network said."""
+    if isinstance(error, StorageInternalError):
+        error = error.__cause__ or error
+    said = getattr(error, "orig", None) or error
+    if said.args and isinstance(said.args[0], dict):  # the fields of PostgreSQL's own message
+        said = said.args[0].get("M", said)
+    return OSError(f"{url}: {' '.join(str(said).split())}")
+
+
+def _take(cursor: Any, lock: str, url: str) -> None:
+    key = zlib.crc32(lock.encode())
+    for _ in range(TRIES):
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", (key,))
+        if cursor.fetchone()[0]:
+            return
+        time.sleep(0.05)  # the server needs a moment to see that a killed driver is gone
+    cursor.execute(
+        "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
+        "WHERE locktype = 'advisory' AND classid = 0 AND objid::bigint = %s AND granted",
+        (key,),
+    )
+    row = cursor.fetchone()
+    raise LockedError(f"{url}: another driver holds this sweep: {row[0] if row else 'gone just now, try again'}")
+
+
+def _password(url: URL) -> str | None:
+    """Of the environment or the pass file, which others must not be able to read; libpq's rules."""
+    if "PGPASSWORD" in os.environ:
+        return os.environ["PGPASSWORD"]
+    path = Path(os.environ.get("PGPASSFILE", "~/.pgpass")).expanduser()
+    if not path.is_file():
+        return None
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise OSError(f"{path}: others can read it, so it is not used; chmod 600 {path}")
+    wanted = [url.host, str(url.port or 5432), url.database, url.username or os.environ.get("USER", "")]
+    for line in path.read_text().splitlines():
+        fields = [re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\):", line)]
+        if len(fields) == 5 and all(a in ("*", b) for a, b in zip(fields[:4], wanted, strict=True)):
+            return fields[4]
+    return None
+
+
+def _pass_crash_points(engine: Engine) -> None:
+    """Before a transaction's first statement, before its commit, and when its connection is given back."""
+    where = Path("postgresql")
+
+    @sqlalchemy.event.listens_for(engine, "begin")
+    def _(_: object) -> None:
+        files.crash_point("before", where)
+
+    @sqlalchemy.event.listens_for(engine, "commit")
+    def _(_: object) -> None:
+        files.crash_point("in", where)
+
+    @sqlalchemy.event.listens_for(engine, "checkin")
+    def _(*_: object) -> None:
+        files.crash_point("after", where)

@@ -1,0 +1,72 @@
+"""The lock that lets one driver write a sweep. Imports nothing heavy: a second driver is refused at once."""
+
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+TRIES = 4
+
+
+class HeldError(Exception):
+    """Another driver holds the sweep; the message says which."""
+
+
+@contextmanager
+def driver_lock(folder: Path) -> Iterator[None]:
+    """Held for the life of a driver; the kernel frees it however the driver ends.
+
+    The folder is made where it is not there, and is gone again if the block leaves
+    nothing in it but the lock: whoever is refused has written nothing.
+
+    Raises:
+      HeldError: another driver holds it.
+      OSError: the folder cannot be written, or is none.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    with _taken(folder) as file:
+        file.write(f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
+        file.flush()
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # the folder is gone, or somebody else uses it
+                if os.listdir(folder) == ["lock"]:
+                    (folder / "lock").unlink()
+                    for path in made:
+                        path.rmdir()
+
+
+def holder(folder: Path) -> str:
+    """Who holds the sweep, by its lock; empty where nobody does."""
+    try:
+        with open(folder / "lock", errors="replace") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read(1000).strip()
+    except FileNotFoundError:
+        pass
+    return ""
+
+
+def _taken(folder: Path) -> TextIO:
+    path, text = folder / "lock", ""
+    for _ in range(TRIES):
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # the driver that had made the folder has just removed it
+            file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644), "r+", errors="replace")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                    file.truncate(0)
+                    return file
+            except BlockingIOError:
+                text = file.read(1000).strip()
+            file.close()
+        time.sleep(0.05)  # `search.status` holds it for a moment
+    raise HeldError(f"{folder}: another driver holds this sweep: {text}")
