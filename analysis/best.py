@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as read_safetensors
 
 from analysis.record import Record, SweepError
+from analysis.weights import check_weights
 from trainable.config import TrialConfig
-from trainable.files import make_folder, read_json, written_whole
+from trainable.files import DamagedError, check_regular, make_folder, read_json, written_whole
 from trainable.loop import on_device, predict_logits
 from trainable.models import MEAN, STD, build
 
@@ -36,7 +38,10 @@ class Best:
         """(N, classes) float32 of (N, H, W, 3) uint8 pixels of this size, on a GPU where there is one."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = build(self.config.from_scratch(), len(self.classes), self.image_size).to(device)
-        model.load_state_dict(read_safetensors(self.weights))
+        try:
+            model.load_state_dict(read_safetensors(self.weights))
+        except (RuntimeError, SafetensorError) as error:
+            raise SweepError(f"model.safetensors holds no weights of its config: {error}") from None
         return predict_logits(self.config, model, on_device(images, device))
 
 
@@ -44,13 +49,20 @@ def write_best(record: Record) -> Best | None:
     """Writes `best/model.safetensors` and `best/config.json`; None, and nothing written, where no trial is COMPLETE.
 
     Raises:
-      SweepError: the best trial's weights are not there.
+      SweepError: the best trial's weights are not there, or are damaged.
     """
     trial = record.best
     if trial is None:
         return None
     if trial.weights is None:
-        raise SweepError(f"{trial.folder}: holds no best.safetensors, the weights of the best trial; restore the file")
+        raise SweepError(
+            f"{trial.folder}: holds no best.safetensors, the weights of the best trial; restore the file, "
+            f"or see `python -m search.check {record.folder}`"
+        )
+    try:
+        check_weights(trial.weights, trial.config, trial.best_epoch)
+    except DamagedError as error:
+        raise SweepError(f"{error}; see `python -m search.check {record.folder}`") from None
     weights = trial.weights.read_bytes()
     folder = record.folder / "best"
     make_folder(folder)
@@ -82,6 +94,7 @@ def read_best(sweep: Path) -> Best:
     folder = sweep / "best"
     try:
         about = read_json(folder / "config.json")
+        check_regular(folder / "model.safetensors")
         weights = (folder / "model.safetensors").read_bytes()
         is_whole = about["sha256"] == hashlib.sha256(weights).hexdigest()
         best = Best(
@@ -93,8 +106,12 @@ def read_best(sweep: Path) -> Best:
         )
     except FileNotFoundError as error:
         raise SweepError(f"{error.filename}: is not there; it is written once a trial is COMPLETE") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise SweepError(f"{folder / 'config.json'}: is damaged ({error}); run the sweep again") from None
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise SweepError(f"{folder}: is damaged ({error}); {_anew(sweep)}") from None
     if not is_whole:
-        raise SweepError(f"{folder}: model.safetensors is not the one of config.json; run the sweep again")
+        raise SweepError(f"{folder}: model.safetensors is not the one of config.json; {_anew(sweep)}")
     return best
+
+
+def _anew(sweep: Path) -> str:
+    return f"`python -m search.check {sweep} --repair` and the sweep's command write it anew"

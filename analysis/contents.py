@@ -84,6 +84,20 @@ def failures(record: Record) -> dict[str, list[TrialRecord]]:
     return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 
 
+def micro_batches(record: Record) -> str:
+    """Which trials a GPU's memory was too short for, and what that does to them; empty where there are none."""
+    short = []
+    for trial in record.trials:
+        for epoch in trial.history[-1:]:  # a micro-batch never grows again
+            if epoch["micro_batch"] < trial.config["batch_size"]:
+                sizes = f"micro-batches of {epoch['micro_batch']} of its batch of {trial.config['batch_size']}"
+                short.append(f"trial {trial.number}: {sizes}")
+    if not short:
+        return ""
+    why = "for lack of GPU memory; batch norm sees smaller batches, so the result differs a little"
+    return f"{'; '.join(short)}, {why}."
+
+
 def config_fields(config: Mapping[str, Any], best: Mapping[str, Any]) -> list[ConfigField]:
     """The fields that are set, without the seed; an augmentation that is off shows only where the best has it on."""
     fields = []

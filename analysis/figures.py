@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.contents import LEADERS, METRIC_WORDS, baselines, confusion, importances
 from analysis.record import Record, TrialRecord
-from trainable.state import METRICS
+from trainable.metrics import METRICS
 
 BLUE, DARK, PALE, RED, ORANGE = "#3b6fb6", "#1b2f4b", "#c3c9d1", "#c8442f", "#e0912f"
 STATE_COLOURS = {"COMPLETE": BLUE, "PRUNED": PALE, "FAIL": RED, "RUNNING": ORANGE}

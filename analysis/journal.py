@@ -43,6 +43,7 @@ class Journal(BaseJournalBackend):
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
         known = min(log_number_from, len(self._offsets) - 1)
         records = []
+        files.check_regular(self.path)
         with open(self.path, "rb") as file:
             file.seek(self._offsets[known])
             for number, line in enumerate(file, start=known):
@@ -88,6 +89,7 @@ def parse(line: bytes) -> dict[str, Any] | None:
 def lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any] | None]]:
     """The number from 1, the offset in bytes and the record of each line; None for a damaged one."""
     offset = 0
+    files.check_regular(path)
     with open(path, "rb") as file:
         for number, line in enumerate(file, start=1):
             yield number, offset, parse(line)
@@ -98,7 +100,13 @@ def repair_tail(path: Path) -> int:
     """Mends a last line without its end: a record that lacks nothing else gets it, any other is cut off.
 
     Returns: how many bytes were cut off.
+
+    Raises:
+      DamagedError: it is no regular file, or a link: what it leads to is not ours to cut.
     """
+    files.check_regular(path)
+    if path.is_symlink():
+        raise JournalError(f"{path}: is a link to {path.readlink()}; put the file itself there")
     content = path.read_bytes()
     start = content.rfind(b"\n") + 1
     tail = content[start:]

@@ -1,8 +1,7 @@
 """A ledger in PostgreSQL: how to reach it, and a lock that lives as long as the connection.
 
-A URL is `postgresql://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE`. The password is best left
-out: it comes from PGPASSWORD, or from the pass file (PGPASSFILE, default ~/.pgpass), as
-with PostgreSQL's own programs. One in the URL is used and goes nowhere else.
+A URL is `postgresql://[USER@]HOST[:PORT]/DATABASE`. The password comes from PGPASSWORD, or
+from the pass file (PGPASSFILE, default ~/.pgpass), as with PostgreSQL's own programs.
 """
 
 import os
@@ -24,7 +23,6 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.pool import QueuePool
 
 from trainable import files
-from trainable.config import ConfigError
 
 ERRORS = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
 ENGINE = {"poolclass": QueuePool, "max_overflow": 0, "hide_parameters": True}
@@ -36,30 +34,11 @@ class LockedError(Exception):
     """Another driver writes this sweep; the message says which."""
 
 
-def without_password(url: str) -> tuple[str, str | None]:
-    """The URL as it may be written down, and the password that stood in it.
-
-    Raises:
-      ConfigError: it is no URL of a PostgreSQL database; the message does not repeat it.
-    """
-    try:
-        parsed = make_url(url)
-    except sqlalchemy.exc.ArgumentError:
-        parsed = None
-    if parsed is None or parsed.drivername not in ("postgresql", "postgres") or not parsed.host or not parsed.database:
-        raise ConfigError("--ledger: must be postgresql://[USER@]HOST[:PORT]/DATABASE")
-    if parsed.query:
-        raise ConfigError(f"--ledger: takes no options after `?`, got {', '.join(sorted(parsed.query))}")
-    password = None if parsed.password is None else str(parsed.password)
-    return parsed.set(drivername="postgresql", password=None).render_as_string(), password
-
-
-def open_storage(url: str, password: str | None, lock: str | None) -> RDBStorage:
+def open_storage(url: str, lock: str | None) -> RDBStorage:
     """The storage of all sweeps in a database.
 
     Args:
       url: without password.
-      password: None to look it up.
       lock: the id of the sweep that is to be written: every connection holds its advisory lock or is none. None to
         read only; tables are not made then.
 
@@ -68,7 +47,7 @@ def open_storage(url: str, password: str | None, lock: str | None) -> RDBStorage
       OSError: the server cannot be reached, refuses, or its tables are not Optuna's; the message names the URL.
     """
     parsed = make_url(url)
-    password = password if password is not None else _password(parsed)
+    password = _password(parsed)
     dialect = f"postgresql+pg8000://{parsed.host}/"
 
     def connect(take: str | None) -> Any:
@@ -77,7 +56,7 @@ def open_storage(url: str, password: str | None, lock: str | None) -> RDBStorage
             host=parsed.host,
             port=parsed.port or 5432,
             database=parsed.database,
-            password=password,
+            password=password or "",  # a server that wants one says so
             timeout=TIMEOUT_SECONDS,
             application_name=f"sweep, pid {os.getpid()} on {socket.gethostname()}",
         )

@@ -1,6 +1,6 @@
 """The one reader of a sweep: its settings, its trials out of the ledger, and what was kept of each."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from analysis.journal import Journal, JournalError
 from trainable.files import DamagedError, read_array, read_json
+from trainable.metrics import read_history
 
-FIELDS = {"epoch", "train_loss", "valid_accuracy", "seconds"}  # of an epoch, used here
 SETTINGS = {"id", "metric", "trials", "classes", "image_size", "data", "data_options", "fingerprint", "seed", "ledger"}
 SETTINGS |= {"versions", "starts", "notes"}
 
@@ -54,10 +54,13 @@ class TrialRecord:
     def history(self) -> list[dict[str, float]]:
         """The counted epochs, `trainable.state.EpochMetrics` as objects; empty where nothing was kept yet."""
         path = self.folder / "history.json"
-        history = read_json(path) if path.exists() else []
-        if not isinstance(history, list) or not all(isinstance(e, dict) and set(e) >= FIELDS for e in history):
-            raise DamagedError(f"{path}: must be a list of epochs; `python -m search.check` says what else is damaged")
-        return history[: self.epochs]
+        try:
+            history = read_history(read_json(path)) if path.exists() else []
+        except DamagedError:
+            raise
+        except ValueError as error:
+            raise DamagedError(f"{path}: {error}; `python -m search.check` says what else is damaged") from None
+        return [asdict(metrics) for metrics in history[: self.epochs]]
 
     @property
     def valid_classes(self) -> np.ndarray | None:
@@ -115,7 +118,7 @@ class Record:
         if url := self.settings["ledger"]:
             from analysis.postgres import open_storage
 
-            storage: optuna.storages.BaseStorage = open_storage(url, None, lock=None)
+            storage: optuna.storages.BaseStorage = open_storage(url, lock=None)
             if name not in optuna.get_all_study_names(storage):
                 raise SweepError(f"{url}: holds no ledger of {self.folder}; restore the database")
             return storage

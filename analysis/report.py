@@ -71,6 +71,7 @@ def _said(record: Record) -> dict[str, Any]:
         "leaders": ranked[: contents.LEADERS],
         "fields": lambda trial: contents.config_fields(trial.config, ranked[0].config),
         "config_text": contents.config_text,
+        "micro_batches": contents.micro_batches(record),
         "plain": contents.plain,
         "why_no_importances": contents.importances(record)[1],
         "classes": contents.class_rows(record.classes, matrix) if matrix is not None else [],

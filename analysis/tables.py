@@ -7,7 +7,7 @@ import pandas as pd
 from analysis.record import Record
 from trainable.config import TrialConfig
 from trainable.files import written_whole
-from trainable.state import EpochMetrics
+from trainable.metrics import EpochMetrics
 
 DTYPES = {"int": "Int64", "float": "Float64", "bool": "boolean", "str": "string"}  # of a field; all can be missing
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that begins so

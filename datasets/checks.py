@@ -2,36 +2,51 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
+from itertools import chain
 
 from datasets.layout import Listing
-from datasets.manifest import DataError, shown, sort_classes
+from datasets.manifest import meaning, shown, sort_classes
 from datasets.read import Read
 
 MAX_CLASSES = 256  # predicted classes are kept as uint8
 
 
-def check_labels(path: Path, listings: dict[str, Listing], problems: list[str]) -> tuple[str, ...]:
+def check_labels(listings: dict[str, Listing], problems: list[str]) -> tuple[str, ...]:
     """The classes: those of train."""
-    if "train" not in listings:  # its manifest is broken: said already
+    train = listings.get("train")
+    if train is None:  # its manifest is broken: said already
         return ()
-    try:
-        classes = sort_classes(listings["train"].labels or ())
-    except DataError as error:
-        problems.extend(error.problems)
-        return ()
-    counts = Counter(listings["train"].labels or ())
+    labels = train.labels or ()
+    classes, counts = sort_classes(labels), Counter(labels)
+    first: dict[str, str] = {}
+    for label, place in zip(labels, train.places, strict=True):
+        first.setdefault(label, place)
+    written: dict[float | str, str] = {}
+    for label, place in first.items():
+        one = written.setdefault(meaning(label), label)
+        if one != label:
+            rule = f"must have its label written in one way, got {shown(label)}, elsewhere {shown(one)}"
+            problems.append(f"{place} {rule}; write both the same")
+    if any(problem.startswith(train.place) for problem in problems):
+        return classes  # what is missing, or counted under two names, would break the rules below by itself
+
     if not 2 <= len(classes) <= MAX_CLASSES:
-        problems.append(f"{path}: train must have 2 to {MAX_CLASSES} classes, got {len(classes)}; check its labels")
-    for label in classes:
+        got = f"{len(classes)} ({_some(classes)})" if classes else "0"
+        problems.append(f"{train.place}: train must have 2 to {MAX_CLASSES} classes, got {got}; check its labels")
+    for label, place in first.items():
         if counts[label] < 2:
-            problems.append(f"{path}: each class must have 2 images in train, {shown(label)} has 1; add one or drop it")
-    if valid := listings.get("validation"):
+            got = f"label {shown(label)} once in train"
+            problems.append(f"{place} must not be alone in its class, got {got}; add another or remove it")
+    if classes and (valid := listings.get("validation")):
         for label, place in zip(valid.labels or (), valid.places, strict=True):
             if label not in counts:
-                allowed = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
-                problems.append(f"{place} must have a label of train ({allowed}), got {shown(label)}; mend one of them")
+                rule = f"must have a label of train ({_some(classes)})"
+                problems.append(f"{place} {rule}, got {shown(label)}; mend one of them")
     return classes
+
+
+def _some(classes: tuple[str, ...]) -> str:
+    return ", ".join(map(shown, classes[:10])) + (", ..." if len(classes) > 10 else "")
 
 
 def check_files(listings: dict[str, Listing], problems: list[str]) -> None:
@@ -39,26 +54,53 @@ def check_files(listings: dict[str, Listing], problems: list[str]) -> None:
     for listing in listings.values():
         for file, place in zip(listing.files, listing.places, strict=True):
             if first.setdefault(file, place) != place:
-                problems.append(f"{place} must be used once, it stands in {first[file]} too; remove one of them")
+                problems.append(f"{place} must be used once, got the file of {first[file]} again; remove one of them")
+
+
+def check_sizes(reads: dict[str, Read], listings: dict[str, Listing], problems: list[str]) -> None:
+    """All images must have the size that most have."""
+    sizes = list(chain.from_iterable(read.sizes for read in reads.values()))
+    places = chain.from_iterable(listings[split].places for split in reads)
+    if found := sizes_found(reads.values()):
+        usual = Counter(filter(None, sizes)).most_common(1)[0][0]
+        odd = next(place for size, place in zip(sizes, places, strict=True) if size not in (None, usual))
+        problems.append(f"{odd} must have the size of the others, got {found}; give --image-size to resize them all")
 
 
 def sizes_found(reads: Iterable[Read]) -> str | None:
     """The sizes of the images as a list with counts; None where all have the same."""
-    sizes = sum((read.sizes for read in reads), Counter[tuple[int, int]]())
+    sizes = Counter(size for read in reads for size in read.sizes if size)
     most = [f"{count:,} of {width}x{height} px" for (height, width), count in sizes.most_common(8)]
     return ", ".join(most + (["..."] if len(sizes) > 8 else [])) if len(sizes) > 1 else None
 
 
-def same_bytes(listings: dict[str, Listing], reads: dict[str, Read]) -> list[str]:
-    """A sentence a pair of splits that share files: a leak."""
-    notes = []
-    train = dict(zip(reads["train"].digests, listings["train"].ids, strict=True))
+def check_bytes(
+    listings: dict[str, Listing], reads: dict[str, Read], is_cut: bool, problems: list[str], notes: list[str]
+) -> None:
+    """One file under two names: a conflict with two labels, a leak in both train and validation, else a note.
+
+    Args:
+      is_cut: validation is a part of train, by chance: what stands in both is no fault of the data.
+    """
+    first: dict[str, tuple[str, int]] = {}  # split and row of each digest
+    again: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for split in ("train", "validation", "test"):
-        if split not in listings:
-            continue
-        ids = listings[split].ids
-        pairs = [(name, train[d]) for name, d in zip(ids, reads[split].digests, strict=True) if d in train]
-        if pairs := [pair for pair in pairs if split != "train" or pair[0] != pair[1]]:
-            name, other = map(shown, pairs[0])
-            notes.append(f"Same bytes as another image in train: {len(pairs)} of {split}, first {name} as {other}.")
-    return notes
+        for row, digest in enumerate(reads[split].digests if split in reads else ()):
+            listing, (other_split, other_row) = listings[split], first.setdefault(digest, (split, row))
+            other = listings[other_split]
+            if not digest or (other_split, other_row) == (split, row) or other.files[other_row] == listing.files[row]:
+                continue
+            place, same = listing.places[row], f"the bytes of {other.places[other_row]}"
+            labels = [
+                None if part.labels is None else part.labels[at] for part, at in ((other, other_row), (listing, row))
+            ]
+            if split != "test" and split != other_split and not is_cut:
+                problems.append(f"{place} must not be in train too (a leak), got {same}; remove one of them")
+            elif split != "test" and labels[0] != labels[1]:
+                got = f"{shown(labels[1] or '')}, but {shown(labels[0] or '')} for {same}"
+                problems.append(f"{place} must have one label, got {got}; keep one of them")
+            else:
+                again.setdefault((split, other_split), []).append((listing.ids[row], other.ids[other_row]))
+    for (split, other_split), pairs in again.items():
+        name, same = map(shown, pairs[0])
+        notes.append(f"Same bytes as another image in {other_split}: {len(pairs)} of {split}, first {name} as {same}.")

@@ -1,15 +1,15 @@
 """Images decoded once, checked, kept as numpy uint8."""
 
-import hashlib
-import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from datasets.checks import check_files, check_labels, same_bytes, sizes_found
+from datasets.checks import check_bytes, check_files, check_labels, check_sizes, sizes_found
+from datasets.fingerprint import fingerprint
 from datasets.layout import Listing, check_ids, find_splits, list_folder, list_table
-from datasets.manifest import DataError, read_table
+from datasets.manifest import DataError, Table, read_table
 from datasets.read import Read, first_size, read_images
 from datasets.source import Source
 
@@ -25,11 +25,13 @@ class Split:
       ids: N names, byte for byte as the manifest has them.
       images: (N, H, W, 3) uint8, RGB.
       labels: (N,) int64 indices into the classes; None for the test split.
+      digests: N sha256 of the files.
     """
 
     ids: tuple[str, ...]
     images: np.ndarray
     labels: np.ndarray | None
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Dataset:
     classes: labels as they were written, sorted (as numbers where all are whole numbers).
     test: None where the data has no test split.
     submission_ids: the ids of the sample submission in its order; None where there is none.
-    fingerprint: sha256 over each (split, id, label, sha256 of the file), in order, and the settings that change pixels.
+    fingerprint: of images, labels and image size, datasets/fingerprint.py.
     notes: what a person should know (a split that was cut, a missing test split), a sentence each.
     """
 
@@ -50,9 +52,16 @@ class Dataset:
     fingerprint: str
     notes: tuple[str, ...]
 
+    @property
+    def splits(self) -> dict[str, Split]:
+        """By name: `train`, `validation` and, where there is one, `test`."""
+        splits = {"train": self.train, "validation": self.valid}
+        return splits | {"test": self.test} if self.test else splits
+
     def for_training(self) -> "Dataset":
-        """Without the test split: what a worker needs."""
-        return replace(self, test=None)
+        """What a worker needs: no test split, no names."""
+        train, valid = (replace(split, ids=(), digests=()) for split in (self.train, self.valid))
+        return replace(self, train=train, valid=valid, test=None, submission_ids=None)
 
 
 def load(
@@ -76,11 +85,12 @@ def load(
     problems: list[str] = []
     notes: list[str] = []
     if image_size is not None and not 1 <= image_size <= MAX_SIDE:
-        raise DataError([f"--image-size must be 1 to {MAX_SIDE} px, got {image_size}"])
+        raise DataError([f"--image-size must be 1 to {MAX_SIDE} px, got {image_size}; give another"])
     with Source(path) as source:
         listings, submission_ids = find_splits(source, problems, notes)
-        classes = check_labels(path, listings, problems)
+        classes = check_labels(listings, problems)
         check_files(listings, problems)
+        is_cut = "validation" not in listings
         if "test" not in listings:
             notes.append("No test split: no prediction file will be written.")
         if not problems:
@@ -90,25 +100,26 @@ def load(
         reads = {split: read_images(source, listing, size, resizes) for split, listing in listings.items()}
     for read in reads.values():
         problems.extend(read.problems)
-    if sizes := sizes_found(reads.values()):
+    if not resizes:
+        check_sizes(reads, listings, problems)
+    elif sizes := sizes_found(reads.values()):
         notes.append(f"Images of several sizes: {sizes}.")
-        if not resizes:
-            problems.append(f"{path}: images must have one size, got {sizes}; give --image-size to resize them")
+    check_bytes(listings, reads, is_cut, problems, notes)
     if problems:
         raise DataError(problems)
 
-    notes.extend(same_bytes(listings, reads))
     index = {label: number for number, label in enumerate(classes)}
-    splits = {split: _split(listing, reads[split].images, index) for split, listing in listings.items()}
-    return Dataset(
+    splits = {split: _split(listing, reads[split], index) for split, listing in listings.items()}
+    data = Dataset(
         train=splits["train"],
         valid=splits["validation"],
         test=splits.get("test"),
         classes=classes,
         submission_ids=submission_ids,
-        fingerprint=_fingerprint(listings, reads, image_size),
+        fingerprint="",
         notes=tuple(notes),
     )
+    return replace(data, fingerprint=fingerprint(data, image_size))
 
 
 def load_images(path: Path, size: tuple[int, int]) -> Split:
@@ -122,11 +133,11 @@ def load_images(path: Path, size: tuple[int, int]) -> Split:
       DataError: with every image that is missing or bad, or for a path with no image at all.
     """
     problems: list[str] = []
-    is_table = path.is_file() and path.suffix.lower() in (".txt", ".csv")
+    is_table = path.suffix.lower() in (".txt", ".csv") and os.path.isfile(path)
     with Source(path.parent if is_table else path) as source:
         if is_table:
             folders = sorted({name.rpartition("/")[0] + "/" for name in source.files if "/" in name})
-            listing = list_table(source, read_table(path.read_bytes(), str(path)), ["", *folders], problems, [])
+            listing = list_table(source, _table(path), ["", *folders], problems, [])
         else:
             listing = list_folder(source)
             check_ids(source, listing, problems)
@@ -136,7 +147,15 @@ def load_images(path: Path, size: tuple[int, int]) -> Split:
         problems.append(f"{path}: there must be an image, got none by its suffix; check the path")
     if problems:
         raise DataError(problems)
-    return Split(listing.ids, read.images, None)
+    return Split(listing.ids, read.images, None, read.digests)
+
+
+def _table(path: Path) -> Table:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError([f"{path}: manifest must be readable, got {error.strerror}; check its rights"]) from error
+    return read_table(data, str(path))
 
 
 def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -181,16 +200,6 @@ def _cut_and_limit(
     return listings
 
 
-def _split(listing: Listing, images: np.ndarray, index: dict[str, int]) -> Split:
+def _split(listing: Listing, read: Read, index: dict[str, int]) -> Split:
     labels = None if listing.labels is None else np.array([index[label] for label in listing.labels], np.int64)
-    return Split(listing.ids, images, labels)
-
-
-def _fingerprint(listings: dict[str, Listing], reads: dict[str, Read], image_size: int | None) -> str:
-    digest = hashlib.sha256(json.dumps(["image_size", image_size]).encode())
-    for split, listing in listings.items():
-        for name, label, file in zip(
-            listing.ids, listing.labels or [None] * len(listing.ids), reads[split].digests, strict=True
-        ):
-            digest.update(json.dumps([split, name, label, file]).encode())
-    return digest.hexdigest()
+    return Split(listing.ids, read.images, labels, read.digests)

@@ -2,12 +2,12 @@
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import numpy as np
 
-from datasets.manifest import DataError, Table, id_problem, label_problem, parse_table, shown
+from datasets.manifest import DataError, Table, id_problem, label_problem, parse_table, printable, shown
 from datasets.source import Source
 
 MANIFESTS = {
@@ -24,11 +24,13 @@ class Listing:
     """One split: N images to read.
 
     Attributes:
+      place: of the manifest or the folder, for messages.
       labels: as they were written; None where there are none.
       files: names in the source.
       places: how a message about an image begins.
     """
 
+    place: str
     ids: tuple[str, ...]
     labels: tuple[str, ...] | None
     files: tuple[str, ...]
@@ -38,7 +40,7 @@ class Listing:
         """These rows alone, in their order."""
         labels = None if self.labels is None else tuple(self.labels[row] for row in rows)
         ids, files, places = (tuple(column[row] for row in rows) for column in (self.ids, self.files, self.places))
-        return Listing(ids, labels, files, places)
+        return Listing(self.place, ids, labels, files, places)
 
 
 Splits = tuple[dict[str, Listing], tuple[str, ...] | None]
@@ -54,13 +56,13 @@ def find_splits(source: Source, problems: list[str], notes: list[str]) -> Splits
     """
     names = list(_visible(source))
     for root in _roots(names):
-        if any(f"{root}train{suffix}" in source.files for suffix in (".txt", ".csv")):
+        if any(source.holds(f"{root}train{suffix}") for suffix in (".txt", ".csv")):
             return _from_manifests(source, root, problems, notes)
         if any(name.startswith(f"{root}train/") for name in names):
             return _from_class_folders(source, root, names, problems, notes), None
     rule = "data must hold train.txt or train.csv with its images, or folders train/CLASS/"
     got = ", ".join(map(shown, names[:3])) or "no files"
-    raise DataError([f"{source.path}: {rule}, got {got}; check the path"])
+    raise DataError([f"{source.path}: {rule}, got {got}{_first_refused(source)}; check the path"])
 
 
 def list_folder(source: Source) -> Listing:
@@ -89,31 +91,43 @@ def list_table(source: Source, table: Table, folders: Iterable[str], problems: l
         if None not in best:
             break
 
+    hint = _first_refused(source) if best.count(None) == len(best) else ""
     other_form = 0
     for line, name, file in zip(table.lines, table.ids, best, strict=True):
         if file is None:
-            got = source.refused.get(where + name, "is in no folder beside the manifest")
-            problems.append(f"{table.place}:{line}: image must exist, {shown(name)} {got}; add it or remove the row")
+            got = source.why_not(where + name) if source.holds(where + name) else "is in no folder beside the manifest"
+            problems.append(
+                f"{table.place}:{line}: image must exist, {shown(name)} {got}{hint}; add it or remove the row"
+            )
         elif file != where + name:
             other_form += 1
     if other_form:
         notes.append(f"{table.place}: {other_form} ids name their file in another Unicode form (NFC, NFD).")
     places = [f"{table.place}:{line}: image {shown(name)}" for line, name in zip(table.lines, table.ids, strict=True)]
     found = [row for row, file in enumerate(best) if file is not None]
-    return Listing(table.ids, table.labels, tuple(file or "" for file in best), tuple(places)).take(found)
+    every = Listing(table.place, table.ids, table.labels, tuple(file or "" for file in best), tuple(places))
+    return every.take(found)
 
 
 def check_ids(source: Source, listing: Listing, problems: list[str]) -> None:
     """For ids that are file names: those of a manifest are checked where it is read."""
     for name, file in zip(listing.ids, listing.files, strict=True):
         if rule := id_problem(name):
-            problems.append(f"{source.path}/{shown(file)[1:-1]}: {rule}")
+            problems.append(f"{source.path}/{printable(file)}: {rule}")
 
 
 def _visible(source: Source) -> Iterator[str]:
-    for name in source.files:
-        if not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/")):
-            yield name
+    return (name for name in source.files if _is_visible(name))
+
+
+def _is_visible(name: str) -> bool:
+    return not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+def _first_refused(source: Source) -> str:
+    """A likely cause where nothing is found: the folder of the images is a link."""
+    name = next(filter(_is_visible, source.refused), None)
+    return "" if name is None else f" ({shown(name)} {source.refused[name]})"
 
 
 def _roots(names: list[str]) -> list[str]:
@@ -124,20 +138,26 @@ def _roots(names: list[str]) -> list[str]:
 
 def _from_manifests(source: Source, root: str, problems: list[str], notes: list[str]) -> Splits:
     tables: dict[str, Table] = {}
+    broken = set()
     for split, stems in MANIFESTS.items():
         files = [f"{root}{stem}{suffix}" for stem in stems for suffix in (".txt", ".csv")]
-        files = [file for file in files if file in source.files]
+        files = [file for file in files if source.holds(file)]
         if len(files) > 1:
             got = ", ".join(files)
             problems.append(f"{source.path}: there must be one manifest a split, got {got}; remove all but one")
         elif files:
             place = f"{source.path}/{files[0]}"
+            if files[0] not in source.files:
+                problems.append(f"{place}: manifest must be a file, it {source.why_not(files[0])}; replace it")
+                continue
             try:
                 table, found = parse_table(source.read(files[0]), place)
             except ValueError as error:
                 problems.append(f"{place}: manifest {error}; fetch it again")
                 continue
             problems.extend(found)
+            if found:
+                broken.add(split)
             if table is not None:
                 tables[split] = table
 
@@ -156,12 +176,12 @@ def _from_manifests(source: Source, root: str, problems: list[str], notes: list[
         splits[split] = list_table(source, table, [*usual, root, *below], problems, notes)
 
     submission, test = tables.get("sample_submission"), tables.get("test")
-    if submission and test and submission.ids != test.ids:
-        row, (got, wanted) = next(
-            (row, pair) for row, pair in enumerate(zip_longest(submission.ids, test.ids), start=1) if pair[0] != pair[1]
-        )
-        rule = f"ids must be those of {test.place} in its order, row {row} has"
-        problems.append(f"{submission.place}: {rule} {_or_none(got)}, not {_or_none(wanted)}; mend one of the two")
+    if submission and test and submission.ids != test.ids and not broken & {"sample_submission", "test"}:
+        pairs = enumerate(zip_longest(submission.ids, test.ids))
+        row, (got, wanted) = next((row, pair) for row, pair in pairs if pair[0] != pair[1])
+        line = (*submission.lines, submission.lines[-1] + 1)[row]
+        rule = f"ids must be those of {test.place} in its order, got {_or_none(got)}, not {_or_none(wanted)}"
+        problems.append(f"{submission.place}:{line}: {rule}; mend one of the two")
     return splits, submission.ids if submission else None
 
 
@@ -174,6 +194,14 @@ def _from_class_folders(
 ) -> dict[str, Listing]:
     splits = {}
     for split, folders in list(MANIFESTS.items())[:3]:
+        refused = [
+            name
+            for name in source.refused
+            if name.startswith(root) and name.removeprefix(root).split("/")[0] in folders
+        ]
+        for name in filter(_is_visible, refused):
+            got = source.refused[name]
+            problems.append(f"{source.path}/{printable(name)}: images must be files, this {got}; replace or remove it")
         there = [f"{root}{folder}/" for folder in folders]
         there = [folder for folder in there if any(name.startswith(folder) for name in names)]
         if len(there) > 1:
@@ -188,26 +216,38 @@ def _from_class_folders(
                 continue
             listing = _unlabelled(source, images, there[0])
             check_ids(source, listing, problems)
-            splits[split] = listing if split == "test" else _labelled(source, listing, problems)
-    refused = [name for name in source.refused if any(name.startswith(f"{root}{split}/") for split in MANIFESTS)]
-    problems.extend(f"{source.path}/{shown(name)[1:-1]}: {source.refused[name]}; remove it" for name in refused)
+            if split == "train":
+                _check_empty(source, listing, there[0], problems)
+            splits[split] = listing if split == "test" else _labelled(listing, problems)
     return splits
 
 
 def _unlabelled(source: Source, files: Sequence[str], folder: str = "") -> Listing:
     ids = tuple(name.removeprefix(folder) for name in files)
-    return Listing(ids, None, tuple(files), tuple(f"{source.path}/{shown(name)[1:-1]}: image" for name in files))
+    places = tuple(f"{source.path}/{printable(name)}: image" for name in files)
+    return Listing(f"{source.path}/{folder}", ids, None, tuple(files), places)
 
 
-def _labelled(source: Source, listing: Listing, problems: list[str]) -> Listing:
-    """The first folder of each id is its class."""
-    labels = []
-    for name, file in zip(listing.ids, listing.files, strict=True):
+def _labelled(listing: Listing, problems: list[str]) -> Listing:
+    """With the first folder of each id as its class."""
+    labels, rows = [], []
+    for row, (name, place) in enumerate(zip(listing.ids, listing.places, strict=True)):
         label, slash, _ = name.partition("/")
-        labels.append(label)
         if not slash:
-            rule = f"image must be in a folder named as its class, got {shown(name)}; move it"
-            problems.append(f"{source.path}/{file}: {rule}")
+            problems.append(f"{place} must be in a folder named as its class, got {shown(name)}; move it into one")
         elif broken := label_problem(label):
-            problems.append(f"{source.path}/{file}: {broken}")
-    return Listing(listing.ids, tuple(labels), listing.files, listing.places)
+            if not id_problem(name):
+                problems.append(f"{place} must have a good label: {broken}")
+        else:
+            labels.append(label)
+            rows.append(row)
+    return replace(listing.take(rows), labels=tuple(labels))
+
+
+def _check_empty(source: Source, train: Listing, folder: str, problems: list[str]) -> None:
+    """A class must not vanish because its images are somewhere else."""
+    inside = {name.removeprefix(folder) for name in source.folders if name.startswith(folder) and _is_visible(name)}
+    for name in sorted(inside - {name.partition("/")[0] for name in train.ids}):
+        if "/" not in name:
+            rule = "class must have 2 images or more, got none with an image's suffix"
+            problems.append(f"{train.place}{printable(name)}: {rule}; add some or remove the folder")

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from datasets.decode import resize
 from datasets.images import Dataset, Split, load
-from datasets.manifest import DataError, shown
+from datasets.manifest import DataError, printable
 
 COLUMNS = 8  # images a class
 MAX_ROWS = 30  # classes
@@ -41,7 +41,7 @@ def main(data: Path, out: Path, image_size: int | None) -> None:
 def summary(dataset: Dataset) -> list[str]:
     """A line a split, then the notes."""
     lines = []
-    for name, split in _splits(dataset).items():
+    for name, split in dataset.splits.items():
         count, height, width, _ = split.images.shape
         line = f"{name}: {count:,} images, {width}x{height} px"
         if split.labels is not None:
@@ -67,7 +67,7 @@ def draw(dataset: Dataset, title: str) -> Figure:
     samples.tick_params(length=0)
 
     bars = figure.add_axes((1 - 3.8 / width, bottom, 3.4 / width, tall))
-    labelled = {name: split.labels for name, split in _splits(dataset).items() if split.labels is not None}
+    labelled = {name: split.labels for name, split in dataset.splits.items() if split.labels is not None}
     thick = 0.8 / len(labelled)
     for number, (name, labels) in enumerate(labelled.items()):
         counts = np.bincount(labels, minlength=len(dataset.classes))[: len(classes)]
@@ -91,7 +91,7 @@ def _write_head(figure: Figure, dataset: Dataset, title: str) -> None:
     inch = 1 / figure.get_figheight()
     left = 0.25 / figure.get_figwidth()
     _, tall, wide, _ = dataset.train.images.shape
-    counts = ", ".join(f"{len(split.ids):,} {name}" for name, split in _splits(dataset).items())
+    counts = ", ".join(f"{len(split.ids):,} {name}" for name, split in dataset.splits.items())
     hidden = len(dataset.classes) - MAX_ROWS
     rest = f" · {hidden} more classes not drawn" if hidden > 0 else ""
     figure.text(left, 1 - 0.35 * inch, _plain(title, 60), fontsize=15, weight="bold")
@@ -121,14 +121,9 @@ def _tile(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return resize(image, size)
 
 
-def _splits(dataset: Dataset) -> dict[str, Split]:
-    splits = {"train": dataset.train, "validation": dataset.valid}
-    return splits | {"test": dataset.test} if dataset.test else splits
-
-
 def _plain(text: str, longest: int = 16) -> str:
     """As the figure can print it: `$` would begin a formula."""
-    text = shown(text)[1:-1]
+    text = printable(text)
     return (text if len(text) <= longest else text[: longest - 1] + "…").replace("$", r"\$")
 
 

@@ -66,19 +66,22 @@ def parse_table(data: bytes, place: str) -> tuple[Table | None, list[str]]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = len(re.split(rb"\r\n?|\n", data[: error.start]))
         got = f"byte 0x{data[error.start]:02x}"
         return None, [f"{place}:{line}: text must be UTF-8, got {got}; save the file as UTF-8"]
     if not text.strip():
-        return None, [f"{place}:1: header must be `id,label` or `id`, got an empty file"]
+        return None, [f"{place}:1: header must be `id,label` or `id`, got an empty file; fetch it again"]
 
     rows: list[tuple[int, list[str]]] = []
     problems: list[str] = []
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1  # on which a row begins; an open quote takes the lines after it into the row
     try:
-        rows.extend((reader.line_num, row) for row in reader)
+        for row in reader:
+            rows.append((line, row))
+            line = reader.line_num + 1
     except csv.Error as error:
-        problems.append(f"{place}:{reader.line_num}: row must be valid CSV, got: {error}; mend its quotes")
+        problems.append(f"{place}:{line}: row must be valid CSV, got: {error}; mend its quotes")
     if not rows:
         return None, problems
     (_, header), *rows = rows
@@ -94,7 +97,9 @@ def parse_table(data: bytes, place: str) -> tuple[Table | None, list[str]]:
         if not rule and row[0] in seen:
             first, before = seen[row[0]]
             rule = f"id must be unique, {shown(row[0])} already stands on line {first}"
-            rule += " with the same label; remove one" if before == row else f" with label {shown(before[1])}; keep one"
+            rule += (
+                "; remove one" if before == row else f" with label {shown(before[1])}, here {shown(row[1])}; keep one"
+            )
         if rule:
             problems.append(f"{place}:{line}: {rule}")
         else:
@@ -131,7 +136,9 @@ def label_problem(label: str) -> str | None:
     rule = _text_problem(label)
     if not rule and label[0] in "=+-@" and _number(label) is None:
         rule = f"must not begin with `{label[0]}` (a spreadsheet would run it)"
-    return rule and f"label {rule}, got {shown(label)}; rename the class"
+    if not rule and len(label.encode()) > 255:
+        rule = "must have at most 255 bytes"
+    return rule and f"label {rule}, got {shown(label)}; give it another"
 
 
 def _text_problem(text: str) -> str | None:
@@ -148,31 +155,37 @@ def _text_problem(text: str) -> str | None:
 
 
 def shown(text: str) -> str:
-    """Text as a message shows it: quoted, unprintable characters escaped, at most 120 long."""
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    """A value as a message shows it: quoted, unprintable characters escaped, at most 120 long."""
+    text = printable(text)
     return f"`{text if len(text) <= 120 else text[:117] + '...'}`"
 
 
-def sort_classes(labels: Iterable[str]) -> tuple[str, ...]:
-    """The distinct labels, sorted as numbers where all are whole numbers, else as text.
+def printable(text: str) -> str:
+    """With unprintable characters escaped: a place as a message shows it."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
-    Raises:
-      DataError: two labels are the same number written in two ways (`1` and `1.0`).
-    """
+
+def sort_classes(labels: Iterable[str]) -> tuple[str, ...]:
+    """The distinct labels, sorted as numbers where all are whole numbers, else as text."""
     classes = sorted(set(labels))
-    by_number: dict[float, str] = {}
-    for label in classes:
-        number = _number(label)
-        if number is not None and by_number.setdefault(number, label) != label:
-            one, other = shown(by_number[number]), shown(label)
-            raise DataError([f"labels must be written in one way, got {one} and {other}; write both the same"])
     if all(re.fullmatch(r"[+-]?\d+", label) for label in classes):
         classes.sort(key=int)
     return tuple(classes)
 
 
+def meaning(label: str) -> float | str:
+    """Equal for labels that are one label written in two ways: `1`, `01` and `1.0`, or two Unicode forms."""
+    number = _number(label)
+    return unicodedata.normalize("NFC", label) if number is None else number
+
+
 def _number(label: str) -> float | None:
+    if "_" in label:  # Python would read `1_0` as 10
+        return None
+    try:
+        return int(label)  # exact, however long
+    except ValueError:
+        pass
     try:
         number = float(label)
     except ValueError:

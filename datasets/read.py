@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -23,13 +22,13 @@ class Read:
 
     Attributes:
       images: (N, H, W, 3) uint8; a row is undefined where there is a problem.
-      digests: sha256 of each whole file.
-      sizes: how many images have which (H, W) in their files.
+      digests: sha256 of each whole file; empty where there is a problem.
+      sizes: (H, W) of each image in its file; None where there is a problem.
     """
 
     images: np.ndarray
-    digests: list[str]
-    sizes: Counter[tuple[int, int]]
+    digests: tuple[str, ...]
+    sizes: list[tuple[int, int] | None]
     problems: list[str]
 
 
@@ -37,7 +36,7 @@ def read_images(source: Source, listing: Listing, size: tuple[int, int], resizes
     """Reads every image of a listing in threads.
 
     Args:
-      size: (H, W) px; where `resizes` is False, an image of another size is counted in `sizes` and left out.
+      size: (H, W) px; where `resizes` is False, an image of another size is told by `sizes`, its pixels left out.
 
     Raises:
       DataError: the pixels do not fit in memory. What is wrong with single images is in `problems`.
@@ -48,28 +47,27 @@ def read_images(source: Source, listing: Listing, size: tuple[int, int], resizes
         got = f"{len(listing.ids)} of {size[1]}x{size[0]} px; give a smaller --image-size"
         raise DataError([f"{source.path}: images must fit in memory, got {got}"]) from error
 
-    def read_one(row: int) -> tuple[str, tuple[int, int]] | str:
-        """The digest and the size, or the problem."""
+    def read_one(row: int) -> tuple[str, tuple[int, int] | None, str]:
+        """The digest, the size and the problem."""
         try:
             data = source.read(listing.files[row])
             image = decode(data)
         except ValueError as error:
-            return f"{listing.places[row]} {error}; replace it"
+            return "", None, f"{listing.places[row]} {error}; replace it"
         if resizes or image.shape[:2] == size:
             images[row] = resize(image, size)
-        return hashlib.sha256(data).hexdigest(), image.shape[:2]
+        return hashlib.sha256(data).hexdigest(), image.shape[:2], ""
 
-    def read_block(start: int) -> list[tuple[str, tuple[int, int]] | str]:
+    def read_block(start: int) -> list[tuple[str, tuple[int, int] | None, str]]:
         return [read_one(row) for row in range(start, min(start + BLOCK, len(listing.ids)))]
 
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 16)) as pool:
         results = list(chain.from_iterable(pool.map(read_block, range(0, len(listing.ids), BLOCK))))
-    whole = [result for result in results if not isinstance(result, str)]
     return Read(
         images,
-        [digest for digest, _ in whole],
-        Counter(shape for _, shape in whole),
-        [result for result in results if isinstance(result, str)],
+        tuple(digest for digest, _, _ in results),
+        [size for _, size, _ in results],
+        [problem for _, _, problem in results if problem],
     )
 
 

@@ -3,10 +3,9 @@
 Knows no Ray: the tests drive it with a fake executor, `search/executor.py` with Tune.
 """
 
-import json
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,8 +19,9 @@ from search.ledger import Ledger, new_sampler
 from search.space import Space, with_seed
 from trainable.attempt import Order, attempt_folder, hung_stacks, newest_checkpoints
 from trainable.config import TrialConfig, rungs
-from trainable.files import DamagedError, read_json
-from trainable.state import METRICS, CheckpointError, EpochMetrics, best_epoch, is_finite, read_checkpoint
+from trainable.files import read_json
+from trainable.metrics import METRICS, best_epoch, read_history
+from trainable.state import CheckpointError, read_checkpoint
 
 
 class Watcher(Protocol):
@@ -290,10 +290,10 @@ class Bridge:
             return result
         for path in newest_checkpoints(folder, attempt):
             try:
-                metadata, _ = read_checkpoint(path)
+                history = [asdict(metrics) for metrics in read_checkpoint(path).history]
             except CheckpointError:
                 continue
-            return {"attempt": attempt, "history": json.loads(metadata["history"]), "failure": None, "done": False}
+            return {"attempt": attempt, "history": history, "failure": None, "done": False}
         return {"attempt": attempt, "history": [], "failure": None, "done": False}
 
 
@@ -307,11 +307,9 @@ def _read_result(path: Path, attempt: int) -> dict[str, Any] | None:
     try:
         report = read_json(path)
         whole = report["attempt"] == attempt and isinstance(report["done"], bool)
-        epochs = [EpochMetrics(**epoch) for epoch in report["history"]]
-        whole = whole and all(is_finite(epoch) for epoch in epochs)
-        whole = whole and [epoch.epoch for epoch in epochs] == [*range(1, len(epochs) + 1)]
+        read_history(report["history"])
         if failure := report["failure"]:
             whole = whole and all(isinstance(failure[key], str) for key in ("reason", "message"))
-    except (FileNotFoundError, DamagedError, TypeError, KeyError, AttributeError):
+    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return report if whole else None

@@ -17,6 +17,7 @@ QUIET = {  # before Ray is imported; set by `prepare`
     "TUNE_WARN_THRESHOLD_S": "10",
     "NO_ALBUMENTATIONS_UPDATE": "1",  # albumentations asks a package index at import
 }
+NO_SECRETS = {"PGPASSWORD": ""}  # workers never speak to the ledger
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def connected(address: str | None) -> Iterator[None]:
     import ray
 
     code = str(Path(__file__).resolve().parents[1])
-    environment: dict[str, object] = {"env_vars": {**QUIET, "PYTHONPATH": code}}
+    environment: dict[str, object] = {"env_vars": {**QUIET, **NO_SECRETS, "PYTHONPATH": code}}
     if address is None:
         ray.init(
             address="local",  # not a cluster that happens to run here: that is what --address is for
@@ -64,7 +65,7 @@ def connected(address: str | None) -> Iterator[None]:
             runtime_env=environment,
         )
     else:
-        environment = {"env_vars": dict(QUIET), "working_dir": code}
+        environment = {"env_vars": {**QUIET, **NO_SECRETS}, "working_dir": code}
         try:
             ray.init(address=address, log_to_driver=False, configure_logging=False, runtime_env=environment)
         except ConnectionError as error:

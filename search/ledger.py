@@ -47,13 +47,11 @@ class Ledger:
         metric: str,
         pruner: optuna.pruners.BasePruner,
         url: str = "",
-        password: str | None = None,
     ) -> None:
         """Opens the ledger of the sweep in `folder`, which must be locked, or begins it.
 
         Args:
           url: of a PostgreSQL database, without password; empty for the journal in the folder.
-          password: None to look it up.
 
         Raises:
           JournalError: a record is damaged, or trials are in the folder that the ledger does not know.
@@ -65,7 +63,7 @@ class Ledger:
         self.torn_bytes = 0
         no_sampler = optuna.samplers.RandomSampler()  # the ledger only records
         with self._writing():
-            storage = self._open_in_database(sweep_id, password) if url else self._open_journal(folder)
+            storage = self._open_in_database(sweep_id) if url else self._open_journal(folder)
             names = optuna.get_all_study_names(storage)
             if sweep_id in names:
                 self._study = optuna.load_study(storage=storage, study_name=sweep_id, sampler=no_sampler)
@@ -103,10 +101,10 @@ class Ledger:
             files.append(path, b"")
         return optuna.storages.JournalStorage(Journal(path))
 
-    def _open_in_database(self, sweep_id: str, password: str | None) -> BaseStorage:
+    def _open_in_database(self, sweep_id: str) -> BaseStorage:
         from analysis import postgres
 
-        return postgres.open_storage(self.url, password, lock=sweep_id)
+        return postgres.open_storage(self.url, lock=sweep_id)
 
     @property
     def trials(self) -> list[FrozenTrial]:

@@ -15,6 +15,7 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import click
 from click.core import ParameterSource
@@ -92,6 +93,11 @@ def _main(context: click.Context, flags: dict[str, Any]) -> int:
     given = {name for name in flags if context.get_parameter_source(name) != ParameterSource.DEFAULT}
     is_demo = flags["data"] is None and not Path("data").exists()
     folder: Path = flags["sweep"] or Path("sweeps") / ("demo" if is_demo else "default")
+    try:
+        flags["ledger"] = _without_password(flags["ledger"])
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return YOURS_TO_MEND
     if flags["must_exist"] and not (folder / "sweep.json").exists():
         print(f"--resume: {folder} holds no sweep", file=sys.stderr)
         return YOURS_TO_MEND
@@ -116,6 +122,28 @@ def _main(context: click.Context, flags: dict[str, Any]) -> int:
         return 128 + stop.number
 
 
+def _without_password(url: str) -> str:
+    """The URL of a database as it may be written down; a password in it goes on in PGPASSWORD, in no file or log.
+
+    Every list of processes and Ray's own logs show a command's words, so the command is
+    begun anew without it.
+
+    Raises:
+      ConfigError: it is no URL of a PostgreSQL database; the message does not repeat it.
+    """
+    parts = urlsplit(url)
+    if url and (parts.scheme != "postgresql" or not parts.hostname or not parts.path.strip("/") or parts.query):
+        raise ConfigError("--ledger: must be postgresql://[USER@]HOST[:PORT]/DATABASE")
+    if parts.password is None:
+        return url
+    os.environ["PGPASSWORD"] = unquote(parts.password)
+    clean = url.replace(f":{parts.password}@", "@", 1)
+    words = [word.replace(url, clean) for word in sys.argv[1:]]
+    if words != sys.argv[1:]:
+        os.execv(sys.executable, [sys.executable, "-m", "search.run", *words])  # noqa: S606 (this program itself)
+    return clean
+
+
 def _start(folder: Path, flags: dict[str, Any], given: set[str], is_demo: bool) -> int:
     from analysis.journal import ForeignWriterError
     from analysis.record import SweepError
@@ -126,17 +154,11 @@ def _start(folder: Path, flags: dict[str, Any], given: set[str], is_demo: bool) 
     from trainable.files import DamagedError
 
     try:
-        words = ["python", "-m", "search.run", *sys.argv[1:]]
-        if url := flags["ledger"]:
-            from analysis.postgres import without_password
-
-            flags["ledger"], flags["password"] = without_password(url)
-            words = [word.replace(url, flags["ledger"]) for word in words]
-        flags["command"] = shlex.join(words)
+        flags["command"] = shlex.join(["python", "-m", "search.run", *sys.argv[1:]])
         flags["data"] = DEMO if is_demo else str(Path(flags["data"] or "data").resolve())
         flags["fixed"] = read_fixed(flags["fixed"])
         settings = Settings(**{field.name: flags[field.name] for field in fields(Settings)})
-        start = Start(**{field.name: flags[field.name] for field in fields(Start) if field.name in flags})
+        start = Start(**{field.name: flags[field.name] for field in fields(Start)})
         enqueued = _read_enqueued(flags["enqueue"])
         if (folder / "sweep.json").exists():
             return resume(folder, _with_stored(settings, given, folder), enqueued, start)

@@ -16,7 +16,7 @@ from rich.text import Text
 from analysis.contents import duration
 from trainable.attempt import Order
 from trainable.config import TrialConfig
-from trainable.state import METRICS, best_epoch
+from trainable.metrics import METRICS, best_epoch
 
 ENDED_SHOWN = 8  # rows of the table for trials that ended last
 COLOURS = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red", "RUNNING": "cyan"}

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,11 +44,9 @@ class Start:
 
     Attributes:
       command: what the user typed, shown as the way to go on.
-      password: of the database with the ledger, where it stood in its URL; in no file, log or message.
     """
 
     command: str
-    password: str | None = field(default=None, repr=False)
     address: str | None = None
     concurrency: int | None = None
     cpus_per_trial: float | None = None
@@ -86,7 +84,7 @@ def begin(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], star
     _save_data(folder, data)
     file.started(start.command)
     file.write(folder)
-    return _run(folder, file, _ledger(folder, file, start), space, data, start)
+    return _run(folder, file, _ledger(folder, file), space, data, start)
 
 
 def resume(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], start: Start) -> int:
@@ -106,7 +104,7 @@ def resume(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], sta
             + "\nStart another sweep with --sweep, or run it with the settings above."
         )
     file.settings = settings
-    ledger = _ledger(folder, file, start)
+    ledger = _ledger(folder, file)
     extend(file.queue, space, enqueued, len(ledger.trials))
     if max(file.queue, default=-1) >= settings.trials:
         print(f"Some enqueued configs wait for their turn; --trials {max(file.queue) + 1} runs them all.")
@@ -268,15 +266,16 @@ def _save_data(folder: Path, data: "Dataset") -> None:
     from trainable.files import save_array, written_whole
 
     with written_whole(folder / "data.csv") as partial:
-        partial.write_bytes(fingerprint.rows(data))
+        partial.write_bytes(fingerprint.data_table(data))
     assert data.valid.labels is not None
     save_array(folder / "valid_labels.npy", data.valid.labels)
 
 
 def _other_data(folder: Path, settings: Settings, data: "Dataset") -> str:
-    from datasets import fingerprint
+    from datasets.fingerprint import differences as differences_of_data
 
-    found = fingerprint.differences((folder / "data.csv").read_bytes(), data)
+    kept = folder / "data.csv"
+    found = differences_of_data(kept.read_bytes() if kept.exists() else b"", data)
     more = [f"... and {len(found) - SHOWN_DIFFERENCES} more"] if len(found) > SHOWN_DIFFERENCES else []
     return (
         f"{settings.data}: not the images and labels that this sweep was started on, {len(found)} differences:\n  "
@@ -299,6 +298,6 @@ def _print_summary(folder: Path) -> None:
     print(summary(Record(folder)))
 
 
-def _ledger(folder: Path, file: SweepFile, start: Start) -> Ledger:
+def _ledger(folder: Path, file: SweepFile) -> Ledger:
     settings = file.settings
-    return Ledger(folder, file.id, settings.metric, new_pruner(settings.pruner), settings.ledger, start.password)
+    return Ledger(folder, file.id, settings.metric, new_pruner(settings.pruner), settings.ledger)

@@ -7,11 +7,11 @@ the attempts. Killed in between, the next start does the same again.
 
 import json
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
+from analysis.weights import save_weights
 from trainable.attempt import newest_checkpoints
 from trainable.config import TrialConfig
 from trainable.files import make_folder, remove, save_array, written_whole
@@ -35,19 +35,16 @@ def keep(folder: Path, up_to_attempt: int, epochs: int) -> bool:
     """
     for path in newest_checkpoints(folder, up_to_attempt):
         try:
-            metadata, tensors = read_checkpoint(path)
+            checkpoint = read_checkpoint(path)
         except CheckpointError:
             continue
-        history = json.loads(metadata["history"])
-        if len(history) < epochs:
+        if len(checkpoint.history) < epochs:
             continue
-        write_history(folder, history[:epochs])
-        save_array(folder / "valid_classes.npy", tensors["valid_classes"].numpy()[:epochs])
-        if int(metadata["best_epoch"]) <= epochs:
-            save_array(folder / "valid_logits.npy", tensors["valid_logits"].numpy())
-            best = {name.removeprefix("best."): value for name, value in tensors.items() if name.startswith("best.")}
-            with written_whole(folder / "best.safetensors") as partial:
-                save_file(best, partial)
+        write_history(folder, [asdict(metrics) for metrics in checkpoint.history[:epochs]])
+        save_array(folder / "valid_classes.npy", checkpoint.valid_classes[:epochs])
+        if checkpoint.best_epoch <= epochs:
+            save_array(folder / "valid_logits.npy", checkpoint.valid_logits)
+            save_weights(folder / "best.safetensors", checkpoint.best, checkpoint.config, checkpoint.best_epoch)
         return True
     return False
 
@@ -66,11 +63,13 @@ def write_log(folder: Path, text: str) -> None:
 
 
 def remove_attempts(folder: Path) -> None:
+    if folder.is_symlink():  # what it leads to is not the sweep's
+        return
     for attempt in folder.glob("attempt-*"):
         with suppress(OSError):  # a worker thought dead may be writing into it: the next start removes it
             remove(attempt)
 
 
 def remove_weights(folder: Path) -> None:
-    if (folder / "best.safetensors").exists():
+    if (folder / "best.safetensors").exists() and not folder.is_symlink():
         remove(folder / "best.safetensors")

@@ -123,7 +123,7 @@ def kill_everywhere(
     if schedule.ledger:  # imported and its statements compiled once, not by each of the forked drivers
         from analysis.postgres import open_storage
 
-        storage = open_storage(schedule.ledger, None, lock="warm")
+        storage = open_storage(schedule.ledger, lock="warm")
         optuna.load_study(study_name=optuna.create_study(storage=storage).study_name, storage=storage).get_trials()
         storage.engine.dispose()
     undisturbed = base / f"{schedule.name}-undisturbed"

@@ -17,7 +17,8 @@ from search.settings import Settings, SweepFile
 from trainable.attempt import attempt_folder
 from trainable.config import TrialConfig
 from trainable.loop import evaluate
-from trainable.state import METRICS, EpochMetrics, best_epoch, new_state, save
+from trainable.metrics import METRICS, EpochMetrics, best_epoch
+from trainable.state import new_state, save
 
 HOSTILE = "epoch 2: <script>alert(1)</script> | `x` \x1b[31m\nnext line"
 MLP = TrialConfig(arch="mlp", width=1.0, epochs=4, lr=0.01)
@@ -93,7 +94,9 @@ class SweepBuilder:
         for epoch, count in enumerate(right, start=1):
             logits = self._logits(count)
             measured = evaluate(logits, self.data.valid.labels, len(self.data.classes))
-            metrics = EpochMetrics(epoch=epoch, train_loss=1 / epoch, lr=config.lr, seconds=0.25, **measured)
+            metrics = EpochMetrics(
+                epoch=epoch, train_loss=1 / epoch, lr=config.lr, seconds=0.25, micro_batch=config.batch_size, **measured
+            )
             trained.add_epoch(metrics, logits)
             values.append(measured[METRICS[self.metric]])
             self.ledger.report(number, epoch, values[best_epoch(values, self.metric) - 1])

@@ -12,11 +12,12 @@ from click.testing import CliRunner
 from analysis import report
 from analysis.best import read_best
 from analysis.contents import caution, class_rows, confusion, importances, standard_error
-from analysis.record import Record
+from analysis.record import Record, trial_folder
 from analysis.results import write_results
 from analysis.summary import summary
 from analysis.tables import safe_cells
 from tests.sweeps import CNN, MLP, SweepBuilder, noise, varied_sweep
+from trainable.files import read_json
 
 WRITTEN = ["trials.csv", "trials.parquet", "epochs.parquet", "report.html", "report.md", "predictions.csv"]
 WRITTEN += ["best/model.safetensors", "best/config.json", "figures/history.png", "figures/confusion.png"]
@@ -109,6 +110,23 @@ def test_the_report_holds_the_right_numbers(written):
         assert "it takes 10 COMPLETE trials to tell, and there are 2" in text
         assert "optuna 5.0.0, torch 2.14.1" in text
         assert "python -m search.run --trials 8" in text
+
+
+def test_trials_in_micro_batches_are_named_with_what_that_means(tmp_path, data):
+    sweep = SweepBuilder(tmp_path / "sweep", data)
+    for config, last in [(CNN, 128), (CNN, 32), (MLP, 16)]:
+        path = trial_folder(sweep.folder, sweep.add(config, [9, 12])) / "history.json"
+        first_epoch, second_epoch = read_json(path)
+        path.write_text(json.dumps([first_epoch | {"micro_batch": 128}, second_epoch | {"micro_batch": last}]))
+    write_results(sweep.record, data)
+
+    said = "trial 1: micro-batches of 32 of its batch of 128; trial 2: micro-batches of 16 of its batch of 128, for"
+    for name in ("report.html", "report.md"):
+        text = (sweep.folder / name).read_text()
+        assert said in text
+        assert "batch norm sees smaller batches, so the result differs a little." in text
+        assert "trial 0: micro" not in text
+    assert list(pd.read_parquet(sweep.folder / "epochs.parquet").micro_batch) == [128, 128, 128, 32, 128, 16]
 
 
 def test_what_differs_from_the_best_config_is_marked(written):

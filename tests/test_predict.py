@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from safetensors.torch import save_file
 
 from analysis.best import read_best, write_best
 from analysis.predict import PredictionError, check_predictions, main, write_predictions
 from analysis.results import write_results
+from analysis.weights import save_weights
 from datasets.images import load
 from tests.sweeps import CNN, SweepBuilder, varied_sweep
 from trainable.loop import train
@@ -40,10 +40,8 @@ def trained_sweep(tmp_path, tiny_data):
     assert history[-1].valid_accuracy == 1
     sweep = SweepBuilder(tmp_path / "sweep", data, data_path=str(tiny_data))
     sweep.add(config, [30])
-    save_file(
-        {name: tensor.contiguous() for name, tensor in state.best_weights.items()},
-        sweep.folder / "trials" / "0000" / "best.safetensors",
-    )
+    weights = {name: tensor.contiguous() for name, tensor in state.best_weights.items()}
+    save_weights(sweep.folder / "trials" / "0000" / "best.safetensors", weights, config.to_dict(), 1)
     write_best(sweep.record)
     return sweep
 

@@ -17,7 +17,8 @@ from search.space import Space
 from trainable.attempt import Attempt, Train
 from trainable.config import TrialConfig
 from trainable.loop import Diverged
-from trainable.state import EpochMetrics, TrainState
+from trainable.metrics import EpochMetrics
+from trainable.state import TrainState
 
 
 def in_memory(train: int = 24, valid: int = 20, side: int = 16, seed: int = 0) -> Dataset:
@@ -53,7 +54,7 @@ def fake_train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterato
             raise Diverged(f"epoch {epoch}: lr={config.lr}")
         rng = np.random.default_rng([config.seed, epoch])
         value = 0.9 - abs(math.log10(config.lr) + 1) / 4 - 0.3 / epoch + 0.05 * rng.random()
-        metrics = EpochMetrics(epoch, 1 - value, 1 - value, value, value, config.lr, 0.0)
+        metrics = EpochMetrics(epoch, 1 - value, 1 - value, value, value, config.lr, 0.0, config.batch_size)
         state.add_epoch(metrics, rng.random((len(data.valid.labels), 3)).astype(np.float32))
         yield metrics
 

@@ -4,24 +4,39 @@ An attempt writes only into its own folder, `trials/NUMBER/attempt-K/`, so that 
 thought dead and still writing can harm no later attempt.
 """
 
+import errno
+import faulthandler
 import json
+import resource
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
 from datasets.images import Dataset
 from trainable import loop
 from trainable.config import TrialConfig, rungs
-from trainable.files import written_whole
-from trainable.state import CheckpointError, EpochMetrics, TrainState, checkpoints, load, new_state, save
+from trainable.files import make_folder, written_whole
+from trainable.metrics import EpochMetrics
+from trainable.state import CheckpointError, TrainState, checkpoints, load, new_state, save
 
 REPORT_SECONDS = 1.0  # how long epochs are gathered into one report
 SAVE_SHARE = 0.05  # of a worker's time, at most, goes into checkpoints
+
+# How long an epoch may take before it is hung: wide limits, for a busy machine holds up what is not hung.
+HUNG_EPOCHS = 20  # times the trial's longest epoch so far
+HUNG_SECONDS = 120.0  # at least
+HUNG_FIRST_SECONDS = 3600.0  # the first epoch, with none to compare it with
+HUNG_FIRST_SECONDS_PER_PIXEL = 20e-6  # on top of that, of the training images
+HUNG_FILE = "hung.txt"
+
+# In the messages of torch's allocator, of C++ and of OpenCV, whose errors are no MemoryError.
+HOST_MEMORY = ("DefaultCPUAllocator", "can't allocate memory", "std::bad_alloc", "Insufficient memory")
 
 Train = Callable[[TrialConfig, Dataset, TrainState], Iterator[EpochMetrics]]
 
@@ -60,12 +75,31 @@ def newest_checkpoints(folder: Path, up_to_attempt: int) -> list[Path]:
     return sorted(found, key=lambda path: path.stem, reverse=True)
 
 
+def hung_stacks(folder: Path, attempt: int) -> str:
+    """Where each thread of an attempt that was hung stood when it was ended; empty where it was not."""
+    path = attempt_folder(folder, attempt) / HUNG_FILE
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def hung_after(history: list[EpochMetrics], train_pixels: int) -> float:
+    """Seconds after which the next epoch of a trial is hung, by its epochs so far."""
+    if not history:
+        return HUNG_FIRST_SECONDS + HUNG_FIRST_SECONDS_PER_PIXEL * train_pixels
+    return max(HUNG_SECONDS, HUNG_EPOCHS * max(metrics.seconds for metrics in history))
+
+
 class Attempt:
     """Carries an order out, a report at a time.
 
     A report is `{"attempt", "history", "failure", "done"}`: all epochs so far, and for
     a failure `{"reason", "message"}`, with the traceback as `log` for an error. The
     files that go with a report are whole on the disk before it is made.
+
+    The reasons: `diverged`, a loss is not finite; `out of memory`, of the GPU, at the
+    smallest micro-batch; `host memory`, which other processes may have taken, so that it
+    is worth another try; `storage`, a file can be neither read nor written, which is not
+    the trial's fault; `error`, anything else. An epoch that hangs makes no report: the
+    process ends, and `hung_stacks` has the reason.
     """
 
     def __init__(self, order: Order, data: Dataset, device: str = "cpu", train: Train = loop.train) -> None:
@@ -83,19 +117,13 @@ class Attempt:
                 self.state = self._starting_state()
                 self.epochs = self.train(self.order.config, self.data, self.state)
             self._train_to_next_report(self.state)
-        except loop.Diverged as error:
-            failure = {"reason": "diverged", "message": str(error)}
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            failure = {"reason": "out of memory", "message": str(error)}
-        except OSError as error:  # the storage's fault, not the config's: the sweep stops, the trial stays
-            failure = {"reason": "storage", "message": str(error)}
         except Exception as error:
-            failure = {"reason": "error", "message": f"{type(error).__name__}: {error}", "log": traceback.format_exc()}
+            failure = _failure(error)
         history = [asdict(metrics) for metrics in self.state.history] if self.state else []
         done = failure is not None or len(history) >= self.order.config.epochs
         report = {"attempt": self.order.attempt, "history": history, "failure": failure, "done": done}
         if done and (failure is None or failure["reason"] != "storage"):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             with written_whole(self.folder / "result.json") as partial:
                 partial.write_text(json.dumps(report))
         return report
@@ -112,10 +140,48 @@ class Attempt:
         started = time.monotonic()
         due = max(REPORT_SECONDS, self.save_seconds / SAVE_SHARE)
         stops = rungs(self.order.config.epochs)
-        for metrics in self.epochs:
-            if metrics.epoch in stops or time.monotonic() - started >= due:
-                break
+        make_folder(self.folder)
+        with open(self.folder / HUNG_FILE, "w") as stacks:
+            while (metrics := self._next_epoch(state, stacks)) is not None:
+                if metrics.epoch in stops or time.monotonic() - started >= due:
+                    break
         if state.epochs_done:
             saving = time.monotonic()
             save(state, self.order.config, self.folder)
             self.save_seconds = time.monotonic() - saving
+
+    def _next_epoch(self, state: TrainState, stacks: IO[str]) -> EpochMetrics | None:
+        """Trains one epoch, None where there is none left; ends the process, its threads' stacks written, if it hangs.
+
+        The timer runs in C and needs no GIL, so nothing in Python can hold it up. Nothing but
+        training is timed: a slow disk is no hang, and a process that is ended writes no file.
+        Linux does not count the time that a machine sleeps (CLOCK_MONOTONIC).
+        """
+        limit = hung_after(state.history, self.data.train.images[..., 0].size)
+        faulthandler.dump_traceback_later(limit, file=stacks, exit=True)
+        try:
+            return next(self.epochs, None)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def _failure(error: Exception) -> dict[str, str]:
+    message = str(error)
+    if isinstance(error, loop.Diverged):
+        return {"reason": "diverged", "message": message}
+    if isinstance(error, torch.OutOfMemoryError):
+        return {"reason": "out of memory", "message": message}
+    no_memory = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    if no_memory or any(words in message for words in HOST_MEMORY):
+        message = message or "no memory"  # Python's own MemoryError says nothing
+        return {"reason": "host memory", "message": f"{message} (peak of this process: {_peak_mib()} MiB)"}
+    if isinstance(error, OSError):
+        return {"reason": "storage", "message": message}
+    log = "".join(traceback.format_exception(error))
+    return {"reason": "error", "message": f"{type(error).__name__}: {message}", "log": log}
+
+
+def _peak_mib() -> int:
+    """The most memory that this process ever held at once."""
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit >> 20

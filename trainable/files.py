@@ -7,6 +7,7 @@ every one of them, so a write that is added later is killed too.
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     partial = path.with_name(path.name + ".partial")
     crash_point("before", path)
+    partial.unlink(missing_ok=True)  # never written through: it may be a link
     yield partial
     crash_point("in", partial)
     _sync(partial)
@@ -111,11 +113,23 @@ def save_array(path: Path, array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
+def check_regular(path: Path) -> None:
+    """To be called before a file is opened: a pipe keeps its reader waiting for ever.
+
+    Raises:
+      FileNotFoundError: it is not there.
+      DamagedError: it is a folder, a pipe or a device.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise DamagedError(f"{path}: is no regular file")
+
+
 def read_json(path: Path) -> Any:
     """Raises:
     FileNotFoundError: it is not there.
     DamagedError: it is no JSON of this project: cut, over 64 MiB, too deep, or with NaN or an infinity in it.
     """
+    check_regular(path)
     if path.stat().st_size > MOST_JSON_BYTES:
         raise DamagedError(f"{path}: must have at most {MOST_JSON_BYTES >> 20} MiB, got {path.stat().st_size >> 20}")
     try:
@@ -135,9 +149,10 @@ def read_array(path: Path) -> np.ndarray:
     FileNotFoundError: it is not there.
     DamagedError: it is no whole .npy file of numbers.
     """
+    check_regular(path)
     try:
         return np.array(np.lib.format.open_memmap(path, mode="r"))  # mapped first: a size that lies allocates nothing
-    except FileNotFoundError:
+    except (FileNotFoundError, MemoryError):
         raise
-    except (ValueError, TypeError, OSError, EOFError, SyntaxError, OverflowError, RecursionError) as error:
+    except Exception as error:  # numpy has more ways than can be listed to say that a file is none of its own
         raise DamagedError(f"{path}: is no whole array: {error}") from None

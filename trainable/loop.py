@@ -2,11 +2,16 @@
 
 What is random in an epoch (order, augmentation, mixing, dropout) is a function of
 (seed, epoch), so a trial that was stopped and continued ends like one that was not.
+
+A batch for which a GPU's memory is short goes through in micro-batches whose gradients
+add up to those of the whole batch; the trial stays with them, across a restart too.
 """
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,15 +22,42 @@ from datasets.augment import compose, per_image
 from datasets.batched import batched
 from datasets.images import Dataset
 from trainable.config import TrialConfig
+from trainable.metrics import EpochMetrics, is_finite
 from trainable.optim import lr_at
 from trainable.precision import autocast
-from trainable.state import EpochMetrics, TrainState, is_finite
+from trainable.state import TrainState
 
 PREDICT_PIXELS = 2**22  # of a batch without gradients: 83 images of 224x224; at most 1,024 images
+SMALLEST_MICRO_BATCH = 2  # images: batch norm has no variance in one
 
 
 class Diverged(ArithmeticError):
     """A loss, or a prediction, is no finite number any more."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the net sees in one step, and what it is to say of it.
+
+    Attributes:
+      images: (N, 3, H, W), augmented and mixed.
+      labels: (N,) class indices.
+      partners: (N,) class indices of the images mixed in; None where none were.
+      share: of its own label in the loss of a mixed image, [0, 1]; the rest is its partner's.
+    """
+
+    images: Tensor
+    labels: Tensor
+    partners: Tensor | None = None
+    share: float = 1.0
+
+    def parts(self, micro_batch: int) -> Iterator["Batch"]:
+        """Nearly equal parts of at most `micro_batch` images; of three where one image would be left alone."""
+        images = len(self.labels)
+        count = max(1, min(math.ceil(images / micro_batch), images // SMALLEST_MICRO_BATCH))
+        partners = [None] * count if self.partners is None else self.partners.tensor_split(count)
+        split = zip(self.images.tensor_split(count), self.labels.tensor_split(count), partners, strict=True)
+        return (Batch(*part, self.share) for part in split)
 
 
 def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[EpochMetrics]:
@@ -33,6 +65,7 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
 
     Raises:
       Diverged: the loss or the predictions of an epoch are not finite.
+      torch.OutOfMemoryError: not even micro-batches of two images fit.
     """
     device = next(state.model.parameters()).device
     images, labels = on_device(data.train.images, device), torch.as_tensor(data.train.labels, device=device)
@@ -40,6 +73,7 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
     assert data.valid.labels is not None
     augment = _augmentation(config, images.shape[2] == images.shape[3])
     steps = steps_per_epoch(config, len(labels))
+    surroundings = _Surroundings(state.model, device)
     while state.epochs_done < config.epochs:
         started = time.monotonic()
         epoch = state.epochs_done + 1
@@ -52,12 +86,9 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
             for group in state.optimizer.param_groups:
                 group["lr"] = lr
             chosen = order[step * config.batch_size : (step + 1) * config.batch_size]
-            batch = augment(images[chosen], generator)
-            loss = _loss(config, state.model, batch, labels[chosen], generator)
-            state.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            batch = _mixed(config, augment(images[chosen], generator), labels[chosen], generator)
+            total_loss += _backpropagated(config, state, batch, surroundings)
             state.optimizer.step()
-            total_loss += loss.detach() * len(chosen)
         logits = predict_logits(config, state.model, valid_images)
         metrics = EpochMetrics(
             epoch=epoch,
@@ -65,6 +96,7 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
             **evaluate(logits, data.valid.labels, len(data.classes)),
             lr=lr,
             seconds=time.monotonic() - started,
+            micro_batch=state.micro_batch,
         )
         if not is_finite(metrics):
             raise Diverged(f"epoch {epoch}: train_loss={metrics.train_loss}, valid_loss={metrics.valid_loss}")
@@ -109,19 +141,74 @@ def _augmentation(config: TrialConfig, square: bool) -> Callable[[Tensor, torch.
     return on_each
 
 
-def _loss(config: TrialConfig, model: nn.Module, batch: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+class _Surroundings:
+    """What a pass in training changes beside gradients: kept, so that a batch can be done again as if never begun."""
+
+    def __init__(self, model: nn.Module, device: torch.device) -> None:
+        self.buffers = list(model.buffers())  # batch norm's running mean and variance
+        self.kept = [buffer.clone() for buffer in self.buffers]
+        on_gpu = device.type == "cuda"  # dropout draws from its device's global generator
+        self.generator = torch.cuda.default_generators[device.index] if on_gpu else torch.default_generator
+
+    def keep(self) -> None:
+        torch._foreach_copy_(self.kept, self.buffers)  # all in one call, at a fifth of the time of one each
+        self.drawn = self.generator.get_state()
+
+    def restore(self) -> None:
+        torch._foreach_copy_(self.buffers, self.kept)
+        self.generator.set_state(self.drawn)
+
+
+def _backpropagated(config: TrialConfig, state: TrainState, batch: Batch, surroundings: _Surroundings) -> Tensor:
+    """Leaves the gradients of the batch's mean loss in the model, and returns the sum of its images' losses.
+
+    Short of memory, it halves `state.micro_batch` and does the same batch again.
+    """
+    surroundings.keep()
+    state.optimizer.zero_grad(set_to_none=True)
+    while True:
+        try:
+            return _accumulated(config, state.model, batch, state.micro_batch)
+        except torch.OutOfMemoryError:
+            size = min(state.micro_batch, len(batch.labels))
+            if size <= SMALLEST_MICRO_BATCH:
+                raise
+        # Not before the except block has ended: until then its traceback holds the tensors of the failed pass.
+        state.optimizer.zero_grad(set_to_none=True)
+        torch.cuda.empty_cache()  # for the other trials on the same GPU too; does nothing where there is none
+        surroundings.restore()
+        state.micro_batch = math.ceil(size / 2)
+
+
+def _accumulated(config: TrialConfig, model: nn.Module, batch: Batch, micro_batch: int) -> Tensor:
+    """`_backpropagated`, in micro-batches of a given size."""
+    total = torch.zeros((), device=batch.images.device)
+    for part in batch.parts(micro_batch):
+        loss = _loss(config, model, part)
+        loss.backward(torch.full_like(loss, len(part.labels) / len(batch.labels)))
+        total += loss.detach() * len(part.labels)
+    return total
+
+
+def _loss(config: TrialConfig, model: nn.Module, batch: Batch) -> Tensor:
+    logits = _forward(config, model, batch.images)
+    loss = F.cross_entropy(logits, batch.labels, label_smoothing=config.label_smoothing)
+    if batch.partners is None:
+        return loss
+    second = F.cross_entropy(logits, batch.partners, label_smoothing=config.label_smoothing)
+    return batch.share * loss + (1 - batch.share) * second
+
+
+def _mixed(config: TrialConfig, images: Tensor, labels: Tensor, generator: torch.Generator) -> Batch:
     mixing = config.mixup + config.cutmix
     if mixing > 0:
         draw, share = torch.rand(2, generator=generator, device=generator.device).tolist()
         if draw < mixing:
-            partner = torch.randperm(len(batch), generator=generator, device=batch.device)
+            partner = torch.randperm(len(images), generator=generator, device=images.device)
             mix = _cutmix if draw >= config.mixup else _mixup
-            batch, share = mix(batch, partner, share, generator)
-            logits = _forward(config, model, batch)
-            first = F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
-            second = F.cross_entropy(logits, labels[partner], label_smoothing=config.label_smoothing)
-            return share * first + (1 - share) * second
-    return F.cross_entropy(_forward(config, model, batch), labels, label_smoothing=config.label_smoothing)
+            images, share = mix(images, partner, share, generator)
+            return Batch(images, labels, labels[partner], share)
+    return Batch(images, labels)
 
 
 def _mixup(batch: Tensor, partner: Tensor, share: float, _: torch.Generator) -> tuple[Tensor, float]:
@@ -153,8 +240,14 @@ def predict_logits(config: TrialConfig, model: nn.Module, images: Tensor) -> np.
     """(N, classes) float32 logits of (N, 3, H, W) pixels, in batches, without augmentation."""
     model.eval()
     size = max(1, min(1024, PREDICT_PIXELS // (images.shape[2] * images.shape[3])))
-    batches = [_forward(config, model, batch) for batch in images.split(size)]
-    return torch.cat(batches).cpu().numpy()
+    while True:
+        try:
+            return torch.cat([_forward(config, model, batch) for batch in images.split(size)]).cpu().numpy()
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+        torch.cuda.empty_cache()  # see `_backpropagated`
+        size = math.ceil(size / 2)
 
 
 def evaluate(logits: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, float]:

@@ -1,43 +1,30 @@
 """A trial between two epochs: in memory, and as one checkpoint file."""
 
 import json
-import math
 import re
 import zlib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from datasets.images import Dataset
 from trainable.config import TrialConfig
-from trainable.files import written_whole
+from trainable.files import check_regular, make_folder, remove, written_whole
+from trainable.metrics import METRICS, EpochMetrics, best_epoch, read_history
 from trainable.models import build
 from trainable.optim import new_optimizer
 
 KEPT_CHECKPOINTS = 2  # the newest, and the one before it should the newest be damaged
 
-METRICS = {"accuracy": "valid_accuracy", "balanced_accuracy": "valid_balanced_accuracy", "loss": "valid_loss"}
-
 
 class CheckpointError(Exception):
-    """A checkpoint file is cut, altered, or of another config; the message names it."""
-
-
-@dataclass(frozen=True)
-class EpochMetrics:
-    epoch: int  # from 1
-    train_loss: float  # mean over the images, with label smoothing and mixing
-    valid_loss: float  # cross entropy
-    valid_accuracy: float  # [0, 1]
-    valid_balanced_accuracy: float  # mean of the classes' accuracies
-    lr: float  # of the epoch's last step
-    seconds: float
+    """A checkpoint file is cut, altered, or of another trial; the message names it."""
 
 
 @dataclass
@@ -46,6 +33,7 @@ class TrainState:
 
     Attributes:
       metric: `accuracy`, `balanced_accuracy` (larger is better) or `loss` (smaller is).
+      micro_batch: images a forward pass, from now on.
       valid_classes: an (N,) uint8 array an epoch, the predicted class of each validation image.
       best_epoch: the first of the epochs with the best metric; 0 before the first.
       best_weights, best_logits: the model and its (N, classes) float32 logits at that epoch.
@@ -54,6 +42,7 @@ class TrainState:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     metric: str
+    micro_batch: int
     history: list[EpochMetrics] = field(default_factory=list)
     valid_classes: list[np.ndarray] = field(default_factory=list)
     best_epoch: int = 0
@@ -68,15 +57,42 @@ class TrainState:
         """Keeps an epoch, and its weights if it is the best so far."""
         self.history.append(metrics)
         self.valid_classes.append(logits.argmax(axis=1).astype(np.uint8))
-        if best_epoch([getattr(m, METRICS[self.metric]) for m in self.history], self.metric) == metrics.epoch:
+        if _best_epoch(self.history, self.metric) == metrics.epoch:
             self.best_epoch, self.best_logits = metrics.epoch, logits
             self.best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
 
 
-def best_epoch(values: list[float], metric: str) -> int:
-    """The first epoch, from 1, with the best value."""
-    pick = min if metric == "loss" else max
-    return 1 + values.index(pick(values))
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `save` wrote, whole: its parts fit each other.
+
+    Attributes:
+      config: `TrialConfig.to_dict()` of the trial.
+      history: one epoch at least.
+      model, best: the weights now and at the best epoch.
+      optimizer: by the index of the parameter and the optimizer's own name, `0.momentum_buffer`.
+      valid_classes: (epochs, N) uint8.
+      valid_logits: (N, classes) float32, at the best epoch.
+
+    The tensors are mapped from the file: what is to outlive it must be copied.
+    """
+
+    config: dict[str, Any]
+    metric: str
+    history: list[EpochMetrics]
+    model: dict[str, Tensor]
+    best: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    valid_classes: np.ndarray
+    valid_logits: np.ndarray
+
+    @property
+    def best_epoch(self) -> int:
+        return _best_epoch(self.history, self.metric)
+
+
+def _best_epoch(history: list[EpochMetrics], metric: str) -> int:
+    return best_epoch([getattr(metrics, METRICS[metric]) for metrics in history], metric)
 
 
 def new_state(config: TrialConfig, data: Dataset, metric: str = "accuracy", device: str = "cpu") -> TrainState:
@@ -84,7 +100,7 @@ def new_state(config: TrialConfig, data: Dataset, metric: str = "accuracy", devi
     torch.manual_seed(config.seed)
     height, width = data.train.images.shape[1:3]
     model = build(config, len(data.classes), (height, width)).to(device)
-    return TrainState(model, new_optimizer(config, model), metric)
+    return TrainState(model, new_optimizer(config, model), metric, config.batch_size)
 
 
 def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
@@ -105,16 +121,15 @@ def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
     metadata = {
         "config": json.dumps(config.to_dict()),
         "metric": state.metric,
-        "best_epoch": str(state.best_epoch),
         "history": json.dumps([asdict(metrics) for metrics in state.history]),
-        "crc32": str(_crc32(tensors)),
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    metadata["crc32"] = checksum(metadata, tensors)
+    make_folder(folder)
     path = folder / f"checkpoint-{state.epochs_done:04d}.safetensors"
     with written_whole(path) as partial:
         save_file(tensors, partial, metadata)
     for older in checkpoints(folder)[KEPT_CHECKPOINTS:]:
-        older.unlink(missing_ok=True)
+        remove(older)
     return path
 
 
@@ -122,45 +137,73 @@ def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: st
     """The state that `save` wrote.
 
     Raises:
-      CheckpointError: the file is damaged, or was written by another config.
+      CheckpointError: the file is damaged, or is of another config or other data.
     """
-    metadata, tensors = read_checkpoint(path)
-    if json.loads(metadata["config"]) != config.to_dict() or metadata["metric"] != metric:
-        raise CheckpointError(f"{path}: written by another config: {metadata['config']}")
-    state = new_state(config, data, metric, device)
-    model_state, best = _under("model.", tensors), _under("best.", tensors)
-    state.model.load_state_dict(model_state)
+    checkpoint = read_checkpoint(path)
+    if checkpoint.config != config.to_dict() or checkpoint.metric != metric:
+        raise CheckpointError(f"{path}: written by another config: {checkpoint.config}")
+    state = new_state(config.from_scratch(), data, metric, device)  # its weights are the file's
+    expected = _shapes(state.model.state_dict())
+    if _shapes(checkpoint.model) != expected or _shapes(checkpoint.best) != expected:
+        raise CheckpointError(f"{path}: holds other weights than its config has")
+    if checkpoint.valid_logits.shape != (len(data.valid.images), len(data.classes)):
+        raise CheckpointError(f"{path}: holds predictions of other images or classes")
+    state.model.load_state_dict(checkpoint.model)
     parameters = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
-    for name, tensor in _under("optimizer.", tensors).items():
+    by_index = {str(index): parameter for index, parameter in enumerate(parameters)}
+    for name, tensor in checkpoint.optimizer.items():
         index, _, key = name.partition(".")
-        parameter = parameters[int(index)]
+        parameter = by_index.get(index)
+        if parameter is None or tensor.shape not in (parameter.shape, ()):
+            raise CheckpointError(f"{path}: holds optimizer.{name}, which is of no parameter of its config")
         # Like its parameter in layout and device, as the optimizer itself would have made it.
-        value = torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
+        value = torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor.clone()
         state.optimizer.state[parameter][key] = value
-    state.history = [EpochMetrics(**metrics) for metrics in json.loads(metadata["history"])]
-    state.valid_classes = list(tensors["valid_classes"].numpy())
-    state.best_epoch = int(metadata["best_epoch"])
-    state.best_weights = {name: tensor.to(device) for name, tensor in best.items()}
-    state.best_logits = tensors["valid_logits"].numpy()
+    state.history = checkpoint.history
+    state.micro_batch = checkpoint.history[-1].micro_batch
+    state.valid_classes = list(checkpoint.valid_classes)
+    state.best_epoch = checkpoint.best_epoch
+    state.best_weights = {name: tensor.to(device, copy=True) for name, tensor in checkpoint.best.items()}
+    state.best_logits = checkpoint.valid_logits
     return state
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Metadata and tensors of a checkpoint, checked against its checksum.
-
-    Raises:
-      CheckpointError: the file cannot be read, or its checksum differs.
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Raises:
+    CheckpointError: the file cannot be read, or is not, to the bit, what `save` wrote.
     """
     try:
+        check_regular(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: cannot be read: {error}") from error
-    missing = {"config", "metric", "best_epoch", "history", "crc32"} - set(metadata)
-    if missing or metadata["crc32"] != str(_crc32(tensors)):
-        raise CheckpointError(f"{path}: damaged: the checksum differs")
-    return metadata, tensors
+        return _checkpoint(metadata, tensors)
+    except MemoryError:
+        raise
+    except Exception as error:  # parsers have more ways than can be listed to say that a file is none of theirs
+        raise CheckpointError(f"{path}: damaged, or no checkpoint: {error}") from error
+
+
+def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpoint:
+    """Raises, among others, ValueError: the parts are not whole, or do not fit each other."""
+    if metadata.pop("crc32", "") != checksum(metadata, tensors):
+        raise ValueError("the checksum differs")
+    history = read_history(json.loads(metadata["history"]))
+    classes, logits = tensors["valid_classes"].numpy(), tensors["valid_logits"].numpy()
+    if not history or metadata["metric"] not in METRICS:
+        raise ValueError("it has no epoch, or no known metric")
+    if (classes.dtype, logits.dtype) != (np.uint8, np.float32) or classes.shape != (len(history), len(logits)):
+        raise ValueError("its predictions are not those of its epochs")
+    return Checkpoint(
+        config=json.loads(metadata["config"]),
+        metric=metadata["metric"],
+        history=history,
+        model=_under("model.", tensors),
+        best=_under("best.", tensors),
+        optimizer=_under("optimizer.", tensors),
+        valid_classes=classes.copy(),
+        valid_logits=logits.copy(),
+    )
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -169,17 +212,18 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.stem.split("-")[1]), reverse=True)
 
 
-def is_finite(metrics: EpochMetrics) -> bool:
-    return all(math.isfinite(getattr(metrics, f.name)) for f in fields(metrics))
-
-
-def _under(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _crc32(tensors: dict[str, Tensor]) -> int:
-    crc = 0
-    for name in sorted(tensors):
-        crc = zlib.crc32(name.encode(), crc)
-        crc = zlib.crc32(tensors[name].numpy().tobytes(), crc)
-    return crc
+def _shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def checksum(metadata: dict[str, str], tensors: dict[str, Tensor]) -> str:
+    """Of all that a file holds but this."""
+    crc = zlib.crc32(json.dumps(metadata, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        crc = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), crc)
+        crc = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, crc)
+    return str(crc)

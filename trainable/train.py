@@ -55,10 +55,12 @@ def _train(config: TrialConfig, data: "Dataset", metric: str) -> None:
     state = new_state(config, data.for_training(), metric, device)
     for metrics in train(config, data, state):
         best = " best" if state.best_epoch == metrics.epoch else ""
+        short = metrics.micro_batch < config.batch_size
+        parts = f"  micro-batches of {metrics.micro_batch}, for lack of GPU memory" if short else ""
         print(
             f"epoch {metrics.epoch}/{config.epochs}  train loss {metrics.train_loss:.4f}  "
             f"valid loss {metrics.valid_loss:.4f}  valid accuracy {metrics.valid_accuracy:.4f}  "
-            f"{metrics.seconds:.1f} s{best}",
+            f"{metrics.seconds:.1f} s{best}{parts}",
             flush=True,
         )
 

@@ -1,8 +1,8 @@
 """ResNet-18 and every other classifier of `torchvision.models`, from scratch or from ImageNet weights at hand."""
 
+import hashlib
 from pathlib import Path
 
-import torch
 import torchvision
 from torch import nn
 
@@ -21,8 +21,11 @@ def build(config: TrialConfig, classes: int) -> nn.Module:
         )
     net = torchvision.models.get_model(config.arch, weights=None)
     if config.pretrained:
-        # The only torch.load of the project: torchvision serves its weights in no other format.
-        net.load_state_dict(torch.load(imagenet_file(config.arch), map_location="cpu", weights_only=True))
+        # torchvision serves its weights as pickles only: its own reader takes them, and nothing in them but tensors.
+        folder = str(imagenet_file(config.arch).parent)
+        weights = torchvision.models.get_model_weights(config.arch).DEFAULT
+        options = {"model_dir": folder, "map_location": "cpu", "check_hash": True, "weights_only": True}
+        net.load_state_dict(weights.get_state_dict(**options))
     _replace_last_layer(net, classes)
     if config.small_stem:
         net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
@@ -31,13 +34,23 @@ def build(config: TrialConfig, classes: int) -> nn.Module:
 
 
 def imagenet_file(arch: str) -> Path:
-    """Raises:
-    ConfigError: the file is not on this machine; says from where it comes and where it belongs.
+    """The weights that torchvision serves for `arch`, on this machine and unaltered.
+
+    Raises:
+      ConfigError: the file is not there, or is another one; says from where it comes and where it belongs.
     """
     url = torchvision.models.get_model_weights(arch).DEFAULT.url
     path = weights_folder() / Path(url).name
     if not path.exists():
         raise ConfigError(f"pretrained=True for arch={arch} needs the file {path}; get it from {url} and put it there")
+    # torch.hub checks a file as it downloads it, never one that is there already.
+    expected = path.stem.rpartition("-")[2]
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()[: len(expected)]
+    if found != expected:
+        raise ConfigError(
+            f"{path} is damaged: its sha256 must begin with {expected}, got {found}; get it again from {url}"
+        )
     return path
 
 

@@ -1,0 +1,94 @@
+"""What a data set is made of: one hash that says whether it changed, and a table that says what did."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from datasets.manifest import shown
+
+if TYPE_CHECKING:
+    from datasets.images import Dataset, Split
+
+HEADER = ["split", "id", "label", "sha256"]
+SPLITS = ("train", "validation", "test")
+DIGITS = 16  # of each sha256 in the table: enough to tell files apart, and half a megabyte for 12,000 images
+
+Rows = dict[str, dict[str, tuple[str, str]]]  # label and digest by split and id, in order
+
+
+def fingerprint(data: "Dataset", image_size: int | None) -> str:
+    """sha256 over each (split, id, label, sha256 of the file), in order, and the side that images are resized to."""
+    digest = hashlib.sha256(json.dumps(["image_size", image_size]).encode())
+    for name, split in data.splits.items():
+        for image, label, file in _images(split, data.classes):
+            digest.update(json.dumps([name, image, label, file]).encode())
+    return digest.hexdigest()
+
+
+def data_table(data: "Dataset") -> bytes:
+    """A CSV with a row an image, `split,id,label,sha256`: the label as it was written, the hash cut short."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER)
+    for name, split in data.splits.items():
+        writer.writerows((name, image, label, file[:DIGITS]) for image, label, file in _images(split, data.classes))
+    return text.getvalue().encode()
+
+
+def differences(before: bytes, data: "Dataset") -> list[str]:
+    """What is not as it was, a sentence each; empty where all is.
+
+    Args:
+      before: an earlier `data_table`.
+    """
+    try:
+        old, new = parsed_table(before), parsed_table(data_table(data))
+    except (ValueError, csv.Error):
+        return ["the table of the images as they were is damaged: they cannot be compared one by one"]
+    return [sentence for name in SPLITS for sentence in _split_differences(name, old.get(name), new.get(name))]
+
+
+def _images(split: "Split", classes: tuple[str, ...]) -> Iterator[tuple[str, str | None, str]]:
+    labels = [None] * len(split.ids) if split.labels is None else [classes[label] for label in split.labels]
+    return zip(split.ids, labels, split.digests, strict=True)
+
+
+def parsed_table(table: bytes) -> Rows:
+    """Raises:
+    ValueError, csv.Error: it is no whole table.
+    """
+    header, *rows = csv.reader(io.StringIO(table.decode(), newline=""), strict=True)
+    if header != HEADER or not rows:
+        raise ValueError
+    parsed: Rows = {}
+    for split, name, label, digest in rows:
+        if split not in SPLITS or len(digest) != DIGITS:
+            raise ValueError
+        parsed.setdefault(split, {})[name] = label, digest
+    return parsed
+
+
+def _split_differences(
+    name: str, old: dict[str, tuple[str, str]] | None, new: dict[str, tuple[str, str]] | None
+) -> Iterator[str]:
+    if old is None or new is None:
+        if present := old or new:
+            yield f"the {name} split is {'gone' if new is None else 'new'}: {len(present):,} images"
+        return
+    for image in old:
+        if image not in new:
+            yield f"{name}: {shown(image)} is gone"
+    for image, (label, digest) in new.items():
+        if image not in old:
+            yield f"{name}: {shown(image)} is new"
+            continue
+        label_before, digest_before = old[image]
+        if label != label_before:
+            yield f"{name}: {shown(image)} has another label: was {shown(label_before)}, now {shown(label)}"
+        if digest != digest_before:
+            yield f"{name}: {shown(image)} has other pixels"
+    if [image for image in old if image in new] != [image for image in new if image in old]:
+        yield f"the order of {name} differs"

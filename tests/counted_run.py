@@ -1,0 +1,36 @@
+"""The same as `python -m search.run`, with a line in a log for each epoch that a worker trains.
+
+    python -m tests.counted_run LOG --data PATH ...
+
+A line: the seed of the trial's config, the epoch, its seconds, the worker's process.
+"""
+
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+from search import executor
+from search.cluster import prepare
+from search.run import main
+from trainable import loop
+from trainable.ray_trial import RayTrial
+
+
+def counted(log: Path) -> type[RayTrial]:
+    def train(config, data, state):
+        for metrics in loop.train(config, data, state):
+            with open(log, "a") as file:
+                file.write(f"{config.seed} {metrics.epoch} {metrics.seconds} {os.getpid()}\n")
+            yield metrics
+
+    class Counted(RayTrial):
+        training = staticmethod(train)
+
+    return Counted
+
+
+if __name__ == "__main__":
+    prepare()
+    executor.execute = partial(executor.execute, trainable=counted(Path(sys.argv.pop(1)).resolve()))
+    main()

@@ -1,0 +1,202 @@
+"""One try of a trial on a worker: where it starts, how it fails, and how it ends when it hangs."""
+
+import errno
+import multiprocessing
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.trials import fake_train, in_memory
+from trainable import attempt as attempt_module
+from trainable import loop
+from trainable.attempt import Attempt, Order, hung_after, hung_stacks
+from trainable.config import TrialConfig
+from trainable.loop import Diverged
+from trainable.metrics import EpochMetrics
+from trainable.state import checkpoints, new_state, save
+
+DATA = in_memory(train=26)
+CONFIG = TrialConfig(arch="mlp", width=0.1, epochs=4, lr=0.01, batch_size=8)
+
+
+def first_report(folder, train, attempt=1, config=CONFIG):
+    return Attempt(Order(0, attempt, config, folder, "accuracy"), DATA, train=train).next_report()
+
+
+def test_an_attempt_goes_on_from_the_checkpoint_before_a_damaged_one(tmp_path):
+    state = new_state(CONFIG, DATA)
+    for _ in loop.train(CONFIG, DATA, state):
+        save(state, CONFIG, tmp_path / "attempt-1")
+    newest = checkpoints(tmp_path / "attempt-1")[0]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    started_at = []
+
+    def spying_train(config, data, state):
+        started_at.append(state.epochs_done)
+        return loop.train(config, data, state)
+
+    report = first_report(tmp_path, spying_train, attempt=2)
+
+    assert started_at == [3]
+    assert report["done"]
+    assert [epoch["epoch"] for epoch in report["history"]] == [1, 2, 3, 4]
+
+
+def numpy_allocates():
+    np.empty(2**50)
+
+
+def torch_allocates():
+    torch.empty(2**50)
+
+
+def raising(error):
+    def fail():
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("fail", "reason", "message"),
+    [
+        (raising(Diverged("epoch 1")), "diverged", "epoch 1"),
+        (raising(torch.OutOfMemoryError("CUDA: 2 GiB")), "out of memory", "CUDA: 2 GiB"),
+        (raising(MemoryError()), "host memory", "no memory (peak of this process: "),
+        (numpy_allocates, "host memory", "Unable to allocate 8.00 PiB"),
+        (torch_allocates, "host memory", "you tried to allocate 4503599627370496 bytes"),
+        (raising(OSError(errno.ENOMEM, "Cannot allocate memory")), "host memory", "Cannot allocate memory"),
+        (raising(OSError(errno.ENOSPC, "No space left")), "storage", "No space left"),
+        (raising(RuntimeError("bug")), "error", "RuntimeError: bug"),
+    ],
+)
+def test_a_failure_is_a_report_with_its_reason(tmp_path, fail, reason, message):
+    def failing(config, data, state):
+        fail()
+        yield
+
+    report = first_report(tmp_path, failing)
+
+    assert report["done"]
+    assert report["failure"]["reason"] == reason
+    assert message in report["failure"]["message"]
+    assert ("MiB" in report["failure"]["message"]) == (reason == "host memory")
+    assert ("raise error" in report["failure"].get("log", "")) == (reason == "error")
+    assert (tmp_path / "attempt-1" / "result.json").exists() == (reason != "storage")
+
+
+def test_memory_too_short_for_any_micro_batch_fails_the_trial_and_keeps_its_epochs(tmp_path):
+    def short_of_memory_in_epoch_2(config, data, state):
+        yield next(loop.train(config, data, state))
+        state.model.register_forward_pre_hook(refuse)
+        yield from loop.train(config, data, state)
+
+    def refuse(model, inputs):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    attempt = Attempt(Order(0, 1, CONFIG, tmp_path, "accuracy"), DATA, train=short_of_memory_in_epoch_2)
+    attempt.next_report()  # to the rung after epoch 1
+    report = attempt.next_report()
+
+    assert report["failure"] == {"reason": "out of memory", "message": "CUDA out of memory"}
+    assert [epoch["micro_batch"] for epoch in report["history"]] == [8]
+
+
+def epochs_of(*seconds):
+    return [EpochMetrics(epoch, 1.0, 1.0, 0.5, 0.5, 0.1, each, 8) for epoch, each in enumerate(seconds, start=1)]
+
+
+@pytest.mark.parametrize(
+    ("history", "train_pixels", "limit"),
+    [
+        ([], 0, 3600.0),
+        ([], 8000 * 16 * 16, 3600 + 40.96),
+        ([], 1_000_000 * 224 * 224, 3600 + 1_003_520),
+        (epochs_of(0.1), 8000 * 16 * 16, 120.0),
+        (epochs_of(6.0), 0, 120.0),
+        (epochs_of(7.0, 30.0, 8.0), 0, 600.0),
+    ],
+)
+def test_an_epoch_is_hung_after_twenty_of_the_longest_before_it(history, train_pixels, limit):
+    assert hung_after(history, train_pixels) == pytest.approx(limit)
+
+
+@pytest.fixture
+def short_limits(monkeypatch):
+    for name in ("HUNG_SECONDS", "HUNG_FIRST_SECONDS"):
+        monkeypatch.setattr(attempt_module, name, 0.4)
+
+
+def exit_code_of(folder, train):
+    """Carries an order out in a process of its own, from the first report to the last."""
+
+    def work():
+        attempt = Attempt(Order(0, 1, CONFIG, folder, "accuracy"), DATA, train=train)
+        while not attempt.next_report()["done"]:
+            pass
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join(timeout=30)
+    process.kill()
+    return process.exitcode
+
+
+def test_a_hung_epoch_ends_the_process_and_leaves_its_stacks(tmp_path, short_limits):
+    def hangs_in_epoch_2(config, data, state):
+        yield next(fake_train(config, data, state))
+        time.sleep(1000)
+
+    assert exit_code_of(tmp_path, hangs_in_epoch_2) == 1
+
+    stacks = hung_stacks(tmp_path, 1)
+    assert stacks.startswith("Timeout (0:00:00.400000)!")
+    assert "in hangs_in_epoch_2" in stacks
+    assert not (tmp_path / "attempt-1" / "result.json").exists()
+
+
+def test_neither_a_slow_trial_nor_a_slow_disk_is_hung(tmp_path, short_limits, monkeypatch):
+    def slow_train(config, data, state):
+        for metrics in fake_train(config, data, state):
+            time.sleep(0.12)  # four make more than the limit, which is an epoch's
+            yield replace(metrics, seconds=0.001)
+
+    def slow_save(state, config, folder):
+        time.sleep(0.5 if state.epochs_done == 1 else 0)
+        return save(state, config, folder)
+
+    monkeypatch.setattr(attempt_module, "save", slow_save)
+
+    assert exit_code_of(tmp_path, slow_train) == 0
+    assert hung_stacks(tmp_path, 1) == ""
+
+
+def test_the_timer_and_its_file_are_gone_when_a_report_is_made(tmp_path, monkeypatch):
+    armed, files = [], []
+
+    def arm(limit, file, exit):
+        armed.append(limit)
+        files.append(file)
+
+    timer = SimpleNamespace(dump_traceback_later=arm, cancel_dump_traceback_later=armed.clear)
+    monkeypatch.setattr(attempt_module, "faulthandler", timer)
+
+    def failing_train(config, data, state):
+        assert armed
+        assert not files[-1].closed
+        yield next(fake_train(config, data, state))
+        raise ValueError
+
+    first_report(tmp_path, failing_train)
+
+    assert files
+    assert not armed
+    assert all(file.closed for file in files)
+
+
+def test_an_attempt_that_never_began_has_no_stacks(tmp_path):
+    assert hung_stacks(tmp_path, 3) == ""
