@@ -1,12 +1,13 @@
 # make sweep   sets everything up, then searches: make sweep ARGS="--trials 8 --data PATH"
 # make test    sets everything up, then lint, types and tests
+# make reliability   kills, damages and misuses sweeps by the thousand, and writes RELIABILITY.md
 # make lock    pins requirements*.txt again
 
 PYTHON ?= python3
 PACKAGES := datasets trainable analysis search
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: sweep test lock
+.PHONY: sweep test reliability lock
 
 sweep: .venv/installed
 	.venv/bin/python -m search.run --trials 50 $(ARGS)
@@ -16,6 +17,9 @@ test: .venv/installed-test
 	.venv/bin/ruff format --check --quiet .
 	.venv/bin/mypy $(PACKAGES)
 	.venv/bin/python -m pytest $(ARGS)
+
+reliability: .venv/installed-test
+	.venv/bin/python -m benchmarks.reliability
 
 lock: .venv/installed-test
 	$(LOCK) requirements.txt --output-file requirements.lock

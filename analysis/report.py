@@ -16,9 +16,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from analysis import contents
 from analysis.figures import draw
-from analysis.journal import JournalError
 from analysis.record import Record, SweepError
-from trainable.files import written_whole
+from trainable.files import DamagedError, make_folder, written_whole
 
 MOST_FAILURES = 10  # shown of one reason
 MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~$])")
@@ -29,7 +28,7 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~$])")
 def main(sweep: Path) -> None:
     try:
         print(write_report(Record(sweep)))
-    except (SweepError, JournalError) as error:
+    except (SweepError, DamagedError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
     except OSError as error:
@@ -41,7 +40,7 @@ def write_report(record: Record) -> Path:
     """Writes the figures and the report; returns the path of `report.html`."""
     figures = draw(record)
     folder = record.folder / "figures"
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     for name, png in figures.items():
         with written_whole(folder / name) as partial:
             partial.write_bytes(png)

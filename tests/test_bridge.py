@@ -1,25 +1,21 @@
 """The state machine of a sweep, with a fake executor and real files."""
 
 import json
-import os
 
 import pytest
 from optuna.trial import TrialState
 
 from analysis.record import Record, trial_folder
 from search import trial_files
+from search.bridge import trial_seed
 from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
-from trainable.attempt import Attempt
+from trainable.attempt import Attempt, attempt_folder
 from trainable.config import rungs
 from trainable.loop import Diverged
 from trainable.state import checkpoints
 
 DATA = in_memory()
 TRIALS = 12
-
-
-class Killed(BaseException):
-    """The driver is gone: no `except Exception` sees it."""
 
 
 @pytest.fixture
@@ -50,29 +46,6 @@ def test_a_value_is_the_best_so_far_and_its_epoch_the_first_with_it(tmp_path):
             assert trial.value == max(values)
             assert trial.best_epoch == 1 + values.index(max(values))
             assert trial.epochs == trial.config["epochs"] == len(trial.valid_classes)
-
-
-@pytest.mark.parametrize("after", range(5, 340, 27))
-def test_a_driver_killed_at_a_durable_write_ends_like_one_that_was_not(tmp_path, undisturbed, monkeypatch, after):
-    count, real = 0, os.fsync
-
-    def fsync_then_die(descriptor):
-        nonlocal count
-        count += 1
-        if count == after:
-            raise Killed
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", fsync_then_die)
-    try:
-        bridge, _ = open_bridge(tmp_path / "killed", TRIALS)
-        execute(bridge, DATA)
-    except Killed:
-        count = -(10**9)
-    bridge, _ = open_bridge(tmp_path / "killed", TRIALS)
-    execute(bridge, DATA)
-
-    assert outcome(tmp_path / "killed") == undisturbed
 
 
 def test_several_epochs_in_one_report_prune_as_one_at_a_time_would(tmp_path, monkeypatch):
@@ -149,6 +122,76 @@ def test_a_report_of_an_older_attempt_is_ignored(tmp_path):
     assert bridge.report(0, report) is True
     assert Record(tmp_path).trials[0].state == "RUNNING"
     assert bridge.running == {0: 2}
+
+
+def test_a_trial_that_runs_out_of_host_memory_is_tried_once_more_with_nothing_beside_it(tmp_path):
+    failed = []
+
+    def short_of_memory_once(config, data, state):
+        if config.seed == trial_seed(7, 1) and not failed:
+            failed.append(1)
+            raise MemoryError
+        yield from fake_train(config, data, state)
+
+    bridge, watcher = open_bridge(tmp_path, 6, pruner="none")
+    beside = []
+    started = watcher.started
+    watcher.started = lambda order: (
+        beside.append((order.number, order.attempt, len(bridge.running) - 1)),
+        started(order),
+    )
+    execute(bridge, DATA, workers=3, train=short_of_memory_once)
+
+    trial = Record(tmp_path).trials[1]
+    assert (trial.state, trial.attempts) == ("COMPLETE", 2)
+    assert (1, 2, 0) in beside
+    assert max(count for _, _, count in beside) == 2
+    assert "out of memory in attempt 1, tried once more alone" in watcher.messages[0]
+
+
+def test_a_trial_that_is_too_large_alone_as_well_is_a_fail_that_the_sampler_learns(tmp_path):
+    def too_large(config, data, state):
+        raise MemoryError
+        yield
+
+    bridge, watcher = open_bridge(tmp_path, 1)
+    execute(bridge, DATA, train=too_large)
+
+    trial = Record(tmp_path).trials[0]
+    assert (trial.state, trial.reason) == ("FAIL", "out of memory")
+    assert "alone on its node as well" in trial.message
+    assert "peak of this process" in trial.message
+    assert watcher.ordered == [(0, 1), (0, 2)]
+    assert bridge.ledger.trial(0).constraints == {"trainable": 1.0}
+
+
+def test_a_trial_that_makes_no_progress_is_a_fail_with_where_it_stood(tmp_path):
+    bridge, watcher = open_bridge(tmp_path, 1, attempts=2)
+    for _ in range(2):
+        order = bridge.next_order()
+        attempt_folder(order.folder, order.attempt).mkdir()
+        (attempt_folder(order.folder, order.attempt) / "hung.txt").write_text('File "loader.py", line 7 in wait')
+        bridge.lost(0, order.attempt, "the worker died")
+
+    trial = Record(tmp_path).trials[0]
+    assert (trial.state, trial.reason) == ("FAIL", "no progress")
+    assert "loader.py" in (trial.folder / "log.txt").read_text()
+    assert "no progress in attempt 1" in watcher.messages[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"attempt": 1}', b"[" * 100_000, b"\x80\x04."])
+def test_a_damaged_result_is_none_and_the_trial_goes_on_from_its_checkpoint(tmp_path, content):
+    bridge, _ = open_bridge(tmp_path, 1, pruner="none")
+    attempt = Attempt(bridge.next_order(), DATA, train=fake_train)
+    while not attempt.next_report()["done"]:
+        pass
+    (attempt.folder / "result.json").write_bytes(content)
+
+    bridge, watcher = open_bridge(tmp_path, 1, pruner="none")
+    execute(bridge, DATA)
+
+    assert Record(tmp_path).trials[0].state == "COMPLETE"
+    assert watcher.ordered == [(0, 2)]
 
 
 def test_a_trial_without_attempts_left_is_a_fail_and_the_others_go_on(tmp_path):

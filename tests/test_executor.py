@@ -2,12 +2,15 @@
 
 import os
 import signal
+import threading
+from types import SimpleNamespace
 
 import pytest
 
 from analysis.record import Record
-from search.executor import execute
+from search.executor import BridgeScheduler, execute
 from tests.trials import fake_train, in_memory, open_bridge
+from trainable import attempt
 from trainable.ray_trial import RayTrial
 
 pytestmark = pytest.mark.ray
@@ -81,3 +84,48 @@ def test_an_error_of_the_ledger_is_not_swallowed_by_tune(ray_session, tmp_path, 
 
     with pytest.raises(OSError, match="No space left"):
         execute(bridge, DATA, {"cpu": 1}, 1)
+
+
+def test_a_hung_trial_is_ended_and_goes_on_from_its_checkpoint(ray_session, tmp_path):
+    hung = tmp_path / "hung"
+
+    class HungOnce(RayTrial):
+        def setup(self, config, dataset):
+            attempt.HUNG_SECONDS = 0.5  # in the worker
+            super().setup(config, dataset)
+
+        @staticmethod
+        def training(config, data, state):
+            for metrics in fake_train(config, data, state):
+                if metrics.epoch == 2 and not hung.exists():
+                    hung.touch()
+                    threading.Event().wait()
+                yield metrics
+
+    bridge, watcher = open_bridge(tmp_path / "sweep", 1, function=two_epochs_space, pruner="none")
+    execute(bridge, DATA, {"cpu": 1}, 1, HungOnce)
+
+    trial = Record(tmp_path / "sweep").trials[0]
+    assert (trial.state, trial.attempts) == ("COMPLETE", 2)
+    assert "no progress in attempt 1" in watcher.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        ("Failure # 1\nThe actor died unexpectedly\nbefore finishing", "The actor died unexpectedly before finishing"),
+        ("Failure # 1\nTask was killed due to the node running low on memory.", "out of memory"),
+    ],
+    ids=["lost", "out of memory"],
+)
+def test_what_ended_a_worker_is_told_to_the_bridge(tmp_path, cause, said):
+    bridge, _ = open_bridge(tmp_path / "sweep", 1, attempts=1)
+    trial = SimpleNamespace(config={"order": bridge.next_order().to_dict()}, error_file=tmp_path / "error.txt")
+    trial.error_file.write_text(cause)
+
+    BridgeScheduler(bridge).on_trial_error(None, trial)
+
+    if said == "out of memory":
+        assert bridge.ledger.trial(0).user_attrs["out_of_memory_in"] == 1
+    else:
+        assert said in Record(tmp_path / "sweep").trials[0].message

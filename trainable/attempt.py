@@ -119,14 +119,20 @@ class Attempt:
             self._train_to_next_report(self.state)
         except Exception as error:
             failure = _failure(error)
+        report = self._report(failure)
+        if report["done"] and (failure is None or failure["reason"] != "storage"):
+            try:
+                make_folder(self.folder)
+                with written_whole(self.folder / "result.json") as partial:
+                    partial.write_text(json.dumps(report))
+            except OSError as error:
+                return self._report(_failure(error))
+        return report
+
+    def _report(self, failure: dict[str, str] | None) -> dict[str, Any]:
         history = [asdict(metrics) for metrics in self.state.history] if self.state else []
         done = failure is not None or len(history) >= self.order.config.epochs
-        report = {"attempt": self.order.attempt, "history": history, "failure": failure, "done": done}
-        if done and (failure is None or failure["reason"] != "storage"):
-            make_folder(self.folder)
-            with written_whole(self.folder / "result.json") as partial:
-                partial.write_text(json.dumps(report))
-        return report
+        return {"attempt": self.order.attempt, "history": history, "failure": failure, "done": done}
 
     def _starting_state(self) -> TrainState:
         for path in newest_checkpoints(self.order.folder, self.order.attempt):

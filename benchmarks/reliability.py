@@ -1,0 +1,239 @@
+"""Measure what a sweep survives, and write RELIABILITY.md.
+
+    make reliability        # about 40 minutes on 2 cores; nothing else should run
+
+The same functions as the tests', with all the kill points, kills and damages that these
+take a part of. Ends with 1 where a figure is not as it must be.
+"""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from datasets.demo import write_demo
+from search.settings import code_commit, current_versions
+from tests import damage, postgres
+from tests.drivers import kill_randomly, race
+from tests.kill_points import IN_DATABASE, SCHEDULES, Tally, kill_everywhere
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "RELIABILITY.md"
+KILLS, TRIALS_PER_KILL, RACES, MUTATIONS = 50, 10, 20, 2000
+# A trial of all its epochs takes about 10 s here, as a small real one does.
+KILLED_SWEEP = ("--max-epochs", 27, "--fix", "epochs=27", "--fix", "arch=cnn", "--no-baselines")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the page.
+
+    Attributes:
+      must: what the figure has to be, in words.
+      holds: whether it is.
+    """
+
+    what: str
+    must: str
+    found: str
+    seconds: float
+    holds: bool
+
+
+def kill_points(folder: Path) -> list[Row]:
+    """Before, in and after each durable write."""
+    rows = []
+    tallies = {schedule.name: kill_everywhere(schedule, folder) for schedule in SCHEDULES}
+    points, seconds = sum(t.points for t in tallies.values()), sum(t.seconds for t in tallies.values())
+    for name, tally in tallies.items():
+        rows.append(_kill_row(f"journal, schedule `{name}`", tally))
+    rows.append(Row("journal, all schedules", "1,000 or more points", f"{points:,} points", seconds, points >= 1000))
+    full = kill_everywhere(SCHEDULES[0], folder, full_disk=True)
+    rows.append(_kill_row("journal, no space left on the disk instead of a kill", full))
+    if postgres.programs() is not None:
+        os.environ["PGPASSWORD"] = postgres.PASSWORD
+        with postgres.running() as server:
+            tally = kill_everywhere(replace(IN_DATABASE, ledger=server.url), folder)
+        rows.append(_kill_row("PostgreSQL, before, in and after each transaction", tally))
+    return rows
+
+
+def _kill_row(what: str, tally: Tally) -> Row:
+    steps = ", ".join(f"{count} {step}" for step, count in sorted(tally.steps.items()))
+    bad = f"{tally.lost} lost, {tally.twice} trained twice, {tally.differing} other results"
+    found = f"{tally.points} points ({steps}): {bad}; {tally.repeated_epochs} epochs repeated"
+    must = "0 lost, 0 trained twice, leaderboard and CSV byte-identical"
+    _tell(tally.problems)
+    return Row(what, must, found, tally.seconds, not tally.problems and not tally.lost + tally.twice + tally.differing)
+
+
+def real_kills(folder: Path) -> list[Row]:
+    """Drivers on real Ray."""
+    data = folder / "demo"
+    data.mkdir()
+    write_demo(data)
+    sweep = folder / "killed"
+    kills = kill_randomly(sweep, KILLS, TRIALS_PER_KILL, 0, "--data", data, *KILLED_SWEEP)
+    _tell(kills.problems)
+    most = 1 + kills.longest_epoch_seconds  # s; epochs are gathered into one report for a second
+    found = (
+        f"{kills.kills} kills ({kills.before_the_first_trial} before anything was trained), {kills.trials} trials: "
+        f"{kills.lost} lost, {kills.twice} ended ones trained again"
+    )
+    repeated = (
+        f"at most {kills.most_repeated_seconds:.2f} s of a running trial and kill, {kills.running} were running "
+        f"(an epoch takes up to {kills.longest_epoch_seconds:.2f} s)"
+    )
+    waste = f"{kills.repeated} of {kills.epochs} epochs, {100 * kills.waste:.1f} % of the time in training"
+    rows = [
+        Row(
+            "SIGKILL of the driver at random moments",
+            "0 lost, 0 duplicated",
+            found,
+            kills.seconds,
+            not kills.problems and not kills.lost + kills.twice and kills.kills == KILLS,
+        ),
+        Row(
+            "repeated work",
+            "at most a reporting interval (1 s, or an epoch)",
+            repeated,
+            0,
+            kills.most_repeated_seconds <= most,
+        ),
+        Row(f"repeated work, a kill per {TRIALS_PER_KILL} trials", "at most 5 %", waste, 0, kills.waste <= 0.05),
+    ]
+    began = time.monotonic()
+    code = "import sys, search.run\ntry: search.run.main()\nfinally: print('ray' in sys.modules, file=sys.stderr)"
+    words = ["--sweep", sweep, "--trials", kills.trials]
+    again = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    seconds = time.monotonic() - began
+    is_quick = again.returncode == 0 and seconds < 2 and again.stderr.strip() == "False"
+    rows.append(
+        Row(
+            "the command on a finished sweep",
+            "ends within 2 s, starts no Ray",
+            f"exit code {again.returncode}, Ray imported: {again.stderr.strip()}",
+            seconds,
+            is_quick,
+        )
+    )
+    return rows
+
+
+def races(folder: Path) -> list[Row]:
+    data = folder / "demo"
+    if not data.exists():
+        data.mkdir()
+        write_demo(data)
+    rows = []
+    for drivers in (2, 4):
+        began = time.monotonic()
+        result = race(folder, drivers, RACES, "--data", data)
+        _tell(result.problems)
+        found = f"{result.one_ran} of {result.rounds}; slowest refusal {result.slowest_refusal:.2f} s"
+        holds = result.one_ran == RACES and result.slowest_refusal <= 1 and not result.problems
+        must = "one runs, the others exit 75 within 1 s and write nothing"
+        rows.append(Row(f"{drivers} drivers started at once", must, found, time.monotonic() - began, holds))
+    return rows
+
+
+def damages(folder: Path) -> list[Row]:
+    """The journal, cut and flipped at each byte."""
+    return [Row(*row) for row in damage.rows(folder)]
+
+
+def inputs(_: Path) -> list[Row]:
+    rows = []
+    for what, must, words, environment in (
+        ("bad inputs", "80 or more, 15 s or less, each refused by name", ["tests/test_bad_inputs.py"], {}),
+        (
+            f"{MUTATIONS:,} random mutations of a valid data set",
+            "accepted with every id, or refused by name",
+            ["tests/test_mutations.py"],
+            {"SWEEP_MUTATIONS": str(MUTATIONS)},
+        ),
+        ("hostile files in a sweep's folder", "0 pickles opened, each refused by name", ["tests/test_hostile.py"], {}),
+        ("holes H1 to H14 of Ray Tune's restore", "each closed", ["tests/test_holes.py"], {}),
+    ):
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", *words],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        _tell([] if done.returncode == 0 else [done.stdout[-3000:]])
+        found = re.findall(r"\d+ passed.*", done.stdout)
+        found = found[-1] if found else f"{done.stdout.count('.')} tests passed" if done.returncode == 0 else "failed"
+        rows.append(Row(what, must, found, time.monotonic() - began, done.returncode == 0))
+    return rows
+
+
+PARTS: dict[str, Callable[[Path], list[Row]]] = {
+    "A driver killed at each durable write": kill_points,
+    "Real drivers killed on real Ray": real_kills,
+    "Drivers started at once": races,
+    "A damaged journal": damages,
+    "Bad input, hostile files, known holes": inputs,
+}
+
+
+def main() -> int:
+    memory = Path("/dev/shm")
+    results = {}
+    for title, part in PARTS.items():
+        folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() and part is not real_kills else None))
+        try:
+            results[title] = part(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        for row in results[title]:
+            print(f"{'ok ' if row.holds else 'NOT'} {row.what}: {row.found} ({row.seconds:.1f} s)", flush=True)
+    PAGE.write_text(_page(results))
+    return 0 if all(row.holds for rows in results.values() for row in rows) else 1
+
+
+def _page(results: dict[str, list[Row]]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in current_versions().items())
+    lines = [
+        "# Reliability",
+        "",
+        "Written by `make reliability`; what each line means is in `tests/kill_points.py`, `tests/drivers.py` and",
+        "`tests/damage.py`, and what happens on each fault in the README.",
+        "",
+        f"- {date.today()}, commit {code_commit() or 'unknown'}, {_machine()}, n = 1 run",
+        f"- {platform.platform()}, Python {platform.python_version()}, {versions}",
+    ]
+    for title, rows in results.items():
+        lines += ["", f"## {title}", "", "| what | must be | found | s | holds |", "| --- | --- | --- | ---: | --- |"]
+        for row in rows:
+            seconds = f"{row.seconds:.1f}" if row.seconds else ""
+            lines.append(f"| {row.what} | {row.must} | {row.found} | {seconds} | {'yes' if row.holds else '**no**'} |")
+    return "\n".join(lines) + "\n"
+
+
+def _machine() -> str:
+    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}, {gib:.0f} GiB"
+
+
+def _tell(problems: list[str]) -> None:
+    for problem in problems[:20]:
+        print(f"  {problem}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
