@@ -123,6 +123,7 @@ class Bridge:
         config = TrialConfig.from_dict(attributes["config"])
         folder = trial_folder(self.folder, number)
         trial_files.write_config(folder, config)
+        trial_files.remove_superseded(folder, attributes["attempt"])
         self.running[number] = attributes["attempt"]
         order = Order(number, attributes["attempt"], config, folder, self.plan.metric)
         self.watcher.started(order)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis.weights import save_weights
-from trainable.attempt import newest_checkpoints
+from trainable.attempt import attempt_folder, newest_checkpoints
 from trainable.config import TrialConfig
 from trainable.files import make_folder, remove, save_array, written_whole
-from trainable.state import CheckpointError, read_checkpoint
+from trainable.state import KEPT_CHECKPOINTS, CheckpointError, read_checkpoint
 
 KEPT_WEIGHTS = 10  # trials whose best weights stay: the leaderboard's
 
@@ -60,6 +60,22 @@ def write_log(folder: Path, text: str) -> None:
     make_folder(folder)
     with written_whole(folder / "log.txt") as partial:
         partial.write_text(text)
+
+
+def remove_superseded(folder: Path, next_attempt: int) -> None:
+    """Leaves the attempts before `next_attempt` no more than the checkpoints it may go on from.
+
+    Each attempt writes into a folder of its own, so that without this a trial that is
+    interrupted again and again would fill the disk.
+    """
+    kept = newest_checkpoints(folder, next_attempt - 1)[:KEPT_CHECKPOINTS]
+    for attempt in (attempt_folder(folder, k) for k in range(1, next_attempt)):
+        with suppress(OSError):  # a worker thought dead may be writing into it
+            if not any(path.parent == attempt for path in kept):
+                remove(attempt)
+            for path in attempt.glob("checkpoint-*"):
+                if path not in kept:
+                    remove(path)
 
 
 def remove_attempts(folder: Path) -> None:

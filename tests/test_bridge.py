@@ -12,7 +12,7 @@ from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
 from trainable.attempt import Attempt, attempt_folder
 from trainable.config import rungs
 from trainable.loop import Diverged
-from trainable.state import checkpoints
+from trainable.state import KEPT_CHECKPOINTS, checkpoints, save
 
 DATA = in_memory()
 TRIALS = 12
@@ -109,6 +109,19 @@ def test_a_lost_worker_costs_one_attempt_and_no_epoch(tmp_path):
     assert watcher.ordered == [(0, 1), (0, 2)]
     assert history[: len(first.state.history)] == [vars(metrics) for metrics in first.state.history]
     assert len(history) > len(first.state.history)
+
+
+def test_a_trial_that_is_interrupted_again_and_again_keeps_few_checkpoints(tmp_path):
+    queue = {0: {"params": {"lr": 0.1, "epochs": 12, "batch_size": 8}}}
+
+    for _ in range(6):  # each driver is gone after an epoch
+        bridge, _ = open_bridge(tmp_path, 1, pruner="none", queue=queue)
+        attempt = Attempt(bridge.next_order(), DATA)
+        state = attempt._starting_state()
+        next(fake_train(attempt.order.config, DATA, state))
+        save(state, attempt.order.config, attempt.folder)
+
+    assert len(list(tmp_path.glob("trials/0000/attempt-*/checkpoint-*"))) == KEPT_CHECKPOINTS + 1
 
 
 def test_a_report_of_an_older_attempt_is_ignored(tmp_path):

@@ -12,7 +12,6 @@ import pytest
 import torch
 from click.testing import CliRunner
 from safetensors import safe_open
-from safetensors.torch import save_file
 
 import trainable.state as state_module
 from tests.trials import in_memory
@@ -20,6 +19,7 @@ from trainable.config import AUGMENTATIONS, TrialConfig
 from trainable.loop import Batch, Diverged, evaluate, on_device, predict_logits, steps_per_epoch, train
 from trainable.metrics import EpochMetrics
 from trainable.state import CheckpointError, checkpoints, load, new_state, read_checkpoint, save
+from trainable.tensors import save_tensors
 from trainable.train import main
 
 DATA = in_memory(train=26)
@@ -356,7 +356,7 @@ def test_memory_too_short_for_a_checkpoint_does_not_make_it_a_damaged_one(conten
         raise MemoryError
 
     (tmp_path / "checkpoint-0002.safetensors").write_bytes(content)
-    monkeypatch.setattr(state_module, "safe_open", no_memory)
+    monkeypatch.setattr("trainable.tensors.safe_open", no_memory)
 
     with pytest.raises(MemoryError):
         read_checkpoint(tmp_path / "checkpoint-0002.safetensors")
@@ -400,7 +400,7 @@ def test_a_checkpoint_whose_parts_do_not_fit_is_an_error_though_its_checksum_is_
     def write():
         metadata = {name: value for name, value in parts.items() if isinstance(value, str)}
         tensors = {name: value for name, value in parts.items() if isinstance(value, torch.Tensor)}
-        save_file(tensors, path, metadata | {"crc32": state_module.checksum(metadata, tensors)})
+        save_tensors(path, tensors, metadata)
 
     write()
     assert read_checkpoint(path).history == [epoch]
@@ -469,7 +469,7 @@ def test_optimizer_state_of_no_parameter_of_the_config_is_an_error(content, tmp_
         metadata, tensors = file.metadata(), {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
     del metadata["crc32"]
     tensors[name] = torch.zeros(7)
-    save_file(tensors, path, metadata | {"crc32": state_module.checksum(metadata, tensors)})
+    save_tensors(path, tensors, metadata)
 
     with pytest.raises(CheckpointError, match=f"holds {name}"):
         load(path, replace(CONFIGS[1], epochs=2), DATA, "accuracy")

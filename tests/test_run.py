@@ -43,6 +43,19 @@ def test_a_command_that_cannot_be_is_refused_with_its_reason(tiny_data, tmp_path
     assert not (tmp_path / "sweep").exists()
 
 
+@pytest.mark.parametrize("sweep", ["file", "file/below", "/proc/sweep"])
+def test_a_folder_that_cannot_be_written_is_named_before_anything_starts(tmp_path, monkeypatch, sweep):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+
+    result = CliRunner().invoke(main, ["--sweep", sweep])
+
+    assert result.exit_code == 4
+    assert "the storage failed: [Errno" in result.output
+    assert sweep in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_an_enqueued_config_outside_the_space_is_refused(tiny_data, tmp_path):
     configs = tmp_path / "configs.json"
     configs.write_text(json.dumps([{"arch": "mlp", "lr": 99}]))

@@ -36,16 +36,21 @@ def crash_point(step: str, path: Path, data: bytes = b"") -> None:
 def written_whole(path: Path) -> Iterator[Path]:
     """Yields a path to write to; `path` appears, complete and on the disk, only if the block ends normally.
 
-    A reader sees the old file or the new one, never a part. What a crash leaves
-    behind (`NAME.partial`) is overwritten by the next write.
+    A reader sees the old file or the new one, never a part. An error removes the part,
+    for the disk may be full; what a crash leaves behind (`NAME.partial`) is overwritten
+    by the next write.
     """
     partial = path.with_name(path.name + ".partial")
     crash_point("before", path)
     partial.unlink(missing_ok=True)  # never written through: it may be a link
-    yield partial
-    crash_point("in", partial)
-    _sync(partial)
-    os.replace(partial, path)
+    try:
+        yield partial
+        crash_point("in", partial)
+        _sync(partial)
+        os.replace(partial, path)
+    except Exception:
+        partial.unlink(missing_ok=True)
+        raise
     _sync(path.parent)
     crash_point("after", path)
 
@@ -54,12 +59,13 @@ def append(path: Path, data: bytes) -> None:
     """Adds to the end of a file and returns once it is on the disk; after an error no part of it stays."""
     crash_point("before", path)
     is_new = not path.exists()
-    with open(path, "ab") as file:
+    with open(path, "ab", buffering=0) as file:  # a buffer would be written once more when the file is closed
         end = file.tell()
         try:
             crash_point("in", path, data)
-            file.write(data)
-            file.flush()
+            left = data
+            while left:
+                left = left[file.write(left) :]
             os.fsync(file.fileno())
         except OSError:  # a full disk
             os.truncate(path, end)

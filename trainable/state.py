@@ -2,23 +2,21 @@
 
 import json
 import re
-import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from datasets.images import Dataset
 from trainable.config import TrialConfig
-from trainable.files import check_regular, make_folder, remove, written_whole
+from trainable.files import DamagedError, make_folder, remove
 from trainable.metrics import METRICS, EpochMetrics, best_epoch, read_history
 from trainable.models import build
 from trainable.optim import new_optimizer
+from trainable.tensors import read_tensors, save_tensors
 
 KEPT_CHECKPOINTS = 2  # the newest, and the one before it should the newest be damaged
 
@@ -123,11 +121,9 @@ def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
         "metric": state.metric,
         "history": json.dumps([asdict(metrics) for metrics in state.history]),
     }
-    metadata["crc32"] = checksum(metadata, tensors)
     make_folder(folder)
     path = folder / f"checkpoint-{state.epochs_done:04d}.safetensors"
-    with written_whole(path) as partial:
-        save_file(tensors, partial, metadata)
+    save_tensors(path, tensors, metadata)
     for older in checkpoints(folder)[KEPT_CHECKPOINTS:]:
         remove(older)
     return path
@@ -173,21 +169,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
     CheckpointError: the file cannot be read, or is not, to the bit, what `save` wrote.
     """
     try:
-        check_regular(path)
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        return _checkpoint(metadata, tensors)
-    except MemoryError:
-        raise
-    except Exception as error:  # parsers have more ways than can be listed to say that a file is none of theirs
-        raise CheckpointError(f"{path}: damaged, or no checkpoint: {error}") from error
+        return _checkpoint(*read_tensors(path))
+    except (DamagedError, OSError) as error:
+        raise CheckpointError(str(error)) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{path}: no checkpoint: {error}") from error
 
 
 def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpoint:
-    """Raises, among others, ValueError: the parts are not whole, or do not fit each other."""
-    if metadata.pop("crc32", "") != checksum(metadata, tensors):
-        raise ValueError("the checksum differs")
+    """Raises, among others, ValueError: the parts do not fit each other."""
     history = read_history(json.loads(metadata["history"]))
     classes, logits = tensors["valid_classes"].numpy(), tensors["valid_logits"].numpy()
     if not history or metadata["metric"] not in METRICS:
@@ -218,12 +208,3 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in tensors.items()}
-
-
-def checksum(metadata: dict[str, str], tensors: dict[str, Tensor]) -> str:
-    """Of all that a file holds but this."""
-    crc = zlib.crc32(json.dumps(metadata, sort_keys=True).encode())
-    for name, tensor in sorted(tensors.items()):
-        crc = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), crc)
-        crc = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, crc)
-    return str(crc)
