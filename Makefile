@@ -19,7 +19,7 @@ test: .venv/installed-test
 	.venv/bin/python -m pytest $(ARGS)
 
 reliability: .venv/installed-test
-	.venv/bin/python -m benchmarks.reliability
+	.venv/bin/python -m benchmarks.reliability $(ARGS)
 
 lock: .venv/installed-test
 	$(LOCK) requirements.txt --output-file requirements.lock

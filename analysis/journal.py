@@ -3,7 +3,7 @@
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +84,6 @@ def parse(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
-
-
-def lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any] | None]]:
-    """The number from 1, the offset in bytes and the record of each line; None for a damaged one."""
-    offset = 0
-    files.check_regular(path)
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, start=1):
-            yield number, offset, parse(line)
-            offset += len(line)
 
 
 def repair_tail(path: Path) -> int:

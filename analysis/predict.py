@@ -19,7 +19,7 @@ from analysis.best import Best, read_best
 from analysis.record import Record, SweepError
 from datasets.images import Split, load, load_images
 from datasets.manifest import DataError, predictions_table, shown
-from trainable.files import written_whole
+from trainable.files import DamagedError, written_whole
 
 SHOWN = 5  # differences in a message
 
@@ -44,7 +44,7 @@ def main(sweep: Path, images: Path | None, out: Path | None, probabilities: bool
         if not out.parent.is_dir():
             raise PredictionError(f"--out {out}: its folder does not exist; make it first")
         write_predictions(best, split, submission_ids, out, probabilities)
-    except (SweepError, DataError, PredictionError) as error:
+    except (SweepError, DataError, DamagedError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
     except OSError as error:

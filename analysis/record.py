@@ -1,5 +1,6 @@
 """The one reader of a sweep: its settings, its trials out of the ledger, and what was kept of each."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +15,17 @@ from analysis.journal import Journal, JournalError
 from trainable.files import DamagedError, read_array, read_json
 from trainable.metrics import read_history
 
-SETTINGS = {"id", "metric", "trials", "classes", "image_size", "data", "data_options", "fingerprint", "seed", "ledger"}
-SETTINGS |= {"versions", "starts", "notes"}
+SETTINGS: dict[str, Callable[[Any], bool]] = {  # what each must be
+    "metric": lambda value: value in ("accuracy", "balanced_accuracy", "loss"),
+    "trials": lambda value: type(value) is int and value > 0,
+    "seed": lambda value: type(value) is int and value >= 0,
+    "classes": lambda value: _all(str, value) and len(set(value)) == len(value) > 0,
+    "image_size": lambda value: _all(int, value) and len(value) == 2 and min(value) > 0,
+    "starts": lambda value: _all(dict, value) and all(isinstance(start.get("time"), str) for start in value),
+    "notes": lambda value: _all(str, value),
+    "versions": lambda value: isinstance(value, dict),
+    "data_options": lambda value: isinstance(value, dict),
+} | dict.fromkeys(("id", "data", "fingerprint", "ledger"), lambda value: isinstance(value, str))
 
 
 class SweepError(Exception):
@@ -60,6 +70,10 @@ class TrialRecord:
             raise
         except ValueError as error:
             raise DamagedError(f"{path}: {error}; `python -m search.check` says what else is damaged") from None
+        if path.exists() and len(history) < self.epochs:
+            raise DamagedError(
+                f"{path}: has {len(history)} epochs, the ledger {self.epochs}; see `python -m search.check`"
+            )
         return [asdict(metrics) for metrics in history[: self.epochs]]
 
     @property
@@ -98,9 +112,10 @@ class Record:
             self.settings: dict[str, Any] = read_json(folder / "sweep.json")
         except FileNotFoundError:
             raise SweepError(f"{folder}: holds no sweep (no sweep.json); start one with --sweep {folder}") from None
-        lacking = SETTINGS - set(self.settings) if isinstance(self.settings, dict) else SETTINGS
-        if lacking:
-            raise DamagedError(f"{folder / 'sweep.json'}: lacks {', '.join(sorted(lacking))}; restore it from a backup")
+        content = self.settings if isinstance(self.settings, dict) else {}
+        wrong = [name for name, is_right in SETTINGS.items() if name not in content or not is_right(content[name])]
+        if wrong:
+            raise DamagedError(f"{folder / 'sweep.json'}: lacks {', '.join(wrong)}; restore it from a backup")
 
     @cached_property
     def study(self) -> optuna.Study:
@@ -197,6 +212,10 @@ class Record:
         values = [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)]
         value = values[-1] if values and trial.state != TrialState.FAIL else None
         attributes = trial.user_attrs
+        if not isinstance(attributes.get("config"), dict):
+            raise DamagedError(
+                f"{self.folder}: trial {trial.number} has no config; see `python -m search.check {self.folder}`"
+            )
         return TrialRecord(
             number=trial.number,
             state=trial.state.name,
@@ -215,6 +234,10 @@ class Record:
 
 def trial_folder(sweep: Path, number: int) -> Path:
     return sweep / "trials" / f"{number:04d}"
+
+
+def _all(kind: type, value: Any) -> bool:
+    return isinstance(value, list) and all(type(item) is kind for item in value)
 
 
 def _array(path: Path) -> np.ndarray | None:

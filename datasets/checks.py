@@ -82,22 +82,21 @@ def check_bytes(
     Args:
       is_cut: validation is a part of train, by chance: what stands in both is no fault of the data.
     """
-    first: dict[str, tuple[str, int]] = {}  # split and row of each digest
+    first: dict[str, tuple[str, Listing, int]] = {}  # split and row of each digest
     again: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for split in ("train", "validation", "test"):
         for row, digest in enumerate(reads[split].digests if split in reads else ()):
-            listing, (other_split, other_row) = listings[split], first.setdefault(digest, (split, row))
-            other = listings[other_split]
-            if not digest or (other_split, other_row) == (split, row) or other.files[other_row] == listing.files[row]:
+            listing = listings[split]
+            other_split, other, other_row = first.setdefault(digest, (split, listing, row))
+            if not digest or other.files[other_row] == listing.files[row]:  # not read, or itself
                 continue
             place, same = listing.places[row], f"the bytes of {other.places[other_row]}"
-            labels = [
-                None if part.labels is None else part.labels[at] for part, at in ((other, other_row), (listing, row))
-            ]
-            if split != "test" and split != other_split and not is_cut:
+            label = listing.labels[row] if listing.labels else None
+            other_label = other.labels[other_row] if other.labels else None
+            if split == "validation" and other_split == "train" and not is_cut:
                 problems.append(f"{place} must not be in train too (a leak), got {same}; remove one of them")
-            elif split != "test" and labels[0] != labels[1]:
-                got = f"{shown(labels[1] or '')}, but {shown(labels[0] or '')} for {same}"
+            elif label is not None and other_label is not None and label != other_label:
+                got = f"{shown(label)}, but {shown(other_label)} for {same}"
                 problems.append(f"{place} must have one label, got {got}; keep one of them")
             else:
                 again.setdefault((split, other_split), []).append((listing.ids[row], other.ids[other_row]))

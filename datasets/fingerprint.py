@@ -38,6 +38,24 @@ def data_table(data: "Dataset") -> bytes:
     return text.getvalue().encode()
 
 
+def parsed_table(table: bytes) -> Rows:
+    """What `data_table` wrote.
+
+    Raises:
+      ValueError, csv.Error: it is no whole table.
+    """
+    header, *rows = [*csv.reader(io.StringIO(table.decode(), newline=""), strict=True)] or [[]]
+    if header != HEADER or not rows:
+        raise ValueError(f"must have the header {','.join(HEADER)} and a row an image, got {len(rows)} rows")
+    parsed: Rows = {}
+    for row in rows:
+        if len(row) != len(HEADER) or row[0] not in SPLITS or len(row[3]) != DIGITS:
+            raise ValueError(f"must have rows of split, id, label and {DIGITS} digits, got {shown(','.join(row))}")
+        split, name, label, digest = row
+        parsed.setdefault(split, {})[name] = label, digest
+    return parsed
+
+
 def differences(before: bytes, data: "Dataset") -> list[str]:
     """What is not as it was, a sentence each; empty where all is.
 
@@ -54,21 +72,6 @@ def differences(before: bytes, data: "Dataset") -> list[str]:
 def _images(split: "Split", classes: tuple[str, ...]) -> Iterator[tuple[str, str | None, str]]:
     labels = [None] * len(split.ids) if split.labels is None else [classes[label] for label in split.labels]
     return zip(split.ids, labels, split.digests, strict=True)
-
-
-def parsed_table(table: bytes) -> Rows:
-    """Raises:
-    ValueError, csv.Error: it is no whole table.
-    """
-    header, *rows = csv.reader(io.StringIO(table.decode(), newline=""), strict=True)
-    if header != HEADER or not rows:
-        raise ValueError
-    parsed: Rows = {}
-    for split, name, label, digest in rows:
-        if split not in SPLITS or len(digest) != DIGITS:
-            raise ValueError
-        parsed.setdefault(split, {})[name] = label, digest
-    return parsed
 
 
 def _split_differences(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from datasets.manifest import DataError, printable, shown
 
-BROKEN_ZIP = (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, struct.error, ValueError)
+BROKEN = (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, struct.error, ValueError)
 MAX_FILE_BYTES = 256 << 20
 
 
@@ -65,10 +65,8 @@ class Source:
                         else:
                             self.refused[name] = "is no regular file (a pipe or a device)"
             except OSError as error:
-                place = f"{self.path}/{printable(folder)}"
-                raise DataError(
-                    [f"{place}: folder must be readable, got {error.strerror}; check its rights"]
-                ) from error
+                rule = f"folder must be readable, got {error.strerror}; check its rights"
+                raise DataError([f"{self.path}/{printable(folder)}: {rule}"]) from error
 
     def _list_link(self, name: str) -> None:
         target = os.path.realpath(os.path.join(self._root, name))
@@ -83,7 +81,7 @@ class Source:
     def _list_zip(self, path: Path) -> None:
         try:
             self._zip = zipfile.ZipFile(path)
-        except BROKEN_ZIP as error:
+        except BROKEN as error:
             got = f"a file that is neither ({error})"
             rule = "data must be a folder or a whole .zip"
             raise DataError([f"{self.path}: {rule}, got {got}; give the folder, or fetch the .zip again"]) from error
@@ -128,7 +126,7 @@ class Source:
             raise ValueError(f"must have at most {MAX_FILE_BYTES >> 20} MiB, got {size >> 20}")
         try:
             data = self._read_member(name, size) if self._zip else self._read_file(self._links.get(name, name), size)
-        except BROKEN_ZIP as error:
+        except BROKEN as error:
             got = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise ValueError(f"must be readable, got {got}") from error
         if len(data) != size:

@@ -80,18 +80,29 @@ class Ledger:
         self._ids = [trial._trial_id for trial in durable]  # in the storage, by number
         self.mirror = optuna.create_study(study_name=sweep_id, direction=direction, pruner=pruner)
         for trial in durable:
-            self.mirror.add_trial(
-                create_trial(
-                    state=TrialState.RUNNING,
-                    params=trial.params,
-                    distributions=trial.distributions,
-                    user_attrs=trial.user_attrs,
-                )
+            try:
+                self._mirror_durable(trial)
+            except (KeyError, TypeError, ValueError) as error:
+                raise JournalError(
+                    f"{folder}: trial {trial.number} is not as a driver wrote it ({error!r}); "
+                    f"`python -m search.check {folder} --repair` mends what can be mended"
+                ) from None
+
+    def _mirror_durable(self, trial: FrozenTrial) -> None:
+        if type(trial.user_attrs["attempt"]) is not int or type(trial.user_attrs["config"]) is not dict:
+            raise TypeError("its attempt must be a number, its config an object")
+        self.mirror.add_trial(
+            create_trial(
+                state=TrialState.RUNNING,
+                params=trial.params,
+                distributions=trial.distributions,
+                user_attrs=trial.user_attrs,
             )
-            for step, value in sorted(trial.intermediate_values.items()):
-                self._mirror_trial(trial.number).report(value, step)
-            if trial.state.is_finished():
-                self._mirror_tell(trial.number, trial.state, trial.value)
+        )
+        for step, value in sorted(trial.intermediate_values.items()):
+            self._mirror_trial(trial.number).report(value, step)
+        if trial.state.is_finished():
+            self._mirror_tell(trial.number, trial.state, trial.value)
 
     def _open_journal(self, folder: Path) -> BaseStorage:
         path = folder / "journal.log"
@@ -196,7 +207,9 @@ def _check_folders(folder: Path, trials: int) -> None:
     Raises:
       JournalError: there is one.
     """
-    unknown = sorted(path.name for path in folder.glob("trials/*") if path.name.isdigit() and int(path.name) >= trials)
+    unknown = sorted(
+        path.name for path in folder.glob("trials/*") if path.name.isdecimal() and int(path.name) >= trials
+    )
     if unknown:
         raise JournalError(
             f"{folder}: the ledger has {trials} trials, but trials/{unknown[-1]} is there: it was cut, or is another "

@@ -1,5 +1,6 @@
 """The lock that lets one driver write a sweep. Imports nothing heavy: a second driver is refused at once."""
 
+import errno
 import fcntl
 import os
 import socket
@@ -44,13 +45,19 @@ def driver_lock(folder: Path) -> Iterator[None]:
 def holder(folder: Path) -> str:
     """Who holds the sweep, by its lock; empty where nobody does."""
     try:
-        with open(folder / "lock", errors="replace") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return file.read(1000).strip()
+        # Through no link, and no pipe may hold the reader up.
+        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
-        pass
+        return ""
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return ""
+        raise
+    with os.fdopen(descriptor, errors="replace") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read(1000).strip()
     return ""
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 
 from analysis.contents import duration
-from analysis.journal import JournalError
 from analysis.record import Record, SweepError
 from analysis.summary import summary
 from search.lock import holder
+from trainable.files import DamagedError
 
 
 @click.command()
@@ -23,9 +23,12 @@ def main(sweep: Path) -> None:
     try:
         record = Record(sweep)
         print(summary(record))
-    except (SweepError, JournalError) as error:
+    except (SweepError, DamagedError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        sys.exit(4)
     if driver := holder(sweep):
         print(f"driver: {driver}{_time_left(record)}")
     else:

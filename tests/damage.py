@@ -35,6 +35,7 @@ from trainable.state import TrainState
 SEED = 7
 SWEEP_ID = "a" * 32
 CREATE_TRIAL = 4  # Optuna's code of the record that begins a trial
+REPAIRED_FLIPS = 4  # each so many-th of the flips is repaired as well
 TRIALS = 3  # of a little sweep: 0 and 1 are COMPLETE, 2 FAILs
 
 
@@ -122,7 +123,20 @@ def content(journal: Path) -> list[tuple[Any, ...]]:
 
 
 def _content(trials: list[FrozenTrial]) -> list[tuple[Any, ...]]:
-    return [(t.number, t.state.name, t.values, t.intermediate_values, t.user_attrs, t.params) for t in trials]
+    """Without what only a driver needs, to know where it stands: all that a trial is, when it has ended."""
+    attributes = [{name: t.user_attrs[name] for name in t.user_attrs.keys() - {"attempt", "passed"}} for t in trials]
+    return [
+        (t.number, t.state.name, t.values, t.intermediate_values, t.params, of_it)
+        for t, of_it in zip(trials, attributes, strict=True)
+    ]
+
+
+def _end(folder: Path, trials: int) -> list[tuple[Any, ...]]:
+    """What the journal says where the sweep goes on undamaged."""
+    copy = folder.with_name("undamaged")
+    shutil.copytree(folder, copy)
+    go_on(copy, trials)
+    return content(copy / "journal.log")
 
 
 @dataclass
@@ -171,7 +185,7 @@ class Flips:
 
     Attributes:
       kinds: `refused`, naming file and line; `cut`, as an unfinished last record, naming its bytes; `equal`.
-      repaired: of those that were repaired as well, `equal` again, or `loss named`.
+      repaired: of those that were repaired as well, what `repaired` says.
       problems: other content without a word.
     """
 
@@ -183,7 +197,7 @@ class Flips:
 
 
 def flip_everywhere(folder: Path, every: int = 1, repair_every: int = 1) -> Flips:
-    """Flips one bit in each `every`-th byte of a new little sweep's journal; repairs each `repair_every`-th of those."""
+    """Flips a bit in each `every`-th byte of a new little sweep's journal; repairs each `repair_every`-th of these."""
     go_on(folder)
     started, journal, flips = time.monotonic(), folder / "journal.log", Flips()
     whole, expected = journal.read_bytes(), content(journal)
@@ -197,10 +211,11 @@ def flip_everywhere(folder: Path, every: int = 1, repair_every: int = 1) -> Flip
         if kind == "other":
             flips.problems.append(f"byte {position}: other content without a word")
         if flips.places % repair_every == 0:
-            kind = repaired(folder, bytes(flipped), expected)
-            flips.repaired[kind] += 1
-            if kind not in ("equal", "loss named"):
-                flips.problems.append(f"byte {position}, repaired: {kind}")
+            kind = repaired(folder, bytes(flipped), expected, expected)
+            if ":" in kind:
+                flips.problems.append(f"byte {position}, {kind}")
+            else:
+                flips.repaired[kind] += 1
         flips.places += 1
     copy.unlink()
     flips.seconds = time.monotonic() - started
@@ -217,10 +232,16 @@ def _opened(copy: Path, line: int, expected: list[tuple[Any, ...]]) -> str:
         return "refused" if str(error).startswith(f"{copy}:{line}:") else "other"
 
 
-def repaired(folder: Path, damaged: bytes, expected: list[tuple[Any, ...]]) -> str:
+def repaired(folder: Path, damaged: bytes, expected: list[tuple[Any, ...]], end: list[tuple[Any, ...]]) -> str:
     """Repairs a copy of the sweep with another journal, and goes on with it to its end.
 
-    Returns: `equal`, `loss named`, or what is wrong.
+    Args:
+      expected: what the journal said before it was damaged.
+      end: what it says where the sweep, undamaged, went on to its end.
+
+    Returns:
+      `equal` to what was expected; `equal at its end`, where the folder alone brings back what the journal lacked;
+      `loss named`; or, with a colon, what is wrong.
     """
     copy = folder.with_name("repaired")
     shutil.rmtree(copy, ignore_errors=True)
@@ -229,16 +250,16 @@ def repaired(folder: Path, damaged: bytes, expected: list[tuple[Any, ...]]) -> s
     code, words = checked(copy, must_repair=True)
     if code:
         return f"not repaired: {words}"
-    if (code := checked(copy)[0]) != 0:
-        return f"not whole after its repair: {checked(copy)[1]}"
+    if (again := checked(copy))[0]:
+        return f"not whole after its repair: {again[1]}"
     is_equal = content(copy / "journal.log") == expected
-    if not is_equal and "mended: " not in words:
-        return f"other content without a word: {words}"
-    go_on(copy)
-    trials = Record(copy).trials
-    if len(trials) != TRIALS or any(trial.state == "RUNNING" for trial in trials) or checked(copy)[0]:
-        return f"it does not end as a sweep does: {checked(copy)[1]}"
-    return "equal" if is_equal else "loss named"
+    go_on(copy, len(end))
+    after = content(copy / "journal.log")
+    if (again := checked(copy))[0] or len(after) != len(end) or any(state == "RUNNING" for _, state, *_ in after):
+        return f"it does not end as a sweep does: {again[1]}"
+    if is_equal or after == end:
+        return "equal" if is_equal else "equal at its end"
+    return "loss named" if "; lost: " in words else f"other content without a word: {words}"
 
 
 @dataclass
@@ -246,7 +267,7 @@ class Losses:
     """What became of a journal of which a stretch was overwritten, or of which one line, or all from one on, is gone.
 
     Attributes:
-      kinds: by how it was damaged, and whether its repair was `equal` or its `loss named`.
+      kinds: by how it was damaged, and what `repaired` says.
       problems: what could not be repaired, or was other without a word.
     """
 
@@ -255,11 +276,17 @@ class Losses:
     problems: list[str] = field(default_factory=list)
 
 
-def lose_everywhere(folder: Path, every: int = 1, stop_at: tuple[int, int] = (-1, 0)) -> Losses:
-    """Damages a new little sweep's journal at each `every`-th record, in three ways, repairs it, and goes on with it."""
-    go_on(folder, stop_at=stop_at)
+def lose_everywhere(
+    folder: Path, every: int = 1, trials: int = TRIALS + 1, stop_at: tuple[int, int] = (-1, 0)
+) -> Losses:
+    """Damages a new little sweep's journal at each `every`-th record, in three ways, and repairs it.
+
+    Args:
+      trials, stop_at: as of `go_on`; trial 3 is PRUNED.
+    """
+    go_on(folder, trials, stop_at)
     started, journal, losses = time.monotonic(), folder / "journal.log", Losses()
-    lines, expected = journal.read_bytes().splitlines(keepends=True), content(journal)
+    lines, expected, end = journal.read_bytes().splitlines(keepends=True), content(journal), _end(folder, trials)
     for line in range(0, len(lines), every):
         ways = {
             "overwritten": b"".join([*lines[:line], b"\0" * len(lines[line]), *lines[line + 1 :]]),
@@ -267,10 +294,38 @@ def lose_everywhere(folder: Path, every: int = 1, stop_at: tuple[int, int] = (-1
             "cut": b"".join(lines[:line]),
         }
         for way, damaged in ways.items():
-            kind = repaired(folder, damaged, expected)
-            if kind in ("equal", "loss named"):
-                losses.kinds[way, kind] += 1
+            kind = repaired(folder, damaged, expected, end)
+            if ":" in kind:
+                losses.problems.append(f"line {line + 1} {way}, {kind}")
             else:
-                losses.problems.append(f"line {line + 1} {way}: {kind}")
+                losses.kinds[way, kind] += 1
     losses.seconds = time.monotonic() - started
     return losses
+
+
+def rows(folder: Path) -> Iterator[tuple[str, str, str, float, bool]]:
+    """All of it, for `make reliability`: what was done, how it must end, how it ended, seconds, whether that is so."""
+    cuts = cut_everywhere(folder / "cut" / "sweep")
+    found = f"{cuts.places:,} places, {cuts.amid:,} of them amid a record: {len(cuts.problems)} lost more"
+    must = "every whole record stays, and the bytes of an unfinished one are named"
+    yield "cut after each byte", must, found + _first(cuts.problems), cuts.seconds, not cuts.problems
+    flips = flip_everywhere(folder / "flipped" / "sweep", repair_every=REPAIRED_FLIPS)
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(flips.kinds.items()))
+    repaired = ", ".join(f"{count:,} {kind}" for kind, count in sorted(flips.repaired.items()))
+    found = f"{flips.places:,} places: {kinds}; repaired: {repaired}; {len(flips.problems)} other without a word"
+    must = "refused with file and line, and mended with what is lost named"
+    yield "one bit flipped in each byte", must, found + _first(flips.problems), flips.seconds, not flips.problems
+    for what, stop_at in (("an ended", (-1, 0)), ("an interrupted", (1, 5))):
+        losses = lose_everywhere(folder / what / "sweep", stop_at=stop_at)
+        count: Counter[str] = Counter()
+        for (_, kind), times in losses.kinds.items():
+            count[kind] += times
+        kinds = ", ".join(f"{times} {kind}" for kind, times in sorted(count.items()))
+        found = f"{sum(count.values())} repaired, each then run to its end: {kinds}; {len(losses.problems)} not"
+        must = "mended from the trials' folders, or the loss named; the sweep goes on"
+        what = f"{what} sweep's journal with each record overwritten, gone, or the last"
+        yield what, must, found + _first(losses.problems), losses.seconds, not losses.problems
+
+
+def _first(problems: list[str]) -> str:
+    return f"; the first: {' '.join(problems[0].split())}" if problems else ""

@@ -1,0 +1,87 @@
+"""Is the folder of a sweep whole? What is not, a line each, with what to do about it.
+
+    python -m search.check SWEEP              # only reads; also while the sweep runs
+    python -m search.check SWEEP --repair     # mends what can be mended, after copies into SWEEP/backup-N
+
+Exit codes: 0 whole, 2 not, 4 the storage fails, 75 a driver holds the sweep and --repair was asked.
+"""
+
+import os
+import stat
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from search.lock import HeldError, driver_lock, holder
+
+NOT_WHOLE = 2
+STORAGE_FAILS = 4
+HELD = 75
+SECONDS_BETWEEN_LOOKS = 0.5  # at a sweep that runs
+
+
+@click.command(help=__doc__.split("\n")[0] if __doc__ else None)
+@click.argument("sweep", type=click.Path(path_type=Path), default=Path("sweeps/default"))
+@click.option("--repair", "must_repair", is_flag=True, help="Mends what can be mended, and names what is lost.")
+def main(sweep: Path, must_repair: bool) -> None:
+    sys.exit(_main(sweep, must_repair))
+
+
+def _main(folder: Path, must_repair: bool) -> int:
+    lock = folder / "lock"
+    try:
+        if not must_repair or not (folder / "sweep.json").exists():
+            return _checked(folder, must_repair=False)
+        if os.path.lexists(lock) and not stat.S_ISREG(lock.lstat().st_mode):
+            print(f"{lock}: must be a file, and is a link or a pipe; remove it", file=sys.stderr)
+            return NOT_WHOLE
+        with driver_lock(folder):
+            return _checked(folder, must_repair=True)
+    except HeldError as error:
+        print(f"{error}; stop it first: --repair writes what it writes", file=sys.stderr)
+        return HELD
+    except OSError as error:
+        print(f"the storage failed: {error}; mend it, then run this again", file=sys.stderr)
+        return STORAGE_FAILS
+
+
+def _checked(folder: Path, must_repair: bool) -> int:
+    # Imported under the lock, so that a repair beside a driver is refused at once.
+    from analysis.record import SweepError
+    from search.look import look
+    from search.repair import repair
+    from trainable.files import DamagedError
+
+    try:
+        found = look(folder)
+        if must_repair:
+            mended, found, backup = repair(folder, found)
+            for finding in mended:
+                print(f"mended: {finding.line(is_mended=True)}")
+            if backup:
+                print(f"{backup}: what was changed, as it was before")
+        elif found.findings and holder(folder):
+            # What is merely in progress is gone a moment later, and what seems left over may be in use.
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            lines = {finding.line() for finding in found.problems}
+            found = look(folder)
+            found.findings = [finding for finding in found.problems if finding.line() in lines]
+    except (SweepError, DamagedError) as error:
+        print(error, file=sys.stderr)
+        return NOT_WHOLE
+    for finding in found.findings:
+        print(finding.line(), file=sys.stderr if finding.is_problem else sys.stdout)
+    if not found.problems:
+        print(f"{folder}: whole: {found.words}")
+        return 0
+    count, can_be_mended = len(found.problems), sum(finding.mend is not None for finding in found.problems)
+    mends = "mends " + ("what can be" if can_be_mended < count else "all" if count > 1 else "it")
+    way_out = f"; `python -m search.check {folder} --repair` {mends}" if can_be_mended else ""
+    print(f"{folder}: {count} problem{'s' if count > 1 else ''}{way_out}", file=sys.stderr)
+    return NOT_WHOLE
+
+
+if __name__ == "__main__":
+    main()

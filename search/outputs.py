@@ -1,0 +1,197 @@
+"""Checks what a sweep is run on and what it made: the tables of its data, and its results."""
+
+import csv
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
+
+from analysis.best import read_best
+from analysis.contents import plain
+from analysis.predict import check_predictions
+from analysis.record import Record, SweepError, TrialRecord
+from datasets.fingerprint import parsed_table
+from search.findings import Backup, Finding, of, without
+from search.settings import SweepFile
+from trainable.files import DamagedError, check_regular, read_array, save_array
+
+OF_TRIALS = ["number", "state", "reason", "value", "epochs"]  # the columns that are compared
+OF_EPOCHS = ["number", "epoch", "valid_loss", "valid_accuracy"]
+NO_RESULTS = -1  # as `results_of` in sweep.json: no number of trials, so the next start makes them
+MOST_CSV_BYTES = 256 << 20
+
+
+@dataclass
+class Outputs:
+    """The files in a sweep's own folder.
+
+    Attributes:
+      gone: files that earlier repairs had to do without.
+      labels: of the validation images; None where they cannot be had.
+      test_ids: None where there are none, or they cannot be had.
+    """
+
+    folder: Path
+    file: SweepFile
+    gone: set[Path]
+    findings: list[Finding] = field(default_factory=list)
+    labels: np.ndarray | None = None
+    test_ids: tuple[str, ...] | None = None
+
+    def check_data(self) -> None:
+        """`data.csv` and `valid_labels.npy`, each against the classes and the other."""
+        table, path = self._data_table(), self.folder / "valid_labels.npy"
+        expected = None if table is None else np.array([self.file.classes.index(label) for label in table], np.int64)
+        try:
+            labels = read_array(path)
+            if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels):
+                raise DamagedError(f"damaged: must be a row of whole numbers, got {labels.dtype} {labels.shape}")
+            if labels.min() < 0 or labels.max() >= len(self.file.classes):
+                raise DamagedError(f"damaged: there are {len(self.file.classes)} classes, got {labels.max()}")
+            if expected is not None and not np.array_equal(labels, expected):
+                raise DamagedError("must be the labels of the validation images in data.csv")
+            self.labels = labels
+        except (FileNotFoundError, DamagedError) as error:
+            found = "missing" if isinstance(error, FileNotFoundError) else of(path, error)
+            self.labels = expected
+            if expected is None:
+                way_out = "restore it, or data.csv, from a backup: nothing can be reported without it"
+                self.findings.append(Finding(path, found, way_out))
+            else:
+                self.findings.append(Finding(path, found, "written anew from data.csv", mend=self._write_labels))
+
+    def _data_table(self) -> list[str] | None:
+        """The labels of the validation images; None where the table cannot be trusted."""
+        path = self.folder / "data.csv"
+        loss = "which image is which, should the data ever change"
+        try:
+            check_regular(path)
+            splits = parsed_table(path.read_bytes())
+        except FileNotFoundError:
+            self.findings.append(without(path, "missing", loss, self.gone))
+            return None
+        except (ValueError, csv.Error) as error:
+            self.findings.append(without(path, f"no whole table: {error}", loss, self.gone))
+            return None
+        labels = [label for label, _ in splits.get("validation", {}).values()]
+        seen = {label for split in ("train", "validation") for label, _ in splits.get(split, {}).values()}
+        if not labels or not seen <= set(self.file.classes):
+            other = sorted(seen - set(self.file.classes))[:1] or "no validation split"
+            self.findings.append(without(path, f"must have the classes of sweep.json, got {other}", loss, self.gone))
+            return None
+        self.test_ids = tuple(splits["test"]) if "test" in splits else None
+        return labels
+
+    def _write_labels(self, backup: Backup) -> None:
+        assert self.labels is not None
+        path = self.folder / "valid_labels.npy"
+        if os.path.lexists(path):
+            backup.take(path)
+        save_array(path, self.labels)
+
+    def check_results(self, record: Record) -> None:
+        """Tables, report, `best/` and predictions, which must be of the trials that the ledger has."""
+        trials, epochs = record.trials_table(), record.epochs_table()
+        ended = set(trials["number"][trials["state"] != "RUNNING"])
+        of_trials = _rows(trials, OF_TRIALS, ended)
+        of_epochs = _rows(epochs, OF_EPOCHS, ended) if len(epochs) else []
+        most = sum(trial.config["epochs"] for trial in record.trials)  # rows of any table
+        best = record.best
+
+        def csv_table(path: Path) -> None:
+            _same(_rows(_read_csv(path), OF_TRIALS, ended), of_trials)
+
+        def parquet_table(path: Path) -> None:
+            _same(_rows(_read_parquet(path, most), OF_TRIALS, ended), of_trials)
+
+        def epochs_table(path: Path) -> None:
+            _same(_rows(_read_parquet(path, most), OF_EPOCHS, ended) if of_epochs else [], of_epochs)
+
+        def predictions(path: Path) -> None:
+            check_predictions(path.read_bytes(), self.test_ids or (), None, tuple(record.classes))
+
+        checks: dict[str, Callable[[Path], None]] = {
+            "trials.csv": csv_table,
+            "trials.parquet": parquet_table,
+            "epochs.parquet": epochs_table,
+            "report.html": check_regular,
+            "report.md": check_regular,
+        }
+        if best is not None and self.test_ids is not None:
+            checks["predictions.csv"] = predictions
+        for name, check in checks.items():
+            path = self.folder / name
+            try:
+                check_regular(path)
+                check(path)
+            except FileNotFoundError:
+                self._say_result(path, "missing")
+            except MemoryError:
+                raise
+            except Exception as error:  # parsers have more ways than can be listed to say that a file is none of theirs
+                self._say_result(path, of(path, error))
+        if best is not None:
+            self._check_best(best)
+
+    def _check_best(self, trial: TrialRecord) -> None:
+        folder = self.folder / "best"
+        try:
+            best = read_best(self.folder)
+        except SweepError as error:
+            self._say_result(folder, of(folder, error))
+            return
+        if best.trial != trial.number:
+            self._say_result(folder, f"must be of the best trial, {trial.number}, and is of trial {best.trial}")
+        elif trial.weights is not None and best.weights != trial.weights.read_bytes():
+            self._say_result(folder, f"has other weights than trial {trial.number}")
+
+    def _say_result(self, path: Path, found: str) -> None:
+        way_out = "the next start of the sweep's command writes all results anew"
+        self.findings.append(Finding(path, found, way_out, mend=lambda backup: forget_results(self.folder, backup)))
+
+
+def forget_results(folder: Path, backup: Backup) -> None:
+    """The sweep's next start finds none, and makes them."""
+    file = SweepFile.read(folder)
+    if file.results_of != NO_RESULTS:
+        backup.copy(folder / "sweep.json")
+        file.results_of = NO_RESULTS
+        file.write(folder)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    if path.stat().st_size > MOST_CSV_BYTES:
+        raise DamagedError(f"must have at most {MOST_CSV_BYTES >> 20} MiB")
+    return pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
+
+
+def _read_parquet(path: Path, most_rows: int) -> pd.DataFrame:
+    rows = pyarrow.parquet.read_metadata(path).num_rows
+    if rows > most_rows:  # a small file can hold any number of them
+        raise DamagedError(f"must have at most {most_rows} rows, got {rows}")
+    return pd.read_parquet(path)
+
+
+def _rows(table: pd.DataFrame, columns: list[str], numbers: set[int]) -> list[tuple[Any, ...]]:
+    """Of these trials; what is missing is None."""
+    chosen = table[table["number"].isin(numbers)][columns]
+    return [tuple(None if pd.isna(value) else value for value in row) for row in chosen.itertuples(index=False)]
+
+
+def _same(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> None:
+    """Raises:
+    DamagedError: they differ; shows the first difference.
+    """
+    for got, wanted in zip_longest(found, expected):
+        if got != wanted:
+            raise DamagedError(f"must have the row {_text(wanted)}, got {_text(got)}")
+
+
+def _text(row: tuple[Any, ...] | None) -> str:
+    return "none" if row is None else plain(", ".join(map(str, row)))
