@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-import torch
 
 from analysis.best import read_best, write_best
 from analysis.journal import Journal, line_of, parse
@@ -22,7 +21,6 @@ from tests.damage import DATA, TRIALS, checked, content, go_on, make_results, tr
 from tests.trials import execute, open_bridge
 from trainable import files
 from trainable.state import checkpoints
-from trainable.tensors import read_tensors
 
 BEST = "trials/0001"
 RUNNING = "trials/0003"
@@ -240,8 +238,6 @@ def test_a_folder_without_a_sweep_is_named(tmp_path):
 
 def test_the_best_weights_where_nothing_has_them_are_trained_again(sweep):
     weights = (sweep / BEST / "best.safetensors").read_bytes()
-    _, before = read_tensors(sweep / BEST / "best.safetensors")
-    before = {name: tensor.clone() for name, tensor in before.items()}  # no longer mapped
     (sweep / BEST / "best.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
     files.remove(sweep / "best")
     with pytest.raises(
@@ -256,8 +252,7 @@ def test_the_best_weights_where_nothing_has_them_are_trained_again(sweep):
     assert states(sweep) == ["COMPLETE", "RUNNING", "FAIL"]
     go_on(sweep)
     make_results(sweep)
-    _, after = read_tensors(sweep / BEST / "best.safetensors")
-    assert all(torch.equal(after[name], before[name]) for name in before.keys() | after.keys())
+    assert (sweep / BEST / "best.safetensors").read_bytes() == weights  # to the last bit
     assert read_best(sweep).trial == 1
     code, words = checked(sweep)
     assert code == 0

@@ -13,6 +13,9 @@ from torch import Tensor
 from trainable.files import DamagedError, check_regular, written_whole
 
 
+NO_METADATA = {"about": "{}"}
+
+
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Writes them whole or not at all.
 
@@ -37,7 +40,7 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     check_regular(path)
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = json.loads(file.metadata()["about"])
+            metadata = json.loads((file.metadata() or NO_METADATA)["about"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         is_whole = metadata.pop("crc32", "") == _checksum(metadata, tensors)
     except MemoryError:
