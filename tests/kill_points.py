@@ -162,8 +162,15 @@ def _kill_at(
     else:
         problem = "" if ended_by == -signal.SIGKILL else f"point {k} was not reached ({ended_by})"
     before, ended = _trained(folder), _ended(schedule, folder)
-    if _in_child(partial(_drive, schedule, folder, None, full_disk)) != 0:
-        problem = f"point {k} ({step}): {(folder / 'problem').read_text()}"
+    second = partial(_drive, schedule, folder, None, full_disk)
+    if schedule.ledger:  # its connections end with the process
+        if _in_child(second) != 0:
+            problem = f"point {k} ({step}): {(folder / 'problem').read_text()}"
+    else:
+        try:
+            second()
+        except Exception:
+            problem = f"point {k} ({step}): {traceback.format_exc()}"
     after = _trained(folder)[len(before) :]
     twice = {number for number, _ in after} & ended.keys()
     repeated = sum((Counter(before) & Counter(after)).values())

@@ -56,6 +56,27 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_starts(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_changed_data_is_refused_with_the_number_of_differences_and_the_first_five(tiny_data, tmp_path, monkeypatch):
+    monkeypatch.setattr("search.sweep._run", lambda *_: 0)  # the sweep is begun, and its driver gone
+    words = ["--data", str(tiny_data), "--sweep", str(tmp_path / "sweep"), "--no-baselines"]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    before = (tmp_path / "sweep" / "sweep.json").read_bytes()
+    table = (tiny_data / "train.txt").read_text()
+    for number in (0, 3, 6, 9, 12, 15, 18):
+        table = table.replace(f"train{number:02}.png,0", f"train{number:02}.png,1")
+    (tiny_data / "train.txt").write_text(table)
+
+    result = CliRunner().invoke(main, words)
+
+    assert result.exit_code == 2
+    assert "7 differences:" in result.output
+    assert "train: `train00.png` has another label: was `0`, now `1`" in result.output
+    assert "train12.png" in result.output
+    assert "train15.png" not in result.output
+    assert "... and 2 more" in result.output
+    assert (tmp_path / "sweep" / "sweep.json").read_bytes() == before
+
+
 def test_an_enqueued_config_outside_the_space_is_refused(tiny_data, tmp_path):
     configs = tmp_path / "configs.json"
     configs.write_text(json.dumps([{"arch": "mlp", "lr": 99}]))

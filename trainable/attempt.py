@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -82,7 +83,7 @@ def hung_stacks(folder: Path, attempt: int) -> str:
 
 
 def hung_after(history: list[EpochMetrics], train_pixels: int) -> float:
-    """Seconds after which the next epoch of a trial is hung, by its epochs so far."""
+    """Seconds after which an epoch of a trial is hung, by its epochs so far."""
     if not history:
         return HUNG_FIRST_SECONDS + HUNG_FIRST_SECONDS_PER_PIXEL * train_pixels
     return max(HUNG_SECONDS, HUNG_EPOCHS * max(metrics.seconds for metrics in history))
@@ -147,8 +148,9 @@ class Attempt:
         due = max(REPORT_SECONDS, self.save_seconds / SAVE_SHARE)
         stops = rungs(self.order.config.epochs)
         make_folder(self.folder)
-        with open(self.folder / HUNG_FILE, "w") as stacks:
-            while (metrics := self._next_epoch(state, stacks)) is not None:
+        limit = due + hung_after(state.history, self.data.train.images[..., 0].size)
+        with open(self.folder / HUNG_FILE, "w") as stacks, ended_when_hung(limit, stacks):
+            for metrics in self.epochs:
                 if metrics.epoch in stops or time.monotonic() - started >= due:
                     break
         if state.epochs_done:
@@ -156,19 +158,20 @@ class Attempt:
             save(state, self.order.config, self.folder)
             self.save_seconds = time.monotonic() - saving
 
-    def _next_epoch(self, state: TrainState, stacks: IO[str]) -> EpochMetrics | None:
-        """Trains one epoch, None where there is none left; ends the process, its threads' stacks written, if it hangs.
 
-        The timer runs in C and needs no GIL, so nothing in Python can hold it up. Nothing but
-        training is timed: a slow disk is no hang, and a process that is ended writes no file.
-        Linux does not count the time that a machine sleeps (CLOCK_MONOTONIC).
-        """
-        limit = hung_after(state.history, self.data.train.images[..., 0].size)
-        faulthandler.dump_traceback_later(limit, file=stacks, exit=True)
-        try:
-            return next(self.epochs, None)
-        finally:
-            faulthandler.cancel_dump_traceback_later()
+@contextmanager
+def ended_when_hung(seconds: float, stacks: IO[str]) -> Iterator[None]:
+    """Ends the process, its threads' stacks written to an open file, where the block takes longer.
+
+    The timer runs in C and needs no GIL, so nothing in Python can hold it up. No file of
+    the attempt is written within the block: a slow disk is no hang, and nothing is cut.
+    Linux does not count the time that a machine sleeps (CLOCK_MONOTONIC).
+    """
+    faulthandler.dump_traceback_later(seconds, file=stacks, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _failure(error: Exception) -> dict[str, str]:
