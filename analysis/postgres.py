@@ -46,9 +46,16 @@ def open_storage(url: str, lock: str | None) -> RDBStorage:
       LockedError: another driver holds it.
       OSError: the server cannot be reached, refuses, or its tables are not Optuna's; the message names the URL.
     """
-    parsed = make_url(url)
+    parsed, opened = make_url(url), list[Any]()
     password = _password(parsed)
     dialect = f"postgresql+pg8000://{parsed.host}/"
+
+    def connect_once() -> Any:
+        """A second time never: what became of the transaction that the first one broke in only a start can see."""
+        if opened:
+            raise pg8000.InterfaceError("the connection was lost")
+        opened.append(connect(lock))
+        return opened[0]
 
     def connect(take: str | None) -> Any:
         connection = pg8000.dbapi.connect(
@@ -76,7 +83,7 @@ def open_storage(url: str, lock: str | None) -> RDBStorage:
         _make_tables(dialect, connect)
         storage = RDBStorage(
             dialect,
-            {"creator": lambda: connect(lock), **ENGINE, "pool_size": 1},
+            {"creator": connect_once, **ENGINE, "pool_size": 1},
             skip_table_creation=True,
             skip_compatibility_check=True,  # done with the tables; it needs a second connection
         )

@@ -62,8 +62,13 @@ class TrialRecord:
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """The counted epochs, `trainable.state.EpochMetrics` as objects; empty where nothing was kept yet."""
+        """The counted epochs, `trainable.metrics.EpochMetrics` as objects; empty where nothing was kept.
+
+        What lies in the folder of a RUNNING trial was written for an end that never was.
+        """
         path = self.folder / "history.json"
+        if self.state == "RUNNING":
+            return []
         try:
             history = read_history(read_json(path)) if path.exists() else []
         except DamagedError:
@@ -204,7 +209,7 @@ class Record:
         return pd.DataFrame(rows)
 
     def epochs_table(self) -> pd.DataFrame:
-        """A row a trial and epoch: `number` and the fields of `trainable.state.EpochMetrics`."""
+        """A row a trial and epoch: `number` and the fields of `trainable.metrics.EpochMetrics`."""
         rows = [{"number": trial.number} | epoch for trial in self.trials for epoch in trial.history]
         return pd.DataFrame(rows)
 

@@ -227,6 +227,7 @@ class Bridge:
         if not self.ledger.should_prune(number):
             self.ledger.set(number, "passed", trial.last_step)
             return False
+        # Without a whole checkpoint its predictions are lost, and not worth another attempt: its value counts.
         trial_files.keep(trial_folder(self.folder, number), self.running[number], trial.last_step)
         self._end(number, TrialState.PRUNED, "not among the best at its rung", "")
         return True
@@ -287,7 +288,7 @@ class Bridge:
 
     def _written_report(self, folder: Path, attempt: int) -> dict[str, Any]:
         """What an attempt had put on the disk: its result, else the epochs of the newest whole checkpoint."""
-        if (result := _read_result(attempt_folder(folder, attempt) / "result.json", attempt)) is not None:
+        if (result := read_result(attempt_folder(folder, attempt) / "result.json", attempt)) is not None:
             return result
         for path in newest_checkpoints(folder, attempt):
             try:
@@ -303,7 +304,7 @@ def trial_seed(sweep_seed: int, number: int) -> int:
     return int(np.random.SeedSequence([sweep_seed, number]).generate_state(1)[0] >> 1)
 
 
-def _read_result(path: Path, attempt: int) -> dict[str, Any] | None:
+def read_result(path: Path, attempt: int) -> dict[str, Any] | None:
     """The report that a worker left behind; None where there is none, or none that can be trusted."""
     try:
         report = read_json(path)

@@ -1,11 +1,14 @@
 """Connecting to Ray: a session of its own on this machine, or a running cluster."""
 
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from search.process import Interrupted
 from trainable.config import ConfigError
 
 QUIET = {  # before Ray is imported; set by `prepare`
@@ -55,21 +58,19 @@ def connected(address: str | None) -> Iterator[None]:
     import ray
 
     code = str(Path(__file__).resolve().parents[1])
-    environment: dict[str, object] = {"env_vars": {**QUIET, **NO_SECRETS, "PYTHONPATH": code}}
-    if address is None:
-        ray.init(
-            address="local",  # not a cluster that happens to run here: that is what --address is for
-            include_dashboard=False,
-            log_to_driver=False,
-            configure_logging=False,
-            runtime_env=environment,
-        )
+    variables = {**QUIET, **NO_SECRETS}
+    options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
+    if address is None:  # not a cluster that happens to run here: that is what --address is for
+        options |= {"address": "local", "include_dashboard": False}
+        options["runtime_env"] = {"env_vars": {**variables, "PYTHONPATH": code}}
     else:
-        environment = {"env_vars": {**QUIET, **NO_SECRETS}, "working_dir": code}
-        try:
-            ray.init(address=address, log_to_driver=False, configure_logging=False, runtime_env=environment)
-        except ConnectionError as error:
-            raise ConfigError(f"--address {address}: no Ray cluster answers; start it, or leave this out") from error
+        options |= {"address": address, "runtime_env": {"env_vars": variables, "working_dir": code}}
+    try:
+        ray.init(**options)
+    except ConnectionError as error:
+        raise ConfigError(f"--address {address}: no Ray cluster answers; start it, or leave this out") from error
+    except SystemExit as stop:  # Ray's own answer to SIGTERM, from its first step on
+        raise Interrupted(signal.SIGTERM) from stop
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ off: a retry is a new Tune trial with the same number and the next attempt.
 
 import json
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ RAY_OUT_OF_MEMORY = "running low on memory"  # how ray.exceptions.OutOfMemoryErr
 
 class Abort(BaseException):
     """Carries an error of the bridge past Tune, which logs and forgets every `Exception` of a searcher."""
+
+
+class Stopped(BaseException):
+    """The sweep is stopping, and nothing runs any more."""
 
 
 class _Bridged:
@@ -90,7 +95,9 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """The worker died or could not start: everything else comes back as a result."""
-        order, cause = trial.config["order"], Path(trial.error_file).read_text(errors="replace")
+        order, cause = trial.config["order"], ""
+        with suppress(OSError, TypeError):  # there is none, or the disk of Tune's folder is full
+            cause = Path(trial.error_file).read_text(errors="replace")
         try:
             if RAY_OUT_OF_MEMORY in cause:
                 self.bridge.out_of_memory(order["number"], order["attempt"], "Ray ended its worker: the node ran low")
@@ -105,6 +112,8 @@ class BridgeCallback(_Bridged, tune.Callback):
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self.bridge.tick()
+        if self.bridge.stopping and not any(trial.status == "RUNNING" for trial in trials):
+            raise Stopped  # what waits for a place to run makes no report, at which it could stop
 
 
 def execute(
@@ -139,6 +148,8 @@ def execute(
         )
         try:
             tuner.fit()
+        except Stopped:
+            pass
         except Abort as abort:
             raise (abort.__cause__ or abort) from None
 

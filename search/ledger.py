@@ -150,6 +150,8 @@ class Ledger:
         )
         with self._writing():
             self._ids.append(self._storage.create_new_trial(self._study._study_id, template))
+            if (written := self._storage.get_trial_number_from_id(self._ids[-1])) != number:
+                raise OSError(f"{self.url}: trial {number} was written as {written}: somebody else writes this sweep")
         for name, value in attributes.items():
             self._mirror_trial(number).set_user_attr(name, value)
         return number

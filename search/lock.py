@@ -62,10 +62,10 @@ def holder(folder: Path) -> str:
 
 
 def _taken(folder: Path) -> TextIO:
-    path, text = folder / "lock", ""
+    path, text, gone = folder / "lock", "", None
     for _ in range(TRIES):
-        folder.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # the driver that had made the folder has just removed it
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
             file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644), "r+", errors="replace")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -75,5 +75,9 @@ def _taken(folder: Path) -> TextIO:
             except BlockingIOError:
                 text = file.read(1000).strip()
             file.close()
+        except FileNotFoundError as error:  # the driver that had made the folder may just have removed it
+            gone = error
         time.sleep(0.05)  # `search.status` holds it for a moment
+    if gone and not text:
+        raise gone
     raise HeldError(f"{folder}: another driver holds this sweep: {text}")

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,15 +46,16 @@ def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
             raise Interrupted(received[0])
         received.append(number)
         bridge.stop(signal.Signals(number).name)  # says nothing: the signal may have come amid a print
-        signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, 1)  # again, should what it raises be swallowed
 
     try:
         with _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM), on_signal):
-            yield received
+            try:
+                yield received
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
     except Interrupted:
         pass
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @contextmanager
@@ -82,8 +83,9 @@ def chatter_to(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):  # the disk is full: that must be said on the screen
+                    stream.flush()
             for descriptor, copy in zip((1, 2), before, strict=True):
                 os.dup2(copy, descriptor)
                 os.close(copy)

@@ -131,12 +131,20 @@ def _without_password(url: str) -> str:
     Raises:
       ConfigError: it is no URL of a PostgreSQL database; the message does not repeat it.
     """
-    parts = urlsplit(url)
-    if url and (parts.scheme != "postgresql" or not parts.hostname or not parts.path.strip("/") or parts.query):
-        raise ConfigError("--ledger: must be postgresql://[USER@]HOST[:PORT]/DATABASE")
+    if not url:
+        return url
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme == "postgresql" and parts.hostname and parts.path.strip("/") and parts.port != 0
+    except ValueError:  # of the port, or of brackets
+        is_whole = False
+    if not is_whole or parts.query or parts.fragment or "@" in parts.path:  # as after a password with a slash in it
+        rule = "must be postgresql://[USER@]HOST[:PORT]/DATABASE, special characters percent-encoded"
+        raise ConfigError(f"--ledger: {rule}; the password is best left to PGPASSWORD or ~/.pgpass")
     if parts.password is None:
         return url
-    os.environ["PGPASSWORD"] = unquote(parts.password)
+    if parts.password:
+        os.environ["PGPASSWORD"] = unquote(parts.password)
     clean = url.replace(f":{parts.password}@", "@", 1)
     words = [word.replace(url, clean) for word in sys.argv[1:]]
     if words != sys.argv[1:]:

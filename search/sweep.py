@@ -81,10 +81,11 @@ def begin(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], star
         queue=queue,
         notes=notes + list(data.notes),
     )
+    ledger = _ledger(folder, file) if settings.ledger else None  # a database that says no must leave nothing behind
     _save_data(folder, data)
     file.started(start.command)
     file.write(folder)
-    return _run(folder, file, _ledger(folder, file), space, data, start)
+    return _run(folder, file, ledger or _ledger(folder, file), space, data, start)
 
 
 def resume(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], start: Start) -> int:
@@ -94,6 +95,7 @@ def resume(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], sta
       ConfigError: something differs that may not change, each difference a line.
     """
     file = SweepFile.read(folder)
+    before = file.settings
     changed = differences(file.settings, settings)
     space = _space(settings)
     changed = changed or table_differences(file.table, space.table())  # the settings explain the table's
@@ -110,6 +112,7 @@ def resume(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], sta
         print(f"Some enqueued configs wait for their turn; --trials {max(file.queue) + 1} runs them all.")
     states = [trial.state for trial in ledger.trials if trial.state.is_finished()]
     if len(states) >= max(settings.trials, len(ledger.trials)) and file.results_of == len(states):
+        file.settings = replace(before, trials=settings.trials)  # nothing else was looked at
         file.write(folder)
         print(f"All {len(states)} trials of this sweep have ended; --trials with a larger number goes on.")
         _print_summary(folder)
@@ -174,7 +177,8 @@ def _execute(folder: Path, bridge: "Bridge", screen: "Screen", data: "Dataset", 
     from search.process import chatter_to, interruptible, stopping_on_signals
 
     asked = start.cpus_per_trial, start.gpus_per_trial, start.memory_per_trial, start.concurrency
-    with interruptible(), chatter_to(folder / "log.txt"), connected(start.address):  # Ray sets handlers of its own
+    # Twice interruptible: Ray sets a handler of its own while it starts.
+    with interruptible(), chatter_to(folder / "log.txt"), connected(start.address), interruptible():
         workers = plan_workers(ray.cluster_resources(), *asked)
         counts = f"{len(data.train.ids):,} train and {len(data.valid.ids):,} validation images"
         screen.said(f"{workers}; {counts}; sweep {folder}")

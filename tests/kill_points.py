@@ -29,15 +29,17 @@ import torch
 
 from analysis.best import write_best
 from analysis.predict import write_predictions
-from analysis.record import Record, SweepError
+from analysis.record import Record, SweepError, TrialRecord
 from analysis.tables import write_tables
 from datasets.images import Split
-from search.bridge import trial_seed
+from search.bridge import read_result, trial_seed
 from tests.trials import WorkerDied, execute, fake_train, in_memory, open_bridge
 from trainable import files
+from trainable.attempt import attempt_folder
 from trainable.loop import Diverged
 
 DATA = in_memory(train=9, valid=9)
+REPORT_EPOCHS = 8  # of a trial of 12, from its second rung to its end: what one report holds at most
 NO_SPACE = "No space left on device"
 SEED = 7  # of the sweeps
 TEST = Split(tuple(f"test{number}.png" for number in range(9)), DATA.valid.images, None)
@@ -98,7 +100,7 @@ class Tally:
     Attributes:
       steps: killed at, by step (before, in, after).
       lost: trials that were in the ledger, or ended, and were not any more.
-      twice: trials that had ended and were trained again.
+      twice: trials that had ended, or whose result was on the disk, and that were trained again.
       differing: sweeps whose leaderboard, predictions or kept files are not those of the undisturbed one.
       repeated_epochs: trained by the killed driver and again.
     """
@@ -161,7 +163,8 @@ def _kill_at(
         problem = "" if NO_SPACE in said else f"point {k}: {said}"
     else:
         problem = "" if ended_by == -signal.SIGKILL else f"point {k} was not reached ({ended_by})"
-    before, ended = _trained(folder), _ended(schedule, folder)
+    before, ended = _trained(folder), _ended(folder)
+    with_result = _with_result(folder)
     second = partial(_drive, schedule, folder, None, full_disk)
     if schedule.ledger:  # its connections end with the process
         if _in_child(second) != 0:
@@ -172,11 +175,13 @@ def _kill_at(
         except Exception:
             problem = f"point {k} ({step}): {traceback.format_exc()}"
     after = _trained(folder)[len(before) :]
-    twice = {number for number, _ in after} & ended.keys()
+    twice = {number for number, _ in after} & (ended.keys() | with_result)
     repeated = sum((Counter(before) & Counter(after)).values())
-    now = _ended(schedule, folder)
+    now = _ended(folder)
     lost = sum(now.get(number) != state for number, state in ended.items())
     differs = not problem and (folder / "outcome").read_text() != wanted
+    if repeated > REPORT_EPOCHS:
+        problem = problem or f"point {k} ({step}): {repeated} epochs repeated"
     if (twice or lost or differs) and not problem:
         problem = f"point {k} ({step}): twice {sorted(twice)}, lost {lost}, differs {differs}"
     if not problem:
@@ -247,14 +252,28 @@ def _trained(folder: Path) -> list[tuple[int, int]]:
     return [(int(number), int(epoch)) for number, epoch in map(str.split, lines)]
 
 
-def _ended(schedule: Schedule, folder: Path) -> dict[int, str]:
-    """The state of each trial that a reader sees as ended."""
+def _trials(folder: Path) -> list[TrialRecord]:
     if not (folder / "sweep" / "sweep.json").exists():
-        return {}
+        return []
     try:
-        return {trial.number: trial.state for trial in Record(folder / "sweep").trials if trial.state != "RUNNING"}
+        return Record(folder / "sweep").trials
     except SweepError:  # no ledger yet
-        return {}
+        return []
+
+
+def _ended(folder: Path) -> dict[int, str]:
+    """The state of each trial that a reader sees as ended."""
+    return {trial.number: trial.state for trial in _trials(folder) if trial.state != "RUNNING"}
+
+
+def _with_result(folder: Path) -> set[int]:
+    """The trials whose newest attempt wrote a result that ends them, told or not."""
+    found = set()
+    for trial in _trials(folder):
+        report = read_result(attempt_folder(trial.folder, trial.attempts) / "result.json", trial.attempts)
+        if report is not None and (report["failure"] or {}).get("reason") != "host memory":
+            found.add(trial.number)
+    return found
 
 
 def _outcome(sweep: Path) -> str:

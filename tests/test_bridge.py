@@ -207,6 +207,24 @@ def test_a_damaged_result_is_none_and_the_trial_goes_on_from_its_checkpoint(tmp_
     assert watcher.ordered == [(0, 2)]
 
 
+def test_a_running_trial_shows_nothing_of_an_end_that_never_was(tmp_path, monkeypatch):
+    bridge, _ = open_bridge(tmp_path, 1, attempts=1, pruner="none")
+    Attempt(bridge.next_order(), DATA, train=fake_train).next_report()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bridge.ledger, "tell", killed)
+    with pytest.raises(KeyboardInterrupt):
+        bridge.lost(0, 1, "killed")  # its files are kept, and the driver is gone before it tells
+
+    assert (trial_folder(tmp_path, 0) / "history.json").exists()
+    assert list(Record(tmp_path).trials_table().state) == ["RUNNING"]
+    bridge, _ = open_bridge(tmp_path, 1, pruner="none")
+    execute(bridge, DATA)
+    assert Record(tmp_path).trials[0].state == "COMPLETE"
+
+
 def test_a_trial_without_attempts_left_is_a_fail_and_the_others_go_on(tmp_path):
     bridge, _ = open_bridge(tmp_path, 2, attempts=2)
     bridge.next_order()

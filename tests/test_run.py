@@ -1,11 +1,16 @@
 """The command line's own refusals: exit code 2, one line each, nothing written, no Ray."""
 
 import json
+import os
 import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from search.process import chatter_to
 from search.run import main
 from search.settings import Settings, SweepFile, differences
 from search.sweep import _exit_code
@@ -75,6 +80,23 @@ def test_changed_data_is_refused_with_the_number_of_differences_and_the_first_fi
     assert "train15.png" not in result.output
     assert "... and 2 more" in result.output
     assert (tmp_path / "sweep" / "sweep.json").read_bytes() == before
+
+
+def test_a_full_log_does_not_keep_the_driver_from_saying_so(capfd, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", open(os.dup(1), "w"))  # noqa: SIM115 (buffered, as without PYTHONUNBUFFERED)
+
+    def run_out_of_space():
+        with chatter_to(Path("/dev/full")):
+            print("chatter")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        run_out_of_space()
+    with suppress(OSError):
+        sys.stdout.close()
+
+    os.write(1, b"the storage failed")
+    assert "the storage failed" in capfd.readouterr().out
 
 
 def test_an_enqueued_config_outside_the_space_is_refused(tiny_data, tmp_path):

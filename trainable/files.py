@@ -6,6 +6,7 @@ every one of them, so a write that is added later is killed too.
 """
 
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -139,15 +140,22 @@ def read_json(path: Path) -> Any:
     if path.stat().st_size > MOST_JSON_BYTES:
         raise DamagedError(f"{path}: must have at most {MOST_JSON_BYTES >> 20} MiB, got {path.stat().st_size >> 20}")
     try:
-        return json.loads(path.read_bytes(), parse_constant=_refuse)
+        return json.loads(path.read_bytes(), parse_constant=_refuse, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise DamagedError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from None
     except (ValueError, RecursionError) as error:
         raise DamagedError(f"{path}: is not JSON: {error}") from None
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"numbers must be finite, got {constant}")
+def _refuse(number: str) -> None:
+    raise ValueError(f"numbers must be finite, got {number}")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):  # 1e999
+        _refuse(number)
+    return value
 
 
 def read_array(path: Path) -> np.ndarray:

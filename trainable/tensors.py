@@ -12,7 +12,6 @@ from torch import Tensor
 
 from trainable.files import DamagedError, check_regular, written_whole
 
-
 NO_METADATA = {"about": "{}"}
 
 
