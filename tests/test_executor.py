@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from analysis.record import Record
-from search.executor import BridgeScheduler, execute
+from search.executor import BridgeCallback, BridgeScheduler, Stopped, execute
 from tests.trials import fake_train, in_memory, open_bridge
 from trainable import attempt
 from trainable.ray_trial import RayTrial
@@ -129,3 +129,17 @@ def test_what_ended_a_worker_is_told_to_the_bridge(tmp_path, cause, said):
         assert bridge.ledger.trial(0).user_attrs["out_of_memory_in"] == 1
     else:
         assert said in Record(tmp_path / "sweep").trials[0].message
+
+
+def test_a_sweep_that_stops_does_not_wait_for_trials_that_found_no_place(tmp_path):
+    bridge, _ = open_bridge(tmp_path / "sweep", 1)
+    bridge.next_order()
+    pending, running = SimpleNamespace(status="PENDING"), SimpleNamespace(status="RUNNING")
+    watch = BridgeCallback(bridge).on_step_begin
+    watch(1, [pending])
+
+    bridge.stop("time budget")
+
+    watch(2, [pending, running])
+    with pytest.raises(Stopped):
+        watch(3, [pending])

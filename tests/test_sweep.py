@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -104,6 +105,21 @@ def test_a_sweep_stopped_by_ctrl_c_goes_on_and_nothing_runs_twice(tiny_data, tmp
     assert [(t.number, t.value) for t in after if t.number in dict(ended)] == ended
     order = [line.split()[2] for line in again.stdout.splitlines() if line.startswith("[")]
     assert not set(map(int, order)) & set(dict(ended))
+
+
+def test_a_driver_told_to_end_while_ray_starts_says_so(tiny_data, tmp_path):
+    driver = start("search.run", "--data", tiny_data, "--sweep", tmp_path / "sweep", "--trials", 2)
+    log, children = tmp_path / "sweep" / "log.txt", Path(f"/proc/{driver.pid}/task/{driver.pid}/children")
+    while not log.exists() or not children.read_text():  # of Ray's processes there is one
+        assert driver.poll() is None
+        time.sleep(0.01)
+    driver.send_signal(signal.SIGTERM)
+
+    said, _ = driver.communicate(timeout=60)
+
+    assert driver.returncode == 143, said
+    assert "ame command again to go on" in said
+    assert "Traceback" not in said
 
 
 def test_bad_data_is_refused_before_anything_starts(tiny_data, tmp_path):
