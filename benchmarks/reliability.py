@@ -95,7 +95,10 @@ def real_kills(folder: Path) -> list[Row]:
         f"at most {kills.most_repeated_seconds:.2f} s of a running trial and kill, {kills.running} were running "
         f"(an epoch takes up to {kills.longest_epoch_seconds:.2f} s)"
     )
-    waste = f"{kills.repeated} of {kills.epochs} epochs, {100 * kills.waste:.1f} % of the time in training"
+    waste = (
+        f"{kills.repeated} of {kills.epochs:,} epochs, and at most one begun by each of the {kills.running} running "
+        f"trials: {100 * kills.waste:.1f} %"
+    )
     rows = [
         Row(
             "SIGKILL of the driver at random moments",

@@ -12,7 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 from analysis.weights import check_weights
 from search import trial_files
 from search.findings import Backup, Finding, move_away, of, remove_left_over, without
-from search.restored import KEPT_FILES, attempt_number
+from search.mending import attempt_number
+from search.restored import KEPT_FILES
 from search.settings import SweepFile
 from trainable.config import TrialConfig
 from trainable.files import DamagedError, read_array, read_json

@@ -40,7 +40,8 @@ class Kills:
     Attributes:
       lost: trials that had ended and were not there any more, or not the same.
       twice: trials that had ended and were trained again.
-      epochs, repeated: trained in all, and of these those that were trained before.
+      running: trials that ran when their driver was killed, over all kills; each may have begun an epoch.
+      epochs, repeated: trained to their end in all, and of these those that were trained before.
       most_repeated_seconds: of one running trial by one kill.
       seconds: of the whole, starts included.
     """
@@ -62,8 +63,8 @@ class Kills:
 
     @property
     def waste(self) -> float:
-        """The share of training that was repeated."""
-        return self.repeated_seconds / self.trained_seconds
+        """The share of the epochs that was trained again, and of those at most that were begun and not finished."""
+        return (self.repeated + self.running) / self.epochs
 
 
 def kill_randomly(sweep: Path, kills: int, trials_per_kill: int, seed: int, *words: object) -> Kills:
