@@ -150,6 +150,8 @@ class Record:
             names = optuna.get_all_study_names(storage)
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise JournalError(f"{path}: cannot be replayed ({error!r}); restore it from a backup") from None
+        if not names:  # killed in its first record
+            raise SweepError(f"{self.folder}: has no trials yet")
         if name not in names:
             raise JournalError(f"{path}: is the ledger of another sweep; restore this one's")
         return storage

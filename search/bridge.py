@@ -23,6 +23,8 @@ from trainable.files import read_json
 from trainable.metrics import METRICS, best_epoch, read_history
 from trainable.state import CheckpointError, read_checkpoint
 
+NOT_AMONG_THE_BEST = "not among the best at its rung"  # the reason of every PRUNED
+
 
 class Watcher(Protocol):
     """Told of everything that a person may want to see."""
@@ -229,7 +231,7 @@ class Bridge:
             return False
         # Without a whole checkpoint its predictions are lost, and not worth another attempt: its value counts.
         trial_files.keep(trial_folder(self.folder, number), self.running[number], trial.last_step)
-        self._end(number, TrialState.PRUNED, "not among the best at its rung", "")
+        self._end(number, TrialState.PRUNED, NOT_AMONG_THE_BEST, "")
         return True
 
     def _complete(self, number: int) -> None:

@@ -50,8 +50,8 @@ def _main(folder: Path, must_repair: bool) -> int:
 def _checked(folder: Path, must_repair: bool) -> int:
     # Imported under the lock, so that a repair beside a driver is refused at once.
     from analysis.record import SweepError
-    from search.look import look
-    from search.repair import repair
+    from search.checks.look import look
+    from search.checks.repair import repair
     from trainable.files import DamagedError
 
     try:

@@ -163,7 +163,7 @@ def _start(folder: Path, flags: dict[str, Any], given: set[str], is_demo: bool) 
 
     try:
         flags["command"] = shlex.join(["python", "-m", "search.run", *sys.argv[1:]])
-        flags["data"] = DEMO if is_demo else str(Path(flags["data"] or "data").resolve())
+        flags["data"] = DEMO if is_demo else os.path.realpath(flags["data"] or "data")
         flags["fixed"] = read_fixed(flags["fixed"])
         settings = Settings(**{field.name: flags[field.name] for field in fields(Settings)})
         start = Start(**{field.name: flags[field.name] for field in fields(Start)})

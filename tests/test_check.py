@@ -14,7 +14,8 @@ import pytest
 from analysis.best import read_best, write_best
 from analysis.journal import Journal, line_of, parse
 from analysis.record import Record, SweepError
-from search import check, look
+from search import check
+from search.checks import look
 from search.lock import driver_lock
 from search.settings import SweepFile
 from tests.damage import DATA, TRIALS, checked, content, go_on, make_results, train

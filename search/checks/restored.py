@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial
 
 from analysis.journal import line_of
 from analysis.record import trial_folder
-from search.findings import Backup, Finding
-from search.mending import Kept, Mending
+from search.checks.findings import Backup, Finding
+from search.checks.mending import Kept, Mending
 from search.settings import SweepFile
 from trainable.files import DamagedError, written_whole
 

@@ -13,12 +13,12 @@ from optuna.trial import TrialState
 from analysis.journal import repair_tail
 from analysis.record import Record, SweepError, trial_folder
 from search.bridge import trial_seed
-from search.findings import Backup, Finding, Mend, known_losses, move_away, of, remove_left_over, without
-from search.kept import TrialFolder
-from search.mending import Kept
-from search.outputs import Outputs
-from search.replay import replay
-from search.restored import RESTORE_DATABASE, Restored, direction
+from search.checks.findings import Backup, Finding, Mend, known_losses, move_away, of, remove_left_over, without
+from search.checks.kept import TrialFolder
+from search.checks.mending import Kept
+from search.checks.outputs import Outputs
+from search.checks.replay import replay
+from search.checks.restored import RESTORE_DATABASE, Restored, direction
 from search.settings import SweepFile
 from search.trial_files import KEPT_WEIGHTS
 from trainable.config import ConfigError

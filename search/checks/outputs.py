@@ -17,7 +17,7 @@ from analysis.contents import plain
 from analysis.predict import check_predictions
 from analysis.record import Record, SweepError, TrialRecord
 from datasets.fingerprint import parsed_table
-from search.findings import Backup, Finding, of, without
+from search.checks.findings import Backup, Finding, of, without
 from search.settings import SweepFile
 from trainable.files import DamagedError, check_regular, read_array, save_array
 

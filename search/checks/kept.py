@@ -11,9 +11,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from analysis.weights import check_weights
 from search import trial_files
-from search.findings import Backup, Finding, move_away, of, remove_left_over, without
-from search.mending import attempt_number
-from search.restored import KEPT_FILES
+from search.checks.findings import Backup, Finding, move_away, of, remove_left_over, without
+from search.checks.mending import attempt_number
+from search.checks.restored import KEPT_FILES
 from search.settings import SweepFile
 from trainable.config import TrialConfig
 from trainable.files import DamagedError, read_array, read_json

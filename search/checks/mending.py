@@ -11,8 +11,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search.bridge import trial_seed
-from search.findings import Finding
+from search.bridge import NOT_AMONG_THE_BEST, trial_seed
+from search.checks.findings import Finding
 from search.settings import SweepFile
 from trainable.attempt import newest_checkpoints
 from trainable.config import ConfigError, TrialConfig, rungs
@@ -21,7 +21,6 @@ from trainable.metrics import METRICS, EpochMetrics, best_epoch, read_history
 from trainable.state import CheckpointError, read_checkpoint
 
 RECORD_LOST = "record lost"  # the reason of a FAIL
-NOT_AMONG_THE_BEST = "not among the best at its rung"  # the reason of every PRUNED, as the bridge gives it
 MOST_ATTEMPTS = 10_000  # a folder with a larger number is none of a driver's
 
 

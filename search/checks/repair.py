@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from search.findings import Backup, Finding
-from search.look import Look, look
-from search.outputs import forget_results
+from search.checks.findings import Backup, Finding
+from search.checks.look import Look, look
+from search.checks.outputs import forget_results
 
 MOST_ROUNDS = 4  # what was hidden behind a damage is found when that is mended
 

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 from analysis.contents import plain
 from analysis.journal import parse
 from search.bridge import trial_seed
-from search.findings import Finding
+from search.checks.findings import Finding
 
 SHOWN_CHARACTERS = 80  # of a damaged record
 MOST_BYTES_TO_TURN = 8192  # of a damaged stretch in which each bit is tried, in a second
