@@ -138,10 +138,14 @@ class Record:
         if url := self.settings["ledger"]:
             from analysis.postgres import open_storage
 
-            storage: optuna.storages.BaseStorage = open_storage(url, lock=None)
-            if name not in optuna.get_all_study_names(storage):
-                raise SweepError(f"{url}: holds no ledger of {self.folder}; restore the database")
-            return storage
+            database, copy = open_storage(url, lock=None), optuna.storages.InMemoryStorage()
+            try:
+                if name not in optuna.get_all_study_names(database):
+                    raise SweepError(f"{url}: holds no ledger of {self.folder}; restore the database")
+                optuna.copy_study(from_study_name=name, from_storage=database, to_storage=copy)
+            finally:
+                database.engine.dispose()  # a reader keeps no connection
+            return copy
         path = self.folder / "journal.log"
         if not path.exists() or path.stat().st_size == 0:
             raise SweepError(f"{self.folder}: has no trials yet")
@@ -223,11 +227,13 @@ class Record:
             raise DamagedError(
                 f"{self.folder}: trial {trial.number} has no config; see `python -m search.check {self.folder}`"
             )
+        # Written before the end that they are of: a driver killed in between leaves them with a trial that goes on.
+        has_reason = trial.state in (TrialState.PRUNED, TrialState.FAIL)
         return TrialRecord(
             number=trial.number,
             state=trial.state.name,
-            reason=attributes.get("reason", ""),
-            message=attributes.get("message", ""),
+            reason=attributes.get("reason", "") if has_reason else "",
+            message=attributes.get("message", "") if has_reason else "",
             value=value,
             best_epoch=1 + values.index(value) if value is not None else 0,
             epochs=len(values),

@@ -58,7 +58,8 @@ def kill_points(folder: Path) -> list[Row]:
     points, seconds = sum(t.points for t in tallies.values()), sum(t.seconds for t in tallies.values())
     for name, tally in tallies.items():
         rows.append(_kill_row(f"journal, schedule `{name}`", tally))
-    rows.append(Row("journal, all schedules", "1,000 or more points", f"{points:,} points", seconds, points >= 1000))
+    must, holds = "1,000 or more points in 120 s or less", points >= 1000 and seconds <= 120
+    rows.append(Row("journal, all schedules", must, f"{points:,} points", seconds, holds))
     full = kill_everywhere(SCHEDULES[0], folder, full_disk=True)
     rows.append(_kill_row("journal, no space left on the disk instead of a kill", full))
     if postgres.programs() is not None:

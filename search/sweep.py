@@ -120,6 +120,8 @@ def resume(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], sta
     data = _load(settings)
     if data.fingerprint != file.fingerprint:
         raise ConfigError(_other_data(folder, settings, data))
+    if not (folder / "data.csv").exists() or not (folder / "valid_labels.npy").exists():  # lost: it is the same data
+        _save_data(folder, data)
     _check_machine()
     if (versions := current_versions()) != file.versions:
         print(f"Noted: other versions than before: {', '.join(version_differences(file.versions, versions))}.")
