@@ -135,6 +135,7 @@ class Record:
 
     def _storage(self) -> optuna.storages.BaseStorage:
         name = self.settings["id"]
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # it tells of each study that is made, in memory too
         if url := self.settings["ledger"]:
             from analysis.postgres import open_storage
 
