@@ -58,16 +58,21 @@ def kill_points(folder: Path) -> list[Row]:
     points, seconds = sum(t.points for t in tallies.values()), sum(t.seconds for t in tallies.values())
     for name, tally in tallies.items():
         rows.append(_kill_row(f"journal, schedule `{name}`", tally))
-    must, holds = "1,000 or more points in 120 s or less", points >= 1000 and seconds <= 120
-    rows.append(Row("journal, all schedules", must, f"{points:,} points", seconds, holds))
-    full = kill_everywhere(SCHEDULES[0], folder, full_disk=True)
+    each = 1000 * seconds / points
+    found = f"{points:,} points, {each:.0f} s for a thousand of them"
+    must = "1,000 or more points, a thousand in 120 s or less"
+    rows.append(Row("journal, all schedules", must, found, seconds, points >= 1000 and each <= 120))
+    full = kill_everywhere(SCHEDULES[0], folder / "full", full_disk=True)
     rows.append(_kill_row("journal, no space left on the disk instead of a kill", full))
-    if postgres.programs() is not None:
-        os.environ["PGPASSWORD"] = postgres.PASSWORD
-        with postgres.running() as server:
-            tally = kill_everywhere(replace(IN_DATABASE, ledger=server.url), folder)
-        rows.append(_kill_row("PostgreSQL, before, in and after each transaction", tally))
     return rows
+
+
+def database(folder: Path) -> list[Row]:
+    """Before, in and after each transaction, on a server of its own."""
+    os.environ["PGPASSWORD"] = postgres.PASSWORD
+    with postgres.running() as server:
+        tally = kill_everywhere(replace(IN_DATABASE, ledger=server.url), folder)
+    return [_kill_row("PostgreSQL", tally)]
 
 
 def _kill_row(what: str, tally: Tally) -> Row:
@@ -201,6 +206,7 @@ def inputs(folder: Path) -> list[Row]:
 
 PARTS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "points": ("A driver killed at each durable write", kill_points),
+    "database": ("A driver killed at each transaction of a PostgreSQL ledger", database),
     "kills": ("Drivers killed on real Ray", real_kills),
     "races": ("Drivers started at once", races),
     "damage": ("A damaged journal", damages),

@@ -122,6 +122,7 @@ def kill_everywhere(
     """Kills the sweep at every `every`-th of its crash points, or lets the disk be full there."""
     started = time.monotonic()
     torch.set_num_threads(1)
+    base.mkdir(exist_ok=True)
     if schedule.ledger:  # imported and its statements compiled once, not by each of the forked drivers
         from analysis.postgres import open_storage
 
