@@ -256,6 +256,7 @@ def test_h14_a_signal_is_never_a_success(tmp_path, number, code):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # under nohup, or in the background, it is ignored
     )
     while not (tmp_path / "sweep" / "lock").exists() and driver.poll() is None:
         time.sleep(0.01)
