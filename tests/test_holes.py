@@ -266,7 +266,7 @@ def test_h14_a_signal_is_never_a_success(tmp_path, number, code):
     assert driver.returncode == code, said
     assert "run the same command again" in said
     assert "Traceback" not in said
-    assert not (tmp_path / "sweep").exists()
+    assert {path.name for path in (tmp_path / "sweep").rglob("*")} <= {"lock"}  # at most, if it was just being taken
 
 
 def test_a_reopened_ledger_refuses_the_records_of_another_sweep(tmp_path):
