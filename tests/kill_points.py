@@ -121,21 +121,15 @@ def kill_everywhere(
 ) -> Tally:
     """Kills the sweep at every `every`-th of its crash points, or lets the disk be full there."""
     started = time.monotonic()
-    torch.set_num_threads(1)
     base.mkdir(exist_ok=True)
-    if schedule.ledger:  # imported and its statements compiled once, not by each of the forked drivers
-        from analysis.postgres import open_storage
-
-        storage = open_storage(schedule.ledger, lock="warm")
-        optuna.load_study(study_name=optuna.create_study(storage=storage).study_name, storage=storage).get_trials()
-        storage.engine.dispose()
-    undisturbed = base / f"{schedule.name}-undisturbed"
-    assert _in_child(partial(_drive, schedule, undisturbed, None, full_disk)) == 0, (
-        undisturbed / "problem"
-    ).read_text()
-    wanted, points = (undisturbed / "outcome").read_text(), int((undisturbed / "points").read_text())
     tally = Tally()
-    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
+    # The drivers are forked off processes of one thread: a fork of this one, with the threads that Ray, Arrow and
+    # torch have left in it, may crash.
+    clean = get_context("forkserver")
+    clean.set_forkserver_preload([__name__])
+    prepare = partial(_prepare, schedule.ledger, os.environ.get("PGPASSWORD", ""))
+    with ProcessPoolExecutor(processes, mp_context=clean, initializer=prepare) as pool:
+        wanted, points = pool.submit(_undisturbed, schedule, base, full_disk).result()
         tasks = [
             pool.submit(_kill_at, schedule, base / f"{schedule.name}-{k}", k, wanted, full_disk)
             for k in range(1, points + 1, every)
@@ -154,13 +148,32 @@ def kill_everywhere(
     return tally
 
 
+def _prepare(ledger: str, password: str) -> None:
+    torch.set_num_threads(1)
+    if ledger:  # imported and its statements compiled once, not by each of the forked drivers
+        os.environ["PGPASSWORD"] = password
+        from analysis.postgres import open_storage
+
+        storage = open_storage(ledger, lock=f"warm-{os.getpid()}")
+        optuna.load_study(study_name=optuna.create_study(storage=storage).study_name, storage=storage).get_trials()
+        storage.engine.dispose()
+
+
+def _undisturbed(schedule: Schedule, base: Path, full_disk: bool) -> tuple[str, int]:
+    """The outcome of the sweep that nothing befalls, and the number of its crash points."""
+    folder = base / f"{schedule.name}-undisturbed"
+    code = _in_child(partial(_drive, schedule, folder, None, full_disk))
+    assert code == 0, f"ended with {code}: {_problem(folder)}"
+    return (folder / "outcome").read_text(), int((folder / "points").read_text())
+
+
 def _kill_at(
     schedule: Schedule, folder: Path, k: int, wanted: str, full_disk: bool
 ) -> tuple[str, int, int, bool, int, int, str]:
     ended_by = _in_child(partial(_drive, schedule, folder, k, full_disk))
     step = (folder / "step").read_text() if (folder / "step").exists() else "?"
     if full_disk:  # it may have gone on: what it wrote was in nobody's way
-        said = (folder / "problem").read_text() if ended_by else NO_SPACE
+        said = _problem(folder) if ended_by else NO_SPACE
         problem = "" if NO_SPACE in said else f"point {k}: {said}"
     else:
         problem = "" if ended_by == -signal.SIGKILL else f"point {k} was not reached ({ended_by})"
@@ -169,7 +182,7 @@ def _kill_at(
     second = partial(_drive, schedule, folder, None, full_disk)
     if schedule.ledger:  # its connections end with the process
         if _in_child(second) != 0:
-            problem = f"point {k} ({step}): {(folder / 'problem').read_text()}"
+            problem = f"point {k} ({step}): {_problem(folder)}"
     else:
         try:
             second()
@@ -296,6 +309,12 @@ def _outcome(sweep: Path) -> str:
 def _id(folder: Path) -> str:
     """Of a sweep, for a database holds many."""
     return hashlib.sha256(str(folder).encode()).hexdigest()[:32]
+
+
+def _problem(folder: Path) -> str:
+    """What ended a driver, as it says itself."""
+    path = folder / "problem"
+    return path.read_text() if path.exists() else "it said nothing"
 
 
 def _in_child(work: Callable[[], None]) -> int:
