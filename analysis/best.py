@@ -35,7 +35,7 @@ class Best:
     weights: bytes
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """(N, classes) float32 of (N, H, W, 3) uint8 pixels of this size, on a GPU where there is one."""
+        """(N, classes) float32 of (N, 3, H, W) uint8 pixels of this size, on a GPU where there is one."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = build(self.config.from_scratch(), len(self.classes), self.image_size).to(device)
         try:

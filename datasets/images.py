@@ -23,7 +23,7 @@ class Split:
 
     Attributes:
       ids: N names, byte for byte as the manifest has them.
-      images: (N, H, W, 3) uint8, RGB.
+      images: (N, 3, H, W) uint8, RGB.
       labels: (N,) int64 indices into the classes; None for the test split.
       digests: N sha256 of the files.
     """
@@ -57,6 +57,12 @@ class Dataset:
         """By name: `train`, `validation` and, where there is one, `test`."""
         splits = {"train": self.train, "validation": self.valid}
         return splits | {"test": self.test} if self.test else splits
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(H, W) in px, of every image."""
+        height, width = self.train.images.shape[2:]
+        return height, width
 
     def for_training(self) -> "Dataset":
         """What a worker needs: no test split, no names."""

@@ -42,7 +42,7 @@ def summary(dataset: Dataset) -> list[str]:
     """A line a split, then the notes."""
     lines = []
     for name, split in dataset.splits.items():
-        count, height, width, _ = split.images.shape
+        count, _, height, width = split.images.shape
         line = f"{name}: {count:,} images, {width}x{height} px"
         if split.labels is not None:
             per_class = np.bincount(split.labels, minlength=len(dataset.classes))
@@ -60,7 +60,7 @@ def draw(dataset: Dataset, title: str) -> Figure:
     bottom, tall = foot_inches / height, cell_inches * len(classes) / height
 
     samples = figure.add_axes((1.5 / width, bottom, cell_inches * COLUMNS / width, tall))
-    mosaic = _mosaic(dataset.train, len(classes))
+    mosaic = _mosaic(dataset.train, dataset.image_size, len(classes))
     samples.imshow(mosaic, interpolation="nearest", aspect="auto", extent=(0, COLUMNS, len(classes), 0))
     samples.set_xticks([])
     samples.set_yticks(np.arange(len(classes)) + 0.5, [_plain(label) for label in classes], fontsize=11)
@@ -90,7 +90,7 @@ def draw(dataset: Dataset, title: str) -> Figure:
 def _write_head(figure: Figure, dataset: Dataset, title: str) -> None:
     inch = 1 / figure.get_figheight()
     left = 0.25 / figure.get_figwidth()
-    _, tall, wide, _ = dataset.train.images.shape
+    tall, wide = dataset.image_size
     counts = ", ".join(f"{len(split.ids):,} {name}" for name, split in dataset.splits.items())
     hidden = len(dataset.classes) - MAX_ROWS
     rest = f" · {hidden} more classes not drawn" if hidden > 0 else ""
@@ -100,17 +100,18 @@ def _write_head(figure: Figure, dataset: Dataset, title: str) -> None:
         figure.text(left, 1 - (0.84 + 0.22 * number) * inch, _plain(note, 150), fontsize=9, color="0.45")
 
 
-def _mosaic(train: Split, classes: int) -> np.ndarray:
+def _mosaic(train: Split, image_size: tuple[int, int], classes: int) -> np.ndarray:
     """Samples of the first `classes` classes, a row each, centred in square cells on white."""
     assert train.labels is not None
-    longest = max(train.images.shape[1:3])
-    height, width = (max(1, round(side * TILE / longest)) for side in train.images.shape[1:3])
+    height, width = (max(1, round(side * TILE / max(image_size))) for side in image_size)
     mosaic = np.full((classes * CELL, COLUMNS * CELL, 3), 255, np.uint8)
     for row in range(classes):
         members = np.flatnonzero(train.labels == row)
         for column, member in enumerate(members[:: max(1, len(members) // COLUMNS)][:COLUMNS]):
             top, left = row * CELL + (CELL - height) // 2, column * CELL + (CELL - width) // 2
-            mosaic[top : top + height, left : left + width] = _tile(train.images[member], (height, width))
+            mosaic[top : top + height, left : left + width] = _tile(
+                np.ascontiguousarray(train.images[member].transpose(1, 2, 0)), (height, width)
+            )
     return mosaic
 
 

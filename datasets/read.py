@@ -21,7 +21,7 @@ class Read:
     """What reading a listing gave.
 
     Attributes:
-      images: (N, H, W, 3) uint8; a row is undefined where there is a problem.
+      images: (N, 3, H, W) uint8; a row is undefined where there is a problem.
       digests: sha256 of each whole file; empty where there is a problem.
       sizes: (H, W) of each image in its file; None where there is a problem.
     """
@@ -42,7 +42,7 @@ def read_images(source: Source, listing: Listing, size: tuple[int, int], resizes
       DataError: the pixels do not fit in memory. What is wrong with single images is in `problems`.
     """
     try:
-        images = np.empty((len(listing.ids), *size, 3), np.uint8)
+        images = np.empty((len(listing.ids), 3, *size), np.uint8)
     except MemoryError as error:
         got = f"{len(listing.ids)} of {size[1]}x{size[0]} px; give a smaller --image-size"
         raise DataError([f"{source.path}: images must fit in memory, got {got}"]) from error
@@ -55,7 +55,7 @@ def read_images(source: Source, listing: Listing, size: tuple[int, int], resizes
         except ValueError as error:
             return "", None, f"{listing.places[row]} {error}; replace it"
         if resizes or image.shape[:2] == size:
-            images[row] = resize(image, size)
+            images[row] = resize(image, size).transpose(2, 0, 1)
         return hashlib.sha256(data).hexdigest(), image.shape[:2], ""
 
     def read_block(start: int) -> list[tuple[str, tuple[int, int] | None, str]]:

@@ -77,7 +77,7 @@ def begin(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], star
         table=table,
         fingerprint=data.fingerprint,
         classes=list(data.classes),
-        image_size=list(data.train.images.shape[1:3]),
+        image_size=list(data.image_size),
         queue=queue,
         notes=notes + list(data.notes),
     )
@@ -251,7 +251,7 @@ def _check_nets(space: Space, data: "Dataset") -> None:
     from trainable.models import build
     from trainable.models.torchvision_net import imagenet_file
 
-    height, width = data.train.images.shape[1:3]
+    height, width = data.image_size
     for config in space.architectures():
         with torch.device("meta"):
             net = build(config.from_scratch(), len(data.classes), (height, width)).eval()

@@ -56,7 +56,7 @@ class SweepBuilder:
             table={},
             fingerprint=self.data.fingerprint,
             classes=list(self.data.classes),
-            image_size=list(self.data.train.images.shape[1:3]),
+            image_size=list(self.data.image_size),
             queue={},
             notes=["No validation split: <b>30</b> images were set aside."],
             id="0123",
@@ -125,7 +125,7 @@ def noise() -> Dataset:
 
     def split(name: str, count: int) -> Split:
         ids = tuple(f"{name}{number:02}.png" for number in range(count))
-        return Split(ids, rng.integers(0, 256, (count, 16, 16, 3), dtype=np.uint8), np.arange(count) % 3)
+        return Split(ids, rng.integers(0, 256, (count, 3, 16, 16), dtype=np.uint8), np.arange(count) % 3)
 
     test = replace(split("test", 10), labels=None)
     return Dataset(split("train", 60), split("validation", 30), test, ("0", "1", "2"), None, "f00d", ())

@@ -11,7 +11,7 @@ def test_the_demo_is_a_data_set_in_the_real_layout(tmp_path):
     data = load(tmp_path / "demo")
     assert data.test is not None
     assert [len(split.ids) for split in (data.train, data.valid, data.test)] == [1500, 600, 300]
-    assert data.train.images.shape[1:] == (16, 16, 3)
+    assert data.train.images.shape[1:] == (3, 16, 16)
     assert data.classes == tuple("0123456")
     assert data.submission_ids == data.test.ids
     assert data.notes == ()

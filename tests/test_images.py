@@ -28,7 +28,7 @@ def by_class(folder: Path, validation: str | None = "val") -> Path:
         for number, (image, file) in enumerate(zip(split.images, split.ids, strict=True)):
             place = out / name / ("" if split.labels is None else "rgb"[split.labels[number]])
             place.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(place / file), image[..., ::-1])
+            cv2.imwrite(str(place / file), image.transpose(1, 2, 0)[..., ::-1])
     return out
 
 
@@ -40,7 +40,7 @@ def problems_of(*args, **options) -> list[str]:
 
 def test_a_folder_a_zip_and_a_zip_with_a_folder_on_top_are_the_same_data(tiny_data):
     folder = load(tiny_data)
-    assert folder.train.images.shape == (60, 16, 16, 3)
+    assert folder.train.images.shape == (60, 3, 16, 16)
     assert folder.train.ids[:2] == ("train00.png", "train01.png")
     assert folder.train.labels.tolist() == [0, 1, 2] * 20
     assert folder.classes == ("0", "1", "2")
@@ -48,7 +48,7 @@ def test_a_folder_a_zip_and_a_zip_with_a_folder_on_top_are_the_same_data(tiny_da
     assert folder.submission_ids == folder.test.ids
     assert folder.notes == ()
     stored = cv2.imread(str(tiny_data / "test" / "test03.png"))[..., ::-1]
-    np.testing.assert_array_equal(folder.test.images[3], stored)
+    np.testing.assert_array_equal(folder.test.images[3], stored.transpose(2, 0, 1))
     for top in ("", "top/"):
         same = load(zipped(tiny_data, top))
         assert same.fingerprint == folder.fingerprint
@@ -151,8 +151,8 @@ def test_problems_of_every_kind_are_told_at_once(tiny_data):
 def test_images_of_several_sizes_are_resized_on_demand_and_listed(tiny_data):
     put(IMAGE, PNG)(tiny_data)
     data = load(tiny_data, image_size=8)
-    assert data.train.images.shape == (60, 8, 8, 3)
-    np.testing.assert_array_equal(data.train.images[1], resize(PIXELS, (8, 8)))
+    assert data.train.images.shape == (60, 3, 8, 8)
+    np.testing.assert_array_equal(data.train.images[1], resize(PIXELS, (8, 8)).transpose(2, 0, 1))
     assert data.notes == ("Images of several sizes: 99 of 16x16 px, 1 of 7x5 px.",)
 
 
@@ -220,7 +220,7 @@ def test_an_id_finds_its_file_in_either_unicode_form_and_stays_as_it_is(tiny_dat
 def test_new_images_come_sorted_by_name_and_resized(tiny_data):
     (tiny_data / "notes.md").write_text("no image")
     split = load_images(tiny_data, (8, 12))
-    assert split.images.shape == (100, 8, 12, 3)
+    assert split.images.shape == (100, 3, 8, 12)
     assert split.ids[0] == "test/test00.png"
     assert list(split.ids) == sorted(split.ids)
     assert load_images(zipped(tiny_data), (8, 12)).ids == split.ids
@@ -250,7 +250,7 @@ def test_a_folder_without_images_is_refused(tmp_path):
 def test_the_real_data_is_read_whole():
     data = load(Path(os.environ["SWEEP_TEST_DATA"]))
     assert [len(split.ids) for split in (data.train, data.valid, data.test)] == [8000, 1173, 2819]
-    assert data.train.images.shape == (8000, 16, 16, 3)
+    assert data.train.images.shape == (8000, 3, 16, 16)
     assert data.classes == tuple("0123456")
     assert np.bincount(data.valid.labels).tolist() == [216, 201, 142, 150, 143, 145, 176]
     assert data.submission_ids == data.test.ids

@@ -84,7 +84,7 @@ def test_the_kept_weights_predict_the_kept_logits():
 
 def test_images_that_are_not_square_train_without_being_transposed():
     images = {"train": DATA.train, "valid": DATA.valid}
-    wide = {name: replace(split, images=split.images[:, :12]) for name, split in images.items()}
+    wide = {name: replace(split, images=split.images[:, :, :12]) for name, split in images.items()}
     config = replace(CONFIGS[0], epochs=1, transpose=1.0)
 
     assert len(list(train(config, replace(DATA, **wide), new_state(config, replace(DATA, **wide))))) == 1

@@ -27,8 +27,8 @@ def in_memory(train: int = 24, valid: int = 20, side: int = 16, seed: int = 0) -
 
     def split(count: int) -> Split:
         labels = np.arange(count, dtype=np.int64) % 3
-        images = rng.integers(0, 90, (count, side, side, 3), dtype=np.uint8)
-        images[np.arange(count), :, :, labels] += 150
+        images = rng.integers(0, 90, (count, 3, side, side), dtype=np.uint8)
+        images[np.arange(count), labels] += 150
         return Split(tuple(f"{i}.png" for i in range(count)), images, labels)
 
     return Dataset(split(train), split(valid), None, ("0", "1", "2"), None, "f" * 64, ())

@@ -148,7 +148,7 @@ class Attempt:
         due = max(REPORT_SECONDS, self.save_seconds / SAVE_SHARE)
         stops = rungs(self.order.config.epochs)
         make_folder(self.folder)
-        limit = due + hung_after(state.history, self.data.train.images[..., 0].size)
+        limit = due + hung_after(state.history, self.data.train.images[:, 0].size)
         with open(self.folder / HUNG_FILE, "w") as stacks, ended_when_hung(limit, stacks):
             for metrics in self.epochs:
                 if metrics.epoch in stops or time.monotonic() - started >= due:

@@ -118,10 +118,10 @@ def epoch_generator(seed: int, epoch: int, device: torch.device) -> torch.Genera
 
 
 def on_device(images: np.ndarray, device: torch.device) -> Tensor:
-    """(N, H, W, 3) uint8 pixels as an (N, 3, H, W) uint8 tensor in channels-last layout; on CPU without a copy."""
+    """(N, 3, H, W) uint8 pixels as a tensor; on CPU without a copy."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray shares arrays read-only, and torch warns of those
-        return torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
+        return torch.from_numpy(images).to(device)
 
 
 def _augmentation(config: TrialConfig, square: bool) -> Callable[[Tensor, torch.Generator], Tensor]:

@@ -96,8 +96,7 @@ def _best_epoch(history: list[EpochMetrics], metric: str) -> int:
 def new_state(config: TrialConfig, data: Dataset, metric: str = "accuracy", device: str = "cpu") -> TrainState:
     """The state before the first epoch; weights are a function of the config's seed."""
     torch.manual_seed(config.seed)
-    height, width = data.train.images.shape[1:3]
-    model = build(config, len(data.classes), (height, width)).to(device)
+    model = build(config, len(data.classes), data.image_size).to(device)
     return TrainState(model, new_optimizer(config, model), metric, config.batch_size)
 
 
