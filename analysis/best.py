@@ -15,7 +15,7 @@ from analysis.weights import check_weights
 from trainable.config import TrialConfig
 from trainable.files import DamagedError, check_regular, make_folder, read_json, written_whole
 from trainable.loop import on_device, predict_logits
-from trainable.models import MEAN, STD, build
+from trainable.models import MEAN, STD, build, place
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Best:
     def logits(self, images: np.ndarray) -> np.ndarray:
         """(N, classes) float32 of (N, 3, H, W) uint8 pixels of this size, on a GPU where there is one."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        model = build(self.config.from_scratch(), len(self.classes), self.image_size).to(device)
+        model = place(build(self.config.from_scratch(), len(self.classes), self.image_size), self.config.arch, device)
         try:
             model.load_state_dict(read_safetensors(self.weights))
         except (RuntimeError, SafetensorError) as error:

@@ -17,7 +17,8 @@ import numpy as np
 
 from analysis.best import Best, read_best
 from analysis.record import Record, SweepError
-from datasets.images import Split, load, load_images
+from datasets.dataset import Split
+from datasets.images import load, load_images
 from datasets.manifest import DataError, predictions_table, shown
 from trainable.files import DamagedError, written_whole
 

@@ -7,7 +7,7 @@ from analysis.predict import write_predictions
 from analysis.record import Record
 from analysis.report import write_report
 from analysis.tables import write_tables
-from datasets.images import Dataset
+from datasets.dataset import Dataset
 
 
 def write_results(record: Record, data: Dataset | None) -> list[Path]:

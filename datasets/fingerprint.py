@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from datasets.manifest import shown
 
 if TYPE_CHECKING:
-    from datasets.images import Dataset, Split
+    from datasets.dataset import Dataset, Split
 
 HEADER = ["split", "id", "label", "sha256"]
 SPLITS = ("train", "validation", "test")

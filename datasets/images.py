@@ -1,12 +1,14 @@
 """Images decoded once, checked, kept as numpy uint8."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from datasets import cache
 from datasets.checks import check_bytes, check_files, check_labels, check_sizes, sizes_found
+from datasets.dataset import Dataset, Split
 from datasets.fingerprint import fingerprint
 from datasets.layout import Listing, check_ids, find_splits, list_folder, list_table
 from datasets.manifest import DataError, Table, read_table
@@ -17,59 +19,6 @@ MAX_SIDE = 4000  # px; 16 million pixels
 CUT = 0.15  # of train, where the data has no validation split
 
 
-@dataclass(frozen=True)
-class Split:
-    """Some images of one kind, in the order of their manifest.
-
-    Attributes:
-      ids: N names, byte for byte as the manifest has them.
-      images: (N, 3, H, W) uint8, RGB.
-      labels: (N,) int64 indices into the classes; None for the test split.
-      digests: N sha256 of the files.
-    """
-
-    ids: tuple[str, ...]
-    images: np.ndarray
-    labels: np.ndarray | None
-    digests: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Attributes:
-    classes: labels as they were written, sorted (as numbers where all are whole numbers).
-    test: None where the data has no test split.
-    submission_ids: the ids of the sample submission in its order; None where there is none.
-    fingerprint: of images, labels and image size, datasets/fingerprint.py.
-    notes: what a person should know (a split that was cut, a missing test split), a sentence each.
-    """
-
-    train: Split
-    valid: Split
-    test: Split | None
-    classes: tuple[str, ...]
-    submission_ids: tuple[str, ...] | None
-    fingerprint: str
-    notes: tuple[str, ...]
-
-    @property
-    def splits(self) -> dict[str, Split]:
-        """By name: `train`, `validation` and, where there is one, `test`."""
-        splits = {"train": self.train, "validation": self.valid}
-        return splits | {"test": self.test} if self.test else splits
-
-    @property
-    def image_size(self) -> tuple[int, int]:
-        """(H, W) in px, of every image."""
-        height, width = self.train.images.shape[2:]
-        return height, width
-
-    def for_training(self) -> "Dataset":
-        """What a worker needs: no test split, no names."""
-        train, valid = (replace(split, ids=(), digests=()) for split in (self.train, self.valid))
-        return replace(self, train=train, valid=valid, test=None, submission_ids=None)
-
-
 def load(
     path: Path,
     image_size: int | None = None,
@@ -77,7 +26,7 @@ def load(
     limit_valid: int | None = None,
     seed: int = 0,
 ) -> Dataset:
-    """Reads and checks a whole data set, in either layout, from a folder or a .zip.
+    """Reads and checks a whole data set, in either layout, from a folder or a .zip, or takes it out of the cache.
 
     Args:
       image_size: side in px to which every image is resized; None demands one common size.
@@ -88,22 +37,32 @@ def load(
     Raises:
       DataError: with all problems found.
     """
-    problems: list[str] = []
-    notes: list[str] = []
     if image_size is not None and not 1 <= image_size <= MAX_SIDE:
         raise DataError([f"--image-size must be 1 to {MAX_SIDE} px, got {image_size}; give another"])
     with Source(path) as source:
-        listings, submission_ids = find_splits(source, problems, notes)
-        classes = check_labels(listings, problems)
-        check_files(listings, problems)
-        is_cut = "validation" not in listings
-        if "test" not in listings:
-            notes.append("No test split: no prediction file will be written.")
-        if not problems:
-            listings = _cut_and_limit(listings, limit_train, limit_valid, seed, problems, notes)
-        size = (image_size, image_size) if image_size is not None else first_size(source, listings)
-        resizes = image_size is not None
-        reads = {split: read_images(source, listing, size, resizes) for split, listing in listings.items()}
+        key = cache.key(source, image_size, limit_train, limit_valid, seed)
+        if (data := cache.find(key)) is None:
+            data = _read(source, image_size, limit_train, limit_valid, seed)
+            cache.keep(key, data, source)
+    return data
+
+
+def _read(
+    source: Source, image_size: int | None, limit_train: int | None, limit_valid: int | None, seed: int
+) -> Dataset:
+    problems: list[str] = []
+    notes: list[str] = []
+    listings, submission_ids = find_splits(source, problems, notes)
+    classes = check_labels(listings, problems)
+    check_files(listings, problems)
+    is_cut = "validation" not in listings
+    if "test" not in listings:
+        notes.append("No test split: no prediction file will be written.")
+    if not problems:
+        listings = _cut_and_limit(listings, limit_train, limit_valid, seed, problems, notes)
+    size = (image_size, image_size) if image_size is not None else first_size(source, listings)
+    resizes = image_size is not None
+    reads = {split: read_images(source, listing, size, resizes) for split, listing in listings.items()}
     for read in reads.values():
         problems.extend(read.problems)
     if not resizes:

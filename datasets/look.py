@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
+from datasets.dataset import Dataset, Split
 from datasets.decode import resize
-from datasets.images import Dataset, Split, load
+from datasets.images import load
 from datasets.manifest import DataError, printable
 
 COLUMNS = 8  # images a class

@@ -21,6 +21,8 @@ class Source:
       files: bytes of each file by its relative name, `/` between the parts, sorted.
       folders: the relative names of the folders; of a .zip, those that it lists.
       refused: why, by name, for what is there but is not read: links, devices.
+      stamps: the state of each file (of a .zip: of the .zip), by which it is known to be as it was: bytes, and when its
+        content and its entry changed last, ns.
 
     Raises:
       DataError: `path` does not exist, or is neither a folder nor a whole, open .zip with names that stay in it.
@@ -31,17 +33,20 @@ class Source:
         self.files: dict[str, int] = {}
         self.folders: set[str] = set()
         self.refused: dict[str, str] = {}
+        self.stamps: dict[str, tuple[int, int, int]] = {}
         self._links: dict[str, str] = {}  # the file that each link within the folder leads to
         self._zip: zipfile.ZipFile | None = None
         try:
-            mode = os.stat(path).st_mode
+            found = os.stat(path)
         except (OSError, ValueError) as error:
             got = f"nothing there ({error.strerror if isinstance(error, OSError) else error})"
             raise DataError([f"{self.path}: data must be a folder or a .zip, got {got}; check the path"]) from error
+        mode = found.st_mode
         if stat.S_ISDIR(mode):
             self._root = os.path.realpath(path)
             self._list_folder()
         elif stat.S_ISREG(mode):
+            self.stamps[""] = _stamp(found)
             self._list_zip(path)
         else:
             raise DataError([f"{self.path}: data must be a folder or a .zip, got a pipe or a device; check the path"])
@@ -61,12 +66,16 @@ class Source:
                         elif entry.is_symlink():
                             self._list_link(name)
                         elif entry.is_file(follow_symlinks=False):
-                            self.files[name] = entry.stat(follow_symlinks=False).st_size
+                            self._add(name, entry.stat(follow_symlinks=False))
                         else:
                             self.refused[name] = "is no regular file (a pipe or a device)"
             except OSError as error:
                 rule = f"folder must be readable, got {error.strerror}; check its rights"
                 raise DataError([f"{self.path}/{printable(folder)}: {rule}"]) from error
+
+    def _add(self, name: str, found: os.stat_result) -> None:
+        self.files[name] = found.st_size
+        self.stamps[name] = _stamp(found)
 
     def _list_link(self, name: str) -> None:
         target = os.path.realpath(os.path.join(self._root, name))
@@ -74,7 +83,7 @@ class Source:
             self.refused[name] = "is a link that leaves the folder"
         elif os.path.isfile(target):
             self._links[name] = os.path.relpath(target, self._root)
-            self.files[name] = os.path.getsize(target)
+            self._add(name, os.stat(target))
         else:
             self.refused[name] = "is a link to no file (to a folder, to itself or to nothing)"
 
@@ -169,3 +178,7 @@ class Source:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _stamp(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -14,7 +14,7 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from datasets.images import Dataset
+from datasets.dataset import Dataset
 from search.bridge import Bridge
 from trainable.ray_trial import RayTrial
 

@@ -20,8 +20,8 @@ from optuna.trial import FrozenTrial
 from analysis.journal import Journal, JournalError, parse, repair_tail
 from analysis.record import Record
 from analysis.results import write_results
+from datasets.dataset import Dataset, Split
 from datasets.fingerprint import data_table
-from datasets.images import Dataset, Split
 from search import check
 from search.bridge import trial_seed
 from search.settings import SweepFile

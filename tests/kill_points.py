@@ -31,7 +31,7 @@ from analysis.best import write_best
 from analysis.predict import write_predictions
 from analysis.record import Record, SweepError, TrialRecord
 from analysis.tables import write_tables
-from datasets.images import Split
+from datasets.dataset import Split
 from search.bridge import read_result, trial_seed
 from tests.trials import WorkerDied, execute, fake_train, in_memory, open_bridge
 from trainable import files

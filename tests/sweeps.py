@@ -10,7 +10,7 @@ from optuna.pruners import NopPruner
 from optuna.trial import TrialState
 
 from analysis.record import Record, trial_folder
-from datasets.images import Dataset, Split
+from datasets.dataset import Dataset, Split
 from search import trial_files
 from search.ledger import Ledger, new_sampler
 from search.settings import Settings, SweepFile

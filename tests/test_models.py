@@ -9,12 +9,14 @@ from torch import nn
 
 from trainable.config import ConfigError, TrialConfig
 from trainable.models import build
+from trainable.models.conv import Conv2d
 
 EVERY = [
     TrialConfig(arch="mlp", width=1.0),
     TrialConfig(arch="cnn", width=1.0, depth=1, head=32),
     TrialConfig(arch="cnn", width=2.0, depth=3, head=32),
     TrialConfig(arch="small_resnet", width=1.0, depth=2),
+    TrialConfig(arch="small_vgg", width=0.5),
     TrialConfig(arch="resnet18", small_stem=False, pretrained=False),
     TrialConfig(arch="resnet18", small_stem=True, pretrained=False),
     TrialConfig(arch="squeezenet1_1", pretrained=False),
@@ -121,7 +123,7 @@ def test_imagenet_weights_that_run_code_are_refused_though_their_hash_is_right(s
 
 
 def test_an_unknown_architecture_is_an_error_that_lists_the_known():
-    with pytest.raises(ConfigError, match=r"got resnet19; use mlp, cnn, small_resnet or .*resnet18"):
+    with pytest.raises(ConfigError, match=r"got resnet19; use mlp, cnn, small_resnet, small_vgg or .*resnet18"):
         build(TrialConfig(arch="resnet19", pretrained=False), 7, (16, 16))
 
 
@@ -130,3 +132,27 @@ def test_a_cnn_on_tiny_images_leaves_the_pooling_out_that_would_leave_nothing(si
     model = build(TrialConfig(arch="cnn", width=1.0, depth=2, head=32), 7, (side, side))
 
     assert model(torch.zeros(2, 3, side, side)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 7])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 5), (3, 2), (4, 4), (9, 9)], ids=str)
+def test_a_convolution_without_the_taps_that_see_padding_alone_is_the_same(size, stride, kernel):
+    plain = nn.Conv2d(4, 6, kernel, stride, kernel // 2, groups=2).double()
+    short = Conv2d(4, 6, kernel, stride, kernel // 2, groups=2).double()
+    short.load_state_dict(plain.state_dict())
+    results = []
+    for layer in (plain, short):
+        images = torch.arange(8.0 * size[0] * size[1]).double().view(2, 4, *size).sin().requires_grad_()
+        out = layer(images)
+        out.backward(out.detach().cos())
+        results.append((out, images.grad, layer.weight.grad, layer.bias.grad))
+
+    for expected, got in zip(*results, strict=True):
+        torch.testing.assert_close(got, expected)
+
+
+def test_the_nets_of_torchvision_have_such_convolutions():
+    net = build(TrialConfig(arch="resnet18", small_stem=False, pretrained=False), 7, (16, 16))
+
+    assert {type(module) for module in net.modules() if isinstance(module, nn.Conv2d)} == {Conv2d}

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from datasets.images import Dataset, load
+from datasets.dataset import Dataset
+from datasets.images import load
 from datasets.manifest import DataError
 from tests.trees import HUGE_PNG, JPEG, PNG, RGB, animated, encoded, image, with_class_folders, with_manifests
 

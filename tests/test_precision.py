@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from trainable.precision import BF16, autocast, device_kind
+from trainable.precision import TABLE, autocast, device_kind
 
 CPU = torch.device("cpu")
 
@@ -12,8 +12,10 @@ CPU = torch.device("cpu")
     ("has_units", "arch", "expected"),
     [
         (True, "small_resnet", True),
+        (True, "small_vgg", True),
         (True, "cnn", False),
-        (True, "resnet18", False),
+        (True, "resnet18", True),
+        (True, "mobilenet_v3_small", False),
         (False, "small_resnet", False),
     ],
 )
@@ -23,7 +25,7 @@ def test_a_cpu_trains_in_bf16_where_it_has_units_for_it_and_the_net_gains(monkey
     with autocast(arch, CPU):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
 
-    assert device_kind(CPU) in BF16
+    assert device_kind(CPU) in TABLE
     assert (product.dtype == torch.bfloat16) is expected
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from analysis.record import Record
-from datasets.images import Dataset, Split
+from datasets.dataset import Dataset, Split
 from search.bridge import Bridge, Plan
 from search.ledger import Ledger
 from search.pruner import new_pruner

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import torch
 
-from datasets.images import Dataset
+from datasets.dataset import Dataset
 from trainable import loop
 from trainable.config import TrialConfig, rungs
 from trainable.files import make_folder, written_whole

@@ -12,6 +12,7 @@ FAMILIES: dict[str, frozenset[str]] = {  # the shape fields that an architecture
     "mlp": frozenset({"width"}),
     "cnn": frozenset({"width", "depth", "head"}),
     "small_resnet": frozenset({"width", "depth"}),
+    "small_vgg": frozenset({"width"}),
     "resnet18": frozenset({"small_stem", "pretrained"}),
 }
 TORCHVISION = frozenset({"pretrained"})  # any other classifier of torchvision.models, by name

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from datasets.augment import compose, per_image
 from datasets.batched import batched
-from datasets.images import Dataset
+from datasets.dataset import Dataset
 from trainable.config import TrialConfig
 from trainable.metrics import EpochMetrics, is_finite
 from trainable.optim import lr_at

@@ -12,14 +12,15 @@ STEP_EPOCHS = 7  # the published StepLR(7, 0.1)
 
 def new_optimizer(config: TrialConfig, model: nn.Module) -> optim.Optimizer:
     parameters, lr, decay = model.parameters(), config.lr, config.weight_decay
+    # Fused: one call for all parameters instead of several for each.
     match config.optimizer:
         case "adam":
-            return optim.Adam(parameters, lr=lr, weight_decay=decay)
+            return optim.Adam(parameters, lr=lr, weight_decay=decay, fused=True)
         case "adamw":
-            return optim.AdamW(parameters, lr=lr, weight_decay=decay)
+            return optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
         case _:
             nesterov = config.optimizer == "nesterov"
-            return optim.SGD(parameters, lr=lr, weight_decay=decay, momentum=0.9, nesterov=nesterov)
+            return optim.SGD(parameters, lr=lr, weight_decay=decay, momentum=0.9, nesterov=nesterov, fused=True)
 
 
 def lr_at(config: TrialConfig, step: int, steps_per_epoch: int) -> float:

@@ -1,15 +1,49 @@
-"""Which precision an architecture trains in on a kind of device: a fixed table, so that two runs do the same."""
+"""How an architecture computes on a kind of device: a fixed table, so that two runs do the same.
+
+Each entry is the fastest that trains as well, measured: BENCHMARKS.md.
+"""
+
+from dataclasses import dataclass
 
 import torch
 
-# Multiplications in bf16, sums, weights and loss in float32. A CPU without bf16 units would
-# emulate it, several times slower; the smallest nets lose more to conversions than they win.
-BF16 = {
-    "cuda": frozenset({"cnn", "small_resnet", "torchvision"}),
-    # Not torchvision's nets: where an image has shrunk to 1x1, torch 2.14.1's gradient in bf16 of a convolution
-    # with stride 2 leaves memory as it was in every weight that the image does not reach.
-    "cpu with bf16": frozenset({"small_resnet"}),
-    "cpu": frozenset[str](),
+
+@dataclass(frozen=True)
+class Numerics:
+    """Attributes:
+    bf16: multiplications in bf16; sums, weights and loss stay in float32.
+    channels_last: convolutions on (N, H, W, C) in memory instead of (N, C, H, W).
+    """
+
+    bf16: bool
+    channels_last: bool
+
+
+# A CPU without bf16 units would emulate it, several times slower. On one with them the smallest nets lose more to
+# conversions than they win, and so do convolutions of one channel each (MobileNet takes 1.7 times as long).
+TABLE: dict[str, dict[str, Numerics]] = {
+    "cuda": {
+        "mlp": Numerics(bf16=False, channels_last=False),
+        "cnn": Numerics(bf16=True, channels_last=True),
+        "small_vgg": Numerics(bf16=True, channels_last=True),
+        "small_resnet": Numerics(bf16=True, channels_last=True),
+        "torchvision": Numerics(bf16=True, channels_last=True),
+    },
+    "cpu with bf16": {
+        "mlp": Numerics(bf16=False, channels_last=False),
+        "cnn": Numerics(bf16=False, channels_last=True),
+        "small_vgg": Numerics(bf16=True, channels_last=True),
+        "small_resnet": Numerics(bf16=True, channels_last=True),
+        "resnet18": Numerics(bf16=True, channels_last=True),
+        "torchvision": Numerics(bf16=False, channels_last=True),
+    },
+    "cpu": {
+        "mlp": Numerics(bf16=False, channels_last=False),
+        "cnn": Numerics(bf16=False, channels_last=True),
+        "small_vgg": Numerics(bf16=False, channels_last=True),
+        "small_resnet": Numerics(bf16=False, channels_last=True),
+        "torchvision": Numerics(bf16=False, channels_last=True),
+    },
 }
 
 
@@ -21,6 +55,10 @@ def device_kind(device: torch.device) -> str:
     return "cpu with bf16" if bf16 else "cpu"
 
 
+def numerics(arch: str, device: torch.device) -> Numerics:
+    table = TABLE[device_kind(device)]
+    return table.get(arch, table["torchvision"])
+
+
 def autocast(arch: str, device: torch.device) -> torch.autocast:
-    family = arch if arch in ("mlp", "cnn", "small_resnet") else "torchvision"
-    return torch.autocast(device.type, torch.bfloat16, enabled=family in BF16[device_kind(device)])
+    return torch.autocast(device.type, torch.bfloat16, enabled=numerics(arch, device).bf16)

@@ -7,7 +7,7 @@ import cv2
 import torch
 from ray import tune
 
-from datasets.images import Dataset
+from datasets.dataset import Dataset
 from trainable import loop
 from trainable.attempt import Attempt, Order
 

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datasets.images import Dataset
+from datasets.dataset import Dataset
 from trainable.config import TrialConfig
 from trainable.files import DamagedError, make_folder, remove
 from trainable.metrics import METRICS, EpochMetrics, best_epoch, read_history
-from trainable.models import build
+from trainable.models import build, place
 from trainable.optim import new_optimizer
 from trainable.tensors import read_tensors, save_tensors
 
@@ -96,7 +96,7 @@ def _best_epoch(history: list[EpochMetrics], metric: str) -> int:
 def new_state(config: TrialConfig, data: Dataset, metric: str = "accuracy", device: str = "cpu") -> TrainState:
     """The state before the first epoch; weights are a function of the config's seed."""
     torch.manual_seed(config.seed)
-    model = build(config, len(data.classes), data.image_size).to(device)
+    model = place(build(config, len(data.classes), data.image_size), config.arch, device)
     return TrainState(model, new_optimizer(config, model), metric, config.batch_size)
 
 
@@ -152,7 +152,7 @@ def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: st
         if parameter is None or tensor.shape not in (parameter.shape, ()):
             raise CheckpointError(f"{path}: holds optimizer.{name}, which is of no parameter of its config")
         # Like its parameter in layout and device, as the optimizer itself would have made it.
-        value = torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor.clone()
+        value = torch.empty_like(parameter).copy_(tensor) if tensor.ndim else tensor.to(parameter.device, copy=True)
         state.optimizer.state[parameter][key] = value
     state.history = checkpoint.history
     state.micro_batch = checkpoint.history[-1].micro_batch

@@ -16,7 +16,7 @@ import click
 from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
-    from datasets.images import Dataset
+    from datasets.dataset import Dataset
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)

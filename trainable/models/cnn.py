@@ -17,10 +17,11 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
     for layer in range(config.depth):
         pooled = layer < 2 and min(side_y, side_x) >= 4  # more would leave nothing of a small image
         width = first if layer == 0 else later
-        layers += [nn.Conv2d(channels, width, 3, padding=0 if pooled else 1), nn.ReLU()]
+        layers.append(nn.Conv2d(channels, width, 3, padding=0 if pooled else 1))
         if pooled:
             layers.append(nn.MaxPool2d(2))
             side_y, side_x = (side_y - 2) // 2, (side_x - 2) // 2
+        layers.append(nn.ReLU())  # after the pooling: the same numbers, and a quarter of them
         channels = width
     second = max(1, round(config.head * 84 / 128))
     return nn.Sequential(

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainable.config import TrialConfig
+from trainable.models.conv import Conv2d
 
 LARGEST_STAGE_PX = 32  # a larger image is brought down to this side by the stride of the stem
 
@@ -13,14 +14,14 @@ LARGEST_STAGE_PX = 32  # a larger image is brought down to this side by the stri
 class Block(nn.Module):
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride=stride, padding=1, bias=False)
+        self.conv1 = Conv2d(channels_in, channels, 3, stride=stride, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.conv2 = Conv2d(channels, channels, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(channels)
         self.skip: nn.Module = nn.Identity()
         if stride != 1 or channels_in != channels:
             self.skip = nn.Sequential(
-                nn.Conv2d(channels_in, channels, 1, stride=stride, bias=False), nn.BatchNorm2d(channels)
+                Conv2d(channels_in, channels, 1, stride=stride, bias=False), nn.BatchNorm2d(channels)
             )
 
     def forward(self, images: Tensor) -> Tensor:
@@ -35,7 +36,7 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
     stride = math.ceil(max(image_size) / LARGEST_STAGE_PX)
     kernel = 2 * stride + 1
     layers: list[nn.Module] = [
-        nn.Conv2d(3, channels, kernel, stride=stride, padding=kernel // 2, bias=False),
+        Conv2d(3, channels, kernel, stride=stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(channels),
         nn.ReLU(),
     ]

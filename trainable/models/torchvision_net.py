@@ -8,6 +8,7 @@ from torch import nn
 
 from trainable.config import ConfigError, TrialConfig
 from trainable.imagenet import weights_folder
+from trainable.models.conv import with_short_kernels
 
 AUXILIARY_HEADS = ("googlenet", "inception_v3")  # they return two outputs in training
 
@@ -16,8 +17,8 @@ def build(config: TrialConfig, classes: int) -> nn.Module:
     known = [name for name in torchvision.models.list_models(module=torchvision.models) if name not in AUXILIARY_HEADS]
     if config.arch not in known:
         raise ConfigError(
-            f"unknown `arch`, got {config.arch}; use mlp, cnn, small_resnet or a classifier of torchvision.models: "
-            f"{', '.join(known)}"
+            f"unknown `arch`, got {config.arch}; use mlp, cnn, small_resnet, small_vgg or a classifier of "
+            f"torchvision.models: {', '.join(known)}"
         )
     net = torchvision.models.get_model(config.arch, weights=None)
     if config.pretrained:
@@ -30,7 +31,7 @@ def build(config: TrialConfig, classes: int) -> nn.Module:
     if config.small_stem:
         net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
         net.maxpool = nn.Identity()
-    return net
+    return with_short_kernels(net)
 
 
 def imagenet_file(arch: str) -> Path:

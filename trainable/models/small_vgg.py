@@ -1,0 +1,33 @@
+"""A plain convolutional net with batch norm, as Simonyan & Zisserman 2014 stack them: six 3x3 convolutions."""
+
+from torch import nn
+
+from trainable.config import TrialConfig
+
+LAYERS = ((32, False), (32, False), (32, False), (64, True), (64, True), (128, True))  # channels; pooled after it?
+HIDDEN = 64  # units
+DROPOUT = 0.3  # after each pooling and before the last layer
+
+
+def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
+    """`width` multiplies channels and hidden units; an image too small for a pooling goes without it."""
+    assert config.width is not None
+    side_y, side_x = image_size
+    layers: list[nn.Module] = []
+    channels_in = 3
+    for published, is_pooled in LAYERS:
+        channels = max(1, round(published * config.width))
+        layers += [nn.Conv2d(channels_in, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()]
+        if is_pooled and min(side_y, side_x) >= 2:
+            layers += [nn.MaxPool2d(2), nn.Dropout(DROPOUT)]
+            side_y, side_x = side_y // 2, side_x // 2
+        channels_in = channels
+    hidden = max(1, round(HIDDEN * config.width))
+    return nn.Sequential(
+        *layers,
+        nn.Flatten(),
+        nn.Linear(channels_in * side_y * side_x, hidden),
+        nn.ReLU(),
+        nn.Dropout(DROPOUT),
+        nn.Linear(hidden, classes),
+    )
