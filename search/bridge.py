@@ -23,6 +23,7 @@ from trainable.files import read_json
 from trainable.metrics import METRICS, best_epoch, read_history
 from trainable.state import CheckpointError, read_checkpoint
 
+REPORTS_A_SECOND = 20  # of all trials together, at most: Ray Tune needs 10 to 20 ms for each
 NOT_AMONG_THE_BEST = "not among the best at its rung"  # the reason of every PRUNED
 
 
@@ -41,6 +42,7 @@ class Plan:
 
     Attributes:
       trials: of the sweep in total.
+      concurrency: trials that run beside each other; 0 lets each report as often as it can.
       queue: `{"params", "baseline"}` by trial number: the published runs and the user's own configs.
       attempts: a trial lost so often with its worker is a FAIL.
       max_failures: so many FAILs in a row stop the sweep.
@@ -52,6 +54,7 @@ class Plan:
     metric: str
     sampler: str
     queue: dict[int, dict[str, Any]]
+    concurrency: int
     attempts: int = 3
     max_failures: int = 10
     deadline: float | None = None
@@ -127,7 +130,8 @@ class Bridge:
         trial_files.write_config(folder, config)
         trial_files.remove_superseded(folder, attributes["attempt"])
         self.running[number] = attributes["attempt"]
-        order = Order(number, attributes["attempt"], config, folder, self.plan.metric)
+        spacing = self.plan.concurrency / REPORTS_A_SECOND
+        order = Order(number, attributes["attempt"], config, folder, self.plan.metric, spacing)
         self.watcher.started(order)
         return order
 

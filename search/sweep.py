@@ -178,12 +178,15 @@ def _execute(
         from search.bridge import Bridge, Plan
         from search.executor import execute
 
+        asked = start.cpus_per_trial, start.gpus_per_trial, start.memory_per_trial, start.concurrency
+        workers = plan_workers(ray.cluster_resources(), *asked)
         plan = Plan(
             trials=settings.trials,
             seed=settings.seed,
             metric=settings.metric,
             sampler=settings.sampler,
             queue=file.queue,
+            concurrency=workers.concurrency,
             attempts=start.attempts,
             max_failures=start.max_failures,
             deadline=deadline,
@@ -193,8 +196,6 @@ def _execute(
         if ledger.trials:
             goes_on = f"{len(ended)} trials had ended, {len(bridge.waiting)} continue from their checkpoints"
             screen.said(f"Goes on: {goes_on}.")
-        asked = start.cpus_per_trial, start.gpus_per_trial, start.memory_per_trial, start.concurrency
-        workers = plan_workers(ray.cluster_resources(), *asked)
         counts = f"{len(data.train.ids):,} train and {len(data.valid.ids):,} validation images"
         screen.said(f"{workers}; {counts}; sweep {folder}")
         with stopping_on_signals(bridge) as signals, screen:

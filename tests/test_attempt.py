@@ -110,6 +110,16 @@ def epochs_of(*seconds):
     return [EpochMetrics(epoch, 1.0, 1.0, 0.5, 0.5, 0.1, each, 8) for epoch, each in enumerate(seconds, start=1)]
 
 
+@pytest.mark.parametrize(("spacing", "reported"), [(0.0, [2, 4, 12]), (1000.0, [12])], ids=["alone", "among many"])
+def test_a_trial_reports_at_its_rungs_unless_too_many_run_beside_it(tmp_path, spacing, reported):
+    attempt = Attempt(Order(0, 1, replace(CONFIG, epochs=12), tmp_path, "accuracy", spacing), DATA, train=fake_train)
+    reports = [attempt.next_report()]
+    while not reports[-1]["done"]:
+        reports.append(attempt.next_report())
+
+    assert [len(report["history"]) for report in reports] == reported
+
+
 @pytest.mark.parametrize(
     ("history", "train_pixels", "limit"),
     [

@@ -49,6 +49,7 @@ class Order:
     Attributes:
       folder: of the trial, absolute; the attempts lie in it.
       metric: `accuracy`, `balanced_accuracy` or `loss`.
+      spacing: seconds between two reports, at least: many short trials together would flood the driver.
     """
 
     number: int
@@ -56,6 +57,7 @@ class Order:
     config: TrialConfig
     folder: Path
     metric: str
+    spacing: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "folder": str(self.folder), "config": self.config.to_dict()}
@@ -111,7 +113,10 @@ class Attempt:
         self.save_seconds = 0.0
 
     def next_report(self) -> dict[str, Any]:
-        """Trains to the next rung, for about a second, or to the end; a failure is a report too."""
+        """Trains to the next rung, for about a second, or to the end; a failure is a report too.
+
+        A rung that comes too soon after the last report is passed; its decision waits for the next one.
+        """
         failure = None
         try:
             if self.state is None:
@@ -145,13 +150,14 @@ class Attempt:
 
     def _train_to_next_report(self, state: TrainState) -> None:
         started = time.monotonic()
-        due = max(REPORT_SECONDS, self.save_seconds / SAVE_SHARE)
+        due = max(REPORT_SECONDS, self.order.spacing, self.save_seconds / SAVE_SHARE)
         stops = rungs(self.order.config.epochs)
         make_folder(self.folder)
         limit = due + hung_after(state.history, self.data.train.images[:, 0].size)
         with open(self.folder / HUNG_FILE, "w") as stacks, ended_when_hung(limit, stacks):
             for metrics in self.epochs:
-                if metrics.epoch in stops or time.monotonic() - started >= due:
+                seconds = time.monotonic() - started
+                if seconds >= (self.order.spacing if metrics.epoch in stops else due):
                     break
         if state.epochs_done:
             saving = time.monotonic()
