@@ -9,8 +9,6 @@ take a part of. Ends with 1 where a figure is not as it must be.
 
 import math
 import os
-import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -18,12 +16,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree
 
+from benchmarks.conditions import conditions
 from datasets.demo import write_demo
-from search.settings import code_commit, current_versions
 from tests import damage, postgres
 from tests.drivers import kill_randomly, race
 from tests.kill_points import IN_DATABASE, SCHEDULES, Tally, kill_everywhere
@@ -229,7 +226,7 @@ def main(names: list[str]) -> int:
             shutil.rmtree(folder, ignore_errors=True)
         for row in rows:
             print(f"{'ok ' if row.holds else 'NOT'} {row.what}: {row.found} ({row.seconds:.1f} s)", flush=True)
-        _write(name, [f"## {title}", "", _conditions(name), "", *_table(rows)])
+        _write(name, [f"## {title}", "", conditions(f"make reliability ARGS={name}", "n = 1 run"), "", *_table(rows)])
         holds = holds and all(row.holds for row in rows)
     return 0 if holds else 1
 
@@ -248,20 +245,6 @@ def _table(rows: list[Row]) -> list[str]:
         seconds = f"{row.seconds:.1f}" if row.seconds else ""
         lines.append(f"| {row.what} | {row.must} | {row.found} | {seconds} | {'yes' if row.holds else '**no**'} |")
     return lines
-
-
-def _conditions(name: str) -> str:
-    versions = ", ".join(f"{package} {version}" for package, version in current_versions().items())
-    return (
-        f"`make reliability ARGS={name}`, {date.today()}, commit {code_commit()}, {_machine()}, n = 1 run; "
-        f"Python {platform.python_version()}, {versions}."
-    )
-
-
-def _machine() -> str:
-    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}, {gib:.0f} GiB"
 
 
 def _tell(problems: list[str]) -> None:

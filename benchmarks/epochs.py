@@ -1,0 +1,64 @@
+"""What augmentation costs: of an epoch, and beside albumentations."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from statistics import median
+
+import cv2
+import torch
+
+from datasets.augment import compose, per_image
+from datasets.batched import batched
+from datasets.dataset import Dataset
+from trainable.config import TrialConfig
+from trainable.loop import train
+from trainable.state import new_state
+
+PLAIN = TrialConfig(
+    arch="cnn", width=1.0, depth=2, head=128, optimizer="sgd", schedule="constant", lr=0.01, batch_size=200, epochs=40
+)
+FLIPS_ROTATE = dict.fromkeys(("horizontal_flip", "vertical_flip", "rotate"), 0.5)
+SEVEN = FLIPS_ROTATE | dict.fromkeys(("gauss_noise", "emboss", "hue_saturation_value", "channel_shuffle"), 0.5)
+EPOCHS = 15  # timed, of each kind, in turn
+BATCH = 200
+
+
+def one_thread() -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+
+
+def augmented_to_plain(data: Dataset) -> dict[str, list[float]]:
+    """Seconds of an epoch with flips and rotation, and with all seven, over those of one without, pair by pair."""
+    kinds = {"plain": {}, "flips + rotate": FLIPS_ROTATE, "all seven": SEVEN}
+    runs = {}
+    for name, probabilities in kinds.items():
+        config = replace(PLAIN, **probabilities)
+        runs[name] = train(config, data, new_state(config, data))
+        next(runs[name])  # the first epoch warms up
+    rounds = [{name: next(run).seconds for name, run in runs.items()} for _ in range(EPOCHS)]
+    return {name: [each[name] / each["plain"] for each in rounds] for name in kinds if name != "plain"}
+
+
+def batched_to_albumentations(data: Dataset) -> list[float]:
+    """Times as fast an image as the Compose image by image, all seven at p = .5, batches of 200."""
+    pipeline = compose(SEVEN)
+    change = batched(pipeline)
+    assert change is not None
+    images = torch.tensor(data.train.images[:BATCH])
+    generator = torch.Generator().manual_seed(0)
+    ratios = []
+    for _ in range(EPOCHS):
+        slow = _seconds(lambda: per_image(pipeline, images, 0), 2)
+        ratios.append(slow / _seconds(lambda: change(images, generator), 20))
+    return ratios
+
+
+def _seconds(work: Callable[[], object], times: int) -> float:
+    seconds = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return median(seconds)

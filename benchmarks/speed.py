@@ -1,0 +1,255 @@
+"""Measure how fast a sweep is, print one table, and write BENCHMARKS.md.
+
+    SWEEP_TEST_DATA=unibuc-2022-s24.zip make bench          # all rows, about an hour on 2 cores; nothing else should run
+    SWEEP_TEST_DATA=... make bench ARGS="1 4"               # these rows, printed alone: the page has one whole run
+
+Both sides of a ratio run in turn, so that a machine that slows down slows both. Ends with 1 where a figure is not as
+it must be.
+"""
+
+import os
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks import driver, epochs, gpu, memory, numerics
+from benchmarks.conditions import conditions
+from benchmarks.sweeps import Run, Work, ours, rival
+from datasets.images import load
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "BENCHMARKS.md"
+WORK = {"1": Work("cnn", 24, 5), "2": Work("small_vgg", 6, 3), "3": Work("resnet18", 4, 3)}
+PAIRS = 2  # of whole sweeps
+STARTS = 3
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table.
+
+    Attributes:
+      must, aim: what the figure has to be, and what is hoped for.
+      figures: one a repetition.
+      is_least: whether must and aim are lower bounds; else upper ones.
+      note: what else was seen.
+    """
+
+    number: str
+    what: str
+    against: str
+    must: float
+    aim: float
+    figures: list[float]
+    is_least: bool
+    unit: str = ""
+    note: str = ""
+
+    @property
+    def found(self) -> float:
+        return median(self.figures)
+
+    def reaches(self, bound: float) -> bool:
+        return self.found >= bound if self.is_least else self.found <= bound
+
+    def __str__(self) -> str:
+        sign = "≥" if self.is_least else "≤"
+        low, high = (self._text(each) for each in (min(self.figures), max(self.figures)))
+        spread = f"{low} to {high}, n = {len(self.figures)}"
+        bounds = (f"{sign} {self._text(bound)}" for bound in (self.must, self.aim))
+        verdict = "aim" if self.reaches(self.aim) else "must" if self.reaches(self.must) else "**missed**"
+        cells = (self.number, self.what, self.against, *bounds, self._text(self.found), spread, verdict, self.note)
+        return f"| {' | '.join(cells)} |"
+
+    def _text(self, value: float) -> str:
+        if self.unit == "%":
+            return f"{100 * value:.1f} %"
+        if self.unit == "ms":
+            return f"{1000 * value:.0f} ms"
+        return f"{value:.1f} s" if self.unit == "s" else f"{value:.2f}x"
+
+
+class Bench:
+    """The rows by number; whole sweeps that several rows need are run once."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.pairs: dict[str, list[tuple[Run, Run]]] = {}
+        self.timed: dict[str, list[Run]] = {}
+
+    def beside_the_rival(self, number: str, must: float, aim: float) -> Row:
+        work = WORK[number]
+        pairs = self.pairs.setdefault(number, [])
+        while len(pairs) < PAIRS:
+            pairs.append((rival(work, self.data), ours(work, self.data)))
+        seconds = [f"{b.seconds:.0f} s for {a.seconds:.0f} s" for a, b in pairs]
+        best = [f"{b.best:.3f} and {a.best:.3f}" for a, b in pairs]
+        note = f"{', '.join(seconds)}; best accuracies {', '.join(best)}"
+        figures = [a.seconds / b.seconds for a, b in pairs]
+        return Row(number, f"{work}, wall time", "docs_loop", must, aim, figures, True, note=note)
+
+    def row_1(self) -> list[Row]:
+        return [self.beside_the_rival("1", 6, 12)]
+
+    def row_2(self) -> list[Row]:
+        return [self.beside_the_rival("2", 2.2, 3.5)]
+
+    def row_3(self) -> list[Row]:
+        return [self.beside_the_rival("3", 1.3, 2)]
+
+    def row_4(self) -> list[Row]:
+        return [self._inside("1", 0.80, 0.90), self._inside("2", 0.85, 0.95)]
+
+    def _inside(self, number: str, must: float, aim: float) -> Row:
+        shares = [run.parts() for run in self._timed_runs(number)]
+        figures = [parts["augment"] + parts["forward and backward"] + parts["evaluate"] for parts in shares]
+        what = f"share of (first to last step) x cores in augment + train + evaluate, benchmark {number}"
+        return Row("4", what, "1", must, aim, figures, True, "%", _shares(shares[0]))
+
+    def _timed_runs(self, number: str) -> list[Run]:
+        runs = self.timed.setdefault(number, [])
+        while len(runs) < PAIRS:
+            runs.append(ours(WORK[number], self.data, is_timed=True))
+        return runs
+
+    def row_5(self) -> list[Row]:
+        gaps = [gap for run in self._timed_runs("1") for gap in run.gaps]
+        theirs = [gap for a, _ in self.pairs.get("1", ()) for gap in a.gaps]
+        note = f"docs_loop: {median(theirs):.1f} s" if theirs else ""
+        what = "end of a trial to the first batch of the next on its worker"
+        return [Row("5", what, "docs_loop", 0.2, 0.05, gaps, False, "ms", note)]
+
+    def row_6(self) -> list[Row]:
+        epochs.one_thread()
+        ratios = epochs.augmented_to_plain(load(self.data))
+        what = "augmented epoch / un-augmented one, the seed's CNN"
+        bounds = {"flips + rotate": (1.4, 1.15), "all seven": (2.0, 1.4)}
+        return [Row("6", f"{what}, {name}", "1", *bounds[name], found, False) for name, found in ratios.items()]
+
+    def row_7(self) -> list[Row]:
+        epochs.one_thread()
+        ratios = epochs.batched_to_albumentations(load(self.data))
+        return [Row("7", "batched augmentation, per image, all seven", "albumentations Compose", 8, 15, ratios, True)]
+
+    def row_8(self) -> list[Row]:
+        work = Work("cnn", 12, 5)
+        figures = []
+        for _ in range(PAIRS):
+            one, two = (ours(work, self.data, is_timed=True, concurrency=workers) for workers in (1, 2))
+            figures.append(one.span / two.span)
+        what = f"1 worker to 2 workers, {work}, first to last step"
+        return [Row("8", what, "2", 1.75, 1.9, figures, True)]
+
+    def row_9(self) -> list[Row]:
+        early, late = driver.seconds_a_trial("random")
+        tpe = " to ".join(f"{1000 * seconds:.0f}" for seconds in driver.seconds_a_trial("tpe"))
+        what = "driver time per one-step trial, random sampler, at 2,000 trials"
+        note = f"median of 100 trials; with TPE {tpe} ms from the first 100 to the last 100"
+        growth = "its growth from the first 100 to the last 100 of 2,000"
+        return [
+            Row("9", what, "-", 0.025, 0.01, [late], False, "ms", note),
+            Row("9", growth, "1", 2, 1.2, [late / early], False),
+        ]
+
+    def row_10(self) -> list[Row]:
+        what = "memory a worker adds with 1 GB of data, beyond the same with 1 MB"
+        return [Row("10", what, "size of the set", 0.05, 0.01, [memory.added_share()], False, "%")]
+
+    def row_11(self) -> list[Row]:
+        work = Work("cnn", 1, 1)
+        with tempfile.TemporaryDirectory() as cache:
+            runs = [ours(work, self.data, is_timed=True, cache=Path(cache)) for _ in range(STARTS + 1)]
+        figures = [run.first_step_after for run in runs[1:]]
+        note = f"with an empty cache {runs[0].first_step_after:.1f} s"
+        what = "the command to the first training step, data cached, local Ray included"
+        return [Row("11", what, "-", 10, 8, figures, False, "s", note)]
+
+    def rows(self) -> dict[str, Callable[[], list[Row]]]:
+        return {str(number): getattr(self, f"row_{number}") for number in range(1, 12)}
+
+
+def _shares(parts: dict[str, float]) -> str:
+    return ", ".join(f"{name} {100 * share:.1f} %" for name, share in parts.items())
+
+
+def main(wanted: list[str]) -> int:
+    packed = os.environ.get("SWEEP_TEST_DATA")
+    if not packed:
+        print("SWEEP_TEST_DATA must name the .zip of the real data set: README.md says where it is", file=sys.stderr)
+        return 2
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        with zipfile.ZipFile(packed) as archive:
+            archive.extractall(folder)
+        bench = Bench(Path(folder))
+        for number, measure in bench.rows().items():
+            if not wanted or number in wanted:
+                for row in measure():
+                    print(row, flush=True)
+                    rows.append(row)
+        if not wanted:
+            _write(rows, bench)
+    return 0 if all(row.reaches(row.must) for row in rows) else 1
+
+
+def _write(rows: list[Row], bench: Bench) -> None:
+    head = "| # | what | against | must | aim | median | spread | reached | beside it |"
+    lines = [
+        "# Benchmarks",
+        "",
+        "Measured by `make bench`; nothing else ran. The rival is `benchmarks/docs_loop.py`; both sides train the same",
+        "configs on the real data set in turn, each on both cores. What each row measures is in `benchmarks/speed.py`.",
+        "",
+        conditions("make bench", "n and spread as the table has them"),
+        "",
+        head,
+        "| --- | --- | --- | ---: | ---: | ---: | --- | --- | --- |",
+        *map(str, rows),
+        "",
+        *_breakdown(bench),
+        "",
+        *numerics.section(bench.data),
+        "",
+        *gpu.section(bench.data),
+    ]
+    PAGE.write_text("\n".join(lines) + "\n")
+
+
+def _breakdown(bench: Bench) -> list[str]:
+    """Where the seconds of rows 1 and 2 go."""
+    lines = [
+        "## Where the time goes",
+        "",
+        "Medians. Shares are of (first to last training step) x 2 workers; a report is made with a checkpoint.",
+        "",
+        "| | benchmark 1 | benchmark 2 |",
+        "| --- | ---: | ---: |",
+    ]
+    decode = [_decode_seconds(bench.data) for _ in range(STARTS)]
+    runs = {number: bench._timed_runs(number) for number in ("1", "2")}
+    before, after = "the command to the first step", "the last step to the end, report and predictions included"
+    facts: dict[str, list[str]] = {"decode, once, on both cores": [f"{median(decode):.1f} s"] * 2}
+    facts[before] = [f"{median(run.first_step_after for run in each):.1f} s" for each in runs.values()]
+    facts["first to last step"] = [f"{median(run.span for run in each):.1f} s" for each in runs.values()]
+    ends = [median(run.seconds - run.first_step_after - run.span for run in each) for each in runs.values()]
+    facts[after] = [f"{seconds:.1f} s" for seconds in ends]
+    for part in runs["1"][0].parts():
+        facts[part] = [f"{100 * median(run.parts()[part] for run in each):.1f} %" for each in runs.values()]
+    return lines + [f"| {name} | {' | '.join(cells)} |" for name, cells in facts.items()]
+
+
+def _decode_seconds(data: Path) -> float:
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["XDG_CACHE_HOME"] = cache
+        started = time.perf_counter()
+        load(data)
+        return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

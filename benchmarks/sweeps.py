@@ -1,0 +1,152 @@
+"""Whole sweeps over the same configs, ours and the rival's, each as processes of their own."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rival_space import SHAPES
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKERS = 2
+LIMIT_SECONDS = 1800  # of one sweep
+
+
+@dataclass(frozen=True)
+class Work:
+    """Trials that both sides run: the same configs, which differ in their rates."""
+
+    arch: str
+    trials: int
+    epochs: int
+    batch_size: int = 200
+
+    def __str__(self) -> str:
+        return f"{self.trials} trials x {self.epochs} epochs, {self.arch}"
+
+    def configs(self) -> list[dict[str, Any]]:
+        rates = random.Random(0)
+        assert self.arch in SHAPES
+        common = {"arch": self.arch, "p": 0.5, "batch_size": self.batch_size, "epochs": self.epochs}
+        return [common | {"lr": round(10 ** rates.uniform(-3, -1), 5)} for _ in range(self.trials)]
+
+
+@dataclass
+class Run:
+    """One sweep as it went.
+
+    Attributes:
+      seconds: from the command to its end.
+      started: when it was given, on `time.monotonic()`.
+      best: validation accuracy of its best trial.
+      gaps: seconds from the end of a trial to the first batch of the next on the same worker.
+      events: of `benchmarks/timed_run.py`; empty where nothing was logged.
+    """
+
+    seconds: float
+    started: float
+    best: float
+    gaps: list[float] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def span(self) -> float:
+        """Seconds from the first training step to the end of the last epoch."""
+        return self._epochs[-1]["at"] - self._first_step
+
+    @property
+    def first_step_after(self) -> float:
+        """Seconds from the command to the first training step."""
+        return self._first_step - self.started
+
+    def parts(self, workers: int = WORKERS) -> dict[str, float]:
+        """Shares of (span x workers): what the workers did between the first training step and the last."""
+        whole = self.span * workers
+        inside = sum(event["seconds"] for event in self._epochs)
+        shares = {name: sum(event[name] for event in self._epochs) for name in ("augment", "evaluate")}
+        shares["forward and backward"] = inside - sum(shares.values())
+        shares["report and checkpoint"] = sum(e["seconds"] for e in self.events if e["event"] == "report") - inside
+        shares["wait"] = whole - sum(shares.values())
+        return {name: seconds / whole for name, seconds in shares.items()}
+
+    @property
+    def _epochs(self) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["event"] == "epoch"]
+
+    @property
+    def _first_step(self) -> float:
+        return min(event["at"] for event in self.events if event["event"] == "step")
+
+
+def rival(work: Work, data: Path) -> Run:
+    with tempfile.TemporaryDirectory() as folder:
+        configs = Path(folder) / "configs.json"
+        configs.write_text(json.dumps(work.configs()))
+        started, seconds, out = _timed("benchmarks.docs_loop", "--data", data, "--configs", configs)
+        result = json.loads(out.strip().splitlines()[-1])
+        assert result["trials"] == work.trials
+        return Run(seconds, started, result["best"], result["gaps"])
+
+
+def ours(
+    work: Work,
+    data: Path,
+    is_timed: bool = False,
+    concurrency: int = WORKERS,
+    gpus: float = 0.0,
+    cache: Path | None = None,
+) -> Run:
+    """Args:
+    gpus: a trial.
+    cache: where decoded data is kept; None for an empty one, so that every image is read.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        configs, log, sweep = (Path(folder) / name for name in ("configs.json", "log", "sweep"))
+        configs.write_text(json.dumps(work.configs()))
+        words = ["--data", data, "--sweep", sweep, "--trials", work.trials, "--concurrency", concurrency]
+        words += ["--space", ROOT / "benchmarks/rival_space.py:suggest", "--enqueue", configs]
+        words += ["--gpus-per-trial", gpus, "--no-baselines", "--pruner", "none", "--sampler", "random"]
+        module = ["benchmarks.timed_run", log] if is_timed else ["search.run"]
+        started, seconds, _ = _timed(*module, *words, cache=cache or Path(folder) / "cache")
+        about = [json.loads(path.read_text()) for path in sorted(sweep.glob("trials/*/history.json"))]
+        assert len(about) == work.trials
+        best = max(epoch["valid_accuracy"] for history in about for epoch in history)
+        events = [json.loads(line) for line in log.read_text().splitlines()] if is_timed else []
+        return Run(seconds, started, best, _gaps(events), events)
+
+
+def _gaps(events: list[dict[str, Any]]) -> list[float]:
+    gaps = []
+    for pid in {event["pid"] for event in events}:
+        mine = [event for event in events if event["pid"] == pid and event["event"] in ("step", "epoch")]
+        gaps += [b["at"] - a["at"] for a, b in pairwise(mine) if (a["event"], b["event"]) == ("epoch", "step")]
+    return gaps
+
+
+def _timed(module: str, *words: Any, cache: Path | None = None) -> tuple[float, float, str]:
+    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "NO_ALBUMENTATIONS_UPDATE": "1"}
+    if cache is not None:
+        environment["XDG_CACHE_HOME"] = str(cache)
+    command = [sys.executable, "-m", module, *map(str, words)]
+    started = time.monotonic()
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        out, errors = process.communicate(timeout=LIMIT_SECONDS)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)
+        raise
+    seconds = time.monotonic() - started
+    if process.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{out[-2000:]}{errors[-4000:]}")
+    return started, seconds, out
