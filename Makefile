@@ -1,13 +1,14 @@
 # make sweep   sets everything up, then searches: make sweep ARGS="--trials 8 --data PATH"
 # make test    sets everything up, then lint, types and tests
 # make reliability   kills, damages and misuses sweeps by the thousand, and writes RELIABILITY.md
+# make bench   measures how fast a sweep is, and writes BENCHMARKS.md
 # make lock    pins requirements*.txt again
 
 PYTHON ?= python3
 PACKAGES := datasets trainable analysis search
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: sweep test reliability lock
+.PHONY: sweep test reliability bench lock
 
 sweep: .venv/installed
 	.venv/bin/python -m search.run --trials 50 $(ARGS)
@@ -20,6 +21,9 @@ test: .venv/installed-test
 
 reliability: .venv/installed-test
 	.venv/bin/python -m benchmarks.reliability $(ARGS)
+
+bench: .venv/installed-test
+	.venv/bin/python -m benchmarks.speed $(ARGS)
 
 lock: .venv/installed-test
 	$(LOCK) requirements.txt --output-file requirements.lock

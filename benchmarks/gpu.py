@@ -32,7 +32,7 @@ def section(data: Path) -> list[str]:
     device, images = torch.device("cuda"), load(data)
     peak = _matmul_flops(device)
     lines += [
-        f"{torch.cuda.get_device_name()}; the rate of an 8192x8192 product in bf16, {peak / 1e12:.0f} TFLOP/s, is 100 %.",
+        f"{torch.cuda.get_device_name()}; the rate of an 8192x8192 product in bf16, {peak / 1e12:.0f} TFLOP/s, is all.",
         "",
         "| net | images/s in training | of the rate of a matrix product | device idle |",
         "| --- | ---: | ---: | ---: |",

@@ -35,7 +35,7 @@ NETS = {
 CHOICES = [Numerics(bf16, channels_last) for bf16 in (False, True) for channels_last in (False, True)]
 BATCH, STEPS = 200, 7
 SEEDS, EPOCHS = 3, 4  # of the accuracy check
-CHECKED = ("small_vgg", "small_resnet, width 1", "resnet18")  # the entries in bf16 on a CPU
+CHECKED = ("the seed's CNN", "small_vgg", "small_resnet, width 1", "resnet18")  # the entries in bf16 on a CPU
 
 
 def section(data: Path) -> list[str]:

@@ -102,20 +102,22 @@ def ours(
     is_timed: bool = False,
     concurrency: int = WORKERS,
     gpus: float = 0.0,
-    cache: Path | None = None,
+    keep: Path | None = None,
 ) -> Run:
     """Args:
     gpus: a trial.
-    cache: where decoded data is kept; None for an empty one, so that every image is read.
+    keep: a folder with the sweep, which goes on, and with the cache of decoded data; None for new ones.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        configs, log, sweep = (Path(folder) / name for name in ("configs.json", "log", "sweep"))
+    with tempfile.TemporaryDirectory() as new:
+        folder = keep or Path(new)
+        configs, log, sweep = (folder / name for name in ("configs.json", "log", "sweep"))
+        log.unlink(missing_ok=True)
         configs.write_text(json.dumps(work.configs()))
         words = ["--data", data, "--sweep", sweep, "--trials", work.trials, "--concurrency", concurrency]
         words += ["--space", ROOT / "benchmarks/rival_space.py:suggest", "--enqueue", configs]
         words += ["--gpus-per-trial", gpus, "--no-baselines", "--pruner", "none", "--sampler", "random"]
         module = ["benchmarks.timed_run", log] if is_timed else ["search.run"]
-        started, seconds, _ = _timed(*module, *words, cache=cache or Path(folder) / "cache")
+        started, seconds, _ = _timed(*module, *words, cache=folder / "cache")
         about = [json.loads(path.read_text()) for path in sorted(sweep.glob("trials/*/history.json"))]
         assert len(about) == work.trials
         best = max(epoch["valid_accuracy"] for history in about for epoch in history)

@@ -14,12 +14,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from analysis.journal import JournalError
 from analysis.record import trial_folder
+from datasets.batched import unsupported
 from search import trial_files
 from search.ledger import Ledger, new_sampler
 from search.space import Space, with_seed
 from trainable.attempt import Order, attempt_folder, hung_stacks, newest_checkpoints
 from trainable.config import TrialConfig, rungs
 from trainable.files import read_json
+from trainable.loop import pipeline
 from trainable.metrics import METRICS, best_epoch, read_history
 from trainable.state import CheckpointError, read_checkpoint
 
@@ -83,6 +85,7 @@ class Bridge:
     stopping: str = ""
     told_of_stopping: bool = False
     failures_in_a_row: int = 0
+    told_of_slow: set[str] = field(default_factory=set)
     with_weights: set[int] = field(default_factory=set)  # ended trials
 
     def recover(self) -> None:
@@ -218,6 +221,7 @@ class Bridge:
         sampler = new_sampler(self.plan.sampler, self.plan.seed, number)
         config = self.ledger.draw(sampler, self.space.config, queued.get("params", {}))
         config = with_seed(config, trial_seed(self.plan.seed, number))
+        self._tell_of_slow_transforms(number, config)  # before it is written: the pipeline may not be readable
         attributes: dict[str, Any] = {"config": config.to_dict(), "attempt": 1}
         if queued.get("baseline"):
             attributes["baseline"] = queued["baseline"]
@@ -283,6 +287,16 @@ class Bridge:
         for number in self.with_weights - kept:
             trial_files.remove_weights(trial_folder(self.folder, number))
         self.with_weights = kept
+
+    def _tell_of_slow_transforms(self, number: int, config: TrialConfig) -> None:
+        """Once each: one that cannot run on whole batches makes its pipeline ten times as slow."""
+        for transform in unsupported(pipeline(config)) if config.pipeline else ():
+            name = transform.partition("(")[0]
+            if name not in self.told_of_slow:
+                self.told_of_slow.add(name)
+                self.watcher.said(
+                    f"trial {number}: {name} has no batched form: its pipeline runs image by image, slowly"
+                )
 
     def _is_alone(self, number: int) -> bool:
         """Whether nothing may run beside it, for it ran out of memory before."""

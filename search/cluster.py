@@ -20,8 +20,6 @@ QUIET = {  # before Ray is imported; set by `prepare`
     "TUNE_WARN_THRESHOLD_S": "10",
     "NO_ALBUMENTATIONS_UPDATE": "1",  # albumentations asks a package index at import
 }
-# Imported by a worker process of this machine while the driver is still importing its own: 3 s less to the first step.
-PRELOADED = "torch,trainable.ray_trial"
 LEDGERS_ALONE = "PGPASSWORD"  # workers never speak to the ledger
 
 
@@ -67,7 +65,7 @@ def connected(address: str | None) -> Iterator[None]:
         # Workers inherit this environment. A runtime_env would do the same 3 s later: an agent has to start first,
         # and the workers that Ray starts ahead of need cannot be used.
         paths = [code, *filter(None, [os.environ.get("PYTHONPATH")])]
-        here = {"PYTHONPATH": os.pathsep.join(paths), "RAY_preload_python_modules": PRELOADED, LEDGERS_ALONE: None}
+        here = {"PYTHONPATH": os.pathsep.join(paths), LEDGERS_ALONE: None}
     else:
         options |= {"address": address, "runtime_env": {"env_vars": {**QUIET, LEDGERS_ALONE: ""}, "working_dir": code}}
     try:

@@ -1,16 +1,19 @@
 """The state machine of a sweep, with a fake executor and real files."""
 
 import json
+from dataclasses import replace
 
+import albumentations as A
 import pytest
 from optuna.trial import TrialState
 
 from analysis.record import Record, trial_folder
+from datasets.augment import to_text
 from search import trial_files
 from search.bridge import trial_seed
-from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
+from tests.trials import execute, fake_space, fake_train, in_memory, open_bridge, outcome
 from trainable.attempt import Attempt, attempt_folder
-from trainable.config import rungs
+from trainable.config import ConfigError, rungs
 from trainable.loop import Diverged
 from trainable.state import KEPT_CHECKPOINTS, checkpoints, save
 
@@ -403,3 +406,25 @@ def test_the_gaussian_process_draws_too_and_learns_where_trials_diverge(tmp_path
     rates = [trial.config["lr"] for trial in Record(tmp_path).trials]
     assert len(set(rates)) == 14
     assert sum(rate > 0.5 for rate in rates[10:]) == 0
+
+
+def with_pipeline(text):
+    return lambda trial: replace(fake_space(trial), pipeline=text)
+
+
+def test_a_transform_without_a_batched_form_is_named_once(tmp_path):
+    slow = to_text(A.Compose([A.HorizontalFlip(), A.Perspective(), A.OneOf([A.Blur(), A.MedianBlur()])]))
+    bridge, watcher = open_bridge(tmp_path, 4, with_pipeline(slow))
+    execute(bridge, DATA)
+
+    said = [message.split(" has no")[0] for message in watcher.messages]
+    assert said == ["trial 0: Perspective", "trial 0: OneOf"]
+
+
+def test_a_pipeline_that_cannot_be_read_is_an_error_before_the_trial_is_written(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 4, with_pipeline('{"transform":{"__class_fullname__":"Perspektive"}}'))
+
+    with pytest.raises(ConfigError, match=r"`pipeline` must be .*unknown transform `Perspektive`"):
+        bridge.next_order()
+
+    assert open_bridge(tmp_path, 4)[0].ledger.trials == []

@@ -26,6 +26,7 @@ def test_a_config_survives_json():
         ({"batch_size": 1}, "batch norm needs two images"),
         ({"epochs": 0}, "epochs >= 1"),
         ({"rotate": 1.5}, "0 <= rotate <= 1"),
+        ({"pipeline": "{}", "rotate": 0.5}, "pipeline or probabilities, not both` must hold, got rotate=0.5"),
         ({"mixup": 0.6, "cutmix": 0.6}, "mixup + cutmix <= 1` must hold, got mixup=0.6, cutmix=0.6"),
         ({"optimizer": "lion"}, "optimizer in"),
         ({"schedule": "cyclic"}, "schedule in"),

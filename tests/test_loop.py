@@ -3,12 +3,14 @@
 import weakref
 from dataclasses import replace
 
+import albumentations as A
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 
 import trainable.state as state_module
+from datasets.augment import compose, per_image, to_text
 from tests.trials import in_memory
 from trainable.config import AUGMENTATIONS, TrialConfig
 from trainable.loop import Batch, Diverged, evaluate, on_device, predict_logits, steps_per_epoch, train
@@ -22,6 +24,8 @@ CONFIGS = [
     TrialConfig(arch="cnn", width=1.0, depth=2, head=16, epochs=4, seed=3, batch_size=8, optimizer="adamw", lr=0.01),
     TrialConfig(arch="mobilenet_v3_small", pretrained=False, epochs=4, seed=3, batch_size=8, lr=1e-3),  # it has dropout
 ]
+
+FLOAT32 = TrialConfig(arch="mlp", width=1.0, epochs=1, seed=3, batch_size=26, optimizer="adamw", lr=0.01)  # one step
 
 
 def without_seconds(history):
@@ -90,6 +94,28 @@ def test_images_that_are_not_square_train_without_being_transposed():
     assert len(list(train(config, replace(DATA, **wide), new_state(config, replace(DATA, **wide))))) == 1
 
 
+def test_a_pipeline_of_ones_own_runs_image_by_image_where_it_must(monkeypatch):
+    fast, slow = (A.Compose([A.HorizontalFlip(p=0.5), *rest]) for rest in ([], [A.Perspective(p=1.0)]))
+    called = []
+    monkeypatch.setattr("trainable.loop.per_image", lambda *arguments: called.append(1) or per_image(*arguments))
+    losses = {}
+    for name, chosen in (("fast", fast), ("slow", slow), ("slow again", slow)):
+        config = replace(FLOAT32, epochs=2, pipeline=to_text(chosen))
+        losses[name] = [metrics.train_loss for metrics in train(config, DATA, new_state(config, DATA))]
+
+    assert len(called) == 2 * 2  # one batch an epoch
+    assert losses["slow"] == losses["slow again"] != losses["fast"]
+
+
+def test_the_batched_form_of_a_pipeline_of_ones_own_is_that_of_its_probabilities():
+    own = replace(FLOAT32, pipeline=to_text(compose({"vertical_flip": 0.5, "rotate": 0.3})))
+    named = replace(FLOAT32, vertical_flip=0.5, rotate=0.3)
+
+    losses = [next(train(config, DATA, new_state(config, DATA))).train_loss for config in (own, named)]
+
+    assert losses[0] == losses[1]
+
+
 def test_a_rate_that_is_far_too_high_diverges():
     config = TrialConfig(arch="mlp", width=1.0, optimizer="sgd", schedule="constant", lr=1e30, epochs=3, batch_size=8)
 
@@ -153,7 +179,7 @@ def test_micro_batches_are_nearly_equal_and_never_a_single_image(images, micro_b
 
 @pytest.mark.parametrize("mixing", [{}, {"mixup": 1.0}, {"cutmix": 1.0}], ids=str)
 def test_the_gradient_in_micro_batches_is_that_of_the_whole_batch(mixing):
-    config = replace(CONFIGS[1], epochs=1, batch_size=26, **mixing)  # one step
+    config = replace(FLOAT32, **mixing)
     whole, parts = new_state(config, DATA), new_state(config, DATA)
     short_of_memory(parts.model, 6)
 
@@ -166,8 +192,7 @@ def test_the_gradient_in_micro_batches_is_that_of_the_whole_batch(mixing):
 
 
 def test_gradients_of_parts_done_before_memory_ran_out_do_not_count_twice():
-    config = replace(CONFIGS[1], epochs=1, batch_size=26)
-    whole, parts = new_state(config, DATA), new_state(config, DATA)
+    whole, parts = new_state(FLOAT32, DATA), new_state(FLOAT32, DATA)
     parts.micro_batch = 13
     calls = []
 
@@ -178,7 +203,7 @@ def test_gradients_of_parts_done_before_memory_ran_out_do_not_count_twice():
 
     parts.model.register_forward_pre_hook(refuse_the_second)
     for state in (whole, parts):
-        next(train(config, DATA, state))
+        next(train(FLOAT32, DATA, state))
 
     assert calls[:6] == [13, 13, 7, 7, 6, 6]
     for (name, a), b in zip(whole.model.named_parameters(), parts.model.parameters(), strict=True):

@@ -13,8 +13,9 @@ CPU = torch.device("cpu")
     [
         (True, "small_resnet", True),
         (True, "small_vgg", True),
-        (True, "cnn", False),
+        (True, "cnn", True),
         (True, "resnet18", True),
+        (True, "mlp", False),
         (True, "mobilenet_v3_small", False),
         (False, "small_resnet", False),
     ],

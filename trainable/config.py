@@ -75,6 +75,7 @@ class TrialConfig:
     hue_saturation_value: float = 0.0
     channel_shuffle: float = 0.0
     cutout: float = 0.0  # one square, a quarter to a half of the side
+    pipeline: str | None = None  # a Compose of one's own instead of these, as datasets.augment.to_text writes it
     mixup: float = 0.0  # probability per batch, [0, 1]; mixup + cutmix <= 1
     cutmix: float = 0.0
 
@@ -100,6 +101,7 @@ class TrialConfig:
         self._hold(self.epochs >= 1, "epochs >= 1", "epochs")
         for name in AUGMENTATIONS + MIXING:
             self._hold(0 <= getattr(self, name) <= 1, f"0 <= {name} <= 1", name)
+        self._hold(not (self.pipeline and self.augmentation), "pipeline or probabilities, not both", *self.augmentation)
         self._hold(self.mixup + self.cutmix <= 1, "mixup + cutmix <= 1", "mixup", "cutmix")
         self._hold(0 <= self.seed < 2**31, "0 <= seed < 2**31", "seed")
 

@@ -12,20 +12,24 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from datasets.augment import compose, per_image
-from datasets.batched import batched
+from datasets.augment import compose, from_text, per_image
+from datasets.batched import batched, take
 from datasets.dataset import Dataset
-from trainable.config import TrialConfig
+from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import EpochMetrics, is_finite
 from trainable.optim import lr_at
 from trainable.precision import autocast
 from trainable.state import TrainState
+
+if TYPE_CHECKING:  # datasets.augment keeps it from asking a package index
+    from albumentations import Compose
 
 PREDICT_PIXELS = 2**22  # of a batch without gradients: 83 images of 224x224; at most 1,024 images
 SMALLEST_MICRO_BATCH = 2  # images: batch norm has no variance in one
@@ -77,7 +81,7 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
     while state.epochs_done < config.epochs:
         started = time.monotonic()
         epoch = state.epochs_done + 1
-        generator = epoch_generator(config.seed, epoch, device)
+        generator, mixing = epoch_generators(config.seed, epoch, device)
         order = torch.randperm(len(labels), generator=generator, device=device)
         state.model.train()
         total_loss = torch.zeros((), device=device)
@@ -86,7 +90,7 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
             for group in state.optimizer.param_groups:
                 group["lr"] = lr
             chosen = order[step * config.batch_size : (step + 1) * config.batch_size]
-            batch = _mixed(config, augment(images[chosen], generator), labels[chosen], generator)
+            batch = _mixed(config, augment(take(images, chosen), generator), labels[chosen], mixing)
             total_loss += _backpropagated(config, state, batch, surroundings)
             state.optimizer.step()
         logits = predict_logits(config, state.model, valid_images)
@@ -110,11 +114,16 @@ def steps_per_epoch(config: TrialConfig, images: int) -> int:
     return full + (rest > 1)
 
 
-def epoch_generator(seed: int, epoch: int, device: torch.device) -> torch.Generator:
-    """The source of an epoch's randomness; dropout draws from torch's global generator, so that is seeded too."""
-    mixed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
-    torch.manual_seed(mixed)
-    return torch.Generator(device).manual_seed(mixed)
+def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
+    """The sources of an epoch's randomness: on the device for what is drawn per image, on the host for what per batch.
+
+    A number drawn on a GPU would be waited for. Dropout draws from torch's global generator, so that is seeded too.
+    """
+    per_image, per_batch = (
+        int(mixed >> 1) for mixed in np.random.SeedSequence([seed, epoch]).generate_state(2, np.uint64)
+    )
+    torch.manual_seed(per_image)
+    return torch.Generator(device).manual_seed(per_image), torch.Generator().manual_seed(per_batch)
 
 
 def on_device(images: np.ndarray, device: torch.device) -> Tensor:
@@ -125,20 +134,34 @@ def on_device(images: np.ndarray, device: torch.device) -> Tensor:
 
 
 def _augmentation(config: TrialConfig, square: bool) -> Callable[[Tensor, torch.Generator], Tensor]:
-    """The config's pipeline on a whole batch where each of its transforms can, else image by image.
-
-    Images that are not square are not transposed: the batch has one shape.
-    """
-    pipeline = compose({name: p for name, p in config.augmentation.items() if square or name != "transpose"})
-    on_batch = batched(pipeline)
+    """The config's pipeline on a whole batch where each of its transforms can, else image by image."""
+    augmentation = pipeline(config, square)
+    on_batch = batched(augmentation)
     if on_batch is not None:
         return on_batch
 
     def on_each(images: Tensor, generator: torch.Generator) -> Tensor:
         seed = torch.randint(2**31, (), generator=generator, device=generator.device)
-        return per_image(pipeline, images, int(seed))
+        return per_image(augmentation, images, int(seed))
 
     return on_each
+
+
+def pipeline(config: TrialConfig, square: bool = True) -> "Compose":
+    """What the config does to an image.
+
+    Args:
+      square: images that are not are not transposed, unless by a pipeline of the user's own: a batch has one shape.
+
+    Raises:
+      ConfigError: the config's own pipeline cannot be read.
+    """
+    if config.pipeline is None:
+        return compose({name: p for name, p in config.augmentation.items() if square or name != "transpose"})
+    try:
+        return from_text(config.pipeline)
+    except ValueError as error:
+        raise ConfigError(f"`pipeline` must be a Compose as datasets.augment.to_text writes it: {error}") from error
 
 
 class _Surroundings:
@@ -200,11 +223,14 @@ def _loss(config: TrialConfig, model: nn.Module, batch: Batch) -> Tensor:
 
 
 def _mixed(config: TrialConfig, images: Tensor, labels: Tensor, generator: torch.Generator) -> Batch:
+    """Args:
+    generator: on the host.
+    """
     mixing = config.mixup + config.cutmix
     if mixing > 0:
-        draw, share = torch.rand(2, generator=generator, device=generator.device).tolist()
+        draw, share = torch.rand(2, generator=generator).tolist()
         if draw < mixing:
-            partner = torch.randperm(len(images), generator=generator, device=images.device)
+            partner = torch.randperm(len(images), generator=generator).to(images.device, non_blocking=True)
             mix = _cutmix if draw >= config.mixup else _mixup
             images, share = mix(images, partner, share, generator)
             return Batch(images, labels, labels[partner], share)
@@ -219,7 +245,7 @@ def _mixup(batch: Tensor, partner: Tensor, share: float, _: torch.Generator) -> 
 def _cutmix(batch: Tensor, partner: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, float]:
     """Yun et al. 2019 with alpha 1: a box of the partner, its area uniform before it is clipped at the border."""
     height, width = batch.shape[2:]
-    centre_y, centre_x = torch.rand(2, generator=generator, device=generator.device).tolist()
+    centre_y, centre_x = torch.rand(2, generator=generator).tolist()
     half = (1 - share) ** 0.5 / 2
     top, bottom = (min(1.0, max(0.0, centre_y + side * half)) for side in (-1, 1))
     left, right = (min(1.0, max(0.0, centre_x + side * half)) for side in (-1, 1))

@@ -3,6 +3,7 @@
 from torch import nn
 
 from trainable.config import TrialConfig
+from trainable.models.conv import Conv2d
 
 
 def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
@@ -17,7 +18,7 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
     for layer in range(config.depth):
         pooled = layer < 2 and min(side_y, side_x) >= 4  # more would leave nothing of a small image
         width = first if layer == 0 else later
-        layers.append(nn.Conv2d(channels, width, 3, padding=0 if pooled else 1))
+        layers.append(Conv2d(channels, width, 3, padding=0 if pooled else 1))
         if pooled:
             layers.append(nn.MaxPool2d(2))
             side_y, side_x = (side_y - 2) // 2, (side_x - 2) // 2

@@ -3,6 +3,7 @@
 from torch import nn
 
 from trainable.config import TrialConfig
+from trainable.models.conv import Conv2d
 
 LAYERS = ((32, False), (32, False), (32, False), (64, True), (64, True), (128, True))  # channels; pooled after it?
 HIDDEN = 64  # units
@@ -17,7 +18,7 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
     channels_in = 3
     for published, is_pooled in LAYERS:
         channels = max(1, round(published * config.width))
-        layers += [nn.Conv2d(channels_in, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()]
+        layers += [Conv2d(channels_in, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()]
         if is_pooled and min(side_y, side_x) >= 2:
             layers += [nn.MaxPool2d(2), nn.Dropout(DROPOUT)]
             side_y, side_x = side_y // 2, side_x // 2
