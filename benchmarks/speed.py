@@ -162,7 +162,7 @@ class Bench:
 
     def row_11(self) -> list[Row]:
         with tempfile.TemporaryDirectory() as folder:
-            runs = [ours(Work("cnn", trials, 1), self.data, True, keep=Path(folder)) for trials in range(1, STARTS + 2)]
+            runs = [ours(Work("cnn", trials, 1), self.data, keep=Path(folder)) for trials in range(1, STARTS + 2)]
         figures = [run.first_step_after for run in runs[1:]]
         note = f"the first start, with an empty cache: {runs[0].first_step_after:.1f} s"
         what = "the command to the first training step, second start, local Ray included"

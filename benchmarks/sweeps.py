@@ -1,6 +1,7 @@
 """Whole sweeps over the same configs, ours and the rival's, each as processes of their own."""
 
 import json
+import math
 import os
 import random
 import signal
@@ -49,6 +50,7 @@ class Run:
       best: validation accuracy of its best trial.
       gaps: seconds from the end of a trial to the first batch of the next on the same worker.
       events: of `benchmarks/timed_run.py`; empty where nothing was logged.
+      first_step_after: seconds from the command to the first training step of a trial.
     """
 
     seconds: float
@@ -56,16 +58,12 @@ class Run:
     best: float
     gaps: list[float] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    first_step_after: float = math.nan
 
     @property
     def span(self) -> float:
         """Seconds from the first training step to the end of the last epoch."""
         return self._epochs[-1]["at"] - self._first_step
-
-    @property
-    def first_step_after(self) -> float:
-        """Seconds from the command to the first training step."""
-        return self._first_step - self.started
 
     def parts(self, workers: int = WORKERS) -> dict[str, float]:
         """Shares of (span x workers): what the workers did between the first training step and the last."""
@@ -90,7 +88,7 @@ def rival(work: Work, data: Path) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         configs = Path(folder) / "configs.json"
         configs.write_text(json.dumps(work.configs()))
-        started, seconds, out = _timed("benchmarks.docs_loop", "--data", data, "--configs", configs)
+        started, seconds, out, _ = _timed("benchmarks.docs_loop", "--data", data, "--configs", configs)
         result = json.loads(out.strip().splitlines()[-1])
         assert result["trials"] == work.trials
         return Run(seconds, started, result["best"], result["gaps"])
@@ -117,12 +115,12 @@ def ours(
         words += ["--space", ROOT / "benchmarks/rival_space.py:suggest", "--enqueue", configs]
         words += ["--gpus-per-trial", gpus, "--no-baselines", "--pruner", "none", "--sampler", "random"]
         module = ["benchmarks.timed_run", log] if is_timed else ["search.run"]
-        started, seconds, _ = _timed(*module, *words, cache=folder / "cache")
+        started, seconds, _, first = _timed(*module, *words, cache=folder / "cache", sweep=sweep)
         about = [json.loads(path.read_text()) for path in sorted(sweep.glob("trials/*/history.json"))]
         assert len(about) == work.trials
         best = max(epoch["valid_accuracy"] for history in about for epoch in history)
         events = [json.loads(line) for line in log.read_text().splitlines()] if is_timed else []
-        return Run(seconds, started, best, _gaps(events), events)
+        return Run(seconds, started, best, _gaps(events), events, first)
 
 
 def _gaps(events: list[dict[str, Any]]) -> list[float]:
@@ -133,7 +131,13 @@ def _gaps(events: list[dict[str, Any]]) -> list[float]:
     return gaps
 
 
-def _timed(module: str, *words: Any, cache: Path | None = None) -> tuple[float, float, str]:
+def _timed(
+    module: str, *words: Any, cache: Path | None = None, sweep: Path | None = None
+) -> tuple[float, float, str, float]:
+    """When it was started, its seconds, its output, and the seconds to the first training step of the sweep.
+
+    A worker opens an attempt's hung.txt when the net is built and the first batch is next.
+    """
     environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "NO_ALBUMENTATIONS_UPDATE": "1"}
     if cache is not None:
         environment["XDG_CACHE_HOME"] = str(cache)
@@ -143,7 +147,12 @@ def _timed(module: str, *words: Any, cache: Path | None = None) -> tuple[float, 
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
+    first = math.nan
     try:
+        while sweep is not None and math.isnan(first) and process.poll() is None:
+            if any(sweep.glob("trials/*/attempt-*/hung.txt")):
+                first = time.monotonic() - started
+            time.sleep(0.01)
         out, errors = process.communicate(timeout=LIMIT_SECONDS)
     except BaseException:
         os.killpg(process.pid, signal.SIGTERM)
@@ -151,4 +160,4 @@ def _timed(module: str, *words: Any, cache: Path | None = None) -> tuple[float, 
     seconds = time.monotonic() - started
     if process.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{out[-2000:]}{errors[-4000:]}")
-    return started, seconds, out
+    return started, seconds, out, first

@@ -14,16 +14,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from analysis.journal import JournalError
 from analysis.record import trial_folder
-from datasets.batched import unsupported
 from search import trial_files
 from search.ledger import Ledger, new_sampler
 from search.space import Space, with_seed
-from trainable.attempt import Order, attempt_folder, hung_stacks, newest_checkpoints
 from trainable.config import TrialConfig, rungs
 from trainable.files import read_json
-from trainable.loop import pipeline
 from trainable.metrics import METRICS, best_epoch, read_history
-from trainable.state import CheckpointError, read_checkpoint
+from trainable.order import Order, attempt_folder, hung_stacks, newest_checkpoints
 
 REPORTS_A_SECOND = 20  # of all trials together, at most: Ray Tune needs 10 to 20 ms for each
 NOT_AMONG_THE_BEST = "not among the best at its rung"  # the reason of every PRUNED
@@ -44,7 +41,6 @@ class Plan:
 
     Attributes:
       trials: of the sweep in total.
-      concurrency: trials that run beside each other; 0 lets each report as often as it can.
       queue: `{"params", "baseline"}` by trial number: the published runs and the user's own configs.
       attempts: a trial lost so often with its worker is a FAIL.
       max_failures: so many FAILs in a row stop the sweep.
@@ -56,7 +52,6 @@ class Plan:
     metric: str
     sampler: str
     queue: dict[int, dict[str, Any]]
-    concurrency: int
     attempts: int = 3
     max_failures: int = 10
     deadline: float | None = None
@@ -72,6 +67,7 @@ class Bridge:
 
     Attributes:
       running: the attempt that runs, by trial number.
+      concurrency: trials that run beside each other; 0 lets each report as often as it can.
       stopping: why nothing new is ordered and running trials stop at their next report; empty while all is well.
     """
 
@@ -85,6 +81,7 @@ class Bridge:
     stopping: str = ""
     told_of_stopping: bool = False
     failures_in_a_row: int = 0
+    concurrency: int = 0
     told_of_slow: set[str] = field(default_factory=set)
     with_weights: set[int] = field(default_factory=set)  # ended trials
 
@@ -133,7 +130,7 @@ class Bridge:
         trial_files.write_config(folder, config)
         trial_files.remove_superseded(folder, attributes["attempt"])
         self.running[number] = attributes["attempt"]
-        spacing = self.plan.concurrency / REPORTS_A_SECOND
+        spacing = self.concurrency / REPORTS_A_SECOND
         order = Order(number, attributes["attempt"], config, folder, self.plan.metric, spacing)
         self.watcher.started(order)
         return order
@@ -290,7 +287,12 @@ class Bridge:
 
     def _tell_of_slow_transforms(self, number: int, config: TrialConfig) -> None:
         """Once each: one that cannot run on whole batches makes its pipeline ten times as slow."""
-        for transform in unsupported(pipeline(config)) if config.pipeline else ():
+        if not config.pipeline:
+            return
+        from datasets.batched import unsupported  # torch
+        from trainable.loop import pipeline
+
+        for transform in unsupported(pipeline(config)):
             name = transform.partition("(")[0]
             if name not in self.told_of_slow:
                 self.told_of_slow.add(name)
@@ -308,6 +310,8 @@ class Bridge:
 
     def _written_report(self, folder: Path, attempt: int) -> dict[str, Any]:
         """What an attempt had put on the disk: its result, else the epochs of the newest whole checkpoint."""
+        from trainable.state import CheckpointError, read_checkpoint  # torch
+
         if (result := read_result(attempt_folder(folder, attempt) / "result.json", attempt)) is not None:
             return result
         for path in newest_checkpoints(folder, attempt):

@@ -18,7 +18,7 @@ from trainable.config import TrialConfig
 from trainable.metrics import METRICS, best_epoch
 
 if TYPE_CHECKING:  # torch, which is imported while Ray starts
-    from trainable.attempt import Order
+    from trainable.order import Order
 
 ENDED_SHOWN = 8  # rows of the table for trials that ended last
 COLOURS = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red", "RUNNING": "cyan"}

@@ -5,10 +5,8 @@ import signal
 import sys
 import time
 from dataclasses import dataclass, replace
-from importlib import import_module
 from importlib.metadata import distributions
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
@@ -30,6 +28,8 @@ from trainable.config import ConfigError
 
 if TYPE_CHECKING:
     from datasets.dataset import Dataset
+    from search.bridge import Bridge
+    from search.screen import Screen
 
 DEMO = "demo-images"  # as the data of a sweep: images to be generated in its folder
 
@@ -131,91 +131,76 @@ def resume(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], sta
 
 
 def _run(folder: Path, file: SweepFile, ledger: Ledger, space: Space, data: "Dataset", start: Start) -> int:
-    from search.cluster import prepare
+    from search.bridge import Bridge, Plan
+    from search.screen import Screen
 
-    prepare()
+    settings = file.settings
     for note in file.notes:
         print(note)
     if ledger.torn_bytes:
         print(f"The last record of the ledger was not written to its end ({ledger.torn_bytes} bytes); it is cut off.")
-    is_whole = _ended(ledger) >= max(file.settings.trials, len(ledger.trials))
-    stopping, signals = ("", []) if is_whole else _execute(folder, file, ledger, space, data, start)
-    file.starts[-1]["stopped"] = signal.Signals(signals[0]).name if signals else stopping or "finished"
-    file.write(folder)  # the report shows it
-    _write_results(folder, data)
-    file.results_of = _ended(ledger)
-    file.write(folder)
-    _print_summary(folder)
-    return _exit_code(ledger, file.settings.trials, stopping, signals, start.command)
-
-
-def _ended(ledger: Ledger) -> int:
-    return sum(trial.state.is_finished() for trial in ledger.trials)
-
-
-def _execute(
-    folder: Path, file: SweepFile, ledger: Ledger, space: Space, data: "Dataset", start: Start
-) -> tuple[str, list[int]]:
-    """Runs what is missing on Ray; returns why it stopped before its end, and the numbers of the signals."""
-    from search.cluster import connected, plan_workers
-    from search.process import chatter_to, interruptible, stopping_on_signals
-    from search.screen import Screen
-
-    settings = file.settings
-    deadline = None if start.budget_seconds is None else time.monotonic() + start.budget_seconds
+    plan = Plan(
+        trials=settings.trials,
+        seed=settings.seed,
+        metric=settings.metric,
+        sampler=settings.sampler,
+        queue=file.queue,
+        attempts=start.attempts,
+        max_failures=start.max_failures,
+        deadline=None if start.budget_seconds is None else time.monotonic() + start.budget_seconds,
+    )
     ended = [trial for trial in ledger.trials if trial.state.is_finished()]
     names = {number: entry["baseline"] for number, entry in file.queue.items()}
     out = os.fdopen(os.dup(1), "w")  # the screen, also while Ray's own words go elsewhere
     screen = Screen(out, settings.trials, settings.metric, ended, names)
-    # torch takes as long to import as Ray's processes to start.
-    ahead = Thread(target=import_module, args=("search.bridge",), daemon=True)
-    ahead.start()
+    bridge = Bridge(folder.resolve(), ledger, space, plan, screen)
+    bridge.recover()
+    if ledger.trials:
+        screen.said(f"Goes on: {len(ended)} trials had ended, {len(bridge.waiting)} continue from their checkpoints.")
+    signals = [] if bridge.finished else _execute(folder, bridge, screen, data, start)
+    file.starts[-1]["stopped"] = signal.Signals(signals[0]).name if signals else bridge.stopping or "finished"
+    file.write(folder)  # the report shows it
+    _write_results(folder, data)
+    file.results_of = sum(trial.state.is_finished() for trial in ledger.trials)
+    file.write(folder)
+    _print_summary(folder)
+    return _exit_code(bridge, signals, start.command)
+
+
+def _execute(folder: Path, bridge: "Bridge", screen: "Screen", data: "Dataset", start: Start) -> list[int]:
+    """Runs the bridge on Ray; returns the numbers of the signals that stopped it."""
+    from search.cluster import connected, plan_workers, prepare
+    from search.process import chatter_to, interruptible, stopping_on_signals
+
+    prepare()
+    import ray
+
+    asked = start.cpus_per_trial, start.gpus_per_trial, start.memory_per_trial, start.concurrency
     # Twice interruptible: Ray sets a handler of its own while it starts.
     with interruptible(), chatter_to(folder / "log.txt"), connected(start.address), interruptible():
-        ahead.join()
-        import ray
-
-        from search.bridge import Bridge, Plan
         from search.executor import execute
 
-        asked = start.cpus_per_trial, start.gpus_per_trial, start.memory_per_trial, start.concurrency
         workers = plan_workers(ray.cluster_resources(), *asked)
-        plan = Plan(
-            trials=settings.trials,
-            seed=settings.seed,
-            metric=settings.metric,
-            sampler=settings.sampler,
-            queue=file.queue,
-            concurrency=workers.concurrency,
-            attempts=start.attempts,
-            max_failures=start.max_failures,
-            deadline=deadline,
-        )
-        bridge = Bridge(folder.resolve(), ledger, space, plan, screen)
-        bridge.recover()
-        if ledger.trials:
-            goes_on = f"{len(ended)} trials had ended, {len(bridge.waiting)} continue from their checkpoints"
-            screen.said(f"Goes on: {goes_on}.")
+        bridge.concurrency = workers.concurrency
         counts = f"{len(data.train.ids):,} train and {len(data.valid.ids):,} validation images"
         screen.said(f"{workers}; {counts}; sweep {folder}")
         with stopping_on_signals(bridge) as signals, screen:
-            if not bridge.finished:
-                execute(bridge, data, workers.resources, workers.concurrency)
-    return bridge.stopping, signals
+            execute(bridge, data, workers.resources, workers.concurrency)
+    return signals
 
 
-def _exit_code(ledger: Ledger, trials: int, stopping: str, signals: list[int], command: str) -> int:
+def _exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:
     again = f"Run the same command again to go on: {command}"
     if signals:
         print(f"Stopped by {signal.Signals(signals[0]).name}; everything is saved. {again}")
         return 128 + signals[0]
-    states = [trial.state for trial in ledger.trials if trial.state.is_finished()]
-    is_whole = len(states) >= max(trials, len(ledger.trials))
-    if stopping == "time budget" and not is_whole:
+    states = [trial.state for trial in bridge.ledger.trials if trial.state.is_finished()]
+    is_whole = len(states) >= max(bridge.plan.trials, len(bridge.ledger.trials))
+    if bridge.stopping == "time budget" and not is_whole:
         print(f"The time budget is reached; everything is saved. {again}")
         return BUDGET_REACHED
-    if stopping and stopping != "time budget":
-        print(f"Stopped: {stopping}. Mend the cause, then run the same command again.", file=sys.stderr)
+    if bridge.stopping and bridge.stopping != "time budget":
+        print(f"Stopped: {bridge.stopping}. Mend the cause, then run the same command again.", file=sys.stderr)
         return NO_TRIAL_COMPLETED
     return 0 if TrialState.COMPLETE in states else NO_TRIAL_COMPLETED
 

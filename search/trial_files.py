@@ -11,11 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from analysis.weights import save_weights
-from trainable.attempt import attempt_folder, newest_checkpoints
 from trainable.config import TrialConfig
 from trainable.files import make_folder, remove, save_array, written_whole
-from trainable.state import KEPT_CHECKPOINTS, CheckpointError, read_checkpoint
+from trainable.order import KEPT_CHECKPOINTS, attempt_folder, newest_checkpoints
 
 KEPT_WEIGHTS = 10  # trials whose best weights stay: the leaderboard's
 
@@ -33,6 +31,9 @@ def keep(folder: Path, up_to_attempt: int, epochs: int) -> bool:
     uint8. `valid_logits.npy`: (N, classes) float32 of the best epoch. `best.safetensors`:
     the weights of the best epoch.
     """
+    from analysis.weights import save_weights  # torch: 2 s that must not hold up the first trial
+    from trainable.state import CheckpointError, read_checkpoint
+
     for path in newest_checkpoints(folder, up_to_attempt):
         try:
             checkpoint = read_checkpoint(path)

@@ -35,8 +35,8 @@ from datasets.dataset import Split
 from search.bridge import read_result, trial_seed
 from tests.trials import WorkerDied, execute, fake_train, in_memory, open_bridge
 from trainable import files
-from trainable.attempt import attempt_folder
 from trainable.loop import Diverged
+from trainable.order import attempt_folder
 
 DATA = in_memory(train=9, valid=9)
 REPORT_EPOCHS = 8  # of a trial of 12, from its second rung to its end: what one report holds at most

@@ -14,10 +14,10 @@ from datasets.dataset import Dataset, Split
 from search import trial_files
 from search.ledger import Ledger, new_sampler
 from search.settings import Settings, SweepFile
-from trainable.attempt import attempt_folder
 from trainable.config import TrialConfig
 from trainable.loop import evaluate
 from trainable.metrics import METRICS, EpochMetrics, best_epoch
+from trainable.order import attempt_folder
 from trainable.state import new_state, save
 
 HOSTILE = "epoch 2: <script>alert(1)</script> | `x` \x1b[31m\nnext line"

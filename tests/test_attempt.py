@@ -13,11 +13,12 @@ import torch
 from tests.trials import fake_train, in_memory
 from trainable import attempt as attempt_module
 from trainable import loop
-from trainable.attempt import Attempt, Order, hung_after, hung_stacks
+from trainable.attempt import Attempt, hung_after
 from trainable.config import TrialConfig
 from trainable.loop import Diverged
 from trainable.metrics import EpochMetrics
-from trainable.state import checkpoints, new_state, save
+from trainable.order import Order, checkpoints, hung_stacks
+from trainable.state import new_state, save
 
 DATA = in_memory(train=26)
 CONFIG = TrialConfig(arch="mlp", width=0.1, epochs=4, lr=0.01, batch_size=8)

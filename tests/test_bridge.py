@@ -12,10 +12,11 @@ from datasets.augment import to_text
 from search import trial_files
 from search.bridge import trial_seed
 from tests.trials import execute, fake_space, fake_train, in_memory, open_bridge, outcome
-from trainable.attempt import Attempt, attempt_folder
+from trainable.attempt import Attempt
 from trainable.config import ConfigError, rungs
 from trainable.loop import Diverged
-from trainable.state import KEPT_CHECKPOINTS, checkpoints, save
+from trainable.order import KEPT_CHECKPOINTS, attempt_folder, checkpoints
+from trainable.state import save
 
 DATA = in_memory()
 TRIALS = 12

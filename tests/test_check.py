@@ -21,7 +21,7 @@ from search.settings import SweepFile
 from tests.damage import DATA, TRIALS, checked, content, go_on, make_results, train
 from tests.trials import execute, open_bridge
 from trainable import files
-from trainable.state import checkpoints
+from trainable.order import checkpoints
 
 BEST = "trials/0001"
 RUNNING = "trials/0003"

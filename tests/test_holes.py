@@ -25,7 +25,7 @@ from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
 from trainable import files, loop
 from trainable.attempt import Attempt
 from trainable.config import TrialConfig
-from trainable.state import checkpoints
+from trainable.order import checkpoints
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = in_memory()

@@ -207,7 +207,7 @@ def test_the_exit_code_says_how_a_start_ended(tmp_path, capsys, plan, train, sig
     bridge, _ = open_bridge(tmp_path, 3, pruner="none", **plan)
     execute(bridge, in_memory(), train=train)
 
-    assert _exit_code(bridge.ledger, bridge.plan.trials, bridge.stopping, signals, "the command") == code
+    assert _exit_code(bridge, signals, "the command") == code
 
     said = capsys.readouterr()
     assert words in said.out + said.err
@@ -218,4 +218,4 @@ def test_a_budget_that_runs_out_with_the_last_trial_is_no_reason_to_go_on(tmp_pa
     execute(bridge, in_memory())
     bridge.stop("time budget")
 
-    assert _exit_code(bridge.ledger, bridge.plan.trials, bridge.stopping, [], "the command") == 0
+    assert _exit_code(bridge, [], "the command") == 0

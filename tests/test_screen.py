@@ -9,8 +9,8 @@ from rich.console import Console
 
 from analysis.contents import duration
 from search.screen import Screen, in_short
-from trainable.attempt import Order
 from trainable.config import TrialConfig
+from trainable.order import Order
 
 CONFIG = TrialConfig(arch="cnn", width=2.0, depth=1, head=64, epochs=5, lr=0.0123)
 

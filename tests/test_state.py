@@ -13,7 +13,8 @@ from tests.trials import in_memory
 from trainable.config import TrialConfig
 from trainable.loop import train
 from trainable.metrics import EpochMetrics
-from trainable.state import CheckpointError, checkpoints, load, new_state, read_checkpoint, save
+from trainable.order import checkpoints
+from trainable.state import CheckpointError, load, new_state, read_checkpoint, save
 from trainable.tensors import read_tensors, save_tensors
 
 DATA = in_memory(train=26)

@@ -90,7 +90,7 @@ def open_bridge(
       ledger: URL of a database; empty for a journal.
       plan: of `Plan`, and `pruner` and `id`.
     """
-    plan = {"seed": 7, "metric": "accuracy", "sampler": "tpe", "queue": {}, "concurrency": 0} | plan
+    plan = {"seed": 7, "metric": "accuracy", "sampler": "tpe", "queue": {}} | plan
     pruner, name = plan.pop("pruner", "halving"), plan.pop("id", "a" * 32)
     space = Space(function, {}, max_epochs)
     if not (folder / "sweep.json").exists():

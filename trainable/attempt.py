@@ -13,8 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import IO, Any
 
 import torch
@@ -24,7 +23,8 @@ from trainable import loop
 from trainable.config import TrialConfig, rungs
 from trainable.files import make_folder, written_whole
 from trainable.metrics import EpochMetrics
-from trainable.state import CheckpointError, TrainState, checkpoints, load, new_state, save
+from trainable.order import HUNG_FILE, Order, attempt_folder, newest_checkpoints
+from trainable.state import CheckpointError, TrainState, load, new_state, save
 
 REPORT_SECONDS = 1.0  # how long epochs are gathered into one report
 SAVE_SHARE = 0.05  # of a worker's time, at most, goes into checkpoints
@@ -34,54 +34,11 @@ HUNG_EPOCHS = 20  # times the trial's longest epoch so far
 HUNG_SECONDS = 120.0  # at least
 HUNG_FIRST_SECONDS = 3600.0  # the first epoch, with none to compare it with
 HUNG_FIRST_SECONDS_PER_PIXEL = 20e-6  # on top of that, of the training images
-HUNG_FILE = "hung.txt"
 
 # In the messages of torch's allocator, of C++ and of OpenCV, whose errors are no MemoryError.
 HOST_MEMORY = ("DefaultCPUAllocator", "can't allocate memory", "std::bad_alloc", "Insufficient memory")
 
 Train = Callable[[TrialConfig, Dataset, TrainState], Iterator[EpochMetrics]]
-
-
-@dataclass(frozen=True)
-class Order:
-    """What the driver asks of a worker.
-
-    Attributes:
-      folder: of the trial, absolute; the attempts lie in it.
-      metric: `accuracy`, `balanced_accuracy` or `loss`.
-      spacing: seconds between two reports, at least: many short trials together would flood the driver.
-    """
-
-    number: int
-    attempt: int
-    config: TrialConfig
-    folder: Path
-    metric: str
-    spacing: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "folder": str(self.folder), "config": self.config.to_dict()}
-
-    @staticmethod
-    def from_dict(values: dict[str, Any]) -> "Order":
-        config = TrialConfig.from_dict(values["config"])
-        return Order(**{**values, "folder": Path(values["folder"]), "config": config})
-
-
-def attempt_folder(folder: Path, attempt: int) -> Path:
-    return folder / f"attempt-{attempt}"
-
-
-def newest_checkpoints(folder: Path, up_to_attempt: int) -> list[Path]:
-    """The checkpoints a trial can go on from, the furthest first."""
-    found = [path for k in range(1, up_to_attempt + 1) for path in checkpoints(attempt_folder(folder, k))]
-    return sorted(found, key=lambda path: path.stem, reverse=True)
-
-
-def hung_stacks(folder: Path, attempt: int) -> str:
-    """Where each thread of an attempt that was hung stood when it was ended; empty where it was not."""
-    path = attempt_folder(folder, attempt) / HUNG_FILE
-    return path.read_text(errors="replace") if path.exists() else ""
 
 
 def hung_after(history: list[EpochMetrics], train_pixels: int) -> float:

@@ -3,13 +3,12 @@
 import json
 from typing import Any
 
-import cv2
-import torch
 from ray import tune
 
 from datasets.dataset import Dataset
-from trainable import loop
-from trainable.attempt import Attempt, Order
+from trainable.order import Order
+
+# torch is imported in a worker's `setup` alone: the driver names this class and never trains.
 
 
 class RayTrial(tune.Trainable):
@@ -19,13 +18,19 @@ class RayTrial(tune.Trainable):
     `trainable.attempt.Attempt`. `training` is an attribute so that tests can break it.
     """
 
-    training = staticmethod(loop.train)
+    training: Any = None  # trainable.loop.train
 
     def setup(self, config: dict[str, Any], dataset: Dataset) -> None:  # type: ignore[override]
         """Args:
         dataset: out of Ray's object store, its pixels shared with the other workers of the node.
         """
+        import cv2
+        import torch
+
+        from trainable import loop
+
         self.dataset = dataset
+        self.train_function = type(self).training or loop.train
         given = self.trial_resources.required_resources if self.trial_resources else {}
         torch.set_num_threads(max(1, int(given.get("CPU", 1))))  # more, and trials beside each other fight
         cv2.setNumThreads(0)
@@ -33,8 +38,10 @@ class RayTrial(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
+        from trainable.attempt import Attempt
+
         order = Order.from_dict(new_config["order"])
-        self.attempt = Attempt(order, self.dataset, self.device, type(self).training)
+        self.attempt = Attempt(order, self.dataset, self.device, self.train_function)
         return True
 
     def step(self) -> dict[str, Any]:

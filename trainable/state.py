@@ -1,7 +1,6 @@
 """A trial between two epochs: in memory, and as one checkpoint file."""
 
 import json
-import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,8 @@ from trainable.files import DamagedError, make_folder, remove
 from trainable.metrics import METRICS, EpochMetrics, best_epoch, read_history
 from trainable.models import build, place
 from trainable.optim import new_optimizer
+from trainable.order import KEPT_CHECKPOINTS, checkpoints
 from trainable.tensors import read_tensors, save_tensors
-
-KEPT_CHECKPOINTS = 2  # the newest, and the one before it should the newest be damaged
 
 
 class CheckpointError(Exception):
@@ -193,12 +191,6 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
         valid_classes=classes.copy(),
         valid_logits=logits.copy(),
     )
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoint files of an attempt, the newest first."""
-    found = [path for path in folder.glob("checkpoint-*.safetensors") if re.fullmatch(r"checkpoint-\d+", path.stem)]
-    return sorted(found, key=lambda path: int(path.stem.split("-")[1]), reverse=True)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -18,7 +18,8 @@ from search.settings import SweepFile
 from trainable.config import TrialConfig
 from trainable.files import DamagedError, read_array, read_json
 from trainable.metrics import METRICS, EpochMetrics, best_epoch, read_history
-from trainable.state import CheckpointError, checkpoints, read_checkpoint
+from trainable.order import checkpoints
+from trainable.state import CheckpointError, read_checkpoint
 
 NAMES = {*KEPT_FILES, "config.json", "log.txt"}  # in a trial's folder, beside its attempts
 LOST = {

@@ -14,10 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 from search.bridge import NOT_AMONG_THE_BEST, trial_seed
 from search.checks.findings import Finding
 from search.settings import SweepFile
-from trainable.attempt import newest_checkpoints
 from trainable.config import ConfigError, TrialConfig, rungs
 from trainable.files import DamagedError, read_json
 from trainable.metrics import METRICS, EpochMetrics, best_epoch, read_history
+from trainable.order import newest_checkpoints
 from trainable.state import CheckpointError, read_checkpoint
 
 RECORD_LOST = "record lost"  # the reason of a FAIL

@@ -1,0 +1,59 @@
+"""What the driver asks of a worker, and where that lies on the disk; without torch, which the driver can wait for."""
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from trainable.config import TrialConfig
+
+HUNG_FILE = "hung.txt"
+KEPT_CHECKPOINTS = 2  # the newest, and the one before it should the newest be damaged
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the driver asks of a worker.
+
+    Attributes:
+      folder: of the trial, absolute; the attempts lie in it.
+      metric: `accuracy`, `balanced_accuracy` or `loss`.
+      spacing: seconds between two reports, at least: many short trials together would flood the driver.
+    """
+
+    number: int
+    attempt: int
+    config: TrialConfig
+    folder: Path
+    metric: str
+    spacing: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "folder": str(self.folder), "config": self.config.to_dict()}
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> "Order":
+        config = TrialConfig.from_dict(values["config"])
+        return Order(**{**values, "folder": Path(values["folder"]), "config": config})
+
+
+def attempt_folder(folder: Path, attempt: int) -> Path:
+    return folder / f"attempt-{attempt}"
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoint files of an attempt, the newest first."""
+    found = [path for path in folder.glob("checkpoint-*.safetensors") if re.fullmatch(r"checkpoint-\d+", path.stem)]
+    return sorted(found, key=lambda path: int(path.stem.split("-")[1]), reverse=True)
+
+
+def newest_checkpoints(folder: Path, up_to_attempt: int) -> list[Path]:
+    """The checkpoints a trial can go on from, the furthest first."""
+    found = [path for k in range(1, up_to_attempt + 1) for path in checkpoints(attempt_folder(folder, k))]
+    return sorted(found, key=lambda path: path.stem, reverse=True)
+
+
+def hung_stacks(folder: Path, attempt: int) -> str:
+    """Where each thread of an attempt that was hung stood when it was ended; empty where it was not."""
+    path = attempt_folder(folder, attempt) / HUNG_FILE
+    return path.read_text(errors="replace") if path.exists() else ""
