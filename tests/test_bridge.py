@@ -413,6 +413,13 @@ def with_pipeline(text):
     return lambda trial: replace(fake_space(trial), pipeline=text)
 
 
+def test_many_trials_together_are_asked_to_report_twenty_times_a_second(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 1)
+    bridge.concurrency = 50
+
+    assert bridge.next_order().spacing == 2.5
+
+
 def test_a_transform_without_a_batched_form_is_named_once(tmp_path):
     slow = to_text(A.Compose([A.HorizontalFlip(), A.Perspective(), A.OneOf([A.Blur(), A.MedianBlur()])]))
     bridge, watcher = open_bridge(tmp_path, 4, with_pipeline(slow))

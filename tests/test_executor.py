@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -72,6 +74,33 @@ def test_one_worker_trains_trial_after_trial_and_failures_come_back_as_results(r
     assert {trial.reason for trial in trials if trial.state == "FAIL"} == {"error"}
     assert all(trial.message.startswith("ValueError: odd seed") for trial in trials if trial.state == "FAIL")
     assert len(list(tmp_path.glob("pid-*"))) == 1
+
+
+def small_nets(trial):
+    from trainable.config import TrialConfig
+
+    lr = trial.suggest_float("lr", 0.01, 0.1, log=True)
+    flips = dict(horizontal_flip=0.5, rotate=0.5, gauss_noise=0.5)
+    return TrialConfig(arch="small_resnet", width=1.0, depth=1, epochs=2, lr=lr, batch_size=8, **flips)
+
+
+def test_trials_beside_each_other_have_the_metrics_that_they_have_alone(ray_session, tmp_path):
+    outcomes = []
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        bridge, _ = open_bridge(folder, 4, function=small_nets, sampler="random", pruner="none")
+        execute(bridge, DATA, {"cpu": 1}, workers)
+        outcomes.append([[{**epoch, "seconds": 0} for epoch in trial.history] for trial in Record(folder).trials])
+
+    assert [len(history) for history in outcomes[0]] == [2] * 4
+    assert outcomes[0] == outcomes[1]
+
+
+def test_the_driver_imports_no_torch_before_a_trial_ends():
+    program = (
+        "import sys, search.sweep, search.bridge, search.screen, search.executor; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_an_error_of_the_ledger_is_not_swallowed_by_tune(ray_session, tmp_path, monkeypatch):

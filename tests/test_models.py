@@ -8,7 +8,7 @@ import torchvision
 from torch import nn
 
 from trainable.config import ConfigError, TrialConfig
-from trainable.models import build
+from trainable.models import build, place
 from trainable.models.conv import Conv2d
 
 EVERY = [
@@ -156,3 +156,15 @@ def test_the_nets_of_torchvision_have_such_convolutions():
     net = build(TrialConfig(arch="resnet18", small_stem=False, pretrained=False), 7, (16, 16))
 
     assert {type(module) for module in net.modules() if isinstance(module, nn.Conv2d)} == {Conv2d}
+
+
+@pytest.mark.parametrize(
+    ("arch", "memory_format"), [("small_vgg", torch.channels_last), ("mlp", torch.contiguous_format)]
+)
+def test_pixels_and_weights_are_put_into_the_memory_format_of_the_architecture(arch, memory_format):
+    model = place(build(TrialConfig(arch=arch, width=1.0), 7, (16, 16)), arch, "cpu")
+
+    pixels = model[0](torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8))
+
+    assert pixels.is_contiguous(memory_format=memory_format)
+    assert all(p.is_contiguous(memory_format=memory_format) for p in model.parameters() if p.ndim == 4)
