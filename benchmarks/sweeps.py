@@ -14,8 +14,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rival_space import SHAPES
-
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = 2
 LIMIT_SECONDS = 1800  # of one sweep
@@ -35,7 +33,6 @@ class Work:
 
     def configs(self) -> list[dict[str, Any]]:
         rates = random.Random(0)
-        assert self.arch in SHAPES
         common = {"arch": self.arch, "p": 0.5, "batch_size": self.batch_size, "epochs": self.epochs}
         return [common | {"lr": round(10 ** rates.uniform(-3, -1), 5)} for _ in range(self.trials)]
 
@@ -46,7 +43,6 @@ class Run:
 
     Attributes:
       seconds: from the command to its end.
-      started: when it was given, on `time.monotonic()`.
       best: validation accuracy of its best trial.
       gaps: seconds from the end of a trial to the first batch of the next on the same worker.
       events: of `benchmarks/timed_run.py`; empty where nothing was logged.
@@ -54,7 +50,6 @@ class Run:
     """
 
     seconds: float
-    started: float
     best: float
     gaps: list[float] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -88,10 +83,10 @@ def rival(work: Work, data: Path) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         configs = Path(folder) / "configs.json"
         configs.write_text(json.dumps(work.configs()))
-        started, seconds, out, _ = _timed("benchmarks.docs_loop", "--data", data, "--configs", configs)
+        seconds, out, _ = _timed("benchmarks.docs_loop", "--data", data, "--configs", configs)
         result = json.loads(out.strip().splitlines()[-1])
         assert result["trials"] == work.trials
-        return Run(seconds, started, result["best"], result["gaps"])
+        return Run(seconds, result["best"], result["gaps"])
 
 
 def ours(
@@ -115,12 +110,12 @@ def ours(
         words += ["--space", ROOT / "benchmarks/rival_space.py:suggest", "--enqueue", configs]
         words += ["--gpus-per-trial", gpus, "--no-baselines", "--pruner", "none", "--sampler", "random"]
         module = ["benchmarks.timed_run", log] if is_timed else ["search.run"]
-        started, seconds, _, first = _timed(*module, *words, cache=folder / "cache", sweep=sweep)
+        seconds, _, first = _timed(*module, *words, cache=folder / "cache", sweep=sweep)
         about = [json.loads(path.read_text()) for path in sorted(sweep.glob("trials/*/history.json"))]
         assert len(about) == work.trials
         best = max(epoch["valid_accuracy"] for history in about for epoch in history)
         events = [json.loads(line) for line in log.read_text().splitlines()] if is_timed else []
-        return Run(seconds, started, best, _gaps(events), events, first)
+        return Run(seconds, best, _gaps(events), events, first)
 
 
 def _gaps(events: list[dict[str, Any]]) -> list[float]:
@@ -131,10 +126,8 @@ def _gaps(events: list[dict[str, Any]]) -> list[float]:
     return gaps
 
 
-def _timed(
-    module: str, *words: Any, cache: Path | None = None, sweep: Path | None = None
-) -> tuple[float, float, str, float]:
-    """When it was started, its seconds, its output, and the seconds to the first training step of the sweep.
+def _timed(module: str, *words: Any, cache: Path | None = None, sweep: Path | None = None) -> tuple[float, str, float]:
+    """Its seconds, its output, and the seconds to the first training step of the sweep.
 
     A worker opens an attempt's hung.txt when the net is built and the first batch is next.
     """
@@ -160,4 +153,4 @@ def _timed(
     seconds = time.monotonic() - started
     if process.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{out[-2000:]}{errors[-4000:]}")
-    return started, seconds, out, first
+    return seconds, out, first

@@ -2,87 +2,97 @@
 
 `~/.cache/sweep/KEY.arrow`: an Arrow file that is mapped, not read, with a batch a split. The key is made of the state
 of all files as the file system tells it (bytes, times of change) and of how they are read, so a changed file is never
-found. A file that is cut or altered is not used; nor is one kept from files that changed a moment ago, for within a
-tick of the clock they may change again unseen.
+found. A file that is cut or altered is not used; nor is one kept from files that changed a moment before they were
+listed, for within a tick of the clock they may change again unseen. Whatever is wrong with the cache, the images are
+read.
 """
 
 import hashlib
 import json
 import os
 import shutil
+import tempfile
 import time
 import zlib
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+import PIL
 
 from datasets.dataset import Dataset, Split
 from datasets.source import Source
 
-FORMAT = 1  # another wherever images are decoded or resized in another way
-DECODERS = [version(name) for name in ("opencv-python-headless", "pillow", "numpy")]
-SETTLED_SECONDS = 2.0  # since the last change of any file; the clocks of some file systems tick that slowly
-KEPT = 8  # data sets, the last used
-FREE_SHARE = 4  # the disk must have room for so many of it
+FORMAT = 1  # another wherever manifests, checks, cuts, decoding or resizing give something else
+SETTLED_SECONDS = 2.0  # between the last change of a file and the listing; some file systems' clocks tick that slowly
+KEPT_BYTES = 20 << 30  # of all data sets; the last used stay
+FREE_TIMES = 4  # the disk must have room for so many of it
+STALE_SECONDS = 3600.0  # after which a file that was begun and not ended is nobody's
 
 
 def folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sweep"
 
 
-def key(source: Source, *reading: Any) -> str:
+def key_of(source: Source, *reading: Any) -> str:
     """sha256, hexadecimal, of all that decides what reading gives.
 
     Args:
       reading: how it is read, as JSON has it.
     """
-    about = [FORMAT, DECODERS, source.path, *reading]
-    digest = hashlib.sha256(json.dumps(about).encode())
-    for name, stamp in sorted(source.stamps.items()):
-        digest.update(json.dumps([name, *stamp]).encode())
-    for name, why in sorted(source.refused.items()):
-        digest.update(json.dumps([name, why]).encode())
+    decoders = [cv2.__version__, PIL.__version__, np.__version__]
+    digest = hashlib.sha256(json.dumps([FORMAT, decoders, source.path, *reading]).encode())
+    for part in (source.stamps, source.refused, dict.fromkeys(source.folders)):
+        digest.update(json.dumps(sorted(part.items())).encode())
     return digest.hexdigest()
 
 
 def find(key: str) -> Dataset | None:
-    """The data set that was kept under the key; its pixels are mapped from the file."""
-    path = folder() / f"{key}.arrow"
-    if not path.exists():
-        return None
-    import pyarrow as pa
-
+    """The data set that was kept under the key."""
     try:
+        path = folder() / f"{key}.arrow"
+        if not path.exists():
+            return None
         data = _read(path)
-        os.utime(path)  # used last
-    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError):
+        with suppress(OSError):  # somebody else's cache can be read, too
+            os.utime(path)  # used last
+        return data
+    except Exception:  # a cache that cannot be used is none
         return None
-    return data
 
 
 def keep(key: str, data: Dataset, source: Source) -> None:
-    """Keeps a data set for `find`, where its files have settled and the disk has room."""
-    newest = max((max(stamp[1:]) for stamp in source.stamps.values()), default=0)
-    if time.time() - newest / 1e9 < SETTLED_SECONDS:
+    """Keeps a data set for `find`, where its files had settled and the disk has room."""
+    changed = max((entry_changed for *_, entry_changed in source.stamps.values()), default=0)
+    if source.listed_at - changed / 1e9 < SETTLED_SECONDS:
         return
-    place = folder()
-    partial = place / f"{key}-{os.getpid()}.partial"
-    try:
+    with suppress(Exception):  # the next start reads the images again
+        place = folder()
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         size = sum(split.images.nbytes for split in data.splits.values())
-        if shutil.disk_usage(place).free < FREE_SHARE * size:
+        if shutil.disk_usage(place).free < FREE_TIMES * size:
             return
-        _write(partial, data)
-        os.replace(partial, place / f"{key}.arrow")
-        by_use = sorted(place.glob("*.arrow"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in by_use[KEPT:]:
+        handle, partial = tempfile.mkstemp(suffix=".partial", dir=place)
+        os.close(handle)
+        try:
+            _write(Path(partial), data)
+            os.replace(partial, place / f"{key}.arrow")
+        finally:
+            Path(partial).unlink(missing_ok=True)
+        _remove_old(place)
+
+
+def _remove_old(place: Path) -> None:
+    for path in place.glob("*.partial"):
+        if time.time() - path.stat().st_mtime > STALE_SECONDS:
             path.unlink()
-    except OSError:  # the next start reads the images again
-        with suppress(OSError):
-            partial.unlink()
+    total = 0
+    for path in sorted(place.glob("*.arrow"), key=lambda path: path.stat().st_mtime, reverse=True):
+        total += path.stat().st_size
+        if total > KEPT_BYTES:
+            path.unlink()
 
 
 def _write(path: Path, data: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""A data set in memory: numpy alone, so that a worker that takes one out of the object store imports no decoder."""
+"""A data set in memory: what a worker takes out of the object store."""
 
 from dataclasses import dataclass, replace
 

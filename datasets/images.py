@@ -40,7 +40,7 @@ def load(
     if image_size is not None and not 1 <= image_size <= MAX_SIDE:
         raise DataError([f"--image-size must be 1 to {MAX_SIDE} px, got {image_size}; give another"])
     with Source(path) as source:
-        key = cache.key(source, image_size, limit_train, limit_valid, seed)
+        key = cache.key_of(source, image_size, limit_train, limit_valid, seed)
         if (data := cache.find(key)) is None:
             data = _read(source, image_size, limit_train, limit_valid, seed)
             cache.keep(key, data, source)

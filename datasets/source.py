@@ -3,6 +3,7 @@
 import os
 import stat
 import struct
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -21,8 +22,9 @@ class Source:
       files: bytes of each file by its relative name, `/` between the parts, sorted.
       folders: the relative names of the folders; of a .zip, those that it lists.
       refused: why, by name, for what is there but is not read: links, devices.
-      stamps: the state of each file (of a .zip: of the .zip), by which it is known to be as it was: bytes, and when its
-        content and its entry changed last, ns.
+      stamps: the state of each file (of a .zip: of the .zip), by which it is known to be as it was: its device, its
+        number there, bytes, and when its content and its entry changed last, ns.
+      listed_at: when the listing began, on `time.time()`.
 
     Raises:
       DataError: `path` does not exist, or is neither a folder nor a whole, open .zip with names that stay in it.
@@ -33,7 +35,8 @@ class Source:
         self.files: dict[str, int] = {}
         self.folders: set[str] = set()
         self.refused: dict[str, str] = {}
-        self.stamps: dict[str, tuple[int, int, int]] = {}
+        self.stamps: dict[str, tuple[int, ...]] = {}
+        self.listed_at = time.time()
         self._links: dict[str, str] = {}  # the file that each link within the folder leads to
         self._zip: zipfile.ZipFile | None = None
         try:
@@ -180,5 +183,5 @@ class Source:
         self.close()
 
 
-def _stamp(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+def _stamp(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

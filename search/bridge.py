@@ -141,6 +141,12 @@ class Bridge:
         left = self.waiting or len(self.ledger.trials) < self.plan.trials
         return not self.running and (bool(self.stopping) or not left)
 
+    @property
+    def unfinished(self) -> int:
+        """Trials that are still to end."""
+        ended = sum(trial.state.is_finished() for trial in self.ledger.trials)
+        return max(self.plan.trials, len(self.ledger.trials)) - ended
+
     def report(self, number: int, report: dict[str, Any]) -> bool:
         """Takes a report of `trainable.attempt.Attempt`; True where the trial is to stop.
 
@@ -310,10 +316,10 @@ class Bridge:
 
     def _written_report(self, folder: Path, attempt: int) -> dict[str, Any]:
         """What an attempt had put on the disk: its result, else the epochs of the newest whole checkpoint."""
-        from trainable.state import CheckpointError, read_checkpoint  # torch
-
         if (result := read_result(attempt_folder(folder, attempt) / "result.json", attempt)) is not None:
             return result
+        from trainable.state import CheckpointError, read_checkpoint  # torch
+
         for path in newest_checkpoints(folder, attempt):
             try:
                 history = [asdict(metrics) for metrics in read_checkpoint(path).history]

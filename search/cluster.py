@@ -20,7 +20,7 @@ QUIET = {  # before Ray is imported; set by `prepare`
     "TUNE_WARN_THRESHOLD_S": "10",
     "NO_ALBUMENTATIONS_UPDATE": "1",  # albumentations asks a package index at import
 }
-LEDGERS_ALONE = "PGPASSWORD"  # workers never speak to the ledger
+LEDGER_VARIABLE = "PGPASSWORD"  # a secret of the driver: workers never speak to the ledger
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,12 @@ def connected(address: str | None) -> Iterator[None]:
         # Workers inherit this environment. A runtime_env would do the same 3 s later: an agent has to start first,
         # and the workers that Ray starts ahead of need cannot be used.
         paths = [code, *filter(None, [os.environ.get("PYTHONPATH")])]
-        here = {"PYTHONPATH": os.pathsep.join(paths), LEDGERS_ALONE: None}
+        here = {"PYTHONPATH": os.pathsep.join(paths), LEDGER_VARIABLE: None}
     else:
-        options |= {"address": address, "runtime_env": {"env_vars": {**QUIET, LEDGERS_ALONE: ""}, "working_dir": code}}
+        options |= {
+            "address": address,
+            "runtime_env": {"env_vars": {**QUIET, LEDGER_VARIABLE: ""}, "working_dir": code},
+        }
     try:
         with _environment(here):
             ray.init(**options)

@@ -4,7 +4,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console, Group
@@ -16,9 +16,7 @@ from rich.text import Text
 from analysis.contents import duration
 from trainable.config import TrialConfig
 from trainable.metrics import METRICS, best_epoch
-
-if TYPE_CHECKING:  # torch, which is imported while Ray starts
-    from trainable.order import Order
+from trainable.order import Order
 
 ENDED_SHOWN = 8  # rows of the table for trials that ended last
 COLOURS = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red", "RUNNING": "cyan"}
@@ -72,7 +70,7 @@ class Screen:
             self.live.stop()
             self.console.print(self._render())
 
-    def started(self, order: "Order") -> None:
+    def started(self, order: Order) -> None:
         name = self.baselines.get(order.number, "")
         self.rows[order.number] = Row(order.number, "RUNNING", order.config, name, time.monotonic())
 

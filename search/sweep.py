@@ -181,7 +181,7 @@ def _execute(folder: Path, bridge: "Bridge", screen: "Screen", data: "Dataset", 
         from search.executor import execute
 
         workers = plan_workers(ray.cluster_resources(), *asked)
-        bridge.concurrency = workers.concurrency
+        bridge.concurrency = min(workers.concurrency, bridge.unfinished)
         counts = f"{len(data.train.ids):,} train and {len(data.valid.ids):,} validation images"
         screen.said(f"{workers}; {counts}; sweep {folder}")
         with stopping_on_signals(bridge) as signals, screen:

@@ -10,7 +10,7 @@ from datasets import cache
 from datasets.dataset import Dataset
 from datasets.images import load
 from datasets.source import Source
-from tests.test_images import zipped
+from tests.test_images import by_class, zipped
 from trainable.config import TrialConfig
 from trainable.loop import train
 from trainable.state import new_state
@@ -19,7 +19,7 @@ from trainable.state import new_state
 @pytest.fixture(autouse=True)
 def empty_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "SETTLED_SECONDS", -1.0)
+    monkeypatch.setattr(cache, "SETTLED_SECONDS", -60.0)
 
 
 def kept() -> list:
@@ -116,6 +116,24 @@ def test_a_cache_that_cannot_be_written_stops_nothing(tiny_data, tmp_path):
     assert_equal(load(tiny_data), load(tiny_data))
 
 
+def test_a_machine_without_a_home_stops_nothing(tiny_data, monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(cache.Path, "home", no_home)
+
+    assert_equal(load(tiny_data), load(tiny_data))
+
+
+def test_a_full_disk_keeps_nothing(tiny_data, monkeypatch):
+    monkeypatch.setattr(cache, "FREE_TIMES", 1e15)
+
+    load(tiny_data)
+
+    assert kept() == []
+
+
 def test_bad_data_is_never_kept(tiny_data):
     (tiny_data / "test" / "test03.png").write_bytes(b"no image")
 
@@ -125,10 +143,10 @@ def test_bad_data_is_never_kept(tiny_data):
     assert kept() == []
 
 
-def test_the_data_sets_used_last_are_kept(tiny_data, monkeypatch):
-    monkeypatch.setattr(cache, "KEPT", 2)
+def test_the_data_sets_used_last_are_kept_as_far_as_they_fit(tiny_data, monkeypatch):
     load(tiny_data, seed=0)
     (first,) = kept()
+    monkeypatch.setattr(cache, "KEPT_BYTES", 2 * first.stat().st_size + 1000)
     load(tiny_data, seed=1)
     os.utime(first, ns=(0, 0))
 
@@ -136,6 +154,28 @@ def test_the_data_sets_used_last_are_kept(tiny_data, monkeypatch):
 
     assert len(kept()) == 2
     assert first not in kept()
+
+
+def test_what_a_killed_start_left_half_written_is_removed(tiny_data):
+    cache.folder().mkdir(parents=True)
+    old, new = (cache.folder() / f"{name}.partial" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, ns=(0, 0))
+
+    load(tiny_data)
+
+    assert [path.suffix for path in kept()].count(".partial") == 1
+    assert new.exists()
+
+
+def test_a_new_empty_class_folder_is_found_though_no_file_changed(tiny_data):
+    classes = by_class(tiny_data)
+    load(classes)
+    (classes / "train" / "dog").mkdir()
+
+    with pytest.raises(ValueError, match="dog"):
+        load(classes)
 
 
 def test_a_trial_on_cached_data_has_the_same_metrics(tiny_data):

@@ -35,6 +35,17 @@ def test_the_two_newest_checkpoints_are_kept(tmp_path):
     ]
 
 
+def test_a_checkpoint_of_before_a_hyperparameter_was_added_is_gone_on_with(tmp_path, monkeypatch):
+    state = new_state(CONFIG, DATA)
+    next(train(CONFIG, DATA, state))
+    older = {name: value for name, value in CONFIG.to_dict().items() if name != "cutmix"}
+    monkeypatch.setattr(TrialConfig, "to_dict", lambda config: older)
+    path = save(state, CONFIG, tmp_path)
+    monkeypatch.undo()
+
+    assert load(path, CONFIG, DATA, "accuracy").epochs_done == 1
+
+
 @pytest.fixture(scope="module")
 def content(tmp_path_factory):
     """A checkpoint of a net with optimiser state, to be damaged."""

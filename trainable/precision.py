@@ -1,6 +1,7 @@
 """How an architecture computes on a kind of device: a fixed table, so that two runs do the same.
 
-Each entry is the fastest that trains as well, measured: BENCHMARKS.md.
+Those of a CPU with bf16 units are the fastest that train as well: `make bench` measures it. The others follow from what
+such devices are built for and were not measured.
 """
 
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets.dataset import Dataset
-from trainable.config import TrialConfig
+from trainable.config import ConfigError, TrialConfig
 from trainable.files import DamagedError, make_folder, remove
 from trainable.metrics import METRICS, EpochMetrics, best_epoch, read_history
 from trainable.models import build, place
@@ -133,7 +133,7 @@ def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: st
       CheckpointError: the file is damaged, or is of another config or other data.
     """
     checkpoint = read_checkpoint(path)
-    if checkpoint.config != config.to_dict() or checkpoint.metric != metric:
+    if _read_config(path, checkpoint) != config or checkpoint.metric != metric:
         raise CheckpointError(f"{path}: written by another config: {checkpoint.config}")
     state = new_state(config.from_scratch(), data, metric, device)  # its weights are the file's
     expected = _shapes(state.model.state_dict())
@@ -159,6 +159,14 @@ def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: st
     state.best_weights = {name: tensor.to(device, copy=True) for name, tensor in checkpoint.best.items()}
     state.best_logits = checkpoint.valid_logits
     return state
+
+
+def _read_config(path: Path, checkpoint: Checkpoint) -> TrialConfig:
+    """Not compared as it was written: a field may have been added since."""
+    try:
+        return TrialConfig.from_dict(checkpoint.config)
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: holds no config: {error}") from error
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

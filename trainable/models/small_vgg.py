@@ -18,9 +18,11 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
     channels_in = 3
     for published, is_pooled in LAYERS:
         channels = max(1, round(published * config.width))
-        layers += [Conv2d(channels_in, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()]
-        if is_pooled and min(side_y, side_x) >= 2:
-            layers += [nn.MaxPool2d(2), nn.Dropout(DROPOUT)]
+        pools = is_pooled and min(side_y, side_x) >= 2
+        layers += [Conv2d(channels_in, channels, 3, padding=1), nn.BatchNorm2d(channels)]
+        # Pooled before it is rectified: the same numbers, and a quarter of them.
+        layers += [nn.MaxPool2d(2), nn.ReLU(), nn.Dropout(DROPOUT)] if pools else [nn.ReLU()]
+        if pools:
             side_y, side_x = side_y // 2, side_x // 2
         channels_in = channels
     hidden = max(1, round(HIDDEN * config.width))
