@@ -24,14 +24,30 @@ def ray_session():
     from search.cluster import connected, prepare
 
     prepare()
-    with connected(None):
-        yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGPASSWORD", "c4nary")
+        with connected(None):
+            yield
 
 
 def two_epochs_space(trial):
     from trainable.config import TrialConfig
 
     return TrialConfig(arch="mlp", width=0.1, epochs=3, lr=trial.suggest_float("lr", 0.01, 0.1), batch_size=8)
+
+
+def test_a_worker_can_import_the_project_and_has_no_password(ray_session, tmp_path):
+    import ray
+
+    @ray.remote
+    def look() -> tuple[bool, str | None, str | None]:
+        import importlib.util
+
+        there = importlib.util.find_spec("trainable.ray_trial") is not None
+        return there, os.environ.get("PGPASSWORD"), os.environ.get("NO_ALBUMENTATIONS_UPDATE")
+
+    assert os.environ["PGPASSWORD"] == "c4nary"
+    assert ray.get(look.remote()) == (True, None, "1")
 
 
 def test_a_worker_killed_once_costs_one_attempt_and_no_epoch(ray_session, tmp_path):

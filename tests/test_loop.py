@@ -22,6 +22,7 @@ EVERYTHING = dict.fromkeys(AUGMENTATIONS, 0.5) | {"mixup": 0.3, "cutmix": 0.3, "
 CONFIGS = [
     TrialConfig(arch="small_resnet", width=1.0, depth=1, epochs=4, seed=3, batch_size=8, **EVERYTHING),
     TrialConfig(arch="cnn", width=1.0, depth=2, head=16, epochs=4, seed=3, batch_size=8, optimizer="adamw", lr=0.01),
+    TrialConfig(arch="small_vgg", width=0.25, epochs=4, seed=3, batch_size=8, optimizer="sgd", rotate=0.5),
     TrialConfig(arch="mobilenet_v3_small", pretrained=False, epochs=4, seed=3, batch_size=8, lr=1e-3),  # it has dropout
 ]
 

@@ -10,6 +10,7 @@ from torch import nn
 from trainable.config import ConfigError, TrialConfig
 from trainable.models import build, place
 from trainable.models.conv import Conv2d
+from trainable.models.dropout import Dropout
 
 EVERY = [
     TrialConfig(arch="mlp", width=1.0),
@@ -168,3 +169,31 @@ def test_pixels_and_weights_are_put_into_the_memory_format_of_the_architecture(a
 
     assert pixels.is_contiguous(memory_format=memory_format)
     assert all(p.is_contiguous(memory_format=memory_format) for p in model.parameters() if p.ndim == 4)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_dropout_keeps_its_share_scales_it_up_and_lets_gradients_through_there_alone(memory_format):
+    torch.manual_seed(0)
+    numbers = torch.rand(100, 5, 7, 9).add(1).contiguous(memory_format=memory_format).requires_grad_()
+    layer = Dropout(0.3)
+
+    out = layer(numbers)
+    out.sum().backward()
+
+    kept = out != 0
+    share = 179 / 256  # of 0.7
+    assert kept.float().mean().item() == pytest.approx(share, abs=4 * (share * (1 - share) / numbers.numel()) ** 0.5)
+    assert kept.float().mean(0).std().item() == pytest.approx((share * (1 - share) / 100) ** 0.5, rel=0.2)
+    torch.testing.assert_close(out[kept], numbers[kept] / share)
+    torch.testing.assert_close(numbers.grad, kept / share)
+    assert layer.eval()(numbers) is numbers
+
+
+def test_dropout_is_a_function_of_the_seed():
+    outs = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        outs.append(Dropout(0.5)(torch.ones(999)))
+
+    assert torch.equal(outs[0], outs[1])
+    assert not torch.equal(outs[0], outs[2])

@@ -4,6 +4,7 @@ from torch import nn
 
 from trainable.config import TrialConfig
 from trainable.models.conv import Conv2d
+from trainable.models.dropout import Dropout
 
 LAYERS = ((32, False), (32, False), (32, False), (64, True), (64, True), (128, True))  # channels; pooled after it?
 HIDDEN = 64  # units
@@ -21,7 +22,7 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
         pools = is_pooled and min(side_y, side_x) >= 2
         layers += [Conv2d(channels_in, channels, 3, padding=1), nn.BatchNorm2d(channels)]
         # Pooled before it is rectified: the same numbers, and a quarter of them.
-        layers += [nn.MaxPool2d(2), nn.ReLU(), nn.Dropout(DROPOUT)] if pools else [nn.ReLU()]
+        layers += [nn.MaxPool2d(2), nn.ReLU(), Dropout(DROPOUT)] if pools else [nn.ReLU()]
         if pools:
             side_y, side_x = side_y // 2, side_x // 2
         channels_in = channels
@@ -31,6 +32,6 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
         nn.Flatten(),
         nn.Linear(channels_in * side_y * side_x, hidden),
         nn.ReLU(),
-        nn.Dropout(DROPOUT),
+        Dropout(DROPOUT),
         nn.Linear(hidden, classes),
     )
