@@ -34,7 +34,7 @@ NETS = {
 }
 CHOICES = [Numerics(bf16, channels_last) for bf16 in (False, True) for channels_last in (False, True)]
 BATCH, STEPS = 200, 7
-SEEDS, EPOCHS = 2, 3  # of the accuracy check
+SEEDS, EPOCHS = 3, 3  # of the accuracy check
 CHECKED = ("the seed's CNN", "small_vgg", "small_resnet, width 1", "resnet18")  # the entries in bf16 on a CPU
 
 

@@ -61,14 +61,28 @@ class Run:
         return self._epochs[-1]["at"] - self._first_step
 
     def parts(self, workers: int = WORKERS) -> dict[str, float]:
-        """Shares of (span x workers): what the workers did between the first training step and the last."""
+        """Shares of (span x workers): on what the workers were at a processor between the first step and the last."""
         whole = self.span * workers
         inside = sum(event["seconds"] for event in self._epochs)
         shares = {name: sum(event[name] for event in self._epochs) for name in ("augment", "evaluate")}
         shares["forward and backward"] = inside - sum(shares.values())
-        shares["report and checkpoint"] = sum(e["seconds"] for e in self.events if e["event"] == "report") - inside
+        shares["report and checkpoint"] = self._report_seconds()
         shares["wait"] = whole - sum(shares.values())
         return {name: seconds / whole for name, seconds in shares.items()}
+
+    def _report_seconds(self) -> float:
+        """Of the reports within the span, without their epochs: not a worker's first, which begins before its steps."""
+        total, end = 0.0, self._epochs[-1]["at"]
+        for pid in {event["pid"] for event in self.events}:
+            inside, is_first = 0.0, True
+            for event in (event for event in self.events if event["pid"] == pid):
+                if event["event"] == "epoch":
+                    inside += event["seconds"]
+                elif event["event"] == "report":
+                    if not is_first and event["at"] <= end:
+                        total += event["seconds"] - inside
+                    inside, is_first = 0.0, False
+        return total
 
     @property
     def _epochs(self) -> list[dict[str, Any]]:

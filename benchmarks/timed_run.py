@@ -5,7 +5,8 @@
 A line an event, `{"pid", "event", "at", ...}`; `at` is seconds on the clock of the machine (CLOCK_MONOTONIC):
 `step`, the first batch of a trial is about to be augmented; `epoch`, an epoch has ended, with its `seconds` and those
 of its parts `augment` and `evaluate`; `report`, a report has been made, with its `seconds`, those of its epochs among
-them.
+them. These seconds are the thread's on a processor: those in which others had it, or the disk was waited for, do not
+count.
 """
 
 import json
@@ -46,9 +47,9 @@ class Clock:
             if part == "augment" and self.is_first_step:
                 self.is_first_step = False
                 self.write("step")
-            started = time.perf_counter()
+            started = time.thread_time()
             result = function(*arguments)
-            self.seconds[part] += time.perf_counter() - started
+            self.seconds[part] += time.thread_time() - started
             return result
 
         return timed
@@ -62,21 +63,26 @@ def timed(log: Path) -> type[RayTrial]:
             clocks.append(Clock(log))
         clock = clocks[0]
         clock.is_first_step = True
-        clock.seconds = dict.fromkeys(clock.seconds, 0.0)
-        for metrics in loop.train(config, data, state):
-            clock.write("epoch", seconds=metrics.seconds, **clock.seconds)
+        epochs = loop.train(config, data, state)
+        while True:
             clock.seconds = dict.fromkeys(clock.seconds, 0.0)
+            started = time.thread_time()
+            try:
+                metrics = next(epochs)
+            except StopIteration:
+                return
+            clock.write("epoch", seconds=time.thread_time() - started, **clock.seconds)
             yield metrics
 
     class Timed(RayTrial):
         training = staticmethod(train)
 
         def step(self) -> dict[str, Any]:
-            started = time.perf_counter()
+            started = time.thread_time()
             report = super().step()
             with open(log, "a") as file:
                 values = {"pid": os.getpid(), "event": "report", "at": time.monotonic()}
-                file.write(json.dumps(values | {"seconds": time.perf_counter() - started}) + "\n")
+                file.write(json.dumps(values | {"seconds": time.thread_time() - started}) + "\n")
             return report
 
     return Timed
