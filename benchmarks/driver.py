@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from search.cluster import connected, prepare
 from search.process import chatter_to
 from search.screen import Screen
@@ -23,11 +25,13 @@ class Pace:
       early, late: from end to end, of the second hundred and of the last one: all that the driver does, for two
         workers whose training is nothing are never waited for longer than they overlap with it.
       processor: of the driver's process, late.
+      bridge: in our own part of it, records on the disk among it, late; the rest is Ray Tune's and the screen's.
     """
 
     early: float
     late: float
     processor: float
+    bridge: float
 
 
 def six_parameters(trial: Any) -> TrialConfig:
@@ -56,22 +60,31 @@ def pace(sampler: str) -> Pace:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bridge, _ = open_bridge(folder / "sweep", TRIALS, six_parameters, sampler=sampler)
-        ends: list[tuple[float, float]] = []
+        ends: list[np.ndarray] = []
+        in_bridge = 0.0
+
+        def clocked(function: Any) -> Any:
+            def timed(*arguments: Any) -> Any:
+                nonlocal in_bridge
+                started = time.monotonic()
+                try:
+                    return function(*arguments)
+                finally:
+                    in_bridge += time.monotonic() - started
+
+            return timed
 
         class Timed(Screen):
             def ended(self, trial: Any) -> None:
                 super().ended(trial)
-                ends.append((time.monotonic(), time.process_time()))
+                ends.append(np.array([time.monotonic(), time.process_time(), in_bridge]))
 
         with open(folder / "screen", "w") as out, chatter_to(folder / "log.txt"), connected(None):
             bridge.watcher = Timed(out, TRIALS, bridge.plan.metric, [], {})
+            bridge.next_order, bridge.report = clocked(bridge.next_order), clocked(bridge.report)
             with bridge.watcher:
                 execute(bridge, in_memory(), {"cpu": 1.0}, WORKERS, Fake)
     assert len(ends) == TRIALS
-    early, _ = _means(ends[WINDOW - 1 : 2 * WINDOW])
-    return Pace(early, *_means(ends[-WINDOW - 1 :]))
-
-
-def _means(ends: list[tuple[float, float]]) -> tuple[float, float]:
-    (wall, processor), (last_wall, last_processor) = ends[0], ends[-1]
-    return (last_wall - wall) / (len(ends) - 1), (last_processor - processor) / (len(ends) - 1)
+    early = (ends[2 * WINDOW - 1] - ends[WINDOW - 1]) / WINDOW
+    late, processor, ours = (ends[-1] - ends[-WINDOW - 1]) / WINDOW
+    return Pace(early[0], late, processor, ours)

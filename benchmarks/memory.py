@@ -10,6 +10,7 @@ import numpy as np
 
 from datasets.dataset import Dataset, Split
 from search.cluster import connected, prepare
+from search.process import chatter_to
 from tests.trials import in_memory, open_bridge
 from trainable.config import TrialConfig
 
@@ -47,7 +48,7 @@ def _private_bytes(data_bytes: int) -> int:
             training = staticmethod(train)
 
         bridge, _ = open_bridge(Path(folder) / "sweep", 1, one_epoch, sampler="random", pruner="none")
-        with connected(None):
+        with chatter_to(Path(folder) / "log.txt"), connected(None):
             execute(bridge, _data(data_bytes), {"cpu": 1.0}, 1, Weighed)
         return int(log.read_text())
 

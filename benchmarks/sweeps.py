@@ -60,6 +60,11 @@ class Run:
         """Seconds from the first training step to the end of the last epoch."""
         return self._epochs[-1]["at"] - self._first_step
 
+    @property
+    def ending(self) -> float:
+        """Seconds from the end of the last epoch to the end of the command, report and predictions included."""
+        return self.seconds - self.first_step_after - self.span
+
     def parts(self, workers: int = WORKERS) -> dict[str, float]:
         """Shares of (span x workers): on what the workers were at a processor between the first step and the last."""
         whole = self.span * workers
@@ -110,6 +115,7 @@ def ours(
     concurrency: int = WORKERS,
     gpus: float = 0.0,
     keep: Path | None = None,
+    seed: int = 0,
 ) -> Run:
     """Args:
     gpus: a trial.
@@ -122,7 +128,7 @@ def ours(
         configs.write_text(json.dumps(work.configs()))
         words = ["--data", data, "--sweep", sweep, "--trials", work.trials, "--concurrency", concurrency]
         words += ["--space", ROOT / "benchmarks/rival_space.py:suggest", "--enqueue", configs]
-        words += ["--gpus-per-trial", gpus, "--no-baselines", "--pruner", "none", "--sampler", "random"]
+        words += ["--seed", seed, "--gpus-per-trial", gpus, "--no-baselines", "--pruner", "none", "--sampler", "random"]
         module = ["benchmarks.timed_run", log] if is_timed else ["search.run"]
         seconds, _, first = _timed(*module, *words, cache=folder / "cache", sweep=sweep)
         about = [json.loads(path.read_text()) for path in sorted(sweep.glob("trials/*/history.json"))]
