@@ -2,50 +2,16 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as read_safetensors
-
 from analysis.record import Record, SweepError
-from analysis.weights import check_weights
+from analysis.trained import Trained, trained
 from trainable.config import TrialConfig
-from trainable.files import DamagedError, check_regular, make_folder, read_json, written_whole
-from trainable.loop import on_device, predict_logits
-from trainable.models import MEAN, STD, build, place
+from trainable.files import check_regular, make_folder, read_json, written_whole
+from trainable.models import MEAN, STD
 
 
-@dataclass(frozen=True)
-class Best:
-    """A trained model.
-
-    Attributes:
-      trial: the number of the trial it comes from.
-      image_size: height and width in pixels.
-      weights: safetensors.
-    """
-
-    trial: int
-    config: TrialConfig
-    classes: tuple[str, ...]
-    image_size: tuple[int, int]
-    weights: bytes
-
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        """(N, classes) float32 of (N, 3, H, W) uint8 pixels of this size, on a GPU where there is one."""
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        model = place(build(self.config.from_scratch(), len(self.classes), self.image_size), self.config.arch, device)
-        try:
-            model.load_state_dict(read_safetensors(self.weights))
-        except (RuntimeError, SafetensorError) as error:
-            raise SweepError(f"model.safetensors holds no weights of its config: {error}") from None
-        return predict_logits(self.config, model, on_device(images, device))
-
-
-def write_best(record: Record) -> Best | None:
+def write_best(record: Record) -> Trained | None:
     """Writes `best/model.safetensors` and `best/config.json`; None, and nothing written, where no trial is COMPLETE.
 
     Raises:
@@ -54,16 +20,7 @@ def write_best(record: Record) -> Best | None:
     trial = record.best
     if trial is None:
         return None
-    if trial.weights is None:
-        raise SweepError(
-            f"{trial.folder}: holds no best.safetensors, the weights of the best trial; restore the file, "
-            f"or see `python -m search.check {record.folder}`"
-        )
-    try:
-        check_weights(trial.weights, trial.config, trial.best_epoch)
-    except DamagedError as error:
-        raise SweepError(f"{error}; see `python -m search.check {record.folder}`") from None
-    weights = trial.weights.read_bytes()
+    weights = trained(record, trial).weights
     folder = record.folder / "best"
     make_folder(folder)
     about = {
@@ -85,7 +42,7 @@ def write_best(record: Record) -> Best | None:
     return read_best(record.folder)
 
 
-def read_best(sweep: Path) -> Best:
+def read_best(sweep: Path) -> Trained:
     """What `write_best` wrote into a sweep's folder.
 
     Raises:
@@ -97,7 +54,7 @@ def read_best(sweep: Path) -> Best:
         check_regular(folder / "model.safetensors")
         weights = (folder / "model.safetensors").read_bytes()
         is_whole = about["sha256"] == hashlib.sha256(weights).hexdigest()
-        best = Best(
+        best = Trained(
             trial=about["trial"],
             config=TrialConfig.from_dict(about["config"]),
             classes=tuple(about["classes"]),

@@ -1,9 +1,10 @@
-"""Predict the label of each image with the best model of a sweep.
+"""Predict the label of each image with the models of a sweep.
 
-    python -m analysis.predict SWEEP                        # the test images of its data
+    python -m analysis.predict SWEEP                        # the test images of its data, with what is best
+    python -m analysis.predict SWEEP --with ensemble --tta  # or with best, or refit
     python -m analysis.predict SWEEP --images FOLDER        # or a .zip, or a manifest beside its images
 
-Writes `id,label`, a row an image, and prints where.
+Writes `id,label`, a row an image, and prints where. What is best is what the corrected estimate of the report says.
 """
 
 import csv
@@ -15,10 +16,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from analysis.best import Best, read_best
+from analysis import predictor
+from analysis.predictor import Predictor
 from analysis.record import Record, SweepError
+from analysis.sweep_data import sweep_data
 from datasets.dataset import Split
-from datasets.images import load, load_images
+from datasets.images import load_images
 from datasets.manifest import DataError, predictions_table, shown
 from trainable.files import DamagedError, written_whole
 
@@ -31,31 +34,47 @@ class PredictionError(SweepError):
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @click.argument("sweep", type=click.Path(path_type=Path))
+@click.option(
+    "--with", "kind", type=click.Choice(["best", "ensemble", "refit"]), help="Default: what is best by the estimate."
+)
+@click.option("--tta", is_flag=True, help="Averaged over the flips and transposes trained with; needs --with.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder, .zip or manifest; default: the test split.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write; default: in the sweep's folder.")
 @click.option("--probabilities", is_flag=True, help="A column a class as well, p(CLASS).")
-def main(sweep: Path, images: Path | None, out: Path | None, probabilities: bool) -> None:
+def main(sweep: Path, kind: str | None, tta: bool, images: Path | None, out: Path | None, probabilities: bool) -> None:
     try:
-        best = read_best(sweep)
+        if tta and kind is None:
+            raise PredictionError("--tta: say what is to be averaged, --with best, ensemble or refit")
+        model = _predictor(sweep, kind, tta)
         if images is None:
             split, submission_ids = _test_split(Record(sweep))
         else:
-            split, submission_ids = load_images(images, best.image_size), None
-        out = out or sweep / _default_name(images, probabilities)
+            split, submission_ids = load_images(images, model.image_size), None
+        out = out or sweep / _default_name(kind, tta, images, probabilities)
         if not out.parent.is_dir():
             raise PredictionError(f"--out {out}: its folder does not exist; make it first")
-        write_predictions(best, split, submission_ids, out, probabilities)
+        write_predictions(model, split, submission_ids, out, probabilities)
     except (SweepError, DataError, DamagedError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         print(error, file=sys.stderr)
         sys.exit(4)
-    print(f"{out}: {len(split.ids):,} predictions of trial {best.trial}")
+    print(f"{out}: {len(split.ids):,} predictions of {model.label}")
+
+
+def _predictor(sweep: Path, kind: str | None, is_averaged: bool) -> Predictor:
+    if kind == "best":
+        return predictor.best(sweep, is_averaged)
+    if kind == "ensemble":
+        return predictor.ensemble(Record(sweep), is_averaged)
+    if kind == "refit":
+        return predictor.refit(sweep, is_averaged)
+    return predictor.chosen(Record(sweep))
 
 
 def write_predictions(
-    best: Best, split: Split, submission_ids: tuple[str, ...] | None, out: Path, probabilities: bool = False
+    model: Predictor, split: Split, submission_ids: tuple[str, ...] | None, out: Path, probabilities: bool = False
 ) -> None:
     """Writes `id,label` in the order of the split; `out` appears only after its bytes were checked.
 
@@ -66,13 +85,13 @@ def write_predictions(
     Raises:
       PredictionError: the ids are not those of the sample submission.
     """
-    logits = best.logits(split.images)
-    labels = [best.classes[index] for index in logits.argmax(axis=1)]
+    shares = model.probabilities(split.images)
+    labels = [model.classes[index] for index in shares.argmax(axis=1)]
     if probabilities:
-        table = _with_probabilities(split.ids, labels, logits, best.classes)
+        table = _with_probabilities(split.ids, labels, shares, model.classes)
     else:
         table = predictions_table(split.ids, labels)
-    check_predictions(table, split.ids, submission_ids, best.classes)
+    check_predictions(table, split.ids, submission_ids, model.classes)
     with written_whole(out) as partial:
         partial.write_bytes(table)
 
@@ -107,9 +126,7 @@ def _or_none(name: str | None) -> str:
     return "nothing" if name is None else shown(name)
 
 
-def _with_probabilities(ids: tuple[str, ...], labels: list[str], logits: np.ndarray, classes: tuple[str, ...]) -> bytes:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares = shifted / shifted.sum(axis=1, keepdims=True)
+def _with_probabilities(ids: tuple[str, ...], labels: list[str], shares: np.ndarray, classes: tuple[str, ...]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["id", "label", *(f"p({label})" for label in classes)])
@@ -120,22 +137,17 @@ def _with_probabilities(ids: tuple[str, ...], labels: list[str], logits: np.ndar
 
 def _test_split(record: Record) -> tuple[Split, tuple[str, ...] | None]:
     """The test images of the sweep's data, and the ids of its sample submission."""
-    settings = record.settings
-    data = load(Path(settings["data"]), **{"seed": settings["seed"]} | settings["data_options"])
-    if data.fingerprint != settings["fingerprint"]:
-        rule = "is not what the sweep was run on (its fingerprint differs)"
-        raise DataError([f"{settings['data']}: {rule}; restore it, or give the images with --images"])
+    data = sweep_data(record)
     if data.test is None:
-        raise DataError([f"{settings['data']}: has no test split; give the images with --images"])
+        raise DataError([f"{record.settings['data']}: has no test split; give the images with --images"])
     return data.test, data.submission_ids
 
 
-def _default_name(images: Path | None, probabilities: bool) -> str:
-    what = "probabilities" if probabilities else "predictions"
-    if images is None:
-        return f"{what}.csv"
-    name = images.resolve().stem if images.is_file() else images.resolve().name
-    return f"{what}-{name}.csv"
+def _default_name(kind: str | None, tta: bool, images: Path | None, probabilities: bool) -> str:
+    parts = ["probabilities" if probabilities else "predictions", kind or "", "tta" if tta else ""]
+    if images is not None:
+        parts.append(images.resolve().stem if images.is_file() else images.resolve().name)
+    return "-".join(filter(None, parts)) + ".csv"
 
 
 if __name__ == "__main__":

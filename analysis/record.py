@@ -1,7 +1,10 @@
 """The one reader of a sweep: its settings, its trials out of the ledger, and what was kept of each."""
 
+import csv
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,11 +15,12 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from analysis.journal import Journal, JournalError
-from trainable.files import DamagedError, read_array, read_json
-from trainable.metrics import read_history
+from datasets.fingerprint import parsed_table
+from trainable.files import DamagedError, check_regular, read_array, read_json
+from trainable.metrics import METRICS, read_history
 
 SETTINGS: dict[str, Callable[[Any], bool]] = {  # what each must be
-    "metric": lambda value: value in ("accuracy", "balanced_accuracy", "loss"),
+    "metric": lambda value: value in METRICS,
     "trials": lambda value: type(value) is int and value > 0,
     "seed": lambda value: type(value) is int and value >= 0,
     "classes": lambda value: _all(str, value) and len(set(value)) == len(value) > 0,
@@ -26,6 +30,8 @@ SETTINGS: dict[str, Callable[[Any], bool]] = {  # what each must be
     "versions": lambda value: isinstance(value, dict),
     "data_options": lambda value: isinstance(value, dict),
 } | dict.fromkeys(("id", "data", "fingerprint", "ledger"), lambda value: isinstance(value, str))
+
+AVERAGED = "valid_logits_tta.npy"
 
 
 class SweepError(Exception):
@@ -90,6 +96,14 @@ class TrialRecord:
     def valid_logits(self) -> np.ndarray | None:
         """(N, classes) float32 at the best epoch."""
         return _array(self.folder / "valid_logits.npy")
+
+    @property
+    def valid_logits_tta(self) -> np.ndarray | None:
+        """(N, classes) float32: log of the probabilities at the best epoch, averaged over flips and transposes.
+
+        Made at a sweep's end, for trials whose weights are kept and that trained with some.
+        """
+        return _array(self.folder / AVERAGED)
 
     @property
     def weights(self) -> Path | None:
@@ -194,6 +208,64 @@ class Record:
         """(N,) class indices of the validation split."""
         return read_array(self.folder / "valid_labels.npy")
 
+    @cached_property
+    def valid_ids(self) -> tuple[str, ...] | None:
+        """Of the validation images, N names; None where data.csv is not there or not of these images."""
+        try:
+            path = self.folder / "data.csv"
+            check_regular(path)
+            splits = parsed_table(path.read_bytes())
+        except (OSError, ValueError, csv.Error):
+            return None
+        ids = tuple(splits.get("validation", {}))
+        return ids if len(ids) == len(self.valid_labels) else None
+
+    @cached_property
+    def valid_images(self) -> np.ndarray | None:
+        """(N, h, w, 3) uint8: the validation images, made small; None where they were not kept."""
+        try:
+            images = _array(self.folder / "valid_images.npy")
+        except DamagedError:
+            return None
+        if images is None or images.dtype != np.uint8 or images.ndim != 4:
+            return None
+        return images if (len(images), images.shape[3]) == (len(self.valid_labels), 3) else None
+
+    @cached_property
+    def trial_times(self) -> dict[int, tuple[datetime | None, datetime | None]]:
+        """When each trial was begun and ended, by the clocks of the machines that ran the driver."""
+        trials = self.study.get_trials(deepcopy=False)
+        return {trial.number: (trial.datetime_start, trial.datetime_complete) for trial in trials}
+
+    @cached_property
+    def damaged(self) -> dict[int, str]:
+        """What is wrong with the kept files of a trial, by its number."""
+        found = {}
+        for trial in self.trials:
+            try:
+                self._check_kept(trial)
+            except DamagedError as error:
+                found[trial.number] = str(error)
+        return found
+
+    def _check_kept(self, trial: TrialRecord) -> None:
+        """Raises:
+        DamagedError: a file cannot be read, or has not the shape it must have.
+        """
+        history = trial.history
+        if not history:
+            return
+        images, classes = len(self.valid_labels), len(self.classes)
+        predicted, logits, averaged = trial.valid_classes, trial.valid_logits, trial.valid_logits_tta
+        if predicted is not None and (
+            predicted.dtype != np.uint8 or predicted.ndim != 2 or predicted.shape[1] != images
+            or len(predicted) < trial.epochs or predicted.max(initial=0) >= classes
+        ):  # fmt: skip
+            raise DamagedError(f"{trial.folder}/valid_classes.npy: must be {images} classes for each of the epochs")
+        for name, array in (("valid_logits.npy", logits), (AVERAGED, averaged)):
+            if array is not None and (array.shape != (images, classes) or not np.isfinite(array).all()):
+                raise DamagedError(f"{trial.folder}/{name}: must be {images} x {classes} finite numbers")
+
     def trials_table(self) -> pd.DataFrame:
         """A row a trial; `valid_accuracy` at its best epoch, `seconds` of all its epochs, `config.*` where set."""
         rows = []
@@ -222,6 +294,11 @@ class Record:
 
     def _trial(self, trial: FrozenTrial) -> TrialRecord:
         values = [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)]
+        if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+            raise DamagedError(
+                f"{self.folder}: trial {trial.number} has a value that is no finite number; "
+                f"see `python -m search.check {self.folder}`"
+            )
         value = values[-1] if values and trial.state != TrialState.FAIL else None
         attributes = trial.user_attrs
         if not isinstance(attributes.get("config"), dict):

@@ -2,18 +2,25 @@
 
 from pathlib import Path
 
+from analysis import predictor
 from analysis.best import write_best
 from analysis.predict import write_predictions
-from analysis.record import Record
+from analysis.record import AVERAGED, Record, SweepError
 from analysis.report import write_report
 from analysis.tables import write_tables
+from analysis.tensorboard import write_events
+from analysis.trained import trained
+from analysis.views import views
 from datasets.dataset import Dataset
+from trainable.config import TrialConfig
+from trainable.files import save_array
 
 
 def write_results(record: Record, data: Dataset | None) -> list[Path]:
     """Writes the tables, the report, `best/` and `predictions.csv`; the same trials give the same bytes.
 
-    Nothing of the last two where no trial is COMPLETE, and no predictions without `data` or its test split.
+    Nothing of the last two where no trial is COMPLETE, and no predictions without `data` or its test split. The
+    predictions are those of what the corrected estimate says is best.
 
     Returns:
       what a person will look for, in the order of writing.
@@ -22,12 +29,30 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
       SweepError, PredictionError: `best/` or the predictions cannot be made; all before them is written.
     """
     write_tables(record)
+    if data is not None:
+        write_averaged(record, data)
     written = [record.folder / "trials.csv", write_report(record)]
-    best = write_best(record)
-    if best is not None:
+    write_events(record)
+    if write_best(record) is not None:
         written.append(record.folder / "best")
         if data is not None and data.test is not None:
             out = record.folder / "predictions.csv"
-            write_predictions(best, data.test, data.submission_ids, out)
+            write_predictions(predictor.chosen(record), data.test, data.submission_ids, out)
             written.append(out)
     return written
+
+
+def write_averaged(record: Record, data: Dataset) -> None:
+    """Writes `valid_logits_tta.npy` of each trial whose weights are kept, that trained with flips and has none yet."""
+    height, width = data.image_size
+    for trial in record.trials:
+        path = trial.folder / AVERAGED
+        if trial.state != "COMPLETE" or trial.weights is None or path.exists():
+            continue
+        if len(views(TrialConfig.from_dict(trial.config), (height, width))) == 1:
+            continue
+        try:
+            model = trained(record, trial)
+        except SweepError:  # said by the best trial's own, and by search.check; the others go without
+            continue
+        save_array(path, model.log_probabilities(data.valid.images, is_averaged=True))

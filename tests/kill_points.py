@@ -29,6 +29,7 @@ import torch
 
 from analysis.best import write_best
 from analysis.predict import write_predictions
+from analysis.predictor import best
 from analysis.record import Record, SweepError, TrialRecord
 from analysis.tables import write_tables
 from datasets.dataset import Split
@@ -230,8 +231,8 @@ def _drive(schedule: Schedule, folder: Path, kill_at: int | None, full_disk: boo
         execute(driver, DATA, train=partial(_train, schedule, folder))
         record = Record(sweep)
         write_tables(record)
-        if (best := write_best(record)) is not None:
-            write_predictions(best, TEST, None, sweep / "predictions.csv")
+        if write_best(record) is not None:
+            write_predictions(best(sweep), TEST, None, sweep / "predictions.csv")
     (folder / "outcome").write_text(_outcome(sweep))
     (folder / "points").write_text(str(count))
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from analysis import predictor
 from analysis.best import read_best, write_best
 from analysis.predict import PredictionError, check_predictions, main, write_predictions
 from analysis.results import write_results
@@ -111,12 +112,67 @@ def test_new_images_get_the_names_of_the_classes(trained_sweep, tiny_data, tmp_p
     assert (tmp_path / "two.csv").read_bytes() == b"id,label\ntest04.png,green\ntest02.png,blue\n"
 
 
-def test_the_best_folder_alone_predicts_what_the_trial_predicted(trained_sweep):
-    data = trained_sweep.data
-    for path in trained_sweep.folder.iterdir():
+def test_the_best_folder_alone_predicts_what_the_trial_predicted(trained_sweep, tiny_data):
+    data, data_folder = trained_sweep.data, tiny_data
+    for path in list(trained_sweep.folder.iterdir()):
         if path.name != "best":
             path.rename(path.with_name(f"gone-{path.name}"))
+    assert predict(trained_sweep.folder, "--with", "best", "--images", data_folder / "test").exit_code == 0
     assert (read_best(trained_sweep.folder).logits(data.valid.images).argmax(axis=1) == data.valid.labels).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "label"),
+    [
+        ([], "predictions.csv", "an ensemble of 2 trials"),
+        (["--with", "best"], "predictions-best.csv", "trial 0"),
+        (["--with", "best", "--tta"], "predictions-best-tta.csv", "trial 0, averaged over its flips"),
+        (["--with", "ensemble"], "predictions-ensemble.csv", "an ensemble of 2 trials"),
+        (["--with", "refit"], "predictions-refit.csv", "the best config on train + validation, 1 seed"),
+    ],
+)
+def test_each_way_to_predict_gives_all_test_images_in_their_order(three_ways, options, name, label):
+    result = predict(three_ways, *options)
+
+    assert result.output == f"{three_ways / name}: 10 predictions of {label}\n"
+    colours = ("red", "green", "blue")
+    expected = [f"test{number:02}.png,{colours[number % 3]}" for number in range(10)]
+    assert (three_ways / name).read_text().splitlines() == ["id,label", *expected]
+
+
+@pytest.fixture
+def three_ways(trained_sweep):
+    """A sweep with an ensemble of two trained trials, each with a mistake of its own, and a refit."""
+    config, data = (
+        replace(CNN, optimizer="adam", schedule="constant", lr=3e-3, batch_size=10, epochs=8),
+        trained_sweep.data,
+    )
+    weights = trained_sweep.folder / "trials" / "0000" / "best.safetensors"
+    trained_sweep.add(config, [30])
+    for number, wrong in enumerate(((0, 1), (2, 3))):
+        folder = trained_sweep.folder / "trials" / f"{number:04}"
+        predicted = data.valid.labels.copy()
+        predicted[list(wrong)] = (predicted[list(wrong)] + 1) % 3
+        sure = np.where(predicted == data.valid.labels, 3, 1)[:, None].astype(np.float32)
+        np.save(folder / "valid_logits.npy", sure * np.eye(3, dtype=np.float32)[predicted])
+        np.save(folder / "valid_classes.npy", predicted[None].astype(np.uint8))
+    (trained_sweep.folder / "trials" / "0001" / "best.safetensors").write_bytes(weights.read_bytes())
+    refit = SweepBuilder(trained_sweep.folder / "refit", data, data_path=trained_sweep.data_path)
+    refit.add(config, [30])
+    (refit.folder / "trials" / "0000" / "best.safetensors").write_bytes(weights.read_bytes())
+    return trained_sweep.folder
+
+
+def test_what_is_not_there_to_predict_with_is_said(sweep):
+    for words, options in {
+        "python -m search.refit": ["--with", "refit"],
+        "no ensemble is better": ["--with", "ensemble"],
+        "--tta: say what": ["--tta"],
+    }.items():
+        result = predict(sweep.folder, *options)
+        assert result.exit_code == 2
+        assert words in result.stderr
+        assert result.stderr.count("\n") == 1
 
 
 def test_probabilities_stand_beside_the_label_and_add_up_to_one(trained_sweep):
@@ -148,7 +204,7 @@ def test_what_the_user_has_to_mend_ends_with_code_2_and_a_line(sweep, tiny_data,
 def test_weights_that_are_not_those_of_the_config_are_refused(sweep):
     weights = sweep.folder / "best" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
-    result = predict(sweep.folder)
+    result = predict(sweep.folder, "--with", "best")
     assert result.exit_code == 2
     assert "model.safetensors is not the one of config.json" in result.stderr
 
@@ -157,6 +213,6 @@ def test_any_id_that_a_manifest_can_hold_comes_back_byte_for_byte(sweep, tiny_da
     data = load(tiny_data)
     ids = ("NA", "00012", 'a"b', "a,b", "é.png", "sub/x.png", "nan", "1e5", "a b", "None")
     out = tmp_path / "out.csv"
-    write_predictions(read_best(sweep.folder), replace(data.test, ids=ids), None, out)
+    write_predictions(predictor.best(sweep.folder), replace(data.test, ids=ids), None, out)
     lines = out.read_bytes().decode().split("\n")
     assert [line.rsplit(",", 1)[0] for line in lines[1:-1]] == [*ids[:2], '"a""b"', '"a,b"', *ids[4:]]
