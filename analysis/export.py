@@ -1,0 +1,231 @@
+"""Write the best model of a sweep as one ONNX file, with a model card beside it.
+
+    python -m analysis.export SWEEP                         # SWEEP/model.onnx and SWEEP/model-card.md
+    python -m analysis.export SWEEP --out exports/a.onnx    # and exports/a-card.md
+
+In: `images`, uint8 (N, 3, H, W), RGB pixels as they are, for normalising is in the file. Out: `logits`, float32
+(N, classes), and `probabilities`, their softmax. The metadata has `classes`, a JSON list in the order of the logits,
+`image_size`, `layout` and where the model comes from. The file appears only after onnxruntime got the same logits out
+of it as torch, to 1e-4, on all validation images.
+"""
+
+import hashlib
+import json
+import sys
+import warnings
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from analysis.best import read_best
+from analysis.choice import choose
+from analysis.contents import config_fields
+from analysis.markdown import environment
+from analysis.record import Record, SweepError
+from analysis.sweep_data import sweep_data
+from analysis.trained import Trained
+from datasets.dataset import Dataset, Split
+from datasets.manifest import DataError
+from trainable.files import DamagedError, written_whole
+from trainable.loop import on_device
+
+TOLERANCE = 1e-4  # between two logits
+CHECKED_TOGETHER = 64  # images
+
+
+class ExportError(SweepError):
+    """The model cannot be had as ONNX; the message says why."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came of running an ONNX file beside torch.
+
+    Attributes:
+      difference: the largest between two logits.
+      right: validation images that the file labels right, by its own logits.
+    """
+
+    difference: float
+    right: int
+
+
+class _WithProbabilities(nn.Module):
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.model(images)
+        return logits, logits.softmax(dim=1)
+
+
+@click.command(help=__doc__.split("\n")[0] if __doc__ else None)
+@click.argument("sweep", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write; default: model.onnx in the folder.")
+def main(sweep: Path, out: Path | None) -> None:
+    out = out or sweep / "model.onnx"
+    try:
+        record, best = Record(sweep), read_best(sweep)
+        if not out.parent.is_dir():
+            raise ExportError(f"--out {out}: its folder does not exist; make it first")
+        if out.is_dir():
+            raise ExportError(f"--out {out}: is a folder; give the name of a file")
+        card, checked = write_export(record, best, sweep_data(record), out)
+    except (SweepError, DataError, DamagedError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        sys.exit(4)
+    print(f"{out}: trial {best.trial}, logits within {checked.difference:.1e} of torch's")
+    print(card)
+
+
+def write_export(record: Record, best: Trained, data: Dataset, out: Path) -> tuple[Path, Checked]:
+    """Writes `out` and, beside it, its model card.
+
+    Returns:
+      the path of the card, and what checking the file gave.
+
+    Raises:
+      ExportError: the model cannot be exported, or the file computes something else; nothing is written.
+    """
+    model = to_onnx(best, _metadata(record, best))
+    content = model.SerializeToString(deterministic=True)
+    checked = check(content, best, data.valid)
+    text = environment().get_template("model-card.md").render(_said(record, best, data, model, content, checked, out))
+    card = out.with_name(f"{out.stem}-card.md")
+    with written_whole(out) as partial:
+        partial.write_bytes(content)
+    with written_whole(card) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
+    return card, checked
+
+
+def to_onnx(best: Trained, metadata: dict[str, str]) -> onnx.ModelProto:
+    """The model in float32, for any number of images at once.
+
+    Raises:
+      ExportError: torch cannot write its architecture as ONNX.
+    """
+    net = _WithProbabilities(best.on("cpu")).eval()
+    example = torch.zeros((2, 3, *best.image_size), dtype=torch.uint8)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                net,
+                (example,),
+                input_names=["images"],
+                output_names=["logits", "probabilities"],
+                dynamic_shapes={"images": {0: torch.export.Dim("N")}},
+                dynamo=True,
+                verbose=False,
+            )
+    except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
+        said = str(error).split("\n")[0]
+        raise ExportError(
+            f"arch {best.config.arch}: torch {version('torch')} cannot write it as ONNX: {said}"
+        ) from error
+    assert program is not None
+    model = program.model_proto
+    # Where in whose folders each operation was traced: nobody's business, and another text on each machine.
+    for node in (node for graph in (model.graph, *model.functions) for node in graph.node):
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    onnx.helper.set_model_props(model, metadata)
+    return model
+
+
+def check(content: bytes, best: Trained, valid: Split) -> Checked:
+    """Runs an ONNX file on the validation images, beside torch.
+
+    Raises:
+      ExportError: a logit differs by more than `TOLERANCE`.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    net = best.on("cpu")
+    assert valid.labels is not None
+    difference, right = 0.0, 0
+    for start in range(0, len(valid.images), CHECKED_TOGETHER):
+        images = valid.images[start : start + CHECKED_TOGETHER]
+        with torch.no_grad():
+            expected = net(on_device(images, torch.device("cpu"))).numpy()
+        (logits,) = session.run(["logits"], {"images": images})
+        difference = float(np.maximum(difference, np.abs(logits - expected).max()))  # NaN stays NaN
+        right += int((logits.argmax(axis=1) == valid.labels[start : start + CHECKED_TOGETHER]).sum())
+    if not difference <= TOLERANCE:
+        raise ExportError(
+            f"arch {best.config.arch}: onnxruntime's logits must be torch's to {TOLERANCE:g}, and differ by up to "
+            f"{difference:.1e}; nothing is written"
+        )
+    return Checked(difference, right)
+
+
+def _metadata(record: Record, best: Trained) -> dict[str, str]:
+    return {
+        "classes": json.dumps(best.classes),
+        "image_size": json.dumps(best.image_size),
+        "layout": "images: uint8 (N, 3, H, W), RGB from 0 to 255, normalised by the model; image_size: [H, W]",
+        "sweep": record.settings["id"],
+        "trial": str(best.trial),
+        "config": json.dumps(best.config.to_dict()),
+        "data_fingerprint": record.settings["fingerprint"],
+    }
+
+
+def _said(
+    record: Record, best: Trained, data: Dataset, model: onnx.ModelProto, content: bytes, checked: Checked, out: Path
+) -> dict[str, Any]:
+    """Everything that the card names."""
+    settings = record.settings
+    is_still_best = record.best is not None and record.best.number == best.trial
+    choice = choose(record) if is_still_best else None
+    missing = "the predictions of the trials were not kept" if is_still_best else "another trial is the best by now"
+    per_class = zip(data.classes, _counts(data, data.train), _counts(data, data.valid), strict=True)
+    config = best.config.to_dict()
+    return {
+        "name": record.folder.resolve().name,
+        "file": out.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "opset": next(opset.version for opset in model.opset_import if not opset.domain),
+        "versions": {name: version(name) for name in ("torch", "onnxruntime")},
+        "id": settings["id"],
+        "commit": settings.get("commit"),
+        "trial": best.trial,
+        "estimate": choice.sentence if choice else "",
+        "why_no_estimate": missing,
+        "right": checked.right,
+        "difference": checked.difference,
+        "valid_images": len(data.valid.images),
+        "height": best.image_size[0],
+        "width": best.image_size[1],
+        "classes": [{"label": label, "train": train, "valid": valid} for label, train, valid in per_class],
+        "data_name": Path(settings["data"]).name,
+        "fingerprint": settings["fingerprint"],
+        "images": {name: len(split.images) for name, split in data.splits.items()},
+        "notes": data.notes,
+        "config": config,
+        "fields": config_fields(config, config),
+    }
+
+
+def _counts(data: Dataset, split: Split) -> np.ndarray:
+    """Images of each class."""
+    assert split.labels is not None
+    return np.bincount(split.labels, minlength=len(data.classes))
+
+
+if __name__ == "__main__":
+    main()

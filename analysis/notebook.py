@@ -1,0 +1,100 @@
+"""A sweep for a notebook: its trials and epochs as DataFrames, its best model as a torch module.
+
+    from analysis import read_sweep
+
+    sweep = read_sweep("sweeps/default")
+    sweep.trials.sort_values("value", ascending=False).head()
+    model = sweep.best_model()
+
+Importing this imports neither pandas nor torch: every file of this package passes here.
+"""
+
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from analysis.record import Record, TrialRecord
+    from trainable.config import TrialConfig
+
+
+class Sweep:
+    """A running, interrupted or finished sweep as it was when it was read; for what is new, read it again.
+
+    Attributes:
+      record: all else that is kept of it.
+    """
+
+    def __init__(self, record: "Record") -> None:
+        self.record = record
+
+    @cached_property
+    def trials(self) -> "pd.DataFrame":
+        """A row a trial, RUNNING ones too: `number, state, reason, value, valid_accuracy, ..., config.*` where set.
+
+        Raises:
+          DamagedError: what was kept of a trial is damaged.
+        """
+        return self.record.trials_table()
+
+    @cached_property
+    def epochs(self) -> "pd.DataFrame":
+        """A row an epoch of each ended trial: `number, epoch, train_loss, valid_loss, valid_accuracy, ...`.
+
+        Raises:
+          DamagedError: what was kept of a trial is damaged.
+        """
+        return self.record.epochs_table()
+
+    @property
+    def classes(self) -> list[str]:
+        """As they were written, in the order of the logits."""
+        return self.record.classes
+
+    @property
+    def best(self) -> "TrialConfig":
+        """The config of the best COMPLETE trial.
+
+        Raises:
+          SweepError: no trial is COMPLETE yet.
+        """
+        from trainable.config import TrialConfig
+
+        return TrialConfig.from_dict(self._best_trial.config)
+
+    def best_model(self) -> "nn.Module":
+        """The best trial's net at its best epoch, on the CPU in evaluation mode.
+
+        Returns:
+          A module from (N, 3, H, W) uint8 pixels, RGB, of the size that the sweep was run on, to (N, classes)
+          float32 logits. It normalises by itself.
+
+        Raises:
+          SweepError: no trial is COMPLETE yet, or its weights are not there, or are damaged.
+        """
+        from analysis.trained import trained
+
+        return trained(self.record, self._best_trial).on("cpu")
+
+    @property
+    def _best_trial(self) -> "TrialRecord":
+        from analysis.record import SweepError
+
+        best = self.record.best
+        if best is None:
+            raise SweepError(f"{self.record.folder}: no trial is COMPLETE yet; read it again later")
+        return best
+
+
+def read_sweep(folder: str | PathLike[str]) -> Sweep:
+    """Raises:
+    SweepError: the folder holds no sweep.
+    DamagedError: its `sweep.json` is damaged.
+    """
+    from analysis.record import Record
+
+    return Sweep(Record(Path(folder)))
