@@ -2,13 +2,15 @@
 # make test    sets everything up, then lint, types and tests
 # make reliability   kills, damages and misuses sweeps by the thousand, and writes RELIABILITY.md
 # make bench   measures how fast a sweep is, and writes BENCHMARKS.md
+# make report-picture SWEEP=sweeps/default    takes the README's picture of a report, docs/report.png
 # make lock    pins requirements*.txt again
 
 PYTHON ?= python3
+SWEEP ?= sweeps/default
 PACKAGES := datasets trainable analysis search
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: sweep test reliability bench lock
+.PHONY: sweep test reliability bench report-picture lock
 
 sweep: .venv/installed
 	.venv/bin/python -m search.run --trials 50 $(ARGS)
@@ -24,6 +26,9 @@ reliability: .venv/installed-test
 
 bench: .venv/installed-test
 	.venv/bin/python -m benchmarks.speed $(ARGS)
+
+report-picture: .venv/installed-test
+	.venv/bin/python -m docs.picture $(SWEEP)
 
 lock: .venv/installed-test
 	$(LOCK) requirements.txt --output-file requirements.lock

@@ -1,18 +1,17 @@
 """What the report and the summary say of a sweep: numbers and words, computed from its record alone."""
 
 import math
-import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import optuna
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from analysis.record import Record, TrialRecord
 from trainable.config import AUGMENTATIONS, MIXING
+from trainable.files import DamagedError
 
 STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING")
 METRIC_WORDS = {
@@ -20,8 +19,8 @@ METRIC_WORDS = {
     "balanced_accuracy": "balanced validation accuracy",
     "loss": "validation loss",
 }
+SHORT_WORDS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "loss": "loss"}
 LEADERS = 10  # trials on the leaderboard
-FEWEST_FOR_IMPORTANCES = 10  # COMPLETE trials
 LONGEST_MESSAGE = 300  # characters
 
 
@@ -34,28 +33,6 @@ class ConfigField:
     differs: bool
 
 
-@dataclass(frozen=True)
-class ClassRow:
-    """How the best trial does on one class.
-
-    Attributes:
-      images: of the class in the validation split.
-      right: of these, at the trial's best epoch.
-      taken_for: the class it is most often mistaken for; empty where there is no mistake.
-      mistakes: how often that is.
-    """
-
-    label: str
-    images: int
-    right: int
-    taken_for: str
-    mistakes: int
-
-    @property
-    def accuracy(self) -> float | None:
-        return self.right / self.images if self.images else None
-
-
 def count_states(record: Record) -> dict[str, int]:
     """Trials by state, of the states that occur."""
     counts = Counter(trial.state for trial in record.trials)
@@ -63,11 +40,31 @@ def count_states(record: Record) -> dict[str, int]:
 
 
 def progress(record: Record) -> str:
-    """How far the sweep is: `34 of 50 trials ended, 2 RUNNING`."""
+    """How far the sweep is: `finished, 50 of 50 trials ended`, `interrupted (SIGINT), 23 of 50 trials ended`."""
     counts = count_states(record)
-    running = counts.get("RUNNING", 0)
+    running, wanted = counts.get("RUNNING", 0), record.settings["trials"]
     ended = sum(counts.values()) - running
-    return f"{ended} of {record.settings['trials']} trials ended" + (f", {running} RUNNING" if running else "")
+    text = f"{ended} of {wanted} trials ended" + (f", {running} RUNNING" if running else "")
+    stopped = str(record.settings["starts"][-1].get("stopped", "")) if record.settings["starts"] else ""
+    if ended >= wanted and not running:
+        return f"finished, {text}"
+    if stopped:
+        return f"interrupted ({plain(stopped)}), {text}"
+    return f"running, {text} (unless its driver was killed)"  # which of the two the folder does not say
+
+
+@lru_cache(maxsize=4)
+def histories(record: Record) -> dict[int, list[dict[str, float]]]:
+    """The counted epochs of each trial by its number, of a damaged one none.
+
+    A record is read once; a folder that has changed since is another record.
+    """
+    return {trial.number: [] if trial.number in record.damaged else trial.history for trial in record.trials}
+
+
+def seconds(record: Record, trial: TrialRecord) -> float:
+    """Of training, over the counted epochs."""
+    return sum(epoch["seconds"] for epoch in histories(record)[trial.number])
 
 
 def baselines(record: Record) -> list[TrialRecord]:
@@ -88,7 +85,7 @@ def micro_batches(record: Record) -> str:
     """Which trials a GPU's memory was too short for, and what that does to them; empty where there are none."""
     short = []
     for trial in record.trials:
-        for epoch in trial.history[-1:]:  # a micro-batch never grows again
+        for epoch in histories(record)[trial.number][-1:]:  # a micro-batch never grows again
             if epoch["micro_batch"] < trial.config["batch_size"]:
                 sizes = f"micro-batches of {epoch['micro_batch']} of its batch of {trial.config['batch_size']}"
                 short.append(f"trial {trial.number}: {sizes}")
@@ -130,6 +127,33 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
 
 
+def value_shown(metric: str, value: float | None) -> str:
+    """A value of the metric: `68.46 %`, or a loss with four digits."""
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if metric == "loss" else f"{100 * value:.2f} %"
+
+
+def difference_shown(metric: str, difference: float) -> str:
+    """Between two values: `+1.28 points`, or of a loss with four digits."""
+    return f"{difference:+.4f}" if metric == "loss" else f"{100 * difference:+.2f} points"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 trial`, `1,173 images`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def damage(record: Record) -> str:
+    """How many trials have damaged files, and what that does to the report; empty where there are none."""
+    if not record.damaged:
+        return ""
+    return (
+        f"Kept files of {counted(len(record.damaged), 'trial')} are damaged. What the ledger says of such a trial, its "
+        "value and its epoch, still counts; where curves, times or predictions are needed, it is left out."
+    )
+
+
 def plain(text: str) -> str:
     """Text from outside on one line, without control characters and without end."""
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
@@ -146,9 +170,10 @@ def standard_error(record: Record, trial: TrialRecord) -> float | None:
         logits = logits.astype(np.float64)
         losses = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]
         return float(losses.std() / math.sqrt(len(labels)))
-    right = _right(record, trial)
-    if right is None:
+    predicted = trial.valid_classes
+    if predicted is None:
         return None
+    right = predicted[trial.best_epoch - 1] == labels
     if record.metric == "accuracy":
         return math.sqrt(right.mean() * (1 - right.mean()) / len(labels))
     of_class = [right[labels == label] for label in np.unique(labels)]
@@ -158,64 +183,12 @@ def standard_error(record: Record, trial: TrialRecord) -> float | None:
 def caution(record: Record, best: TrialRecord) -> str:
     """One sentence: how far the best value can be trusted."""
     images = len(record.valid_labels)
-    error = standard_error(record, best)
+    try:
+        error = standard_error(record, best)
+    except DamagedError:
+        error = None
     size = f"; one standard error on so many images is about {error:.4f}" if error is not None else ""
     return (
         f"It is the best of {len(record.ranked)} trials, each at its best epoch, "
         f"on the same {images:,} validation images, and so flattered{size}."
     )
-
-
-def confusion(record: Record, trial: TrialRecord) -> np.ndarray | None:
-    """(classes, classes) counts at the trial's best epoch, a row a true class; None where predictions were not kept."""
-    predicted = trial.valid_classes
-    if predicted is None:
-        return None
-    size = len(record.classes)
-    cells = record.valid_labels * size + predicted[trial.best_epoch - 1]
-    return np.bincount(cells, minlength=size * size).reshape(size, size)
-
-
-def class_rows(classes: list[str], matrix: np.ndarray) -> list[ClassRow]:
-    """A row a class, of a confusion matrix."""
-    rows = []
-    for index, label in enumerate(classes):
-        mistakes = matrix[index].copy()
-        mistakes[index] = 0
-        other = int(mistakes.argmax())
-        row = ClassRow(
-            label=label,
-            images=int(matrix[index].sum()),
-            right=int(matrix[index, index]),
-            taken_for=classes[other] if mistakes[other] else "",
-            mistakes=int(mistakes[other]),
-        )
-        rows.append(row)
-    return rows
-
-
-def importances(record: Record) -> tuple[dict[str, float], str]:
-    """The share of each parameter in what sets the best COMPLETE trials apart, largest first; else nothing, and why."""
-    complete = count_states(record).get("COMPLETE", 0)
-    if complete < FEWEST_FOR_IMPORTANCES:
-        return {}, f"it takes {FEWEST_FOR_IMPORTANCES} COMPLETE trials to tell, and there are {complete}"
-    # Five trials above the quantile are what the method needs to be stable (Optuna's documentation of it).
-    evaluator = PedAnovaImportanceEvaluator(target_quantile=min(0.5, max(0.1, 5 / complete)))
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a branch has few trials; the report says what the figure is worth
-            found = get_param_importances(record.study, evaluator=evaluator)
-    except Exception as error:  # an estimate beside the results: whatever goes wrong in it, they are to be shown
-        return {}, f"they could not be computed: {plain(str(error))}"
-    finally:
-        optuna.logging.set_verbosity(verbosity)
-    if not found or not all(math.isfinite(share) for share in found.values()):
-        return {}, "the trials do not differ in any parameter"
-    return found, ""
-
-
-def _right(record: Record, trial: TrialRecord) -> np.ndarray | None:
-    predicted = trial.valid_classes
-    return None if predicted is None else predicted[trial.best_epoch - 1] == record.valid_labels

@@ -1,162 +1,155 @@
-"""The figures of a sweep, as PNG."""
+"""The figures of a report as PNG, for Markdown and whoever has no browser at hand."""
 
 import io
-from collections.abc import Callable
+import math
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FixedLocator, NullLocator
 
-from analysis.contents import LEADERS, METRIC_WORDS, baselines, confusion, importances
-from analysis.record import Record, TrialRecord
-from trainable.metrics import METRICS
+from analysis.charts import COLOURS, LOOKS, Axis, Chart, Figure, Matrix, Picture, Series, short
 
-BLUE, DARK, PALE, RED, ORANGE = "#3b6fb6", "#1b2f4b", "#c3c9d1", "#c8442f", "#e0912f"
-STATE_COLOURS = {"COMPLETE": BLUE, "PRUNED": PALE, "FAIL": RED, "RUNNING": ORANGE}
-MOST_NUMBERED = 12  # classes of a confusion matrix with its counts written in
+PX = 1 / 100  # inches
+WIDTH, SMALL_WIDTH, SMALL_HEIGHT = 6.4, 2.8, 1.9  # inches
+COLUMNS = 3  # of small charts
+PICTURES_A_ROW, CELL_HEIGHT = 6, 1.3  # the latter in widths of a cell
+MOST_NUMBERED = 12  # classes of a matrix with its counts written in
+MARKERS = {"circle": "o", "ring": "o", "triangle": "v", "cross": "x", "diamond": "D", "star": "*"}
+HOLLOW = ("ring", "triangle", "diamond")
+LINES = {"solid": "-", "dotted": ":", "dashed": "--", "steps": "-"}
 STYLE: dict[Any, Any] = {
     "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "grid.color": "#e9ebee",
+    "grid.color": COLOURS["line"][0],
     "axes.axisbelow": True,
     "legend.frameon": False,
     "legend.fontsize": 10,
     "text.parse_math": False,  # a `$` in a class name is a `$`
 }
+SMALL_STYLE: dict[Any, Any] = {"font.size": 8, "axes.titlesize": 9, "xtick.labelsize": 7}
 
 
-def draw(record: Record) -> dict[str, bytes]:
-    """The figures for which there is something to show, by file name."""
-    drawn = {}
-    with matplotlib.rc_context(STYLE):
-        for name, make in FIGURES.items():
-            figure = make(record)
-            if figure is not None:
-                png = io.BytesIO()
-                figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
-                drawn[name] = png.getvalue()
-    return drawn
+def draw(figure: Figure) -> bytes:
+    """The PNG: one chart as wide as a page, or a grid of small ones."""
+    if len(figure.charts) == 1:
+        chart = figure.charts[0]
+        with matplotlib.rc_context(STYLE):
+            canvas = Canvas(figsize=(WIDTH, chart.height_px * PX))
+            axes = canvas.add_subplot()
+            _draw(chart, axes, scale=1)
+            if isinstance(chart, Chart) and any(series.name for series in chart.series):
+                axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+            return _png(canvas)
+    columns = min(COLUMNS, len(figure.charts))
+    rows = math.ceil(len(figure.charts) / columns)
+    with matplotlib.rc_context(STYLE | SMALL_STYLE):
+        canvas = Canvas(figsize=(SMALL_WIDTH * columns, SMALL_HEIGHT * rows))
+        canvas.subplots_adjust(hspace=0.5)
+        for place, chart in enumerate(figure.charts, start=1):
+            _draw(chart, canvas.add_subplot(rows, columns, place), scale=0.5)
+        return _png(canvas)
 
 
-def _history(record: Record) -> Figure | None:
-    """The value of each trial, and the best so far of the COMPLETE ones."""
-    figure, axes = _figure(4.2)
-    for state, colour in STATE_COLOURS.items():
-        shown = [trial for trial in record.trials if trial.state == state]
-        numbers = [trial.number for trial in shown if trial.value is not None]
-        if numbers:
-            axes.scatter(numbers, _values(shown), s=28, color=colour, label=state, zorder=2)
-        if state == "FAIL" and shown:  # they have no value: along the lower edge
-            numbers, edge = [trial.number for trial in shown], axes.get_xaxis_transform()
-            axes.scatter(numbers, [0.02] * len(numbers), s=36, color=colour, marker="x", label=state, transform=edge)
-    complete = [trial for trial in record.trials if trial.state == "COMPLETE"]
-    if complete:
-        best = (np.minimum if record.metric == "loss" else np.maximum).accumulate(_values(complete))
-        steps = [*(trial.number for trial in complete), record.trials[-1].number]
-        axes.step(steps, [*best, best[-1]], where="post", color=DARK, lw=1.6, label="best so far", zorder=1)
-    rings = [trial for trial in baselines(record) if trial.value is not None]
-    if rings:
-        numbers = [trial.number for trial in rings]
-        axes.scatter(numbers, _values(rings), s=90, facecolors="none", edgecolors=DARK, label="baseline", zorder=3)
-    return _finished(record, figure, axes, "trial")
+def draw_pictures(pictures: Sequence[Picture]) -> bytes:
+    """The PNG: pictures with their captions under them, in rows."""
+    rows = math.ceil(len(pictures) / PICTURES_A_ROW)
+    with matplotlib.rc_context(STYLE | SMALL_STYLE):
+        canvas = Canvas(figsize=(1.5 * PICTURES_A_ROW, 1.5 * CELL_HEIGHT * rows))
+        axes = canvas.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        for place, picture in enumerate(pictures):
+            row, x = divmod(place, PICTURES_A_ROW)
+            y = -CELL_HEIGHT * row
+            if picture.pixels is not None:
+                height, width = picture.pixels.shape[:2]
+                longer = max(height, width) / 0.9
+                axes.imshow(picture.pixels, extent=(x, x + width / longer, y - height / longer, y))
+            caption = (short(picture.id), short(f"label {picture.label}"), short(f"said {picture.said}"))
+            axes.text(x, y - 0.93, "\n".join(caption), va="top")
+        axes.set(xlim=(0, PICTURES_A_ROW), ylim=(-CELL_HEIGHT * rows, 0), aspect="equal")
+        return _png(canvas)
 
 
-def _curves(record: Record) -> Figure | None:
-    """The metric over the epochs: the best COMPLETE trials, with the PRUNED ones behind them."""
-    leaders = [trial for trial in record.ranked if trial.state == "COMPLETE"][:LEADERS]
-    pruned = [trial for trial in record.trials if trial.state == "PRUNED"]
-    figure, axes = _figure(4.2)
-    labels = set()
-    for trial in [*pruned, *leaders[::-1]]:
-        values = [epoch[METRICS[record.metric]] for epoch in trial.history]
-        if not values:
-            continue
-        if trial.state == "PRUNED":
-            label, colour, width = "PRUNED", PALE, 1.0
-        elif trial is leaders[0]:
-            label, colour, width = f"best, trial {trial.number}", DARK, 2.4
-            axes.plot(trial.best_epoch, values[trial.best_epoch - 1], "o", color=DARK, ms=8, zorder=3)
+def _png(canvas: Canvas) -> bytes:
+    png = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font lacks: boxes, as is to be expected
+        canvas.savefig(png, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
+    return png.getvalue()
+
+
+def _draw(chart: Chart | Matrix, axes: Axes, scale: float) -> None:
+    if isinstance(chart, Matrix):
+        _draw_matrix(chart, axes)
+        return
+    for series in chart.series:
+        _draw_series(series, axes, scale)
+    axes.set_title(chart.title)
+    _set_axis(chart.x, axes, "x")
+    _set_axis(chart.y, axes, "y")
+
+
+def _draw_series(series: Series, axes: Axes, scale: float) -> None:
+    look = LOOKS[series.look]
+    colour, label = COLOURS[look.colour][0], series.name or None
+    y = [math.nan if value is None else value for value in series.y]
+    if look.bars:
+        axes.barh(y, series.x, height=0.6, color=colour, label=label)
+        return
+    if series.intervals:
+        low, high = zip(*series.intervals, strict=True)
+        if series.intervals_along == "x":
+            axes.hlines(y, low, high, colors=colour, lw=look.width)
         else:
-            label, colour, width = f"next {len(leaders) - 1} COMPLETE", BLUE, 1.3
-        marker = "." if len(values) == 1 else None  # a single epoch makes no line
-        name = label if label not in labels else None
-        axes.plot(range(1, len(values) + 1), values, color=colour, lw=width, marker=marker, label=name)
-        labels.add(label)
-    return _finished(record, figure, axes, "epoch")
+            axes.vlines(series.x, low, high, colors=colour, lw=look.width)
+    axes.plot(
+        series.x,
+        y,
+        color=colour,
+        label=label,
+        linestyle=LINES.get(look.line, ""),
+        drawstyle="steps-post" if look.line == "steps" else "default",
+        linewidth=look.width,
+        marker=MARKERS.get(look.marker, ""),
+        markersize=look.size * 0.8 * scale,
+        markerfacecolor="none" if look.marker in HOLLOW else colour,
+    )
 
 
-def _importances(record: Record) -> Figure | None:
-    """The share of each parameter, the largest on top."""
-    found, _ = importances(record)
-    if not found:
-        return None
-    figure, axes = _figure(1.1 + 0.3 * len(found))
-    bars = axes.barh([_short(name) for name in found], list(found.values()), color=BLUE)
-    axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=10)
-    axes.invert_yaxis()
-    axes.margins(x=0.12)
-    axes.grid(axis="y", visible=False)
-    axes.set_xlabel("importance (the shares add up to 1)")
-    return figure
+def _set_axis(axis: Axis, axes: Axes, side: str) -> None:
+    axes.set(**{f"{side}label": axis.title})
+    if axis.is_log:
+        axes.set(**{f"{side}scale": "log"})
+    if axis.ticks:
+        drawn = axes.xaxis if side == "x" else axes.yaxis
+        drawn.set_major_locator(FixedLocator([place for place, _ in axis.ticks]))
+        drawn.set_minor_locator(NullLocator())
+        drawn.set_ticklabels([text for _, text in axis.ticks])
+    if axis.span is not None:
+        axes.set(**{f"{side}lim": axis.span})
 
 
-def _confusion(record: Record) -> Figure | None:
-    """Of the best trial at its best epoch; each row, a true class, adds up to 1 in colour."""
-    matrix = confusion(record, record.best) if record.best else None
-    if matrix is None:
-        return None
-    size = len(matrix)
-    figure, axes = _figure(min(5.6, 2.2 + 0.5 * size))
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+def _draw_matrix(matrix: Matrix, axes: Axes) -> None:
+    shares, size = np.array(matrix.shares), len(matrix.names)
+    colours = LinearSegmentedColormap.from_list("shares", [COLOURS["none"][0], COLOURS["all"][0]])
+    image = axes.imshow(shares, cmap=colours, vmin=0, vmax=1)
     axes.grid(visible=False)
     step = max(1, size // 20)
-    places, names = range(0, size, step), [_short(label) for label in record.classes[::step]]
+    places, names = range(0, size, step), [short(name) for name in matrix.names[::step]]
     axes.set_xticks(places, names, rotation=90 if max(map(len, names)) > 3 else 0)
     axes.set_yticks(places, names)
     if size <= MOST_NUMBERED:
         for row, column in np.ndindex(size, size):
-            colour = "white" if shares[row, column] > 0.5 else DARK
-            axes.text(column, row, f"{matrix[row, column]}", ha="center", va="center", color=colour)
-    axes.set_xlabel("predicted class")
-    axes.set_ylabel("true class")
-    scale = axes.inset_axes((1.03, 0, 0.04, 1))  # as high as the matrix
-    figure.colorbar(image, cax=scale, label="share of the true class")
-    return figure
-
-
-def _values(trials: list[TrialRecord]) -> list[float]:
-    return [trial.value for trial in trials if trial.value is not None]
-
-
-def _finished(record: Record, figure: Figure, axes: Axes, x_label: str) -> Figure | None:
-    """With the metric on the y axis, whole numbers on the x axis, and the legend above; None if nothing is drawn."""
-    if not axes.has_data():
-        return None
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(METRIC_WORDS[record.metric])
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(loc="outside upper center", ncols=3)
-    return figure
-
-
-def _figure(height_inches: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6.4, height_inches), layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 20 else name[:19] + "…"
-
-
-FIGURES: dict[str, Callable[[Record], Figure | None]] = {
-    "history.png": _history,
-    "learning-curves.png": _curves,
-    "importances.png": _importances,
-    "confusion.png": _confusion,
-}
+            axes.text(column, row, f"{matrix.counts[row][column]}", ha="center", va="center", color=COLOURS["ink"][0])
+    axes.set_xlabel(matrix.x_title)
+    axes.set_ylabel(matrix.y_title)
+    beside = axes.inset_axes((1.03, 0, 0.04, 1))  # as high as the matrix
+    axes.figure.colorbar(image, cax=beside, label=matrix.scale_title)

@@ -6,21 +6,34 @@ Writes report.html (one file that needs no other), report.md and figures/*.png.
 """
 
 import base64
+import hashlib
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from analysis import contents
-from analysis.figures import draw
+from analysis import contents, markdown, repeated
+from analysis.charts import COLOURS, Figure
+from analysis.choice import choose, metric_text
+from analysis.contents import difference_shown, duration, plain, value_shown
+from analysis.figures import draw, draw_pictures
+from analysis.interactive import embedded, library, source
 from analysis.record import Record, SweepError
+from analysis.sections import classes, cost, history
+from analysis.sections.advice import next_steps
+from analysis.sections.importance import importances, importances_figure
+from analysis.sections.leaders import leaders
+from analysis.sections.pictures import confident_mistakes, doubts, doubts_sentence
+from analysis.sections.ranges import ranges, ranges_figure, ranges_sentence
+from analysis.sections.slices import slices
 from trainable.files import DamagedError, make_folder, written_whole
 
+TEMPLATES = Path(__file__).parent / "templates"
 MOST_FAILURES = 10  # shown of one reason
-MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~$])")
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
@@ -37,64 +50,156 @@ def main(sweep: Path) -> None:
 
 
 def write_report(record: Record) -> Path:
-    """Writes the figures and the report; returns the path of `report.html`."""
-    figures = draw(record)
+    """Writes the figures and the report; returns the path of `report.html`.
+
+    What is damaged of single trials is left out, and said.
+
+    Raises:
+      SweepError, DamagedError: settings, ledger or the validation labels cannot be read.
+    """
+    trials, figures_of_trials = _trials(record)
+    best, figures_of_best = _best_trial(record)
+    figures = {figure.name: figure for figure in (*figures_of_trials, *figures_of_best)}
+    said = _answer(record) | trials | best | {"figures": figures}
     folder = record.folder / "figures"
     make_folder(folder)
-    for name, png in figures.items():
-        with written_whole(folder / name) as partial:
+    pngs = {figure.name: draw(figure) for figure in figures.values()}
+    pictures = {"mistakes": said["mistakes"], "doubts": said["doubts"].pictures if said["doubts"] else ()}
+    pngs |= {name: draw_pictures(shown) for name, shown in pictures.items() if shown and shown[0].pixels is not None}
+    for name, png in pngs.items():
+        with written_whole(folder / f"{name}.png") as partial:
             partial.write_bytes(png)
-    said = _said(record)
-    inline = {name: f"data:image/png;base64,{base64.b64encode(png).decode()}" for name, png in figures.items()}
-    beside = {name: f"figures/{name}" for name in figures}
-    for template, sources in (("report.md", beside), ("report.html", inline)):
-        text = _environment(template).get_template(template).render(said, figures=sources)
-        with written_whole(record.folder / template) as partial:
+    scripts = {"plotly": library(), "own": (TEMPLATES / "report.js").read_text()}
+    page = said | {"scripts": scripts, "hashes": [_hash(script) for script in scripts.values()]}
+    for name, environment, content in (
+        ("report.md", markdown.environment(), said | {"pngs": pngs}),
+        ("report.html", _environment(), page | {"colours": COLOURS, "embedded": embedded, "source": source}),
+    ):
+        environment.filters |= _filters(record)
+        text = environment.get_template(name).render(content)
+        with written_whole(record.folder / name) as partial:
             partial.write_text(text, encoding="utf-8")
     return record.folder / "report.html"
 
 
-def _said(record: Record) -> dict[str, Any]:
-    """Everything that the templates name."""
-    best, ranked = record.best, record.ranked
-    matrix = contents.confusion(record, best) if best else None
+def _answer(record: Record) -> dict[str, Any]:
+    best, rows = record.best, ranges(record)
+    asked = doubts(record) if best else None
+    found, repeated_damaged = _repeated(record)
     return {
-        "name": record.folder.resolve().name,
+        "name": plain(record.folder.resolve().name),
+        "folder": str(record.folder),
         "settings": record.settings,
         "metric": contents.METRIC_WORDS[record.metric],
+        "short_metric": contents.SHORT_WORDS[record.metric],
         "progress": contents.progress(record),
         "counts": contents.count_states(record),
+        "damaged": record.damaged,
+        "damage": contents.damage(record),
         "best": best,
+        "choice": choose(record) if best else None,
         "caution": contents.caution(record, best) if best else "",
+        "config": contents.config_fields(best.config, best.config) if best else [],
         "baselines": contents.baselines(record),
-        "leaders": ranked[: contents.LEADERS],
-        "fields": lambda trial: contents.config_fields(trial.config, ranked[0].config),
-        "config_text": contents.config_text,
-        "micro_batches": contents.micro_batches(record),
-        "plain": contents.plain,
-        "why_no_importances": contents.importances(record)[1],
-        "classes": contents.class_rows(record.classes, matrix) if matrix is not None else [],
-        "failures": contents.failures(record),
-        "most_failures": MOST_FAILURES,
+        "repeated": found,
+        "repeated_damaged": repeated_damaged,
+        "ranges": rows,
+        "ranges_sentence": ranges_sentence(rows) if best else "",
+        "doubts": asked,
+        "doubts_sentence": doubts_sentence(asked) if asked else "",
+        "steps": next_steps(record, rows, asked, found),
     }
 
 
-def _environment(template: str) -> Environment:
-    """Escapes every expression of a template: for HTML, and for Markdown, which may hold HTML, its own marks too."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+def _repeated(record: Record) -> tuple[repeated.Repeated | None, str]:
+    """What other seeds say of the best configs, or why that cannot be read; of a sweep whose own files are whole."""
+    try:
+        return repeated.read(record), ""
+    except DamagedError as error:
+        return None, str(error)
+
+
+def _trials(record: Record) -> tuple[dict[str, Any], list[Figure]]:
+    """What the trials say together, and the figures of it."""
+    found, why_none = importances(record)
+    states = cost.by_state(record)
+    figures = [
+        history.over_trials(record),
+        history.over_time(record),
+        importances_figure(record),
+        slices(record),
+        ranges_figure(ranges(record)),
+        history.learning_curves(record),
+        cost.states_figure(states),
+        cost.pareto_figure(record),
+    ]
+    said = {
+        "leaders": leaders(record),
+        "micro_batches": contents.micro_batches(record),
+        "importances": found,
+        "why_no_importances": why_none,
+        "failures": contents.failures(record),
+        "most_failures": MOST_FAILURES,
+        "config_text": contents.config_text,
+        "states": states,
+        "saving": cost.saving_sentence(cost.saving(record)),
+        "slowest": cost.slowest(record),
+        "pareto": cost.pareto(record),
+        "seconds": lambda trial: contents.seconds(record, trial),
+    }
+    return said, [figure for figure in figures if figure]
+
+
+def _best_trial(record: Record) -> tuple[dict[str, Any], list[Figure]]:
+    """What is known of the best trial image by image, and the figures of it."""
+    best = record.best
+    matrix = classes.confusion(record, best) if best else None
+    logits = best.valid_logits if best and matrix is not None else None
+    said: dict[str, Any] = {"classes": [], "mistakes": [], "calibration": "", "has_images": False}
+    figures = []
+    if matrix is not None:
+        rows = classes.class_rows(record.classes, matrix)
+        said |= {"classes": rows}
+        figures += [classes.confusion_figure(record.classes, matrix), classes.accuracies_figure(rows)]
+    if best and logits is not None:
+        bins, error = classes.calibration(classes.probabilities(logits), record.valid_labels)
+        said |= {"calibration": classes.calibration_sentence(bins, error), "mistakes": confident_mistakes(record, best)}
+        said |= {"has_images": record.valid_images is not None}
+        figures.append(classes.calibration_figure(bins))
+    return said, figures
+
+
+def _environment() -> Environment:
+    """Escapes every expression but the scripts."""
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
-        finalize=_markdown if template.endswith(".md") else None,
+        finalize=_on_one_line,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = lambda value: "-" if value is None else f"{value:.4f}"
-    return environment
 
 
-def _markdown(value: Any) -> str:
-    return MARKDOWN.sub(r"\\\1", " ".join(str(value).splitlines()))
+def _on_one_line(value: Any) -> Any:
+    """A number and its percent sign are not parted."""
+    return re.sub(r"(?<=\d) %", "\u00a0%", value) if type(value) is str else value
+
+
+def _filters(record: Record) -> dict[str, Callable[..., str]]:
+    return {
+        "value": lambda value: value_shown(record.metric, value),
+        "rounded": lambda value: metric_text(record, value),
+        "difference": lambda value: difference_shown(record.metric, value),
+        "gain": lambda gain: f"{gain:+.4f}" if record.metric == "loss" else f"{100 * gain:+.1f} points",
+        "percent": lambda share: f"{100 * share:.1f} %",
+        "duration": duration,
+        "plain": plain,
+    }
+
+
+def _hash(script: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 if __name__ == "__main__":
