@@ -41,7 +41,7 @@ class Plan:
 
     Attributes:
       trials: of the sweep in total.
-      queue: `{"params", "baseline"}` by trial number: the published runs and the user's own configs.
+      queue: `search.queue.Queue`: the published runs and the user's own configs, or every config there is to be.
       attempts: a trial lost so often with its worker is a FAIL.
       max_failures: so many FAILs in a row stop the sweep.
       deadline: on `time.monotonic()`; None for no limit.
@@ -66,6 +66,7 @@ class Bridge:
     of an attempt that is not the trial's newest is ignored.
 
     Attributes:
+      space: what the sampler draws from; None where the queue holds every config whole.
       running: the attempt that runs, by trial number.
       concurrency: trials that run beside each other; 0 lets each report as often as it can.
       stopping: why nothing new is ordered and running trials stop at their next report; empty while all is well.
@@ -73,7 +74,7 @@ class Bridge:
 
     folder: Path
     ledger: Ledger
-    space: Space
+    space: Space | None
     plan: Plan
     watcher: Watcher
     running: dict[int, int] = field(default_factory=dict)
@@ -222,8 +223,12 @@ class Bridge:
         number = len(self.ledger.trials)
         queued = self.plan.queue.get(number, {})
         sampler = new_sampler(self.plan.sampler, self.plan.seed, number)
-        config = self.ledger.draw(sampler, self.space.config, queued.get("params", {}))
-        config = with_seed(config, trial_seed(self.plan.seed, number))
+        if "config" in queued:
+            config = self.ledger.draw(sampler, lambda _: TrialConfig.from_dict(queued["config"]), {})
+        else:
+            assert self.space is not None
+            config = self.ledger.draw(sampler, self.space.config, queued.get("params", {}))
+            config = with_seed(config, trial_seed(self.plan.seed, number))
         self._tell_of_slow_transforms(number, config)  # before it is written: the pipeline may not be readable
         attributes: dict[str, Any] = {"config": config.to_dict(), "attempt": 1}
         if queued.get("baseline"):
@@ -330,7 +335,7 @@ class Bridge:
 
 
 def trial_seed(sweep_seed: int, number: int) -> int:
-    """Of a trial's weights, order and augmentation."""
+    """Of a trial's weights, order and augmentation, where the queue does not hold its config whole."""
     return int(np.random.SeedSequence([sweep_seed, number]).generate_state(1)[0] >> 1)
 
 

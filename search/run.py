@@ -9,8 +9,6 @@
 
 import json
 import os
-import shlex
-import signal
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
@@ -20,41 +18,19 @@ from urllib.parse import unquote, urlsplit
 import click
 from click.core import ParameterSource
 
-from search.lock import HeldError, driver_lock
-from search.process import Interrupted, interruptible
+from search.command import CONTEXT, YOURS_TO_MEND, drive, runs_trials
 from trainable.config import ConfigError
 
 # Everything else is imported under the lock, so that a second driver is refused at once.
 if TYPE_CHECKING:
     from search.settings import Settings
 
-YOURS_TO_MEND = 2
-CANNOT_WRITE = 4
-HELD = 75
 
-
-class Duration(click.ParamType):
-    """`90s`, `30m`, `2h`, in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        units = {"s": 1, "m": 60, "h": 3600}
-        try:
-            seconds = float(value[:-1]) * units[value[-1:]]
-        except (ValueError, KeyError):
-            self.fail(f"must be a number with s, m or h (30m), got {value!r}", param, ctx)
-        if not seconds > 0:
-            self.fail(f"must be above zero, got {value!r}", param, ctx)
-        return seconds
-
-
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.command(context_settings=CONTEXT)
 @click.option("--data", type=str, default=None, help="Folder or .zip; default data/, else generated demo images.")
 @click.option("--sweep", type=click.Path(path_type=Path), default=None, help="Its folder; default sweeps/default.")
 @click.option("--trials", type=click.IntRange(min=1), default=50, show_default=True, help="Of the sweep in total.")
 @click.option("--max-epochs", type=click.IntRange(min=1), default=30, show_default=True, help="Of any trial.")
-@click.option("--time-budget", "budget_seconds", type=Duration(), default=None, help="Of this start: 90s, 30m, 2h.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--resume", "must_exist", is_flag=True, help="The sweep must exist already.")
 @click.option("--image-size", type=click.IntRange(min=1), default=None, help="Side in px that images are resized to.")
@@ -71,18 +47,8 @@ class Duration(click.ParamType):
 @click.option("--no-baselines", "baselines", flag_value=False, default=True, help="Leaves the published runs out.")
 @click.option("--sampler", type=click.Choice(["tpe", "gp", "random"]), default="tpe")
 @click.option("--pruner", type=click.Choice(["halving", "median", "none"]), default="halving")
-@click.option("--address", type=str, default=None, help="Of a running Ray cluster: auto or HOST:PORT.")
-@click.option(
-    "--concurrency", type=click.IntRange(min=1), default=None, help="Trials at a time; default: as many as fit."
-)
-@click.option("--cpus-per-trial", type=click.FloatRange(min=0, min_open=True), default=None)
-@click.option("--gpus-per-trial", type=click.FloatRange(min=0), default=None)
-@click.option("--memory-per-trial", type=click.IntRange(min=1), default=None, help="In bytes.")
 @click.option("--ledger", type=str, default="", metavar="URL", help="postgresql://[USER@]HOST[:PORT]/DATABASE.")
-@click.option(
-    "--attempts", type=click.IntRange(min=1), default=3, show_default=True, help="Per trial, for lost workers."
-)
-@click.option("--max-failures", type=click.IntRange(min=1), default=10, show_default=True, help="In a row: stops.")
+@runs_trials
 @click.pass_context
 def main(context: click.Context, **flags: Any) -> None:
     """Search hyperparameters for an image classifier; the same command goes on after any interruption."""
@@ -101,25 +67,7 @@ def _main(context: click.Context, flags: dict[str, Any]) -> int:
     if flags["must_exist"] and not (folder / "sweep.json").exists():
         print(f"--resume: {folder} holds no sweep", file=sys.stderr)
         return YOURS_TO_MEND
-    try:
-        with interruptible(), driver_lock(folder):
-            return _start(folder, flags, given, is_demo)
-    except HeldError as error:
-        print(error, file=sys.stderr)
-        return HELD
-    except BrokenPipeError:  # whoever read the screen is gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 128 + signal.SIGPIPE
-    except OSError as error:
-        print(
-            f"the storage failed: {error}; nothing that was recorded is lost: mend it, then run the same command again",
-            file=sys.stderr,
-        )
-        return CANNOT_WRITE
-    except Interrupted as stop:
-        name = signal.Signals(stop.number).name
-        print(f"Stopped by {name}; nothing that was recorded is lost: run the same command again to go on.")
-        return 128 + stop.number
+    return drive(folder, lambda: _start(folder, flags, given, is_demo))
 
 
 def _without_password(url: str) -> str:
@@ -153,29 +101,19 @@ def _without_password(url: str) -> str:
 
 
 def _start(folder: Path, flags: dict[str, Any], given: set[str], is_demo: bool) -> int:
-    from analysis.journal import ForeignWriterError
-    from analysis.record import SweepError
-    from datasets.manifest import DataError
+    from search.data import DEMO
+    from search.kinds import Search
     from search.settings import Settings
     from search.space import read_fixed
-    from search.sweep import DEMO, Start, begin, resume
-    from trainable.files import DamagedError
+    from search.sweep import Start, run
 
-    try:
-        flags["command"] = shlex.join(["python", "-m", "search.run", *sys.argv[1:]])
-        flags["data"] = DEMO if is_demo else os.path.realpath(flags["data"] or "data")
-        flags["fixed"] = read_fixed(flags["fixed"])
-        settings = Settings(**{field.name: flags[field.name] for field in fields(Settings)})
-        start = Start(**{field.name: flags[field.name] for field in fields(Start)})
-        enqueued = _read_enqueued(flags["enqueue"])
-        if (folder / "sweep.json").exists():
-            return resume(folder, _with_stored(settings, given, folder), enqueued, start)
-        return begin(folder, settings, enqueued, start)
-    except ForeignWriterError as error:
-        raise HeldError(str(error)) from error
-    except (ConfigError, DataError, SweepError, DamagedError) as error:
-        print(error, file=sys.stderr)
-        return YOURS_TO_MEND
+    flags["data"] = DEMO if is_demo else os.path.realpath(flags["data"] or "data")
+    flags["fixed"] = read_fixed(flags["fixed"])
+    settings = Settings(**{field.name: flags[field.name] for field in fields(Settings)})
+    enqueued = _read_enqueued(flags["enqueue"])
+    if (folder / "sweep.json").exists():
+        settings = _with_stored(settings, given, folder)
+    return run(Search(folder, settings, enqueued), Start.of("search.run", flags))
 
 
 def _with_stored(settings: "Settings", given: set[str], folder: Path) -> "Settings":

@@ -32,7 +32,7 @@ FIXED = (
 
 @dataclass
 class Settings:
-    """What the user asked for; the flags of `search.run` in their order."""
+    """What the user asked for; the flags of `search.run` in their order. Of a repeat or a refit those of its search."""
 
     data: str
     trials: int
@@ -55,10 +55,12 @@ class SweepFile:
     """The content of `sweep.json`.
 
     Attributes:
-      table: of the space, `search.space.Space.table`.
+      table: of the space, `search.space.Space.table`; empty where no config is drawn.
       queue: configs that are run before the sampler is asked, by trial number.
       starts: `{"time", "command", "stopped", "versions", "commit"}` of each driver; `stopped` says how it ended.
       results_of: the number of ended trials that report, best model and predictions are made of.
+      kind: `search`, or `repeat` or `refit` of one, in a folder within its own.
+      parent: of these two the id of the search as `sweep`; of a refit the number of its trial as `best trial`.
     """
 
     settings: Settings
@@ -73,6 +75,8 @@ class SweepFile:
     commit: str = field(default_factory=lambda: code_commit())
     starts: list[dict[str, Any]] = field(default_factory=list)
     results_of: int = 0
+    kind: str = "search"
+    parent: dict[str, Any] = field(default_factory=dict)
 
     def started(self, command: str) -> None:
         """Notes a driver's start; versions and commit of the newest one are the sweep's."""

@@ -4,36 +4,27 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
-from search.default_space import default
+from search import data as sweep_data
+from search.command import typed
+from search.kinds import Sweep
 from search.ledger import Ledger
 from search.pruner import new_pruner
-from search.queue import extend, first_queue
-from search.settings import (
-    Settings,
-    SweepFile,
-    current_versions,
-    differences,
-    table_differences,
-    version_differences,
-)
-from search.space import Space, load_function
-from trainable.config import ConfigError
+from search.queue import shown_name
+from search.settings import SweepFile, current_versions, version_differences
+from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
     from datasets.dataset import Dataset
     from search.bridge import Bridge
     from search.screen import Screen
 
-DEMO = "demo-images"  # as the data of a sweep: images to be generated in its folder
-
-SHOWN_DIFFERENCES = 5  # of the data
 NO_TRIAL_COMPLETED = 3
 BUDGET_REACHED = 5
 
@@ -56,85 +47,86 @@ class Start:
     max_failures: int = 10
     budget_seconds: float | None = None
 
+    @staticmethod
+    def of(module: str, flags: dict[str, Any]) -> "Start":
+        """By the flags of a command, `search.command.runs_trials`."""
+        names = [field.name for field in fields(Start) if field.name != "command"]
+        return Start(typed(module), **{name: flags[name] for name in names})
 
-def begin(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], start: Start) -> int:
-    """Begins a sweep in `folder`, which must be locked; everything is checked before anything is written.
+
+def run(sweep: Sweep, start: Start) -> int:
+    """Begins the sweep in its folder, which must be locked, or goes on with it; returns the exit code.
 
     Raises:
       ConfigError, DataError: with all that the user has to mend.
     """
-    space = _space(settings)
-    table = space.table()
-    queue, notes = first_queue(space, settings.baselines, enqueued)
-    if settings.data == DEMO:
-        settings = replace(settings, data=str(_demo_images(folder)))
-        notes.insert(0, f"No data given and no folder data/ here: these are generated demo images, in {settings.data}.")
-    data = _load(settings)
+    return (_resume if (sweep.folder / "sweep.json").exists() else _begin)(sweep, start)
+
+
+def _begin(sweep: Sweep, start: Start) -> int:
+    """Everything is checked before anything is written."""
+    folder, table = sweep.folder, sweep.table
+    queue, notes = sweep.first_queue()
+    data = sweep.load()
     _check_machine()
-    _check_nets(space, data)
+    _check_nets(sweep.nets(), data)
     file = SweepFile(
-        settings=settings,
+        settings=sweep.settings,
         table=table,
         fingerprint=data.fingerprint,
         classes=list(data.classes),
         image_size=list(data.image_size),
         queue=queue,
-        notes=notes + list(data.notes),
+        notes=[*data.notes, *notes],
+        kind=sweep.kind,
+        parent=sweep.parent,
     )
-    ledger = _ledger(folder, file) if settings.ledger else None  # a database that says no must leave nothing behind
-    _save_data(folder, data)
+    ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing behind
+    sweep_data.save(folder, data)
     file.started(start.command)
     file.write(folder)
-    return _run(folder, file, ledger or _ledger(folder, file), space, data, start)
+    return _run(sweep, file, ledger or _ledger(folder, file), data, start)
 
 
-def resume(folder: Path, settings: Settings, enqueued: list[dict[str, Any]], start: Start) -> int:
-    """Goes on with the sweep in `folder`, which must be locked; a finished one is only reported.
-
-    Raises:
-      ConfigError: something differs that may not change, each difference a line.
-    """
+def _resume(sweep: Sweep, start: Start) -> int:
+    """A finished sweep is only reported."""
+    folder, settings = sweep.folder, sweep.settings
     file = SweepFile.read(folder)
     before = file.settings
-    changed = differences(file.settings, settings)
-    space = _space(settings)
-    changed = changed or table_differences(file.table, space.table())  # the settings explain the table's
-    if changed:
+    if changed := sweep.changed(file):
         raise ConfigError(
-            f"{folder}: this sweep was started with other settings, which may not change:\n  "
+            f"{folder}: this {file.kind} was started with other settings, which may not change:\n  "
             + "\n  ".join(changed)
-            + "\nStart another sweep with --sweep, or run it with the settings above."
+            + f"\n{sweep.way_out}"
         )
     file.settings = settings
     ledger = _ledger(folder, file)
-    extend(file.queue, space, enqueued, len(ledger.trials))
-    if max(file.queue, default=-1) >= settings.trials:
-        print(f"Some enqueued configs wait for their turn; --trials {max(file.queue) + 1} runs them all.")
+    for note in sweep.extend(file.queue, len(ledger.trials)):
+        print(note)
     states = [trial.state for trial in ledger.trials if trial.state.is_finished()]
     if len(states) >= max(settings.trials, len(ledger.trials)) and file.results_of == len(states):
         file.settings = replace(before, trials=settings.trials)  # nothing else was looked at
         file.write(folder)
-        print(f"All {len(states)} trials of this sweep have ended; --trials with a larger number goes on.")
-        _print_summary(folder)
+        print(f"All {len(states)} trials of this sweep have ended; {sweep.adds_trials}.")
+        print(sweep.summary())
         return 0 if TrialState.COMPLETE in states else NO_TRIAL_COMPLETED
-    data = _load(settings)
-    if data.fingerprint != file.fingerprint:
-        raise ConfigError(_other_data(folder, settings, data))
-    if not (folder / "data.csv").exists() or not (folder / "valid_labels.npy").exists():  # lost: it is the same data
-        _save_data(folder, data)
+    data = sweep.load()
+    sweep_data.check_same(folder, settings, file.fingerprint, data)
+    if not all((folder / name).exists() for name in sweep_data.KEPT):  # lost: it is the same data
+        sweep_data.save(folder, data)
     _check_machine()
     if (versions := current_versions()) != file.versions:
         print(f"Noted: other versions than before: {', '.join(version_differences(file.versions, versions))}.")
     file.started(start.command)
     file.write(folder)
-    return _run(folder, file, ledger, space, data, start)
+    return _run(sweep, file, ledger, data, start)
 
 
-def _run(folder: Path, file: SweepFile, ledger: Ledger, space: Space, data: "Dataset", start: Start) -> int:
+def _run(sweep: Sweep, file: SweepFile, ledger: Ledger, data: "Dataset", start: Start) -> int:
     from search.bridge import Bridge, Plan
     from search.screen import Screen
 
-    settings = file.settings
+    folder, settings = sweep.folder, file.settings
     for note in file.notes:
         print(note)
     if ledger.torn_bytes:
@@ -150,20 +142,20 @@ def _run(folder: Path, file: SweepFile, ledger: Ledger, space: Space, data: "Dat
         deadline=None if start.budget_seconds is None else time.monotonic() + start.budget_seconds,
     )
     ended = [trial for trial in ledger.trials if trial.state.is_finished()]
-    names = {number: entry["baseline"] for number, entry in file.queue.items()}
+    names = {number: shown_name(entry) for number, entry in file.queue.items()}
     out = os.fdopen(os.dup(1), "w")  # the screen, also while Ray's own words go elsewhere
     screen = Screen(out, settings.trials, settings.metric, ended, names)
-    bridge = Bridge(folder.resolve(), ledger, space, plan, screen)
+    bridge = Bridge(folder.resolve(), ledger, sweep.space, plan, screen)
     bridge.recover()
     if ledger.trials:
         screen.said(f"Goes on: {len(ended)} trials had ended, {len(bridge.waiting)} continue from their checkpoints.")
     signals = [] if bridge.finished else _execute(folder, bridge, screen, data, start)
     file.starts[-1]["stopped"] = signal.Signals(signals[0]).name if signals else bridge.stopping or "finished"
     file.write(folder)  # the report shows it
-    _write_results(folder, data)
+    sweep.write_results(data)
     file.results_of = sum(trial.state.is_finished() for trial in ledger.trials)
     file.write(folder)
-    _print_summary(folder)
+    print(sweep.summary())
     return _exit_code(bridge, signals, start.command)
 
 
@@ -205,31 +197,6 @@ def _exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:
     return 0 if TrialState.COMPLETE in states else NO_TRIAL_COMPLETED
 
 
-def _space(settings: Settings) -> Space:
-    function = default if settings.space is None else load_function(settings.space)
-    return Space(function, settings.fixed, settings.max_epochs)
-
-
-def _load(settings: Settings) -> "Dataset":
-    from datasets.images import load
-
-    return load(Path(settings.data), settings.image_size, settings.limit_train, settings.limit_valid, settings.seed)
-
-
-def _demo_images(folder: Path) -> Path:
-    """Generates them in the sweep's folder, whole or not at all."""
-    from datasets.demo import write_demo
-    from trainable.files import make_folder, remove
-
-    path, partial = (folder / DEMO).resolve(), (folder / f"{DEMO}.partial").resolve()
-    if not path.exists():
-        remove(partial)
-        make_folder(partial)
-        write_demo(partial)
-        partial.rename(path)
-    return path
-
-
 def _check_machine() -> None:
     """Raises:
     ConfigError: two builds of OpenCV are installed; they overwrite each other's files.
@@ -240,8 +207,8 @@ def _check_machine() -> None:
         raise ConfigError(f"there must be one build of OpenCV, got {', '.join(builds) or 'none'}; uninstall the others")
 
 
-def _check_nets(space: Space, data: "Dataset") -> None:
-    """Puts two empty images through every net at the corners of the space, on no device, so that it costs nothing.
+def _check_nets(configs: list[TrialConfig], data: "Dataset") -> None:
+    """Puts two empty images through the net of each config, on no device, so that it costs nothing.
 
     Raises:
       ConfigError: one does not fit the images, or its ImageNet weights are not on this machine.
@@ -252,7 +219,7 @@ def _check_nets(space: Space, data: "Dataset") -> None:
     from trainable.models.torchvision_net import imagenet_file
 
     height, width = data.image_size
-    for config in space.architectures():
+    for config in configs:
         with torch.device("meta"):
             net = build(config.from_scratch(), len(data.classes), (height, width)).eval()
             try:
@@ -264,44 +231,6 @@ def _check_nets(space: Space, data: "Dataset") -> None:
                 ) from error
         if config.pretrained:
             imagenet_file(config.arch)
-
-
-def _save_data(folder: Path, data: "Dataset") -> None:
-    """What the sweep is run on: a row an image, and the labels that trials are judged by."""
-    from datasets import fingerprint
-    from trainable.files import save_array, written_whole
-
-    with written_whole(folder / "data.csv") as partial:
-        partial.write_bytes(fingerprint.data_table(data))
-    assert data.valid.labels is not None
-    save_array(folder / "valid_labels.npy", data.valid.labels)
-
-
-def _other_data(folder: Path, settings: Settings, data: "Dataset") -> str:
-    from datasets.fingerprint import differences as differences_of_data
-
-    kept = folder / "data.csv"
-    found = differences_of_data(kept.read_bytes() if kept.exists() else b"", data)
-    more = [f"... and {len(found) - SHOWN_DIFFERENCES} more"] if len(found) > SHOWN_DIFFERENCES else []
-    return (
-        f"{settings.data}: not the images and labels that this sweep was started on, {len(found)} differences:\n  "
-        + "\n  ".join(found[:SHOWN_DIFFERENCES] + more)
-        + "\nRestore them, or start another sweep with --sweep."
-    )
-
-
-def _write_results(folder: Path, data: "Dataset") -> None:
-    from analysis.record import Record
-    from analysis.results import write_results
-
-    write_results(Record(folder), data)
-
-
-def _print_summary(folder: Path) -> None:
-    from analysis.record import Record
-    from analysis.summary import summary
-
-    print(summary(Record(folder)))
 
 
 def _ledger(folder: Path, file: SweepFile) -> Ledger:

@@ -97,7 +97,7 @@ def test_the_commands_in_the_readme_exist():
     text = (ROOT / "README.md").read_text()
 
     modules = set(re.findall(r"python -m ([a-z_.]+)", text))
-    targets = set(re.findall(r"make ([a-z]+)", text))
+    targets = set(re.findall(r"make ([a-z-]+)", text))
 
     assert {"search.run", "search.status", "analysis.report", "analysis.predict", "datasets.look"} <= modules
     assert {name for name in modules if not (ROOT / (name.replace(".", "/") + ".py")).exists()} == set()

@@ -279,6 +279,17 @@ def test_a_damaged_checkpoint_is_no_problem_for_the_one_before_it_is_used(interr
     assert "the newest one that is whole is used" in words
 
 
+def test_a_trial_of_which_neither_record_nor_config_is_left_keeps_its_number_as_a_fail(sweep):
+    overwritten('"op_code":4')(sweep)
+    (sweep / "trials/0000/config.json").unlink()
+
+    code, words = checked(sweep, must_repair=True)
+
+    assert code == 0, words
+    assert "trial 0: its first record is lost, and its folder has no config; it is a FAIL; lost: all of it" in words
+    assert states(sweep) == ["FAIL", "COMPLETE", "FAIL"]
+
+
 def test_what_was_left_over_is_no_problem_and_a_repair_removes_it(sweep):
     left = [sweep / "journal.log.partial", sweep / BEST / "history.json.partial", sweep / BEST / "attempt-1" / "x"]
     left[2].parent.mkdir()

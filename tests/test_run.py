@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from search.process import chatter_to
+from search.command import drive
+from search.process import Interrupted, chatter_to
 from search.run import main
 from search.settings import Settings, SweepFile, differences
 from search.sweep import _exit_code
@@ -211,6 +212,26 @@ def test_the_exit_code_says_how_a_start_ended(tmp_path, capsys, plan, train, sig
 
     said = capsys.readouterr()
     assert words in said.out + said.err
+
+
+def test_a_signal_that_python_wraps_in_an_error_of_its_own_is_still_one(tmp_path):
+    class Described:
+        def __set_name__(self, owner, name):
+            raise Interrupted(signal.SIGTERM)
+
+    def import_something():
+        type("Class", (), {"field": Described()})
+        return 0
+
+    assert drive(tmp_path / "sweep", import_something) == 143
+
+
+def test_an_error_without_a_signal_behind_it_is_none(tmp_path):
+    def fail():
+        raise RuntimeError("a bug") from ValueError("of ours")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        drive(tmp_path / "sweep", fail)
 
 
 def test_a_budget_that_runs_out_with_the_last_trial_is_no_reason_to_go_on(tmp_path):

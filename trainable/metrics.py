@@ -4,7 +4,12 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any
 
-METRICS = {"accuracy": "valid_accuracy", "balanced_accuracy": "valid_balanced_accuracy", "loss": "valid_loss"}
+METRICS = {  # the field of each; the larger the better, but for the loss
+    "accuracy": "valid_accuracy",
+    "balanced_accuracy": "valid_balanced_accuracy",
+    "loss": "valid_loss",
+    "last": "epoch",  # of trials that train on their validation images: no epoch is chosen, the last one is kept
+}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from analysis.record import AVERAGED
 from analysis.weights import check_weights
 from search import trial_files
 from search.checks.findings import Backup, Finding, move_away, of, remove_left_over, without
@@ -62,6 +63,7 @@ class TrialFolder:
             history = self._read("history.json", goes_on, self._history)
             classes = self._read("valid_classes.npy", goes_on, lambda path: self._classes(path, history))
             self._read("valid_logits.npy", state == TrialState.COMPLETE, lambda path: self._logits(path, classes))
+            self._check_averaged()
         for path in sorted(self.folder.iterdir()) if self.folder.exists() else ():
             if path.name.endswith(".partial") and path.name.removesuffix(".partial") in NAMES:
                 self._left_over(path, "a write that did not finish")
@@ -144,14 +146,29 @@ class TrialFolder:
         return classes
 
     def _logits(self, path: Path, classes: np.ndarray | None) -> None:
+        logits = self._finite(path)
+        if classes is not None and self._values:
+            differ = int((logits.argmax(axis=1) != classes[self.best_epoch - 1]).sum())
+            _hold(differ == 0, f"those of valid_classes.npy at epoch {self.best_epoch}", f"{differ} other classes")
+
+    def _check_averaged(self) -> None:
+        path = self.folder / AVERAGED
+        try:
+            self._finite(path)
+        except FileNotFoundError:
+            return  # made at a sweep's end, for some
+        except ValueError as error:
+            way_out = "moved away, and made anew with the next results"
+            self.findings.append(Finding(path, of(path, error), way_out, mend=move_away(path)))
+
+    def _finite(self, path: Path) -> np.ndarray:
+        """(N, classes) float32."""
         logits = read_array(path)
         images = logits.shape[:1] if self.labels is None else self.labels.shape
         shape = *images, len(self.file.classes)
         _hold(logits.dtype == np.float32 and logits.shape == shape, f"float32 {shape}", logits)
         _hold(bool(np.isfinite(logits).all()), "finite numbers", "others")
-        if classes is not None and self._values:
-            differ = int((logits.argmax(axis=1) != classes[self.best_epoch - 1]).sum())
-            _hold(differ == 0, f"those of valid_classes.npy at epoch {self.best_epoch}", f"{differ} other classes")
+        return logits
 
     def _check_attempt(self, path: Path) -> None:
         if self.trial.state.is_finished():

@@ -6,14 +6,15 @@ import shutil
 import stat
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from optuna.trial import TrialState
 
 from analysis.journal import repair_tail
 from analysis.record import Record, SweepError, trial_folder
-from search.bridge import trial_seed
 from search.checks.findings import Backup, Finding, Mend, known_losses, move_away, of, remove_left_over, without
+from search.checks.identity import is_of
 from search.checks.kept import TrialFolder
 from search.checks.mending import Kept
 from search.checks.outputs import Outputs
@@ -25,7 +26,8 @@ from trainable.config import ConfigError
 from trainable.files import DamagedError, check_regular, make_folder, written_whole
 
 NAMES = {  # of a sweep's files in its folder and those below it; the folders of trials look after their own
-    ".": r"sweep\.json|journal\.log|lock|log\.txt|data\.csv|valid_labels\.npy|trials|best|figures|demo-images|"
+    ".": r"sweep\.json|journal\.log|lock|log\.txt|data\.csv|valid_(labels|images)\.npy|trials|best|figures|demo-images|"
+    r"repeat|refit|tensorboard(-.*)?|[^/]*\.onnx|[^/]*-card\.md|"
     r"backup-\d+|trials\.csv|(trials|epochs)\.parquet|report\.(html|md)|(predictions|probabilities)(-.*)?\.csv",
     "trials": r"\d{4,}",
     "best": r"model\.safetensors|config\.json",
@@ -138,11 +140,11 @@ def _read_database(found: Look, record: Record, restored: Restored) -> str | Non
 def _read_journal(found: Look, restored: Restored) -> str | None:
     """As `_read_database`."""
     file, path = restored.file, found.folder / "journal.log"
-    seed, content = file.settings.seed, b""
+    content = b""
     folders = {
         number
         for number, folder in _numbered(found.folder).items()
-        if Kept.of(folder).config(trial_seed(seed, number)) is not None
+        if Kept.of(folder).config(partial(is_of, file, number)) is not None
     }
     try:
         check_regular(path)
@@ -156,7 +158,7 @@ def _read_journal(found: Look, restored: Restored) -> str | None:
             restored.say(Finding(path, "missing, and there are trials", "written anew from what their folders know"))
     except DamagedError as error:
         restored.say(Finding(path, of(path, error), "moved away, and written anew from what the trials' folders know"))
-    said = replay(path, content, file.id, direction(file.settings.metric), seed, folders)
+    said = replay(path, content, file, direction(file.settings.metric), folders)
     if not said.is_ours:
         found.say(
             path, "has another sweep's id, metric or seeds than sweep.json", "restore the one that is not this sweep's"

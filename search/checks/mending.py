@@ -2,10 +2,11 @@
 
 import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.bridge import NOT_AMONG_THE_BEST, trial_seed
 from search.checks.findings import Finding
+from search.checks.identity import is_of, queued_config
 from search.settings import SweepFile
 from trainable.config import ConfigError, TrialConfig, rungs
 from trainable.files import DamagedError, read_json
@@ -51,14 +53,14 @@ class Kept:
         has_ended = (folder / "history.json").exists() and not attempts
         return Kept(folder, history, max(map(attempt_number, attempts), default=0), has_ended)
 
-    def config(self, seed: int) -> TrialConfig | None:
-        """The config, if the folder has one with this seed; of a checkpoint where its own file is damaged."""
+    def config(self, is_its: Callable[[TrialConfig], bool]) -> TrialConfig | None:
+        """The config, if the folder has one that is its trial's; of a checkpoint where its own file is damaged."""
         for values in self._configs():
             try:
                 config = TrialConfig.from_dict(values)
             except (ConfigError, AttributeError, TypeError):
                 continue
-            if config.seed == seed:
+            if is_its(config):
                 return config
         return None
 
@@ -92,26 +94,27 @@ class Mending:
         self.is_again = self.is_begun_again = False
 
     def begin_again(self) -> None:
-        """Its first record is lost: its number must stay taken, with the config that its folder has."""
+        """Its first record is lost: its number must stay taken, with the config that the queue or its folder has."""
         self.is_begun_again = True
-        seed = trial_seed(self.file.settings.seed, self.number)
-        config = self.kept.config(seed)
+        queued = queued_config(self.file, self.number)
+        config = self.kept.config(partial(is_of, self.file, self.number))
         attributes = self.trial.user_attrs
-        attributes["config"] = (config or TrialConfig(seed=seed)).to_dict()
+        default = TrialConfig(arch="mlp", width=1.0, seed=trial_seed(self.file.settings.seed, self.number))
+        attributes["config"] = queued or (config or default).to_dict()
         attributes.setdefault("attempt", max(1, self.kept.attempts))
         if baseline := self.file.queue.get(self.number, {}).get("baseline"):
             attributes["baseline"] = baseline
         self.trial.datetime_start = self.trial.datetime_start or datetime.now()
-        if config is not None:
+        if queued is not None:
+            self._say("its first record is lost", "begun again with the config in sweep.json")
+        elif config is not None:
             loss = "its parameters, so the sampler learns nothing from it any more"
             if self.file.settings.sampler == "gp":  # it uses the parameters that every COMPLETE trial has
                 loss += ", and once it is COMPLETE draws at random"
             self._say("its first record is lost", "begun again with the config in its folder", loss)
         else:
             self._say("its first record is lost, and its folder has no config", "it is a FAIL", "all of it")
-            attributes["message"] = (
-                "neither its record nor its config.json was left; the config shown is the default one"
-            )
+            attributes["message"] = "neither its record nor its config.json was left; the config shown is not its own"
             self.trial.values = None
             self._end(TrialState.FAIL, RECORD_LOST, {})
 
@@ -137,13 +140,13 @@ class Mending:
     def _has_a_config(self) -> bool:
         config = self.trial.user_attrs.get("config")
         try:
-            seed = TrialConfig.from_dict(config).seed  # type: ignore[arg-type]
+            is_its = is_of(self.file, self.number, TrialConfig.from_dict(config))  # type: ignore[arg-type]
         except (ConfigError, AttributeError, TypeError) as error:
             way_out = f"go on with the version that wrote it, commit {self.file.commit or 'unknown'}"
             self._say_only(f"its config is none of this version: {error}", way_out)
             return False
-        if seed != trial_seed(self.file.settings.seed, self.number):
-            self._say_only(f"its config has the seed {seed}, which is another trial's or sweep's", "restore the ledger")
+        if not is_its:
+            self._say_only("its config, by its seed, is another trial's or sweep's", "restore the ledger")
             return False
         return True
 

@@ -96,7 +96,12 @@ class Outputs:
         save_array(path, self.labels)
 
     def check_results(self, record: Record) -> None:
-        """Tables, report, `best/` and predictions, which must be of the trials that the ledger has."""
+        """Tables, report, `best/` and predictions, which must be of the trials that the ledger has.
+
+        A repeat has the tables alone, a refit nothing.
+        """
+        if self.file.kind == "refit":
+            return
         trials, epochs = record.trials_table(), record.epochs_table()
         ended = set(trials["number"][trials["state"] != "RUNNING"])
         of_trials = _rows(trials, OF_TRIALS, ended)
@@ -120,11 +125,11 @@ class Outputs:
             "trials.csv": csv_table,
             "trials.parquet": parquet_table,
             "epochs.parquet": epochs_table,
-            "report.html": check_regular,
-            "report.md": check_regular,
         }
-        if best is not None and self.test_ids is not None:
-            checks["predictions.csv"] = predictions
+        if self.file.kind == "search":
+            checks |= {"report.html": check_regular, "report.md": check_regular}
+            if best is not None and self.test_ids is not None:
+                checks["predictions.csv"] = predictions
         for name, check in checks.items():
             path = self.folder / name
             try:
@@ -136,7 +141,7 @@ class Outputs:
                 raise
             except Exception as error:  # parsers have more ways than can be listed to say that a file is none of theirs
                 self._say_result(path, of(path, error))
-        if best is not None:
+        if self.file.kind == "search" and best is not None:
             self._check_best(best)
 
     def _check_best(self, trial: TrialRecord) -> None:

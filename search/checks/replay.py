@@ -13,8 +13,9 @@ from optuna.trial import FrozenTrial
 
 from analysis.contents import plain
 from analysis.journal import parse
-from search.bridge import trial_seed
 from search.checks.findings import Finding
+from search.checks.identity import numbers
+from search.settings import SweepFile
 
 SHOWN_CHARACTERS = 80  # of a damaged record
 MOST_BYTES_TO_TURN = 8192  # of a damaged stretch in which each bit is tried, in a second
@@ -51,11 +52,11 @@ class Said:
     findings: list[Finding] = field(default_factory=list)
 
 
-def replay(path: Path, content: bytes, sweep_id: str, direction: StudyDirection, seed: int, folders: set[int]) -> Said:
+def replay(path: Path, content: bytes, file: SweepFile, direction: StudyDirection, folders: set[int]) -> Said:
     """Replays each record that can be, whatever stands around it.
 
-    A record that begins a trial says which by the seed of its config, and every other one
-    by its `trial_id`: so it matters little what is lost before it.
+    A record that begins a trial says which by its config, and every other one by its
+    `trial_id`: so it matters little what is lost before it.
 
     Args:
       path: of the journal, whose `content` this is.
@@ -64,10 +65,10 @@ def replay(path: Path, content: bytes, sweep_id: str, direction: StudyDirection,
     said = Said()
     records, damaged_bytes = _records(path, content, said)
     said.records = len(records)
-    study = {"op_code": JournalOperation.CREATE_STUDY, "study_name": sweep_id, "directions": [direction]}
+    study = {"op_code": JournalOperation.CREATE_STUDY, "study_name": file.id, "directions": [direction]}
     beginnings = sum(record.get("op_code") == JournalOperation.CREATE_TRIAL for _, record in records)
     limit = beginnings + damaged_bytes // SMALLEST_TRIAL + len(folders) + SPARE_NUMBERS
-    numbers = {trial_seed(seed, number): number for number in range(limit)}
+    number_of = numbers(file, limit)
     begun: dict[int, Line] = {}
     later: list[Line] = []
     for line, record in records:
@@ -75,9 +76,9 @@ def replay(path: Path, content: bytes, sweep_id: str, direction: StudyDirection,
         if operation == JournalOperation.CREATE_STUDY:
             said.is_ours &= study.items() <= record.items()
         elif operation == JournalOperation.CREATE_TRIAL:
-            number = numbers.get(_seed(record))
+            number = number_of(_config(record))
             if number is None:
-                said.findings.append(_left_out(path, line, "begins a trial with a seed that is none of this sweep's"))
+                said.findings.append(_left_out(path, line, "begins a trial whose config is none of this sweep's"))
             elif number in begun:
                 said.findings.append(_left_out(path, line, f"begins trial {number} for the second time"))
             else:
@@ -205,10 +206,9 @@ def _left_out(path: Path, line: int, what: str) -> Finding:
     return Finding(f"{path}:{line}", f"the record {what}: it is not the driver's", "left out")
 
 
-def _seed(record: dict[str, Any]) -> int:
-    """Of the trial that a record begins; -1 where it has none."""
+def _config(record: dict[str, Any]) -> Any:
+    """Of the trial that a record begins; None where it has none."""
     try:
-        seed = record["user_attrs"]["config"]["seed"]
+        return record["user_attrs"]["config"]
     except (KeyError, TypeError):
-        return -1
-    return seed if isinstance(seed, int) else -1
+        return None

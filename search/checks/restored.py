@@ -11,14 +11,20 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from analysis.journal import line_of
-from analysis.record import trial_folder
+from analysis.record import AVERAGED, trial_folder
 from search.checks.findings import Backup, Finding
 from search.checks.mending import Kept, Mending
 from search.settings import SweepFile
 from trainable.files import DamagedError, written_whole
 
 RESTORE_DATABASE = "restore the database from the server's backup: `--repair` changes nothing in it"
-KEPT_FILES = ("history.json", "valid_classes.npy", "valid_logits.npy", "best.safetensors")  # of an ended trial
+KEPT_FILES = (
+    "history.json",
+    "valid_classes.npy",
+    "valid_logits.npy",
+    AVERAGED,
+    "best.safetensors",
+)  # of an ended trial
 
 
 @dataclass

@@ -1,0 +1,123 @@
+"""What the commands that run trials share: options, the driver's lock, and the exit code of each end.
+
+Imports nothing heavy, so that a second driver is refused at once; the rest is imported under the lock.
+"""
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from search.lock import HeldError, driver_lock
+from search.process import Interrupted, interruptible
+from trainable.config import ConfigError
+
+YOURS_TO_MEND = 2
+CANNOT_WRITE = 4
+HELD = 75
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class Duration(click.ParamType):
+    """`90s`, `30m`, `2h`, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        units = {"s": 1, "m": 60, "h": 3600}
+        try:
+            seconds = float(value[:-1]) * units[value[-1:]]
+        except (ValueError, KeyError):
+            self.fail(f"must be a number with s, m or h (30m), got {value!r}", param, ctx)
+        if not seconds > 0:
+            self.fail(f"must be above zero, got {value!r}", param, ctx)
+        return seconds
+
+
+OF_A_START = (
+    click.option("--time-budget", "budget_seconds", type=Duration(), default=None, help="Of this start: 90s, 30m, 2h."),
+    click.option("--address", type=str, default=None, help="Of a running Ray cluster: auto or HOST:PORT."),
+    click.option(
+        "--concurrency", type=click.IntRange(min=1), default=None, help="Trials at a time; default: as many as fit."
+    ),
+    click.option("--cpus-per-trial", type=click.FloatRange(min=0, min_open=True), default=None),
+    click.option("--gpus-per-trial", type=click.FloatRange(min=0), default=None),
+    click.option("--memory-per-trial", type=click.IntRange(min=1), default=None, help="In bytes."),
+    click.option(
+        "--attempts", type=click.IntRange(min=1), default=3, show_default=True, help="Per trial, for lost workers."
+    ),
+    click.option("--max-failures", type=click.IntRange(min=1), default=10, show_default=True, help="In a row: stops."),
+)
+
+
+def runs_trials(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options of `search.sweep.Start`: how trials run, which any start may choose anew."""
+    for option in reversed(OF_A_START):
+        command = option(command)
+    return command
+
+
+def typed(module: str) -> str:
+    """The command as the user typed it."""
+    return shlex.join(["python", "-m", module, *sys.argv[1:]])
+
+
+def drive_below(search: Path, name: str, start: Callable[[], int]) -> int:
+    """`drive` for the folder `name` in that of a search, which must be there."""
+    if not (search / "sweep.json").exists():
+        print(f"{search}: holds no sweep; `python -m search.run --sweep {search}` starts one", file=sys.stderr)
+        return YOURS_TO_MEND
+    return drive(search / name, start)
+
+
+def drive(folder: Path, start: Callable[[], int]) -> int:
+    """Calls `start` as the driver of the sweep in `folder`; returns its exit code, or that of what kept it from one."""
+    try:
+        with interruptible(), driver_lock(folder):
+            return _started(start)
+    except HeldError as error:
+        print(error, file=sys.stderr)
+        return HELD
+    except BrokenPipeError:  # whoever read the screen is gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        print(
+            f"the storage failed: {error}; nothing that was recorded is lost: mend it, then run the same command again",
+            file=sys.stderr,
+        )
+        return CANNOT_WRITE
+    except BaseException as error:
+        if (stop := _signal_behind(error)) is None:
+            raise
+        name = signal.Signals(stop.number).name
+        print(f"Stopped by {name}; nothing that was recorded is lost: run the same command again to go on.")
+        return 128 + stop.number
+
+
+def _signal_behind(error: BaseException | None) -> Interrupted | None:
+    """Python up to 3.11 makes a RuntimeError of whatever comes while a class is being made, in an import say."""
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__cause__
+    return error
+
+
+def _started(start: Callable[[], int]) -> int:
+    from analysis.journal import ForeignWriterError
+    from analysis.record import SweepError
+    from datasets.manifest import DataError
+    from trainable.files import DamagedError
+
+    try:
+        return start()
+    except ForeignWriterError as error:
+        raise HeldError(str(error)) from error
+    except (ConfigError, DataError, SweepError, DamagedError) as error:
+        print(error, file=sys.stderr)
+        return YOURS_TO_MEND

@@ -1,0 +1,73 @@
+"""The images and labels that a sweep is run on, and what its folder keeps to know them by."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search.settings import Settings
+from trainable.config import ConfigError
+
+if TYPE_CHECKING:
+    from datasets.dataset import Dataset
+
+DEMO = "demo-images"  # as the data of a sweep: images to be generated in its folder
+KEPT = ("data.csv", "valid_labels.npy", "valid_images.npy")
+
+SHOWN_DIFFERENCES = 5
+
+
+def load(settings: Settings) -> "Dataset":
+    """Raises:
+    DataError: with all problems found.
+    """
+    from datasets import images
+
+    options = settings.image_size, settings.limit_train, settings.limit_valid, settings.seed
+    return images.load(Path(settings.data), *options)
+
+
+def demo_images(folder: Path) -> Path:
+    """Generates them in the sweep's folder, whole or not at all."""
+    from datasets.demo import write_demo
+    from trainable.files import make_folder, remove
+
+    path, partial = (folder / DEMO).resolve(), (folder / f"{DEMO}.partial").resolve()
+    if not path.exists():
+        remove(partial)
+        make_folder(partial)
+        write_demo(partial)
+        partial.rename(path)
+    return path
+
+
+def save(folder: Path, data: "Dataset") -> None:
+    """What the sweep is run on: a row an image, the labels that trials are judged by, and their images made small."""
+    from datasets import fingerprint
+    from datasets.thumbnails import thumbnails
+    from trainable.files import save_array, written_whole
+
+    with written_whole(folder / "data.csv") as partial:
+        partial.write_bytes(fingerprint.data_table(data))
+    assert data.valid.labels is not None
+    save_array(folder / "valid_labels.npy", data.valid.labels)
+    save_array(folder / "valid_images.npy", thumbnails(data.valid.images))
+
+
+def check_same(folder: Path, settings: Settings, fingerprint: str, data: "Dataset") -> None:
+    """Args:
+      folder: of a sweep that was started on data with this fingerprint.
+
+    Raises:
+      ConfigError: this is other data; shows the first differences.
+    """
+    from datasets.fingerprint import differences
+
+    if data.fingerprint == fingerprint:
+        return
+    kept = folder / "data.csv"
+    found = differences(kept.read_bytes() if kept.exists() else b"", data)
+    more = [f"... and {len(found) - SHOWN_DIFFERENCES} more"] if len(found) > SHOWN_DIFFERENCES else []
+    raise ConfigError(
+        f"{settings.data}: not the images and labels that this sweep was started on, {len(found)} differences:\n  "
+        + "\n  ".join(found[:SHOWN_DIFFERENCES] + more)
+        + "\nRestore them, or start another sweep with --sweep."
+    )

@@ -1,0 +1,37 @@
+"""Train the best config of a sweep on train + validation, with several seeds, for the final prediction.
+
+    python -m search.refit sweeps/default --seeds 3     # the same command continues after a crash or Ctrl-C
+    python -m analysis.predict sweeps/default --with refit
+
+It is a sweep of its own, in the folder `refit` of the sweep's, which is only read. Nothing is left to measure it on:
+the weights after the last epoch are kept, and how well they do only other images can tell.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from search.command import CONTEXT, drive_below, runs_trials
+
+MOST_SEEDS = 10  # search.trial_files.KEPT_WEIGHTS, without its imports: as many trials keep their weights
+
+
+@click.command(context_settings=CONTEXT, help=__doc__.split("\n")[0] if __doc__ else None)
+@click.argument("sweep", type=click.Path(path_type=Path))
+@click.option("--seeds", type=click.IntRange(1, MOST_SEEDS), default=3, show_default=True, help="Runs of it.")
+@click.option("--data", type=str, default=None, help="Where the data lies now; default: where it was last.")
+@runs_trials
+def main(sweep: Path, **flags: Any) -> None:
+    def start() -> int:
+        from search.again import Refit
+        from search.sweep import Start, run
+
+        return run(Refit(sweep, flags["seeds"], flags["data"]), Start.of("search.refit", flags))
+
+    sys.exit(drive_below(sweep, "refit", start))
+
+
+if __name__ == "__main__":
+    main()

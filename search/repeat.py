@@ -1,0 +1,35 @@
+"""Train the best configs of a sweep again with other seeds: what they are worth, and whether the first is the best.
+
+    python -m search.repeat sweeps/default --top 3 --seeds 5    # the same command continues after a crash or Ctrl-C
+    python -m search.repeat sweeps/default --top 3 --seeds 8    # three seeds more
+
+It is a sweep of its own, in the folder `repeat` of the sweep's, which is only read and may still run.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from search.command import CONTEXT, drive_below, runs_trials
+
+
+@click.command(context_settings=CONTEXT, help=__doc__.split("\n")[0] if __doc__ else None)
+@click.argument("sweep", type=click.Path(path_type=Path))
+@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Configs, the best ones.")
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Runs of each.")
+@click.option("--data", type=str, default=None, help="Where the data lies now; default: where it was last.")
+@runs_trials
+def main(sweep: Path, **flags: Any) -> None:
+    def start() -> int:
+        from search.again import Repeat
+        from search.sweep import Start, run
+
+        return run(Repeat(sweep, flags["top"], flags["seeds"], flags["data"]), Start.of("search.repeat", flags))
+
+    sys.exit(drive_below(sweep, "repeat", start))
+
+
+if __name__ == "__main__":
+    main()

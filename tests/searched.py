@@ -1,0 +1,70 @@
+"""Ended searches, and repeats and refits of them through their command lines, without Ray and without training."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from datasets.dataset import Dataset
+from search import data as sweep_data
+from tests.damage import DATA, train
+from tests.trials import execute, open_bridge
+from trainable.attempt import Train
+from trainable.config import TrialConfig
+from trainable.metrics import EpochMetrics
+from trainable.state import TrainState
+
+
+class Killed(BaseException):
+    """The driver is gone: no `except Exception` sees it."""
+
+
+def search_in(folder: Path, trials: int = 6) -> Path:
+    """A search in which each trial ended, by far most of them COMPLETE."""
+    bridge, _ = open_bridge(folder, trials, pruner="none")
+    sweep_data.save(folder, DATA)
+    execute(bridge, DATA, train=train)
+    return folder
+
+
+def without_ray(patch: pytest.MonkeyPatch, train: Train = train, data: Dataset = DATA) -> None:
+    """What a command orders is trained in this process, on this data, wherever it says that the data lies."""
+
+    def here(folder: Path, bridge: Any, screen: Any, loaded: Dataset, start: Any) -> list[int]:
+        execute(bridge, loaded, train=train)
+        return []
+
+    patch.setattr("search.sweep._execute", here)
+    patch.setattr(sweep_data, "load", lambda settings: data)
+
+
+def command(main: Any, *words: object) -> Result:
+    return CliRunner().invoke(main, [*map(str, words)])
+
+
+def killed_in(trial: int, epoch: int, train: Train = train) -> Train:
+    """Training that ends its driver in the trial that is ordered as that number, after an epoch of it."""
+    seen: list[TrialConfig] = []
+
+    def train_until_then(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[EpochMetrics]:
+        if config not in seen:
+            seen.append(config)
+        for metrics in train(config, data, state):
+            if len(seen) == trial + 1 and metrics.epoch == epoch:
+                raise Killed
+            yield metrics
+
+    return train_until_then
+
+
+def counted(train: Train = train) -> tuple[Train, list[TrialConfig]]:
+    """The same training, and the configs that it is called with."""
+    configs: list[TrialConfig] = []
+
+    def noting(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[EpochMetrics]:
+        configs.append(config)
+        yield from train(config, data, state)
+
+    return noting, configs
