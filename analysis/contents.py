@@ -18,6 +18,7 @@ METRIC_WORDS = {
     "accuracy": "validation accuracy",
     "balanced_accuracy": "balanced validation accuracy",
     "loss": "validation loss",
+    "last": "last epoch",  # of a refit, which has no value of its own
 }
 SHORT_WORDS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "loss": "loss"}
 LEADERS = 10  # trials on the leaderboard

@@ -99,7 +99,7 @@ class TrialRecord:
 
     @property
     def valid_logits_tta(self) -> np.ndarray | None:
-        """(N, classes) float32: log of the probabilities at the best epoch, averaged over flips and transposes.
+        """(N, classes) float32: log of the probabilities at the best epoch, averaged as `analysis.views` does.
 
         Made at a sweep's end, for trials whose weights are kept and that trained with some.
         """

@@ -55,8 +55,13 @@ def write_report(record: Record) -> Path:
     What is damaged of single trials is left out, and said.
 
     Raises:
-      SweepError, DamagedError: settings, ledger or the validation labels cannot be read.
+      SweepError, DamagedError: settings, ledger or the validation labels cannot be read, or it is a refit, which has
+        no number to report.
     """
+    if record.metric == "last":
+        raise SweepError(
+            f"{record.folder}: is a refit, trained on its validation images too; report {record.folder.parent}"
+        )
     trials, figures_of_trials = _trials(record)
     best, figures_of_best = _best_trial(record)
     figures = {figure.name: figure for figure in (*figures_of_trials, *figures_of_best)}

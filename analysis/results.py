@@ -49,7 +49,7 @@ def write_averaged(record: Record, data: Dataset) -> None:
         path = trial.folder / AVERAGED
         if trial.state != "COMPLETE" or trial.weights is None or path.exists():
             continue
-        if len(views(TrialConfig.from_dict(trial.config), (height, width))) == 1:
+        if list(views(TrialConfig.from_dict(trial.config), (height, width))) == [()]:
             continue
         try:
             model = trained(record, trial)

@@ -11,7 +11,9 @@ def summary(record: Record) -> str:
     states = ", ".join(f"{count} {state}" for state, count in count_states(record).items())
     lines = [f"{record.folder}: {progress(record)} ({states})"]
     best = record.best
-    if best is None:
+    if record.metric == "last":
+        lines.append("a refit: it trains on its validation images too, so no number says how good it is")
+    elif best is None:
         lines.append("best: no trial is COMPLETE yet")
     else:
         lines += [f"best: {trial_line(record, best)}", f"  {config_text(best.config)}", f"  {caution(record, best)}"]

@@ -1,6 +1,11 @@
-"""Test-time averaging: the mean of the probabilities over the flips and transposes that a config trained with."""
+"""Test-time averaging: the mean of the probabilities over the flips and transposes that a config trained with.
+
+Each view counts as often as training showed it: a net that saw one image in five flipped is worse on flipped ones, and
+to count all views the same would cost it more than the averaging brings.
+"""
 
 from itertools import product
+from math import prod
 
 import numpy as np
 from torch import Tensor, nn
@@ -12,16 +17,23 @@ TRANSPOSE = "Transpose"
 FLIPS = {"HorizontalFlip": 3, "VerticalFlip": 2}  # albumentations' names; the axis of (N, 3, H, W)
 
 
-def views(config: TrialConfig, image_size: tuple[int, int]) -> list[tuple[str, ...]]:
-    """What leads from an image to each of its views, itself first; one view where the config trained with none.
+def views(config: TrialConfig, image_size: tuple[int, int]) -> dict[tuple[str, ...], float]:
+    """What leads from an image to each of its views, and how often training showed it, adding up to 1.
 
     Args:
       image_size: height and width; images that are not square are not transposed.
+
+    Returns:
+      the image itself first, and alone where the config trained with no flip.
     """
     is_square = image_size[0] == image_size[1]
-    used = {type(transform).__name__ for transform in pipeline(config, is_square) if transform.p > 0}
-    names = [name for name in (*FLIPS, TRANSPOSE) if name in used and (is_square or name != TRANSPOSE)]
-    return [tuple(n for n, is_on in zip(names, on, strict=True) if is_on) for on in product((0, 1), repeat=len(names))]
+    shares = {type(transform).__name__: transform.p for transform in pipeline(config, is_square) if transform.p > 0}
+    names = [name for name in (*FLIPS, TRANSPOSE) if name in shares and (is_square or name != TRANSPOSE)]
+    found = {}
+    for on in product((False, True), repeat=len(names)):
+        chosen = tuple(name for name, is_on in zip(names, on, strict=True) if is_on)
+        found[chosen] = prod(shares[name] if name in chosen else 1 - shares[name] for name in names)
+    return {chosen: share for chosen, share in found.items() if share > 0}
 
 
 def log_probabilities(config: TrialConfig, model: nn.Module, images: np.ndarray, is_averaged: bool) -> np.ndarray:
@@ -32,9 +44,9 @@ def log_probabilities(config: TrialConfig, model: nn.Module, images: np.ndarray,
     """
     pixels = on_device(images, next(model.parameters()).device)
     height, width = images.shape[2:]
-    found = views(config, (height, width)) if is_averaged else [()]
-    shares = [_softmax(predict_logits(config, model, _view(pixels, names))) for names in found]
-    return np.log(np.maximum(sum(shares) / len(found), 1e-30)).astype(np.float32)
+    found = views(config, (height, width)) if is_averaged else {(): 1.0}
+    parts = [share * _softmax(predict_logits(config, model, _view(pixels, names))) for names, share in found.items()]
+    return np.log(np.maximum(sum(parts), 1e-30)).astype(np.float32)
 
 
 def _view(pixels: Tensor, names: tuple[str, ...]) -> Tensor:

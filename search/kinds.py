@@ -131,10 +131,14 @@ class Search(Sweep):
         return self.space.architectures()
 
     def write_results(self, data: "Dataset") -> None:
+        from analysis.choice import choose
         from analysis.record import Record
         from analysis.results import write_results
 
-        write_results(Record(self.folder), data)
+        record = Record(self.folder)
+        write_results(record, data)
+        if choice := choose(record):
+            print(f"{choice.sentence}\n{choice.comparison}")
 
     def summary(self) -> str:
         from analysis.record import Record

@@ -78,7 +78,7 @@ class Screen:
         if history and number in self.rows:
             values = [epoch[METRICS[self.metric]] for epoch in history]
             row = self.rows[number]
-            row.epoch, row.value = len(values), values[best_epoch(values, self.metric) - 1]
+            row.epoch, row.value = len(values), self._shown(values[best_epoch(values, self.metric) - 1])
 
     def ended(self, trial: FrozenTrial) -> None:
         self.ended_here += 1
@@ -88,7 +88,7 @@ class Screen:
             config = TrialConfig.from_dict(trial.user_attrs["config"])
             row = Row(trial.number, "", config, self.baselines.get(trial.number, ""), time.monotonic())
         values = list(trial.intermediate_values.values())
-        row.state, row.epoch, row.value = trial.state.name, len(values), values[-1] if values else None
+        row.state, row.epoch, row.value = trial.state.name, len(values), self._shown(values[-1] if values else None)
         row.seconds = time.monotonic() - row.started
         row.note = trial.user_attrs.get("reason", "") if trial.state == TrialState.FAIL else ""
         self.last_ended.append(row)
@@ -103,13 +103,16 @@ class Screen:
             with suppress(OSError):  # nobody reads any more; the sweep goes on
                 print(message, file=self.out, flush=True)
 
+    def _shown(self, value: float | None) -> float | None:
+        """Nothing of a refit, whose value is the number of an epoch."""
+        return None if self.metric == "last" else value
+
     def _count_best(self, trial: FrozenTrial) -> None:
-        if trial.state == TrialState.COMPLETE and trial.value is not None:
-            better = self.best is None or (
-                trial.value < self.best[1] if self.metric == "loss" else trial.value > self.best[1]
-            )
+        value = self._shown(trial.value) if trial.state == TrialState.COMPLETE else None
+        if value is not None:
+            better = self.best is None or (value < self.best[1] if self.metric == "loss" else value > self.best[1])
             if better:
-                self.best = (trial.number, trial.value)
+                self.best = (trial.number, value)
 
     def _best_text(self) -> str:
         return f" | best {self.best[1]:.4f} (trial {self.best[0]})" if self.best else ""
@@ -132,7 +135,8 @@ class Screen:
 
     def _render(self) -> Group:
         table = Table(box=None, pad_edge=False, expand=True)
-        for heading, justify in (("trial", "right"), ("state", "left"), ("epoch", "right"), (self.metric, "right")):
+        metric = "" if self.metric == "last" else self.metric
+        for heading, justify in (("trial", "right"), ("state", "left"), ("epoch", "right"), (metric, "right")):
             table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
         table.add_column("time", justify="right", no_wrap=True)
         table.add_column("config", overflow="ellipsis", no_wrap=True, ratio=1)

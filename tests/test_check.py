@@ -13,7 +13,7 @@ import pytest
 
 from analysis.best import read_best, write_best
 from analysis.journal import Journal, line_of, parse
-from analysis.record import Record, SweepError
+from analysis.record import AVERAGED, Record, SweepError
 from search import check
 from search.checks import look
 from search.lock import driver_lock
@@ -156,6 +156,7 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "a config": (replaced(f"{BEST}/config.json", '"lr"', '"rate"'), f"{BEST}/config.json: must be the config in", ""),
     "labels": (halved("valid_labels.npy"), "valid_labels.npy: is no whole array", ""),
     "a label": (array("valid_labels.npy", lambda found: found[::-1].copy()), "must be the labels of the", ""),
+    "pictures": (halved("valid_images.npy"), "valid_images.npy: is no whole array", ""),
     "data.csv": (replaced("data.csv", "split,id", "id"), "data.csv: no whole table", "which image is which"),
     "a row of a table": (replaced("trials.csv", "COMPLETE", "PRUNED"), "trials.csv: must have the row 0, COM", ""),
     "a table": (halved("epochs.parquet"), "epochs.parquet: ", ""),
@@ -277,6 +278,19 @@ def test_a_damaged_checkpoint_is_no_problem_for_the_one_before_it_is_used(interr
     assert code == 0
     assert f"{newest}: damaged" in words
     assert "the newest one that is whole is used" in words
+
+
+def test_averaged_predictions_that_are_damaged_are_moved_away_to_be_made_anew(sweep):
+    path = sweep / BEST / AVERAGED
+    np.save(path, np.zeros((20, 3), np.float32))
+    assert checked(sweep)[1].count("\n") == 1
+    np.save(path, np.zeros((20, 2), np.float32))
+
+    code, words = checked(sweep, must_repair=True)
+
+    assert code == 0, words
+    assert f"{AVERAGED}: damaged: must be float32 (20, 3), got float32 (20, 2); moved away, and made anew" in words
+    assert not path.exists()
 
 
 def test_a_trial_of_which_neither_record_nor_config_is_left_keeps_its_number_as_a_fail(sweep):

@@ -11,12 +11,15 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.record import Record, SweepError
+from search import data as sweep_data
+from search import refit, repeat
 from search.ledger import Ledger
 from search.lock import HeldError
 from search.pruner import new_pruner
 from search.run import main
 from search.status import main as status_main
-from tests import postgres
+from tests import damage, postgres
+from tests.searched import command, without_ray
 from tests.trials import execute, in_memory, open_bridge, outcome
 
 pytestmark = pytest.mark.skipif(postgres.programs() is None, reason="PostgreSQL's server programs are not installed")
@@ -197,3 +200,19 @@ def test_a_password_in_the_url_reaches_no_file_no_log_and_no_screen(server, tiny
     assert again.returncode == 4
     assert "password" in again.stderr
     assert "Traceback" not in again.stderr
+
+
+def test_a_repeat_and_a_refit_of_a_sweep_in_a_database_have_studies_of_their_own_there(server, tmp_path, monkeypatch):
+    bridge, _ = open_bridge(tmp_path, 4, pruner="none", ledger=server.url)
+    sweep_data.save(tmp_path, damage.DATA)
+    execute(bridge, damage.DATA, train=damage.train)
+    bridge.ledger._storage._backend.engine.dispose()
+    without_ray(monkeypatch)
+
+    for again, options in ((repeat, ("--top", 2, "--seeds", 2)), (refit, ("--seeds", 1))):
+        result = command(again.main, tmp_path, *options)
+        assert result.exit_code == 0, result.output
+
+    found = [len(Record(folder).trials) for folder in (tmp_path, tmp_path / "repeat", tmp_path / "refit")]
+    assert found == [4, 4, 1]
+    assert not list(tmp_path.rglob("journal.log"))

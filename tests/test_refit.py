@@ -80,8 +80,9 @@ def test_nothing_that_looks_like_a_result_is_written_or_said(search, monkeypatch
 
     result = command(main, search, "--seeds", 1)
 
-    names = {path.name for path in (search / "refit").iterdir()}
-    assert names == {"sweep.json", "journal.log", "lock", "trials", "data.csv", "valid_labels.npy"}
+    for name in ("report.html", "report.md", "trials.csv", "trials.parquet", "epochs.parquet", "best"):
+        assert not (search / "refit" / name).exists()
+    assert not list((search / "refit").glob("predictions*"))
     number = Record(search).best.number
     assert result.output.endswith(
         f"trial {number} on train + validation, at its last epoch each: "

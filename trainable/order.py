@@ -17,7 +17,7 @@ class Order:
 
     Attributes:
       folder: of the trial, absolute; the attempts lie in it.
-      metric: `accuracy`, `balanced_accuracy` or `loss`.
+      metric: of `trainable.metrics.METRICS`.
       spacing: seconds between two reports, at least: many short trials together would flood the driver.
     """
 

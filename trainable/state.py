@@ -28,7 +28,7 @@ class TrainState:
     """Everything that decides how a trial goes on, and what is kept of it.
 
     Attributes:
-      metric: `accuracy`, `balanced_accuracy` (larger is better) or `loss` (smaller is).
+      metric: of `trainable.metrics.METRICS`.
       micro_batch: images a forward pass, from now on.
       valid_classes: an (N,) uint8 array an epoch, the predicted class of each validation image.
       best_epoch: the first of the epochs with the best metric; 0 before the first.

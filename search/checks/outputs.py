@@ -17,7 +17,7 @@ from analysis.contents import plain
 from analysis.predict import check_predictions
 from analysis.record import Record, SweepError, TrialRecord
 from datasets.fingerprint import parsed_table
-from search.checks.findings import Backup, Finding, of, without
+from search.checks.findings import Backup, Finding, move_away, of, without
 from search.settings import SweepFile
 from trainable.files import DamagedError, check_regular, read_array, save_array
 
@@ -45,7 +45,21 @@ class Outputs:
     test_ids: tuple[str, ...] | None = None
 
     def check_data(self) -> None:
-        """`data.csv` and `valid_labels.npy`, each against the classes and the other."""
+        """`data.csv` and `valid_labels.npy` against the classes and each other, `valid_images.npy` by its shape."""
+        self._check_labels()
+        path = self.folder / "valid_images.npy"
+        try:
+            images = read_array(path)
+            shape = (len(images) if self.labels is None else len(self.labels), 3)
+            if images.dtype != np.uint8 or images.ndim != 4 or (len(images), images.shape[3]) != shape:
+                raise DamagedError(f"damaged: must be {shape[0]} images of uint8, got {images.dtype} {images.shape}")
+        except FileNotFoundError:
+            return  # an older sweep has none: its report does without pictures
+        except DamagedError as error:
+            way_out = "moved away, and made anew by the next start that trains"
+            self.findings.append(Finding(path, of(path, error), way_out, mend=move_away(path)))
+
+    def _check_labels(self) -> None:
         table, path = self._data_table(), self.folder / "valid_labels.npy"
         expected = None if table is None else np.array([self.file.classes.index(label) for label in table], np.int64)
         try:
