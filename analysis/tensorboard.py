@@ -7,14 +7,11 @@ Each trial that has ended gets a folder of its number, once. While the sweep run
 ended since.
 """
 
-import errno
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -25,7 +22,7 @@ from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboardX.record_writer import RecordWriter
 
 from analysis.record import Record, SweepError, TrialRecord
-from trainable.files import DamagedError, make_folder
+from trainable.files import DamagedError, make_folder, written_whole
 
 SCALARS = ("train_loss", "valid_loss", "valid_accuracy", "valid_balanced_accuracy", "lr")  # after each epoch
 
@@ -58,30 +55,21 @@ def write_events(record: Record) -> tuple[list[int], list[str]]:
     Raises:
       OSError: the disk is full, or fails.
     """
-    ended = [trial for trial in record.trials if trial.state != "RUNNING"]
     written, damaged = [], []
-    root = record.folder / "tensorboard"
-    make_folder(root)
-    # Not made below `tensorboard/`, where TensorBoard would show what is half written.
-    with TemporaryDirectory(prefix="tensorboard-", suffix=".partial", dir=record.folder) as partial:
-        for trial in ended:
-            name = f"{trial.number:04d}"
-            if (root / name).exists():
-                continue
-            try:
-                events = list(_events(trial, record.trial_times[trial.number][1]))
-            except DamagedError as error:
-                damaged.append(str(error))
-                continue
-            folder = Path(partial) / name
-            folder.mkdir()
-            _write(folder / f"events.out.tfevents.{events[-1].wall_time:.0f}.{name}", events)
-            try:
-                os.rename(folder, root / name)
-            except OSError as error:
-                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # else somebody wrote the same a moment ago
-                    raise
-            written.append(trial.number)
+    for trial in record.trials:
+        name = f"{trial.number:04d}"
+        path = record.folder / "tensorboard" / name / f"events.out.tfevents.{name}"
+        if trial.state == "RUNNING" or path.exists():
+            continue
+        try:
+            events = list(_events(trial, record.trial_times[trial.number][1]))
+        except DamagedError as error:
+            damaged.append(str(error))
+            continue
+        make_folder(path.parent)
+        with written_whole(path) as partial:
+            _write(partial, events)
+        written.append(trial.number)
     return written, damaged
 
 

@@ -95,7 +95,7 @@ def test_averaging_over_views_is_chosen_where_it_is_better(tmp_path, data):
     choice = choose(sweep.record)
     assert choice.chosen.is_averaged
     assert choice.chosen.gain == pytest.approx(0.1, abs=0.01)
-    assert "averaged over its flips is best" in choice.comparison
+    assert "averaged over flips is best" in choice.comparison
 
 
 def test_for_a_loss_the_smaller_is_better_and_being_sure_of_mistakes_is_worse(tmp_path, data):
