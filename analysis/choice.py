@@ -19,7 +19,7 @@ COMPARED_DRAWS = 200  # at most; fewer of many images, whose draws differ less
 COMPARED_IMAGES = 1_000_000  # of all these draws
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Option:
     """One way to predict.
 
@@ -28,7 +28,8 @@ class Option:
       members: the trials and how often each counts; one for a single model.
       is_averaged: over the flips and transposes that each member trained with.
       raw: the metric on all validation images, which chose the members.
-      corrected: the same, corrected for all choices.
+      corrected: the same, corrected for the choice of its members; that it may then be chosen for it, among a few
+        ways to predict, is not corrected.
       low, high: 95 % interval around it.
       gain: what it is better by than the best trial as it is, corrected; below zero, worse.
       gain_margin: half of the 95 % interval of the gain, by the number of images.
@@ -86,7 +87,9 @@ def choose(record: Record) -> Choice | None:
     compared = counts[: min(COMPARED_DRAWS, max(20, COMPARED_IMAGES // counts.shape[1]))]
     options = _Comparison(record, complete, best, found, compared).options()
     chosen = max(options, key=lambda option: option.gain)  # the first of equals: the simplest
-    return Choice(options, chosen, _sentence(record, best, options[0]), _comparison(record, options, chosen))
+    return Choice(
+        options, chosen, _sentence(record, best, options[0], len(complete)), _comparison(record, options, chosen)
+    )
 
 
 def _selection(record: Record, trials: list[TrialRecord]) -> tuple[Scores, list[TrialRecord]]:
@@ -152,12 +155,16 @@ class _Comparison:
         alone = np.bincount([place], minlength=len(self.pool))
         reference = self._left_out_alone(self.plain)
         options = [self._option(alone, False, reference, reference)]
-        if self.has_averaged:
+        if not len(self.drawn):  # a single image tells nothing
+            return tuple(options)
+        if self.best.valid_logits_tta is not None:
             options.append(self._option(alone, True, self._left_out_alone(self.averaged), reference))
         if len(self.pool) > 1:
             for is_averaged in (False, True)[: 1 + self.has_averaged]:
                 probabilities = self.averaged if is_averaged else self.plain
                 members = greedy(probabilities, self.record.valid_labels, self._everywhere(), self._by_loss)
+                if np.count_nonzero(members) == 1:
+                    continue
                 left_out = self._left_out_ensembles(probabilities)
                 options.append(self._option(members, is_averaged, left_out, reference))
         return tuple(options)
@@ -169,7 +176,7 @@ class _Comparison:
         of_image = _of_image(self.record, mean(self.averaged if is_averaged else self.plain, members)).astype(float)
         alone = _of_image(self.record, self.plain[:, self.pool.index(self.best)]).astype(float)
         scores = Scores(of_image[None], self.strata)
-        gain = float((left_out - reference).mean())
+        gain = float((left_out - reference).mean()) if len(reference) else 0.0
         corrected, margin = self.found.corrected + gain, Z_95 * scores.standard_error(of_image)
         sign = -1 if self._by_loss else 1
         ends = sorted((sign * (corrected - margin), sign * (corrected + margin)))
@@ -178,7 +185,7 @@ class _Comparison:
             label=_label(counted, is_averaged),
             members=tuple(sorted(counted, key=lambda member: (-member[1], member[0]))),
             is_averaged=is_averaged,
-            raw=sign * scores.mean(0),
+            raw=sign * float(scores.everywhere()[0]),
             corrected=sign * corrected,
             low=ends[0],
             high=ends[1],
@@ -218,8 +225,10 @@ def _label(members: list[tuple[int, int]], is_averaged: bool) -> str:
     return f"{what}, averaged over flips" if is_averaged else what
 
 
-def _sentence(record: Record, best: TrialRecord, option: Option) -> str:
-    trials = sum(trial.state == "COMPLETE" for trial in record.trials)
+def _sentence(record: Record, best: TrialRecord, option: Option, trials: int) -> str:
+    """Args:
+    trials: COMPLETE ones whose predictions are there.
+    """
     images = f"{len(record.valid_labels):,} validation images"
     what = {"accuracy": "an accuracy", "balanced_accuracy": "a balanced accuracy", "loss": "a loss"}[record.metric]
     of_all = f"{trials} COMPLETE trials" + ("" if record.metric == "loss" else " and all their epochs")
@@ -233,7 +242,7 @@ def _sentence(record: Record, best: TrialRecord, option: Option) -> str:
 def _comparison(record: Record, options: tuple[Option, ...], chosen: Option) -> str:
     others = options[1:]
     if not others:
-        return "There is nothing to compare it with yet: no second trial has kept its weights."
+        return "There is nothing better to predict with yet: no other trial adds to it."
     unit = "" if record.metric == "loss" else " points"
     if chosen is options[0]:
         found = "; ".join(f"{option.label} {_signed(record, option.gain)}{unit}" for option in others)

@@ -48,9 +48,9 @@ class Scores:
         blocks = [self.of[start : start + BLOCK] for start in range(0, len(self.of), BLOCK)]
         return np.concatenate([weights @ block.T.astype(np.float32) for block in blocks], axis=1)
 
-    def mean(self, candidate: int) -> float:
-        """Of one candidate, on all images."""
-        return float(np.mean([self.of[candidate, images].mean(dtype=np.float64) for images in self.strata]))
+    def everywhere(self) -> np.ndarray:
+        """(P,): the score of each candidate on all images, exact where scores are whole numbers: equals are equal."""
+        return np.mean([self.of[:, images].mean(axis=1, dtype=np.float64) for images in self.strata], axis=0)
 
     def standard_error(self, scores: np.ndarray) -> float:
         """Of a mean over these strata, by the number of images alone.
@@ -98,14 +98,14 @@ def estimate(scores: Scores, counts: np.ndarray) -> Estimate:
     Args:
       counts: (B, N), of `draws`.
     """
-    everywhere = scores.weights(np.ones((1, counts.shape[1])))
-    best = int(scores.means(everywhere)[0].argmax())
-    corrected = scores.mean(best)
+    everywhere = scores.everywhere()
+    best = int(everywhere.argmax())
+    raw = corrected = float(everywhere[best])
     if len(counts):  # a single image tells nothing
         chosen = scores.means(scores.weights(counts)).argmax(axis=1)
         corrected = float(left_out_means(scores, counts, chosen).mean())
     margin = Z_95 * scores.standard_error(scores.of[best].astype(np.float64))
-    return Estimate(best, scores.mean(best), corrected, corrected - margin, corrected + margin)
+    return Estimate(best, raw, corrected, corrected - margin, corrected + margin)
 
 
 def left_out_means(scores: Scores, counts: np.ndarray, chosen: np.ndarray) -> np.ndarray:

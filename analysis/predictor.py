@@ -78,12 +78,18 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
     """The best config trained on train + validation, its seeds averaged.
 
     Raises:
-      SweepError: it was not trained, or is damaged.
+      SweepError: it was not trained, is of another trial than the best one, or is damaged.
     """
     folder = sweep / REFIT
     if not (folder / "sweep.json").exists():
         raise SweepError(f"{folder}: is not there; `python -m search.refit {sweep}` trains it")
-    record = Record(folder)
+    record, search = Record(folder), Record(sweep)
+    of = record.settings.get("parent")
+    expected = {"sweep": search.settings["id"], "best trial": search.best.number if search.best else None}
+    if of != expected:
+        raise SweepError(
+            f"{folder}: must be of {expected}, got {of}; move it away, and `python -m search.refit {sweep}`"
+        )
     models = [trained(record, trial) for trial in record.trials if trial.state == "COMPLETE"]
     if not models:
         raise SweepError(f"{folder}: no trial is COMPLETE yet; `python -m search.refit {sweep}` goes on with it")

@@ -252,9 +252,9 @@ class Record:
         """Raises:
         DamagedError: a file cannot be read, or has not the shape it must have.
         """
-        history = trial.history
-        if not history:
+        if trial.state == "RUNNING":
             return
+        _ = trial.history  # raises
         images, classes = len(self.valid_labels), len(self.classes)
         predicted, logits, averaged = trial.valid_classes, trial.valid_logits, trial.valid_logits_tta
         if predicted is not None and (

@@ -204,8 +204,10 @@ def _lead(again: Record, first: _Config, other: _Config) -> Difference | None:
 
 
 def _of_images(again: Record, trial: TrialRecord) -> np.ndarray | None:
-    """(N,): whether it has each image right, or minus its loss, at its best epoch; None where that was not kept."""
+    """(N,): whether it has each image right, or minus its loss, at its best epoch; None where that is not whole."""
     labels = again.valid_labels
+    if trial.number in again.damaged:
+        return None
     if again.metric == "loss":
         logits = trial.valid_logits
         if logits is None:

@@ -30,7 +30,7 @@ from analysis.sections.leaders import leaders
 from analysis.sections.pictures import confident_mistakes, doubts, doubts_sentence
 from analysis.sections.ranges import ranges, ranges_figure, ranges_sentence
 from analysis.sections.slices import slices
-from trainable.files import DamagedError, make_folder, written_whole
+from trainable.files import DamagedError, make_folder, remove, written_whole
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_FAILURES = 10  # shown of one reason
@@ -71,6 +71,9 @@ def write_report(record: Record) -> Path:
     pngs = {figure.name: draw(figure) for figure in figures.values()}
     pictures = {"mistakes": said["mistakes"], "doubts": said["doubts"].pictures if said["doubts"] else ()}
     pngs |= {name: draw_pictures(shown) for name, shown in pictures.items() if shown and shown[0].pixels is not None}
+    for old in folder.glob("*.png"):
+        if old.stem not in pngs:
+            remove(old)
     for name, png in pngs.items():
         with written_whole(folder / f"{name}.png") as partial:
             partial.write_bytes(png)
@@ -91,6 +94,7 @@ def _answer(record: Record) -> dict[str, Any]:
     best, rows = record.best, ranges(record)
     asked = doubts(record) if best else None
     found, repeated_damaged = _repeated(record)
+    sign = -1 if record.metric == "loss" else 1
     return {
         "name": plain(record.folder.resolve().name),
         "folder": str(record.folder),
@@ -106,6 +110,7 @@ def _answer(record: Record) -> dict[str, Any]:
         "caution": contents.caution(record, best) if best else "",
         "config": contents.config_fields(best.config, best.config) if best else [],
         "baselines": contents.baselines(record),
+        "over": lambda trial: sign * (best.value - trial.value) if best else 0.0,
         "repeated": found,
         "repeated_damaged": repeated_damaged,
         "ranges": rows,
@@ -117,7 +122,7 @@ def _answer(record: Record) -> dict[str, Any]:
 
 
 def _repeated(record: Record) -> tuple[repeated.Repeated | None, str]:
-    """What other seeds say of the best configs, or why that cannot be read; of a sweep whose own files are whole."""
+    """What other seeds say of the best configs, or why that cannot be read."""
     try:
         return repeated.read(record), ""
     except DamagedError as error:
@@ -197,6 +202,7 @@ def _filters(record: Record) -> dict[str, Callable[..., str]]:
         "rounded": lambda value: metric_text(record, value),
         "difference": lambda value: difference_shown(record.metric, value),
         "gain": lambda gain: f"{gain:+.4f}" if record.metric == "loss" else f"{100 * gain:+.1f} points",
+        "margin": lambda margin: f"{margin:.4f}" if record.metric == "loss" else f"{100 * margin:.1f}",
         "percent": lambda share: f"{100 * share:.1f} %",
         "duration": duration,
         "plain": plain,

@@ -22,6 +22,7 @@ from analysis.record import Record
 from analysis.results import write_results
 from datasets.dataset import Dataset, Split
 from datasets.fingerprint import data_table
+from datasets.thumbnails import thumbnails
 from search import check
 from search.bridge import trial_seed
 from search.settings import SweepFile
@@ -91,6 +92,7 @@ def go_on(folder: Path, trials: int = TRIALS, stop_at: tuple[int, int] = (-1, 0)
     bridge, _ = open_bridge(folder, trials)
     (folder / "data.csv").write_bytes(data_table(DATA))
     save_array(folder / "valid_labels.npy", DATA.valid.labels)
+    save_array(folder / "valid_images.npy", thumbnails(DATA.valid.images))
     with contextlib.suppress(KeyboardInterrupt):
         execute(bridge, DATA, train=train_until_then)
 

@@ -35,6 +35,14 @@ def test_the_choice_is_made_on_the_drawn_images_and_scored_on_the_others():
 
 def test_of_equals_the_first_is_chosen():
     assert estimate(scores([[0, 1], [1, 0], [1, 0]]), draws(2, 50)).chosen == 0
+    rng = np.random.default_rng(0)
+    equal = np.array([rng.permutation(np.arange(1173) < 775) for _ in range(40)])
+    assert estimate(scores(equal), draws(1173, 20)).chosen == 0
+
+
+def test_a_single_image_tells_nothing_and_corrects_nothing():
+    found = estimate(scores([[1], [0]]), draws(1))
+    assert (found.raw, found.corrected) == (1, 1)
 
 
 def test_balanced_accuracy_counts_each_class_the_same():
@@ -43,7 +51,7 @@ def test_balanced_accuracy_counts_each_class_the_same():
     weights = found.weights(np.array([[1, 1, 1, 1], [1, 3, 0, 0], [0, 1, 2, 1]]))
     np.testing.assert_allclose(found.means(weights), [[0.5, 0.5], [0.5, 0.5], [0, 1]])
     np.testing.assert_allclose(weights.sum(axis=1), 1)
-    assert found.mean(0) == 0.5
+    np.testing.assert_array_equal(found.everywhere(), [0.5, 0.5])
 
 
 def test_the_interval_is_two_standard_errors_to_either_side():

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -160,7 +161,23 @@ def three_ways(trained_sweep):
     refit = SweepBuilder(trained_sweep.folder / "refit", data, data_path=trained_sweep.data_path)
     refit.add(config, [30])
     (refit.folder / "trials" / "0000" / "best.safetensors").write_bytes(weights.read_bytes())
+    of_the_best(refit.folder, 0)
     return trained_sweep.folder
+
+
+def of_the_best(refit, number):
+    path = refit / "sweep.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"parent": {"sweep": "0123", "best trial": number}}))
+
+
+def test_a_refit_of_a_trial_that_is_no_longer_the_best_is_refused(three_ways):
+    of_the_best(three_ways / "refit", 1)
+
+    result = predict(three_ways, "--with", "refit")
+
+    assert result.exit_code == 2
+    assert "move it away" in result.stderr
+    assert not (three_ways / "predictions-refit.csv").exists()
 
 
 def test_what_is_not_there_to_predict_with_is_said(sweep):

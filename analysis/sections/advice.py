@@ -51,9 +51,11 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     if widen := to_widen(rows):
         names = ", ".join(f"{row.name} ({row.side} end)" for row in widen)
         text = f"Search wider: {names}. That is another space and so another sweep"
-        steps.append(Step(f"{text}; --enqueue carries the best configs over."))
+        steps.append(Step(f"{text}, where --enqueue can run these configs first."))
     if best.best_epoch == best.epochs and best.number not in record.damaged:
-        steps.append(Step("The best trial was at its best in its last epoch: more epochs may help (--max-epochs)."))
+        steps.append(
+            Step("The best trial was at its best in its last epoch: another sweep with more --max-epochs may help.")
+        )
     steps += _more_trials(best, ended, sweep)
     if repeated is None:
         text = "Is the first config really better than the second? Train the best again with other seeds."
@@ -62,14 +64,18 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
         steps.append(
             Step(f"Look at the {doubts.found} labels that all good trials speak against, and mend what is wrong.")
         )
-    text = "For the last prediction, train the best config on train and validation images together."
-    steps.append(Step(text, (f"python -m search.refit {sweep}", f"python -m analysis.predict {sweep} --with refit")))
+    if not (record.folder / "refit" / "sweep.json").exists():
+        text = (
+            "The validation images can train too: refit the best config on them and the others, and predict with that."
+        )
+        commands = f"python -m search.refit {sweep}", f"python -m analysis.predict {sweep} --with refit"
+        steps.append(Step(text, commands))
     return steps
 
 
 def _more_trials(best: TrialRecord, ended: int, sweep: str) -> list[Step]:
     """Whether it is worth while to ask for more, by when the best one came."""
-    when = f"as number {best.number} of {ended}"
+    when = f"as number {best.number + 1} of {ended}"
     if best.number >= LATE * (ended - 1):
         command = f"python -m search.run --sweep {sweep} --trials {ended + (ended + 1) // 2}"
         return [Step(f"The best trial came late, {when}: half as many again may find a better one.", (command,))]
