@@ -11,7 +11,6 @@ of it as torch, to 1e-4, on all validation images.
 
 import hashlib
 import json
-import sys
 import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -28,13 +27,13 @@ from torch import Tensor, nn
 from analysis.best import read_best
 from analysis.choice import choose
 from analysis.contents import config_fields
+from analysis.exits import exit_codes
 from analysis.markdown import environment
 from analysis.record import Record, SweepError
 from analysis.sweep_data import sweep_data
 from analysis.trained import Trained
 from datasets.dataset import Dataset, Split
-from datasets.manifest import DataError
-from trainable.files import DamagedError, written_whole
+from trainable.files import written_whole
 from trainable.loop import on_device
 
 TOLERANCE = 1e-4  # between two logits
@@ -73,19 +72,13 @@ class _WithProbabilities(nn.Module):
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write; default: model.onnx in the folder.")
 def main(sweep: Path, out: Path | None) -> None:
     out = out or sweep / "model.onnx"
-    try:
+    with exit_codes():
         record, best = Record(sweep), read_best(sweep)
         if not out.parent.is_dir():
             raise ExportError(f"--out {out}: its folder does not exist; make it first")
         if out.is_dir():
             raise ExportError(f"--out {out}: is a folder; give the name of a file")
         card, checked = write_export(record, best, sweep_data(record), out)
-    except (SweepError, DataError, DamagedError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:
-        print(error, file=sys.stderr)
-        sys.exit(4)
     print(f"{out}: trial {best.trial}, logits within {checked.difference:.1e} of torch's")
     print(card)
 

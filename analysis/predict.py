@@ -9,7 +9,6 @@ Writes `id,label`, a row an image, and prints where. What is best is what the co
 
 import csv
 import io
-import sys
 from itertools import zip_longest
 from pathlib import Path
 
@@ -17,13 +16,14 @@ import click
 import numpy as np
 
 from analysis import predictor
+from analysis.exits import exit_codes
 from analysis.predictor import Predictor
 from analysis.record import Record, SweepError
 from analysis.sweep_data import sweep_data
 from datasets.dataset import Split
 from datasets.images import load_images
 from datasets.manifest import DataError, predictions_table, shown
-from trainable.files import DamagedError, written_whole
+from trainable.files import written_whole
 
 SHOWN = 5  # differences in a message
 
@@ -42,7 +42,7 @@ class PredictionError(SweepError):
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write; default: in the sweep's folder.")
 @click.option("--probabilities", is_flag=True, help="A column a class as well, p(CLASS).")
 def main(sweep: Path, kind: str | None, tta: bool, images: Path | None, out: Path | None, probabilities: bool) -> None:
-    try:
+    with exit_codes():
         if tta and kind is None:
             raise PredictionError("--tta: say what is to be averaged, --with best, ensemble or refit")
         model = _predictor(sweep, kind, tta)
@@ -54,12 +54,6 @@ def main(sweep: Path, kind: str | None, tta: bool, images: Path | None, out: Pat
         if not out.parent.is_dir():
             raise PredictionError(f"--out {out}: its folder does not exist; make it first")
         write_predictions(model, split, submission_ids, out, probabilities)
-    except (SweepError, DataError, DamagedError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:
-        print(error, file=sys.stderr)
-        sys.exit(4)
     print(f"{out}: {len(split.ids):,} predictions of {model.label}")
 
 

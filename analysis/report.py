@@ -8,7 +8,6 @@ Writes report.html (one file that needs no other), report.md and figures/*.png.
 import base64
 import hashlib
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from analysis import contents, markdown, repeated
 from analysis.charts import COLOURS, Figure
 from analysis.choice import choose, metric_text
 from analysis.contents import difference_shown, duration, plain, value_shown
+from analysis.exits import exit_codes
 from analysis.figures import draw, draw_pictures
 from analysis.interactive import embedded, library, source
 from analysis.record import Record, SweepError
@@ -39,14 +39,8 @@ MOST_FAILURES = 10  # shown of one reason
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @click.argument("sweep", type=click.Path(path_type=Path))
 def main(sweep: Path) -> None:
-    try:
+    with exit_codes():
         print(write_report(Record(sweep)))
-    except (SweepError, DamagedError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:
-        print(error, file=sys.stderr)
-        sys.exit(4)
 
 
 def write_report(record: Record) -> Path:

@@ -17,7 +17,7 @@ from trainable.files import save_array
 
 
 def write_results(record: Record, data: Dataset | None) -> list[Path]:
-    """Writes the tables, the report, `best/` and `predictions.csv`; the same trials give the same bytes.
+    """Writes the report, the tables, `best/` and `predictions.csv`; the same trials give the same bytes.
 
     Nothing of the last two where no trial is COMPLETE, and no predictions without `data` or its test split. The
     predictions are those of what the corrected estimate says is best.
@@ -26,12 +26,14 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
       what a person will look for, in the order of writing.
 
     Raises:
+      DamagedError: the tables cannot be made; the report is written.
       SweepError, PredictionError: `best/` or the predictions cannot be made; all before them is written.
     """
-    write_tables(record)
     if data is not None:
         write_averaged(record, data)
-    written = [record.folder / "trials.csv", write_report(record)]
+    written = [write_report(record)]  # first: it comes whatever is damaged of single trials
+    write_tables(record)
+    written.append(record.folder / "trials.csv")
     write_events(record)
     if write_best(record) is not None:
         written.append(record.folder / "best")

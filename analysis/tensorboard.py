@@ -21,7 +21,8 @@ from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndI
 from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboardX.record_writer import RecordWriter
 
-from analysis.record import Record, SweepError, TrialRecord
+from analysis.exits import exit_codes
+from analysis.record import Record, TrialRecord
 from trainable.files import DamagedError, make_folder, written_whole
 
 SCALARS = ("train_loss", "valid_loss", "valid_accuracy", "valid_balanced_accuracy", "lr")  # after each epoch
@@ -30,14 +31,8 @@ SCALARS = ("train_loss", "valid_loss", "valid_accuracy", "valid_balanced_accurac
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @click.argument("sweep", type=click.Path(path_type=Path))
 def main(sweep: Path) -> None:
-    try:
+    with exit_codes():
         written, damaged = write_events(Record(sweep))
-    except (SweepError, DamagedError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:
-        print(error, file=sys.stderr)
-        sys.exit(4)
     for message in damaged:
         print(f"left out: {message}", file=sys.stderr)
     print(f"{sweep / 'tensorboard'}: {len(written)} more trials; tensorboard --logdir {sweep / 'tensorboard'}")

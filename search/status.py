@@ -19,10 +19,10 @@ from rich.live import Live
 from rich.text import Text
 
 from analysis.contents import count_states, duration, plain
+from analysis.exits import exit_codes
 from analysis.record import Record, SweepError
 from analysis.summary import summary
 from search.lock import holder
-from trainable.files import DamagedError
 
 WATCH_SECONDS = 2.0
 MOST_LINES = 4  # of the screen for one line of text
@@ -33,19 +33,13 @@ MOST_LINES = 4  # of the screen for one line of text
 @click.option("--watch", is_flag=True, help="Keep it fresh, until the sweep has ended or Ctrl-C.")
 def main(sweep: Path, watch: bool) -> None:
     """Shows how the sweep in the folder SWEEP stands; a running one is not disturbed."""
-    try:
+    with exit_codes():
         if watch:
             with suppress(KeyboardInterrupt):
                 _watch(sweep, Console())
         else:
             text, _ = look(sweep)
             print(fitted(text, *shutil.get_terminal_size()) if sys.stdout.isatty() else text)
-    except (SweepError, DamagedError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:
-        print(error, file=sys.stderr)
-        sys.exit(4)
 
 
 def look(sweep: Path) -> tuple[str, bool]:

@@ -18,7 +18,7 @@ from analysis.sections.classes import class_rows, confusion
 from analysis.summary import summary
 from analysis.tables import safe_cells
 from tests.sweeps import CNN, MLP, SweepBuilder, noise, varied_sweep
-from trainable.files import read_json
+from trainable.files import DamagedError, read_json
 
 WRITTEN = ["trials.csv", "trials.parquet", "epochs.parquet", "report.html", "report.md", "predictions.csv"]
 WRITTEN += ["best/model.safetensors", "best/config.json", "figures/history.png", "figures/confusion.png"]
@@ -155,9 +155,20 @@ def test_an_unfinished_sweep_has_a_report_too(tmp_path, data):
     result = CliRunner().invoke(report.main, [str(sweep.folder)])
     assert (result.exit_code, result.stdout) == (0, f"{sweep.folder / 'report.html'}\n")
     assert "No trial is COMPLETE yet." in (sweep.folder / "report.md").read_text()
-    assert write_results(sweep.record, data) == [sweep.folder / "trials.csv", sweep.folder / "report.html"]
+    assert write_results(sweep.record, data) == [sweep.folder / "report.html", sweep.folder / "trials.csv"]
     assert not (sweep.folder / "best").exists()
     assert "no trial is COMPLETE yet" in summary(sweep.record)
+
+
+def test_the_report_of_a_sweep_comes_though_a_trial_is_too_damaged_for_the_tables(tmp_path, data):
+    sweep = SweepBuilder(tmp_path / "sweep", data)
+    damaged, _ = sweep.add(MLP, [9, 12]), sweep.add(CNN, [10, 18])
+    (trial_folder(sweep.folder, damaged) / "history.json").write_text("[")
+
+    with pytest.raises(DamagedError, match="history.json"):
+        write_results(sweep.record, data)
+
+    assert f"trial {damaged}" in (sweep.folder / "report.md").read_text()
 
 
 def test_a_folder_without_a_sweep_is_named_in_one_line(tmp_path):
