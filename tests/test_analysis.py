@@ -165,7 +165,7 @@ def test_the_report_of_a_sweep_comes_though_a_trial_is_too_damaged_for_the_table
     damaged, _ = sweep.add(MLP, [9, 12]), sweep.add(CNN, [10, 18])
     (trial_folder(sweep.folder, damaged) / "history.json").write_text("[")
 
-    with pytest.raises(DamagedError, match="history.json"):
+    with pytest.raises(DamagedError, match=r"history\.json"):
         write_results(sweep.record, data)
 
     assert f"trial {damaged}" in (sweep.folder / "report.md").read_text()
