@@ -220,9 +220,9 @@ class _Comparison:
 def _label(members: list[tuple[int, int]], is_averaged: bool) -> str:
     if len(members) == 1:
         what = f"trial {members[0][0]}"
-        return f"{what}, averaged over flips" if is_averaged else what
+        return f"{what} averaged over flips" if is_averaged else what
     what = f"an ensemble of {len(members)} trials"
-    return f"{what}, averaged over flips" if is_averaged else what
+    return f"{what} averaged over flips" if is_averaged else what
 
 
 def _sentence(record: Record, best: TrialRecord, option: Option, trials: int) -> str:

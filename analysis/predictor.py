@@ -105,4 +105,4 @@ def of_option(record: Record, option: Option) -> Predictor:
 
 
 def _averaged(is_averaged: bool) -> str:
-    return ", averaged over flips" if is_averaged else ""
+    return " averaged over flips" if is_averaged else ""

@@ -127,7 +127,7 @@ def test_the_best_folder_alone_predicts_what_the_trial_predicted(trained_sweep, 
     [
         ([], "predictions.csv", "an ensemble of 2 trials"),
         (["--with", "best"], "predictions-best.csv", "trial 0"),
-        (["--with", "best", "--tta"], "predictions-best-tta.csv", "trial 0, averaged over flips"),
+        (["--with", "best", "--tta"], "predictions-best-tta.csv", "trial 0 averaged over flips"),
         (["--with", "ensemble"], "predictions-ensemble.csv", "an ensemble of 2 trials"),
         (["--with", "refit"], "predictions-refit.csv", "the best config on train + validation, 1 seed"),
     ],
