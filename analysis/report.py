@@ -125,7 +125,7 @@ def _repeated(record: Record) -> tuple[repeated.Repeated | None, str]:
 
 def _trials(record: Record) -> tuple[dict[str, Any], list[Figure]]:
     """What the trials say together, and the figures of it."""
-    found, why_none = importances(record)
+    _, why_none = importances(record)
     states = cost.by_state(record)
     figures = [
         history.over_trials(record),
@@ -140,7 +140,6 @@ def _trials(record: Record) -> tuple[dict[str, Any], list[Figure]]:
     said = {
         "leaders": leaders(record),
         "micro_batches": contents.micro_batches(record),
-        "importances": found,
         "why_no_importances": why_none,
         "failures": contents.failures(record),
         "most_failures": MOST_FAILURES,

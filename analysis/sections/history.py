@@ -79,7 +79,7 @@ def learning_curves(record: Record) -> Figure | None:
     curves = {number: [epoch[METRICS[record.metric]] for epoch in found] for number, found in histories(record).items()}
     leaders = [trial for trial in record.ranked if trial.state == "COMPLETE" and curves[trial.number]][:LEADERS]
     pruned = [trial for trial in record.trials if trial.state == "PRUNED" and curves[trial.number]]
-    drawn = [trial for trial in (*pruned, *leaders)]
+    drawn = [*pruned, *leaders]
     if not drawn:
         return None
     series = [_curves(record, pruned, curves, "pruned curve", f"{len(pruned)} PRUNED")]
