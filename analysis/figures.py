@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedLocator, NullLocator
@@ -17,6 +18,7 @@ from analysis.charts import COLOURS, LOOKS, Axis, Chart, Figure, Matrix, Picture
 
 PX = 1 / 100  # inches
 WIDTH, SMALL_WIDTH, SMALL_HEIGHT = 6.4, 2.8, 1.9  # inches
+MARGIN = 0.1  # inches, around all of it
 COLUMNS = 3  # of small charts
 PICTURES_A_ROW, CELL_HEIGHT = 6, 1.3  # the latter in widths of a cell
 MOST_NUMBERED = 12  # classes of a matrix with its counts written in
@@ -80,9 +82,12 @@ def draw_pictures(pictures: Sequence[Picture]) -> bytes:
 
 def _png(canvas: Canvas) -> bytes:
     png = io.BytesIO()
+    canvas.set_dpi(150)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font lacks: boxes, as is to be expected
-        canvas.savefig(png, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
+        # "tight" finds the same box, after it has drawn everything a first time.
+        box = canvas.get_tightbbox(FigureCanvasAgg(canvas).get_renderer()).padded(MARGIN)
+        canvas.savefig(png, format="png", dpi=150, bbox_inches=box, metadata={"Software": None})
     return png.getvalue()
 
 

@@ -6,6 +6,7 @@ off: a retry is a new Tune trial with the same number and the next attempt.
 
 import json
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,10 @@ class _Bridged:
 class BridgeSearcher(_Bridged, Searcher):
     """Asks the bridge for orders, and tells it how Tune's trials end."""
 
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self, bridge: Bridge, on_idle: Callable[[], object] = lambda: None) -> None:
         Searcher.__init__(self, metric="report", mode="max")
         _Bridged.__init__(self, bridge)
+        self.on_idle: Callable[[], object] | None = on_idle
         self.orders: dict[str, dict[str, Any]] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
@@ -60,6 +62,9 @@ class BridgeSearcher(_Bridged, Searcher):
         except Exception as error:
             raise Abort from error
         if order is None:
+            if self.on_idle is not None:
+                self.on_idle()
+                self.on_idle = None
             # FINISHED is for ever, so it is said only when no running trial can come back.
             return Searcher.FINISHED if self.bridge.finished else None
         self.orders[trial_id] = order.to_dict()
@@ -122,8 +127,12 @@ def execute(
     resources: dict[str, float],
     concurrency: int,
     trainable: type[RayTrial] = RayTrial,
+    on_idle: Callable[[], object] = lambda: None,
 ) -> None:
     """Runs what the bridge orders until it has nothing more; Ray must be connected.
+
+    Args:
+      on_idle: called once, when there is no order for a worker for the first time.
 
     Raises: whatever the bridge raised, a full disk for example.
     """
@@ -133,7 +142,7 @@ def execute(
             bound,
             tune_config=tune.TuneConfig(
                 num_samples=-1,
-                search_alg=BridgeSearcher(bridge),
+                search_alg=BridgeSearcher(bridge, on_idle),
                 scheduler=BridgeScheduler(bridge),
                 max_concurrent_trials=concurrency,
                 reuse_actors=True,

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from search.command import CONTEXT, drive_below, runs_trials
+from search.command import CONTEXT, drive_below, program, runs_trials
 
 MOST_SEEDS = 10  # search.trial_files.KEPT_WEIGHTS, without its imports: as many trials keep their weights
 
@@ -34,4 +34,4 @@ def main(sweep: Path, **flags: Any) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from search.command import CONTEXT, drive_below, runs_trials
+from search.command import CONTEXT, drive_below, program, runs_trials
 
 
 @click.command(context_settings=CONTEXT, help=__doc__.split("\n")[0] if __doc__ else None)
@@ -32,4 +32,4 @@ def main(sweep: Path, **flags: Any) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

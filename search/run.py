@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 import click
 from click.core import ParameterSource
 
-from search.command import CONTEXT, YOURS_TO_MEND, drive, runs_trials
+from search.command import CONTEXT, YOURS_TO_MEND, drive, program, runs_trials
 from trainable.config import ConfigError
 
 # Everything else is imported under the lock, so that a second driver is refused at once.
@@ -137,4 +137,4 @@ def _read_enqueued(path: Path | None) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

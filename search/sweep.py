@@ -4,10 +4,15 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import partial
+from importlib import import_module
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from optuna.trial import TrialState
 
@@ -24,6 +29,9 @@ if TYPE_CHECKING:
     from datasets.dataset import Dataset
     from search.bridge import Bridge
     from search.screen import Screen
+
+# Runs a bridge to its end or a signal's; returns the numbers of the signals.
+Execute = Callable[["Bridge", "Screen", "Dataset"], list[int]]
 
 NO_TRIAL_COMPLETED = 3
 BUDGET_REACHED = 5
@@ -60,35 +68,42 @@ def run(sweep: Sweep, start: Start) -> int:
     Raises:
       ConfigError, DataError: with all that the user has to mend.
     """
-    return (_resume if (sweep.folder / "sweep.json").exists() else _begin)(sweep, start)
+    # `out` is the screen, also while Ray's own words go elsewhere.
+    with os.fdopen(os.dup(1), "w") as out, ThreadPoolExecutor(1) as beside:
+        is_new = not (sweep.folder / "sweep.json").exists()
+        return (_begin if is_new else _resume)(sweep, start, out, beside)
 
 
-def _begin(sweep: Sweep, start: Start) -> int:
+def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     """Everything is checked before anything is written."""
     folder, table = sweep.folder, sweep.table
     queue, notes = sweep.first_queue()
     data = sweep.load()
     _check_machine()
-    _check_nets(sweep.nets(), data)
-    file = SweepFile(
-        settings=sweep.settings,
-        table=table,
-        fingerprint=data.fingerprint,
-        classes=list(data.classes),
-        image_size=list(data.image_size),
-        queue=queue,
-        notes=[*data.notes, *notes],
-        kind=sweep.kind,
-        parent=sweep.parent,
-    )
-    ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing behind
-    sweep_data.save(folder, data)
-    file.started(start.command)
-    file.write(folder)
-    return _run(sweep, file, ledger or _ledger(folder, file), data, start)
+    nets = beside.submit(_check_nets, sweep.nets(), data)  # while Ray starts
+    with _on_ray(folder, start, beside) as execute:
+        nets.result()
+        file = SweepFile(
+            settings=sweep.settings,
+            table=table,
+            fingerprint=data.fingerprint,
+            classes=list(data.classes),
+            image_size=list(data.image_size),
+            queue=queue,
+            notes=[*data.notes, *notes],
+            kind=sweep.kind,
+            parent=sweep.parent,
+        )
+        ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing here
+        sweep_data.save(folder, data)
+        file.started(start.command)
+        file.write(folder)
+        bridge, screen = _opened(sweep, file, ledger or _ledger(folder, file), start, out)
+        signals = execute(bridge, screen, data)
+    return _ended(sweep, file, bridge, data, signals, start.command)
 
 
-def _resume(sweep: Sweep, start: Start) -> int:
+def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     """A finished sweep is only reported."""
     folder, settings = sweep.folder, sweep.settings
     file = SweepFile.read(folder)
@@ -119,18 +134,20 @@ def _resume(sweep: Sweep, start: Start) -> int:
         print(f"Noted: other versions than before: {', '.join(version_differences(file.versions, versions))}.")
     file.started(start.command)
     file.write(folder)
-    return _run(sweep, file, ledger, data, start)
+    bridge, screen = _opened(sweep, file, ledger, start, out)
+    signals: list[int] = []
+    if not bridge.finished:
+        with _on_ray(folder, start, beside) as execute:
+            signals = execute(bridge, screen, data)
+    return _ended(sweep, file, bridge, data, signals, start.command)
 
 
-def _run(sweep: Sweep, file: SweepFile, ledger: Ledger, data: "Dataset", start: Start) -> int:
+def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: TextIO) -> tuple["Bridge", "Screen"]:
+    """The bridge, brought up to what workers had written, and the screen that it speaks to."""
     from search.bridge import Bridge, Plan
     from search.screen import Screen
 
-    folder, settings = sweep.folder, file.settings
-    for note in file.notes:
-        print(note)
-    if ledger.torn_bytes:
-        print(f"The last record of the ledger was not written to its end ({ledger.torn_bytes} bytes); it is cut off.")
+    settings = file.settings
     plan = Plan(
         trials=settings.trials,
         seed=settings.seed,
@@ -143,42 +160,69 @@ def _run(sweep: Sweep, file: SweepFile, ledger: Ledger, data: "Dataset", start: 
     )
     ended = [trial for trial in ledger.trials if trial.state.is_finished()]
     names = {number: shown_name(entry) for number, entry in file.queue.items()}
-    out = os.fdopen(os.dup(1), "w")  # the screen, also while Ray's own words go elsewhere
     screen = Screen(out, settings.trials, settings.metric, ended, names)
-    bridge = Bridge(folder.resolve(), ledger, sweep.space, plan, screen)
+    for note in file.notes:
+        screen.said(note)
+    if ledger.torn_bytes:
+        screen.said(f"The ledger's last record was not written to its end ({ledger.torn_bytes} bytes); it is cut off.")
+    bridge = Bridge(sweep.folder.resolve(), ledger, sweep.space, plan, screen)
     bridge.recover()
     if ledger.trials:
         screen.said(f"Goes on: {len(ended)} trials had ended, {len(bridge.waiting)} continue from their checkpoints.")
-    signals = [] if bridge.finished else _execute(folder, bridge, screen, data, start)
-    file.starts[-1]["stopped"] = signal.Signals(signals[0]).name if signals else bridge.stopping or "finished"
-    file.write(folder)  # the report shows it
-    sweep.write_results(data)
-    file.results_of = sum(trial.state.is_finished() for trial in ledger.trials)
-    file.write(folder)
-    print(sweep.summary())
-    return _exit_code(bridge, signals, start.command)
+    return bridge, screen
 
 
-def _execute(folder: Path, bridge: "Bridge", screen: "Screen", data: "Dataset", start: Start) -> list[int]:
-    """Runs the bridge on Ray; returns the numbers of the signals that stopped it."""
-    from search.cluster import connected, plan_workers, prepare
-    from search.process import chatter_to, interruptible, stopping_on_signals
+@contextmanager
+def _on_ray(folder: Path, start: Start, beside: Executor) -> Iterator[Execute]:
+    """A Ray session for the block; yields what runs a bridge on it."""
+    from search.cluster import connected, prepare
+    from search.process import chatter_to, interruptible
 
     prepare()
+    log = folder / "log.txt"
+    try:
+        # Twice interruptible: Ray sets a handler of its own while it starts.
+        with interruptible(), chatter_to(log), ExitStack() as session:
+            session.enter_context(connected(start.address))
+            with interruptible():
+                yield partial(_execute, folder, start, beside)
+            beside.submit(session.pop_all().close)  # a second or two, which the results need not wait for
+    finally:
+        if not (folder / "sweep.json").exists():  # refused, which leaves nothing behind
+            log.unlink(missing_ok=True)
+
+
+def _execute(
+    folder: Path, start: Start, beside: Executor, bridge: "Bridge", screen: "Screen", data: "Dataset"
+) -> list[int]:
+    """Runs the bridge on Ray; returns the numbers of the signals that stopped it."""
     import ray
 
-    asked = start.cpus_per_trial, start.gpus_per_trial, start.memory_per_trial, start.concurrency
-    # Twice interruptible: Ray sets a handler of its own while it starts.
-    with interruptible(), chatter_to(folder / "log.txt"), connected(start.address), interruptible():
-        from search.executor import execute
+    from search.cluster import plan_workers
+    from search.executor import execute
+    from search.process import stopping_on_signals
 
-        workers = plan_workers(ray.cluster_resources(), *asked)
-        bridge.concurrency = min(workers.concurrency, bridge.unfinished)
-        counts = f"{len(data.train.ids):,} train and {len(data.valid.ids):,} validation images"
-        screen.said(f"{workers}; {counts}; sweep {folder}")
-        with stopping_on_signals(bridge) as signals, screen:
-            execute(bridge, data, workers.resources, workers.concurrency)
+    asked = start.cpus_per_trial, start.gpus_per_trial, start.memory_per_trial, start.concurrency
+    workers = plan_workers(ray.cluster_resources(), *asked)
+    bridge.concurrency = min(workers.concurrency, bridge.unfinished)
+    counts = f"{len(data.train.ids):,} train and {len(data.valid.ids):,} validation images"
+    screen.said(f"{workers}; {counts}; sweep {folder}")
+    with stopping_on_signals(bridge) as signals, screen:
+        # What writes the results takes a second or two to import: on a processor that has no trial any more.
+        on_idle = partial(beside.submit, import_module, "analysis.results")
+        execute(bridge, data, workers.resources, workers.concurrency, on_idle=on_idle)
     return signals
+
+
+def _ended(sweep: Sweep, file: SweepFile, bridge: "Bridge", data: "Dataset", signals: list[int], command: str) -> int:
+    """Writes the results, also of a sweep that was stopped; returns the exit code."""
+    file.starts[-1]["stopped"] = signal.Signals(signals[0]).name if signals else bridge.stopping or "finished"
+    file.write(sweep.folder)  # the report shows it
+    sweep.write_results(data)
+    file.results_of = sum(trial.state.is_finished() for trial in bridge.ledger.trials)
+    file.write(sweep.folder)
+    print(sweep.summary())
+    return _exit_code(bridge, signals, command)
 
 
 def _exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -63,7 +63,9 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_starts(tmp_pat
 
 
 def test_changed_data_is_refused_with_the_number_of_differences_and_the_first_five(tiny_data, tmp_path, monkeypatch):
-    monkeypatch.setattr("search.sweep._run", lambda *_: 0)  # the sweep is begun, and its driver gone
+    # The sweep is begun, and its driver gone.
+    monkeypatch.setattr("search.sweep._on_ray", lambda *_: nullcontext(lambda *_: []))
+    monkeypatch.setattr("search.sweep._ended", lambda *_: 0)
     words = ["--data", str(tiny_data), "--sweep", str(tmp_path / "sweep"), "--no-baselines"]
     assert CliRunner().invoke(main, words).exit_code == 0
     before = (tmp_path / "sweep" / "sweep.json").read_bytes()
