@@ -49,6 +49,7 @@ class TrialRecord:
       best_epoch: the epoch of `value`; 0 where there is none.
       epochs: how many epochs count (a pruned trial's up to its rung).
       baseline: the name of the published run that this trial repeats; empty otherwise.
+      node: of a cluster, where it ran last; empty where it is not known.
       config: the fields of its `TrialConfig` that are set.
       params: what the search chose, by the names of the space.
     """
@@ -62,6 +63,7 @@ class TrialRecord:
     epochs: int
     attempts: int
     baseline: str
+    node: str
     config: dict[str, Any]
     params: dict[str, Any]
     folder: Path
@@ -317,6 +319,7 @@ class Record:
             epochs=len(values),
             attempts=attributes.get("attempt", 0),
             baseline=attributes.get("baseline", ""),
+            node=str(attributes.get("node", "")),
             config=attributes["config"],
             params=trial.params,
             folder=trial_folder(self.folder, trial.number),

@@ -83,7 +83,7 @@ def pace(sampler: str) -> Pace:
             bridge.watcher = Timed(out, TRIALS, bridge.plan.metric, [], {})
             bridge.next_order, bridge.report = clocked(bridge.next_order), clocked(bridge.report)
             with bridge.watcher:
-                execute(bridge, in_memory(), {"cpu": 1.0}, WORKERS, Fake)
+                execute(bridge, in_memory(), {"cpu": 1.0}, lambda: WORKERS, Fake)
     assert len(ends) == TRIALS
     early = (ends[2 * WINDOW - 1] - ends[WINDOW - 1]) / WINDOW
     late, processor, ours = (ends[-1] - ends[-WINDOW - 1]) / WINDOW

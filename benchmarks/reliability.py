@@ -22,11 +22,13 @@ from xml.etree import ElementTree
 from benchmarks.conditions import conditions
 from datasets.demo import write_demo
 from tests import damage, postgres
+from tests.clusters import lose_randomly
 from tests.drivers import kill_randomly, race
 from tests.kill_points import IN_DATABASE, SCHEDULES, Tally, kill_everywhere
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "RELIABILITY.md"
+LOSING_TRIALS, LOST_WORKERS, LOST_NODES = 50, 20, 5
 KILLS, TRIALS_PER_KILL, RACES, MUTATIONS = 50, 10, 20, 2000
 # A trial of all its epochs takes about 10 s here, as a small real one does.
 KILLED_SWEEP = ("--max-epochs", 27, "--fix", "epochs=27", "--fix", "arch=cnn", "--no-baselines")
@@ -139,6 +141,25 @@ def real_kills(folder: Path) -> list[Row]:
     return rows
 
 
+def nodes(folder: Path) -> list[Row]:
+    """Workers and nodes of a cluster of four, all on this machine."""
+    data = folder / "demo"
+    data.mkdir()
+    write_demo(data)
+    words = ("--data", data, *KILLED_SWEEP, "--attempts", 1 + LOST_WORKERS + LOST_NODES)
+    losses = lose_randomly(folder, LOSING_TRIALS, LOST_WORKERS, LOST_NODES, 0, *words)
+    _tell(losses.problems)
+    found = (
+        f"{losses.workers} workers killed, {losses.nodes} nodes killed and as many added, {losses.trials} trials: "
+        f"{losses.lost} lost, {losses.twice} ended ones trained again; {losses.repeated} of {losses.epochs:,} epochs "
+        f"trained twice, at most {losses.most_attempts} attempts of a trial"
+    )
+    holds = not losses.problems and not losses.lost + losses.twice
+    holds = holds and (losses.workers, losses.nodes) == (LOST_WORKERS, LOST_NODES)
+    what = "SIGKILL of workers and nodes, a head and three nodes"
+    return [Row(what, "every trial ends, 0 lost, 0 duplicated", found, losses.seconds, holds)]
+
+
 def races(folder: Path) -> list[Row]:
     data = folder / "demo"
     if not data.exists():
@@ -205,6 +226,7 @@ PARTS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "points": ("A driver killed at each durable write", kill_points),
     "database": ("A driver killed at each transaction of a PostgreSQL ledger", database),
     "kills": ("Drivers killed on real Ray", real_kills),
+    "nodes": ("Workers and nodes that go", nodes),
     "races": ("Drivers started at once", races),
     "damage": ("A damaged journal", damages),
     "inputs": ("Bad input, hostile files, known holes", inputs),
@@ -219,7 +241,7 @@ def main(names: list[str]) -> int:
     memory, holds = Path("/dev/shm"), True
     for name in names or PARTS:
         title, part = PARTS[name]
-        folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() and part is not real_kills else None))
+        folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() and part not in (real_kills, nodes) else None))
         try:
             rows = part(folder)
         finally:

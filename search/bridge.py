@@ -68,7 +68,7 @@ class Bridge:
     Attributes:
       space: what the sampler draws from; None where the queue holds every config whole.
       running: the attempt that runs, by trial number.
-      concurrency: trials that run beside each other; 0 lets each report as often as it can.
+      concurrency: trials that may run beside each other; 0 for any number, each reporting as often as it can.
       stopping: why nothing new is ordered and running trials stop at their next report; empty while all is well.
     """
 
@@ -114,6 +114,8 @@ class Bridge:
     def next_order(self) -> Order | None:
         """The next thing to run; None where there is nothing now, or nothing more."""
         self.tick()
+        if self.concurrency and len(self.running) >= self.concurrency:
+            return None
         if self.stopping or any(self._is_alone(number) for number in self.running):
             return None
         if self.waiting and self._is_alone(self.waiting[0]) and self.running:
@@ -131,7 +133,7 @@ class Bridge:
         trial_files.write_config(folder, config)
         trial_files.remove_superseded(folder, attributes["attempt"])
         self.running[number] = attributes["attempt"]
-        spacing = self.concurrency / REPORTS_A_SECOND
+        spacing = min(self.concurrency, self.plan.trials) / REPORTS_A_SECOND
         order = Order(number, attributes["attempt"], config, folder, self.plan.metric, spacing)
         self.watcher.started(order)
         return order
@@ -142,14 +144,8 @@ class Bridge:
         left = self.waiting or len(self.ledger.trials) < self.plan.trials
         return not self.running and (bool(self.stopping) or not left)
 
-    @property
-    def unfinished(self) -> int:
-        """Trials that are still to end."""
-        ended = sum(trial.state.is_finished() for trial in self.ledger.trials)
-        return max(self.plan.trials, len(self.ledger.trials)) - ended
-
     def report(self, number: int, report: dict[str, Any]) -> bool:
-        """Takes a report of `trainable.attempt.Attempt`; True where the trial is to stop.
+        """Takes a report of `trainable.attempt.Attempt`, with the worker's `node` or without; True: stop the trial.
 
         Every epoch that the ledger lacks is written in order, with the pruner asked at each
         rung, so several epochs in one report prune as one at a time would.
@@ -157,6 +153,9 @@ class Bridge:
         if self.running.get(number) != report["attempt"]:
             return True
         history, failure = report["history"], report["failure"]
+        node = report.get("node", "")
+        if node and self.ledger.trial(number).user_attrs.get("node") != node:
+            self.ledger.set(number, "node", node)
         if failure and failure["reason"] == "storage":
             raise OSError(f"{failure['message']} (trial {number}, on its worker)")
         if failure and failure["reason"] == "host memory":
@@ -177,9 +176,21 @@ class Bridge:
         self.tick()
         return number not in self.running or bool(self.stopping)
 
-    def lost(self, number: int, attempt: int, message: str) -> None:
-        """The worker is gone: the trial waits for its next attempt, or FAILs where it has had them all."""
+    def node_of(self, number: int) -> str:
+        """The node that the trial's last report came from; empty where it is not known."""
+        return str(self.ledger.trial(number).user_attrs.get("node", ""))
+
+    def lost(self, number: int, attempt: int, message: str, is_drained: bool = False) -> None:
+        """The worker is gone: the trial waits for its next attempt, or FAILs where it has had them all.
+
+        Args:
+          is_drained: its node was taken away as planned, which is none of the trial's `attempts`.
+        """
         if self.running.get(number) != attempt:
+            return
+        if is_drained:
+            self.watcher.said(f"trial {number}: its node was drained, goes on elsewhere from its newest checkpoint")
+            self._wait(number)
             return
         stacks = hung_stacks(trial_folder(self.folder, number), attempt)
         reason = "no progress" if stacks else "worker lost"

@@ -1,15 +1,23 @@
 """Connecting to Ray: a session of its own on this machine, or a running cluster."""
 
+import math
 import os
 import signal
-from collections.abc import Iterator, Mapping
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from search.process import Interrupted
 from trainable.config import ConfigError
+from trainable.order import node_name
+
+ROOT = Path(__file__).resolve().parents[1]
 
 QUIET = {  # before Ray is imported; set by `prepare`
     "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
@@ -23,23 +31,86 @@ QUIET = {  # before Ray is imported; set by `prepare`
 LEDGER_VARIABLE = "PGPASSWORD"  # a secret of the driver: workers never speak to the ledger
 
 
+CODE = ("datasets", "trainable", "analysis", "search")
+BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")  # on the head of a cluster that Ray's launcher made
+LOOK_SECONDS = 2.0  # between two looks at the nodes that there are
+FIT_SECONDS = 30.0  # for nodes that are still joining
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user wants a trial to get; None leaves it to what the cluster has.
+
+    Attributes:
+      custom: further resources by their names.
+      concurrency: trials at a time; None for as many as fit.
+    """
+
+    cpus: float | None = None
+    gpus: float | None = None
+    memory_bytes: int | None = None
+    custom: Mapping[str, float] = field(default_factory=dict)
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node that is there, or that an autoscaler may start.
+
+    Attributes:
+      name: for people.
+      resources: by Ray's names, memory in bytes.
+      id: Ray's; empty of one that is not there.
+    """
+
+    name: str
+    resources: Mapping[str, float]
+    id: str = ""
+
+    def fits(self, wanted: Mapping[str, float]) -> int:
+        """How many trials it has room for, each with what is wanted."""
+        return min(math.floor(self.resources.get(name, 0) / amount + 1e-9) for name, amount in wanted.items())
+
+    def __str__(self) -> str:
+        return f"{self.name} has {_amounts({n: self.resources.get(n, 0) for n in ('CPU', 'GPU')} | self._others)}"
+
+    @property
+    def _others(self) -> dict[str, float]:
+        """Without the names that Ray gives each node."""
+        return {n: a for n, a in self.resources.items() if ":" not in n and n not in ("object_store_memory",)}
+
+
 @dataclass(frozen=True)
 class Workers:
-    """What a trial gets, and how many run beside each other."""
+    """What a trial gets, and how many run beside each other.
+
+    Attributes:
+      most: trials at a time that the user allows; None for as many as fit.
+    """
 
     cpus: float
     gpus: float
     memory_bytes: int
     concurrency: int
+    custom: Mapping[str, float] = field(default_factory=dict)
+    most: int | None = None
+
+    @property
+    def wanted(self) -> dict[str, float]:
+        """By Ray's names."""
+        asked = {"CPU": self.cpus, "GPU": self.gpus, "memory": float(self.memory_bytes), **self.custom}
+        return {name: amount for name, amount in asked.items() if amount}
 
     @property
     def resources(self) -> dict[str, float]:
-        asked = {"cpu": self.cpus, "gpu": self.gpus, "memory": float(self.memory_bytes)}
-        return {name: amount for name, amount in asked.items() if amount}
+        """By the names that Tune has for them."""
+        return {{"CPU": "cpu", "GPU": "gpu"}.get(name, name): amount for name, amount in self.wanted.items()}
 
     def __str__(self) -> str:
         each = f"{self.gpus:g} GPU and {self.cpus:g} CPU" if self.gpus else f"{self.cpus:g} CPU"
-        return f"{self.concurrency} trials at a time, {each} each"
+        more = "".join(f", {amount:g} {name}" for name, amount in self.custom.items())
+        trials = "1 trial" if self.concurrency == 1 else f"{self.concurrency} trials"
+        return f"{trials} at a time, {each}{more} each"
 
 
 def prepare() -> None:
@@ -48,40 +119,96 @@ def prepare() -> None:
         os.environ.setdefault(name, value)
 
 
+def place(address: str | None) -> str | None:
+    """Where Ray runs: the address that was given, else RAY_ADDRESS, which a job of a cluster has; None for here."""
+    found = address or os.environ.get("RAY_ADDRESS") or None
+    return None if found == "local" else found
+
+
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
     """A Ray session for the block; one that was started here ends with it.
 
     Raises:
-      ConfigError: no cluster answers at `address`.
+      ConfigError: no cluster answers at `address`, or it has another version of Ray or Python.
     """
     import ray
 
-    code = str(Path(__file__).resolve().parents[1])
     options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
     here: dict[str, str | None] = {}
     if address is None:  # not a cluster that happens to run here: that is what --address is for
         options |= {"address": "local", "include_dashboard": False}
         # Workers inherit this environment. A runtime_env would do the same 3 s later: an agent has to start first,
         # and the workers that Ray starts ahead of need cannot be used.
-        paths = [code, *filter(None, [os.environ.get("PYTHONPATH")])]
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         here = {"PYTHONPATH": os.pathsep.join(paths), LEDGER_VARIABLE: None}
     else:
-        options |= {
-            "address": address,
-            "runtime_env": {"env_vars": {**QUIET, LEDGER_VARIABLE: ""}, "working_dir": code},
-        }
+        # Modules, not a working_dir: a job may have one, and Ray takes no second. Nothing else of the folder is sent.
+        code = [str(ROOT / package) for package in CODE]
+        environment = {"env_vars": {**QUIET, LEDGER_VARIABLE: ""}, "py_modules": code, "excludes": ["__pycache__"]}
+        options |= {"address": address, "runtime_env": environment}
     try:
         with _environment(here):
             ray.init(**options)
     except ConnectionError as error:
-        raise ConfigError(f"--address {address}: no Ray cluster answers; start it, or leave this out") from error
+        raise ConfigError(f"{_named(address)}: no Ray cluster answers; start it, or leave this out") from error
+    except RuntimeError as error:
+        if "Version mismatch" not in str(error):
+            raise
+        raise ConfigError(f"{_named(address)}: {error}") from error
     except SystemExit as stop:  # Ray's own answer to SIGTERM, from its first step on
         raise Interrupted(signal.SIGTERM) from stop
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _named(address: str | None) -> str:
+    return f"RAY_ADDRESS {address}" if address == os.environ.get("RAY_ADDRESS") else f"--address {address}"
+
+
+def nodes() -> list[Node]:
+    """The nodes that are alive, the head first."""
+    import ray
+
+    there = [about for about in ray.nodes() if about["Alive"]]
+    there.sort(key=lambda about: ("node:__internal_head__" not in about["Resources"], about["NodeManagerAddress"]))
+    return [
+        Node(node_name(about["NodeManagerAddress"], about["NodeID"]), about["Resources"], about["NodeID"])
+        for about in there
+    ]
+
+
+def may_come() -> list[Node]:
+    """The nodes that the autoscaler of this cluster may have at most; none where it has none, or it is not known.
+
+    Of more than it may have together those that it takes first: the higher priority, the name later in the alphabet.
+    """
+    path = BOOTSTRAP.expanduser()
+    if not path.exists():
+        return []
+    config = yaml.safe_load(path.read_text())
+    kinds = {name: about for name, about in config["available_node_types"].items() if name != config["head_node_type"]}
+    ranked = sorted(kinds, key=lambda name: (kinds[name].get("priority", 0), name), reverse=True)
+    found = [Node(name, kinds[name]["resources"]) for name in ranked for _ in range(kinds[name]["max_workers"])]
+    return found[: config["max_workers"]]
+
+
+def workers_there(asked: Asked, is_local: bool) -> Workers:
+    """What a trial gets, once there are nodes that it fits on, or an autoscaler that may start them.
+
+    Raises:
+      ConfigError: after `FIT_SECONDS` there is no such node, nor can one come.
+    """
+    deadline = time.monotonic() + (0 if is_local else FIT_SECONDS)
+    while True:
+        try:
+            return plan_workers(nodes(), [] if is_local else may_come(), asked)
+        except ConfigError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(0.5)
 
 
 @contextmanager
@@ -103,30 +230,69 @@ def _set(variables: Mapping[str, str | None]) -> None:
             os.environ[name] = value
 
 
-def plan_workers(
-    there: Mapping[str, float], cpus: float | None, gpus: float | None, memory_bytes: int | None, most: int | None
-) -> Workers:
-    """What the user asked for, else one trial a GPU where the cluster has any, else one CPU a trial.
+class Room:
+    """How many trials there is room for at this moment; nodes come and go, so a cluster is looked at every few seconds.
+
+    Where an autoscaler's limits are known, what it may start counts: it starts nodes for trials that wait.
 
     Args:
-      there: what the whole cluster has, `ray.cluster_resources()`.
-      most: trials at a time; None for as many as fit.
+      workers: as planned at the start; what a trial gets stays.
+    """
+
+    def __init__(self, workers: Workers, is_local: bool) -> None:
+        self.workers, self.is_local = workers, is_local
+        self.concurrency, self.looked = workers.concurrency, time.monotonic()
+
+    def __call__(self) -> int:
+        if not self.is_local and time.monotonic() - self.looked > LOOK_SECONDS:
+            self.concurrency = max(1, self._fits())  # one waits, so that an autoscaler sees that there is need
+            self.looked = time.monotonic()
+        return self.concurrency
+
+    def _fits(self) -> int:
+        there = may_come() or nodes()
+        fits = sum(node.fits(self.workers.wanted) for node in there)
+        return min(fits, self.workers.most or fits)
+
+
+def plan_workers(there: Sequence[Node], coming: Sequence[Node], asked: Asked) -> Workers:
+    """What the user asked for, else one trial a GPU where a node has any, else one CPU a trial.
+
+    Args:
+      coming: what an autoscaler may have at most, those among `there` that it started included.
 
     Raises:
-      ConfigError: one trial asks for more than there is.
+      ConfigError: a trial with what was asked fits on none of these nodes.
     """
-    there_gpus = there.get("GPU", 0)
+    nodes = coming or there
+    gpus = asked.gpus
     if gpus is None:
-        gpus = 1.0 if there_gpus >= 1 else 0.0
-    if cpus is None:  # beside a GPU its share of the CPUs
-        cpus = max(1.0, there.get("CPU", 1) * gpus // there_gpus) if 0 < gpus <= there_gpus else 1.0
-    wanted = {"CPU": cpus, "GPU": gpus, "memory": float(memory_bytes or 0)}
-    lacking = [
-        f"{name}: asked {amount:g} a trial, the cluster has {there.get(name, 0):g}"
-        for name, amount in wanted.items()
-        if amount > there.get(name, 0)
-    ]
-    if lacking:
-        raise ConfigError(f"no trial could ever start: {'; '.join(lacking)}; ask for less or add nodes")
-    fits = min(int(there[name] / amount) for name, amount in wanted.items() if amount)
-    return Workers(cpus, gpus, memory_bytes or 0, min(most or fits, fits))
+        gpus = 1.0 if any(node.resources.get("GPU", 0) >= 1 for node in nodes) else 0.0
+    cpus = asked.cpus or _share_of_cpus(nodes, gpus)
+    workers = Workers(cpus, gpus, asked.memory_bytes or 0, 0, asked.custom, asked.concurrency)
+    fits = sum(node.fits(workers.wanted) for node in nodes)
+    if not fits:
+        found = "; ".join(_counted(there))
+        more = f"; there may come {'; '.join(_counted(coming))}" if coming else ""
+        raise ConfigError(
+            f"no trial could ever start: asked for {_amounts(workers.wanted)} a trial on one node; "
+            f"{found or 'no node'}{more}; ask for less, or add nodes"
+        )
+    return replace(workers, concurrency=min(asked.concurrency or fits, fits))
+
+
+def _share_of_cpus(nodes: Sequence[Node], gpus: float) -> float:
+    """Of a trial, beside its GPUs: so much that each node can use all of its GPUs."""
+    there = [node.resources for node in nodes if node.resources.get("GPU", 0) >= gpus > 0]
+    return min((max(1.0, about.get("CPU", 1) * gpus // about["GPU"]) for about in there), default=1.0)
+
+
+def _counted(nodes: Sequence[Node]) -> list[str]:
+    return [text if count == 1 else f"{count} x {text}" for text, count in Counter(map(str, nodes)).items()]
+
+
+def _amounts(resources: Mapping[str, float]) -> str:
+    def text(name: str, amount: float) -> str:
+        return f"{amount / 2**30:.1f} GiB of memory" if name == "memory" else f"{amount:g} {name}"
+
+    return ", ".join(text(name, amount) for name, amount in resources.items())

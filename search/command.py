@@ -3,6 +3,7 @@
 Imports nothing heavy, so that a second driver is refused at once; the rest is imported under the lock.
 """
 
+import math
 import os
 import shlex
 import signal
@@ -42,15 +43,51 @@ class Duration(click.ParamType):
         return seconds
 
 
+class Amount(click.ParamType):
+    """`NAME=AMOUNT`, of a resource of Ray's own or of yours."""
+
+    name = "name=amount"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        name, _, amount = str(value).partition("=")
+        try:
+            number = float(amount)
+        except ValueError:
+            number = 0.0
+        if not name or not 0 < number < math.inf:
+            self.fail(f"must be NAME=AMOUNT with an amount above zero (tpu=1), got {value!r}", param, ctx)
+        if name.lower() in ("cpu", "gpu", "memory"):
+            self.fail(f"{name} has an option of its own: --{name.lower()}s-per-trial or --memory-per-trial", param, ctx)
+        return name, number
+
+
+def _named(context: click.Context, option: click.Parameter, values: tuple[tuple[str, float], ...]) -> dict[str, float]:
+    return dict(values)
+
+
 OF_A_START = (
     click.option("--time-budget", "budget_seconds", type=Duration(), default=None, help="Of this start: 90s, 30m, 2h."),
-    click.option("--address", type=str, default=None, help="Of a running Ray cluster: auto or HOST:PORT."),
+    click.option(
+        "--address",
+        type=str,
+        default=None,
+        help="Of a running Ray cluster: auto or HOST:PORT; default RAY_ADDRESS, else Ray here.",
+    ),
     click.option(
         "--concurrency", type=click.IntRange(min=1), default=None, help="Trials at a time; default: as many as fit."
     ),
     click.option("--cpus-per-trial", type=click.FloatRange(min=0, min_open=True), default=None),
     click.option("--gpus-per-trial", type=click.FloatRange(min=0), default=None),
     click.option("--memory-per-trial", type=click.IntRange(min=1), default=None, help="In bytes."),
+    click.option(
+        "--resource-per-trial",
+        "resources_per_trial",
+        type=Amount(),
+        multiple=True,
+        callback=_named,
+        metavar="NAME=AMOUNT",
+        help="Of a custom resource of the cluster.",
+    ),
     click.option(
         "--attempts", type=click.IntRange(min=1), default=3, show_default=True, help="Per trial, for lost workers."
     ),

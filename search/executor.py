@@ -5,20 +5,29 @@ off: a retry is a new Tune trial with the same number and the next attempt.
 """
 
 import json
+import math
+import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
+from ray._private.state import state
+from ray.core.generated.common_pb2 import NodeDeathInfo  # type: ignore[attr-defined]  # generated
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from datasets.dataset import Dataset
 from search.bridge import Bridge
+from trainable.order import node_name
 from trainable.ray_trial import RayTrial
 
+SAID_AFTER_SECONDS = 30.0  # in which no trial found a place to run
+DRAINED = (NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED, NodeDeathInfo.AUTOSCALER_DRAIN_IDLE)
 RAY_OUT_OF_MEMORY = "running low on memory"  # how ray.exceptions.OutOfMemoryError puts it
 
 
@@ -107,35 +116,65 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
             if RAY_OUT_OF_MEMORY in cause:
                 self.bridge.out_of_memory(order["number"], order["attempt"], "Ray ended its worker: the node ran low")
             else:
-                self.bridge.lost(order["number"], order["attempt"], _in_one_line(cause))
+                self.bridge.lost(order["number"], order["attempt"], _in_one_line(cause), self._is_drained(order))
         except Exception as error:
             raise Abort from error
 
+    def _is_drained(self, order: dict[str, Any]) -> bool:
+        """Whether the node, from which the trial's last report came, was drained or is being drained."""
+        if not ray.is_initialized():
+            return False
+        draining = state.get_draining_nodes()
+        return any(
+            node_name(node["NodeManagerAddress"], node["NodeID"]) == self.bridge.node_of(order["number"])
+            and (node["NodeID"] in draining or (not node["Alive"] and node["DeathReason"] in DRAINED))
+            for node in ray.nodes()
+        )
+
 
 class BridgeCallback(_Bridged, tune.Callback):
-    """Lets the bridge see the time, between results too."""
+    """Lets the bridge see the time, and the room that there is, between results too; says if no trial finds a place."""
+
+    def __init__(self, bridge: Bridge, room: Callable[[], int]) -> None:
+        super().__init__(bridge)
+        self.room = room
+        self.waiting_since: float | None = None
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self.bridge.tick()
+        self.bridge.concurrency = self.room()
+        self._watch_places({trial.status for trial in trials})
         if self.bridge.stopping and not any(trial.status == "RUNNING" for trial in trials):
             raise Stopped  # what waits for a place to run makes no report, at which it could stop
+
+    def _watch_places(self, states: set[str]) -> None:
+        if "RUNNING" in states or "PENDING" not in states:
+            self.waiting_since = None
+        elif self.waiting_since is None:
+            self.waiting_since = time.monotonic()
+        elif time.monotonic() - self.waiting_since > SAID_AFTER_SECONDS:
+            self.bridge.watcher.said("No trial has a place to run; they wait for a node of the cluster to come.")
+            self.waiting_since = math.inf  # once, until one runs
 
 
 def execute(
     bridge: Bridge,
     dataset: Dataset,
     resources: dict[str, float],
-    concurrency: int,
+    room: Callable[[], int],
     trainable: type[RayTrial] = RayTrial,
     on_idle: Callable[[], object] = lambda: None,
 ) -> None:
     """Runs what the bridge orders until it has nothing more; Ray must be connected.
 
     Args:
+      resources: of a trial, by the names that Tune has for them.
+      room: how many trials may run beside each other, at this moment; called at every step of Tune's.
       on_idle: called once, when there is no order for a worker for the first time.
 
     Raises: whatever the bridge raised, a full disk for example.
     """
+    bridge.concurrency = room()
     bound = tune.with_resources(tune.with_parameters(trainable, dataset=dataset.for_training()), resources)
     with tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as folder:
         tuner = tune.Tuner(
@@ -144,14 +183,14 @@ def execute(
                 num_samples=-1,
                 search_alg=BridgeSearcher(bridge, on_idle),
                 scheduler=BridgeScheduler(bridge),
-                max_concurrent_trials=concurrency,
+                max_concurrent_trials=sys.maxsize,  # the bridge knows; without any Tune has a limit of its own
                 reuse_actors=True,
             ),
             run_config=tune.RunConfig(
                 name="sweep",
                 storage_path=folder,
                 verbose=0,
-                callbacks=[BridgeCallback(bridge)],
+                callbacks=[BridgeCallback(bridge, room)],
                 failure_config=tune.FailureConfig(max_failures=0),
             ),
         )

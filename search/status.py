@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from analysis.contents import count_states, duration, plain
+from analysis.contents import count_states, counted, duration, plain
 from analysis.exits import exit_codes
 from analysis.record import Record, SweepError
 from analysis.summary import summary
@@ -59,6 +59,7 @@ def look(sweep: Path) -> tuple[str, bool]:
         return f"{sweep}: begins\ndriver: {driver}", False
     if running := _running(record):
         lines.append(running)
+        lines += _nodes(record)
     counts = count_states(record)
     is_ended = "RUNNING" not in counts and sum(counts.values()) >= record.settings["trials"]
     if driver:
@@ -121,6 +122,17 @@ def _running(record: Record) -> str:
             epochs = f"epoch {trial.epochs} of {trial.config.get('epochs')}"
             said.append(f"trial {trial.number} ({trial.config.get('arch')}, {epochs}{value})")
     return f"running: {', '.join(said)}" if said else ""
+
+
+def _nodes(record: Record) -> list[str]:
+    """What runs and what ended on each node of a cluster, a line each; none where trials ran on one machine."""
+    lines = []
+    for node in sorted({trial.node for trial in record.trials if trial.node}):
+        here = [trial for trial in record.trials if trial.node == node]
+        running = [str(trial.number) for trial in here if trial.state == "RUNNING"]
+        ended = counted(len(here) - len(running), "trial")
+        lines.append(f"node {plain(node)}: runs {', '.join(running) or 'nothing'}; {ended} ended there")
+    return lines
 
 
 def _command(record: Record) -> str:

@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from importlib import import_module
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -20,6 +19,7 @@ from search import data as sweep_data
 from search.command import typed
 from search.kinds import Sweep
 from search.ledger import Ledger
+from search.preflight import check_here, check_nodes
 from search.pruner import new_pruner
 from search.queue import shown_name
 from search.settings import SweepFile, current_versions, version_differences
@@ -28,6 +28,7 @@ from trainable.config import ConfigError, TrialConfig
 if TYPE_CHECKING:
     from datasets.dataset import Dataset
     from search.bridge import Bridge
+    from search.cluster import Asked, Room
     from search.screen import Screen
 
 # Runs a bridge to its end or a signal's; returns the numbers of the signals.
@@ -51,9 +52,23 @@ class Start:
     cpus_per_trial: float | None = None
     gpus_per_trial: float | None = None
     memory_per_trial: int | None = None
+    resources_per_trial: dict[str, float] = field(default_factory=dict)
     attempts: int = 3
     max_failures: int = 10
     budget_seconds: float | None = None
+
+    @property
+    def asked(self) -> "Asked":
+        """Of the cluster, for a trial."""
+        from search.cluster import Asked
+
+        return Asked(
+            self.cpus_per_trial,
+            self.gpus_per_trial,
+            self.memory_per_trial,
+            self.resources_per_trial,
+            self.concurrency,
+        )
 
     @staticmethod
     def of(module: str, flags: dict[str, Any]) -> "Start":
@@ -79,7 +94,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     folder, table = sweep.folder, sweep.table
     queue, notes = sweep.first_queue()
     data = sweep.load()
-    _check_machine()
+    check_here(folder)
     nets = beside.submit(_check_nets, sweep.nets(), data)  # while Ray starts
     with _on_ray(folder, start, beside) as execute:
         nets.result()
@@ -129,7 +144,7 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     sweep_data.check_same(folder, settings, file.fingerprint, data)
     if not all((folder / name).exists() for name in sweep_data.KEPT):  # lost: it is the same data
         sweep_data.save(folder, data)
-    _check_machine()
+    check_here(folder)
     if (versions := current_versions()) != file.versions:
         print(f"Noted: other versions than before: {', '.join(version_differences(file.versions, versions))}.")
     file.started(start.command)
@@ -175,7 +190,7 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
 @contextmanager
 def _on_ray(folder: Path, start: Start, beside: Executor) -> Iterator[Execute]:
     """A Ray session for the block; yields what runs a bridge on it."""
-    from search.cluster import connected, prepare
+    from search.cluster import Room, connected, nodes, place, prepare, workers_there
     from search.process import chatter_to, interruptible
 
     prepare()
@@ -183,9 +198,13 @@ def _on_ray(folder: Path, start: Start, beside: Executor) -> Iterator[Execute]:
     try:
         # Twice interruptible: Ray sets a handler of its own while it starts.
         with interruptible(), chatter_to(log), ExitStack() as session:
-            session.enter_context(connected(start.address))
+            at = place(start.address)
+            session.enter_context(connected(at))
             with interruptible():
-                yield partial(_execute, folder, start, beside)
+                room = Room(workers_there(start.asked, is_local=at is None), is_local=at is None)
+                if at is not None:
+                    check_nodes(nodes(), folder)
+                yield partial(_execute, folder, room, beside)
             beside.submit(session.pop_all().close)  # a second or two, which the results need not wait for
     finally:
         if not (folder / "sweep.json").exists():  # refused, which leaves nothing behind
@@ -193,24 +212,18 @@ def _on_ray(folder: Path, start: Start, beside: Executor) -> Iterator[Execute]:
 
 
 def _execute(
-    folder: Path, start: Start, beside: Executor, bridge: "Bridge", screen: "Screen", data: "Dataset"
+    folder: Path, room: "Room", beside: Executor, bridge: "Bridge", screen: "Screen", data: "Dataset"
 ) -> list[int]:
     """Runs the bridge on Ray; returns the numbers of the signals that stopped it."""
-    import ray
-
-    from search.cluster import plan_workers
     from search.executor import execute
     from search.process import stopping_on_signals
 
-    asked = start.cpus_per_trial, start.gpus_per_trial, start.memory_per_trial, start.concurrency
-    workers = plan_workers(ray.cluster_resources(), *asked)
-    bridge.concurrency = min(workers.concurrency, bridge.unfinished)
     counts = f"{len(data.train.ids):,} train and {len(data.valid.ids):,} validation images"
-    screen.said(f"{workers}; {counts}; sweep {folder}")
+    screen.said(f"{room.workers}; {counts}; sweep {folder}")
     with stopping_on_signals(bridge) as signals, screen:
         # What writes the results takes a second or two to import: on a processor that has no trial any more.
         on_idle = partial(beside.submit, import_module, "analysis.results")
-        execute(bridge, data, workers.resources, workers.concurrency, on_idle=on_idle)
+        execute(bridge, data, room.workers.resources, room, on_idle=on_idle)
     return signals
 
 
@@ -239,16 +252,6 @@ def _exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:
         print(f"Stopped: {bridge.stopping}. Mend the cause, then run the same command again.", file=sys.stderr)
         return NO_TRIAL_COMPLETED
     return 0 if TrialState.COMPLETE in states else NO_TRIAL_COMPLETED
-
-
-def _check_machine() -> None:
-    """Raises:
-    ConfigError: two builds of OpenCV are installed; they overwrite each other's files.
-    """
-    names = {(distribution.metadata["Name"] or "").lower() for distribution in distributions()}
-    builds = sorted(name for name in names if name.startswith("opencv-"))
-    if len(builds) != 1:
-        raise ConfigError(f"there must be one build of OpenCV, got {', '.join(builds) or 'none'}; uninstall the others")
 
 
 def _check_nets(configs: list[TrialConfig], data: "Dataset") -> None:

@@ -414,10 +414,21 @@ def with_pipeline(text):
 
 
 def test_many_trials_together_are_asked_to_report_twenty_times_a_second(tmp_path):
-    bridge, _ = open_bridge(tmp_path, 1)
+    bridge, _ = open_bridge(tmp_path, 100)
     bridge.concurrency = 50
 
     assert bridge.next_order().spacing == 2.5
+
+
+def test_no_more_trials_run_beside_each_other_than_there_is_room_for_at_the_moment(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 4)
+    bridge.concurrency = 1
+    assert bridge.next_order().number == 0
+    assert bridge.next_order() is None
+
+    bridge.concurrency = 2  # a node has come
+
+    assert bridge.next_order().number == 1
 
 
 def test_a_transform_without_a_batched_form_is_named_once(tmp_path):

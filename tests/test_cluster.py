@@ -1,45 +1,117 @@
-"""What a trial gets of a cluster."""
+"""What a trial gets of a cluster, and where that is."""
+
+import json
 
 import pytest
 
-from search.cluster import Workers, plan_workers
+from search import cluster
+from search.cluster import Asked, Node, Workers, may_come, place, plan_workers
 from trainable.config import ConfigError
 
-LAPTOP = {"CPU": 8.0, "memory": 1e9}
-GPUS = {"CPU": 16.0, "GPU": 2.0, "memory": 1e9}
+LAPTOP = Node("here", {"CPU": 8.0, "memory": 1e9, "object_store_memory": 1e9, "node:127.0.0.1": 1.0})
+HEAD = Node("head", {"memory": 1e9})
+SMALL, LARGE = Node("small", {"CPU": 4.0, "GPU": 1.0}), Node("large", {"CPU": 16.0, "GPU": 2.0, "memory": 1e9})
 
 
 @pytest.mark.parametrize(
     ("there", "asked", "expected"),
     [
-        (LAPTOP, (None, None, None, None), Workers(1, 0, 0, 8)),
-        (LAPTOP, (2, None, None, None), Workers(2, 0, 0, 4)),
-        (LAPTOP, (None, None, None, 3), Workers(1, 0, 0, 3)),
-        (LAPTOP, (None, None, 5 * 10**8, None), Workers(1, 0, 5 * 10**8, 2)),
-        (GPUS, (None, None, None, None), Workers(8, 1, 0, 2)),
-        (GPUS, (None, 0.5, None, None), Workers(4, 0.5, 0, 4)),
-        (GPUS, (2, None, None, None), Workers(2, 1, 0, 2)),
-        (GPUS, (None, 0, None, None), Workers(1, 0, 0, 16)),
-        (GPUS, (None, 2, None, None), Workers(16, 2, 0, 1)),
+        ([LAPTOP], Asked(), Workers(1, 0, 0, 8)),
+        ([LAPTOP], Asked(cpus=2), Workers(2, 0, 0, 4)),
+        ([LAPTOP], Asked(concurrency=3), Workers(1, 0, 0, 3, most=3)),
+        ([LAPTOP], Asked(memory_bytes=5 * 10**8), Workers(1, 0, 5 * 10**8, 2)),
+        ([LARGE], Asked(), Workers(8, 1, 0, 2)),
+        ([LARGE], Asked(gpus=0.5), Workers(4, 0.5, 0, 4)),
+        ([LARGE], Asked(gpus=0.1), Workers(1, 0.1, 0, 16)),
+        ([LARGE], Asked(cpus=2), Workers(2, 1, 0, 2)),
+        ([LARGE], Asked(gpus=0), Workers(1, 0, 0, 16)),
+        ([LARGE], Asked(gpus=2), Workers(16, 2, 0, 1)),
+        ([HEAD, SMALL, LARGE], Asked(), Workers(4, 1, 0, 3)),
+        ([HEAD, SMALL, LARGE], Asked(cpus=8), Workers(8, 1, 0, 2)),
+        ([HEAD, LAPTOP, LAPTOP], Asked(cpus=5), Workers(5, 0, 0, 2)),
+        ([Node("tpu", {"CPU": 2.0, "tpu": 2.0})], Asked(custom={"tpu": 1.0}), Workers(1, 0, 0, 2, {"tpu": 1.0})),
     ],
 )
-def test_the_default_is_a_trial_a_gpu_else_a_trial_a_cpu(there, asked, expected):
-    assert plan_workers(there, *asked) == expected
+def test_the_default_is_a_trial_a_gpu_else_a_trial_a_cpu_and_each_fits_on_one_node(there, asked, expected):
+    assert plan_workers(there, [], asked) == expected
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("there", "asked", "message"),
     [
-        ((None, 1, None, None), "GPU: asked 1 a trial, the cluster has 0"),
-        ((16, None, None, None), "CPU: asked 16 a trial, the cluster has 8"),
-        ((None, None, 10**10, None), "memory: asked 1e+10 a trial, the cluster has 1e+09"),
+        ([LAPTOP], Asked(gpus=1), "asked for 1 CPU, 1 GPU a trial on one node; here has 8 CPU, 0 GPU"),
+        ([LAPTOP, LAPTOP], Asked(cpus=16), "asked for 16 CPU a trial on one node; 2 x here has 8 CPU, 0 GPU"),
+        ([LAPTOP], Asked(memory_bytes=2**34), "asked for 1 CPU, 16.0 GiB of memory a trial"),
+        ([LAPTOP], Asked(custom={"tpu": 1.0}), "asked for 1 CPU, 1 tpu a trial"),
+        ([], Asked(), "no node"),
     ],
 )
-def test_what_can_never_fit_is_an_error_that_names_what_was_asked_and_what_there_is(asked, message):
+def test_what_can_never_fit_is_an_error_that_names_what_was_asked_and_what_there_is(there, asked, message):
     with pytest.raises(ConfigError) as error:
-        plan_workers(LAPTOP, *asked)
+        plan_workers(there, [], asked)
 
     assert message in str(error.value)
+
+
+def test_what_an_autoscaler_may_start_counts_and_is_named_where_that_is_too_small_too():
+    assert plan_workers([HEAD], [SMALL] * 3, Asked()) == Workers(4, 1, 0, 3)
+    with pytest.raises(ConfigError, match="there may come 3 x small has 4 CPU, 1 GPU"):
+        plan_workers([HEAD], [SMALL] * 3, Asked(cpus=8))
+
+
+def test_what_may_come_is_read_where_rays_launcher_leaves_it_the_preferred_kinds_first(tmp_path, monkeypatch):
+    config = {
+        "max_workers": 3,
+        "head_node_type": "head",
+        "available_node_types": {
+            "head": {"resources": {"CPU": 0}},
+            "on_demand": {"resources": {"CPU": 4}, "max_workers": 4},
+            "spot": {"resources": {"CPU": 8}, "max_workers": 2, "priority": 1},
+        },
+    }
+    monkeypatch.setattr(cluster, "BOOTSTRAP", tmp_path / "config.yaml")
+    assert may_come() == []
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+
+    assert may_come() == [Node("spot", {"CPU": 8})] * 2 + [Node("on_demand", {"CPU": 4})]
+
+
+def test_nodes_that_are_still_joining_are_waited_for(monkeypatch):
+    joining = iter([[HEAD], [HEAD], [HEAD, SMALL]])
+    monkeypatch.setattr(cluster, "nodes", lambda: next(joining))
+    monkeypatch.setattr(cluster, "may_come", list)
+    monkeypatch.setattr(cluster.time, "sleep", lambda _: None)
+
+    assert cluster.workers_there(Asked(), is_local=False).concurrency == 1
+
+
+def test_after_half_a_minute_nothing_is_waited_for(monkeypatch):
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr(cluster, "nodes", lambda: [HEAD])
+    monkeypatch.setattr(cluster, "may_come", list)
+    monkeypatch.setattr(cluster.time, "sleep", lambda _: None)
+    monkeypatch.setattr(cluster.time, "monotonic", lambda: float(next(clock)))
+
+    with pytest.raises(ConfigError, match="no trial could ever start"):
+        cluster.workers_there(Asked(), is_local=False)
+    assert next(clock) <= 50
+
+
+@pytest.mark.parametrize(
+    ("given", "variable", "found"),
+    [
+        (None, None, None),
+        (None, "10.0.0.1:6379", "10.0.0.1:6379"),
+        ("auto", "10.0.0.1:6379", "auto"),
+        (None, "local", None),
+    ],
+)
+def test_ray_runs_where_the_address_says_else_where_its_variable_says_else_here(given, variable, found, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if variable:
+        monkeypatch.setenv("RAY_ADDRESS", variable)
+
+    assert place(given) == found
 
 
 @pytest.mark.parametrize(
@@ -47,6 +119,7 @@ def test_what_can_never_fit_is_an_error_that_names_what_was_asked_and_what_there
     [
         (Workers(1, 0, 0, 2), "2 trials at a time, 1 CPU each"),
         (Workers(4, 0.5, 0, 4), "4 trials at a time, 0.5 GPU and 4 CPU each"),
+        (Workers(1, 0, 0, 1, {"tpu": 1.0}), "1 trial at a time, 1 CPU, 1 tpu each"),
     ],
 )
 def test_the_first_line_says_gpu_or_cpu(workers, text):

@@ -63,7 +63,7 @@ def test_a_worker_killed_once_costs_one_attempt_and_no_epoch(ray_session, tmp_pa
                 yield metrics
 
     bridge, watcher = open_bridge(tmp_path / "sweep", 3, function=two_epochs_space, pruner="none")
-    execute(bridge, DATA, {"cpu": 1}, 1, KilledOnce)
+    execute(bridge, DATA, {"cpu": 1}, lambda: 1, KilledOnce)
 
     record = Record(tmp_path / "sweep")
     assert [trial.state for trial in record.trials] == ["COMPLETE"] * 3
@@ -82,7 +82,7 @@ def test_one_worker_trains_trial_after_trial_and_failures_come_back_as_results(r
             yield from fake_train(config, data, state)
 
     bridge, _ = open_bridge(tmp_path / "sweep", 6, function=two_epochs_space, pruner="none")
-    execute(bridge, DATA, {"cpu": 1}, 1, Failing)
+    execute(bridge, DATA, {"cpu": 1}, lambda: 1, Failing)
 
     trials = Record(tmp_path / "sweep").trials
     odd = [trial.config["seed"] % 2 == 1 for trial in trials]
@@ -105,7 +105,7 @@ def test_trials_beside_each_other_have_the_metrics_that_they_have_alone(ray_sess
     for workers in (1, 2):
         folder = tmp_path / str(workers)
         bridge, _ = open_bridge(folder, 4, function=small_nets, sampler="random", pruner="none")
-        execute(bridge, DATA, {"cpu": 1}, workers)
+        execute(bridge, DATA, {"cpu": 1}, lambda count=workers: count)
         outcomes.append([[{**epoch, "seconds": 0} for epoch in trial.history] for trial in Record(folder).trials])
 
     assert [len(history) for history in outcomes[0]] == [2] * 4
@@ -128,7 +128,7 @@ def test_an_error_of_the_ledger_is_not_swallowed_by_tune(ray_session, tmp_path, 
     monkeypatch.setattr(bridge.ledger, "tell", full)
 
     with pytest.raises(OSError, match="No space left"):
-        execute(bridge, DATA, {"cpu": 1}, 1)
+        execute(bridge, DATA, {"cpu": 1}, lambda: 1)
 
 
 def test_a_hung_trial_is_ended_and_goes_on_from_its_checkpoint(ray_session, tmp_path):
@@ -148,7 +148,7 @@ def test_a_hung_trial_is_ended_and_goes_on_from_its_checkpoint(ray_session, tmp_
                 yield metrics
 
     bridge, watcher = open_bridge(tmp_path / "sweep", 1, function=two_epochs_space, pruner="none")
-    execute(bridge, DATA, {"cpu": 1}, 1, HungOnce)
+    execute(bridge, DATA, {"cpu": 1}, lambda: 0, HungOnce)  # a report after its first epoch
 
     trial = Record(tmp_path / "sweep").trials[0]
     assert (trial.state, trial.attempts) == ("COMPLETE", 2)
@@ -180,7 +180,7 @@ def test_a_sweep_that_stops_does_not_wait_for_trials_that_found_no_place(tmp_pat
     bridge, _ = open_bridge(tmp_path / "sweep", 1)
     bridge.next_order()
     pending, running = SimpleNamespace(status="PENDING"), SimpleNamespace(status="RUNNING")
-    watch = BridgeCallback(bridge).on_step_begin
+    watch = BridgeCallback(bridge, lambda: 1).on_step_begin
     watch(1, [pending])
 
     bridge.stop("time budget")

@@ -37,6 +37,11 @@ class Order:
         return Order(**{**values, "folder": Path(values["folder"]), "config": config})
 
 
+def node_name(address: str, node_id: str) -> str:
+    """Of a node of a cluster, for people: nodes may share an address, and ids are long."""
+    return f"{address} ({node_id[:6]})"
+
+
 def attempt_folder(folder: Path, attempt: int) -> Path:
     return folder / f"attempt-{attempt}"
 

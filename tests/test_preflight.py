@@ -1,0 +1,89 @@
+"""The checks before a sweep: each problem names the node, its cause and what to do."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from search import preflight
+from search.node import DRIVER_FILE, Machine, look
+from search.preflight import check_here, problems
+from tests.clusters import cluster
+from trainable.config import ConfigError
+
+HERE = Machine("3.11.7", {"torch": "2.14.1", "ray": "2.60.0"}, ["opencv-python-headless"], None, 1 << 40, "")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, []),
+        ({"python": "3.12.1"}, ["node n: Python 3.12.1, the driver has 3.11.7; use one on all nodes"]),
+        (
+            {"versions": {"torch": "2.13.0"}},
+            ["torch 2.13.0, the driver has 2.14.1; ray is missing, the driver has 2.60.0; install requirements.lock"],
+        ),
+        ({"opencv": ["opencv-python", "opencv-python-headless"]}, ["one build of OpenCV, got opencv-python, opencv-"]),
+        ({"opencv": []}, ["must be one build of OpenCV, got none"]),
+        ({"gpus": 0}, ["node n: Ray counts 1 GPU, torch can use 0; see `nvidia-smi` there"]),
+        ({"free_bytes": 1 << 20}, ["node n: 1 MiB are free where sweeps/x lies, at least 1024 are needed; make room"]),
+        (
+            {"storage": "Permission denied"},
+            ["node n: cannot use sweeps/x (Permission denied); put the sweep on a file"],
+        ),
+    ],
+)
+def test_a_problem_of_a_node_is_a_line_with_its_cause_and_the_way_out(change, said):
+    lines = problems("node n", replace(HERE, **({"gpus": 1} | change)), HERE, 1, Path("sweeps/x"))
+
+    assert len(lines) == len(said)
+    assert all(text in line for text, line in zip(said, lines, strict=True))
+
+
+def test_a_machine_is_looked_at_where_the_sweep_lies(tmp_path):
+    (tmp_path / DRIVER_FILE).write_text(DRIVER_FILE)
+
+    machine = Machine(**look(tmp_path, "a", counts_gpus=False))
+
+    assert (tmp_path / "a").read_text() == "a"
+    assert machine.storage == ""
+    assert machine.free_bytes
+    assert machine.versions["torch"]
+    assert Machine(**look(tmp_path / "elsewhere", "a", counts_gpus=False)).storage
+
+
+def test_this_machine_is_refused_with_two_builds_of_opencv_and_nothing_is_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("search.node._opencv", lambda: ["opencv-python", "opencv-python-headless"])
+
+    with pytest.raises(ConfigError, match="this machine: there must be one build of OpenCV"):
+        check_here(tmp_path / "sweep")
+
+    assert list((tmp_path / "sweep").iterdir()) == []
+
+
+@pytest.mark.ray
+def test_a_cluster_whose_nodes_share_the_folder_is_ready_and_another_is_not(tmp_path, monkeypatch):
+    with cluster(tmp_path / "home") as there:
+        there.add(2)
+        output, _ = (driver := there.drive("search.preflight", "--sweep", tmp_path / "sweep")).communicate(timeout=120)
+
+    assert driver.returncode == 0, output
+    assert output.count("ready") == 2
+    assert "2 trials at a time, 1 CPU each" in output
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_without_a_cluster_nothing_answers(tmp_path, monkeypatch):
+    words = ["--address", "127.0.0.1:1", "--sweep", str(tmp_path / "sweep")]
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "1")
+    monkeypatch.setattr("ray.init", _refused)
+
+    result = CliRunner().invoke(preflight.main, words)
+
+    assert result.exit_code == 2
+    assert "--address 127.0.0.1:1: no Ray cluster answers" in result.output
+
+
+def _refused(**_):
+    raise ConnectionError("nobody there")
