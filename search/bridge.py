@@ -122,6 +122,8 @@ class Bridge:
             return None  # it waits until it has the machine to itself
         if self.waiting:
             number = self.waiting.popleft()
+            if self.node_of(number):  # that of the attempt before: what becomes of it says nothing of the next one
+                self.ledger.set(number, "node", "")
             self.ledger.set(number, "attempt", self.ledger.trial(number).user_attrs["attempt"] + 1)
         elif len(self.ledger.trials) < self.plan.trials:
             number = self._draw()
