@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,14 +101,10 @@ class Cluster:
         """One after the other: two that start at once on one machine take each other's files."""
         return self._start(f"--address={self.address}", f"--num-cpus={cpus}")
 
-    def drive(self, module: str, *words: object, log: Path | None = None) -> subprocess.Popen:
-        """A command of this project with the cluster as its address; its output in text, both streams in one.
-
-        Args:
-          log: of `tests.counted_run`.
-        """
+    def drive(self, module: str, *words: object) -> subprocess.Popen:
+        """A command of this project with the cluster as its address; its output in text, both streams in one."""
         return subprocess.Popen(
-            [sys.executable, "-m", module, *([str(log)] if log else []), "--address", self.address, *map(str, words)],
+            [sys.executable, "-m", module, *map(str, words), "--address", self.address],
             cwd=ROOT,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -197,6 +193,18 @@ def until(is_so: Callable[[], bool], what: str, driver: subprocess.Popen | None 
         time.sleep(0.1)
 
 
+def workers_of(nodes: Sequence[RayNode], driver: subprocess.Popen) -> list[int]:
+    """One process at least: a worker bears its name only while it is asked something, and a new one has to start."""
+    found: list[int] = []
+
+    def are_there() -> bool:
+        found.extend(pid for node in nodes for pid in node.workers)
+        return bool(found)
+
+    until(are_there, "a worker trains", driver)
+    return found
+
+
 @dataclass
 class Losses:
     """What became of a sweep whose workers and nodes went again and again.
@@ -236,7 +244,7 @@ def lose_randomly(folder: Path, trials: int, workers: int, nodes: int, seed: int
     lines: list[str] = []
     with cluster(folder / "home") as there:
         alive = [there.add() for _ in range(3)]
-        driver = there.drive("tests.counted_run", *words, "--sweep", sweep, "--trials", trials, log=log)
+        driver = there.drive("tests.counted_run", log, *words, "--sweep", sweep, "--trials", trials)
         for place, what in enumerate(losses):
             due = place * trials // len(losses)
             until(lambda due=due: len(_ended(sweep)) >= due, f"{due} trials have ended", driver)
@@ -250,8 +258,7 @@ def lose_randomly(folder: Path, trials: int, workers: int, nodes: int, seed: int
                 alive.append(there.add())
                 result.nodes += 1
             else:
-                until(lambda: any(node.workers for node in alive), "a worker trains", driver)
-                os.kill(rng.choice([pid for node in alive for pid in node.workers]), signal.SIGKILL)
+                os.kill(rng.choice(workers_of(alive, driver)), signal.SIGKILL)
                 result.workers += 1
         output, _ = driver.communicate()
     if driver.returncode != 0 or "Traceback" in output:

@@ -13,13 +13,13 @@ from ray.autoscaler._private.util import prepare_config
 
 from analysis.record import Record, SweepError
 from search import status
-from tests.clusters import RAY, cluster, command_of, until
+from tests.clusters import RAY, cluster, command_of, until, workers_of
 from tests.drivers import ROOT
 from trainable.order import node_name
 
 pytestmark = pytest.mark.ray
 FAKE_PORT = 6379  # of the head, where the nodes of Ray's fake provider look for it
-EPOCHS = 1000  # of some milliseconds each: long enough to end a worker amid them
+EPOCHS = 100
 SMALL = ("--no-baselines", "--pruner", "none", "--sampler", "random", "--fix", "arch=mlp")
 
 
@@ -43,11 +43,11 @@ def running(sweep):
 
 def test_workers_and_nodes_come_and_go_and_a_new_cluster_goes_on_where_head_and_driver_were_killed(tiny_data, tmp_path):
     """The nodes have neither the code nor a checkout to take it from."""
-    sweep = tmp_path / "sweep"
-    asked = (*words(tiny_data, sweep, 4, EPOCHS), "--attempts", 2)
+    sweep, quick = tmp_path / "sweep", tmp_path / "quick"
+    asked = (quick, *words(tiny_data, sweep, 4, EPOCHS), "--attempts", 2)
     with cluster(tmp_path / "home") as there:
         first = there.add()
-        driver = there.drive("search.run", *asked)
+        driver = there.drive("tests.slow_run", *asked)
         second = there.add()  # while the driver starts: nodes may come at any time
         until(lambda: len(running(sweep)) == 2, "two trials train on two nodes", driver)
         on = running(sweep)
@@ -55,7 +55,7 @@ def test_workers_and_nodes_come_and_go_and_a_new_cluster_goes_on_where_head_and_
         assert all(f"node {node}: runs {number}; 0 trials ended there" in shown for node, number in on.items())
         drained = drain(there, second)
         second.kill()
-        os.kill(first.workers[0], signal.SIGKILL)
+        os.kill(workers_of([first], driver)[0], signal.SIGKILL)
         until(lambda: {trial.attempts for trial in Record(sweep).trials[:2]} == {2}, "both go on", driver)
         driver.kill()
         output, _ = driver.communicate()
@@ -64,9 +64,10 @@ def test_workers_and_nodes_come_and_go_and_a_new_cluster_goes_on_where_head_and_
     assert f"trial {on[drained]}: its node was drained" in output
     assert output.count("worker lost in attempt 1") == 1
 
+    quick.touch()
     with cluster(tmp_path / "other") as there:
         there.add()
-        code, output = ended(there.drive("search.run", *asked))
+        code, output = ended(there.drive("tests.slow_run", *asked))
     assert code == 0, output
     assert "Goes on: " in output
     trials = Record(sweep).trials

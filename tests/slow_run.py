@@ -1,0 +1,36 @@
+"""The same as `python -m search.run`, with epochs of half a second until a file is there.
+
+    python -m tests.slow_run FILE --data PATH ...
+
+So a test finds its trials running, however slow the machine is, and need not wait for their end.
+"""
+
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from search import executor
+from search.cluster import prepare
+from search.run import main
+from trainable import loop
+from trainable.ray_trial import RayTrial
+
+
+def slow(file: Path) -> type[RayTrial]:
+    def train(config, data, state):
+        for metrics in loop.train(config, data, state):
+            if not file.exists():
+                time.sleep(0.5)
+            yield metrics
+
+    class Slow(RayTrial):
+        training = staticmethod(train)
+
+    return Slow
+
+
+if __name__ == "__main__":
+    prepare()
+    executor.execute = partial(executor.execute, trainable=slow(Path(sys.argv.pop(1)).resolve()))
+    main()
