@@ -4,12 +4,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from analysis.folder import STORAGE_FAILS
 from analysis.record import SweepError
 from datasets.manifest import DataError
+from trainable.bucket import with_addresses
 from trainable.files import DamagedError
 
 YOURS_TO_MEND = 2
-STORAGE_FAILS = 4
 
 
 @contextmanager
@@ -18,8 +19,8 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
     except (SweepError, DataError, DamagedError) as error:
-        print(error, file=sys.stderr)
+        print(with_addresses(str(error)), file=sys.stderr)
         sys.exit(YOURS_TO_MEND)
     except OSError as error:
-        print(error, file=sys.stderr)
+        print(with_addresses(str(error)), file=sys.stderr)
         sys.exit(STORAGE_FAILS)

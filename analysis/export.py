@@ -28,11 +28,13 @@ from analysis.best import read_best
 from analysis.choice import choose
 from analysis.contents import config_fields
 from analysis.exits import exit_codes
+from analysis.folder import SweepFolder
 from analysis.markdown import environment
 from analysis.record import Record, SweepError
 from analysis.sweep_data import sweep_data
 from analysis.trained import Trained
 from datasets.dataset import Dataset, Split
+from trainable.bucket import address_of
 from trainable.files import written_whole
 from trainable.loop import on_device
 
@@ -68,7 +70,7 @@ class _WithProbabilities(nn.Module):
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
-@click.argument("sweep", type=click.Path(path_type=Path))
+@click.argument("sweep", type=SweepFolder())
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write; default: model.onnx in the folder.")
 def main(sweep: Path, out: Path | None) -> None:
     out = out or sweep / "model.onnx"
@@ -79,8 +81,8 @@ def main(sweep: Path, out: Path | None) -> None:
         if out.is_dir():
             raise ExportError(f"--out {out}: is a folder; give the name of a file")
         card, checked = write_export(record, best, sweep_data(record), out)
-    print(f"{out}: trial {best.trial}, logits within {checked.difference:.1e} of torch's")
-    print(card)
+    print(f"{address_of(out)}: trial {best.trial}, logits within {checked.difference:.1e} of torch's")
+    print(address_of(card))
 
 
 def write_export(record: Record, best: Trained, data: Dataset, out: Path) -> tuple[Path, Checked]:

@@ -10,7 +10,6 @@ import socket
 import stat
 import time
 import zlib
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.pool import QueuePool
 
 from trainable import files
+from trainable.bucket import address_of, is_copy
 
 ERRORS = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
 ENGINE = {"poolclass": QueuePool, "max_overflow": 0, "hide_parameters": True}
@@ -39,48 +39,27 @@ def open_storage(url: str, lock: str | None) -> RDBStorage:
 
     Args:
       url: without password.
-      lock: the id of the sweep that is to be written: every connection holds its advisory lock or is none. None to
+      lock: `lock_of` the sweep that is to be written: every connection holds this advisory lock or is none. None to
         read only; tables are not made then.
 
     Raises:
       LockedError: another driver holds it.
       OSError: the server cannot be reached, refuses, or its tables are not Optuna's; the message names the URL.
     """
-    parsed, opened = make_url(url), list[Any]()
-    password = _password(parsed)
-    dialect = f"postgresql+pg8000://{parsed.host}/"
+    opened = list[Any]()
+    dialect = f"postgresql+pg8000://{make_url(url).host}/"
 
     def connect_once() -> Any:
         """A second time never: what became of the transaction that the first one broke in only a start can see."""
         if opened:
             raise pg8000.InterfaceError("the connection was lost")
-        opened.append(connect(lock))
+        opened.append(_connect(url, lock))
         return opened[0]
-
-    def connect(take: str | None) -> Any:
-        connection = pg8000.dbapi.connect(
-            user=parsed.username or os.environ.get("PGUSER") or os.environ.get("USER", "postgres"),
-            host=parsed.host,
-            port=parsed.port or 5432,
-            database=parsed.database,
-            password=password or "",  # a server that wants one says so
-            timeout=TIMEOUT_SECONDS,
-            application_name=f"sweep, pid {os.getpid()} on {socket.gethostname()}",
-        )
-        connection.autocommit = True
-        cursor = connection.cursor()
-        # A driver whose machine is gone is noticed, and its lock freed, within a minute.
-        for name, value in {"idle": 30, "interval": 10, "count": 3}.items():
-            cursor.execute(f"SET tcp_keepalives_{name} = {value}")
-        if take is not None:
-            _take(cursor, take, url)
-        connection.autocommit = False
-        return connection
 
     try:
         if lock is None:
-            return RDBStorage(dialect, {"creator": lambda: connect(None), **ENGINE}, skip_table_creation=True)
-        _make_tables(dialect, connect)
+            return RDBStorage(dialect, {"creator": lambda: _connect(url), **ENGINE}, skip_table_creation=True)
+        _make_tables(dialect, url)
         storage = RDBStorage(
             dialect,
             {"creator": connect_once, **ENGINE, "pool_size": 1},
@@ -93,11 +72,52 @@ def open_storage(url: str, lock: str | None) -> RDBStorage:
     return storage
 
 
-def _make_tables(dialect: str, connect: Callable[[None], Any]) -> None:
+def lock_of(folder: Path, sweep_id: str) -> str:
+    """What the driver of a sweep locks: its id, or the address of a bucket, for two may begin there at once."""
+    return address_of(folder) if is_copy(folder) else sweep_id
+
+
+def holder(url: str, lock: str) -> str:
+    """Who holds the lock; empty where nobody does.
+
+    Raises:
+      OSError: the server cannot be reached, or refuses.
+    """
+    try:
+        with closing(_connect(url)) as connection:
+            return _holder(connection.cursor(), lock)
+    except (pg8000.Error, OSError) as error:
+        raise unreachable(url, error) from None
+
+
+def _connect(url: str, lock: str | None = None) -> Any:
+    """A connection that holds the lock, or none."""
+    parsed = make_url(url)
+    connection = pg8000.dbapi.connect(
+        user=parsed.username or os.environ.get("PGUSER") or os.environ.get("USER", "postgres"),
+        host=parsed.host,
+        port=parsed.port or 5432,
+        database=parsed.database,
+        password=_password(parsed) or "",  # a server that wants one says so
+        timeout=TIMEOUT_SECONDS,
+        application_name=f"sweep, pid {os.getpid()} on {socket.gethostname()}",
+    )
+    connection.autocommit = True
+    cursor = connection.cursor()
+    # A driver whose machine is gone is noticed, and its lock freed, within a minute.
+    for name, value in {"idle": 30, "interval": 10, "count": 3}.items():
+        cursor.execute(f"SET tcp_keepalives_{name} = {value}")
+    if lock is not None:
+        _take(cursor, lock, url)
+    connection.autocommit = False
+    return connection
+
+
+def _make_tables(dialect: str, url: str) -> None:
     """Optuna's tables where they are not there yet; two drivers that do it at once would trip over each other."""
-    with closing(connect(None)) as connection:
+    with closing(_connect(url)) as connection:
         connection.cursor().execute("SELECT pg_advisory_lock(0)")  # until it is closed
-        RDBStorage(dialect, {"creator": lambda: connect(None), **ENGINE}).engine.dispose()
+        RDBStorage(dialect, {"creator": lambda: _connect(url), **ENGINE}).engine.dispose()
 
 
 def unreachable(url: str, error: BaseException) -> OSError:
@@ -111,19 +131,26 @@ def unreachable(url: str, error: BaseException) -> OSError:
 
 
 def _take(cursor: Any, lock: str, url: str) -> None:
-    key = zlib.crc32(lock.encode())
     for _ in range(TRIES):
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", (key,))
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", (_key(lock),))
         if cursor.fetchone()[0]:
             return
         time.sleep(0.05)  # the server needs a moment to see that a killed driver is gone
+    raise LockedError(f"{url}: another driver holds this sweep: {_holder(cursor, lock) or 'gone just now, try again'}")
+
+
+def _holder(cursor: Any, lock: str) -> str:
     cursor.execute(
         "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
         "WHERE locktype = 'advisory' AND classid = 0 AND objid::bigint = %s AND granted",
-        (key,),
+        (_key(lock),),
     )
     row = cursor.fetchone()
-    raise LockedError(f"{url}: another driver holds this sweep: {row[0] if row else 'gone just now, try again'}")
+    return row[0] if row else ""
+
+
+def _key(lock: str) -> int:
+    return zlib.crc32(lock.encode())
 
 
 def _password(url: URL) -> str | None:

@@ -17,12 +17,14 @@ import numpy as np
 
 from analysis import predictor
 from analysis.exits import exit_codes
+from analysis.folder import SweepFolder
 from analysis.predictor import Predictor
 from analysis.record import Record, SweepError
 from analysis.sweep_data import sweep_data
 from datasets.dataset import Split
 from datasets.images import load_images
 from datasets.manifest import DataError, predictions_table, shown
+from trainable.bucket import address_of
 from trainable.files import written_whole
 
 SHOWN = 5  # differences in a message
@@ -33,7 +35,7 @@ class PredictionError(SweepError):
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
-@click.argument("sweep", type=click.Path(path_type=Path))
+@click.argument("sweep", type=SweepFolder())
 @click.option(
     "--with", "kind", type=click.Choice(["best", "ensemble", "refit"]), help="Default: what is best by the estimate."
 )
@@ -54,7 +56,7 @@ def main(sweep: Path, kind: str | None, tta: bool, images: Path | None, out: Pat
         if not out.parent.is_dir():
             raise PredictionError(f"--out {out}: its folder does not exist; make it first")
         write_predictions(model, split, submission_ids, out, probabilities)
-    print(f"{out}: {len(split.ids):,} predictions of {model.label}")
+    print(f"{address_of(out)}: {len(split.ids):,} predictions of {model.label}")
 
 
 def _predictor(sweep: Path, kind: str | None, is_averaged: bool) -> Predictor:

@@ -21,6 +21,7 @@ from analysis.choice import choose, metric_text
 from analysis.contents import difference_shown, duration, plain, value_shown
 from analysis.exits import exit_codes
 from analysis.figures import draw, draw_pictures
+from analysis.folder import SweepFolder
 from analysis.interactive import embedded, library, source
 from analysis.record import Record, SweepError
 from analysis.sections import classes, cost, history
@@ -30,6 +31,7 @@ from analysis.sections.leaders import leaders
 from analysis.sections.pictures import confident_mistakes, doubts, doubts_sentence
 from analysis.sections.ranges import ranges, ranges_figure, ranges_sentence
 from analysis.sections.slices import slices
+from trainable.bucket import address_of
 from trainable.files import DamagedError, make_folder, remove, written_whole
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -37,10 +39,10 @@ MOST_FAILURES = 10  # shown of one reason
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
-@click.argument("sweep", type=click.Path(path_type=Path))
+@click.argument("sweep", type=SweepFolder())
 def main(sweep: Path) -> None:
     with exit_codes():
-        print(write_report(Record(sweep)))
+        print(address_of(write_report(Record(sweep))))
 
 
 def write_report(record: Record) -> Path:
@@ -91,7 +93,7 @@ def _answer(record: Record) -> dict[str, Any]:
     sign = -1 if record.metric == "loss" else 1
     return {
         "name": plain(record.folder.resolve().name),
-        "folder": str(record.folder),
+        "folder": address_of(record.folder),
         "settings": record.settings,
         "metric": contents.METRIC_WORDS[record.metric],
         "short_metric": contents.SHORT_WORDS[record.metric],

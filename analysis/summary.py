@@ -2,6 +2,7 @@
 
 from analysis.contents import METRIC_WORDS, baselines, caution, config_text, count_states, failures, progress
 from analysis.record import Record, TrialRecord
+from trainable.bucket import with_addresses
 
 FILES = {"report": "report.html", "leaderboard": "trials.csv", "best model": "best", "predictions": "predictions.csv"}
 
@@ -24,7 +25,7 @@ def summary(record: Record) -> str:
     for what, name in FILES.items():
         if (record.folder / name).exists():
             lines.append(f"{what}: {record.folder / name}")
-    return "\n".join(lines)
+    return with_addresses("\n".join(lines))
 
 
 def trial_line(record: Record, trial: TrialRecord) -> str:

@@ -22,20 +22,23 @@ from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboardX.record_writer import RecordWriter
 
 from analysis.exits import exit_codes
+from analysis.folder import SweepFolder
 from analysis.record import Record, TrialRecord
+from trainable.bucket import address_of, with_addresses
 from trainable.files import DamagedError, make_folder, written_whole
 
 SCALARS = ("train_loss", "valid_loss", "valid_accuracy", "valid_balanced_accuracy", "lr")  # after each epoch
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
-@click.argument("sweep", type=click.Path(path_type=Path))
+@click.argument("sweep", type=SweepFolder())
 def main(sweep: Path) -> None:
     with exit_codes():
         written, damaged = write_events(Record(sweep))
     for message in damaged:
-        print(f"left out: {message}", file=sys.stderr)
-    print(f"{sweep / 'tensorboard'}: {len(written)} more trials; tensorboard --logdir {sweep / 'tensorboard'}")
+        print(f"left out: {with_addresses(message)}", file=sys.stderr)
+    place = address_of(sweep / "tensorboard")
+    print(f"{place}: {len(written)} more trials; tensorboard --logdir {place}")
 
 
 def write_events(record: Record) -> tuple[list[int], list[str]]:

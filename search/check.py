@@ -10,20 +10,23 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
+from analysis.folder import STORAGE_FAILS, SweepFolder
 from search.lock import HeldError, driver_lock, holder
+from trainable.bucket import address_of, fetch, is_copy, with_addresses
 
 NOT_WHOLE = 2
-STORAGE_FAILS = 4
 HELD = 75
 SECONDS_BETWEEN_LOOKS = 0.5  # at a sweep that runs
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
-@click.argument("sweep", type=click.Path(path_type=Path), default=Path("sweeps/default"))
+@click.argument("sweep", type=SweepFolder(), default=Path("sweeps/default"))
 @click.option("--repair", "must_repair", is_flag=True, help="Mends what can be mended, and names what is lost.")
 def main(sweep: Path, must_repair: bool) -> None:
     sys.exit(_main(sweep, must_repair))
@@ -37,14 +40,39 @@ def _main(folder: Path, must_repair: bool) -> int:
         if os.path.lexists(lock) and not stat.S_ISREG(lock.lstat().st_mode):
             print(f"{lock}: must be a file, and is a link or a pipe; remove it", file=sys.stderr)
             return NOT_WHOLE
-        with driver_lock(folder):
+        with driver_lock(folder), _database_lock(folder):
             return _checked(folder, must_repair=True)
     except HeldError as error:
-        print(f"{error}; stop it first: --repair writes what it writes", file=sys.stderr)
+        print(with_addresses(f"{error}; stop it first: --repair writes what it writes"), file=sys.stderr)
         return HELD
     except OSError as error:
-        print(f"the storage failed: {error}; mend it, then run this again", file=sys.stderr)
+        print(with_addresses(f"the storage failed: {error}; mend it, then run this again"), file=sys.stderr)
         return STORAGE_FAILS
+
+
+@contextmanager
+def _database_lock(folder: Path) -> Iterator[None]:
+    """Of a sweep in a bucket, where the lock in the folder is that of a copy.
+
+    Raises:
+      HeldError: a driver holds it.
+    """
+    if not is_copy(folder):
+        yield
+        return
+    from analysis import postgres
+    from analysis.record import Record
+
+    settings = Record(folder).settings
+    try:
+        storage = postgres.open_storage(settings["ledger"], lock=postgres.lock_of(folder, settings["id"]))
+    except postgres.LockedError as error:
+        raise HeldError(str(error)) from None
+    fetch(folder)
+    try:
+        yield
+    finally:
+        storage.engine.dispose()
 
 
 def _checked(folder: Path, must_repair: bool) -> int:
@@ -59,9 +87,9 @@ def _checked(folder: Path, must_repair: bool) -> int:
         if must_repair:
             mended, found, backup = repair(folder, found)
             for finding in mended:
-                print(f"mended: {finding.line(is_mended=True)}")
+                print(with_addresses(f"mended: {finding.line(is_mended=True)}"))
             if backup:
-                print(f"{backup}: what was changed, as it was before")
+                print(f"{address_of(backup)}: what was changed, as it was before")
         elif found.findings and holder(folder):
             # What is merely in progress is gone a moment later, and what seems left over may be in use.
             time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -69,17 +97,18 @@ def _checked(folder: Path, must_repair: bool) -> int:
             found = look(folder)
             found.findings = [finding for finding in found.problems if finding.line() in lines]
     except (SweepError, DamagedError) as error:
-        print(error, file=sys.stderr)
+        print(with_addresses(str(error)), file=sys.stderr)
         return NOT_WHOLE
     for finding in found.findings:
-        print(finding.line(), file=sys.stderr if finding.is_problem else sys.stdout)
+        print(with_addresses(finding.line()), file=sys.stderr if finding.is_problem else sys.stdout)
+    place = address_of(folder)
     if not found.problems:
-        print(f"{folder}: whole: {found.words}")
+        print(f"{place}: whole: {found.words}")
         return 0
     count, can_be_mended = len(found.problems), sum(finding.mend is not None for finding in found.problems)
     mends = "mends " + ("what can be" if can_be_mended < count else "all" if count > 1 else "it")
-    way_out = f"; `python -m search.check {folder} --repair` {mends}" if can_be_mended else ""
-    print(f"{folder}: {count} problem{'s' if count > 1 else ''}{way_out}", file=sys.stderr)
+    way_out = f"; `python -m search.check {place} --repair` {mends}" if can_be_mended else ""
+    print(f"{place}: {count} problem{'s' if count > 1 else ''}{way_out}", file=sys.stderr)
     return NOT_WHOLE
 
 

@@ -28,6 +28,12 @@ QUIET = {  # before Ray is imported; set by `prepare`
     "TUNE_WARN_THRESHOLD_S": "10",
     "NO_ALBUMENTATIONS_UPDATE": "1",  # albumentations asks a package index at import
 }
+OF_BUCKETS = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+)  # no secrets: Ray logs them
 LEDGER_VARIABLE = "PGPASSWORD"  # a secret of the driver: workers never speak to the ledger
 
 
@@ -145,7 +151,9 @@ def connected(address: str | None) -> Iterator[None]:
     else:
         # Modules, not a working_dir: a job may have one, and Ray takes no second. Nothing else of the folder is sent.
         code = [str(ROOT / package) for package in CODE]
-        environment = {"env_vars": {**QUIET, LEDGER_VARIABLE: ""}, "py_modules": code, "excludes": ["__pycache__"]}
+        buckets = {name: os.environ[name] for name in OF_BUCKETS if name in os.environ}
+        variables = {**QUIET, **buckets, LEDGER_VARIABLE: ""}
+        environment = {"env_vars": variables, "py_modules": code, "excludes": ["__pycache__"]}
         options |= {"address": address, "runtime_env": environment}
     try:
         with _environment(here):

@@ -16,12 +16,13 @@ from typing import Any
 
 import click
 
+from analysis.folder import STORAGE_FAILS
 from search.lock import HeldError, driver_lock
 from search.process import Interrupted, interruptible
+from trainable.bucket import address_of, with_addresses
 from trainable.config import ConfigError
 
 YOURS_TO_MEND = 2
-CANNOT_WRITE = 4
 HELD = 75
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -126,7 +127,8 @@ def typed(module: str) -> str:
 def drive_below(search: Path, name: str, start: Callable[[], int]) -> int:
     """`drive` for the folder `name` in that of a search, which must be there."""
     if not (search / "sweep.json").exists():
-        print(f"{search}: holds no sweep; `python -m search.run --sweep {search}` starts one", file=sys.stderr)
+        place = address_of(search)
+        print(f"{place}: holds no sweep; `python -m search.run --sweep {place}` starts one", file=sys.stderr)
         return YOURS_TO_MEND
     return drive(search / name, start)
 
@@ -137,17 +139,18 @@ def drive(folder: Path, start: Callable[[], int]) -> int:
         with interruptible(), driver_lock(folder):
             return _started(start)
     except HeldError as error:
-        print(error, file=sys.stderr)
+        print(with_addresses(str(error)), file=sys.stderr)
         return HELD
     except BrokenPipeError:  # whoever read the screen is gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + signal.SIGPIPE
     except OSError as error:
+        why = with_addresses(str(error))
         print(
-            f"the storage failed: {error}; nothing that was recorded is lost: mend it, then run the same command again",
+            f"the storage failed: {why}; nothing that was recorded is lost: mend it, then run the same command again",
             file=sys.stderr,
         )
-        return CANNOT_WRITE
+        return STORAGE_FAILS
     except BaseException as error:
         if (stop := _signal_behind(error)) is None:
             raise
@@ -174,5 +177,5 @@ def _started(start: Callable[[], int]) -> int:
     except ForeignWriterError as error:
         raise HeldError(str(error)) from error
     except (ConfigError, DataError, SweepError, DamagedError) as error:
-        print(error, file=sys.stderr)
+        print(with_addresses(str(error)), file=sys.stderr)
         return YOURS_TO_MEND

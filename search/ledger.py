@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.journal import Journal, JournalError, repair_tail
 from search.lock import HeldError
-from trainable import files
+from trainable import bucket, files
 from trainable.config import TrialConfig
 
 INFEASIBLE = ("diverged", "out of memory")  # reasons that the config itself causes: the sampler must learn them
@@ -48,7 +48,7 @@ class Ledger:
         pruner: optuna.pruners.BasePruner,
         url: str = "",
     ) -> None:
-        """Opens the ledger of the sweep in `folder`, which must be locked, or begins it.
+        """Opens the ledger of the sweep in `folder`, which must be locked, or begins it; fetches a copy's folder.
 
         Args:
           url: of a PostgreSQL database, without password; empty for the journal in the folder.
@@ -63,7 +63,7 @@ class Ledger:
         self.torn_bytes = 0
         no_sampler = optuna.samplers.RandomSampler()  # the ledger only records
         with self._writing():
-            storage = self._open_in_database(sweep_id) if url else self._open_journal(folder)
+            storage = self._open_in_database(folder, sweep_id) if url else self._open_journal(folder)
             names = optuna.get_all_study_names(storage)
             if sweep_id in names:
                 self._study = optuna.load_study(storage=storage, study_name=sweep_id, sampler=no_sampler)
@@ -112,10 +112,12 @@ class Ledger:
             files.append(path, b"")
         return optuna.storages.JournalStorage(Journal(path))
 
-    def _open_in_database(self, sweep_id: str) -> BaseStorage:
+    def _open_in_database(self, folder: Path, sweep_id: str) -> BaseStorage:
         from analysis import postgres
 
-        return postgres.open_storage(self.url, lock=sweep_id)
+        storage = postgres.open_storage(self.url, lock=postgres.lock_of(folder, sweep_id))
+        bucket.fetch(folder)  # what the last driver left there, now that there is no other
+        return storage
 
     @property
     def trials(self) -> list[FrozenTrial]:

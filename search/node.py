@@ -5,10 +5,10 @@ import shutil
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, distributions, version
-from pathlib import Path
 from typing import Any
 
 from search.settings import VERSIONS
+from trainable import bucket
 from trainable.files import written_whole
 
 DRIVER_FILE = "driver"  # what the driver leaves for the nodes to find
@@ -33,15 +33,16 @@ class Machine:
     storage: str
 
 
-def look(folder: Path, name: str, counts_gpus: bool) -> dict[str, Any]:
+def look(place: str, name: str, counts_gpus: bool) -> dict[str, Any]:
     """`Machine` as an object; leaves a file of this name in the folder, whose text is the name.
 
     Args:
-      folder: made by the driver for this look, with `DRIVER_FILE` in it.
+      place: `trainable.bucket.address_of` a folder made by the driver for this look, with `DRIVER_FILE` in it.
       counts_gpus: imports torch, which takes seconds.
     """
-    free_bytes, storage = None, ""
+    free_bytes, storage, folder = None, "", bucket.path_of(place)
     try:
+        bucket.fetch(folder)
         (folder / DRIVER_FILE).read_text()
         with written_whole(folder / name) as partial:
             partial.write_text(name)

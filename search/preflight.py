@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analysis.folder import SweepFolder
 from search.command import CONTEXT, drive, program, runs_trials
+from trainable.bucket import address_of, fetch
 from trainable.config import ConfigError
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ DRIVER = "this machine"
 
 
 @click.command(context_settings=CONTEXT)
-@click.option("--sweep", type=click.Path(path_type=Path), default=Path("sweeps/default"), show_default=True)
+@click.option("--sweep", type=SweepFolder(whole=False), default=Path("sweeps/default"), show_default=True)
 @runs_trials
 def main(sweep: Path, **flags: Any) -> None:
     """Checks each node that is there, and that a trial fits on one; starts nothing and leaves nothing behind."""
@@ -61,7 +63,7 @@ def check_here(sweep: Path) -> None:
     from search.node import Machine, look
 
     with _visited(sweep) as folder:
-        machine = Machine(**look(folder, "here", counts_gpus=False))
+        machine = Machine(**look(address_of(folder), "here", counts_gpus=False))
     _refuse(problems(DRIVER, machine, machine, gpus=0, sweep=sweep))
 
 
@@ -78,13 +80,14 @@ def check_nodes(nodes: Sequence["Node"], sweep: Path) -> None:
 
     found: list[str] = []
     with _visited(sweep) as folder:
-        here = Machine(**look(folder, "here", counts_gpus=False))
+        here = Machine(**look(address_of(folder), "here", counts_gpus=False))
         asked = {}
         for node in nodes:
             on_it = NodeAffinitySchedulingStrategy(node.id, soft=False)
             task = ray.remote(look).options(num_cpus=0, max_retries=0, scheduling_strategy=on_it)
-            asked[task.remote(folder, node.id, node.resources.get("GPU", 0) > 0)] = node
+            asked[task.remote(address_of(folder), node.id, node.resources.get("GPU", 0) > 0)] = node
         ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=ANSWER_SECONDS)
+        fetch(folder)
         for answer, node in asked.items():
             name = f"node {node.name}"
             if answer not in ready:
@@ -103,7 +106,9 @@ def check_nodes(nodes: Sequence["Node"], sweep: Path) -> None:
     _refuse(found)
 
 
-REMEDY_STORAGE = "put the sweep on a file system that all nodes share, with --sweep"
+REMEDY_STORAGE = (
+    "put the sweep on a file system that all nodes share, or into a bucket that all may write, with --sweep"
+)
 
 
 def problems(name: str, machine: "Machine", driver: "Machine", gpus: float, sweep: Path) -> list[str]:
@@ -140,14 +145,15 @@ def problems(name: str, machine: "Machine", driver: "Machine", gpus: float, swee
 def _visited(sweep: Path) -> Iterator[Path]:
     """A folder in the sweep's for the block, with the driver's file in it."""
     from search.node import DRIVER_FILE
-    from trainable.files import make_folder, remove
+    from trainable.files import make_folder, remove, written_whole
 
     for left in sweep.glob("preflight-*"):  # by a driver that was killed
         remove(left)
     folder = (sweep / f"preflight-{uuid.uuid4().hex[:8]}").resolve()
     make_folder(folder)
     try:
-        (folder / DRIVER_FILE).write_text(DRIVER_FILE)
+        with written_whole(folder / DRIVER_FILE) as partial:
+            partial.write_text(DRIVER_FILE)
         yield folder
     finally:
         remove(folder)

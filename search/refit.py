@@ -13,13 +13,14 @@ from typing import Any
 
 import click
 
+from analysis.folder import SweepFolder
 from search.command import CONTEXT, drive_below, program, runs_trials
 
 MOST_SEEDS = 10  # search.trial_files.KEPT_WEIGHTS, without its imports: as many trials keep their weights
 
 
 @click.command(context_settings=CONTEXT, help=__doc__.split("\n")[0] if __doc__ else None)
-@click.argument("sweep", type=click.Path(path_type=Path))
+@click.argument("sweep", type=SweepFolder())
 @click.option("--seeds", type=click.IntRange(1, MOST_SEEDS), default=3, show_default=True, help="Runs of it.")
 @click.option("--data", type=str, default=None, help="Where the data lies now; default: where it was last.")
 @runs_trials

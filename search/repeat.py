@@ -12,11 +12,12 @@ from typing import Any
 
 import click
 
+from analysis.folder import SweepFolder
 from search.command import CONTEXT, drive_below, program, runs_trials
 
 
 @click.command(context_settings=CONTEXT, help=__doc__.split("\n")[0] if __doc__ else None)
-@click.argument("sweep", type=click.Path(path_type=Path))
+@click.argument("sweep", type=SweepFolder())
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Configs, the best ones.")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Runs of each.")
 @click.option("--data", type=str, default=None, help="Where the data lies now; default: where it was last.")

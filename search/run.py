@@ -18,7 +18,9 @@ from urllib.parse import unquote, urlsplit
 import click
 from click.core import ParameterSource
 
+from analysis.folder import SweepFolder
 from search.command import CONTEXT, YOURS_TO_MEND, drive, program, runs_trials
+from trainable.bucket import address_of, is_copy
 from trainable.config import ConfigError
 
 # Everything else is imported under the lock, so that a second driver is refused at once.
@@ -26,9 +28,12 @@ if TYPE_CHECKING:
     from search.settings import Settings
 
 
+SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweeps/default."
+
+
 @click.command(context_settings=CONTEXT)
 @click.option("--data", type=str, default=None, help="Folder or .zip; default data/, else generated demo images.")
-@click.option("--sweep", type=click.Path(path_type=Path), default=None, help="Its folder; default sweeps/default.")
+@click.option("--sweep", type=SweepFolder(whole=False), default=None, help=SWEEP_HELP)
 @click.option("--trials", type=click.IntRange(min=1), default=50, show_default=True, help="Of the sweep in total.")
 @click.option("--max-epochs", type=click.IntRange(min=1), default=30, show_default=True, help="Of any trial.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
@@ -65,7 +70,7 @@ def _main(context: click.Context, flags: dict[str, Any]) -> int:
         print(error, file=sys.stderr)
         return YOURS_TO_MEND
     if flags["must_exist"] and not (folder / "sweep.json").exists():
-        print(f"--resume: {folder} holds no sweep", file=sys.stderr)
+        print(f"--resume: {address_of(folder)} holds no sweep", file=sys.stderr)
         return YOURS_TO_MEND
     return drive(folder, lambda: _start(folder, flags, given, is_demo))
 
@@ -113,6 +118,11 @@ def _start(folder: Path, flags: dict[str, Any], given: set[str], is_demo: bool) 
     enqueued = _read_enqueued(flags["enqueue"])
     if (folder / "sweep.json").exists():
         settings = _with_stored(settings, given, folder)
+    if is_copy(folder) and not settings.ledger:
+        raise ConfigError(
+            f"--sweep {address_of(folder)}: a bucket needs --ledger postgresql://[USER@]HOST[:PORT]/DATABASE; "
+            "its journal would be appended to, and no bucket can do that"
+        )
     return run(Search(folder, settings, enqueued), Start.of("search.run", flags))
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.contents import duration
+from trainable.bucket import with_addresses
 from trainable.config import TrialConfig
 from trainable.metrics import METRICS, best_epoch
 from trainable.order import Order
@@ -97,6 +98,7 @@ class Screen:
             self.said(f"[{done}/{self.trials}] {self._line(row)}{self._best_text()}{self._left_text()}")
 
     def said(self, message: str) -> None:
+        message = with_addresses(message)
         if self.console.is_terminal:
             self.console.print(message, markup=False, highlight=False)
         else:

@@ -20,16 +20,18 @@ from rich.text import Text
 
 from analysis.contents import count_states, counted, duration, plain
 from analysis.exits import exit_codes
+from analysis.folder import SweepFolder
 from analysis.record import Record, SweepError
 from analysis.summary import summary
 from search.lock import holder
+from trainable import bucket
 
 WATCH_SECONDS = 2.0
 MOST_LINES = 4  # of the screen for one line of text
 
 
 @click.command()
-@click.argument("sweep", type=click.Path(path_type=Path), default=Path("sweeps/default"))
+@click.argument("sweep", type=SweepFolder(whole=False), default=Path("sweeps/default"))
 @click.option("--watch", is_flag=True, help="Keep it fresh, until the sweep has ended or Ctrl-C.")
 def main(sweep: Path, watch: bool) -> None:
     """Shows how the sweep in the folder SWEEP stands; a running one is not disturbed."""
@@ -57,6 +59,7 @@ def look(sweep: Path) -> tuple[str, bool]:
         if not driver:
             raise
         return f"{sweep}: begins\ndriver: {driver}", False
+    driver = driver or plain(_holder_in_database(record))
     if running := _running(record):
         lines.append(running)
         lines += _nodes(record)
@@ -106,6 +109,7 @@ def _watch(sweep: Path, console: Console) -> None:
 
 def _looks(sweep: Path) -> Iterator[str]:
     while True:
+        bucket.fetch(sweep, whole=False)
         text, is_ended = look(sweep)
         yield text
         if is_ended:
@@ -133,6 +137,15 @@ def _nodes(record: Record) -> list[str]:
         ended = counted(len(here) - len(running), "trial")
         lines.append(f"node {plain(node)}: runs {', '.join(running) or 'nothing'}; {ended} ended there")
     return lines
+
+
+def _holder_in_database(record: Record) -> str:
+    """On whichever machine; empty where the ledger is a journal, beside which the lock lies."""
+    if not (url := record.settings["ledger"]):
+        return ""
+    from analysis import postgres
+
+    return postgres.holder(url, postgres.lock_of(record.folder, record.settings["id"]))
 
 
 def _command(record: Record) -> str:

@@ -19,10 +19,12 @@ from search import data as sweep_data
 from search.command import typed
 from search.kinds import Sweep
 from search.ledger import Ledger
+from search.lock import HeldError
 from search.preflight import check_here, check_nodes
 from search.pruner import new_pruner
 from search.queue import shown_name
 from search.settings import SweepFile, current_versions, version_differences
+from trainable.bucket import put
 from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
@@ -110,6 +112,10 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
             parent=sweep.parent,
         )
         ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing here
+        if (folder / "sweep.json").exists():
+            raise HeldError(
+                f"{folder}: another driver has begun this sweep meanwhile; the same command goes on with it"
+            )
         sweep_data.save(folder, data)
         file.started(start.command)
         file.write(folder)
@@ -129,8 +135,9 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
             + "\n  ".join(changed)
             + f"\n{sweep.way_out}"
         )
+    ledger = _ledger(folder, replace(file, settings=settings))
+    file = SweepFile.read(folder)  # of a bucket the newest, now that the ledger is held
     file.settings = settings
-    ledger = _ledger(folder, file)
     for note in sweep.extend(file.queue, len(ledger.trials)):
         print(note)
     states = [trial.state for trial in ledger.trials if trial.state.is_finished()]
@@ -207,7 +214,9 @@ def _on_ray(folder: Path, start: Start, beside: Executor) -> Iterator[Execute]:
                 yield partial(_execute, folder, room, beside)
             beside.submit(session.pop_all().close)  # a second or two, which the results need not wait for
     finally:
-        if not (folder / "sweep.json").exists():  # refused, which leaves nothing behind
+        if (folder / "sweep.json").exists():
+            put(log, log)
+        else:  # refused, which leaves nothing behind
             log.unlink(missing_ok=True)
 
 

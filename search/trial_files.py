@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from trainable import bucket
 from trainable.config import TrialConfig
 from trainable.files import make_folder, remove, save_array, written_whole
 from trainable.order import KEPT_CHECKPOINTS, attempt_folder, newest_checkpoints
@@ -34,6 +35,7 @@ def keep(folder: Path, up_to_attempt: int, epochs: int) -> bool:
     from analysis.weights import save_weights  # torch: 2 s that must not hold up the first trial
     from trainable.state import CheckpointError, read_checkpoint
 
+    bucket.fetch(folder)
     for path in newest_checkpoints(folder, up_to_attempt):
         try:
             checkpoint = read_checkpoint(path)
@@ -69,6 +71,8 @@ def remove_superseded(folder: Path, next_attempt: int) -> None:
     Each attempt writes into a folder of its own, so that without this a trial that is
     interrupted again and again would fill the disk.
     """
+    if next_attempt > 1:
+        bucket.fetch(folder)
     kept = newest_checkpoints(folder, next_attempt - 1)[:KEPT_CHECKPOINTS]
     for attempt in (attempt_folder(folder, k) for k in range(1, next_attempt)):
         with suppress(OSError):  # a worker thought dead may be writing into it

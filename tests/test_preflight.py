@@ -44,7 +44,7 @@ def test_a_problem_of_a_node_is_a_line_with_its_cause_and_the_way_out(change, sa
 def test_a_machine_is_looked_at_where_the_sweep_lies(tmp_path):
     (tmp_path / DRIVER_FILE).write_text(DRIVER_FILE)
 
-    machine = Machine(**look(tmp_path, "a", counts_gpus=False))
+    machine = Machine(**look(str(tmp_path), "a", counts_gpus=False))
 
     assert (tmp_path / "a").read_text() == "a"
     assert machine.storage == ""

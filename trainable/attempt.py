@@ -19,7 +19,7 @@ from typing import IO, Any
 import torch
 
 from datasets.dataset import Dataset
-from trainable import loop
+from trainable import bucket, loop
 from trainable.config import TrialConfig, rungs
 from trainable.files import make_folder, written_whole
 from trainable.metrics import EpochMetrics
@@ -98,6 +98,8 @@ class Attempt:
         return {"attempt": self.order.attempt, "history": history, "failure": failure, "done": done}
 
     def _starting_state(self) -> TrainState:
+        if self.order.attempt > 1:
+            bucket.fetch(self.order.folder)
         for path in newest_checkpoints(self.order.folder, self.order.attempt):
             try:
                 return load(path, self.order.config, self.data, self.order.metric, self.device)

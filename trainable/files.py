@@ -2,7 +2,9 @@
 
 Each durable write of the driver and of a worker is made here, but for the rows of a
 PostgreSQL ledger, and each passes numbered crash points: a test kills the process at
-every one of them, so a write that is added later is killed too.
+every one of them, so a write that is added later is killed too. Of a sweep in a bucket
+they are written there too, before they return; what is appended to stays here, for a
+bucket has nothing to append to.
 """
 
 import json
@@ -15,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from trainable import bucket
 
 MOST_JSON_BYTES = 64 << 20
 
@@ -48,6 +52,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield partial
         crash_point("in", partial)
         _sync(partial)
+        bucket.put(partial, path)
         os.replace(partial, path)
     except Exception:
         partial.unlink(missing_ok=True)
@@ -100,8 +105,10 @@ def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         for child in sorted(path.iterdir()):
             remove(child)
+        bucket.delete(path)
         path.rmdir()
     else:
+        bucket.delete(path)
         path.unlink(missing_ok=True)
     crash_point("after", path)
 

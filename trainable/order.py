@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from trainable import bucket
 from trainable.config import TrialConfig
 
 HUNG_FILE = "hung.txt"
@@ -16,7 +17,7 @@ class Order:
     """What the driver asks of a worker.
 
     Attributes:
-      folder: of the trial, absolute; the attempts lie in it.
+      folder: of the trial, absolute; the attempts lie in it. Of a sweep in a bucket each process has its own copy.
       metric: of `trainable.metrics.METRICS`.
       spacing: seconds between two reports, at least: many short trials together would flood the driver.
     """
@@ -29,12 +30,12 @@ class Order:
     spacing: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "folder": str(self.folder), "config": self.config.to_dict()}
+        return {**asdict(self), "folder": bucket.address_of(self.folder), "config": self.config.to_dict()}
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> "Order":
         config = TrialConfig.from_dict(values["config"])
-        return Order(**{**values, "folder": Path(values["folder"]), "config": config})
+        return Order(**{**values, "folder": bucket.path_of(values["folder"]), "config": config})
 
 
 def node_name(address: str, node_id: str) -> str:

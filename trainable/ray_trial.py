@@ -7,6 +7,7 @@ import ray
 from ray import tune
 
 from datasets.dataset import Dataset
+from trainable import bucket
 from trainable.order import Order, node_name
 
 # torch is imported in a worker's `setup` alone: the driver names this class and never trains.
@@ -52,6 +53,9 @@ class RayTrial(tune.Trainable):
     def step(self) -> dict[str, Any]:
         report = self.attempt.next_report() | {"node": self.node}
         return {"report": json.dumps(report), "done": report["done"]}  # as text: Tune would flatten it
+
+    def cleanup(self) -> None:
+        bucket.drop_copies()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing for Tune: the attempt has saved what counts."""

@@ -8,6 +8,7 @@ from analysis.record import Record, TrialRecord
 from analysis.repeated import Repeated
 from analysis.sections.pictures import Doubts
 from analysis.sections.ranges import Range, to_widen
+from trainable.bucket import address_of
 
 MANY_FAILED = 0.2  # of the ended trials
 LATE = 0.75  # of the sweep: a best that came after it may not be the last
@@ -30,7 +31,7 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
       doubts: None where no trial is COMPLETE.
       repeated: None where the best configs were not trained again.
     """
-    counts, sweep = count_states(record), shlex.quote(str(record.folder))
+    counts, sweep = count_states(record), shlex.quote(address_of(record.folder))
     ended = sum(counts.values()) - counts.get("RUNNING", 0)
     steps = []
     is_ended = ended >= record.settings["trials"] and not counts.get("RUNNING")

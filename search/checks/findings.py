@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainable import bucket
 from trainable.files import DamagedError, make_folder, read_json, remove, written_whole
 
 LOSSES = "losses.json"  # in a backup's folder: the files that its repair had to do without
@@ -38,6 +39,7 @@ class Backup:
         while os.path.lexists(target):
             target = target.with_name(target.name + "~")
         make_folder(target.parent)
+        bucket.move(path, target)
         path.rename(target)
 
     def do_without(self, path: Path) -> None:
