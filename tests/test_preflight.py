@@ -50,7 +50,7 @@ def test_a_machine_is_looked_at_where_the_sweep_lies(tmp_path):
     assert machine.storage == ""
     assert machine.free_bytes
     assert machine.versions["torch"]
-    assert Machine(**look(tmp_path / "elsewhere", "a", counts_gpus=False)).storage
+    assert Machine(**look(str(tmp_path / "elsewhere"), "a", counts_gpus=False)).storage
 
 
 def test_this_machine_is_refused_with_two_builds_of_opencv_and_nothing_is_left_behind(tmp_path, monkeypatch):
