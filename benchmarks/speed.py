@@ -18,10 +18,11 @@ from pathlib import Path
 from statistics import median
 from unittest.mock import patch
 
-from benchmarks import driver, epochs, gpu, memory, numerics
+from benchmarks import driver, epochs, gpu, memory, numerics, scale
 from benchmarks.conditions import conditions
 from benchmarks.sweeps import Run, Work, ours, rival
 from datasets.images import load
+from search.bridge import REPORTS_A_SECOND
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "BENCHMARKS.md"
@@ -74,6 +75,8 @@ class Row:
             return f"{100 * value:.1f} %"
         if self.unit == "ms":
             return f"{1000 * value:.0f} ms"
+        if self.unit == "/s":
+            return f"{value:.0f} /s"
         return f"{value:.1f} s" if self.unit == "s" else f"{value:.2f}x"
 
 
@@ -188,8 +191,28 @@ class Bench:
         what = "the command to the first training step, second start, local Ray included"
         return [Row("11", what, "-", 10, 8, figures, False, "s", note)]
 
+    def row_12(self) -> list[Row]:
+        paces = [scale.pace_of_nodes() for _ in range(PAIRS)]
+        note = f"trials a second: {', '.join(f'{four:.2f} for {one:.2f}' for one, four in paces)}"
+        what = "4 nodes of 1 CPU, trials that sleep 2 s, trials a second"
+        figures = [four / one / scale.NODES for one, four in paces]
+        return [Row("12", what, "4 x one node", 0.9, 1, figures, True, "%", note, "driver and Ray share the cores")]
+
+    def row_13(self) -> list[Row]:
+        load, tpe = scale.load_of_workers("random"), scale.load_of_workers("tpe")
+        busy = REPORTS_A_SECOND / load.a_second
+        note = (
+            f"a decision takes {1000 * load.decision:.1f} ms, 99 of 100 at most {1000 * load.slow_decision:.0f} ms; "
+            f"at the {REPORTS_A_SECOND} a second that workers send at most {100 * busy:.0f} % of the driver's time, "
+            f"{100 * busy * load.processor:.0f} % of a core; with TPE {tpe.a_second:.0f} a second, an order takes "
+            f"{1000 * tpe.order:.0f} ms"
+        )
+        why = f"of the time {_shares(load.parts)}; {100 * (1 - load.processor):.0f} % is waited for the disk"
+        what = f"{scale.WORKERS} workers simulated, without Ray, random sampler: results a second"
+        return [Row("13", what, "-", REPORTS_A_SECOND, 100, [load.a_second], True, "/s", note, why)]
+
     def rows(self) -> dict[str, Callable[[], list[Row]]]:
-        return {str(number): getattr(self, f"row_{number}") for number in range(1, 12)}
+        return {str(number): getattr(self, f"row_{number}") for number in range(1, 14)}
 
 
 def _shares(parts: dict[str, float]) -> str:

@@ -2,10 +2,10 @@
 
 import math
 import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from search.process import Interrupted
+from search.process import Interrupted, interruptible
 from trainable.config import ConfigError
 from trainable.order import node_name
 
@@ -40,6 +40,7 @@ LEDGER_VARIABLE = "PGPASSWORD"  # a secret of the driver: workers never speak to
 CODE = ("datasets", "trainable", "analysis", "search")
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")  # on the head of a cluster that Ray's launcher made
 LOOK_SECONDS = 2.0  # between two looks at the nodes that there are
+HANDLERS_SECONDS = 0.05  # between two settings of the handlers while Ray starts
 FIT_SECONDS = 30.0  # for nodes that are still joining
 
 
@@ -155,21 +156,37 @@ def connected(address: str | None) -> Iterator[None]:
         variables = {**QUIET, **buckets, LEDGER_VARIABLE: ""}
         environment = {"env_vars": variables, "py_modules": code, "excludes": ["__pycache__"]}
         options |= {"address": address, "runtime_env": environment}
+    # In a thread of its own: in the main one what a signal's handler raises is lost where it comes amid a fork, and Ray
+    # forks its processes. They end with that thread, which so lives as long as the session.
+    with ThreadPoolExecutor(1) as beside:
+        try:
+            with _environment(here):
+                _wait_for(beside.submit(ray.init, **options))
+        except ConnectionError as error:
+            raise ConfigError(f"{_named(address)}: no Ray cluster answers; start it, or leave this out") from error
+        except RuntimeError as error:
+            if "Version mismatch" not in str(error):
+                raise
+            raise ConfigError(f"{_named(address)}: {error}") from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _wait_for(starting: Future[Any]) -> None:
+    """Until Ray has started; interrupted, until it has ended again."""
     try:
-        with _environment(here):
-            ray.init(**options)
-    except ConnectionError as error:
-        raise ConfigError(f"{_named(address)}: no Ray cluster answers; start it, or leave this out") from error
-    except RuntimeError as error:
-        if "Version mismatch" not in str(error):
-            raise
-        raise ConfigError(f"{_named(address)}: {error}") from error
-    except SystemExit as stop:  # Ray's own answer to SIGTERM, from its first step on
-        raise Interrupted(signal.SIGTERM) from stop
-    try:
-        yield
-    finally:
+        while not starting.done():
+            with interruptible():  # again and again: Ray's core sets handlers that abort
+                wait([starting], HANDLERS_SECONDS)
+    except Interrupted:
+        import ray
+
+        wait([starting])
         ray.shutdown()
+        raise
+    starting.result()
 
 
 def _named(address: str | None) -> str:

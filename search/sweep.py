@@ -203,11 +203,10 @@ def _on_ray(folder: Path, start: Start, beside: Executor) -> Iterator[Execute]:
     prepare()
     log = folder / "log.txt"
     try:
-        # Twice interruptible: Ray sets a handler of its own while it starts.
-        with interruptible(), chatter_to(log), ExitStack() as session:
+        with chatter_to(log), ExitStack() as session:
             at = place(start.address)
             session.enter_context(connected(at))
-            with interruptible():
+            with interruptible():  # again, for Ray has set handlers of its own
                 room = Room(workers_there(start.asked, is_local=at is None), is_local=at is None)
                 if at is not None:
                     check_nodes(nodes(), folder)
