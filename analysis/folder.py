@@ -15,7 +15,7 @@ class StorageError(click.ClickException):
 
 
 class SweepFolder(click.ParamType):
-    """A path; for an address that of a copy, which goes when the command ends.
+    """A path; for an address that of a copy.
 
     Args:
       whole: the copy has all that the bucket has; else no more than the files of the folder itself.
@@ -27,8 +27,6 @@ class SweepFolder(click.ParamType):
         self.whole = whole
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        if ctx is not None:
-            ctx.call_on_close(bucket.drop_copies)
         try:
             folder = bucket.path_of(str(value))
             bucket.fetch(folder, self.whole)

@@ -10,8 +10,7 @@ Importing this imports neither pandas nor torch: every file of this package pass
 """
 
 from functools import cached_property
-from os import PathLike
-from pathlib import Path
+from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -91,10 +90,18 @@ class Sweep:
 
 
 def read_sweep(folder: str | PathLike[str]) -> Sweep:
-    """Raises:
-    SweepError: the folder holds no sweep.
-    DamagedError: its `sweep.json` is damaged.
+    """Args:
+      folder: of the sweep, or its address in a bucket, of which a copy is made.
+
+    Raises:
+      SweepError: the folder holds no sweep.
+      DamagedError: its `sweep.json` is damaged.
+      ValueError: it is an address of another kind.
+      OSError: the bucket cannot be read.
     """
     from analysis.record import Record
+    from trainable import bucket
 
-    return Sweep(Record(Path(folder)))
+    path = bucket.path_of(fspath(folder))
+    bucket.fetch(path)
+    return Sweep(Record(path))

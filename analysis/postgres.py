@@ -27,7 +27,12 @@ from trainable.bucket import address_of, is_copy
 ERRORS = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
 ENGINE = {"poolclass": QueuePool, "max_overflow": 0, "hide_parameters": True}
 TRIES = 4  # for the lock
+UNDEFINED_TABLE = "42P01"  # PostgreSQL's code of an error
 TIMEOUT_SECONDS = 30  # for the server to connect, and to answer
+
+
+class NoTablesError(OSError):
+    """No sweep was ever begun in the database."""
 
 
 class LockedError(Exception):
@@ -121,11 +126,13 @@ def _make_tables(dialect: str, url: str) -> None:
 
 
 def unreachable(url: str, error: BaseException) -> OSError:
-    """One line: what the server or the network said."""
+    """One line: what the server or the network said; `NoTablesError` where there is none of Optuna's tables."""
     if isinstance(error, StorageInternalError):
         error = error.__cause__ or error
     said = getattr(error, "orig", None) or error
     if said.args and isinstance(said.args[0], dict):  # the fields of PostgreSQL's own message
+        if said.args[0].get("C") == UNDEFINED_TABLE:
+            return NoTablesError(f"{url}: holds no ledger")
         said = said.args[0].get("M", said)
     return OSError(f"{url}: {' '.join(str(said).split())}")
 

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from analysis.journal import Journal, JournalError
 from datasets.fingerprint import parsed_table
+from trainable.bucket import with_addresses
 from trainable.files import DamagedError, check_regular, read_array, read_json
 from trainable.metrics import METRICS, read_history
 
@@ -153,9 +154,13 @@ class Record:
         name = self.settings["id"]
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # it tells of each study that is made, in memory too
         if url := self.settings["ledger"]:
-            from analysis.postgres import open_storage
+            from analysis.postgres import NoTablesError, open_storage
 
-            database, copy = open_storage(url, lock=None), optuna.storages.InMemoryStorage()
+            copy = optuna.storages.InMemoryStorage()
+            try:
+                database = open_storage(url, lock=None)
+            except NoTablesError as error:
+                raise SweepError(f"{error} of {self.folder}; restore the database") from None
             try:
                 if name not in optuna.get_all_study_names(database):
                     raise SweepError(f"{url}: holds no ledger of {self.folder}; restore the database")
@@ -247,7 +252,7 @@ class Record:
             try:
                 self._check_kept(trial)
             except DamagedError as error:
-                found[trial.number] = str(error)
+                found[trial.number] = with_addresses(str(error))
         return found
 
     def _check_kept(self, trial: TrialRecord) -> None:

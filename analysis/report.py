@@ -31,7 +31,7 @@ from analysis.sections.leaders import leaders
 from analysis.sections.pictures import confident_mistakes, doubts, doubts_sentence
 from analysis.sections.ranges import ranges, ranges_figure, ranges_sentence
 from analysis.sections.slices import slices
-from trainable.bucket import address_of
+from trainable.bucket import address_of, with_addresses
 from trainable.files import DamagedError, make_folder, remove, written_whole
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -122,7 +122,7 @@ def _repeated(record: Record) -> tuple[repeated.Repeated | None, str]:
     try:
         return repeated.read(record), ""
     except DamagedError as error:
-        return None, str(error)
+        return None, with_addresses(str(error))
 
 
 def _trials(record: Record) -> tuple[dict[str, Any], list[Figure]]:

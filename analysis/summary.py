@@ -2,7 +2,6 @@
 
 from analysis.contents import METRIC_WORDS, baselines, caution, config_text, count_states, failures, progress
 from analysis.record import Record, TrialRecord
-from trainable.bucket import with_addresses
 
 FILES = {"report": "report.html", "leaderboard": "trials.csv", "best model": "best", "predictions": "predictions.csv"}
 
@@ -25,7 +24,7 @@ def summary(record: Record) -> str:
     for what, name in FILES.items():
         if (record.folder / name).exists():
             lines.append(f"{what}: {record.folder / name}")
-    return with_addresses("\n".join(lines))
+    return "\n".join(lines)
 
 
 def trial_line(record: Record, trial: TrialRecord) -> str:

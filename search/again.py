@@ -21,7 +21,6 @@ from search.kinds import Sweep
 from search.queue import Queue
 from search.queue import repeated as with_other_seeds
 from search.settings import Settings, SweepFile
-from trainable.bucket import address_of
 from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ class Again(Sweep):
     def _heading(self) -> str:
         record = Record(self.folder)
         states = ", ".join(f"{count} {state}" for state, count in count_states(record).items())
-        return f"{address_of(self.folder)}: {progress(record)} ({states or 'none begun'})"
+        return f"{self.folder}: {progress(record)} ({states or 'none begun'})"
 
 
 class Repeat(Again):
@@ -107,7 +106,7 @@ class Repeat(Again):
     def summary(self) -> str:
         found = repeated.read(Record(self.search))
         lines = [self._heading(), *(repeated.sentences(found) if found else ())]
-        lines.append(f"`python -m analysis.report {address_of(self.search)}` takes this into its report.")
+        lines.append(f"`python -m analysis.report {self.search}` takes this into its report.")
         return "\n".join(lines)
 
 

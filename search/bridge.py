@@ -17,6 +17,7 @@ from analysis.record import trial_folder
 from search import trial_files
 from search.ledger import Ledger, new_sampler
 from search.space import Space, with_seed
+from trainable.bucket import address_of
 from trainable.config import TrialConfig, rungs
 from trainable.files import read_json
 from trainable.metrics import METRICS, best_epoch, read_history
@@ -269,7 +270,7 @@ class Bridge:
         epochs = len(trial.intermediate_values)
         if not trial_files.keep(folder, self.running[number], epochs):
             # The result is there and its checkpoint is damaged: not an end, but a lost attempt.
-            self.lost(number, self.running[number], f"no whole checkpoint of epoch {epochs} in {folder}")
+            self.lost(number, self.running[number], f"no whole checkpoint of epoch {epochs} in {address_of(folder)}")
             return
         self._end(number, TrialState.COMPLETE, "", "", trial.intermediate_values[epochs])
 

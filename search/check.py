@@ -61,11 +61,13 @@ def _database_lock(folder: Path) -> Iterator[None]:
         yield
         return
     from analysis import postgres
-    from analysis.record import Record
 
-    settings = Record(folder).settings
+    url, sweep_id = _database(folder)
+    if not url:
+        yield
+        return
     try:
-        storage = postgres.open_storage(settings["ledger"], lock=postgres.lock_of(folder, settings["id"]))
+        storage = postgres.open_storage(url, lock=postgres.lock_of(folder, sweep_id))
     except postgres.LockedError as error:
         raise HeldError(str(error)) from None
     fetch(folder)
@@ -73,6 +75,28 @@ def _database_lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         storage.engine.dispose()
+
+
+def _is_held(folder: Path) -> bool:
+    """Whether a driver runs, on whichever machine."""
+    if holder(folder):
+        return True
+    from analysis import postgres
+
+    url, sweep_id = _database(folder)
+    return bool(url and postgres.holder(url, postgres.lock_of(folder, sweep_id)))
+
+
+def _database(folder: Path) -> tuple[str, str]:
+    """URL of the ledger, and the sweep's id; no URL where the ledger is a journal, or `sweep.json` is damaged."""
+    from analysis.record import Record, SweepError
+    from trainable.files import DamagedError
+
+    try:
+        settings = Record(folder).settings
+    except (SweepError, DamagedError):
+        return "", ""
+    return settings["ledger"], settings["id"]
 
 
 def _checked(folder: Path, must_repair: bool) -> int:
@@ -90,9 +114,10 @@ def _checked(folder: Path, must_repair: bool) -> int:
                 print(with_addresses(f"mended: {finding.line(is_mended=True)}"))
             if backup:
                 print(f"{address_of(backup)}: what was changed, as it was before")
-        elif found.findings and holder(folder):
+        elif found.findings and _is_held(folder):
             # What is merely in progress is gone a moment later, and what seems left over may be in use.
             time.sleep(SECONDS_BETWEEN_LOOKS)
+            fetch(folder)
             lines = {finding.line() for finding in found.problems}
             found = look(folder)
             found.findings = [finding for finding in found.problems if finding.line() in lines]

@@ -28,12 +28,8 @@ QUIET = {  # before Ray is imported; set by `prepare`
     "TUNE_WARN_THRESHOLD_S": "10",
     "NO_ALBUMENTATIONS_UPDATE": "1",  # albumentations asks a package index at import
 }
-OF_BUCKETS = (
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-)  # no secrets: Ray logs them
+# What leads to a bucket goes to the nodes; keys do not, for Ray's logs have them then.
+OF_BUCKETS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
 LEDGER_VARIABLE = "PGPASSWORD"  # a secret of the driver: workers never speak to the ledger
 
 

@@ -19,7 +19,7 @@ import click
 from analysis.folder import STORAGE_FAILS
 from search.lock import HeldError, driver_lock
 from search.process import Interrupted, interruptible
-from trainable.bucket import address_of, with_addresses
+from trainable.bucket import address_of, drop_copies, with_addresses
 from trainable.config import ConfigError
 
 YOURS_TO_MEND = 2
@@ -113,6 +113,7 @@ def program(command: Callable[[], Any]) -> None:
     except BaseException:
         traceback.print_exc()
         code = 1
+    drop_copies()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # whoever read it is gone
             stream.flush()

@@ -11,6 +11,7 @@ from search.default_space import default
 from search.queue import Queue, extend, first_queue
 from search.settings import Settings, SweepFile, differences, table_differences
 from search.space import Space, load_function
+from trainable import bucket
 from trainable.config import TrialConfig
 
 if TYPE_CHECKING:
@@ -133,8 +134,10 @@ class Search(Sweep):
     def write_results(self, data: "Dataset") -> None:
         from analysis.choice import choose
         from analysis.record import Record
+        from analysis.repeated import REPEAT
         from analysis.results import write_results
 
+        bucket.fetch(self.folder / REPEAT)  # of another driver, which may have run meanwhile
         record = Record(self.folder)
         write_results(record, data)
         if choice := choose(record):

@@ -55,7 +55,7 @@ class Ledger:
 
         Raises:
           JournalError: a record is damaged, or trials are in the folder that the ledger does not know.
-          HeldError: another driver writes this sweep in the database.
+          HeldError: another driver writes this sweep in the database, or has begun another in this bucket.
         """
         direction = StudyDirection.MINIMIZE if metric == "loss" else StudyDirection.MAXIMIZE
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -116,7 +116,11 @@ class Ledger:
         from analysis import postgres
 
         storage = postgres.open_storage(self.url, lock=postgres.lock_of(folder, sweep_id))
-        bucket.fetch(folder)  # what the last driver left there, now that there is no other
+        if bucket.is_copy(folder):
+            bucket.fetch(folder)  # what the last driver left there, now that there is no other
+            path = folder / "sweep.json"
+            if path.exists() and files.read_json(path).get("id") != sweep_id:
+                raise HeldError(f"{folder}: another driver has begun this sweep meanwhile; the same command goes on")
         return storage
 
     @property

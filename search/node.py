@@ -50,12 +50,20 @@ def look(place: str, name: str, counts_gpus: bool) -> dict[str, Any]:
     except FileNotFoundError:
         storage = "does not see what the driver wrote there"
     except OSError as error:
-        storage = str(error)
+        storage = bucket.with_addresses(str(error))
     return asdict(
         Machine(
             platform.python_version(), _versions(), _opencv(), _gpus() if counts_gpus else None, free_bytes, storage
         )
     )
+
+
+def look_as_worker(place: str, name: str, counts_gpus: bool) -> dict[str, Any]:
+    """`look`, by a process that has nothing else to do with the sweep."""
+    try:
+        return look(place, name, counts_gpus)
+    finally:
+        bucket.drop_copies()
 
 
 def _versions() -> dict[str, str]:

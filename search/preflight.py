@@ -17,7 +17,7 @@ import click
 
 from analysis.folder import SweepFolder
 from search.command import CONTEXT, drive, program, runs_trials
-from trainable.bucket import address_of, fetch
+from trainable.bucket import address_of, fetch, is_copy
 from trainable.config import ConfigError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def check_nodes(nodes: Sequence["Node"], sweep: Path) -> None:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    from search.node import Machine, look
+    from search.node import Machine, look, look_as_worker
 
     found: list[str] = []
     with _visited(sweep) as folder:
@@ -84,7 +84,7 @@ def check_nodes(nodes: Sequence["Node"], sweep: Path) -> None:
         asked = {}
         for node in nodes:
             on_it = NodeAffinitySchedulingStrategy(node.id, soft=False)
-            task = ray.remote(look).options(num_cpus=0, max_retries=0, scheduling_strategy=on_it)
+            task = ray.remote(look_as_worker).options(num_cpus=0, max_retries=0, scheduling_strategy=on_it)
             asked[task.remote(address_of(folder), node.id, node.resources.get("GPU", 0) > 0)] = node
         ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=ANSWER_SECONDS)
         fetch(folder)
@@ -147,8 +147,9 @@ def _visited(sweep: Path) -> Iterator[Path]:
     from search.node import DRIVER_FILE
     from trainable.files import make_folder, remove, written_whole
 
-    for left in sweep.glob("preflight-*"):  # by a driver that was killed
-        remove(left)
+    if not is_copy(sweep):  # where another driver may be looking just now
+        for left in sweep.glob("preflight-*"):  # by a driver that was killed
+            remove(left)
     folder = (sweep / f"preflight-{uuid.uuid4().hex[:8]}").resolve()
     make_folder(folder)
     try:

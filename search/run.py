@@ -20,7 +20,7 @@ from click.core import ParameterSource
 
 from analysis.folder import SweepFolder
 from search.command import CONTEXT, YOURS_TO_MEND, drive, program, runs_trials
-from trainable.bucket import address_of, is_copy
+from trainable.bucket import address_of
 from trainable.config import ConfigError
 
 # Everything else is imported under the lock, so that a second driver is refused at once.
@@ -118,11 +118,6 @@ def _start(folder: Path, flags: dict[str, Any], given: set[str], is_demo: bool) 
     enqueued = _read_enqueued(flags["enqueue"])
     if (folder / "sweep.json").exists():
         settings = _with_stored(settings, given, folder)
-    if is_copy(folder) and not settings.ledger:
-        raise ConfigError(
-            f"--sweep {address_of(folder)}: a bucket needs --ledger postgresql://[USER@]HOST[:PORT]/DATABASE; "
-            "its journal would be appended to, and no bucket can do that"
-        )
     return run(Search(folder, settings, enqueued), Start.of("search.run", flags))
 
 

@@ -58,7 +58,7 @@ def look(sweep: Path) -> tuple[str, bool]:
     except SweepError:
         if not driver:
             raise
-        return f"{sweep}: begins\ndriver: {driver}", False
+        return f"{bucket.address_of(sweep)}: begins\ndriver: {driver}", False
     driver = driver or plain(_holder_in_database(record))
     if running := _running(record):
         lines.append(running)
@@ -71,7 +71,7 @@ def look(sweep: Path) -> tuple[str, bool]:
         lines.append("driver: none runs, for every trial has ended")
     else:
         lines.append(f"driver: none runs; the sweep goes on by {_command(record)}")
-    return "\n".join(lines), is_ended and not driver
+    return bucket.with_addresses("\n".join(lines)), is_ended and not driver
 
 
 def fitted(text: str, width: int, height: int) -> str:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from importlib import import_module
@@ -19,12 +19,11 @@ from search import data as sweep_data
 from search.command import typed
 from search.kinds import Sweep
 from search.ledger import Ledger
-from search.lock import HeldError
 from search.preflight import check_here, check_nodes
 from search.pruner import new_pruner
 from search.queue import shown_name
 from search.settings import SweepFile, current_versions, version_differences
-from trainable.bucket import put
+from trainable.bucket import address_of, is_copy, put, with_addresses
 from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
@@ -87,8 +86,24 @@ def run(sweep: Sweep, start: Start) -> int:
     """
     # `out` is the screen, also while Ray's own words go elsewhere.
     with os.fdopen(os.dup(1), "w") as out, ThreadPoolExecutor(1) as beside:
+        if is_copy(sweep.folder):
+            _check_bucket(sweep)
         is_new = not (sweep.folder / "sweep.json").exists()
         return (_begin if is_new else _resume)(sweep, start, out, beside)
+
+
+def _check_bucket(sweep: Sweep) -> None:
+    """Raises:
+    ConfigError: the sweep needs more than a bucket has.
+    """
+    place = f"--sweep {address_of(sweep.folder)}"
+    if not sweep.settings.ledger:
+        raise ConfigError(
+            f"{place}: a bucket needs --ledger postgresql://[USER@]HOST[:PORT]/DATABASE; "
+            "its journal would be appended to, and no bucket can do that"
+        )
+    if sweep.settings.data == sweep_data.DEMO:
+        raise ConfigError(f"{place}: demo images are generated into a folder; give --data, or a folder as --sweep")
 
 
 def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
@@ -112,10 +127,6 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
             parent=sweep.parent,
         )
         ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing here
-        if (folder / "sweep.json").exists():
-            raise HeldError(
-                f"{folder}: another driver has begun this sweep meanwhile; the same command goes on with it"
-            )
         sweep_data.save(folder, data)
         file.started(start.command)
         file.write(folder)
@@ -145,7 +156,7 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
         file.settings = replace(before, trials=settings.trials)  # nothing else was looked at
         file.write(folder)
         print(f"All {len(states)} trials of this sweep have ended; {sweep.adds_trials}.")
-        print(sweep.summary())
+        print(with_addresses(sweep.summary()))
         return 0 if TrialState.COMPLETE in states else NO_TRIAL_COMPLETED
     data = sweep.load()
     sweep_data.check_same(folder, settings, file.fingerprint, data)
@@ -214,7 +225,8 @@ def _on_ray(folder: Path, start: Start, beside: Executor) -> Iterator[Execute]:
             beside.submit(session.pop_all().close)  # a second or two, which the results need not wait for
     finally:
         if (folder / "sweep.json").exists():
-            put(log, log)
+            with suppress(OSError):  # what ends the sweep here counts, not its log
+                put(log, log)
         else:  # refused, which leaves nothing behind
             log.unlink(missing_ok=True)
 
@@ -242,7 +254,7 @@ def _ended(sweep: Sweep, file: SweepFile, bridge: "Bridge", data: "Dataset", sig
     sweep.write_results(data)
     file.results_of = sum(trial.state.is_finished() for trial in bridge.ledger.trials)
     file.write(sweep.folder)
-    print(sweep.summary())
+    print(with_addresses(sweep.summary()))
     return _exit_code(bridge, signals, command)
 
 

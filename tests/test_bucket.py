@@ -3,21 +3,24 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from pyarrow.fs import FileInfo, FileType
 
-from analysis import predict, report
+from analysis import predict, read_sweep, report
 from analysis.postgres import lock_of, open_storage
 from analysis.record import Record
 from search import check, run, status
 from search.node import DRIVER_FILE, look
 from search.preflight import check_here
+from search.process import Interrupted
 from tests import buckets, postgres
 from tests.clusters import until
 from tests.drivers import ROOT, start
@@ -26,6 +29,7 @@ from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
 from trainable import bucket, files
 from trainable.attempt import Attempt
 from trainable.order import Order
+from trainable.ray_trial import RayTrial
 
 needs_postgres = pytest.mark.skipif(postgres.programs() is None, reason="PostgreSQL's server programs are missing")
 DATA = in_memory()
@@ -146,7 +150,8 @@ def test_what_is_removed_while_it_is_fetched_is_left_out(request, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", ["s3://", "s3://b", "s3:/b/c", "s3://b/../c", "s3://b/c?region=x", "s3://key:canary@b/c", "http://b/c"]
+    "text",
+    ["s3://", "s3://b", "s3:/b/c", "s3://b/../c", "s3://b/c?secret_key=canary", "s3://k:canary@b/c", "http://b/c"],
 )
 def test_another_kind_of_address_is_refused_and_a_key_in_it_not_repeated(text):
     result = CliRunner().invoke(check.main, [text])
@@ -237,10 +242,66 @@ def test_a_node_finds_what_the_driver_wrote_and_leaves_its_own(request):
     assert (anew(place) / "a-node").read_text() == "a-node"
 
 
-def test_a_look_at_this_machine_leaves_nothing_in_the_bucket(request):
+def test_a_look_at_this_machine_leaves_no_file_in_the_bucket(request):
     check_here(bucket.path_of(address(request)))
 
     assert not any(path.is_file() for path in anew(address(request)).rglob("*"))
+
+
+def test_an_upload_that_a_signal_comes_amid_is_whole_or_not_at_all(request):
+    """What a handler raises closes whatever is open on its way, and a stream that is closed is an object."""
+    path = bucket.path_of(address(request)) / "sweep.json"
+    texts = ["old " * 100_000, "new " * 100_000]
+    write(path, texts[0])
+
+    def raise_interrupted(number, _):
+        raise Interrupted(number)
+
+    before = signal.signal(signal.SIGALRM, raise_interrupted)
+    try:
+        for delay in (0.0005, 0.001, 0.002, 0.004, 0.008):
+            with suppress(Interrupted):
+                signal.setitimer(signal.ITIMER_REAL, delay)
+                write(path, texts[1])
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            assert (anew(address(request)) / "sweep.json").read_text() in texts
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_fetched_copy_has_no_more_than_the_bucket_but_for_its_lock_and_log(request):
+    folder = bucket.path_of(address(request))
+    write(folder / "here", "text")
+    (folder / "a").mkdir()
+    for name in ("lock", "log.txt", "gone", "a/gone"):
+        (folder / name).write_text(name)
+
+    bucket.fetch(folder)
+
+    assert sorted(path.name for path in folder.iterdir()) == ["here", "lock", "log.txt"]
+
+
+@needs_postgres
+def test_generated_images_are_for_a_folder(request, server, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(run.main, ["--sweep", address(request), "--ledger", server.url])
+
+    assert result.exit_code == 2
+    assert f"--sweep {address(request)}: demo images are generated into a folder; give --data" in result.output
+
+
+def test_a_worker_keeps_no_more_than_its_trial(request, tmp_path):
+    worker = object.__new__(RayTrial)
+    worker.dataset, worker.device, worker.train_function = DATA, "cpu", fake_train
+    place = bucket.path_of(address(request)) / "trials"
+    orders = [Order(number, 1, fake_config(), place / f"{number:04d}", "accuracy").to_dict() for number in range(2)]
+
+    for order in orders:
+        worker.reset_config({"order": order})
+        worker.attempt.next_report()
+
+    assert [path.name for path in bucket.path_of(address(request)).glob("trials/*")] == ["0001"]
 
 
 def test_a_sweep_in_a_bucket_needs_a_database(request, tiny_data):
@@ -284,7 +345,7 @@ def test_whoever_began_meanwhile_is_not_written_over(request, server, tiny_data,
 
     def fetch_late(folder, whole=True):
         if whole:
-            write(folder / "sweep.json", "of another driver")
+            write(folder / "sweep.json", '{"id": "another"}')
             fetched(folder)
 
     monkeypatch.setattr(bucket, "fetch", fetch_late)
@@ -293,7 +354,7 @@ def test_whoever_began_meanwhile_is_not_written_over(request, server, tiny_data,
 
     assert result.exit_code == 75
     assert f"{address(request)}: another driver has begun this sweep meanwhile" in result.output
-    assert (anew(address(request)) / "sweep.json").read_text() == "of another driver"
+    assert (anew(address(request)) / "sweep.json").read_text() == '{"id": "another"}'
 
 
 @needs_postgres
@@ -352,7 +413,9 @@ def test_a_sweep_is_killed_goes_on_and_predicts_and_no_folder_of_it_is_left_here
     assert CliRunner().invoke(report.main, [place]).output == f"{place}/report.html\n"
     assert CliRunner().invoke(predict.main, [place]).output.startswith(f"{place}/predictions.csv: 10 predictions")
     assert CliRunner().invoke(check.main, [place]).output.startswith(f"{place}: whole")
-    assert not list(temporary_files.glob("sweep-copy-*"))
+    bucket.drop_copies()
+    assert not list(temporary_files.glob("sweep-copy-*"))  # nor of the workers, or of the driver that was killed
+    assert len(read_sweep(place).trials) == 2
     folder = anew(place)
     assert [trial.state for trial in Record(folder).trials] == ["COMPLETE"] * 2
     assert [len(trial.history) for trial in Record(folder).trials] == [60, 60]

@@ -140,7 +140,7 @@ def ended_when_hung(seconds: float, stacks: IO[str]) -> Iterator[None]:
 
 
 def _failure(error: Exception) -> dict[str, str]:
-    message = str(error)
+    message = bucket.with_addresses(str(error))
     if isinstance(error, loop.Diverged):
         return {"reason": "diverged", "message": message}
     if isinstance(error, torch.OutOfMemoryError):
@@ -151,7 +151,7 @@ def _failure(error: Exception) -> dict[str, str]:
         return {"reason": "host memory", "message": f"{message} (peak of this process: {_peak_mib()} MiB)"}
     if isinstance(error, OSError):
         return {"reason": "storage", "message": message}
-    log = "".join(traceback.format_exception(error))
+    log = bucket.with_addresses("".join(traceback.format_exception(error)))
     return {"reason": "error", "message": f"{type(error).__name__}: {message}", "log": log}
 
 

@@ -7,6 +7,7 @@ The copies of a process lie in one folder among its temporary files, as SCHEME/B
 ends; those of one that was killed, when the next one on the machine makes its own.
 """
 
+import atexit
 import fcntl
 import os
 import shutil
@@ -27,7 +28,8 @@ SCHEMES = ("s3", "gs")
 PREFIX = "sweep-copy-"
 AT_ONCE = 16  # files that are fetched beside each other: each is little but waiting
 TRIES = 3
-LOCK = "lock"  # in the folder of a process's copies, held while it lives
+OF_THE_COPY = ("lock", "log.txt", "hung.txt")  # written where they are, by other means than `trainable.files`
+LOCK = "taken"  # in the folder of a process's copies, held while it lives
 
 
 class _Copies:
@@ -53,7 +55,7 @@ def path_of(text: str) -> Path:
     names = parts.path.strip("/").split("/")
     is_right = parts.scheme in SCHEMES and parts.netloc and not parts.query and not parts.fragment
     if not is_right or "@" in parts.netloc or not {"", ".", ".."}.isdisjoint(names):
-        shown = text if "@" not in text else f"{parts.scheme}://..."
+        shown = f"{parts.scheme}://..." if {"@", "?", "#"} & set(text) else text  # there may be a key in it
         raise ValueError(f"must be s3://BUCKET/PATH or gs://BUCKET/PATH, without keys and options, got {shown}")
     return _copies().joinpath(parts.scheme, parts.netloc, *names)
 
@@ -78,9 +80,9 @@ def is_copy(path: Path) -> bool:
 
 
 def fetch(folder: Path, whole: bool = True) -> None:
-    """Brings what the bucket has of a folder into its copy; no more than the folder's own files unless `whole`.
+    """Makes the copy of a folder what the bucket has of it; brings no more than the folder's own files unless `whole`.
 
-    What the bucket has no more stays in the copy. Nothing to do where the folder is in no copy.
+    `OF_THE_COPY` stay as they are. Nothing to do where the folder is in no copy.
 
     Raises:
       OSError: the bucket cannot be read.
@@ -110,6 +112,12 @@ def fetch(folder: Path, whole: bool = True) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     found = filesystem.get_file_info(FileSelector(key, recursive=whole, allow_not_found=True))
+    there = {folder / about.path.removeprefix(f"{key}/") for about in found}
+    for path in sorted(folder.rglob("*"), reverse=True) if whole else ():
+        if path not in there and path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+        elif path not in there and path.is_file() and path.name not in OF_THE_COPY:
+            path.unlink()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for _ in pool.map(bring, found):
             pass
@@ -123,8 +131,15 @@ def put(content: Path, path: Path) -> None:
     """
     if is_copy(path):
         filesystem, key = _place(path)
-        with filesystem.open_output_stream(key) as stream:
-            stream.write(content.read_bytes())
+        data = content.read_bytes()
+
+        def upload() -> None:
+            with filesystem.open_output_stream(key) as stream:
+                stream.write(data)
+
+        # In a thread: what a signal's handler breaks off would be closed, and so completed, with what it has so far.
+        with ThreadPoolExecutor(1) as beside:
+            beside.submit(upload).result()
 
 
 def delete(path: Path) -> None:
@@ -182,11 +197,12 @@ def _filesystem(bucket: str) -> "FileSystem":
 
 def _copies() -> Path:
     if _Copies.folder is None:
+        atexit.register(drop_copies)
         _remove_left_over()
         folder = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
-        file = open(folder / "taken", "w")  # noqa: SIM115 (held for the process's life)
+        file = open(folder / "new", "w")  # noqa: SIM115 (held for the process's life)
         fcntl.flock(file, fcntl.LOCK_EX)
-        os.rename(folder / "taken", folder / LOCK)  # under this name it is never free while the process lives
+        os.rename(folder / "new", folder / LOCK)  # under this name it is never free while the process lives
         _Copies.folder, _Copies.lock = folder, file
     return _Copies.folder
 

@@ -46,6 +46,7 @@ class RayTrial(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         from trainable.attempt import Attempt
 
+        bucket.drop_copies()  # of the trial before
         order = Order.from_dict(new_config["order"])
         self.attempt = Attempt(order, self.dataset, self.device, self.train_function)
         return True
