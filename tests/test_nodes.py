@@ -20,6 +20,7 @@ from trainable.order import node_name
 pytestmark = pytest.mark.ray
 FAKE_PORT = 6379  # of the head, where the nodes of Ray's fake provider look for it
 EPOCHS = 100
+HEAD_THAT_TRAINS = ("--num-cpus=1", "--include-dashboard=false")  # a node less to start
 SMALL = ("--no-baselines", "--pruner", "none", "--sampler", "random", "--fix", "arch=mlp")
 
 
@@ -45,10 +46,9 @@ def test_workers_and_nodes_come_and_go_and_a_new_cluster_goes_on_where_head_and_
     """The nodes have neither the code nor a checkout to take it from."""
     sweep, quick = tmp_path / "sweep", tmp_path / "quick"
     asked = (quick, *words(tiny_data, sweep, 4, EPOCHS), "--attempts", 2)
-    with cluster(tmp_path / "home") as there:
-        first = there.add()
+    with cluster(tmp_path / "home", HEAD_THAT_TRAINS) as there:
         driver = there.drive("tests.slow_run", *asked)
-        second = there.add()  # while the driver starts: nodes may come at any time
+        first, second = there.nodes[0], there.add()  # while the driver starts: nodes may come at any time
         until(lambda: len(running(sweep)) == 2, "two trials train on two nodes", driver)
         on = running(sweep)
         shown = CliRunner().invoke(status.main, [str(sweep)]).output
@@ -65,8 +65,7 @@ def test_workers_and_nodes_come_and_go_and_a_new_cluster_goes_on_where_head_and_
     assert output.count("worker lost in attempt 1") == 1
 
     quick.touch()
-    with cluster(tmp_path / "other") as there:
-        there.add()
+    with cluster(tmp_path / "other", HEAD_THAT_TRAINS) as there:
         code, output = ended(there.drive("tests.slow_run", *asked))
     assert code == 0, output
     assert "Goes on: " in output
