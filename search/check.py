@@ -57,15 +57,12 @@ def _database_lock(folder: Path) -> Iterator[None]:
     Raises:
       HeldError: a driver holds it.
     """
-    if not is_copy(folder):
+    url, sweep_id = _database(folder) if is_copy(folder) else ("", "")
+    if not url:
         yield
         return
     from analysis import postgres
 
-    url, sweep_id = _database(folder)
-    if not url:
-        yield
-        return
     try:
         storage = postgres.open_storage(url, lock=postgres.lock_of(folder, sweep_id))
     except postgres.LockedError as error:

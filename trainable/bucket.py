@@ -167,6 +167,7 @@ def move(path: Path, target: Path) -> None:
         delete(path)
 
 
+@atexit.register
 def drop_copies() -> None:
     """Removes the copies of this process; the next use of an address makes new ones."""
     if _Copies.folder is not None:
@@ -197,7 +198,6 @@ def _filesystem(bucket: str) -> "FileSystem":
 
 def _copies() -> Path:
     if _Copies.folder is None:
-        atexit.register(drop_copies)
         _remove_left_over()
         folder = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
         file = open(folder / "new", "w")  # noqa: SIM115 (held for the process's life)
