@@ -151,7 +151,8 @@ def _timed(module: str, *words: Any, cache: Path | None = None, sweep: Path | No
 
     A worker opens an attempt's hung.txt when the net is built and the first batch is next.
     """
-    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "NO_ALBUMENTATIONS_UPDATE": "1"}
+    here = {"RAY_ADDRESS": "local"}  # whatever cluster ran on this machine before
+    environment = {**os.environ, **here, "RAY_USAGE_STATS_ENABLED": "0", "NO_ALBUMENTATIONS_UPDATE": "1"}
     if cache is not None:
         environment["XDG_CACHE_HOME"] = str(cache)
     command = [sys.executable, "-m", module, *map(str, words)]

@@ -1,6 +1,7 @@
 """What a cluster as the template starts it lets in: its job API without a token, and its ports.
 
-It runs in a network of its own with an address besides loopback, as a cluster's head has.
+It runs in a network of its own with an address besides loopback, as a cluster's head has, and with a /tmp/ray of its
+own, where `ray start` leaves its address: later programs on this machine would look for a cluster there.
 """
 
 import os
@@ -27,6 +28,7 @@ JOBS = "http://127.0.0.1:8265/api/jobs/"
 # The head as cluster.yaml starts it, then what is asked of it: a line `what answer`, and the listening sockets.
 PROGRAM = """
 set -eu
+mkdir -p /tmp/ray && mount -t tmpfs tmpfs /tmp/ray
 ip link set lo up
 ip address add {address}/32 dev lo
 ip route add default dev lo src {address}
