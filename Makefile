@@ -7,7 +7,7 @@
 
 PYTHON ?= python3
 SWEEP ?= sweeps/default
-PACKAGES := datasets trainable analysis search
+PACKAGES := datasets trainable analysis search benchmarks
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .PHONY: sweep test reliability bench report-picture lock

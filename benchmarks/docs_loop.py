@@ -39,7 +39,7 @@ class Images(Dataset):
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
         row = self.table.iloc[index]
-        pixels = cv2.cvtColor(cv2.imread(f"{self.folder}/{row['id']}"), cv2.COLOR_BGR2RGB)
+        pixels = cv2.cvtColor(cv2.imread(f"{self.folder}/{row['id']}"), cv2.COLOR_BGR2RGB)  # type: ignore[arg-type]
         augmented = self.augmentation(image=pixels)["image"].astype(np.float32)
         return torch.tensor(augmented.transpose(2, 0, 1)), int(row["label"])
 
@@ -114,7 +114,7 @@ def main() -> None:
             tune_config=tune.TuneConfig(metric="valid_accuracy", mode="max"),
             run_config=tune.RunConfig(storage_path=folder, verbose=0),
         ).fit()
-        trials = [result.metrics for result in results]
+        trials = [result.metrics for result in results]  # type: ignore[attr-defined]  # it has __getitem__
     starts, ends = (sorted(trial[name] for trial in trials) for name in ("first_batch", "ended"))
     workers = os.cpu_count() or 1
     # The k-th trial takes the place of the one that ended as the (k - workers)-th.

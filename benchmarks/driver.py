@@ -81,7 +81,8 @@ def pace(sampler: str) -> Pace:
 
         with open(folder / "screen", "w") as out, chatter_to(folder / "log.txt"), connected(None):
             bridge.watcher = Timed(out, TRIALS, bridge.plan.metric, [], {})
-            bridge.next_order, bridge.report = clocked(bridge.next_order), clocked(bridge.report)
+            for method in ("next_order", "report"):
+                setattr(bridge, method, clocked(getattr(bridge, method)))
             with bridge.watcher:
                 execute(bridge, in_memory(), {"cpu": 1.0}, lambda: WORKERS, Fake)
     assert len(ends) == TRIALS

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
+from typing import Any
 
 import cv2
 import torch
@@ -31,7 +32,7 @@ def one_thread() -> None:
 
 def augmented_to_plain(data: Dataset) -> dict[str, list[float]]:
     """Seconds of an epoch with flips and rotation, and with all seven, over those of one without, pair by pair."""
-    kinds = {"plain": {}, "flips + rotate": FLIPS_ROTATE, "all seven": SEVEN}
+    kinds: dict[str, dict[str, Any]] = {"plain": {}, "flips + rotate": FLIPS_ROTATE, "all seven": SEVEN}
     runs = {}
     for name, probabilities in kinds.items():
         config = replace(PLAIN, **probabilities)

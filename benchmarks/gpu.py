@@ -29,7 +29,7 @@ def section(data: Path) -> list[str]:
     """Of BENCHMARKS.md."""
     lines = ["## GPU", ""]
     if not torch.cuda.is_available():
-        return [*lines, "No GPU."]
+        return [*lines, "No GPU: what `trainable/precision.py` takes on one was not measured."]
     device, images = torch.device("cuda"), load(data)
     peak = _matmul_flops(device)
     lines += [

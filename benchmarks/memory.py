@@ -49,7 +49,7 @@ def _private_bytes(data_bytes: int) -> int:
 
         bridge, _ = open_bridge(Path(folder) / "sweep", 1, one_epoch, sampler="random", pruner="none")
         with chatter_to(Path(folder) / "log.txt"), connected(None):
-            execute(bridge, _data(data_bytes), {"cpu": 1.0}, 1, Weighed)
+            execute(bridge, _data(data_bytes), {"cpu": 1.0}, lambda: 1, Weighed)
         return int(log.read_text())
 
 

@@ -102,6 +102,7 @@ class _Step:
             model = place(build(config, len(data.classes), data.image_size), config.arch, "cpu")
         self.optimizer = new_optimizer(config, model)
         self.model: Any = torch.compile(model) if is_compiled else model
+        assert data.train.labels is not None
         self.images = torch.tensor(data.train.images[:BATCH])
         self.labels = torch.tensor(data.train.labels[:BATCH])
 

@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+import traceback
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -225,21 +226,29 @@ def main(wanted: list[str]) -> int:
         print("SWEEP_TEST_DATA must name the .zip of the real data set: README.md says where it is", file=sys.stderr)
         return 2
     rows: list[Row] = []
+    table: list[str] = []
     with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, XDG_CACHE_HOME=f"{folder}/cache"):
         with zipfile.ZipFile(packed) as archive:
             archive.extractall(f"{folder}/data")
         bench = Bench(Path(folder) / "data")
         for number, measure in bench.rows().items():
-            if not wanted or number in wanted:
-                for row in measure():
-                    print(row, flush=True)
-                    rows.append(row)
+            if wanted and number not in wanted:
+                continue
+            try:
+                found = measure()
+                lines = [str(row) for row in found]
+            except Exception as error:  # an hour's other rows are not lost with it
+                traceback.print_exc()
+                found, lines = [], [f"| {number} | **not measured**: {type(error).__name__} | | | | | | | |"]
+            print("\n".join(lines), flush=True)
+            rows += found
+            table += lines
         if not wanted:
-            _write(rows, bench)
-    return 0 if all(row.reaches(row.must) for row in rows) else 1
+            _write(rows, table, bench)
+    return 0 if len(rows) == len(table) and all(row.reaches(row.must) for row in rows) else 1
 
 
-def _write(rows: list[Row], bench: Bench) -> None:
+def _write(rows: list[Row], table: list[str], bench: Bench) -> None:
     head = "| # | what | against | must | aim | median | spread | reached | beside it |"
     lines = [
         "# Benchmarks",
@@ -251,7 +260,7 @@ def _write(rows: list[Row], bench: Bench) -> None:
         "",
         head,
         "| --- | --- | --- | ---: | ---: | ---: | --- | --- | --- |",
-        *map(str, rows),
+        *table,
         "",
         *_reasons(rows),
         "",
