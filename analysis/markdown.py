@@ -5,18 +5,38 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 MARKS = re.compile(r"([\\`*_{}\[\]#|~$])")
 
 
+class Verbatim(Markup):
+    """What is Markdown already, where neither marks nor HTML mean anything."""
+
+
+def code(text: Any) -> Verbatim:
+    """A code span, to be copied as it is, but for control characters, which are spaces."""
+    shown = "".join(c if c.isprintable() else " " for c in str(text))
+    fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
+    space = " " if len(fence) > 1 else ""  # a span may neither begin nor end with a mark of its own
+    return Verbatim(f"{fence}{space}{shown}{space}{fence}")
+
+
+def literal(text: str) -> Verbatim:
+    """A string of Python, for a block of code."""
+    return Verbatim(repr(text))
+
+
 def escaped(text: Any) -> str:
     """On one line, its Markdown marks escaped; HTML in it is still HTML: see `environment`."""
+    if isinstance(text, Verbatim):
+        return text
     return MARKS.sub(r"\\\1", " ".join(str(text).splitlines()))
 
 
 def environment() -> Environment:
     """For the Markdown in `templates/`: every expression is escaped, the HTML that Markdown may hold as well."""
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         finalize=escaped,
@@ -24,3 +44,5 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters |= {"code": code, "literal": literal}
+    return made

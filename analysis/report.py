@@ -105,6 +105,7 @@ def _answer(record: Record) -> dict[str, Any]:
         "choice": choose(record) if best else None,
         "caution": contents.caution(record, best) if best else "",
         "config": contents.config_fields(best.config, best.config) if best else [],
+        "again": contents.command_of(record, best) if best else "",
         "baselines": contents.baselines(record),
         "over": lambda trial: sign * (best.value - trial.value) if best else 0.0,
         "repeated": found,

@@ -153,10 +153,12 @@ def test_the_code_in_the_card_runs(exported, tmp_path, monkeypatch, capsys):
 
 def test_a_name_of_ones_own_names_the_card_too(without_tracing, tmp_path):
     sweep, _ = without_tracing
-    result = run(sweep.folder, "--out", tmp_path / "shapes.onnx")
+    result = run(sweep.folder, "--out", tmp_path / "shapes_16.onnx")
     assert result.exit_code == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"shapes.onnx", "shapes-card.md"}
-    assert "shapes.onnx labels images" in (tmp_path / "shapes-card.md").read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"shapes_16.onnx", "shapes_16-card.md"}
+    card = (tmp_path / "shapes_16-card.md").read_text()
+    assert r"shapes\_16.onnx labels images" in card
+    assert "onnxruntime.InferenceSession('shapes_16.onnx')" in card
 
 
 def test_a_file_that_computes_something_else_does_not_appear(without_tracing, tmp_path):

@@ -1,15 +1,20 @@
 """The command line's own refusals: exit code 2, one line each, nothing written, no Ray."""
 
+import html
 import json
 import os
+import re
+import shlex
 import signal
 import sys
 from contextlib import nullcontext, suppress
+from itertools import chain
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from analysis.record import Record
 from search.command import drive
 from search.process import Interrupted, chatter_to
 from search.run import main
@@ -17,7 +22,7 @@ from search.settings import Settings, SweepFile, differences
 from search.sweep import _exit_code
 from tests.trials import execute, fake_train, in_memory, open_bridge
 from trainable.config import ConfigError
-from trainable.loop import Diverged
+from trainable.loop import Diverged, train
 from trainable.train import main as train_main
 
 
@@ -168,6 +173,28 @@ def test_one_config_trains_without_ray(tiny_data, tmp_path):
 
     assert result.exit_code == 0, result.output
     assert [line.split()[1] for line in result.output.splitlines()] == ["1/2", "2/2"]
+
+
+def test_the_reports_command_trains_the_best_trial_again_to_the_same_losses(tiny_data, tmp_path, monkeypatch):
+    def here(bridge, screen, data):
+        execute(bridge, data.for_training(), train=train)
+        return []
+
+    monkeypatch.setattr("search.sweep._on_ray", lambda *_: nullcontext(here))
+    sweep = tmp_path / "a `sweep`"
+    images = {"--data": tiny_data, "--image-size": 12, "--limit-train": 30, "--limit-valid": 12, "--seed": 3}
+    fixed = ("arch=mlp", "epochs=2", "horizontal_flip=0.5", "lr=0.01")
+    search = ["--sweep", sweep, "--trials", 1, "--no-baselines", "--metric", "loss", *chain(*images.items())]
+    searched = CliRunner().invoke(main, [*map(str, search), *chain(*(("--fix", each) for each in fixed))])
+    assert searched.exit_code == 0, searched.output
+
+    found = re.search(r"<code>(python -m trainable\.train .*?)</code>", (sweep / "report.html").read_text())
+    again = html.unescape(found[1])
+    result = CliRunner().invoke(train_main, shlex.split(again)[3:])
+
+    losses = [f"{epoch['valid_loss']:.4f}" for epoch in Record(sweep).trials[0].history]
+    assert re.findall(r"valid loss (\S+)", result.output) == losses
+    assert f"`` {again} ``" in (sweep / "report.md").read_text()  # to be copied from there too
 
 
 @pytest.mark.parametrize(

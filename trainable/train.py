@@ -9,10 +9,11 @@ what it leaves out keeps its default.
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from trainable.bucket import fetch, path_of, with_addresses
 from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
@@ -20,29 +21,44 @@ if TYPE_CHECKING:
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
-@click.option("--config", "config_file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True)
+@click.option("--config", "config_place", required=True, help="a file, or its address in a bucket")
 @click.option("--data", "data_path", type=click.Path(path_type=Path), required=True, help="a folder or a .zip")
 @click.option("--image-size", type=click.IntRange(min=1), help="side in pixels; needed where images differ in size")
+@click.option("--limit-train", type=click.IntRange(min=1), help="as the search had it")
+@click.option("--limit-valid", type=click.IntRange(min=1), help="as the search had it")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, help="the search's: of a split that is cut, and of the limits"
+)
 @click.option("--metric", type=click.Choice(["accuracy", "balanced_accuracy", "loss"]), default="accuracy")
-def main(config_file: Path, data_path: Path, image_size: int | None, metric: str) -> None:
+def main(config_place: str, data_path: Path, metric: str, **options: Any) -> None:
     from datasets.images import load
     from datasets.manifest import DataError
 
     try:
-        values = json.loads(config_file.read_text())
-        if not isinstance(values, dict):
-            raise ConfigError(f"{config_file}: must hold a JSON object of hyperparameters")
-        config = TrialConfig.from_dict(values)
-        _train(config, load(data_path, image_size), metric)
-    except json.JSONDecodeError as error:
-        print(f"{config_file}:{error.lineno}: is not JSON: {error.msg}", file=sys.stderr)
-        sys.exit(2)
+        _train(_config(config_place), load(data_path, **options), metric)
     except (ConfigError, DataError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
     except ArithmeticError as error:
         print(f"diverged: {error}", file=sys.stderr)
         sys.exit(3)
+
+
+def _config(place: str) -> TrialConfig:
+    """Raises:
+    ConfigError: it cannot be read, or is no config.
+    """
+    try:
+        file = path_of(place)
+        fetch(file.parent, whole=False)
+        values = json.loads(file.read_text())
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{place}:{error.lineno}: is not JSON: {error.msg}") from error
+    except (OSError, ValueError) as error:  # not there, no text, or an address of another kind
+        raise ConfigError(f"--config {place}: {with_addresses(str(error))}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{place}: must hold a JSON object of hyperparameters")
+    return TrialConfig.from_dict(values)
 
 
 def _train(config: TrialConfig, data: "Dataset", metric: str) -> None:
