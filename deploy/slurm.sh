@@ -16,7 +16,7 @@
 #SBATCH --time=08:00:00
 #SBATCH --requeue
 #SBATCH --open-mode=append
-#SBATCH --signal=B:TERM@120
+#SBATCH --signal=B:USR1@120
 
 set -euo pipefail
 umask 077
@@ -44,14 +44,25 @@ srun --overlap --nodes="$SLURM_NNODES" --ntasks="$SLURM_NNODES" \
     env RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 \
     "$ray" start --address="$head_address:$port" --num-cpus="$SLURM_CPUS_PER_TASK" --block &
 
+driver=
+out_of_time=
+# shellcheck disable=SC2317 # the traps call it
+stop() {
+    if [ -z "$driver" ]; then exit 143; fi
+    stopped=yes
+    kill -TERM "$driver"
+}
+trap 'out_of_time=yes; stop' USR1
+trap stop TERM # cancelled, or preempted: then Slurm itself puts it back into the queue
 "$python" -m search.run --address "$head_address:$port" "$@" &
 driver=$!
-stopped=
-trap 'stopped=yes; kill -TERM "$driver"' TERM
-code=0
-wait "$driver" || code=$?
-if [ -n "$stopped" ]; then
-    wait "$driver" || code=$? # the first wait ended with the signal
+stopped=yes
+while [ -n "$stopped" ]; do # a wait ends with a signal, and then the driver has still to end
+    stopped=
+    code=0
+    wait "$driver" || code=$?
+done
+if [ -n "$out_of_time" ] && [ "$code" -ne 0 ]; then
     scontrol requeue "$SLURM_JOB_ID"
 fi
 exit "$code"

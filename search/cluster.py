@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import yaml
 
@@ -35,6 +35,7 @@ LEDGER_VARIABLE = "PGPASSWORD"  # a secret of the driver: workers never speak to
 
 CODE = ("datasets", "trainable", "analysis", "search")
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")  # on the head of a cluster that Ray's launcher made
+HEAD = "node:__internal_head__"  # a resource of the head alone
 LOOK_SECONDS = 2.0  # between two looks at the nodes that there are
 HANDLERS_SECONDS = 0.05  # between two settings of the handlers while Ray starts
 FIT_SECONDS = 30.0  # for nodes that are still joining
@@ -133,9 +134,10 @@ def connected(address: str | None) -> Iterator[None]:
     """A Ray session for the block; one that was started here ends with it.
 
     Raises:
-      ConfigError: no cluster answers at `address`, or it has another version of Ray or Python.
+      ConfigError: no cluster answers at `address`, it has another version of Ray or Python, or asks for a token.
     """
     import ray
+    from ray.exceptions import AuthenticationError
 
     options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
     here: dict[str, str | None] = {}
@@ -160,6 +162,9 @@ def connected(address: str | None) -> Iterator[None]:
                 _wait_for(beside.submit(ray.init, **options))
         except ConnectionError as error:
             raise ConfigError(f"{_named(address)}: no Ray cluster answers; start it, or leave this out") from error
+        except AuthenticationError as error:
+            way_out = "put the cluster's token into ~/.ray/auth_token, or name its file in RAY_AUTH_TOKEN_PATH"
+            raise ConfigError(f"{_named(address)}: {error.message.splitlines()[0]}; {way_out}") from error
         except RuntimeError as error:
             if "Version mismatch" not in str(error):
                 raise
@@ -194,7 +199,7 @@ def nodes() -> list[Node]:
     import ray
 
     there = [about for about in ray.nodes() if about["Alive"]]
-    there.sort(key=lambda about: ("node:__internal_head__" not in about["Resources"], about["NodeManagerAddress"]))
+    there.sort(key=lambda about: (HEAD not in about["Resources"], about["NodeManagerAddress"]))
     return [
         Node(node_name(about["NodeManagerAddress"], about["NodeID"]), about["Resources"], about["NodeID"])
         for about in there
@@ -216,19 +221,27 @@ def may_come() -> list[Node]:
     return found[: config["max_workers"]]
 
 
-def workers_there(asked: Asked, is_local: bool) -> Workers:
+def workers_there(asked: Asked, is_local: bool, out: TextIO) -> Workers:
     """What a trial gets, once there are nodes that it fits on, or an autoscaler that may start them.
+
+    Args:
+      out: told when they have to be waited for.
 
     Raises:
       ConfigError: after `FIT_SECONDS` there is no such node, nor can one come.
     """
-    deadline = time.monotonic() + (0 if is_local else FIT_SECONDS)
+    deadline, waits = time.monotonic() + (0 if is_local else FIT_SECONDS), False
     while True:
         try:
             return plan_workers(nodes(), [] if is_local else may_come(), asked)
         except ConfigError:
             if time.monotonic() >= deadline:
                 raise
+        if not waits:
+            waits = True
+            print(
+                f"No node has room for a trial yet; waiting {FIT_SECONDS:.0f} s for one to join.", file=out, flush=True
+            )
         time.sleep(0.5)
 
 
@@ -271,8 +284,7 @@ class Room:
         return self.concurrency
 
     def _fits(self) -> int:
-        there = may_come() or nodes()
-        fits = sum(node.fits(self.workers.wanted) for node in there)
+        fits = sum(node.fits(self.workers.wanted) for node in _at_most(nodes(), may_come()))
         return min(fits, self.workers.most or fits)
 
 
@@ -285,7 +297,7 @@ def plan_workers(there: Sequence[Node], coming: Sequence[Node], asked: Asked) ->
     Raises:
       ConfigError: a trial with what was asked fits on none of these nodes.
     """
-    nodes = coming or there
+    nodes = _at_most(there, coming)
     gpus = asked.gpus
     if gpus is None:
         gpus = 1.0 if any(node.resources.get("GPU", 0) >= 1 for node in nodes) else 0.0
@@ -300,6 +312,11 @@ def plan_workers(there: Sequence[Node], coming: Sequence[Node], asked: Asked) ->
             f"{found or 'no node'}{more}; ask for less, or add nodes"
         )
     return replace(workers, concurrency=min(asked.concurrency or fits, fits))
+
+
+def _at_most(there: Sequence[Node], coming: Sequence[Node]) -> list[Node]:
+    """The nodes that there may be: where an autoscaler's limits are known, what it may start, and the head."""
+    return [*(node for node in there if HEAD in node.resources), *coming] if coming else list(there)
 
 
 def _share_of_cpus(nodes: Sequence[Node], gpus: float) -> float:

@@ -39,7 +39,7 @@ class Template:
     def of(name: str, text: str) -> "Template":
         if name.endswith(".sh"):
             return Template(name, text, "slurm", {})
-        content = yaml.safe_load(text)
+        *_, content = yaml.safe_load_all(text)
         return Template(name, text, content["provider"]["type"] if "provider" in content else "kuberay", content)
 
     @property
@@ -107,6 +107,10 @@ def every_start_asks_for_the_token(template: Template) -> Iterator[str]:
     for container in template.containers:
         if _environment(container).get("RAY_AUTH_MODE") != "token":
             yield f"container {container['name']}: RAY_AUTH_MODE must be token"
+    if template.kind == "kuberay":
+        beside = template.content["spec"].get("autoscalerOptions", {})
+        if _environment(beside).get("RAY_AUTH_MODE") != "token" or not beside.get("volumeMounts"):
+            yield "autoscalerOptions must have RAY_AUTH_MODE token in env, and the token among volumeMounts"
 
 
 def the_token_is_a_file_that_only_its_owner_reads(template: Template) -> Iterator[str]:
@@ -325,7 +329,7 @@ def memory_is_limited(template: Template) -> Iterator[str]:
 
 def a_preempted_job_goes_on(template: Template) -> Iterator[str]:
     if template.kind == "slurm":
-        for option in ("--requeue", "--signal=B:TERM@", "--open-mode=append"):
+        for option in ("--requeue", "--signal=B:USR1@", "--open-mode=append"):
             if f"#SBATCH {option}" not in template.text:
                 yield f"must have #SBATCH {option}"
         if "scontrol requeue" not in template.code:

@@ -1,6 +1,7 @@
 """What a trial gets of a cluster, and where that is."""
 
 import json
+from io import StringIO
 
 import pytest
 
@@ -10,6 +11,7 @@ from trainable.config import ConfigError
 
 LAPTOP = Node("here", {"CPU": 8.0, "memory": 1e9, "object_store_memory": 1e9, "node:127.0.0.1": 1.0})
 HEAD = Node("head", {"memory": 1e9})
+GPU_HEAD = Node("head", {"CPU": 8.0, "GPU": 1.0, cluster.HEAD: 1.0})
 SMALL, LARGE = Node("small", {"CPU": 4.0, "GPU": 1.0}), Node("large", {"CPU": 16.0, "GPU": 2.0, "memory": 1e9})
 
 
@@ -53,6 +55,11 @@ def test_what_can_never_fit_is_an_error_that_names_what_was_asked_and_what_there
     assert message in str(error.value)
 
 
+def test_a_head_that_may_train_counts_beside_what_an_autoscaler_may_start():
+    assert plan_workers([GPU_HEAD], [LAPTOP], Asked()) == Workers(8, 1, 0, 1)
+    assert plan_workers([GPU_HEAD, SMALL], [SMALL] * 3, Asked(cpus=4)) == Workers(4, 1, 0, 4)
+
+
 def test_what_an_autoscaler_may_start_counts_and_is_named_where_that_is_too_small_too():
     assert plan_workers([HEAD], [SMALL] * 3, Asked()) == Workers(4, 1, 0, 3)
     with pytest.raises(ConfigError, match="there may come 3 x small has 4 CPU, 1 GPU"):
@@ -76,13 +83,15 @@ def test_what_may_come_is_read_where_rays_launcher_leaves_it_the_preferred_kinds
     assert may_come() == [Node("spot", {"CPU": 8})] * 2 + [Node("on_demand", {"CPU": 4})]
 
 
-def test_nodes_that_are_still_joining_are_waited_for(monkeypatch):
+def test_nodes_that_are_still_joining_are_waited_for_with_a_word(monkeypatch):
+    said = StringIO()
     joining = iter([[HEAD], [HEAD], [HEAD, SMALL]])
     monkeypatch.setattr(cluster, "nodes", lambda: next(joining))
     monkeypatch.setattr(cluster, "may_come", list)
     monkeypatch.setattr(cluster.time, "sleep", lambda _: None)
 
-    assert cluster.workers_there(Asked(), is_local=False).concurrency == 1
+    assert cluster.workers_there(Asked(), is_local=False, out=said).concurrency == 1
+    assert said.getvalue() == "No node has room for a trial yet; waiting 30 s for one to join.\n"
 
 
 def test_after_half_a_minute_nothing_is_waited_for(monkeypatch):
@@ -93,7 +102,7 @@ def test_after_half_a_minute_nothing_is_waited_for(monkeypatch):
     monkeypatch.setattr(cluster.time, "monotonic", lambda: float(next(clock)))
 
     with pytest.raises(ConfigError, match="no trial could ever start"):
-        cluster.workers_there(Asked(), is_local=False)
+        cluster.workers_there(Asked(), is_local=False, out=StringIO())
     assert next(clock) <= 50
 
 

@@ -1,12 +1,15 @@
 """The cluster templates: each keeps every rule, and each rule is broken by a change to one of them."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
 import yaml
 
+from search import cluster
 from tests.cluster_rules import PORTS, ROOT, RULES, TEMPLATES, Template, broken
 
 
@@ -64,7 +67,7 @@ def test_a_rule_is_broken_by_this_change_and_no_other_rule_with_it(rule):
     assert set(broken(Template.of(name, text.replace(old, new)))) == {rule}
 
 
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
+@pytest.mark.skipif(shutil.which("shellcheck") is None and "CI" not in os.environ, reason="shellcheck is not installed")
 def test_scripts_pass_shellcheck():
     scripts = [str(ROOT / name) for name in (*TEMPLATES, ".ci/run") if not name.endswith(".yaml")]
 
@@ -131,7 +134,13 @@ CLUSTER = {
     "spec": {
         "rayVersion": str,
         "enableInTreeAutoscaling": bool,
-        "autoscalerOptions": {"version": str, "idleTimeoutSeconds": int, "upscalingMode": str},
+        "autoscalerOptions": {
+            "version": str,
+            "idleTimeoutSeconds": int,
+            "upscalingMode": str,
+            "env": list,
+            "volumeMounts": list,
+        },
         "headGroupSpec": HEAD,
         "workerGroupSpecs": [GROUP],
     },
@@ -140,7 +149,7 @@ CLUSTER = {
 
 def misfits(value, schema, where="") -> list[str]:
     if isinstance(schema, dict) and isinstance(value, dict):
-        return [f"{where}.{key}: unknown" for key in value.keys() - schema.keys()] + [
+        return [f"{where}.{key}: unknown, or missing" for key in value.keys() ^ schema.keys()] + [
             line for key in value.keys() & schema.keys() for line in misfits(value[key], schema[key], f"{where}.{key}")
         ]
     if isinstance(schema, list) and isinstance(value, list):
@@ -149,12 +158,65 @@ def misfits(value, schema, where="") -> list[str]:
 
 
 def test_the_template_for_kuberay_fits_the_resource_it_is_of():
-    content = yaml.safe_load(text_of("deploy/kuberay.yaml"))
+    nodes, content = yaml.safe_load_all(text_of("deploy/kuberay.yaml"))
 
+    assert (nodes["apiVersion"], nodes["kind"]) == ("v1", "ConfigMap")
     assert misfits(content, CLUSTER) == []
     assert (content["apiVersion"], content["kind"]) == ("ray.io/v1", "RayCluster")
     params = [group["rayStartParams"] for group in Template.of("kuberay.yaml", text_of("deploy/kuberay.yaml")).groups]
     assert all(isinstance(value, str) for given in params for value in given.values())  # KubeRay takes only strings
+
+
+def test_a_sweep_on_kubernetes_knows_what_the_autoscaler_may_start(tmp_path, monkeypatch):
+    nodes, content = yaml.safe_load_all(text_of("deploy/kuberay.yaml"))
+    (tmp_path / "config.yaml").write_text(nodes["data"]["ray_bootstrap_config.yaml"])
+    monkeypatch.setattr(cluster, "BOOTSTRAP", tmp_path / "config.yaml")
+    (group,) = content["spec"]["workerGroupSpecs"]
+    (container,) = group["template"]["spec"]["containers"]
+    given = {
+        "CPU": int(container["resources"]["requests"]["cpu"]),
+        "GPU": int(container["resources"]["limits"]["nvidia.com/gpu"]),
+    }
+
+    assert cluster.may_come() == [cluster.Node(group["groupName"], given)] * group["maxReplicas"]
+    head = cluster.Node("head", {cluster.HEAD: 1.0})  # as the template starts it
+    assert cluster.plan_workers([head], cluster.may_come(), cluster.Asked()).concurrency == group["maxReplicas"]
+
+
+FAKES = {
+    ".venv/bin/ray": "exit 0",
+    ".venv/bin/python": 'trap "exit $ENDS_WITH" TERM; echo runs; while :; do sleep 0.05; done',
+    "bin/srun": "echo 192.0.2.1",
+    "bin/scontrol": 'if [ "$1" = show ]; then echo node1; else echo "$@"; fi',
+}
+
+
+@pytest.mark.parametrize(
+    ("sent", "ends_with", "requeued"),
+    [(signal.SIGUSR1, 143, True), (signal.SIGUSR1, 0, False), (signal.SIGTERM, 143, False)],
+    ids=["out of time", "just finished", "cancelled"],
+)
+def test_a_slurm_job_goes_back_into_the_queue_when_its_time_is_up_alone(tmp_path, sent, ends_with, requeued):
+    for name, script in FAKES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    about = {"SLURM_JOB_ID": "42", "SLURM_JOB_NODELIST": "node1", "SLURM_NNODES": "1", "SLURM_CPUS_PER_TASK": "2"}
+    path = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "ENDS_WITH": str(ends_with)}
+    job = subprocess.Popen(
+        ["bash", ROOT / "deploy" / "slurm.sh"],
+        cwd=tmp_path,
+        env=os.environ | about | path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert "runs\n" in iter(job.stdout.readline, "")
+    job.send_signal(sent)
+    output, _ = job.communicate(timeout=30)
+
+    assert job.returncode == ends_with
+    assert ("requeue 42" in output) is requeued
+    assert not list(tmp_path.glob(".slurm-*"))  # the key is gone
 
 
 def test_the_readme_names_the_ports_of_a_cluster():
