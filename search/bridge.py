@@ -148,7 +148,7 @@ class Bridge:
         return not self.running and (bool(self.stopping) or not left)
 
     def report(self, number: int, report: dict[str, Any]) -> bool:
-        """Takes a report of `trainable.attempt.Attempt`, with the worker's `node` or without; True: stop the trial.
+        """Takes a report of `trainable.attempt.Attempt`; True: stop the trial.
 
         Every epoch that the ledger lacks is written in order, with the pruner asked at each
         rung, so several epochs in one report prune as one at a time would.
@@ -156,9 +156,6 @@ class Bridge:
         if self.running.get(number) != report["attempt"]:
             return True
         history, failure = report["history"], report["failure"]
-        node = report.get("node", "")
-        if node and self.ledger.trial(number).user_attrs.get("node") != node:
-            self.ledger.set(number, "node", node)
         if failure and failure["reason"] == "storage":
             raise OSError(f"{failure['message']} (trial {number}, on its worker)")
         if failure and failure["reason"] == "host memory":
@@ -179,8 +176,13 @@ class Bridge:
         self.tick()
         return number not in self.running or bool(self.stopping)
 
+    def placed(self, number: int, attempt: int, node: str) -> None:
+        """A worker on this node of a cluster has the attempt."""
+        if self.running.get(number) == attempt:
+            self.ledger.set(number, "node", node)
+
     def node_of(self, number: int) -> str:
-        """The node that the trial's last report came from; empty where it is not known."""
+        """The node that the trial's newest attempt runs on, or ended; empty where it is not known."""
         return str(self.ledger.trial(number).user_attrs.get("node", ""))
 
     def lost(self, number: int, attempt: int, message: str, is_drained: bool = False) -> None:

@@ -121,7 +121,7 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
             raise Abort from error
 
     def _is_drained(self, order: dict[str, Any]) -> bool:
-        """Whether the node, from which the trial's last report came, was drained or is being drained."""
+        """Whether the node, on which the trial ran, was drained or is being drained."""
         if not ray.is_initialized():
             return False
         draining = state.get_draining_nodes()
@@ -133,12 +133,24 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
 
 
 class BridgeCallback(_Bridged, tune.Callback):
-    """Lets the bridge see the time, and the room that there is, between results too; says if no trial finds a place."""
+    """Lets the bridge see the time and the room that there is, between results too, and where each trial runs.
 
-    def __init__(self, bridge: Bridge, room: Callable[[], int]) -> None:
+    Says if no trial finds a place.
+    """
+
+    def __init__(self, bridge: Bridge, room: Callable[[], int], is_local: bool) -> None:
         super().__init__(bridge)
-        self.room = room
+        self.room, self.is_local = room, is_local
         self.waiting_since: float | None = None
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        if self.is_local:  # this machine alone needs no name
+            return
+        order = trial.config["order"]
+        try:
+            self.bridge.placed(order["number"], order["attempt"], _node_of(trial.temporary_state.ray_actor))
+        except Exception as error:
+            raise Abort from error
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self.bridge.tick()
@@ -164,6 +176,7 @@ def execute(
     room: Callable[[], int],
     trainable: type[RayTrial] = RayTrial,
     on_idle: Callable[[], object] = lambda: None,
+    is_local: bool = True,
 ) -> None:
     """Runs what the bridge orders until it has nothing more; Ray must be connected.
 
@@ -171,6 +184,7 @@ def execute(
       resources: of a trial, by the names that Tune has for them.
       room: how many trials may run beside each other, at this moment; called at every step of Tune's.
       on_idle: called once, when there is no order for a worker for the first time.
+      is_local: Ray was started on this machine, for this process alone.
 
     Raises: whatever the bridge raised, a full disk for example.
     """
@@ -190,7 +204,7 @@ def execute(
                 name="sweep",
                 storage_path=folder,
                 verbose=0,
-                callbacks=[BridgeCallback(bridge, room)],
+                callbacks=[BridgeCallback(bridge, room, is_local)],
                 failure_config=tune.FailureConfig(max_failures=0),
             ),
         )
@@ -200,6 +214,13 @@ def execute(
             pass
         except Abort as abort:
             raise (abort.__cause__ or abort) from None
+
+
+def _node_of(worker: Any) -> str:
+    """The name of the node that an actor runs on; empty where that has just gone."""
+    here = state.actor_table(worker._actor_id.hex())["Address"]["NodeID"]
+    there = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes()}
+    return node_name(there[here], here) if here in there else ""
 
 
 def _in_one_line(cause: str) -> str:

@@ -46,7 +46,7 @@ def _check(sweep: Path, flags: dict[str, Any]) -> int:
     check_here(sweep)
     prepare()
     with connected(at):
-        workers = workers_there(start.asked, is_local=at is None)
+        workers = workers_there(start.asked, at is None, sys.stdout)
         there = nodes()
         if at is not None:
             check_nodes(there, sweep)
@@ -67,8 +67,8 @@ def check_here(sweep: Path) -> None:
     _refuse(problems(DRIVER, machine, machine, gpus=0, sweep=sweep))
 
 
-def check_nodes(nodes: Sequence["Node"], sweep: Path) -> None:
-    """Looks at all nodes at once, each by a worker on it; Ray must be connected.
+def check_nodes(there: Sequence["Node"], sweep: Path) -> None:
+    """Looks at all nodes at once, each by a worker on it; Ray must be connected. One that goes meanwhile is let go.
 
     Raises:
       ConfigError: with what they lack, a line each.
@@ -76,19 +76,23 @@ def check_nodes(nodes: Sequence["Node"], sweep: Path) -> None:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+    from search.cluster import nodes
     from search.node import Machine, look, look_as_worker
 
     found: list[str] = []
     with _visited(sweep) as folder:
         here = Machine(**look(address_of(folder), "here", counts_gpus=False))
         asked = {}
-        for node in nodes:
+        for node in there:
             on_it = NodeAffinitySchedulingStrategy(node.id, soft=False)
             task = ray.remote(look_as_worker).options(num_cpus=0, max_retries=0, scheduling_strategy=on_it)
             asked[task.remote(address_of(folder), node.id, node.resources.get("GPU", 0) > 0)] = node
         ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=ANSWER_SECONDS)
         fetch(folder)
+        left = {node.id for node in there} - {node.id for node in nodes()}
         for answer, node in asked.items():
+            if node.id in left:
+                continue
             name = f"node {node.name}"
             if answer not in ready:
                 ray.cancel(answer, force=True)

@@ -113,7 +113,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     data = sweep.load()
     check_here(folder)
     nets = beside.submit(_check_nets, sweep.nets(), data)  # while Ray starts
-    with _on_ray(folder, start, beside) as execute:
+    with _on_ray(folder, start, out, beside) as execute:
         nets.result()
         file = SweepFile(
             settings=sweep.settings,
@@ -170,7 +170,7 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     bridge, screen = _opened(sweep, file, ledger, start, out)
     signals: list[int] = []
     if not bridge.finished:
-        with _on_ray(folder, start, beside) as execute:
+        with _on_ray(folder, start, out, beside) as execute:
             signals = execute(bridge, screen, data)
     return _ended(sweep, file, bridge, data, signals, start.command)
 
@@ -206,7 +206,7 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
 
 
 @contextmanager
-def _on_ray(folder: Path, start: Start, beside: Executor) -> Iterator[Execute]:
+def _on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterator[Execute]:
     """A Ray session for the block; yields what runs a bridge on it."""
     from search.cluster import Room, connected, nodes, place, prepare, workers_there
     from search.process import chatter_to, interruptible
@@ -218,7 +218,7 @@ def _on_ray(folder: Path, start: Start, beside: Executor) -> Iterator[Execute]:
             at = place(start.address)
             session.enter_context(connected(at))
             with interruptible():  # again, for Ray has set handlers of its own
-                room = Room(workers_there(start.asked, is_local=at is None), is_local=at is None)
+                room = Room(workers_there(start.asked, at is None, out), is_local=at is None)
                 if at is not None:
                     check_nodes(nodes(), folder)
                 yield partial(_execute, folder, room, beside)
@@ -243,7 +243,7 @@ def _execute(
     with stopping_on_signals(bridge) as signals, screen:
         # What writes the results takes a second or two to import: on a processor that has no trial any more.
         on_idle = partial(beside.submit, import_module, "analysis.results")
-        execute(bridge, data, room.workers.resources, room, on_idle=on_idle)
+        execute(bridge, data, room.workers.resources, room, on_idle=on_idle, is_local=room.is_local)
     return signals
 
 

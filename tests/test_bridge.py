@@ -434,7 +434,7 @@ def test_no_more_trials_run_beside_each_other_than_there_is_room_for_at_the_mome
 def test_a_drained_node_costs_no_attempt_and_is_forgotten_by_the_next_one(tmp_path):
     bridge, _ = open_bridge(tmp_path, 1, attempts=1)
     order = bridge.next_order()
-    bridge.report(0, {"attempt": 1, "history": [], "failure": None, "done": False, "node": "10.0.0.2 (ab12cd)"})
+    bridge.placed(0, order.attempt, "10.0.0.2 (ab12cd)")
     assert bridge.node_of(0) == "10.0.0.2 (ab12cd)"
 
     bridge.lost(0, order.attempt, "gone", is_drained=True)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from analysis.record import Record
+from search import executor
 from search.executor import BridgeCallback, BridgeScheduler, Stopped, execute
 from tests.trials import fake_train, in_memory, open_bridge
 from trainable import attempt
@@ -180,7 +181,7 @@ def test_a_sweep_that_stops_does_not_wait_for_trials_that_found_no_place(tmp_pat
     bridge, _ = open_bridge(tmp_path / "sweep", 1)
     bridge.next_order()
     pending, running = SimpleNamespace(status="PENDING"), SimpleNamespace(status="RUNNING")
-    watch = BridgeCallback(bridge, lambda: 1).on_step_begin
+    watch = BridgeCallback(bridge, lambda: 1, is_local=True).on_step_begin
     watch(1, [pending])
 
     bridge.stop("time budget")
@@ -188,3 +189,18 @@ def test_a_sweep_that_stops_does_not_wait_for_trials_that_found_no_place(tmp_pat
     watch(2, [pending, running])
     with pytest.raises(Stopped):
         watch(3, [pending])
+
+
+def test_that_no_trial_finds_a_place_is_said_once_after_half_a_minute(tmp_path, monkeypatch):
+    clock = iter([0.0, 20.0, 31.0, 40.0, 80.0])
+    monkeypatch.setattr(executor, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    bridge, watcher = open_bridge(tmp_path / "sweep", 1)
+    said = []
+    watch = BridgeCallback(bridge, lambda: 1, is_local=False).on_step_begin
+
+    for place in range(5):
+        watch(place, [SimpleNamespace(status="PENDING")])
+        said.append(len(watcher.messages))
+
+    assert said == [0, 0, 1, 1, 1]
+    assert watcher.messages == ["No trial has a place to run; they wait for a node of the cluster to come."]

@@ -1,5 +1,6 @@
 """The checks before a sweep: each problem names the node, its cause and what to do."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from search import preflight
+from search.cluster import Node, connected, nodes, prepare
 from search.node import DRIVER_FILE, Machine, look
-from search.preflight import check_here, problems
+from search.preflight import check_here, check_nodes, problems
+from tests import buckets
 from tests.clusters import cluster
 from trainable.config import ConfigError
 
@@ -63,15 +66,61 @@ def test_this_machine_is_refused_with_two_builds_of_opencv_and_nothing_is_left_b
 
 
 @pytest.mark.ray
-def test_a_cluster_whose_nodes_share_the_folder_is_ready_and_another_is_not(tmp_path, monkeypatch):
-    with cluster(tmp_path / "home") as there:
-        there.add(2)
-        output, _ = (driver := there.drive("search.preflight", "--sweep", tmp_path / "sweep")).communicate(timeout=120)
+def test_each_node_is_looked_at_where_the_sweep_lies_by_workers_that_have_the_clusters_token(tmp_path, monkeypatch):
+    """The nodes have neither the code nor the address of the bucket's server, but for what the driver sends."""
 
-    assert driver.returncode == 0, output
-    assert output.count("ready") == 2
-    assert "2 trials at a time, 1 CPU each" in output
+    def asked(sweep):
+        output, _ = (driver := there.drive("search.preflight", "--sweep", sweep)).communicate(timeout=120)
+        return driver.returncode, output
+
+    for name, value in buckets.KEYS.items():
+        monkeypatch.setenv(name, value)
+    with cluster(tmp_path / "home") as there, buckets.running() as server:
+        there.add(2)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server["AWS_ENDPOINT_URL"])
+        in_folder, in_bucket = asked(tmp_path / "sweep"), asked(f"s3://{buckets.BUCKET}/sweep")
+        (there.folder / ".ray" / "auth_token").unlink()
+        without_token = asked(tmp_path / "sweep")
+
+    for code, output in (in_folder, in_bucket):
+        assert code == 0, output
+        assert output.count("ready") == 2
+        assert "2 trials at a time, 1 CPU each" in output
     assert not (tmp_path / "sweep").exists()
+    assert without_token[0] == 2
+    assert "Traceback" not in without_token[1]
+    assert "put the cluster's token into ~/.ray/auth_token" in without_token[1]
+
+
+def _refuses(place, name, counts_gpus):
+    raise OSError("no module named torch")
+
+
+def _hangs(place, name, counts_gpus):
+    time.sleep(60)
+
+
+def _writes_elsewhere(place, name, counts_gpus):
+    return look(place, "elsewhere", counts_gpus)
+
+
+@pytest.mark.ray
+def test_a_node_that_cannot_run_trials_is_named_and_one_that_has_left_is_not(tmp_path, monkeypatch):
+    prepare()
+    monkeypatch.setattr(preflight, "ANSWER_SECONDS", 10.0)
+    refused = {}
+    with connected(None):
+        for stub in (_writes_elsewhere, _refuses, _hangs):
+            monkeypatch.setattr("search.node.look_as_worker", stub)
+            with pytest.raises(ConfigError) as error:
+                check_nodes(nodes(), tmp_path / "sweep")
+            refused[stub] = str(error.value)
+        monkeypatch.undo()
+        check_nodes([*nodes(), Node("that has left", {}, "f" * 56)], tmp_path / "sweep")
+
+    assert "is not seen here; put the sweep on a file system that all nodes share" in refused[_writes_elsewhere]
+    assert "cannot run a worker (OSError: no module named torch); install requirements.lock" in refused[_refuses]
+    assert "no answer in 10 s" in refused[_hangs]
 
 
 def test_without_a_cluster_nothing_answers(tmp_path, monkeypatch):

@@ -3,12 +3,11 @@
 import json
 from typing import Any
 
-import ray
 from ray import tune
 
 from datasets.dataset import Dataset
 from trainable import bucket
-from trainable.order import Order, node_name
+from trainable.order import Order
 
 # torch is imported in a worker's `setup` alone: the driver names this class and never trains.
 
@@ -17,8 +16,7 @@ class RayTrial(tune.Trainable):
     """Ray calls `reset_config` for the next trial instead of starting a process for it.
 
     The config is `{"order": Order.to_dict()}`; the results are the reports of
-    `trainable.attempt.Attempt`, with the name of the worker's node as `node`, empty
-    where there is one node only. `training` is an attribute so that tests can break it.
+    `trainable.attempt.Attempt`. `training` is an attribute so that tests can break it.
     """
 
     training: Any = None  # trainable.loop.train
@@ -34,9 +32,6 @@ class RayTrial(tune.Trainable):
 
         self.dataset = dataset
         self.train_function = type(self).training or loop.train
-        nodes = {about["NodeID"]: about["NodeManagerAddress"] for about in ray.nodes()}
-        here = ray.get_runtime_context().get_node_id()
-        self.node = node_name(nodes[here], here) if len(nodes) > 1 else ""  # this machine alone needs no name
         given = self.trial_resources.required_resources if self.trial_resources else {}
         torch.set_num_threads(max(1, int(given.get("CPU", 1))))  # more, and trials beside each other fight
         cv2.setNumThreads(0)
@@ -52,7 +47,7 @@ class RayTrial(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        report = self.attempt.next_report() | {"node": self.node}
+        report = self.attempt.next_report()
         return {"report": json.dumps(report), "done": report["done"]}  # as text: Tune would flatten it
 
     def cleanup(self) -> None:
