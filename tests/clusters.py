@@ -70,6 +70,7 @@ class RayNode:
 class Cluster:
     """Attributes:
     folder: the home of whoever starts nodes and driver, with the token in it.
+    port: of the head, also before that is started.
     """
 
     folder: Path
@@ -91,10 +92,10 @@ class Cluster:
     @property
     def environment(self) -> dict[str, str]:
         ours = {"HOME": str(self.folder), "RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
+        ours["RAY_prestart_worker_first_driver"] = "0"  # a job with a runtime_env cannot use them
         return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | ours
 
-    def start_head(self, *words: object, port: int = 0, **environment: str) -> RayNode:
-        self.port = port or free_port()
+    def start_head(self, *words: object, **environment: str) -> RayNode:
         return self._start("--head", f"--port={self.port}", f"--temp-dir={self.temporary}", *words, **environment)
 
     def add(self, cpus: int = 1) -> RayNode:
@@ -119,6 +120,7 @@ class Cluster:
             f"--dashboard-agent-listen-port={free_port()}",
             "--node-ip-address=127.0.0.1",
             "--object-store-memory=80000000",
+            "--include-log-monitor=false",
         )
         command = [RAY, "start", "--block", *own, *words]
         with open(log, "w") as out:
@@ -145,18 +147,20 @@ class Cluster:
 @contextmanager
 def cluster(
     folder: Path,
-    head: tuple[object, ...] = ("--num-cpus=0", "--include-dashboard=false"),
+    head: tuple[object, ...] | None = ("--num-cpus=0", "--include-dashboard=false"),
     port: int = 0,
     **environment: str,
 ) -> Iterator[Cluster]:
     """One with a head, on which no trial runs; all that is left of it is ended at the end.
 
     Args:
+      head: what it is started with besides; None leaves it to the caller.
       port: of the head; 0 for a free one.
     """
-    made = Cluster(folder)
+    made = Cluster(folder, port=port or free_port())
     try:
-        made.start_head(*head, port=port, **environment)
+        if head is not None:
+            made.start_head(*head, **environment)
         yield made
     finally:
         made.stop()

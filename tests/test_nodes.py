@@ -19,8 +19,8 @@ from trainable.order import node_name
 
 pytestmark = pytest.mark.ray
 FAKE_PORT = 6379  # of the head, where the nodes of Ray's fake provider look for it
-EPOCHS = 100
-HEAD_THAT_TRAINS = ("--num-cpus=1", "--include-dashboard=false")  # a node less to start
+EPOCHS = 60
+HEAD_THAT_TRAINS = ("--num-cpus=1", "--include-dashboard=false", "--no-monitor")  # a node less to start
 SMALL = ("--no-baselines", "--pruner", "none", "--sampler", "random", "--fix", "arch=mlp")
 
 
@@ -45,7 +45,7 @@ def running(sweep):
 def test_workers_and_nodes_come_and_go_and_a_new_cluster_goes_on_where_head_and_driver_were_killed(tiny_data, tmp_path):
     """The nodes have neither the code nor a checkout to take it from."""
     sweep, quick = tmp_path / "sweep", tmp_path / "quick"
-    asked = (quick, *words(tiny_data, sweep, 4, EPOCHS), "--attempts", 2)
+    asked = (quick, *words(tiny_data, sweep, 3, EPOCHS), "--attempts", 2)
     with cluster(tmp_path / "home", HEAD_THAT_TRAINS) as there:
         driver = there.drive("tests.slow_run", *asked)
         first, second = there.nodes[0], there.add()  # while the driver starts: nodes may come at any time
@@ -65,13 +65,15 @@ def test_workers_and_nodes_come_and_go_and_a_new_cluster_goes_on_where_head_and_
     assert output.count("worker lost in attempt 1") == 1
 
     quick.touch()
-    with cluster(tmp_path / "other", HEAD_THAT_TRAINS) as there:
-        code, output = ended(there.drive("tests.slow_run", *asked))
+    with cluster(tmp_path / "other", head=None) as there:
+        driver = there.drive("tests.slow_run", *asked)
+        there.start_head(*HEAD_THAT_TRAINS)  # while the driver starts
+        code, output = ended(driver)
     assert code == 0, output
     assert "Goes on: " in output
     trials = Record(sweep).trials
-    assert [(trial.number, trial.state) for trial in trials] == [(number, "COMPLETE") for number in range(4)]
-    assert [[epoch["epoch"] for epoch in trial.history] for trial in trials] == [list(range(1, EPOCHS + 1))] * 4
+    assert [(trial.number, trial.state) for trial in trials] == [(number, "COMPLETE") for number in range(3)]
+    assert [[epoch["epoch"] for epoch in trial.history] for trial in trials] == [list(range(1, EPOCHS + 1))] * 3
     losses = [trial.user_attrs.get("losses", 0) for trial in Record(sweep).study.get_trials()]
     assert sum(losses) == 1  # of the killed worker's alone: a drained node counts for none
 
