@@ -34,7 +34,8 @@ lock: .venv/installed-test
 	$(LOCK) requirements.txt --output-file requirements.lock
 	$(LOCK) requirements-test.txt --output-file requirements-test.lock
 
-# A lock file newer than its stamp, a changed one, installs again.
+# A lock file newer than its stamp, a changed one, installs again. Python compiles what it imports when it first does:
+# most of torch never is.
 .venv/installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	@echo "Setting up .venv, two to five minutes and 7 GB the first time"

@@ -165,7 +165,11 @@ class BridgeCallback(_Bridged, tune.Callback):
         elif self.waiting_since is None:
             self.waiting_since = time.monotonic()
         elif time.monotonic() - self.waiting_since > SAID_AFTER_SECONDS:
-            self.bridge.watcher.said("No trial has a place to run; they wait for a node of the cluster to come.")
+            self.bridge.watcher.said(
+                "No worker has started yet; this machine is busy, or log.txt says why."
+                if self.is_local
+                else "No trial has a place to run; they wait for a node of the cluster to come."
+            )
             self.waiting_since = math.inf  # once, until one runs
 
 

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
+import analysis.predict
+import search.run
+import search.status
 from analysis.record import Record
 from tests.drivers import start
+from tests.searched import command
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.ray
@@ -20,8 +24,8 @@ pytestmark = pytest.mark.ray
 
 def run(module, *words):
     """A finished command; its output in text."""
-    command = [sys.executable, "-m", module, *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
+    whole = [sys.executable, "-m", module, *map(str, words)]
+    return subprocess.run(whole, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
 
 
 def interrupted(after_trials, *words):
@@ -65,30 +69,30 @@ def test_a_sweep_ends_with_report_and_predictions_and_the_same_command_extends_i
     assert [row[0] for row in rows] == [f"test{number:02}.png" for number in range(10)]
     assert {row[1] for row in rows} <= {"0", "1", "2"}
 
-    again = run("search.run", *words, "--trials", 6)
-    assert again.returncode == 0
-    assert "All 6 trials of this sweep have ended" in again.stdout
+    again = command(search.run.main, *words, "--trials", 6)
+    assert again.exit_code == 0
+    assert "All 6 trials of this sweep have ended" in again.output
 
-    changed = run("search.run", *words, "--trials", 8, "--seed", 5)
-    assert changed.returncode == 2
-    assert "seed: was 0, now 5" in changed.stderr
+    changed = command(search.run.main, *words, "--trials", 8, "--seed", 5)
+    assert changed.exit_code == 2
+    assert "seed: was 0, now 5" in changed.output
 
     more = run("search.run", "--sweep", sweep, "--trials", 8)  # the rest it knows from the sweep
     assert more.returncode == 0, more.stderr
     assert [trial.number for trial in Record(sweep).trials] == list(range(8))
     assert [t.value for t in Record(sweep).trials[:6]] == [t.value for t in record.trials]
 
-    status = run("search.status", sweep)
-    assert "8 of 8 trials ended" in status.stdout
+    assert "8 of 8 trials ended" in command(search.status.main, sweep).output
 
-    new = run("analysis.predict", sweep, "--images", tiny_data / "test", "--out", tmp_path / "new.csv")
-    assert new.returncode == 0, new.stderr
+    new = command(analysis.predict.main, sweep, "--images", tiny_data / "test", "--out", tmp_path / "new.csv")
+    assert new.exit_code == 0, new.output
     assert labels_of(tmp_path / "new.csv")[1] == rows
 
 
 def test_a_sweep_stopped_by_ctrl_c_goes_on_and_nothing_runs_twice(tiny_data, tmp_path):
     sweep = tmp_path / "sweep"
     words = ("--data", tiny_data, "--sweep", sweep, "--max-epochs", 3, "--trials", 12, "--no-baselines")
+    words += ("--fix", "arch=mlp")
 
     returned, rest = interrupted(5, *words)
     assert returned == 130
