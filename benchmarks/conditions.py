@@ -18,6 +18,8 @@ def conditions(command: str, runs: str) -> str:
 
 
 def machine() -> str:
-    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    about = Path("/proc/cpuinfo").read_text()
+    names = re.findall(r"model name\s*: (.*)", about)
+    bf16 = "with" if "avx512_bf16" in about else "without"  # what `trainable/precision.py` goes by
     gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}, {gib:.0f} GiB"
+    return f"{os.cpu_count()} cores of {names[0] if names else platform.machine()} {bf16} bf16 units, {gib:.0f} GiB"

@@ -221,8 +221,8 @@ def execute(
 
 
 def _node_of(worker: Any) -> str:
-    """The name of the node that an actor runs on; empty where that has just gone."""
-    here = state.actor_table(worker._actor_id.hex())["Address"]["NodeID"]
+    """The name of the node that an actor runs on; empty where either has just gone."""
+    here = state.actor_table(worker._actor_id.hex()).get("Address", {}).get("NodeID", "")
     there = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes()}
     return node_name(there[here], here) if here in there else ""
 
