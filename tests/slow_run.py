@@ -1,4 +1,4 @@
-"""The same as `python -m search.run`, with epochs of half a second until a file is there.
+"""The same as `python -m search.run`, with epochs of a second until a file is there.
 
     python -m tests.slow_run FILE --data PATH ...
 
@@ -21,7 +21,7 @@ def slow(file: Path) -> type[RayTrial]:
     def train(config, data, state):
         for metrics in loop.train(config, data, state):
             if not file.exists():
-                time.sleep(0.5)
+                time.sleep(1.0)
             yield metrics
 
     class Slow(RayTrial):

@@ -19,7 +19,7 @@ from trainable.order import node_name
 
 pytestmark = pytest.mark.ray
 FAKE_PORT = 6379  # of the head, where the nodes of Ray's fake provider look for it
-EPOCHS = 60
+EPOCHS = 40
 HEAD_THAT_TRAINS = ("--num-cpus=1", "--include-dashboard=false", "--no-monitor")  # a node less to start
 SMALL = ("--no-baselines", "--pruner", "none", "--sampler", "random", "--fix", "arch=mlp")
 
