@@ -211,6 +211,21 @@ def test_a_config_file_that_is_wrong_is_refused(tiny_data, tmp_path, content, me
     assert message in result.output
 
 
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("nowhere.json", "--config nowhere.json: [Errno 2] No such file"),
+        ("s3://c4nary@bucket/config.json", "--config: must be s3://BUCKET/PATH or gs://BUCKET/PATH, without keys"),
+    ],
+)
+def test_a_config_that_cannot_be_read_is_refused_and_no_key_is_shown(tiny_data, place, message):
+    result = CliRunner().invoke(train_main, ["--config", place, "--data", str(tiny_data)])
+
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "c4nary" not in result.output
+
+
 def hopeless(config, data, state):
     raise Diverged("epoch 1")
     yield

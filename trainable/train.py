@@ -50,11 +50,14 @@ def _config(place: str) -> TrialConfig:
     """
     try:
         file = path_of(place)
+    except ValueError as error:  # there may be a key in it: it is not shown
+        raise ConfigError(f"--config: {error}") from error
+    try:
         fetch(file.parent, whole=False)
         values = json.loads(file.read_text())
     except json.JSONDecodeError as error:
         raise ConfigError(f"{place}:{error.lineno}: is not JSON: {error.msg}") from error
-    except (OSError, ValueError) as error:  # not there, no text, or an address of another kind
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--config {place}: {with_addresses(str(error))}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{place}: must hold a JSON object of hyperparameters")
