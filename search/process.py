@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from search.bridge import Bridge
 
 GRACE_SECONDS = 10  # after a signal, for running trials to reach their next checkpoint
+_raised: list[int] = []  # the signals whose `Interrupted` has not come out of its block yet
 
 
 class Interrupted(BaseException):
@@ -24,13 +25,27 @@ class Interrupted(BaseException):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP end the block with `Interrupted`: outside trials there is nothing to wait for."""
+    """SIGINT, SIGTERM and SIGHUP end the block with `Interrupted`: outside trials there is nothing to wait for.
+
+    What a handler raises is lost in a callback of a weak reference, which every import has, and in a library that
+    catches whatever comes; it is raised again where trials would begin, and at the end of the block.
+    """
 
     def on_signal(number: int, _: object) -> None:
+        _raised.append(number)
         raise Interrupted(number)
 
-    with _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), on_signal):
-        yield
+    try:
+        with _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), on_signal):
+            yield
+            _raise_again()
+    finally:
+        _raised.clear()
+
+
+def _raise_again() -> None:
+    if _raised:
+        raise Interrupted(_raised[0])
 
 
 @contextmanager
@@ -39,6 +54,7 @@ def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
 
     Yields: the numbers of the signals received so far.
     """
+    _raise_again()
     received: list[int] = []
 
     def on_signal(number: int, _: object) -> None:

@@ -17,6 +17,7 @@ from search.bridge import trial_seed
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 8  # about what a driver needs before its first trial runs
+REFUSED_SECONDS = 60  # in which a second driver ends, on a machine however slow
 
 
 def start(module: str, *words: object, **options: object) -> subprocess.Popen:
@@ -184,7 +185,7 @@ def race(folder: Path, drivers: int, rounds: int, *words: object) -> Races:
         waiting = [threading.Thread(target=wait, args=(index,)) for index in range(drivers)]
         for thread in waiting:
             thread.start()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + REFUSED_SECONDS
         while sum(driver.poll() is not None for driver in running) < drivers - 1 and time.monotonic() < deadline:
             time.sleep(0.01)
         alive = [driver for driver in running if driver.poll() is None]

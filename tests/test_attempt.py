@@ -152,7 +152,7 @@ def exit_code_of(folder, train):
 
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
-    process.join(timeout=30)
+    process.join(timeout=300)
     process.kill()
     return process.exitcode
 

@@ -18,7 +18,7 @@ from analysis.record import Record
 from tests.trials import execute, in_memory, open_bridge
 
 DASHBOARD = Path(sys.executable).with_name("optuna-dashboard")
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 300.0
 
 
 @pytest.fixture

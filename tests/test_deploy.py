@@ -212,7 +212,7 @@ def test_a_slurm_job_goes_back_into_the_queue_when_its_time_is_up_alone(tmp_path
     )
     assert "runs\n" in iter(job.stdout.readline, "")
     job.send_signal(sent)
-    output, _ = job.communicate(timeout=30)
+    output, _ = job.communicate(timeout=300)
 
     assert job.returncode == ends_with
     assert ("requeue 42" in output) is requeued

@@ -261,7 +261,7 @@ def test_h14_a_signal_is_never_a_success(tmp_path, number, code):
     while not (tmp_path / "sweep" / "lock").exists() and driver.poll() is None:
         time.sleep(0.01)
     driver.send_signal(number)
-    said = driver.communicate(timeout=30)[0]
+    said = driver.communicate(timeout=120)[0]
 
     assert driver.returncode == code, said
     assert "run the same command again" in said

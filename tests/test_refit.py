@@ -189,7 +189,7 @@ def test_on_ray_the_best_config_is_trained_on_all_labelled_images(tiny_data, tmp
     sweep.add(TrialConfig(arch="mlp", width=1.0, epochs=2, lr=0.01, batch_size=8), [10, 12])
 
     driver = start("search.refit", sweep.folder, "--seeds", 1)
-    said, _ = driver.communicate(timeout=100)
+    said, _ = driver.communicate(timeout=300)
 
     assert driver.returncode == 0, said
     assert f"{TINY['train'] + TINY['validation']} train and {TINY['validation']} validation images" in said

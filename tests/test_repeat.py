@@ -308,7 +308,7 @@ def test_a_driver_gone_amid_a_trial_is_gone_on_with_on_ray_to_the_numbers_of_one
         command(main, sweep.folder, *words)
 
     driver = start("search.repeat", sweep.folder, *words)
-    said, _ = driver.communicate(timeout=100)
+    said, _ = driver.communicate(timeout=300)
     without_ray(monkeypatch, loop.train, data)
     command(main, undisturbed, *words)
 

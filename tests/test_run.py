@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from analysis.record import Record
 from search.command import drive
-from search.process import Interrupted, chatter_to
+from search.process import Interrupted, chatter_to, stopping_on_signals
 from search.run import main
 from search.settings import Settings, SweepFile, differences
 from search.sweep import _exit_code
@@ -268,6 +268,22 @@ def test_a_signal_that_python_wraps_in_an_error_of_its_own_is_still_one(tmp_path
         return 0
 
     assert drive(tmp_path / "sweep", import_something) == 143
+
+
+def begin_trials():
+    with stopping_on_signals(None):
+        pytest.fail("a trial ran")
+
+
+@pytest.mark.parametrize("goes_on", [begin_trials, lambda: 0], ids=["up to the trials", "to the end"])
+def test_a_signal_that_a_library_swallowed_is_still_one(tmp_path, goes_on):
+    def start():
+        with suppress(BaseException):
+            signal.raise_signal(signal.SIGTERM)
+        return goes_on()
+
+    assert drive(tmp_path / "sweep", start) == 143
+    assert drive(tmp_path / "sweep", lambda: 0) == 0  # it is told once
 
 
 def test_an_error_without_a_signal_behind_it_is_none(tmp_path):

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.ray
 def run(module, *words):
     """A finished command; its output in text."""
     whole = [sys.executable, "-m", module, *map(str, words)]
-    return subprocess.run(whole, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
+    return subprocess.run(whole, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
 
 
 def interrupted(after_trials, *words):
@@ -36,7 +36,7 @@ def interrupted(after_trials, *words):
             os.killpg(driver.pid, signal.SIGINT)
             break
     rest = driver.stdout.read()
-    return driver.wait(timeout=60), rest
+    return driver.wait(timeout=300), rest
 
 
 def labels_of(path):
@@ -119,7 +119,7 @@ def test_a_driver_told_to_end_while_ray_starts_says_so(tiny_data, tmp_path):
         time.sleep(0.01)
     driver.send_signal(signal.SIGTERM)
 
-    said, _ = driver.communicate(timeout=60)
+    said, _ = driver.communicate(timeout=300)
 
     assert driver.returncode == 143, said
     assert "ame command again to go on" in said
