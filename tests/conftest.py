@@ -9,6 +9,7 @@ import pytest
 import torch
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """On two processes: what starts Ray one after the other, beside it the other files, each with what it made once."""
     for item in items:

@@ -72,7 +72,7 @@ def test_a_disk_that_is_really_full_takes_nothing_and_the_sweep_goes_on_when_it_
 def test_a_driver_killed_amid_its_transactions_ends_like_one_that_was_not(in_memory_folder, monkeypatch):
     monkeypatch.setenv("PGPASSWORD", postgres.PASSWORD)
     with postgres.running() as server:
-        tally = kill_everywhere(replace(IN_DATABASE, ledger=server.url), in_memory_folder, every=31)
+        tally = kill_everywhere(replace(IN_DATABASE, ledger=server.url), in_memory_folder, every=61)
 
     assert tally.points >= 8
     assert_whole(tally)
