@@ -19,7 +19,7 @@ test: .venv/installed-test
 	.venv/bin/ruff check --quiet .
 	.venv/bin/ruff format --check --quiet .
 	.venv/bin/mypy $(PACKAGES)
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 reliability: .venv/installed-test
 	.venv/bin/python -m benchmarks.reliability $(ARGS)

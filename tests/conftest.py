@@ -9,16 +9,10 @@ import pytest
 import torch
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """On two processes: what starts Ray one after the other, beside it the other files, each with what it made once.
-
-    Ray comes first: together it takes longer than all else.
-    """
-    items.sort(key=lambda item: item.get_closest_marker("ray") is None)
-    for item in items:
-        group = "ray" if item.get_closest_marker("ray") else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Files that start Ray come first, for they last longest: whichever process is free takes the next file."""
+    with_ray = {item.path for item in items if item.get_closest_marker("ray")}
+    items.sort(key=lambda item: item.path not in with_ray)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -30,15 +30,20 @@ def search_in(folder: Path, trials: int = 6) -> Path:
     return folder
 
 
-def without_ray(patch: pytest.MonkeyPatch, train: Train = train, data: Dataset = DATA) -> None:
-    """What a command orders is trained in this process, on this data, wherever it says that the data lies."""
+def without_ray(patch: pytest.MonkeyPatch, train: Train = train, data: Dataset | None = DATA) -> None:
+    """What a command orders is trained in this process.
+
+    Args:
+      data: for all of it, wherever it says that the data lies; None for what lies there.
+    """
 
     def here(bridge: Any, screen: Any, loaded: Dataset) -> list[int]:
         execute(bridge, loaded, train=train)
         return []
 
     patch.setattr("search.sweep._on_ray", lambda *_: nullcontext(here))
-    patch.setattr(sweep_data, "load", lambda settings: data)
+    if data is not None:
+        patch.setattr(sweep_data, "load", lambda settings: data)
 
 
 def command(main: Any, *words: object) -> Result:

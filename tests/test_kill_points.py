@@ -74,5 +74,5 @@ def test_a_driver_killed_amid_its_transactions_ends_like_one_that_was_not(in_mem
     with postgres.running() as server:
         tally = kill_everywhere(replace(IN_DATABASE, ledger=server.url), in_memory_folder, every=61)
 
-    assert tally.points >= 8
+    assert tally.points >= 5
     assert_whole(tally)

@@ -1,4 +1,6 @@
 import json
+import os
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +14,8 @@ from analysis.predict import PredictionError, check_predictions, main, write_pre
 from analysis.results import write_results
 from analysis.weights import save_weights
 from datasets.images import load
+from search.run import main as search_main
+from tests.searched import command, without_ray
 from tests.sweeps import CNN, SweepBuilder, varied_sweep
 from trainable.loop import train
 from trainable.state import new_state
@@ -233,3 +237,19 @@ def test_any_id_that_a_manifest_can_hold_comes_back_byte_for_byte(sweep, tiny_da
     write_predictions(predictor.best(sweep.folder), replace(data.test, ids=ids), None, out)
     lines = out.read_bytes().decode().split("\n")
     assert [line.rsplit(",", 1)[0] for line in lines[1:-1]] == [*ids[:2], '"a""b"', '"a,b"', *ids[4:]]
+
+
+@pytest.mark.skipif("SWEEP_TEST_DATA" not in os.environ, reason="SWEEP_TEST_DATA is not set to the real data's zip")
+def test_on_the_real_data_every_test_image_is_predicted_in_its_order(tmp_path, monkeypatch):
+    without_ray(monkeypatch, train, data=None)
+    words = ("--data", os.environ["SWEEP_TEST_DATA"], "--trials", 2, "--max-epochs", 2, "--limit-train", 400)
+
+    done = command(search_main, *words, "--sweep", tmp_path / "sweep", "--fix", "arch=mlp", "--no-baselines")
+
+    assert done.exit_code == 0, done.output
+    with zipfile.ZipFile(os.environ["SWEEP_TEST_DATA"]) as archive:
+        ids = archive.read("test.txt").decode().splitlines()[1:]
+    header, *rows = (tmp_path / "sweep" / "predictions.csv").read_text().splitlines()
+    assert header == "id,label"
+    assert [row.split(",")[0] for row in rows] == ids
+    assert len(rows) == 2819

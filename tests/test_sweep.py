@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -16,10 +15,10 @@ import search.run
 import search.status
 from analysis.record import Record
 from tests.drivers import start
-from tests.searched import command
+from tests.searched import command, without_ray
+from trainable.loop import train
 
 ROOT = Path(__file__).resolve().parents[1]
-pytestmark = pytest.mark.ray
 
 
 def run(module, *words):
@@ -44,17 +43,29 @@ def labels_of(path):
     return header, [row.split(",") for row in rows]
 
 
-def test_a_sweep_ends_with_report_and_predictions_and_the_same_command_extends_it(tiny_data, tmp_path):
+@pytest.mark.ray
+def test_a_sweep_stopped_by_ctrl_c_goes_on_to_its_results_and_nothing_runs_twice(tiny_data, tmp_path):
     sweep = tmp_path / "sweep"
-    words = ("--data", tiny_data, "--sweep", sweep, "--max-epochs", 3)
+    words = ("--data", tiny_data, "--sweep", sweep, "--max-epochs", 3, "--trials", 8)
 
-    first = run("search.run", *words, "--trials", 6)
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert "Traceback" not in first.stdout + first.stderr
-    record = Record(sweep)
-    assert [trial.number for trial in record.trials] == list(range(6))
-    assert [trial.baseline for trial in record.trials[:4]] == ["mlp", "cnn", "cnn-7", "resnet18 from scratch"]
-    assert {trial.state for trial in record.trials[:4]} == {"COMPLETE"}
+    returned, rest = interrupted(3, *words)
+    assert returned == 130
+    assert "Run the same command again to go on" in rest
+    ended = [(t.number, t.value) for t in Record(sweep).trials if t.state != "RUNNING"]
+    assert 3 <= len(ended) < 8
+
+    again = run("search.run", *words)
+
+    assert again.returncode == 0, again.stderr
+    assert "Traceback" not in again.stdout + again.stderr
+    after = Record(sweep).trials
+    assert [trial.number for trial in after] == list(range(8))
+    assert [trial.baseline for trial in after[:4]] == ["mlp", "cnn", "cnn-7", "resnet18 from scratch"]
+    assert {trial.state for trial in after[:4]} == {"COMPLETE"}
+    assert "RUNNING" not in Counter(trial.state for trial in after)
+    assert [(t.number, t.value) for t in after if t.number in dict(ended)] == ended
+    order = [line.split()[2] for line in again.stdout.splitlines() if line.startswith("[")]
+    assert not set(map(int, order)) & set(dict(ended))
     for name in (
         "report.html",
         "report.md",
@@ -69,48 +80,33 @@ def test_a_sweep_ends_with_report_and_predictions_and_the_same_command_extends_i
     assert [row[0] for row in rows] == [f"test{number:02}.png" for number in range(10)]
     assert {row[1] for row in rows} <= {"0", "1", "2"}
 
-    again = command(search.run.main, *words, "--trials", 6)
-    assert again.exit_code == 0
-    assert "All 6 trials of this sweep have ended" in again.output
 
-    changed = command(search.run.main, *words, "--trials", 8, "--seed", 5)
+def test_the_same_command_reports_a_finished_sweep_and_extends_it_by_a_larger_total(tiny_data, tmp_path, monkeypatch):
+    without_ray(monkeypatch, train, data=None)
+    sweep = tmp_path / "sweep"
+    words = ("--data", tiny_data, "--sweep", sweep, "--max-epochs", 3, "--fix", "arch=mlp", "--no-baselines")
+
+    first = command(search.run.main, *words, "--trials", 3)
+    before = Record(sweep).trials
+    again = command(search.run.main, *words, "--trials", 3)
+    changed = command(search.run.main, *words, "--trials", 5, "--seed", 5)
+    more = command(search.run.main, "--sweep", sweep, "--trials", 5)  # the rest it knows from the sweep
+
+    assert first.exit_code == 0, first.output
+    assert again.exit_code == 0
+    assert "All 3 trials of this sweep have ended" in again.output
     assert changed.exit_code == 2
     assert "seed: was 0, now 5" in changed.output
-
-    more = run("search.run", "--sweep", sweep, "--trials", 8)  # the rest it knows from the sweep
-    assert more.returncode == 0, more.stderr
-    assert [trial.number for trial in Record(sweep).trials] == list(range(8))
-    assert [t.value for t in Record(sweep).trials[:6]] == [t.value for t in record.trials]
-
-    assert "8 of 8 trials ended" in command(search.status.main, sweep).output
-
+    assert more.exit_code == 0, more.output
+    assert [trial.number for trial in Record(sweep).trials] == list(range(5))
+    assert [trial.value for trial in Record(sweep).trials[:3]] == [trial.value for trial in before]
+    assert "5 of 5 trials ended" in command(search.status.main, sweep).output
     new = command(analysis.predict.main, sweep, "--images", tiny_data / "test", "--out", tmp_path / "new.csv")
     assert new.exit_code == 0, new.output
-    assert labels_of(tmp_path / "new.csv")[1] == rows
+    assert labels_of(tmp_path / "new.csv") == labels_of(sweep / "predictions.csv")
 
 
-def test_a_sweep_stopped_by_ctrl_c_goes_on_and_nothing_runs_twice(tiny_data, tmp_path):
-    sweep = tmp_path / "sweep"
-    words = ("--data", tiny_data, "--sweep", sweep, "--max-epochs", 3, "--trials", 12, "--no-baselines")
-    words += ("--fix", "arch=mlp")
-
-    returned, rest = interrupted(5, *words)
-    assert returned == 130
-    assert "Run the same command again to go on" in rest
-    ended = [(t.number, t.value) for t in Record(sweep).trials if t.state != "RUNNING"]
-    assert 5 <= len(ended) < 12
-
-    again = run("search.run", *words)
-
-    assert again.returncode == 0, again.stderr
-    after = Record(sweep).trials
-    assert [trial.number for trial in after] == list(range(12))
-    assert "RUNNING" not in Counter(trial.state for trial in after)
-    assert [(t.number, t.value) for t in after if t.number in dict(ended)] == ended
-    order = [line.split()[2] for line in again.stdout.splitlines() if line.startswith("[")]
-    assert not set(map(int, order)) & set(dict(ended))
-
-
+@pytest.mark.ray
 def test_a_driver_told_to_end_while_ray_starts_says_so(tiny_data, tmp_path):
     driver = start("search.run", "--data", tiny_data, "--sweep", tmp_path / "sweep", "--trials", 2)
     log, tasks = tmp_path / "sweep" / "log.txt", Path(f"/proc/{driver.pid}/task")
@@ -136,19 +132,3 @@ def test_bad_data_is_refused_before_anything_starts(tiny_data, tmp_path):
     assert "nowhere.png" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert not (tmp_path / "sweep").exists()
-
-
-@pytest.mark.skipif("SWEEP_TEST_DATA" not in os.environ, reason="SWEEP_TEST_DATA names no .zip of the real data set")
-def test_on_the_real_data_every_test_image_is_predicted_in_its_order(tmp_path):
-    data, sweep = Path(os.environ["SWEEP_TEST_DATA"]), tmp_path / "sweep"
-    words = ("--data", data, "--sweep", sweep, "--trials", 2, "--max-epochs", 2, "--limit-train", 400)
-
-    done = run("search.run", *words, "--fix", "arch=mlp", "--no-baselines")
-
-    assert done.returncode == 0, done.stderr
-    header, rows = labels_of(sweep / "predictions.csv")
-    with zipfile.ZipFile(data) as archive:
-        expected = archive.read("test.txt").decode().splitlines()
-    assert header == "id,label"
-    assert [row[0] for row in rows] == expected[1:]
-    assert len(rows) == 2819
