@@ -10,6 +10,10 @@ SWEEP ?= sweeps/default
 PACKAGES := datasets trainable analysis search benchmarks
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
+# Python compiles what it imports when it first does (most of torch never is), and must keep that: each of many processes
+# would compile torch anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: sweep test reliability bench report-picture lock
 
 sweep: .venv/installed
@@ -34,8 +38,7 @@ lock: .venv/installed-test
 	$(LOCK) requirements.txt --output-file requirements.lock
 	$(LOCK) requirements-test.txt --output-file requirements-test.lock
 
-# A lock file newer than its stamp, a changed one, installs again. Python compiles what it imports when it first does:
-# most of torch never is.
+# A lock file newer than its stamp, a changed one, installs again.
 .venv/installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	@echo "Setting up .venv, two to five minutes and 7 GB the first time"
