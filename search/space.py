@@ -4,8 +4,9 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any, Protocol
 
 from optuna.distributions import (
@@ -270,6 +271,13 @@ def _range_text(distribution: BaseDistribution) -> str:
     return f"[{low}, {high}]"
 
 
+class _NoCache(SourceFileLoader):
+    """Leaves no `__pycache__` beside a file of the user's, and takes nothing of before from there."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def load_function(reference: str) -> Function:
     """The function of `FILE.py:FUNCTION`.
 
@@ -280,12 +288,12 @@ def load_function(reference: str) -> Function:
     path = Path(file)
     if not file or not path.is_file():
         raise ConfigError(f"--space {reference}: must be FILE.py:FUNCTION with an existing file")
-    spec = spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise ConfigError(f"--space {reference}: {path} is no Python file")
-    module = module_from_spec(spec)
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
     try:
-        spec.loader.exec_module(module)
+        _NoCache(path.stem, str(path)).exec_module(module)
     except Exception as error:  # the user's code: whatever it raises is theirs to mend
         raise ConfigError(f"--space {reference}: {path} does not run: {type(error).__name__}: {error}") from error
     if not callable(getattr(module, name, None)):

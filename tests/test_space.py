@@ -1,6 +1,7 @@
 """The default space, what bounds a space, and the published runs as points in it."""
 
 import json
+import os
 
 import optuna
 import pytest
@@ -239,6 +240,18 @@ def test_a_space_of_the_users_is_loaded_from_its_file(tmp_path):
     )
 
     assert Space(load_function(f"{file}:small"), {}, 9).table()["ranges"].keys() == {"lr"}
+
+
+def test_a_space_file_is_read_as_it_is_now_and_nothing_is_left_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    file, values = tmp_path / "space.py", []
+    for value in (1, 2):  # of the same size and time: Python's cache of modules would take it for the old one
+        file.write_text(f"def value(): return {value}\n")
+        os.utime(file, (0, 0))
+        values.append(load_function(f"{file}:value")())
+
+    assert values == [1, 2]
+    assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize(
