@@ -22,7 +22,7 @@ sweep: .venv/installed
 test: .venv/installed-test
 	.venv/bin/ruff check --quiet .
 	.venv/bin/ruff format --check --quiet .
-	.venv/bin/mypy $(PACKAGES)
+	.venv/bin/mypy --num-workers 2 $(PACKAGES)
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 reliability: .venv/installed-test

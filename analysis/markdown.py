@@ -1,6 +1,7 @@
 """Text from outside in Markdown, and the templates that hold it."""
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def escaped(text: Any) -> str:
     return MARKS.sub(r"\\\1", " ".join(str(text).splitlines()))
 
 
+@cache
 def environment() -> Environment:
     """For the Markdown in `templates/`: every expression is escaped, the HTML that Markdown may hold as well."""
     made = Environment(

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,7 @@ def _best_trial(record: Record) -> tuple[dict[str, Any], list[Figure]]:
     return said, figures
 
 
+@cache
 def _environment() -> Environment:
     """Escapes every expression but the scripts."""
     return Environment(
