@@ -4,7 +4,7 @@ import pytest
 
 from tests.drivers import kill_randomly, race
 
-SMALL = ("--max-epochs", 9, "--fix", "arch=mlp", "--fix", "epochs=9", "--no-baselines")
+SMALL = ("--max-epochs", 9, "--fix", "arch=mlp", "--fix", "epochs=9", "--no-baselines", "--concurrency", 1)
 
 
 @pytest.mark.ray

@@ -15,7 +15,6 @@ from search.refit import main
 from search.settings import SweepFile
 from tests.conftest import TINY
 from tests.damage import DATA, checked, train
-from tests.drivers import start
 from tests.searched import Killed, command, counted, killed_in, search_in, without_ray
 from tests.sweeps import SweepBuilder
 from tests.trials import execute, open_bridge, outcome
@@ -183,16 +182,21 @@ def test_the_data_may_have_moved(search, monkeypatch, tmp_path):
     assert Refit(search, 1, None).settings.data == str(tmp_path / "there")
 
 
-@pytest.mark.ray
-def test_on_ray_the_best_config_is_trained_on_all_labelled_images(tiny_data, tmp_path):
+def test_the_best_config_is_trained_on_all_labelled_images(tiny_data, tmp_path, monkeypatch):
     sweep = SweepBuilder(tmp_path / "sweep", load(tiny_data), data_path=str(tiny_data))
     sweep.add(TrialConfig(arch="mlp", width=1.0, epochs=2, lr=0.01, batch_size=8), [10, 12])
+    counts = []
 
-    driver = start("search.refit", sweep.folder, "--seeds", 1)
-    said, _ = driver.communicate(timeout=300)
+    def counting(config, data, state):
+        counts.append((len(data.train.images), len(data.valid.images)))
+        yield from loop.train(config, data, state)
 
-    assert driver.returncode == 0, said
-    assert f"{TINY['train'] + TINY['validation']} train and {TINY['validation']} validation images" in said
+    without_ray(monkeypatch, counting, data=None)
+
+    result = command(main, sweep.folder, "--seeds", 1)
+
+    assert result.exit_code == 0, result.output
+    assert counts == [(TINY["train"] + TINY["validation"], TINY["validation"])]
     (trial,) = Record(sweep.folder / "refit").trials
     assert (trial.state, trial.best_epoch) == ("COMPLETE", 2)
     assert read_json(trial.folder / "config.json") == trial.config
