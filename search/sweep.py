@@ -283,7 +283,6 @@ def _check_nets(configs: list[TrialConfig], data: "Dataset") -> None:
     import torch
 
     from trainable.models import build
-    from trainable.models.torchvision_net import imagenet_file
 
     height, width = data.image_size
     for config in configs:
@@ -297,6 +296,8 @@ def _check_nets(configs: list[TrialConfig], data: "Dataset") -> None:
                     "resize them with --image-size, or --fix another arch"
                 ) from error
         if config.pretrained:
+            from trainable.models.torchvision_net import imagenet_file  # torchvision: 3 s where no trial needs it
+
             imagenet_file(config.arch)
 
 

@@ -1,5 +1,6 @@
 """Training itself: same numbers from the same seed, across a restart too."""
 
+import sys
 import weakref
 from dataclasses import replace
 
@@ -64,6 +65,20 @@ def test_a_trial_stopped_after_epoch_2_and_continued_equals_an_unbroken_one_to_t
     assert np.array_equal(np.stack(continued.valid_classes), np.stack(unbroken.valid_classes))
     assert np.array_equal(continued.best_logits, unbroken.best_logits)
     assert continued.best_epoch == unbroken.best_epoch
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam", "adamw"])
+def test_a_trial_imports_no_compiler(optimizer, tmp_path, monkeypatch):
+    """It would take a worker 3 s, for nothing."""
+    config = replace(CONFIGS[0], epochs=2, optimizer=optimizer)
+    for module in ("torch._dynamo", "torch.fx.experimental.symbolic_shapes", "sympy"):
+        monkeypatch.setitem(sys.modules, module, None)  # to import it is an error now
+    state = new_state(config, DATA)
+
+    next(train(config, DATA, state))
+    continued = load(save(state, config, tmp_path), config, DATA, "accuracy")
+
+    assert [metrics.epoch for metrics in train(config, DATA, continued)] == [2]
 
 
 def test_an_easy_task_is_learnt():

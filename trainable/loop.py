@@ -208,7 +208,8 @@ def _accumulated(config: TrialConfig, model: nn.Module, batch: Batch, micro_batc
     total = torch.zeros((), device=batch.images.device)
     for part in batch.parts(micro_batch):
         loss = _loss(config, model, part)
-        loss.backward(torch.full_like(loss, len(part.labels) / len(batch.labels)))
+        # Not the share as the gradient to begin with: for that torch imports sympy, 1 s for a worker.
+        (loss * (len(part.labels) / len(batch.labels))).backward()
         total += loss.detach() * len(part.labels)
     return total
 

@@ -50,7 +50,7 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
         case "small_vgg":
             net = small_vgg.build(config, classes, image_size)
         case _:
-            from trainable.models import torchvision_net  # torchvision: 1.5 s that most workers never need
+            from trainable.models import torchvision_net  # torchvision: 3 s that most workers never need
 
             net = torchvision_net.build(config, classes)
     return nn.Sequential(Normalize(), net)
