@@ -18,6 +18,7 @@ import ray
 from ray import tune
 from ray._private.state import state
 from ray.core.generated.common_pb2 import NodeDeathInfo  # type: ignore[attr-defined]  # generated
+from ray.tune.execution import class_cache
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -29,6 +30,11 @@ from trainable.ray_trial import RayTrial
 SAID_AFTER_SECONDS = 30.0  # in which no trial found a place to run
 DRAINED = (NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED, NodeDeathInfo.AUTOSCALER_DRAIN_IDLE)
 RAY_OUT_OF_MEMORY = "running low on memory"  # how ray.exceptions.OutOfMemoryError puts it
+
+# Tune gives each worker an environment of its own, with a variable for Lightning and the driver's AWS keys. Ray's logs
+# have these then; and such a worker is none of those that Ray starts ahead of need, so it comes 1 to 3 s later.
+class_cache.DEFAULT_ENV_VARS.clear()
+class_cache.ENV_VARS_TO_PROPAGATE.clear()
 
 
 class Abort(BaseException):

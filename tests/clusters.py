@@ -55,6 +55,10 @@ class RayNode:
         """Those that train: Ray names its workers after the class, and its own agents too."""
         return [pid for pid in self.pids if command_of(pid).startswith("ray::") and "Trainable" in command_of(pid)]
 
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
     def kill(self) -> None:
         """As when its machine loses power."""
         for sent in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: none of them can act on another's end
@@ -134,12 +138,13 @@ class Cluster:
             )
         node = RayNode(process)
         self.nodes.append(node)
-        until(lambda: "Ray runtime started" in log.read_text(), f"a node runs, see {log}")
+        until(lambda: node.has_ended or "Ray runtime started" in log.read_text(), f"a node runs, see {log}")
+        assert not node.has_ended, log.read_text()
         return node
 
     def stop(self) -> None:
         for node in self.nodes[::-1]:
-            if node.process.poll() is None:
+            if not node.has_ended:
                 node.kill()
         shutil.rmtree(self.temporary, ignore_errors=True)
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from search import executor
 from search.cluster import prepare
 from search.run import main
-from trainable import loop
 from trainable.ray_trial import RayTrial
 
 
 def slow(file: Path) -> type[RayTrial]:
     def train(config, data, state):
+        from trainable import loop  # torch, which the driver has time for while Ray starts
+
         for metrics in loop.train(config, data, state):
             if not file.exists():
                 time.sleep(1.0)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -49,6 +50,19 @@ def test_a_worker_can_import_the_project_and_has_no_password(ray_session, tmp_pa
 
     assert os.environ["PGPASSWORD"] == "c4nary"
     assert ray.get(look.remote()) == (True, None, "1")
+
+
+def test_no_log_of_ray_has_the_drivers_keys(ray_session, tmp_path, monkeypatch):
+    from ray._private.worker import _global_node
+
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "c4nary-key")
+    bridge, _ = open_bridge(tmp_path / "sweep", 1, function=two_epochs_space)
+
+    execute(bridge, DATA, {"cpu": 1}, lambda: 1)
+
+    logs = [path.read_bytes() for path in Path(_global_node.get_logs_dir_path()).rglob("*") if path.is_file()]
+    assert logs
+    assert not any(b"c4nary" in log for log in logs)
 
 
 def test_a_worker_killed_once_costs_one_attempt_and_no_epoch(ray_session, tmp_path):
