@@ -6,10 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
+from unittest.mock import patch
 
 import yaml
 
@@ -158,7 +159,7 @@ def connected(address: str | None) -> Iterator[None]:
     # forks its processes. They end with that thread, which so lives as long as the session.
     with ThreadPoolExecutor(1) as beside:
         try:
-            with _environment(here):
+            with _environment(here), _lean() if address is None else nullcontext():
                 _wait_for(beside.submit(ray.init, **options))
         except ConnectionError as error:
             raise ConfigError(f"{_named(address)}: no Ray cluster answers; start it, or leave this out") from error
@@ -173,6 +174,27 @@ def connected(address: str | None) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _lean() -> Iterator[None]:
+    """Ray starts, in the block, without what a session for one driver has no use for; it has no options for that.
+
+    The monitors, of an autoscaler and of what workers print, and the dashboard: 3 s before a trial can start, 180 MB.
+    The node's agent has no server then, whose port another session may have taken: 3 s more.
+    """
+    from ray._private import utils
+    from ray._private.node import Node
+
+    def no_dashboard(node: Node, **_: Any) -> None:
+        node._webui_url = ""
+
+    with ExitStack() as changed:
+        changed.enter_context(patch.object(utils, "get_dashboard_dependency_error", lambda: ImportError("not wanted")))
+        changed.enter_context(patch.object(Node, "start_api_server", no_dashboard))
+        for name in ("start_monitor", "start_log_monitor"):
+            changed.enter_context(patch.object(Node, name, lambda _: None))
+        yield
 
 
 def _wait_for(starting: Future[Any]) -> None:
