@@ -18,7 +18,7 @@ import click
 
 from analysis.folder import STORAGE_FAILS
 from search.lock import HeldError, driver_lock
-from search.process import Interrupted, interruptible
+from search.process import interruptible, signal_behind
 from trainable.bucket import address_of, drop_copies, with_addresses
 from trainable.config import ConfigError
 
@@ -153,18 +153,11 @@ def drive(folder: Path, start: Callable[[], int]) -> int:
         )
         return STORAGE_FAILS
     except BaseException as error:
-        if (stop := _signal_behind(error)) is None:
+        if (stop := signal_behind(error)) is None:
             raise
         name = signal.Signals(stop.number).name
         print(f"Stopped by {name}; nothing that was recorded is lost: run the same command again to go on.")
         return 128 + stop.number
-
-
-def _signal_behind(error: BaseException | None) -> Interrupted | None:
-    """Python up to 3.11 makes a RuntimeError of whatever comes while a class is being made, in an import say."""
-    while error is not None and not isinstance(error, Interrupted):
-        error = error.__cause__
-    return error
 
 
 def _started(start: Callable[[], int]) -> int:

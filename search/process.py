@@ -70,8 +70,20 @@ def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
                 yield received
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
-    except Interrupted:
-        pass
+    except BaseException as error:
+        if signal_behind(error) is None:
+            raise
+
+
+def signal_behind(error: BaseException | None) -> Interrupted | None:
+    """The signal that an error comes of.
+
+    Python up to 3.11 makes a RuntimeError of whatever comes while a class is being made, in an import say; Ray's core
+    makes a SystemError of what comes while it waits.
+    """
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__cause__
+    return error
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import sys
 from contextlib import nullcontext, suppress
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -284,6 +285,18 @@ def test_a_signal_that_a_library_swallowed_is_still_one(tmp_path, goes_on):
 
     assert drive(tmp_path / "sweep", start) == 143
     assert drive(tmp_path / "sweep", lambda: 0) == 0  # it is told once
+
+
+def test_a_signal_that_rays_core_made_an_error_of_ends_the_trials_and_nothing_more():
+    """What a handler raises while it waits comes out as a SystemError; the results are written after all."""
+    with stopping_on_signals(SimpleNamespace(stop=lambda _: None)) as received:
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Interrupted as error:
+            raise SystemError("returned a result with an exception set") from error
+
+    assert received == [signal.SIGTERM]
 
 
 def test_an_error_without_a_signal_behind_it_is_none(tmp_path):
