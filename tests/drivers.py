@@ -17,6 +17,7 @@ from search.bridge import trial_seed
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 8  # about what a driver needs before its first trial runs
+MORE_THAN_CAN_END = 10_000  # trials, before a driver is killed
 REFUSED_SECONDS = 60  # in which a second driver ends, on a machine however slow
 
 
@@ -71,17 +72,20 @@ class Kills:
 def kill_randomly(sweep: Path, kills: int, trials_per_kill: int, seed: int, *words: object) -> Kills:
     """Runs one sweep, its driver killed with SIGKILL so often, about so many trials apart, and then to its end.
 
+    A driver to be killed is asked for more trials than can end before: how many do is the machine's affair.
+
     Args:
       words: of `search.run`, but for `--sweep` and `--trials`.
     """
     rng, result, began = random.Random(seed), Kills(), time.monotonic()
     total = kills * trials_per_kill + trials_per_kill
     log = sweep.with_name(f"{sweep.name}-epochs.log")
-    command = ("tests.counted_run", log, *words, "--sweep", sweep, "--trials", total)
+    command = ("tests.counted_run", log, *words, "--sweep", sweep, "--trials")
+    now: dict[int, tuple] = {}
     ended: dict[int, tuple] = {}
     trained: list[list[str]] = []  # log lines up to each kill
     for kill in range(kills + 1):
-        driver = start(*command)
+        driver = start(*command, MORE_THAN_CAN_END if kill < kills else total)
         if kill < kills:
             _wait_for_a_random_moment(driver, rng, trials_per_kill)
             if driver.poll() is not None:
@@ -97,17 +101,17 @@ def kill_randomly(sweep: Path, kills: int, trials_per_kill: int, seed: int, *wor
             result.problems.append(f"start {kill}: {output[-1000:]}")
         lines = log.read_text().splitlines() if log.exists() else []
         new = lines[sum(map(len, trained)) :]
-        numbers = {str(trial_seed(0, number)): number for number in range(total)}
+        now = _trials(sweep)
+        numbers = {str(trial_seed(0, number)): number for number in now}
         result.twice += len({numbers[line.split()[0]] for line in new} & ended.keys())
         trained.append(new)
-        now = _trials(sweep)
         result.lost += sum(now.get(number) != trial for number, trial in ended.items())
         result.before_the_first_trial += not new
         result.running += sum(trial[0] == "RUNNING" for trial in now.values()) if kill < kills else 0
         ended = {number: trial for number, trial in now.items() if trial[0] != "RUNNING"}
     result.trials = len(ended)
-    if sorted(ended) != list(range(total)):
-        result.problems.append(f"of {total} trials {len(ended)} ended")
+    if sorted(ended) != list(range(max(total, len(now)))):
+        result.problems.append(f"of {max(total, len(now))} trials {len(ended)} ended")
     _count_repeated(trained, result)
     result.seconds = time.monotonic() - began
     return result

@@ -12,7 +12,8 @@ def test_a_sweep_whose_driver_is_killed_three_times_loses_and_repeats_nothing_th
     kills = kill_randomly(tmp_path / "sweep", 3, 2, 2, "--data", tiny_data, *SMALL)
 
     assert kills.problems == []
-    assert (kills.kills, kills.trials) == (3, 8)
+    assert kills.kills == 3
+    assert kills.trials >= 8
     assert (kills.lost, kills.twice) == (0, 0)
     assert kills.most_repeated_seconds <= 1 + kills.longest_epoch_seconds
 
