@@ -142,10 +142,14 @@ class Bridge:
         return order
 
     @property
+    def has_more(self) -> bool:
+        """Whether anything is left to be ordered."""
+        return bool(self.waiting) or len(self.ledger.trials) < self.plan.trials
+
+    @property
     def finished(self) -> bool:
         """Nothing runs and nothing more will be ordered."""
-        left = self.waiting or len(self.ledger.trials) < self.plan.trials
-        return not self.running and (bool(self.stopping) or not left)
+        return not self.running and (bool(self.stopping) or not self.has_more)
 
     def report(self, number: int, report: dict[str, Any]) -> bool:
         """Takes a report of `trainable.attempt.Attempt`; True: stop the trial.

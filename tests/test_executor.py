@@ -116,6 +116,38 @@ def test_one_worker_trains_trial_after_trial_and_failures_come_back_as_results(r
     assert len(list(tmp_path.glob("pid-*"))) == 1
 
 
+@pytest.mark.parametrize("others", [9, 5], ids=["while there are others", "until there is no other"])
+def test_a_trial_waits_for_the_worker_that_starts_for_it(ray_session, tmp_path, others):
+    """Five trials end before the second worker has started, which is to train the second of six, or of ten."""
+
+    def ended():
+        return len(list(tmp_path.glob("sweep/trials/*/history.json")))
+
+    def wait_until(is_so):
+        while not is_so():
+            threading.Event().wait(0.01)
+
+    class SlowSecond(RayTrial):
+        def setup(self, config, dataset):
+            try:
+                (tmp_path / "first").touch(exist_ok=False)
+            except FileExistsError:
+                wait_until(lambda: ended() == 5)
+            super().setup(config, dataset)
+
+        @staticmethod
+        def training(config, data, state):
+            (tmp_path / f"pid-{os.getpid()}").touch()
+            wait_until(lambda: ended() < 5 or others == 5 or len(list(tmp_path.glob("pid-*"))) == 2)
+            yield from fake_train(config, data, state)
+
+    bridge, _ = open_bridge(tmp_path / "sweep", 1 + others, function=two_epochs_space, pruner="none")
+    execute(bridge, DATA, {"cpu": 1}, lambda: 2, SlowSecond)
+
+    assert [trial.state for trial in Record(tmp_path / "sweep").trials] == ["COMPLETE"] * (1 + others)
+    assert len(list(tmp_path.glob("pid-*"))) == (2 if others == 9 else 1)
+
+
 def small_nets(trial):
     from trainable.config import TrialConfig
 

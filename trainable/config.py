@@ -121,7 +121,7 @@ class TrialConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields that are set, in their order: what is shown and stored."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=1) + "\n"

@@ -1,7 +1,7 @@
 """What the driver asks of a worker, and where that lies on the disk; without torch, which the driver can wait for."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Order:
     spacing: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "folder": bucket.address_of(self.folder), "config": self.config.to_dict()}
+        return {**vars(self), "folder": bucket.address_of(self.folder), "config": self.config.to_dict()}
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> "Order":

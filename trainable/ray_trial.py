@@ -52,9 +52,3 @@ class RayTrial(tune.Trainable):
 
     def cleanup(self) -> None:
         bucket.drop_copies()
-
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing for Tune: the attempt has saved what counts."""
-
-    def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing of Tune's: an attempt finds its own checkpoint."""
