@@ -216,6 +216,7 @@ def _on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterat
     try:
         with chatter_to(log), ExitStack() as session:
             at = place(start.address)
+            beside.submit(import_module, "search.executor")  # Ray Tune takes a second, and Ray starts meanwhile
             session.enter_context(connected(at))
             with interruptible():  # again, for Ray has set handlers of its own
                 room = Room(workers_there(start.asked, at is None, out), is_local=at is None)
