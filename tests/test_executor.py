@@ -53,12 +53,14 @@ def test_a_worker_can_import_the_project_and_has_no_password(ray_session, tmp_pa
 
 
 def test_a_session_for_one_driver_has_no_dashboard_and_no_monitors(ray_session):
+    from ray._private import services
     from ray._private.node import Node
     from ray._private.worker import _global_node
 
     assert set(_global_node.all_processes) == {"gcs_server", "raylet"}
     for name in ("start_monitor", "start_log_monitor", "start_api_server"):
         assert getattr(Node, name).__name__ == name  # another session of this process has them
+    assert services.get_node.__name__ == "get_node"
 
 
 def test_no_log_of_ray_has_the_drivers_keys(ray_session, tmp_path, monkeypatch):
