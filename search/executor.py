@@ -185,12 +185,13 @@ class BridgeCallback(_Bridged, tune.Callback):
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self.bridge.tick()
         self.bridge.concurrency = self.room()
-        self._watch_places({trial.status for trial in trials})
-        if self.bridge.stopping and not any(trial.status == "RUNNING" for trial in trials):
+        is_running = _is_any(trials, "RUNNING")
+        self._watch_places(is_running, trials)
+        if self.bridge.stopping and not is_running:
             raise Stopped  # what waits for a place to run makes no report, at which it could stop
 
-    def _watch_places(self, states: set[str]) -> None:
-        if "RUNNING" in states or "PENDING" not in states:
+    def _watch_places(self, is_running: bool, trials: list[Any]) -> None:
+        if is_running or not _is_any(trials, "PENDING"):
             self.waiting_since = None
         elif self.waiting_since is None:
             self.waiting_since = time.monotonic()
@@ -201,6 +202,11 @@ class BridgeCallback(_Bridged, tune.Callback):
                 else "No trial has a place to run; they wait for a node of the cluster to come."
             )
             self.waiting_since = math.inf  # once, until one runs
+
+
+def _is_any(trials: list[Any], status: str) -> bool:
+    """Whether one is; the newest are looked at first, for those before them have mostly ended."""
+    return any(trial.status == status for trial in reversed(trials))
 
 
 def execute(
