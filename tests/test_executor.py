@@ -134,7 +134,7 @@ def test_a_trial_waits_for_the_worker_that_starts_for_it(ray_session, tmp_path, 
             try:
                 (tmp_path / "first").touch(exist_ok=False)
             except FileExistsError:
-                wait_until(lambda: ended() == 5)
+                wait_until(lambda: ended() >= 5)
             super().setup(config, dataset)
 
         @staticmethod
