@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
-import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from analysis.journal import Journal, JournalError
@@ -19,6 +18,9 @@ from datasets.fingerprint import parsed_table
 from trainable.bucket import with_addresses
 from trainable.files import DamagedError, check_regular, read_array, read_json
 from trainable.metrics import METRICS, read_history
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SETTINGS: dict[str, Callable[[Any], bool]] = {  # what each must be
     "metric": lambda value: value in METRICS,
@@ -273,8 +275,10 @@ class Record:
             if array is not None and (array.shape != (images, classes) or not np.isfinite(array).all()):
                 raise DamagedError(f"{trial.folder}/{name}: must be {images} x {classes} finite numbers")
 
-    def trials_table(self) -> pd.DataFrame:
+    def trials_table(self) -> "pd.DataFrame":
         """A row a trial; `valid_accuracy` at its best epoch, `seconds` of all its epochs, `config.*` where set."""
+        import pandas as pd  # half a second that drawing a trial and a look at a sweep do not need
+
         rows = []
         for trial in self.trials:
             history = trial.history
@@ -294,8 +298,10 @@ class Record:
             rows.append(row | {f"config.{name}": value for name, value in trial.config.items()})
         return pd.DataFrame(rows)
 
-    def epochs_table(self) -> pd.DataFrame:
+    def epochs_table(self) -> "pd.DataFrame":
         """A row a trial and epoch: `number` and the fields of `trainable.metrics.EpochMetrics`."""
+        import pandas as pd
+
         rows = [{"number": trial.number} | epoch for trial in self.trials for epoch in trial.history]
         return pd.DataFrame(rows)
 

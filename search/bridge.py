@@ -4,7 +4,9 @@ Knows no Ray: the tests drive it with a fake executor, `search/executor.py` with
 """
 
 import time
+from bisect import bisect, insort
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -85,7 +87,7 @@ class Bridge:
     failures_in_a_row: int = 0
     concurrency: int = 0
     told_of_slow: set[str] = field(default_factory=set)
-    with_weights: set[int] = field(default_factory=set)  # ended trials
+    best: list[tuple[float, int]] = field(default_factory=list)  # `_rank` of the trials whose weights stay, in order
 
     def recover(self) -> None:
         """Brings the ledger up to what workers had written when the last driver ended.
@@ -93,11 +95,15 @@ class Bridge:
         Trials whose result is there are told; the others wait to be ordered again, from
         their newest checkpoint.
         """
+        ended = [trial for trial in self.ledger.trials if trial.state.is_finished()]
+        for trial in ended:
+            trial_files.remove_attempts(trial_folder(self.folder, trial.number))
+        ranks = {self._rank(t.number, t.value) for t in ended if t.state == TrialState.COMPLETE and t.value is not None}
+        self.best = sorted(ranks)[: trial_files.KEPT_WEIGHTS]
+        self._remove_weights({trial.number for trial in ended} - {number for _, number in self.best})
         for trial in self.ledger.trials:
             folder = trial_folder(self.folder, trial.number)
             if trial.state.is_finished():
-                trial_files.remove_attempts(folder)
-                self.with_weights.add(trial.number)
                 continue
             if (folder / "history.json").exists() and not any(folder.glob("attempt-*")):
                 raise JournalError(
@@ -110,7 +116,6 @@ class Bridge:
                 self.report(trial.number, self._written_report(folder, attempt))
             if trial.number in self.running:
                 self._wait(trial.number)
-        self._remove_old_weights()
 
     def next_order(self) -> Order | None:
         """The next thing to run; None where there is nothing now, or nothing more."""
@@ -266,7 +271,7 @@ class Bridge:
             self.ledger.set(number, "passed", trial.last_step)
             return False
         # Without a whole checkpoint its predictions are lost, and not worth another attempt: its value counts.
-        trial_files.keep(trial_folder(self.folder, number), self.running[number], trial.last_step)
+        trial_files.keep(trial_folder(self.folder, number), self.running[number], trial.last_step, with_weights=False)
         self._end(number, TrialState.PRUNED, NOT_AMONG_THE_BEST, "")
         return True
 
@@ -274,15 +279,18 @@ class Bridge:
         trial = self.ledger.trial(number)
         folder = trial_folder(self.folder, number)
         epochs = len(trial.intermediate_values)
-        if not trial_files.keep(folder, self.running[number], epochs):
+        value = trial.intermediate_values[epochs]
+        is_best = bisect(self.best, self._rank(number, value)) < trial_files.KEPT_WEIGHTS
+        if not trial_files.keep(folder, self.running[number], epochs, with_weights=is_best):
             # The result is there and its checkpoint is damaged: not an end, but a lost attempt.
             self.lost(number, self.running[number], f"no whole checkpoint of epoch {epochs} in {address_of(folder)}")
             return
-        self._end(number, TrialState.COMPLETE, "", "", trial.intermediate_values[epochs])
+        self._end(number, TrialState.COMPLETE, "", "", value)
 
     def _fail(self, number: int, reason: str, message: str, log: str = "") -> None:
         folder = trial_folder(self.folder, number)
-        trial_files.keep(folder, self.running[number], len(self.ledger.trial(number).intermediate_values))
+        epochs = len(self.ledger.trial(number).intermediate_values)
+        trial_files.keep(folder, self.running[number], epochs, with_weights=False)
         if log:
             trial_files.write_log(folder, log)
         self._end(number, TrialState.FAIL, reason, message)
@@ -295,26 +303,22 @@ class Bridge:
         self.ledger.tell(number, state, value)
         del self.running[number]
         trial_files.remove_attempts(trial_folder(self.folder, number))
-        self.with_weights.add(number)
-        self._remove_old_weights()
+        if value is not None:
+            insort(self.best, self._rank(number, value))
+            self._remove_weights(number for _, number in self.best[trial_files.KEPT_WEIGHTS :])
+            del self.best[trial_files.KEPT_WEIGHTS :]
         self.failures_in_a_row = self.failures_in_a_row + 1 if state == TrialState.FAIL else 0
         self.watcher.ended(self.ledger.trial(number))
         if self.failures_in_a_row >= self.plan.max_failures:
             self.stop(f"{self.failures_in_a_row} trials in a row failed, the last because: {reason}: {message}")
 
-    def _remove_old_weights(self) -> None:
-        """Weights stay with the best COMPLETE trials only."""
-        sign = 1 if self.plan.metric == "loss" else -1
-        ended = [self.ledger.trial(number) for number in self.with_weights]
-        ranked = sorted(
-            (sign * trial.value, trial.number)
-            for trial in ended
-            if trial.state == TrialState.COMPLETE and trial.value is not None
-        )
-        kept = {number for _, number in ranked[: trial_files.KEPT_WEIGHTS]}
-        for number in self.with_weights - kept:
+    def _rank(self, number: int, value: float) -> tuple[float, int]:
+        """Of a COMPLETE trial: the lower, the better."""
+        return (value if self.plan.metric == "loss" else -value, number)
+
+    def _remove_weights(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
             trial_files.remove_weights(trial_folder(self.folder, number))
-        self.with_weights = kept
 
     def _tell_of_slow_transforms(self, number: int, config: TrialConfig) -> None:
         """Once each: one that cannot run on whole batches makes its pipeline ten times as slow."""

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -134,6 +135,11 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
         FIFOScheduler.__init__(self)
         _Bridged.__init__(self, bridge)
 
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """The first of those that wait for a worker; Tune's own looks at every trial that there was, at each step."""
+        pending = (trial for trial in tune_controller.get_live_trials() if trial.status == "PENDING")
+        return min(pending, key=lambda trial: trial.config["order"]["number"], default=None)
+
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         return TrialScheduler.STOP if self.take(trial.config["order"], result["report"]) else TrialScheduler.CONTINUE
 
@@ -185,13 +191,14 @@ class BridgeCallback(_Bridged, tune.Callback):
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self.bridge.tick()
         self.bridge.concurrency = self.room()
-        is_running = _is_any(trials, "RUNNING")
-        self._watch_places(is_running, trials)
-        if self.bridge.stopping and not is_running:
+        live = (trial.status for trial in reversed(trials) if trial.status in ("RUNNING", "PENDING"))
+        statuses = set(islice(live, len(self.bridge.running)))  # all there are; not all that there were
+        self._watch_places(statuses)
+        if self.bridge.stopping and "RUNNING" not in statuses:
             raise Stopped  # what waits for a place to run makes no report, at which it could stop
 
-    def _watch_places(self, is_running: bool, trials: list[Any]) -> None:
-        if is_running or not _is_any(trials, "PENDING"):
+    def _watch_places(self, statuses: set[str]) -> None:
+        if "RUNNING" in statuses or "PENDING" not in statuses:
             self.waiting_since = None
         elif self.waiting_since is None:
             self.waiting_since = time.monotonic()
@@ -202,11 +209,6 @@ class BridgeCallback(_Bridged, tune.Callback):
                 else "No trial has a place to run; they wait for a node of the cluster to come."
             )
             self.waiting_since = math.inf  # once, until one runs
-
-
-def _is_any(trials: list[Any], status: str) -> bool:
-    """Whether one is; the newest are looked at first, for those before them have mostly ended."""
-    return any(trial.status == status for trial in reversed(trials))
 
 
 def execute(

@@ -128,7 +128,7 @@ class Ledger:
         return self.mirror.get_trials(deepcopy=False)
 
     def trial(self, number: int) -> FrozenTrial:
-        return self.trials[number]
+        return self.mirror._storage.get_trial(number)  # its ids are numbers; `trials` makes a list of all
 
     def draw(
         self, sampler: optuna.samplers.BaseSampler, choose: Callable[[optuna.Trial], TrialConfig], given: dict[str, Any]

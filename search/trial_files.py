@@ -25,12 +25,12 @@ def write_config(folder: Path, config: TrialConfig) -> None:
         partial.write_text(config.to_json())
 
 
-def keep(folder: Path, up_to_attempt: int, epochs: int) -> bool:
+def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> bool:
     """Writes what is kept of a trial that counts `epochs` epochs; False where no whole checkpoint reaches so far.
 
     `history.json`: a list of `EpochMetrics` as objects. `valid_classes.npy`: (epochs, N)
-    uint8. `valid_logits.npy`: (N, classes) float32 of the best epoch. `best.safetensors`:
-    the weights of the best epoch.
+    uint8. `valid_logits.npy`: (N, classes) float32 of the best epoch. `best.safetensors`,
+    where wanted: the weights of the best epoch.
     """
     from analysis.weights import save_weights  # torch: 2 s that must not hold up the first trial
     from trainable.state import CheckpointError, read_checkpoint
@@ -47,7 +47,8 @@ def keep(folder: Path, up_to_attempt: int, epochs: int) -> bool:
         save_array(folder / "valid_classes.npy", checkpoint.valid_classes[:epochs])
         if checkpoint.best_epoch <= epochs:
             save_array(folder / "valid_logits.npy", checkpoint.valid_logits)
-            save_weights(folder / "best.safetensors", checkpoint.best, checkpoint.config, checkpoint.best_epoch)
+            if with_weights:
+                save_weights(folder / "best.safetensors", checkpoint.best, checkpoint.config, checkpoint.best_epoch)
         return True
     return False
 

@@ -105,7 +105,7 @@ class SweepBuilder:
         if right:
             save(trained, config, attempt_folder(folder, 1))
         if state != "RUNNING":
-            trial_files.keep(folder, 1, len(right))
+            trial_files.keep(folder, 1, len(right), with_weights=True)
             trial_files.remove_attempts(folder)
             best = values[best_epoch(values, self.metric) - 1] if state == "COMPLETE" else None
             self.ledger.tell(number, TrialState[state], best)

@@ -12,6 +12,7 @@ from datasets.augment import to_text
 from search import trial_files
 from search.bridge import trial_seed
 from tests.trials import execute, fake_space, fake_train, in_memory, open_bridge, outcome
+from trainable import files
 from trainable.attempt import Attempt
 from trainable.config import ConfigError, rungs
 from trainable.loop import Diverged
@@ -336,6 +337,23 @@ def test_weights_stay_with_the_best_trials_only(tmp_path, monkeypatch):
     record = Record(tmp_path)
     with_weights = [trial.number for trial in record.trials if trial.weights]
     assert sorted(with_weights) == sorted(trial.number for trial in record.ranked[:2])
+
+
+def test_weights_that_would_not_stay_are_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial_files, "KEPT_WEIGHTS", 2)
+    written = []
+    monkeypatch.setattr(files, "crash_point", lambda step, path, data=b"": written.append((step, path)))
+    bridge, _ = open_bridge(tmp_path, TRIALS, pruner="none")
+    execute(bridge, DATA)
+
+    saved = {int(path.parent.name) for step, path in written if (step, path.name) == ("after", "best.safetensors")}
+    values = [trial.value if trial.state == "COMPLETE" else -1 for trial in Record(tmp_path).trials]
+    assert saved == {
+        number
+        for number, value in enumerate(values)
+        if value >= 0 and sum(before >= value for before in values[:number]) < 2
+    }
+    assert len(saved) < sum(value >= 0 for value in values)
 
 
 def test_an_ended_trial_leaves_no_attempts_behind(tmp_path):

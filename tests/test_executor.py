@@ -235,8 +235,8 @@ def test_what_ended_a_worker_is_told_to_the_bridge(tmp_path, cause, said):
 
 
 def test_a_sweep_that_stops_does_not_wait_for_trials_that_found_no_place(tmp_path):
-    bridge, _ = open_bridge(tmp_path / "sweep", 1)
-    bridge.next_order()
+    bridge, _ = open_bridge(tmp_path / "sweep", 2)
+    bridge.next_order(), bridge.next_order()
     pending, running = SimpleNamespace(status="PENDING"), SimpleNamespace(status="RUNNING")
     watch = BridgeCallback(bridge, lambda: 1, is_local=True).on_step_begin
     watch(1, [pending])
@@ -255,6 +255,7 @@ def test_that_no_trial_finds_a_place_is_said_once_after_half_a_minute(tmp_path, 
     clock = iter([0.0, 20.0, 31.0, 40.0, 80.0])
     monkeypatch.setattr(executor, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     bridge, watcher = open_bridge(tmp_path / "sweep", 1)
+    bridge.next_order()
     said = []
     watch = BridgeCallback(bridge, lambda: 1, is_local).on_step_begin
 
