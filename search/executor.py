@@ -94,6 +94,7 @@ class BridgeSearcher(_Bridged, Searcher):
         Searcher.__init__(self, metric="report", mode="max")
         _Bridged.__init__(self, bridge)
         self.on_idle: Callable[[], object] | None = on_idle
+        self.has_report = False
         self.orders: dict[str, dict[str, Any]] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
@@ -102,7 +103,7 @@ class BridgeSearcher(_Bridged, Searcher):
         except Exception as error:
             raise Abort from error
         if order is None:
-            if self.on_idle is not None:
+            if self.on_idle is not None and self.has_report:  # before the first one, workers start on every processor
                 self.on_idle()
                 self.on_idle = None
             # FINISHED is for ever, so it is said only when no running trial can come back.
@@ -111,9 +112,11 @@ class BridgeSearcher(_Bridged, Searcher):
         return {"order": self.orders[trial_id]}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """The scheduler has seen it."""
+        """The scheduler has seen what it says."""
+        self.has_report = True
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        self.has_report = True
         order = self.orders.pop(trial_id)
         if error:
             return  # the scheduler has seen it, with its cause
@@ -225,7 +228,7 @@ def execute(
     Args:
       resources: of a trial, by the names that Tune has for them.
       room: how many trials may run beside each other, at this moment; called at every step of Tune's.
-      on_idle: called once, when there is no order for a worker for the first time.
+      on_idle: called once, when trials have begun and there is no order for a worker.
       is_local: Ray was started on this machine, for this process alone.
 
     Raises: whatever the bridge raised, a full disk for example.
