@@ -12,7 +12,7 @@ import pytest
 
 from analysis.record import Record
 from search import executor
-from search.executor import BridgeCallback, BridgeScheduler, Stopped, execute
+from search.executor import BridgeCallback, BridgeScheduler, BridgeSearcher, Stopped, execute
 from tests.trials import fake_train, in_memory, open_bridge
 from trainable import attempt
 from trainable.ray_trial import RayTrial
@@ -246,6 +246,31 @@ def test_a_sweep_that_stops_does_not_wait_for_trials_that_found_no_place(tmp_pat
     watch(2, [pending, running])
     with pytest.raises(Stopped):
         watch(3, [pending])
+
+
+def test_what_can_wait_for_idleness_waits_until_workers_have_started(tmp_path):
+    bridge, _ = open_bridge(tmp_path / "sweep", 1)
+    idle = []
+    searcher = BridgeSearcher(bridge, lambda: idle.append(True))
+    assert searcher.suggest("first") is not None
+    assert searcher.suggest("no more") is None
+    assert idle == []
+
+    searcher.on_trial_result("first", {})
+    searcher.suggest("no more")
+    searcher.suggest("no more")
+
+    assert idle == [True]
+
+
+def test_the_first_trial_that_waits_is_chosen_to_run(tmp_path):
+    bridge, _ = open_bridge(tmp_path / "sweep", 1)
+    orders = [("RUNNING", 1), ("PENDING", 3), ("PENDING", 2), ("PENDING", 4)]
+    live = [SimpleNamespace(status=status, config={"order": {"number": number}}) for status, number in orders]
+    choose = BridgeScheduler(bridge).choose_trial_to_run
+
+    assert choose(SimpleNamespace(get_live_trials=lambda: live)).config["order"]["number"] == 2
+    assert choose(SimpleNamespace(get_live_trials=lambda: live[:1])) is None
 
 
 @pytest.mark.parametrize(
