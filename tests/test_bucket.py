@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,9 @@ from tests.searched import command, without_ray
 from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
 from trainable import bucket, files
 from trainable.attempt import Attempt
-from trainable.order import Order
+from trainable.order import Order, newest_checkpoints
 from trainable.ray_trial import RayTrial
+from trainable.state import CheckpointError, read_checkpoint
 
 needs_postgres = pytest.mark.skipif(postgres.programs() is None, reason="PostgreSQL's server programs are missing")
 DATA = in_memory()
@@ -197,6 +199,84 @@ def test_an_attempt_on_another_node_goes_on_where_the_lost_one_had_come_to(reque
 
     assert started_at[0] == 0
     assert started_at[1] > 0
+
+
+class Listening:
+    """A file system that notes what is read, and reads nothing once it is `down`."""
+
+    def __init__(self, real):
+        self.real, self.read, self.down = real, [], False
+
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+
+    def open_input_file(self, key):
+        if self.down:
+            raise OSError("the server is down")
+        self.read.append(key.rpartition("/")[2])
+        return self.real.open_input_file(key)
+
+
+@pytest.fixture
+def listening(monkeypatch):
+    found = Listening(bucket._filesystem(f"s3://{buckets.BUCKET}"))
+    monkeypatch.setattr(bucket, "_filesystem", lambda _: found)
+    return found
+
+
+def with_checkpoints(place, epochs=9):
+    """The folder of a trial that has been trained so far."""
+    order = Order(0, 1, replace(fake_config(), epochs=epochs), bucket.path_of(place) / "trials" / "0000", "accuracy")
+    attempt = Attempt(order, DATA, train=fake_train)
+    while not attempt.next_report()["done"]:
+        pass
+    return order.folder
+
+
+def test_of_a_trials_checkpoints_the_one_that_is_read_is_fetched(request, listening):
+    with_checkpoints(address(request))
+    folder = anew(address(request)) / "trials" / "0000"
+    newest, before = newest_checkpoints(folder, 1)
+    listed = list(listening.read)
+
+    read = read_checkpoint(newest)
+
+    assert listed == ["result.json"]
+    assert len(read.history) == 9
+    assert listening.read == ["result.json", newest.name]
+    assert not before.stat().st_size
+
+
+def test_a_bucket_that_cannot_be_read_is_no_damaged_checkpoint(request, listening):
+    """Else its trial would begin at its first epoch."""
+    with_checkpoints(address(request))
+    folder = anew(address(request)) / "trials" / "0000"
+    listening.down = True
+
+    with pytest.raises(OSError, match="the server is down"):
+        read_checkpoint(newest_checkpoints(folder, 1)[0])
+
+
+def test_a_checkpoint_that_has_gone_from_the_bucket_is_a_damaged_one(request):
+    with_checkpoints(address(request))
+    folder = anew(address(request)) / "trials" / "0000"
+    newest = newest_checkpoints(folder, 1)[0]
+    filesystem, key = bucket._place(newest)
+    filesystem.delete_file(key)
+
+    with pytest.raises(CheckpointError, match=newest.name):
+        read_checkpoint(newest)
+
+
+def test_what_is_moved_in_a_bucket_is_moved_whole_fetched_or_not(request):
+    with_checkpoints(address(request))
+    folder = anew(address(request)) / "trials" / "0000"
+
+    bucket.move(folder / "attempt-1", folder / "attempt-2")
+
+    folder = anew(address(request)) / "trials" / "0000"
+    assert len(read_checkpoint(newest_checkpoints(folder, 2)[0]).history) == 9
+    assert not any((folder / "attempt-1").glob("*"))
 
 
 def test_the_copies_of_a_process_that_was_killed_go_with_the_next_one(request, temporary_files):

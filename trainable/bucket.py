@@ -29,6 +29,7 @@ PREFIX = "sweep-copy-"
 AT_ONCE = 16  # files that are fetched beside each other: each is little but waiting
 TRIES = 3
 OF_THE_COPY = ("lock", "log.txt", "hung.txt")  # written where they are, by other means than `trainable.files`
+WHEN_READ = "checkpoint-*"  # fetched by who reads it: the largest files there are, and most are never read
 LOCK = "taken"  # in the folder of a process's copies, held while it lives
 
 
@@ -82,7 +83,8 @@ def is_copy(path: Path) -> bool:
 def fetch(folder: Path, whole: bool = True) -> None:
     """Makes the copy of a folder what the bucket has of it; brings no more than the folder's own files unless `whole`.
 
-    `OF_THE_COPY` stay as they are. Nothing to do where the folder is in no copy.
+    `OF_THE_COPY` stay as they are; `WHEN_READ` are empty until `fetch_content`. Nothing to do where the folder is in no
+    copy.
 
     Raises:
       OSError: the bucket cannot be read.
@@ -99,16 +101,12 @@ def fetch(folder: Path, whole: bool = True) -> None:
             path.mkdir(parents=True, exist_ok=True)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        for left in reversed(range(TRIES)):
-            try:
-                with filesystem.open_input_file(about.path) as file:
-                    path.write_bytes(file.readall())  # at once: what replaces it meanwhile is not mixed with it
-                return
-            except FileNotFoundError:  # gone since it was listed
-                return
-            except OSError:  # gone or replaced since it was opened, among others
-                if not left:
-                    raise
+        if path.match(WHEN_READ):
+            path.unlink(missing_ok=True)  # never written into: it may be mapped
+            path.touch()
+            return
+        with suppress(FileNotFoundError):  # gone since it was listed
+            path.write_bytes(_content(filesystem, about.path))
 
     folder.mkdir(parents=True, exist_ok=True)
     found = filesystem.get_file_info(FileSelector(key, recursive=whole, allow_not_found=True))
@@ -121,6 +119,29 @@ def fetch(folder: Path, whole: bool = True) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for _ in pool.map(bring, found):
             pass
+
+
+def fetch_content(path: Path) -> None:
+    """Fetches a file that `fetch` has left empty; nothing where it is none of these.
+
+    Raises:
+      FileNotFoundError: the bucket does not have it any more.
+      OSError: the bucket cannot be read.
+    """
+    if is_copy(path) and path.match(WHEN_READ) and not path.stat().st_size:
+        path.write_bytes(_content(*_place(path)))
+
+
+def _content(filesystem: "FileSystem", key: str) -> bytes:
+    tries = 0
+    while True:
+        try:
+            with filesystem.open_input_file(key) as file:
+                return bytes(file.readall())  # at once: what replaces it meanwhile is not mixed with it
+        except OSError as error:  # gone or replaced since it was opened, among others
+            tries += 1
+            if tries == TRIES or isinstance(error, FileNotFoundError):
+                raise
 
 
 def put(content: Path, path: Path) -> None:
@@ -163,6 +184,7 @@ def move(path: Path, target: Path) -> None:
     if is_copy(path):
         for file in [path, *path.rglob("*")]:
             if file.is_file():
+                fetch_content(file)
                 put(file, target / file.relative_to(path))
         delete(path)
 

@@ -1,6 +1,7 @@
 """A trial between two epochs: in memory, and as one checkpoint file."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets.dataset import Dataset
+from trainable import bucket
 from trainable.config import ConfigError, TrialConfig
 from trainable.files import DamagedError, make_folder, remove
 from trainable.metrics import METRICS, EpochMetrics, best_epoch, read_history
@@ -131,6 +133,7 @@ def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: st
 
     Raises:
       CheckpointError: the file is damaged, or is of another config or other data.
+      OSError: it is in a bucket that cannot be read.
     """
     checkpoint = read_checkpoint(path)
     if _read_config(path, checkpoint) != config or checkpoint.metric != metric:
@@ -172,7 +175,10 @@ def _read_config(path: Path, checkpoint: Checkpoint) -> TrialConfig:
 def read_checkpoint(path: Path) -> Checkpoint:
     """Raises:
     CheckpointError: the file cannot be read, or is not, to the bit, what `save` wrote.
+    OSError: it is in a bucket that cannot be read.
     """
+    with suppress(FileNotFoundError):  # told of below
+        bucket.fetch_content(path)
     try:
         return _checkpoint(*read_tensors(path))
     except (DamagedError, OSError) as error:
