@@ -30,6 +30,7 @@ from analysis.contents import config_fields
 from analysis.exits import exit_codes
 from analysis.folder import SweepFolder
 from analysis.markdown import environment
+from analysis.program import program
 from analysis.record import Record, SweepError
 from analysis.sweep_data import sweep_data
 from analysis.trained import Trained
@@ -223,4 +224,4 @@ def _counts(data: Dataset, split: Split) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

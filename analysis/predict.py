@@ -19,6 +19,7 @@ from analysis import predictor
 from analysis.exits import exit_codes
 from analysis.folder import SweepFolder
 from analysis.predictor import Predictor
+from analysis.program import program
 from analysis.record import Record, SweepError
 from analysis.sweep_data import sweep_data
 from datasets.dataset import Split
@@ -147,4 +148,4 @@ def _default_name(kind: str | None, tta: bool, images: Path | None, probabilitie
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

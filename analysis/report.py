@@ -24,6 +24,7 @@ from analysis.exits import exit_codes
 from analysis.figures import draw, draw_pictures
 from analysis.folder import SweepFolder
 from analysis.interactive import embedded, library, source
+from analysis.program import program
 from analysis.record import Record, SweepError
 from analysis.sections import classes, cost, history
 from analysis.sections.advice import next_steps
@@ -212,4 +213,4 @@ def _hash(script: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

@@ -23,6 +23,7 @@ from tensorboardX.record_writer import RecordWriter
 
 from analysis.exits import exit_codes
 from analysis.folder import SweepFolder
+from analysis.program import program
 from analysis.record import Record, TrialRecord
 from trainable.bucket import address_of, with_addresses
 from trainable.files import DamagedError, make_folder, written_whole
@@ -127,4 +128,4 @@ def _plugin(time: float, tag: str, content: HParamsPluginData) -> Event:
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

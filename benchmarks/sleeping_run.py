@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from analysis.program import program
 from search import executor
 from search.cluster import prepare
 from search.run import main
@@ -34,4 +35,4 @@ class Sleeping(RayTrial):
 if __name__ == "__main__":
     prepare()
     executor.execute = partial(executor.execute, trainable=Sleeping)
-    main()
+    program(main)

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from analysis.program import program
 from search import executor
 from search.cluster import prepare
 from search.run import main
@@ -91,4 +92,4 @@ def timed(log: Path) -> type[RayTrial]:
 if __name__ == "__main__":
     prepare()
     executor.execute = partial(executor.execute, trainable=timed(Path(sys.argv.pop(1)).resolve()))
-    main()
+    program(main)

@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from analysis.folder import STORAGE_FAILS, SweepFolder
+from analysis.program import program
 from search.lock import HeldError, driver_lock, holder
 from trainable.bucket import address_of, fetch, is_copy, with_addresses
 
@@ -135,4 +136,4 @@ def _checked(folder: Path, must_repair: bool) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

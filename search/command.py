@@ -8,9 +8,7 @@ import os
 import shlex
 import signal
 import sys
-import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ import click
 from analysis.folder import STORAGE_FAILS
 from search.lock import HeldError, driver_lock
 from search.process import interruptible, signal_behind
-from trainable.bucket import address_of, drop_copies, with_addresses
+from trainable.bucket import address_of, with_addresses
 from trainable.config import ConfigError
 
 YOURS_TO_MEND = 2
@@ -101,23 +99,6 @@ def runs_trials(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(OF_A_START):
         command = option(command)
     return command
-
-
-def program(command: Callable[[], Any]) -> None:
-    """Runs a command as this process, and ends it without unmaking its modules, which takes two seconds after torch."""
-    code: Any = 0
-    try:
-        command()
-    except SystemExit as end:
-        code = end.code
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    drop_copies()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # whoever read it is gone
-            stream.flush()
-    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
 def typed(module: str) -> str:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analysis.folder import SweepFolder
-from search.command import CONTEXT, drive, program, runs_trials
+from analysis.program import program
+from search.command import CONTEXT, drive, runs_trials
 from trainable.bucket import address_of, fetch, is_copy
 from trainable.config import ConfigError
 

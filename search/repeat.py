@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from analysis.folder import SweepFolder
-from search.command import CONTEXT, drive_below, program, runs_trials
+from analysis.program import program
+from search.command import CONTEXT, drive_below, runs_trials
 
 
 @click.command(context_settings=CONTEXT, help=__doc__.split("\n")[0] if __doc__ else None)

@@ -19,7 +19,8 @@ import click
 from click.core import ParameterSource
 
 from analysis.folder import SweepFolder
-from search.command import CONTEXT, YOURS_TO_MEND, drive, program, runs_trials
+from analysis.program import program
+from search.command import CONTEXT, YOURS_TO_MEND, drive, runs_trials
 from trainable.bucket import address_of
 from trainable.config import ConfigError
 

@@ -21,6 +21,7 @@ from rich.text import Text
 from analysis.contents import count_states, counted, duration, plain
 from analysis.exits import exit_codes
 from analysis.folder import SweepFolder
+from analysis.program import program
 from analysis.record import Record, SweepError
 from analysis.summary import summary
 from search.lock import holder
@@ -167,4 +168,4 @@ def _time_left(record: Record) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

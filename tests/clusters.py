@@ -21,6 +21,7 @@ from tests.drivers import ROOT
 
 RAY = Path(sys.executable).parent / "ray"
 UP_SECONDS = 300.0  # for what is waited for to be there: a bound for what never comes
+LOOK_SECONDS = 0.25  # between two looks, which take a processor 10 to 20 ms from what is waited for
 
 
 @dataclass
@@ -199,7 +200,7 @@ def until(is_so: Callable[[], bool], what: str, driver: subprocess.Popen | None 
                 driver.terminate()
                 said = driver.communicate(timeout=60)[0]
             raise TimeoutError(f"not within {UP_SECONDS:.0f} s: {what}\n{said}")
-        time.sleep(0.1)
+        time.sleep(LOOK_SECONDS)
 
 
 def workers_of(nodes: Sequence[RayNode], driver: subprocess.Popen) -> list[int]:

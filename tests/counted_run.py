@@ -10,6 +10,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from analysis.program import program
 from search import executor
 from search.cluster import prepare
 from search.run import main
@@ -33,4 +34,4 @@ def counted(log: Path) -> type[RayTrial]:
 if __name__ == "__main__":
     prepare()
     executor.execute = partial(executor.execute, trainable=counted(Path(sys.argv.pop(1)).resolve()))
-    main()
+    program(main)

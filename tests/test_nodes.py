@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -13,7 +14,7 @@ from ray.autoscaler._private.util import prepare_config
 
 from analysis.record import Record, SweepError
 from search import status
-from tests.clusters import RAY, cluster, command_of, until, workers_of
+from tests.clusters import cluster, command_of, until, workers_of
 from tests.drivers import ROOT
 from trainable.order import node_name
 
@@ -21,6 +22,12 @@ pytestmark = pytest.mark.ray
 FAKE_PORT = 6379  # of the head, where the nodes of Ray's fake provider look for it
 EPOCHS = 40
 HEAD_THAT_TRAINS = ("--num-cpus=1", "--include-dashboard=false", "--no-monitor")  # a node less to start
+DRAIN = """
+import sys, time
+from ray._raylet import GcsClient
+from ray.core.generated.autoscaler_pb2 import DRAIN_NODE_REASON_PREEMPTION
+GcsClient(sys.argv[1]).drain_node(sys.argv[2], DRAIN_NODE_REASON_PREEMPTION, "spot", 1000 * int(time.time() + 60))
+"""
 SMALL = ("--no-baselines", "--pruner", "none", "--sampler", "random", "--fix", "arch=mlp")
 
 
@@ -45,9 +52,9 @@ def running(sweep):
 def test_workers_and_nodes_come_and_go(tiny_data, tmp_path):
     """The nodes have neither the code nor a checkout to take it from."""
     sweep, quick = tmp_path / "sweep", tmp_path / "quick"
-    with cluster(tmp_path / "home", HEAD_THAT_TRAINS) as there:
+    with cluster(tmp_path / "home", head=None) as there:
         driver = there.drive("tests.slow_run", quick, *words(tiny_data, sweep, 2, EPOCHS), "--attempts", 2)
-        first, second = there.nodes[0], there.add()  # while the driver starts: nodes may come at any time
+        first, second = there.start_head(*HEAD_THAT_TRAINS), there.add()  # while the driver starts
         until(lambda: len(running(sweep)) == 2, "two trials train on two nodes", driver)
         on = running(sweep)
         shown = CliRunner().invoke(status.main, [str(sweep)]).output
@@ -100,14 +107,7 @@ def drain(there, node):
     raylet = command_of(node.named("raylet")[0])
     found = re.search(r"--node_id=(\w+)", raylet)
     address = re.search(r"--node_ip_address=(\S+)", raylet)
-    about = ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "spot"]
-    command = [RAY, "drain-node", "--address", there.address, "--node-id", found[1], *about]
-    doing = subprocess.Popen(
-        [*map(str, command), "--deadline-remaining-seconds", "60"],
-        env=there.environment,
-        stdout=subprocess.DEVNULL,
-        cwd="/",
-    )
+    doing = subprocess.Popen([sys.executable, "-c", DRAIN, there.address, found[1]], env=there.environment, cwd="/")
     return node_name(address[1], found[1]), doing
 
 
