@@ -30,7 +30,6 @@ from analysis.contents import config_fields
 from analysis.exits import exit_codes
 from analysis.folder import SweepFolder
 from analysis.markdown import environment
-from analysis.program import program
 from analysis.record import Record, SweepError
 from analysis.sweep_data import sweep_data
 from analysis.trained import Trained
@@ -38,6 +37,7 @@ from datasets.dataset import Dataset, Split
 from trainable.bucket import address_of
 from trainable.files import written_whole
 from trainable.loop import on_device
+from trainable.program import program
 
 TOLERANCE = 1e-4  # between two logits
 CHECKED_TOGETHER = 64  # images

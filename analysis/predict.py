@@ -19,7 +19,6 @@ from analysis import predictor
 from analysis.exits import exit_codes
 from analysis.folder import SweepFolder
 from analysis.predictor import Predictor
-from analysis.program import program
 from analysis.record import Record, SweepError
 from analysis.sweep_data import sweep_data
 from datasets.dataset import Split
@@ -27,6 +26,7 @@ from datasets.images import load_images
 from datasets.manifest import DataError, predictions_table, shown
 from trainable.bucket import address_of
 from trainable.files import written_whole
+from trainable.program import program
 
 SHOWN = 5  # differences in a message
 

@@ -24,7 +24,6 @@ from analysis.exits import exit_codes
 from analysis.figures import draw, draw_pictures
 from analysis.folder import SweepFolder
 from analysis.interactive import embedded, library, source
-from analysis.program import program
 from analysis.record import Record, SweepError
 from analysis.sections import classes, cost, history
 from analysis.sections.advice import next_steps
@@ -35,6 +34,7 @@ from analysis.sections.ranges import ranges, ranges_figure, ranges_sentence
 from analysis.sections.slices import slices
 from trainable.bucket import address_of, with_addresses
 from trainable.files import DamagedError, make_folder, remove, written_whole
+from trainable.program import program
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_FAILURES = 10  # shown of one reason

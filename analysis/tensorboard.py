@@ -23,10 +23,10 @@ from tensorboardX.record_writer import RecordWriter
 
 from analysis.exits import exit_codes
 from analysis.folder import SweepFolder
-from analysis.program import program
 from analysis.record import Record, TrialRecord
 from trainable.bucket import address_of, with_addresses
 from trainable.files import DamagedError, make_folder, written_whole
+from trainable.program import program
 
 SCALARS = ("train_loss", "valid_loss", "valid_accuracy", "valid_balanced_accuracy", "lr")  # after each epoch
 

@@ -10,11 +10,11 @@ from functools import partial
 
 import numpy as np
 
-from analysis.program import program
 from search import executor
 from search.cluster import prepare
 from search.run import main
 from trainable.metrics import EpochMetrics
+from trainable.program import program
 from trainable.ray_trial import RayTrial
 
 SECONDS = 2.0  # a trial

@@ -17,9 +17,9 @@ from pathlib import Path
 import click
 
 from analysis.folder import STORAGE_FAILS, SweepFolder
-from analysis.program import program
 from search.lock import HeldError, driver_lock, holder
 from trainable.bucket import address_of, fetch, is_copy, with_addresses
+from trainable.program import program
 
 NOT_WHOLE = 2
 HELD = 75

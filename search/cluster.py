@@ -156,6 +156,7 @@ def connected(address: str | None) -> Iterator[None]:
         variables = {**QUIET, **buckets, LEDGER_VARIABLE: ""}
         environment = {"env_vars": variables, "py_modules": code, "excludes": ["__pycache__"]}
         options |= {"address": address, "runtime_env": environment}
+        here = {"RAY_OVERRIDE_JOB_RUNTIME_ENV": "1"}  # where a job names one of these variables too; else Ray refuses
     # In a thread of its own: in the main one what a signal's handler raises is lost where it comes amid a fork, and Ray
     # forks its processes. They end with that thread, which so lives as long as the session.
     with ThreadPoolExecutor(1) as beside:

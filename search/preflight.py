@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analysis.folder import SweepFolder
-from analysis.program import program
 from search.command import CONTEXT, drive, runs_trials
 from trainable.bucket import address_of, fetch, is_copy
 from trainable.config import ConfigError
+from trainable.program import program
 
 if TYPE_CHECKING:
     from search.cluster import Node

@@ -14,8 +14,8 @@ from typing import Any
 import click
 
 from analysis.folder import SweepFolder
-from analysis.program import program
 from search.command import CONTEXT, drive_below, runs_trials
+from trainable.program import program
 
 MOST_SEEDS = 10  # search.trial_files.KEPT_WEIGHTS, without its imports: as many trials keep their weights
 

@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from analysis.folder import SweepFolder
-from analysis.program import program
 from search.command import CONTEXT, drive_below, runs_trials
+from trainable.program import program
 
 
 @click.command(context_settings=CONTEXT, help=__doc__.split("\n")[0] if __doc__ else None)

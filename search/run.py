@@ -19,10 +19,10 @@ import click
 from click.core import ParameterSource
 
 from analysis.folder import SweepFolder
-from analysis.program import program
 from search.command import CONTEXT, YOURS_TO_MEND, drive, runs_trials
 from trainable.bucket import address_of
 from trainable.config import ConfigError
+from trainable.program import program
 
 # Everything else is imported under the lock, so that a second driver is refused at once.
 if TYPE_CHECKING:

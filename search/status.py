@@ -21,11 +21,11 @@ from rich.text import Text
 from analysis.contents import count_states, counted, duration, plain
 from analysis.exits import exit_codes
 from analysis.folder import SweepFolder
-from analysis.program import program
 from analysis.record import Record, SweepError
 from analysis.summary import summary
 from search.lock import holder
 from trainable import bucket
+from trainable.program import program
 
 WATCH_SECONDS = 2.0
 MOST_LINES = 4  # of the screen for one line of text

@@ -10,11 +10,11 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from analysis.program import program
 from search import executor
 from search.cluster import prepare
 from search.run import main
 from trainable import loop
+from trainable.program import program
 from trainable.ray_trial import RayTrial
 
 

@@ -10,10 +10,10 @@ import time
 from functools import partial
 from pathlib import Path
 
-from analysis.program import program
 from search import executor
 from search.cluster import prepare
 from search.run import main
+from trainable.program import program
 from trainable.ray_trial import RayTrial
 
 

@@ -1,4 +1,4 @@
-"""What a cluster as the template starts it lets in: its job API without a token, and its ports.
+"""What a cluster as the template starts it lets in: its job API with a token, and its ports.
 
 It runs in a network of its own with an address besides loopback, as a cluster's head has, and with a /tmp/ray of its
 own, where `ray start` leaves its address: later programs on this machine would look for a cluster there.
@@ -44,6 +44,9 @@ echo wrong $(curl -s -o /dev/null -w '%{{http_code}}' -H 'Authorization: Bearer 
 echo post $(curl -s -o /dev/null -w '%{{http_code}}' -X POST -d '{{"entrypoint": "touch owned"}}' {jobs})
 echo right $(curl -s -o /dev/null -w '%{{http_code}}' -H "Authorization: Bearer $(cat ~/.ray/auth_token)" {jobs})
 ss -ltnH | awk '{{print "listens " $4}}'
+RAY_AUTH_MODE=token RAY_ADDRESS=http://127.0.0.1:8265 ray job submit --working-dir {root} \
+    --runtime-env-json '{{"env_vars": {{"PGPASSWORD": "of the job", "AWS_REGION": "eu-central-1"}}}}' \
+    -- python -m search.preflight --sweep "$HOME/sweep" >job.log 2>&1 || true
 """
 
 
@@ -57,13 +60,13 @@ def answers(tmp_path_factory):
     commands = yaml.safe_load((ROOT / "cluster.yaml").read_text())["head_start_ray_commands"]
     (start,) = [command for command in commands if "ray start" in command]
     start = start.replace(" --autoscaling-config=~/ray_bootstrap_config.yaml", "")  # it would ask AWS
-    program = PROGRAM.format(address=ADDRESS, start=start.strip(), jobs=JOBS)
+    program = PROGRAM.format(address=ADDRESS, start=start.strip(), jobs=JOBS, root=ROOT)
     environment = {**os.environ, "HOME": str(home), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     # A process namespace too: whatever was started ends with its first process.
     alone = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", program]
     done = subprocess.run(alone, cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 0, done.stderr + (home / "start.log").read_text()
-    found = {"owned": (home / "owned").exists(), "listens": []}
+    found = {"owned": (home / "owned").exists(), "job": (home / "job.log").read_text(), "listens": []}
     for line in done.stdout.splitlines():
         what, answer = line.split()
         if what == "listens":
@@ -79,6 +82,11 @@ def test_the_job_api_asks_for_the_token(answers):
     assert answers["post"] == "401"
     assert answers["right"] == "200"
     assert not answers["owned"]
+
+
+def test_a_job_with_variables_of_its_own_runs_on_the_cluster(answers):
+    assert re.search(r"node \S+ \(\w+\) has .*: ready", answers["job"]), answers["job"]
+    assert "succeeded" in answers["job"]
 
 
 def test_nothing_listens_off_loopback_but_the_ports_that_the_readme_names(answers):

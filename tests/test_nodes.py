@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 
 import pytest
 import yaml
@@ -14,7 +13,7 @@ from ray.autoscaler._private.util import prepare_config
 
 from analysis.record import Record, SweepError
 from search import status
-from tests.clusters import cluster, command_of, until, workers_of
+from tests.clusters import RAY, cluster, command_of, until, workers_of
 from tests.drivers import ROOT
 from trainable.order import node_name
 
@@ -22,12 +21,6 @@ pytestmark = pytest.mark.ray
 FAKE_PORT = 6379  # of the head, where the nodes of Ray's fake provider look for it
 EPOCHS = 40
 HEAD_THAT_TRAINS = ("--num-cpus=1", "--include-dashboard=false", "--no-monitor")  # a node less to start
-DRAIN = """
-import sys, time
-from ray._raylet import GcsClient
-from ray.core.generated.autoscaler_pb2 import DRAIN_NODE_REASON_PREEMPTION
-GcsClient(sys.argv[1]).drain_node(sys.argv[2], DRAIN_NODE_REASON_PREEMPTION, "spot", 1000 * int(time.time() + 60))
-"""
 SMALL = ("--no-baselines", "--pruner", "none", "--sampler", "random", "--fix", "arch=mlp")
 
 
@@ -107,7 +100,14 @@ def drain(there, node):
     raylet = command_of(node.named("raylet")[0])
     found = re.search(r"--node_id=(\w+)", raylet)
     address = re.search(r"--node_ip_address=(\S+)", raylet)
-    doing = subprocess.Popen([sys.executable, "-c", DRAIN, there.address, found[1]], env=there.environment, cwd="/")
+    about = ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "spot"]
+    command = [RAY, "drain-node", "--address", there.address, "--node-id", found[1], *about]
+    doing = subprocess.Popen(
+        [*map(str, command), "--deadline-remaining-seconds", "60"],
+        env=there.environment,
+        stdout=subprocess.DEVNULL,
+        cwd="/",
+    )
     return node_name(address[1], found[1]), doing
 
 

@@ -29,7 +29,7 @@ PREFIX = "sweep-copy-"
 AT_ONCE = 16  # files that are fetched beside each other: each is little but waiting
 TRIES = 3
 OF_THE_COPY = ("lock", "log.txt", "hung.txt")  # written where they are, by other means than `trainable.files`
-WHEN_READ = "checkpoint-*"  # fetched by who reads it: the largest files there are, and most are never read
+WHEN_READ = "attempt-*/checkpoint-*"  # fetched by who reads it: the largest files there are, and most are never read
 LOCK = "taken"  # in the folder of a process's copies, held while it lives
 
 
@@ -83,8 +83,8 @@ def is_copy(path: Path) -> bool:
 def fetch(folder: Path, whole: bool = True) -> None:
     """Makes the copy of a folder what the bucket has of it; brings no more than the folder's own files unless `whole`.
 
-    `OF_THE_COPY` stay as they are; `WHEN_READ` are empty until `fetch_content`. Nothing to do where the folder is in no
-    copy.
+    `OF_THE_COPY` stay where the bucket has none; `WHEN_READ` are empty until `fetch_content`. Nothing to do where the
+    folder is in no copy.
 
     Raises:
       OSError: the bucket cannot be read.
@@ -129,7 +129,9 @@ def fetch_content(path: Path) -> None:
       OSError: the bucket cannot be read.
     """
     if is_copy(path) and path.match(WHEN_READ) and not path.stat().st_size:
-        path.write_bytes(_content(*_place(path)))
+        partial = path.with_name(path.name + ".partial")  # a part of it would be taken for all of it
+        partial.write_bytes(_content(*_place(path)))
+        partial.replace(path)
 
 
 def _content(filesystem: "FileSystem", key: str) -> bytes:
@@ -178,14 +180,17 @@ def delete(path: Path) -> None:
 def move(path: Path, target: Path) -> None:
     """Moves a file or folder in the bucket as it is about to be moved here; nothing where it is in no copy.
 
+    What has gone from the bucket meanwhile is left out.
+
     Raises:
       OSError: the bucket cannot be written; what was there is there.
     """
     if is_copy(path):
         for file in [path, *path.rglob("*")]:
             if file.is_file():
-                fetch_content(file)
-                put(file, target / file.relative_to(path))
+                with suppress(FileNotFoundError):
+                    fetch_content(file)
+                    put(file, target / file.relative_to(path))
         delete(path)
 
 

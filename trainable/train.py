@@ -15,6 +15,7 @@ import click
 
 from trainable.bucket import fetch, path_of, with_addresses
 from trainable.config import ConfigError, TrialConfig
+from trainable.program import program
 
 if TYPE_CHECKING:
     from datasets.dataset import Dataset
@@ -85,4 +86,4 @@ def _train(config: TrialConfig, data: "Dataset", metric: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program(main)
