@@ -2,6 +2,7 @@
 
 import errno
 import multiprocessing
+import platform
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -45,6 +46,15 @@ def test_an_attempt_goes_on_from_the_checkpoint_before_a_damaged_one(tmp_path):
     assert started_at == [3]
     assert report["done"]
     assert [epoch["epoch"] for epoch in report["history"]] == [1, 2, 3, 4]
+
+
+def test_a_node_without_the_sweeps_storage_says_so_before_it_trains(tmp_path):
+    """One that joins a cluster later has passed no check; what it wrote would be there alone."""
+    report = first_report(tmp_path / "trials" / "0000", fake_train)
+
+    assert (report["done"], report["history"], report["failure"]["reason"]) == (True, [], "storage")
+    assert f"trials/0000: is not there on {platform.node()}; mount" in report["failure"]["message"]
+    assert not list(tmp_path.iterdir())
 
 
 def numpy_allocates():

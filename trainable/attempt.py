@@ -7,6 +7,7 @@ thought dead and still writing can harm no later attempt.
 import errno
 import faulthandler
 import json
+import platform
 import resource
 import sys
 import time
@@ -98,6 +99,11 @@ class Attempt:
         return {"attempt": self.order.attempt, "history": history, "failure": failure, "done": done}
 
     def _starting_state(self) -> TrainState:
+        folder = self.order.folder
+        if not folder.is_dir() and not bucket.is_copy(folder):  # made here, it would be of this node alone
+            raise FileNotFoundError(
+                f"{folder}: is not there on {platform.node()}; mount the sweep's storage on every node"
+            )
         if self.order.attempt > 1:
             bucket.fetch(self.order.folder)
         for path in newest_checkpoints(self.order.folder, self.order.attempt):
