@@ -5,8 +5,8 @@
 #   see:            python -m search.status sweeps/default
 #   down:           scancel JOBID
 #
-# Submit it from the project's folder, set up with `make sweep`, on a file system that all nodes share. Preempted, or
-# out of time, it is put back into the queue, and the same command goes on with the sweep.
+# Submit it from the project's folder, set up with `make sweep`, on a file system that all nodes share. A GPU needs
+# NVIDIA's driver 580 or newer. Preempted, or out of time, it is put back into the queue, and the same command goes on.
 
 #SBATCH --job-name=sweep
 #SBATCH --nodes=4

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -36,6 +36,7 @@ LEDGER_VARIABLE = "PGPASSWORD"  # a secret of the driver: workers never speak to
 
 CODE = ("datasets", "trainable", "analysis", "search")
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")  # on the head of a cluster that Ray's launcher made
+TOKEN = Path("~/.ray/auth_token")  # of this user's sessions and clusters
 HEAD = "node:__internal_head__"  # a resource of the head alone
 LOOK_SECONDS = 2.0  # between two looks at the nodes that there are
 NODE_SECONDS = 30.0  # for the node of a session of one's own, then Ray goes on as it would
@@ -172,10 +173,19 @@ def connected(address: str | None) -> Iterator[None]:
             if "Version mismatch" not in str(error):
                 raise
             raise ConfigError(f"{_named(address)}: {error}") from error
+        _keep_token_to_its_owner()
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def _keep_token_to_its_owner() -> None:
+    """Ray makes the file readable for everybody on the machine."""
+    path = TOKEN.expanduser()
+    with suppress(OSError):  # there is none, or it is another's
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
 
 
 @contextmanager

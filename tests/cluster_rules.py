@@ -21,6 +21,7 @@ PORTS = {  # the ones that a cluster opens between its nodes, by the flags that 
     "--max-worker-port": "10999",
 }
 MOST_IDLE_MINUTES = 30
+NVIDIA_DRIVERS = {"12": 525, "13": 580}  # the first that runs what is built for this CUDA, by NVIDIA's release notes
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,22 @@ def images_and_lock_have_one_version_of_ray(template: Template) -> Iterator[str]
     for tag in named:
         if tag != version[1]:
             yield f"Ray {tag}: requirements.lock has {version[1]}"
+
+
+def machine_images_have_the_driver_that_torch_needs(template: Template) -> Iterator[str]:
+    built_for = re.search(r"^nvidia-cuda-runtime==(\d+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert built_for
+    least = NVIDIA_DRIVERS[built_for[1]]
+    for name, about in template.node_types.items():
+        config = about["node_config"]
+        if template.kind == "aws" and not str(config.get("ImageId", "")).startswith("ami-"):
+            yield f"{name}: must name its ImageId; Ray's own is of 2022, with an older driver than {least}"
+        for disk in config.get("disks", ()):
+            image = disk["initializeParams"]["sourceImage"]
+            if not (driver := re.search(r"nvidia-(\d+)$", image)) or int(driver[1]) < least:
+                yield f"{name}: {image} must have NVIDIA's driver {least} or newer"
+    if f"driver {least} or newer" not in template.text:
+        yield f"must say that a GPU needs NVIDIA's driver {least} or newer"
 
 
 def nodes_lie_in_a_network_of_ones_own(template: Template) -> Iterator[str]:
@@ -351,6 +368,7 @@ RULES = (
     no_secret_stands_in_it,
     images_are_pinned,
     images_and_lock_have_one_version_of_ray,
+    machine_images_have_the_driver_that_torch_needs,
     nodes_lie_in_a_network_of_ones_own,
     nothing_is_open_to_all,
     credentials_of_a_node_are_guarded,

@@ -36,6 +36,7 @@ BREAKS = {  # of each rule: a template, what to change in it, and into what
     "no_secret_stands_in_it": ("deploy/gcp.yaml", "ssh_user: ubuntu", "ssh_user: ubuntu\n  password: hunter2"),
     "images_are_pinned": ("deploy/gcp.yaml", "ray:2.60.0-py311-gpu", "ray:latest"),
     "images_and_lock_have_one_version_of_ray": ("cluster.yaml", "ray:2.60.0-py311-gpu", "ray:2.59.0-py311-gpu"),
+    "machine_images_have_the_driver_that_torch_needs": ("deploy/gcp.yaml", "nvidia-580", "nvidia-570"),
     "nodes_lie_in_a_network_of_ones_own": ("cluster.yaml", "SecurityGroupIds", "SecurityGroups"),
     "nothing_is_open_to_all": ("deploy/gcp.yaml", "10.0.0.2:", "0.0.0.0/0:"),
     "credentials_of_a_node_are_guarded": ("cluster.yaml", "HttpTokens: required", "HttpTokens: optional"),

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -61,6 +62,11 @@ def test_a_session_for_one_driver_has_no_dashboard_and_no_monitors(ray_session):
     for name in ("start_monitor", "start_log_monitor", "start_api_server"):
         assert getattr(Node, name).__name__ == name  # another session of this process has them
     assert services.get_node.__name__ == "get_node"
+
+
+def test_the_token_of_a_session_is_for_its_owner_alone(ray_session):
+    """Ray itself makes the file readable for everybody."""
+    assert stat.S_IMODE((Path.home() / ".ray" / "auth_token").stat().st_mode) == 0o600
 
 
 def test_no_log_of_ray_has_the_drivers_keys(ray_session, tmp_path, monkeypatch):
