@@ -6,7 +6,7 @@ from typing import Any
 from ray import tune
 
 from datasets.dataset import Dataset
-from trainable import bucket
+from trainable import allocator, bucket
 from trainable.order import Order
 
 # torch is imported in a worker's `setup` alone: the driver names this class and never trains.
@@ -30,6 +30,7 @@ class RayTrial(tune.Trainable):
 
         from trainable import loop
 
+        allocator.keep_freed_memory()
         self.dataset = dataset
         self.train_function = type(self).training or loop.train
         given = self.trial_resources.required_resources if self.trial_resources else {}
@@ -42,6 +43,7 @@ class RayTrial(tune.Trainable):
         from trainable.attempt import Attempt
 
         bucket.drop_copies()  # of the trial before
+        allocator.give_back_freed_memory()
         order = Order.from_dict(new_config["order"])
         self.attempt = Attempt(order, self.dataset, self.device, self.train_function)
         return True

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trainable.allocator import keep_freed_memory
 from trainable.bucket import fetch, path_of, with_addresses
 from trainable.config import ConfigError, TrialConfig
 from trainable.program import program
@@ -71,6 +72,7 @@ def _train(config: TrialConfig, data: "Dataset", metric: str) -> None:
     from trainable.loop import train
     from trainable.state import new_state
 
+    keep_freed_memory()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     state = new_state(config, data.for_training(), metric, device)
     for metrics in train(config, data, state):
