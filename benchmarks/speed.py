@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 from benchmarks import driver, epochs, gpu, memory, numerics, scale
 from benchmarks.conditions import conditions
-from benchmarks.sweeps import Run, Work, ours, rival
+from benchmarks.sweeps import WORKERS, Run, Work, ours, rival
 from datasets.images import load
 from search.bridge import REPORTS_A_SECOND
 
@@ -186,7 +186,8 @@ class Bench:
 
     def row_11(self) -> list[Row]:
         with tempfile.TemporaryDirectory() as folder:
-            runs = [ours(Work("cnn", trials, 1), self.data, keep=Path(folder)) for trials in range(1, STARTS + 2)]
+            totals = range(WORKERS, WORKERS * (STARTS + 2), WORKERS)  # a new trial for each worker at each start
+            runs = [ours(Work("cnn", trials, 1), self.data, keep=Path(folder)) for trials in totals]
         figures = [run.first_step_after for run in runs[1:]]
         note = f"the first start, with an empty cache: {runs[0].first_step_after:.1f} s"
         what = "the command to the first training step, second start, local Ray included"
