@@ -3,7 +3,9 @@
 import json
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,8 @@ class Journal(BaseJournalBackend):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._offsets = [0]  # of each record read so far, and of the next
+        self._offsets = [0]  # of each record read or written so far, and of the next
+        self._held: list[dict[str, Any]] | None = None  # what waits for the end of `together`
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
         known = min(log_number_from, len(self._offsets) - 1)
@@ -60,12 +63,28 @@ class Journal(BaseJournalBackend):
                     records.append(record)
         return records
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What the block appends is written at its end, at once: no reader sees it before. After an error none is."""
+        self._held = []
+        try:
+            yield
+            held = self._held
+        finally:
+            self._held = None
+        self.append_logs(held)
+
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        if self._held is not None:
+            self._held += logs
+            return
         if self.path.stat().st_size != self._offsets[-1]:
             raise ForeignWriterError(
                 f"{self.path}: another driver wrote into it while this one held the sweep; do locks work here?"
             )
-        files.append(self.path, b"".join(map(line_of, logs)))
+        lines = [line_of(log) for log in logs]
+        files.append(self.path, b"".join(lines))
+        self._offsets += [self._offsets[-1] + end for end in accumulate(map(len, lines))]
 
 
 def line_of(record: dict[str, Any]) -> bytes:

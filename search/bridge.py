@@ -171,11 +171,15 @@ class Bridge:
             self.out_of_memory(number, report["attempt"], failure["message"])
             return True
         values = [epoch[METRICS[self.plan.metric]] for epoch in history]
-        for epoch in range(len(self.ledger.trial(number).intermediate_values) + 1, len(values) + 1):
-            best = values[best_epoch(values[:epoch], self.plan.metric) - 1]
-            self.ledger.report(number, epoch, best)
-            if self._prune(number):
-                return True
+        trial = self.ledger.trial(number)
+        stops, new = rungs(trial.user_attrs["config"]["epochs"]), {}
+        for epoch in range(len(trial.intermediate_values) + 1, len(values) + 1):
+            new[epoch] = values[best_epoch(values[:epoch], self.plan.metric) - 1]
+            if epoch in stops or epoch == len(values):
+                self.ledger.report(number, new)
+                if self._prune(number):
+                    return True
+                new = {}
         self.watcher.progressed(number, history)
         if failure:
             trial_files.write_history(trial_folder(self.folder, number), history)

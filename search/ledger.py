@@ -7,8 +7,8 @@ question.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,7 @@ class Ledger:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.url = url
         self.torn_bytes = 0
+        self._journal: Journal | None = None  # of a ledger that is no database
         no_sampler = optuna.samplers.RandomSampler()  # the ledger only records
         with self._writing():
             storage = self._open_in_database(folder, sweep_id) if url else self._open_journal(folder)
@@ -110,7 +111,8 @@ class Ledger:
             self.torn_bytes = repair_tail(path)
         else:
             files.append(path, b"")
-        return optuna.storages.JournalStorage(Journal(path))
+        self._journal = Journal(path)
+        return optuna.storages.JournalStorage(self._journal)
 
     def _open_in_database(self, folder: Path, sweep_id: str) -> BaseStorage:
         from analysis import postgres
@@ -167,11 +169,13 @@ class Ledger:
             self._storage.set_trial_user_attr(self._ids[number], name, value)
         self._mirror_trial(number).set_user_attr(name, value)
 
-    def report(self, number: int, epoch: int, value: float) -> None:
-        """Writes the best value up to an epoch."""
-        with self._writing():
-            self._storage.set_trial_intermediate_value(self._ids[number], epoch, value)
-        self._mirror_trial(number).report(value, epoch)
+    def report(self, number: int, values: Mapping[int, float]) -> None:
+        """Writes the best values up to these epochs, in a journal all at once: each write there waits for the disk."""
+        with self._writing(), self._journal.together() if self._journal else nullcontext():
+            for epoch, value in values.items():
+                self._storage.set_trial_intermediate_value(self._ids[number], epoch, value)
+        for epoch, value in values.items():
+            self._mirror_trial(number).report(value, epoch)
 
     def should_prune(self, number: int) -> bool:
         return self.mirror.pruner.prune(self.mirror, self.trial(number))

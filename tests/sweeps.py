@@ -99,7 +99,7 @@ class SweepBuilder:
             )
             trained.add_epoch(metrics, logits)
             values.append(measured[METRICS[self.metric]])
-            self.ledger.report(number, epoch, values[best_epoch(values, self.metric) - 1])
+            self.ledger.report(number, {epoch: values[best_epoch(values, self.metric) - 1]})
         for name, value in attributes.items():
             self.ledger.set(number, name, value)
         if right:

@@ -69,4 +69,4 @@ def test_only_probabilities_above_zero_make_the_pipeline_in_a_fixed_order():
     ("epochs", "expected"), [(1, []), (2, [1]), (3, [1]), (5, [1, 2]), (9, [1, 3]), (27, [3, 9]), (40, [5, 14])]
 )
 def test_rungs_are_fractions_of_a_trials_own_epochs(epochs, expected):
-    assert rungs(epochs) == expected
+    assert list(rungs(epochs)) == expected

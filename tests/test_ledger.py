@@ -13,6 +13,7 @@ from search.ledger import Ledger, new_sampler
 from search.lock import HeldError, driver_lock
 from search.pruner import new_pruner
 from tests.trials import execute, fake_space, in_memory, open_bridge
+from trainable import files
 
 DATA = in_memory()
 
@@ -54,6 +55,38 @@ def test_a_reader_does_not_see_a_record_that_is_still_being_written(journal):
         file.write(b'{"op_code":4,"half')
 
     assert trials_in(journal) == expected
+
+
+def test_the_epochs_of_a_report_are_one_write(tmp_path, monkeypatch):
+    bridge, _ = open_bridge(tmp_path, 1)
+    bridge.next_order()
+    written = []
+    append = files.append
+    monkeypatch.setattr(files, "append", lambda path, data: (written.append(data), append(path, data)))
+
+    bridge.ledger.report(0, {1: 0.25, 2: 0.5, 3: 0.5})
+    bridge.ledger.set(0, "passed", 3)
+
+    assert [data.count(b"\n") for data in written] == [3, 1]
+    (trial,) = Ledger(tmp_path, "a" * 32, "accuracy", new_pruner("none")).trials
+    assert trial.intermediate_values == {1: 0.25, 2: 0.5, 3: 0.5}
+
+
+def test_a_report_that_cannot_be_written_leaves_no_epoch_behind(tmp_path, monkeypatch):
+    bridge, _ = open_bridge(tmp_path, 1)
+    bridge.next_order()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "append", full)
+        with pytest.raises(OSError, match="No space"):
+            bridge.ledger.report(0, {1: 0.25, 2: 0.5})
+    bridge.ledger.report(0, {1: 0.25, 2: 0.5})
+
+    (trial,) = Ledger(tmp_path, "a" * 32, "accuracy", new_pruner("none")).trials
+    assert trial.intermediate_values == {1: 0.25, 2: 0.5}
 
 
 def test_a_flipped_bit_is_never_silently_other_content(journal, tmp_path):

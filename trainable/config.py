@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 FAMILIES: dict[str, frozenset[str]] = {  # the shape fields that an architecture reads; it must have these and no others
@@ -145,9 +146,10 @@ class TrialConfig:
         return TrialConfig(**checked)
 
 
-def rungs(epochs: int) -> list[int]:
+@cache  # the pruner asks for those of every trial
+def rungs(epochs: int) -> tuple[int, ...]:
     """The epochs after which a trial of so many may be pruned; its last one is none of them."""
-    return sorted({math.ceil(epochs / part) for part in RUNGS} - {epochs})
+    return tuple(sorted({math.ceil(epochs / part) for part in RUNGS} - {epochs}))
 
 
 def unknown_name(name: str, known: Mapping[str, Any]) -> str:
