@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -224,17 +223,16 @@ def listening(monkeypatch):
     return found
 
 
-def with_checkpoints(place, epochs=9):
-    """The folder of a trial that has been trained so far."""
-    order = Order(0, 1, replace(fake_config(), epochs=epochs), bucket.path_of(place) / "trials" / "0000", "accuracy")
+def trained_in(place):
+    """Trains a trial to its end, which the driver has not seen yet."""
+    order = Order(0, 1, fake_config(), bucket.path_of(place) / "trials" / "0000", "accuracy")
     attempt = Attempt(order, DATA, train=fake_train)
     while not attempt.next_report()["done"]:
         pass
-    return order.folder
 
 
 def test_of_a_trials_checkpoints_the_one_that_is_read_is_fetched(request, listening):
-    with_checkpoints(address(request))
+    trained_in(address(request))
     folder = anew(address(request)) / "trials" / "0000"
     newest, before = newest_checkpoints(folder, 1)
     listed = list(listening.read)
@@ -249,7 +247,7 @@ def test_of_a_trials_checkpoints_the_one_that_is_read_is_fetched(request, listen
 
 def test_a_bucket_that_cannot_be_read_is_no_damaged_checkpoint(request, listening):
     """Else its trial would begin at its first epoch."""
-    with_checkpoints(address(request))
+    trained_in(address(request))
     folder = anew(address(request)) / "trials" / "0000"
     listening.down = True
 
@@ -258,7 +256,7 @@ def test_a_bucket_that_cannot_be_read_is_no_damaged_checkpoint(request, listenin
 
 
 def test_a_checkpoint_that_has_gone_from_the_bucket_is_a_damaged_one(request):
-    with_checkpoints(address(request))
+    trained_in(address(request))
     folder = anew(address(request)) / "trials" / "0000"
     newest = newest_checkpoints(folder, 1)[0]
     filesystem, key = bucket._place(newest)
@@ -269,7 +267,7 @@ def test_a_checkpoint_that_has_gone_from_the_bucket_is_a_damaged_one(request):
 
 
 def test_what_is_moved_in_a_bucket_is_moved_whole_fetched_or_not(request):
-    with_checkpoints(address(request))
+    trained_in(address(request))
     folder = anew(address(request)) / "trials" / "0000"
 
     bucket.move(folder / "attempt-1", folder / "attempt-2")
