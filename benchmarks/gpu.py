@@ -1,59 +1,78 @@
 """What a GPU does, where there is one."""
 
+import math
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from unittest.mock import patch
 
 import torch
+from optuna.trial import FixedTrial
 from torch.autograd import DeviceType
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.numerics import NETS
+from benchmarks.conditions import conditions
+from benchmarks.numerics import BATCH as BATCHES
+from benchmarks.numerics import NETS, tables
+from benchmarks.rival_space import suggest
 from benchmarks.sweeps import Work, ours
 from datasets.dataset import Dataset
 from datasets.images import load
+from trainable import loop
 from trainable.config import TrialConfig
 from trainable.loop import train
 from trainable.models import build, place
 from trainable.precision import autocast
 from trainable.state import new_state
 
-EPOCHS = 5
+EPOCHS, BATCH = 5, BATCHES["cuda"]
 WORK = Work("cnn", 50, 20)
+EAGER_TRIALS = 5
 SHARES = (1.0, 1 / 4, 1 / 16)  # of a GPU, a trial
 
 
-def section(data: Path) -> list[str]:
-    """Of BENCHMARKS.md."""
-    lines = ["## GPU", ""]
-    if not torch.cuda.is_available():
-        return [*lines, "No GPU: what `trainable/precision.py` takes on one was not measured."]
+def section(data: Path) -> Iterator[str]:
+    """The lines of BENCHMARKS.md, each as soon as it is measured."""
     device, images = torch.device("cuda"), load(data)
     peak = _matmul_flops(device)
-    lines += [
-        f"{torch.cuda.get_device_name()}; the rate of an 8192x8192 product in bf16, {peak / 1e12:.0f} TFLOP/s, is all.",
-        "",
-        "| net | images/s in training | of the rate of a matrix product | device idle |",
-        "| --- | ---: | ---: | ---: |",
-    ]
+    yield conditions("make bench ARGS=gpu", f"{torch.cuda.get_device_name()}, n = 1 where no other is named")
+    yield ""
+    yield (
+        f"A trial alone on the device, batches of {BATCH}, two flips, median of {EPOCHS} epochs with their validation. "
+        f"A product of two matrices of 8,192 in bf16 goes at {peak / 1e12:.0f} TFLOP/s; the host launches a kernel in "
+        f"{1e6 * _launch_seconds(device):.0f} µs. The steps of all but MobileNet are launched whole, as a CUDA graph."
+    )
+    yield ""
+    yield "| net | images/s in training | of the rate of a matrix product | device idle |"
+    yield "| --- | ---: | ---: | ---: |"
     for name, config in NETS.items():
         rate, busy = _images_a_second(config, images, device)
         used = rate * _flops_an_image(config, images, device) / peak
-        lines.append(f"| {name} | {rate:,.0f} | {100 * used:.1f} % | {100 * (1 - busy):.0f} % |")
-    lines += ["", f"{WORK}, wall time, beside the same trials one at a time in one process (float32, eager):", ""]
-    lines += ["| GPU a trial | s | times as fast |", "| ---: | ---: | ---: |"]
-    alone = _one_at_a_time(images, device)
+        yield f"| {name} | {rate:,.0f} | {100 * used:.1f} % | {100 * (1 - busy):.0f} % |"
+    yield ""
+    yield f"{WORK}, wall time, beside the same trials one at a time in one process without Ray, kernel by kernel"
+    yield f"({EAGER_TRIALS} of them, times {WORK.trials / EAGER_TRIALS:g}) and as CUDA graphs:"
+    yield ""
+    yield "| trials | s | first to last step, s | times as fast |"
+    yield "| --- | ---: | ---: | ---: |"
+    with patch.object(loop, "STEPS_BEFORE_GRAPH", math.inf):
+        eager = _one_at_a_time(images, device, EAGER_TRIALS) * WORK.trials / EAGER_TRIALS
+    yield f"| one at a time, kernel by kernel | {eager:.0f} | {eager:.0f} | 1 |"
+    alone = _one_at_a_time(images, device, WORK.trials)
+    yield f"| one at a time, as graphs | {alone:.0f} | {alone:.0f} | {eager / alone:.1f} |"
     for share in SHARES:
-        seconds = ours(WORK, data, concurrency=round(1 / share), gpus=share).seconds
-        lines.append(f"| {share:g} | {seconds:.0f} | {alone / seconds:.1f} |")
-    return lines
+        run = ours(WORK, data, is_timed=True, concurrency=round(1 / share), gpus=share)
+        yield f"| a sweep, {share:g} GPU a trial | {run.seconds:.0f} | {run.span:.0f} | {eager / run.seconds:.1f} |"
+    yield ""
+    yield from tables(images, device, torch.cuda.get_device_name())
 
 
 def _images_a_second(config: TrialConfig, data: Dataset, device: torch.device) -> tuple[float, float]:
     """Of train images, an epoch's validation among its seconds; and the share of an epoch that a kernel ran."""
-    config = replace(config, epochs=EPOCHS + 2, batch_size=512, horizontal_flip=0.5, vertical_flip=0.5)
+    config = replace(config, epochs=EPOCHS + 2, batch_size=BATCH, horizontal_flip=0.5, vertical_flip=0.5)
     run = train(config, data, new_state(config, data, device=str(device)))
     next(run)
     seconds = median(next(run).seconds for _ in range(EPOCHS))
@@ -87,21 +106,21 @@ def _matmul_flops(device: torch.device, side: int = 8192, times: int = 20) -> fl
     return 2 * side**3 * times / (time.perf_counter() - started)
 
 
-def _one_at_a_time(data: Dataset, device: torch.device) -> float:
-    """Seconds of the same configs, trained by a plain loop in float32: images on the device, no augmentation."""
-    images = torch.tensor(data.train.images, device=device).float()
-    labels = torch.tensor(data.train.labels, device=device)
-    started = time.perf_counter()
-    for number, settings in enumerate(WORK.configs()):
-        config = replace(NETS["the seed's CNN"], seed=number)
-        torch.manual_seed(number)
-        model = build(config, len(data.classes), data.image_size).to(device)
-        optimizer = torch.optim.SGD(model.parameters(), lr=settings["lr"], momentum=0.9, weight_decay=5e-4)
-        for _ in range(WORK.epochs):
-            order = torch.randperm(len(labels), device=device)
-            for chosen in order.split(WORK.batch_size):
-                optimizer.zero_grad()
-                F.cross_entropy(model(images[chosen]), labels[chosen]).backward()
-                optimizer.step()
+def _launch_seconds(device: torch.device, times: int = 2000) -> float:
+    one = torch.zeros((), device=device)
     torch.cuda.synchronize()
+    started = time.perf_counter()
+    for _ in range(times):
+        one.add_(1)
+    torch.cuda.synchronize()
+    return (time.perf_counter() - started) / times
+
+
+def _one_at_a_time(data: Dataset, device: torch.device, trials: int) -> float:
+    """Seconds of the first trials by the training loop alone: no Ray, no ledger, no file."""
+    started = time.perf_counter()
+    for settings in WORK.configs()[:trials]:
+        config = suggest(FixedTrial(settings))
+        for _ in train(config, data, new_state(config, data, device=str(device))):
+            pass
     return time.perf_counter() - started

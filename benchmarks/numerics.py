@@ -1,6 +1,7 @@
 """Why `trainable/precision.py` has the entries it has, and why nothing is compiled."""
 
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, median
@@ -8,6 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.conditions import machine
@@ -15,6 +17,7 @@ from datasets.dataset import Dataset
 from datasets.images import load
 from trainable import precision
 from trainable.config import TrialConfig
+from trainable.graphed import Graphed
 from trainable.loop import train
 from trainable.models import build, place
 from trainable.optim import new_optimizer
@@ -33,61 +36,64 @@ NETS = {
     "mobilenet_v3_small": TrialConfig(arch="mobilenet_v3_small", pretrained=False, lr=0.05),
 }
 CHOICES = [Numerics(bf16, channels_last) for bf16 in (False, True) for channels_last in (False, True)]
-BATCH, STEPS = 200, 7
+BATCH = {"cpu": 200, "cuda": 512}
+STEPS = 7
 SEEDS, EPOCHS = 3, 3  # of the accuracy check
-CHECKED = ("the seed's CNN", "small_vgg", "small_resnet, width 1", "resnet18")  # the entries in bf16 on a CPU
+CHECKED = ("the seed's CNN", "small_vgg", "small_resnet, width 1", "resnet18", "mobilenet_v3_small")  # if in bf16
+COMPILED = ("the seed's CNN", "small_vgg")
 
 
 def section(data: Path) -> list[str]:
-    """Of BENCHMARKS.md."""
+    """Of BENCHMARKS.md: on a CPU."""
     torch.set_num_threads(1)
-    images = load(data)
-    kind = precision.device_kind(torch.device("cpu"))
-    lines = [
-        "## Precision and memory format",
-        "",
-        f"Milliseconds of a step of {BATCH} images of the real data, best of {STEPS}, the four in turn, one thread of "
-        f"{machine()} (`{kind}`); in bold what the table of `trainable/precision.py` takes.",
-        "",
-        "| net | float32 NCHW | float32 NHWC | bf16 NCHW | bf16 NHWC |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
+    where = f"one thread of {machine()}"
+    return ["## Precision and memory format", "", *tables(load(data), torch.device("cpu"), where)]
+
+
+def tables(images: Dataset, device: torch.device, where: str) -> Iterator[str]:
+    """The choices of `trainable/precision.py` beside each other, and whether it pays to compile; line by line.
+
+    Args:
+      where: the device in words.
+    """
+    kind = precision.device_kind(device)
+    yield (
+        f"Milliseconds of a step of {BATCH[device.type]} images of the real data, best of {STEPS}, the four in turn, "
+        f"{where} (`{kind}`); in bold what the table of `trainable/precision.py` takes."
+    )
+    yield from ("", "| net | float32 NCHW | float32 NHWC | bf16 NCHW | bf16 NHWC |")
+    yield "| --- | ---: | ---: | ---: | ---: |"
     for name, config in NETS.items():
-        chosen = precision.numerics(config.arch, torch.device("cpu"))
+        chosen = precision.numerics(config.arch, device)
         cells = [
-            f"**{1000 * seconds:.1f}**" if choice == chosen else f"{1000 * seconds:.1f}"
-            for choice, seconds in _step_seconds(config, images).items()
+            f"**{1000 * seconds:.2f}**" if choice == chosen else f"{1000 * seconds:.2f}"
+            for choice, seconds in _step_seconds(config, images, device).items()
         ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines += [
-        "",
+        yield f"| {name} | {' | '.join(cells)} |"
+    yield ""
+    yield (
         f"Does bf16 train as well? Best validation accuracy of {EPOCHS} epochs, mean of {SEEDS} seeds (one standard "
-        "error of a single run on 1,173 images: 0.014).",
-        "",
-        "| net | float32 | bf16 | difference, seed by seed |",
-        "| --- | ---: | ---: | --- |",
-    ]
+        "error of a single run on 1,173 images: 0.014)."
+    )
+    yield from ("", "| net | float32 | bf16 | difference, seed by seed |", "| --- | ---: | ---: | --- |")
     for name in CHECKED:
-        pairs = [[_accuracy(NETS[name], seed, bf16, images) for bf16 in (False, True)] for seed in range(SEEDS)]
+        if not precision.numerics(NETS[name].arch, device).bf16:
+            continue
+        pairs = [[_accuracy(NETS[name], seed, bf16, images, device) for bf16 in (False, True)] for seed in range(SEEDS)]
         full, half = (mean(values) for values in zip(*pairs, strict=True))
         each = ", ".join(f"{b - a:+.3f}" for a, b in pairs)
-        lines.append(f"| {name} | {full:.3f} | {half:.3f} | {each} |")
-    lines += [
-        "",
-        "`torch.compile`, on the same thread: does it pay within a sweep?",
-        "",
-        "| net | first step, compiling | step, compiled | step, eager | epochs of 8,000 images until it has paid |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
-    for name in ("the seed's CNN", "small_vgg"):
-        lines.append(_compiled(name, images))
-    return lines
+        yield f"| {name} | {full:.3f} | {half:.3f} | {each} |"
+    yield from ("", "`torch.compile`, on the same: does it pay within a sweep?", "")
+    yield "| net | first step, compiling | step, compiled | step, eager | epochs of 8,000 images until it has paid |"
+    yield "| --- | ---: | ---: | ---: | ---: |"
+    for name in COMPILED:
+        yield _compiled(name, images, device)
 
 
-def _step_seconds(config: TrialConfig, data: Dataset) -> dict[Numerics, float]:
-    steps = {choice: _Step(config, data, choice) for choice in CHOICES}
+def _step_seconds(config: TrialConfig, data: Dataset, device: torch.device) -> dict[Numerics, float]:
+    steps = {choice: _Step(config, data, choice, device) for choice in CHOICES}
     for step in steps.values():
-        step()
+        step.warm_up()
     rounds = [{choice: step() for choice, step in steps.items()} for _ in range(STEPS)]
     return {choice: min(each[choice] for each in rounds) for choice in CHOICES}
 
@@ -95,25 +101,43 @@ def _step_seconds(config: TrialConfig, data: Dataset) -> dict[Numerics, float]:
 class _Step:
     """One batch through a net and back; returns its seconds."""
 
-    def __init__(self, config: TrialConfig, data: Dataset, choice: Numerics, is_compiled: bool = False) -> None:
-        self.choice = choice
+    def __init__(
+        self, config: TrialConfig, data: Dataset, choice: Numerics, device: torch.device, is_compiled: bool = False
+    ) -> None:
+        self.choice, self.device = choice, device
         torch.manual_seed(0)
         with _always(choice):
-            model = place(build(config, len(data.classes), data.image_size), config.arch, "cpu")
+            model = place(build(config, len(data.classes), data.image_size), config.arch, device)
         self.optimizer = new_optimizer(config, model)
         self.model: Any = torch.compile(model) if is_compiled else model
         assert data.train.labels is not None
-        self.images = torch.tensor(data.train.images[:BATCH])
-        self.labels = torch.tensor(data.train.labels[:BATCH])
+        batch = BATCH[device.type]
+        self.images = torch.tensor(data.train.images[:batch], device=device)
+        self.labels = torch.tensor(data.train.labels[:batch], device=device)
+        self.step: Callable[[Tensor], Tensor] = self._eager
+
+    def warm_up(self) -> None:
+        """Beyond it, a GPU does steps as it does in a trial: as a graph."""
+        self()
+        if self.device.type == "cuda":
+            self()
+            self.step = Graphed(self._eager, self.images, torch.Generator(self.device))
 
     def __call__(self) -> float:
         started = time.perf_counter()
-        self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.choice.bf16):
-            logits = self.model(self.images)
-        F.cross_entropy(logits.float(), self.labels).backward()
-        self.optimizer.step()
+        self.step(self.images)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
         return time.perf_counter() - started
+
+    def _eager(self, images: Tensor) -> Tensor:
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.choice.bf16):
+            logits = self.model(images)
+        loss = F.cross_entropy(logits.float(), self.labels)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
 
 
 def _always(choice: Numerics) -> Any:
@@ -122,21 +146,23 @@ def _always(choice: Numerics) -> Any:
     return patch.object(precision, "TABLE", table)
 
 
-def _accuracy(config: TrialConfig, seed: int, bf16: bool, data: Dataset) -> float:
+def _accuracy(config: TrialConfig, seed: int, bf16: bool, data: Dataset, device: torch.device) -> float:
     config = replace(config, epochs=EPOCHS, seed=seed, batch_size=128, horizontal_flip=0.5, vertical_flip=0.5)
     with _always(Numerics(bf16=bf16, channels_last=True)):
-        return max(metrics.valid_accuracy for metrics in train(config, data, new_state(config, data)))
+        state = new_state(config, data, device=device.type)
+        return max(metrics.valid_accuracy for metrics in train(config, data, state))
 
 
-def _compiled(name: str, data: Dataset) -> str:
-    choice = precision.numerics(NETS[name].arch, torch.device("cpu"))
-    eager, compiled = (_Step(NETS[name], data, choice, is_compiled) for is_compiled in (False, True))
-    eager()
+def _compiled(name: str, data: Dataset, device: torch.device) -> str:
+    choice = precision.numerics(NETS[name].arch, device)
+    eager, compiled = (_Step(NETS[name], data, choice, device, is_compiled) for is_compiled in (False, True))
+    eager.warm_up()
     try:
         first = compiled()
+        compiled.warm_up()
     except Exception as error:  # no C++ compiler on this machine, for example
         return f"| {name} | cannot be compiled here: {type(error).__name__} | | | |"
     slow, fast = (median(step() for _ in range(STEPS)) for step in (eager, compiled))
-    steps = len(data.train.images) / BATCH
-    paid = f"{first / (slow - fast) / steps:.0f}" if fast < slow else "never"
-    return f"| {name} | {first:.1f} s | {1000 * fast:.1f} ms | {1000 * slow:.1f} ms | {paid} |"
+    steps = len(data.train.images) / BATCH[device.type]
+    paid = f"{first / (slow - fast) / steps:,.0f}" if fast < slow else "never"
+    return f"| {name} | {first:.1f} s | {1000 * fast:.2f} ms | {1000 * slow:.2f} ms | {paid} |"

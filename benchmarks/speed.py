@@ -2,6 +2,7 @@
 
     SWEEP_TEST_DATA=unibuc-2022-s24.zip make bench      # all rows, on 2 cores; nothing else should run
     SWEEP_TEST_DATA=... make bench ARGS="1 4"           # these rows, printed alone: the page has one whole run
+    SWEEP_TEST_DATA=... make bench ARGS=gpu             # what a GPU does, into the page's section, which else stays
 
 Both sides of a ratio run in turn, so that a machine that slows down slows both. Ends with 1 where a figure is not as
 it must be.
@@ -19,6 +20,8 @@ from pathlib import Path
 from statistics import median
 from unittest.mock import patch
 
+import torch
+
 from benchmarks import driver, epochs, gpu, memory, numerics, scale
 from benchmarks.conditions import conditions
 from benchmarks.sweeps import WORKERS, Run, Work, ours, rival
@@ -30,6 +33,7 @@ PAGE = ROOT / "BENCHMARKS.md"
 WORK = {"1": Work("cnn", 24, 5), "2": Work("small_vgg", 6, 3), "3": Work("resnet18", 4, 3)}
 PAIRS = 3  # of whole sweeps
 STARTS = 3
+GPU = "\n\n## GPU\n\n"
 
 
 @dataclass(frozen=True)
@@ -246,6 +250,8 @@ def main(wanted: list[str]) -> int:
             table += lines
         if not wanted:
             _write(rows, table, bench)
+        if not wanted or "gpu" in wanted:
+            _write_gpu(bench.data)
     return 0 if len(rows) == len(table) and all(row.reaches(row.must) for row in rows) else 1
 
 
@@ -268,10 +274,21 @@ def _write(rows: list[Row], table: list[str], bench: Bench) -> None:
         *_breakdown(bench),
         "",
         *numerics.section(bench.data),
-        "",
-        *gpu.section(bench.data),
     ]
-    PAGE.write_text("\n".join(lines) + "\n")
+    measured = PAGE.read_text().partition(GPU)[2] if PAGE.exists() else ""
+    PAGE.write_text("\n".join(lines) + GPU + (measured or "No GPU.\n"))
+
+
+def _write_gpu(data: Path) -> None:
+    """Where there is none, what was measured where there was one stays: it says on what."""
+    if not torch.cuda.is_available():
+        print("No GPU here.")
+        return
+    lines = []
+    for line in gpu.section(data):
+        print(line, flush=True)
+        lines.append(line)
+    PAGE.write_text(PAGE.read_text().partition(GPU)[0] + GPU + "\n".join(lines) + "\n")
 
 
 def _reasons(rows: list[Row]) -> list[str]:

@@ -2,7 +2,7 @@
 
     python -m tests.counted_run LOG --data PATH ...
 
-A line: the seed of the trial's config, the epoch, its seconds, the worker's process.
+A line: the seed of the trial's config, the epoch, its seconds, the worker's process, the kind of its device.
 """
 
 import os
@@ -20,9 +20,10 @@ from trainable.ray_trial import RayTrial
 
 def counted(log: Path) -> type[RayTrial]:
     def train(config, data, state):
+        device = next(state.model.parameters()).device.type
         for metrics in loop.train(config, data, state):
             with open(log, "a") as file:
-                file.write(f"{config.seed} {metrics.epoch} {metrics.seconds} {os.getpid()}\n")
+                file.write(f"{config.seed} {metrics.epoch} {metrics.seconds} {os.getpid()} {device}\n")
             yield metrics
 
     class Counted(RayTrial):

@@ -31,15 +31,18 @@ def copies(n: int) -> Tensor:
     return photos(1).expand(n, -1, -1, -1).contiguous()
 
 
-def run_batched(pipeline: A.Compose, images: Tensor, seed: int = 0, on_all: bool | None = None) -> Tensor:
-    change = batched(pipeline, on_all)
+def run_batched(pipeline: A.Compose, images: Tensor, seed: int = 0) -> Tensor:
+    change = batched(pipeline)
     assert change is not None
     return change(images, generator(seed))
 
 
 def run_on_all(pipeline: A.Compose, images: Tensor, seed: int = 0) -> Tensor:
-    """As on a GPU."""
-    return run_batched(pipeline, images, seed, on_all=True)
+    """As on a GPU, and on one where there is one."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    change = batched(pipeline, on_all=True)
+    assert change is not None
+    return change(images.to(device), torch.Generator(device).manual_seed(seed)).cpu()
 
 
 def noise(n: int, height: int = 16, width: int = 16) -> Tensor:

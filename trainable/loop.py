@@ -23,8 +23,9 @@ from datasets.augment import compose, from_text, per_image
 from datasets.batched import batched, take
 from datasets.dataset import Dataset
 from trainable.config import ConfigError, TrialConfig
+from trainable.graphed import NETS, Graphed
 from trainable.metrics import EpochMetrics, is_finite
-from trainable.optim import lr_at
+from trainable.optim import lr_at, set_lr
 from trainable.precision import autocast
 from trainable.state import TrainState
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:  # datasets.augment keeps it from asking a package index
 
 PREDICT_PIXELS = 2**22  # of a batch without gradients: 83 images of 224x224; at most 1,024 images
 SMALLEST_MICRO_BATCH = 2  # images: batch norm has no variance in one
+STEPS_BEFORE_GRAPH = 3  # in which the optimizer, cuDNN and the augmentation make what they keep
 
 
 class Diverged(ArithmeticError):
@@ -72,31 +74,26 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
       torch.OutOfMemoryError: not even micro-batches of two images fit.
     """
     device = next(state.model.parameters()).device
-    images, labels = on_device(data.train.images, device), torch.as_tensor(data.train.labels, device=device)
+    step = _Step(config, data, state, device)
     valid_images = on_device(data.valid.images, device)
     assert data.valid.labels is not None
-    augment = _augmentation(config, images.shape[2] == images.shape[3])
-    steps = steps_per_epoch(config, len(labels))
-    surroundings = _Surroundings(state.model, device)
+    images = len(data.train.images)
+    steps = steps_per_epoch(config, images)
     while state.epochs_done < config.epochs:
         started = time.monotonic()
         epoch = state.epochs_done + 1
-        generator, mixing = epoch_generators(config.seed, epoch, device)
-        order = torch.randperm(len(labels), generator=generator, device=device)
+        step.seed(epoch)
+        order = torch.randperm(images, generator=step.generator, device=device)
         state.model.train()
         total_loss = torch.zeros((), device=device)
-        for step in range(steps):
-            lr = lr_at(config, (epoch - 1) * steps + step, steps)
-            for group in state.optimizer.param_groups:
-                group["lr"] = lr
-            chosen = order[step * config.batch_size : (step + 1) * config.batch_size]
-            batch = _mixed(config, augment(take(images, chosen), generator), labels[chosen], mixing)
-            total_loss += _backpropagated(config, state, batch, surroundings)
-            state.optimizer.step()
+        for number in range(steps):
+            lr = lr_at(config, (epoch - 1) * steps + number, steps)
+            set_lr(state.optimizer, lr)
+            total_loss += step(order[number * config.batch_size : (number + 1) * config.batch_size])
         logits = predict_logits(config, state.model, valid_images)
         metrics = EpochMetrics(
             epoch=epoch,
-            train_loss=float(total_loss) / min(len(labels), steps * config.batch_size),
+            train_loss=float(total_loss) / min(images, steps * config.batch_size),
             **evaluate(logits, data.valid.labels, len(data.classes)),
             lr=lr,
             seconds=time.monotonic() - started,
@@ -114,23 +111,74 @@ def steps_per_epoch(config: TrialConfig, images: int) -> int:
     return full + (rest > 1)
 
 
-def epoch_generators(seed: int, epoch: int, device: torch.device) -> tuple[torch.Generator, torch.Generator]:
-    """The sources of an epoch's randomness: on the device for what is drawn per image, on the host for what per batch.
-
-    A number drawn on a GPU would be waited for. Dropout draws from torch's global generator, so that is seeded too.
-    """
-    per_image, per_batch = (
-        int(mixed >> 1) for mixed in np.random.SeedSequence([seed, epoch]).generate_state(2, np.uint64)
-    )
-    torch.manual_seed(per_image)
-    return torch.Generator(device).manual_seed(per_image), torch.Generator().manual_seed(per_batch)
-
-
 def on_device(images: np.ndarray, device: torch.device) -> Tensor:
     """(N, 3, H, W) uint8 pixels as a tensor; on CPU without a copy."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray shares arrays read-only, and torch warns of those
         return torch.from_numpy(images).to(device)
+
+
+class _Step:
+    """Augments the images chosen for it, learns from them, and returns the sum of their losses.
+
+    Attributes:
+      generator: on the device, of what is drawn per image.
+      mixing: on the host, of what is drawn per batch: a number drawn on a GPU would be waited for.
+    """
+
+    def __init__(self, config: TrialConfig, data: Dataset, state: TrainState, device: torch.device) -> None:
+        self.config, self.state = config, state
+        self.images = on_device(data.train.images, device)
+        self.labels = torch.as_tensor(data.train.labels, device=device)
+        self.images_a_step = min(config.batch_size, len(self.images))  # but for an epoch's last one
+        square = self.images.shape[2] == self.images.shape[3]
+        self.augment = _augmentation(config, square)
+        self.surroundings = _Surroundings(state.model, device)
+        self.generator, self.mixing = torch.Generator(device), torch.Generator()
+        self.until_graphed = STEPS_BEFORE_GRAPH if _can_be_graphed(config, device, square) else math.inf
+        self.graph: Graphed | None = None
+
+    def seed(self, epoch: int) -> None:
+        """Dropout draws from torch's global generator, so that is seeded too."""
+        mixed = np.random.SeedSequence([self.config.seed, epoch]).generate_state(2, np.uint64)
+        per_image, per_batch = (int(number >> 1) for number in mixed)
+        torch.manual_seed(per_image)
+        self.generator.manual_seed(per_image)
+        self.mixing.manual_seed(per_batch)
+
+    def __call__(self, chosen: Tensor) -> Tensor:
+        is_like_others = len(chosen) == self.images_a_step <= self.state.micro_batch
+        if self.until_graphed <= 0 and is_like_others:
+            return self._replayed(chosen)
+        self.until_graphed -= 1
+        images = self.augment(take(self.images, chosen), self.generator)
+        batch = _mixed(self.config, images, self.labels[chosen], self.mixing)
+        loss = _backpropagated(self.config, self.state, batch, self.surroundings)
+        self.state.optimizer.step()
+        return loss
+
+    def _replayed(self, chosen: Tensor) -> Tensor:
+        if self.graph is None:
+            try:
+                self.graph = Graphed(self._without_host, chosen, self.generator)
+            except torch.OutOfMemoryError:
+                self.until_graphed = math.inf
+                return self(chosen)
+        return self.graph(chosen)
+
+    def _without_host(self, chosen: Tensor) -> Tensor:
+        """The same, of a batch that is not mixed and that fits."""
+        batch = Batch(self.augment(take(self.images, chosen), self.generator), self.labels[chosen])
+        self.state.optimizer.zero_grad(set_to_none=True)
+        loss = _accumulated(self.config, self.state.model, batch, self.state.micro_batch)
+        self.state.optimizer.step()
+        return loss
+
+
+def _can_be_graphed(config: TrialConfig, device: torch.device, square: bool) -> bool:
+    """Whether each step is the same work, and all of it the device's."""
+    is_alike = config.arch in NETS and config.mixup + config.cutmix == 0
+    return device.type == "cuda" and is_alike and batched(pipeline(config, square)) is not None
 
 
 def _augmentation(config: TrialConfig, square: bool) -> Callable[[Tensor, torch.Generator], Tensor]:

@@ -5,7 +5,7 @@ import math
 from typing import TypeVar
 
 import torch
-from torch import nn, optim
+from torch import Tensor, nn, optim
 
 from trainable.config import TrialConfig
 
@@ -28,16 +28,28 @@ Adam, AdamW, SGD = _uncompiled(optim.Adam), _uncompiled(optim.AdamW), _uncompile
 
 
 def new_optimizer(config: TrialConfig, model: nn.Module) -> optim.Optimizer:
-    parameters, lr, decay = model.parameters(), config.lr, config.weight_decay
+    """Its rate, on a GPU, is a tensor there: what is captured in a CUDA graph reads it anew at each step."""
+    parameters, decay = list(model.parameters()), config.weight_decay
+    device = parameters[0].device
+    on_gpu = device.type == "cuda"
+    lr = torch.tensor(config.lr, device=device) if on_gpu else config.lr
     # Fused: one call for all parameters instead of several for each.
     match config.optimizer:
         case "adam":
-            return Adam(parameters, lr=lr, weight_decay=decay, fused=True)
+            return Adam(parameters, lr=lr, weight_decay=decay, fused=True, capturable=on_gpu)
         case "adamw":
-            return AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
+            return AdamW(parameters, lr=lr, weight_decay=decay, fused=True, capturable=on_gpu)
         case _:
             nesterov = config.optimizer == "nesterov"
             return SGD(parameters, lr=lr, weight_decay=decay, momentum=0.9, nesterov=nesterov, fused=True)
+
+
+def set_lr(optimizer: optim.Optimizer, lr: float) -> None:
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(lr)
+        else:
+            group["lr"] = lr
 
 
 def lr_at(config: TrialConfig, step: int, steps_per_epoch: int) -> float:

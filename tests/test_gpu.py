@@ -1,0 +1,167 @@
+"""On a GPU, where there is one: what a CPU trains, and nothing waits for the device that need not."""
+
+import math
+import os
+import subprocess
+import sys
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.trials import in_memory
+from trainable import loop
+from trainable.config import AUGMENTATIONS, TrialConfig
+from trainable.graphed import NETS, Graphed
+from trainable.loop import on_device, predict_logits, train
+from trainable.state import load, new_state, save
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = in_memory(train=256)
+AUGMENTED = dict.fromkeys(AUGMENTATIONS, 0.5) | {"label_smoothing": 0.1}
+CONFIGS = [
+    TrialConfig(arch="mlp", width=1.0, epochs=4, batch_size=32, optimizer="adamw", lr=0.01, **AUGMENTED),
+    TrialConfig(arch="cnn", width=1.0, depth=2, head=16, epochs=4, batch_size=32, lr=0.05, **AUGMENTED),
+    TrialConfig(arch="small_vgg", width=1.0, epochs=4, batch_size=32, **AUGMENTED),
+    TrialConfig(arch="small_resnet", width=1.0, depth=1, epochs=4, batch_size=32, optimizer="sgd", **AUGMENTED),
+    TrialConfig(arch="resnet18", small_stem=False, pretrained=False, epochs=4, batch_size=32, lr=0.01, **AUGMENTED),
+    TrialConfig(arch="mobilenet_v3_small", pretrained=False, epochs=4, batch_size=32, lr=0.01, **AUGMENTED),
+]
+each = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.arch)
+
+
+def trained(config, device="cuda"):
+    state = new_state(config, DATA, device=device)
+    return list(train(config, DATA, state)), state
+
+
+@each
+@pytest.mark.parametrize("mixed", [{}, {"mixup": 0.5, "cutmix": 0.5}], ids=["", "mixed"])
+def test_an_epoch_waits_for_the_gpu_equally_often_however_many_its_steps(config, mixed):
+    waits = []
+    for batch_size in (128, 8):  # 2 steps and 32
+        of_size = replace(config, batch_size=batch_size, **mixed)
+        epochs = train(of_size, DATA, new_state(of_size, DATA, device="cuda"))
+        next(epochs)
+        next(epochs)
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            next(epochs)
+            torch.cuda.set_sync_debug_mode("default")
+        waits.append([str(warning.message) for warning in seen if "synchronizing" in str(warning.message)])
+
+    assert waits[0] == waits[1]
+    assert 1 <= len(waits[0]) <= 10
+
+
+@each
+def test_steps_replayed_as_a_graph_train_as_those_launched_one_by_one(config, monkeypatch):
+    """The same draws; sums on a GPU are not always of one order, so that numbers are close, not equal."""
+    made = []
+    monkeypatch.setattr(loop, "Graphed", lambda *arguments: made.append(Graphed(*arguments)) or made[-1])
+    graphed, state = trained(config)
+    monkeypatch.setattr(loop, "STEPS_BEFORE_GRAPH", math.inf)
+    one_by_one, expected = trained(config)
+
+    assert len(made) == (config.arch in NETS)
+    tolerance = 1e-4 if config.arch == "mlp" else 0.05  # float32, and bf16
+    for a, b in zip(graphed, one_by_one, strict=True):
+        assert a.train_loss == pytest.approx(b.train_loss, rel=tolerance)
+        assert a.lr == b.lr
+    assert batches_seen(state) == batches_seen(expected)
+
+
+def batches_seen(state):
+    """By each batch norm."""
+    return [int(tensor) for name, tensor in state.model.state_dict().items() if name.endswith("num_batches_tracked")]
+
+
+@each
+def test_a_trial_stopped_and_continued_on_a_gpu_goes_on_as_an_unbroken_one(config, tmp_path):
+    unbroken, _ = trained(config)
+
+    state = new_state(config, DATA, device="cuda")
+    next(train(config, DATA, state))
+    torch.manual_seed(12345)
+    continued = load(save(state, config, tmp_path), config, DATA, "accuracy", "cuda")
+    list(train(config, DATA, continued))
+
+    tolerance = 1e-4 if config.arch == "mlp" else 0.05
+    for metrics, expected in zip(continued.history, unbroken, strict=True):
+        assert metrics.train_loss == pytest.approx(expected.train_loss, rel=tolerance)
+
+
+@pytest.mark.parametrize("config", CONFIGS[:-1], ids=lambda config: config.arch)
+def test_a_gpu_learns_an_easy_task_as_a_cpu_does(config):
+    config = replace(config, epochs=6, **dict.fromkeys(AUGMENTATIONS, 0.0))
+    for device in ("cpu", "cuda"):
+        history, _ = trained(config, device)
+
+        assert max(metrics.valid_accuracy for metrics in history) > 0.9, device
+
+
+@each
+def test_weights_trained_on_a_gpu_predict_on_a_cpu_as_there(config, tmp_path):
+    state = new_state(config, DATA, device="cuda")
+    next(train(config, DATA, state))
+    there = predict_logits(config, state.model, on_device(DATA.valid.images, torch.device("cuda")))
+
+    here = load(save(state, config, tmp_path), config, DATA, "accuracy", "cpu")
+    logits = predict_logits(config, here.model, on_device(DATA.valid.images, torch.device("cpu")))
+
+    assert np.abs(logits - there).max() <= 0.05 * max(1.0, np.abs(there).max())  # bf16 has three digits
+
+
+def test_a_gpu_without_memory_for_a_graph_trains_without_one(monkeypatch):
+    def refuse(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    expected, _ = trained(CONFIGS[0])
+    monkeypatch.setattr(loop, "Graphed", refuse)
+    history, _ = trained(CONFIGS[0])
+
+    assert [metrics.train_loss for metrics in history] == pytest.approx([m.train_loss for m in expected], rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [{"arch": "small_vgg"}, {"arch": "small_resnet", "depth": 1}], ids=str)
+def test_a_batch_that_does_not_fit_goes_through_in_micro_batches(shape):
+    config = TrialConfig(**shape, width=4.0, epochs=1, batch_size=4096, lr=0.01)
+    data = in_memory(train=4096)
+    whole = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**29) / whole)
+    try:
+        [metrics] = train(config, data, new_state(config, data, device="cuda"))
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+    assert 2 <= metrics.micro_batch < config.batch_size
+    assert np.isfinite(metrics.train_loss)
+
+
+@pytest.mark.ray
+def test_four_trials_share_a_gpu(tmp_path, tiny_data):
+    log = tmp_path / "log"
+    words = ["--data", tiny_data, "--sweep", tmp_path / "sweep", "--trials", 4, "--max-epochs", 2, "--no-baselines"]
+    words += ["--gpus-per-trial", 0.25, "--concurrency", 4, "--fix", "arch=cnn", "--fix", "epochs=2"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.counted_run", *map(str, [log, *words])],
+        cwd=ROOT,
+        env={**os.environ, "RAY_ADDRESS": "local"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    epochs = [line.split() for line in log.read_text().splitlines()]
+    assert len(epochs) == 4 * 2
+    assert {device for *_, device in epochs} == {"cuda"}
+    assert len({process for _, _, _, process, _ in epochs}) == 4
