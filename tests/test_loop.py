@@ -13,8 +13,9 @@ from click.testing import CliRunner
 import trainable.state as state_module
 from datasets.augment import compose, per_image, to_text
 from tests.trials import in_memory
+from trainable.batch import Batch
 from trainable.config import AUGMENTATIONS, TrialConfig
-from trainable.loop import Batch, Diverged, evaluate, on_device, predict_logits, steps_per_epoch, train
+from trainable.loop import Diverged, evaluate, on_device, predict_logits, steps_per_epoch, train
 from trainable.state import load, new_state, save
 from trainable.train import main
 
@@ -79,6 +80,48 @@ def test_a_trial_imports_no_compiler(optimizer, tmp_path, monkeypatch):
     continued = load(save(state, config, tmp_path), config, DATA, "accuracy")
 
     assert [metrics.epoch for metrics in train(config, DATA, continued)] == [2]
+
+
+def in_graphs(monkeypatch, make):
+    """Steps go as on a GPU, with a stand-in for a graph."""
+    monkeypatch.setattr("trainable.loop._can_be_graphed", lambda *_: True)
+    monkeypatch.setattr("trainable.loop.Graphed", make)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.arch)
+def test_steps_of_a_graph_train_to_the_last_bit_as_those_without_one(config, monkeypatch):
+    expected = list(train(config, DATA, new_state(config, DATA)))
+    replayed = []
+    in_graphs(monkeypatch, lambda step, *_: lambda chosen: replayed.append(len(chosen)) or step(chosen))
+    history = list(train(config, DATA, new_state(config, DATA)))
+
+    assert without_seconds(history) == without_seconds(expected)
+    mixed = config.mixup + config.cutmix
+    assert replayed == [8] * len(replayed)  # not the last batch of an epoch, of 2
+    assert 0 < len(replayed) < 9 if mixed else len(replayed) == 4 * 3 - 3  # 3 go before the graph is made
+
+
+def test_a_gpu_without_memory_for_a_graph_trains_without_one(monkeypatch):
+    expected = list(train(CONFIGS[0], DATA, new_state(CONFIGS[0], DATA)))
+    refused = []
+
+    def refuse(*_):
+        refused.append(1)
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    in_graphs(monkeypatch, refuse)
+    history = list(train(CONFIGS[0], DATA, new_state(CONFIGS[0], DATA)))
+
+    assert without_seconds(history) == without_seconds(expected)
+    assert len(refused) == 1
+
+
+def test_what_goes_through_in_micro_batches_is_no_graph(monkeypatch):
+    in_graphs(monkeypatch, lambda *_: pytest.fail("a graph"))
+    state = new_state(CONFIGS[1], DATA)
+    short_of_memory(state.model, 4)
+
+    assert [metrics.micro_batch for metrics in train(CONFIGS[1], DATA, state)] == [4] * 4
 
 
 def test_an_easy_task_is_learnt():

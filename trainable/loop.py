@@ -5,13 +5,14 @@ What is random in an epoch (order, augmentation, mixing, dropout) is a function 
 
 A batch for which a GPU's memory is short goes through in micro-batches whose gradients
 add up to those of the whole batch; the trial stays with them, across a restart too.
+
+On a GPU most steps are a CUDA graph, see `trainable.graphed`, with the same draws and kernels.
 """
 
 import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ from torch.nn import functional as F
 from datasets.augment import compose, from_text, per_image
 from datasets.batched import batched, take
 from datasets.dataset import Dataset
+from trainable.batch import SMALLEST_MICRO_BATCH, Batch, draw_mix
 from trainable.config import ConfigError, TrialConfig
 from trainable.graphed import NETS, Graphed
 from trainable.metrics import EpochMetrics, is_finite
@@ -33,37 +35,11 @@ if TYPE_CHECKING:  # datasets.augment keeps it from asking a package index
     from albumentations import Compose
 
 PREDICT_PIXELS = 2**22  # of a batch without gradients: 83 images of 224x224; at most 1,024 images
-SMALLEST_MICRO_BATCH = 2  # images: batch norm has no variance in one
 STEPS_BEFORE_GRAPH = 3  # in which the optimizer, cuDNN and the augmentation make what they keep
 
 
 class Diverged(ArithmeticError):
     """A loss, or a prediction, is no finite number any more."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What the net sees in one step, and what it is to say of it.
-
-    Attributes:
-      images: (N, 3, H, W), augmented and mixed.
-      labels: (N,) class indices.
-      partners: (N,) class indices of the images mixed in; None where none were.
-      share: of its own label in the loss of a mixed image, [0, 1]; the rest is its partner's.
-    """
-
-    images: Tensor
-    labels: Tensor
-    partners: Tensor | None = None
-    share: float = 1.0
-
-    def parts(self, micro_batch: int) -> Iterator["Batch"]:
-        """Nearly equal parts of at most `micro_batch` images; of three where one image would be left alone."""
-        images = len(self.labels)
-        count = max(1, min(math.ceil(images / micro_batch), images // SMALLEST_MICRO_BATCH))
-        partners = [None] * count if self.partners is None else self.partners.tensor_split(count)
-        split = zip(self.images.tensor_split(count), self.labels.tensor_split(count), partners, strict=True)
-        return (Batch(*part, self.share) for part in split)
 
 
 def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[EpochMetrics]:
@@ -147,24 +123,28 @@ class _Step:
         self.mixing.manual_seed(per_batch)
 
     def __call__(self, chosen: Tensor) -> Tensor:
-        is_like_others = len(chosen) == self.images_a_step <= self.state.micro_batch
-        if self.until_graphed <= 0 and is_like_others:
-            return self._replayed(chosen)
+        mix = draw_mix(self.config, self.mixing)
+        graph = None if mix else self._graph(chosen)
+        if graph:
+            return graph(chosen)
         self.until_graphed -= 1
-        images = self.augment(take(self.images, chosen), self.generator)
-        batch = _mixed(self.config, images, self.labels[chosen], self.mixing)
+        batch = Batch(self.augment(take(self.images, chosen), self.generator), self.labels[chosen])
+        if mix:
+            batch = mix(batch, self.mixing)
         loss = _backpropagated(self.config, self.state, batch, self.surroundings)
         self.state.optimizer.step()
         return loss
 
-    def _replayed(self, chosen: Tensor) -> Tensor:
+    def _graph(self, chosen: Tensor) -> Graphed | None:
+        """Of a step without mixing, if it is time, and if these images are as many as in most steps and fit at once."""
+        if self.until_graphed > 0 or not len(chosen) == self.images_a_step <= self.state.micro_batch:
+            return None
         if self.graph is None:
             try:
                 self.graph = Graphed(self._without_host, chosen, self.generator)
             except torch.OutOfMemoryError:
                 self.until_graphed = math.inf
-                return self(chosen)
-        return self.graph(chosen)
+        return self.graph
 
     def _without_host(self, chosen: Tensor) -> Tensor:
         """The same, of a batch that is not mixed and that fits."""
@@ -176,9 +156,8 @@ class _Step:
 
 
 def _can_be_graphed(config: TrialConfig, device: torch.device, square: bool) -> bool:
-    """Whether each step is the same work, and all of it the device's."""
-    is_alike = config.arch in NETS and config.mixup + config.cutmix == 0
-    return device.type == "cuda" and is_alike and batched(pipeline(config, square)) is not None
+    """Whether steps are all of the device's work, and the same again and again."""
+    return device.type == "cuda" and config.arch in NETS and batched(pipeline(config, square)) is not None
 
 
 def _augmentation(config: TrialConfig, square: bool) -> Callable[[Tensor, torch.Generator], Tensor]:
@@ -269,40 +248,6 @@ def _loss(config: TrialConfig, model: nn.Module, batch: Batch) -> Tensor:
         return loss
     second = F.cross_entropy(logits, batch.partners, label_smoothing=config.label_smoothing)
     return batch.share * loss + (1 - batch.share) * second
-
-
-def _mixed(config: TrialConfig, images: Tensor, labels: Tensor, generator: torch.Generator) -> Batch:
-    """Args:
-    generator: on the host.
-    """
-    mixing = config.mixup + config.cutmix
-    if mixing > 0:
-        draw, share = torch.rand(2, generator=generator).tolist()
-        if draw < mixing:
-            partner = torch.randperm(len(images), generator=generator).to(images.device, non_blocking=True)
-            mix = _cutmix if draw >= config.mixup else _mixup
-            images, share = mix(images, partner, share, generator)
-            return Batch(images, labels, labels[partner], share)
-    return Batch(images, labels)
-
-
-def _mixup(batch: Tensor, partner: Tensor, share: float, _: torch.Generator) -> tuple[Tensor, float]:
-    """Zhang et al. 2018 with alpha 1: the share of the first image is uniform."""
-    return share * batch + (1 - share) * batch[partner], share
-
-
-def _cutmix(batch: Tensor, partner: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, float]:
-    """Yun et al. 2019 with alpha 1: a box of the partner, its area uniform before it is clipped at the border."""
-    height, width = batch.shape[2:]
-    centre_y, centre_x = torch.rand(2, generator=generator).tolist()
-    half = (1 - share) ** 0.5 / 2
-    top, bottom = (min(1.0, max(0.0, centre_y + side * half)) for side in (-1, 1))
-    left, right = (min(1.0, max(0.0, centre_x + side * half)) for side in (-1, 1))
-    rows, columns = slice(int(top * height), int(bottom * height)), slice(int(left * width), int(right * width))
-    mixed = batch.clone()
-    mixed[:, :, rows, columns] = batch[partner][:, :, rows, columns]
-    cut = (rows.stop - rows.start) * (columns.stop - columns.start)
-    return mixed, 1 - cut / (height * width)
 
 
 def _forward(config: TrialConfig, model: nn.Module, batch: Tensor) -> Tensor:

@@ -1,0 +1,79 @@
+"""What a net sees in one step: images, mixed with each other or not, in parts where memory is short."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from trainable.config import TrialConfig
+
+SMALLEST_MICRO_BATCH = 2  # images: batch norm has no variance in one
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images, and what the net is to say of them.
+
+    Attributes:
+      images: (N, 3, H, W), augmented and mixed.
+      labels: (N,) class indices.
+      partners: (N,) class indices of the images mixed in; None where none were.
+      share: of its own label in the loss of a mixed image, [0, 1]; the rest is its partner's.
+    """
+
+    images: Tensor
+    labels: Tensor
+    partners: Tensor | None = None
+    share: float = 1.0
+
+    def parts(self, micro_batch: int) -> Iterator["Batch"]:
+        """Nearly equal parts of at most `micro_batch` images; of three where one image would be left alone."""
+        images = len(self.labels)
+        count = max(1, min(math.ceil(images / micro_batch), images // SMALLEST_MICRO_BATCH))
+        partners = [None] * count if self.partners is None else self.partners.tensor_split(count)
+        split = zip(self.images.tensor_split(count), self.labels.tensor_split(count), partners, strict=True)
+        return (Batch(*part, self.share) for part in split)
+
+
+def draw_mix(config: TrialConfig, generator: torch.Generator) -> Callable[[Batch, torch.Generator], Batch] | None:
+    """How a batch is mixed; None: it is not.
+
+    Args:
+      generator: on the host.
+    """
+    mixing = config.mixup + config.cutmix
+    if mixing > 0:
+        draw, share = torch.rand(2, generator=generator).tolist()
+        if draw < mixing:
+            return partial(_cutmix if draw >= config.mixup else _mixup, share)
+    return None
+
+
+def _partners(batch: Batch, generator: torch.Generator) -> Tensor:
+    """(N,) which image is mixed into each."""
+    return torch.randperm(len(batch.labels), generator=generator).to(batch.images.device, non_blocking=True)
+
+
+def _mixup(share: float, batch: Batch, generator: torch.Generator) -> Batch:
+    """Zhang et al. 2018 with alpha 1: the share of the first image is uniform."""
+    partner = _partners(batch, generator)
+    mixed = share * batch.images + (1 - share) * batch.images[partner]
+    return Batch(mixed, batch.labels, batch.labels[partner], share)
+
+
+def _cutmix(share: float, batch: Batch, generator: torch.Generator) -> Batch:
+    """Yun et al. 2019 with alpha 1: a box of the partner, its area uniform before it is clipped at the border."""
+    partner = _partners(batch, generator)
+    height, width = batch.images.shape[2:]
+    centre_y, centre_x = torch.rand(2, generator=generator).tolist()
+    half = (1 - share) ** 0.5 / 2
+    top, bottom = (min(1.0, max(0.0, centre_y + side * half)) for side in (-1, 1))
+    left, right = (min(1.0, max(0.0, centre_x + side * half)) for side in (-1, 1))
+    rows, columns = slice(int(top * height), int(bottom * height)), slice(int(left * width), int(right * width))
+    mixed = batch.images.clone()
+    mixed[:, :, rows, columns] = batch.images[partner][:, :, rows, columns]
+    cut = (rows.stop - rows.start) * (columns.stop - columns.start)
+    return Batch(mixed, batch.labels, batch.labels[partner], 1 - cut / (height * width))
