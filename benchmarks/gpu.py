@@ -3,9 +3,11 @@
 import math
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -41,24 +43,28 @@ def section(data: Path) -> Iterator[str]:
     yield conditions("make bench ARGS=gpu", f"{torch.cuda.get_device_name()}, n = 1 where no other is named")
     yield ""
     yield (
-        f"A trial alone on the device, batches of {BATCH}, two flips, median of {EPOCHS} epochs with their validation. "
+        f"A trial alone on the device, batches of {BATCH}, two flips, median of {EPOCHS} epochs with their validation; "
+        "its steps launched kernel by kernel, and whole, as CUDA graphs, where `trainable/graphed.py` has them so. "
         f"A product of two matrices of 8,192 in bf16 goes at {peak / 1e12:.0f} TFLOP/s; the host launches a kernel in "
-        f"{1e6 * _launch_seconds(device):.0f} µs. The steps of all but MobileNet are launched whole, as a CUDA graph."
+        f"{1e6 * _launch_seconds(device):.0f} µs."
     )
     yield ""
-    yield "| net | images/s in training | of the rate of a matrix product | device idle |"
-    yield "| --- | ---: | ---: | ---: |"
+    yield "| net | images/s, kernel by kernel | device idle | images/s, as graphs | device idle | of a product's rate |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for name, config in NETS.items():
+        with _kernel_by_kernel():
+            slow, little = _images_a_second(config, images, device)
         rate, busy = _images_a_second(config, images, device)
         used = rate * _flops_an_image(config, images, device) / peak
-        yield f"| {name} | {rate:,.0f} | {100 * used:.1f} % | {100 * (1 - busy):.0f} % |"
+        idle = [f"{100 * (1 - share):.0f} %" for share in (little, busy)]
+        yield f"| {name} | {slow:,.0f} | {idle[0]} | {rate:,.0f} | {idle[1]} | {100 * used:.1f} % |"
     yield ""
     yield f"{WORK}, wall time, beside the same trials one at a time in one process without Ray, kernel by kernel"
     yield f"({EAGER_TRIALS} of them, times {WORK.trials / EAGER_TRIALS:g}) and as CUDA graphs:"
     yield ""
     yield "| trials | s | first to last step, s | times as fast |"
     yield "| --- | ---: | ---: | ---: |"
-    with patch.object(loop, "STEPS_BEFORE_GRAPH", math.inf):
+    with _kernel_by_kernel():
         eager = _one_at_a_time(images, device, EAGER_TRIALS) * WORK.trials / EAGER_TRIALS
     yield f"| one at a time, kernel by kernel | {eager:.0f} | {eager:.0f} | 1 |"
     alone = _one_at_a_time(images, device, WORK.trials)
@@ -68,6 +74,10 @@ def section(data: Path) -> Iterator[str]:
         yield f"| a sweep, {share:g} GPU a trial | {run.seconds:.0f} | {run.span:.0f} | {eager / run.seconds:.1f} |"
     yield ""
     yield from tables(images, device, torch.cuda.get_device_name())
+
+
+def _kernel_by_kernel() -> AbstractContextManager[Any]:
+    return patch.object(loop, "STEPS_BEFORE_GRAPH", math.inf)
 
 
 def _images_a_second(config: TrialConfig, data: Dataset, device: torch.device) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """How an architecture computes on a kind of device: a fixed table, so that two runs do the same.
 
-Those of a CPU with bf16 units and of a GPU are the fastest that train as well: `make bench` measures it, bf16's accuracy
-on such a CPU alone. Those of other CPUs follow from what these are built for.
+Those of a CPU with bf16 units and of a GPU are the fastest that train as well: `make bench` measures it, the accuracy
+with bf16 on such a CPU alone. Those of other CPUs follow from what these are built for.
 """
 
 from dataclasses import dataclass
