@@ -34,9 +34,9 @@ from analysis.record import Record, SweepError
 from analysis.sweep_data import sweep_data
 from analysis.trained import Trained
 from datasets.dataset import Dataset, Split
+from trainable.batch import on_device
 from trainable.bucket import address_of
 from trainable.files import written_whole
-from trainable.loop import on_device
 from trainable.program import program
 
 TOLERANCE = 1e-4  # between two logits

@@ -12,9 +12,10 @@ from torch import nn
 from analysis.record import Record, SweepError, TrialRecord
 from analysis.views import log_probabilities
 from analysis.weights import check_weights
+from trainable.batch import on_device
 from trainable.config import TrialConfig
 from trainable.files import DamagedError
-from trainable.loop import on_device, predict_logits
+from trainable.loop import predict_logits
 from trainable.models import build, place
 
 

@@ -10,8 +10,10 @@ from math import prod
 import numpy as np
 from torch import Tensor, nn
 
+from trainable.batch import on_device
 from trainable.config import TrialConfig
-from trainable.loop import on_device, pipeline, predict_logits
+from trainable.loop import predict_logits
+from trainable.step import pipeline
 
 TRANSPOSE = "Transpose"
 FLIPS = {"HorizontalFlip": 3, "VerticalFlip": 2}  # albumentations' names; the axis of (N, 3, H, W)

@@ -30,8 +30,8 @@ def one_thread() -> None:
     cv2.setNumThreads(0)
 
 
-def augmented_to_plain(data: Dataset) -> dict[str, list[float]]:
-    """Seconds of an epoch with flips and rotation, and with all seven, over those of one without, pair by pair."""
+def augmented_to_plain(data: Dataset) -> tuple[float, dict[str, list[float]]]:
+    """Seconds of an epoch without augmentation; those with flips and rotation, or all seven, over them, in pairs."""
     kinds: dict[str, dict[str, Any]] = {"plain": {}, "flips + rotate": FLIPS_ROTATE, "all seven": SEVEN}
     runs = {}
     for name, probabilities in kinds.items():
@@ -39,7 +39,8 @@ def augmented_to_plain(data: Dataset) -> dict[str, list[float]]:
         runs[name] = train(config, data, new_state(config, data))
         next(runs[name])  # the first epoch warms up
     rounds = [{name: next(run).seconds for name, run in runs.items()} for _ in range(EPOCHS)]
-    return {name: [each[name] / each["plain"] for each in rounds] for name in kinds if name != "plain"}
+    ratios = {name: [each[name] / each["plain"] for each in rounds] for name in kinds if name != "plain"}
+    return median(each["plain"] for each in rounds), ratios
 
 
 def batched_to_albumentations(data: Dataset) -> list[float]:

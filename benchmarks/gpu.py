@@ -23,11 +23,11 @@ from benchmarks.rival_space import suggest
 from benchmarks.sweeps import Work, ours
 from datasets.dataset import Dataset
 from datasets.images import load
-from trainable import loop
+from trainable import step
 from trainable.config import TrialConfig
 from trainable.loop import train
 from trainable.models import build, place
-from trainable.precision import autocast
+from trainable.precision import forward
 from trainable.state import new_state
 
 EPOCHS, BATCH = 5, BATCHES["cuda"]
@@ -77,7 +77,7 @@ def section(data: Path) -> Iterator[str]:
 
 
 def _kernel_by_kernel() -> AbstractContextManager[Any]:
-    return patch.object(loop, "STEPS_BEFORE_GRAPH", math.inf)
+    return patch.object(step, "STEPS_BEFORE_GRAPH", math.inf)
 
 
 def _images_a_second(config: TrialConfig, data: Dataset, device: torch.device) -> tuple[float, float]:
@@ -99,8 +99,7 @@ def _flops_an_image(config: TrialConfig, data: Dataset, device: torch.device) ->
     model = place(build(config, len(data.classes), data.image_size), config.arch, device)
     images = torch.tensor(data.train.images[:8], device=device)
     with FlopCounterMode(display=False) as counter:
-        with autocast(config.arch, device):
-            logits = model(images).float()
+        logits = forward(config.arch, model, images)
         F.cross_entropy(logits, torch.zeros(8, dtype=torch.int64, device=device)).backward()
     return counter.get_total_flops() / 8
 
@@ -117,7 +116,7 @@ def _matmul_flops(device: torch.device, side: int = 8192, times: int = 20) -> fl
 
 
 def _launch_seconds(device: torch.device, times: int = 2000) -> float:
-    one = torch.zeros((), device=device)
+    one = torch.zeros((), device=device).add_(1)
     torch.cuda.synchronize()
     started = time.perf_counter()
     for _ in range(times):

@@ -20,7 +20,7 @@ from typing import Any
 from search import executor
 from search.cluster import prepare
 from search.run import main
-from trainable import loop
+from trainable import loop, step
 from trainable.program import program
 from trainable.ray_trial import RayTrial
 
@@ -32,16 +32,13 @@ class Clock:
         self.log = log
         self.seconds = {"augment": 0.0, "evaluate": 0.0}
         self.is_first_step = False
-        loop._augmentation = self._around_made(loop._augmentation)
+        step.Step._batch = self._around("augment", step.Step._batch)  # type: ignore[method-assign]
         for name in ("predict_logits", "evaluate"):
             setattr(loop, name, self._around("evaluate", getattr(loop, name)))
 
     def write(self, event: str, **values: Any) -> None:
         with open(self.log, "a") as file:
             file.write(json.dumps({"pid": os.getpid(), "event": event, "at": time.monotonic(), **values}) + "\n")
-
-    def _around_made(self, make: Any) -> Any:
-        return lambda *arguments: self._around("augment", make(*arguments))
 
     def _around(self, part: str, function: Any) -> Any:
         def timed(*arguments: Any) -> Any:

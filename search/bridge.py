@@ -329,7 +329,7 @@ class Bridge:
         if not config.pipeline:
             return
         from datasets.batched import unsupported  # torch
-        from trainable.loop import pipeline
+        from trainable.step import pipeline
 
         for transform in unsupported(pipeline(config)):
             name = transform.partition("(")[0]

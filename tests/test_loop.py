@@ -13,9 +13,9 @@ from click.testing import CliRunner
 import trainable.state as state_module
 from datasets.augment import compose, per_image, to_text
 from tests.trials import in_memory
-from trainable.batch import Batch
+from trainable.batch import Batch, on_device
 from trainable.config import AUGMENTATIONS, TrialConfig
-from trainable.loop import Diverged, evaluate, on_device, predict_logits, steps_per_epoch, train
+from trainable.loop import Diverged, evaluate, predict_logits, steps_per_epoch, train
 from trainable.state import load, new_state, save
 from trainable.train import main
 
@@ -84,8 +84,8 @@ def test_a_trial_imports_no_compiler(optimizer, tmp_path, monkeypatch):
 
 def in_graphs(monkeypatch, make):
     """Steps go as on a GPU, with a stand-in for a graph."""
-    monkeypatch.setattr("trainable.loop._can_be_graphed", lambda *_: True)
-    monkeypatch.setattr("trainable.loop.Graphed", make)
+    monkeypatch.setattr("trainable.step._can_be_graphed", lambda *_: True)
+    monkeypatch.setattr("trainable.step.Graphed", make)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.arch)
@@ -101,19 +101,58 @@ def test_steps_of_a_graph_train_to_the_last_bit_as_those_without_one(config, mon
     assert 0 < len(replayed) < 9 if mixed else len(replayed) == 4 * 3 - 3  # 3 go before the graph is made
 
 
-def test_a_gpu_without_memory_for_a_graph_trains_without_one(monkeypatch):
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+def test_steps_of_which_no_graph_can_be_made_go_kernel_by_kernel(error, monkeypatch, capsys):
     expected = list(train(CONFIGS[0], DATA, new_state(CONFIGS[0], DATA)))
     refused = []
 
     def refuse(*_):
         refused.append(1)
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise error("CUDA out of memory")
 
     in_graphs(monkeypatch, refuse)
     history = list(train(CONFIGS[0], DATA, new_state(CONFIGS[0], DATA)))
 
     assert without_seconds(history) == without_seconds(expected)
     assert len(refused) == 1
+    assert "not as a CUDA graph: CUDA out of memory" in capsys.readouterr().err
+
+
+def test_where_memory_is_short_beside_a_graph_it_is_given_up_and_the_batch_stays_whole(monkeypatch):
+    config = CONFIGS[0]  # most of its batches are mixed, which a graph does not do
+    expected = list(train(config, DATA, new_state(config, DATA)))
+    replayed, is_replay, short = [], [], []
+
+    def graphed(step, *_):
+        def replay(chosen):
+            assert not short, "the graph was given up"
+            replayed.append(1)
+            is_replay.append(1)
+            loss = step(chosen)
+            is_replay.clear()
+            return loss
+
+        return replay
+
+    def refuse_once(model, inputs):
+        if replayed and model.training and not is_replay and not short:
+            short.append(1)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    in_graphs(monkeypatch, graphed)
+    state = new_state(config, DATA)
+    state.model.register_forward_pre_hook(refuse_once)
+    history = list(train(config, DATA, state))
+
+    assert short
+    assert without_seconds(history) == without_seconds(expected)  # their size of a micro-batch too
+
+
+def test_a_pipeline_that_goes_image_by_image_is_no_graph(monkeypatch):
+    in_graphs(monkeypatch, lambda *_: pytest.fail("a graph"))
+    config = replace(FLOAT32, epochs=6, pipeline=to_text(A.Compose([A.Perspective(p=1.0)])))
+
+    assert len(list(train(config, DATA, new_state(config, DATA)))) == 6
 
 
 def test_what_goes_through_in_micro_batches_is_no_graph(monkeypatch):
@@ -156,7 +195,7 @@ def test_images_that_are_not_square_train_without_being_transposed():
 def test_a_pipeline_of_ones_own_runs_image_by_image_where_it_must(monkeypatch):
     fast, slow = (A.Compose([A.HorizontalFlip(p=0.5), *rest]) for rest in ([], [A.Perspective(p=1.0)]))
     called = []
-    monkeypatch.setattr("trainable.loop.per_image", lambda *arguments: called.append(1) or per_image(*arguments))
+    monkeypatch.setattr("trainable.step.per_image", lambda *arguments: called.append(1) or per_image(*arguments))
     losses = {}
     for name, chosen in (("fast", fast), ("slow", slow), ("slow again", slow)):
         config = replace(FLOAT32, epochs=2, pipeline=to_text(chosen))

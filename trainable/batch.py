@@ -1,10 +1,12 @@
 """What a net sees in one step: images, mixed with each other or not, in parts where memory is short."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,6 +38,13 @@ class Batch:
         partners = [None] * count if self.partners is None else self.partners.tensor_split(count)
         split = zip(self.images.tensor_split(count), self.labels.tensor_split(count), partners, strict=True)
         return (Batch(*part, self.share) for part in split)
+
+
+def on_device(images: np.ndarray, device: torch.device) -> Tensor:
+    """(N, 3, H, W) uint8 pixels as a tensor; on CPU without a copy."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray shares arrays read-only, and torch warns of those
+        return torch.from_numpy(images).to(device)
 
 
 def draw_mix(config: TrialConfig, generator: torch.Generator) -> Callable[[Batch, torch.Generator], Batch] | None:

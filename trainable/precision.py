@@ -1,12 +1,13 @@
 """How an architecture computes on a kind of device: a fixed table, so that two runs do the same.
 
-Those of a CPU with bf16 units and of a GPU are the fastest that train as well: `make bench` measures it, the accuracy
-with bf16 on such a CPU alone. Those of other CPUs follow from what these are built for.
+Those of a CPU with bf16 units are the fastest that train as well, those of a GPU the fastest: BENCHMARKS.md. Those of
+other CPUs follow from what these are built for.
 """
 
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Numerics:
 
 # A CPU without bf16 units would emulate it, several times slower. On one with them a perceptron loses more to
 # conversions than it wins, and so do convolutions of one channel each (MobileNet takes 1.7 times as long). On a GPU the
-# nets of few channels lose to conversions what they win.
+# perceptron and the CNN lose to conversions what they win.
 TABLE: dict[str, dict[str, Numerics]] = {
     "cuda": {
         "mlp": Numerics(bf16=False, channels_last=False),
@@ -64,3 +65,9 @@ def numerics(arch: str, device: torch.device) -> Numerics:
 
 def autocast(arch: str, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=numerics(arch, device).bf16)
+
+
+def forward(arch: str, model: nn.Module, images: Tensor) -> Tensor:
+    """(N, classes) float32 logits."""
+    with autocast(arch, images.device):
+        return model(images).float()

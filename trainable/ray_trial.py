@@ -1,13 +1,16 @@
 """The Tune trainable: one worker process, many trials."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
 from datasets.dataset import Dataset
 from trainable import allocator, bucket
 from trainable.order import Order
+
+if TYPE_CHECKING:
+    from trainable.attempt import Attempt
 
 # torch is imported in a worker's `setup` alone: the driver names this class and never trains.
 
@@ -20,6 +23,7 @@ class RayTrial(tune.Trainable):
     """
 
     training: Any = None  # trainable.loop.train
+    attempt: "Attempt | None" = None
 
     def setup(self, config: dict[str, Any], dataset: Dataset) -> None:  # type: ignore[override]
         """Args:
@@ -40,15 +44,20 @@ class RayTrial(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
+        import torch
+
         from trainable.attempt import Attempt
 
+        self.attempt = None  # the trial before; else its memory, a graph's among it, would not be free
         bucket.drop_copies()  # of the trial before
         allocator.give_back_freed_memory()
+        torch.cuda.empty_cache()  # does nothing where there is no GPU
         order = Order.from_dict(new_config["order"])
         self.attempt = Attempt(order, self.dataset, self.device, self.train_function)
         return True
 
     def step(self) -> dict[str, Any]:
+        assert self.attempt is not None
         report = self.attempt.next_report()
         return {"report": json.dumps(report), "done": report["done"]}  # as text: Tune would flatten it
 

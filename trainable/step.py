@@ -1,0 +1,207 @@
+"""One training step: augmentation, the pass through the net and back, the optimizer.
+
+A batch for which a GPU's memory is short goes through in micro-batches whose gradients add up to those of the whole
+batch; the trial stays with them, across a restart too. On a GPU most steps are replays of a CUDA graph, see
+`trainable.graphed`.
+"""
+
+import math
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from datasets.augment import compose, from_text, per_image
+from datasets.batched import Change, batched, take
+from datasets.dataset import Dataset
+from trainable.batch import SMALLEST_MICRO_BATCH, Batch, draw_mix, on_device
+from trainable.config import FAMILIES, ConfigError, TrialConfig
+from trainable.graphed import Graphed
+from trainable.precision import forward
+from trainable.state import TrainState
+
+if TYPE_CHECKING:  # datasets.augment keeps it from asking a package index
+    from albumentations import Compose
+
+STEPS_BEFORE_GRAPH = 3  # in which the optimizer, cuDNN and the augmentation make what they keep
+
+
+class Step:
+    """Augments the images chosen for it, learns from them, and returns the sum of their losses.
+
+    Attributes:
+      generator: on the device, of what is drawn per image.
+      mixing: on the host, of what is drawn per batch: a number drawn on a GPU would be waited for.
+
+    Raises, when called:
+      torch.OutOfMemoryError: not even micro-batches of two images fit.
+    """
+
+    def __init__(self, config: TrialConfig, data: Dataset, state: TrainState, device: torch.device) -> None:
+        """Raises:
+        ConfigError: the config's own pipeline cannot be read.
+        """
+        self.config, self.state = config, state
+        self.images = on_device(data.train.images, device)
+        self.labels = torch.as_tensor(data.train.labels, device=device)
+        self.images_a_step = min(config.batch_size, len(self.images))  # but for an epoch's last one
+        augmentation = pipeline(config, square=self.images.shape[2] == self.images.shape[3])
+        on_batch = batched(augmentation)
+        self.augment = on_batch or _one_by_one(augmentation)
+        self.surroundings = _Surroundings(state.model, device)
+        self.generator, self.mixing = torch.Generator(device), torch.Generator()
+        self.graph: Graphed | None = None
+        can_be_graphed = _can_be_graphed(config, device) and on_batch is not None
+        self.until_graphed: float = STEPS_BEFORE_GRAPH if can_be_graphed else math.inf
+
+    def seed(self, epoch: int) -> None:
+        """Dropout draws from torch's global generator, so that is seeded too."""
+        mixed = np.random.SeedSequence([self.config.seed, epoch]).generate_state(2, np.uint64)
+        per_image, per_batch = (int(number >> 1) for number in mixed)
+        torch.manual_seed(per_image)
+        self.generator.manual_seed(per_image)
+        self.mixing.manual_seed(per_batch)
+
+    def __call__(self, chosen: Tensor) -> Tensor:
+        """Args:
+        chosen: (N,) int64, which of the training images; on the device.
+        """
+        mix = draw_mix(self.config, self.mixing)
+        graph = None if mix else self._graph(chosen)
+        if graph:
+            return graph(chosen)
+        batch = self._batch(chosen)
+        if mix:
+            batch = mix(batch, self.mixing)
+        loss = self._backpropagated(batch)
+        self.state.optimizer.step()
+        return loss
+
+    def _batch(self, chosen: Tensor) -> Batch:
+        return Batch(self.augment(take(self.images, chosen), self.generator), self.labels[chosen])
+
+    def _graph(self, chosen: Tensor) -> Graphed | None:
+        """Of a step without mixing, if it is time, and if these images are as many as in most steps and fit at once."""
+        if not len(chosen) == self.images_a_step <= self.state.micro_batch:
+            return None
+        if self.until_graphed > 0:
+            self.until_graphed -= 1
+            return None
+        if self.graph is None:
+            self._capture(chosen)
+        return self.graph
+
+    def _capture(self, chosen: Tensor) -> None:
+        try:
+            self.graph = Graphed(self._without_host, chosen)
+            return
+        except RuntimeError as error:  # memory is short, most likely; what is wrong beyond that comes again
+            print(f"steps are launched kernel by kernel, not as a CUDA graph: {error}", file=sys.stderr)
+        self._give_back_memory()  # not before the except block has ended: its traceback holds tensors
+
+    def _without_host(self, chosen: Tensor) -> Tensor:
+        """A step without mixing, of a batch that fits: nothing of it waits for the host."""
+        batch = self._batch(chosen)
+        self.state.optimizer.zero_grad(set_to_none=True)
+        loss = self._accumulated(batch)
+        self.state.optimizer.step()
+        return loss
+
+    def _backpropagated(self, batch: Batch) -> Tensor:
+        """Leaves the gradients of the batch's mean loss in the model, and returns the sum of its images' losses.
+
+        Short of memory, it does the same batch again: without the graph, which has as much as an eager step needs; then
+        with `state.micro_batch` halved.
+        """
+        self.surroundings.keep()
+        self.state.optimizer.zero_grad(set_to_none=True)
+        while True:
+            try:
+                return self._accumulated(batch)
+            except torch.OutOfMemoryError:
+                size = min(self.state.micro_batch, len(batch.labels))
+                if self.graph is None and size <= SMALLEST_MICRO_BATCH:
+                    raise
+            # Not before the except block has ended: until then its traceback holds the tensors of the failed pass.
+            if self.graph is None:
+                self.state.micro_batch = math.ceil(size / 2)
+            self._give_back_memory()
+            self.surroundings.restore()
+
+    def _give_back_memory(self) -> None:
+        """For the other trials on the same GPU too. The graph's as well, which is not made again."""
+        self.graph, self.until_graphed = None, math.inf
+        self.state.optimizer.zero_grad(set_to_none=True)
+        torch.cuda.empty_cache()  # does nothing where there is no GPU
+
+    def _accumulated(self, batch: Batch) -> Tensor:
+        """`_backpropagated`, where memory is enough."""
+        total = torch.zeros((), device=batch.images.device)
+        for part in batch.parts(self.state.micro_batch):
+            loss = _loss(self.config, self.state.model, part)
+            # Not the share as the gradient to begin with: for that torch imports sympy, 1 s for a worker.
+            (loss * (len(part.labels) / len(batch.labels))).backward()
+            total += loss.detach() * len(part.labels)
+        return total
+
+
+def _can_be_graphed(config: TrialConfig, device: torch.device) -> bool:
+    """Nets of torchvision but ResNet-18 may wait for the device within a step, which a graph cannot."""
+    return device.type == "cuda" and config.arch in FAMILIES
+
+
+def pipeline(config: TrialConfig, square: bool = True) -> "Compose":
+    """What the config does to an image.
+
+    Args:
+      square: images that are not are not transposed, unless by a pipeline of the user's own: a batch has one shape.
+
+    Raises:
+      ConfigError: the config's own pipeline cannot be read.
+    """
+    if config.pipeline is None:
+        return compose({name: p for name, p in config.augmentation.items() if square or name != "transpose"})
+    try:
+        return from_text(config.pipeline)
+    except ValueError as error:
+        raise ConfigError(f"`pipeline` must be a Compose as datasets.augment.to_text writes it: {error}") from error
+
+
+def _one_by_one(augmentation: "Compose") -> Change:
+    """What has no batched form, image by image."""
+
+    def change(images: Tensor, generator: torch.Generator) -> Tensor:
+        seed = torch.randint(2**31, (), generator=generator, device=generator.device)
+        return per_image(augmentation, images, int(seed))
+
+    return change
+
+
+class _Surroundings:
+    """What a pass in training changes beside gradients: kept, so that a batch can be done again as if never begun."""
+
+    def __init__(self, model: nn.Module, device: torch.device) -> None:
+        self.buffers = list(model.buffers())  # batch norm's running mean and variance
+        self.kept = [buffer.clone() for buffer in self.buffers]
+        on_gpu = device.type == "cuda"  # dropout draws from its device's global generator
+        self.generator = torch.cuda.default_generators[device.index] if on_gpu else torch.default_generator
+
+    def keep(self) -> None:
+        torch._foreach_copy_(self.kept, self.buffers)  # all in one call, at a fifth of the time of one each
+        self.drawn = self.generator.get_state()
+
+    def restore(self) -> None:
+        torch._foreach_copy_(self.buffers, self.kept)
+        self.generator.set_state(self.drawn)
+
+
+def _loss(config: TrialConfig, model: nn.Module, batch: Batch) -> Tensor:
+    logits = forward(config.arch, model, batch.images)
+    loss = F.cross_entropy(logits, batch.labels, label_smoothing=config.label_smoothing)
+    if batch.partners is None:
+        return loss
+    second = F.cross_entropy(logits, batch.partners, label_smoothing=config.label_smoothing)
+    return batch.share * loss + (1 - batch.share) * second
