@@ -140,7 +140,7 @@ def _count_repeated(trained: list[list[str]], result: Kills) -> None:
     seen: dict[str, set[str]] = defaultdict(set)
     for lines in trained:
         again: dict[str, float] = defaultdict(float)
-        for seed, epoch, seconds, _ in map(str.split, lines):
+        for seed, epoch, seconds, *_ in map(str.split, lines):
             result.epochs += 1
             result.trained_seconds += float(seconds)
             result.longest_epoch_seconds = max(result.longest_epoch_seconds, float(seconds))
