@@ -1,5 +1,6 @@
 """One start of a sweep: begin or continue it, run what is missing, write the results."""
 
+import gc
 import os
 import signal
 import sys
@@ -223,6 +224,7 @@ def _on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterat
                 if at is not None:
                     check_nodes(nodes(), folder)
                 yield partial(_execute, folder, room, beside)
+            gc.freeze()  # what Tune left refers to Ray's objects: collected while Ray ends, it would end this process
             beside.submit(session.pop_all().close)  # a second or two, which the results need not wait for
     finally:
         if (folder / "sweep.json").exists():

@@ -122,6 +122,17 @@ def test_a_driver_told_to_end_while_ray_starts_says_so(tiny_data, tmp_path):
     assert "Traceback" not in said
 
 
+@pytest.mark.ray
+def test_what_is_collected_while_ray_ends_does_not_end_the_driver(tiny_data, tmp_path):
+    """Ray ends a process that gives an object back when its core has just gone."""
+    words = ("--data", tiny_data, "--sweep", tmp_path / "sweep", "--trials", 1, "--max-epochs", 1)
+
+    done = run("tests.collected_run", *words)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "sweep" / "trials.csv").exists()
+
+
 def test_bad_data_is_refused_before_anything_starts(tiny_data, tmp_path):
     (tiny_data / "train.txt").write_text("id,label\nnowhere.png,0\ntrain00.png\n")
 

@@ -1,0 +1,44 @@
+"""The same as `python -m search.run`, with garbage that holds an object of Ray's, collected when Ray's core has ended.
+
+    python -m tests.collected_run --data PATH ...
+"""
+
+import gc
+
+from search import sweep
+from search.run import main
+from trainable.program import program
+
+
+class Core:
+    """Ray's, collecting when it has ended."""
+
+    def __init__(self, core):
+        self.core = core
+
+    def __getattr__(self, name):
+        return getattr(self.core, name)
+
+    def shutdown_driver(self):
+        self.core.shutdown_driver()
+        gc.collect()
+
+
+def leaving_garbage(execute):
+    def execute_and_leave(*arguments):
+        import ray
+
+        signals = execute(*arguments)
+        gc.disable()  # else it might be collected sooner
+        cycle = [ray.put(0)]
+        cycle.append(cycle)
+        worker = ray._private.worker.global_worker
+        worker.core_worker = Core(worker.core_worker)
+        return signals
+
+    return execute_and_leave
+
+
+if __name__ == "__main__":
+    sweep._execute = leaving_garbage(sweep._execute)
+    program(main)
