@@ -1,6 +1,8 @@
 """The same as `python -m search.run`, with garbage that holds an object of Ray's, collected when Ray's core has ended.
 
     python -m tests.collected_run --data PATH ...
+
+Python collects when it likes; Ray ends a process that gives an object back then.
 """
 
 import gc

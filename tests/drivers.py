@@ -189,12 +189,16 @@ def race(folder: Path, drivers: int, rounds: int, *words: object) -> Races:
         waiting = [threading.Thread(target=wait, args=(index,)) for index in range(drivers)]
         for thread in waiting:
             thread.start()
-        deadline = time.monotonic() + REFUSED_SECONDS
+        deadline, holder = time.monotonic() + REFUSED_SECONDS, ""
         while sum(driver.poll() is not None for driver in running) < drivers - 1 and time.monotonic() < deadline:
+            if not holder.endswith("\n") and (sweep / "lock").exists():
+                holder = (sweep / "lock").read_text()
+                for driver in running:
+                    if f"pid {driver.pid} " in holder:
+                        driver.send_signal(signal.SIGSTOP)  # so that what is written after this is the others'
             time.sleep(0.01)
         alive = [driver for driver in running if driver.poll() is None]
         refused = [index for index, driver in enumerate(running) if driver.poll() == 75]
-        holder = (sweep / "lock").read_text() if (sweep / "lock").exists() else ""
         written = sorted(path.name for path in sweep.iterdir()) if sweep.exists() else []
         result.rounds += 1
         result.refused += len(refused)
@@ -204,11 +208,12 @@ def race(folder: Path, drivers: int, rounds: int, *words: object) -> Races:
             result.problems.append(f"round {number}: {len(alive)} ran, exit codes {[d.poll() for d in running]}")
         result.slowest_refusal = max([result.slowest_refusal, *(seconds[index] for index in refused)])
         for driver in alive:
+            os.killpg(driver.pid, signal.SIGCONT)
             os.killpg(driver.pid, signal.SIGTERM)
         for thread, driver in zip(waiting, running, strict=True):
             thread.join()
             driver.stdout.close()
-        if written != ["lock"]:  # the driver that runs still reads its data
+        if written != ["lock"]:
             result.problems.append(f"round {number}: written beside the lock: {written}")
         if [driver.returncode for driver in alive] != [143]:
             result.problems.append(f"round {number}: the driver that ran ended with {alive[0].returncode}")

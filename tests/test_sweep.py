@@ -124,7 +124,6 @@ def test_a_driver_told_to_end_while_ray_starts_says_so(tiny_data, tmp_path):
 
 @pytest.mark.ray
 def test_what_is_collected_while_ray_ends_does_not_end_the_driver(tiny_data, tmp_path):
-    """Ray ends a process that gives an object back when its core has just gone."""
     words = ("--data", tiny_data, "--sweep", tmp_path / "sweep", "--trials", 1, "--max-epochs", 1)
 
     done = run("tests.collected_run", *words)
