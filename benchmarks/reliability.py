@@ -1,6 +1,6 @@
 """Measure what a sweep survives, and write RELIABILITY.md.
 
-    make reliability                    # all parts, most of an hour on 2 cores; nothing else should run
+    make reliability                    # all parts, half an hour on 2 cores; nothing else should run
     make reliability ARGS="races kills" # these alone; the other sections of the page stay
 
 The same functions as the tests', with all the kill points, kills and damages that these
