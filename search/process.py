@@ -6,12 +6,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Timer
+from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from search.bridge import Bridge
 
 GRACE_SECONDS = 10  # after a signal, for running trials to reach their next checkpoint
+# An error raised there can leave the lock of all imports taken, for ever: other threads import while Ray starts.
+IMPORTING = "<frozen importlib._bootstrap>"
+AGAIN_SECONDS = 0.01  # until a signal that came there comes again
 _raised: list[int] = []  # the signals whose `Interrupted` has not come out of its block yet
 
 
@@ -31,7 +36,10 @@ def interruptible() -> Iterator[None]:
     catches whatever comes; it is raised again where trials would begin, and at the end of the block.
     """
 
-    def on_signal(number: int, _: object) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if frame is not None and frame.f_code.co_filename == IMPORTING:
+            Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number)).start()
+            return
         _raised.append(number)
         raise Interrupted(number)
 
@@ -87,7 +95,7 @@ def signal_behind(error: BaseException | None) -> Interrupted | None:
 
 
 @contextmanager
-def _handling(numbers: tuple[signal.Signals, ...], handler: Callable[[int, object], None]) -> Iterator[None]:
+def _handling(numbers: tuple[signal.Signals, ...], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     before = {}
     for number in numbers:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # under nohup a hang-up stops nothing
