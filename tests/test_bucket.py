@@ -341,7 +341,7 @@ def test_an_upload_that_a_signal_comes_amid_is_whole_or_not_at_all(request):
             with suppress(Interrupted):
                 signal.setitimer(signal.ITIMER_REAL, delay)
                 write(path, texts[1])
-            signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.setitimer(signal.ITIMER_REAL, 0)  # here: it may still come, until then
             assert (anew(address(request)) / "sweep.json").read_text() in texts
     finally:
         signal.signal(signal.SIGALRM, before)
