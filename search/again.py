@@ -56,13 +56,13 @@ class Again(Sweep):
 
     @staticmethod
     def _settings(of: Settings) -> Settings:
-        return replace(of, space=None, fixed={}, baselines=False, sampler="random", pruner="none")
+        return replace(of, space=None, fixed={}, baselines="none", sampler="random", pruner="none")
 
     @property
     def way_out(self) -> str:
         return f"Move {self.folder} away, and this command begins anew."
 
-    def first_queue(self) -> tuple[Queue, list[str]]:
+    def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
         return self.queue, []
 
     def extend(self, queue: Queue, trials: int) -> list[str]:
@@ -124,7 +124,7 @@ class Refit(Again):
     def _settings(of: Settings) -> Settings:
         return replace(Again._settings(of), metric="last")
 
-    def first_queue(self) -> tuple[Queue, list[str]]:
+    def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
         note = "Trained on train and validation together: what is measured of validation here says nothing."
         return self.queue, [note]
 

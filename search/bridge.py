@@ -16,17 +16,19 @@ from optuna.trial import FrozenTrial, TrialState
 
 from analysis.journal import JournalError
 from analysis.record import trial_folder
-from search import trial_files
-from search.ledger import Ledger, new_sampler
+from search import samplers, trial_files
+from search.ledger import Ledger
+from search.pruners import NOT_AMONG_THE_BEST
+from search.queue import family_of_draw
+from search.samplers import new_sampler
 from search.space import Space, with_seed
 from trainable.bucket import address_of
-from trainable.config import TrialConfig, rungs
+from trainable.config import TrialConfig
 from trainable.files import read_json
 from trainable.metrics import METRICS, best_epoch, read_history
 from trainable.order import Order, attempt_folder, hung_stacks, newest_checkpoints
 
 REPORTS_A_SECOND = 20  # of all trials together, at most: Ray Tune needs 10 to 20 ms for each
-NOT_AMONG_THE_BEST = "not among the best at its rung"  # the reason of every PRUNED
 
 
 class Watcher(Protocol):
@@ -44,7 +46,9 @@ class Plan:
 
     Attributes:
       trials: of the sweep in total.
-      queue: `search.queue.Queue`: the published runs and the user's own configs, or every config there is to be.
+      queue: `search.queue.Queue`: the configs that run first, or every config there is to be.
+      sampler_version: the number of the sampler, as `sweep.json` has it.
+      families: the architectures of which each gets a share of the first draws; empty leaves that to the sampler.
       attempts: a trial lost so often with its worker is a FAIL.
       max_failures: so many FAILs in a row stop the sweep.
       deadline: on `time.monotonic()`; None for no limit.
@@ -55,6 +59,8 @@ class Plan:
     metric: str
     sampler: str
     queue: dict[int, dict[str, Any]]
+    sampler_version: int = samplers.NEWEST
+    families: tuple[str, ...] = ()
     attempts: int = 3
     max_failures: int = 10
     deadline: float | None = None
@@ -142,7 +148,9 @@ class Bridge:
         trial_files.remove_superseded(folder, attributes["attempt"])
         self.running[number] = attributes["attempt"]
         spacing = min(self.concurrency, self.plan.trials) / REPORTS_A_SECOND
-        order = Order(number, attributes["attempt"], config, folder, self.plan.metric, spacing)
+        order = Order(
+            number, attributes["attempt"], config, folder, self.plan.metric, self.ledger.rungs(config.epochs), spacing
+        )
         self.watcher.started(order)
         return order
 
@@ -172,7 +180,7 @@ class Bridge:
             return True
         values = [epoch[METRICS[self.plan.metric]] for epoch in history]
         trial = self.ledger.trial(number)
-        stops, new = rungs(trial.user_attrs["config"]["epochs"]), {}
+        stops, new = self.ledger.rungs(trial.user_attrs["config"]["epochs"]), {}
         for epoch in range(len(trial.intermediate_values) + 1, len(values) + 1):
             new[epoch] = values[best_epoch(values[:epoch], self.plan.metric) - 1]
             if epoch in stops or epoch == len(values):
@@ -251,12 +259,14 @@ class Bridge:
     def _draw(self) -> int:
         number = len(self.ledger.trials)
         queued = self.plan.queue.get(number, {})
-        sampler = new_sampler(self.plan.sampler, self.plan.seed, number)
+        sampler = new_sampler(self.plan.sampler, self.plan.seed, number, self.plan.sampler_version)
         if "config" in queued:
             config = self.ledger.draw(sampler, lambda _: TrialConfig.from_dict(queued["config"]), {})
         else:
             assert self.space is not None
-            config = self.ledger.draw(sampler, self.space.config, queued.get("params", {}))
+            family = family_of_draw(number, self.plan.queue, self.plan.families)
+            given = queued["params"] if queued else {"arch": family} if family else {}
+            config = self.ledger.draw(sampler, self.space.config, given)
             config = with_seed(config, trial_seed(self.plan.seed, number))
         self._tell_of_slow_transforms(number, config)  # before it is written: the pipeline may not be readable
         attributes: dict[str, Any] = {"config": config.to_dict(), "attempt": 1}
@@ -267,7 +277,8 @@ class Bridge:
     def _prune(self, number: int) -> bool:
         """At a rung, asks the pruner once: a trial that passed is not asked again, however often the driver starts."""
         trial = self.ledger.trial(number)
-        if "baseline" in trial.user_attrs or trial.last_step not in rungs(trial.user_attrs["config"]["epochs"]):
+        rungs = self.ledger.rungs(trial.user_attrs["config"]["epochs"])
+        if "baseline" in trial.user_attrs or trial.last_step not in rungs:
             return False
         if trial.user_attrs.get("passed") == trial.last_step:
             return False

@@ -7,15 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from search import data as sweep_data
-from search.default_space import default
 from search.queue import Queue, extend, first_queue
-from search.settings import Settings, SweepFile, differences, table_differences
+from search.settings import NEWEST_DEFAULTS, Settings, SweepFile, differences, table_differences
 from search.space import Space, load_function
+from search.spaces import DEFAULT_SPACES
 from trainable import bucket
 from trainable.config import TrialConfig
 
 if TYPE_CHECKING:
     from datasets.dataset import Dataset
+
+
+CONTEST = 16, 16, 7  # height, width and classes of the data that the published runs were made on
+CONTEST_NOTE = (
+    "The images are 16x16 in 7 classes, as those of the contest that the published runs were made for: "
+    "these runs come first. --baselines none leaves them out."
+)
 
 
 class Sweep(ABC):
@@ -27,6 +34,7 @@ class Sweep(ABC):
       way_out: what to do where something differs that may not change.
       folder: of the sweep.
       parent: what a repeat or a refit is of; empty for a search.
+      defaults: the number of each published default that it goes on under, as `sweep.json` has them.
       space: what the sampler draws from; None where the queue holds every config whole.
     """
 
@@ -36,6 +44,7 @@ class Sweep(ABC):
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder, self.settings = folder, settings
         self.parent: dict[str, Any] = {}
+        self.defaults = dict(NEWEST_DEFAULTS)
 
     @property
     @abstractmethod
@@ -59,13 +68,19 @@ class Sweep(ABC):
         lines = lines or differences(file.settings, self.settings)
         return lines or table_differences(file.table, self.table)  # the settings explain the table's
 
-    @abstractmethod
-    def first_queue(self) -> tuple[Queue, list[str]]:
-        """The queue of a new sweep, and what a person should know of it, a sentence each.
-
-        Raises:
-          ConfigError: one of the user's configs cannot be.
+    def check_configs(self) -> None:  # noqa: B027 (a repeat's are those of its search)
+        """Raises:
+        ConfigError: one of the user's configs cannot be.
         """
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The architectures of which each gets a share of the first draws."""
+        return ()
+
+    @abstractmethod
+    def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
+        """Returns the queue of a new sweep, and what a person should know of it, a sentence each."""
 
     @abstractmethod
     def extend(self, queue: Queue, trials: int) -> list[str]:
@@ -107,17 +122,40 @@ class Search(Sweep):
 
     @cached_property
     def space(self) -> Space:
+        default = DEFAULT_SPACES[self.defaults["space"]].suggest
         function = default if self.settings.space is None else load_function(self.settings.space)
         return Space(function, self.settings.fixed, self.settings.max_epochs)
 
-    def first_queue(self) -> tuple[Queue, list[str]]:
-        return first_queue(self.space, self.settings.baselines, self.enqueued)
+    @cached_property
+    def own_configs(self) -> list[dict[str, Any]]:
+        """The user's configs, as parameters of the space."""
+        configs = [self.space.parameters(config) for config in self.enqueued]
+        for params in configs:
+            self.space.missing(params)
+        return configs
+
+    def check_configs(self) -> None:
+        _ = self.own_configs
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        return self.space.families if self.defaults["sampler"] > 1 else ()
+
+    def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
+        is_contest = (*data.image_size, len(data.classes)) == CONTEST
+        with_published = self.settings.baselines == "published" or (self.settings.baselines == "auto" and is_contest)
+        default = DEFAULT_SPACES[self.defaults["space"]]
+        queue, notes = first_queue(self.space, default, with_published, self.own_configs, self.settings.space is None)
+        if with_published and self.settings.baselines == "auto":
+            notes.insert(0, CONTEST_NOTE)
+        return queue, notes
 
     def extend(self, queue: Queue, trials: int) -> list[str]:
-        extend(queue, self.space, self.enqueued, trials)
-        if max(queue, default=-1) < self.settings.trials:
+        extend(queue, self.own_configs, trials)
+        last = max((number for number, entry in queue.items() if not entry["baseline"]), default=-1)
+        if last < self.settings.trials:
             return []
-        return [f"Some enqueued configs wait for their turn; --trials {max(queue) + 1} runs them all."]
+        return [f"Some enqueued configs wait for their turn; --trials {last + 1} runs them all."]
 
     def load(self) -> "Dataset":
         if self.settings.data != sweep_data.DEMO:

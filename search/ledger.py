@@ -6,13 +6,11 @@ the sampler and the pruner see: the study in a file would have to be read again 
 question.
 """
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
@@ -20,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.journal import Journal, JournalError, repair_tail
 from search.lock import HeldError
+from search.pruners.halving_1 import RungPruner
 from trainable import bucket, files
 from trainable.config import TrialConfig
 
@@ -33,6 +32,7 @@ class Ledger:
     is in the study when `add` returns, and ended when `tell` returns.
 
     Attributes:
+      rungs: the epochs after which a trial of so many may be pruned.
       mirror: the study in memory, by which the sampler draws and the pruner decides.
       torn_bytes: how much of an unfinished last record the start cut off.
 
@@ -45,7 +45,7 @@ class Ledger:
         folder: Path,
         sweep_id: str,
         metric: str,
-        pruner: optuna.pruners.BasePruner,
+        pruner: RungPruner,
         url: str = "",
     ) -> None:
         """Opens the ledger of the sweep in `folder`, which must be locked, or begins it; fetches a copy's folder.
@@ -60,6 +60,7 @@ class Ledger:
         direction = StudyDirection.MINIMIZE if metric == "loss" else StudyDirection.MAXIMIZE
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.url = url
+        self.rungs = pruner.rungs
         self.torn_bytes = 0
         self._journal: Journal | None = None  # of a ledger that is no database
         no_sampler = optuna.samplers.RandomSampler()  # the ledger only records
@@ -227,16 +228,3 @@ def _check_folders(folder: Path, trials: int) -> None:
             f"{folder}: the ledger has {trials} trials, but trials/{unknown[-1]} is there: it was cut, or is another "
             f"sweep's; restore it from a backup, or `python -m search.check {folder} --repair`"
         )
-
-
-def new_sampler(name: str, seed: int, number: int) -> optuna.samplers.BaseSampler:
-    """The sampler of one draw: a function of the sweep's seed and the trial's number, so a restart draws the same."""
-    seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-    match name:
-        case "tpe":
-            warnings.filterwarnings("ignore", "Argument ``group``")  # experimental since 2020
-            return optuna.samplers.TPESampler(seed=seed, group=True)
-        case "gp":
-            return optuna.samplers.GPSampler(seed=seed, deterministic_objective=False)
-        case _:
-            return optuna.samplers.RandomSampler(seed=seed)

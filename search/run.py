@@ -50,7 +50,14 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
     "--fix", "fixed", type=str, multiple=True, metavar="NAME=VALUE", help="Takes a hyperparameter out of the search."
 )
 @click.option("--enqueue", type=click.Path(path_type=Path), default=None, help="JSON list of configs to run first.")
-@click.option("--no-baselines", "baselines", flag_value=False, default=True, help="Leaves the published runs out.")
+@click.option(
+    "--baselines",
+    type=click.Choice(["auto", "published", "none"]),
+    default="auto",
+    show_default=True,
+    help="The runs published for the contest first; auto: where the data is that contest's (16x16 px, 7 classes).",
+)
+@click.option("--no-baselines", "baselines", flag_value="none", hidden=True)  # as commands had it before the choice
 @click.option("--sampler", type=click.Choice(["tpe", "gp", "random"]), default="tpe")
 @click.option("--pruner", type=click.Choice(["halving", "median", "none"]), default="halving")
 @click.option("--ledger", type=str, default="", metavar="URL", help="postgresql://[USER@]HOST[:PORT]/DATABASE.")

@@ -9,10 +9,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from search import pruners, samplers, spaces
 from trainable.config import ConfigError
 from trainable.files import read_json, written_whole
 
 VERSIONS = ("ray", "optuna", "torch", "torchvision", "albumentations", "opencv-python-headless", "numpy")
+
+DECODER = 1  # the number of datasets/decode.py, which is not imported here: it takes OpenCV
+NEWEST_DEFAULTS = {
+    "space": spaces.NEWEST,
+    "sampler": samplers.NEWEST,
+    "pruner": pruners.NEWEST,
+    "decoder": DECODER,
+}
+FIRST_DEFAULTS = dict.fromkeys(NEWEST_DEFAULTS, 1)  # of the sweeps before the numbers were written down
 
 # What decides the results; a sweep that goes on may not change it.
 FIXED = (
@@ -44,7 +54,7 @@ class Settings:
     limit_valid: int | None
     space: str | None
     fixed: dict[str, Any]
-    baselines: bool
+    baselines: str  # auto, published or none
     sampler: str
     pruner: str
     ledger: str = ""  # URL of a PostgreSQL database, without password; empty for the journal in the folder
@@ -59,6 +69,8 @@ class SweepFile:
       queue: configs that are run before the sampler is asked, by trial number.
       starts: `{"time", "command", "stopped", "versions", "commit"}` of each driver; `stopped` says how it ended.
       results_of: the number of ended trials that report, best model and predictions are made of.
+      defaults: the number of each published default that the sweep goes on under: of the default space, the sampler,
+        the pruner and the decoder of images.
       kind: `search`, or `repeat` or `refit` of one, in a folder within its own.
       parent: of these two the id of the search as `sweep`; of a refit the number of its trial as `best trial`.
     """
@@ -75,6 +87,7 @@ class SweepFile:
     commit: str = field(default_factory=lambda: code_commit())
     starts: list[dict[str, Any]] = field(default_factory=list)
     results_of: int = 0
+    defaults: dict[str, int] = field(default_factory=lambda: dict(NEWEST_DEFAULTS))
     kind: str = "search"
     parent: dict[str, Any] = field(default_factory=dict)
 
@@ -104,10 +117,23 @@ class SweepFile:
             options = content.pop("data_options")
             names = Settings.__dataclass_fields__
             settings = {name: content.pop(name) for name in names if name not in options} | options
+            if isinstance(settings["baselines"], bool):  # as it was before there was a choice
+                settings["baselines"] = "published" if settings["baselines"] else "none"
+            content.setdefault("defaults", dict(FIRST_DEFAULTS))
+            _check_defaults(content["defaults"])
             content["queue"] = {int(number): entry for number, entry in content["queue"].items()}
             return SweepFile(settings=Settings(**settings), **content)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigError(f"{path}: damaged ({error}); restore it from a backup, or start another sweep") from error
+
+
+def _check_defaults(defaults: dict[str, int]) -> None:
+    """Raises:
+    ValueError: the sweep was begun by a newer version, under a default that this one does not have.
+    """
+    for name, newest in NEWEST_DEFAULTS.items():
+        if not 1 <= defaults[name] <= newest:
+            raise ValueError(f"its {name} has the number {defaults[name]}, and this version knows 1 to {newest}")
 
 
 def differences(before: Settings, after: Settings) -> list[str]:

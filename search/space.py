@@ -4,6 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -19,6 +20,7 @@ from optuna.distributions import (
 
 from trainable.config import FAMILIES, SHAPE_FIELDS, TORCHVISION, ConfigError, TrialConfig, unknown_name
 
+MULTIPLE = "_multiple"  # the ending of a parameter that is drawn as a multiple of a reference value
 MOST_CORNERS = 5_000  # of a space, which the walker follows in a second
 
 
@@ -33,6 +35,16 @@ class Suggests(Protocol):
 
 
 Function = Callable[[Any], TrialConfig]
+
+
+def suggest_multiple(trial: Suggests, field: str, reference: float, low: float, high: float) -> float:
+    """Returns a value for a field of `TrialConfig`, drawn as a multiple of a reference on a log scale.
+
+    The sampler's parameter is `FIELD_multiple`, in [low, high], so that what it learns of one optimizer or family
+    holds for the others. Configs, tables and reports have the value itself.
+    """
+    multiple = trial.suggest_float(f"{field}{MULTIPLE}", low, high, log=True)
+    return float(f"{reference * multiple:.6g}")  # a rate of exactly 0.001 is a multiple of 0.05 as well
 
 
 @dataclass(frozen=True)
@@ -125,7 +137,50 @@ class Space:
                 raise ConfigError(f"`{name}` is not a parameter of arch={config.arch} in this space")
             if params[name] != self.fixed[name]:
                 raise ConfigError(f"{name}={params[name]} differs from --fix {name}={self.fixed[name]}")
-        return chooser.lacking
+        return list(chooser.lacking)
+
+    def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns `given` with the value of each field that this space draws as a multiple turned into the multiple.
+
+        Raises:
+          ConfigError: a value is out of its range, or a choice that its reference depends on is not given with it.
+        """
+        params = dict(given)
+        chooser = _Chosen(given)
+        self.config(chooser)
+        for name, distribution in chooser.lacking.items():
+            field = name.removesuffix(MULTIPLE)
+            if field == name or field not in given or field in chooser.used:
+                continue
+            value = params.pop(field)
+            reference = self._reference(params, field, chooser.lacking)
+            assert isinstance(distribution, FloatDistribution)
+            low, high = reference * distribution.low, reference * distribution.high
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                raise ConfigError(f"{field}={value} is not in [{low:.6g}, {high:.6g}]")
+            params[name] = min(max(value / reference, distribution.low), distribution.high)
+        return params
+
+    def _reference(self, params: Mapping[str, Any], field: str, lacking: Mapping[str, BaseDistribution]) -> float:
+        """Returns the value of a field whose multiple is 1."""
+        params = {**params, f"{field}{MULTIPLE}": 1.0}
+        reference = getattr(self.chosen(params), field)
+        for name, distribution in lacking.items():
+            for choice in distribution.choices if isinstance(distribution, CategoricalDistribution) else ():
+                if getattr(self.chosen({**params, name: choice}), field) != reference:
+                    raise ConfigError(
+                        f"`{field}` needs `{name}` beside it, for it is drawn as a multiple of a reference that "
+                        f"depends on that"
+                    )
+        return reference
+
+    @cached_property
+    def families(self) -> tuple[str, ...]:
+        """The architectures among which the space lets the sampler choose; none where there is one alone."""
+        chooser = _Chosen({})
+        self.config(chooser)
+        arch = chooser.lacking.get("arch")
+        return tuple(map(str, arch.choices)) if isinstance(arch, CategoricalDistribution) else ()
 
     def chosen(self, params: Mapping[str, Any]) -> TrialConfig:
         """The config of these parameters; those that are left out are at their low end."""
@@ -133,7 +188,8 @@ class Space:
 
     def capped(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """`params` within the epochs allowed, without what is fixed."""
-        free = {name: value for name, value in params.items() if name not in self.fixed}
+        fields = {f"{field}{MULTIPLE}" for field in self.fixed}
+        free = {name: value for name, value in params.items() if name not in self.fixed and name not in fields}
         return free | ({"epochs": min(free["epochs"], self.max_epochs)} if "epochs" in free else {})
 
 
@@ -158,6 +214,8 @@ class _Bounded:
     ) -> float:
         if self._is_fixed(name):
             return float(self._fixed[name])
+        if name.endswith(MULTIPLE) and name.removesuffix(MULTIPLE) in self._fixed:
+            return 1.0  # whatever it is, the field has its fixed value
         return self._trial.suggest_float(name, low, high, step=step, log=log)
 
     def _is_fixed(self, name: str) -> bool:
@@ -190,11 +248,11 @@ class _Chosen(_Suggester):
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
         self.used: set[str] = set()
-        self.lacking: list[str] = []
+        self.lacking: dict[str, BaseDistribution] = {}
 
     def choose(self, name: str, distribution: BaseDistribution) -> Any:
         if name not in self._params:
-            self.lacking.append(name)
+            self.lacking[name] = distribution
             return _ends(distribution)[0]
         self.used.add(name)
         value = self._params[name]

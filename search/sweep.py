@@ -21,7 +21,7 @@ from search.command import typed
 from search.kinds import Sweep
 from search.ledger import Ledger
 from search.preflight import check_here, check_nodes
-from search.pruner import new_pruner
+from search.pruners import new_pruner
 from search.queue import shown_name
 from search.settings import SweepFile, current_versions, version_differences
 from trainable.bucket import address_of, is_copy, put, with_addresses
@@ -110,8 +110,9 @@ def _check_bucket(sweep: Sweep) -> None:
 def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     """Everything is checked before anything is written."""
     folder, table = sweep.folder, sweep.table
-    queue, notes = sweep.first_queue()
+    sweep.check_configs()
     data = sweep.load()
+    queue, notes = sweep.first_queue(data)
     check_here(folder)
     nets = beside.submit(_check_nets, sweep.nets(), data)  # while Ray starts
     with _on_ray(folder, start, out, beside) as execute:
@@ -126,6 +127,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
             notes=[*data.notes, *notes],
             kind=sweep.kind,
             parent=sweep.parent,
+            defaults=sweep.defaults,
         )
         ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing here
         sweep_data.save(folder, data)
@@ -141,6 +143,7 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     folder, settings = sweep.folder, sweep.settings
     file = SweepFile.read(folder)
     before = file.settings
+    sweep.defaults = file.defaults
     if changed := sweep.changed(file):
         raise ConfigError(
             f"{folder}: this {file.kind} was started with other settings, which may not change:\n  "
@@ -188,6 +191,8 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
         metric=settings.metric,
         sampler=settings.sampler,
         queue=file.queue,
+        sampler_version=file.defaults["sampler"],
+        families=sweep.families,
         attempts=start.attempts,
         max_failures=start.max_failures,
         deadline=None if start.budget_seconds is None else time.monotonic() + start.budget_seconds,
@@ -307,4 +312,6 @@ def _check_nets(configs: list[TrialConfig], data: "Dataset") -> None:
 
 def _ledger(folder: Path, file: SweepFile) -> Ledger:
     settings = file.settings
-    return Ledger(folder, file.id, settings.metric, new_pruner(settings.pruner), settings.ledger)
+    return Ledger(
+        folder, file.id, settings.metric, new_pruner(settings.pruner, file.defaults["pruner"]), settings.ledger
+    )

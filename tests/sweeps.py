@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.pruners import NopPruner
 from optuna.trial import TrialState
 
 from analysis.record import Record, trial_folder
 from datasets.dataset import Dataset, Split
 from search import trial_files
-from search.ledger import Ledger, new_sampler
+from search.ledger import Ledger
+from search.pruners import new_pruner
+from search.samplers import new_sampler
 from search.settings import Settings, SweepFile
 from trainable.config import TrialConfig
 from trainable.loop import evaluate
@@ -47,7 +48,7 @@ class SweepBuilder:
             limit_valid=None,
             space=None,
             fixed={},
-            baselines=True,
+            baselines="published",
             sampler="tpe",
             pruner="halving",
         )
@@ -66,7 +67,7 @@ class SweepBuilder:
         file.started("python -m search.run --trials 8")
         file.write(self.folder)
         np.save(self.folder / "valid_labels.npy", self.data.valid.labels)
-        self.ledger = Ledger(self.folder, "0123", self.metric, NopPruner())
+        self.ledger = Ledger(self.folder, "0123", self.metric, new_pruner("none"))
 
     @property
     def record(self) -> Record:

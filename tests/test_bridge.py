@@ -14,9 +14,9 @@ from search.bridge import trial_seed
 from tests.trials import execute, fake_space, fake_train, in_memory, open_bridge, outcome
 from trainable import files
 from trainable.attempt import Attempt
-from trainable.config import ConfigError, rungs
+from trainable.config import ConfigError
 from trainable.loop import Diverged
-from trainable.order import KEPT_CHECKPOINTS, attempt_folder, checkpoints
+from trainable.order import KEPT_CHECKPOINTS, Order, attempt_folder, checkpoints
 from trainable.state import save
 
 DATA = in_memory()
@@ -58,7 +58,7 @@ def test_several_epochs_in_one_report_prune_as_one_at_a_time_would(tmp_path, mon
     for name, seconds in (("singly", 0.0), ("together", 1e9)):
         monkeypatch.setattr("trainable.attempt.REPORT_SECONDS", seconds)
         if name == "together":
-            monkeypatch.setattr("trainable.attempt.rungs", lambda epochs: [])  # one report a trial
+            monkeypatch.setattr("search.bridge.Order", lambda *words: Order(*words[:5], rungs=()))  # one report a trial
         bridge, _ = open_bridge(tmp_path / name, TRIALS)
         execute(bridge, DATA)
         outcomes.append([(t.number, t.state, t.epochs, t.value) for t in Record(tmp_path / name).trials])
@@ -74,7 +74,7 @@ def test_a_pruned_trial_keeps_its_value_and_the_predictions_up_to_its_rung(tmp_p
     pruned = [trial for trial in Record(tmp_path).trials if trial.state == "PRUNED"]
     assert pruned
     for trial in pruned:
-        assert trial.epochs in rungs(trial.config["epochs"])
+        assert trial.epochs in bridge.ledger.rungs(trial.config["epochs"])
         assert len(trial.history) == len(trial.valid_classes) == trial.epochs
         assert trial.value == max(epoch["valid_accuracy"] for epoch in trial.history)
         assert trial.weights is None
@@ -395,7 +395,7 @@ def test_a_trial_that_passed_a_rung_is_not_pruned_there_after_a_restart(tmp_path
     attempts = [Attempt(order, DATA, train=fake_train) for order in orders]
     for number, attempt in enumerate(attempts):  # each reaches its first rung; trial 0, the worst, has no peers yet
         bridge.report(number, attempt.next_report())
-    assert bridge.ledger.trial(0).last_step == rungs(9)[0]
+    assert bridge.ledger.trial(0).last_step == bridge.ledger.rungs(9)[0]
     assert bridge.ledger.should_prune(0)  # now that the others are there
 
     bridge, _ = open_bridge(tmp_path, 8, queue=queue)

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from trainable.config import AUGMENTATIONS, MIXING, ConfigError, TrialConfig, rungs
+from trainable.config import AUGMENTATIONS, MIXING, ConfigError, TrialConfig
 
 CNN = {"arch": "cnn", "width": 1.0, "depth": 2, "head": 128}
 
@@ -63,10 +63,3 @@ def test_only_probabilities_above_zero_make_the_pipeline_in_a_fixed_order():
 
     assert list(config.augmentation.items()) == [("rotate", 0.5), ("cutout", 0.1)]
     assert set(AUGMENTATIONS + MIXING) <= {field.name for field in fields(TrialConfig)}
-
-
-@pytest.mark.parametrize(
-    ("epochs", "expected"), [(1, []), (2, [1]), (3, [1]), (5, [1, 2]), (9, [1, 3]), (27, [3, 9]), (40, [5, 14])]
-)
-def test_rungs_are_fractions_of_a_trials_own_epochs(epochs, expected):
-    assert list(rungs(epochs)) == expected

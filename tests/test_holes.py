@@ -20,7 +20,7 @@ from analysis.record import Record, trial_folder
 from search.executor import BridgeScheduler, BridgeSearcher
 from search.ledger import Ledger
 from search.lock import driver_lock
-from search.pruner import new_pruner
+from search.pruners import new_pruner
 from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
 from trainable import files, loop
 from trainable.attempt import Attempt

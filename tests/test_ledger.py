@@ -9,9 +9,10 @@ import pytest
 from optuna.trial import TrialState
 
 from analysis.journal import ForeignWriterError, Journal, JournalError, repair_tail
-from search.ledger import Ledger, new_sampler
+from search.ledger import Ledger
 from search.lock import HeldError, driver_lock
-from search.pruner import new_pruner
+from search.pruners import new_pruner
+from search.samplers import new_sampler
 from tests.trials import execute, fake_space, in_memory, open_bridge
 from trainable import files
 

@@ -15,7 +15,7 @@ from search import data as sweep_data
 from search import refit, repeat
 from search.ledger import Ledger
 from search.lock import HeldError
-from search.pruner import new_pruner
+from search.pruners import new_pruner
 from search.run import main
 from search.status import main as status_main
 from tests import damage, postgres

@@ -4,7 +4,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from search.pruner import RungPruner, new_pruner
+from search.pruners import new_pruner
+from search.pruners.halving_1 import RungPruner
 
 
 def study_with(values, epochs=9, direction="maximize", state=TrialState.RUNNING):
@@ -78,3 +79,10 @@ def test_none_prunes_nothing():
     study = study_with([[value] for value in (0.1, 0.2, 0.3, 0.4)])
 
     assert not any(new_pruner("none").prune(study, trial) for trial in study.trials)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "expected"), [(1, []), (2, [1]), (3, [1]), (5, [1, 2]), (9, [1, 3]), (27, [3, 9]), (40, [5, 14])]
+)
+def test_rungs_are_fractions_of_a_trials_own_epochs(epochs, expected):
+    assert list(new_pruner("halving", 1).rungs(epochs)) == expected

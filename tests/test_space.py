@@ -1,19 +1,26 @@
 """The default space, what bounds a space, and the published runs as points in it."""
 
+import hashlib
 import json
 import os
 
 import optuna
 import pytest
 
-from search.default_space import baselines, default
-from search.queue import extend, first_queue
+from search.queue import extend, family_of_draw, first_queue
 from search.space import Space, load_function, read_fixed
+from search.spaces import DEFAULT_SPACES, NEWEST
 from trainable.config import ConfigError, TrialConfig
 
+NEW = DEFAULT_SPACES[NEWEST]
+default, published = NEW.suggest, NEW.published
 DEFAULT = Space(default, {}, max_epochs=40)
 
 THREE_FLIPS = dict(horizontal_flip=0.5, vertical_flip=0.5, rotate=0.5)
+TABLES = {  # sha256 of the table as JSON, without ImageNet weights at hand
+    1: "e280b20859a5146dda93d50b68d04d9f1165b654d9e7a990b187cfd841610ece",
+    2: "3c2586f1bd8c2e75d2c631405eb693e38a83e25e6395aacab9ae2bec3fa2e3e6",
+}
 PUBLISHED = {
     "mlp": TrialConfig(
         arch="mlp", width=1.0, optimizer="sgd", schedule="constant", lr=1e-3, weight_decay=5e-4,
@@ -47,7 +54,7 @@ def test_the_default_space_contains_the_published_run(name, tmp_path, monkeypatc
     (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
     (tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth").touch()
 
-    params = baselines()[name]
+    params = DEFAULT.parameters(published()[name])
 
     assert DEFAULT.missing(params) == []
     assert config_of(DEFAULT, params) == PUBLISHED[name]
@@ -56,28 +63,89 @@ def test_the_default_space_contains_the_published_run(name, tmp_path, monkeypatc
 def test_without_imagenet_weights_the_published_resnet_starts_from_scratch_and_is_named_so(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
-    assert list(baselines()) == ["mlp", "cnn", "cnn-7", "resnet18 from scratch"]
-    assert config_of(DEFAULT, baselines()["resnet18 from scratch"]).pretrained is False
+    assert list(published()) == ["mlp", "cnn", "cnn-7", "resnet18 from scratch"]
+    assert config_of(DEFAULT, DEFAULT.parameters(published()["resnet18 from scratch"])).pretrained is False
 
 
-def test_the_default_space_has_15_parameters_and_at_most_10_in_a_branch():
+@pytest.mark.parametrize(("number", "parameters", "in_a_branch"), [(1, 15, 10), (2, 19, 15)])
+def test_a_default_space_has_so_many_parameters_and_so_many_in_a_branch(number, parameters, in_a_branch):
     names, most = set(), 0
     for seed in range(200):
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
         trial = study.ask()
-        DEFAULT.config(trial)
+        Space(DEFAULT_SPACES[number].suggest, {}, 40).config(trial)
         names |= set(trial.params)
         most = max(most, len(trial.params))
 
-    assert len(names) == 15
-    assert most == 10
+    assert (len(names), most) == (parameters, in_a_branch)
+
+
+@pytest.mark.parametrize("number", DEFAULT_SPACES)
+def test_the_table_of_a_published_default_space_never_changes(number, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    text = json.dumps(Space(DEFAULT_SPACES[number].suggest, {}, 30).table(), sort_keys=True)
+
+    assert hashlib.sha256(text.encode()).hexdigest() == TABLES[number]
+
+
+def test_each_flip_has_a_probability_of_its_own():
+    config = config_of(
+        DEFAULT, {"arch": "small_resnet", "horizontal_flip": 0.6, "vertical_flip": 0.1, "transpose": 0.2}
+    )
+
+    assert (config.horizontal_flip, config.vertical_flip, config.transpose) == (0.6, 0.1, 0.2)
+
+
+def test_optimizer_and_architecture_are_drawn_first_and_by_every_trial():
+    for arch in DEFAULT.families:
+        study = optuna.create_study()
+        study.enqueue_trial({"arch": arch})
+        trial = study.ask()
+        DEFAULT.config(trial)
+
+        assert list(trial.params)[:3] == ["arch", "optimizer", "lr_multiple"]
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [("nesterov", 0.05), ("adamw", 0.0015)])
+def test_the_rate_is_a_multiple_of_its_optimizers_reference(optimizer, rate):
+    assert config_of(DEFAULT, {"arch": "small_resnet", "optimizer": optimizer, "lr_multiple": 0.5}).lr == rate
+
+
+def test_a_given_rate_becomes_the_multiple_that_gives_it():
+    params = DEFAULT.parameters({"arch": "small_resnet", "optimizer": "adamw", "lr": 0.005})
+
+    assert params.keys() == {"arch", "optimizer", "lr_multiple"}
+    assert config_of(DEFAULT, params).lr == 0.005
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"arch": "cnn", "lr": 0.005}, "`lr` needs `optimizer` beside it"),
+        ({"arch": "cnn", "optimizer": "adam", "lr": 5.0}, "lr=5.0 is not in [2e-05, 0.02]"),
+        ({"arch": "cnn", "optimizer": "adam", "lr": "high"}, "lr=high is not in"),
+    ],
+)
+def test_a_given_rate_that_is_no_multiple_is_an_error(given, message):
+    with pytest.raises(ConfigError) as error:
+        DEFAULT.parameters(given)
+
+    assert message in str(error.value)
+
+
+def test_where_the_rate_is_fixed_no_multiple_of_it_is_searched():
+    study = optuna.create_study()
+    trial = study.ask()
+
+    assert Space(default, {"lr": 0.3}, 40).config(trial).lr == 0.3
+    assert "lr_multiple" not in trial.params
 
 
 def test_no_trial_may_train_longer_than_max_epochs():
     space = Space(default, {}, max_epochs=3)
 
     assert config_of(space, {}).epochs == 3
-    assert space.capped({"epochs": 40, "lr": 0.1}) == {"epochs": 3, "lr": 0.1}
+    assert space.capped({"epochs": 40, "batch_size": 50}) == {"epochs": 3, "batch_size": 50}
 
 
 def test_a_fixed_parameter_is_not_searched_and_branches_follow_it():
@@ -92,7 +160,7 @@ def test_a_fixed_parameter_is_not_searched_and_branches_follow_it():
 
 
 def test_a_field_that_the_space_does_not_search_can_be_fixed():
-    assert config_of(Space(default, {"label_smoothing": 0.2, "arch": "mlp"}, 40), {}).label_smoothing == 0.2
+    assert config_of(Space(default, {"cutout": 0.2, "arch": "mlp"}, 40), {}).cutout == 0.2
 
 
 def test_any_classifier_of_torchvision_can_be_fixed():
@@ -184,18 +252,48 @@ def test_a_fixed_shape_is_for_the_architectures_that_have_it():
 def test_a_published_run_that_fixed_values_change_is_left_out_and_said_so(fixed, kept, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
-    queue, notes = first_queue(Space(default, fixed, 30), True, [{"lr": 0.1}] if not fixed else [])
+    own = [] if fixed else [{"batch_size": 100}]
+    queue, notes = first_queue(Space(default, fixed, 30), NEW, True, own, is_default=False)
 
-    assert [entry["baseline"] for entry in queue.values()] == kept + ([""] if not fixed else [])
+    assert [entry["baseline"] for entry in queue.values()] == kept + [""] * len(own)
     assert len(notes) == 4 - len(kept)
 
 
+def test_of_the_first_20_drawn_trials_each_family_has_4_its_reference_config_among_them():
+    queue, _ = first_queue(DEFAULT, NEW, True, [{"batch_size": 100}], is_default=True)
+    numbers = [
+        number for number in range(40) if queue.get(number, {"baseline": "reference"})["baseline"][:9] == "reference"
+    ]
+    drawn = [queue[n]["params"]["arch"] if n in queue else family_of_draw(n, queue, DEFAULT.families) for n in numbers]
+
+    assert [entry["baseline"] for entry in queue.values()][5:] == [f"reference {family}" for family in NEW.references()]
+    assert {family: drawn[:20].count(family) for family in DEFAULT.families} == dict.fromkeys(DEFAULT.families, 4)
+    assert set(drawn[16:]) == {None}  # the sampler is free
+
+
+def test_without_references_and_with_many_families_the_first_20_are_shared_out():
+    families = tuple("abcdefgh")
+
+    drawn = [family_of_draw(number, {}, families) for number in range(20)]
+
+    assert drawn == [*families, *families, None, None, None, None]
+
+
+@pytest.mark.parametrize("fixed", [{"arch": "cnn"}, {"arch": "cnn", "lr": 0.01}])
+def test_where_one_family_is_searched_its_reference_is_the_only_one_and_nothing_is_shared_out(fixed):
+    space = Space(default, fixed, 30)
+    queue, _ = first_queue(space, NEW, False, [], is_default=True)
+
+    assert [entry["baseline"] for entry in queue.values()] == ["reference cnn"]
+    assert space.missing(queue[0]["params"]) == []
+    assert family_of_draw(1, queue, space.families) is None
+
+
 def test_enqueued_configs_wait_behind_all_there_is_and_come_once():
-    space = Space(default, {}, 30)
     queue = {0: {"params": {"lr": 0.1}, "baseline": ""}}
 
-    extend(queue, space, [{"lr": 0.1}, {"lr": 0.2}], trials=5)
-    extend(queue, space, [{"lr": 0.2}], trials=5)
+    extend(queue, [{"lr": 0.1}, {"lr": 0.2}], trials=5)
+    extend(queue, [{"lr": 0.2}], trials=5)
 
     assert list(queue) == [0, 5]
     assert queue[5]["params"] == {"lr": 0.2}
@@ -214,10 +312,10 @@ def test_a_space_of_too_many_choices_is_refused():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"lr": 5.0}, "lr=5.0 is not in [0.0001, 1.0]"),
+        ({"lr_multiple": 50.0}, "lr_multiple=50.0 is not in [0.01, 10.0]"),
         ({"arch": "vgg"}, "arch=vgg is not in ['mlp', 'cnn', 'resnet18', 'small_resnet']"),
         ({"arch": "mlp", "head": 64}, "`head` is not a parameter of arch=mlp in this space"),
-        ({"lr": "high"}, "lr=high is not in"),
+        ({"epochs": "high"}, "epochs=high is not in"),
     ],
 )
 def test_an_enqueued_config_outside_the_space_is_an_error(params, message):
@@ -228,7 +326,7 @@ def test_an_enqueued_config_outside_the_space_is_an_error(params, message):
 
 
 def test_an_enqueued_config_may_leave_parameters_to_the_sampler():
-    assert "lr" in DEFAULT.missing({"arch": "mlp"})
+    assert "lr_multiple" in DEFAULT.missing({"arch": "mlp"})
 
 
 def test_a_space_of_the_users_is_loaded_from_its_file(tmp_path):

@@ -11,7 +11,7 @@ from analysis.record import Record
 from datasets.dataset import Dataset, Split
 from search.bridge import Bridge, Plan
 from search.ledger import Ledger
-from search.pruner import new_pruner
+from search.pruners import new_pruner
 from search.settings import Settings, SweepFile
 from search.space import Space
 from trainable.attempt import Attempt, Train
@@ -96,7 +96,7 @@ def open_bridge(
     if not (folder / "sweep.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         settings = Settings(
-            "data", trials, max_epochs, 7, plan["metric"], None, None, None, None, {}, False, "tpe", pruner, ledger
+            "data", trials, max_epochs, 7, plan["metric"], None, None, None, None, {}, "none", "tpe", pruner, ledger
         )
         file = SweepFile(settings, space.table(), "f" * 64, ["0", "1", "2"], [16, 16], plan["queue"], [], id=name)
         file.write(folder)

@@ -21,7 +21,7 @@ import torch
 
 from datasets.dataset import Dataset
 from trainable import bucket, loop
-from trainable.config import TrialConfig, rungs
+from trainable.config import TrialConfig
 from trainable.files import make_folder, written_whole
 from trainable.metrics import EpochMetrics
 from trainable.order import HUNG_FILE, Order, attempt_folder, newest_checkpoints
@@ -116,13 +116,12 @@ class Attempt:
     def _train_to_next_report(self, state: TrainState) -> None:
         started = time.monotonic()
         due = max(REPORT_SECONDS, self.order.spacing, self.save_seconds / SAVE_SHARE)
-        stops = rungs(self.order.config.epochs)
         make_folder(self.folder)
         limit = due + hung_after(state.history, self.data.train.images[:, 0].size)
         with open(self.folder / HUNG_FILE, "w") as stacks, ended_when_hung(limit, stacks):
             for metrics in self.epochs:
                 seconds = time.monotonic() - started
-                if seconds >= (self.order.spacing if metrics.epoch in stops else due):
+                if seconds >= (self.order.spacing if metrics.epoch in self.order.rungs else due):
                     break
         if state.epochs_done:
             saving = time.monotonic()

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 FAMILIES: dict[str, frozenset[str]] = {  # the shape fields that an architecture reads; it must have these and no others
@@ -35,8 +34,6 @@ AUGMENTATIONS = (  # per image and epoch, in the order in which they run
     "cutout",
 )
 MIXING = ("mixup", "cutmix")  # per batch
-
-RUNGS = (9, 3)  # a trial may be pruned at these fractions (1/9, 1/3) of its own epochs
 
 
 class ConfigError(ValueError):
@@ -144,12 +141,6 @@ class TrialConfig:
                 raise ConfigError(unknown_name(name, types))
             checked[name] = _typed(name, value, types[name])
         return TrialConfig(**checked)
-
-
-@cache  # the pruner asks for those of every trial
-def rungs(epochs: int) -> tuple[int, ...]:
-    """The epochs after which a trial of so many may be pruned; its last one is none of them."""
-    return tuple(sorted({math.ceil(epochs / part) for part in RUNGS} - {epochs}))
 
 
 def unknown_name(name: str, known: Mapping[str, Any]) -> str:

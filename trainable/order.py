@@ -19,6 +19,7 @@ class Order:
     Attributes:
       folder: of the trial, absolute; the attempts lie in it. Of a sweep in a bucket each process has its own copy.
       metric: of `trainable.metrics.METRICS`.
+      rungs: the epochs after which the trial may be stopped, and so reports.
       spacing: seconds between two reports, at least: many short trials together would flood the driver.
     """
 
@@ -27,6 +28,7 @@ class Order:
     config: TrialConfig
     folder: Path
     metric: str
+    rungs: tuple[int, ...] = ()
     spacing: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search.bridge import NOT_AMONG_THE_BEST, trial_seed
+from search.bridge import trial_seed
 from search.checks.findings import Finding
 from search.checks.identity import is_of, queued_config
+from search.pruners import NOT_AMONG_THE_BEST, new_pruner
 from search.settings import SweepFile
-from trainable.config import ConfigError, TrialConfig, rungs
+from trainable.config import ConfigError, TrialConfig
 from trainable.files import DamagedError, read_json
 from trainable.metrics import METRICS, EpochMetrics, best_epoch, read_history
 from trainable.order import newest_checkpoints
@@ -231,7 +232,8 @@ class Mending:
             case TrialState.COMPLETE:
                 return len(values) == self._epochs
             case TrialState.PRUNED:
-                return len(values) in rungs(self._epochs)
+                pruner = new_pruner(self.file.settings.pruner, self.file.defaults["pruner"])
+                return len(values) in pruner.rungs(self._epochs)
             case _:
                 return len(values) <= self._epochs
 

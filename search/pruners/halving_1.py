@@ -1,12 +1,12 @@
 """Pruning at rungs: a trial goes on only while it is among the best of those that came as far."""
 
 import math
+from functools import cache, partial
 
 import optuna
 from optuna.study import StudyDirection
 
-from trainable.config import rungs
-
+PARTS = (9, 3)  # the rungs are at these fractions (1/9, 1/3) of a trial's own epochs
 FEWEST_PEERS = 3  # with fewer there is nothing to be worse than
 
 
@@ -19,20 +19,24 @@ class RungPruner(optuna.pruners.BasePruner):
     decides: killed in between, it lets the trial pass).
 
     Args:
-      keep: the share that goes on; 1/3 is successive halving, 1/2 a median rule.
+      keep: the share that goes on; 1/3 is successive halving, 1/2 a median rule, 1 prunes nothing.
     """
 
     def __init__(self, keep: float) -> None:
         self.keep = keep
 
+    def rungs(self, epochs: int) -> tuple[int, ...]:
+        """Returns the epochs after which a trial of so many may be pruned; its last one is none of them."""
+        return _rungs(epochs)
+
     def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
-        stops = rungs(epochs_of(trial))
+        stops = self.rungs(epochs_of(trial))
         if trial.last_step not in stops:
             return False
         k = stops.index(trial.last_step)
         peers = []
         for other in study.get_trials(deepcopy=False):
-            other_stops = rungs(epochs_of(other))
+            other_stops = self.rungs(epochs_of(other))
             if k < len(other_stops) and other_stops[k] in other.intermediate_values:
                 peers.append(other.intermediate_values[other_stops[k]])
         if len(peers) < FEWEST_PEERS:
@@ -43,16 +47,18 @@ class RungPruner(optuna.pruners.BasePruner):
         return value < cutoff if maximize else value > cutoff
 
 
+@cache  # a decision asks for those of every trial
+def _rungs(epochs: int) -> tuple[int, ...]:
+    return tuple(sorted({math.ceil(epochs / part) for part in PARTS} - {epochs}))
+
+
 def epochs_of(trial: optuna.trial.FrozenTrial) -> int:
-    """All the epochs of the trial's config; the study keeps the config beside the parameters."""
+    """Returns all the epochs of the trial's config; the study keeps the config beside the parameters."""
     return trial.user_attrs["config"]["epochs"]
 
 
-def new_pruner(name: str) -> optuna.pruners.BasePruner:
-    match name:
-        case "halving":
-            return RungPruner(keep=1 / 3)
-        case "median":
-            return RungPruner(keep=1 / 2)
-        case _:
-            return optuna.pruners.NopPruner()
+PRUNERS = {
+    "halving": partial(RungPruner, keep=1 / 3),
+    "median": partial(RungPruner, keep=1 / 2),
+    "none": partial(RungPruner, keep=1.0),
+}

@@ -1,4 +1,4 @@
-"""The default search space, and the published runs as points in it."""
+"""The first default space, and the published runs as points in it; frozen, for sweeps that began in it go on in it."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from trainable.config import TrialConfig
 from trainable.imagenet import resnet18_weights_at_hand
 
 
-def default(trial: Suggests) -> TrialConfig:
-    """The default space: 15 parameters, at most 10 in a branch.
+def suggest(trial: Suggests) -> TrialConfig:
+    """The space: 15 parameters, at most 10 in a branch.
 
     Ranges are inclusive; `log` where good values span decades.
 
@@ -84,7 +84,7 @@ def _schedule(trial: Suggests) -> str:
     return trial.suggest_categorical("schedule", ["constant", "step", "cosine", "onecycle"])
 
 
-def baselines() -> dict[str, dict[str, Any]]:
+def published() -> dict[str, dict[str, Any]]:
     """The published runs on all images, by name, as parameters of the default space."""
     published = dict(batch_size=200, p_flip=0.5)
     resnet = "resnet18" if resnet18_weights_at_hand() else "resnet18 from scratch"

@@ -1,0 +1,7 @@
+"""Draws every parameter independently and uniformly over its range."""
+
+from optuna.samplers import RandomSampler
+
+
+def new(seed: int) -> RandomSampler:
+    return RandomSampler(seed=seed)

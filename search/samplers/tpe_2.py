@@ -1,0 +1,68 @@
+"""Draws as `tpe_1` does, but lets no family be condemned by trials that were pruned early.
+
+A trial that is pruned at its first rung has had a few epochs with one learning rate. While fewer than `FEWEST_PASSED`
+trials of its family have passed that rung, such ends say more about the rate than about the family, so the sampler
+does not see them. A family is the set of trials with the same `arch`.
+"""
+
+import warnings
+from collections import Counter
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.samplers import TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from search.pruners import NOT_AMONG_THE_BEST
+from search.samplers.optuna_5_0 import study_without
+
+FEWEST_PASSED = 2
+
+
+class FairTPE(TPESampler):
+    """The estimator over the trials that count."""
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return super().infer_relative_search_space(_counted(study), trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return super().sample_relative(_counted(study), trial, search_space)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return super().sample_independent(_counted(study), trial, param_name, param_distribution)
+
+
+def new(seed: int) -> FairTPE:
+    warnings.filterwarnings("ignore", "Argument ``group``")  # experimental since 2020
+    return FairTPE(seed=seed, group=True)
+
+
+def hidden_trials(trials: list[FrozenTrial]) -> set[int]:
+    """Returns the numbers of the trials that do not count: pruned early, in a family that has hardly come further.
+
+    The ledger notes the last rung that a trial passed. Baselines are never pruned, so they have no such note: that
+    they come to their end proves nothing.
+    """
+    passed = Counter(_family(trial) for trial in trials if "passed" in trial.user_attrs)
+    return {
+        trial.number
+        for trial in trials
+        if trial.state == TrialState.PRUNED
+        and trial.user_attrs.get("reason") == NOT_AMONG_THE_BEST
+        and "passed" not in trial.user_attrs
+        and passed[_family(trial)] < FEWEST_PASSED
+    }
+
+
+def _counted(study: Study) -> Study:
+    hidden = hidden_trials(study.get_trials(deepcopy=False))
+    return study_without(study, hidden) if hidden else study
+
+
+def _family(trial: FrozenTrial) -> str:
+    return trial.user_attrs.get("config", {}).get("arch", "")
