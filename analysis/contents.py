@@ -71,7 +71,7 @@ def seconds(record: Record, trial: TrialRecord) -> float:
 
 
 def baselines(record: Record) -> list[TrialRecord]:
-    """The trials that repeat published runs, in the order in which they ran."""
+    """Returns the trials that are published runs or reference configs, in the order in which they ran."""
     return [trial for trial in record.trials if trial.baseline]
 
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from analysis.journal import Journal, JournalError
 from datasets.fingerprint import parsed_table
 from trainable.bucket import with_addresses
+from trainable.config import MULTIPLE
 from trainable.files import DamagedError, check_regular, read_array, read_json
 from trainable.metrics import METRICS, read_history
 
@@ -51,10 +53,12 @@ class TrialRecord:
       value: the best of the metric over the counted epochs; None before the first epoch and for a FAIL.
       best_epoch: the epoch of `value`; 0 where there is none.
       epochs: how many epochs count (a pruned trial's up to its rung).
-      baseline: the name of the published run that this trial repeats; empty otherwise.
+      baseline: the name of the published run or of the reference config that this trial is; empty otherwise.
       node: of a cluster, where it ran last; empty where it is not known.
       config: the fields of its `TrialConfig` that are set.
-      params: what the search chose, by the names of the space.
+      params: what the search chose, by the names of the space; where that is a multiple of a reference, the field
+        itself with its value.
+      ranges: what each was chosen from, in the same units.
     """
 
     number: int
@@ -69,6 +73,7 @@ class TrialRecord:
     node: str
     config: dict[str, Any]
     params: dict[str, Any]
+    ranges: dict[str, BaseDistribution]
     folder: Path
 
     @property
@@ -332,9 +337,25 @@ class Record:
             baseline=attributes.get("baseline", ""),
             node=str(attributes.get("node", "")),
             config=attributes["config"],
-            params=trial.params,
+            params={shown_name(name): _shown(trial, name)[0] for name in trial.params},
+            ranges={shown_name(name): _shown(trial, name)[1] for name in trial.params},
             folder=trial_folder(self.folder, trial.number),
         )
+
+
+def shown_name(parameter: str) -> str:
+    """Returns the name under which people see a parameter of the search."""
+    return parameter.removesuffix(MULTIPLE)
+
+
+def _shown(trial: FrozenTrial, parameter: str) -> tuple[Any, BaseDistribution]:
+    """Returns a parameter's value and its range as people see them: those of the field itself for a multiple of it."""
+    value, distribution = trial.params[parameter], trial.distributions[parameter]
+    real = trial.user_attrs["config"].get(shown_name(parameter))
+    if not parameter.endswith(MULTIPLE) or not isinstance(distribution, FloatDistribution) or real is None:
+        return value, distribution
+    reference = real / value
+    return real, FloatDistribution(reference * distribution.low, reference * distribution.high, log=distribution.log)
 
 
 def trial_folder(sweep: Path, number: int) -> Path:

@@ -44,7 +44,7 @@ def first_queue(
         if why := _why_left_out(space, whole, params):
             notes.append(f"The published run {name} is left out: {why}.")
         else:
-            entries.append({"params": space.capped(params), "baseline": name})
+            entries.append({"params": space.capped(params), "baseline": f"published {name}"})
     entries += [{"params": params, "baseline": ""} for params in enqueued]
     for family, params in default.references().items() if is_default else ():
         params = space.capped(params)

@@ -109,7 +109,7 @@ class SweepFile:
     @staticmethod
     def read(folder: Path) -> "SweepFile":
         """Raises:
-        ConfigError: the file is damaged.
+        ConfigError: the file is damaged, or a newer version began the sweep.
         """
         path = folder / "sweep.json"
         try:
@@ -120,20 +120,18 @@ class SweepFile:
             if isinstance(settings["baselines"], bool):  # as it was before there was a choice
                 settings["baselines"] = "published" if settings["baselines"] else "none"
             content.setdefault("defaults", dict(FIRST_DEFAULTS))
-            _check_defaults(content["defaults"])
             content["queue"] = {int(number): entry for number, entry in content["queue"].items()}
-            return SweepFile(settings=Settings(**settings), **content)
+            file = SweepFile(settings=Settings(**settings), **content)
+            defaults = {name: int(file.defaults[name]) for name in NEWEST_DEFAULTS}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigError(f"{path}: damaged ({error}); restore it from a backup, or start another sweep") from error
-
-
-def _check_defaults(defaults: dict[str, int]) -> None:
-    """Raises:
-    ValueError: the sweep was begun by a newer version, under a default that this one does not have.
-    """
-    for name, newest in NEWEST_DEFAULTS.items():
-        if not 1 <= defaults[name] <= newest:
-            raise ValueError(f"its {name} has the number {defaults[name]}, and this version knows 1 to {newest}")
+        for name, newest in NEWEST_DEFAULTS.items():
+            if not 1 <= defaults[name] <= newest:
+                raise ConfigError(
+                    f"{path}: begun by a newer version: its {name} has the number {defaults[name]}, this version knows "
+                    f"1 to {newest}; go on with the version that began it"
+                )
+        return file
 
 
 def differences(before: Settings, after: Settings) -> list[str]:

@@ -18,9 +18,8 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
-from trainable.config import FAMILIES, SHAPE_FIELDS, TORCHVISION, ConfigError, TrialConfig, unknown_name
+from trainable.config import FAMILIES, MULTIPLE, SHAPE_FIELDS, TORCHVISION, ConfigError, TrialConfig, unknown_name
 
-MULTIPLE = "_multiple"  # the ending of a parameter that is drawn as a multiple of a reference value
 MOST_CORNERS = 5_000  # of a space, which the walker follows in a second
 
 

@@ -73,20 +73,32 @@ class SweepBuilder:
     def record(self) -> Record:
         return Record(self.folder)
 
-    def add(self, config: TrialConfig, right: list[int], state: str = "COMPLETE", **attributes: Any) -> int:
+    def add(
+        self,
+        config: TrialConfig,
+        right: list[int],
+        state: str = "COMPLETE",
+        given: dict[str, Any] | None = None,
+        **attributes: Any,
+    ) -> int:
         """A trial that has so many validation images right after each epoch; its weights are untrained.
 
         Args:
           state: RUNNING leaves it without an end.
+          given: the parameters that it was drawn with; default `arch` and `lr`.
           attributes: of the ledger, such as `reason`, `message`, `baseline`.
         """
 
         def choose(trial: optuna.Trial) -> TrialConfig:
             trial.suggest_categorical("arch", ["mlp", "cnn", "small_resnet"])
-            trial.suggest_float("lr", 1e-4, 1.0, log=True)
+            if "lr_multiple" in chosen:
+                trial.suggest_float("lr_multiple", 0.01, 10.0, log=True)
+            else:
+                trial.suggest_float("lr", 1e-4, 1.0, log=True)
             return config
 
-        self.ledger.draw(new_sampler("random", 0, 0), choose, {"arch": config.arch, "lr": config.lr})
+        chosen = given or {"arch": config.arch, "lr": config.lr}
+        self.ledger.draw(new_sampler("random", 0, 0), choose, chosen)
         number = self.ledger.add({"config": config.to_dict(), "attempt": 1})
         folder = trial_folder(self.folder, number)
         trial_files.write_config(folder, config)

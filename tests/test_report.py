@@ -446,3 +446,19 @@ def test_a_loss_is_told_as_a_loss_in_every_section(tmp_path, data, without_pngs)
     for text in texts(sweep.folder):
         assert f"{expected:.4f} validation loss after epoch 2 of 2" in text
         assert "points" not in text.split("How far its confidence")[0]
+
+
+def test_a_rate_that_is_drawn_as_a_multiple_is_shown_as_the_rate(tmp_path):
+    sweep = SweepBuilder(tmp_path / "sweep", noise())
+    for rate, right in ((0.001, 9), (0.02, 21), (0.0095, 15)):
+        config = replace(MLP, lr=rate, optimizer="adam")
+        sweep.add(config, [right] * 4, given={"arch": "mlp", "lr_multiple": rate / 0.002})
+
+    record = sweep.record
+    (lr,) = ranges(record)
+    (chart,) = (chart for chart in slices(record).charts if chart.title == "lr")
+
+    assert [trial.params["lr"] for trial in record.trials] == [0.001, 0.02, 0.0095]
+    assert (lr.name, lr.low, lr.high, lr.best, lr.place) == ("lr", "2e-05", "0.02", "0.02", pytest.approx(1))
+    assert sorted(x for series in chart.series if series.look == "COMPLETE" for x in series.x) == [0.001, 0.0095, 0.02]
+    assert "lr_multiple" not in str(leaders(record))

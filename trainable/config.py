@@ -35,6 +35,8 @@ AUGMENTATIONS = (  # per image and epoch, in the order in which they run
 )
 MIXING = ("mixup", "cutmix")  # per batch
 
+MULTIPLE = "_multiple"  # the ending of a search parameter that is the multiple of a field's reference value
+
 
 class ConfigError(ValueError):
     """A config, a search space or a setting breaks a rule; the message says which, with the value."""

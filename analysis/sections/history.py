@@ -31,9 +31,9 @@ def over_trials(record: Record) -> Figure | None:
     complete = [trial for trial in trials if trial.state == "COMPLETE"]
     series.append(_best_so_far(record, complete, [trial.number for trial in complete], trials[-1].number))
     rings = [trial for trial in baselines(record) if trial.value is not None]
-    texts = [f"published run {trial.baseline}" for trial in rings]
+    texts = [f"baseline: {trial.baseline}" for trial in rings]
     y = [on_axis(record, trial.value) for trial in rings]
-    series.append(Series("baseline", [trial.number for trial in rings], y, "published run", texts))
+    series.append(Series("baseline", [trial.number for trial in rings], y, "baseline", texts))
     says = (
         f"The {METRIC_WORDS[record.metric]} of each trial, in the order in which they were drawn. The line is the best "
         "so far of the COMPLETE trials; a trial that was pruned stands at its best up to there, and does not count."

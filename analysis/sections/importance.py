@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from analysis.charts import Axis, Chart, Figure, Series, named_rows, rows_height_px
 from analysis.contents import plain
-from analysis.record import Record
+from analysis.record import Record, shown_name
 
 FEWEST_FOR_IMPORTANCES = 10  # COMPLETE trials
 DRAWS, SEED = 100, 20231002  # of the bootstrap
@@ -56,7 +56,7 @@ def importances(record: Record) -> tuple[list[Importance], str]:
     rows = []
     for name in sorted(found, key=lambda name: (-found[name], name)):
         low, high = np.percentile([shares.get(name, 0.0) for shares in drawn], SPREAD)
-        rows.append(Importance(name, found[name], float(low), float(high)))
+        rows.append(Importance(shown_name(name), found[name], float(low), float(high)))
     return rows, ""
 
 

@@ -3,11 +3,11 @@
 import math
 from dataclasses import dataclass
 
-from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
 from analysis.charts import Axis, Chart, Figure, Series, named_rows, rows_height_px
 from analysis.contents import LEADERS, value_text
-from analysis.record import Record
+from analysis.record import Record, shown_name
 
 EDGE = 0.05  # of a range, at either end: a best value there is at the edge
 OUTER = 0.1  # the same, for most of the best trials
@@ -43,11 +43,13 @@ def ranges(record: Record) -> list[Range]:
     frozen = record.study.get_trials(deepcopy=False)
     leaders = [trial for trial in record.ranked if trial.state == "COMPLETE"][:LEADERS]
     rows = []
-    for name, distribution in frozen[best.number].distributions.items():
+    for parameter, drawn_from in frozen[best.number].distributions.items():
+        name = shown_name(parameter)
+        distribution = best.ranges[name]
         if not isinstance(distribution, IntDistribution | FloatDistribution) or distribution.single():
             continue
-        same = [trial for trial in leaders if frozen[trial.number].distributions.get(name) == distribution]
-        places = tuple(place_in(distribution, trial.params[name]) for trial in same)
+        same = [trial for trial in leaders if frozen[trial.number].distributions.get(parameter) == drawn_from]
+        places = tuple(place_in(trial.ranges[name], trial.params[name]) for trial in same)
         side = _side(places)
         row = Range(
             name=name,
@@ -63,8 +65,9 @@ def ranges(record: Record) -> list[Range]:
     return rows
 
 
-def place_in(distribution: IntDistribution | FloatDistribution, value: float) -> float:
+def place_in(distribution: BaseDistribution, value: float) -> float:
     """From 0 at the low end of the range to 1 at its high end, along its own scale."""
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
     low, high = distribution.low, distribution.high
     if distribution.log:
         low, high, value = math.log(low), math.log(high), math.log(value)

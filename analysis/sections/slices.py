@@ -23,10 +23,10 @@ def slices(record: Record) -> Figure | None:
     order = [row.name for row in importances(record)[0]]
     trials = {trial.number: trial for trial in record.ranked}
     drawn: dict[str, list[tuple[TrialRecord, BaseDistribution]]] = {}
-    for frozen in record.study.get_trials(deepcopy=False):
-        for name, distribution in frozen.distributions.items():
-            if frozen.number in trials and not distribution.single():
-                drawn.setdefault(name, []).append((trials[frozen.number], distribution))
+    for number in sorted(trials):
+        for name, distribution in trials[number].ranges.items():
+            if not distribution.single():
+                drawn.setdefault(name, []).append((trials[number], distribution))
     names = sorted(drawn, key=lambda name: (order.index(name) if name in order else len(order), name))
     if not names:
         return None
