@@ -1,4 +1,4 @@
-"""The configs that run before the sampler is asked: the published runs, the user's own, and all of a repeat's."""
+"""The configs that run before the sampler is asked, and which families its first draws are of."""
 
 from contextlib import suppress
 from dataclasses import replace

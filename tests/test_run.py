@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from click.testing import CliRunner
 
 from analysis.record import Record
 from search.command import drive
+from search.kinds import Search
 from search.process import Interrupted, chatter_to, stopping_on_signals
 from search.run import main
 from search.settings import Settings, SweepFile, differences
@@ -108,19 +110,46 @@ def test_a_full_log_does_not_keep_the_driver_from_saying_so(capfd, monkeypatch):
     assert "the storage failed" in capfd.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("words", "side", "classes", "come_first"),
+    [
+        ((), 16, 7, True),
+        ((), 16, 3, False),
+        ((), 32, 7, False),
+        (("--baselines", "published"), 32, 3, True),
+        (("--baselines", "none"), 16, 7, False),
+        (("--no-baselines",), 16, 7, False),
+    ],
+)
+def test_the_published_runs_come_first_where_the_data_is_the_contests_or_they_are_asked_for(
+    words, side, classes, come_first, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    baselines = main.make_context("run", list(words)).params["baselines"]
+    search = Search(tmp_path, replace(SETTINGS, baselines=baselines), [])
+
+    queue, notes = search.first_queue(SimpleNamespace(image_size=(side, side), classes=tuple("abcdefg"[:classes])))
+
+    names = [entry["baseline"] for entry in queue.values()]
+    published = ["published mlp", "published cnn", "published cnn-7", "published resnet18 from scratch"]
+    assert names[:-4] == (published if come_first else [])
+    assert names[-4:] == ["reference small_resnet", "reference resnet18", "reference cnn", "reference mlp"]
+    assert len(notes) == (come_first and not words)  # what the data decided is said, with the flag that changes it
+
+
 def test_an_enqueued_config_outside_the_space_is_refused(tiny_data, tmp_path):
     configs = tmp_path / "configs.json"
-    configs.write_text(json.dumps([{"arch": "mlp", "lr": 99}]))
+    configs.write_text(json.dumps([{"arch": "mlp", "optimizer": "sgd", "lr": 99}]))
 
     result = CliRunner().invoke(
         main, ["--data", str(tiny_data), "--sweep", str(tmp_path / "sweep"), "--enqueue", str(configs)]
     )
 
     assert result.exit_code == 2
-    assert "lr=99 is not in [0.0001, 1.0]" in result.output
+    assert "lr=99 is not in [0.0002, 0.2]" in result.output
 
 
-SETTINGS = Settings("data", 50, 30, 0, "accuracy", None, None, None, None, {}, True, "tpe", "halving")
+SETTINGS = Settings("data", 50, 30, 0, "accuracy", None, None, None, None, {}, "auto", "tpe", "halving")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +162,7 @@ SETTINGS = Settings("data", 50, 30, 0, "accuracy", None, None, None, None, {}, T
         ("space", "a.py:f"),
         ("sampler", "gp"),
         ("pruner", "none"),
-        ("baselines", False),
+        ("baselines", "none"),
         ("image_size", 32),
         ("limit_train", 100),
         ("limit_valid", 100),

@@ -255,7 +255,7 @@ def test_a_published_run_that_fixed_values_change_is_left_out_and_said_so(fixed,
     own = [] if fixed else [{"batch_size": 100}]
     queue, notes = first_queue(Space(default, fixed, 30), NEW, True, own, is_default=False)
 
-    assert [entry["baseline"] for entry in queue.values()] == kept + [""] * len(own)
+    assert [entry["baseline"] for entry in queue.values()] == [f"published {name}" for name in kept] + [""] * len(own)
     assert len(notes) == 4 - len(kept)
 
 

@@ -105,7 +105,10 @@ def references() -> dict[str, dict[str, Any]]:
         | smooth
         | dict(arch="small_resnet", optimizer="nesterov", width=4.0, depth=1, weight_decay=5e-3)
         | dict(transpose=0.0, shift=0.6, cutout=0.3),
-        "resnet18": common | plain | dict(arch="resnet18", optimizer="nesterov", weight_decay=5e-4, p_mix=0.3),
+        "resnet18": common
+        | plain
+        | dict(arch="resnet18", optimizer="nesterov", weight_decay=5e-4, p_mix=0.3)
+        | dict(lr_multiple=0.2 if resnet18_weights_at_hand() else 1.0),
         "cnn": common
         | plain
         | dict(arch="cnn", optimizer="adam", width=4.0, depth=2, head=256, weight_decay=5e-4, p_colour=0.0),
