@@ -55,7 +55,7 @@ class TrialRecord:
       epochs: how many epochs count (a pruned trial's up to its rung).
       baseline: the name of the published run or of the reference config that this trial is; empty otherwise.
       node: of a cluster, where it ran last; empty where it is not known.
-      config: the fields of its `TrialConfig` that are set.
+      config: the fields of its `TrialConfig` that are set; of a FAIL for which the space had no config its seed alone.
       params: what the search chose, by the names of the space; where that is a multiple of a reference, the field
         itself with its value.
       ranges: what each was chosen from, in the same units.

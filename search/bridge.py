@@ -17,11 +17,11 @@ from optuna.trial import FrozenTrial, TrialState
 from analysis.journal import JournalError
 from analysis.record import trial_folder
 from search import samplers, trial_files
-from search.ledger import Ledger
+from search.ledger import NO_CONFIG, Ledger
 from search.pruners import NOT_AMONG_THE_BEST
 from search.queue import family_of_draw
 from search.samplers import new_sampler
-from search.space import Space, with_seed
+from search.space import NoConfigError, Space, with_seed
 from trainable.bucket import address_of
 from trainable.config import TrialConfig
 from trainable.files import read_json
@@ -50,7 +50,7 @@ class Plan:
       sampler_version: the number of the sampler, as `sweep.json` has it.
       families: the architectures of which each gets a share of the first draws; empty leaves that to the sampler.
       attempts: a trial lost so often with its worker is a FAIL.
-      max_failures: so many FAILs in a row stop the sweep.
+      max_failures: so many FAILs in a row stop the sweep, and so do draws in a row for which the space has no config.
       deadline: on `time.monotonic()`; None for no limit.
     """
 
@@ -91,6 +91,7 @@ class Bridge:
     stopping: str = ""
     told_of_stopping: bool = False
     failures_in_a_row: int = 0
+    infeasible_in_a_row: int = 0  # by the order of draws: trials that run meanwhile say nothing of the space
     concurrency: int = 0
     told_of_slow: set[str] = field(default_factory=set)
     best: list[tuple[float, int]] = field(default_factory=list)  # `_rank` of the trials whose weights stay, in order
@@ -137,8 +138,8 @@ class Bridge:
             if self.node_of(number):  # that of the attempt before: what becomes of it says nothing of the next one
                 self.ledger.set(number, "node", "")
             self.ledger.set(number, "attempt", self.ledger.trial(number).user_attrs["attempt"] + 1)
-        elif len(self.ledger.trials) < self.plan.trials:
-            number = self._draw()
+        elif (drawn := self._draw()) is not None:
+            number = drawn
         else:
             return None
         attributes = self.ledger.trial(number).user_attrs
@@ -256,7 +257,33 @@ class Bridge:
             self.told_of_stopping = True
             self.watcher.said(f"Stopping ({self.stopping}): running trials are saved first.")
 
-    def _draw(self) -> int:
+    def _draw(self) -> int | None:
+        """The number of a new trial; None where there are to be no more. Draws without a config end at once."""
+        while len(self.ledger.trials) < self.plan.trials and not self.stopping:
+            try:
+                number = self._draw_once()
+            except NoConfigError as error:
+                self._add_infeasible(str(error))
+            else:
+                self.infeasible_in_a_row = 0
+                return number
+        return None
+
+    def _add_infeasible(self, message: str) -> None:
+        seed = trial_seed(self.plan.seed, len(self.ledger.trials) - 1)
+        # The seed tells whose record it is where the ledger is damaged.
+        number = self.ledger.add_failed(
+            {"config": {"seed": seed}, "attempt": 0, "reason": NO_CONFIG, "message": message}
+        )
+        self.watcher.ended(self.ledger.trial(number))
+        self.infeasible_in_a_row += 1
+        if self.infeasible_in_a_row >= self.plan.max_failures:
+            self.stop(f"the space has no config for {self.infeasible_in_a_row} draws in a row, the last one: {message}")
+
+    def _draw_once(self) -> int:
+        """Raises:
+        NoConfigError: the space has none; the trial is drawn, and not written yet.
+        """
         number = len(self.ledger.trials)
         queued = self.plan.queue.get(number, {})
         sampler = new_sampler(self.plan.sampler, self.plan.seed, number, self.plan.sampler_version)

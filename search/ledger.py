@@ -22,7 +22,8 @@ from search.pruners.halving_1 import RungPruner
 from trainable import bucket, files
 from trainable.config import TrialConfig
 
-INFEASIBLE = ("diverged", "out of memory")  # reasons that the config itself causes: the sampler must learn them
+NO_CONFIG = "infeasible"  # the reason of a FAIL for which the space had no config: nothing but its seed is known
+INFEASIBLE = ("diverged", "out of memory", NO_CONFIG)  # what was drawn causes these: the sampler must learn them
 
 
 class Ledger:
@@ -136,23 +137,36 @@ class Ledger:
     def draw(
         self, sampler: optuna.samplers.BaseSampler, choose: Callable[[optuna.Trial], TrialConfig], given: dict[str, Any]
     ) -> TrialConfig:
-        """Lets `choose` draw the next trial's config in memory, `given` parameters as they are; `add` must follow."""
+        """Lets `choose` draw the next trial's config in memory, `given` parameters as they are.
+
+        `add` must follow, or `add_failed` where `choose` raised something: the parameters drawn so far are kept.
+        """
         self.mirror.sampler = sampler
         if given:
             self.mirror.enqueue_trial(given)
         trial = self.mirror.ask()
-        config = choose(trial)
-        # TPE notes what it would have drawn for other branches, and counts that as seen while
-        # the trial runs. Emptied, a restart, which has no such note, draws the same.
-        self.mirror._storage.set_trial_system_attr(trial._trial_id, "tpe:relative_params:0", "")
-        return config
+        try:
+            return choose(trial)
+        finally:
+            # TPE notes what it would have drawn for other branches, and counts that as seen while
+            # the trial runs. Emptied, a restart, which has no such note, draws the same.
+            self.mirror._storage.set_trial_system_attr(trial._trial_id, "tpe:relative_params:0", "")
 
     def add(self, attributes: dict[str, Any]) -> int:
         """Writes the drawn trial as RUNNING: one record, so a kill leaves all of it or nothing."""
+        return self._add(TrialState.RUNNING, attributes)
+
+    def add_failed(self, attributes: dict[str, Any]) -> int:
+        """Writes the drawn trial, of which nothing can be run, as a FAIL: begun and ended in one record."""
+        number = self._add(TrialState.FAIL, attributes)
+        self._mirror_tell(number, TrialState.FAIL, None)
+        return number
+
+    def _add(self, state: TrialState, attributes: dict[str, Any]) -> int:
         number = len(self.trials) - 1
         drawn = self.trial(number)
         template = create_trial(
-            state=TrialState.RUNNING,
+            state=state,
             params=drawn.params,
             distributions=drawn.distributions,
             user_attrs=attributes,

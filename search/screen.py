@@ -13,7 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from analysis.contents import duration
+from analysis.contents import duration, plain
+from search.ledger import NO_CONFIG
 from trainable.bucket import with_addresses
 from trainable.config import TrialConfig
 from trainable.metrics import METRICS, best_epoch
@@ -27,13 +28,24 @@ COLOURS = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red", "RUNNING": "c
 class Row:
     number: int
     state: str
-    config: TrialConfig
+    config: TrialConfig | None  # None where the space had none for the trial
     name: str  # of a published run
     started: float
     epoch: int = 0
     value: float | None = None
     seconds: float = 0.0
     note: str = ""
+    message: str = ""  # why there is no config
+
+    @property
+    def epochs(self) -> str:
+        return f"{self.epoch}/{self.config.epochs}" if self.config else ""
+
+    @property
+    def about(self) -> str:
+        """What is trained, or why nothing can be."""
+        text = in_short(self.config) if self.config else self.message
+        return f"{self.name}: {text}" if self.name else text
 
 
 class Screen:
@@ -86,8 +98,10 @@ class Screen:
         self._count_best(trial)
         row = self.rows.pop(trial.number, None)
         if row is None:  # ended before this start could order it
-            config = TrialConfig.from_dict(trial.user_attrs["config"])
+            has_none = trial.user_attrs.get("reason") == NO_CONFIG
+            config = None if has_none else TrialConfig.from_dict(trial.user_attrs["config"])
             row = Row(trial.number, "", config, self.baselines.get(trial.number, ""), time.monotonic())
+            row.message = plain(trial.user_attrs.get("message", ""))
         values = list(trial.intermediate_values.values())
         row.state, row.epoch, row.value = trial.state.name, len(values), self._shown(values[-1] if values else None)
         row.seconds = time.monotonic() - row.started
@@ -127,11 +141,13 @@ class Screen:
         return f" | about {duration((time.monotonic() - self.started_at) / self.ended_here * left)} left"
 
     def _line(self, row: Row) -> str:
+        if row.config is None:
+            return f"trial {row.number} {row.state} {row.note}, the space has no config for it: {row.about}"
         name = f" ({row.name})" if row.name else ""
         value = f"{self.metric} {row.value:.4f}" if row.value is not None else ""
         value = " ".join(filter(None, (row.note, value)))
         return (
-            f"trial {row.number}{name} {row.state} {value} after {row.epoch}/{row.config.epochs} epochs, "
+            f"trial {row.number}{name} {row.state} {value} after {row.epochs} epochs, "
             f"{row.seconds:.0f} s: {in_short(row.config)}"
         )
 
@@ -148,10 +164,10 @@ class Screen:
             table.add_row(
                 str(row.number),
                 Text(f"{row.state} {row.note}".strip(), style=COLOURS[row.state]),
-                f"{row.epoch}/{row.config.epochs}",
+                row.epochs,
                 "" if row.value is None else f"{row.value:.4f}",
                 duration(seconds),
-                f"{row.name}: {in_short(row.config)}" if row.name else in_short(row.config),
+                row.about,
             )
         done = self.ended_before + self.ended_here
         foot = f"{done}/{self.trials} trials{self._best_text()} | {duration(now - self.started_at)}{self._left_text()}"

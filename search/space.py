@@ -1,8 +1,12 @@
 """A search space: an Optuna define-by-run function that returns a `TrialConfig`, and what bounds it."""
 
+import inspect
 import json
+import sys
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib.machinery import SourceFileLoader
@@ -10,6 +14,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Protocol
 
+from optuna import TrialPruned
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -18,9 +23,33 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
-from trainable.config import FAMILIES, MULTIPLE, SHAPE_FIELDS, TORCHVISION, ConfigError, TrialConfig, unknown_name
+from trainable.config import (
+    FAMILIES,
+    MULTIPLE,
+    SHAPE_FIELDS,
+    TORCHVISION,
+    ConfigError,
+    TrialConfig,
+    plain_value,
+    unknown_name,
+)
 
 MOST_CORNERS = 5_000  # of a space, which the walker follows in a second
+
+
+# What else an Optuna trial can do, and what a space function does instead.
+OLD_SUGGEST = "Optuna has taken it out: use `trial.suggest_float(name, low, high{more})`"
+INSTEAD = {
+    "suggest_uniform": OLD_SUGGEST.format(more=""),
+    "suggest_loguniform": OLD_SUGGEST.format(more=", log=True"),
+    "suggest_discrete_uniform": OLD_SUGGEST.format(more=", step=q"),
+    "number": "a config must follow from its parameters alone; each trial has a seed of its own already",
+    "report": "the training reports each epoch itself",
+    "should_prune": "--pruner decides that while the trial is trained; to reject a config, raise optuna.TrialPruned()",
+    "set_user_attr": "what is to be kept of a trial is in its config; leave the call out",
+    "set_constraint": "to reject a config, raise optuna.TrialPruned()",
+}
+MAY_BE_ASKED = "a space function may call suggest_categorical, suggest_float and suggest_int, and read params"
 
 
 class Suggests(Protocol):
@@ -46,6 +75,40 @@ def suggest_multiple(trial: Suggests, field: str, reference: float, low: float, 
     return float(f"{reference * multiple:.6g}")  # a rate of exactly 0.001 is a multiple of 0.05 as well
 
 
+class NoConfigError(ConfigError):
+    """A space gave no config: its function raised, or what it returned breaks a rule.
+
+    Attributes:
+      place: file and line in the user's file; empty where they are not known.
+      is_raised: by the function itself; else what it returned is no config that can be trained.
+      is_rejected: the function raised `optuna.TrialPruned`, as Optuna's documentation has it.
+    """
+
+    def __init__(self, error: Exception, function: Function, params: Mapping[str, Any]) -> None:
+        self.place = _place(error, function)
+        self.is_raised, self.is_rejected = not isinstance(error, ConfigError), isinstance(error, TrialPruned)
+        what = f"{type(error).__name__}: {error}" if self.is_raised else str(error)
+        chosen = ", ".join(f"{name}={value}" for name, value in params.items())
+        self.what = what.removesuffix(": ") + (f" (at {chosen})" if chosen else "")
+        super().__init__(self.told_as(""))
+
+    def told_as(self, words: str) -> str:
+        return f"{self.place}: {words}{self.what}" if self.place else f"{words}{self.what}"
+
+
+class _OutsideError(ConfigError):
+    """A value that the user gave is not in the range that the space has for it."""
+
+
+def _place(error: Exception, function: Function) -> str:
+    """The line of the space function's own file at which it came to the error, as FILE:LINE, else its first line."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first one called the function
+    if frames and frames[0].filename != __file__:
+        return f"{frames[0].filename}:{[f.lineno for f in frames if f.filename == frames[0].filename][-1]}"
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
+
+
 @dataclass(frozen=True)
 class Space:
     """A space function with what the user fixed and how many epochs a trial may have.
@@ -62,9 +125,17 @@ class Space:
         """The config that `trial` chooses; its seed is the caller's to set.
 
         Raises:
-          ConfigError: the function returned something else, or a fixed value breaks a rule.
+          NoConfigError: the function raised something or returned something else, or a fixed value breaks a rule.
         """
-        config = self.function(_Bounded(trial, self.fixed, self.max_epochs))
+        bounded = _Bounded(trial, self.fixed, self.max_epochs)
+        try:
+            return self._with_fixed(self.function(bounded))
+        except _OutsideError:
+            raise
+        except Exception as error:  # the user's function: whatever it raises is theirs to mend
+            raise NoConfigError(error, self.function, bounded.params) from error
+
+    def _with_fixed(self, config: TrialConfig) -> TrialConfig:
         if not isinstance(config, TrialConfig):
             raise ConfigError(f"the space function must return a TrialConfig, got {type(config).__name__}")
         names = {field.name for field in fields(TrialConfig)}
@@ -77,10 +148,11 @@ class Space:
     def table(self) -> dict[str, dict[str, Any]]:
         """What 'same space' means: for each parameter its range, for each field of a branch its constant value.
 
-        Follows every choice, with numbers at their ends.
+        Follows every choice, with numbers at their ends. A corner that the function rejects by
+        `optuna.TrialPruned` counts for the ranges alone.
 
         Raises:
-          ConfigError: a corner is no trainable config, the space is empty or too large, or a
+          ConfigError: a corner is no trainable config, all of them are rejected, the space is too large, or a
             fixed name is neither a parameter nor a field.
         """
         ranges: dict[str, set[str]] = {}
@@ -90,6 +162,8 @@ class Space:
             for name, distribution in walker.ranges.items():
                 ranges.setdefault(name, set()).add(distribution_to_json(distribution))
             asked |= walker.asked
+            if walker.config is None:
+                continue
             branch = fields_seen.setdefault(f"arch={walker.config.arch}", {})
             for name, value in walker.config.to_dict().items():
                 branch.setdefault(name, set()).add(json.dumps(value))
@@ -119,6 +193,8 @@ class Space:
         """One config for each net at the corners of the space."""
         nets = {}
         for walker in _walk(self):
+            if walker.config is None:
+                continue
             nets[tuple(getattr(walker.config, name) for name in ("arch", *SHAPE_FIELDS))] = walker.config
         return list(nets.values())
 
@@ -126,10 +202,17 @@ class Space:
         """The parameters that a config made of `params` still lacks; the sampler draws them.
 
         Raises:
-          ConfigError: a value is out of its range, differs from a fixed one, or its name is not asked for.
+          ConfigError: a value is out of its range, differs from a fixed one, or its name is not asked for; or the
+            space has no config with these parameters, wherever those that are left out lie.
         """
-        chooser = _Chosen(params)
-        config = self.config(chooser)
+        chooser = _Chosen(params, end=0)
+        try:
+            config = self.config(chooser)
+        except NoConfigError:
+            if not chooser.lacking:
+                raise
+            chooser = _Chosen(params, end=-1)  # it may be what was left out that does not go with the rest
+            config = self.config(chooser)
         unused = set(params) - chooser.used
         for name in sorted(unused):
             if name not in self.fixed:
@@ -145,8 +228,7 @@ class Space:
           ConfigError: a value is out of its range, or a choice that its reference depends on is not given with it.
         """
         params = dict(given)
-        chooser = _Chosen(given)
-        self.config(chooser)
+        chooser = self._asked(given)
         for name, distribution in chooser.lacking.items():
             field = name.removesuffix(MULTIPLE)
             if field == name or field not in given or field in chooser.used:
@@ -176,10 +258,15 @@ class Space:
     @cached_property
     def families(self) -> tuple[str, ...]:
         """The architectures among which the space lets the sampler choose; none where there is one alone."""
-        chooser = _Chosen({})
-        self.config(chooser)
-        arch = chooser.lacking.get("arch")
+        arch = self._asked({}).lacking.get("arch")
         return tuple(map(str, arch.choices)) if isinstance(arch, CategoricalDistribution) else ()
+
+    def _asked(self, params: Mapping[str, Any]) -> "_Chosen":
+        """Returns what the function asks for beside `params`, as far as it comes: these may be no config together."""
+        chooser = _Chosen(params)
+        with suppress(NoConfigError):
+            self.config(chooser)
+        return chooser
 
     def chosen(self, params: Mapping[str, Any]) -> TrialConfig:
         """The config of these parameters; those that are left out are at their low end."""
@@ -193,29 +280,56 @@ class Space:
 
 
 class _Bounded:
-    """A trial that answers fixed parameters itself and keeps `epochs` within the largest number allowed."""
+    """A trial that answers fixed parameters itself and keeps `epochs` within the largest number allowed.
+
+    Numbers of numpy's are taken as Python's, for the ledger holds no others.
+
+    Attributes:
+      params: what was answered so far, by name.
+    """
 
     def __init__(self, trial: Suggests, fixed: Mapping[str, Any], max_epochs: int) -> None:
         self._trial, self._fixed, self._max_epochs = trial, fixed, max_epochs
+        self.params: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise AttributeError(f"`trial.{name}` is not for a space: {INSTEAD.get(name, MAY_BE_ASKED)}")
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
-        return self._fixed[name] if self._is_fixed(name) else self._trial.suggest_categorical(name, choices)
+        choices = [plain_value(choice) for choice in choices]
+        for choice in choices:
+            if not isinstance(choice, None | bool | int | float | str):
+                raise ConfigError(
+                    f"`{name}`: a choice must be None, a bool, an int, a float or a str, got {choice!r}; "
+                    "let it choose a name, and look up what the name stands for"
+                )
+        if not self._is_fixed(name):
+            return self._answer(name, self._trial.suggest_categorical(name, choices))
+        return self._answer(name, self._fixed[name])
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        low, high, step = plain_value(low), plain_value(high), plain_value(step)
         if name == "epochs":
             low, high = min(low, self._max_epochs), min(high, self._max_epochs)
         if self._is_fixed(name):
-            return self._fixed[name]
-        return self._trial.suggest_int(name, low, high, step=step, log=log)
+            return self._answer(name, self._fixed[name])
+        return self._answer(name, self._trial.suggest_int(name, low, high, step=step, log=bool(log)))
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
+        low, high, step = plain_value(low), plain_value(high), plain_value(step)
         if self._is_fixed(name):
-            return float(self._fixed[name])
+            return self._answer(name, float(self._fixed[name]))
         if name.endswith(MULTIPLE) and name.removesuffix(MULTIPLE) in self._fixed:
             return 1.0  # whatever it is, the field has its fixed value
-        return self._trial.suggest_float(name, low, high, step=step, log=log)
+        return self._answer(name, self._trial.suggest_float(name, low, high, step=step, log=bool(log)))
+
+    def _answer(self, name: str, value: Any) -> Any:
+        self.params[name] = value
+        return value
 
     def _is_fixed(self, name: str) -> bool:
         if isinstance(self._trial, _Walker):
@@ -242,17 +356,17 @@ class _Suggester(ABC):
 
 
 class _Chosen(_Suggester):
-    """Answers with given values, each checked against its range, and at the low end where none is given."""
+    """Answers with given values, each checked against its range, and at one `end` (0, -1) where none is given."""
 
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+    def __init__(self, params: Mapping[str, Any], end: int = 0) -> None:
+        self._params, self._end = params, end
         self.used: set[str] = set()
         self.lacking: dict[str, BaseDistribution] = {}
 
     def choose(self, name: str, distribution: BaseDistribution) -> Any:
         if name not in self._params:
             self.lacking[name] = distribution
-            return _ends(distribution)[0]
+            return _ends(distribution)[self._end]
         self.used.add(name)
         value = self._params[name]
         try:
@@ -260,14 +374,18 @@ class _Chosen(_Suggester):
         except (ValueError, TypeError):
             inside = False
         if not inside:
-            raise ConfigError(f"{name}={value} is not in {_range_text(distribution)}")
+            raise _OutsideError(f"{name}={value} is not in {_range_text(distribution)}")
         return value
 
 
 class _Walker(_Suggester):
-    """Takes the choices on `path` in order, then the first of each; numbers at the two `ends` (0, -1) in turn."""
+    """Takes the choices on `path` in order, then the first of each; numbers at the two `ends` (0, -1) in turn.
 
-    config: TrialConfig
+    Attributes:
+      config: what they make; None where the function rejects them.
+    """
+
+    config: TrialConfig | None = None
 
     def __init__(self, path: list[int], ends: tuple[int, int]) -> None:
         self._path, self._ends = path, ends
@@ -292,19 +410,27 @@ class _Walker(_Suggester):
 
 
 def _walk(space: Space) -> Iterator[_Walker]:
-    """Every path of choices, with numbers all at their low end, all at their high end, and at either in turn."""
-    seen = 0
+    """Every path of choices, with numbers all at their low end, all at their high end, and at either in turn.
+
+    Raises:
+      ConfigError: a corner is no trainable config, all of them are rejected, or there are too many.
+    """
+    seen = trainable = 0
+    rejected: NoConfigError | None = None
     for ends in ((0, 0), (-1, -1), (0, -1), (-1, 0)):
         pending: list[list[int]] = [[]]
         while pending:
             walker = _Walker(pending.pop(), ends)
             try:
                 walker.config = space.config(walker)
-            except ConfigError as error:
-                raise ConfigError(f"the space has a corner that cannot be trained: {error}") from error
-            except Exception as error:  # the user's function: whatever it raises is theirs to mend
-                name = getattr(space.function, "__qualname__", space.function)
-                raise ConfigError(f"the space function {name} raised {type(error).__name__}: {error}") from error
+                trainable += 1
+            except NoConfigError as error:
+                if not error.is_rejected:
+                    name = getattr(space.function, "__qualname__", space.function)
+                    raised = f"the space function {name} raised "
+                    words = raised if error.is_raised else "the space has a corner that cannot be trained: "
+                    raise ConfigError(error.told_as(words)) from error
+                rejected = error
             yield walker
             seen += 1
             if seen > MOST_CORNERS:
@@ -312,6 +438,9 @@ def _walk(space: Space) -> Iterator[_Walker]:
             start = len(walker._path)
             for step in range(start, len(walker.taken)):
                 pending += [[*walker.taken[:step], other] for other in range(1, walker.counts[step])]
+    if rejected and not trainable:
+        words = "the space has no corner that can be trained: its function rejects all of them, the last one by "
+        raise ConfigError(rejected.told_as(words))
 
 
 def _ends(distribution: BaseDistribution) -> tuple[Any, Any]:
@@ -336,7 +465,7 @@ class _NoCache(SourceFileLoader):
 
 
 def load_function(reference: str) -> Function:
-    """The function of `FILE.py:FUNCTION`.
+    """The function of `FILE.py:FUNCTION`. The file may import others that lie beside it.
 
     Raises:
       ConfigError: there is no such file or function, or the file does not run.
@@ -347,12 +476,21 @@ def load_function(reference: str) -> Function:
         raise ConfigError(f"--space {reference}: must be FILE.py:FUNCTION with an existing file")
     if path.suffix != ".py":
         raise ConfigError(f"--space {reference}: {path} is no Python file")
-    module = ModuleType(path.stem)
+    # A name that nothing else can be imported by. Dataclasses look their module up under it.
+    module = ModuleType(f"--space {path}")
     module.__file__ = str(path)
+    sys.modules[module.__name__] = module
+    beside = str(path.parent.resolve())
+    if beside not in sys.path:
+        sys.path.append(beside)  # at the end: a file of the user's must not stand in for a library's module
     try:
-        _NoCache(path.stem, str(path)).exec_module(module)
+        _NoCache(module.__name__, str(path)).exec_module(module)
     except Exception as error:  # the user's code: whatever it raises is theirs to mend
-        raise ConfigError(f"--space {reference}: {path} does not run: {type(error).__name__}: {error}") from error
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        if isinstance(error, SyntaxError) and error.filename == str(path):  # has no frame there
+            lines = [error.lineno]
+        place = f"{path}:{lines[-1]}" if lines else str(path)
+        raise ConfigError(f"--space {reference}: {place} does not run: {type(error).__name__}: {error}") from error
     if not callable(getattr(module, name, None)):
         raise ConfigError(f"--space {reference}: {path} has no function `{name}`")
     return getattr(module, name)

@@ -34,7 +34,7 @@ from analysis.record import Record, SweepError, TrialRecord
 from analysis.tables import write_tables
 from datasets.dataset import Split
 from search.bridge import read_result, trial_seed
-from tests.trials import WorkerDied, execute, fake_train, in_memory, open_bridge
+from tests.trials import WorkerDied, execute, fake_train, in_memory, open_bridge, space_with_a_gap
 from trainable import files
 from trainable.loop import Diverged
 from trainable.order import attempt_folder
@@ -86,6 +86,7 @@ def _schedules() -> tuple[Schedule, ...]:
         Schedule("lost and out of memory", (5,), lost_and_memory, failing),
         Schedule("errors", (4,), errors, failing),
         Schedule("extended", (2, 4), {1: (WorkerDied(), 2)}, median),
+        Schedule("outside the space", (6,), plan={"function": space_with_a_gap, "pruner": "median"}),
         Schedule("by loss", (4,), {2: (Diverged("epoch 2"), 99)}, {"metric": "loss", "sampler": "gp"}),
     )
 

@@ -45,6 +45,14 @@ def fake_space(trial: Any) -> TrialConfig:
     )
 
 
+def space_with_a_gap(trial: Any) -> TrialConfig:
+    """Raises for middling rates, behind which lies a parameter that is not drawn then."""
+    lr = trial.suggest_float("lr", 1e-3, 0.4, log=True)
+    if 0.01 < lr < 0.1:
+        raise ValueError("no such lr")
+    return TrialConfig(arch="mlp", width=0.1, lr=lr, epochs=trial.suggest_int("epochs", 3, 6), batch_size=8)
+
+
 def fake_train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[EpochMetrics]:
     """Epochs that cost nothing and depend on (config, epoch) alone."""
     assert data.valid.labels is not None

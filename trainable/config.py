@@ -82,6 +82,8 @@ class TrialConfig:
     seed: int = 0  # weights, order, augmentation and dropout
 
     def __post_init__(self) -> None:
+        for name, kind in TYPES.items():
+            object.__setattr__(self, name, _typed(name, getattr(self, name), kind))
         reads = FAMILIES.get(self.arch, TORCHVISION)
         for name in SHAPE_FIELDS:
             given = getattr(self, name) is not None
@@ -133,16 +135,16 @@ class TrialConfig:
         Raises:
           ConfigError: a name is no field, a value has the wrong type, or a rule is broken.
         """
-        types = {
-            field.name: field.type.__name__ if isinstance(field.type, type) else str(field.type)
-            for field in dataclasses.fields(TrialConfig)
-        }
-        checked = {}
-        for name, value in values.items():
-            if name not in types:
-                raise ConfigError(unknown_name(name, types))
-            checked[name] = _typed(name, value, types[name])
-        return TrialConfig(**checked)
+        for name in values:
+            if name not in TYPES:
+                raise ConfigError(unknown_name(name, TYPES))
+        return TrialConfig(**values)
+
+
+TYPES = {  # by the name of the field
+    field.name: field.type.__name__ if isinstance(field.type, type) else str(field.type)
+    for field in dataclasses.fields(TrialConfig)
+}
 
 
 def unknown_name(name: str, known: Mapping[str, Any]) -> str:
@@ -152,8 +154,15 @@ def unknown_name(name: str, known: Mapping[str, Any]) -> str:
     return f"unknown hyperparameter `{name}`; {hint}"
 
 
+def plain_value(value: Any) -> Any:
+    """Returns a number or text of numpy's or torch's as Python's own, and anything else as it is."""
+    return value.item() if getattr(value, "shape", None) == () else value
+
+
 def _typed(name: str, value: Any, kind: str) -> Any:
-    kind = kind.removesuffix(" | None")
+    if value is None and kind.endswith(" | None"):
+        return None
+    value, kind = plain_value(value), kind.removesuffix(" | None")
     if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if (kind == "int" and isinstance(value, int) and not isinstance(value, bool)) or kind == type(value).__name__:

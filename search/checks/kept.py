@@ -13,7 +13,7 @@ from analysis.record import AVERAGED
 from analysis.weights import check_weights
 from search import trial_files
 from search.checks.findings import Backup, Finding, move_away, of, remove_left_over, without
-from search.checks.mending import attempt_number
+from search.checks.mending import attempt_number, has_no_config
 from search.checks.restored import KEPT_FILES
 from search.settings import SweepFile
 from trainable.config import TrialConfig
@@ -36,7 +36,7 @@ class TrialFolder:
     """The folder of a trial.
 
     Attributes:
-      trial: as it must be, with a config that can be trained.
+      trial: as it must be.
       labels: of the validation images; None where they are lost.
       gone: files that earlier repairs had to do without.
       foreign: files that nothing here reads.
@@ -56,6 +56,9 @@ class TrialFolder:
             self.findings.append(Finding(self.folder, found, "moved away", mend=move_away(self.folder)))
             return
         state = self.trial.state
+        if has_no_config(self.trial):
+            self.foreign += sorted(self.folder.iterdir()) if self.folder.exists() else []
+            return
         if state.is_finished() or (self.folder / "config.json").exists():
             self._check_config()
         if state.is_finished():

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search.bridge import trial_seed
 from search.checks.findings import Finding
 from search.checks.identity import is_of, queued_config
+from search.ledger import NO_CONFIG
 from search.pruners import NOT_AMONG_THE_BEST, new_pruner
 from search.settings import SweepFile
 from trainable.config import ConfigError, TrialConfig
@@ -75,6 +76,11 @@ class Kept:
                 continue
 
 
+def has_no_config(trial: FrozenTrial) -> bool:
+    """Whether the trial was begun and ended in one record, for the space had no config for what was drawn."""
+    return trial.state == TrialState.FAIL and trial.user_attrs.get("reason") == NO_CONFIG
+
+
 def attempt_number(folder: Path) -> int:
     """The K of a folder `attempt-K`; 0 where it is no attempt's."""
     text = folder.name.removeprefix("attempt-")
@@ -122,6 +128,8 @@ class Mending:
     def mend(self) -> None:
         if not isinstance(self.trial.user_attrs.get("config"), dict):
             self.begin_again()
+        if has_no_config(self.trial):
+            return  # written in one record, with nothing in its folder
         if not self._has_a_config():
             return
         attempt = self.trial.user_attrs.get("attempt")

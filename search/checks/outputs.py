@@ -120,7 +120,7 @@ class Outputs:
         ended = set(trials["number"][trials["state"] != "RUNNING"])
         of_trials = _rows(trials, OF_TRIALS, ended)
         of_epochs = _rows(epochs, OF_EPOCHS, ended) if len(epochs) else []
-        most = sum(trial.config["epochs"] for trial in record.trials)  # rows of any table
+        most = sum(trial.config.get("epochs", 0) for trial in record.trials)  # rows of any table
         best = record.best
 
         def csv_table(path: Path) -> None:

@@ -53,8 +53,8 @@ def _rungs(epochs: int) -> tuple[int, ...]:
 
 
 def epochs_of(trial: optuna.trial.FrozenTrial) -> int:
-    """Returns all the epochs of the trial's config; the study keeps the config beside the parameters."""
-    return trial.user_attrs["config"]["epochs"]
+    """Returns all the epochs of the trial's config, which the study keeps beside the parameters; 0 where it has no config."""
+    return trial.user_attrs["config"].get("epochs", 0)
 
 
 PRUNERS = {
