@@ -1,5 +1,6 @@
 """What sets one kind of sweep apart from another; `search/sweep.py` starts and runs them all alike."""
 
+import json
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import cached_property
@@ -12,7 +13,7 @@ from search.settings import NEWEST_DEFAULTS, Settings, SweepFile, differences, t
 from search.space import Space, load_function
 from search.spaces import DEFAULT_SPACES
 from trainable import bucket
-from trainable.config import TrialConfig
+from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
     from datasets.dataset import Dataset
@@ -129,9 +130,14 @@ class Search(Sweep):
     @cached_property
     def own_configs(self) -> list[dict[str, Any]]:
         """The user's configs, as parameters of the space."""
-        configs = [self.space.parameters(config) for config in self.enqueued]
-        for params in configs:
-            self.space.missing(params)
+        configs = []
+        for number, config in enumerate(self.enqueued, start=1):
+            try:
+                params = self.space.parameters(config)
+                self.space.missing(params)
+            except ConfigError as error:
+                raise ConfigError(f"--enqueue, config {number} of the list, {json.dumps(config)}: {error}") from error
+            configs.append(params)
         return configs
 
     def check_configs(self) -> None:

@@ -228,6 +228,11 @@ class Ledger:
             self.mirror.tell(number, value if state == TrialState.COMPLETE else None, state)
 
 
+def state_of(trial: FrozenTrial) -> TrialState:
+    """Returns the state that the ledger has of an ended trial of the mirror, which shows some FAILs as PRUNED."""
+    return TrialState.FAIL if trial.user_attrs.get("reason") in INFEASIBLE else trial.state
+
+
 def _check_folders(folder: Path, trials: int) -> None:
     """A trial's folder is made after its record: one that the ledger does not know of means a ledger that lost some.
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.contents import duration, plain
-from search.ledger import NO_CONFIG
+from search.ledger import NO_CONFIG, state_of
 from trainable.bucket import with_addresses
 from trainable.config import TrialConfig
 from trainable.metrics import METRICS, best_epoch
@@ -103,9 +103,9 @@ class Screen:
             row = Row(trial.number, "", config, self.baselines.get(trial.number, ""), time.monotonic())
             row.message = plain(trial.user_attrs.get("message", ""))
         values = list(trial.intermediate_values.values())
-        row.state, row.epoch, row.value = trial.state.name, len(values), self._shown(values[-1] if values else None)
+        row.state, row.epoch, row.value = state_of(trial).name, len(values), self._shown(values[-1] if values else None)
         row.seconds = time.monotonic() - row.started
-        row.note = trial.user_attrs.get("reason", "") if trial.state == TrialState.FAIL else ""
+        row.note = trial.user_attrs.get("reason", "") if row.state == "FAIL" else ""
         self.last_ended.append(row)
         if not self.console.is_terminal:
             done = self.ended_before + self.ended_here

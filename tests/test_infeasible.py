@@ -20,6 +20,7 @@ from search.ledger import NO_CONFIG
 from search.pruners.halving_1 import RungPruner, epochs_of
 from search.screen import Screen
 from search.status import look as status
+from tests import damage
 from tests.trials import execute, in_memory, open_bridge, outcome, space_with_a_gap
 from trainable.config import TrialConfig
 
@@ -43,8 +44,8 @@ def ended(tmp_path_factory):
     """A sweep with draws that have no config among its trials."""
     folder = tmp_path_factory.mktemp("ended") / "sweep"
     bridge, _ = open_bridge(folder, TRIALS, space_with_a_gap)
-    sweep_data.save(folder, DATA)
-    execute(bridge, DATA)
+    sweep_data.save(folder, damage.DATA)
+    execute(bridge, damage.DATA, train=damage.train)
     return folder
 
 
@@ -173,6 +174,15 @@ def test_the_screen_says_why_there_is_no_config(tmp_path, ended):
 
     said = (tmp_path / "said").read_text()
     assert f"trial {trial.number} FAIL infeasible, the space has no config for it: {trial.message}" in said
+
+
+def test_the_screen_calls_a_trial_that_diverged_a_fail(tmp_path):
+    bridge, watcher = open_bridge(tmp_path, 1, queue={0: {"params": {"lr": 0.9}, "baseline": ""}})
+    with open(tmp_path / "said", "w") as out:
+        watcher.ended = Screen(out, 1, "accuracy", [], {}).ended
+        execute(bridge, DATA)
+
+    assert "trial 0 FAIL diverged" in (tmp_path / "said").read_text()
 
 
 def test_a_sweep_with_such_trials_is_whole_and_a_lost_record_of_one_is_mended(ended, tmp_path):

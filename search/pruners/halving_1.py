@@ -53,7 +53,7 @@ def _rungs(epochs: int) -> tuple[int, ...]:
 
 
 def epochs_of(trial: optuna.trial.FrozenTrial) -> int:
-    """Returns all the epochs of the trial's config, which the study keeps beside the parameters; 0 where it has no config."""
+    """Returns all the epochs of the trial's config, which the study keeps beside the parameters; 0 without a config."""
     return trial.user_attrs["config"].get("epochs", 0)
 
 
