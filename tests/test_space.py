@@ -176,6 +176,7 @@ def test_any_classifier_of_torchvision_can_be_fixed():
         ({"batchsize": 64}, "did you mean `batch_size`?"),
         ({"lr": -1}, "`lr > 0` must hold, got lr=-1.0"),
         ({"arch": "mlp", "depth": 3}, "--fix depth: no architecture of this space has a `depth`"),
+        ({"optimizer": "lion"}, "optimizer in ('sgd', 'nesterov', 'adam', 'adamw')` must hold, got optimizer=lion"),
         ({"seed": 3}, "give --seed"),
         ({"epochs": 50}, "--fix epochs=50 is more than --max-epochs 40"),
     ],

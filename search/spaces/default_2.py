@@ -25,10 +25,11 @@ def suggest(trial: Suggests) -> TrialConfig:
     """
     arch = trial.suggest_categorical("arch", list(REFERENCE_RATES))
     optimizer = trial.suggest_categorical("optimizer", ["sgd", "nesterov", "adam", "adamw"])
+    rates = REFERENCE_RATES.get(arch, REFERENCE_RATES["resnet18"])  # --fix may name any classifier of torchvision
     common: dict[str, Any] = dict(
         arch=arch,
         optimizer=optimizer,
-        lr=suggest_multiple(trial, "lr", REFERENCE_RATES.get(arch, REFERENCE_RATES["resnet18"])[optimizer], 0.01, 10),
+        lr=suggest_multiple(trial, "lr", rates.get(optimizer, 0.1), 0.01, 10),  # TrialConfig refuses another one
         batch_size=trial.suggest_int("batch_size", 50, 400, log=True),
         epochs=trial.suggest_int("epochs", 5, 40),
         label_smoothing=trial.suggest_float("label_smoothing", 0.0, 0.4),
