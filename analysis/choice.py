@@ -11,9 +11,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from analysis.contents import scarcity
 from analysis.ensemble import greedy, mean
-from analysis.honest import Z_95, Estimate, Scores, draws, estimate
+from analysis.honest import Estimate, Scores, draws, estimate
+from analysis.intervals import Sample, sample_of
 from analysis.record import Record, TrialRecord
+from datasets.text import counted
 
 COMPARED_DRAWS = 200  # at most; fewer of many images, whose draws differ less
 COMPARED_IMAGES = 1_000_000  # of all these draws
@@ -32,7 +35,7 @@ class Option:
         ways to predict, is not corrected.
       low, high: 95 % interval around it.
       gain: what it is better by than the best trial as it is, corrected; below zero, worse.
-      gain_margin: half of the 95 % interval of the gain, by the number of images.
+      gain_low, gain_high: 95 % interval of the gain, by the number of images.
     """
 
     label: str
@@ -43,7 +46,8 @@ class Option:
     low: float
     high: float
     gain: float = 0.0
-    gain_margin: float = 0.0
+    gain_low: float = 0.0
+    gain_high: float = 0.0
 
     @property
     def is_ensemble(self) -> bool:
@@ -94,26 +98,21 @@ def choose(record: Record) -> Choice | None:
 
 def _selection(record: Record, trials: list[TrialRecord]) -> tuple[Scores, list[TrialRecord]]:
     """All that the sweep chooses among: each trial at each epoch; for a loss, not kept of each epoch, at its best."""
-    labels = record.valid_labels
+    labels, sample = record.valid_labels, sample_of(record)
     if record.metric == "loss":
-        return Scores(
-            np.stack([_of_image(record, _probabilities(t.valid_logits)) for t in trials]), strata(record)
-        ), trials
+        losses = [_of_image(record, _probabilities(trial.valid_logits)) for trial in trials]
+        return _scores(np.stack(losses), sample), trials
     rows, candidates = [], []
     for trial in trials:
         assert trial.valid_classes is not None
         predicted = trial.valid_classes[: trial.epochs]
         rows.append(predicted == labels)
         candidates += [trial] * len(predicted)
-    return Scores(np.concatenate(rows), strata(record)), candidates
+    return _scores(np.concatenate(rows), sample), candidates
 
 
-def strata(record: Record) -> list[np.ndarray]:
-    """Of `analysis.honest.Scores`, for the metric of the sweep."""
-    labels = record.valid_labels
-    if record.metric == "balanced_accuracy":
-        return [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    return [np.arange(len(labels))]
+def _scores(of: np.ndarray, sample: Sample) -> Scores:
+    return Scores(of, sample.strata, sample.guess_loss)
 
 
 def _of_image(record: Record, probabilities: np.ndarray) -> np.ndarray:
@@ -145,7 +144,7 @@ class _Comparison:
         pairs = zip(averaged, self.pool, strict=True)
         tta = [_probabilities(trial.valid_logits if logits is None else logits) for logits, trial in pairs]
         self.averaged = np.stack(tta, axis=1)
-        self.strata = strata(record)
+        self.sample = sample_of(record)
         scores = self._scores(self.plain)
         self.drawn, self.left_out = scores.weights(counts), scores.weights(counts == 0)
         self.singles = scores.means(self.drawn).argmax(axis=1)  # of each draw
@@ -175,11 +174,15 @@ class _Comparison:
         """
         of_image = _of_image(self.record, mean(self.averaged if is_averaged else self.plain, members)).astype(float)
         alone = _of_image(self.record, self.plain[:, self.pool.index(self.best)]).astype(float)
-        scores = Scores(of_image[None], self.strata)
+        scores = _scores(of_image[None], self.sample)
         gain = float((left_out - reference).mean()) if len(reference) else 0.0
-        corrected, margin = self.found.corrected + gain, Z_95 * scores.standard_error(of_image)
+        # The gain is an estimate of its own, so the sum of the two can lie beyond what the metric can be.
+        least, most = (-np.inf, 0.0) if self._by_loss else (0.0, 1.0)
+        corrected = min(max(self.found.corrected + gain, least), most)
         sign = -1 if self._by_loss else 1
-        ends = sorted((sign * (corrected - margin), sign * (corrected + margin)))
+        low, high = sorted(sign * end for end in scores.interval(of_image, corrected))
+        apart = of_image - alone
+        gain_low, gain_high = self.sample.interval_of_difference(gain, self.sample.variance_of_difference(apart))
         counted = [(trial.number, int(count)) for trial, count in zip(self.pool, members, strict=True) if count]
         return Option(
             label=_label(counted, is_averaged),
@@ -187,10 +190,11 @@ class _Comparison:
             is_averaged=is_averaged,
             raw=sign * float(scores.everywhere()[0]),
             corrected=sign * corrected,
-            low=ends[0],
-            high=ends[1],
+            low=low,
+            high=high,
             gain=gain,
-            gain_margin=Z_95 * scores.standard_error(of_image - alone),
+            gain_low=gain_low,
+            gain_high=gain_high,
         )
 
     @property
@@ -199,7 +203,7 @@ class _Comparison:
 
     def _scores(self, probabilities: np.ndarray) -> Scores:
         models = range(probabilities.shape[1])
-        return Scores(np.stack([_of_image(self.record, probabilities[:, model]) for model in models]), self.strata)
+        return _scores(np.stack([_of_image(self.record, probabilities[:, model]) for model in models]), self.sample)
 
     def _everywhere(self) -> np.ndarray:
         images = len(self.record.valid_labels)
@@ -229,14 +233,16 @@ def _sentence(record: Record, best: TrialRecord, option: Option, trials: int) ->
     """Args:
     trials: COMPLETE ones whose predictions are there.
     """
-    images = f"{len(record.valid_labels):,} validation images"
+    images = counted(len(record.valid_labels), "validation image")
     what = {"accuracy": "an accuracy", "balanced_accuracy": "a balanced accuracy", "loss": "a loss"}[record.metric]
-    of_all = f"{trials} COMPLETE trials" + ("" if record.metric == "loss" else " and all their epochs")
-    return (
+    epochs = "" if record.metric == "loss" else " and all their epochs" if trials > 1 else " and all its epochs"
+    words = (
         f"Trial {best.number} has {what} of {metric_text(record, option.raw)} on the {images} that chose it, the best "
-        f"of {of_all}; corrected for that choice it is {metric_text(record, option.corrected)}, with a 95 % interval "
-        f"of {metric_text(record, option.low)} to {metric_text(record, option.high)}."
+        f"of {counted(trials, 'COMPLETE trial')}{epochs}; corrected for that choice it is "
+        f"{metric_text(record, option.corrected)}, with a 95 % interval of {metric_text(record, option.low)} to "
+        f"{metric_text(record, option.high)}."
     )
+    return f"{words} {few}" if (few := scarcity(record)) else words
 
 
 def _comparison(record: Record, options: tuple[Option, ...], chosen: Option) -> str:
@@ -245,21 +251,22 @@ def _comparison(record: Record, options: tuple[Option, ...], chosen: Option) -> 
         return "There is nothing better to predict with yet: no other trial adds to it."
     unit = "" if record.metric == "loss" else " points"
     if chosen is options[0]:
-        found = "; ".join(f"{option.label} {_signed(record, option.gain)}{unit}" for option in others)
+        found = "; ".join(f"{option.label} {change_text(record, option.gain)}{unit}" for option in others)
         return f"By the corrected estimate nothing beats the best trial as it is: {found}."
-    low, high = chosen.gain - chosen.gain_margin, chosen.gain + chosen.gain_margin
+    low, high = chosen.gain_low, chosen.gain_high
     chance = "" if low > 0 else ", which includes no gain at all"
     return (
         f"By the corrected estimate {chosen.label} is best, {metric_text(record, chosen.corrected)}: "
-        f"{_signed(record, chosen.gain).removeprefix('+')}{unit} better than the best trial "
-        f"(95 % interval {_signed(record, low)} to {_signed(record, high)}{chance})."
+        f"{change_text(record, chosen.gain).removeprefix('+')}{unit} better than the best trial "
+        f"(95 % interval {change_text(record, low)} to {change_text(record, high)}{chance})."
     )
 
 
 def metric_text(record: Record, value: float) -> str:
     """A value of the sweep's metric as it is read: `66.9 %`, or a loss with four digits."""
-    return f"{value:.4f}" if record.metric == "loss" else f"{100 * value:.1f} %"
+    return f"{value:z.4f}" if record.metric == "loss" else f"{100 * value:z.1f} %"
 
 
-def _signed(record: Record, difference: float) -> str:
-    return f"{difference:+.4f}" if record.metric == "loss" else f"{100 * difference:+.1f}"
+def change_text(record: Record, difference: float) -> str:
+    """A difference between two values as it is read: `+1.3` points, or of a loss `-0.0210`."""
+    return f"{difference:+z.4f}" if record.metric == "loss" else f"{100 * difference:+z.1f}"

@@ -1,6 +1,5 @@
 """What the report and the summary say of a sweep: numbers and words, computed from its record alone."""
 
-import math
 import shlex
 from collections import Counter
 from collections.abc import Mapping
@@ -10,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from analysis.intervals import FEW_IMAGES, sample_of
 from analysis.record import Record, TrialRecord, trial_folder
+from datasets.text import counted
 from trainable.bucket import address_of
 from trainable.config import AUGMENTATIONS, MIXING
 from trainable.files import DamagedError
@@ -47,7 +48,7 @@ def progress(record: Record) -> str:
     counts = count_states(record)
     running, wanted = counts.get("RUNNING", 0), record.settings["trials"]
     ended = sum(counts.values()) - running
-    text = f"{ended} of {wanted} trials ended" + (f", {running} RUNNING" if running else "")
+    text = f"{ended} of {counted(wanted, 'trial')} ended" + (f", {running} RUNNING" if running else "")
     stopped = str(record.settings["starts"][-1].get("stopped", "")) if record.settings["starts"] else ""
     if ended >= wanted and not running:
         return f"finished, {text}"
@@ -117,7 +118,7 @@ def value_text(value: Any) -> str:
     """A hyperparameter's value as it is shown: floats with four digits."""
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:z.4g}" if isinstance(value, float) else str(value)
 
 
 def duration(seconds: float) -> str:
@@ -134,17 +135,12 @@ def value_shown(metric: str, value: float | None) -> str:
     """A value of the metric: `68.46 %`, or a loss with four digits."""
     if value is None:
         return "-"
-    return f"{value:.4f}" if metric == "loss" else f"{100 * value:.2f} %"
+    return f"{value:z.4f}" if metric == "loss" else f"{100 * value:z.2f} %"
 
 
 def difference_shown(metric: str, difference: float) -> str:
     """Between two values: `+1.28 points`, or of a loss with four digits."""
-    return f"{difference:+.4f}" if metric == "loss" else f"{100 * difference:+.2f} points"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 trial`, `1,173 images`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{difference:+z.4f}" if metric == "loss" else f"{100 * difference:+z.2f} points"
 
 
 def damage(record: Record) -> str:
@@ -184,27 +180,39 @@ def standard_error(record: Record, trial: TrialRecord) -> float | None:
         if logits is None:
             return None
         logits = logits.astype(np.float64)
-        losses = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]
-        return float(losses.std() / math.sqrt(len(labels)))
-    predicted = trial.valid_classes
-    if predicted is None:
+        scores = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]
+    elif trial.valid_classes is None:
         return None
-    right = predicted[trial.best_epoch - 1] == labels
-    if record.metric == "accuracy":
-        return math.sqrt(right.mean() * (1 - right.mean()) / len(labels))
-    of_class = [right[labels == label] for label in np.unique(labels)]
-    return math.sqrt(sum(r.mean() * (1 - r.mean()) / len(r) for r in of_class)) / len(of_class)
+    else:
+        scores = trial.valid_classes[trial.best_epoch - 1] == labels
+    return sample_of(record).standard_error(scores)
+
+
+def scarcity(record: Record) -> str:
+    """One sentence where the validation images are too few to go by; empty where they are not."""
+    sample, images = sample_of(record), len(record.valid_labels)
+    if not sample.is_small:
+        return ""
+    why = ""
+    if images >= FEW_IMAGES:  # of a balanced accuracy
+        smallest = min(len(of_class) for of_class in sample.strata)
+        why = f", for the smallest class has {smallest} and counts as much as the largest"
+    return (
+        f"{counted(images, 'validation image')} {'is' if images == 1 else 'are'} too few to go by{why}: which trial is "
+        f"the best may be chance, and the intervals are wide. With {FEW_IMAGES} or more they narrow."
+    )
 
 
 def caution(record: Record, best: TrialRecord) -> str:
-    """One sentence: how far the best value can be trusted."""
+    """How far the best value can be trusted, in a sentence or two."""
     images = len(record.valid_labels)
     try:
         error = standard_error(record, best)
     except DamagedError:
         error = None
     size = f"; one standard error on so many images is about {error:.4f}" if error is not None else ""
-    return (
-        f"It is the best of {len(record.ranked)} trials, each at its best epoch, "
-        f"on the same {images:,} validation images, and so flattered{size}."
+    of_all = f"the best of {len(record.ranked)} trials, each" if len(record.ranked) > 1 else "the only trial with one,"
+    words = (
+        f"It is {of_all} at its best epoch, on the same {counted(images, 'validation image')}, and so flattered{size}."
     )
+    return f"{words} {few}" if (few := scarcity(record)) else words

@@ -3,19 +3,22 @@
 The best of 50 trials, each at its best epoch, on the images that chose it, is flattered. Chosen again and again on
 images drawn with replacement, and scored on the images that were left out, it is not: the bootstrap bias correction of
 Tsamardinos, Greasidou and Borboudakis, "Bootstrapping the out-of-sample predictions for efficient and accurate
-cross-validation", Machine Learning 107, 2018. It needs the kept predictions alone and trains nothing again.
+cross-validation", Machine Learning 107, 2018. It needs the kept predictions alone and trains nothing again. The
+interval around it is that of `analysis.intervals`, as if a single trial had been measured and came out like that.
 
 What it cannot correct: that the sampler and the pruner saw the same images while the sweep ran.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.intervals import Sample
+
 DRAWS = 1000
 SEED = 20180509
 BLOCK = 256  # candidates whose scores are float32 at a time
-Z_95 = 1.959964  # standard errors to either side
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,17 @@ class Scores:
 
     Attributes:
       of: (P, N) numbers: whether a candidate has an image right, or minus its loss.
-      strata: arrays of image numbers; the score of a candidate is the mean over them of its mean in each. All images
-        in one for accuracy and loss, a class each for balanced accuracy.
+      strata, guess_loss: of `analysis.intervals.Sample`; the score of a candidate is the mean over the strata of its
+        mean in each.
     """
 
     of: np.ndarray
-    strata: list[np.ndarray]
+    strata: Sequence[np.ndarray]
+    guess_loss: float | None = None
+
+    @property
+    def sample(self) -> Sample:
+        return Sample(self.strata, self.guess_loss)
 
     def weights(self, counts: np.ndarray) -> np.ndarray:
         """(B, N) float32, each row adding up to 1: what each image counts where it was drawn so often.
@@ -52,14 +60,17 @@ class Scores:
         """(P,): the score of each candidate on all images, exact where scores are whole numbers: equals are equal."""
         return np.mean([self.of[:, images].mean(axis=1, dtype=np.float64) for images in self.strata], axis=0)
 
-    def standard_error(self, scores: np.ndarray) -> float:
-        """Of a mean over these strata, by the number of images alone.
+    def interval(self, of_image: np.ndarray, mean: float) -> tuple[float, float]:
+        """The 95 % interval of a mean score.
 
         Args:
-          scores: (N,), of one candidate or of the difference of two.
+          of_image: (N,) scores.
+          mean: theirs, or what was corrected of it.
         """
-        variances = [scores[images].var(dtype=np.float64) / len(images) for images in self.strata]
-        return float(np.sqrt(sum(variances)) / len(self.strata))
+        if self.guess_loss is None:
+            return self.sample.interval(of_image, mean)
+        low, high = self.sample.interval(-of_image, -mean)  # a score is minus the loss
+        return -high, -low
 
 
 @dataclass(frozen=True)
@@ -104,8 +115,7 @@ def estimate(scores: Scores, counts: np.ndarray) -> Estimate:
     if len(counts):  # a single image tells nothing
         chosen = scores.means(scores.weights(counts)).argmax(axis=1)
         corrected = float(left_out_means(scores, counts, chosen).mean())
-    margin = Z_95 * scores.standard_error(scores.of[best].astype(np.float64))
-    return Estimate(best, raw, corrected, corrected - margin, corrected + margin)
+    return Estimate(best, raw, corrected, *scores.interval(scores.of[best], corrected))
 
 
 def left_out_means(scores: Scores, counts: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -1,26 +1,25 @@
 """What the best configs of a sweep are worth, trained again with other seeds, and whether the first beats the second.
 
 Two configs are compared over the seeds and the validation images that both have, paired in both: the difference in
-whether an image is right, under the same seed. Seeds and images are drawn anew together, with replacement (Owen, "The
-pigeonhole bootstrap", Annals of Applied Statistics 1, 2007), so the interval is for other seeds and other images alike.
-What is peculiar to one run on one image is drawn twice so, and counts about three times; hence the draws are drawn
-together to the variance that allows for that (Cameron, Gelbach and Miller, "Robust inference with multiway clustering",
-Journal of Business and Economic Statistics 29, 2011).
+whether an image is right, under the same seed. The interval is for other seeds and other images alike: its variance is
+what the seeds add and what the images add, less what both count (Cameron, Gelbach and Miller, "Robust inference with
+multiway clustering", Journal of Business and Economic Statistics 29, 2011), and it is Student's, with the degrees of
+freedom that few seeds leave (Satterthwaite, "An approximate distribution of estimates of variance components",
+Biometrics Bulletin 2, 1946).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from analysis.choice import strata
-from analysis.contents import METRIC_WORDS
+from analysis.contents import METRIC_WORDS, scarcity
+from analysis.intervals import Sample, sample_of
 from analysis.record import Record, SweepError, TrialRecord
+from datasets.text import counted
 from trainable.files import DamagedError
 
 REPEAT = "repeat"  # folder in that of the sweep, written by `search.repeat`
-DRAWS = 2000
-SEED = 20071
-BLOCK = 20  # draws at a time, so that those of 10,000 images stay in a processor's cache
 CAVEAT = (
     "Each run is at its best epoch, on the validation images that chose the configs: all means are flattered a little, "
     "their differences hardly."
@@ -121,7 +120,8 @@ def read(record: Record) -> Repeated | None:
     sign = 1 if again.metric == "loss" else -1
     configs.sort(key=lambda config: (sign * config.searched, config.trial))
     rows = tuple(_row(again, config, configs[0]) for config in configs)
-    return Repeated(again.metric, rows, _sentence(rows, again.metric))
+    words = _sentence(rows, again.metric)
+    return Repeated(again.metric, rows, f"{words} {few}" if (few := scarcity(again)) else words)
 
 
 def sentences(repeated: Repeated) -> list[str]:
@@ -130,47 +130,40 @@ def sentences(repeated: Repeated) -> list[str]:
     return [*lines, repeated.sentence, CAVEAT]
 
 
-def difference(first: np.ndarray, second: np.ndarray, of_classes: list[np.ndarray]) -> Difference:
-    """By how much the first beats the second, with an interval over seeds and images.
+def difference(
+    first: np.ndarray, second: np.ndarray, of_classes: Sequence[np.ndarray], guess_loss: float | None = None
+) -> Difference:
+    """Returns by how much the first beats the second, with an interval over seeds and images.
 
-    Of equal configs, simulated, it covers 0 in 94 to 98 of 100 times; where runs differ by far more than their images
-    explain, in 91 to 93 with five seeds or ten, and in 84 to 92 with two or three.
+    Of equal configs, simulated, it covers 0 in 94 to 100 of 100 times with three seeds or more; with two, in 90 where
+    seeds differ by far more than images.
 
     Args:
       first, second: (seeds, N) numbers, the larger the better: row for row the same seed, two at least, and column for
         column the same image.
-      of_classes: arrays of image numbers; a score is the mean over them of the mean in each, `analysis.choice.strata`.
+      of_classes, guess_loss: the strata and the loss of a guess, of `analysis.intervals.Sample`.
     """
-    apart = first.astype(np.float64) - second
-    seeds, rng = len(apart), np.random.default_rng(SEED)
-    shares = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=DRAWS) / seeds
-    draws = np.zeros(DRAWS)
-    for images in of_classes:
-        for start in range(0, DRAWS, BLOCK):
-            # Not by a matrix product: BLAS would wake its threads for each, ten times as slow on a busy machine.
-            of_seeds = np.einsum("bs,sn->bn", shares[start : start + BLOCK], apart[:, images])
-            drawn = rng.integers(0, len(images), of_seeds.shape)
-            draws[start : start + BLOCK] += np.take_along_axis(of_seeds, drawn, axis=1).mean(axis=1)
-    draws /= len(of_classes)
-    mean = float(np.mean([apart[:, images].mean() for images in of_classes]))
-    scale = np.sqrt(_variance(apart, of_classes) / draws.var()) if draws.var() > 0 else 0.0
-    low, high = mean + scale * (np.quantile(draws, [0.025, 0.975]) - draws.mean())
-    return Difference(mean, float(low), float(high), seeds)
+    apart, sample = first.astype(np.float64) - second, Sample(of_classes, guess_loss)
+    mean = sample.mean(apart.mean(axis=0))
+    low, high = sample.interval_of_difference(mean, *_variance(apart, sample))
+    return Difference(mean, low, high, len(apart))
 
 
-def _variance(apart: np.ndarray, of_classes: list[np.ndarray]) -> float:
-    """Of the mean over two seeds or more and all images: what each adds, less what both count."""
-    seeds = len(apart)
-    of_seeds = np.mean([apart[:, images].mean(axis=1) for images in of_classes], axis=0)
-    by_seeds, by_images, by_both = of_seeds.var(ddof=1) / seeds, 0.0, 0.0
-    for images in of_classes:
+def _variance(apart: np.ndarray, sample: Sample) -> tuple[float, float]:
+    """Returns the variance of the mean over two seeds or more and all images, and its degrees of freedom."""
+    seeds, classes = len(apart), len(sample.strata)
+    of_seeds = np.array([sample.mean(row) for row in apart])
+    by_seeds, by_images = float(of_seeds.var(ddof=1)) / seeds, sample.variance_of_difference(apart.mean(axis=0))
+    by_both = 0.0
+    for images in sample.strata:
         own = apart[:, images]
-        of_images = own.mean(axis=0)
-        rest = own - own.mean(axis=1, keepdims=True) - (of_images - own.mean())
-        share = 1 / (len(images) * max(1, len(images) - 1) * len(of_classes) ** 2)
-        by_images += share * ((of_images - own.mean()) ** 2).sum()
-        by_both += share * (rest**2).sum() / (seeds * (seeds - 1))
-    return max(by_seeds + by_images - by_both, by_seeds, by_images)
+        rest = own - own.mean(axis=1, keepdims=True) - own.mean(axis=0) + own.mean()
+        cells = len(images) * max(1, len(images) - 1) * seeds * (seeds - 1)
+        by_both += float((rest**2).sum()) / (cells * classes**2)
+    variance = max(by_seeds + by_images - by_both, by_seeds, by_images)
+    # Squared, of each part the share of the uncertainty about its size.
+    uncertainty = by_seeds**2 / (seeds - 1) + by_images**2 / (sample.size + 1)
+    return variance, min(variance**2 / uncertainty, seeds + sample.size)
 
 
 def _configs(again: Record, trials: list[TrialRecord]) -> list[_Config]:
@@ -200,7 +193,9 @@ def _lead(again: Record, first: _Config, other: _Config) -> Difference | None:
             pairs.append((a, b))
     if len(pairs) < 2:  # of one there is no telling what another seed would do
         return None
-    return difference(np.stack([a for a, _ in pairs]), np.stack([b for _, b in pairs]), strata(again))
+    sample = sample_of(again)
+    first_runs, other_runs = (np.stack(runs) for runs in zip(*pairs, strict=True))
+    return difference(first_runs, other_runs, sample.strata, sample.guess_loss)
 
 
 def _of_images(again: Record, trial: TrialRecord) -> np.ndarray | None:
@@ -220,12 +215,13 @@ def _of_images(again: Record, trial: TrialRecord) -> np.ndarray | None:
 
 def _line(row: Row, metric: str) -> str:
     if row.mean is None:
-        return f"trial {row.trial}: none of its {row.asked} runs is COMPLETE yet, {row.searched:.4f} in the search"
+        runs = "its only run is not" if row.asked == 1 else f"none of its {row.asked} runs is"
+        return f"trial {row.trial}: {runs} COMPLETE yet, {row.searched:z.4f} in the search"
     spread = "" if row.std is None else f" +- {row.std:.4f}"
-    runs = f"{row.seeds} of {row.asked}" if row.seeds < row.asked else str(row.asked)
-    value = f"{METRIC_WORDS[metric]} {row.mean:.4f}{spread} over {runs} seed{'s' if row.asked > 1 else ''}"
+    runs = f"{row.seeds} of {counted(row.asked, 'seed')}" if row.seeds < row.asked else counted(row.asked, "seed")
+    value = f"{METRIC_WORDS[metric]} {row.mean:z.4f}{spread} over {runs}"
     lead = "" if row.lead is None else f", {_apart(row.lead, metric, 'behind', 'ahead of')} the first"
-    return f"trial {row.trial}: {value}, {row.searched:.4f} in the search{lead}"
+    return f"trial {row.trial}: {value}, {row.searched:z.4f} in the search{lead}"
 
 
 def _sentence(rows: tuple[Row, ...], metric: str) -> str:
@@ -251,5 +247,5 @@ def _apart(lead: Difference, metric: str, ahead: str, behind: str) -> str:
 
 
 def _number(value: float, metric: str) -> str:
-    """Of an accuracy in percentage points."""
-    return f"{value:.4f}" if metric == "loss" else f"{round(100 * value, 1) + 0.0:.1f}"  # no -0.0
+    """A difference, of an accuracy in percentage points."""
+    return f"{value:z.4f}" if metric == "loss" else f"{100 * value:z.1f}"

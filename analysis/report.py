@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from analysis import contents, markdown, repeated
 from analysis.charts import COLOURS, Figure
-from analysis.choice import choose, metric_text
+from analysis.choice import change_text, choose, metric_text
 from analysis.contents import difference_shown, duration, plain, value_shown
 from analysis.exits import exit_codes
 from analysis.figures import draw, draw_pictures
@@ -32,8 +32,9 @@ from analysis.sections.leaders import leaders
 from analysis.sections.pictures import confident_mistakes, doubts, doubts_sentence
 from analysis.sections.ranges import ranges, ranges_figure, ranges_sentence
 from analysis.sections.slices import slices
+from datasets.text import counted
 from trainable.bucket import address_of, with_addresses
-from trainable.files import DamagedError, make_folder, remove, written_whole
+from trainable.files import DamagedError, make_folder, remove, utf8, written_whole
 from trainable.program import program
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -75,7 +76,7 @@ def write_report(record: Record) -> Path:
     for name, png in pngs.items():
         with written_whole(folder / f"{name}.png") as partial:
             partial.write_bytes(png)
-    scripts = {"plotly": library(), "own": (TEMPLATES / "report.js").read_text()}
+    scripts = {"plotly": library(), "own": (TEMPLATES / "report.js").read_text(encoding="utf-8")}
     page = said | {"scripts": scripts, "hashes": [_hash(script) for script in scripts.values()]}
     for name, environment, content in (
         ("report.md", markdown.environment(), said | {"pngs": pngs}),
@@ -84,7 +85,7 @@ def write_report(record: Record) -> Path:
         environment.filters |= _filters(record)
         text = environment.get_template(name).render(content)
         with written_whole(record.folder / name) as partial:
-            partial.write_text(text, encoding="utf-8")
+            partial.write_bytes(utf8(text))
     return record.folder / "report.html"
 
 
@@ -200,10 +201,11 @@ def _filters(record: Record) -> dict[str, Callable[..., str]]:
         "value": lambda value: value_shown(record.metric, value),
         "rounded": lambda value: metric_text(record, value),
         "difference": lambda value: difference_shown(record.metric, value),
-        "gain": lambda gain: f"{gain:+.4f}" if record.metric == "loss" else f"{100 * gain:+.1f} points",
-        "margin": lambda margin: f"{margin:.4f}" if record.metric == "loss" else f"{100 * margin:.1f}",
-        "percent": lambda share: f"{100 * share:.1f} %",
+        "gain": lambda gain: change_text(record, gain) + ("" if record.metric == "loss" else " points"),
+        "change": lambda change: change_text(record, change),
+        "percent": lambda share: f"{100 * share:z.1f} %",
         "duration": duration,
+        "counted": counted,
         "plain": plain,
     }
 

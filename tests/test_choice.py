@@ -1,14 +1,17 @@
 """What to predict with, on sweeps whose kept predictions are made by hand."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from analysis.choice import choose
+from analysis.contents import caution
 from analysis.record import AVERAGED, trial_folder
 from analysis.results import write_averaged
 from datasets.dataset import Split
+from datasets.text import counted
 from tests.sweeps import CNN, MLP, SweepBuilder, noise
 
 IMAGES = 300
@@ -34,6 +37,12 @@ def with_logits(sweep, config, right, sure=3.0):
     return number
 
 
+def first_images(data, count):
+    """The data with only so many validation images."""
+    valid = data.valid
+    return replace(data, valid=Split(valid.ids[:count], valid.images[:count], valid.labels[:count]))
+
+
 def independent(rng, share):
     return rng.random(IMAGES) < share
 
@@ -53,6 +62,65 @@ def test_the_only_trial_is_chosen_and_nothing_is_compared(tmp_path, data):
     assert choice.best.raw == 0.8
     assert choice.best.corrected == pytest.approx(0.8, abs=0.005)
     assert "nothing better to predict with yet" in choice.comparison
+
+
+@pytest.mark.parametrize(
+    ("images", "right", "low", "high"),
+    [(1, 1, "2.5 %", "100.0 %"), (2, 2, "15.8 %", "100.0 %"), (5, 0, "0.0 %", "52.2 %"), (60, 60, "94.0 %", "100.0 %")],
+)
+def test_few_images_have_a_wide_interval_and_the_sentence_says_that_they_are_too_few(
+    tmp_path, data, images, right, low, high
+):
+    few = replace(
+        data.valid, ids=data.valid.ids[:images], images=data.valid.images[:images], labels=data.valid.labels[:images]
+    )
+    sweep = SweepBuilder(tmp_path / "sweep", replace(data, valid=few))
+    with_logits(sweep, MLP, np.arange(images) < right)
+
+    choice = choose(sweep.record)
+
+    assert f"with a 95 % interval of {low} to {high}. {counted(images, 'validation image')} " in choice.sentence
+    assert ("is" if images == 1 else "are") + " too few to go by" in choice.sentence
+    assert "the best of 1 COMPLETE trial " in choice.sentence
+    assert "too few to go by" in caution(sweep.record, sweep.record.best)
+
+
+def test_of_enough_images_nothing_is_said(tmp_path, data):
+    sweep = SweepBuilder(tmp_path / "sweep", data)
+    with_logits(sweep, MLP, np.arange(IMAGES) < 200)
+    assert "too few" not in choose(sweep.record).sentence + caution(sweep.record, sweep.record.best)
+
+
+def test_a_class_with_few_images_makes_a_balanced_accuracy_uncertain(tmp_path, data):
+    labels = np.where(np.arange(IMAGES) < 2, 2, np.arange(IMAGES) % 2)
+    sweep = SweepBuilder(
+        tmp_path / "sweep", replace(data, valid=replace(data.valid, labels=labels)), "balanced_accuracy"
+    )
+    with_logits(sweep, MLP, np.ones(IMAGES, bool))
+
+    choice = choose(sweep.record)
+
+    assert choice.best.low < 0.75
+    assert "too few to go by, for the smallest class has 2 and counts as much as the largest" in choice.sentence
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "loss"])
+def test_no_way_to_predict_is_worth_more_than_the_metric_can_be_and_no_gain_is_certain(tmp_path, data, metric):
+    sweep = SweepBuilder(tmp_path / "sweep", first_images(data, 6), metric=metric)
+    for wrong in range(4):
+        with_logits(sweep, MLP, np.arange(6) != wrong, sure=60.0)
+    with_logits(sweep, MLP, np.arange(6) < 5, sure=60.0)
+
+    choice = choose(sweep.record)
+
+    assert len(choice.options) > 1
+    for option in choice.options:
+        assert 0 <= option.low <= option.corrected <= option.high
+        assert option.high - option.low > 0.3
+        assert metric == "loss" or option.high <= 1
+        assert option.gain_low <= option.gain <= option.gain_high
+        assert option.gain_high - option.gain_low > 0.3
+    assert "-0.0" not in re.sub(r"-0\.0\d*[1-9]", "", choice.sentence + choice.comparison)
 
 
 def test_the_best_of_equals_is_worth_less_than_it_seems(tmp_path, data):

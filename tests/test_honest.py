@@ -54,11 +54,29 @@ def test_balanced_accuracy_counts_each_class_the_same():
     np.testing.assert_array_equal(found.everywhere(), [0.5, 0.5])
 
 
-def test_the_interval_is_two_standard_errors_to_either_side():
-    right = np.arange(1000) < 700
-    found = estimate(scores([right]), draws(1000, 100))
-    assert found.high - found.low == pytest.approx(2 * 1.96 * np.sqrt(0.7 * 0.3 / 1000), rel=1e-3)
-    assert (found.high + found.low) / 2 == pytest.approx(found.corrected)
+def test_of_many_images_the_interval_is_two_standard_errors_to_either_side():
+    right = np.arange(10_000) < 7_000
+    found = estimate(scores([right]), draws(10_000, 100))
+    assert found.high - found.low == pytest.approx(2 * 1.96 * np.sqrt(0.7 * 0.3 / 10_000), rel=0.01)
+    assert (found.high + found.low) / 2 == pytest.approx(found.corrected, abs=1e-4)
+
+
+@pytest.mark.parametrize("images", [1, 2, 5, 20, 60])
+@pytest.mark.parametrize("accuracy", [0, 0.5, 0.95, 1])
+def test_few_images_and_a_choice_among_many_trials_leave_the_interval_honest(images, accuracy):
+    rng, counts, held = np.random.default_rng(0), draws(images, 100), 0
+    for _ in range(100):
+        truth = np.full(60, float(accuracy))
+        if 0 < accuracy < 1:
+            truth -= 0.1 * rng.random(60)
+        common = np.sqrt(0.6) * rng.standard_normal(images)  # trials find the same images hard
+        right = common + np.sqrt(0.4) * rng.standard_normal((60, images)) < norm.ppf(truth)[:, None]
+        found = estimate(scores(right), counts)
+        assert 0 <= found.low <= found.corrected + 1e-6
+        assert found.corrected - 1e-6 <= found.high <= 1
+        assert found.high - found.low > 0.059  # of 60 images that are all right
+        held += found.low <= truth[found.chosen] <= found.high
+    assert held >= 93
 
 
 def test_a_single_candidate_needs_no_correction():

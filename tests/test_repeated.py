@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from analysis import repeated
+from analysis.intervals import Sample
 from analysis.repeated import Difference, Repeated, Row, difference, sentences
 from search.queue import repeated as with_other_seeds
 from search.settings import SweepFile
@@ -48,13 +49,14 @@ def test_the_difference_is_the_mean_over_seeds_and_images():
 def test_its_variance_is_what_seeds_and_images_add_less_what_both_count():
     apart = np.array([[1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0]])
     by_seeds = np.var([0.5, 0.0, 0.5], ddof=1) / 3
-    by_images = np.var([2 / 3, 0, 1 / 3, 1 / 3], ddof=1) / 4
+    by_images = (4 * np.mean(np.square([2 / 3, 0, 1 / 3, 1 / 3])) + 2) / 6 / 5 - (4 / 3 / 6) ** 2 / 5
     rest = apart - apart.mean(axis=1, keepdims=True) - apart.mean(axis=0) + 1 / 3
     by_both = (rest**2).sum() / (2 * 3) / 12
 
-    found = repeated._variance(apart, everything(4))
+    variance, degrees = repeated._variance(apart, Sample(everything(4)))
 
-    assert found == pytest.approx(max(by_seeds + by_images - by_both, by_seeds, by_images))
+    assert variance == pytest.approx(max(by_seeds + by_images - by_both, by_seeds, by_images))
+    assert degrees == pytest.approx(min(variance**2 / (by_seeds**2 / 2 + by_images**2 / 5), 3 + 4))
 
 
 def test_it_is_the_other_way_round_for_the_other():
@@ -73,19 +75,31 @@ def test_a_balanced_score_is_the_mean_of_its_classes():
     assert difference(first, second, [np.array([0]), np.array([1, 2, 3])]).mean == pytest.approx(1 / 2)
 
 
-def test_where_all_seeds_and_images_agree_there_is_no_doubt():
-    ones = np.ones((3, 8))
+@pytest.mark.parametrize("images", [1, 2, 5, 20, 60])
+def test_where_all_seeds_and_images_agree_other_images_may_not(images):
+    ones = np.ones((3, images))
 
-    assert difference(ones, 0 * ones, everything(8)) == Difference(1.0, 1.0, 1.0, 3)
+    same, better = difference(ones, ones, everything(images)), difference(ones, 0 * ones, everything(images))
+
+    assert -1 <= same.low < -0.04 < 0.04 < same.high <= 1
+    assert -1 <= better.low < 0.93 < better.high == 1
 
 
-def test_of_equal_configs_the_interval_covers_no_difference_at_all_19_times_in_20_and_is_no_wider_for_it():
+@pytest.mark.parametrize(("seeds", "images"), [(2, 5), (2, 60), (3, 20), (5, 1), (5, IMAGES)])
+def test_of_equal_configs_the_interval_covers_no_difference_at_all_19_times_in_20(seeds, images):
     rng = np.random.default_rng(1)
-    found = [difference(*simulated(rng, 0.6, 0.6), everything(IMAGES)) for _ in range(150)]
+    found = [difference(*simulated(rng, 0.6, 0.6, seeds, images), everything(images)) for _ in range(150)]
 
-    assert 0.91 <= np.mean([one.low <= 0 <= one.high for one in found]) <= 0.99
+    assert all(-1 <= one.low < one.high <= 1 for one in found)
+    assert np.mean([one.low <= 0 <= one.high for one in found]) >= 0.93
+
+
+def test_the_interval_is_not_much_wider_than_what_it_covers():
+    rng = np.random.default_rng(1)
+    found = [difference(*simulated(rng, 0.6, 0.6, images=1173), everything(1173)) for _ in range(150)]
+
     half_width = np.mean([one.high - one.low for one in found]) / 2
-    assert half_width == pytest.approx(1.96 * np.std([one.mean for one in found]), rel=0.2)
+    assert half_width == pytest.approx(1.96 * np.std([one.mean for one in found]), rel=0.35)
 
 
 def test_clearly_different_configs_are_told_apart():

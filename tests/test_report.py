@@ -14,11 +14,12 @@ import analysis.report
 from analysis import interactive
 from analysis.charts import linear_axis, log_axis
 from analysis.contents import progress
+from analysis.intervals import share_interval
 from analysis.record import Record, trial_folder
 from analysis.report import write_report
 from analysis.sections import importance
 from analysis.sections.advice import next_steps
-from analysis.sections.classes import calibration, calibration_sentence, wilson
+from analysis.sections.classes import calibration, calibration_sentence
 from analysis.sections.cost import by_state, pareto, saving, slowest
 from analysis.sections.history import over_time
 from analysis.sections.importance import importances
@@ -164,13 +165,6 @@ def test_a_sweep_whose_trials_have_all_ended_is_finished(sweep):
     assert progress(sweep.record) == "finished, 8 of 8 trials ended"
 
 
-def test_wilsons_interval():
-    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)
-    assert wilson(10, 10) == pytest.approx((0.7225, 1), abs=1e-4)
-    assert wilson(0, 0) == (0, 1)
-
-
 def test_calibration_is_the_gap_of_each_bin_weighted_by_its_images():
     shares = np.array([[0.95, 0.05], [0.05, 0.95], [0.55, 0.45], [0.55, 0.45], [1.0, 0.0]])
     bins, error = calibration(shares, np.array([0, 0, 0, 0, 0]))
@@ -179,7 +173,7 @@ def test_calibration_is_the_gap_of_each_bin_weighted_by_its_images():
         (2, 0.55, 1.0),
         (3, round(2.9 / 3, 4), round(2 / 3, 4)),
     ]
-    assert (bins[1].low, bins[1].high) == wilson(2, 3)
+    assert (bins[1].low, bins[1].high) == share_interval(2, 3)
     assert error == pytest.approx((2 * 0.45 + 3 * (2.9 / 3 - 2 / 3)) / 5)
     sentence = calibration_sentence(bins, error)
     assert "a probability of 80.0 %, and 80.0 % of them are right: it is about as confident as it should be" in sentence

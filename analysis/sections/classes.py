@@ -1,13 +1,13 @@
 """How the best trial does on each class, and how far its confidence can be trusted."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.charts import Axis, Chart, Figure, Matrix, Series, named_rows, rows_height_px
-from analysis.honest import Z_95
+from analysis.intervals import share_interval
 from analysis.record import Record, TrialRecord
+from datasets.text import counted
 
 BINS = 10  # of confidence, of equal width
 MOST_DRAWN = 30  # classes with their accuracies
@@ -21,7 +21,7 @@ class ClassRow:
     Attributes:
       images: of the class in the validation split.
       right: of these, at the trial's best epoch.
-      low, high: 95 % interval of the accuracy, Wilson's.
+      low, high: 95 % interval of the accuracy.
       taken_for: the class it is most often mistaken for; empty where there is no mistake.
       mistakes: how often that is.
     """
@@ -46,7 +46,7 @@ class Bin:
     Attributes:
       images: how many; one at least.
       confidence: the mean of that probability.
-      accuracy: the share that is right; `low` and `high` its 95 % interval, Wilson's.
+      accuracy: the share that is right; `low` and `high` its 95 % interval.
     """
 
     images: int
@@ -54,16 +54,6 @@ class Bin:
     accuracy: float
     low: float
     high: float
-
-
-def wilson(right: int, images: int) -> tuple[float, float]:
-    """The 95 % interval of a share, Wilson's: it stays within 0 and 1, also for few images; all of it for none."""
-    if not images:
-        return 0.0, 1.0
-    share, z2 = right / images, Z_95**2
-    centre = share + z2 / (2 * images)
-    margin = Z_95 * math.sqrt(share * (1 - share) / images + z2 / (4 * images**2))
-    return max(0.0, (centre - margin) / (1 + z2 / images)), min(1.0, (centre + margin) / (1 + z2 / images))
 
 
 def confusion(record: Record, trial: TrialRecord) -> np.ndarray | None:
@@ -84,7 +74,7 @@ def class_rows(classes: list[str], matrix: np.ndarray) -> list[ClassRow]:
         mistakes[index] = 0
         other = int(mistakes.argmax())
         images, right = int(matrix[index].sum()), int(matrix[index, index])
-        low, high = wilson(right, images)
+        low, high = share_interval(right, images)
         taken_for = classes[other] if mistakes[other] else ""
         rows.append(ClassRow(label, images, right, low, high, taken_for, int(mistakes[other])))
     return rows
@@ -109,7 +99,7 @@ def calibration(shares: np.ndarray, labels: np.ndarray) -> tuple[list[Bin], floa
     for index in np.unique(place):
         inside = place == index
         images, hits = int(inside.sum()), int(right[inside].sum())
-        bins.append(Bin(images, float(confidence[inside].mean()), hits / images, *wilson(hits, images)))
+        bins.append(Bin(images, float(confidence[inside].mean()), hits / images, *share_interval(hits, images)))
     error = sum(found.images * abs(found.accuracy - found.confidence) for found in bins) / len(labels)
     return bins, error
 
@@ -134,7 +124,7 @@ def calibration_figure(bins: list[Bin]) -> Figure:
         "dashed line the two agree; below it the trial is too confident, above it too cautious."
     )
     texts = [
-        f"{found.images} images\n{100 * found.confidence:.0f} % sure, {100 * found.accuracy:.0f} % right"
+        f"{counted(found.images, 'image')}\n{100 * found.confidence:.0f} % sure, {100 * found.accuracy:.0f} % right"
         for found in bins
     ]
     series = (
