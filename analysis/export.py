@@ -3,10 +3,10 @@
     python -m analysis.export SWEEP                         # SWEEP/model.onnx and SWEEP/model-card.md
     python -m analysis.export SWEEP --out exports/a.onnx    # and exports/a-card.md
 
-In: `images`, uint8 (N, 3, H, W), RGB pixels as they are, for normalising is in the file. Out: `logits`, float32
-(N, classes), and `probabilities`, their softmax. The metadata has `classes`, a JSON list in the order of the logits,
-`image_size`, `layout` and where the model comes from. The file appears only after onnxruntime got the same logits out
-of it as torch, to 1e-4, on all validation images.
+In: `images`, uint8 (N, 3, H, W), RGB pixels as they are, for normalising is in the file; onnxruntime refuses other
+types and sizes. Out: `logits`, float32 (N, classes), and `probabilities`, their softmax. The metadata has `classes`, a
+JSON list in the order of the logits, `image_size`, `layout` and where the model comes from. The file appears only after
+onnxruntime got the same logits out of it as torch, to 1e-4, on all validation images.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ from analysis.trained import Trained
 from datasets.dataset import Dataset, Split
 from trainable.batch import on_device
 from trainable.bucket import address_of
-from trainable.files import written_whole
+from trainable.files import utf8, written_whole
 from trainable.program import program
 
 TOLERANCE = 1e-4  # between two logits
@@ -81,6 +81,8 @@ def main(sweep: Path, out: Path | None) -> None:
             raise ExportError(f"--out {out}: its folder does not exist; make it first")
         if out.is_dir():
             raise ExportError(f"--out {out}: is a folder; give the name of a file")
+        if out.suffix != ".onnx":  # it could be a file of the sweep, or have the card of another export
+            raise ExportError(f"--out {out}: its name must end in .onnx, got {out.name}")
         card, checked = write_export(record, best, sweep_data(record), out)
     print(f"{address_of(out)}: trial {best.trial}, logits within {checked.difference:.1e} of torch's")
     print(address_of(card))
@@ -103,7 +105,7 @@ def write_export(record: Record, best: Trained, data: Dataset, out: Path) -> tup
     with written_whole(out) as partial:
         partial.write_bytes(content)
     with written_whole(card) as partial:
-        partial.write_text(text + "\n", encoding="utf-8")
+        partial.write_bytes(utf8(text + "\n"))
     return card, checked
 
 

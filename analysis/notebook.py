@@ -70,14 +70,21 @@ class Sweep:
 
         Returns:
           A module from (N, 3, H, W) uint8 pixels, RGB, of the size that the sweep was run on, to (N, classes)
-          float32 logits. It normalises by itself.
+          float32 logits. It normalises by itself. Anything else, floats in 0 to 1 or another size, it refuses with an
+          `analysis.trained.ImageError`, which says what to do.
 
         Raises:
           SweepError: no trial is COMPLETE yet, or its weights are not there, or are damaged.
         """
-        from analysis.trained import trained
+        from torch import Tensor
 
-        return trained(self.record, self._best_trial).on("cpu")
+        from analysis.trained import check_images, trained
+
+        best = trained(self.record, self._best_trial)
+        model = best.on("cpu")
+        # A hook, so that the module keeps the structure and the names of its weights.
+        model.register_forward_pre_hook(lambda _, images: check_images(images[0], best.image_size, Tensor))
+        return model
 
     @property
     def _best_trial(self) -> "TrialRecord":

@@ -8,7 +8,9 @@ Writes `id,label`, a row an image, and prints where. What is best is what the co
 """
 
 import csv
+import hashlib
 import io
+import os
 from itertools import zip_longest
 from pathlib import Path
 
@@ -24,11 +26,14 @@ from analysis.sweep_data import sweep_data
 from datasets.dataset import Split
 from datasets.images import load_images
 from datasets.manifest import DataError, predictions_table, shown
+from datasets.text import counted
 from trainable.bucket import address_of
 from trainable.files import written_whole
 from trainable.program import program
 
 SHOWN = 5  # differences in a message
+LONGEST_NAME = 40  # characters of the images' name in that of the file
+OWN_FILES = ("predictions", "probabilities")
 
 
 class PredictionError(SweepError):
@@ -56,8 +61,12 @@ def main(sweep: Path, kind: str | None, tta: bool, images: Path | None, out: Pat
         out = out or sweep / _default_name(kind, tta, images, probabilities)
         if not out.parent.is_dir():
             raise PredictionError(f"--out {out}: its folder does not exist; make it first")
+        if out.is_dir():
+            raise PredictionError(f"--out {out}: is a folder; give the name of a file")
+        if _is_of_sweep(sweep, out):
+            raise PredictionError(f"--out {out}: is a file of the sweep itself; give another name")
         write_predictions(model, split, submission_ids, out, probabilities)
-    print(f"{address_of(out)}: {len(split.ids):,} predictions of {model.label}")
+    print(f"{address_of(out)}: {counted(len(split.ids), 'prediction')} of {model.label}")
 
 
 def _predictor(sweep: Path, kind: str | None, is_averaged: bool) -> Predictor:
@@ -104,7 +113,7 @@ def check_predictions(
         raise PredictionError(f"predictions: header must be `id,label`, got {shown(','.join(header))}")
     pairs = enumerate(zip_longest([row[0] for row in rows], ids), start=1)
     wrong = [f"row {row} has {_or_none(got)} for {_or_none(wanted)}" for row, (got, wanted) in pairs if got != wanted]
-    _raise_for(wrong, f"predictions: there must be one for each of the {len(ids)} images in their order")
+    _raise_for(wrong, f"predictions: there must be one for each of the {counted(len(ids), 'image')} in their order")
     wrong = [f"{shown(row[0])} has {shown(row[1])}" for row in rows if row[1] not in classes]
     _raise_for(wrong, "predictions: labels must be classes of the sweep")
     if submission_ids is not None:
@@ -141,10 +150,27 @@ def _test_split(record: Record) -> tuple[Split, tuple[str, ...] | None]:
 
 
 def _default_name(kind: str | None, tta: bool, images: Path | None, probabilities: bool) -> str:
+    """The name of the file, another one for each way to predict and each place of images.
+
+    `of` stands before the name of the images, so that a folder `best` is not taken for `--with best`; the eight digits
+    after it are of their whole path, so that two folders of one name have a file each.
+    """
     parts = ["probabilities" if probabilities else "predictions", kind or "", "tta" if tta else ""]
     if images is not None:
-        parts.append(images.resolve().stem if images.is_file() else images.resolve().name)
+        place = images.resolve()
+        name = place.stem if place.is_file() else place.name
+        name = "".join(c if c.isalnum() or c in "._-" else "_" for c in name[:LONGEST_NAME])
+        parts += ["of", name, hashlib.sha256(os.fsencode(place)).hexdigest()[:8]]
     return "-".join(filter(None, parts)) + ".csv"
+
+
+def _is_of_sweep(sweep: Path, out: Path) -> bool:
+    """Whether a file is there and belongs to the sweep, other than predictions."""
+    place, folder = out.resolve(), sweep.resolve()
+    if not place.exists() or not place.is_relative_to(folder):
+        return False
+    is_own = place.parent == folder and place.suffix == ".csv" and place.name.startswith(OWN_FILES)
+    return not is_own
 
 
 if __name__ == "__main__":

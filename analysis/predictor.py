@@ -9,6 +9,7 @@ from analysis.best import read_best
 from analysis.choice import Option, choose
 from analysis.record import Record, SweepError
 from analysis.trained import Trained, trained
+from datasets.text import counted
 
 REFIT = "refit"  # folder of the sweep that trained the best config on train + validation
 
@@ -35,7 +36,11 @@ class Predictor:
         return self.models[0][0].image_size
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """(N, classes) float64, rows that add up to 1, of (N, 3, H, W) uint8 pixels."""
+        """(N, classes) float64, rows that add up to 1, of (N, 3, H, W) uint8 pixels.
+
+        Raises:
+          ImageError: they are not such images of the models' size, `analysis.trained`.
+        """
         total = sum(count * np.exp(model.log_probabilities(images, self.is_averaged)) for model, count in self.models)
         return total / total.sum(axis=1, keepdims=True)
 
@@ -93,7 +98,7 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
     models = [trained(record, trial) for trial in record.trials if trial.state == "COMPLETE"]
     if not models:
         raise SweepError(f"{folder}: no trial is COMPLETE yet; `python -m search.refit {sweep}` goes on with it")
-    seeds = f"{len(models)} seed{'s' if len(models) > 1 else ''}"
+    seeds = counted(len(models), "seed")
     label = f"the best config on train + validation, {seeds}{_averaged(is_averaged)}"
     return Predictor(label, tuple((model, 1) for model in models), is_averaged)
 

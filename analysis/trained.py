@@ -1,7 +1,8 @@
-"""A trained model of a sweep: its config, its weights, and what it says of images."""
+"""A trained model of a sweep: its config, its weights, what images it takes, and what it says of them."""
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,56 @@ from trainable.config import TrialConfig
 from trainable.files import DamagedError
 from trainable.loop import predict_logits
 from trainable.models import build, place
+
+
+class ImageError(ValueError):
+    """Images that a model would take, and answer by chance; the message says the rule, what came, and what to do."""
+
+
+def check_images(images: Any, image_size: tuple[int, int], kind: type) -> None:
+    """Checks that a model which was trained on images of this size can tell anything of these.
+
+    Args:
+      images: to be (N, 3, H, W) uint8, of one image or more.
+      image_size: height and width in pixels.
+      kind: of array, `torch.Tensor` or `np.ndarray`.
+
+    Raises:
+      ImageError: they are something else.
+    """
+    height, width = image_size
+    rule = f"images must be a {kind.__name__} of uint8 pixels in the shape (N, 3, {height}, {width})"
+    if not isinstance(images, np.ndarray | torch.Tensor):
+        raise ImageError(f"{rule}, got a {type(images).__name__}; put the pixels of all images into one array")
+    if not isinstance(images, kind):
+        way_out = "torch.from_numpy(images)" if isinstance(images, np.ndarray) else "images.cpu().numpy()"
+        raise ImageError(f"{rule}, got a {type(images).__name__}; {way_out}")
+    shape = tuple(images.shape)
+    got = f"{rule}, got {str(images.dtype).removeprefix('torch.')} of shape {shape}"
+    if len(shape) != 4:
+        way_out = "a single image is images[None]" if len(shape) == 3 else "stack them, an image a row"
+        raise ImageError(f"{got}; {way_out}")
+    if shape[0] == 0:
+        raise ImageError(f"{got}; give it one image at least")
+    if shape[1] != 3 and shape[3] == 3:
+        turned = "permute(0, 3, 1, 2)" if kind is torch.Tensor else "transpose(0, 3, 1, 2)"
+        raise ImageError(f"{got}: the channels come last; images.{turned} puts them where they belong")
+    if shape[1] != 3:
+        raise ImageError(
+            f"{got}; turn them into RGB, three channels: a grey one three times, an alpha channel left out"
+        )
+    if shape[2:] != (height, width):
+        raise ImageError(
+            f"{got}; resize them to {height} px in height and {width} px in width, the size that it was trained on"
+        )
+    if images.dtype not in (torch.uint8, np.uint8):
+        least, most = float(images.min()), float(images.max())
+        way_out = "give the pixels as they are in the file, whole numbers from 0 to 255"
+        if least >= 0 and most <= 1:
+            way_out = "multiply them by 255, round, and convert them to uint8"
+        elif least >= 0 and most <= 255:
+            way_out = "convert them to uint8"
+        raise ImageError(f"{got} from {least:g} to {most:g}; {way_out}: the model normalises by itself")
 
 
 @dataclass(frozen=True)
@@ -53,11 +104,21 @@ class Trained:
         return self.on("cuda" if torch.cuda.is_available() else "cpu")
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """(N, classes) float32 of (N, 3, H, W) uint8 pixels of this size, on a GPU where there is one."""
+        """(N, classes) float32 of (N, 3, H, W) uint8 pixels of this size, on a GPU where there is one.
+
+        Raises:
+          ImageError: they are not such images.
+        """
+        check_images(images, self.image_size, np.ndarray)
         return predict_logits(self.config, self._model, on_device(images, next(self._model.parameters()).device))
 
     def log_probabilities(self, images: np.ndarray, is_averaged: bool) -> np.ndarray:
-        """`analysis.views.log_probabilities` of this model, on a GPU where there is one."""
+        """`analysis.views.log_probabilities` of this model, on a GPU where there is one.
+
+        Raises:
+          ImageError: they are not images as it takes them.
+        """
+        check_images(images, self.image_size, np.ndarray)
         return log_probabilities(self.config, self._model, images, is_averaged)
 
 

@@ -242,6 +242,7 @@ def test_what_the_user_has_to_mend_ends_with_code_2_and_nothing_written(sweep, t
         ],
         "its folder does not exist": [sweep.folder, "--out", tmp_path / "none" / "model.onnx"],
         "is a folder": [sweep.folder, "--out", tmp_path],
+        "its name must end in .onnx, got sweep.json": [sweep.folder, "--out", sweep.folder / "sweep.json"],
     }
     before = sorted(path for path in tmp_path.rglob("*"))
     for words, options in cases.items():

@@ -12,7 +12,7 @@ from torch import nn
 
 from analysis import read_sweep
 from analysis.record import SweepError, trial_folder
-from analysis.trained import trained
+from analysis.trained import ImageError, trained
 from tests.sweeps import CNN, SweepBuilder, noise, varied_sweep
 from trainable.files import DamagedError
 
@@ -52,6 +52,35 @@ def test_the_best_model_labels_pixels_as_the_trial_did(sweep, data):
     assert (logits.dtype, logits.shape, logits.device.type) == (torch.float32, (30, 3), "cpu")
     expected = trained(sweep.record, sweep.record.best).logits(data.valid.images)
     assert np.abs(logits.numpy() - expected).max() < 0.05  # that one computes in bf16 where the processor does
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda images: images / 255, "from 0 to 1; multiply them by 255, round, and convert them to uint8"),
+        (lambda images: images.float(), "from 0 to 255; convert them to uint8"),
+        (lambda images: (images / 255 - 0.5) / 0.2, "whole numbers from 0 to 255: the model normalises by itself"),
+        (lambda images: images.long(), "got int64 of shape (30, 3, 16, 16) from 0 to 255; convert them to uint8"),
+        (lambda images: images.permute(0, 2, 3, 1), "the channels come last; images.permute(0, 3, 1, 2)"),
+        (lambda images: images[:, :1], "got uint8 of shape (30, 1, 16, 16); turn them into RGB"),
+        (lambda images: images[:, [0, 1, 2, 0]], "(30, 4, 16, 16); turn them into RGB"),
+        (lambda images: images[:, :, :8], "resize them to 16 px in height and 16 px in width"),
+        (lambda images: torch.cat([images, images], dim=3), "(30, 3, 16, 32); resize them"),
+        (lambda images: images[0], "a single image is images[None]"),
+        (lambda images: images[:0], "give it one image at least"),
+        (lambda images: images.numpy(), "got a ndarray; torch.from_numpy(images)"),
+        (lambda images: images.tolist(), "got a list; put the pixels of all images into one array"),
+    ],
+)
+def test_the_best_model_refuses_images_that_it_would_answer_by_chance_and_says_what_to_do(sweep, data, change, says):
+    model = read_sweep(sweep.folder).best_model()
+    images = torch.from_numpy(data.valid.images.copy())
+    images[0, 0, 0, :2] = torch.tensor([0, 255], dtype=torch.uint8)
+
+    with pytest.raises(ImageError, match=re.escape(says)) as error:
+        model(change(images))
+
+    assert "images must be a Tensor of uint8 pixels in the shape (N, 3, 16, 16)" in str(error.value)
 
 
 def test_the_best_is_the_best_now_though_the_folder_best_is_of_an_earlier_trial(sweep):

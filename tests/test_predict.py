@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import zipfile
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from analysis import predictor
 from analysis.best import read_best, write_best
 from analysis.predict import PredictionError, check_predictions, main, write_predictions
 from analysis.results import write_results
+from analysis.trained import ImageError
 from analysis.weights import save_weights
 from datasets.images import load
 from search.run import main as search_main
@@ -106,7 +108,7 @@ def test_a_wrong_prediction_file_is_refused_with_the_difference(table, words):
 
 def test_new_images_get_the_names_of_the_classes(trained_sweep, tiny_data, tmp_path):
     result = predict(trained_sweep.folder, "--images", tiny_data / "test")
-    out = trained_sweep.folder / "predictions-test.csv"
+    (out,) = trained_sweep.folder.glob("predictions-of-test-????????.csv")
     assert result.stdout == f"{out}: 10 predictions of trial 0\n"
     colours = ("red", "green", "blue")
     assert out.read_text().splitlines()[1:] == [f"test{number:02}.png,{colours[number % 3]}" for number in range(10)]
@@ -253,3 +255,42 @@ def test_on_the_real_data_every_test_image_is_predicted_in_its_order(tmp_path, m
     assert header == "id,label"
     assert [row.split(",")[0] for row in rows] == ids
     assert len(rows) == 2819
+
+
+def test_each_way_to_predict_and_each_place_of_images_has_a_file_of_its_own(trained_sweep, tiny_data, tmp_path):
+    sweep, image = trained_sweep.folder, tiny_data / "test" / "test00.png"
+    places = [tmp_path / name for name in ("best", "tta", "best-tta", "of-best", "x/best", "best images\n!", "y" * 200)]
+    for place in places:
+        place.mkdir(parents=True)
+        shutil.copy(image, place)
+    with zipfile.ZipFile(tmp_path / "best.zip", "w") as archive:
+        archive.write(image, "test00.png")
+
+    ways = [["--with", "best"], ["--with", "best", "--tta"], []]
+    runs = [[*way, "--images", place] for place in (*places, tmp_path / "best.zip") for way in ways] + ways
+    results = [predict(sweep, *options) for options in runs]
+
+    assert [result.exit_code for result in results] == [0] * len(runs)
+    assert len({result.stdout.partition(".csv:")[0] for result in results}) == len(runs)
+    assert len(list(sweep.glob("predictions*"))) == len(runs)
+
+
+@pytest.mark.parametrize("name", ["sweep.json", "journal.log", "trials.csv", "best/config.json"])
+def test_predictions_are_never_written_over_a_file_of_the_sweep(sweep, name):
+    (sweep.folder / "trials.csv").touch()
+    before = (sweep.folder / name).read_bytes()
+
+    result = predict(sweep.folder, "--out", sweep.folder / name)
+
+    assert result.exit_code == 2
+    assert "is a file of the sweep itself" in result.stderr
+    assert (sweep.folder / name).read_bytes() == before
+
+
+@pytest.mark.parametrize("wrong", [lambda pixels: pixels / np.float32(255), lambda pixels: pixels[:, :, :8, :8]])
+def test_a_predictor_refuses_images_that_it_would_answer_by_chance(sweep, wrong):
+    model = predictor.best(sweep.folder)
+    assert model.probabilities(sweep.data.valid.images).shape == (len(sweep.data.valid.images), 3)
+
+    with pytest.raises(ImageError, match="images must be a ndarray of uint8 pixels in the shape"):
+        model.probabilities(wrong(sweep.data.valid.images))
