@@ -1,6 +1,5 @@
 """What sets one kind of sweep apart from another; `search/sweep.py` starts and runs them all alike."""
 
-import json
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import cached_property
@@ -111,15 +110,18 @@ class Search(Sweep):
 
     Args:
       enqueued: parameters of configs to run first.
+      enqueue_file: which they were read from.
     """
 
     kind = "search"
     adds_trials = "--trials with a larger number goes on"
     way_out = "Start another sweep with --sweep, or run it with the settings above."
 
-    def __init__(self, folder: Path, settings: Settings, enqueued: list[dict[str, Any]]) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, enqueued: list[dict[str, Any]], enqueue_file: Path | None = None
+    ) -> None:
         super().__init__(folder, settings)
-        self.enqueued = enqueued
+        self.enqueued, self.enqueue_file = enqueued, enqueue_file
 
     @cached_property
     def space(self) -> Space:
@@ -136,7 +138,7 @@ class Search(Sweep):
                 params = self.space.parameters(config)
                 self.space.missing(params)
             except ConfigError as error:
-                raise ConfigError(f"--enqueue, config {number} of the list, {json.dumps(config)}: {error}") from error
+                raise ConfigError(f"--enqueue {self.enqueue_file}, entry {number}: {error}") from error
             configs.append(params)
         return configs
 

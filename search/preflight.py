@@ -6,6 +6,7 @@
 Exit codes: 0 all is well, 2 something is yours to mend, a line each: node, cause, remedy.
 """
 
+import os
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
@@ -40,14 +41,16 @@ def main(sweep: Path, **flags: Any) -> None:
 
 def _check(sweep: Path, flags: dict[str, Any]) -> int:
     from search.cluster import connected, nodes, place, prepare, workers_there
+    from search.process import chatter_to, screen
     from search.sweep import Start
 
     start = Start.of("search.preflight", flags)
     at = place(start.address)
     check_here(sweep)
     prepare()
-    with connected(at):
-        workers = workers_there(start.asked, at is None, sys.stdout)
+    # Ray's own words go nowhere: what matters of them is in the messages here, and nothing is left behind.
+    with screen() as out, chatter_to(Path(os.devnull)), connected(at):
+        workers = workers_there(start.asked, at is None, out)
         there = nodes()
         if at is not None:
             check_nodes(there, sweep)
@@ -159,7 +162,7 @@ def _visited(sweep: Path) -> Iterator[Path]:
     make_folder(folder)
     try:
         with written_whole(folder / DRIVER_FILE) as partial:
-            partial.write_text(DRIVER_FILE)
+            partial.write_text(DRIVER_FILE, encoding="utf-8")
         yield folder
     finally:
         remove(folder)

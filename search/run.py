@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from search.settings import Settings
 
 
+SHOWN = 40  # characters of a wrong entry
 SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweeps/default."
 
 
@@ -126,7 +127,7 @@ def _start(folder: Path, flags: dict[str, Any], given: set[str], is_demo: bool) 
     enqueued = _read_enqueued(flags["enqueue"])
     if (folder / "sweep.json").exists():
         settings = _with_stored(settings, given, folder)
-    return run(Search(folder, settings, enqueued), Start.of("search.run", flags))
+    return run(Search(folder, settings, enqueued, flags["enqueue"]), Start.of("search.run", flags))
 
 
 def _with_stored(settings: "Settings", given: set[str], folder: Path) -> "Settings":
@@ -141,11 +142,15 @@ def _read_enqueued(path: Path | None) -> list[dict[str, Any]]:
     if path is None:
         return []
     try:
-        configs = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
+        configs = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"--enqueue {path}: cannot be read as JSON: {error}") from error
-    if not isinstance(configs, list) or not all(isinstance(config, dict) for config in configs):
-        raise ConfigError(f"--enqueue {path}: must hold a list of objects, parameter name to value")
+    rule = "must hold a list of objects, parameter name to value"
+    if not isinstance(configs, list):
+        raise ConfigError(f"--enqueue {path}: {rule}, got {json.dumps(configs)[:SHOWN]}")
+    for number, config in enumerate(configs, start=1):
+        if not isinstance(config, dict):
+            raise ConfigError(f"--enqueue {path}, entry {number}: {rule}, got {json.dumps(config)[:SHOWN]}")
     return configs
 
 

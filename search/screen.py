@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.contents import duration, plain
+from datasets.text import counted
 from search.ledger import NO_CONFIG, state_of
 from trainable.bucket import with_addresses
 from trainable.config import TrialConfig
@@ -55,7 +56,8 @@ class Screen:
         self, out: TextIO, trials: int, metric: str, ended_before: list[FrozenTrial], baselines: dict[int, str]
     ) -> None:
         self.trials, self.metric, self.baselines = trials, metric, baselines
-        self.out, self.console = out, Console(file=out)
+        # By the file alone: FORCE_COLOR in the environment would draw a live table into a log.
+        self.out, self.console = out, Console(file=out, force_terminal=out.isatty())
         self.started_at = time.monotonic()
         self.rows: dict[int, Row] = {}
         self.last_ended: deque[Row] = deque(maxlen=ENDED_SHOWN)
@@ -131,7 +133,7 @@ class Screen:
                 self.best = (trial.number, value)
 
     def _best_text(self) -> str:
-        return f" | best {self.best[1]:.4f} (trial {self.best[0]})" if self.best else ""
+        return f" | best {self.best[1]:z.4f} (trial {self.best[0]})" if self.best else ""
 
     def _left_text(self) -> str:
         """By the pace of this start."""
@@ -144,10 +146,10 @@ class Screen:
         if row.config is None:
             return f"trial {row.number} {row.state} {row.note}, the space has no config for it: {row.about}"
         name = f" ({row.name})" if row.name else ""
-        value = f"{self.metric} {row.value:.4f}" if row.value is not None else ""
+        value = f"{self.metric} {row.value:z.4f}" if row.value is not None else ""
         value = " ".join(filter(None, (row.note, value)))
         return (
-            f"trial {row.number}{name} {row.state} {value} after {row.epochs} epochs, "
+            f"trial {row.number}{name} {row.state} {value} after {row.epoch}/{counted(row.config.epochs, 'epoch')}, "
             f"{row.seconds:.0f} s: {in_short(row.config)}"
         )
 
@@ -165,18 +167,20 @@ class Screen:
                 str(row.number),
                 Text(f"{row.state} {row.note}".strip(), style=COLOURS[row.state]),
                 row.epochs,
-                "" if row.value is None else f"{row.value:.4f}",
+                "" if row.value is None else f"{row.value:z.4f}",
                 duration(seconds),
                 row.about,
             )
         done = self.ended_before + self.ended_here
-        foot = f"{done}/{self.trials} trials{self._best_text()} | {duration(now - self.started_at)}{self._left_text()}"
+        trials = counted(self.trials, "trial")
+        time_taken = duration(now - self.started_at)
+        foot = f"{done}/{trials}{self._best_text()} | {time_taken}{self._left_text()}"
         return Group(table, Text(foot), ProgressBar(total=self.trials, completed=done))
 
 
 def in_short(config: TrialConfig) -> str:
     """What tells trials apart at a glance: `small_resnet width 2.6 depth 1, nesterov onecycle lr 0.1, batch 128`."""
     shape = [config.arch]
-    shape += [f"{name} {value:.2g}" for name in ("width", "depth") if (value := getattr(config, name))]
+    shape += [f"{name} {value:z.2g}" for name in ("width", "depth") if (value := getattr(config, name))]
     how = f"{config.optimizer} {config.schedule} lr {config.lr:.2g}, batch {config.batch_size}"
     return f"{' '.join(shape)}, {how}"

@@ -30,6 +30,7 @@ from trainable.config import (
     TORCHVISION,
     ConfigError,
     TrialConfig,
+    check_field,
     plain_value,
     unknown_name,
 )
@@ -227,7 +228,11 @@ class Space:
         Raises:
           ConfigError: a value is out of its range, or a choice that its reference depends on is not given with it.
         """
-        params = dict(given)
+        params, epochs = dict(given), given.get("epochs")
+        if isinstance(epochs, int | float) and epochs > self.max_epochs:
+            raise ConfigError(
+                f"epochs={epochs} is more than --max-epochs {self.max_epochs}; raise that, or give fewer epochs here"
+            )
         chooser = self._asked(given)
         for name, distribution in chooser.lacking.items():
             field = name.removesuffix(MULTIPLE)
@@ -314,7 +319,9 @@ class _Bounded:
         if name == "epochs":
             low, high = min(low, self._max_epochs), min(high, self._max_epochs)
         if self._is_fixed(name):
-            return self._answer(name, self._fixed[name])
+            value = self._fixed[name]
+            whole = isinstance(value, float) and value.is_integer()
+            return self._answer(name, int(value) if whole else value)
         return self._answer(name, self._trial.suggest_int(name, low, high, step=step, log=bool(log)))
 
     def suggest_float(
@@ -428,7 +435,9 @@ def _walk(space: Space) -> Iterator[_Walker]:
                 if not error.is_rejected:
                     name = getattr(space.function, "__qualname__", space.function)
                     raised = f"the space function {name} raised "
-                    words = raised if error.is_raised else "the space has a corner that cannot be trained: "
+                    fixed = "".join(f" --fix {name}={value}" for name, value in space.fixed.items())
+                    under = f"with{fixed} the space" if fixed else "the space"
+                    words = raised if error.is_raised else f"{under} has a corner that cannot be trained: "
                     raise ConfigError(error.told_as(words)) from error
                 rejected = error
             yield walker
@@ -497,23 +506,50 @@ def load_function(reference: str) -> Function:
 
 
 def read_fixed(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """`NAME=VALUE` pairs, values as JSON where they are, else as text.
+    """Returns the values of `NAME=VALUE` pairs by their names: numbers, true and false as one writes them, else text.
 
     Raises:
-      ConfigError: a pair has no `=`, or a name comes twice.
+      ConfigError: a pair has no `=`, a name comes twice, or no config can have the value.
     """
     fixed: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name:
-            raise ConfigError(f"--fix {pair}: must be NAME=VALUE")
+            raise ConfigError(f"--fix {pair}: must be NAME=VALUE, for instance --fix epochs=20")
         if name in fixed:
-            raise ConfigError(f"--fix {name} is given twice")
-        try:
-            fixed[name] = json.loads(text)
-        except json.JSONDecodeError:
-            fixed[name] = text
+            raise ConfigError(f"--fix {name} is given twice; leave one out")
+        fixed[name] = _fixed_value(name, text)
     return fixed
+
+
+def _fixed_value(name: str, text: str) -> Any:
+    value = _read_value(text)
+    field = {field.name: field for field in fields(TrialConfig)}.get(name)
+    if field is None or name == "seed":  # of the user's own space, or refused later
+        return value
+    if "int" in str(field.type) and isinstance(value, float) and value.is_integer():
+        value = int(value)  # 1e2
+    try:
+        check_field(name, value)
+        if name == "arch" and value not in FAMILIES:
+            from trainable.models.torchvision_net import check_name  # torchvision: 3 s
+
+            check_name(value)
+    except ConfigError as error:
+        example = "small_resnet" if name == "arch" else field.default
+        way_out = "" if example is None else f"; give another value, for instance --fix {name}={example}"
+        raise ConfigError(f"--fix {name}={text}: {error}{way_out}") from None
+    return value
+
+
+def _read_value(text: str) -> Any:
+    with suppress(ValueError, RecursionError):
+        return json.loads(text)
+    if text.lower() in ("true", "false"):  # as Python has them
+        return text.lower() == "true"
+    with suppress(ValueError):
+        return float(text)  # .01, which JSON does not have
+    return text
 
 
 def with_seed(config: TrialConfig, seed: int) -> TrialConfig:

@@ -47,10 +47,10 @@ def test_a_value_outside_its_rule_is_an_error_that_names_rule_and_value(values, 
     ("values", "message"),
     [
         ({"batchsize": 5}, "unknown hyperparameter `batchsize`; did you mean `batch_size`?"),
-        ({"epochs": 2.5}, "`epochs` must be an int, got 2.5"),
-        ({"epochs": True}, "`epochs` must be an int, got True"),
-        ({"lr": "fast"}, "`lr` must be a float, got 'fast'"),
-        ({"optimizer": 3}, "`optimizer` must be a str, got 3"),
+        ({"epochs": 2.5}, "`epochs` must be a whole number, got 2.5"),
+        ({"epochs": True}, "`epochs` must be a whole number, got True"),
+        ({"lr": "fast"}, "`lr` must be a number, got 'fast'"),
+        ({"optimizer": 3}, "`optimizer` must be text, got 3"),
     ],
 )
 def test_a_wrong_name_or_type_is_an_error_that_helps(values, message):

@@ -235,7 +235,7 @@ def test_an_enqueued_config_that_the_space_rejects_is_refused_up_front_by_its_pl
     with pytest.raises(ConfigError) as error:
         search.check_configs()
 
-    assert '--enqueue, config 2 of the list, {"width": 4.0, "depth": 3}: ' in str(error.value)
+    assert "--enqueue mine.json, entry 2: " in str(error.value)
     assert "TrialPruned: too large (at width=4.0, depth=3)" in str(error.value)
 
 

@@ -1,16 +1,20 @@
 """The checks before a sweep: each problem names the node, its cause and what to do."""
 
+import os
 import time
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import search.cluster
 from search import preflight
 from search.cluster import Node, connected, nodes, prepare
 from search.node import DRIVER_FILE, Machine, look
 from search.preflight import check_here, check_nodes, problems
+from search.sweep import Start
 from tests import buckets
 from tests.clusters import cluster
 from trainable.config import ConfigError
@@ -136,3 +140,22 @@ def test_without_a_cluster_nothing_answers(tmp_path, monkeypatch):
 
 def _refused(**_):
     raise ConnectionError("nobody there")
+
+
+def test_the_screen_of_the_checks_has_no_words_of_rays_own(tmp_path, monkeypatch, capfd):
+    @contextmanager
+    def talkative(_):
+        os.write(1, b"Started a local Ray instance.\n")
+        os.write(2, b"WARNING: The object store is using /tmp\n")
+        yield
+        os.write(2, b"E0000 gcs_client: failed\n")
+
+    monkeypatch.setattr(search.cluster, "connected", talkative)
+    monkeypatch.setattr(search.cluster, "nodes", lambda: ["head"])
+    monkeypatch.setattr(search.cluster, "workers_there", lambda asked, is_local, out: "1 trial at a time, 1 CPU each")
+    flags = {field.name: field.default for field in fields(Start) if field.name != "command"}
+
+    assert preflight._check(tmp_path, flags | {"resources_per_trial": {}}) == 0
+
+    shown = capfd.readouterr()
+    assert (shown.out, shown.err) == ("node head: ready\n1 trial at a time, 1 CPU each.\n", "")

@@ -22,6 +22,7 @@ from search.kinds import Search
 from search.process import Interrupted, chatter_to, stopping_on_signals
 from search.run import main
 from search.settings import Settings, SweepFile, differences
+from search.space import read_fixed
 from search.sweep import _exit_code
 from tests.trials import execute, fake_train, in_memory, open_bridge
 from trainable.config import ConfigError
@@ -34,7 +35,24 @@ from trainable.train import main as train_main
     [
         (["--fix", "lr"], "--fix lr: must be NAME=VALUE"),
         (["--fix", "learning_rate=1"], "unknown hyperparameter `learning_rate`"),
-        (["--fix", "arch=resnet19"], "unknown `arch`, got resnet19"),
+        (["--fix", "arch=resnet19"], "--fix arch=resnet19: unknown `arch`, got resnet19; did you mean resnet18?"),
+        (["--fix", "arch=inception_v3"], "--fix arch=inception_v3: `arch` must be a net with one output"),
+        (["--fix", "arch=inception_v3"], "takes images of 75 px or more; resnet50 or efficientnet_b0 do as well"),
+        (["--fix", "arch=5"], "--fix arch=5: `arch` must be text, got 5; give another value, for instance --fix arch="),
+        (
+            ["--fix", "epochs=ten"],
+            "--fix epochs=ten: `epochs` must be a whole number, got 'ten'; give another value, for instance --fix",
+        ),
+        (["--fix", "batch_size=1e-2"], "--fix batch_size=1e-2: `batch_size` must be a whole number, got 0.01"),
+        (["--fix", "batch_size=1"], "--fix batch_size=1: `batch_size >= 2 (batch norm needs two images)` must hold"),
+        (
+            ["--fix", "lr=nan"],
+            "--fix lr=nan: `lr > 0` must hold, got lr=nan; give another value",
+        ),
+        (["--fix", "lr=-.1"], "--fix lr=-.1: `lr > 0` must hold, got lr=-0.1"),
+        (["--fix", "pretrained=maybe"], "--fix pretrained=maybe: `pretrained` must be true or false, got 'maybe'"),
+        (["--fix", "small_stem=1"], "--fix small_stem=1: `small_stem` must be true or false, got 1"),
+        (["--fix", "mixup=.7", "--fix", "cutmix=.7"], "with --fix mixup=0.7 --fix cutmix=0.7 the space has a corner"),
         (["--fix", "arch=resnet18", "--fix", "pretrained=true"], "needs the file"),
         (["--resume"], "holds no sweep"),
         (["--space", "nowhere.py:f"], "must be FILE.py:FUNCTION with an existing file"),
@@ -54,6 +72,61 @@ def test_a_command_that_cannot_be_is_refused_with_its_reason(tiny_data, tmp_path
 
     assert result.exit_code == 2
     assert message in " ".join(result.output.split())
+    assert not (tmp_path / "sweep").exists()
+
+
+@pytest.mark.parametrize(
+    ("pair", "value"),
+    [
+        ("lr=.01", 0.01),
+        ("lr=1.", 1.0),
+        ("lr=+5e-3", 0.005),
+        ("small_stem=True", True),
+        ("pretrained=FALSE", False),
+        ("batch_size=1e2", 100),
+        ("epochs=5.0", 5),
+        ("depth=2", 2),
+        ("arch=cnn", "cnn"),
+        ('arch="cnn"', "cnn"),
+        ("optimizer=adamw", "adamw"),
+        ("layers=1e1", 10.0),
+        ("of_my_own=text", "text"),
+    ],
+)
+def test_a_fixed_value_is_read_as_one_writes_it(pair, value):
+    (found,) = read_fixed((pair,)).values()
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("configs", "says"),
+    [
+        (
+            [{"arch": "cnn"}, {"arch": "cnn", "epochs": 60}],
+            "--enqueue mine.json, entry 2: epochs=60 is more than --max-epochs 30; raise that, or give fewer",
+        ),
+        ([{"arch": "vit"}], "--enqueue mine.json, entry 1: arch=vit is not in ["),
+        ([{"arch": "mlp"}, {"arch": "mlp", "depth": 2}], "--enqueue mine.json, entry 2: `depth` is not a parameter of"),
+        (
+            [{"arch": "mlp"}, 5],
+            "entry 2: must hold a list of objects, parameter name to value, got 5",
+        ),
+        (
+            {"arch": "mlp"},
+            'json: must hold a list of objects, parameter name to value, got {"arch": "mlp"}',
+        ),
+        (b"\xff", "--enqueue mine.json: cannot be read as JSON"),
+    ],
+)
+def test_a_wrong_enqueued_config_is_named_by_file_and_entry(tiny_data, tmp_path, monkeypatch, configs, says):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.json").write_bytes(configs if isinstance(configs, bytes) else json.dumps(configs).encode())
+
+    words = ["--data", str(tiny_data), "--sweep", "sweep", "--max-epochs", "30", "--enqueue", "mine.json"]
+    result = CliRunner().invoke(main, words)
+
+    assert result.exit_code == 2
+    assert says in " ".join(result.output.split())
     assert not (tmp_path / "sweep").exists()
 
 

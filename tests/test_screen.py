@@ -47,6 +47,20 @@ def test_without_a_terminal_every_end_is_one_plain_line_with_the_best_so_far(scr
     assert second.startswith("[3/4] trial 2 FAIL diverged after 0/5 epochs")
 
 
+def test_a_log_gets_plain_lines_though_the_environment_forces_colours(monkeypatch, tmp_path):
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.setenv(name, "1")
+    with open(tmp_path / "log.txt", "w+", encoding="utf-8") as log:
+        with Screen(log, 1, "loss", [], {}) as screen:
+            screen.said("a note")
+            screen.started(Order(0, 1, CONFIG, tmp_path, "loss"))
+            screen.ended(ended(0, [-1e-9]))
+        log.seek(0)
+        note, end = log.read().splitlines()
+    assert note == "a note"
+    assert end.startswith("[1/1] trial 0 COMPLETE loss 0.0000 after 1/5 epochs")
+
+
 def test_on_a_terminal_the_table_shows_what_runs_and_what_is_left(screen, tmp_path):
     screen.started(Order(1, 1, CONFIG, tmp_path, "accuracy"))
     screen.progressed(1, [{"valid_accuracy": 0.7}, {"valid_accuracy": 0.6}])

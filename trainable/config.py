@@ -147,6 +147,18 @@ TYPES = {  # by the name of the field
 }
 
 
+def check_field(name: str, value: Any) -> None:
+    """Raises:
+    ConfigError: no config can have this value in the field of that name, whatever its other fields are.
+    """
+    shapes = {"width": 1.0, "depth": 1, "head": 1, "small_stem": False, "pretrained": False}
+    arch = next((arch for arch, reads in FAMILIES.items() if name in reads), "mlp")
+    if name == "arch":
+        arch = _typed(name, value, "str")
+    reads = FAMILIES.get(arch, TORCHVISION)
+    TrialConfig.from_dict({"arch": arch} | {shape: shapes[shape] for shape in reads} | {name: value})
+
+
 def unknown_name(name: str, known: Mapping[str, Any]) -> str:
     """The message for a hyperparameter that does not exist, with the nearest one that does."""
     near = difflib.get_close_matches(name, known, n=1)
@@ -167,4 +179,5 @@ def _typed(name: str, value: Any, kind: str) -> Any:
         return float(value)
     if (kind == "int" and isinstance(value, int) and not isinstance(value, bool)) or kind == type(value).__name__:
         return value
-    raise ConfigError(f"`{name}` must be {'a' if kind[0] not in 'aeiou' else 'an'} {kind}, got {value!r}")
+    words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+    raise ConfigError(f"`{name}` must be {words[kind]}, got {value!r}")

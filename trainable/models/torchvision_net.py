@@ -1,12 +1,13 @@
 """ResNet-18 and every other classifier of `torchvision.models`, from scratch or from ImageNet weights at hand."""
 
+import difflib
 import hashlib
 from pathlib import Path
 
 import torchvision
 from torch import nn
 
-from trainable.config import ConfigError, TrialConfig
+from trainable.config import FAMILIES, ConfigError, TrialConfig
 from trainable.imagenet import weights_folder
 from trainable.models.conv import with_short_kernels
 
@@ -14,12 +15,7 @@ AUXILIARY_HEADS = ("googlenet", "inception_v3")  # they return two outputs in tr
 
 
 def build(config: TrialConfig, classes: int) -> nn.Module:
-    known = [name for name in torchvision.models.list_models(module=torchvision.models) if name not in AUXILIARY_HEADS]
-    if config.arch not in known:
-        raise ConfigError(
-            f"unknown `arch`, got {config.arch}; use mlp, cnn, small_resnet, small_vgg or a classifier of "
-            f"torchvision.models: {', '.join(known)}"
-        )
+    check_name(config.arch)
     net = torchvision.models.get_model(config.arch, weights=None)
     if config.pretrained:
         # torchvision serves its weights as pickles only: its own reader takes them, and nothing in them but tensors.
@@ -32,6 +28,26 @@ def build(config: TrialConfig, classes: int) -> nn.Module:
         net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
         net.maxpool = nn.Identity()
     return with_short_kernels(net)
+
+
+def check_name(arch: str) -> None:
+    """Raises:
+    ConfigError: torchvision has no such classifier, or it cannot be trained here.
+    """
+    if arch in AUXILIARY_HEADS:
+        smallest = " and takes images of 75 px or more" if arch == "inception_v3" else ""
+        raise ConfigError(
+            f"`arch` must be a net with one output, got {arch}, which has auxiliary ones in training{smallest}; "
+            "resnet50 or efficientnet_b0 do as well"
+        )
+    known = [name for name in torchvision.models.list_models(module=torchvision.models) if name not in AUXILIARY_HEADS]
+    if arch not in known:
+        near = difflib.get_close_matches(arch, [*FAMILIES, *known], n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(
+            f"unknown `arch`, got {arch}{hint}; it must be one of {', '.join(FAMILIES)}, or a classifier of "
+            f"torchvision.models: {', '.join(known)}"
+        )
 
 
 def imagenet_file(arch: str) -> Path:
