@@ -38,7 +38,7 @@ def write_best(record: Record) -> Trained | None:
     with written_whole(folder / "model.safetensors") as partial:
         partial.write_bytes(weights)
     with written_whole(folder / "config.json") as partial:
-        partial.write_text(json.dumps(about, indent=1) + "\n")
+        partial.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     return read_best(record.folder)
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from analysis.folder import STORAGE_FAILS
 from analysis.record import SweepError
 from datasets.manifest import DataError
+from datasets.text import stop_printing
 from trainable.bucket import with_addresses
 from trainable.files import DamagedError
 
@@ -21,6 +22,8 @@ def exit_codes() -> Iterator[None]:
     except (SweepError, DataError, DamagedError) as error:
         print(with_addresses(str(error)), file=sys.stderr)
         sys.exit(YOURS_TO_MEND)
+    except BrokenPipeError:
+        sys.exit(stop_printing())
     except OSError as error:
         print(with_addresses(str(error)), file=sys.stderr)
         sys.exit(STORAGE_FAILS)

@@ -8,6 +8,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from datasets.text import counted
+
 MARKS = re.compile(r"([\\`*_{}\[\]#|~$])")
 
 
@@ -46,5 +48,5 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"code": code, "literal": literal}
+    made.filters |= {"code": code, "literal": literal, "counted": counted}
     return made

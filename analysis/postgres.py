@@ -170,7 +170,7 @@ def _password(url: URL) -> str | None:
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise OSError(f"{path}: others can read it, so it is not used; chmod 600 {path}")
     wanted = [url.host, str(url.port or 5432), url.database, url.username or os.environ.get("USER", "")]
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         fields = [re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\):", line)]
         if len(fields) == 5 and all(a in ("*", b) for a, b in zip(fields[:4], wanted, strict=True)):
             return fields[4]

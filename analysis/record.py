@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from analysis.journal import Journal, JournalError
 from datasets.fingerprint import parsed_table
+from datasets.text import counted
 from trainable.bucket import with_addresses
 from trainable.config import MULTIPLE
 from trainable.files import DamagedError, check_regular, read_array, read_json
@@ -93,7 +94,7 @@ class TrialRecord:
             raise DamagedError(f"{path}: {error}; `python -m search.check` says what else is damaged") from None
         if path.exists() and len(history) < self.epochs:
             raise DamagedError(
-                f"{path}: has {len(history)} epochs, the ledger {self.epochs}; see `python -m search.check`"
+                f"{path}: has {counted(len(history), 'epoch')}, the ledger {self.epochs}; see `python -m search.check`"
             )
         return [asdict(metrics) for metrics in history[: self.epochs]]
 

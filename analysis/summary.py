@@ -32,4 +32,4 @@ def trial_line(record: Record, trial: TrialRecord) -> str:
     name = f"trial {trial.number}" + ("" if trial.state == "COMPLETE" else f", {trial.state}")
     if trial.value is None:
         return f"no value ({name})"
-    return f"{METRIC_WORDS[record.metric]} {trial.value:.4f} after epoch {trial.best_epoch} ({name})"
+    return f"{METRIC_WORDS[record.metric]} {trial.value:z.4f} after epoch {trial.best_epoch} ({name})"

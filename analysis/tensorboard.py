@@ -24,6 +24,7 @@ from tensorboardX.record_writer import RecordWriter
 from analysis.exits import exit_codes
 from analysis.folder import SweepFolder
 from analysis.record import Record, TrialRecord
+from datasets.text import counted
 from trainable.bucket import address_of, with_addresses
 from trainable.files import DamagedError, make_folder, written_whole
 from trainable.program import program
@@ -39,7 +40,7 @@ def main(sweep: Path) -> None:
     for message in damaged:
         print(f"left out: {with_addresses(message)}", file=sys.stderr)
     place = address_of(sweep / "tensorboard")
-    print(f"{place}: {len(written)} more trials; tensorboard --logdir {place}")
+    print(f"{place}: {counted(len(written), 'more trial')}; tensorboard --logdir {place}")
 
 
 def write_events(record: Record) -> tuple[list[int], list[str]]:

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from datasets.text import counted
+
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 MAX_PIXELS = 16_000_000
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -65,11 +67,11 @@ def _png_chunks(data: bytes) -> set[bytes]:
     kinds, start = set(), len(PNG)
     while b"IEND" not in kinds:
         if start + 12 > len(data):
-            raise ImageError(f"must be a whole image, got a PNG cut after {len(data)} bytes")
+            raise ImageError(f"must be a whole image, got a PNG cut after {counted(len(data), 'byte')}")
         (length,), kind = struct.unpack_from(">I", data, start), data[start + 4 : start + 8]
         body, end = data[start + 4 : start + 8 + length], start + 12 + length
         if end > len(data):
-            raise ImageError(f"must be a whole image, got a PNG cut after {len(data)} bytes")
+            raise ImageError(f"must be a whole image, got a PNG cut after {counted(len(data), 'byte')}")
         if zlib.crc32(body) != struct.unpack_from(">I", data, end - 4)[0]:
             raise ImageError(f"must be a whole image, got a PNG with a damaged {ascii(kind)[2:-1]} chunk")
         if kind == b"IHDR":

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from datasets.manifest import shown
+from datasets.text import counted
 
 if TYPE_CHECKING:
     from datasets.dataset import Dataset, Split
@@ -46,7 +47,7 @@ def parsed_table(table: bytes) -> Rows:
     """
     header, *rows = [*csv.reader(io.StringIO(table.decode(), newline=""), strict=True)] or [[]]
     if header != HEADER or not rows:
-        raise ValueError(f"must have the header {','.join(HEADER)} and a row an image, got {len(rows)} rows")
+        raise ValueError(f"must have the header {','.join(HEADER)} and a row an image, got {counted(len(rows), 'row')}")
     parsed: Rows = {}
     for row in rows:
         if len(row) != len(HEADER) or row[0] not in SPLITS or len(row[3]) != DIGITS:
@@ -79,7 +80,7 @@ def _split_differences(
 ) -> Iterator[str]:
     if old is None or new is None:
         if present := old or new:
-            yield f"the {name} split is {'gone' if new is None else 'new'}: {len(present):,} images"
+            yield f"the {name} split is {'gone' if new is None else 'new'}: {counted(len(present), 'image')}"
         return
     for image in old:
         if image not in new:

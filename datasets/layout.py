@@ -9,6 +9,7 @@ import numpy as np
 
 from datasets.manifest import DataError, Table, id_problem, label_problem, parse_table, printable, shown
 from datasets.source import Source
+from datasets.text import counted
 
 MANIFESTS = {
     "train": ("train",),
@@ -102,7 +103,9 @@ def list_table(source: Source, table: Table, folders: Iterable[str], problems: l
         elif file != where + name:
             other_form += 1
     if other_form:
-        notes.append(f"{table.place}: {other_form} ids name their file in another Unicode form (NFC, NFD).")
+        name_theirs = "name their" if other_form > 1 else "names its"
+        ids = counted(other_form, "id")
+        notes.append(f"{table.place}: {ids} {name_theirs} file in another Unicode form (NFC, NFD).")
     places = [f"{table.place}:{line}: image {shown(name)}" for line, name in zip(table.lines, table.ids, strict=True)]
     found = [row for row, file in enumerate(best) if file is not None]
     every = Listing(table.place, table.ids, table.labels, tuple(file or "" for file in best), tuple(places))

@@ -4,6 +4,7 @@ python -m datasets.look data/ --out look.png
 """
 
 import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from datasets.dataset import Dataset, Split
 from datasets.decode import resize
 from datasets.images import load
 from datasets.manifest import DataError, printable
+from datasets.text import counted, use_utf8
 
 COLUMNS = 8  # images a class
 MAX_ROWS = 30  # classes
@@ -33,10 +35,10 @@ def main(data: Path, out: Path, image_size: int | None) -> None:
     except DataError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    draw(dataset, title=data.name or str(data)).savefig(out, format="png", dpi=120, facecolor="white")
-    print(out)
-    for line in summary(dataset):
-        print(line)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for a letter that the font does not have
+        draw(dataset, title=data.name or str(data)).savefig(out, format="png", dpi=120, facecolor="white")
+    print("\n".join([str(out), *summary(dataset)]))
 
 
 def summary(dataset: Dataset) -> list[str]:
@@ -44,7 +46,7 @@ def summary(dataset: Dataset) -> list[str]:
     lines = []
     for name, split in dataset.splits.items():
         count, _, height, width = split.images.shape
-        line = f"{name}: {count:,} images, {width}x{height} px"
+        line = f"{name}: {counted(count, 'image')}, {width}x{height} px"
         if split.labels is not None:
             per_class = np.bincount(split.labels, minlength=len(dataset.classes))
             line += f", {len(dataset.classes)} classes of {per_class.min():,} to {per_class.max():,}"
@@ -94,7 +96,7 @@ def _write_head(figure: Figure, dataset: Dataset, title: str) -> None:
     tall, wide = dataset.image_size
     counts = ", ".join(f"{len(split.ids):,} {name}" for name, split in dataset.splits.items())
     hidden = len(dataset.classes) - MAX_ROWS
-    rest = f" · {hidden} more classes not drawn" if hidden > 0 else ""
+    rest = f" · {counted(hidden, 'more class', 'more classes')} not drawn" if hidden > 0 else ""
     figure.text(left, 1 - 0.35 * inch, _plain(title, 60), fontsize=15, weight="bold")
     figure.text(left, 1 - 0.62 * inch, f"{counts} · {wide}x{tall} px{rest}", fontsize=10, color="0.3")
     for number, note in enumerate(dataset.notes):
@@ -130,4 +132,5 @@ def _plain(text: str, longest: int = 16) -> str:
 
 
 if __name__ == "__main__":
+    use_utf8()
     main()

@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 from datasets.manifest import DataError, printable, shown
+from datasets.text import counted
 
 BROKEN = (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, struct.error, ValueError)
 MAX_FILE_BYTES = 256 << 20
@@ -143,7 +144,7 @@ class Source:
             raise ValueError(f"must be readable, got {got}") from error
         if len(data) != size:
             got = "more" if len(data) > size else f"{len(data):,}"
-            raise ValueError(f"must have the {size:,} bytes that it is listed with, got {got}")
+            raise ValueError(f"must have the {counted(size, 'byte')} that it is listed with, got {got}")
         return data
 
     def _read_member(self, name: str, size: int) -> bytes:

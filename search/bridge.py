@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from analysis.journal import JournalError
 from analysis.record import trial_folder
+from datasets.text import counted
 from search import samplers, trial_files
 from search.ledger import NO_CONFIG, Ledger
 from search.pruners import NOT_AMONG_THE_BEST
@@ -224,7 +225,8 @@ class Bridge:
         losses = self.ledger.trial(number).user_attrs.get("losses", 0) + 1
         self.ledger.set(number, "losses", losses)
         if losses >= self.plan.attempts:
-            self._fail(number, reason, f"{losses} attempts ended with their worker: {message}", stacks)
+            attempts = "its only attempt ended with its" if losses == 1 else f"{losses} attempts ended with their"
+            self._fail(number, reason, f"{attempts} worker: {message}", stacks)
         else:
             self.watcher.said(f"trial {number}: {reason} in attempt {attempt}, goes on from its newest checkpoint")
             self._wait(number)
@@ -352,7 +354,9 @@ class Bridge:
         self.failures_in_a_row = self.failures_in_a_row + 1 if state == TrialState.FAIL else 0
         self.watcher.ended(self.ledger.trial(number))
         if self.failures_in_a_row >= self.plan.max_failures:
-            self.stop(f"{self.failures_in_a_row} trials in a row failed, the last because: {reason}: {message}")
+            self.stop(
+                f"{counted(self.failures_in_a_row, 'trial')} in a row failed, the last because: {reason}: {message}"
+            )
 
     def _rank(self, number: int, value: float) -> tuple[float, int]:
         """Of a COMPLETE trial: the lower, the better."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from analysis.folder import STORAGE_FAILS, SweepFolder
+from datasets.text import counted, stop_printing
 from search.lock import HeldError, driver_lock, holder
 from trainable.bucket import address_of, fetch, is_copy, with_addresses
 from trainable.program import program
@@ -46,6 +47,8 @@ def _main(folder: Path, must_repair: bool) -> int:
     except HeldError as error:
         print(with_addresses(f"{error}; stop it first: --repair writes what it writes"), file=sys.stderr)
         return HELD
+    except BrokenPipeError:
+        return stop_printing()
     except OSError as error:
         print(with_addresses(f"the storage failed: {error}; mend it, then run this again"), file=sys.stderr)
         return STORAGE_FAILS
@@ -131,7 +134,7 @@ def _checked(folder: Path, must_repair: bool) -> int:
     count, can_be_mended = len(found.problems), sum(finding.mend is not None for finding in found.problems)
     mends = "mends " + ("what can be" if can_be_mended < count else "all" if count > 1 else "it")
     way_out = f"; `python -m search.check {place} --repair` {mends}" if can_be_mended else ""
-    print(f"{place}: {count} problem{'s' if count > 1 else ''}{way_out}", file=sys.stderr)
+    print(f"{place}: {counted(count, 'problem')}{way_out}", file=sys.stderr)
     return NOT_WHOLE
 
 

@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import yaml
 
+from datasets.text import counted
 from search.process import Interrupted, interruptible
 from trainable.config import ConfigError
 from trainable.order import node_name
@@ -116,8 +117,7 @@ class Workers:
     def __str__(self) -> str:
         each = f"{self.gpus:g} GPU and {self.cpus:g} CPU" if self.gpus else f"{self.cpus:g} CPU"
         more = "".join(f", {amount:g} {name}" for name, amount in self.custom.items())
-        trials = "1 trial" if self.concurrency == 1 else f"{self.concurrency} trials"
-        return f"{trials} at a time, {each}{more} each"
+        return f"{counted(self.concurrency, 'trial')} at a time, {each}{more} each"
 
 
 def prepare() -> None:
@@ -260,7 +260,7 @@ def may_come() -> list[Node]:
     path = BOOTSTRAP.expanduser()
     if not path.exists():
         return []
-    config = yaml.safe_load(path.read_text())
+    config = yaml.safe_load(path.read_bytes())
     kinds = {name: about for name, about in config["available_node_types"].items() if name != config["head_node_type"]}
     ranked = sorted(kinds, key=lambda name: (kinds[name].get("priority", 0), name), reverse=True)
     found = [Node(name, kinds[name]["resources"]) for name in ranked for _ in range(kinds[name]["max_workers"])]

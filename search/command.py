@@ -4,7 +4,6 @@ Imports nothing heavy, so that a second driver is refused at once; the rest is i
 """
 
 import math
-import os
 import shlex
 import signal
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import click
 
 from analysis.folder import STORAGE_FAILS
+from datasets.text import stop_printing
 from search.lock import HeldError, driver_lock
 from search.process import interruptible, signal_behind
 from trainable.bucket import address_of, with_addresses
@@ -123,9 +123,8 @@ def drive(folder: Path, start: Callable[[], int]) -> int:
     except HeldError as error:
         print(with_addresses(str(error)), file=sys.stderr)
         return HELD
-    except BrokenPipeError:  # whoever read the screen is gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 128 + signal.SIGPIPE
+    except BrokenPipeError:
+        return stop_printing()
     except OSError as error:
         why = with_addresses(str(error))
         print(

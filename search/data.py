@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datasets.text import counted
 from search.settings import Settings
 from trainable.config import ConfigError
 
@@ -67,7 +68,8 @@ def check_same(folder: Path, settings: Settings, fingerprint: str, data: "Datase
     found = differences(kept.read_bytes() if kept.exists() else b"", data)
     more = [f"... and {len(found) - SHOWN_DIFFERENCES} more"] if len(found) > SHOWN_DIFFERENCES else []
     raise ConfigError(
-        f"{settings.data}: not the images and labels that this sweep was started on, {len(found)} differences:\n  "
+        f"{settings.data}: not the images and labels that this sweep was started on, "
+        + f"{counted(len(found), 'difference')}:\n  "
         + "\n  ".join(found[:SHOWN_DIFFERENCES] + more)
         + "\nRestore them, or start another sweep with --sweep."
     )

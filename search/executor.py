@@ -150,7 +150,7 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
         """The worker died or could not start: everything else comes back as a result."""
         order, cause = trial.config["order"], ""
         with suppress(OSError, TypeError):  # there is none, or the disk of Tune's folder is full
-            cause = Path(trial.error_file).read_text(errors="replace")
+            cause = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
         try:
             if RAY_OUT_OF_MEMORY in cause:
                 self.bridge.out_of_memory(order["number"], order["attempt"], "Ray ended its worker: the node ran low")

@@ -17,6 +17,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.journal import Journal, JournalError, repair_tail
+from datasets.text import counted
 from search.lock import HeldError
 from search.pruners.halving_1 import RungPruner
 from trainable import bucket, files
@@ -244,6 +245,6 @@ def _check_folders(folder: Path, trials: int) -> None:
     )
     if unknown:
         raise JournalError(
-            f"{folder}: the ledger has {trials} trials, but trials/{unknown[-1]} is there: it was cut, or is another "
-            f"sweep's; restore it from a backup, or `python -m search.check {folder} --repair`"
+            f"{folder}: the ledger has {counted(trials, 'trial')}, but trials/{unknown[-1]} is there: it was cut, or "
+            f"is another sweep's; restore it from a backup, or `python -m search.check {folder} --repair`"
         )

@@ -53,7 +53,7 @@ def holder(folder: Path) -> str:
         if error.errno == errno.ELOOP:
             return ""
         raise
-    with os.fdopen(descriptor, errors="replace") as file:
+    with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -66,7 +66,9 @@ def _taken(folder: Path) -> TextIO:
     for _ in range(TRIES):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644), "r+", errors="replace")
+            file = os.fdopen(
+                os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644), "r+", encoding="utf-8", errors="replace"
+            )
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):

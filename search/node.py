@@ -43,9 +43,9 @@ def look(place: str, name: str, counts_gpus: bool) -> dict[str, Any]:
     free_bytes, storage, folder = None, "", bucket.path_of(place)
     try:
         bucket.fetch(folder)
-        (folder / DRIVER_FILE).read_text()
+        (folder / DRIVER_FILE).read_bytes()
         with written_whole(folder / name) as partial:
-            partial.write_text(name)
+            partial.write_text(name, encoding="utf-8")
         free_bytes = shutil.disk_usage(folder).free
     except FileNotFoundError:
         storage = "does not see what the driver wrote there"

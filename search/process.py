@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Timer
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from search.bridge import Bridge
@@ -107,12 +107,17 @@ def _handling(numbers: tuple[signal.Signals, ...], handler: Callable[[int, Frame
             signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
 
 
+def screen() -> TextIO:
+    """Returns standard output under a descriptor of its own, which is still the screen within `chatter_to`."""
+    return os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
+
+
 @contextmanager
 def chatter_to(path: Path) -> Iterator[None]:
     """What Ray, torch and their C++ parts print goes to the sweep's log for the block, not to the screen."""
     sys.stdout.flush()
     sys.stderr.flush()
-    with open(path, "a") as log:
+    with open(path, "ab") as log:
         before = os.dup(1), os.dup(2)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)

@@ -104,7 +104,7 @@ class SweepFile:
         del content["settings"]
         content = settings | {"data_options": data_options} | content
         with written_whole(folder / "sweep.json") as partial:
-            partial.write_text(json.dumps(content, indent=1) + "\n")
+            partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     @staticmethod
     def read(folder: Path) -> "SweepFile":
@@ -166,7 +166,9 @@ def code_commit() -> str:
     folder = Path(__file__).resolve().parent
 
     def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", *words], cwd=folder, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False
+        )
         return done.stdout.strip() if done.returncode == 0 else ""
 
     try:

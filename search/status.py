@@ -18,11 +18,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from analysis.contents import count_states, counted, duration, plain
+from analysis.contents import count_states, duration, plain
 from analysis.exits import exit_codes
 from analysis.folder import SweepFolder
 from analysis.record import Record, SweepError
 from analysis.summary import summary
+from datasets.text import counted
 from search.lock import holder
 from trainable import bucket
 from trainable.program import program
@@ -39,7 +40,7 @@ def main(sweep: Path, watch: bool) -> None:
     with exit_codes():
         if watch:
             with suppress(KeyboardInterrupt):
-                _watch(sweep, Console())
+                _watch(sweep, Console(force_terminal=sys.stdout.isatty()))
         else:
             text, _ = look(sweep)
             print(fitted(text, *shutil.get_terminal_size()) if sys.stdout.isatty() else text)
@@ -123,7 +124,7 @@ def _running(record: Record) -> str:
     said = []
     for trial in record.trials:
         if trial.state == "RUNNING":
-            value = f", {trial.value:.4f}" if trial.value is not None else ""
+            value = f", {trial.value:z.4f}" if trial.value is not None else ""
             epochs = f"epoch {trial.epochs} of {trial.config.get('epochs')}"
             said.append(f"trial {trial.number} ({trial.config.get('arch')}, {epochs}{value})")
     return f"running: {', '.join(said)}" if said else ""

@@ -1,7 +1,6 @@
 """One start of a sweep: begin or continue it, run what is missing, write the results."""
 
 import gc
-import os
 import signal
 import sys
 import time
@@ -16,11 +15,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from optuna.trial import TrialState
 
+from datasets.text import counted
 from search import data as sweep_data
 from search.command import typed
 from search.kinds import Sweep
 from search.ledger import Ledger
 from search.preflight import check_here, check_nodes
+from search.process import screen
 from search.pruners import new_pruner
 from search.queue import shown_name
 from search.settings import SweepFile, current_versions, version_differences
@@ -86,7 +87,7 @@ def run(sweep: Sweep, start: Start) -> int:
       ConfigError, DataError: with all that the user has to mend.
     """
     # `out` is the screen, also while Ray's own words go elsewhere.
-    with os.fdopen(os.dup(1), "w") as out, ThreadPoolExecutor(1) as beside:
+    with screen() as out, ThreadPoolExecutor(1) as beside:
         if is_copy(sweep.folder):
             _check_bucket(sweep)
         is_new = not (sweep.folder / "sweep.json").exists()
@@ -159,7 +160,10 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     if len(states) >= max(settings.trials, len(ledger.trials)) and file.results_of == len(states):
         file.settings = replace(before, trials=settings.trials)  # nothing else was looked at
         file.write(folder)
-        print(f"All {len(states)} trials of this sweep have ended; {sweep.adds_trials}.")
+        every = (
+            "The only trial of this sweep has" if len(states) == 1 else f"All {len(states)} trials of this sweep have"
+        )
+        print(f"{every} ended; {sweep.adds_trials}.")
         print(with_addresses(sweep.summary()))
         return 0 if TrialState.COMPLETE in states else NO_TRIAL_COMPLETED
     data = sweep.load()
@@ -203,11 +207,15 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
     for note in file.notes:
         screen.said(note)
     if ledger.torn_bytes:
-        screen.said(f"The ledger's last record was not written to its end ({ledger.torn_bytes} bytes); it is cut off.")
+        torn = counted(ledger.torn_bytes, "byte")
+        screen.said(f"The ledger's last record was not written to its end ({torn}); it is cut off.")
     bridge = Bridge(sweep.folder.resolve(), ledger, sweep.space, plan, screen)
     bridge.recover()
     if ledger.trials:
-        screen.said(f"Goes on: {len(ended)} trials had ended, {len(bridge.waiting)} continue from their checkpoints.")
+        continue_theirs = (
+            "continue from their checkpoints" if len(bridge.waiting) != 1 else "continues from its checkpoint"
+        )
+        screen.said(f"Goes on: {counted(len(ended), 'trial')} had ended, {len(bridge.waiting)} {continue_theirs}.")
     return bridge, screen
 
 
@@ -246,7 +254,7 @@ def _execute(
     from search.executor import execute
     from search.process import stopping_on_signals
 
-    counts = f"{len(data.train.ids):,} train and {len(data.valid.ids):,} validation images"
+    counts = f"{len(data.train.ids):,} train and {counted(len(data.valid.ids), 'validation image')}"
     screen.said(f"{room.workers}; {counts}; sweep {folder}")
     with stopping_on_signals(bridge) as signals, screen:
         # What writes the results takes a second or two to import: on a processor that has no trial any more.

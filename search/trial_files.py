@@ -13,7 +13,7 @@ from typing import Any
 
 from trainable import bucket
 from trainable.config import TrialConfig
-from trainable.files import make_folder, remove, save_array, written_whole
+from trainable.files import make_folder, remove, save_array, utf8, written_whole
 from trainable.order import KEPT_CHECKPOINTS, attempt_folder, newest_checkpoints
 
 KEPT_WEIGHTS = 10  # trials whose best weights stay: the leaderboard's
@@ -22,7 +22,7 @@ KEPT_WEIGHTS = 10  # trials whose best weights stay: the leaderboard's
 def write_config(folder: Path, config: TrialConfig) -> None:
     make_folder(folder)
     with written_whole(folder / "config.json") as partial:
-        partial.write_text(config.to_json())
+        partial.write_text(config.to_json(), encoding="utf-8")
 
 
 def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> bool:
@@ -56,14 +56,14 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
 def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
     make_folder(folder)
     with written_whole(folder / "history.json") as partial:
-        partial.write_text(json.dumps(history))
+        partial.write_text(json.dumps(history), encoding="utf-8")
 
 
 def write_log(folder: Path, text: str) -> None:
     """The traceback of a trial that failed by an error."""
     make_folder(folder)
     with written_whole(folder / "log.txt") as partial:
-        partial.write_text(text)
+        partial.write_bytes(utf8(text))
 
 
 def remove_superseded(folder: Path, next_attempt: int) -> None:

@@ -88,7 +88,7 @@ class Attempt:
             try:
                 make_folder(self.folder)
                 with written_whole(self.folder / "result.json") as partial:
-                    partial.write_text(json.dumps(report))
+                    partial.write_text(json.dumps(report), encoding="utf-8")
             except OSError as error:
                 return self._report(_failure(error))
         return report
@@ -118,7 +118,7 @@ class Attempt:
         due = max(REPORT_SECONDS, self.order.spacing, self.save_seconds / SAVE_SHARE)
         make_folder(self.folder)
         limit = due + hung_after(state.history, self.data.train.images[:, 0].size)
-        with open(self.folder / HUNG_FILE, "w") as stacks, ended_when_hung(limit, stacks):
+        with open(self.folder / HUNG_FILE, "w", encoding="utf-8") as stacks, ended_when_hung(limit, stacks):
             for metrics in self.epochs:
                 seconds = time.monotonic() - started
                 if seconds >= (self.order.spacing if metrics.epoch in self.order.rungs else due):

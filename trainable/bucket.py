@@ -227,7 +227,7 @@ def _copies() -> Path:
     if _Copies.folder is None:
         _remove_left_over()
         folder = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
-        file = open(folder / "new", "w")  # noqa: SIM115 (held for the process's life)
+        file = open(folder / "new", "wb")  # noqa: SIM115 (held for the process's life)
         fcntl.flock(file, fcntl.LOCK_EX)
         os.rename(folder / "new", folder / LOCK)  # under this name it is never free while the process lives
         _Copies.folder, _Copies.lock = folder, file
@@ -237,6 +237,6 @@ def _copies() -> Path:
 def _remove_left_over() -> None:
     """The copies of processes that were killed."""
     for lock in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{LOCK}"):
-        with suppress(OSError), open(lock) as file:  # another user's, or in use
+        with suppress(OSError), open(lock, "rb") as file:  # another user's, or in use
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(lock.parent, ignore_errors=True)

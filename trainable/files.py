@@ -122,6 +122,11 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def utf8(text: str) -> bytes:
+    """The text as UTF-8, also where it names a file whose name is no UTF-8: a sign stands for what cannot be told."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode("utf-8")
+
+
 def save_array(path: Path, array: np.ndarray) -> None:
     with written_whole(path) as partial, open(partial, "wb") as file:
         np.save(file, array, allow_pickle=False)

@@ -64,4 +64,4 @@ def newest_checkpoints(folder: Path, up_to_attempt: int) -> list[Path]:
 def hung_stacks(folder: Path, attempt: int) -> str:
     """Where each thread of an attempt that was hung stood when it was ended; empty where it was not."""
     path = attempt_folder(folder, attempt) / HUNG_FILE
-    return path.read_text(errors="replace") if path.exists() else ""
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

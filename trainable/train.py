@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from datasets.text import stop_printing
 from trainable.allocator import keep_freed_memory
 from trainable.bucket import fetch, path_of, with_addresses
 from trainable.config import ConfigError, TrialConfig
@@ -41,6 +42,8 @@ def main(config_place: str, data_path: Path, metric: str, **options: Any) -> Non
     except (ConfigError, DataError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(stop_printing())
     except ArithmeticError as error:
         print(f"diverged: {error}", file=sys.stderr)
         sys.exit(3)
@@ -56,14 +59,17 @@ def _config(place: str) -> TrialConfig:
         raise ConfigError(f"--config: {error}") from error
     try:
         fetch(file.parent, whole=False)
-        values = json.loads(file.read_text())
+        values = json.loads(file.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ConfigError(f"{place}:{error.lineno}: is not JSON: {error.msg}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--config {place}: {with_addresses(str(error))}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{place}: must hold a JSON object of hyperparameters")
-    return TrialConfig.from_dict(values)
+    try:
+        return TrialConfig.from_dict(values)
+    except ConfigError as error:
+        raise ConfigError(f"--config {place}: {error}") from None
 
 
 def _train(config: TrialConfig, data: "Dataset", metric: str) -> None:
@@ -80,8 +86,8 @@ def _train(config: TrialConfig, data: "Dataset", metric: str) -> None:
         short = metrics.micro_batch < config.batch_size
         parts = f"  micro-batches of {metrics.micro_batch}, for lack of GPU memory" if short else ""
         print(
-            f"epoch {metrics.epoch}/{config.epochs}  train loss {metrics.train_loss:.4f}  "
-            f"valid loss {metrics.valid_loss:.4f}  valid accuracy {metrics.valid_accuracy:.4f}  "
+            f"epoch {metrics.epoch}/{config.epochs}  train loss {metrics.train_loss:z.4f}  "
+            f"valid loss {metrics.valid_loss:z.4f}  valid accuracy {metrics.valid_accuracy:.4f}  "
             f"{metrics.seconds:.1f} s{best}{parts}",
             flush=True,
         )

@@ -8,6 +8,7 @@ from analysis.record import Record, TrialRecord
 from analysis.repeated import Repeated
 from analysis.sections.pictures import Doubts
 from analysis.sections.ranges import Range, to_widen
+from datasets.text import counted
 from trainable.bucket import address_of
 
 MANY_FAILED = 0.2  # of the ended trials
@@ -41,11 +42,8 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
         steps.append(Step(text, (command,) if command else ()))
     if counts.get("FAIL", 0) > MANY_FAILED * ended:
         reason = next(iter(failures(record)))
-        steps.append(
-            Step(
-                f"{counts['FAIL']} of {ended} trials failed, most often as {reason}: see the failures, mend the cause."
-            )
-        )
+        failed = f"{counts['FAIL']} of {counted(ended, 'trial')} failed, most often as {reason}"
+        steps.append(Step(f"{failed}: see the failures, mend the cause."))
     best = record.best
     if best is None or not is_ended:
         return steps
@@ -63,7 +61,9 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
         steps.append(Step(text, (f"python -m search.repeat {sweep} --top 3 --seeds 5",)))
     if doubts is not None and doubts.found:
         steps.append(
-            Step(f"Look at the {doubts.found} labels that all good trials speak against, and mend what is wrong.")
+            Step(
+                f"Look at {counted(doubts.found, 'label')} that all good trials speak against, and mend what is wrong."
+            )
         )
     if not (record.folder / "refit" / "sweep.json").exists():
         text = (

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from analysis.charts import Axis, Chart, Figure, Series, log_axis, named_rows, rows_height_px
-from analysis.contents import METRIC_WORDS, STATES, counted, duration, histories, seconds, value_shown
+from analysis.contents import METRIC_WORDS, STATES, duration, histories, seconds, value_shown
 from analysis.record import Record, TrialRecord
 from analysis.sections.history import on_axis, value_axis
+from datasets.text import counted
 
 SLOWEST = 5  # trials
 WIDE = 5  # times that span so much stand on a logarithmic axis

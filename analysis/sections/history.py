@@ -8,6 +8,7 @@ import numpy as np
 from analysis.charts import MOST_TICKS, Axis, Chart, Figure, Series, linear_axis, log_axis
 from analysis.contents import LEADERS, METRIC_WORDS, baselines, duration, histories, seconds, value_shown
 from analysis.record import Record, TrialRecord
+from datasets.text import counted
 from trainable.metrics import METRICS
 
 WIDE = 10  # a loss whose largest value is so many times its smallest stands on a logarithmic axis
@@ -91,7 +92,7 @@ def learning_curves(record: Record) -> Figure | None:
         text = f"trial {best.number} at its best: epoch {best.best_epoch}, {value_shown(record.metric, best.value)}"
         series.append(Series("best", [best.best_epoch], [at], "its best epoch", [text]))
     says = (
-        f"The {METRIC_WORDS[record.metric]} after each epoch, of the {len(leaders)} best COMPLETE trials; "
+        f"The {METRIC_WORDS[record.metric]} after each epoch, of the {counted(len(leaders), 'best COMPLETE trial')}; "
         "pale and dotted, the trials that were pruned. A curve that still rises at its end asks for more epochs."
     )
     x = linear_axis("epoch", 1, max(len(curves[trial.number]) for trial in drawn), MOST_TICKS, is_whole=True)

@@ -35,7 +35,8 @@ def importances(record: Record) -> tuple[list[Importance], str]:
     """Of each parameter, largest first, with the spread over draws of the trials; else nothing, and why."""
     trials = record.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(trials) < FEWEST_FOR_IMPORTANCES:
-        return [], f"it takes {FEWEST_FOR_IMPORTANCES} COMPLETE trials to tell, and there are {len(trials)}"
+        there = f"there is {len(trials)}" if len(trials) == 1 else f"there are {len(trials)}"
+        return [], f"it takes {FEWEST_FOR_IMPORTANCES} COMPLETE trials to tell, and {there}"
     rng = np.random.default_rng(SEED)
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.charts import Picture
-from analysis.contents import counted, plain, standard_error
+from analysis.contents import plain, standard_error
 from analysis.record import Record, TrialRecord
 from analysis.sections.classes import probabilities
+from datasets.text import counted
 
 MOST_PICTURES = 24
 FEWEST_GOOD, MOST_GOOD = 3, 20  # trials that must agree against a label

@@ -47,7 +47,7 @@ class Backup:
         self.lost.append(str(path.relative_to(self.sweep)))
         make_folder(self.folder)
         with written_whole(self.folder / LOSSES) as partial:
-            partial.write_text(json.dumps(self.lost, indent=1) + "\n")
+            partial.write_text(json.dumps(self.lost, indent=1) + "\n", encoding="utf-8")
 
 
 def known_losses(sweep: Path) -> set[Path]:

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from analysis.record import AVERAGED
 from analysis.weights import check_weights
+from datasets.text import counted
 from search import trial_files
 from search.checks.findings import Backup, Finding, move_away, of, remove_left_over, without
 from search.checks.mending import attempt_number, has_no_config
@@ -152,7 +153,11 @@ class TrialFolder:
         logits = self._finite(path)
         if classes is not None and self._values:
             differ = int((logits.argmax(axis=1) != classes[self.best_epoch - 1]).sum())
-            _hold(differ == 0, f"those of valid_classes.npy at epoch {self.best_epoch}", f"{differ} other classes")
+            _hold(
+                differ == 0,
+                f"those of valid_classes.npy at epoch {self.best_epoch}",
+                counted(differ, "other class", "other classes"),
+            )
 
     def _check_averaged(self) -> None:
         path = self.folder / AVERAGED

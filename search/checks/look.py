@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 
 from analysis.journal import repair_tail
 from analysis.record import Record, SweepError, trial_folder
+from datasets.text import counted
 from search.checks.findings import Backup, Finding, Mend, known_losses, move_away, of, remove_left_over, without
 from search.checks.identity import is_of
 from search.checks.kept import TrialFolder
@@ -96,9 +97,15 @@ def look(folder: Path) -> Look:
         elif ended and file.results_of != ended:
             command = file.starts[-1].get("command") if file.starts else None
             way_out = f"made anew by {command or 'the command of the sweep'}"
-            found.note(folder, f"report, tables, best/ and predictions are not of all {ended} ended trials", way_out)
+            found.note(
+                folder,
+                f"report, tables, best/ and predictions are not of all {counted(ended, 'ended trial')}",
+                way_out,
+            )
         counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-        found.words = f"{records}, {len(restored.trials)} trials ({counts or 'none yet'}), the weights of {weights}"
+        found.words = (
+            f"{records}, {counted(len(restored.trials), 'trial')} ({counts or 'none yet'}), the weights of {weights}"
+        )
         found.words += f", results of {file.results_of}" if ended and file.results_of == ended else ""
     found.findings += outputs.findings
     if found.foreign:
@@ -170,11 +177,13 @@ def _read_journal(found: Look, restored: Restored) -> str | None:
         repair_tail(path)
 
     if said.torn_bytes and not path.is_symlink():
-        found.note(path, f"ends in {said.torn_bytes} bytes of a record that was not finished", "cut off", mend=cut)
+        found.note(
+            path, f"ends in {counted(said.torn_bytes, 'byte')} of a record that was not finished", "cut off", mend=cut
+        )
     for finding in said.findings:
         restored.say(finding)
     restored.restore(said.trials, said.without_first)
-    return f"{said.records:,} records"
+    return counted(said.records, "record")
 
 
 def _numbered(folder: Path) -> dict[int, Path]:

@@ -17,6 +17,7 @@ from analysis.contents import plain
 from analysis.predict import check_predictions
 from analysis.record import Record, SweepError, TrialRecord
 from datasets.fingerprint import parsed_table
+from datasets.text import counted
 from search.checks.findings import Backup, Finding, move_away, of, without
 from search.settings import SweepFile
 from trainable.files import DamagedError, check_regular, read_array, save_array
@@ -52,7 +53,9 @@ class Outputs:
             images = read_array(path)
             shape = (len(images) if self.labels is None else len(self.labels), 3)
             if images.dtype != np.uint8 or images.ndim != 4 or (len(images), images.shape[3]) != shape:
-                raise DamagedError(f"damaged: must be {shape[0]} images of uint8, got {images.dtype} {images.shape}")
+                raise DamagedError(
+                    f"damaged: must be {counted(shape[0], 'image')} of uint8, got {images.dtype} {images.shape}"
+                )
         except FileNotFoundError:
             return  # an older sweep has none: its report does without pictures
         except DamagedError as error:
@@ -193,7 +196,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 def _read_parquet(path: Path, most_rows: int) -> pd.DataFrame:
     rows = pyarrow.parquet.read_metadata(path).num_rows
     if rows > most_rows:  # a small file can hold any number of them
-        raise DamagedError(f"must have at most {most_rows} rows, got {rows}")
+        raise DamagedError(f"must have at most {counted(most_rows, 'row')}, got {rows}")
     return pd.read_parquet(path)
 
 
