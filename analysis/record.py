@@ -276,7 +276,9 @@ class Record:
             predicted.dtype != np.uint8 or predicted.ndim != 2 or predicted.shape[1] != images
             or len(predicted) < trial.epochs or predicted.max(initial=0) >= classes
         ):  # fmt: skip
-            raise DamagedError(f"{trial.folder}/valid_classes.npy: must be {images} classes for each of the epochs")
+            raise DamagedError(
+                f"{trial.folder}/valid_classes.npy: must be {counted(images, 'class', 'classes')} each epoch"
+            )
         for name, array in (("valid_logits.npy", logits), (AVERAGED, averaged)):
             if array is not None and (array.shape != (images, classes) or not np.isfinite(array).all()):
                 raise DamagedError(f"{trial.folder}/{name}: must be {images} x {classes} finite numbers")

@@ -214,7 +214,9 @@ def _from_class_folders(
             inside = [name for name in names if name.startswith(there[0])]
             images = [name for name in inside if name.lower().endswith(SUFFIXES)]
             if len(images) < len(inside):
-                notes.append(f"{there[0]}: {len(inside) - len(images)} files are no images by their suffix: left out.")
+                others = len(inside) - len(images)
+                are_no_images = "is no image by its suffix" if others == 1 else "are no images by their suffix"
+                notes.append(f"{there[0]}: {counted(others, 'file')} {are_no_images}: left out.")
             if not images and split != "train":
                 continue
             listing = _unlabelled(source, images, there[0])

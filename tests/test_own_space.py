@@ -217,7 +217,7 @@ def test_a_space_that_rejects_every_corner_is_refused_with_its_own_words(tmp_pat
 
 def search_with(function, enqueued) -> Search:
     settings = Settings("data", 3, 9, 0, "accuracy", None, None, None, None, {}, "none", "tpe", "none")
-    search = Search(Path("nowhere"), settings, enqueued)
+    search = Search(Path("nowhere"), settings, enqueued, Path("mine.json"))
     search.space = Space(function, {}, 9)
     return search
 

@@ -60,11 +60,8 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
         text = "Is the first config really better than the second? Train the best again with other seeds."
         steps.append(Step(text, (f"python -m search.repeat {sweep} --top 3 --seeds 5",)))
     if doubts is not None and doubts.found:
-        steps.append(
-            Step(
-                f"Look at {counted(doubts.found, 'label')} that all good trials speak against, and mend what is wrong."
-            )
-        )
+        labels = counted(doubts.found, "label")
+        steps.append(Step(f"Look at the {labels} that all good trials speak against, and mend what is wrong."))
     if not (record.folder / "refit" / "sweep.json").exists():
         text = (
             "The validation images can train too: refit the best config on them and the others, and predict with that."
