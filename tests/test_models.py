@@ -124,7 +124,9 @@ def test_imagenet_weights_that_run_code_are_refused_though_their_hash_is_right(s
 
 
 def test_an_unknown_architecture_is_an_error_that_lists_the_known():
-    with pytest.raises(ConfigError, match=r"got resnet19; use mlp, cnn, small_resnet, small_vgg or .*resnet18"):
+    with pytest.raises(
+        ConfigError, match=r"got resnet19 .*must be one of mlp, cnn, small_resnet, small_vgg, .*resnet18"
+    ):
         build(TrialConfig(arch="resnet19", pretrained=False), 7, (16, 16))
 
 

@@ -75,7 +75,7 @@ def test_a_file_with_a_librarys_name_stands_in_for_nothing(tmp_path):
     [
         ("raise ValueError('no such lr')", "ValueError: no such lr (at lr=0.1)"),
         ("return TrialConfig(arch='mlp', width=1.0, lr=-lr)", "`lr > 0` must hold, got lr=-0.1 (at lr=0.1)"),
-        ("return TrialConfig(arch='mlp', width=1.0, lr=str(lr))", "`lr` must be a float, got '0.1' (at lr=0.1)"),
+        ("return TrialConfig(arch='mlp', width=1.0, lr=str(lr))", "`lr` must be a number, got '0.1' (at lr=0.1)"),
         ("return TrialConfig(arch='mlp', width=1.0, lrr=lr)", "unexpected keyword argument 'lrr' (at lr=0.1)"),
         ("return {}['arch']", "KeyError: 'arch' (at lr=0.1)"),
     ],

@@ -43,7 +43,7 @@ def check_name(arch: str) -> None:
     known = [name for name in torchvision.models.list_models(module=torchvision.models) if name not in AUXILIARY_HEADS]
     if arch not in known:
         near = difflib.get_close_matches(arch, [*FAMILIES, *known], n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = f" (did you mean {near[0]}?)" if near else ""
         raise ConfigError(
             f"unknown `arch`, got {arch}{hint}; it must be one of {', '.join(FAMILIES)}, or a classifier of "
             f"torchvision.models: {', '.join(known)}"
