@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from search.cluster import connected, prepare
+from search.connection import connected, prepare
 from search.process import chatter_to
 from search.screen import Screen
 from tests.trials import fake_train, in_memory, open_bridge

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from datasets.dataset import Dataset, Split
-from search.cluster import connected, prepare
+from search.connection import connected, prepare
 from search.process import chatter_to
 from tests.trials import in_memory, open_bridge
 from trainable.config import TrialConfig

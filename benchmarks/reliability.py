@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+from benchmarks import faults
 from benchmarks.conditions import conditions
 from datasets.demo import write_demo
 from tests import damage, postgres
@@ -222,26 +223,43 @@ def inputs(folder: Path) -> list[Row]:
     return rows
 
 
+def ray_faults(folder: Path) -> list[Row]:
+    """Ray's failures outside trials."""
+    data = folder / "demo"
+    data.mkdir()
+    write_demo(data)
+    rows = []
+    for what, must, told in faults.faults(folder):
+        _tell(told.problems)
+        words = "" if told.seconds is None else f"told after {told.seconds:.1f} s, "
+        holds = not told.problems and (told.seconds or 0) <= faults.TOLD_SECONDS
+        rows.append(Row(what, must, f"{words}exit code {told.code}; {told.found}", told.whole_seconds, holds))
+    return rows
+
+
 PARTS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "points": ("A driver killed at each durable write", kill_points),
     "database": ("A driver killed at each transaction of a PostgreSQL ledger", database),
     "kills": ("Drivers killed on real Ray", real_kills),
     "nodes": ("Workers and nodes that go", nodes),
+    "faults": ("Ray's own failures, and a pause of everything", ray_faults),
     "races": ("Drivers started at once", races),
     "damage": ("A damaged journal", damages),
     "inputs": ("Bad input, hostile files, known holes", inputs),
 }
 INTRODUCTION = """# Reliability
 
-Measured by `make reliability`. What each line counts is defined in `tests/kill_points.py`, `tests/drivers.py` and
-`tests/damage.py`; what happens on each fault is in the README."""
+Measured by `make reliability`. What each line counts is defined in `tests/kill_points.py`, `tests/drivers.py`,
+`tests/damage.py` and `benchmarks/faults.py`; what happens on each fault is in the README."""
 
 
 def main(names: list[str]) -> int:
     memory, holds = Path("/dev/shm"), True
     for name in names or PARTS:
         title, part = PARTS[name]
-        folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() and part not in (real_kills, nodes) else None))
+        folder = Path(
+            tempfile.mkdtemp(dir=memory if memory.is_dir() and part not in (real_kills, nodes, ray_faults) else None)
+        )
         try:
             rows = part(folder)
         finally:

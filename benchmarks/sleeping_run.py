@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from search import executor
-from search.cluster import prepare
+from search.connection import prepare
 from search.run import main
 from trainable.metrics import EpochMetrics
 from trainable.program import program

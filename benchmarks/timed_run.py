@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from search import executor
-from search.cluster import prepare
+from search.connection import prepare
 from search.run import main
 from trainable import loop, step
 from trainable.program import program

@@ -1,48 +1,26 @@
-"""Connecting to Ray: a session of its own on this machine, or a running cluster."""
+"""The nodes of a Ray session or cluster, and what a trial gets of them."""
 
 import math
-import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TextIO
-from unittest.mock import patch
+from typing import TextIO
 
 import yaml
 
 from datasets.text import counted
-from search.process import Interrupted, interruptible
+from search.process import looks
 from trainable.config import ConfigError
 from trainable.order import node_name
 
-ROOT = Path(__file__).resolve().parents[1]
-
-QUIET = {  # before Ray is imported; set by `prepare`
-    "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
-    "RAY_AIR_NEW_OUTPUT": "0",  # the screen is ours
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no csv, json and tensorboard files of Tune's own
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are the driver's
-    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Tune's snapshots are never read
-    "TUNE_WARN_THRESHOLD_S": "10",
-    "NO_ALBUMENTATIONS_UPDATE": "1",  # albumentations asks a package index at import
-}
-# What leads to a bucket goes to the nodes; keys do not, for Ray's logs have them then.
-OF_BUCKETS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
-LEDGER_VARIABLE = "PGPASSWORD"  # a secret of the driver: workers never speak to the ledger
-
-
-CODE = ("datasets", "trainable", "analysis", "search")
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")  # on the head of a cluster that Ray's launcher made
-TOKEN = Path("~/.ray/auth_token")  # of this user's sessions and clusters
 HEAD = "node:__internal_head__"  # a resource of the head alone
 LOOK_SECONDS = 2.0  # between two looks at the nodes that there are
-NODE_SECONDS = 30.0  # for the node of a session of one's own, then Ray goes on as it would
-HANDLERS_SECONDS = 0.05  # between two settings of the handlers while Ray starts
 FIT_SECONDS = 30.0  # for nodes that are still joining
+FIT_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -120,126 +98,6 @@ class Workers:
         return f"{counted(self.concurrency, 'trial')} at a time, {each}{more} each"
 
 
-def prepare() -> None:
-    """Sets Ray's environment; call it before the first import of Ray."""
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-
-
-def place(address: str | None) -> str | None:
-    """Where Ray runs: the address that was given, else RAY_ADDRESS, which a job of a cluster has; None for here."""
-    found = address or os.environ.get("RAY_ADDRESS") or None
-    return None if found == "local" else found
-
-
-@contextmanager
-def connected(address: str | None) -> Iterator[None]:
-    """A Ray session for the block; one that was started here ends with it.
-
-    Raises:
-      ConfigError: no cluster answers at `address`, it has another version of Ray or Python, or asks for a token.
-    """
-    import ray
-    from ray.exceptions import AuthenticationError
-
-    options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
-    here: dict[str, str | None] = {}
-    if address is None:  # not a cluster that happens to run here: that is what --address is for
-        options |= {"address": "local", "include_dashboard": False}
-        # Workers inherit this environment. A runtime_env would do the same 3 s later: an agent has to start first,
-        # and the workers that Ray starts ahead of need cannot be used.
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        here = {"PYTHONPATH": os.pathsep.join(paths), LEDGER_VARIABLE: None}
-    else:
-        # Modules, not a working_dir: a job may have one, and Ray takes no second. Nothing else of the folder is sent.
-        code = [str(ROOT / package) for package in CODE]
-        buckets = {name: os.environ[name] for name in OF_BUCKETS if name in os.environ}
-        variables = {**QUIET, **buckets, LEDGER_VARIABLE: ""}
-        environment = {"env_vars": variables, "py_modules": code, "excludes": ["__pycache__"]}
-        options |= {"address": address, "runtime_env": environment}
-        here = {"RAY_OVERRIDE_JOB_RUNTIME_ENV": "1"}  # where a job names one of these variables too; else Ray refuses
-    # In a thread of its own: in the main one what a signal's handler raises is lost where it comes amid a fork, and Ray
-    # forks its processes. They end with that thread, which so lives as long as the session.
-    with ThreadPoolExecutor(1) as beside:
-        try:
-            with _environment(here), _lean() if address is None else nullcontext():
-                _wait_for(beside.submit(ray.init, **options))
-        except ConnectionError as error:
-            raise ConfigError(f"{_named(address)}: no Ray cluster answers; start it, or leave this out") from error
-        except AuthenticationError as error:
-            way_out = "put the cluster's token into ~/.ray/auth_token, or name its file in RAY_AUTH_TOKEN_PATH"
-            raise ConfigError(f"{_named(address)}: {error.message.splitlines()[0]}; {way_out}") from error
-        except RuntimeError as error:
-            if "Version mismatch" not in str(error):
-                raise
-            raise ConfigError(f"{_named(address)}: {error}") from error
-        _keep_token_to_its_owner()
-        try:
-            yield
-        finally:
-            ray.shutdown()
-
-
-def _keep_token_to_its_owner() -> None:
-    """Ray makes the file readable for everybody on the machine."""
-    path = TOKEN.expanduser()
-    with suppress(OSError):  # there is none, or it is another's
-        if path.stat().st_mode & 0o077:
-            path.chmod(0o600)
-
-
-@contextmanager
-def _lean() -> Iterator[None]:
-    """Ray starts, in the block, without what a session for one driver has no use for; it has no options for that.
-
-    The monitors, of an autoscaler and of what workers print, and the dashboard: 3 s before a trial can start, 180 MB.
-    The node's agent has no server then, whose port another session may have taken: 3 s more. And the node is looked
-    for every 20 ms, where Ray does so every second: 2.4 s to a session instead of 3.1 s.
-    """
-    from ray._private import services, utils
-    from ray._private.node import Node
-    from ray._private.state import GlobalState
-
-    get_node = services.get_node
-
-    def get_node_soon(gcs_address: str, node_id: str) -> Any:
-        there, deadline = GlobalState(), time.monotonic() + NODE_SECONDS
-        there._initialize_global_state(services._get_gcs_client_options(gcs_address))
-        while all(node["NodeID"] != node_id for node in there.node_table()) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        return get_node(gcs_address, node_id)
-
-    def no_dashboard(node: Node, **_: Any) -> None:
-        node._webui_url = ""
-
-    with ExitStack() as changed:
-        changed.enter_context(patch.object(utils, "get_dashboard_dependency_error", lambda: ImportError("not wanted")))
-        changed.enter_context(patch.object(Node, "start_api_server", no_dashboard))
-        changed.enter_context(patch.object(services, "get_node", get_node_soon))
-        for name in ("start_monitor", "start_log_monitor"):
-            changed.enter_context(patch.object(Node, name, lambda _: None))
-        yield
-
-
-def _wait_for(starting: Future[Any]) -> None:
-    """Until Ray has started; interrupted, until it has ended again."""
-    try:
-        while not starting.done():
-            with interruptible():  # again and again: Ray's core sets handlers that abort
-                wait([starting], HANDLERS_SECONDS)
-    except Interrupted:
-        import ray
-
-        wait([starting])
-        ray.shutdown()
-        raise
-    starting.result()
-
-
-def _named(address: str | None) -> str:
-    return f"RAY_ADDRESS {address}" if address == os.environ.get("RAY_ADDRESS") else f"--address {address}"
-
-
 def nodes() -> list[Node]:
     """The nodes that are alive, the head first."""
     import ray
@@ -276,38 +134,20 @@ def workers_there(asked: Asked, is_local: bool, out: TextIO) -> Workers:
     Raises:
       ConfigError: after `FIT_SECONDS` there is no such node, nor can one come.
     """
-    deadline, waits = time.monotonic() + (0 if is_local else FIT_SECONDS), False
-    while True:
-        try:
-            return plan_workers(nodes(), [] if is_local else may_come(), asked)
-        except ConfigError:
-            if time.monotonic() >= deadline:
-                raise
-        if not waits:
-            waits = True
+    refused: ConfigError | None = None
+    for look in looks(0 if is_local else FIT_SECONDS, FIT_LOOK_SECONDS):
+        if look == 1:
             print(
                 f"No node has room for a trial yet; waiting {FIT_SECONDS:.0f} s for one to join.", file=out, flush=True
             )
-        time.sleep(0.5)
-
-
-@contextmanager
-def _environment(changed: Mapping[str, str | None]) -> Iterator[None]:
-    """Sets these variables for the block, or takes them out."""
-    before = {name: os.environ.get(name) for name in changed}
-    try:
-        _set(changed)
-        yield
-    finally:
-        _set(before)
-
-
-def _set(variables: Mapping[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+        if look:
+            time.sleep(FIT_LOOK_SECONDS)
+        try:
+            return plan_workers(nodes(), [] if is_local else may_come(), asked)
+        except ConfigError as error:
+            refused = error
+    assert refused is not None
+    raise refused
 
 
 class Room:
@@ -322,11 +162,16 @@ class Room:
     def __init__(self, workers: Workers, is_local: bool) -> None:
         self.workers, self.is_local = workers, is_local
         self.concurrency, self.looked = workers.concurrency, time.monotonic()
+        # A look asks the GCS, and does not come back where that is gone: who starts trials must not wait for it.
+        self.looking = ThreadPoolExecutor(1)
+        self.look: Future[int] | None = None
 
     def __call__(self) -> int:
-        if not self.is_local and time.monotonic() - self.looked > LOOK_SECONDS:
-            self.concurrency = max(1, self._fits())  # one waits, so that an autoscaler sees that there is need
-            self.looked = time.monotonic()
+        if self.look is not None and self.look.done():
+            self.concurrency = max(1, self.look.result())  # one waits, so that an autoscaler sees that there is need
+            self.look, self.looked = None, time.monotonic()
+        if not self.is_local and self.look is None and time.monotonic() - self.looked > LOOK_SECONDS:
+            self.look = self.looking.submit(self._fits)
         return self.concurrency
 
     def _fits(self) -> int:

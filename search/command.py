@@ -15,8 +15,9 @@ import click
 
 from analysis.folder import STORAGE_FAILS
 from datasets.text import stop_printing
+from search.connection import RAY_FAILS, RayFailedError
 from search.lock import HeldError, driver_lock
-from search.process import interruptible, signal_behind
+from search.process import ended_in_time, interruptible, signal_behind, stopped_by
 from trainable.bucket import address_of, with_addresses
 from trainable.config import ConfigError
 
@@ -40,6 +41,31 @@ class Duration(click.ParamType):
         if not seconds > 0:
             self.fail(f"must be above zero, got {value!r}", param, ctx)
         return seconds
+
+
+class Number(click.ParamType):
+    """A number that keeps a rule; none does that is not finite."""
+
+    name = "float"
+
+    def __init__(self, is_right: Callable[[float], bool], rule: str) -> None:
+        self.is_right, self.rule = is_right, rule
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number) or not self.is_right(number):
+            self.fail(f"{self.rule}, got {value!r}", param, ctx)
+        return number
+
+
+CPUS = Number(lambda cpus: cpus > 0, "must be a number above zero")
+GPUS = Number(
+    lambda gpus: 0 <= gpus <= 1,
+    "must be from 0 to 1, for a trial uses one GPU at most; 1 gives each trial its own GPU, 0.25 lets four share one",
+)
 
 
 class Amount(click.ParamType):
@@ -75,8 +101,8 @@ OF_A_START = (
     click.option(
         "--concurrency", type=click.IntRange(min=1), default=None, help="Trials at a time; default: as many as fit."
     ),
-    click.option("--cpus-per-trial", type=click.FloatRange(min=0, min_open=True), default=None),
-    click.option("--gpus-per-trial", type=click.FloatRange(min=0), default=None),
+    click.option("--cpus-per-trial", type=CPUS, default=None),
+    click.option("--gpus-per-trial", type=GPUS, default=None, help="From 0 to 1; default: 1 where a node has a GPU."),
     click.option("--memory-per-trial", type=click.IntRange(min=1), default=None, help="In bytes."),
     click.option(
         "--resource-per-trial",
@@ -118,7 +144,7 @@ def drive_below(search: Path, name: str, start: Callable[[], int]) -> int:
 def drive(folder: Path, start: Callable[[], int]) -> int:
     """Calls `start` as the driver of the sweep in `folder`; returns its exit code, or that of what kept it from one."""
     try:
-        with interruptible(), driver_lock(folder):
+        with ended_in_time(), interruptible(), driver_lock(folder):
             return _started(start)
     except HeldError as error:
         print(with_addresses(str(error)), file=sys.stderr)
@@ -132,11 +158,13 @@ def drive(folder: Path, start: Callable[[], int]) -> int:
             file=sys.stderr,
         )
         return STORAGE_FAILS
+    except RayFailedError as error:
+        print(error, file=sys.stderr)
+        return RAY_FAILS
     except BaseException as error:
         if (stop := signal_behind(error)) is None:
             raise
-        name = signal.Signals(stop.number).name
-        print(f"Stopped by {name}; nothing that was recorded is lost: run the same command again to go on.")
+        print(stopped_by(stop.number))
         return 128 + stop.number
 
 

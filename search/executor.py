@@ -28,6 +28,7 @@ from ray.tune.search import Searcher
 
 from datasets.dataset import Dataset
 from search.bridge import Bridge
+from search.vigil import Vigil
 from trainable.order import node_name
 from trainable.ray_trial import RayTrial
 
@@ -134,9 +135,13 @@ class BridgeSearcher(_Bridged, Searcher):
 class BridgeScheduler(_Bridged, FIFOScheduler):
     """Shows every report to the bridge, and stops the trials that it wants stopped."""
 
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self, bridge: Bridge, check: Callable[[], None] = lambda: None) -> None:
+        """Args:
+        check: raises where Ray itself has ended: what its workers then die of is none of a trial's attempts.
+        """
         FIFOScheduler.__init__(self)
         _Bridged.__init__(self, bridge)
+        self.check = check
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         """The first of those that wait for a worker; Tune's own looks at every trial that there was, at each step."""
@@ -152,6 +157,7 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
         with suppress(OSError, TypeError):  # there is none, or the disk of Tune's folder is full
             cause = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
         try:
+            self.check()
             if RAY_OUT_OF_MEMORY in cause:
                 self.bridge.out_of_memory(order["number"], order["attempt"], "Ray ended its worker: the node ran low")
             else:
@@ -177,9 +183,14 @@ class BridgeCallback(_Bridged, tune.Callback):
     Says if no trial finds a place.
     """
 
-    def __init__(self, bridge: Bridge, room: Callable[[], int], is_local: bool) -> None:
+    def __init__(
+        self, bridge: Bridge, room: Callable[[], int], is_local: bool, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """Args:
+        check: raises where Ray itself has ended.
+        """
         super().__init__(bridge)
-        self.room, self.is_local = room, is_local
+        self.room, self.is_local, self.check = room, is_local, check
         self.waiting_since: float | None = None
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -192,6 +203,10 @@ class BridgeCallback(_Bridged, tune.Callback):
             raise Abort from error
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        try:
+            self.check()
+        except Exception as error:
+            raise Abort from error
         self.bridge.tick()
         self.bridge.concurrency = self.room()
         live = (trial.status for trial in reversed(trials) if trial.status in ("RUNNING", "PENDING"))
@@ -222,6 +237,7 @@ def execute(
     trainable: type[RayTrial] = RayTrial,
     on_idle: Callable[[], object] = lambda: None,
     is_local: bool = True,
+    vigil: Vigil | None = None,
 ) -> None:
     """Runs what the bridge orders until it has nothing more; Ray must be connected.
 
@@ -230,9 +246,11 @@ def execute(
       room: how many trials may run beside each other, at this moment; called at every step of Tune's.
       on_idle: called once, when trials have begun and there is no order for a worker.
       is_local: Ray was started on this machine, for this process alone.
+      vigil: asked again and again whether Ray still runs.
 
-    Raises: whatever the bridge raised, a full disk for example.
+    Raises: whatever the bridge raised, a full disk for example; RayFailedError, Ray has ended.
     """
+    check, check_now = (vigil.check, vigil.check_now) if vigil else (lambda: None, lambda: None)
     bridge.concurrency = room()
     bound = tune.with_resources(tune.with_parameters(trainable, dataset=dataset.for_training()), resources)
     with tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as folder:
@@ -241,7 +259,7 @@ def execute(
             tune_config=tune.TuneConfig(
                 num_samples=-1,
                 search_alg=BridgeSearcher(bridge, on_idle),
-                scheduler=BridgeScheduler(bridge),
+                scheduler=BridgeScheduler(bridge, check_now),
                 max_concurrent_trials=sys.maxsize,  # the bridge knows; without any Tune has a limit of its own
                 reuse_actors=True,
             ),
@@ -249,7 +267,7 @@ def execute(
                 name="sweep",
                 storage_path=folder,
                 verbose=0,
-                callbacks=[BridgeCallback(bridge, room, is_local)],
+                callbacks=[BridgeCallback(bridge, room, is_local, check)],
                 failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # an attempt's own is there
             ),
@@ -263,6 +281,9 @@ def execute(
             pass
         except Abort as abort:
             raise (abort.__cause__ or abort) from None
+        except Exception:
+            check_now()  # what Ray raises when it has ended says little
+            raise
 
 
 def _node_of(worker: Any) -> str:

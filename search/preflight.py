@@ -18,6 +18,7 @@ import click
 
 from analysis.folder import SweepFolder
 from search.command import CONTEXT, drive, runs_trials
+from search.process import looks
 from trainable.bucket import address_of, fetch, is_copy
 from trainable.config import ConfigError
 from trainable.program import program
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from search.node import Machine
 
 ANSWER_SECONDS = 60.0  # of all nodes: a worker has to start, and with GPUs torch
+LOOK_SECONDS = 1.0
 LEAST_FREE_BYTES = 1 << 30
 DRIVER = "this machine"
 
@@ -40,7 +42,9 @@ def main(sweep: Path, **flags: Any) -> None:
 
 
 def _check(sweep: Path, flags: dict[str, Any]) -> int:
-    from search.cluster import connected, nodes, place, prepare, workers_there
+    from search.address import place
+    from search.cluster import nodes, workers_there
+    from search.connection import connected, prepare
     from search.process import chatter_to, screen
     from search.sweep import Start
 
@@ -49,7 +53,7 @@ def _check(sweep: Path, flags: dict[str, Any]) -> int:
     check_here(sweep)
     prepare()
     # Ray's own words go nowhere: what matters of them is in the messages here, and nothing is left behind.
-    with screen() as out, chatter_to(Path(os.devnull)), connected(at):
+    with screen() as out, chatter_to(Path(os.devnull)), connected(at, out):
         workers = workers_there(start.asked, at is None, out)
         there = nodes()
         if at is not None:
@@ -91,7 +95,10 @@ def check_nodes(there: Sequence["Node"], sweep: Path) -> None:
             on_it = NodeAffinitySchedulingStrategy(node.id, soft=False)
             task = ray.remote(look_as_worker).options(num_cpus=0, max_retries=0, scheduling_strategy=on_it)
             asked[task.remote(address_of(folder), node.id, node.resources.get("GPU", 0) > 0)] = node
-        ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=ANSWER_SECONDS)
+        for _ in looks(ANSWER_SECONDS, LOOK_SECONDS):
+            ready, missing = ray.wait(list(asked), num_returns=len(asked), timeout=LOOK_SECONDS)
+            if not missing:
+                break
         fetch(folder)
         left = {node.id for node in there} - {node.id for node in nodes()}
         for answer, node in asked.items():

@@ -1,5 +1,7 @@
 """The driver as a process: what signals do to it, and where its libraries' words go."""
 
+import itertools
+import math
 import os
 import signal
 import sys
@@ -13,11 +15,14 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from search.bridge import Bridge
 
-GRACE_SECONDS = 10  # after a signal, for running trials to reach their next checkpoint
+GRACE_SECONDS = 7  # after a signal, for running trials to reach their next checkpoint
+LAST_SECONDS = 9.5  # after a signal, for whatever is waited for; then the process ends itself
 # An error raised there can leave the lock of all imports taken, for ever: other threads import while Ray starts.
 IMPORTING = "<frozen importlib._bootstrap>"
 AGAIN_SECONDS = 0.01  # until a signal that came there comes again
 _raised: list[int] = []  # the signals whose `Interrupted` has not come out of its block yet
+_last_resort: list[Callable[[int], None]] = []  # what the first signal within `ended_in_time` begins
+_screen: list[int] = []  # the descriptor of the screen, while standard output goes to a log
 
 
 class Interrupted(BaseException):
@@ -37,6 +42,7 @@ def interruptible() -> Iterator[None]:
     """
 
     def on_signal(number: int, frame: FrameType | None) -> None:
+        _begin_last_resort(number)
         if frame is not None and frame.f_code.co_filename == IMPORTING:
             Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number)).start()
             return
@@ -69,6 +75,7 @@ def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
         if received:
             raise Interrupted(received[0])
         received.append(number)
+        _begin_last_resort(number)
         bridge.stop(signal.Signals(number).name)  # says nothing: the signal may have come amid a print
         signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, 1)  # again, should what it raises be swallowed
 
@@ -78,9 +85,68 @@ def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
                 yield received
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
+                if _last_resort:
+                    _last_resort[-1](0)  # the trials have ended; writing the results takes the time that it takes
     except BaseException as error:
         if signal_behind(error) is None:
             raise
+
+
+@contextmanager
+def ended_in_time() -> Iterator[None]:
+    """Within ten seconds after a signal the block has ended, or this process has: nothing can be waited for longer.
+
+    A library may wait in C, where no handler of Python's runs, and a thread cannot be interrupted at all.
+    """
+    timers: list[Timer] = []
+
+    def begin(number: int) -> None:
+        """Args:
+        number: of the signal; 0 takes it back.
+        """
+        if number and not timers:
+            timers.append(Timer(LAST_SECONDS, end_at_once, (stopped_by(number), 128 + number)))
+            timers[0].daemon = True
+            timers[0].start()
+        elif not number:
+            while timers:
+                timers.pop().cancel()
+
+    _last_resort.append(begin)
+    try:
+        yield
+    finally:
+        _last_resort.remove(begin)
+        begin(0)
+
+
+def _begin_last_resort(number: int) -> None:
+    if _last_resort:
+        _last_resort[-1](number)
+
+
+def end_at_once(message: str, code: int) -> None:
+    """Ends this process from any of its threads, with a last line on the screen."""
+    with suppress(OSError):
+        os.write(_screen[-1] if _screen else 1, f"{message}\n".encode())
+    os._exit(code)
+
+
+def stopped_by(number: int) -> str:
+    """Returns what is said at the end of a command that a signal has ended."""
+    name = signal.Signals(number).name
+    return f"Stopped by {name}; nothing that was recorded is lost: run the same command again to go on."
+
+
+def looks(seconds: float | None, every: float) -> Iterator[int]:
+    """Counts looks at something that is waited for; the caller waits `every` seconds in each.
+
+    Looks are counted, and not the time on a clock, so that a pause of the whole machine does not use the time up.
+
+    Args:
+      seconds: after which there is no more look; None for no end.
+    """
+    return iter(itertools.count() if seconds is None else range(max(1, math.ceil(seconds / every))))
 
 
 def signal_behind(error: BaseException | None) -> Interrupted | None:
@@ -119,6 +185,7 @@ def chatter_to(path: Path) -> Iterator[None]:
     sys.stderr.flush()
     with open(path, "ab") as log:
         before = os.dup(1), os.dup(2)
+        _screen.append(before[0])
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         try:
@@ -127,6 +194,7 @@ def chatter_to(path: Path) -> Iterator[None]:
             for stream in (sys.stdout, sys.stderr):
                 with suppress(OSError):  # the disk is full: that must be said on the screen
                     stream.flush()
+            _screen.pop()
             for descriptor, copy in zip((1, 2), before, strict=True):
                 os.dup2(copy, descriptor)
                 os.close(copy)

@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -17,7 +17,9 @@ from optuna.trial import TrialState
 
 from datasets.text import counted
 from search import data as sweep_data
+from search.address import check as check_address
 from search.command import typed
+from search.connection import RAY_FAILS, RayFailedError
 from search.kinds import Sweep
 from search.ledger import Ledger
 from search.preflight import check_here, check_nodes
@@ -33,12 +35,15 @@ if TYPE_CHECKING:
     from search.bridge import Bridge
     from search.cluster import Asked, Room
     from search.screen import Screen
+    from search.vigil import Vigil
 
 # Runs a bridge to its end or a signal's; returns the numbers of the signals.
 Execute = Callable[["Bridge", "Screen", "Dataset"], list[int]]
 
 NO_TRIAL_COMPLETED = 3
 BUDGET_REACHED = 5
+RAY_ENDED = "Ray ended"  # why a sweep is stopping
+ENDING_SECONDS = 30.0  # for Ray's session to end
 
 
 @dataclass(frozen=True)
@@ -87,11 +92,22 @@ def run(sweep: Sweep, start: Start) -> int:
       ConfigError, DataError: with all that the user has to mend.
     """
     # `out` is the screen, also while Ray's own words go elsewhere.
-    with screen() as out, ThreadPoolExecutor(1) as beside:
+    with screen() as out, _beside() as beside:
         if is_copy(sweep.folder):
             _check_bucket(sweep)
         is_new = not (sweep.folder / "sweep.json").exists()
         return (_begin if is_new else _resume)(sweep, start, out, beside)
+
+
+@contextmanager
+def _beside() -> Iterator[Executor]:
+    """Yields a thread for what goes on beside the main one; its end is waited for, but not for ever: Ray's can hang."""
+    executor = ThreadPoolExecutor(1)
+    try:
+        yield executor
+    finally:
+        wait([executor.submit(int)], ENDING_SECONDS)
+        executor.shutdown(wait=False)
 
 
 def _check_bucket(sweep: Sweep) -> None:
@@ -111,6 +127,7 @@ def _check_bucket(sweep: Sweep) -> None:
 def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     """Everything is checked before anything is written."""
     folder, table = sweep.folder, sweep.table
+    check_address(start.address)  # before images are read, which may take minutes
     sweep.check_configs()
     data = sweep.load()
     queue, notes = sweep.first_queue(data)
@@ -166,6 +183,7 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
         print(f"{every} ended; {sweep.adds_trials}.")
         print(with_addresses(sweep.summary()))
         return 0 if TrialState.COMPLETE in states else NO_TRIAL_COMPLETED
+    check_address(start.address)
     data = sweep.load()
     sweep_data.check_same(folder, settings, file.fingerprint, data)
     if not all((folder / name).exists() for name in sweep_data.KEPT):  # lost: it is the same data
@@ -222,21 +240,23 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
 @contextmanager
 def _on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterator[Execute]:
     """A Ray session for the block; yields what runs a bridge on it."""
-    from search.cluster import Room, connected, nodes, place, prepare, workers_there
+    from search.address import place
+    from search.cluster import Room, nodes, workers_there
+    from search.connection import connected, prepare
     from search.process import chatter_to, interruptible
 
+    at = place(start.address)
     prepare()
     log = folder / "log.txt"
     try:
         with chatter_to(log), ExitStack() as session:
-            at = place(start.address)
             beside.submit(import_module, "search.executor")  # Ray Tune takes a second, and Ray starts meanwhile
-            session.enter_context(connected(at))
+            vigil = session.enter_context(connected(at, out))
             with interruptible():  # again, for Ray has set handlers of its own
                 room = Room(workers_there(start.asked, at is None, out), is_local=at is None)
                 if at is not None:
                     check_nodes(nodes(), folder)
-                yield partial(_execute, folder, room, beside)
+                yield partial(_execute, folder, room, vigil, beside)
             gc.freeze()  # what Tune left refers to Ray's objects: collected while Ray ends, it would end this process
             beside.submit(session.pop_all().close)  # a second or two, which the results need not wait for
     finally:
@@ -248,7 +268,13 @@ def _on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterat
 
 
 def _execute(
-    folder: Path, room: "Room", beside: Executor, bridge: "Bridge", screen: "Screen", data: "Dataset"
+    folder: Path,
+    room: "Room",
+    vigil: "Vigil",
+    beside: Executor,
+    bridge: "Bridge",
+    screen: "Screen",
+    data: "Dataset",
 ) -> list[int]:
     """Runs the bridge on Ray; returns the numbers of the signals that stopped it."""
     from search.executor import execute
@@ -259,7 +285,11 @@ def _execute(
     with stopping_on_signals(bridge) as signals, screen:
         # What writes the results takes a second or two to import: on a processor that has no trial any more.
         on_idle = partial(beside.submit, import_module, "analysis.results")
-        execute(bridge, data, room.workers.resources, room, on_idle=on_idle, is_local=room.is_local)
+        try:
+            execute(bridge, data, room.workers.resources, room, on_idle=on_idle, is_local=room.is_local, vigil=vigil)
+        except RayFailedError as error:  # the results are written all the same
+            screen.said(str(error))
+            bridge.stop(RAY_ENDED)
     return signals
 
 
@@ -284,7 +314,10 @@ def _exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:
     if bridge.stopping == "time budget" and not is_whole:
         print(f"The time budget is reached; everything is saved. {again}")
         return BUDGET_REACHED
-    if bridge.stopping and bridge.stopping != "time budget":
+    if bridge.stopping == RAY_ENDED and not is_whole:
+        print(f"Ray has ended; everything is saved. {again}", file=sys.stderr)
+        return RAY_FAILS
+    if bridge.stopping not in ("", "time budget", RAY_ENDED):
         print(f"Stopped: {bridge.stopping}. Mend the cause, then run the same command again.", file=sys.stderr)
         return NO_TRIAL_COMPLETED
     return 0 if TrialState.COMPLETE in states else NO_TRIAL_COMPLETED

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from search import executor
-from search.cluster import prepare
+from search.connection import prepare
 from search.run import main
 from trainable.program import program
 from trainable.ray_trial import RayTrial

@@ -13,7 +13,8 @@ import pytest
 
 from analysis.record import Record
 from search import executor
-from search.executor import BridgeCallback, BridgeScheduler, BridgeSearcher, Stopped, execute
+from search.connection import RayFailedError
+from search.executor import Abort, BridgeCallback, BridgeScheduler, BridgeSearcher, Stopped, execute
 from tests.trials import fake_train, in_memory, open_bridge
 from trainable import attempt
 from trainable.ray_trial import RayTrial
@@ -24,7 +25,7 @@ DATA = in_memory()
 
 @pytest.fixture(scope="module")
 def ray_session():
-    from search.cluster import connected, prepare
+    from search.connection import connected, prepare
 
     prepare()
     with pytest.MonkeyPatch.context() as patch:
@@ -64,9 +65,21 @@ def test_a_session_for_one_driver_has_no_dashboard_and_no_monitors(ray_session):
     assert services.get_node.__name__ == "get_node"
 
 
-def test_the_token_of_a_session_is_for_its_owner_alone(ray_session):
-    """Ray itself makes the file readable for everybody."""
-    assert stat.S_IMODE((Path.home() / ".ray" / "auth_token").stat().st_mode) == 0o600
+def token_of(process):
+    """The token that a process of Ray's was started with; who is not its owner cannot read that."""
+    words = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
+    return dict(word.split(b"=", 1) for word in words if b"=" in word)[b"RAY_AUTH_TOKEN"]
+
+
+def test_the_token_of_a_session_stands_in_no_file_and_its_folder_is_for_its_owner_alone(ray_session):
+    from ray._private.worker import _global_node
+
+    folder = Path(_global_node.get_session_dir_path()).parent
+    token = token_of(_global_node.all_processes["raylet"][0].process)
+
+    assert len(token) == 64
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not any(token in path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
 def test_no_log_of_ray_has_the_drivers_keys(ray_session, tmp_path, monkeypatch):
@@ -296,3 +309,29 @@ def test_that_no_trial_finds_a_place_is_said_once_after_half_a_minute(tmp_path, 
 
     assert said == [0, 0, 1, 1, 1]
     assert words in watcher.messages[0]
+
+
+def ray_has_ended():
+    raise RayFailedError("its raylet was ended by SIGKILL")
+
+
+def test_workers_that_die_with_ray_cost_no_trial_an_attempt(tmp_path):
+    bridge, watcher = open_bridge(tmp_path / "sweep", 1)
+    trial = SimpleNamespace(config={"order": bridge.next_order().to_dict()}, error_file=None)
+
+    with pytest.raises(Abort) as abort:
+        BridgeScheduler(bridge, ray_has_ended).on_trial_error(None, trial)
+
+    assert isinstance(abort.value.__cause__, RayFailedError)
+    assert "losses" not in bridge.ledger.trial(0).user_attrs
+    assert watcher.messages == []
+
+
+def test_a_sweep_whose_ray_has_ended_waits_for_no_trial(tmp_path):
+    bridge, _ = open_bridge(tmp_path / "sweep", 1)
+    bridge.next_order()
+
+    with pytest.raises(Abort) as abort:
+        BridgeCallback(bridge, lambda: 1, True, ray_has_ended).on_step_begin(1, [SimpleNamespace(status="RUNNING")])
+
+    assert isinstance(abort.value.__cause__, RayFailedError)

@@ -18,12 +18,13 @@ from click.testing import CliRunner
 
 from analysis.record import Record
 from search.command import drive
+from search.connection import RayFailedError
 from search.kinds import Search
 from search.process import Interrupted, chatter_to, stopping_on_signals
 from search.run import main
 from search.settings import Settings, SweepFile, differences
 from search.space import read_fixed
-from search.sweep import _exit_code
+from search.sweep import _execute, _exit_code
 from tests.trials import execute, fake_train, in_memory, open_bridge
 from trainable.config import ConfigError
 from trainable.loop import Diverged, train
@@ -61,6 +62,16 @@ from trainable.train import main as train_main
         (["--time-budget", "soon"], "must be a number with s, m or h (30m), got 'soon'"),
         (["--trials", "0"], "0 is not in the range"),
         (["--metric", "f1"], "'f1' is not one of"),
+        (["--gpus-per-trial", "2"], "'--gpus-per-trial': must be from 0 to 1, for a trial uses one GPU at most"),
+        (["--gpus-per-trial", "1.5"], "0.25 lets four share one, got '1.5'"),
+        (["--gpus-per-trial", "-1"], "must be from 0 to 1"),
+        (["--gpus-per-trial", "nan"], "must be from 0 to 1"),
+        (["--gpus-per-trial", "two"], "must be from 0 to 1"),
+        (["--cpus-per-trial", "nan"], "'--cpus-per-trial': must be a number above zero, got 'nan'"),
+        (["--cpus-per-trial", "inf"], "must be a number above zero"),
+        (["--cpus-per-trial", "0"], "must be a number above zero"),
+        (["--address", "http://127.0.0.1:8265"], "--address http://127.0.0.1:8265: is where jobs are submitted to"),
+        (["--address", "127.0.0.1:1"], "no Ray cluster answers at 127.0.0.1:1 (connection refused)"),
     ],
 )
 def test_a_command_that_cannot_be_is_refused_with_its_reason(tiny_data, tmp_path, monkeypatch, words, message):
@@ -329,6 +340,19 @@ def test_a_config_that_cannot_be_read_is_refused_and_no_key_is_shown(tiny_data, 
     assert "c4nary" not in result.output
 
 
+class Entered:
+    """A screen that says what it is told to a watcher."""
+
+    def __init__(self, watcher):
+        self.said = watcher.said
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
 def hopeless(config, data, state):
     raise Diverged("epoch 1")
     yield
@@ -359,6 +383,47 @@ def test_the_exit_code_says_how_a_start_ended(tmp_path, capsys, plan, train, sig
 
     said = capsys.readouterr()
     assert words in said.out + said.err
+
+
+def test_a_sweep_whose_ray_ends_is_told_at_once_and_reported(tmp_path, monkeypatch, capsys):
+    bridge, watcher = open_bridge(tmp_path, 6, pruner="none")
+
+    def ray_ends_in_the_fourth_trial(bridge, data, *_, **__):
+        bridge.plan = replace(bridge.plan, trials=3)
+        execute(bridge, data, train=fake_train)
+        bridge.plan = replace(bridge.plan, trials=6)
+        bridge.next_order()
+        raise RayFailedError("Ray ended under the sweep: its gcs_server was ended by SIGKILL")
+
+    monkeypatch.setattr("search.executor.execute", ray_ends_in_the_fourth_trial)
+    room = SimpleNamespace(workers=SimpleNamespace(resources={}), is_local=True)
+    screen = Entered(watcher)
+
+    signals = _execute(tmp_path, room, None, SimpleNamespace(submit=print), bridge, screen, in_memory())
+
+    assert signals == []
+    assert watcher.messages[-1].splitlines() == [
+        "Ray ended under the sweep: its gcs_server was ended by SIGKILL",
+        "Nothing that was recorded is lost; run the same command again to go on.",
+    ]
+    assert _exit_code(bridge, signals, "the command") == 4
+    assert "Ray has ended; everything is saved. Run the same command again to go on: the command" in (
+        capsys.readouterr().err
+    )
+    assert bridge.ledger.trial(3).user_attrs["attempt"] == 1
+    assert "losses" not in bridge.ledger.trial(3).user_attrs
+
+
+def test_a_ray_that_does_not_start_ends_with_its_words_and_the_code_of_what_a_sweep_stands_on(tmp_path, capsys):
+    def start():
+        raise RayFailedError("Ray could not be started on this machine: no room")
+
+    assert drive(tmp_path / "sweep", start) == 4
+    assert capsys.readouterr().err.splitlines() == [
+        "Ray could not be started on this machine: no room",
+        "Nothing that was recorded is lost; run the same command again to go on.",
+    ]
+    assert not (tmp_path / "sweep").exists()
 
 
 def test_a_signal_that_python_wraps_in_an_error_of_its_own_is_still_one(tmp_path):

@@ -5,17 +5,16 @@ thought dead and still writing can harm no later attempt.
 """
 
 import errno
-import faulthandler
 import json
 import platform
 import resource
+import statistics
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from typing import IO, Any
+from typing import Any
 
 import torch
 
@@ -26,12 +25,13 @@ from trainable.files import make_folder, written_whole
 from trainable.metrics import EpochMetrics
 from trainable.order import HUNG_FILE, Order, attempt_folder, newest_checkpoints
 from trainable.state import CheckpointError, TrainState, load, new_state, save
+from trainable.watchdog import ended_when_hung
 
 REPORT_SECONDS = 1.0  # how long epochs are gathered into one report
 SAVE_SHARE = 0.05  # of a worker's time, at most, goes into checkpoints
 
 # How long an epoch may take before it is hung: wide limits, for a busy machine holds up what is not hung.
-HUNG_EPOCHS = 20  # times the trial's longest epoch so far
+HUNG_EPOCHS = 20  # times the trial's usual epoch so far
 HUNG_SECONDS = 120.0  # at least
 HUNG_FIRST_SECONDS = 3600.0  # the first epoch, with none to compare it with
 HUNG_FIRST_SECONDS_PER_PIXEL = 20e-6  # on top of that, of the training images
@@ -46,7 +46,8 @@ def hung_after(history: list[EpochMetrics], train_pixels: int) -> float:
     """Seconds after which an epoch of a trial is hung, by its epochs so far."""
     if not history:
         return HUNG_FIRST_SECONDS + HUNG_FIRST_SECONDS_PER_PIXEL * train_pixels
-    return max(HUNG_SECONDS, HUNG_EPOCHS * max(metrics.seconds for metrics in history))
+    # The median: an epoch amid which the machine was paused says nothing of the others.
+    return max(HUNG_SECONDS, HUNG_EPOCHS * statistics.median_high(metrics.seconds for metrics in history))
 
 
 class Attempt:
@@ -68,7 +69,7 @@ class Attempt:
         self.folder = attempt_folder(order.folder, order.attempt)
         self.state: TrainState | None = None
         self.epochs: Iterator[EpochMetrics] = iter(())
-        self.save_seconds = 0.0
+        self.saves = (0.0, 0.0)  # seconds of the last two
 
     def next_report(self) -> dict[str, Any]:
         """Trains to the next rung, for about a second, or to the end; a failure is a report too.
@@ -114,11 +115,12 @@ class Attempt:
         return new_state(self.order.config, self.data, self.order.metric, self.device)
 
     def _train_to_next_report(self, state: TrainState) -> None:
-        started = time.monotonic()
-        due = max(REPORT_SECONDS, self.order.spacing, self.save_seconds / SAVE_SHARE)
+        # The shorter of two: a save amid which the machine was paused would put the next report off for an hour.
+        due = max(REPORT_SECONDS, self.order.spacing, min(self.saves) / SAVE_SHARE)
         make_folder(self.folder)
         limit = due + hung_after(state.history, self.data.train.images[:, 0].size)
         with open(self.folder / HUNG_FILE, "w", encoding="utf-8") as stacks, ended_when_hung(limit, stacks):
+            started = time.monotonic()
             for metrics in self.epochs:
                 seconds = time.monotonic() - started
                 if seconds >= (self.order.spacing if metrics.epoch in self.order.rungs else due):
@@ -126,22 +128,7 @@ class Attempt:
         if state.epochs_done:
             saving = time.monotonic()
             save(state, self.order.config, self.folder)
-            self.save_seconds = time.monotonic() - saving
-
-
-@contextmanager
-def ended_when_hung(seconds: float, stacks: IO[str]) -> Iterator[None]:
-    """Ends the process, its threads' stacks written to an open file, where the block takes longer.
-
-    The timer runs in C and needs no GIL, so nothing in Python can hold it up. No file of
-    the attempt is written within the block: a slow disk is no hang, and nothing is cut.
-    Linux does not count the time that a machine sleeps (CLOCK_MONOTONIC).
-    """
-    faulthandler.dump_traceback_later(seconds, file=stacks, exit=True)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()
+            self.saves = (self.saves[1], time.monotonic() - saving)
 
 
 def _failure(error: Exception) -> dict[str, str]:

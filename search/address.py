@@ -1,0 +1,135 @@
+"""Where Ray runs: the address that the user gave, and whether a cluster answers there. Imports nothing heavy."""
+
+import os
+import re
+import socket
+from contextlib import suppress
+
+from trainable.config import ConfigError
+
+VARIABLE = "RAY_ADDRESS"
+ANSWER_SECONDS = 5.0  # for a server to take a connection, and to say its first words
+# How HTTP/2, which gRPC speaks, begins: the client's preface and its settings, without any. A server's own settings
+# are what it says first, whoever asks: a frame of type 4.
+HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+SETTINGS = 4
+
+
+def place(address: str | None) -> str | None:
+    """Returns where Ray runs: the address that was given, else RAY_ADDRESS (a job of a cluster has it); None for here.
+
+    Raises:
+      ConfigError: it is no address that a driver can use.
+    """
+    found = address or os.environ.get(VARIABLE) or None
+    if found is None or found == "local":
+        return None
+    if found == "auto":
+        variable = os.environ.get(VARIABLE) or "auto"  # more precise, where there is one
+        return found if variable in ("auto", "local") else place(variable)
+    name, rule = named(found), "must be auto, local or HOST:PORT of the head's GCS (port 6379 as a rule)"
+    if found.startswith(("http://", "https://")):
+        raise ConfigError(
+            f"{name}: is where jobs are submitted to; {rule}. Unset RAY_ADDRESS or give --address; or submit this "
+            "command as a job: `ray job submit`"
+        )
+    if found.startswith("ray://"):
+        raise ConfigError(
+            f"{name}: is of a Ray client, and a sweep runs on the cluster itself; {rule}. Start it on a machine of the "
+            "cluster with --address auto, or submit it as a job: `ray job submit`"
+        )
+    host, port = host_and_port(found)
+    if not host or not 0 < port < 65536:
+        raise ConfigError(f"{name}: {rule}")
+    return found
+
+
+def check(address: str | None) -> None:
+    """Raises:
+    ConfigError: Ray cannot run where the user wants it, or nothing answers there.
+    """
+    found = place(address)
+    if found not in (None, "auto"):
+        check_answers(found, named(found))
+
+
+def check_answers(address: str, name: str) -> None:
+    """Raises:
+    ConfigError: no server that could be a GCS answers at HOST:PORT.
+    """
+    if fault := answers(address):
+        raise ConfigError(
+            f"{name}: no Ray cluster answers at {address} ({fault}); start it (`ray start --head`) or name another, "
+            "or leave this out and unset RAY_ADDRESS: then Ray runs on this machine"
+        )
+
+
+def named(address: str) -> str:
+    """Returns the address with the flag or the variable that it comes from."""
+    return f"{VARIABLE}={address}" if address == os.environ.get(VARIABLE) else f"--address {address}"
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Returns both of HOST:PORT, an IPv6 address in brackets; an empty host where it is nothing like that."""
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):([0-9]{1,5})", address)
+    return (match[1].strip("[]"), int(match[2])) if match else ("", 0)
+
+
+def answers(address: str, seconds: float = ANSWER_SECONDS) -> str:
+    """Returns why no gRPC server, as the GCS is one, answers at HOST:PORT; empty where one does."""
+    try:
+        with socket.create_connection(host_and_port(address), timeout=seconds) as server:
+            if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+                return ""  # it would speak only to who has a certificate
+            server.sendall(HELLO)
+            head = b""
+            while len(head) < 4 and (more := server.recv(4 - len(head))):
+                head += more
+    except TimeoutError:
+        return f"no answer in {seconds:.0f} s"
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return "" if len(head) == 4 and head[3] == SETTINGS else "what listens there is not Ray"
+
+
+def running_here(name: str, private: str) -> str:
+    """Returns the address of the cluster that this machine is part of: that of `ray start`, else the only one.
+
+    A session that a driver has started for itself alone is none: it ends with its driver.
+
+    Args:
+      name: of the flag, for messages.
+      private: how the names of the folders of such sessions begin.
+
+    Raises:
+      ConfigError: there is none, or there are several and none is the newest.
+    """
+    from ray._private.services import find_bootstrap_address
+
+    running = _clusters_here(private)
+    with suppress(OSError):
+        newest = find_bootstrap_address(None)  # written by `ray start`
+        if newest and (newest in running or not running):
+            return str(newest)
+    if not running:
+        raise ConfigError(
+            f"{name}: no Ray cluster runs on this machine; start one (`ray start --head`) or name one by HOST:PORT, or "
+            "leave this out and unset RAY_ADDRESS: then Ray runs on this machine for this sweep alone"
+        )
+    if len(running) > 1:
+        raise ConfigError(f"{name}: several Ray clusters run on this machine; name one of {', '.join(sorted(running))}")
+    return running.pop()
+
+
+def _clusters_here(private: str) -> set[str]:
+    """Returns the addresses by which the nodes on this machine have joined their clusters, without private sessions."""
+    import psutil  # Ray's, where it is not installed
+
+    found = set()
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or [""]
+        flags = dict(word.lstrip("-").split("=", 1) for word in words if word.startswith("--") and "=" in word)
+        folder = os.path.basename(flags.get("temp_dir", "").rstrip("/"))
+        if os.path.basename(words[0]) == "raylet" and "gcs-address" in flags and not folder.startswith(private):
+            found.add(flags["gcs-address"])
+    return found
