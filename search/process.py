@@ -5,10 +5,11 @@ import math
 import os
 import signal
 import sys
+from _thread import start_new_thread
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
@@ -98,19 +99,19 @@ def ended_in_time() -> Iterator[None]:
 
     A library may wait in C, where no handler of Python's runs, and a thread cannot be interrupted at all.
     """
-    timers: list[Timer] = []
+    begun: list[Event] = []
 
     def begin(number: int) -> None:
         """Args:
         number: of the signal; 0 takes it back.
         """
-        if number and not timers:
-            timers.append(Timer(LAST_SECONDS, end_at_once, (stopped_by(number), 128 + number)))
-            timers[0].daemon = True
-            timers[0].start()
+        if number and not begun:
+            begun.append(Event())
+            # Not by `threading`, which has locks that the signal's handler may have interrupted.
+            start_new_thread(_end_unless, (begun[0], stopped_by(number), 128 + number))
         elif not number:
-            while timers:
-                timers.pop().cancel()
+            while begun:
+                begun.pop().set()
 
     _last_resort.append(begin)
     try:
@@ -118,6 +119,11 @@ def ended_in_time() -> Iterator[None]:
     finally:
         _last_resort.remove(begin)
         begin(0)
+
+
+def _end_unless(over: Event, message: str, code: int) -> None:
+    if not over.wait(LAST_SECONDS):
+        end_at_once(message, code)
 
 
 def _begin_last_resort(number: int) -> None:
