@@ -5,7 +5,6 @@ Imports nothing heavy, so that a second driver is refused at once; the rest is i
 
 import math
 import shlex
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
