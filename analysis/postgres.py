@@ -164,7 +164,7 @@ def _password(url: URL) -> str | None:
     """Of the environment or the pass file, which others must not be able to read; libpq's rules."""
     if "PGPASSWORD" in os.environ:
         return os.environ["PGPASSWORD"]
-    path = Path(os.environ.get("PGPASSFILE", "~/.pgpass")).expanduser()
+    path = Path(os.path.expanduser(os.environ.get("PGPASSFILE", "~/.pgpass")))  # a user may have no home
     if not path.is_file():
         return None
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):

@@ -1,6 +1,7 @@
 """The nodes of a Ray session or cluster, and what a trial gets of them."""
 
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -115,7 +116,7 @@ def may_come() -> list[Node]:
 
     Of more than it may have together those that it takes first: the higher priority, the name later in the alphabet.
     """
-    path = BOOTSTRAP.expanduser()
+    path = Path(os.path.expanduser(BOOTSTRAP))  # which leaves it as it is for a user without a home
     if not path.exists():
         return []
     config = yaml.safe_load(path.read_bytes())

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from search import connection
-from search.connection import RayFailedError, connected, session_folder
+from search.connection import ROOT, RayFailedError, connected, session_folder
 from search.process import Interrupted
 from trainable.config import ConfigError
 
@@ -182,3 +182,31 @@ def test_why_a_cluster_does_not_let_the_driver_in_is_said(monkeypatch, error, sa
 def test_it_imports_nothing_heavy():
     program = "import sys, search.connection, search.address; sys.exit('ray' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+HOMELESS = """
+import os, pwd
+def nobody(uid):
+    raise KeyError(f"getpwuid(): uid not found: {uid}")
+pwd.getpwuid = nobody
+os.environ.pop("HOME", None)
+from analysis.postgres import _password
+from search.cluster import may_come
+from sqlalchemy import make_url
+from trainable.imagenet import resnet18_weights_at_hand
+assert may_come() == []
+assert _password(make_url("postgresql://ada@db.lab/sweeps")) is None
+assert not resnet18_weights_at_hand()
+"""
+
+
+def test_a_user_without_a_home_lacks_nothing():
+    """As in a container that runs under a random number."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("PGPASSWORD", "PGPASSFILE")}
+    environment.pop("XDG_CACHE_HOME", None)
+    environment.pop("TORCH_HOME", None)
+
+    command = [sys.executable, "-c", HOMELESS]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
