@@ -21,7 +21,7 @@ from datasets.text import counted
 from search.lock import HeldError
 from search.pruners.halving_1 import RungPruner
 from trainable import bucket, files
-from trainable.config import TrialConfig
+from trainable.config import ConfigError, TrialConfig
 
 NO_CONFIG = "infeasible"  # the reason of a FAIL for which the space had no config: nothing but its seed is known
 INFEASIBLE = ("diverged", "out of memory", NO_CONFIG)  # what was drawn causes these: the sampler must learn them
@@ -234,15 +234,49 @@ def state_of(trial: FrozenTrial) -> TrialState:
     return TrialState.FAIL if trial.user_attrs.get("reason") in INFEASIBLE else trial.state
 
 
+def check_moved(sweep_id: str, before: str, now: str) -> None:
+    """Checks that the ledger of a sweep, which was in one place, is in another by now.
+
+    Args:
+      before, now: URL of a database; empty for the journal in the sweep's folder.
+
+    Raises:
+      ConfigError: it is not.
+      OSError: the database cannot be reached.
+    """
+    if before and now and sweep_id in _studies(now):
+        return
+    was, got = before or "the journal in its folder", now or "a journal in its folder"
+    raise ConfigError(
+        f"--ledger: the ledger of this sweep must be there, got {got}, which holds none of it; "
+        f"it is {was}: leave --ledger as it was, or start another sweep with --sweep"
+    )
+
+
+def _studies(url: str) -> list[str]:
+    """Returns the names of all studies in a database."""
+    from analysis import postgres
+
+    try:
+        storage = postgres.open_storage(url, lock=None)
+        try:
+            return optuna.get_all_study_names(storage)
+        finally:
+            storage.engine.dispose()
+    except postgres.NoTablesError:
+        return []
+    except postgres.ERRORS as error:
+        raise postgres.unreachable(url, error) from error
+
+
 def _check_folders(folder: Path, trials: int) -> None:
     """A trial's folder is made after its record: one that the ledger does not know of means a ledger that lost some.
 
     Raises:
       JournalError: there is one.
     """
-    unknown = sorted(
-        path.name for path in folder.glob("trials/*") if path.name.isdecimal() and int(path.name) >= trials
-    )
+    names = (path.name for path in folder.glob("trials/*") if path.name.isdecimal())
+    unknown = sorted((name for name in names if int(name) >= trials), key=int)
     if unknown:
         raise JournalError(
             f"{folder}: the ledger has {counted(trials, 'trial')}, but trials/{unknown[-1]} is there: it was cut, or "

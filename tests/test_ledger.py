@@ -209,3 +209,11 @@ def test_a_diverged_trial_is_fail_in_the_ledger_and_infeasible_to_the_sampler(tm
     assert durable.state == TrialState.FAIL
     assert durable.user_attrs["reason"] == "diverged"
     assert bridge.ledger.trial(number).constraints == {"trainable": 1.0}
+
+
+def test_of_trials_that_the_ledger_lost_the_last_is_named_however_many_digits_it_has(tmp_path):
+    for number in (9999, 10000):
+        (tmp_path / "trials" / f"{number:04d}").mkdir(parents=True)
+
+    with pytest.raises(JournalError, match="trials/10000 is there"):
+        Ledger(tmp_path, "0123", "accuracy", new_pruner("none"))

@@ -13,7 +13,7 @@ from tests.trials import in_memory
 from trainable.config import TrialConfig
 from trainable.loop import train
 from trainable.metrics import EpochMetrics
-from trainable.order import checkpoints
+from trainable.order import attempt_folder, checkpoints, newest_checkpoints
 from trainable.state import CheckpointError, load, new_state, read_checkpoint, save
 from trainable.tensors import read_tensors, save_tensors
 
@@ -206,3 +206,14 @@ def test_optimizer_state_of_no_parameter_of_the_config_is_an_error(content, tmp_
 
     with pytest.raises(CheckpointError, match=f"holds {name}"):
         load(path, CONFIG, DATA, "accuracy")
+
+
+def test_a_trial_goes_on_from_its_furthest_checkpoint_however_many_digits_its_epoch_has(tmp_path):
+    for attempt, epochs in ((1, (9998, 10000)), (2, (9999,))):
+        attempt_folder(tmp_path, attempt).mkdir()
+        for epoch in epochs:
+            (attempt_folder(tmp_path, attempt) / f"checkpoint-{epoch:04d}.safetensors").touch()
+
+    found = newest_checkpoints(tmp_path, 2)
+
+    assert [path.stem for path in found] == ["checkpoint-10000", "checkpoint-9999", "checkpoint-9998"]

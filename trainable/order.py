@@ -52,13 +52,18 @@ def attempt_folder(folder: Path, attempt: int) -> Path:
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoint files of an attempt, the newest first."""
     found = [path for path in folder.glob("checkpoint-*.safetensors") if re.fullmatch(r"checkpoint-\d+", path.stem)]
-    return sorted(found, key=lambda path: int(path.stem.split("-")[1]), reverse=True)
+    return sorted(found, key=_epoch, reverse=True)
 
 
 def newest_checkpoints(folder: Path, up_to_attempt: int) -> list[Path]:
     """The checkpoints a trial can go on from, the furthest first."""
     found = [path for k in range(1, up_to_attempt + 1) for path in checkpoints(attempt_folder(folder, k))]
-    return sorted(found, key=lambda path: path.stem, reverse=True)
+    return sorted(found, key=_epoch, reverse=True)
+
+
+def _epoch(checkpoint: Path) -> int:
+    """Returns the epoch that a checkpoint is of: a number, for as text 9999 comes after 10000."""
+    return int(checkpoint.stem.split("-")[1])
 
 
 def hung_stacks(folder: Path, attempt: int) -> str:
