@@ -54,10 +54,11 @@ def main(sweep: Path, kind: str | None, tta: bool, images: Path | None, out: Pat
         if tta and kind is None:
             raise PredictionError("--tta: say what is to be averaged, --with best, ensemble or refit")
         model = _predictor(sweep, kind, tta)
+        notes: list[str] = []
         if images is None:
             split, submission_ids = _test_split(Record(sweep))
         else:
-            split, submission_ids = load_images(images, model.image_size), None
+            split, submission_ids = load_images(images, model.image_size, notes), None
         out = out or sweep / _default_name(kind, tta, images, probabilities)
         if not out.parent.is_dir():
             raise PredictionError(f"--out {out}: its folder does not exist; make it first")
@@ -67,6 +68,8 @@ def main(sweep: Path, kind: str | None, tta: bool, images: Path | None, out: Pat
             raise PredictionError(f"--out {out}: is a file of the sweep itself; give another name")
         write_predictions(model, split, submission_ids, out, probabilities)
     print(f"{address_of(out)}: {counted(len(split.ids), 'prediction')} of {model.label}")
+    for note in notes:
+        print(note)
 
 
 def _predictor(sweep: Path, kind: str | None, is_averaged: bool) -> Predictor:

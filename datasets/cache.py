@@ -25,7 +25,7 @@ import PIL
 from datasets.dataset import Dataset, Split
 from datasets.source import Source
 
-FORMAT = 1  # another wherever manifests, checks, cuts, decoding or resizing give something else
+FORMAT = 2  # another wherever manifests, checks, cuts, decoding or resizing give something else
 SETTLED_SECONDS = 2.0  # between the last change of a file and the listing; some file systems' clocks tick that slowly
 KEPT_BYTES = 20 << 30  # of all data sets; the last used stay
 FREE_TIMES = 4  # the disk must have room for so many of it

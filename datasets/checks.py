@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import chain
 
-from datasets.layout import Listing
+from datasets.listing import Listing
 from datasets.manifest import meaning, shown, sort_classes
 from datasets.read import Read
 
 MAX_CLASSES = 256  # predicted classes are kept as uint8
 
 
-def check_labels(listings: dict[str, Listing], problems: list[str]) -> tuple[str, ...]:
-    """The classes: those of train."""
+def check_labels(listings: dict[str, Listing], problems: list[str], notes: list[str]) -> tuple[str, ...]:
+    """Returns the classes, which are those of train; notes those that validation lacks."""
     train = listings.get("train")
     if train is None:  # its manifest is broken: said already
         return ()
@@ -41,8 +41,17 @@ def check_labels(listings: dict[str, Listing], problems: list[str]) -> tuple[str
         for label, place in zip(valid.labels or (), valid.places, strict=True):
             if label not in counts:
                 rule = f"must have a label of train ({_some(classes)})"
-                problems.append(f"{place} {rule}, got {shown(label)}; mend one of them")
+                problems.append(f"{place} {rule}, got {shown(label)}{_as_in(written, label)}; mend one of them")
+        if absent := sort_classes(set(classes) - set(valid.labels or ())):
+            rule = "how often they are told right is not measured, and balanced accuracy leaves them out"
+            notes.append(f"No image in validation of {_some(absent)}: {rule}.")
     return classes
+
+
+def _as_in(written: dict[float | str, str], label: str) -> str:
+    """Says where train has the same label, written in another way: two Unicode forms look the same."""
+    other = written.get(meaning(label))
+    return f" (which train writes {other!a}, and this {label!a})" if other else ""
 
 
 def _some(classes: tuple[str, ...]) -> str:

@@ -10,11 +10,15 @@ from datasets import cache
 from datasets.checks import check_bytes, check_files, check_labels, check_sizes, sizes_found
 from datasets.dataset import Dataset, Split
 from datasets.fingerprint import fingerprint
-from datasets.layout import Listing, check_ids, find_splits, list_folder, list_table
+from datasets.layout import find_splits
+from datasets.left_out import note_left_out
+from datasets.listing import Listing, check_ids, list_folder
 from datasets.manifest import DataError, Table, read_table
-from datasets.read import Read, first_size, read_images
+from datasets.read import Read, first_size, note_warnings, read_images
 from datasets.source import Source
+from datasets.table_images import list_table
 
+MIN_SIDE = 2  # px; one pixel can be neither turned nor shifted
 MAX_SIDE = 4000  # px; 16 million pixels
 CUT = 0.15  # of train, where the data has no validation split
 
@@ -37,8 +41,8 @@ def load(
     Raises:
       DataError: with all problems found.
     """
-    if image_size is not None and not 1 <= image_size <= MAX_SIDE:
-        raise DataError([f"--image-size must be 1 to {MAX_SIDE} px, got {image_size}; give another"])
+    if image_size is not None and not MIN_SIDE <= image_size <= MAX_SIDE:
+        raise DataError([f"--image-size must be {MIN_SIDE} to {MAX_SIDE} px, got {image_size}; give another"])
     with Source(path) as source:
         key = cache.key_of(source, image_size, limit_train, limit_valid, seed)
         if (data := cache.find(key)) is None:
@@ -51,9 +55,9 @@ def _read(
     source: Source, image_size: int | None, limit_train: int | None, limit_valid: int | None, seed: int
 ) -> Dataset:
     problems: list[str] = []
-    notes: list[str] = []
+    notes = list(source.notes)
     listings, submission_ids = find_splits(source, problems, notes)
-    classes = check_labels(listings, problems)
+    classes = check_labels(listings, problems, notes)
     check_files(listings, problems)
     is_cut = "validation" not in listings
     if "test" not in listings:
@@ -65,6 +69,10 @@ def _read(
     reads = {split: read_images(source, listing, size, resizes) for split, listing in listings.items()}
     for read in reads.values():
         problems.extend(read.problems)
+    note_warnings(reads.values(), notes)
+    if min(size) < MIN_SIDE and any(found for read in reads.values() for found in read.sizes):
+        rule = f"images must be at least {MIN_SIDE}x{MIN_SIDE} px"
+        problems.append(f"{source.path}: {rule}, got {size[1]}x{size[0]} px; give --image-size to enlarge them")
     if not resizes:
         check_sizes(reads, listings, problems)
     elif sizes := sizes_found(reads.values()):
@@ -87,29 +95,34 @@ def _read(
     return replace(data, fingerprint=fingerprint(data, image_size))
 
 
-def load_images(path: Path, size: tuple[int, int]) -> Split:
-    """New images without labels, resized to (H, W) px.
+def load_images(path: Path, size: tuple[int, int], notes: list[str] | None = None) -> Split:
+    """Reads new images without labels, resized to (H, W) px.
 
     Args:
-      path: a folder or a .zip (every file with an image's suffix, the ids being the relative names, sorted), or a
-        manifest, .txt or .csv, beside its images (its ids in its order; labels are not used).
+      path: a folder or a .zip (every image in it, the ids being the relative names, sorted), or a manifest, .txt or
+        .csv, beside its images (its ids in its order; labels are not used).
+      notes: what a person should know is appended, a sentence each.
 
     Raises:
       DataError: with every image that is missing or bad, or for a path with no image at all.
     """
     problems: list[str] = []
+    notes = [] if notes is None else notes
     is_table = path.suffix.lower() in (".txt", ".csv") and os.path.isfile(path)
     with Source(path.parent if is_table else path) as source:
+        notes += source.notes
         if is_table:
-            folders = sorted({name.rpartition("/")[0] + "/" for name in source.files if "/" in name})
-            listing = list_table(source, _table(path), ["", *folders], problems, [])
+            listing, folder = list_table(source, _table(path), "", path.stem, problems, notes)
+            note_left_out(source, {*listing.files, path.name}, "that the table does not name", notes, folder)
         else:
             listing = list_folder(source)
             check_ids(source, listing, problems)
+            note_left_out(source, set(listing.files), "", notes)
         read = read_images(source, listing, size, resizes=True)
     problems.extend(read.problems)
+    note_warnings([read], notes)
     if not listing.ids and not problems:
-        problems.append(f"{path}: there must be an image, got none by its suffix; check the path")
+        problems.append(" ".join([f"{path}: there must be an image, got none; check the path.", *notes]))
     if problems:
         raise DataError(problems)
     return Split(listing.ids, read.images, None, read.digests)

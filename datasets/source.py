@@ -1,18 +1,38 @@
 """A folder or a .zip as a flat list of files that cannot lead out of it."""
 
 import os
+import re
 import stat
 import struct
 import time
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from datasets.manifest import DataError, printable, shown
 from datasets.text import counted
+from datasets.zip_names import decoded_name, path_parts
 
 BROKEN = (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, struct.error, ValueError)
 MAX_FILE_BYTES = 256 << 20
+HEAD_BYTES = 16  # by which an image is known
+
+# Why something that is there is not read, and how a count of such things is said: of one, of more.
+LEAVES_FOLDER = "is a link that leaves the folder"
+TO_A_FOLDER = "is a link to no file (to a folder)"
+TO_NOTHING = "is a link to no file (to itself or to nothing)"
+IN_ZIP = "is a link"
+NO_FILE = "is no regular file (a pipe or a device)"
+OTHER_PACKING = "is packed in another way than deflate"
+COUNTED = {
+    LEAVES_FOLDER: ("link out of the folder", "links out of the folder"),
+    TO_A_FOLDER: ("link to a folder", "links to a folder"),
+    TO_NOTHING: ("broken link", "broken links"),
+    IN_ZIP: ("link in the .zip", "links in the .zip"),
+    NO_FILE: ("pipe or device", "pipes or devices"),
+    OTHER_PACKING: ("file packed in another way than deflate", "files packed in another way than deflate"),
+}
 
 
 class Source:
@@ -21,8 +41,9 @@ class Source:
     Attributes:
       path: as messages show it.
       files: bytes of each file by its relative name, `/` between the parts, sorted.
-      folders: the relative names of the folders; of a .zip, those that it lists.
-      refused: why, by name, for what is there but is not read: links, devices.
+      folders: the relative names of the folders.
+      refused: why, by name, for what is there but is not read, one of `COUNTED`: links, devices.
+      notes: what a person should know of the names, a sentence each.
       stamps: the state of each file (of a .zip: of the .zip), by which it is known to be as it was: its device, its
         number there, bytes, and when its content and its entry changed last, ns.
       listed_at: when the listing began, on `time.time()`.
@@ -36,10 +57,12 @@ class Source:
         self.files: dict[str, int] = {}
         self.folders: set[str] = set()
         self.refused: dict[str, str] = {}
+        self.notes: list[str] = []
         self.stamps: dict[str, tuple[int, ...]] = {}
         self.listed_at = time.time()
         self._links: dict[str, str] = {}  # the file that each link within the folder leads to
         self._zip: zipfile.ZipFile | None = None
+        self._members: dict[str, zipfile.ZipInfo] = {}  # of the .zip
         try:
             found = os.stat(path)
         except (OSError, ValueError) as error:
@@ -72,7 +95,7 @@ class Source:
                         elif entry.is_file(follow_symlinks=False):
                             self._add(name, entry.stat(follow_symlinks=False))
                         else:
-                            self.refused[name] = "is no regular file (a pipe or a device)"
+                            self.refused[name] = NO_FILE
             except OSError as error:
                 rule = f"folder must be readable, got {error.strerror}; check its rights"
                 raise DataError([f"{self.path}/{printable(folder)}: {rule}"]) from error
@@ -84,41 +107,59 @@ class Source:
     def _list_link(self, name: str) -> None:
         target = os.path.realpath(os.path.join(self._root, name))
         if os.path.commonpath([self._root, target]) != self._root:
-            self.refused[name] = "is a link that leaves the folder"
+            self.refused[name] = LEAVES_FOLDER
         elif os.path.isfile(target):
             self._links[name] = os.path.relpath(target, self._root)
             self._add(name, os.stat(target))
         else:
-            self.refused[name] = "is a link to no file (to a folder, to itself or to nothing)"
+            self.refused[name] = TO_A_FOLDER if os.path.isdir(target) else TO_NOTHING
 
     def _list_zip(self, path: Path) -> None:
         try:
             self._zip = zipfile.ZipFile(path)
+        except UnicodeDecodeError as error:
+            got = f"byte 0x{error.object[error.start]:02x} in {error.object!r}"
+            rule = "names in a zip must be UTF-8 where it says so"
+            raise DataError([f"{self.path}: {rule}, got {got}; pack it again"]) from error
         except BROKEN as error:
             got = f"a file that is neither ({error})"
             rule = "data must be a folder or a whole .zip"
             raise DataError([f"{self.path}: {rule}, got {got}; give the folder, or fetch the .zip again"]) from error
-        problems = []
+        problems, guessed = [], []
         for member in self._zip.infolist():
-            name = member.filename
-            if not name or name.startswith("/") or ".." in name.split("/"):
-                problems.append(f"{self.path}: names in a zip must stay in it, got {shown(name)}; pack it again")
-            elif name.endswith("/"):
-                self.folders.add(name.rstrip("/"))
-            elif member.flag_bits & 1:
+            stored, is_guess = decoded_name(member)
+            parts = path_parts(stored, is_guess)
+            name = "/".join(parts)
+            is_folder = stored.endswith(("/", "\\")) or stat.S_ISDIR(member.external_attr >> 16)
+            if ".." in parts or re.match(r"([A-Za-z]:)?[/\\]", stored) or not (parts or is_folder):
+                problems.append(f"{self.path}: names in a zip must stay in it, got {shown(stored)}; pack it again")
+                continue
+            self.folders.update("/".join(parts[:depth]) for depth in range(1, len(parts) + is_folder))
+            if is_guess:
+                guessed.append(name)
+            if is_folder:
+                continue
+            if member.flag_bits & 1:
                 problems.append(f"{self.path}: zip must not be encrypted, got {shown(name)} encrypted; unpack it")
-            elif name in self.files:
+            elif name in self._members:
                 problems.append(f"{self.path}: names in a zip must be unique, got {shown(name)} twice; pack it again")
-            elif stat.S_ISLNK(member.external_attr >> 16):
-                self.refused[name] = "is a link"
             elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 # Python unpacks the other kinds without a limit, whatever size the zip declares.
-                self.refused[name] = "is packed in another way than deflate"
+                self.refused[name] = OTHER_PACKING
+            elif stat.S_ISLNK(member.external_attr >> 16):
+                self.refused[name] = IN_ZIP
             else:
                 self.files[name] = member.file_size
+            self._members[name] = member
         if problems:
             self.close()
             raise DataError(problems)
+        if guessed:
+            rule = "in no encoding that the .zip names, read as code page 437"
+            self.notes.append(
+                f"{self.path}: {len(guessed)} names are {rule}, first {shown(min(guessed))}; "
+                "if they look wrong, unpack it and give the folder, or pack it again with names in UTF-8."
+            )
 
     def holds(self, name: str) -> bool:
         """Whether anything has this name, readable or not."""
@@ -127,6 +168,12 @@ class Source:
     def why_not(self, name: str) -> str:
         """Why a name is not one of `files`."""
         return self.refused.get(name) or ("is a folder" if name in self.folders else "is not there")
+
+    def head(self, name: str) -> bytes:
+        """Returns the first bytes of one of `files`; none where it cannot be read."""
+        with suppress(ValueError, *BROKEN):
+            return self._bytes(name, min(self.files[name], HEAD_BYTES))[:HEAD_BYTES]
+        return b""
 
     def read(self, name: str) -> bytes:
         """The bytes of one of `files`.
@@ -138,7 +185,7 @@ class Source:
         if size > MAX_FILE_BYTES:
             raise ValueError(f"must have at most {MAX_FILE_BYTES >> 20} MiB, got {size >> 20}")
         try:
-            data = self._read_member(name, size) if self._zip else self._read_file(self._links.get(name, name), size)
+            data = self._bytes(name, size)
         except BROKEN as error:
             got = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise ValueError(f"must be readable, got {got}") from error
@@ -147,17 +194,17 @@ class Source:
             raise ValueError(f"must have the {counted(size, 'byte')} that it is listed with, got {got}")
         return data
 
-    def _read_member(self, name: str, size: int) -> bytes:
-        assert self._zip is not None
-        with self._zip.open(name) as member:
-            return member.read(size)  # never more than declared, however much is packed; then the checksum is compared
-
-    def _read_file(self, name: str, size: int) -> bytes:
+    def _bytes(self, name: str, count: int) -> bytes:
+        """Returns so many bytes of one of `files`, or as many as it has; of a file in a folder, one more."""
+        if self._zip:
+            with self._zip.open(self._members[name]) as member:
+                return member.read(count)  # never more, however much is packed; at the end the checksum is compared
+        name = self._links.get(name, name)
         path = os.path.join(self._root, name)
         with open(path, "rb", opener=lambda _, flags: self._open(name, flags)) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ValueError("no regular file any more")
-            return file.read(size + 1)
+            return file.read(count + 1)
 
     def _open(self, name: str, flags: int) -> int:
         """Goes down folder by folder, following no link and waiting for no pipe: the listing may be out of date."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datasets.manifest import shown
 from datasets.text import counted
 from search.settings import Settings
 from trainable.config import ConfigError
@@ -14,6 +15,7 @@ DEMO = "demo-images"  # as the data of a sweep: images to be generated in its fo
 KEPT = ("data.csv", "valid_labels.npy", "valid_images.npy")
 
 SHOWN_DIFFERENCES = 5
+EVEN_TIMES = 3  # as many images as the smallest class has, and classes still count as even
 
 
 def load(settings: Settings) -> "Dataset":
@@ -24,6 +26,26 @@ def load(settings: Settings) -> "Dataset":
 
     options = settings.image_size, settings.limit_train, settings.limit_valid, settings.seed
     return images.load(Path(settings.data), *options)
+
+
+def imbalance_notes(data: "Dataset", metric: str) -> list[str]:
+    """Notes, where trials are judged by accuracy, that one class is so large that always answering it looks good."""
+    import numpy as np
+
+    assert data.train.labels is not None
+    assert data.valid.labels is not None
+    counts = np.bincount([*data.train.labels, *data.valid.labels], minlength=len(data.classes))
+    if metric != "accuracy" or counts.max() <= EVEN_TIMES * counts.min():
+        return []
+    largest, smallest = counts.argmax(), counts.argmin()
+    share = min(round(100 * counts[largest] / counts.sum()), 99)
+    right = (data.valid.labels == largest).mean()
+    return [
+        f"Class {shown(data.classes[largest])} has {share} % of the labelled images, "
+        f"{shown(data.classes[smallest])} {counts[smallest]:,} of {counts.sum():,}: a net that always answers "
+        f"{shown(data.classes[largest])} has a validation accuracy of {right:.4f}. "
+        "--metric balanced_accuracy counts every class alike."
+    ]
 
 
 def demo_images(folder: Path) -> Path:

@@ -40,7 +40,7 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
 @click.option("--max-epochs", type=click.IntRange(min=1), default=30, show_default=True, help="Of any trial.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--resume", "must_exist", is_flag=True, help="The sweep must exist already.")
-@click.option("--image-size", type=click.IntRange(min=1), default=None, help="Side in px that images are resized to.")
+@click.option("--image-size", type=int, default=None, help="Side in px that images are resized to.")
 @click.option(
     "--limit-train", type=click.IntRange(min=1), default=None, help="Only so many train images: a quick look."
 )

@@ -142,7 +142,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
             classes=list(data.classes),
             image_size=list(data.image_size),
             queue=queue,
-            notes=[*data.notes, *notes],
+            notes=[*data.notes, *sweep_data.imbalance_notes(data, sweep.settings.metric), *notes],
             kind=sweep.kind,
             parent=sweep.parent,
             defaults=sweep.defaults,

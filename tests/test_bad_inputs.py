@@ -221,6 +221,11 @@ IMAGES = {
         "must have 8 or 16 bits a channel, got 32",
         REPLACE,
     ),
+    "one pixel": (
+        lambda folder: [path.write_bytes(encoded(RGB.crop((0, 0, 1, 1)))) for path in folder.rglob("*.png")] and None,
+        "data: images must be at least 2x2 px, got 1x1 px",
+        "; give --image-size to enlarge them",
+    ),
     "another size": (put(IMAGE, PNG), ROW, "the size of the others", "got 11 of 4x4 px, 1 of 7x5 px", RESIZE),
     "another size at first": (
         put(f"{FOLDER}/train0.png", PNG),
@@ -790,8 +795,9 @@ def test_bad_input_is_refused_with_place_rule_value_and_way_out(name, tmp_path):
         (["--limit-valid", "1"], "--limit-valid must be at least the number of classes, 3, got 1; raise it"),
         (["--limit-train", "0"], "'--limit-train': 0 is not in the range x>=1"),
         (["--limit-valid", "-1"], "'--limit-valid': -1 is not in the range x>=1"),
-        (["--image-size", "0"], "'--image-size': 0 is not in the range x>=1"),
-        (["--image-size", "4001"], "--image-size must be 1 to 4000 px, got 4001; give another"),
+        (["--image-size", "0"], "--image-size must be 2 to 4000 px, got 0; give another"),
+        (["--image-size", "1"], "--image-size must be 2 to 4000 px, got 1; give another"),
+        (["--image-size", "4001"], "--image-size must be 2 to 4000 px, got 4001; give another"),
         (["--image-size", "many"], "'--image-size': 'many' is not a valid integer"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

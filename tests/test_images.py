@@ -70,7 +70,10 @@ def test_a_missing_validation_split_is_cut_from_train_and_said(tiny_data):
     assert (len(data.train.ids), len(data.valid.ids)) == (51, 9)
     assert np.bincount(data.valid.labels).tolist() == [3, 3, 3]
     assert not set(data.train.ids) & set(data.valid.ids)
-    assert data.notes == ("No validation split: 9 of 60 train images were set aside (seed 0).",)
+    assert data.notes == (
+        "Left out: 30 images that no table names (30 in `train+validation/`).",
+        "No validation split: 9 of 60 train images were set aside (seed 0).",
+    )
     assert load(tiny_data).fingerprint == data.fingerprint
     assert load(tiny_data, seed=1).fingerprint != data.fingerprint
 
@@ -182,7 +185,7 @@ def test_the_same_bytes_on_both_sides_of_our_own_cut_are_a_note(tiny_data):
         same_bytes(tiny_data, f"train+validation/train{number % 3:02}.png", f"train+validation/train{number:02}.png")
     data = load(tiny_data)
     assert (len(data.train.ids), len(data.valid.ids)) == (51, 9)
-    assert [note.split(", first")[0] for note in data.notes[1:]] == [
+    assert [note.split(", first")[0] for note in data.notes[2:]] == [
         "Same bytes as another image in train: 48 of train",
         "Same bytes as another image in train: 9 of validation",
     ]

@@ -31,7 +31,7 @@ for tree in TREES:  # a file is what its bytes are, whatever its suffix
     for file, kind in zip(files, ("JPEG", "WEBP", "TIFF", "BMP"), strict=False):
         tree[file] = encoded(SQUARE, kind)
 SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".jfif")
 
 FILES = [
     b"",
@@ -51,6 +51,7 @@ NAMES = [
     *("train+validation/new.png", "images/train0.png", "__MACOSX/train.txt", ".hidden", "test/.hidden.png"),
     *("test/=new.png", "test/\u202enew.png", "test/new\n.png", "test/\u00e9.png", "test/e\u0301.png", "test/ .png"),
     *("test/a\\b.png", "C:new.png", "test/" + 251 * "x" + ".png", "validation", "train/a/b/c/new.png"),
+    *("train/a/new.jfif", "train/a/@eaDir/new.png", "Val/a/new.png", "images/new.png"),
 ]
 IDS = [
     *("train0.png", "train7.png", "validation0.png", "test0.png", "new.png", "\u00e9.png", "e\u0301.png", "a,b.png"),
@@ -262,15 +263,18 @@ def seen(path: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             if member.external_attr >> 28 != 0o12:
-                files[member.filename] = b""  # where it cannot be read: then it must not be used
+                name = member.filename.replace("\\", "/")
+                files[name] = b""  # where it cannot be read: then it must not be used
                 with suppress(zipfile.BadZipFile, zlib.error, NotImplementedError):
-                    files[member.filename] = archive.read(member)
+                    files[name] = archive.read(member)
     return files
 
 
 def plain_ids(files: dict[str, bytes]) -> dict[str, list[str]]:
     """The ids of each split, as plainly as they can be found."""
-    names = sorted(name for name in files if not any(part[0] == "." or part == "__MACOSX" for part in name.split("/")))
+    names = sorted(
+        name for name in files if not any(part[0] == "." or part in ("__MACOSX", "@eaDir") for part in name.split("/"))
+    )
     for root in ("", "top/"):
         tables = {
             split: files[name]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @click.option("--config", "config_place", required=True, help="a file, or its address in a bucket")
 @click.option("--data", "data_path", type=click.Path(path_type=Path), required=True, help="a folder or a .zip")
-@click.option("--image-size", type=click.IntRange(min=1), help="side in pixels; needed where images differ in size")
+@click.option("--image-size", type=int, help="side in pixels; needed where images differ in size")
 @click.option("--limit-train", type=click.IntRange(min=1), help="as the search had it")
 @click.option("--limit-valid", type=click.IntRange(min=1), help="as the search had it")
 @click.option(
@@ -38,7 +38,10 @@ def main(config_place: str, data_path: Path, metric: str, **options: Any) -> Non
     from datasets.manifest import DataError
 
     try:
-        _train(_config(config_place), load(data_path, **options), metric)
+        config, data = _config(config_place), load(data_path, **options)
+        for note in data.notes:
+            print(note)
+        _train(config, data, metric)
     except (ConfigError, DataError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
