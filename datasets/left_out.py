@@ -8,7 +8,7 @@ from datasets.listing import is_image, is_visible, suffix_of
 from datasets.manifest import shown
 from datasets.source import COUNTED, Source
 
-SHOWN = 3  # folders or suffixes in a note
+SHOWN = 5  # folders or suffixes in a note
 NEARLY_A_SPLIT = re.compile(
     "(train|training|val|valid|validate|validation|eval|evaluation|dev|test|testing|holdout)(set|data|images?|imgs?)?"
     "|samplesubmissions?"
@@ -80,5 +80,5 @@ def _counted(count: int, one: str, more: str) -> str:
 
 def _most(counts: Counter[str], word: Callable[[str], str] = str) -> str:
     """Shows the largest of these counts, as `2 .txt, 1 .csv`."""
-    most = [f"{count:,} {word(name)}" for name, count in counts.most_common(SHOWN)]
-    return ", ".join(most + (["..."] if len(counts) > SHOWN else []))
+    most = [f"{count:,} {word(name)}" for name, count in sorted(counts.items(), key=lambda kind: (-kind[1], kind[0]))]
+    return ", ".join(most[:SHOWN] + (["..."] if len(counts) > SHOWN else []))
