@@ -63,7 +63,8 @@ def _silent_stderr() -> Iterator[None]:
         os.dup2(nowhere, 2)
         os.close(nowhere)
         if _is_descriptor_2(sys.stderr):
-            python = stack.enter_context(os.fdopen(os.dup(before), "w", buffering=1, errors="backslashreplace"))
+            encoding, errors = sys.stderr.encoding, sys.stderr.errors
+            python = stack.enter_context(os.fdopen(os.dup(before), "w", 1, encoding, errors))
             stack.callback(setattr, sys, "stderr", sys.stderr)
             sys.stderr = python
         yield

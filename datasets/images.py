@@ -51,6 +51,16 @@ def load(
     return data
 
 
+def check_trainable(data: Dataset, path: Path) -> None:
+    """Raises:
+    DataError: the images are too small to train on, for augmentation turns and shifts them.
+    """
+    height, width = data.image_size
+    if min(height, width) < MIN_SIDE:
+        rule = f"images must be at least {MIN_SIDE}x{MIN_SIDE} px"
+        raise DataError([f"{path}: {rule}, got {width}x{height} px; give --image-size to enlarge them"])
+
+
 def _read(
     source: Source, image_size: int | None, limit_train: int | None, limit_valid: int | None, seed: int
 ) -> Dataset:
@@ -70,9 +80,6 @@ def _read(
     for read in reads.values():
         problems.extend(read.problems)
     note_warnings(reads.values(), notes)
-    if min(size) < MIN_SIDE and any(found for read in reads.values() for found in read.sizes):
-        rule = f"images must be at least {MIN_SIDE}x{MIN_SIDE} px"
-        problems.append(f"{source.path}: {rule}, got {size[1]}x{size[0]} px; give --image-size to enlarge them")
     if not resizes:
         check_sizes(reads, listings, problems)
     elif sizes := sizes_found(reads.values()):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from datasets.listing import is_image, is_visible, suffix_of
 from datasets.manifest import shown
 from datasets.source import COUNTED, Source
+from datasets.text import counted
 
 SHOWN = 5  # folders or suffixes in a note
 NEARLY_A_SPLIT = re.compile(
@@ -40,12 +41,12 @@ def note_left_out(source: Source, used: Collection[str], of_images: str, notes: 
     kinds = []
     if count := folders.total():
         places = _most(folders, lambda folder: f"in {shown(folder + '/')}" if folder else "on top")
-        kinds.append(f"{_counted(count, 'image', 'images')} {of_images} ({places})")
+        kinds.append(f"{counted(count, 'image', 'images')} {of_images} ({places})")
     if count := suffixes.total():
-        kinds.append(f"{_counted(count, 'file that is no image', 'files that are no images')} ({_most(suffixes)})")
+        kinds.append(f"{counted(count, 'file that is no image', 'files that are no images')} ({_most(suffixes)})")
     if hidden:
-        kinds.append(_counted(hidden, "hidden file", "hidden files"))
-    kinds += [_counted(count, *COUNTED[why]) for why, count in sorted(refused.items())]
+        kinds.append(counted(hidden, "hidden file", "hidden files"))
+    kinds += [counted(count, *COUNTED[why]) for why, count in sorted(refused.items())]
     if kinds:
         notes.append(f"Left out: {', '.join(kinds)}.")
 
@@ -70,12 +71,8 @@ def note_left_aside(
         letters = re.sub("[^a-z]", "", stem.lower())
         if is_candidate and NEARLY_A_SPLIT.fullmatch(letters) and not any(name in used for name in files):
             images = sum(is_image(source, name) for name in files)
-            with_images = f", with {_counted(images, 'image', 'images')}" if is_folder else ""
+            with_images = f", with {counted(images, 'image', 'images')}" if is_folder else ""
             notes.append(f"{shown(top)} is left aside{with_images}: {of_folders if is_folder else of_tables}.")
-
-
-def _counted(count: int, one: str, more: str) -> str:
-    return f"{count:,} {one if count == 1 else more}"
 
 
 def _most(counts: Counter[str], word: Callable[[str], str] = str) -> str:

@@ -14,6 +14,7 @@ from datasets.decoder_words import caught_words
 from datasets.listing import Listing
 from datasets.manifest import DataError
 from datasets.source import Source
+from datasets.text import counted
 
 BLOCK = 32  # images a task; one is too little work for a thread
 
@@ -83,7 +84,9 @@ def note_warnings(reads: Iterable[Read], notes: list[str]) -> None:
     if warnings:
         count = len({place for place, _ in warnings})
         place, word = warnings[0]
-        notes.append(f"Read with a warning, of what stands beside the pixels: {count:,} images, first {place}: {word}")
+        notes.append(
+            f"Read with a warning, of what stands beside the pixels: {counted(count, 'image')}, first {place}: {word}"
+        )
 
 
 def first_size(source: Source, listings: dict[str, Listing]) -> tuple[int, int]:

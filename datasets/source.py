@@ -155,9 +155,9 @@ class Source:
             self.close()
             raise DataError(problems)
         if guessed:
-            rule = "in no encoding that the .zip names, read as code page 437"
+            rule = "in no encoding that the .zip tells, read as code page 437"
             self.notes.append(
-                f"{self.path}: {len(guessed)} names are {rule}, first {shown(min(guessed))}; "
+                f"{self.path}: {counted(len(guessed), 'name')} {rule}, first {shown(min(guessed))}; "
                 "if they look wrong, unpack it and give the folder, or pack it again with names in UTF-8."
             )
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datasets.listing import SPLITS, Listing, is_visible
 from datasets.manifest import Table, shown
 from datasets.source import Source
+from datasets.text import counted
 
 TOGETHER = "train+validation"  # a folder for the images of both
 
@@ -56,7 +57,9 @@ def list_table(
         elif file != where + name:
             other_form += 1
     if other_form:
-        notes.append(f"{table.place}: {other_form} ids name their file in another Unicode form (NFC, NFD).")
+        name_theirs = "name their" if other_form > 1 else "names its"
+        ids = counted(other_form, "id")
+        notes.append(f"{table.place}: {ids} {name_theirs} file in another Unicode form (NFC, NFD).")
     places = [f"{table.place}:{line}: image {shown(name)}" for line, name in zip(table.lines, table.ids, strict=True)]
     rows = [row for row, file in enumerate(found) if file is not None]
     every = Listing(table.place, table.ids, table.labels, tuple(file or "" for file in found), tuple(places))
@@ -125,7 +128,9 @@ def _two_answers(table: Table, holding: dict[str, int], named: str, beside: str)
     places = [f"{count} in {_place(folder)}" for folder, count in holding.items()]
     got = ", ".join(places[:-1]) + f" and {places[-1]}"
     way_out = f"call the right folder {shown(named)}, or write the folder into the ids"
-    return f"{table.place}: the {len(table.ids)} images must be found in one folder only, got {got}; {way_out}"
+    return (
+        f"{table.place}: the {counted(len(table.ids), 'image')} must be found in one folder only, got {got}; {way_out}"
+    )
 
 
 def _why_missing(source: Source, files: _Files, where: str, name: str, holding: Counter[str]) -> str:

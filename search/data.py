@@ -25,7 +25,9 @@ def load(settings: Settings) -> "Dataset":
     from datasets import images
 
     options = settings.image_size, settings.limit_train, settings.limit_valid, settings.seed
-    return images.load(Path(settings.data), *options)
+    data = images.load(Path(settings.data), *options)
+    images.check_trainable(data, Path(settings.data))
+    return data
 
 
 def imbalance_notes(data: "Dataset", metric: str) -> list[str]:

@@ -100,7 +100,7 @@ def test_names_in_an_encoding_that_nothing_tells_are_said(tmp_path):
 
     assert len(data.classes) == 3
     (note,) = data.notes
-    assert "3 names are in no encoding that the .zip names, read as code page 437" in note
+    assert "3 names in no encoding that the .zip tells, read as code page 437" in note
     assert "give the folder, or pack it again with names in UTF-8" in note
 
 

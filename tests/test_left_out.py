@@ -212,4 +212,4 @@ print("still heard", file=sys.stderr)
 
     assert done.stderr == "still heard\n"
     (said,) = [line for line in done.stdout.splitlines() if "Corrupt EXIF" in line or "warning" in line]
-    assert f"1 images, first {folder}/train/a/exif.jpg" in said
+    assert f"1 image, first {folder}/train/a/exif.jpg" in said

@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 )
 @click.option("--metric", type=click.Choice(["accuracy", "balanced_accuracy", "loss"]), default="accuracy")
 def main(config_place: str, data_path: Path, metric: str, **options: Any) -> None:
-    from datasets.images import load
+    from datasets.images import check_trainable, load
     from datasets.manifest import DataError
 
     try:
         config, data = _config(config_place), load(data_path, **options)
+        check_trainable(data, data_path)
         for note in data.notes:
             print(note)
         _train(config, data, metric)
