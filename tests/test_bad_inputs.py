@@ -222,7 +222,7 @@ IMAGES = {
         REPLACE,
     ),
     "one pixel": (
-        lambda folder: [path.write_bytes(encoded(RGB.crop((0, 0, 1, 1)))) for path in folder.rglob("*.png")] and None,
+        lambda folder: [path.write_bytes(image(n, side=1)) for n, path in enumerate(folder.rglob("*.png"))] and None,
         "data: images must be at least 2x2 px, got 1x1 px",
         "; give --image-size to enlarge them",
     ),
