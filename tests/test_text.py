@@ -3,14 +3,20 @@
 import ast
 import io
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from analysis.report import write_report
+from analysis.summary import summary
+from datasets.dataset import Split
 from datasets.text import counted, stop_printing, use_utf8
-from tests.sweeps import noise, varied_sweep
+from search.status import look
+from tests.sweeps import MLP, SweepBuilder, noise, varied_sweep
 from tests.trees import with_class_folders, write
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -165,3 +171,17 @@ def test_what_is_printed_after_the_reader_is_gone_goes_nowhere(monkeypatch):
 def test_one_of_a_thing_is_no_plural():
     assert (counted(1, "trial"), counted(0, "trial"), counted(1173, "image")) == ("1 trial", "0 trials", "1,173 images")
     assert (counted(1, "class", "classes"), counted(2, "class", "classes")) == ("1 class", "2 classes")
+
+
+def test_nothing_that_is_said_of_a_sweep_of_one_trial_and_one_image_has_a_plural_of_one(tmp_path):
+    data = noise()
+    valid = Split(data.valid.ids[:1], data.valid.images[:1], data.valid.labels[:1])
+    sweep = SweepBuilder(tmp_path / "sweep", replace(data, valid=valid))
+    sweep.add(replace(MLP, epochs=1), [1])
+    write_report(sweep.record)
+
+    said = [(sweep.folder / name).read_text(encoding="utf-8") for name in ("report.md", "report.html")]
+    said += [summary(sweep.record), look(sweep.folder)[0]]
+
+    nouns = "trials|images|epochs|seeds|classes|files|labels|configs|runs|records|predictions|attempts"
+    assert [words[0] for text in said for words in re.finditer(rf"\b1 ((?!of)\w+ ){{0,2}}({nouns})\b", text)] == []
