@@ -201,7 +201,7 @@ def test_other_data_than_the_search_had_is_refused_with_the_differences(search, 
     result = command(main, search)
 
     assert result.exit_code == 2
-    assert "1 differences:\n  train: `0.png` has another label: was `0`, now `1`" in result.output
+    assert "1 difference:\n  train: `0.png` has another label: was `0`, now `1`" in result.output
     assert not (search / "repeat").exists()
 
 
@@ -313,6 +313,6 @@ def test_a_driver_gone_amid_a_trial_is_gone_on_with_on_ray_to_the_numbers_of_one
     command(main, undisturbed, *words)
 
     assert driver.returncode == 0, said
-    assert "Goes on: 1 trials had ended, 1 continue from their checkpoints." in said
+    assert "Goes on: 1 trial had ended, 1 continues from its checkpoint." in said
     assert "Over 2 seeds the first config (trial 0) is" in said
     assert outcome(sweep.folder / "repeat") == outcome(undisturbed / "repeat")
