@@ -84,7 +84,7 @@ def test_a_new_cluster_goes_on_where_head_and_driver_were_killed(tiny_data, tmp_
         code, output = ended(driver)
 
     assert code == 0, output
-    assert "Goes on: 0 trials had ended, 1 continue from their checkpoints." in output
+    assert "Goes on: 0 trials had ended, 1 continues from its checkpoint." in output
     assert_whole(sweep, 2)
 
 
