@@ -78,6 +78,9 @@ class Again(Sweep):
         configs = [TrialConfig.from_dict(entry["config"]) for entry in self.queue.values()]
         return list(dict.fromkeys(replace(config, seed=0) for config in configs))
 
+    def corners(self) -> list[TrialConfig]:
+        return self.nets()
+
     def _heading(self) -> str:
         record = Record(self.folder)
         states = ", ".join(f"{count} {state}" for state, count in count_states(record).items())

@@ -19,16 +19,18 @@ from analysis.record import trial_folder
 from datasets.text import counted
 from search import samplers, trial_files
 from search.ledger import NO_CONFIG, Ledger
+from search.memory import Limit
 from search.pruners import NOT_AMONG_THE_BEST
 from search.queue import family_of_draw
 from search.samplers import new_sampler
 from search.space import NoConfigError, Space, with_seed
 from trainable.bucket import address_of
-from trainable.config import TrialConfig
+from trainable.config import ConfigError, TrialConfig
 from trainable.files import read_json
 from trainable.metrics import METRICS, best_epoch, read_history
 from trainable.order import Order, attempt_folder, hung_stacks, newest_checkpoints
 
+MOST_DRAWS = 200  # of one trial, for configs that need more memory than there is
 REPORTS_A_SECOND = 20  # of all trials together, at most: Ray Tune needs 10 to 20 ms for each
 
 
@@ -50,6 +52,7 @@ class Plan:
       queue: `search.queue.Queue`: the configs that run first, or every config there is to be.
       sampler_version: the number of the sampler, as `sweep.json` has it.
       families: the architectures of which each gets a share of the first draws; empty leaves that to the sampler.
+      limit: the memory that a drawn config may take; None for any.
       attempts: a trial lost so often with its worker is a FAIL.
       max_failures: so many FAILs in a row stop the sweep, and so do draws in a row for which the space has no config.
       deadline: on `time.monotonic()`; None for no limit.
@@ -62,6 +65,7 @@ class Plan:
     queue: dict[int, dict[str, Any]]
     sampler_version: int = samplers.NEWEST
     families: tuple[str, ...] = ()
+    limit: Limit | None = None
     attempts: int = 3
     max_failures: int = 10
     deadline: float | None = None
@@ -295,13 +299,30 @@ class Bridge:
             assert self.space is not None
             family = family_of_draw(number, self.plan.queue, self.plan.families)
             given = queued["params"] if queued else {"arch": family} if family else {}
-            config = self.ledger.draw(sampler, self.space.config, given)
+            config = self._fitting(number, self.ledger.draw(sampler, self.space.config, given))
             config = with_seed(config, trial_seed(self.plan.seed, number))
         self._tell_of_slow_transforms(number, config)  # before it is written: the pipeline may not be readable
         attributes: dict[str, Any] = {"config": config.to_dict(), "attempt": 1}
         if queued.get("baseline"):
             attributes["baseline"] = queued["baseline"]
         return self.ledger.add(attributes)
+
+    def _fitting(self, number: int, config: TrialConfig) -> TrialConfig:
+        """Draws the trial again until memory is enough for it: the draws before were never written.
+
+        Raises:
+          NoConfigError: none of many draws fits.
+        """
+        assert self.space is not None
+        turn, limit = 0, self.plan.limit
+        while limit and (why := limit.why_too_large(config)):
+            turn += 1
+            sampler = new_sampler(self.plan.sampler, self.plan.seed, number, self.plan.sampler_version, turn)
+            drawn = self.ledger.draw_again(sampler, self.space.config) if turn < MOST_DRAWS else None
+            if drawn is None:
+                raise NoConfigError(ConfigError(f"{config.arch} needs {why}"), self.space.function, {})
+            config = drawn
+        return config
 
     def _prune(self, number: int) -> bool:
         """At a rung, asks the pruner once: a trial that passed is not asked again, however often the driver starts."""

@@ -206,6 +206,21 @@ def plan_workers(there: Sequence[Node], coming: Sequence[Node], asked: Asked) ->
     return replace(workers, concurrency=min(asked.concurrency or fits, fits))
 
 
+def worker_bytes(there: Sequence[Node], workers: Workers, of_machine: int | None) -> int:
+    """Returns the memory that a trial may take, on the node where there is the least; 0 where that is not known.
+
+    Args:
+      of_machine: of a session's one node, which Ray's own number is not: that says what was free when Ray started.
+    """
+    if workers.memory_bytes:
+        return workers.memory_bytes
+    shares = []
+    for node in there:
+        if trials := min(node.fits(workers.wanted), workers.concurrency):
+            shares.append((node.resources.get("memory", 0) if of_machine is None else of_machine) / trials)
+    return int(max(0, min(shares, default=0)))
+
+
 def _at_most(there: Sequence[Node], coming: Sequence[Node]) -> list[Node]:
     """The nodes that there may be: where an autoscaler's limits are known, what it may start, and the head."""
     return [*(node for node in there if HEAD in node.resources), *coming] if coming else list(there)

@@ -97,6 +97,10 @@ class Sweep(ABC):
         """A config for each net that trials may train."""
 
     @abstractmethod
+    def corners(self) -> list[TrialConfig]:
+        """Returns the configs among which the largest and the smallest net and batch are."""
+
+    @abstractmethod
     def write_results(self, data: "Dataset") -> None:
         """Writes what is made out of the trials that have ended."""
 
@@ -176,6 +180,9 @@ class Search(Sweep):
 
     def nets(self) -> list[TrialConfig]:
         return self.space.architectures()
+
+    def corners(self) -> list[TrialConfig]:
+        return self.space.corners()
 
     def write_results(self, data: "Dataset") -> None:
         from analysis.choice import choose

@@ -20,6 +20,7 @@ from analysis.journal import Journal, JournalError, repair_tail
 from datasets.text import counted
 from search.lock import HeldError
 from search.pruners.halving_1 import RungPruner
+from search.samplers.optuna_5_0 import forget_draw, study_with
 from trainable import bucket, files
 from trainable.config import ConfigError, TrialConfig
 
@@ -82,6 +83,7 @@ class Ledger:
         self._storage = self._study._storage
         _check_folders(folder, len(durable))
         self._ids = [trial._trial_id for trial in durable]  # in the storage, by number
+        self._rejected: list[FrozenTrial] = []  # draws of the newest trial that were not taken
         self.mirror = optuna.create_study(study_name=sweep_id, direction=direction, pruner=pruner)
         for trial in durable:
             try:
@@ -145,13 +147,35 @@ class Ledger:
         self.mirror.sampler = sampler
         if given:
             self.mirror.enqueue_trial(given)
-        trial = self.mirror.ask()
+        return self._drawn(self.mirror.ask(), choose)
+
+    def _drawn(self, trial: optuna.Trial, choose: Callable[[optuna.Trial], TrialConfig]) -> TrialConfig:
         try:
             return choose(trial)
         finally:
             # TPE notes what it would have drawn for other branches, and counts that as seen while
             # the trial runs. Emptied, a restart, which has no such note, draws the same.
             self.mirror._storage.set_trial_system_attr(trial._trial_id, "tpe:relative_params:0", "")
+
+    def draw_again(
+        self, sampler: optuna.samplers.BaseSampler, choose: Callable[[optuna.Trial], TrialConfig]
+    ) -> TrialConfig | None:
+        """Draws the trial that was drawn last once more, what was given for it as it is; None where that cannot be.
+
+        For this trial alone the sampler sees the draws before as infeasible: else it would come back to where it has
+        seen nothing. Every start draws them in the same order, so none has to be kept.
+        """
+        number = len(self.trials) - 1
+        if (before := forget_draw(self.mirror, self.trial(number)._trial_id)) is None:
+            return None
+        rejected = [trial for trial in self._rejected if trial.number >= number]
+        marked = create_trial(state=TrialState.PRUNED, params=before.params, distributions=before.distributions)
+        marked.number = number + 1 + len(rejected)  # not its own, which a sampler leaves out
+        marked.set_constraint("trainable", 1.0)
+        self._rejected = [*rejected, marked]
+        self.mirror.sampler = sampler
+        study = study_with(self.mirror, self._rejected)
+        return self._drawn(optuna.Trial(study, self.trial(number)._trial_id), choose)
 
     def add(self, attributes: dict[str, Any]) -> int:
         """Writes the drawn trial as RUNNING: one record, so a kill leaves all of it or nothing."""

@@ -71,6 +71,7 @@ class SweepFile:
       results_of: the number of ended trials that report, best model and predictions are made of.
       defaults: the number of each published default that the sweep goes on under: of the default space, the sampler,
         the pruner and the decoder of images.
+      memory: what a trial may take, `search.memory.Limit.to_dict`, as it was where the sweep began; empty for no limit.
       kind: `search`, or `repeat` or `refit` of one, in a folder within its own.
       parent: of these two the id of the search as `sweep`; of a refit the number of its trial as `best trial`.
     """
@@ -88,6 +89,7 @@ class SweepFile:
     starts: list[dict[str, Any]] = field(default_factory=list)
     results_of: int = 0
     defaults: dict[str, int] = field(default_factory=lambda: dict(NEWEST_DEFAULTS))
+    memory: dict[str, Any] = field(default_factory=dict)
     kind: str = "search"
     parent: dict[str, Any] = field(default_factory=dict)
 

@@ -199,6 +199,10 @@ class Space:
             nets[tuple(getattr(walker.config, name) for name in ("arch", *SHAPE_FIELDS))] = walker.config
         return list(nets.values())
 
+    def corners(self) -> list[TrialConfig]:
+        """Returns the configs at the corners of the space."""
+        return list(dict.fromkeys(walker.config for walker in _walk(self) if walker.config is not None))
+
     def missing(self, params: Mapping[str, Any]) -> list[str]:
         """The parameters that a config made of `params` still lacks; the sampler draws them.
 

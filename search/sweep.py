@@ -1,6 +1,7 @@
 """One start of a sweep: begin or continue it, run what is missing, write the results."""
 
 import gc
+import json
 import signal
 import sys
 import time
@@ -22,13 +23,15 @@ from search.command import typed
 from search.connection import RAY_FAILS, RayFailedError
 from search.kinds import Sweep
 from search.ledger import Ledger
+from search.memory import DRIVER_BYTES, Fit, Limit, check_nets, gpu_bytes, machine_bytes
 from search.preflight import check_here, check_nodes
 from search.process import screen
 from search.pruners import new_pruner
-from search.queue import shown_name
+from search.queue import Queue, shown_name
 from search.settings import SweepFile, current_versions, version_differences
+from search.space import Space
 from trainable.bucket import address_of, is_copy, put, with_addresses
-from trainable.config import ConfigError, TrialConfig
+from trainable.config import ConfigError
 
 if TYPE_CHECKING:
     from datasets.dataset import Dataset
@@ -39,6 +42,35 @@ if TYPE_CHECKING:
 
 # Runs a bridge to its end or a signal's; returns the numbers of the signals.
 Execute = Callable[["Bridge", "Screen", "Dataset"], list[int]]
+
+
+@dataclass(frozen=True)
+class Session:
+    """Ray, ready for trials.
+
+    Attributes:
+      worker: bytes of memory that a trial may take; 0 where that is not known.
+      gpus: of a trial; a part of one where it shares it.
+      is_local: they are this machine's.
+      sharing: so many trials share the memory that `worker` is a part of with one copy of the images; 0 where the
+        images lie in other memory.
+    """
+
+    execute: Execute
+    worker: int = 0
+    gpus: float = 0.0
+    is_local: bool = True
+    sharing: int = 0
+
+    def limit(self, data: "Dataset") -> Limit | None:
+        """Returns the memory that trials on this data may take; None where it is not known."""
+        if not self.worker:
+            return None
+        splits = [split.images.nbytes for split in (data.train, data.valid, data.test) if split is not None]
+        worker = self.worker - (sum(splits) // self.sharing if self.sharing else 0)
+        gpu = gpu_bytes(self.gpus) if self.gpus and self.is_local else 0
+        return Limit(max(1, worker), gpu, bool(self.gpus), len(data.classes), data.image_size)
+
 
 NO_TRIAL_COMPLETED = 3
 BUDGET_REACHED = 5
@@ -132,9 +164,15 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     data = sweep.load()
     queue, notes = sweep.first_queue(data)
     check_here(folder)
-    nets = beside.submit(_check_nets, sweep.nets(), data)  # while Ray starts
-    with _on_ray(folder, start, out, beside) as execute:
+    nets = beside.submit(check_nets, sweep.nets(), data)  # while Ray starts
+    with _on_ray(folder, start, out, beside) as session:
         nets.result()
+        limit = session.limit(data)
+        if limit and not Fit(limit, sweep.corners()).matters:
+            limit = None
+        if limit:
+            queue, left_out = _bounded(sweep, limit, queue)
+            notes += left_out
         file = SweepFile(
             settings=sweep.settings,
             table=table,
@@ -146,13 +184,14 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
             kind=sweep.kind,
             parent=sweep.parent,
             defaults=sweep.defaults,
+            memory=limit.to_dict() if limit and sweep.space else {},
         )
         ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing here
         sweep_data.save(folder, data)
         file.started(start.command)
         file.write(folder)
         bridge, screen = _opened(sweep, file, ledger or _ledger(folder, file), start, out)
-        signals = execute(bridge, screen, data)
+        signals = session.execute(bridge, screen, data)
     return _ended(sweep, file, bridge, data, signals, start.command)
 
 
@@ -171,8 +210,13 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     ledger = _ledger(folder, replace(file, settings=settings))
     file = SweepFile.read(folder)  # of a bucket the newest, now that the ledger is held
     file.settings = settings
+    held, limit = set(file.queue), Limit.read(file.memory, len(file.classes), file.image_size)
     for note in sweep.extend(file.queue, len(ledger.trials)):
         print(note)
+    for number in file.queue.keys() - held:
+        entry = file.queue[number]
+        if limit and sweep.space and (why := _why_too_large(sweep.space, limit, entry)):
+            raise ConfigError(f"--enqueue: {json.dumps(entry['params'])} needs {why}")
     states = [trial.state for trial in ledger.trials if trial.state.is_finished()]
     if len(states) >= max(settings.trials, len(ledger.trials)) and file.results_of == len(states):
         file.settings = replace(before, trials=settings.trials)  # nothing else was looked at
@@ -196,8 +240,11 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     bridge, screen = _opened(sweep, file, ledger, start, out)
     signals: list[int] = []
     if not bridge.finished:
-        with _on_ray(folder, start, out, beside) as execute:
-            signals = execute(bridge, screen, data)
+        with _on_ray(folder, start, out, beside) as session:
+            then = bridge.plan.limit
+            if then and (now := session.limit(data)) and (less := now.less_than(then)):
+                screen.said(f"{less}. What is drawn stays as it was begun, so a trial may run out of memory here.")
+            signals = session.execute(bridge, screen, data)
     return _ended(sweep, file, bridge, data, signals, start.command)
 
 
@@ -207,6 +254,8 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
     from search.screen import Screen
 
     settings = file.settings
+    limit = Limit.read(file.memory, len(file.classes), file.image_size)
+    without = Fit(limit, sweep.corners()).without if limit else ()
     plan = Plan(
         trials=settings.trials,
         seed=settings.seed,
@@ -214,7 +263,8 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
         sampler=settings.sampler,
         queue=file.queue,
         sampler_version=file.defaults["sampler"],
-        families=sweep.families,
+        families=tuple(family for family in sweep.families if family not in without),
+        limit=limit,
         attempts=start.attempts,
         max_failures=start.max_failures,
         deadline=None if start.budget_seconds is None else time.monotonic() + start.budget_seconds,
@@ -238,10 +288,10 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
 
 
 @contextmanager
-def _on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterator[Execute]:
-    """A Ray session for the block; yields what runs a bridge on it."""
+def _on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterator[Session]:
+    """A Ray session for the block."""
     from search.address import place
-    from search.cluster import Room, nodes, workers_there
+    from search.cluster import Room, nodes, worker_bytes, workers_there
     from search.connection import connected, prepare
     from search.process import chatter_to, interruptible
 
@@ -256,7 +306,12 @@ def _on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterat
                 room = Room(workers_there(start.asked, at is None, out), is_local=at is None)
                 if at is not None:
                     check_nodes(nodes(), folder)
-                yield partial(_execute, folder, room, vigil, beside)
+                workers = room.workers
+                of_machine = machine_bytes() - DRIVER_BYTES if at is None else None
+                worker = worker_bytes(nodes(), workers, of_machine)
+                sharing = workers.concurrency if at is None and not workers.memory_bytes else 0
+                run = partial(_execute, folder, room, vigil, beside)
+                yield Session(run, worker, workers.gpus, at is None, sharing)
             gc.freeze()  # what Tune left refers to Ray's objects: collected while Ray ends, it would end this process
             beside.submit(session.pop_all().close)  # a second or two, which the results need not wait for
     finally:
@@ -323,32 +378,30 @@ def _exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:
     return 0 if TrialState.COMPLETE in states else NO_TRIAL_COMPLETED
 
 
-def _check_nets(configs: list[TrialConfig], data: "Dataset") -> None:
-    """Puts two black images through the net of each config.
+def _bounded(sweep: Sweep, limit: Limit, queue: Queue) -> tuple[Queue, list[str]]:
+    """Returns the queue without what memory is too small for, and a sentence for each thing that is left out.
 
     Raises:
-      ConfigError: one does not fit the images, or its ImageNet weights are not on this machine.
+      ConfigError: nothing of the space fits, or one of the user's own configs does not.
     """
-    import torch
+    if sweep.space is None:  # a repeat or a refit, of configs that were trained before
+        large = {config.arch: why for config in sweep.corners() if (why := limit.why_too_large(config))}
+        return queue, [f"{arch} needs {why}: it may run out of memory." for arch, why in large.items()]
+    notes = Fit(limit, sweep.corners()).notes()
+    fitting = []
+    for entry in queue.values():
+        if not (why := _why_too_large(sweep.space, limit, entry)):
+            fitting.append(entry)
+        elif entry["baseline"]:
+            notes.append(f"The config {entry['baseline']} is left out: it needs {why}.")
+        else:
+            raise ConfigError(f"--enqueue: {json.dumps(entry['params'])} needs {why}")
+    return dict(enumerate(fitting)), notes
 
-    from trainable.models import build
 
-    height, width = data.image_size
-    for config in configs:
-        # Torchvision's, which are large, on no device; for ours that would import torch's compiler: 2 s.
-        with torch.device("cpu" if config.pretrained is None else "meta"):
-            net = build(config.from_scratch(), len(data.classes), (height, width)).eval()
-            try:
-                net(torch.zeros(2, 3, height, width))
-            except Exception as error:  # each net of torchvision has its own
-                raise ConfigError(
-                    f"arch={config.arch} does not fit images of {height}x{width} px ({error}); "
-                    "resize them with --image-size, or --fix another arch"
-                ) from error
-        if config.pretrained:
-            from trainable.models.torchvision_net import imagenet_file  # torchvision: 3 s where no trial needs it
-
-            imagenet_file(config.arch)
+def _why_too_large(space: Space, limit: Limit, entry: dict[str, Any]) -> str:
+    """Returns what a queued config needs and what there is; empty where it fits, or where the rest of it is drawn."""
+    return "" if space.missing(entry["params"]) else limit.why_too_large(space.chosen(entry["params"]))
 
 
 def _ledger(folder: Path, file: SweepFile) -> Ledger:

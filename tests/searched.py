@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from datasets.dataset import Dataset
 from search import data as sweep_data
+from search.sweep import Session
 from tests.damage import DATA, train
 from tests.trials import execute, open_bridge
 from trainable.attempt import Train
@@ -41,7 +42,7 @@ def without_ray(patch: pytest.MonkeyPatch, train: Train = train, data: Dataset |
         execute(bridge, loaded, train=train)
         return []
 
-    patch.setattr("search.sweep._on_ray", lambda *_: nullcontext(here))
+    patch.setattr("search.sweep._on_ray", lambda *_: nullcontext(Session(here)))
     if data is not None:
         patch.setattr(sweep_data, "load", lambda settings: data)
 

@@ -24,7 +24,7 @@ from search.process import Interrupted, chatter_to, stopping_on_signals
 from search.run import main
 from search.settings import Settings, SweepFile, differences
 from search.space import read_fixed
-from search.sweep import _execute, _exit_code
+from search.sweep import Session, _execute, _exit_code
 from tests.trials import execute, fake_train, in_memory, open_bridge
 from trainable.config import ConfigError
 from trainable.loop import Diverged, train
@@ -156,7 +156,7 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_starts(tmp_pat
 
 def test_changed_data_is_refused_with_the_number_of_differences_and_the_first_five(tiny_data, tmp_path, monkeypatch):
     # The sweep is begun, and its driver gone.
-    monkeypatch.setattr("search.sweep._on_ray", lambda *_: nullcontext(lambda *_: []))
+    monkeypatch.setattr("search.sweep._on_ray", lambda *_: nullcontext(Session(lambda *_: [])))
     monkeypatch.setattr("search.sweep._ended", lambda *_: 0)
     words = ["--data", str(tiny_data), "--sweep", str(tmp_path / "sweep"), "--no-baselines"]
     assert CliRunner().invoke(main, words).exit_code == 0
@@ -294,7 +294,7 @@ def test_the_reports_command_trains_the_best_trial_again_to_the_same_losses(tiny
         execute(bridge, data.for_training(), train=train)
         return []
 
-    monkeypatch.setattr("search.sweep._on_ray", lambda *_: nullcontext(here))
+    monkeypatch.setattr("search.sweep._on_ray", lambda *_: nullcontext(Session(here)))
     sweep = tmp_path / "a `sweep`"
     images = {"--data": tiny_data, "--image-size": 12, "--limit-train": 30, "--limit-valid": 12, "--seed": 3}
     fixed = ("arch=mlp", "epochs=2", "horizontal_flip=0.5", "lr=0.01")

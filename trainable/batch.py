@@ -12,6 +12,7 @@ from torch import Tensor
 
 from trainable.config import TrialConfig
 
+PREDICT_PIXELS = 2**22  # of a batch without gradients: 83 images of 224x224; at most 1,024 images
 SMALLEST_MICRO_BATCH = 2  # images: batch norm has no variance in one
 
 
@@ -38,6 +39,11 @@ class Batch:
         partners = [None] * count if self.partners is None else self.partners.tensor_split(count)
         split = zip(self.images.tensor_split(count), self.labels.tensor_split(count), partners, strict=True)
         return (Batch(*part, self.share) for part in split)
+
+
+def predict_batch(image_size: tuple[int, int]) -> int:
+    """Returns how many images of this height and width go through a net at once where nothing is learned."""
+    return max(1, min(1024, PREDICT_PIXELS // (image_size[0] * image_size[1])))
 
 
 def on_device(images: np.ndarray, device: torch.device) -> Tensor:

@@ -13,15 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from datasets.dataset import Dataset
-from trainable.batch import on_device
+from trainable.batch import on_device, predict_batch
 from trainable.config import TrialConfig
 from trainable.metrics import EpochMetrics, is_finite
 from trainable.optim import lr_at, set_lr
 from trainable.precision import forward
 from trainable.state import TrainState
 from trainable.step import Step
-
-PREDICT_PIXELS = 2**22  # of a batch without gradients: 83 images of 224x224; at most 1,024 images
 
 
 class Diverged(ArithmeticError):
@@ -77,7 +75,7 @@ def steps_per_epoch(config: TrialConfig, images: int) -> int:
 def predict_logits(config: TrialConfig, model: nn.Module, images: Tensor) -> np.ndarray:
     """(N, classes) float32 logits of (N, 3, H, W) pixels, in batches, without augmentation."""
     model.eval()
-    size = max(1, min(1024, PREDICT_PIXELS // (images.shape[2] * images.shape[3])))
+    size = predict_batch((images.shape[2], images.shape[3]))
     while True:
         try:
             return torch.cat([forward(config.arch, model, batch) for batch in images.split(size)]).cpu().numpy()

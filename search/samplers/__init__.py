@@ -17,11 +17,13 @@ SAMPLERS = {
 NAMES = tuple(SAMPLERS[NEWEST])
 
 
-def new_sampler(name: str, seed: int, number: int, version: int = NEWEST) -> BaseSampler:
+def new_sampler(name: str, seed: int, number: int, version: int = NEWEST, turn: int = 0) -> BaseSampler:
     """Returns the sampler of one draw: a function of the sweep's seed and the trial's number, so a restart draws alike.
 
     Args:
       number: of the trial that is drawn.
       version: the sampler's own number, as `sweep.json` has it.
+      turn: how often the trial was drawn before.
     """
-    return SAMPLERS[version][name](int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
+    drawn = np.random.SeedSequence([seed, number], spawn_key=(turn,) if turn else ())
+    return SAMPLERS[version][name](int(drawn.generate_state(1)[0]))

@@ -19,8 +19,9 @@ class Normalize(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean", 255 * torch.tensor(MEAN).view(3, 1, 1))
-        self.register_buffer("std", 255 * torch.tensor(STD).view(3, 1, 1))
+        # On a CPU also where the net is built on the meta device: arithmetic there imports torch's compiler, 2 s.
+        self.register_buffer("mean", 255 * torch.tensor(MEAN, device="cpu").view(3, 1, 1))
+        self.register_buffer("std", 255 * torch.tensor(STD, device="cpu").view(3, 1, 1))
         self.memory_format = torch.contiguous_format
 
     def forward(self, images: Tensor) -> Tensor:

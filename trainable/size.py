@@ -1,0 +1,146 @@
+"""How much memory a net takes, worked out without weights and without images, so that it costs none.
+
+A net is built on torch's meta device, its weights are replaced by a single number seen under many indices, and a batch
+of no images is put through it: shapes, what autograd keeps, and the errors of layers that do not fit are as in earnest.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor, nn
+
+from trainable.batch import SMALLEST_MICRO_BATCH, predict_batch
+from trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig
+from trainable.models import build
+
+FLOAT_BYTES = 4
+PROCESS_BYTES = 256 * 2**20  # of a worker with torch, before it has a net; its libraries are shared with the others
+CUDA_BYTES = 600 * 2**20  # of a GPU, taken by each process that uses it
+CUDA_PROCESS_BYTES = 3 * 2**30  # of a worker with CUDA's libraries
+AUGMENTED = 6  # copies of a batch, in float32, while it is augmented
+BACKWARD = 1.25  # what a step takes, of what the pass forward keeps
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a net takes, in float32.
+
+    Attributes:
+      weights: bytes.
+      of_image: bytes that the pass forward keeps of one image for the pass back.
+      largest: bytes of it in the largest layer.
+    """
+
+    weights: int
+    of_image: int
+    largest: int
+
+
+def size_of(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> Size:
+    """Returns the size of a config's net for images of this height and width.
+
+    Raises:
+      ConfigError: it does not fit these images, or there is no such architecture.
+    """
+    shape = {name: getattr(config, name) for name in SHAPE_FIELDS}
+    return _size_of_net(TrialConfig(arch=config.arch, **shape).from_scratch(), classes, image_size)
+
+
+@lru_cache(maxsize=10_000)
+def _size_of_net(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> Size:
+    net = _unfilled(config, classes, image_size)
+    weights = FLOAT_BYTES * sum(parameter.numel() for parameter in net.parameters())
+    try:
+        passed = _passed(_with_one_number(net), torch.zeros(0, 3, *image_size))
+    except Exception:  # some nets of torchvision cannot take a batch of none, whatever the size of the images
+        net = _unfilled(config, classes, image_size).to("meta")
+        try:
+            passed = _passed(net, torch.zeros(2, 3, *image_size, device="meta"))  # imports torch's compiler: 2 s
+        except Exception as error:  # each net of torchvision has its own
+            raise ConfigError(
+                f"arch={config.arch} does not fit images of {image_size[0]}x{image_size[1]} px ({error}); "
+                "resize them with --image-size, or --fix another arch"
+            ) from error
+    return Size(weights, sum(passed), max(passed, default=0))
+
+
+def worker_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int], on_gpu: bool = False) -> int:
+    """Returns about how much memory a worker needs for the trial, the images themselves not counted.
+
+    There are the weights, their gradients, what the optimizer keeps, and the weights of the best epoch; then the
+    greatest of three: a training step, the predictions after an epoch, and a checkpoint, for which all is copied.
+    """
+    copied = size.weights * (2 + _kept_by_optimizer(config))
+    if on_gpu:
+        return CUDA_PROCESS_BYTES + 2 * copied
+    pixels = 3 * FLOAT_BYTES * math.prod(image_size)
+    step = config.batch_size * (BACKWARD * size.of_image + AUGMENTED * pixels)
+    predictions = predict_batch(image_size) * (2 * size.largest + pixels)
+    return PROCESS_BYTES + copied + size.weights + int(max(step, predictions, copied))
+
+
+def gpu_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int]) -> int:
+    """Returns about how much of a GPU's memory the trial needs at least: a batch may be trained in smaller ones."""
+    pixels = 3 * FLOAT_BYTES * math.prod(image_size)
+    step = SMALLEST_MICRO_BATCH * BACKWARD * size.of_image + config.batch_size * AUGMENTED * pixels
+    return CUDA_BYTES + size.weights * (3 + _kept_by_optimizer(config)) + int(step)
+
+
+def _kept_by_optimizer(config: TrialConfig) -> int:
+    """How many numbers the optimizer keeps for each weight."""
+    return 2 if config.optimizer in ("adam", "adamw") else 1
+
+
+def _unfilled(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
+    with _without_first_values(), torch.device("meta"):
+        return build(config, classes, image_size).eval()
+
+
+@contextmanager
+def _without_first_values() -> Iterator[None]:
+    """Nets built in the block draw no weights: on the meta device that would import torch's compiler, 2 s."""
+    names = [name for name in dir(nn.init) if name.endswith("_") and not name.startswith("_")]
+    with ExitStack() as patched:
+        for name in names:
+            patched.enter_context(patch.object(nn.init, name, _as_it_is))
+        yield
+
+
+def _as_it_is(*arguments: Any, **named: Any) -> Tensor:
+    return arguments[0] if arguments else named["tensor"]
+
+
+def _with_one_number(net: nn.Module) -> nn.Module:
+    """Gives each weight and buffer its shape on the CPU, where one number stands for all of them."""
+    for module in net.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            setattr(module, name, nn.Parameter(torch.zeros(()).expand(parameter.shape)))
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            setattr(module, name, torch.zeros((), dtype=buffer.dtype).expand(buffer.shape))
+    return net
+
+
+def _passed(net: nn.Module, images: Tensor) -> list[int]:
+    """Returns the bytes of each tensor that a pass forward keeps for the pass back, for one image."""
+    kept: list[Tensor] = []  # all together, so that no storage takes the place of another one
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.append(tensor)
+        return tensor
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        net(images)
+    own = {tensor.untyped_storage()._cdata for tensor in (*net.parameters(), *net.buffers())}
+    sizes: dict[int, int] = {}  # by storage: a layer's output may be kept by the next layer as well
+    for tensor in kept:
+        storage = tensor.untyped_storage()._cdata
+        if storage not in own:
+            numbers = math.prod(side for side in tensor.shape if side)  # of a batch of none, those of one image
+            sizes[storage] = max(sizes.get(storage, 0), numbers * tensor.element_size() // max(1, len(images)))
+    return list(sizes.values())
