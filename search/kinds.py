@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from search import data as sweep_data
+from search.memory import Limit, why_too_large
 from search.queue import Queue, extend, first_queue
 from search.settings import NEWEST_DEFAULTS, Settings, SweepFile, differences, table_differences
 from search.space import Space, load_function
@@ -71,6 +72,11 @@ class Sweep(ABC):
     def check_configs(self) -> None:  # noqa: B027 (a repeat's are those of its search)
         """Raises:
         ConfigError: one of the user's configs cannot be.
+        """
+
+    def check_memory(self, limit: Limit) -> None:  # noqa: B027 (a repeat's were trained before)
+        """Raises:
+        ConfigError: one of the user's configs needs more.
         """
 
     @property
@@ -148,6 +154,11 @@ class Search(Sweep):
 
     def check_configs(self) -> None:
         _ = self.own_configs
+
+    def check_memory(self, limit: Limit) -> None:
+        for number, params in enumerate(self.own_configs, start=1):
+            if why := why_too_large(self.space, limit, params):
+                raise ConfigError(f"--enqueue {self.enqueue_file}, entry {number}: needs {why}")
 
     @property
     def families(self) -> tuple[str, ...]:

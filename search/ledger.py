@@ -144,7 +144,7 @@ class Ledger:
 
         `add` must follow, or `add_failed` where `choose` raised something: the parameters drawn so far are kept.
         """
-        self.mirror.sampler = sampler
+        self.mirror.sampler, self._rejected = sampler, []
         if given:
             self.mirror.enqueue_trial(given)
         return self._drawn(self.mirror.ask(), choose)
@@ -168,11 +168,10 @@ class Ledger:
         number = len(self.trials) - 1
         if (before := forget_draw(self.mirror, self.trial(number)._trial_id)) is None:
             return None
-        rejected = [trial for trial in self._rejected if trial.number >= number]
         marked = create_trial(state=TrialState.PRUNED, params=before.params, distributions=before.distributions)
-        marked.number = number + 1 + len(rejected)  # not its own, which a sampler leaves out
+        marked.number = number + 1 + len(self._rejected)  # not its own, which a sampler leaves out
         marked.set_constraint("trainable", 1.0)
-        self._rejected = [*rejected, marked]
+        self._rejected = [*self._rejected, marked]
         self.mirror.sampler = sampler
         study = study_with(self.mirror, self._rejected)
         return self._drawn(optuna.Trial(study, self.trial(number)._trial_id), choose)

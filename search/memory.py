@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.space import Space
 from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
@@ -117,20 +118,27 @@ class Fit:
         Raises:
           ConfigError: nothing of the space fits.
         """
+        share = self.limit.share
         if self.without == self.families.keys():
-            least = self.limit.why_too_large(min(self.corners, key=self.limit.share))
+            smallest = min(self.corners, key=share)
             raise ConfigError(
-                f"no net of the space fits into memory: the smallest needs {least}; make the images smaller with "
-                "--image-size, let fewer trials run at a time with --concurrency, or search smaller nets or batches"
+                f"no net of the space fits into memory: the smallest needs {self.limit.why_too_large(smallest)}; make "
+                "the images smaller with --image-size, let fewer trials run at a time with --concurrency, or search "
+                "smaller nets or batches"
             )
         notes = []
         for arch, configs in self.families.items():
-            least, most = min(configs, key=self.limit.share), max(configs, key=self.limit.share)
+            least, most = min(configs, key=share), max(configs, key=share)
             if arch in self.without:
                 notes.append(f"{arch} is not drawn: it needs at least {self.limit.why_too_large(least)}.")
             elif why := self.limit.why_too_large(most):
                 notes.append(f"{arch}: the largest nets need {why}; what does not fit is not drawn.")
         return notes
+
+
+def why_too_large(space: Space, limit: Limit, params: dict[str, Any]) -> str:
+    """Returns what a config of a space needs and what there is; empty where it fits, or a part of it is drawn."""
+    return "" if space.missing(params) else limit.why_too_large(space.chosen(params))
 
 
 def check_nets(configs: list[TrialConfig], data: "Dataset") -> None:

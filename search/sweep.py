@@ -1,7 +1,6 @@
 """One start of a sweep: begin or continue it, run what is missing, write the results."""
 
 import gc
-import json
 import signal
 import sys
 import time
@@ -23,13 +22,12 @@ from search.command import typed
 from search.connection import RAY_FAILS, RayFailedError
 from search.kinds import Sweep
 from search.ledger import Ledger
-from search.memory import DRIVER_BYTES, Fit, Limit, check_nets, gpu_bytes, machine_bytes
+from search.memory import DRIVER_BYTES, Fit, Limit, check_nets, gpu_bytes, machine_bytes, why_too_large
 from search.preflight import check_here, check_nodes
 from search.process import screen
 from search.pruners import new_pruner
 from search.queue import Queue, shown_name
 from search.settings import SweepFile, current_versions, version_differences
-from search.space import Space
 from trainable.bucket import address_of, is_copy, put, with_addresses
 from trainable.config import ConfigError
 
@@ -210,13 +208,10 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     ledger = _ledger(folder, replace(file, settings=settings))
     file = SweepFile.read(folder)  # of a bucket the newest, now that the ledger is held
     file.settings = settings
-    held, limit = set(file.queue), Limit.read(file.memory, len(file.classes), file.image_size)
     for note in sweep.extend(file.queue, len(ledger.trials)):
         print(note)
-    for number in file.queue.keys() - held:
-        entry = file.queue[number]
-        if limit and sweep.space and (why := _why_too_large(sweep.space, limit, entry)):
-            raise ConfigError(f"--enqueue: {json.dumps(entry['params'])} needs {why}")
+    if limit := Limit.read(file.memory, len(file.classes), file.image_size):
+        sweep.check_memory(limit)
     states = [trial.state for trial in ledger.trials if trial.state.is_finished()]
     if len(states) >= max(settings.trials, len(ledger.trials)) and file.results_of == len(states):
         file.settings = replace(before, trials=settings.trials)  # nothing else was looked at
@@ -387,21 +382,15 @@ def _bounded(sweep: Sweep, limit: Limit, queue: Queue) -> tuple[Queue, list[str]
     if sweep.space is None:  # a repeat or a refit, of configs that were trained before
         large = {config.arch: why for config in sweep.corners() if (why := limit.why_too_large(config))}
         return queue, [f"{arch} needs {why}: it may run out of memory." for arch, why in large.items()]
+    sweep.check_memory(limit)
     notes = Fit(limit, sweep.corners()).notes()
     fitting = []
     for entry in queue.values():
-        if not (why := _why_too_large(sweep.space, limit, entry)):
-            fitting.append(entry)
-        elif entry["baseline"]:
+        if entry["baseline"] and (why := why_too_large(sweep.space, limit, entry["params"])):
             notes.append(f"The config {entry['baseline']} is left out: it needs {why}.")
         else:
-            raise ConfigError(f"--enqueue: {json.dumps(entry['params'])} needs {why}")
+            fitting.append(entry)
     return dict(enumerate(fitting)), notes
-
-
-def _why_too_large(space: Space, limit: Limit, entry: dict[str, Any]) -> str:
-    """Returns what a queued config needs and what there is; empty where it fits, or where the rest of it is drawn."""
-    return "" if space.missing(entry["params"]) else limit.why_too_large(space.chosen(entry["params"]))
 
 
 def _ledger(folder: Path, file: SweepFile) -> Ledger:

@@ -205,14 +205,16 @@ def started(tmp_path, monkeypatch, small_process):
 
 
 def test_a_sweep_draws_nothing_larger_than_a_workers_memory_and_goes_on_elsewhere_as_it_was_begun(
-    tiny_data, tmp_path, started
+    tiny_data, tmp_path, started, capfd
 ):
     first = started(tiny_data, 40_000_000, 8)
+    said_first = capfd.readouterr().out
     again = started(tiny_data, 30_000_000, 12)
+    said_again = capfd.readouterr().out
 
     assert first.exit_code == again.exit_code == 0, first.output + again.output
-    assert first.output.count("mlp: the largest nets need about") == 1
-    assert "A worker has 0.0 GB for a trial here, and had 0.0 GB where this sweep began" in again.output
+    assert said_first.count("mlp: the largest nets need about") == 1
+    assert "A worker has 0.0 GB for a trial here, and had 0.0 GB where this sweep began" in said_again
     content = json.loads((tmp_path / "sweep" / "sweep.json").read_text())
     assert content["memory"] == {"worker": 40_000_000, "gpu": 0, "on_gpu": False}
     limit = limit_of(40_000_000)
@@ -238,4 +240,4 @@ def test_an_enqueued_config_that_does_not_fit_is_refused_at_the_start_and_later(
     assert begun.exit_code == 0, begun.output
     for refused in (at_once, later):
         assert refused.exit_code == 2
-        assert '--enqueue: {"width": 39.0} needs about' in refused.output
+        assert f"--enqueue {tmp_path / 'large.json'}, entry 1: needs about" in refused.output

@@ -40,10 +40,13 @@ def forget_draw(study: Study, trial_id: int) -> FrozenTrial | None:
 
 
 class _View(Study):
+    _added: list[FrozenTrial]
+
     def __init__(self, study: Study, hidden: set[int], added: list[FrozenTrial] | None = None) -> None:
         super().__init__(study.study_name, study._storage, sampler=study.sampler, pruner=study.pruner)
         self._hidden = hidden
-        self._added = added or (study._added if isinstance(study, _View) else [])
+        seen: list[FrozenTrial] = study._added if isinstance(study, _View) else []
+        self._added = added or seen
 
     def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
         return self._get_trials(deepcopy, states)
