@@ -64,7 +64,7 @@ def _silent_stderr() -> Iterator[None]:
         os.close(nowhere)
         if _is_descriptor_2(sys.stderr):
             encoding, errors = sys.stderr.encoding, sys.stderr.errors
-            python = stack.enter_context(os.fdopen(os.dup(before), "w", 1, encoding, errors))
+            python = stack.enter_context(os.fdopen(os.dup(before), "w", 1, encoding=encoding, errors=errors))
             stack.callback(setattr, sys, "stderr", sys.stderr)
             sys.stderr = python
         yield

@@ -88,7 +88,10 @@ def _wait(seconds: float) -> str | None:
 def _is_stopped(pid: int) -> bool:
     """Returns whether a process is stopped by a signal or a debugger; where there is no /proc, it never is."""
     with suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "tT"
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+            in "tT"
+        )
     return False
 
 
