@@ -18,11 +18,13 @@ class HeldError(Exception):
 
 
 @contextmanager
-def driver_lock(folder: Path) -> Iterator[None]:
+def driver_lock(folder: Path) -> Iterator[TextIO]:
     """Held for the life of a driver; the kernel frees it however the driver ends.
 
     The folder is made where it is not there, and is gone again if the block leaves
     nothing in it but the lock: whoever is refused has written nothing.
+
+    Yields: the lock's file.
 
     Raises:
       HeldError: another driver holds it.
@@ -33,13 +35,21 @@ def driver_lock(folder: Path) -> Iterator[None]:
         try:
             file.write(f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
             file.flush()
-            yield
+            yield file
         finally:
             with suppress(OSError):  # the folder is gone, or somebody else uses it
                 if os.listdir(folder) == ["lock"]:
                     (folder / "lock").unlink()
                     for path in made:
                         path.rmdir()
+
+
+def is_held(folder: Path, file: TextIO) -> bool:
+    """Whether the file that `driver_lock` yielded is still the lock of that folder: not, once the folder is gone."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(folder / "lock"))
+    except OSError:
+        return False
 
 
 def holder(folder: Path) -> str:

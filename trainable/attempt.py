@@ -87,7 +87,7 @@ class Attempt:
         report = self._report(failure)
         if report["done"] and (failure is None or failure["reason"] != "storage"):
             try:
-                make_folder(self.folder)
+                self._make_folder()
                 with written_whole(self.folder / "result.json") as partial:
                     partial.write_text(json.dumps(report), encoding="utf-8")
             except OSError as error:
@@ -100,11 +100,7 @@ class Attempt:
         return {"attempt": self.order.attempt, "history": history, "failure": failure, "done": done}
 
     def _starting_state(self) -> TrainState:
-        folder = self.order.folder
-        if not folder.is_dir() and not bucket.is_copy(folder):  # made here, it would be of this node alone
-            raise FileNotFoundError(
-                f"{folder}: is not there on {platform.node()}; mount the sweep's storage on every node"
-            )
+        self._check_folder()
         if self.order.attempt > 1:
             bucket.fetch(self.order.folder)
         for path in newest_checkpoints(self.order.folder, self.order.attempt):
@@ -114,10 +110,26 @@ class Attempt:
                 continue  # the one before it is whole; none: from the start
         return new_state(self.order.config, self.data, self.order.metric, self.device)
 
+    def _check_folder(self) -> None:
+        """Raises:
+        FileNotFoundError: the trial's folder, which the driver makes, is not there. Made here, it would be of this
+          node alone, or a part of a sweep that somebody has deleted.
+        """
+        folder = self.order.folder
+        if not folder.is_dir() and not bucket.is_copy(folder):
+            raise FileNotFoundError(
+                f"{folder}: is not there on {platform.node()}; mount the sweep's storage on every node"
+            )
+
+    def _make_folder(self) -> None:
+        """Makes the attempt's own folder; raises as `_check_folder` does."""
+        self._check_folder()
+        make_folder(self.folder)
+
     def _train_to_next_report(self, state: TrainState) -> None:
         # The shorter of two: a save amid which the machine was paused would put the next report off for an hour.
         due = max(REPORT_SECONDS, self.order.spacing, min(self.saves) / SAVE_SHARE)
-        make_folder(self.folder)
+        self._make_folder()
         limit = due + hung_after(state.history, self.data.train.images[:, 0].size)
         with open(self.folder / HUNG_FILE, "w", encoding="utf-8") as stacks, ended_when_hung(limit, stacks):
             started = time.monotonic()
@@ -126,6 +138,7 @@ class Attempt:
                 if seconds >= (self.order.spacing if metrics.epoch in self.order.rungs else due):
                     break
         if state.epochs_done:
+            self._make_folder()
             saving = time.monotonic()
             save(state, self.order.config, self.folder)
             self.saves = (self.saves[1], time.monotonic() - saving)
