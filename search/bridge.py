@@ -3,6 +3,8 @@
 Knows no Ray: the tests drive it with a fake executor, `search/executor.py` with Tune.
 """
 
+import errno
+import os
 import time
 from bisect import bisect, insort
 from collections import deque
@@ -83,6 +85,9 @@ class Bridge:
       space: what the sampler draws from; None where the queue holds every config whole.
       running: the attempt that runs, by trial number.
       concurrency: trials that may run beside each other; 0 for any number, each reporting as often as it can.
+      has_gained: whether a trial got on since the driver started; until then the deadline stops nothing, so that a
+        budget shorter than a start gets every start on by a report.
+      is_stuck: whether no trial finds a place to run, which the executor sees; then the deadline waits for no report.
       stopping: why nothing new is ordered and running trials stop at their next report; empty while all is well.
     """
 
@@ -95,6 +100,8 @@ class Bridge:
     waiting: deque[int] = field(default_factory=deque)
     stopping: str = ""
     told_of_stopping: bool = False
+    has_gained: bool = False
+    is_stuck: bool = False
     failures_in_a_row: int = 0
     infeasible_in_a_row: int = 0  # by the order of draws: trials that run meanwhile say nothing of the space
     concurrency: int = 0
@@ -125,7 +132,7 @@ class Bridge:
             attempt = trial.user_attrs["attempt"]
             self.running[trial.number] = attempt
             if not self._prune(trial.number):  # killed after a rung's value was written and before its decision
-                self.report(trial.number, self._written_report(folder, attempt))
+                self._take(trial.number, self._written_report(folder, attempt))
             if trial.number in self.running:
                 self._wait(trial.number)
 
@@ -147,6 +154,7 @@ class Bridge:
             number = drawn
         else:
             return None
+        self._check_folder()
         attributes = self.ledger.trial(number).user_attrs
         config = TrialConfig.from_dict(attributes["config"])
         folder = trial_folder(self.folder, number)
@@ -171,19 +179,27 @@ class Bridge:
         return not self.running and (bool(self.stopping) or not self.has_more)
 
     def report(self, number: int, report: dict[str, Any]) -> bool:
-        """Takes a report of `trainable.attempt.Attempt`; True: stop the trial.
+        """Takes a report of `trainable.attempt.Attempt`; True: stop the trial."""
+        if self.running.get(number) != report["attempt"]:
+            return True
+        self._check_folder()
+        self._take(number, report)
+        self.has_gained = True
+        self.tick()
+        return number not in self.running or bool(self.stopping)
+
+    def _take(self, number: int, report: dict[str, Any]) -> None:
+        """Writes what a report of the trial's newest attempt says.
 
         Every epoch that the ledger lacks is written in order, with the pruner asked at each
         rung, so several epochs in one report prune as one at a time would.
         """
-        if self.running.get(number) != report["attempt"]:
-            return True
         history, failure = report["history"], report["failure"]
         if failure and failure["reason"] == "storage":
             raise OSError(f"{failure['message']} (trial {number}, on its worker)")
         if failure and failure["reason"] == "host memory":
             self.out_of_memory(number, report["attempt"], failure["message"])
-            return True
+            return
         values = [epoch[METRICS[self.plan.metric]] for epoch in history]
         trial = self.ledger.trial(number)
         stops, new = self.ledger.rungs(trial.user_attrs["config"]["epochs"]), {}
@@ -192,7 +208,7 @@ class Bridge:
             if epoch in stops or epoch == len(values):
                 self.ledger.report(number, new)
                 if self._prune(number):
-                    return True
+                    return
                 new = {}
         self.watcher.progressed(number, history)
         if failure:
@@ -200,8 +216,13 @@ class Bridge:
             self._fail(number, **failure)
         elif report["done"]:
             self._complete(number)
-        self.tick()
-        return number not in self.running or bool(self.stopping)
+
+    def _check_folder(self) -> None:
+        """Raises:
+        FileNotFoundError: the sweep's folder was deleted or moved; what is written would make a part of it anew.
+        """
+        if not self.folder.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.folder))
 
     def placed(self, number: int, attempt: int, node: str) -> None:
         """A worker on this node of a cluster has the attempt."""
@@ -257,7 +278,8 @@ class Bridge:
 
     def tick(self) -> None:
         """Called often, whatever happens: sees the deadline pass, and tells once that the sweep is stopping."""
-        if self.plan.deadline is not None and time.monotonic() >= self.plan.deadline:
+        is_over = self.plan.deadline is not None and time.monotonic() >= self.plan.deadline
+        if is_over and (self.has_gained or self.is_stuck):
             self.stop("time budget")
         if self.stopping and not self.told_of_stopping:
             self.told_of_stopping = True
@@ -367,6 +389,7 @@ class Bridge:
             self.ledger.set(number, "message", message)
         self.ledger.tell(number, state, value)
         del self.running[number]
+        self.has_gained = True
         trial_files.remove_attempts(trial_folder(self.folder, number))
         if value is not None:
             insort(self.best, self._rank(number, value))

@@ -217,10 +217,11 @@ class BridgeCallback(_Bridged, tune.Callback):
 
     def _watch_places(self, statuses: set[str]) -> None:
         if "RUNNING" in statuses or "PENDING" not in statuses:
-            self.waiting_since = None
+            self.waiting_since, self.bridge.is_stuck = None, False
         elif self.waiting_since is None:
             self.waiting_since = time.monotonic()
         elif time.monotonic() - self.waiting_since > SAID_AFTER_SECONDS:
+            self.bridge.is_stuck = True
             self.bridge.watcher.said(
                 "No worker has started yet; this machine is busy, or log.txt says why."
                 if self.is_local

@@ -364,13 +364,42 @@ def test_an_ended_trial_leaves_no_attempts_behind(tmp_path):
     assert json.loads((trial_folder(tmp_path, 0) / "config.json").read_text()) == Record(tmp_path).trials[0].config
 
 
-def test_when_the_time_budget_is_reached_nothing_new_is_ordered(tmp_path):
-    bridge, _ = open_bridge(tmp_path, TRIALS, deadline=0.0)
+def test_when_the_time_budget_is_reached_nothing_new_is_ordered_once_a_report_was_made(tmp_path):
+    bridge, watcher = open_bridge(tmp_path, TRIALS, deadline=0.0)
 
     execute(bridge, DATA)
 
     assert bridge.stopping == "time budget"
-    assert bridge.ledger.trials == []
+    assert watcher.ordered == [(0, 1)]
+
+
+def test_every_start_with_a_time_budget_that_is_over_at_once_gets_the_sweep_on_by_a_report(tmp_path):
+    for start in range(3):
+        bridge, _ = open_bridge(tmp_path, 3, pruner="none", deadline=0.0)
+        execute(bridge, DATA)
+
+        assert sum(trial.state.is_finished() for trial in bridge.ledger.trials) == start + 1
+
+
+def test_what_the_last_driver_left_is_no_gain_of_this_start(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 1, pruner="none")
+    attempt = Attempt(bridge.next_order(), DATA, train=fake_train)
+    attempt.next_report()  # on the disk, and no driver there to take it
+
+    bridge, _ = open_bridge(tmp_path, 1, pruner="none", deadline=0.0)
+
+    assert not bridge.stopping
+
+
+def test_a_time_budget_does_not_wait_for_trials_that_find_no_place(tmp_path):
+    bridge, _ = open_bridge(tmp_path, 1, deadline=0.0)
+    bridge.next_order()
+    assert not bridge.stopping
+
+    bridge.is_stuck = True
+    bridge.tick()
+
+    assert bridge.stopping == "time budget"
 
 
 def test_a_full_disk_on_a_worker_stops_the_sweep_and_leaves_the_trial_to_go_on(tmp_path):

@@ -309,6 +309,9 @@ def test_that_no_trial_finds_a_place_is_said_once_after_half_a_minute(tmp_path, 
 
     assert said == [0, 0, 1, 1, 1]
     assert words in watcher.messages[0]
+    assert bridge.is_stuck
+    watch(5, [SimpleNamespace(status="RUNNING")])
+    assert not bridge.is_stuck
 
 
 def ray_has_ended():
