@@ -1,6 +1,5 @@
 """What the report and the summary say of a sweep: numbers and words, computed from its record alone."""
 
-import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from analysis.intervals import FEW_IMAGES, sample_of
-from analysis.record import Record, TrialRecord, trial_folder
+from analysis.record import Record, TrialRecord
 from datasets.text import counted
-from trainable.bucket import address_of
 from trainable.config import AUGMENTATIONS, MIXING
 from trainable.files import DamagedError
 
@@ -151,19 +149,6 @@ def damage(record: Record) -> str:
         f"Kept files of {counted(len(record.damaged), 'trial')} are damaged. What the ledger says of such a trial, its "
         "value and its epoch, still counts; where curves, times or predictions are needed, it is left out."
     )
-
-
-def command_of(record: Record, trial: TrialRecord) -> str:
-    """What trains the trial's config again, alone, on the images that the sweep was run on."""
-    settings = record.settings
-    options = {"data": settings["data"], **settings["data_options"]}
-    options |= {"seed": settings["seed"], "metric": settings["metric"]}
-    config = f"{address_of(trial_folder(record.folder, trial.number))}/config.json"
-    words = ["python", "-m", "trainable.train", "--config", config]
-    for name, value in options.items():
-        if value is not None:
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    return shlex.join(words)
 
 
 def plain(text: str) -> str:

@@ -2,6 +2,7 @@
 
     python -m analysis.export SWEEP                         # SWEEP/model.onnx and SWEEP/model-card.md
     python -m analysis.export SWEEP --out exports/a.onnx    # and exports/a-card.md
+    python -m analysis.export SWEEP --data PATH             # where the sweep's data was moved to
 
 In: `images`, uint8 (N, 3, H, W), RGB pixels as they are, for normalising is in the file; onnxruntime refuses other
 types and sizes. Out: `logits`, float32 (N, classes), and `probabilities`, their softmax. The metadata has `classes`, a
@@ -73,7 +74,8 @@ class _WithProbabilities(nn.Module):
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @click.argument("sweep", type=SweepFolder())
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write; default: model.onnx in the folder.")
-def main(sweep: Path, out: Path | None) -> None:
+@click.option("--data", type=click.Path(path_type=Path), help="Where the sweep's data lies now; default: where it was.")
+def main(sweep: Path, out: Path | None, data: Path | None) -> None:
     out = out or sweep / "model.onnx"
     with exit_codes():
         record, best = Record(sweep), read_best(sweep)
@@ -83,7 +85,7 @@ def main(sweep: Path, out: Path | None) -> None:
             raise ExportError(f"--out {out}: is a folder; give the name of a file")
         if out.suffix != ".onnx":  # it could be a file of the sweep, or have the card of another export
             raise ExportError(f"--out {out}: its name must end in .onnx, got {out.name}")
-        card, checked = write_export(record, best, sweep_data(record), out)
+        card, checked = write_export(record, best, sweep_data(record, data), out)
     print(f"{address_of(out)}: trial {best.trial}, logits within {checked.difference:.1e} of torch's")
     print(address_of(card))
 

@@ -3,6 +3,7 @@
     python -m analysis.predict SWEEP                        # the test images of its data, with what is best
     python -m analysis.predict SWEEP --with ensemble --tta  # or with best, or refit
     python -m analysis.predict SWEEP --images FOLDER        # or a .zip, or a manifest beside its images
+    python -m analysis.predict SWEEP --data PATH            # where the sweep's data was moved to
 
 Writes `id,label`, a row an image, and prints where. What is best is what the corrected estimate of the report says.
 """
@@ -47,16 +48,27 @@ class PredictionError(SweepError):
 )
 @click.option("--tta", is_flag=True, help="Averaged over the flips and transposes trained with; needs --with.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder, .zip or manifest; default: the test split.")
+@click.option("--data", type=click.Path(path_type=Path), help="Where the sweep's data lies now; default: where it was.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write; default: in the sweep's folder.")
 @click.option("--probabilities", is_flag=True, help="A column a class as well, p(CLASS).")
-def main(sweep: Path, kind: str | None, tta: bool, images: Path | None, out: Path | None, probabilities: bool) -> None:
+def main(
+    sweep: Path,
+    kind: str | None,
+    tta: bool,
+    images: Path | None,
+    data: Path | None,
+    out: Path | None,
+    probabilities: bool,
+) -> None:
     with exit_codes():
+        if images is not None and data is not None:
+            raise PredictionError("--data names the sweep's own data, --images others to predict: give one of them")
         if tta and kind is None:
             raise PredictionError("--tta: say what is to be averaged, --with best, ensemble or refit")
         model = _predictor(sweep, kind, tta)
         notes: list[str] = []
         if images is None:
-            split, submission_ids = _test_split(Record(sweep))
+            split, submission_ids = _test_split(Record(sweep), data)
         else:
             split, submission_ids = load_images(images, model.image_size, notes), None
         out = out or sweep / _default_name(kind, tta, images, probabilities)
@@ -144,11 +156,11 @@ def _with_probabilities(ids: tuple[str, ...], labels: list[str], shares: np.ndar
     return text.getvalue().encode()
 
 
-def _test_split(record: Record) -> tuple[Split, tuple[str, ...] | None]:
+def _test_split(record: Record, place: Path | None) -> tuple[Split, tuple[str, ...] | None]:
     """The test images of the sweep's data, and the ids of its sample submission."""
-    data = sweep_data(record)
+    data = sweep_data(record, place)
     if data.test is None:
-        raise DataError([f"{record.settings['data']}: has no test split; give the images with --images"])
+        raise DataError([f"{place or record.settings['data']}: has no test split; give the images with --images"])
     return data.test, data.submission_ids
 
 

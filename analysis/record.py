@@ -14,6 +14,7 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from analysis.data_place import to_place
 from analysis.journal import Journal, JournalError
 from datasets.fingerprint import parsed_table
 from datasets.text import counted
@@ -129,7 +130,7 @@ class Record:
     Attributes:
       folder: the sweep's.
       settings: what `sweep.json` says: among others `metric`, `trials`, `classes`,
-        `image_size` (height and width), `data`, `fingerprint`, `seed`, `versions`, `starts`.
+        `image_size` (height and width), `data` (as an absolute path), `fingerprint`, `seed`, `versions`, `starts`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -146,6 +147,7 @@ class Record:
         wrong = [name for name, is_right in SETTINGS.items() if name not in content or not is_right(content[name])]
         if wrong:
             raise DamagedError(f"{folder / 'sweep.json'}: lacks {', '.join(wrong)}; restore it from a backup")
+        content["data"] = to_place(folder, str(content.get("kind", "search")), content["data"])
 
     @cached_property
     def study(self) -> optuna.Study:

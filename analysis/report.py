@@ -16,7 +16,7 @@ from typing import Any
 import click
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from analysis import contents, markdown, repeated
+from analysis import commands, contents, markdown, repeated
 from analysis.charts import COLOURS, Figure
 from analysis.choice import change_text, choose, metric_text
 from analysis.contents import difference_shown, duration, plain, value_shown
@@ -108,7 +108,7 @@ def _answer(record: Record) -> dict[str, Any]:
         "choice": choose(record) if best else None,
         "caution": contents.caution(record, best) if best else "",
         "config": contents.config_fields(best.config, best.config) if best else [],
-        "again": contents.command_of(record, best) if best else "",
+        "again": commands.command_of(record, best) if best else "",
         "baselines": contents.baselines(record),
         "over": lambda trial: sign * (best.value - trial.value) if best else 0.0,
         "repeated": found,

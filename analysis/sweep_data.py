@@ -1,20 +1,74 @@
-"""The data that a sweep was run on."""
+"""The data that a sweep was run on: whatever place it has by now, its fingerprint tells that it is the same."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
+from analysis.data_place import is_same
 from analysis.record import Record
 from datasets.dataset import Dataset
+from datasets.fingerprint import differences
 from datasets.images import load
 from datasets.manifest import DataError
+from datasets.text import counted
+
+SHOWN_DIFFERENCES = 5
+OTHER_DATA = "Other data takes another sweep, --sweep."
 
 
-def sweep_data(record: Record) -> Dataset:
-    """Raises:
-    DataError: it is not there, or is no longer what the sweep was run on.
+def sweep_data(record: Record, place: Path | None = None) -> Dataset:
+    """Returns the data of a sweep.
+
+    Args:
+      place: where it lies now; None for where it lay last.
+
+    Raises:
+      DataError: it is not there, or is not what the sweep was run on.
     """
     settings = record.settings
-    data = load(Path(settings["data"]), **{"seed": settings["seed"]} | settings["data_options"])
-    if data.fingerprint != settings["fingerprint"]:
-        rule = "is not what the sweep was run on (its fingerprint differs)"
-        raise DataError([f"{settings['data']}: {rule}; restore it, or predict other images with --images"])
+    recorded = settings["data"]
+    options = {"seed": settings["seed"]} | settings["data_options"]
+    found = str(place or recorded)
+    return load_same(record.folder, found, recorded, settings["fingerprint"], lambda: load(Path(found), **options))
+
+
+def load_same(folder: Path, place: str, recorded: str, fingerprint: str, load_place: Callable[[], Dataset]) -> Dataset:
+    """Loads data and checks that it is what the sweep in `folder` was started on.
+
+    Args:
+      place: what `load_place` loads.
+      recorded: where the sweep's data lay last.
+      fingerprint: of the sweep's data.
+
+    Raises:
+      DataError: it cannot be loaded, or is other data; the message says where the sweep's own lay last.
+    """
+    is_named = not is_same(place, recorded)
+    try:
+        data = load_place()
+    except DataError as error:
+        if is_named:
+            raise DataError([f"{error}\n{_way_out(recorded)}"]) from error
+        if not os.path.exists(place):
+            rule = "the data of this sweep must be there, got nothing there"
+            raise DataError([f"{place}: {rule}; name where it lies now with --data"]) from error
+        raise
+    if data.fingerprint != fingerprint:
+        way_out = (
+            _way_out(recorded) if is_named else f"Restore them, or name with --data where they lie now. {OTHER_DATA}"
+        )
+        raise DataError([f"{place}: {_differences(folder, data)}\n{way_out}"])
     return data
+
+
+def _differences(folder: Path, data: Dataset) -> str:
+    """Returns the rule that the fingerprint broke, and the first differences from what the sweep has kept."""
+    kept = folder / "data.csv"
+    found = differences(kept.read_bytes() if kept.exists() else b"", data)
+    more = [f"... and {len(found) - SHOWN_DIFFERENCES} more"] if len(found) > SHOWN_DIFFERENCES else []
+    rule = "not the images and labels that this sweep was started on, by their fingerprint"
+    return "\n  ".join([f"{rule}; {counted(len(found), 'difference')}:", *found[:SHOWN_DIFFERENCES], *more])
+
+
+def _way_out(recorded: str) -> str:
+    return f"The data of this sweep lay last at {recorded}; name with --data where it lies now. {OTHER_DATA}"

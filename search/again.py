@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import repeated
+from analysis.commands import search_command
 from analysis.contents import count_states, progress
 from analysis.record import Record, SweepError, TrialRecord
 from analysis.tables import write_tables
@@ -50,9 +51,11 @@ class Again(Sweep):
         held = SweepFile.read(folder) if (folder / "sweep.json").exists() else None
         self.trials = best_trials(Record(search), count)
         self.queue, trials = with_other_seeds(held.queue if held else {}, self.trials, seeds, file.settings.seed)
-        place = os.path.realpath(data) if data else (held or file).settings.data
+        place = os.path.realpath(data) if data else file.settings.data
+        if held and not data and os.path.exists(held.settings.data):
+            place = held.settings.data  # where it was named last, for the search's record of it may be out of date
         super().__init__(folder, self._settings(replace(file.settings, data=place, trials=trials)))
-        self.search, self.fingerprint, self.parent = search, file.fingerprint, {"sweep": file.id}
+        self.search, self.searched, self.parent = search, file, {"sweep": file.id}
 
     @staticmethod
     def _settings(of: Settings) -> Settings:
@@ -70,9 +73,16 @@ class Again(Sweep):
         return []
 
     def load(self) -> "Dataset":
-        data = sweep_data.load(self.settings)
-        sweep_data.check_same(self.search, self.settings, self.fingerprint, data)
-        return data
+        return sweep_data.load(self.settings)
+
+    def first_load(self) -> "Dataset":
+        """Raises:
+        DataError: these are not the data of the search.
+        """
+        from analysis.sweep_data import load_same
+
+        place, file = self.settings.data, self.searched
+        return load_same(self.search, place, file.settings.data, file.fingerprint, self.load)
 
     def nets(self) -> list[TrialConfig]:
         configs = [TrialConfig.from_dict(entry["config"]) for entry in self.queue.values()]
@@ -149,7 +159,7 @@ def best_trials(record: Record, count: int) -> list[TrialRecord]:
     Raises:
       SweepError: there is none.
     """
-    way_out = f"go on with it, `python -m search.run --sweep {record.folder}`"
+    way_out = f"go on with it, `{search_command(record)}`"
     try:
         ranked = record.ranked
     except SweepError as error:

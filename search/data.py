@@ -4,17 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datasets.manifest import shown
-from datasets.text import counted
 from search.settings import Settings
-from trainable.config import ConfigError
 
 if TYPE_CHECKING:
     from datasets.dataset import Dataset
 
-DEMO = "demo-images"  # as the data of a sweep: images to be generated in its folder
 KEPT = ("data.csv", "valid_labels.npy", "valid_images.npy")
 
-SHOWN_DIFFERENCES = 5
 EVEN_TIMES = 3  # as many images as the smallest class has, and classes still count as even
 
 
@@ -50,18 +46,17 @@ def imbalance_notes(data: "Dataset", metric: str) -> list[str]:
     ]
 
 
-def demo_images(folder: Path) -> Path:
-    """Generates them in the sweep's folder, whole or not at all."""
+def generate_demo(place: Path) -> None:
+    """Generates demo images there, whole or not at all, where they are not there yet."""
     from datasets.demo import write_demo
     from trainable.files import make_folder, remove
 
-    path, partial = (folder / DEMO).resolve(), (folder / f"{DEMO}.partial").resolve()
-    if not path.exists():
+    partial = place.with_name(f"{place.name}.partial")
+    if not place.exists():
         remove(partial)
         make_folder(partial)
         write_demo(partial)
-        partial.rename(path)
-    return path
+        partial.rename(place)
 
 
 def save(folder: Path, data: "Dataset") -> None:
@@ -75,25 +70,3 @@ def save(folder: Path, data: "Dataset") -> None:
     assert data.valid.labels is not None
     save_array(folder / "valid_labels.npy", data.valid.labels)
     save_array(folder / "valid_images.npy", thumbnails(data.valid.images))
-
-
-def check_same(folder: Path, settings: Settings, fingerprint: str, data: "Dataset") -> None:
-    """Args:
-      folder: of a sweep that was started on data with this fingerprint.
-
-    Raises:
-      ConfigError: this is other data; shows the first differences.
-    """
-    from datasets.fingerprint import differences
-
-    if data.fingerprint == fingerprint:
-        return
-    kept = folder / "data.csv"
-    found = differences(kept.read_bytes() if kept.exists() else b"", data)
-    more = [f"... and {len(found) - SHOWN_DIFFERENCES} more"] if len(found) > SHOWN_DIFFERENCES else []
-    raise ConfigError(
-        f"{settings.data}: not the images and labels that this sweep was started on, "
-        + f"{counted(len(found), 'difference')}:\n  "
-        + "\n  ".join(found[:SHOWN_DIFFERENCES] + more)
-        + "\nRestore them, or start another sweep with --sweep."
-    )

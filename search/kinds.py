@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from analysis.data_place import DEMO, own_images
 from search import data as sweep_data
 from search.memory import Limit, why_too_large
 from search.queue import Queue, extend, first_queue
@@ -67,7 +68,11 @@ class Sweep(ABC):
         before, now = file.parent | {"kind": file.kind}, self.parent | {"kind": self.kind}
         lines = [f"{name}: was {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
         lines = lines or differences(file.settings, self.settings)
-        return lines or table_differences(file.table, self.table)  # the settings explain the table's
+        return lines or self.changed_space(file)  # the settings explain the table's
+
+    def changed_space(self, file: SweepFile) -> list[str]:
+        """Returns how the space changed since `file` was written, a line each; its table counts, not its name."""
+        return table_differences(file.table, self.table)
 
     def check_configs(self) -> None:  # noqa: B027 (a repeat's are those of its search)
         """Raises:
@@ -98,6 +103,10 @@ class Sweep(ABC):
         DataError, ConfigError: with all that is wrong with the data.
         """
 
+    def first_load(self) -> "Dataset":
+        """Returns the data of a new sweep; raises as `load` does."""
+        return self.load()
+
     @abstractmethod
     def nets(self) -> list[TrialConfig]:
         """A config for each net that trials may train."""
@@ -121,6 +130,7 @@ class Search(Sweep):
     Args:
       enqueued: parameters of configs to run first.
       enqueue_file: which they were read from.
+      names_space: whether the command itself names the space; a file that only `sweep.json` names is never run.
     """
 
     kind = "search"
@@ -128,16 +138,34 @@ class Search(Sweep):
     way_out = "Start another sweep with --sweep, or run it with the settings above."
 
     def __init__(
-        self, folder: Path, settings: Settings, enqueued: list[dict[str, Any]], enqueue_file: Path | None = None
+        self,
+        folder: Path,
+        settings: Settings,
+        enqueued: list[dict[str, Any]],
+        enqueue_file: Path | None = None,
+        names_space: bool = True,
     ) -> None:
         super().__init__(folder, settings)
-        self.enqueued, self.enqueue_file = enqueued, enqueue_file
+        self.enqueued, self.enqueue_file, self.names_space = enqueued, enqueue_file, names_space
 
     @cached_property
     def space(self) -> Space:
+        if self.settings.space is not None and not self.names_space:
+            raise ConfigError(
+                f"{self.folder}: draws from {self.settings.space}, a file of yours, which runs only where the command "
+                f"names it; add --space {self.settings.space}, or its place by now"
+            )
         default = DEFAULT_SPACES[self.defaults["space"]].suggest
         function = default if self.settings.space is None else load_function(self.settings.space)
         return Space(function, self.settings.fixed, self.settings.max_epochs)
+
+    def changed_space(self, file: SweepFile) -> list[str]:
+        if self.settings.space is not None and not self.names_space:
+            return []  # nobody named another
+        lines, before = super().changed_space(file), file.settings.space
+        if lines and before != self.settings.space:
+            lines.insert(0, f"space: was {before or 'the default'}, now {self.settings.space or 'the default'}")
+        return lines
 
     @cached_property
     def own_configs(self) -> list[dict[str, Any]]:
@@ -181,12 +209,16 @@ class Search(Sweep):
         return [f"Some enqueued configs wait for their turn; --trials {last + 1} runs them all."]
 
     def load(self) -> "Dataset":
-        if self.settings.data != sweep_data.DEMO:
-            return sweep_data.load(self.settings)
-        path = str(sweep_data.demo_images(self.folder))
-        self.settings = replace(self.settings, data=path)
+        place = own_images(self.folder)
+        is_demo = self.settings.data == str(place)
+        if is_demo:
+            sweep_data.generate_demo(place)
         data = sweep_data.load(self.settings)
-        note = f"No data given and no folder data/ here: these are generated demo images, in {path}."
+        if not is_demo:
+            return data
+        note = (
+            f"No data given and no folder data/ here: these are generated demo images, {DEMO}/ in the sweep's folder."
+        )
         return replace(data, notes=(note, *data.notes))
 
     def nets(self) -> list[TrialConfig]:

@@ -72,6 +72,8 @@ def main(context: click.Context, **flags: Any) -> None:
 def _main(context: click.Context, flags: dict[str, Any]) -> int:
     given = {name for name in flags if context.get_parameter_source(name) != ParameterSource.DEFAULT}
     is_demo = flags["data"] is None and not Path("data").exists()
+    if not is_demo:
+        given.add("data")  # without the flag it is data/ here, which may be other data than the sweep's
     folder: Path = flags["sweep"] or Path("sweeps") / ("demo" if is_demo else "default")
     try:
         flags["ledger"] = _without_password(flags["ledger"])
@@ -115,19 +117,20 @@ def _without_password(url: str) -> str:
 
 
 def _start(folder: Path, flags: dict[str, Any], given: set[str], is_demo: bool) -> int:
-    from search.data import DEMO
+    from analysis.data_place import own_images
     from search.kinds import Search
     from search.settings import Settings
-    from search.space import read_fixed
+    from search.space import absolute, read_fixed
     from search.sweep import Start, run
 
-    flags["data"] = DEMO if is_demo else os.path.realpath(flags["data"] or "data")
+    flags["data"] = str(own_images(folder)) if is_demo else os.path.realpath(flags["data"] or "data")
+    flags["space"] = flags["space"] and absolute(flags["space"])
     flags["fixed"] = read_fixed(flags["fixed"])
     settings = Settings(**{field.name: flags[field.name] for field in fields(Settings)})
     enqueued = _read_enqueued(flags["enqueue"])
     if (folder / "sweep.json").exists():
         settings = _with_stored(settings, given, folder)
-    return run(Search(folder, settings, enqueued, flags["enqueue"]), Start.of("search.run", flags))
+    return run(Search(folder, settings, enqueued, flags["enqueue"], "space" in given), Start.of("search.run", flags))
 
 
 def _with_stored(settings: "Settings", given: set[str], folder: Path) -> "Settings":

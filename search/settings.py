@@ -9,7 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from analysis.data_place import to_place, to_record
 from search import pruners, samplers, spaces
+from trainable.bucket import address_of
 from trainable.config import ConfigError
 from trainable.files import read_json, written_whole
 
@@ -24,9 +26,9 @@ NEWEST_DEFAULTS = {
 }
 FIRST_DEFAULTS = dict.fromkeys(NEWEST_DEFAULTS, 1)  # of the sweeps before the numbers were written down
 
-# What decides the results; a sweep that goes on may not change it.
+# What decides the results, with the data and the space, which are known by fingerprint and table wherever they lie;
+# a sweep that goes on may not change it.
 FIXED = (
-    "space",
     "fixed",
     "max_epochs",
     "metric",
@@ -42,7 +44,12 @@ FIXED = (
 
 @dataclass
 class Settings:
-    """What the user asked for; the flags of `search.run` in their order. Of a repeat or a refit those of its search."""
+    """What the user asked for; the flags of `search.run` in their order. Of a repeat or a refit those of its search.
+
+    Attributes:
+      data: the absolute path of a folder or .zip.
+      space: FILE.py:FUNCTION with an absolute path; None for the default space.
+    """
 
     data: str
     trials: int
@@ -67,7 +74,8 @@ class SweepFile:
     Attributes:
       table: of the space, `search.space.Space.table`; empty where no config is drawn.
       queue: configs that are run before the sampler is asked, by trial number.
-      starts: `{"time", "command", "stopped", "versions", "commit"}` of each driver; `stopped` says how it ended.
+      starts: `{"time", "command", "folder", "stopped", "versions", "commit"}` of each driver: where the sweep lay then,
+        and as `stopped` how it ended.
       results_of: the number of ended trials that report, best model and predictions are made of.
       defaults: the number of each published default that the sweep goes on under: of the default space, the sampler,
         the pruner and the decoder of images.
@@ -93,15 +101,17 @@ class SweepFile:
     kind: str = "search"
     parent: dict[str, Any] = field(default_factory=dict)
 
-    def started(self, command: str) -> None:
+    def started(self, command: str, folder: Path) -> None:
         """Notes a driver's start; versions and commit of the newest one are the sweep's."""
         self.versions, self.commit = current_versions(), code_commit()
         about = {"versions": self.versions, "commit": self.commit}
-        self.starts.append({"time": time.strftime("%Y-%m-%d %H:%M:%S"), "command": command, "stopped": ""} | about)
+        about |= {"command": command, "folder": address_of(folder.resolve()), "stopped": ""}
+        self.starts.append({"time": time.strftime("%Y-%m-%d %H:%M:%S")} | about)
 
     def write(self, folder: Path) -> None:
         settings = asdict(self.settings)
         data_options = {name: settings.pop(name) for name in ("image_size", "limit_train", "limit_valid")}
+        settings["data"] = to_record(folder, self.kind, self.settings.data)
         content = asdict(self)
         del content["settings"]
         content = settings | {"data_options": data_options} | content
@@ -122,6 +132,7 @@ class SweepFile:
             if isinstance(settings["baselines"], bool):  # as it was before there was a choice
                 settings["baselines"] = "published" if settings["baselines"] else "none"
             content.setdefault("defaults", dict(FIRST_DEFAULTS))
+            settings["data"] = to_place(folder, content.get("kind", "search"), settings["data"])
             content["queue"] = {int(number): entry for number, entry in content["queue"].items()}
             file = SweepFile(settings=Settings(**settings), **content)
             defaults = {name: int(file.defaults[name]) for name in NEWEST_DEFAULTS}

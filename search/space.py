@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import sys
 import traceback
 from abc import ABC, abstractmethod
@@ -475,6 +476,12 @@ class _NoCache(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         return self.source_to_code(self.get_data(self.path), self.path)
+
+
+def absolute(reference: str) -> str:
+    """Returns `FILE.py:FUNCTION` with the absolute path of the file, which holds in any folder."""
+    file, colon, name = reference.rpartition(":")
+    return f"{os.path.realpath(file)}{colon}{name}" if file else reference
 
 
 def load_function(reference: str) -> Function:

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from analysis.commands import command_to_go_on
 from analysis.contents import count_states, duration, plain
 from analysis.exits import exit_codes
 from analysis.folder import SweepFolder
@@ -152,8 +153,7 @@ def _holder_in_database(record: Record) -> str:
 
 def _command(record: Record) -> str:
     """What goes on with the sweep."""
-    starts = record.settings["starts"]
-    return plain(str(starts[-1].get("command"))) if starts else "the command that started it"
+    return plain(command_to_go_on(record)) or "the command that started it"
 
 
 def _time_left(record: Record) -> str:

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from optuna.trial import TrialState
 
+from analysis.data_place import is_same, own_images
 from datasets.text import counted
 from search import data as sweep_data
 from search.address import check as check_address
 from search.command import typed
 from search.connection import RAY_FAILS, RayFailedError
 from search.kinds import Sweep
-from search.ledger import Ledger
+from search.ledger import Ledger, check_moved
 from search.memory import DRIVER_BYTES, Fit, Limit, check_nets, gpu_bytes, machine_bytes, why_too_large
 from search.preflight import check_here, check_nodes
 from search.process import screen
@@ -150,7 +151,7 @@ def _check_bucket(sweep: Sweep) -> None:
             f"{place}: a bucket needs --ledger postgresql://[USER@]HOST[:PORT]/DATABASE; "
             "its journal would be appended to, and no bucket can do that"
         )
-    if sweep.settings.data == sweep_data.DEMO:
+    if sweep.settings.data == str(own_images(sweep.folder)):
         raise ConfigError(f"{place}: demo images are generated into a folder; give --data, or a folder as --sweep")
 
 
@@ -159,7 +160,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     folder, table = sweep.folder, sweep.table
     check_address(start.address)  # before images are read, which may take minutes
     sweep.check_configs()
-    data = sweep.load()
+    data = sweep.first_load()
     queue, notes = sweep.first_queue(data)
     check_here(folder)
     nets = beside.submit(check_nets, sweep.nets(), data)  # while Ray starts
@@ -186,7 +187,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
         )
         ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing here
         sweep_data.save(folder, data)
-        file.started(start.command)
+        file.started(start.command, folder)
         file.write(folder)
         bridge, screen = _opened(sweep, file, ledger or _ledger(folder, file), start, out)
         signals = session.execute(bridge, screen, data)
@@ -194,7 +195,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
 
 
 def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
-    """A finished sweep is only reported."""
+    """A finished sweep is only reported, once all that the command names is known to be the sweep's own."""
     folder, settings = sweep.folder, sweep.settings
     file = SweepFile.read(folder)
     before = file.settings
@@ -205,6 +206,9 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
             + "\n  ".join(changed)
             + f"\n{sweep.way_out}"
         )
+    if settings.ledger != before.ledger:
+        check_moved(file.id, before.ledger, settings.ledger)
+    data = None if is_same(settings.data, before.data) else _load_same(sweep, file)
     ledger = _ledger(folder, replace(file, settings=settings))
     file = SweepFile.read(folder)  # of a bucket the newest, now that the ledger is held
     file.settings = settings
@@ -214,7 +218,6 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
         sweep.check_memory(limit)
     states = [trial.state for trial in ledger.trials if trial.state.is_finished()]
     if len(states) >= max(settings.trials, len(ledger.trials)) and file.results_of == len(states):
-        file.settings = replace(before, trials=settings.trials)  # nothing else was looked at
         file.write(folder)
         every = (
             "The only trial of this sweep has" if len(states) == 1 else f"All {len(states)} trials of this sweep have"
@@ -223,14 +226,14 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
         print(with_addresses(sweep.summary()))
         return 0 if TrialState.COMPLETE in states else NO_TRIAL_COMPLETED
     check_address(start.address)
-    data = sweep.load()
-    sweep_data.check_same(folder, settings, file.fingerprint, data)
+    _ = sweep.space  # refused before anything is read or written, where the command would have to name it
+    data = data or _load_same(sweep, file)
     if not all((folder / name).exists() for name in sweep_data.KEPT):  # lost: it is the same data
         sweep_data.save(folder, data)
     check_here(folder)
     if (versions := current_versions()) != file.versions:
         print(f"Noted: other versions than before: {', '.join(version_differences(file.versions, versions))}.")
-    file.started(start.command)
+    file.started(start.command, folder)
     file.write(folder)
     bridge, screen = _opened(sweep, file, ledger, start, out)
     signals: list[int] = []
@@ -241,6 +244,15 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
                 screen.said(f"{less}. What is drawn stays as it was begun, so a trial may run out of memory here.")
             signals = session.execute(bridge, screen, data)
     return _ended(sweep, file, bridge, data, signals, start.command)
+
+
+def _load_same(sweep: Sweep, file: SweepFile) -> "Dataset":
+    """Raises:
+    DataError, ConfigError: the data cannot be loaded, or is not what the sweep was started on.
+    """
+    from analysis.sweep_data import load_same  # OpenCV, which a finished sweep need not wait for
+
+    return load_same(sweep.folder, sweep.settings.data, file.settings.data, file.fingerprint, sweep.load)
 
 
 def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: TextIO) -> tuple["Bridge", "Screen"]:
@@ -361,6 +373,9 @@ def _exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:
         return 128 + signals[0]
     states = [trial.state for trial in bridge.ledger.trials if trial.state.is_finished()]
     is_whole = len(states) >= max(bridge.plan.trials, len(bridge.ledger.trials))
+    if bridge.stopping == "time budget" and not is_whole and not bridge.has_gained:
+        print(f"The time budget is reached, and no trial had made a report: nothing was gained, give it more. {again}")
+        return BUDGET_REACHED
     if bridge.stopping == "time budget" and not is_whole:
         print(f"The time budget is reached; everything is saved. {again}")
         return BUDGET_REACHED

@@ -64,7 +64,7 @@ class SweepBuilder:
             versions={"optuna": "5.0.0", "torch": "2.14.1"},
             commit="abc1234",
         )
-        file.started("python -m search.run --trials 8")
+        file.started("python -m search.run --trials 8", self.folder)
         file.write(self.folder)
         np.save(self.folder / "valid_labels.npy", self.data.valid.labels)
         self.ledger = Ledger(self.folder, "0123", self.metric, new_pruner("none"))

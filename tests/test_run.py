@@ -243,7 +243,6 @@ SETTINGS = Settings("data", 50, 30, 0, "accuracy", None, None, None, None, {}, "
         ("metric", "loss"),
         ("max_epochs", 40),
         ("fixed", {"lr": 0.1}),
-        ("space", "a.py:f"),
         ("sampler", "gp"),
         ("pruner", "none"),
         ("baselines", "none"),
@@ -258,14 +257,14 @@ def test_what_decides_the_results_may_not_change(name, value):
     assert differences(SETTINGS, changed) == [f"{name}: was {getattr(SETTINGS, name)}, now {value}"]
 
 
-@pytest.mark.parametrize(("name", "value"), [("trials", 80), ("data", "elsewhere")])
-def test_the_total_and_the_place_of_the_data_may_change(name, value):
+@pytest.mark.parametrize(("name", "value"), [("trials", 80), ("data", "elsewhere"), ("space", "a.py:f")])
+def test_the_total_and_the_places_of_data_and_space_may_change(name, value):
     assert differences(SETTINGS, Settings(**{**vars(SETTINGS), name: value})) == []
 
 
 def test_sweep_json_survives_writing_and_reading(tmp_path):
     file = SweepFile(SETTINGS, {"ranges": {}}, "f", ["a"], [16, 16], {3: {"params": {}, "baseline": "mlp"}}, ["note"])
-    file.started("python -m search.run")
+    file.started("python -m search.run", tmp_path)
     file.write(tmp_path)
 
     assert SweepFile.read(tmp_path) == file
@@ -424,6 +423,16 @@ def test_a_ray_that_does_not_start_ends_with_its_words_and_the_code_of_what_a_sw
         "Nothing that was recorded is lost; run the same command again to go on.",
     ]
     assert not (tmp_path / "sweep").exists()
+
+
+def test_a_time_budget_in_which_nothing_was_gained_is_said(tmp_path, capsys):
+    bridge, _ = open_bridge(tmp_path, 3, deadline=0.0)
+    bridge.next_order()
+    bridge.is_stuck = True
+    bridge.tick()
+
+    assert _exit_code(bridge, [], "the command") == 5
+    assert "no trial had made a report: nothing was gained, give it more" in capsys.readouterr().out
 
 
 def test_a_signal_that_python_wraps_in_an_error_of_its_own_is_still_one(tmp_path):

@@ -3,6 +3,7 @@
 import shlex
 from dataclasses import dataclass
 
+from analysis.commands import command_to_go_on, search_command
 from analysis.contents import count_states, failures
 from analysis.record import Record, TrialRecord
 from analysis.repeated import Repeated
@@ -37,7 +38,7 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     steps = []
     is_ended = ended >= record.settings["trials"] and not counts.get("RUNNING")
     if not is_ended:
-        command = record.settings["starts"][-1].get("command", "") if record.settings["starts"] else ""
+        command = command_to_go_on(record)
         text = "The sweep is not at its end. If no driver runs any more, the same command goes on."
         steps.append(Step(text, (command,) if command else ()))
     if counts.get("FAIL", 0) > MANY_FAILED * ended:
@@ -55,7 +56,7 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
         steps.append(
             Step("The best trial was at its best in its last epoch: another sweep with more --max-epochs may help.")
         )
-    steps += _more_trials(best, ended, sweep)
+    steps += _more_trials(record, best, ended)
     if repeated is None:
         text = "Is the first config really better than the second? Train the best again with other seeds."
         steps.append(Step(text, (f"python -m search.repeat {sweep} --top 3 --seeds 5",)))
@@ -71,11 +72,11 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     return steps
 
 
-def _more_trials(best: TrialRecord, ended: int, sweep: str) -> list[Step]:
+def _more_trials(record: Record, best: TrialRecord, ended: int) -> list[Step]:
     """Whether it is worth while to ask for more, by when the best one came."""
     when = f"as number {best.number + 1} of {ended}"
     if best.number >= LATE * (ended - 1):
-        command = f"python -m search.run --sweep {sweep} --trials {ended + (ended + 1) // 2}"
+        command = search_command(record, "--trials", str(ended + (ended + 1) // 2))
         return [Step(f"The best trial came late, {when}: half as many again may find a better one.", (command,))]
     if best.number <= FAR_ENOUGH * (ended - 1):
         return [Step(f"The best trial came early, {when}: more trials of this space are likely to bring little.")]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from optuna.trial import TrialState
 
+from analysis.commands import command_to_go_on
 from analysis.journal import repair_tail
 from analysis.record import Record, SweepError, trial_folder
 from datasets.text import counted
@@ -95,8 +96,7 @@ def look(folder: Path) -> Look:
         if ended and file.results_of == ended and not found.problems and not outputs.findings:
             outputs.check_results(record)
         elif ended and file.results_of != ended:
-            command = file.starts[-1].get("command") if file.starts else None
-            way_out = f"made anew by {command or 'the command of the sweep'}"
+            way_out = f"made anew by {command_to_go_on(record) or 'the command of the sweep'}"
             found.note(
                 folder,
                 f"report, tables, best/ and predictions are not of all {counted(ended, 'ended trial')}",

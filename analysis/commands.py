@@ -1,0 +1,80 @@
+"""The commands that a person is told to run."""
+
+import shlex
+
+from analysis.data_place import is_same, own_images
+from analysis.record import Record, TrialRecord, trial_folder
+from trainable.bucket import address_of
+
+
+def command_of(record: Record, trial: TrialRecord) -> str:
+    """What trains the trial's config again, alone, on the images that the sweep was run on."""
+    settings = record.settings
+    options = {"data": settings["data"], **settings["data_options"]}
+    options |= {"seed": settings["seed"], "metric": settings["metric"]}
+    config = f"{address_of(trial_folder(record.folder, trial.number))}/config.json"
+    words = ["python", "-m", "trainable.train", "--config", config]
+    for name, value in options.items():
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
+
+
+def search_command(record: Record, *words: str) -> str:
+    """Returns a command that goes on with a search.
+
+    A space of the user's is named in it, for the user's file runs only where the command names it.
+    """
+    space = record.settings.get("space")
+    named = ["--space", str(space)] if space else []
+    return shlex.join(["python", "-m", "search.run", "--sweep", address_of(record.folder), *named, *words])
+
+
+def command_to_go_on(record: Record) -> str:
+    """Returns the command of the last start, and of a sweep that was moved since with all places as they are now.
+
+    Empty where there was no start.
+    """
+    settings = record.settings
+    last = settings["starts"][-1] if settings["starts"] else {}
+    command, folder = str(last.get("command", "")), record.folder.resolve()
+    if last.get("folder", address_of(folder)) == address_of(folder):
+        return command
+    kind = settings.get("kind", "search")
+    try:
+        words = shlex.split(command)
+    except ValueError:  # no driver wrote that
+        return command
+    # Paths in it may be relative to a folder that nobody knows any more.
+    named = {} if is_same(settings["data"], str(own_images(folder, kind))) else {"--data": settings["data"]}
+    if kind == "search":
+        named |= {"--sweep": address_of(folder)} | (
+            {"--space": str(settings["space"])} if settings.get("space") else {}
+        )
+    else:
+        words = _without_arguments(words)
+        words.insert(3, address_of(folder.parent))
+    return shlex.join(_with_options(words, named))
+
+
+def _without_arguments(words: list[str]) -> list[str]:
+    """Leaves `python -m MODULE` and its options; each of these has a value."""
+    kept, values = words[:3], iter(words[3:])
+    for word in values:
+        if word.startswith("--"):
+            kept += [word] if "=" in word else [word, next(values, "")]
+    return kept
+
+
+def _with_options(words: list[str], values: dict[str, str]) -> list[str]:
+    """Gives options other values, and adds those that are not there."""
+    changed, left, rest = list[str](), dict(values), iter(words)
+    for word in rest:
+        name = word.partition("=")[0]
+        if name not in values:
+            changed.append(word)
+            continue
+        if "=" not in word:
+            next(rest, "")
+        changed += [name, left.pop(name)] if name in left else []
+    return changed + [word for pair in left.items() for word in pair]
