@@ -4,6 +4,7 @@ Imports nothing heavy, so that a second driver is refused at once; the rest is i
 """
 
 import math
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
