@@ -51,9 +51,10 @@ class Again(Sweep):
         held = SweepFile.read(folder) if (folder / "sweep.json").exists() else None
         self.trials = best_trials(Record(search), count)
         self.queue, trials = with_other_seeds(held.queue if held else {}, self.trials, seeds, file.settings.seed)
-        place = os.path.realpath(data) if data else file.settings.data
-        if held and not data and os.path.exists(held.settings.data):
-            place = held.settings.data  # where it was named last, for the search's record of it may be out of date
+        # Where it was named last; the search, whose data was moved since, may know better.
+        places = [part.settings.data for part in (held, file) if part]
+        last = next((place for place in places if os.path.exists(place)), places[0])
+        place = os.path.realpath(data) if data else last
         super().__init__(folder, self._settings(replace(file.settings, data=place, trials=trials)))
         self.search, self.searched, self.parent = search, file, {"sweep": file.id}
 
