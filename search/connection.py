@@ -227,6 +227,7 @@ def _start_in(folder: Path) -> _Starting:
         starting = _Starting({"address": "local", "include_dashboard": False, "_temp_dir": str(folder)})
         try:
             starting.wait()
+            folder.chmod(0o700)  # Ray has opened it to everybody, for users who share a cluster
             return starting
         except Interrupted:
             _remove(folder)

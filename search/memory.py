@@ -170,5 +170,5 @@ def machine_bytes() -> int:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for path in CGROUP_LIMITS:
         with suppress(OSError, ValueError):  # there is none, or it says `max`
-            total = min(total, int(Path(path).read_text()))
+            total = min(total, int(Path(path).read_text(encoding="utf-8")))
     return total

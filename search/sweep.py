@@ -304,6 +304,8 @@ def _on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterat
 
     at = place(start.address)
     prepare()
+    import ray  # noqa: F401 (whole, before a second thread imports it: each could be given the half that the other has)
+
     log = folder / "log.txt"
     try:
         with chatter_to(log), ExitStack() as session:

@@ -60,7 +60,8 @@ def test_a_sweep_stopped_by_ctrl_c_goes_on_to_its_results_and_nothing_runs_twice
     assert "Traceback" not in again.stdout + again.stderr
     after = Record(sweep).trials
     assert [trial.number for trial in after] == list(range(8))
-    assert [trial.baseline for trial in after[:4]] == ["mlp", "cnn", "cnn-7", "resnet18 from scratch"]
+    families = "small_resnet", "resnet18", "cnn", "mlp"
+    assert [trial.baseline for trial in after[:4]] == [f"reference {family}" for family in families]
     assert {trial.state for trial in after[:4]} == {"COMPLETE"}
     assert "RUNNING" not in Counter(trial.state for trial in after)
     assert [(t.number, t.value) for t in after if t.number in dict(ended)] == ended

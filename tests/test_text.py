@@ -65,7 +65,8 @@ def test_every_command_prints_in_any_encoding(file):
     text = file.read_text(encoding="utf-8")
     if 'if __name__ == "__main__":' in text:
         end = text.partition('if __name__ == "__main__":')[2].split()
-        assert end in (["program(main)"], ["use_utf8()", "main()"])
+        is_silent = file.name == "watchdog.py"  # runs without the packages of the project, and prints nothing
+        assert end in (["program(main)"], ["use_utf8()", "main()"]) or (is_silent and "print(" not in text)
 
 
 @pytest.fixture

@@ -88,14 +88,13 @@ def _wait(seconds: float) -> str | None:
 def _is_stopped(pid: int) -> bool:
     """Returns whether a process is stopped by a signal or a debugger; where there is no /proc, it never is."""
     with suppress(OSError, IndexError):
-        return (
-            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
-            in "tT"
-        )
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return stat.rpartition(")")[2].split()[0] in "tT"
     return False
 
 
-def main(worker: int) -> None:
+def main() -> None:
+    worker = int(sys.argv[1])
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # meant for the driver; this ends with the worker
         signal.signal(number, signal.SIG_IGN)
     if is_hung(_wait, lambda: _is_stopped(worker)) and os.getppid() == worker:
@@ -105,4 +104,4 @@ def main(worker: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main()
