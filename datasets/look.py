@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from datasets.dataset import Dataset, Split
-from datasets.decode import resize
+from datasets.decoders.recipe_1 import resize
 from datasets.images import load
 from datasets.manifest import DataError, printable
 from datasets.text import counted, use_utf8

@@ -9,8 +9,8 @@ from itertools import chain
 
 import numpy as np
 
-from datasets.decode import decode, resize
 from datasets.decoder_words import caught_words
+from datasets.decoders.recipe_1 import decode, resize
 from datasets.listing import Listing
 from datasets.manifest import DataError
 from datasets.source import Source

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.data_place import to_place, to_record
+from datasets import decoders
 from search import pruners, samplers, spaces
 from trainable.bucket import address_of
 from trainable.config import ConfigError
@@ -17,12 +18,11 @@ from trainable.files import read_json, written_whole
 
 VERSIONS = ("ray", "optuna", "torch", "torchvision", "albumentations", "opencv-python-headless", "numpy")
 
-DECODER = 1  # the number of datasets/decode.py, which is not imported here: it takes OpenCV
 NEWEST_DEFAULTS = {
     "space": spaces.NEWEST,
     "sampler": samplers.NEWEST,
     "pruner": pruners.NEWEST,
-    "decoder": DECODER,
+    "decoder": decoders.NEWEST,
 }
 FIRST_DEFAULTS = dict.fromkeys(NEWEST_DEFAULTS, 1)  # of the sweeps before the numbers were written down
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets.decode import ImageError, decode, resize
+from datasets.decoders.recipe_1 import ImageError, decode, resize
 from tests.trees import PIXELS, PNG, RGB, chunk, encoded
 
 GREY = PIXELS[..., 0]

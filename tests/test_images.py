@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets.decode import resize
+from datasets.decoders.recipe_1 import resize
 from datasets.images import load, load_images, stratified
 from datasets.manifest import DataError
 from tests.trees import PIXELS, PNG
