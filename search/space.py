@@ -267,9 +267,17 @@ class Space:
 
     @cached_property
     def families(self) -> tuple[str, ...]:
-        """The architectures among which the space lets the sampler choose; none where there is one alone."""
+        """The architectures among which a parameter `arch` chooses; none where it chooses something else."""
         arch = self._asked({}).lacking.get("arch")
-        return tuple(map(str, arch.choices)) if isinstance(arch, CategoricalDistribution) else ()
+        choices = arch.choices if isinstance(arch, CategoricalDistribution) else ()
+        return tuple(str(choice) for choice in choices) if all(map(self._is_arch, choices)) else ()
+
+    def _is_arch(self, choice: Any) -> bool:
+        """Returns whether this choice of the parameter `arch` is the architecture of the config, as far as it shows."""
+        try:
+            return self.chosen({"arch": choice}).arch == choice
+        except NoConfigError:  # not with all the rest at its low end
+            return isinstance(choice, str)
 
     def _asked(self, params: Mapping[str, Any]) -> "_Chosen":
         """Returns what the function asks for beside `params`, as far as it comes: these may be no config together."""

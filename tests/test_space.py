@@ -280,6 +280,19 @@ def test_without_references_and_with_many_families_the_first_20_are_shared_out()
     assert drawn == [*families, *families, None, None, None, None]
 
 
+@pytest.mark.parametrize(
+    ("choices", "arch"), [((18, 34, 50), "resnet{}"), (("small", "large"), "mlp"), ((True, False), "mlp")]
+)
+def test_a_parameter_named_arch_that_chooses_something_else_is_left_to_the_sampler(choices, arch):
+    def space(trial):
+        chosen = arch.format(trial.suggest_categorical("arch", list(choices)))
+        shape = {"width": 1.0} if arch == "mlp" else {"pretrained": False}
+        shape |= {"small_stem": False} if chosen == "resnet18" else {}
+        return TrialConfig(arch=chosen, **shape)
+
+    assert Space(space, {}, 40).families == ()
+
+
 @pytest.mark.parametrize("fixed", [{"arch": "cnn"}, {"arch": "cnn", "lr": 0.01}])
 def test_where_one_family_is_searched_its_reference_is_the_only_one_and_nothing_is_shared_out(fixed):
     space = Space(default, fixed, 30)
