@@ -3,7 +3,11 @@
 import os
 import re
 import socket
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import suppress
+from typing import Any
 
 from trainable.config import ConfigError
 
@@ -30,8 +34,8 @@ def place(address: str | None) -> str | None:
     name, rule = named(found), "must be auto, local or HOST:PORT of the head's GCS (port 6379 as a rule)"
     if found.startswith(("http://", "https://")):
         raise ConfigError(
-            f"{name}: is where jobs are submitted to; {rule}. Unset RAY_ADDRESS or give --address; or submit this "
-            "command as a job: `ray job submit`"
+            f"{name}: is where jobs are submitted to; {rule}. Unset RAY_ADDRESS, or give --address HOST:PORT, or "
+            "submit this command as a job: `ray job submit`"
         )
     if found.startswith("ray://"):
         raise ConfigError(
@@ -76,20 +80,76 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 
 def answers(address: str, seconds: float = ANSWER_SECONDS) -> str:
-    """Returns why no gRPC server, as the GCS is one, answers at HOST:PORT; empty where one does."""
+    """Returns why no gRPC server, as the GCS is one, answers at HOST:PORT; empty where one does.
+
+    Args:
+      seconds: for a name server to answer, and as many again for the server itself.
+    """
     try:
-        with socket.create_connection(host_and_port(address), timeout=seconds) as server:
+        return fault_of(resolved(address, seconds), seconds)
+    except OSError as error:
+        return _in_words(error)
+
+
+def resolved(address: str, seconds: float) -> list[Any]:
+    """Returns what may be connected to at HOST:PORT, each as `socket.getaddrinfo` has it.
+
+    Raises:
+      OSError: the name is not known, or no name server says so in time.
+    """
+    found: Future[list[Any]] = Future()
+    host, port = host_and_port(address)
+
+    def resolve() -> None:
+        try:
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except UnicodeError as error:  # Python's, of a part that is empty or too long
+            found.set_exception(OSError(f"no name of a host: {error}"))
+        except OSError as error:
+            found.set_exception(error)
+
+    threading.Thread(target=resolve, daemon=True).start()  # it may take minutes, and has no limit of its own
+    try:
+        return found.result(seconds)
+    except TimeoutError:
+        raise TimeoutError(f"no answer of a name server in {seconds:.0f} s") from None
+
+
+def fault_of(servers: Sequence[Any], seconds: float) -> str:
+    """Returns why none of these addresses has a gRPC server that answers; empty where one has.
+
+    Args:
+      servers: as `resolved` has them.
+      seconds: that all of them have together.
+    """
+    fault = "its name is not known"
+    for family, kind, protocol, _, server in servers:
+        fault = _fault_at((family, kind, protocol), server, seconds / len(servers))
+        if not fault:
+            return ""
+    return fault
+
+
+def _fault_at(kind: tuple[int, int, int], server: Any, seconds: float) -> str:
+    try:
+        with socket.socket(*kind) as client:
+            client.settimeout(seconds)
+            client.connect(server)
             if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
                 return ""  # it would speak only to who has a certificate
-            server.sendall(HELLO)
+            client.sendall(HELLO)
             head = b""
-            while len(head) < 4 and (more := server.recv(4 - len(head))):
+            while len(head) < 4 and (more := client.recv(4 - len(head))):
                 head += more
     except TimeoutError:
         return f"no answer in {seconds:.0f} s"
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return _in_words(error)
     return "" if len(head) == 4 and head[3] == SETTINGS else "what listens there is not Ray"
+
+
+def _in_words(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def running_here(name: str, private: str) -> str:

@@ -49,6 +49,7 @@ NODE_SECONDS = 30.0  # for the node of a session of one's own, then Ray goes on 
 NODE_LOOK_SECONDS = 0.02
 HANDLERS_SECONDS = 0.05  # between two settings of the handlers while Ray starts
 CLUSTER_SECONDS = 20.0  # for a cluster to answer
+START_SECONDS = 60.0  # for Ray to start on this machine, and for what is left to do once its node is there
 RAY_FAILS = STORAGE_FAILS  # the exit code: what the sweep stands on is gone, as when its storage is
 GIVE_UP_SECONDS = 5.0  # after a signal, for Ray to have started: then it can be ended as it wants to be
 
@@ -90,12 +91,13 @@ def connected(address: str | None, out: TextIO | None = None) -> Iterator["Vigil
 
     from search.vigil import Vigil
 
-    vigil = Vigil(address)
+    vigil: Vigil | None = None
     try:
-        with vigil:
+        with Vigil(address) as vigil:
             yield vigil
     finally:
-        if vigil.failure:  # what is left of Ray cannot end as it wants to; its own words stay in the folder
+        if vigil is not None and vigil.failure:
+            # What is left of Ray cannot end as it wants to; its own words stay in the folder.
             vigil.end_what_is_left()
         else:
             ray.shutdown(wait_for_processes=True)
@@ -127,25 +129,29 @@ class _Starting(threading.Thread):
             self.started.set_exception(error)
         self.over.wait()
 
-    def wait(self, give_up: float | None = None) -> None:
+    def wait(self, seconds: float = START_SECONDS) -> None:
         """Returns once Ray has started, and raises what kept it from that.
 
         Args:
-          give_up: seconds after which a Ray that has not even found its node is waited for no longer.
+          seconds: for Ray to find its node; then it has `START_SECONDS` more.
 
         Raises:
-          TimeoutError: that is so.
+          TimeoutError: Ray took longer.
           Interrupted: a signal came; Ray has ended, unless it neither starts nor fails.
         """
         try:
-            for _ in looks(give_up, HANDLERS_SECONDS):
-                with interruptible():  # again and again: Ray's core sets handlers that abort
-                    wait([self.started], HANDLERS_SECONDS)
-                if self.started.done():
-                    return self.started.result()
-                if give_up is not None and _found_its_node():
-                    return self.wait()
-            raise TimeoutError
+            is_found = False
+            for limit in (seconds, START_SECONDS):
+                for _ in looks(limit, HANDLERS_SECONDS):
+                    with interruptible():  # again and again: Ray's core sets handlers that abort
+                        wait([self.started], HANDLERS_SECONDS)
+                    if self.started.done():
+                        return self.started.result()
+                    if not is_found and _found_its_node():
+                        is_found = True
+                        break
+                else:
+                    raise TimeoutError(f"it had not started after {limit:.0f} s")
         except Interrupted:
             import ray
 

@@ -1,6 +1,5 @@
 """The driver as a process: what signals do to it, and where its libraries' words go."""
 
-import itertools
 import math
 import os
 import signal
@@ -144,15 +143,15 @@ def stopped_by(number: int) -> str:
     return f"Stopped by {name}; nothing that was recorded is lost: run the same command again to go on."
 
 
-def looks(seconds: float | None, every: float) -> Iterator[int]:
+def looks(seconds: float, every: float) -> Iterator[int]:
     """Counts looks at something that is waited for; the caller waits `every` seconds in each.
 
     Looks are counted, and not the time on a clock, so that a pause of the whole machine does not use the time up.
 
     Args:
-      seconds: after which there is no more look; None for no end.
+      seconds: after which there is no more look.
     """
-    return iter(itertools.count() if seconds is None else range(max(1, math.ceil(seconds / every))))
+    return iter(range(max(1, math.ceil(seconds / every))))
 
 
 def signal_behind(error: BaseException | None) -> Interrupted | None:

@@ -7,19 +7,20 @@ import socket
 import struct
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import ray
 
-from search.address import answers
+from search.address import fault_of, resolved
 from search.connection import RAY_FAILS, RayFailedError
 from search.process import end_at_once
 
 LOOK_SECONDS = 1.0
-LOOKS_AT_THE_GCS = 4  # that fail one after the other: it has gone, or hangs
-ANSWER_SECONDS = 3.0  # of each such look
+ANSWER_SECONDS = 1.5  # for the head of a cluster to answer a look
+SILENCE_SECONDS = 25.0  # in which no look finds an answer: a head that can be restarted takes 10 to 25 s for that
 REACTION_SECONDS = 10.0  # in which the block ends once Ray has: in Ray's core it may wait for what has gone
 
 
@@ -27,8 +28,9 @@ class Vigil:
     """Looks every second, in a thread of its own, whether the processes live that a sweep on Ray needs.
 
     On this machine these are Ray's `gcs_server` and `raylet`, and the sockets in their folder; on a cluster the raylet
-    of this machine, and a GCS that answers. A look counts, and not the time on a clock: nothing is missed while the
-    whole machine is paused.
+    of this machine, and a GCS that answers. A process that has ended is known at once. A GCS that does not answer may
+    be back in a moment, so it is given some time. That time is the sum of the looks, and not the time on a clock: a
+    pause of the whole machine does not use it up.
 
     Attributes:
       failure: what has gone, in words; empty while all is well.
@@ -40,12 +42,14 @@ class Vigil:
         self.is_local = address is None
         self.logs = self.node.get_logs_dir_path()
         self.failure = ""
-        self.unanswered = 0
-        self.fault = ""
+        self.failed = threading.Event()
         self.over = threading.Event()
-        self.looking = threading.Lock()
         self.thread = threading.Thread(target=self._watch, daemon=True)
-        self.raylet = None if self.is_local else _end_of_server(self.node.raylet_socket_name)
+        self.raylet: int | None = None
+        self.servers: list[Any] = []
+        if not self.is_local:
+            self.raylet = _end_of_server(self.node.raylet_socket_name)
+            self._resolve()
 
     def __enter__(self) -> Self:
         self.thread.start()
@@ -62,13 +66,17 @@ class Vigil:
             raise RayFailedError(self.failure)
 
     def check_now(self) -> None:
-        """Looks at once, until it is sure: who lost a worker wants to know whether it was Ray that went.
+        """Looks at once: who lost a worker wants to know whether it was Ray that went.
+
+        A look that finds no answer decides nothing. It is made again until there is one, or the thread, which alone
+        counts, has given Ray up.
 
         Raises:
           RayFailedError: Ray has ended.
         """
-        while not self._look():
-            self.check()
+        while self._look():
+            self.failed.wait(LOOK_SECONDS)
+        self.check()
 
     def end_what_is_left(self) -> None:
         """Ends what this process has started of Ray; the workers end with their raylet."""
@@ -77,18 +85,40 @@ class Vigil:
                 self.node.kill_all_processes(check_alive=False)
 
     def _watch(self) -> None:
+        silence = 0.0
         while not self.over.wait(LOOK_SECONDS) and not self.failure:
-            self._look()
+            began = time.monotonic()
+            fault = self._look()
+            # A look and the question after the head's address have a limit each; what took longer was a pause.
+            took = LOOK_SECONDS + min(2 * ANSWER_SECONDS, time.monotonic() - began)
+            silence = silence + took if fault else 0.0
+            if silence >= SILENCE_SECONDS:
+                head = f"the head of the cluster does not answer any more at {self.node.gcs_address}"
+                self._fail(f"{'it cannot be watched any more' if self.is_local else head} ({fault})")
         if self.failure and not self.over.wait(REACTION_SECONDS):
             end_at_once(str(RayFailedError(self.failure)), RAY_FAILS)
+        if self.raylet is not None:
+            raylet, self.raylet = self.raylet, None
+            os.close(raylet)
 
-    def _look(self) -> bool:
-        """Looks once; returns whether everything is there."""
-        with self.looking:
-            gone = self._gone_here() if self.is_local else self._gone_of_cluster()
-            if gone and not self.failure:
-                self.failure = f"Ray ended under the sweep: {gone}; what it says itself is in {self.logs}"
-            return not gone and not self.unanswered
+    def _look(self) -> str:
+        """Looks once; what has gone for good is a failure.
+
+        Returns: what may pass: why the head of a cluster does not answer, or why the look itself did not succeed.
+        """
+        if self.failure:
+            return ""
+        try:
+            if gone := self._gone_here() if self.is_local else self._gone_of_cluster():
+                self._fail(gone)
+            return "" if gone or self.is_local else self._fault_of_head()
+        except Exception as error:  # the thread must not die of it without a word
+            return f"{type(error).__name__}: {error}"
+
+    def _fail(self, gone: str) -> None:
+        if not self.failure:
+            self.failure = f"Ray ended under the sweep: {gone}; what it says itself is in {self.logs}"
+        self.failed.set()
 
     def _gone_here(self) -> str:
         for name, process in self.node.dead_processes():
@@ -101,11 +131,21 @@ class Vigil:
     def _gone_of_cluster(self) -> str:
         if self.raylet is not None and select.select([self.raylet], [], [], 0)[0]:
             return "the raylet of this machine ended"
-        self.fault = answers(self.node.gcs_address, ANSWER_SECONDS)
-        self.unanswered = self.unanswered + 1 if self.fault else 0
-        if self.unanswered >= LOOKS_AT_THE_GCS:
-            return f"the head of the cluster does not answer any more at {self.node.gcs_address} ({self.fault})"
         return ""
+
+    def _fault_of_head(self) -> str:
+        fault = fault_of(self.servers, ANSWER_SECONDS)
+        if fault:
+            self._resolve()
+        return fault
+
+    def _resolve(self) -> None:
+        """Asks for the addresses of the head's name; a head that was started anew may have another one.
+
+        As long as the known ones answer nobody is asked, so that a name server which hangs does no harm.
+        """
+        with suppress(OSError):
+            self.servers = resolved(self.node.gcs_address, ANSWER_SECONDS)
 
 
 def _how(code: int) -> str:

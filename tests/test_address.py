@@ -116,6 +116,42 @@ def test_where_nothing_listens_that_is_known_at_once():
     assert answers("no-such-host.invalid:6379") != ""
 
 
+def test_a_name_server_that_hangs_is_waited_for_no_longer_than_the_server_itself(monkeypatch):
+    never = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: never.wait())
+
+    assert answers("head.lab:6379", seconds=0.01) == "no answer of a name server in 0 s"
+    never.set()
+
+
+def test_all_the_addresses_of_a_name_have_the_time_together(monkeypatch):
+    asked = []
+
+    def silent(kind, server, seconds):
+        asked.append((server[0], seconds))
+        return "no answer in 2 s"
+
+    monkeypatch.setattr(address_module, "_fault_at", silent)
+    there = [(0, 0, 0, "", ("fd00::1", 6379)), (0, 0, 0, "", ("10.0.0.1", 6379))]
+
+    assert address_module.fault_of(there, 3.0) == "no answer in 2 s"
+    assert asked == [("fd00::1", 1.5), ("10.0.0.1", 1.5)]
+
+
+def test_a_server_that_answers_at_the_second_address_of_its_name_answers(server, monkeypatch):
+    port = int(server(SETTINGS_FRAME).split(":")[1])
+    refuses, answering = (
+        (socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, to)) for host, to in (("127.0.0.1", 1), ("127.0.0.1", port))
+    )
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [refuses, answering])
+
+    assert answers("head.lab:6379", seconds=10) == ""
+
+
+def test_a_name_that_no_host_can_have_is_a_fault_and_no_crash():
+    assert answers(f"{'a' * 70}.lab:6379").startswith("no name of a host")
+
+
 def raylet(gcs, folder):
     words = ["/lib/ray/raylet", f"--gcs-address={gcs}", f"--temp_dir={folder}"]
     return SimpleNamespace(info={"cmdline": words})
@@ -173,5 +209,5 @@ def test_of_several_clusters_one_has_to_be_named(processes):
 def test_the_variable_is_more_precise_than_the_word_auto(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")
 
-    with pytest.raises(ConfigError, match="RAY_ADDRESS=http"):
+    with pytest.raises(ConfigError, match=r"RAY_ADDRESS=http.*or give --address HOST:PORT"):
         address_module.place("auto")

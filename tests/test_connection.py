@@ -142,6 +142,34 @@ def test_a_cluster_that_never_lets_the_driver_in_is_given_up(monkeypatch):
     never.set()
 
 
+@pytest.mark.parametrize("address", [None, "127.0.0.1:1"])
+def test_a_start_that_does_not_end_though_its_node_is_there_is_given_up(fake_ray, monkeypatch, address):
+    never = threading.Event()
+    fake_ray.start = never.wait
+    monkeypatch.setattr("ray._private.worker._global_node", SimpleNamespace())
+    monkeypatch.setattr("search.address.answers", lambda _: "")
+    for name in ("CLUSTER_SECONDS", "START_SECONDS"):
+        monkeypatch.setattr(connection, name, 0.1)
+
+    with (
+        pytest.raises(ConfigError if address else RayFailedError, match="it had not started after"),
+        connected(address),
+    ):
+        pass
+    never.set()
+
+
+def test_a_ray_that_cannot_be_watched_is_ended(fake_ray, monkeypatch):
+    fake_ray.start = lambda: None
+    monkeypatch.setattr("ray.shutdown", lambda **_: setattr(fake_ray, "ended", fake_ray.ended + 1))
+    monkeypatch.setattr("search.vigil.Vigil", lambda _: (_ for _ in ()).throw(OSError(24, "Too many open files")))
+
+    with pytest.raises(OSError, match="Too many open files"), connected(None):
+        pass
+
+    assert fake_ray.ended == 1
+
+
 def test_a_signal_ends_a_start_of_ray_that_never_ends(monkeypatch):
     """As where it asks an address again and again at which nothing listens."""
     starting = connection._Starting.__new__(connection._Starting)
