@@ -169,7 +169,8 @@ class Room:
 
     def __call__(self) -> int:
         if self.look is not None and self.look.done():
-            self.concurrency = max(1, self.look.result())  # one waits, so that an autoscaler sees that there is need
+            if not self.look.exception():  # of a look that failed: whether Ray has ended is for the vigil to say
+                self.concurrency = max(1, self.look.result())  # one waits: an autoscaler sees then that there is need
             self.look, self.looked = None, time.monotonic()
         if not self.is_local and self.look is None and time.monotonic() - self.looked > LOOK_SECONDS:
             self.look = self.looking.submit(self._fits)

@@ -169,11 +169,11 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
         """Whether the node, on which the trial ran, was drained or is being drained."""
         if not ray.is_initialized():
             return False
-        draining = state.get_draining_nodes()
+        draining, nodes = _asked(state.get_draining_nodes, {}), _asked(ray.nodes, [])
         return any(
             node_name(node["NodeManagerAddress"], node["NodeID"]) == self.bridge.node_of(order["number"])
             and (node["NodeID"] in draining or (not node["Alive"] and node["DeathReason"] in DRAINED))
-            for node in ray.nodes()
+            for node in nodes
         )
 
 
@@ -288,10 +288,18 @@ def execute(
 
 
 def _node_of(worker: Any) -> str:
-    """The name of the node that an actor runs on; empty where either has just gone."""
-    here = state.actor_table(worker._actor_id.hex()).get("Address", {}).get("NodeID", "")
-    there = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes()}
+    """Returns the name of the node that an actor runs on; empty where either has just gone, or nobody says."""
+    here = _asked(lambda: state.actor_table(worker._actor_id.hex()), {}).get("Address", {}).get("NodeID", "")
+    there = {node["NodeID"]: node["NodeManagerAddress"] for node in _asked(ray.nodes, [])}
     return node_name(there[here], here) if here in there else ""
+
+
+def _asked(question: Callable[[], Any], otherwise: Any) -> Any:
+    """Returns the answer of the cluster's head; `otherwise` where it has none: whether it is gone says the vigil."""
+    try:
+        return question()
+    except Exception:  # Ray has no class for it
+        return otherwise
 
 
 def _in_one_line(cause: str) -> str:

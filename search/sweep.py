@@ -354,6 +354,8 @@ def _execute(
         except RayFailedError as error:  # the results are written all the same
             screen.said(str(error))
             bridge.stop(RAY_ENDED)
+        finally:
+            vigil.over.set()  # from here on nobody waits for Ray, and the results take the time that they take
     return signals
 
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from concurrent.futures import Future
 from io import StringIO
 
 import pytest
@@ -128,6 +129,17 @@ def test_how_many_trials_fit_is_asked_without_waiting_for_the_answer(monkeypatch
     answer.set()
     assert look.result(60) == 2
     assert room() == 2
+
+
+def test_a_look_at_the_nodes_that_fails_leaves_the_room_as_it_was(monkeypatch):
+    """Whether Ray has ended is for others to say: its head may be back in a moment."""
+    monkeypatch.setattr(cluster, "nodes", lambda: pytest.fail("asked again at once"))
+    room = cluster.Room(Workers(4, 1, 0, 3), is_local=False)
+    room.look = Future()
+    room.look.set_exception(ConnectionError("the GCS is not there"))
+
+    assert room() == 3
+    assert room.look is None
 
 
 @pytest.mark.parametrize(

@@ -253,6 +253,24 @@ def test_what_ended_a_worker_is_told_to_the_bridge(tmp_path, cause, said):
         assert said in Record(tmp_path / "sweep").trials[0].message
 
 
+def test_a_head_that_does_not_answer_the_driver_costs_no_more_than_the_name_of_a_node(tmp_path, monkeypatch):
+    def fail(*_):
+        raise ConnectionError("the GCS is not there")
+
+    for name in ("nodes", "is_initialized"):
+        monkeypatch.setattr(executor.ray, name, fail if name == "nodes" else lambda: True)
+    monkeypatch.setattr(executor, "state", SimpleNamespace(actor_table=fail, get_draining_nodes=fail))
+    bridge, _ = open_bridge(tmp_path / "sweep", 1)
+    order = bridge.next_order().to_dict()
+    worker = SimpleNamespace(_actor_id=SimpleNamespace(hex=lambda: "17"))
+    trial = SimpleNamespace(config={"order": order}, error_file=None, temporary_state=SimpleNamespace(ray_actor=worker))
+
+    BridgeCallback(bridge, lambda: 1, is_local=False).on_trial_start(1, [trial], trial)
+    BridgeScheduler(bridge).on_trial_error(None, trial)
+
+    assert bridge.ledger.trial(0).user_attrs["losses"] == 1
+
+
 def test_a_sweep_that_stops_does_not_wait_for_trials_that_found_no_place(tmp_path):
     bridge, _ = open_bridge(tmp_path / "sweep", 2)
     bridge.next_order(), bridge.next_order()

@@ -7,6 +7,7 @@ import re
 import shlex
 import signal
 import sys
+import threading
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import chain
@@ -396,11 +397,12 @@ def test_a_sweep_whose_ray_ends_is_told_at_once_and_reported(tmp_path, monkeypat
 
     monkeypatch.setattr("search.executor.execute", ray_ends_in_the_fourth_trial)
     room = SimpleNamespace(workers=SimpleNamespace(resources={}), is_local=True)
-    screen = Entered(watcher)
+    screen, vigil = Entered(watcher), SimpleNamespace(over=threading.Event())
 
-    signals = _execute(tmp_path, room, None, SimpleNamespace(submit=print), bridge, screen, in_memory())
+    signals = _execute(tmp_path, room, vigil, SimpleNamespace(submit=print), bridge, screen, in_memory())
 
     assert signals == []
+    assert vigil.over.is_set()  # it does not end the driver, however long the results take
     assert watcher.messages[-1].splitlines() == [
         "Ray ended under the sweep: its gcs_server was ended by SIGKILL",
         "Nothing that was recorded is lost; run the same command again to go on.",
