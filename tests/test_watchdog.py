@@ -13,6 +13,7 @@ import pytest
 
 from tests.trials import fake_train, in_memory
 from trainable import attempt as attempt_module
+from trainable import watchdog
 from trainable.attempt import Attempt
 from trainable.config import TrialConfig
 from trainable.order import Order, hung_stacks
@@ -95,6 +96,73 @@ def test_a_trial_that_is_paused_goes_on_where_it_was(tmp_path, monkeypatch):
     assert hung_stacks(tmp_path, 1) == ""
 
 
+@pytest.mark.parametrize("error", [BlockingIOError(11, "Resource temporarily unavailable"), OSError(12, "No memory")])
+def test_a_worker_that_can_start_no_process_trains_without_a_watchdog(tmp_path, monkeypatch, error):
+    def refuse(*_, **__):
+        raise error
+
+    watchdog._watchdog.cache_clear()
+    monkeypatch.setattr(watchdog.subprocess, "Popen", refuse)
+    attempt = Attempt(Order(0, 1, CONFIG, tmp_path, "accuracy"), in_memory(), train=fake_train)
+
+    report = attempt.next_report()
+
+    assert report["failure"] is None
+    assert report["done"]
+
+
+def test_an_error_of_the_block_is_not_hidden_by_one_of_the_watchdog(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(11, "Resource temporarily unavailable")
+
+    watchdog._watchdog.cache_clear()
+    monkeypatch.setattr(watchdog.subprocess, "Popen", refuse)
+
+    with (
+        open(tmp_path / "stacks", "w") as stacks,
+        pytest.raises(ValueError, match="its own"),
+        watchdog.ended_when_hung(1000, stacks),
+    ):
+        raise ValueError("its own")
+
+
+@pytest.fixture
+def killed(monkeypatch):
+    """Lets a watchdog run; returns the signals that its worker gets.
+
+    Of each time that the worker seems to be hung, `ordered` says whether orders came while the stacks were written.
+    """
+
+    def watch(*hung, ordered):
+        sent, verdicts, late = [], iter(hung), iter(ordered)
+        monkeypatch.setattr(sys, "argv", ["watchdog.py", str(os.getppid())])
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        monkeypatch.setattr(watchdog, "is_hung", lambda *_: next(verdicts))
+        monkeypatch.setattr(select, "select", lambda *_: ([0] if next(late) else [], [], []))
+        monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
+        watchdog.main()
+        return sent
+
+    return watch
+
+
+def test_a_worker_whose_epoch_ends_while_its_stacks_are_written_is_not_ended(killed):
+    worker = os.getppid()
+
+    assert killed(True, False, ordered=[True]) == [(worker, signal.SIGUSR2)]
+    assert killed(True, True, ordered=[True, False]) == [(worker, signal.SIGUSR2)] * 2 + [(worker, signal.SIGKILL)]
+
+
+def test_stacks_that_are_asked_for_as_the_epoch_ends_neither_end_the_worker_nor_tell_of_a_hang(tmp_path):
+    with open(tmp_path / "stacks", "w") as stacks:
+        with watchdog.ended_when_hung(1000, stacks):
+            os.kill(os.getpid(), signal.SIGUSR2)
+            assert Path(stacks.name).read_text() != ""
+        os.kill(os.getpid(), signal.SIGUSR2)
+
+    assert Path(stacks.name).read_text() == ""
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc")
 def test_the_watchdog_ends_with_its_worker():
     """Also where that is killed, and cannot say so."""
@@ -115,8 +183,6 @@ def test_the_watchdog_ends_with_its_worker():
 
 
 def test_a_watchdog_that_somebody_ended_is_replaced(tmp_path):
-    from trainable import watchdog
-
     with open(tmp_path / "stacks", "w") as stacks:
         with watchdog.ended_when_hung(1000, stacks):
             first = watchdog._watchdog(os.getpid())

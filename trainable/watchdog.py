@@ -14,7 +14,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -24,13 +23,15 @@ from typing import IO
 LOOK_SECONDS = 1.0
 DUMP = signal.SIGUSR2  # makes the worker write the stacks of its threads, in C
 DUMP_SECONDS = 1.0  # for that, before the worker is ended
+STANDARD_ERROR = 2
 
 
 @contextmanager
 def ended_when_hung(seconds: float, stacks: IO[str]) -> Iterator[None]:
     """Ends this process, its threads' stacks written to an open file, where the block takes longer.
 
-    No file of an attempt is written within the block: a slow disk is no hang, and nothing is cut.
+    No file of an attempt is written within the block: a slow disk is no hang, and nothing is cut. Where no process can
+    be started, none watches the block.
     """
     faulthandler.register(DUMP, file=stacks, all_threads=True)
     _tell(seconds)
@@ -38,18 +39,26 @@ def ended_when_hung(seconds: float, stacks: IO[str]) -> Iterator[None]:
         yield
     finally:
         _tell(math.inf)
-        faulthandler.unregister(DUMP)
+        # The signal may still be on its way, for a block that has just ended: without a handler it would end the
+        # process, and what it has written so far would tell of a hang.
+        faulthandler.register(DUMP, file=STANDARD_ERROR, all_threads=True)
+        with suppress(OSError):
+            stacks.truncate(0)
 
 
 def _tell(seconds: float) -> None:
     """Tells the watchdog of this process how long it may take from now on; starts it where there is none."""
     for _ in range(2):
-        orders = _watchdog(os.getpid()).stdin
-        assert orders is not None
-        with suppress(BrokenPipeError):  # somebody has ended it: another one is started
+        try:
+            orders = _watchdog(os.getpid()).stdin
+            assert orders is not None
             os.write(orders.fileno(), f"{seconds}\n".encode())
+        except BrokenPipeError:  # somebody has ended it: another one is started
+            _watchdog.cache_clear()
+        except OSError:  # too many processes, or files: no fault of the trial, nor of its storage
             return
-        _watchdog.cache_clear()
+        else:
+            return
 
 
 @cache
@@ -97,10 +106,11 @@ def main() -> None:
     worker = int(sys.argv[1])
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # meant for the driver; this ends with the worker
         signal.signal(number, signal.SIG_IGN)
-    if is_hung(_wait, lambda: _is_stopped(worker)) and os.getppid() == worker:
+    while is_hung(_wait, lambda: _is_stopped(worker)) and os.getppid() == worker:
         os.kill(worker, DUMP)
-        time.sleep(DUMP_SECONDS)
-        os.kill(worker, signal.SIGKILL)
+        if not select.select([0], [], [], DUMP_SECONDS)[0]:  # with orders the epoch has ended after all
+            os.kill(worker, signal.SIGKILL)
+            return
 
 
 if __name__ == "__main__":
