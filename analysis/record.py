@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from analysis.data_place import to_place
 from analysis.journal import Journal, JournalError
 from datasets.fingerprint import parsed_table
+from datasets.listing_rules import FIRST, LISTING_RULES, NEWEST
 from datasets.text import counted
 from trainable.bucket import with_addresses
 from trainable.config import MULTIPLE
@@ -203,6 +204,20 @@ class Record:
     @property
     def classes(self) -> list[str]:
         return self.settings["classes"]
+
+    @property
+    def listing(self) -> int:
+        """The number of the rules by which the files of the data count and are named.
+
+        Raises:
+          SweepError: a newer version began the sweep.
+        """
+        defaults = self.settings.get("defaults", {})  # sweeps of before the numbers have none
+        number = defaults.get("listing", FIRST) if isinstance(defaults, dict) else None
+        if type(number) is not int or number not in LISTING_RULES:
+            rule = f"this version knows the listing rules 1 to {NEWEST}, got {number!r}"
+            raise SweepError(f"{self.folder / 'sweep.json'}: {rule}; use the version that began the sweep")
+        return number
 
     def better(self, a: float, b: float) -> bool:
         return a < b if self.metric == "loss" else a > b

@@ -27,7 +27,7 @@ def sweep_data(record: Record, place: Path | None = None) -> Dataset:
     """
     settings = record.settings
     recorded = settings["data"]
-    options = {"seed": settings["seed"]} | settings["data_options"]
+    options = {"seed": settings["seed"], "listing": record.listing} | settings["data_options"]
     found = str(place or recorded)
     return load_same(record.folder, found, recorded, settings["fingerprint"], lambda: load(Path(found), **options))
 

@@ -13,6 +13,7 @@ from datasets.fingerprint import fingerprint
 from datasets.layout import find_splits
 from datasets.left_out import note_left_out
 from datasets.listing import Listing, check_ids, list_folder
+from datasets.listing_rules import NEWEST
 from datasets.manifest import DataError, Table, read_table
 from datasets.read import Read, first_size, note_warnings, read_images
 from datasets.source import Source
@@ -29,6 +30,7 @@ def load(
     limit_train: int | None = None,
     limit_valid: int | None = None,
     seed: int = 0,
+    listing: int = NEWEST,
 ) -> Dataset:
     """Reads and checks a whole data set, in either layout, from a folder or a .zip, or takes it out of the cache.
 
@@ -37,14 +39,15 @@ def load(
       limit_train: images kept of the train split, the same share of each class; None keeps all.
       limit_valid: the same of the validation split.
       seed: of the validation split that is cut where there is none, and of the limits.
+      listing: the number of the rules by which files count and are named.
 
     Raises:
       DataError: with all problems found.
     """
     if image_size is not None and not MIN_SIDE <= image_size <= MAX_SIDE:
         raise DataError([f"--image-size must be {MIN_SIDE} to {MAX_SIDE} px, got {image_size}; give another"])
-    with Source(path) as source:
-        key = cache.key_of(source, image_size, limit_train, limit_valid, seed)
+    with Source(path, listing) as source:
+        key = cache.key_of(source, image_size, limit_train, limit_valid, seed, listing)
         if (data := cache.find(key)) is None:
             data = _read(source, image_size, limit_train, limit_valid, seed)
             cache.keep(key, data, source)
@@ -120,7 +123,8 @@ def load_images(path: Path, size: tuple[int, int], notes: list[str] | None = Non
         notes += source.notes
         if is_table:
             listing, folder = list_table(source, _table(path), "", path.stem, problems, notes)
-            note_left_out(source, {*listing.files, path.name}, "that the table does not name", notes, folder)
+            if not problems:
+                note_left_out(source, {*listing.files, path.name}, "that the table does not name", notes, folder)
         else:
             listing = list_folder(source)
             check_ids(source, listing, problems)

@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 from itertools import zip_longest
-from unicodedata import normalize
 
 from datasets.left_out import note_left_aside, note_left_out
-from datasets.listing import SPLITS, Listing, check_ids, is_visible, list_folder
+from datasets.listing import SPLITS, Listing, check_ids, list_folder
 from datasets.manifest import DataError, Table, id_problem, label_problem, parse_table, printable, shown
 from datasets.source import Source
 from datasets.table_images import first_refused, list_table
@@ -32,7 +31,7 @@ def find_splits(source: Source, problems: list[str], notes: list[str]) -> Splits
     Raises:
       DataError: nothing in the source looks like a data set.
     """
-    names = list(filter(is_visible, source.files))
+    names = list(filter(source.rules.is_visible, source.files))
     for root in _roots(names):
         if any(source.holds(f"{root}train{suffix}") for suffix in (".txt", ".csv")):
             return _from_manifests(source, root, problems, notes)
@@ -89,7 +88,8 @@ def _from_manifests(source: Source, root: str, problems: list[str], notes: list[
         splits[split], _ = list_table(source, table, root, stems[split], problems, notes)
         used |= set(splits[split].files)
     note_left_aside(source, root, used, NO_TABLE, SPLIT_TABLES, notes)
-    note_left_out(source, used, "that no table names", notes)
+    if not problems:  # else the images of a refused table would seem to have none
+        note_left_out(source, used, "that no table names", notes)
 
     submission, test = tables.get("sample_submission"), tables.get("test")
     if submission and not test:
@@ -118,7 +118,7 @@ def _from_class_folders(
             for name in source.refused
             if name.startswith(root) and name.removeprefix(root).split("/")[0] in folders
         ]
-        for name in filter(is_visible, refused):
+        for name in filter(source.rules.is_visible, refused):
             got = source.refused[name]
             problems.append(f"{source.path}/{printable(name)}: images must be files, this {got}; replace or remove it")
         there = [f"{root}{folder}/" for folder in folders]
@@ -133,15 +133,15 @@ def _from_class_folders(
             check_ids(source, listing, problems)
             if split == "train":
                 _check_empty(source, listing, there[0], problems)
-            splits[split] = listing if split == "test" else _labelled(listing, problems)
+            splits[split] = listing if split == "test" else _labelled(source, listing, problems)
             used |= set(listing.files)
     note_left_aside(source, root, used, SPLIT_FOLDERS, NO_TABLES, notes)
     note_left_out(source, used, "in no folder of a split", notes)
     return splits
 
 
-def _labelled(listing: Listing, problems: list[str]) -> Listing:
-    """With the first folder of each id as its class, in the Unicode form that people type (macOS stores another)."""
+def _labelled(source: Source, listing: Listing, problems: list[str]) -> Listing:
+    """Returns the listing with the first folder of each id as its class."""
     labels, rows = [], []
     for row, (name, place) in enumerate(zip(listing.ids, listing.places, strict=True)):
         label, slash, _ = name.partition("/")
@@ -151,14 +151,15 @@ def _labelled(listing: Listing, problems: list[str]) -> Listing:
             if not id_problem(name):
                 problems.append(f"{place} must have a good label: {broken}")
         else:
-            labels.append(normalize("NFC", label))
+            labels.append(source.rules.class_name(label))
             rows.append(row)
     return replace(listing.take(rows), labels=tuple(labels))
 
 
 def _check_empty(source: Source, train: Listing, folder: str, problems: list[str]) -> None:
     """A class must not vanish because its images are somewhere else."""
-    inside = {name.removeprefix(folder) for name in source.folders if name.startswith(folder) and is_visible(name)}
+    folders = filter(source.rules.is_visible, source.folders)
+    inside = {name.removeprefix(folder) for name in folders if name.startswith(folder)}
     for name in sorted(inside - {name.partition("/")[0] for name in train.ids}):
         if "/" not in name:
             rule = "class must have 2 images or more, got none with an image's suffix"

@@ -4,7 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 
-from datasets.listing import is_image, is_visible, suffix_of
+from datasets.listing_rules.rules_2 import suffix_of
 from datasets.manifest import shown
 from datasets.source import COUNTED, Source
 from datasets.text import counted
@@ -30,11 +30,11 @@ def note_left_out(source: Source, used: Collection[str], of_images: str, notes: 
     refused: Counter[str] = Counter()
     hidden = 0
     for name in [name for name in (*source.files, *source.refused) if name.startswith(inside) and name not in used]:
-        if not is_visible(name):
+        if not source.rules.is_visible(name):
             hidden += 1
         elif name in source.refused:
             refused[source.refused[name]] += 1
-        elif is_image(source, name):
+        elif source.is_image(name):
             folders[name.rpartition("/")[0]] += 1
         else:
             suffixes[suffix_of(name) or "without a suffix"] += 1
@@ -60,7 +60,7 @@ def note_left_aside(
       of_folders, of_tables: say why such a one is not used, and what to do.
     """
     tops: dict[str, list[str]] = defaultdict(list)
-    for name in filter(is_visible, source.files):
+    for name in filter(source.rules.is_visible, source.files):
         if name.startswith(root):
             top, slash, _ = name.removeprefix(root).partition("/")
             tops[top + slash].append(name)
@@ -70,7 +70,7 @@ def note_left_aside(
         is_candidate = is_folder or suffix_of(top) in TABLES
         letters = re.sub("[^a-z]", "", stem.lower())
         if is_candidate and NEARLY_A_SPLIT.fullmatch(letters) and not any(name in used for name in files):
-            images = sum(is_image(source, name) for name in files)
+            images = sum(source.is_image(name) for name in files)
             with_images = f", with {counted(images, 'image', 'images')}" if is_folder else ""
             notes.append(f"{shown(top)} is left aside{with_images}: {of_folders if is_folder else of_tables}.")
 

@@ -10,9 +10,9 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
+from datasets.listing_rules import LISTING_RULES, NEWEST
 from datasets.manifest import DataError, printable, shown
 from datasets.text import counted
-from datasets.zip_names import decoded_name, path_parts
 
 BROKEN = (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, struct.error, ValueError)
 MAX_FILE_BYTES = 256 << 20
@@ -40,6 +40,7 @@ class Source:
 
     Attributes:
       path: as messages show it.
+      rules: by which files count and are named.
       files: bytes of each file by its relative name, `/` between the parts, sorted.
       folders: the relative names of the folders.
       refused: why, by name, for what is there but is not read, one of `COUNTED`: links, devices.
@@ -48,11 +49,15 @@ class Source:
         number there, bytes, and when its content and its entry changed last, ns.
       listed_at: when the listing began, on `time.time()`.
 
+    Args:
+      listing: the number of the rules.
+
     Raises:
       DataError: `path` does not exist, or is neither a folder nor a whole, open .zip with names that stay in it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, listing: int = NEWEST) -> None:
+        self.rules = LISTING_RULES[listing]
         self.path = printable(str(path))
         self.files: dict[str, int] = {}
         self.folders: set[str] = set()
@@ -126,18 +131,22 @@ class Source:
             rule = "data must be a folder or a whole .zip"
             raise DataError([f"{self.path}: {rule}, got {got}; give the folder, or fetch the .zip again"]) from error
         problems, guessed = [], []
-        for member in self._zip.infolist():
-            stored, is_guess = decoded_name(member)
-            parts = path_parts(stored, is_guess)
+        members = self._zip.infolist()
+        for member, (stored, is_guess) in zip(members, self.rules.zip_names(members), strict=True):
+            parts = [part for part in stored.split("/") if part not in ("", ".")]
             name = "/".join(parts)
-            is_folder = stored.endswith(("/", "\\")) or stat.S_ISDIR(member.external_attr >> 16)
-            if ".." in parts or re.match(r"([A-Za-z]:)?[/\\]", stored) or not (parts or is_folder):
+            is_folder = stored.endswith("/") or stat.S_ISDIR(member.external_attr >> 16)
+            # A backslash that separates no folders here would do so on Windows.
+            leads_out = ".." in re.split(r"[/\\]", stored) or re.match(r"([A-Za-z]:)?[/\\]", stored)
+            if leads_out or not (parts or is_folder):
                 problems.append(f"{self.path}: names in a zip must stay in it, got {shown(stored)}; pack it again")
                 continue
-            self.folders.update("/".join(parts[:depth]) for depth in range(1, len(parts) + is_folder))
+            if self.rules.has_parents:
+                self.folders.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
             if is_guess:
                 guessed.append(name)
             if is_folder:
+                self.folders.update([name] if parts else [])
                 continue
             if member.flag_bits & 1:
                 problems.append(f"{self.path}: zip must not be encrypted, got {shown(name)} encrypted; unpack it")
@@ -168,6 +177,10 @@ class Source:
     def why_not(self, name: str) -> str:
         """Why a name is not one of `files`."""
         return self.refused.get(name) or ("is a folder" if name in self.folders else "is not there")
+
+    def is_image(self, name: str) -> bool:
+        """Says whether one of `files` is an image, by its name or its first bytes."""
+        return self.rules.is_image(name, lambda: self.head(name))
 
     def head(self, name: str) -> bytes:
         """Returns the first bytes of one of `files`; none where it cannot be read."""

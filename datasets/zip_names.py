@@ -4,10 +4,26 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 
+WINDOWS = (0, 10, 11, 14)  # the systems DOS, NTFS (two numbers are in use) and VFAT, as a member names its own
 IS_UTF8 = 1 << 11  # flag of a member
 UNICODE_PATH = 0x7075  # extra field of Info-ZIP: the name in UTF-8, beside one in the encoding of the system
+
+
+def zip_names(members: Sequence[zipfile.ZipInfo]) -> list[tuple[str, bool]]:
+    """Returns of each member its name with `/` between folders, and whether its encoding is a guess.
+
+    Backslashes separate folders where the member was made on DOS or Windows. Some tools on Windows say that they are on
+    Unix, so they do, too, in an archive of which no name has a `/`; elsewhere a backslash is a letter of the name.
+    """
+    names = [decoded_name(member) for member in members]
+    no_slash = not any("/" in name for name, _ in names)
+    return [
+        (_with_slashes(name, is_guess) if no_slash or member.create_system in WINDOWS else name, is_guess)
+        for member, (name, is_guess) in zip(members, names, strict=True)
+    ]
 
 
 def decoded_name(member: zipfile.ZipInfo) -> tuple[str, bool]:
@@ -40,11 +56,10 @@ def _unicode_path(extra: bytes, stored: bytes) -> bytes | None:
     return None
 
 
-def path_parts(name: str, is_guess: bool) -> list[str]:
-    """Splits a member's name at `/`, and at the `\\` of Windows tools; empty parts and `.` are dropped.
+def _with_slashes(name: str, is_guess: bool) -> str:
+    """Returns a name with `/` for each backslash that separates folders.
 
     Args:
       is_guess: the encoding is unknown. In that of Japan or China the second byte of a letter may be a backslash.
     """
-    backslash = r"(?<![^\x00-\x7f])\\" if is_guess else r"\\"
-    return [part for part in re.split(f"/|{backslash}", name) if part not in ("", ".")]
+    return re.sub(r"(?<![^\x00-\x7f])\\" if is_guess else r"\\", "/", name)

@@ -57,6 +57,7 @@ class Again(Sweep):
         place = os.path.realpath(data) if data else last
         super().__init__(folder, self._settings(replace(file.settings, data=place, trials=trials)))
         self.search, self.searched, self.parent = search, file, {"sweep": file.id}
+        self.defaults = dict(file.defaults)  # under others its data might be other data
 
     @staticmethod
     def _settings(of: Settings) -> Settings:
@@ -74,7 +75,7 @@ class Again(Sweep):
         return []
 
     def load(self) -> "Dataset":
-        return sweep_data.load(self.settings)
+        return sweep_data.load(self.settings, self.defaults["listing"])
 
     def first_load(self) -> "Dataset":
         """Raises:

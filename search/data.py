@@ -11,16 +11,19 @@ if TYPE_CHECKING:
 
 KEPT = ("data.csv", "valid_labels.npy", "valid_images.npy")
 
-EVEN_TIMES = 3  # as many images as the smallest class has, and classes still count as even
+LARGE_SHARE = 0.5  # of the images in one class, which is then right at least as often as wrong, whatever is shown
+LARGE_TIMES = 2  # as many as the smallest class has, or fewer, are about even where there are two classes
 
 
-def load(settings: Settings) -> "Dataset":
-    """Raises:
-    DataError: with all problems found.
+def load(settings: Settings, listing: int) -> "Dataset":
+    """Reads and checks the data, under these listing rules.
+
+    Raises:
+      DataError: with all problems found.
     """
     from datasets import images
 
-    options = settings.image_size, settings.limit_train, settings.limit_valid, settings.seed
+    options = settings.image_size, settings.limit_train, settings.limit_valid, settings.seed, listing
     data = images.load(Path(settings.data), *options)
     images.check_trainable(data, Path(settings.data))
     return data
@@ -33,9 +36,10 @@ def imbalance_notes(data: "Dataset", metric: str) -> list[str]:
     assert data.train.labels is not None
     assert data.valid.labels is not None
     counts = np.bincount([*data.train.labels, *data.valid.labels], minlength=len(data.classes))
-    if metric != "accuracy" or counts.max() <= EVEN_TIMES * counts.min():
-        return []
     largest, smallest = counts.argmax(), counts.argmin()
+    is_large = counts[largest] >= LARGE_SHARE * counts.sum() and counts[largest] > LARGE_TIMES * counts[smallest]
+    if metric != "accuracy" or not is_large:
+        return []
     share = min(round(100 * counts[largest] / counts.sum()), 99)
     right = (data.valid.labels == largest).mean()
     return [

@@ -213,7 +213,7 @@ class Search(Sweep):
         is_demo = self.settings.data == str(place)
         if is_demo:
             sweep_data.generate_demo(place)
-        data = sweep_data.load(self.settings)
+        data = sweep_data.load(self.settings, self.defaults["listing"])
         if not is_demo:
             return data
         note = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.data_place import to_place, to_record
-from datasets import decoders
+from datasets import decoders, listing_rules
 from search import pruners, samplers, spaces
 from trainable.bucket import address_of
 from trainable.config import ConfigError
@@ -23,6 +23,7 @@ NEWEST_DEFAULTS = {
     "sampler": samplers.NEWEST,
     "pruner": pruners.NEWEST,
     "decoder": decoders.NEWEST,
+    "listing": listing_rules.NEWEST,
 }
 FIRST_DEFAULTS = dict.fromkeys(NEWEST_DEFAULTS, 1)  # of the sweeps before the numbers were written down
 
@@ -78,7 +79,7 @@ class SweepFile:
         and as `stopped` how it ended.
       results_of: the number of ended trials that report, best model and predictions are made of.
       defaults: the number of each published default that the sweep goes on under: of the default space, the sampler,
-        the pruner and the decoder of images.
+        the pruner, the decoder of images and the rules by which their files are listed.
       memory: what a trial may take, `search.memory.Limit.to_dict`, as it was where the sweep began; empty for no limit.
       kind: `search`, or `repeat` or `refit` of one, in a folder within its own.
       parent: of these two the id of the search as `sweep`; of a refit the number of its trial as `best trial`.
@@ -131,7 +132,7 @@ class SweepFile:
             settings = {name: content.pop(name) for name in names if name not in options} | options
             if isinstance(settings["baselines"], bool):  # as it was before there was a choice
                 settings["baselines"] = "published" if settings["baselines"] else "none"
-            content.setdefault("defaults", dict(FIRST_DEFAULTS))
+            content["defaults"] = FIRST_DEFAULTS | content.get("defaults", {})
             settings["data"] = to_place(folder, content.get("kind", "search"), settings["data"])
             content["queue"] = {int(number): entry for number, entry in content["queue"].items()}
             file = SweepFile(settings=Settings(**settings), **content)

@@ -23,11 +23,14 @@ def named(tree: dict[str, bytes]) -> dict[str, bytes]:
     }  # fmt: skip
 
 
-def stored(tree: dict[str, bytes], path: Path, name_of, flags: int = 0, extra_of=lambda name: b"") -> Path:
+def stored(
+    tree: dict[str, bytes], path: Path, name_of, flags: int = 0, extra_of=lambda name: b"", system: int = 3
+) -> Path:
     """Packs a tree with the bytes of its names as a tool would have stored them.
 
     Args:
       name_of: gives the bytes for a name.
+      system: the number of that on which each member was made; 0 is DOS or Windows, 3 is Unix.
       extra_of: gives the extra field for a name.
     """
     body, directory = b"", b""
@@ -37,7 +40,7 @@ def stored(tree: dict[str, bytes], path: Path, name_of, flags: int = 0, extra_of
         common = struct.pack("<HHHHH", 20, flags, 0, 0, 0x21) + sizes
         place = len(body)
         body += b"PK\x03\x04" + common + raw + extra + data
-        directory += b"PK\x01\x02" + struct.pack("<BB", 20, 3) + common
+        directory += b"PK\x01\x02" + struct.pack("<BB", 20, system) + common
         directory += struct.pack("<HHHII", 0, 0, 0, 0, place) + raw + extra
     count = len(tree)
     end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, count, count, len(directory), len(body), 0)
@@ -135,10 +138,25 @@ def test_no_way_of_storing_a_name_leads_out_of_the_archive(name, tmp_path):
         load(stored(tree, tmp_path / "data.zip", str.encode))
 
 
+@pytest.mark.parametrize("system", [0, 3, 10, 11, 14, 19])
+@pytest.mark.parametrize(
+    ("tree", "separates"),
+    [
+        ({"a\\b.png": b"", "c.png": b""}, "always"),  # no slash at all: a tool on Windows, whatever it says
+        ({"d/c.png": b"", "a\\b.png": b""}, "where made on Windows"),
+    ],
+)
+def test_a_backslash_separates_folders_only_in_an_archive_of_windows(tree, separates, system, tmp_path):
+    files = Source(stored(tree, tmp_path / "data.zip", str.encode, system=system)).files
+
+    is_folder = separates == "always" or system in (0, 10, 11, 14)
+    assert ("a/b.png" in files, "a\\b.png" in files) == (is_folder, not is_folder)
+
+
 def test_two_names_that_are_one_folder_deep_down_are_refused(tmp_path):
-    tree = {"a/b.png": b"1", "./a\\b.png": b"2"}
+    tree = {"a/b.png": b"1", "./a\\b.png": b"2"}  # of Windows
     with pytest.raises(DataError, match=r"names in a zip must be unique, got `a/b\.png` twice"):
-        Source(stored(tree, tmp_path / "data.zip", str.encode))
+        Source(stored(tree, tmp_path / "data.zip", str.encode, system=0))
 
 
 def test_a_class_without_images_in_an_archive_is_refused_as_in_a_folder(tmp_path):

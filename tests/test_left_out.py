@@ -154,7 +154,7 @@ def split_of(*counts: int) -> Split:
 
 
 def uneven(train: tuple[int, ...], valid: tuple[int, ...]) -> Dataset:
-    classes = ("healthy", "ill", "other")[: len(train)]
+    classes = ("healthy", "ill", *map(str, range(2, len(train))))
     return Dataset(split_of(*train), split_of(*valid), None, classes, None, "", ())
 
 
@@ -169,9 +169,28 @@ def test_where_one_class_has_nearly_all_images_the_flag_that_helps_is_said():
     assert imbalance_notes(data, "balanced_accuracy") == []
 
 
-def test_classes_are_uneven_where_the_largest_has_more_than_three_times_the_smallest():
-    assert imbalance_notes(uneven((30, 20, 10), (6, 4, 2)), "accuracy") == []
-    assert "51 %" in imbalance_notes(uneven((31, 20, 10), (6, 4, 2)), "accuracy")[0]
+@pytest.mark.parametrize(
+    ("counts", "is_said"),
+    [
+        ((97, 3), True),
+        ((67, 33), True),
+        ((60, 40), False),
+        ((50, 50), False),
+        ((52, 24, 24), True),
+        ((50, 25, 25), False),
+        ((40, 30, 30), False),
+        ((45, 45, 10), False),
+        ((100,) * 49 + (10,), False),  # a rare class makes no other one large
+        ((60,) + (10,) * 49, False),
+        ((600,) + (10,) * 49, True),
+    ],
+)
+def test_accuracy_is_doubted_only_where_one_class_has_half_of_the_images_and_twice_as_many_as_another(counts, is_said):
+    notes = imbalance_notes(uneven(counts, counts), "accuracy")
+
+    assert len(notes) == is_said
+    share = f"validation accuracy of {max(counts) / sum(counts):.4f}"
+    assert all(share in note and "--metric balanced_accuracy" in note for note in notes)
 
 
 def odd_exif() -> bytes:

@@ -102,8 +102,48 @@ def test_an_image_less_makes_no_answer_of_the_masks(tmp_path):
     tree |= moved({name: image(99 + len(name)) for name in tree if "images/" in name}, "images/", "masks/")
     del tree["images/train3.png"]
 
-    with pytest.raises(DataError, match="got 5 in `images/` and 6 in `masks/`"):
+    with pytest.raises(DataError, match="got 6 in `masks/` and 5 in `images/`"):
         load(write(tree, tmp_path / "data"))
+
+
+@pytest.mark.parametrize("stray", ["sample/", "a/", "images/old/", "top/a/"])
+def test_a_stray_copy_is_noted_and_refuses_nothing(stray, tmp_path):
+    tree = moved(with_manifests(), "train+validation/", "images/")
+    expected = load(write(tree, tmp_path / "plain"))
+    folder = write(tree | {f"{stray}train0.png": image(99)}, tmp_path / "data")
+
+    data = load(folder)
+
+    assert data.fingerprint == expected.fingerprint
+    assert data.notes == (
+        f"{folder}/train.txt: its images are those in `images/`; others of these names are left out: 1 in `{stray}`.",
+        f"Left out: 1 image that no table names (1 in `{stray}`).",
+    )
+
+
+@pytest.mark.parametrize(("copies", "is_refused"), [(2, False), (3, True)])
+def test_half_of_the_images_are_no_stray_copies(copies, is_refused, tmp_path):
+    tree = moved(with_manifests(), "train+validation/", "images/")
+    tree |= {f"other/train{number}.png": image(90 + number) for number in range(copies)}
+    folder = write(tree, tmp_path / "data")
+
+    if not is_refused:
+        assert len(load(folder).train.ids) == 6
+        return
+    with pytest.raises(DataError, match="got 6 in `images/` and 3 in `other/`"):
+        load(folder)
+
+
+def test_of_many_folders_that_could_be_meant_the_fullest_are_shown(tmp_path):
+    tree = {f"{name:03}/{number}.png": image(0) for name in range(20) for number in range(6 if name == 17 else 4)}
+    tree["new.csv"] = table("id", *(f"{number}.png" for number in range(6)))
+    notes: list[str] = []
+
+    with pytest.raises(DataError) as error:
+        load_images(write(tree, tmp_path / "data") / "new.csv", (4, 4), notes)
+
+    assert "got 6 in `017/`, 4 in `000/`, 4 in `001/` and 17 more folders; call" in str(error.value)
+    assert notes == []  # which of the images are left out is not known
 
 
 @pytest.mark.parametrize("other", [".thumbs", "__MACOSX", "images/.old", "@eaDir", "a/.ipynb_checkpoints"])
