@@ -1,10 +1,13 @@
 """The commands that a person is told to run."""
 
+import os
 import shlex
 
 from analysis.data_place import is_same, own_images
 from analysis.record import Record, TrialRecord, trial_folder
 from trainable.bucket import address_of
+
+HERE = "data"  # what a search without --data takes, where the command is typed
 
 
 def command_of(record: Record, trial: TrialRecord) -> str:
@@ -23,10 +26,14 @@ def command_of(record: Record, trial: TrialRecord) -> str:
 def search_command(record: Record, *words: str) -> str:
     """Returns a command that goes on with a search.
 
-    A space of the user's is named in it, for the user's file runs only where the command names it.
+    A space of the user's is named in it, for the user's file runs only where the command names it. Data is named
+    because a command without it takes the folder `data/`, wherever there is one.
     """
-    space = record.settings.get("space")
+    space, data = record.settings.get("space"), str(record.settings["data"])
     named = ["--space", str(space)] if space else []
+    is_generated = is_same(data, str(own_images(record.folder)))
+    if not (is_same(data, HERE) or (is_generated and not os.path.exists(HERE))):
+        named += ["--data", data]
     return shlex.join(["python", "-m", "search.run", "--sweep", address_of(record.folder), *named, *words])
 
 

@@ -83,7 +83,10 @@ class Sweep:
         best = trained(self.record, self._best_trial)
         model = best.on("cpu")
         # A hook, so that the module keeps the structure and the names of its weights.
-        model.register_forward_pre_hook(lambda _, images: check_images(images[0], best.image_size, Tensor))
+        model.register_forward_pre_hook(
+            lambda _, given, named: check_images(next(iter((*given, *named.values())), None), best.image_size, Tensor),
+            with_kwargs=True,
+        )
         return model
 
     @property

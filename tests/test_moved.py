@@ -15,7 +15,7 @@ import search.refit
 import search.repeat
 import search.run
 from analysis.best import write_best
-from analysis.commands import command_to_go_on
+from analysis.commands import command_to_go_on, search_command
 from analysis.record import Record
 from search import data as sweep_data
 from search.settings import SweepFile
@@ -102,6 +102,29 @@ def test_a_finished_sweep_does_not_answer_for_another_data_folder_where_the_comm
     assert result.exit_code == 2
     assert f"{Path('data').resolve()}: not the images and labels that this sweep was started on" in result.output
     assert search_run(finished, "--data", tiny_data).exit_code == 0
+
+
+def test_the_command_that_is_printed_goes_on_with_the_sweeps_data_beside_another_data_folder(finished, tiny_data):
+    other_data(tiny_data, Path("data"))
+
+    words = shlex.split(search_command(Record(finished), "--trials", "2"))
+
+    assert words[:3] == ["python", "-m", "search.run"]
+    result = command(search.run.main, *words[3:])
+    assert result.exit_code == 0, result.output
+    assert len(Record(finished).trials) == 2
+
+
+def test_the_command_that_is_printed_names_no_data_that_is_taken_without_it(finished, tiny_data, demo):
+    assert "--data" in search_command(Record(finished))
+    assert "--data" not in search_command(Record(demo))
+
+    Path("data").symlink_to(tiny_data)
+
+    assert "--data" not in search_command(Record(finished))
+    assert search_command(Record(demo)).endswith(f"--data {demo / 'demo-images'}")
+    result = command(search.run.main, *shlex.split(search_command(Record(demo), "--trials", "2"))[3:])
+    assert result.exit_code == 0, result.output
 
 
 OTHER_SETTINGS = {

@@ -1,5 +1,6 @@
 """What a notebook gets of a sweep."""
 
+import inspect
 import re
 import subprocess
 import sys
@@ -81,6 +82,17 @@ def test_the_best_model_refuses_images_that_it_would_answer_by_chance_and_says_w
         model(change(images))
 
     assert "images must be a Tensor of uint8 pixels in the shape (N, 3, 16, 16)" in str(error.value)
+
+
+def test_the_best_model_takes_and_checks_images_that_are_given_by_name(sweep, data):
+    model = read_sweep(sweep.folder).best_model()
+    images = torch.from_numpy(data.valid.images)
+    (name,) = inspect.signature(model.forward).parameters
+
+    with torch.no_grad():
+        assert torch.equal(model(**{name: images}), model(images))
+    with pytest.raises(ImageError, match="convert them to uint8"):
+        model(**{name: images.float()})
 
 
 def test_the_best_is_the_best_now_though_the_folder_best_is_of_an_earlier_trial(sweep):

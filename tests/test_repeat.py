@@ -231,7 +231,8 @@ def test_a_repeat_of_another_search_in_the_same_folder_is_refused(search, monkey
         (["nowhere"], "nowhere: holds no sweep; `python -m search.run --sweep nowhere` starts one"),
         (
             ["failed"],
-            "failed: must have a COMPLETE trial, got none; go on with it, `python -m search.run --sweep failed`",
+            "failed: must have a COMPLETE trial, got none; go on with it, "
+            "`python -m search.run --sweep failed --data nowhere`",
         ),
         (["begun"], "begun: has no trials yet; go on with it, `python -m search.run --sweep begun`"),
         (["sweep/repeat"], "sweep/repeat: is a repeat itself; give the folder of its search, sweep"),

@@ -412,7 +412,7 @@ def test_the_next_steps_follow_from_what_the_sweep_shows(sweep, place, words):
     assert words in found
     assert ("more trials" in found) == (place == 1)
     commands = [command for step in steps for command in step.commands]
-    more = [f"python -m search.run --sweep {sweep.folder} --trials 12"] if place == 7 else []
+    more = [f"python -m search.run --sweep {sweep.folder} --data nowhere --trials 12"] if place == 7 else []
     assert commands == [
         *more,
         f"python -m search.repeat {sweep.folder} --top 3 --seeds 5",
