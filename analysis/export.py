@@ -35,6 +35,7 @@ from analysis.record import Record, SweepError
 from analysis.sweep_data import sweep_data
 from analysis.trained import Trained
 from datasets.dataset import Dataset, Split
+from datasets.source import is_in
 from trainable.batch import on_device
 from trainable.bucket import address_of
 from trainable.files import utf8, written_whole
@@ -42,6 +43,7 @@ from trainable.program import program
 
 TOLERANCE = 1e-4  # between two logits
 CHECKED_TOGETHER = 64  # images
+CARD_HEAD = b"# Model card: "
 
 
 class ExportError(SweepError):
@@ -85,6 +87,10 @@ def main(sweep: Path, out: Path | None, data: Path | None) -> None:
             raise ExportError(f"--out {out}: is a folder; give the name of a file")
         if out.suffix != ".onnx":  # it could be a file of the sweep, or have the card of another export
             raise ExportError(f"--out {out}: its name must end in .onnx, got {out.name}")
+        if is_in(out, Path(record.settings["data"]), *([data] if data else [])):
+            raise ExportError(f"--out {out}: is a file of the sweep's data; give another name")
+        if (card := card_of(out)).exists() and not (card.is_file() and card.read_bytes().startswith(CARD_HEAD)):
+            raise ExportError(f"--out {out}: {card.name} is there already and no model card; give another name")
         card, checked = write_export(record, best, sweep_data(record, data), out)
     print(f"{address_of(out)}: trial {best.trial}, logits within {checked.difference:.1e} of torch's")
     print(address_of(card))
@@ -103,12 +109,17 @@ def write_export(record: Record, best: Trained, data: Dataset, out: Path) -> tup
     content = model.SerializeToString(deterministic=True)
     checked = check(content, best, data.valid)
     text = environment().get_template("model-card.md").render(_said(record, best, data, model, content, checked, out))
-    card = out.with_name(f"{out.stem}-card.md")
+    card = card_of(out)
     with written_whole(out) as partial:
         partial.write_bytes(content)
     with written_whole(card) as partial:
         partial.write_bytes(utf8(text + "\n"))
     return card, checked
+
+
+def card_of(out: Path) -> Path:
+    """Returns the path of the model card that belongs to an ONNX file."""
+    return out.with_name(f"{out.stem}-card.md")
 
 
 def to_onnx(best: Trained, metadata: dict[str, str]) -> onnx.ModelProto:

@@ -27,6 +27,7 @@ from analysis.sweep_data import sweep_data
 from datasets.dataset import Split
 from datasets.images import load_images
 from datasets.manifest import DataError, predictions_table, shown
+from datasets.source import is_in
 from datasets.text import counted
 from trainable.bucket import address_of
 from trainable.files import written_whole
@@ -71,13 +72,13 @@ def main(
             split, submission_ids = _test_split(Record(sweep), data)
         else:
             split, submission_ids = load_images(images, model.image_size, notes), None
+        if out is not None:
+            _check_spared(out, sweep, images, data)
         out = out or sweep / _default_name(kind, tta, images, probabilities)
         if not out.parent.is_dir():
             raise PredictionError(f"--out {out}: its folder does not exist; make it first")
         if out.is_dir():
             raise PredictionError(f"--out {out}: is a folder; give the name of a file")
-        if _is_of_sweep(sweep, out):
-            raise PredictionError(f"--out {out}: is a file of the sweep itself; give another name")
         write_predictions(model, split, submission_ids, out, probabilities)
     print(f"{address_of(out)}: {counted(len(split.ids), 'prediction')} of {model.label}")
     for note in notes:
@@ -179,13 +180,23 @@ def _default_name(kind: str | None, tta: bool, images: Path | None, probabilitie
     return "-".join(filter(None, parts)) + ".csv"
 
 
-def _is_of_sweep(sweep: Path, out: Path) -> bool:
-    """Whether a file is there and belongs to the sweep, other than predictions."""
+def _check_spared(out: Path, sweep: Path, images: Path | None, data: Path | None) -> None:
+    """Checks that no file of the sweep, of its data or beside the images is lost to the predictions.
+
+    Raises:
+      PredictionError: one would be.
+    """
     place, folder = out.resolve(), sweep.resolve()
-    if not place.exists() or not place.is_relative_to(folder):
-        return False
-    is_own = place.parent == folder and place.suffix == ".csv" and place.name.startswith(OWN_FILES)
-    return not is_own
+    if out.is_dir() or (place.parent == folder and place.suffix == ".csv" and place.name.startswith(OWN_FILES)):
+        return  # predictions of before may be replaced
+    if is_in(out, sweep):
+        raise PredictionError(f"--out {out}: is a file of the sweep itself; give another name")
+    if is_in(out, Path(Record(sweep).settings["data"]), *([data] if data else [])):
+        raise PredictionError(f"--out {out}: is a file of the sweep's data; give another name")
+    if images and (
+        is_in(out, images) or (images.is_file() and place.is_file() and place.parent == images.resolve().parent)
+    ):
+        raise PredictionError(f"--out {out}: is there already, with the images of --images; give another name")
 
 
 if __name__ == "__main__":

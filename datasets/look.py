@@ -16,11 +16,13 @@ from datasets.dataset import Dataset, Split
 from datasets.decoders.recipe_1 import resize
 from datasets.images import load
 from datasets.manifest import DataError, printable
+from datasets.source import is_in
 from datasets.text import counted, use_utf8
 
 COLUMNS = 8  # images a class
 MAX_ROWS = 30  # classes
 TILE, CELL = 96, 104  # px: the longer side of a drawn image, and the square it stands in
+PNG = b"\x89PNG\r\n\x1a\n"  # how such a file begins
 COLOURS = {"train": "#3b6fb6", "validation": "#e0912f"}
 
 
@@ -31,6 +33,7 @@ COLOURS = {"train": "#3b6fb6", "validation": "#e0912f"}
 def main(data: Path, out: Path, image_size: int | None) -> None:
     """Draws samples, class counts and sizes of DATA, a folder or a .zip."""
     try:
+        _check_out(out, data)
         dataset = load(data, image_size)
     except DataError as error:
         print(error, file=sys.stderr)
@@ -39,6 +42,20 @@ def main(data: Path, out: Path, image_size: int | None) -> None:
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for a letter that the font does not have
         draw(dataset, title=data.name or str(data)).savefig(out, format="png", dpi=120, facecolor="white")
     print("\n".join([str(out), *summary(dataset)]))
+
+
+def _check_out(out: Path, data: Path) -> None:
+    """Raises:
+    DataError: the picture cannot be written there, or would take the place of a file that is none.
+    """
+    if not out.parent.is_dir():
+        raise DataError([f"--out {out}: its folder does not exist; make it first"])
+    if out.is_dir():
+        raise DataError([f"--out {out}: is a folder; give the name of a file"])
+    if is_in(out, data):
+        raise DataError([f"--out {out}: is a file of the data; give another name"])
+    if out.is_file() and not out.read_bytes().startswith(PNG):
+        raise DataError([f"--out {out}: is there already and no PNG; give another name"])
 
 
 def summary(dataset: Dataset) -> list[str]:

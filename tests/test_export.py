@@ -161,6 +161,16 @@ def test_a_name_of_ones_own_names_the_card_too(without_tracing, tmp_path):
     assert "onnxruntime.InferenceSession('shapes_16.onnx')" in card
 
 
+def test_a_card_never_takes_the_place_of_another_text(sweep, tmp_path):
+    (tmp_path / "a-card.md").write_text("my notes")
+
+    result = run(sweep.folder, "--out", tmp_path / "a.onnx")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "a-card.md is there already and no model card; give another name" in result.stderr
+    assert [path.name for path in tmp_path.glob("a*")] == ["a-card.md"]
+
+
 def test_a_file_that_computes_something_else_does_not_appear(without_tracing, tmp_path):
     sweep, model = without_tracing
     weights = next(tensor for tensor in model.graph.initializer if len(tensor.dims) == 4)

@@ -12,7 +12,7 @@ def look(tmp_path):
 
     def run(data, *options):
         out = tmp_path / "look.png"
-        result = CliRunner().invoke(main, [str(data), "--out", str(out), *options])
+        result = CliRunner().invoke(main, [str(data), "--out", str(out), *map(str, options)])
         return result, cv2.imread(str(out)) if out.exists() else None
 
     return run
@@ -51,3 +51,24 @@ def test_bad_data_ends_with_code_2_and_its_problems_on_stderr(tiny_data, look):
     assert result.exit_code == 2
     assert result.stderr.startswith(f"{tiny_data}/train.txt:5: image `train03.png` must be a PNG")
     assert picture is None
+
+
+def test_the_picture_never_takes_the_place_of_data_or_of_a_file_that_is_no_picture(tiny_data, look, tmp_path):
+    (tmp_path / "notes.md").write_text("mine")
+    outs = (
+        tiny_data / "train.txt",
+        tiny_data / "test" / "test00.png",
+        tmp_path / "notes.md",
+        tmp_path,
+        tmp_path / "no/a",
+    )
+    for out in outs:
+        before = out.read_bytes() if out.is_file() else None
+
+        result, _ = look(tiny_data, "--out", out)
+
+        assert result.exit_code == 2
+        assert f"--out {out}: " in result.stderr
+        assert (out.read_bytes() if out.is_file() else None) == before
+    (tmp_path / "look.png").write_bytes(b"\x89PNG\r\n\x1a\n of before")
+    assert look(tiny_data)[0].exit_code == 0

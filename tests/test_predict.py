@@ -294,3 +294,28 @@ def test_a_predictor_refuses_images_that_it_would_answer_by_chance(sweep, wrong)
 
     with pytest.raises(ImageError, match="images must be a ndarray of uint8 pixels in the shape"):
         model.probabilities(wrong(sweep.data.valid.images))
+
+
+def test_predictions_never_take_the_place_of_the_images_their_manifest_or_the_sweeps_data(sweep, tiny_data, tmp_path):
+    folder = shutil.copytree(tiny_data / "test", tmp_path / "new")
+    (folder / "list.csv").write_text("id\ntest04.png\n")
+    (folder / "labels.csv").write_text("id,label\ntest04.png,1\n")
+    (tmp_path / "link.csv").symlink_to(folder / "list.csv")
+    manifest = ("--images", folder / "list.csv")
+
+    for out, options in (
+        (folder / "list.csv", manifest),
+        (folder / "labels.csv", manifest),
+        (tmp_path / "link.csv", manifest),
+        (folder / "labels.csv", ("--images", folder)),
+        (tiny_data / "train.txt", manifest),
+        (tiny_data / "train.txt", ()),
+    ):
+        before = out.read_bytes()
+
+        result = predict(sweep.folder, *options, "--out", out)
+
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"--out {out}: is " in result.stderr
+        assert out.read_bytes() == before
+    assert predict(sweep.folder, *manifest, "--out", folder / "labels-2.csv").exit_code == 0
