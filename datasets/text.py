@@ -9,6 +9,7 @@ from io import TextIOWrapper
 READER_GONE = 128 + signal.SIGPIPE  # the exit code of a command whose output nobody reads any more
 IN_ASCII = {"…": "...", "·": "-", "±": "+-", "\N{EN DASH}": "-", "\N{EM DASH}": "-", "\N{NO-BREAK SPACE}": " "}
 ERRORS = "sweep.readable"
+STREAMS = "stdin", "stdout", "stderr"
 
 
 def counted(number: int, noun: str, nouns: str = "") -> str:
@@ -36,12 +37,32 @@ def _readable(error: UnicodeError) -> tuple[str | bytes, int]:
     return b"".join(parts), error.end
 
 
+def _open_closed_streams() -> None:
+    """Gives a process that was started with standard streams closed (`>&-`) streams that lead nowhere.
+
+    Their descriptors are taken first, for the next files that are opened would have them, and would get what is printed
+    by programs begun from here.
+    """
+    closed = [name for name in STREAMS if getattr(sys, name) is None]
+    if not closed:
+        return
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    while nowhere <= 2:  # the lowest number that is free: one of the closed ones
+        os.set_inheritable(nowhere, True)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+    os.close(nowhere)
+    for name in closed:
+        mode = "r" if name == "stdin" else "w"
+        setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (as long as the process)
+
+
 def use_utf8() -> None:
     """Reads and writes names and files as UTF-8, and lets the two outputs print every text, whatever their encoding is.
 
     In a locale of another encoding the command is begun anew in Python's UTF-8 mode, which only a start can choose; its
     outputs keep the encoding of the locale, which is the terminal's.
     """
+    _open_closed_streams()
     if sys.getfilesystemencoding() != "utf-8":
         os.environ |= {"PYTHONUTF8": "1", "PYTHONIOENCODING": f"{sys.stdout.encoding}:backslashreplace"}
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 (this program itself)

@@ -186,3 +186,23 @@ def test_nothing_that_is_said_of_a_sweep_of_one_trial_and_one_image_has_a_plural
 
     nouns = "trials|images|epochs|seeds|classes|files|labels|configs|runs|records|predictions|attempts"
     assert [words[0] for text in said for words in re.finditer(rf"\b1 ((?!of)\w+ ){{0,2}}({nouns})\b", text)] == []
+
+
+@pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)])
+def test_a_command_whose_outputs_are_closed_runs_to_its_end(tmp_path, closed):
+    code = (
+        "import os, sys\nfrom trainable.program import program\n"
+        "def main():\n    print('a', flush=True)\n    print('b', file=sys.stderr, flush=True)\n"
+        "    os.write(1, b'c')\n    os.write(2, b'd')\n"
+        f"    open({str(tmp_path / 'file')!r}, 'w', encoding='utf-8').write('whole')\n"
+        "program(main)"
+    )
+    redirected = " ".join(f"{number}>&-" for number in closed)
+    words = ["sh", "-c", f'exec "$@" {redirected}', "sh", sys.executable, "-c", code]
+
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, check=False)
+
+    assert done.returncode == 0
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "whole"
+    assert done.stdout in ((b"",) if 1 in closed else (b"a\nc",))
+    assert done.stderr in ((b"",) if 2 in closed else (b"b\nd",))
