@@ -90,6 +90,8 @@ class NoConfigError(ConfigError):
         self.place = _place(error, function)
         self.is_raised, self.is_rejected = not isinstance(error, ConfigError), isinstance(error, TrialPruned)
         what = f"{type(error).__name__}: {error}" if self.is_raised else str(error)
+        if code := getattr(function, "__code__", None):
+            what += _name_taken(error, Path(code.co_filename))
         chosen = ", ".join(f"{name}={value}" for name, value in params.items())
         self.what = what.removesuffix(": ") + (f" (at {chosen})" if chosen else "")
         super().__init__(self.told_as(""))
@@ -518,10 +520,32 @@ def load_function(reference: str) -> Function:
         if isinstance(error, SyntaxError) and error.filename == str(path):  # has no frame there
             lines = [error.lineno]
         place = f"{path}:{lines[-1]}" if lines else str(path)
-        raise ConfigError(f"--space {reference}: {place} does not run: {type(error).__name__}: {error}") from error
+        what = f"{type(error).__name__}: {error}{_name_taken(error, path)}"
+        raise ConfigError(f"--space {reference}: {place} does not run: {what}") from error
     if not callable(getattr(module, name, None)):
         raise ConfigError(f"--space {reference}: {path} has no function `{name}`")
     return getattr(module, name)
+
+
+def _name_taken(error: Exception, path: Path) -> str:
+    """Returns what to do where a space's file was given another module than the one beside it; else nothing.
+
+    Args:
+      path: of the space's file.
+    """
+    if isinstance(error, ImportError):
+        name = error.name or ""
+    elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        name = error.obj.__name__
+    else:
+        return ""
+    name = name.partition(".")[0]
+    place = getattr(sys.modules.get(name), "__file__", None) or "Python itself"
+    folder = path.parent.resolve()
+    beside = next((file for file in (folder / f"{name}.py", folder / name) if name and file.exists()), None)
+    if beside is None or name not in sys.modules or Path(place).is_relative_to(folder):
+        return ""
+    return f"; the name `{name}` is taken, by {place}, so {beside} is not imported: rename that"
 
 
 def read_fixed(pairs: tuple[str, ...]) -> dict[str, Any]:

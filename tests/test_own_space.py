@@ -1,5 +1,6 @@
 """Spaces in files of the user's: what they may do, and where their errors are said to be."""
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -247,3 +248,24 @@ def test_an_enqueued_config_is_not_refused_for_what_it_leaves_to_the_sampler():
         return TrialConfig(arch="small_resnet", width=width, depth=depth)
 
     search_with(function, [{"width": 2.0}]).check_configs()
+
+
+@pytest.mark.parametrize("name", ["datasets", "analysis", "random"])
+@pytest.mark.parametrize(
+    ("line", "body"),
+    [
+        ("from NAME import my_helper", ""),
+        ("from NAME.own import my_helper", ""),
+        ("import NAME; NAME.my_helper()", ""),
+        ("", "import NAME; NAME.my_helper()"),
+    ],
+)
+def test_a_helper_whose_name_is_taken_is_named_with_what_to_do(tmp_path, name, line, body):
+    (tmp_path / f"{name}.py").write_text("def my_helper(): ...\n")
+    line, body = (text.replace("NAME", name) for text in (line, body or "pass"))
+
+    with pytest.raises(ConfigError) as error:
+        space_in(tmp_path, f"lr = 0.1; {body}; return {CONFIG}", head=line).table()
+
+    taken = f"the name `{name}` is taken, by {importlib.import_module(name).__file__}"
+    assert f"{taken}, so {tmp_path / name}.py is not imported: rename that" in str(error.value)
