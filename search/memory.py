@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container
 DRIVER_BYTES = 1 << 30  # of this machine: the driver, Ray, and what else runs
+CUDA_BYTES = 2 << 30  # of a machine whose trials run on GPUs: CUDA's libraries, which all of its workers share
 CLOSE = 0.5  # of the limit: where no corner of a space comes so near to it, no draw can be above it
 
 GB = 1e9
@@ -29,7 +30,8 @@ class Limit:
     """The memory that a trial may take, and whether a config stays within it.
 
     Attributes:
-      worker: bytes of a worker's memory; 0 for no limit.
+      worker: bytes of a worker's memory; 0 for no limit. Where trials run on GPUs it is no limit: what is known of
+        it there is too little to refuse a config by.
       gpu: bytes of a GPU's memory; 0 for no limit, or where trials run on no GPU.
       on_gpu: trials run on GPUs.
     """
@@ -61,6 +63,21 @@ class Limit:
         size = "{}x{} px".format(*self.image_size)
         return f"about {needed / GB:.1f} GB at {size}, of the {there / GB:.1f} GB that {of} has for a trial"
 
+    def may_lack(self, configs: list[TrialConfig]) -> list[str]:
+        """Returns a sentence where trials on GPUs may need more of a worker's memory than there is."""
+        from trainable.size import size_of, worker_bytes  # torch
+
+        if not self.on_gpu or not self.worker:
+            return []
+        sizes = [(config, size_of(config, self.classes, self.image_size)) for config in configs]
+        most = max((worker_bytes(config, size, self.image_size, True) for config, size in sizes), default=0)
+        if most <= self.worker:
+            return []
+        return [
+            f"A trial may need about {most / GB:.1f} GB beside its GPU, and a worker has {self.worker / GB:.1f} GB: "
+            "should trials run out of memory, let fewer run at a time with --concurrency."
+        ]
+
     def less_than(self, other: "Limit") -> str:
         """Returns how this is less than another limit; empty where it is not."""
         if self.worker and self.worker < other.worker:
@@ -76,8 +93,8 @@ class Limit:
         from trainable.size import gpu_bytes, size_of, worker_bytes  # torch
 
         size, found = size_of(config, self.classes, self.image_size), []
-        if self.worker:
-            found.append((worker_bytes(config, size, self.image_size, self.on_gpu), self.worker, "a worker"))
+        if self.worker and not self.on_gpu:
+            found.append((worker_bytes(config, size, self.image_size), self.worker, "a worker"))
         if self.gpu:
             found.append((gpu_bytes(config, size, self.image_size), self.gpu, "a GPU"))
         return found

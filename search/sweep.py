@@ -23,7 +23,7 @@ from search.command import typed
 from search.connection import RAY_FAILS, RayFailedError
 from search.kinds import Sweep
 from search.ledger import Ledger, check_moved
-from search.memory import DRIVER_BYTES, Fit, Limit, check_nets, gpu_bytes, machine_bytes, why_too_large
+from search.memory import CUDA_BYTES, DRIVER_BYTES, Fit, Limit, check_nets, gpu_bytes, machine_bytes, why_too_large
 from search.preflight import check_here, check_nodes
 from search.process import screen
 from search.pruners import new_pruner
@@ -167,6 +167,8 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor) -> int:
     with _on_ray(folder, start, out, beside) as session:
         nets.result()
         limit = session.limit(data)
+        if limit:
+            notes += limit.may_lack(sweep.corners())
         if limit and not Fit(limit, sweep.corners()).matters:
             limit = None
         if limit:
@@ -316,7 +318,8 @@ def _on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterat
                 if at is not None:
                     check_nodes(nodes(), folder)
                 workers = room.workers
-                of_machine = machine_bytes() - DRIVER_BYTES if at is None else None
+                shared = DRIVER_BYTES + (CUDA_BYTES if workers.gpus else 0)
+                of_machine = machine_bytes() - shared if at is None else None
                 worker = worker_bytes(nodes(), workers, of_machine)
                 sharing = workers.concurrency if at is None and not workers.memory_bytes else 0
                 run = partial(_execute, folder, room, vigil, beside)

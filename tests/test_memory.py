@@ -142,6 +142,16 @@ def test_a_limit_of_a_gpu_is_one_of_its_own():
     assert "that a GPU has for a trial" in limit.why_too_large(TrialConfig(arch="mlp", width=200.0))
 
 
+def test_trials_that_share_a_gpu_are_not_refused_for_what_their_machine_has_and_it_is_noted():
+    shared = Limit(10**9, 10**10, True, 3, (64, 64))
+
+    assert shared.why_too_large(NETS[3]) == ""
+    (note,) = shared.may_lack([NETS[3]])
+    assert "a worker has 1.0 GB: should trials run out of memory, let fewer run at a time with --concurrency" in note
+    assert Limit(29 * 10**8, 10**10, True, 3, (64, 64)).may_lack([NETS[3]]) == []
+    assert Limit(1, 0, False, 3, (64, 64)).may_lack([NETS[3]]) == []
+
+
 class WidthLimit:
     """Memory in which wide nets have no place."""
 

@@ -22,7 +22,7 @@ from trainable.models import build
 FLOAT_BYTES = 4
 PROCESS_BYTES = 256 * 2**20  # of a worker with torch, before it has a net; its libraries are shared with the others
 CUDA_BYTES = 600 * 2**20  # of a GPU, taken by each process that uses it
-CUDA_PROCESS_BYTES = 3 * 2**30  # of a worker with CUDA's libraries
+CUDA_PROCESS_BYTES = 2**30  # of a worker that uses a GPU, beside the libraries
 AUGMENTED = 6  # copies of a batch, in float32, while it is augmented
 BACKWARD = 1.25  # what a step takes, of what the pass forward keeps
 
