@@ -75,7 +75,7 @@ def on_growing_rules(begun, tmp_path) -> tuple[Path, Path, str]:
     tree = with_class_folders()
     of_suffixes = load(write(tree, tmp_path / "plain")).fingerprint
     data = write(tree | {"train/a/2.jfif": image(99)}, tmp_path / "data")
-    content = json.loads((begun / "sweep.json").read_text())
+    content = json.loads((begun / "sweep.json").read_text(encoding="utf-8"))
     options = {"image_size": None, "limit_train": None, "limit_valid": None}
     content |= {"data": str(data), "fingerprint": of_suffixes, "data_options": options}
     (begun / "sweep.json").write_text(json.dumps(content))
@@ -142,7 +142,9 @@ def test_the_newest_rules_are_asked_for_where_none_are_named(tmp_path):
 
 @pytest.mark.parametrize("number", [99, 0, None, "2", True, []])
 def test_a_sweep_of_listing_rules_that_are_not_known_is_refused_where_it_is_read_only(number, begun):
-    content = json.loads((begun / "sweep.json").read_text()) | {"defaults": NEWEST_DEFAULTS | {"listing": number}}
+    content = json.loads((begun / "sweep.json").read_text(encoding="utf-8")) | {
+        "defaults": NEWEST_DEFAULTS | {"listing": number}
+    }
     (begun / "sweep.json").write_text(json.dumps(content))
 
     with pytest.raises(SweepError, match="this version knows the listing rules 1 to 2, got"):
@@ -158,7 +160,9 @@ def test_a_new_sweep_goes_on_under_the_newest_when_there_are_newer_ones(begun):
 
 
 def test_a_sweep_of_a_newer_version_is_refused_by_name(begun):
-    content = json.loads((begun / "sweep.json").read_text()) | {"defaults": NEWEST_DEFAULTS | {"space": 99}}
+    content = json.loads((begun / "sweep.json").read_text(encoding="utf-8")) | {
+        "defaults": NEWEST_DEFAULTS | {"space": 99}
+    }
     (begun / "sweep.json").write_text(json.dumps(content))
 
     with pytest.raises(
