@@ -44,7 +44,7 @@ def without_ray(patch: pytest.MonkeyPatch, train: Train = train, data: Dataset |
 
     patch.setattr("search.sweep._on_ray", lambda *_: nullcontext(Session(here)))
     if data is not None:
-        patch.setattr(sweep_data, "load", lambda settings: data)
+        patch.setattr(sweep_data, "load", lambda settings, listing: data)
 
 
 def command(main: Any, *words: object) -> Result:
