@@ -1,5 +1,6 @@
 # make sweep   sets everything up, then searches: make sweep ARGS="--trials 8 --data PATH"
-# make test    sets everything up, then lint, types and tests
+# make check   sets everything up, then lint, types and the tests without Ray, browser and database: two minutes
+# make test    the same with all tests
 # make reliability   kills, damages and misuses sweeps by the thousand, and writes RELIABILITY.md
 # make bench   measures how fast a sweep is, and writes BENCHMARKS.md
 # make report-picture SWEEP=sweeps/default    takes the README's picture of a report, docs/report.png
@@ -7,23 +8,29 @@
 
 PYTHON ?= python3
 SWEEP ?= sweeps/default
-PACKAGES := datasets trainable analysis search benchmarks
+PACKAGES := storage datasets trainable analysis search benchmarks
+PYTEST := .venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 # Python compiles what it imports when it first does (most of torch never is), and must keep that: each of many processes
 # would compile torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: sweep test reliability bench report-picture lock
+.PHONY: sweep check test lint reliability bench report-picture lock
 
 sweep: .venv/installed
 	.venv/bin/python -m search.run --trials 50 $(ARGS)
 
-test: .venv/installed-test
+check: .venv/installed-test lint
+	$(PYTEST) -m "not ray and not browser and not database" $(ARGS)
+
+test: .venv/installed-test lint
+	$(PYTEST) $(ARGS)
+
+lint: .venv/installed-test
 	.venv/bin/ruff check --quiet .
 	.venv/bin/ruff format --check --quiet .
 	.venv/bin/mypy --num-workers 2 $(PACKAGES)
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 reliability: .venv/installed-test
 	.venv/bin/python -m benchmarks.reliability $(ARGS)

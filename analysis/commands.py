@@ -3,9 +3,9 @@
 import os
 import shlex
 
-from analysis.data_place import is_same, own_images
 from analysis.record import Record, TrialRecord, trial_folder
-from trainable.bucket import address_of
+from storage.bucket import address_of
+from storage.data_place import is_same, own_images
 
 HERE = "data"  # what a search without --data takes, where the command is typed
 

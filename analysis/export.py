@@ -10,67 +10,11 @@ JSON list in the order of the logits, `image_size`, `layout` and where the model
 onnxruntime got the same logits out of it as torch, to 1e-4, on all validation images.
 """
 
-import hashlib
-import json
-import warnings
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import click
-import numpy as np
-import onnx
-import onnxruntime
-import torch
-from torch import Tensor, nn
 
-from analysis.best import read_best
-from analysis.choice import choose
-from analysis.contents import config_fields
-from analysis.exits import exit_codes
-from analysis.folder import SweepFolder
-from analysis.markdown import environment
-from analysis.record import Record, SweepError
-from analysis.sweep_data import sweep_data
-from analysis.trained import Trained
-from datasets.dataset import Dataset, Split
-from datasets.source import is_in
-from trainable.batch import on_device
-from trainable.bucket import address_of
-from trainable.files import utf8, written_whole
-from trainable.program import program
-
-TOLERANCE = 1e-4  # between two logits
-CHECKED_TOGETHER = 64  # images
-CARD_HEAD = b"# Model card: "
-
-
-class ExportError(SweepError):
-    """The model cannot be had as ONNX; the message says why."""
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What came of running an ONNX file beside torch.
-
-    Attributes:
-      difference: the largest between two logits.
-      right: validation images that the file labels right, by its own logits.
-    """
-
-    difference: float
-    right: int
-
-
-class _WithProbabilities(nn.Module):
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        logits = self.model(images)
-        return logits, logits.softmax(dim=1)
+from storage.command_line import SweepFolder, exit_codes, program
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
@@ -78,164 +22,11 @@ class _WithProbabilities(nn.Module):
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write; default: model.onnx in the folder.")
 @click.option("--data", type=click.Path(path_type=Path), help="Where the sweep's data lies now; default: where it was.")
 def main(sweep: Path, out: Path | None, data: Path | None) -> None:
-    out = out or sweep / "model.onnx"
     with exit_codes():
-        record, best = Record(sweep), read_best(sweep)
-        if not out.parent.is_dir():
-            raise ExportError(f"--out {out}: its folder does not exist; make it first")
-        if out.is_dir():
-            raise ExportError(f"--out {out}: is a folder; give the name of a file")
-        if out.suffix != ".onnx":  # it could be a file of the sweep, or have the card of another export
-            raise ExportError(f"--out {out}: its name must end in .onnx, got {out.name}")
-        if is_in(out, Path(record.settings["data"]), *([data] if data else [])):
-            raise ExportError(f"--out {out}: is a file of the sweep's data; give another name")
-        if (card := card_of(out)).exists() and not (card.is_file() and card.read_bytes().startswith(CARD_HEAD)):
-            raise ExportError(f"--out {out}: {card.name} is there already and no model card; give another name")
-        card, checked = write_export(record, best, sweep_data(record, data), out)
-    print(f"{address_of(out)}: trial {best.trial}, logits within {checked.difference:.1e} of torch's")
-    print(address_of(card))
+        from analysis.outputs.export import export
 
-
-def write_export(record: Record, best: Trained, data: Dataset, out: Path) -> tuple[Path, Checked]:
-    """Writes `out` and, beside it, its model card.
-
-    Returns:
-      the path of the card, and what checking the file gave.
-
-    Raises:
-      ExportError: the model cannot be exported, or the file computes something else; nothing is written.
-    """
-    model = to_onnx(best, _metadata(record, best))
-    content = model.SerializeToString(deterministic=True)
-    checked = check(content, best, data.valid)
-    text = environment().get_template("model-card.md").render(_said(record, best, data, model, content, checked, out))
-    card = card_of(out)
-    with written_whole(out) as partial:
-        partial.write_bytes(content)
-    with written_whole(card) as partial:
-        partial.write_bytes(utf8(text + "\n"))
-    return card, checked
-
-
-def card_of(out: Path) -> Path:
-    """Returns the path of the model card that belongs to an ONNX file."""
-    return out.with_name(f"{out.stem}-card.md")
-
-
-def to_onnx(best: Trained, metadata: dict[str, str]) -> onnx.ModelProto:
-    """The model in float32, for any number of images at once.
-
-    Raises:
-      ExportError: torch cannot write its architecture as ONNX.
-    """
-    net = _WithProbabilities(best.on("cpu")).eval()
-    example = torch.zeros((2, 3, *best.image_size), dtype=torch.uint8)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                net,
-                (example,),
-                input_names=["images"],
-                output_names=["logits", "probabilities"],
-                dynamic_shapes={"images": {0: torch.export.Dim("N")}},
-                dynamo=True,
-                verbose=False,
-            )
-    except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
-        said = str(error).split("\n")[0]
-        raise ExportError(
-            f"arch {best.config.arch}: torch {version('torch')} cannot write it as ONNX: {said}"
-        ) from error
-    assert program is not None
-    model = program.model_proto
-    # Where in whose folders each operation was traced: nobody's business, and another text on each machine.
-    for node in (node for graph in (model.graph, *model.functions) for node in graph.node):
-        node.ClearField("metadata_props")
-        node.ClearField("doc_string")
-    onnx.helper.set_model_props(model, metadata)
-    return model
-
-
-def check(content: bytes, best: Trained, valid: Split) -> Checked:
-    """Runs an ONNX file on the validation images, beside torch.
-
-    Raises:
-      ExportError: a logit differs by more than `TOLERANCE`.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    net = best.on("cpu")
-    assert valid.labels is not None
-    difference, right = 0.0, 0
-    for start in range(0, len(valid.images), CHECKED_TOGETHER):
-        images = valid.images[start : start + CHECKED_TOGETHER]
-        with torch.no_grad():
-            expected = net(on_device(images, torch.device("cpu"))).numpy()
-        (logits,) = session.run(["logits"], {"images": images})
-        difference = float(np.maximum(difference, np.abs(logits - expected).max()))  # NaN stays NaN
-        right += int((logits.argmax(axis=1) == valid.labels[start : start + CHECKED_TOGETHER]).sum())
-    if not difference <= TOLERANCE:
-        raise ExportError(
-            f"arch {best.config.arch}: onnxruntime's logits must be torch's to {TOLERANCE:g}, and differ by up to "
-            f"{difference:.1e}; nothing is written"
-        )
-    return Checked(difference, right)
-
-
-def _metadata(record: Record, best: Trained) -> dict[str, str]:
-    return {
-        "classes": json.dumps(best.classes),
-        "image_size": json.dumps(best.image_size),
-        "layout": "images: uint8 (N, 3, H, W), RGB from 0 to 255, normalised by the model; image_size: [H, W]",
-        "sweep": record.settings["id"],
-        "trial": str(best.trial),
-        "config": json.dumps(best.config.to_dict()),
-        "data_fingerprint": record.settings["fingerprint"],
-    }
-
-
-def _said(
-    record: Record, best: Trained, data: Dataset, model: onnx.ModelProto, content: bytes, checked: Checked, out: Path
-) -> dict[str, Any]:
-    """Everything that the card names."""
-    settings = record.settings
-    is_still_best = record.best is not None and record.best.number == best.trial
-    choice = choose(record) if is_still_best else None
-    missing = "the predictions of the trials were not kept" if is_still_best else "another trial is the best by now"
-    per_class = zip(data.classes, _counts(data, data.train), _counts(data, data.valid), strict=True)
-    config = best.config.to_dict()
-    return {
-        "name": record.folder.resolve().name,
-        "file": out.name,
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "opset": next(opset.version for opset in model.opset_import if not opset.domain),
-        "versions": {name: version(name) for name in ("torch", "onnxruntime")},
-        "id": settings["id"],
-        "commit": settings.get("commit"),
-        "trial": best.trial,
-        "estimate": choice.sentence if choice else "",
-        "why_no_estimate": missing,
-        "right": checked.right,
-        "difference": checked.difference,
-        "valid_images": len(data.valid.images),
-        "height": best.image_size[0],
-        "width": best.image_size[1],
-        "classes": [{"label": label, "train": train, "valid": valid} for label, train, valid in per_class],
-        "data_name": Path(settings["data"]).name,
-        "fingerprint": settings["fingerprint"],
-        "images": {name: len(split.images) for name, split in data.splits.items()},
-        "notes": data.notes,
-        "config": config,
-        "fields": config_fields(config, config),
-    }
-
-
-def _counts(data: Dataset, split: Split) -> np.ndarray:
-    """Images of each class."""
-    assert split.labels is not None
-    return np.bincount(split.labels, minlength=len(data.classes))
+        lines = export(sweep, out or sweep / "model.onnx", data)
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

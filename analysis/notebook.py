@@ -71,14 +71,14 @@ class Sweep:
         Returns:
           A module from (N, 3, H, W) uint8 pixels, RGB, of the size that the sweep was run on, to (N, classes)
           float32 logits. It normalises by itself. Anything else, floats in 0 to 1 or another size, it refuses with an
-          `analysis.trained.ImageError`, which says what to do.
+          `analysis.outputs.trained.ImageError`, which says what to do.
 
         Raises:
           SweepError: no trial is COMPLETE yet, or its weights are not there, or are damaged.
         """
         from torch import Tensor
 
-        from analysis.trained import check_images, trained
+        from analysis.outputs.trained import check_images, trained
 
         best = trained(self.record, self._best_trial)
         model = best.on("cpu")
@@ -91,7 +91,7 @@ class Sweep:
 
     @property
     def _best_trial(self) -> "TrialRecord":
-        from analysis.record import SweepError
+        from storage.errors import SweepError
 
         best = self.record.best
         if best is None:
@@ -110,7 +110,7 @@ def read_sweep(folder: str | PathLike[str]) -> Sweep:
       OSError: the bucket cannot be read.
     """
     from analysis.record import Record
-    from trainable import bucket
+    from storage import bucket
 
     path = bucket.path_of(fspath(folder))
     bucket.fetch(path)

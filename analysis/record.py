@@ -14,15 +14,16 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from analysis.data_place import to_place
-from analysis.journal import Journal, JournalError
 from datasets.fingerprint import parsed_table
 from datasets.listing_rules import FIRST, LISTING_RULES, NEWEST
-from datasets.text import counted
-from trainable.bucket import with_addresses
+from storage.bucket import with_addresses
+from storage.data_place import to_place
+from storage.errors import SweepError
+from storage.files import DamagedError, check_regular, read_array, read_json
+from storage.journal import Journal, JournalError
+from storage.text import counted
 from trainable.config import MULTIPLE
-from trainable.files import DamagedError, check_regular, read_array, read_json
-from trainable.metrics import METRICS, read_history
+from trainable.metrics.history import METRICS, read_history
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,10 +41,6 @@ SETTINGS: dict[str, Callable[[Any], bool]] = {  # what each must be
 } | dict.fromkeys(("id", "data", "fingerprint", "ledger"), lambda value: isinstance(value, str))
 
 AVERAGED = "valid_logits_tta.npy"
-
-
-class SweepError(Exception):
-    """There is no sweep where one was expected, or it cannot be read; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ class TrialRecord:
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """The counted epochs, `trainable.metrics.EpochMetrics` as objects; empty where nothing was kept.
+        """The counted epochs, `trainable.metrics.history.EpochMetrics` as objects; empty where nothing was kept.
 
         What lies in the folder of a RUNNING trial was written for an end that never was.
         """
@@ -112,7 +109,7 @@ class TrialRecord:
 
     @property
     def valid_logits_tta(self) -> np.ndarray | None:
-        """(N, classes) float32: log of the probabilities at the best epoch, averaged as `analysis.views` does.
+        """(N, classes) float32: log of the probabilities at the best epoch, averaged as in `analysis.estimates.views`.
 
         Made at a sweep's end, for trials whose weights are kept and that trained with some.
         """
@@ -165,7 +162,7 @@ class Record:
         name = self.settings["id"]
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # it tells of each study that is made, in memory too
         if url := self.settings["ledger"]:
-            from analysis.postgres import NoTablesError, open_storage
+            from storage.postgres import NoTablesError, open_storage
 
             copy = optuna.storages.InMemoryStorage()
             try:
@@ -324,7 +321,7 @@ class Record:
         return pd.DataFrame(rows)
 
     def epochs_table(self) -> "pd.DataFrame":
-        """A row a trial and epoch: `number` and the fields of `trainable.metrics.EpochMetrics`."""
+        """A row a trial and epoch: `number` and the fields of `trainable.metrics.history.EpochMetrics`."""
         import pandas as pd
 
         rows = [{"number": trial.number} | epoch for trial in self.trials for epoch in trial.history]

@@ -4,13 +4,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from analysis.data_place import is_same
 from analysis.record import Record
-from datasets.dataset import Dataset
 from datasets.fingerprint import differences
-from datasets.images import load
+from datasets.load import load
 from datasets.manifest import DataError
-from datasets.text import counted
+from datasets.pixels.dataset import Dataset
+from storage.data_place import is_same
+from storage.text import counted
 
 SHOWN_DIFFERENCES = 5
 OTHER_DATA = "Other data takes another sweep, --sweep."

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from search.connection import connected, prepare
-from search.process import chatter_to
-from search.screen import Screen
+from search.ray.connection import connected, prepare
+from search.runtime.process import chatter_to
+from search.sinks.screen import Screen
 from tests.trials import fake_train, in_memory, open_bridge
 from trainable.config import TrialConfig
 
@@ -51,8 +51,8 @@ def six_parameters(trial: Any) -> TrialConfig:
 def pace(sampler: str) -> Pace:
     """Of 2,000 trials on a local Ray, their training faked."""
     prepare()
-    from search.executor import execute
-    from trainable.ray_trial import RayTrial
+    from search.ray.executor import execute
+    from trainable.worker.ray_trial import RayTrial
 
     class Fake(RayTrial):
         training = staticmethod(fake_train)

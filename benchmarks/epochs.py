@@ -9,9 +9,9 @@ from typing import Any
 import cv2
 import torch
 
-from datasets.augment import compose, per_image
-from datasets.batched import batched
-from datasets.dataset import Dataset
+from datasets.augment.batched import batched
+from datasets.augment.pipeline import compose, per_image
+from datasets.pixels.dataset import Dataset
 from trainable.config import TrialConfig
 from trainable.loop import train
 from trainable.state import new_state

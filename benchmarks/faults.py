@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from analysis.record import Record, SweepError
+from analysis.record import Record
+from storage.errors import SweepError
 from tests.clusters import RayNode, cluster
 from tests.drivers import ROOT
 

@@ -21,8 +21,8 @@ from benchmarks.numerics import BATCH as BATCHES
 from benchmarks.numerics import NETS, tables
 from benchmarks.rival_space import suggest
 from benchmarks.sweeps import Work, ours
-from datasets.dataset import Dataset
-from datasets.images import load
+from datasets.load import load
+from datasets.pixels.dataset import Dataset
 from trainable import step
 from trainable.config import TrialConfig
 from trainable.loop import train

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from datasets.dataset import Dataset, Split
-from search.connection import connected, prepare
-from search.process import chatter_to
+from datasets.pixels.dataset import Dataset, Split
+from search.ray.connection import connected, prepare
+from search.runtime.process import chatter_to
 from tests.trials import in_memory, open_bridge
 from trainable.config import TrialConfig
 
@@ -31,9 +31,9 @@ def added_share() -> float:
 def _private_bytes(data_bytes: int) -> int:
     """Of a worker process at the end of an epoch over so much data; what it shares with others is not counted."""
     prepare()
-    from search.executor import execute
+    from search.ray.executor import execute
     from trainable import loop
-    from trainable.ray_trial import RayTrial
+    from trainable.worker.ray_trial import RayTrial
 
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "bytes"

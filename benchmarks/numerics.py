@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.conditions import machine
-from datasets.dataset import Dataset
-from datasets.images import load
+from datasets.load import load
+from datasets.pixels.dataset import Dataset
 from trainable import precision
 from trainable.config import TrialConfig
 from trainable.graphed import Graphed

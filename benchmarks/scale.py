@@ -14,8 +14,8 @@ from benchmarks.driver import six_parameters
 from datasets.demo import write_demo
 from tests.clusters import cluster
 from tests.trials import fake_train, in_memory, open_bridge
-from trainable.attempt import Attempt
 from trainable.config import TrialConfig
+from trainable.worker.attempt import Attempt
 
 NODES, TRIALS_A_NODE, EPOCHS = 4, 12, 2
 WORKERS, TRIALS = 256, 1024

@@ -10,12 +10,12 @@ from functools import partial
 
 import numpy as np
 
-from search import executor
-from search.connection import prepare
+from search.ray import executor
+from search.ray.connection import prepare
 from search.run import main
-from trainable.metrics import EpochMetrics
-from trainable.program import program
-from trainable.ray_trial import RayTrial
+from storage.command_line import program
+from trainable.metrics.history import EpochMetrics
+from trainable.worker.ray_trial import RayTrial
 
 SECONDS = 2.0  # a trial
 

@@ -25,8 +25,8 @@ import torch
 from benchmarks import driver, epochs, gpu, memory, numerics, scale
 from benchmarks.conditions import conditions
 from benchmarks.sweeps import WORKERS, Run, Work, ours, rival
-from datasets.images import load
-from search.bridge import REPORTS_A_SECOND
+from datasets.load import load
+from search.runtime.bridge import REPORTS_A_SECOND
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "BENCHMARKS.md"

@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from search import executor
-from search.connection import prepare
+from search.ray import executor
+from search.ray.connection import prepare
 from search.run import main
+from storage.command_line import program
 from trainable import loop, step
-from trainable.program import program
-from trainable.ray_trial import RayTrial
+from trainable.worker.ray_trial import RayTrial
 
 
 class Clock:

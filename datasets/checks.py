@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import chain
 
-from datasets.listing import Listing
 from datasets.manifest import meaning, shown, sort_classes
-from datasets.read import Read
+from datasets.pixels.read import Read
+from datasets.sources.listing import Listing
 
 MAX_CLASSES = 256  # predicted classes are kept as uint8
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from datasets.manifest import shown
-from datasets.text import counted
+from storage.text import counted
 
 if TYPE_CHECKING:
-    from datasets.dataset import Dataset, Split
+    from datasets.pixels.dataset import Dataset, Split
 
 HEADER = ["split", "id", "label", "sha256"]
 SPLITS = ("train", "validation", "test")

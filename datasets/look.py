@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from datasets.dataset import Dataset, Split
 from datasets.decoders.recipe_1 import resize
-from datasets.images import load
+from datasets.file_tree import is_in
+from datasets.load import load
 from datasets.manifest import DataError, printable
-from datasets.source import is_in
-from datasets.text import counted, use_utf8
+from datasets.pixels.dataset import Dataset, Split
+from storage.text import counted, use_utf8
 
 COLUMNS = 8  # images a class
 MAX_ROWS = 30  # classes

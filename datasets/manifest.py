@@ -8,13 +8,15 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from storage.errors import UserError
+
 HEADERS = (["id", "label"], ["id"])
 SHOWN = 20  # problems in the text of an error
 INVISIBLE = {"Cc": "a control character", "Cs": "a byte that is not UTF-8", "Zl": "a line break", "Zp": "a line break"}
 BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # makes a name look like another
 
 
-class DataError(ValueError):
+class DataError(UserError, ValueError):
     """The data breaks a rule; all its problems, a line each: where, the rule, the value, the way out."""
 
     def __init__(self, problems: Sequence[str]) -> None:

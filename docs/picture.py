@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from analysis.record import Record
-from analysis.report import write_report
+from analysis.report.page import write_report
 from tests.browser import browser
 
 OUT = Path(__file__).with_name("report.png")

@@ -13,11 +13,11 @@ from typing import Any
 
 import click
 
-from analysis.folder import SweepFolder
-from search.command import CONTEXT, drive_below, runs_trials
-from trainable.program import program
+from search.options import CONTEXT, runs_trials
+from search.runtime.driver import drive_below
+from storage.command_line import SweepFolder, program
 
-MOST_SEEDS = 10  # search.trial_files.KEPT_WEIGHTS, without its imports: as many trials keep their weights
+MOST_SEEDS = 10  # search.runtime.trial_files.KEPT_WEIGHTS, without its imports: as many trials keep their weights
 
 
 @click.command(context_settings=CONTEXT, help=__doc__.split("\n")[0] if __doc__ else None)
@@ -27,8 +27,9 @@ MOST_SEEDS = 10  # search.trial_files.KEPT_WEIGHTS, without its imports: as many
 @runs_trials
 def main(sweep: Path, **flags: Any) -> None:
     def start() -> int:
-        from search.again import Refit
-        from search.sweep import Start, run
+        from search.runtime.again import Refit
+        from search.runtime.start import Start
+        from search.runtime.sweep import run
 
         return run(Refit(sweep, flags["seeds"], flags["data"]), Start.of("search.refit", flags))
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
-from analysis.folder import SweepFolder
-from search.command import CONTEXT, drive_below, runs_trials
-from trainable.program import program
+from search.options import CONTEXT, runs_trials
+from search.runtime.driver import drive_below
+from storage.command_line import SweepFolder, program
 
 
 @click.command(context_settings=CONTEXT, help=__doc__.split("\n")[0] if __doc__ else None)
@@ -25,8 +25,9 @@ from trainable.program import program
 @runs_trials
 def main(sweep: Path, **flags: Any) -> None:
     def start() -> int:
-        from search.again import Repeat
-        from search.sweep import Start, run
+        from search.runtime.again import Repeat
+        from search.runtime.start import Start
+        from search.runtime.sweep import run
 
         return run(Repeat(sweep, flags["top"], flags["seeds"], flags["data"]), Start.of("search.repeat", flags))
 

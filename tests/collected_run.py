@@ -7,9 +7,9 @@ Python collects when it likes; Ray ends a process that gives an object back then
 
 import gc
 
-from search import sweep
+from search.ray.session import RaySession
 from search.run import main
-from trainable.program import program
+from storage.command_line import program
 
 
 class Core:
@@ -42,5 +42,5 @@ def leaving_garbage(execute):
 
 
 if __name__ == "__main__":
-    sweep._execute = leaving_garbage(sweep._execute)
+    RaySession.execute = leaving_garbage(RaySession.execute)
     program(main)

@@ -10,12 +10,12 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from search import executor
-from search.connection import prepare
+from search.ray import executor
+from search.ray.connection import prepare
 from search.run import main
+from storage.command_line import program
 from trainable import loop
-from trainable.program import program
-from trainable.ray_trial import RayTrial
+from trainable.worker.ray_trial import RayTrial
 
 
 def counted(log: Path) -> type[RayTrial]:

@@ -1,6 +1,6 @@
 """Damages the journal of a little sweep in every place: is anything lost, or other, without a word?
 
-Used by `tests/test_damage.py` in some places and by `make reliability` in all.
+Used by `tests/search/checks/test_damage.py` in some places and by `make reliability` in all.
 """
 
 import contextlib
@@ -17,20 +17,20 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
-from analysis.journal import Journal, JournalError, parse, repair_tail
+from analysis.outputs.results import write_results
 from analysis.record import Record
-from analysis.results import write_results
-from datasets.dataset import Dataset, Split
 from datasets.fingerprint import data_table
-from datasets.thumbnails import thumbnails
-from search import check
-from search.bridge import trial_seed
-from search.settings import SweepFile
+from datasets.pixels.dataset import Dataset, Split
+from datasets.pixels.thumbnails import thumbnails
+from search.checks.command import check
+from search.runtime.bridge import trial_seed
+from search.runtime.settings import SweepFile
+from storage.files import save_array
+from storage.journal import Journal, JournalError, parse, repair_tail
 from tests.trials import execute, in_memory, open_bridge
 from trainable.config import TrialConfig
-from trainable.files import save_array
 from trainable.loop import Diverged, evaluate
-from trainable.metrics import EpochMetrics
+from trainable.metrics.history import EpochMetrics
 from trainable.state import TrainState
 
 SEED = 7
@@ -110,7 +110,7 @@ def checked(folder: Path, must_repair: bool = False) -> tuple[int, str]:
     """Exit code and words of `python -m search.check`."""
     words = io.StringIO()
     with contextlib.redirect_stdout(words), contextlib.redirect_stderr(words):
-        code = check._main(folder, must_repair)
+        code = check(folder, must_repair)
     return code, words.getvalue()
 
 

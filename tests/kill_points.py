@@ -1,9 +1,9 @@
 """Kills a sweep at each of its crash points, and goes on with it: is anything lost, trained twice, or other?
 
-A crash point stands before, in and after every durable write (`trainable/files.py`,
-`analysis/postgres.py`). The driver is a forked process with real files and a fake
+A crash point stands before, in and after every durable write (`storage/files.py`,
+`storage/postgres.py`). The driver is a forked process with real files and a fake
 executor; it kills itself with SIGKILL at the k-th point, a write that it is in torn
-first, and a second one finishes the sweep. Used by `tests/test_kill_points.py` with some
+first, and a second one finishes the sweep. Used by `tests/whole/test_kill_points.py` with some
 of the points and by `make reliability` with all.
 """
 
@@ -27,17 +27,18 @@ from typing import Any
 import optuna
 import torch
 
-from analysis.best import write_best
-from analysis.predict import write_predictions
-from analysis.predictor import best
-from analysis.record import Record, SweepError, TrialRecord
-from analysis.tables import write_tables
-from datasets.dataset import Split
-from search.bridge import read_result, trial_seed
+from analysis.outputs.best import write_best
+from analysis.outputs.predict import write_predictions
+from analysis.outputs.predictor import best
+from analysis.outputs.tables import write_tables
+from analysis.record import Record, TrialRecord
+from datasets.pixels.dataset import Split
+from search.runtime.bridge import read_result, trial_seed
+from storage import files
+from storage.errors import SweepError
 from tests.trials import WorkerDied, execute, fake_train, in_memory, open_bridge, space_with_a_gap
-from trainable import files
 from trainable.loop import Diverged
-from trainable.order import attempt_folder
+from trainable.worker.order import attempt_folder
 
 DATA = in_memory(train=9, valid=9)
 REPORT_EPOCHS = 8  # of a trial of 12, from its second rung to its end: what one report holds at most
@@ -154,7 +155,7 @@ def _prepare(ledger: str, password: str) -> None:
     torch.set_num_threads(1)
     if ledger:  # imported and its statements compiled once, not by each of the forked drivers
         os.environ["PGPASSWORD"] = password
-        from analysis.postgres import open_storage
+        from storage.postgres import open_storage
 
         storage = open_storage(ledger, lock=f"warm-{os.getpid()}")
         optuna.load_study(study_name=optuna.create_study(storage=storage).study_name, storage=storage).get_trials()

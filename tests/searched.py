@@ -1,22 +1,23 @@
 """Ended searches, and repeats and refits of them through their command lines, without Ray and without training."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from datasets.dataset import Dataset
-from search import data as sweep_data
-from search.sweep import Session
+from datasets.pixels.dataset import Dataset
+from search.runtime import data as sweep_data
+from search.runtime.session import Session
 from tests.damage import DATA, train
 from tests.trials import execute, open_bridge
-from trainable.attempt import Train
 from trainable.config import TrialConfig
-from trainable.metrics import EpochMetrics
+from trainable.metrics.history import EpochMetrics
 from trainable.state import TrainState
+from trainable.worker.attempt import Train
 
 
 class Killed(BaseException):
@@ -31,6 +32,21 @@ def search_in(folder: Path, trials: int = 6) -> Path:
     return folder
 
 
+@dataclass(frozen=True, kw_only=True)
+class Here(Session):
+    """This process, instead of Ray's workers.
+
+    Attributes:
+      run: what is done with the bridge and the data.
+    """
+
+    run: Callable[[Any, Dataset], object]
+
+    def execute(self, bridge: Any, screen: Any, data: Dataset) -> list[int]:
+        self.run(bridge, data)
+        return []
+
+
 def without_ray(patch: pytest.MonkeyPatch, train: Train = train, data: Dataset | None = DATA) -> None:
     """What a command orders is trained in this process.
 
@@ -38,11 +54,8 @@ def without_ray(patch: pytest.MonkeyPatch, train: Train = train, data: Dataset |
       data: for all of it, wherever it says that the data lies; None for what lies there.
     """
 
-    def here(bridge: Any, screen: Any, loaded: Dataset) -> list[int]:
-        execute(bridge, loaded, train=train)
-        return []
-
-    patch.setattr("search.sweep._on_ray", lambda *_: nullcontext(Session(here)))
+    session = Here(run=lambda bridge, loaded: execute(bridge, loaded, train=train))
+    patch.setattr("search.ray.session.on_ray", lambda *_: nullcontext(session))
     if data is not None:
         patch.setattr(sweep_data, "load", lambda settings, listing: data)
 

@@ -10,11 +10,11 @@ import time
 from functools import partial
 from pathlib import Path
 
-from search import executor
-from search.connection import prepare
+from search.ray import executor
+from search.ray.connection import prepare
 from search.run import main
-from trainable.program import program
-from trainable.ray_trial import RayTrial
+from storage.command_line import program
+from trainable.worker.ray_trial import RayTrial
 
 
 def slow(file: Path) -> type[RayTrial]:

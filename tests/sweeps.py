@@ -9,17 +9,17 @@ import optuna
 from optuna.trial import TrialState
 
 from analysis.record import Record, trial_folder
-from datasets.dataset import Dataset, Split
-from search import trial_files
-from search.ledger import Ledger
+from datasets.pixels.dataset import Dataset, Split
 from search.pruners import new_pruner
+from search.runtime import trial_files
+from search.runtime.ledger import Ledger
+from search.runtime.settings import Settings, SweepFile
 from search.samplers import new_sampler
-from search.settings import Settings, SweepFile
 from trainable.config import TrialConfig
 from trainable.loop import evaluate
-from trainable.metrics import METRICS, EpochMetrics, best_epoch
-from trainable.order import attempt_folder
+from trainable.metrics.history import METRICS, EpochMetrics, best_epoch
 from trainable.state import new_state, save
+from trainable.worker.order import attempt_folder
 
 HOSTILE = "epoch 2: <script>alert(1)</script> | `x` \x1b[31m\nnext line"
 MLP = TrialConfig(arch="mlp", width=1.0, epochs=4, lr=0.01)

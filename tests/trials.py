@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from analysis.record import Record
-from datasets.dataset import Dataset, Split
-from search.bridge import Bridge, Plan
-from search.ledger import Ledger
+from datasets.pixels.dataset import Dataset, Split
 from search.pruners import new_pruner
-from search.settings import Settings, SweepFile
-from search.space import Space
-from trainable.attempt import Attempt, Train
+from search.runtime.bridge import Bridge, Plan
+from search.runtime.ledger import Ledger
+from search.runtime.settings import Settings, SweepFile
+from search.spaces.space import Space
 from trainable.config import TrialConfig
 from trainable.loop import Diverged
-from trainable.metrics import EpochMetrics
+from trainable.metrics.history import EpochMetrics
 from trainable.state import TrainState
+from trainable.worker.attempt import Attempt, Train
 
 
 def in_memory(train: int = 24, valid: int = 20, side: int = 16, seed: int = 0) -> Dataset:
@@ -116,7 +116,7 @@ def open_bridge(
 
 
 def execute(bridge: Bridge, data: Dataset, workers: int = 1, train: Train = fake_train) -> None:
-    """What `search.executor` does with Ray: every worker in turn makes a report."""
+    """What `search.ray.executor` does with Ray: every worker in turn makes a report."""
     attempts: dict[int, Attempt] = {}
     while not bridge.finished:
         while len(attempts) < workers and (order := bridge.next_order()):

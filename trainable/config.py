@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from storage.errors import UserError
+
 FAMILIES: dict[str, frozenset[str]] = {  # the shape fields that an architecture reads; it must have these and no others
     "mlp": frozenset({"width"}),
     "cnn": frozenset({"width", "depth", "head"}),
@@ -38,7 +40,7 @@ MIXING = ("mixup", "cutmix")  # per batch
 MULTIPLE = "_multiple"  # the ending of a search parameter that is the multiple of a field's reference value
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError, ValueError):
     """A config, a search space or a setting breaks a rule; the message says which, with the value."""
 
 
@@ -75,7 +77,9 @@ class TrialConfig:
     hue_saturation_value: float = 0.0
     channel_shuffle: float = 0.0
     cutout: float = 0.0  # one square, a quarter to a half of the side
-    pipeline: str | None = None  # a Compose of one's own instead of these, as datasets.augment.to_text writes it
+    pipeline: str | None = (
+        None  # a Compose of one's own instead of these, as datasets.augment.pipeline.to_text writes it
+    )
     mixup: float = 0.0  # probability per batch, [0, 1]; mixup + cutmix <= 1
     cutmix: float = 0.0
 

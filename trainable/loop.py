@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datasets.dataset import Dataset
+from datasets.pixels.dataset import Dataset
 from trainable.batch import on_device, predict_batch
 from trainable.config import TrialConfig
-from trainable.metrics import EpochMetrics, is_finite
+from trainable.metrics.history import EpochMetrics, is_finite
 from trainable.optim import lr_at, set_lr
 from trainable.precision import forward
 from trainable.state import TrainState

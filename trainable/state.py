@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datasets.dataset import Dataset
-from trainable import bucket
+from datasets.pixels.dataset import Dataset
+from storage import bucket
+from storage.files import DamagedError, make_folder, remove
+from storage.tensors import read_tensors, save_tensors
 from trainable.config import ConfigError, TrialConfig
-from trainable.files import DamagedError, make_folder, remove
-from trainable.metrics import METRICS, EpochMetrics, best_epoch, read_history
+from trainable.metrics.history import METRICS, EpochMetrics, best_epoch, read_history
 from trainable.models import build, place
 from trainable.optim import new_optimizer
-from trainable.order import KEPT_CHECKPOINTS, checkpoints
-from trainable.tensors import read_tensors, save_tensors
+from trainable.worker.order import KEPT_CHECKPOINTS, checkpoints
 
 
 class CheckpointError(Exception):
@@ -30,7 +30,7 @@ class TrainState:
     """Everything that decides how a trial goes on, and what is kept of it.
 
     Attributes:
-      metric: of `trainable.metrics.METRICS`.
+      metric: of `trainable.metrics.history.METRICS`.
       micro_batch: images a forward pass, from now on.
       valid_classes: an (N,) uint8 array an epoch, the predicted class of each validation image.
       best_epoch: the first of the epochs with the best metric; 0 before the first.

@@ -14,16 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from datasets.augment import compose, from_text, per_image
-from datasets.batched import Change, batched, take
-from datasets.dataset import Dataset
+from datasets.augment.batched import Change, batched, take
+from datasets.augment.pipeline import compose, from_text, per_image
+from datasets.pixels.dataset import Dataset
 from trainable.batch import SMALLEST_MICRO_BATCH, Batch, draw_mix, on_device
 from trainable.config import FAMILIES, ConfigError, TrialConfig
 from trainable.graphed import Graphed
 from trainable.precision import forward
 from trainable.state import TrainState
 
-if TYPE_CHECKING:  # datasets.augment keeps it from asking a package index
+if TYPE_CHECKING:  # datasets.augment.pipeline keeps it from asking a package index
     from albumentations import Compose
 
 STEPS_BEFORE_GRAPH = 3  # in which the optimizer, cuDNN and the augmentation make what they keep
@@ -167,7 +167,9 @@ def pipeline(config: TrialConfig, square: bool = True) -> "Compose":
     try:
         return from_text(config.pipeline)
     except ValueError as error:
-        raise ConfigError(f"`pipeline` must be a Compose as datasets.augment.to_text writes it: {error}") from error
+        raise ConfigError(
+            f"`pipeline` must be a Compose as datasets.augment.pipeline.to_text writes it: {error}"
+        ) from error
 
 
 def _one_by_one(augmentation: "Compose") -> Change:

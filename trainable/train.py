@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from datasets.text import stop_printing
+from storage.bucket import fetch, path_of, with_addresses
+from storage.command_line import program
+from storage.text import stop_printing
 from trainable.allocator import keep_freed_memory
-from trainable.bucket import fetch, path_of, with_addresses
 from trainable.config import ConfigError, TrialConfig
-from trainable.program import program
 
 if TYPE_CHECKING:
-    from datasets.dataset import Dataset
+    from datasets.pixels.dataset import Dataset
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option("--metric", type=click.Choice(["accuracy", "balanced_accuracy", "loss"]), default="accuracy")
 def main(config_place: str, data_path: Path, metric: str, **options: Any) -> None:
-    from datasets.images import check_trainable, load
+    from datasets.load import check_trainable, load
     from datasets.manifest import DataError
 
     try:

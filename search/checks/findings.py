@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainable import bucket
-from trainable.files import DamagedError, make_folder, read_json, remove, written_whole
+from storage import bucket
+from storage.files import DamagedError, make_folder, read_json, remove, written_whole
 
 LOSSES = "losses.json"  # in a backup's folder: the files that its repair had to do without
 

@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from search.bridge import trial_seed
-from search.settings import SweepFile
+from search.runtime.bridge import trial_seed
+from search.runtime.settings import SweepFile
 from trainable.config import ConfigError, TrialConfig
 
 

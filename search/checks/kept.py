@@ -10,18 +10,18 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from analysis.record import AVERAGED
-from analysis.weights import check_weights
-from datasets.text import counted
-from search import trial_files
 from search.checks.findings import Backup, Finding, move_away, of, remove_left_over, without
 from search.checks.mending import attempt_number, has_no_config
 from search.checks.restored import KEPT_FILES
-from search.settings import SweepFile
+from search.runtime import trial_files
+from search.runtime.settings import SweepFile
+from storage.files import DamagedError, read_array, read_json
+from storage.text import counted
+from storage.weights import check_weights
 from trainable.config import TrialConfig
-from trainable.files import DamagedError, read_array, read_json
-from trainable.metrics import METRICS, EpochMetrics, best_epoch, read_history
-from trainable.order import checkpoints
+from trainable.metrics.history import METRICS, EpochMetrics, best_epoch, read_history
 from trainable.state import CheckpointError, read_checkpoint
+from trainable.worker.order import checkpoints
 
 NAMES = {*KEPT_FILES, "config.json", "log.txt"}  # in a trial's folder, beside its attempts
 LOST = {

@@ -12,9 +12,7 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from analysis.commands import command_to_go_on
-from analysis.journal import repair_tail
-from analysis.record import Record, SweepError, trial_folder
-from datasets.text import counted
+from analysis.record import Record, trial_folder
 from search.checks.findings import Backup, Finding, Mend, known_losses, move_away, of, remove_left_over, without
 from search.checks.identity import is_of
 from search.checks.kept import TrialFolder
@@ -22,10 +20,13 @@ from search.checks.mending import Kept
 from search.checks.outputs import Outputs
 from search.checks.replay import replay
 from search.checks.restored import RESTORE_DATABASE, Restored, direction
-from search.settings import SweepFile
-from search.trial_files import KEPT_WEIGHTS
+from search.runtime.settings import SweepFile
+from search.runtime.trial_files import KEPT_WEIGHTS
+from storage.errors import SweepError
+from storage.files import DamagedError, check_regular, make_folder, written_whole
+from storage.journal import repair_tail
+from storage.text import counted
 from trainable.config import ConfigError
-from trainable.files import DamagedError, check_regular, make_folder, written_whole
 
 NAMES = {  # of a sweep's files in its folder and those below it; the folders of trials look after their own
     ".": r"sweep\.json|journal\.log|lock|log\.txt|data\.csv|valid_(labels|images)\.npy|trials|best|figures|demo-images|"

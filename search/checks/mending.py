@@ -12,17 +12,17 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search.bridge import trial_seed
 from search.checks.findings import Finding
 from search.checks.identity import is_of, queued_config
-from search.ledger import NO_CONFIG
 from search.pruners import NOT_AMONG_THE_BEST, new_pruner
-from search.settings import SweepFile
+from search.runtime.bridge import trial_seed
+from search.runtime.ledger import NO_CONFIG
+from search.runtime.settings import SweepFile
+from storage.files import DamagedError, read_json
 from trainable.config import ConfigError, TrialConfig
-from trainable.files import DamagedError, read_json
-from trainable.metrics import METRICS, EpochMetrics, best_epoch, read_history
-from trainable.order import newest_checkpoints
+from trainable.metrics.history import METRICS, EpochMetrics, best_epoch, read_history
 from trainable.state import CheckpointError, read_checkpoint
+from trainable.worker.order import newest_checkpoints
 
 RECORD_LOST = "record lost"  # the reason of a FAIL
 MOST_ATTEMPTS = 10_000  # a folder with a larger number is none of a driver's

@@ -12,15 +12,16 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
-from analysis.best import read_best
-from analysis.contents import plain
-from analysis.predict import check_predictions
-from analysis.record import Record, SweepError, TrialRecord
+from analysis.outputs.best import read_best
+from analysis.outputs.predict import check_predictions
+from analysis.record import Record, TrialRecord
+from analysis.report.contents import plain
 from datasets.fingerprint import parsed_table
-from datasets.text import counted
 from search.checks.findings import Backup, Finding, move_away, of, without
-from search.settings import SweepFile
-from trainable.files import DamagedError, check_regular, read_array, save_array
+from search.runtime.settings import SweepFile
+from storage.errors import SweepError
+from storage.files import DamagedError, check_regular, read_array, save_array
+from storage.text import counted
 
 OF_TRIALS = ["number", "state", "reason", "value", "epochs"]  # the columns that are compared
 OF_EPOCHS = ["number", "epoch", "valid_loss", "valid_accuracy"]

@@ -11,11 +11,11 @@ from optuna.storages.journal._storage import JournalOperation, JournalStorageRep
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from analysis.contents import plain
-from analysis.journal import parse
+from analysis.report.contents import plain
 from search.checks.findings import Finding
 from search.checks.identity import numbers
-from search.settings import SweepFile
+from search.runtime.settings import SweepFile
+from storage.journal import parse
 
 SHOWN_CHARACTERS = 80  # of a damaged record
 MOST_BYTES_TO_TURN = 8192  # of a damaged stretch in which each bit is tried, in a second

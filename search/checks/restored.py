@@ -10,12 +10,12 @@ from optuna.storages.journal import BaseJournalBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from analysis.journal import line_of
 from analysis.record import AVERAGED, trial_folder
 from search.checks.findings import Backup, Finding
 from search.checks.mending import Kept, Mending
-from search.settings import SweepFile
-from trainable.files import DamagedError, written_whole
+from search.runtime.settings import SweepFile
+from storage.files import DamagedError, written_whole
+from storage.journal import line_of
 
 RESTORE_DATABASE = "restore the database from the server's backup: `--repair` changes nothing in it"
 KEPT_FILES = (

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from search.space import Function
 from search.spaces import default_1, default_2
+from search.spaces.space import Function
 
 Points = Callable[[], dict[str, dict[str, Any]]]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from search.space import Suggests
+from search.spaces.space import Suggests
 from trainable.config import TrialConfig
 from trainable.imagenet import resnet18_weights_at_hand
 

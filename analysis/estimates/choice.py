@@ -1,0 +1,272 @@
+"""What to predict with, and what it is worth: the best trial or an ensemble, each also averaged over its views.
+
+The estimate of the best trial is that of the whole selection, `analysis.estimates.honest`. The others are compared with
+it draw by draw: each makes its choice on the images drawn, and is scored on those left out. They choose among the
+trials whose weights are kept, each at its best epoch, the best trial too, so that what is left of flattery there is the
+same for all and the difference is fair.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from analysis.estimates.ensemble import greedy, mean
+from analysis.estimates.honest import Estimate, Scores, draws, estimate
+from analysis.estimates.intervals import Sample, sample_of
+from analysis.record import Record, TrialRecord
+from analysis.report.contents import scarcity
+from storage.text import counted
+
+COMPARED_DRAWS = 200  # at most; fewer of many images, whose draws differ less
+COMPARED_IMAGES = 1_000_000  # of all these draws
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """One way to predict.
+
+    Attributes:
+      label: what it is, in words.
+      members: the trials and how often each counts; one for a single model.
+      is_averaged: over the flips and transposes that each member trained with.
+      raw: the metric on all validation images, which chose the members.
+      corrected: the same, corrected for the choice of its members; that it may then be chosen for it, among a few
+        ways to predict, is not corrected.
+      low, high: 95 % interval around it.
+      gain: what it is better by than the best trial as it is, corrected; below zero, worse.
+      gain_low, gain_high: 95 % interval of the gain, by the number of images.
+    """
+
+    label: str
+    members: tuple[tuple[int, int], ...]
+    is_averaged: bool
+    raw: float
+    corrected: float
+    low: float
+    high: float
+    gain: float = 0.0
+    gain_low: float = 0.0
+    gain_high: float = 0.0
+
+    @property
+    def is_ensemble(self) -> bool:
+        return len(self.members) > 1
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Attributes:
+    options: the best trial as it is first.
+    chosen: the one with the best corrected estimate.
+    sentence: what the best trial is worth.
+    comparison: what the chosen one is better by.
+    """
+
+    options: tuple[Option, ...]
+    chosen: Option
+    sentence: str
+    comparison: str
+
+    @property
+    def best(self) -> Option:
+        """The best trial as it is."""
+        return self.options[0]
+
+
+@lru_cache(maxsize=4)
+def choose(record: Record) -> Choice | None:
+    """None where no COMPLETE trial's predictions are there.
+
+    A record is read once; a folder that has changed since is another record.
+    """
+    complete = [trial for trial in record.trials if trial.state == "COMPLETE" and trial.number not in record.damaged]
+    complete = [trial for trial in complete if trial.valid_logits is not None and trial.valid_classes is not None]
+    if not complete:
+        return None
+    selection, candidates = _selection(record, complete)
+    counts = draws(len(record.valid_labels))
+    found = estimate(selection, counts)
+    best = candidates[found.chosen]
+    compared = counts[: min(COMPARED_DRAWS, max(20, COMPARED_IMAGES // counts.shape[1]))]
+    options = _Comparison(record, complete, best, found, compared).options()
+    chosen = max(options, key=lambda option: option.gain)  # the first of equals: the simplest
+    return Choice(
+        options, chosen, _sentence(record, best, options[0], len(complete)), _comparison(record, options, chosen)
+    )
+
+
+def _selection(record: Record, trials: list[TrialRecord]) -> tuple[Scores, list[TrialRecord]]:
+    """All that the sweep chooses among: each trial at each epoch; for a loss, not kept of each epoch, at its best."""
+    labels, sample = record.valid_labels, sample_of(record)
+    if record.metric == "loss":
+        losses = [_of_image(record, _probabilities(trial.valid_logits)) for trial in trials]
+        return _scores(np.stack(losses), sample), trials
+    rows, candidates = [], []
+    for trial in trials:
+        assert trial.valid_classes is not None
+        predicted = trial.valid_classes[: trial.epochs]
+        rows.append(predicted == labels)
+        candidates += [trial] * len(predicted)
+    return _scores(np.concatenate(rows), sample), candidates
+
+
+def _scores(of: np.ndarray, sample: Sample) -> Scores:
+    return Scores(of, sample.strata, sample.guess_loss)
+
+
+def _of_image(record: Record, probabilities: np.ndarray) -> np.ndarray:
+    """(N,): the score of each image, from (classes, N) probabilities."""
+    labels = record.valid_labels
+    if record.metric == "loss":
+        return np.log(np.maximum(probabilities[labels, np.arange(len(labels))], 1e-30))
+    return probabilities.argmax(axis=0) == labels
+
+
+def _probabilities(logits: np.ndarray | None) -> np.ndarray:
+    """(classes, N) float32, of (N, classes) logits."""
+    assert logits is not None
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.ascontiguousarray((exponents / exponents.sum(axis=1, keepdims=True)).T, np.float32)
+
+
+class _Comparison:
+    """The ways to predict, side by side over the same draws."""
+
+    def __init__(
+        self, record: Record, complete: list[TrialRecord], best: TrialRecord, found: Estimate, counts: np.ndarray
+    ) -> None:
+        self.record, self.best, self.found = record, best, found
+        self.pool = [trial for trial in complete if trial.weights is not None or trial is best]
+        self.plain = np.stack([_probabilities(trial.valid_logits) for trial in self.pool], axis=1)
+        averaged = [trial.valid_logits_tta for trial in self.pool]
+        self.has_averaged = any(logits is not None for logits in averaged)
+        pairs = zip(averaged, self.pool, strict=True)
+        tta = [_probabilities(trial.valid_logits if logits is None else logits) for logits, trial in pairs]
+        self.averaged = np.stack(tta, axis=1)
+        self.sample = sample_of(record)
+        scores = self._scores(self.plain)
+        self.drawn, self.left_out = scores.weights(counts), scores.weights(counts == 0)
+        self.singles = scores.means(self.drawn).argmax(axis=1)  # of each draw
+
+    def options(self) -> tuple[Option, ...]:
+        place = self.pool.index(self.best)
+        alone = np.bincount([place], minlength=len(self.pool))
+        reference = self._left_out_alone(self.plain)
+        options = [self._option(alone, False, reference, reference)]
+        if not len(self.drawn):  # a single image tells nothing
+            return tuple(options)
+        if self.best.valid_logits_tta is not None:
+            options.append(self._option(alone, True, self._left_out_alone(self.averaged), reference))
+        if len(self.pool) > 1:
+            for is_averaged in (False, True)[: 1 + self.has_averaged]:
+                probabilities = self.averaged if is_averaged else self.plain
+                members = greedy(probabilities, self.record.valid_labels, self._everywhere(), self._by_loss)
+                if np.count_nonzero(members) == 1:
+                    continue
+                left_out = self._left_out_ensembles(probabilities)
+                options.append(self._option(members, is_averaged, left_out, reference))
+        return tuple(options)
+
+    def _option(self, members: np.ndarray, is_averaged: bool, left_out: np.ndarray, reference: np.ndarray) -> Option:
+        """Args:
+        left_out, reference: (B,) scores on the images left out, of this way and of the best trial as it is.
+        """
+        of_image = _of_image(self.record, mean(self.averaged if is_averaged else self.plain, members)).astype(float)
+        alone = _of_image(self.record, self.plain[:, self.pool.index(self.best)]).astype(float)
+        scores = _scores(of_image[None], self.sample)
+        gain = float((left_out - reference).mean()) if len(reference) else 0.0
+        # The gain is an estimate of its own, so the sum of the two can lie beyond what the metric can be.
+        least, most = (-np.inf, 0.0) if self._by_loss else (0.0, 1.0)
+        corrected = min(max(self.found.corrected + gain, least), most)
+        sign = -1 if self._by_loss else 1
+        low, high = sorted(sign * end for end in scores.interval(of_image, corrected))
+        apart = of_image - alone
+        gain_low, gain_high = self.sample.interval_of_difference(gain, self.sample.variance_of_difference(apart))
+        counted = [(trial.number, int(count)) for trial, count in zip(self.pool, members, strict=True) if count]
+        return Option(
+            label=_label(counted, is_averaged),
+            members=tuple(sorted(counted, key=lambda member: (-member[1], member[0]))),
+            is_averaged=is_averaged,
+            raw=sign * float(scores.everywhere()[0]),
+            corrected=sign * corrected,
+            low=low,
+            high=high,
+            gain=gain,
+            gain_low=gain_low,
+            gain_high=gain_high,
+        )
+
+    @property
+    def _by_loss(self) -> bool:
+        return self.record.metric == "loss"
+
+    def _scores(self, probabilities: np.ndarray) -> Scores:
+        models = range(probabilities.shape[1])
+        return _scores(np.stack([_of_image(self.record, probabilities[:, model]) for model in models]), self.sample)
+
+    def _everywhere(self) -> np.ndarray:
+        images = len(self.record.valid_labels)
+        return self._scores(self.plain[:, :1]).weights(np.ones((1, images)))[0]
+
+    def _left_out_alone(self, probabilities: np.ndarray) -> np.ndarray:
+        of = self._scores(probabilities).of
+        return np.array([row @ of[single] for row, single in zip(self.left_out, self.singles, strict=True)])
+
+    def _left_out_ensembles(self, probabilities: np.ndarray) -> np.ndarray:
+        scores = []
+        for drawn, left_out in zip(self.drawn, self.left_out, strict=True):
+            members = greedy(probabilities, self.record.valid_labels, drawn, self._by_loss)
+            scores.append(left_out @ _of_image(self.record, mean(probabilities, members)))
+        return np.array(scores)
+
+
+def _label(members: list[tuple[int, int]], is_averaged: bool) -> str:
+    if len(members) == 1:
+        what = f"trial {members[0][0]}"
+        return f"{what} averaged over flips" if is_averaged else what
+    what = f"an ensemble of {len(members)} trials"
+    return f"{what} averaged over flips" if is_averaged else what
+
+
+def _sentence(record: Record, best: TrialRecord, option: Option, trials: int) -> str:
+    """Args:
+    trials: COMPLETE ones whose predictions are there.
+    """
+    images = counted(len(record.valid_labels), "validation image")
+    what = {"accuracy": "an accuracy", "balanced_accuracy": "a balanced accuracy", "loss": "a loss"}[record.metric]
+    epochs = "" if record.metric == "loss" else " and all their epochs" if trials > 1 else " and all its epochs"
+    words = (
+        f"Trial {best.number} has {what} of {metric_text(record, option.raw)} on the {images} that chose it, the best "
+        f"of {counted(trials, 'COMPLETE trial')}{epochs}; corrected for that choice it is "
+        f"{metric_text(record, option.corrected)}, with a 95 % interval of {metric_text(record, option.low)} to "
+        f"{metric_text(record, option.high)}."
+    )
+    return f"{words} {few}" if (few := scarcity(record)) else words
+
+
+def _comparison(record: Record, options: tuple[Option, ...], chosen: Option) -> str:
+    others = options[1:]
+    if not others:
+        return "There is nothing better to predict with yet: no other trial adds to it."
+    unit = "" if record.metric == "loss" else " points"
+    if chosen is options[0]:
+        found = "; ".join(f"{option.label} {change_text(record, option.gain)}{unit}" for option in others)
+        return f"By the corrected estimate nothing beats the best trial as it is: {found}."
+    low, high = chosen.gain_low, chosen.gain_high
+    chance = "" if low > 0 else ", which includes no gain at all"
+    return (
+        f"By the corrected estimate {chosen.label} is best, {metric_text(record, chosen.corrected)}: "
+        f"{change_text(record, chosen.gain).removeprefix('+')}{unit} better than the best trial "
+        f"(95 % interval {change_text(record, low)} to {change_text(record, high)}{chance})."
+    )
+
+
+def metric_text(record: Record, value: float) -> str:
+    """A value of the sweep's metric as it is read: `66.9 %`, or a loss with four digits."""
+    return f"{value:z.4f}" if record.metric == "loss" else f"{100 * value:z.1f} %"
+
+
+def change_text(record: Record, difference: float) -> str:
+    """A difference between two values as it is read: `+1.3` points, or of a loss `-0.0210`."""
+    return f"{difference:+z.4f}" if record.metric == "loss" else f"{100 * difference:+z.1f}"

@@ -1,0 +1,75 @@
+"""`best/` in the sweep's folder: the weights of the best trial, with all that it takes to predict with them."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from analysis.outputs.trained import Trained, trained
+from analysis.record import Record
+from storage.errors import SweepError
+from storage.files import check_regular, make_folder, read_json, written_whole
+from trainable.config import TrialConfig
+from trainable.models import MEAN, STD
+
+
+def write_best(record: Record) -> Trained | None:
+    """Writes `best/model.safetensors` and `best/config.json`; None, and nothing written, where no trial is COMPLETE.
+
+    Raises:
+      SweepError: the best trial's weights are not there, or are damaged.
+    """
+    trial = record.best
+    if trial is None:
+        return None
+    weights = trained(record, trial).weights
+    folder = record.folder / "best"
+    make_folder(folder)
+    about = {
+        "trial": trial.number,
+        "metric": record.metric,
+        "value": trial.value,
+        "epoch": trial.best_epoch,
+        "config": trial.config,
+        "classes": record.classes,
+        "image_size": record.settings["image_size"],
+        "mean": MEAN,
+        "std": STD,
+        "sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    with written_whole(folder / "model.safetensors") as partial:
+        partial.write_bytes(weights)
+    with written_whole(folder / "config.json") as partial:
+        partial.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    return read_best(record.folder)
+
+
+def read_best(sweep: Path) -> Trained:
+    """What `write_best` wrote into a sweep's folder.
+
+    Raises:
+      SweepError: it is not there, or is damaged.
+    """
+    folder = sweep / "best"
+    try:
+        about = read_json(folder / "config.json")
+        check_regular(folder / "model.safetensors")
+        weights = (folder / "model.safetensors").read_bytes()
+        is_whole = about["sha256"] == hashlib.sha256(weights).hexdigest()
+        best = Trained(
+            trial=about["trial"],
+            config=TrialConfig.from_dict(about["config"]),
+            classes=tuple(about["classes"]),
+            image_size=(about["image_size"][0], about["image_size"][1]),
+            weights=weights,
+        )
+    except FileNotFoundError as error:
+        raise SweepError(f"{error.filename}: is not there; it is written once a trial is COMPLETE") from None
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise SweepError(f"{folder}: is damaged ({error}); {_anew(sweep)}") from None
+    if not is_whole:
+        raise SweepError(f"{folder}: model.safetensors is not the one of config.json; {_anew(sweep)}")
+    return best
+
+
+def _anew(sweep: Path) -> str:
+    return f"`python -m search.check {sweep} --repair` and the sweep's command write it anew"

@@ -1,0 +1,181 @@
+"""Predictions of the models of a sweep, as the file that is handed in: checked before it appears."""
+
+import csv
+import hashlib
+import io
+import os
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+
+from analysis.outputs import predictor
+from analysis.outputs.predictor import Predictor
+from analysis.record import Record
+from analysis.sweep_data import sweep_data
+from datasets.file_tree import is_in
+from datasets.load import load_images
+from datasets.manifest import DataError, predictions_table, shown
+from datasets.pixels.dataset import Split
+from storage.bucket import address_of
+from storage.errors import SweepError
+from storage.files import written_whole
+from storage.text import counted
+
+SHOWN = 5  # differences in a message
+LONGEST_NAME = 40  # characters of the images' name in that of the file
+OWN_FILES = ("predictions", "probabilities")
+
+
+class PredictionError(SweepError):
+    """Predictions that do not fit the images they are of; the message shows the first differences."""
+
+
+def predict(
+    sweep: Path,
+    kind: str | None,
+    is_averaged: bool,
+    images: Path | None,
+    data: Path | None,
+    out: Path | None,
+    probabilities: bool,
+) -> list[str]:
+    """Writes the predictions that a command asks for, by its options; returns what is to be said of them, a line each.
+
+    Raises:
+      PredictionError: two options do not go together, or `out` would replace what is not the sweep's to replace.
+      SweepError, DataError, DamagedError: the sweep or its data cannot be read.
+    """
+    if images is not None and data is not None:
+        raise PredictionError("--data names the sweep's own data, --images others to predict: give one of them")
+    if is_averaged and kind is None:
+        raise PredictionError("--tta: say what is to be averaged, --with best, ensemble or refit")
+    model = _predictor(sweep, kind, is_averaged)
+    notes: list[str] = []
+    if images is None:
+        split, submission_ids = _test_split(Record(sweep), data)
+    else:
+        split, submission_ids = load_images(images, model.image_size, notes), None
+    if out is not None:
+        _check_spared(out, sweep, images, data)
+    out = out or sweep / _default_name(kind, is_averaged, images, probabilities)
+    if not out.parent.is_dir():
+        raise PredictionError(f"--out {out}: its folder does not exist; make it first")
+    if out.is_dir():
+        raise PredictionError(f"--out {out}: is a folder; give the name of a file")
+    write_predictions(model, split, submission_ids, out, probabilities)
+    return [f"{address_of(out)}: {counted(len(split.ids), 'prediction')} of {model.label}", *notes]
+
+
+def _predictor(sweep: Path, kind: str | None, is_averaged: bool) -> Predictor:
+    if kind == "best":
+        return predictor.best(sweep, is_averaged)
+    if kind == "ensemble":
+        return predictor.ensemble(Record(sweep), is_averaged)
+    if kind == "refit":
+        return predictor.refit(sweep, is_averaged)
+    return predictor.chosen(Record(sweep))
+
+
+def write_predictions(
+    model: Predictor, split: Split, submission_ids: tuple[str, ...] | None, out: Path, probabilities: bool = False
+) -> None:
+    """Writes `id,label` in the order of the split; `out` appears only after its bytes were checked.
+
+    Args:
+      submission_ids: of the sample submission, which must be the split's in their order; None where there is none.
+      probabilities: adds a column `p(CLASS)` for each class.
+
+    Raises:
+      PredictionError: the ids are not those of the sample submission.
+    """
+    shares = model.probabilities(split.images)
+    labels = [model.classes[index] for index in shares.argmax(axis=1)]
+    if probabilities:
+        table = _with_probabilities(split.ids, labels, shares, model.classes)
+    else:
+        table = predictions_table(split.ids, labels)
+    check_predictions(table, split.ids, submission_ids, model.classes)
+    with written_whole(out) as partial:
+        partial.write_bytes(table)
+
+
+def check_predictions(
+    table: bytes, ids: tuple[str, ...], submission_ids: tuple[str, ...] | None, classes: tuple[str, ...]
+) -> None:
+    """Raises:
+    PredictionError: header, number, order, an id or a label is not what it must be.
+    """
+    header, *rows = csv.reader(io.StringIO(table.decode(), newline=""), strict=True)
+    if header[:2] != ["id", "label"]:
+        raise PredictionError(f"predictions: header must be `id,label`, got {shown(','.join(header))}")
+    pairs = enumerate(zip_longest([row[0] for row in rows], ids), start=1)
+    wrong = [f"row {row} has {_or_none(got)} for {_or_none(wanted)}" for row, (got, wanted) in pairs if got != wanted]
+    _raise_for(wrong, f"predictions: there must be one for each of the {counted(len(ids), 'image')} in their order")
+    wrong = [f"{shown(row[0])} has {shown(row[1])}" for row in rows if row[1] not in classes]
+    _raise_for(wrong, "predictions: labels must be classes of the sweep")
+    if submission_ids is not None:
+        pairs = enumerate(zip_longest(ids, submission_ids), start=1)
+        wrong = [f"row {row} has {_or_none(a)}, there {_or_none(b)}" for row, (a, b) in pairs if a != b]
+        _raise_for(wrong, "predictions: ids must be those of the sample submission in its order; mend it or test")
+
+
+def _raise_for(wrong: list[str], rule: str) -> None:
+    if wrong:
+        more = [f"... and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
+        raise PredictionError("\n".join([rule] + [f"  {line}" for line in wrong[:SHOWN] + more]))
+
+
+def _or_none(name: str | None) -> str:
+    return "nothing" if name is None else shown(name)
+
+
+def _with_probabilities(ids: tuple[str, ...], labels: list[str], shares: np.ndarray, classes: tuple[str, ...]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["id", "label", *(f"p({label})" for label in classes)])
+    for name, label, row in zip(ids, labels, shares, strict=True):
+        writer.writerow([name, label, *(f"{share:.6f}" for share in row)])
+    return text.getvalue().encode()
+
+
+def _test_split(record: Record, place: Path | None) -> tuple[Split, tuple[str, ...] | None]:
+    """The test images of the sweep's data, and the ids of its sample submission."""
+    data = sweep_data(record, place)
+    if data.test is None:
+        raise DataError([f"{place or record.settings['data']}: has no test split; give the images with --images"])
+    return data.test, data.submission_ids
+
+
+def _default_name(kind: str | None, tta: bool, images: Path | None, probabilities: bool) -> str:
+    """The name of the file, another one for each way to predict and each place of images.
+
+    `of` stands before the name of the images, so that a folder `best` is not taken for `--with best`; the eight digits
+    after it are of their whole path, so that two folders of one name have a file each.
+    """
+    parts = ["probabilities" if probabilities else "predictions", kind or "", "tta" if tta else ""]
+    if images is not None:
+        place = images.resolve()
+        name = place.stem if place.is_file() else place.name
+        name = "".join(c if c.isalnum() or c in "._-" else "_" for c in name[:LONGEST_NAME])
+        parts += ["of", name, hashlib.sha256(os.fsencode(place)).hexdigest()[:8]]
+    return "-".join(filter(None, parts)) + ".csv"
+
+
+def _check_spared(out: Path, sweep: Path, images: Path | None, data: Path | None) -> None:
+    """Checks that no file of the sweep, of its data or beside the images is lost to the predictions.
+
+    Raises:
+      PredictionError: one would be.
+    """
+    place, folder = out.resolve(), sweep.resolve()
+    if out.is_dir() or (place.parent == folder and place.suffix == ".csv" and place.name.startswith(OWN_FILES)):
+        return  # predictions of before may be replaced
+    if is_in(out, sweep):
+        raise PredictionError(f"--out {out}: is a file of the sweep itself; give another name")
+    if is_in(out, Path(Record(sweep).settings["data"]), *([data] if data else [])):
+        raise PredictionError(f"--out {out}: is a file of the sweep's data; give another name")
+    if images and (
+        is_in(out, images) or (images.is_file() and place.is_file() and place.parent == images.resolve().parent)
+    ):
+        raise PredictionError(f"--out {out}: is there already, with the images of --images; give another name")

@@ -1,0 +1,114 @@
+"""What labels images: one trained model, or several whose probabilities are averaged."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analysis.estimates.choice import Option, choose
+from analysis.outputs.best import read_best
+from analysis.outputs.trained import Trained, trained
+from analysis.record import Record
+from storage.errors import SweepError
+from storage.text import counted
+
+REFIT = "refit"  # folder of the sweep that trained the best config on train + validation
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Attributes:
+    label: what it is, in words.
+    models: each with how often it counts.
+    is_averaged: each over the flips and transposes that it trained with.
+    """
+
+    label: str
+    models: tuple[tuple[Trained, int], ...]
+    is_averaged: bool = False
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.models[0][0].classes
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.models[0][0].image_size
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """(N, classes) float64, rows that add up to 1, of (N, 3, H, W) uint8 pixels.
+
+        Raises:
+          ImageError: they are not such images of the models' size, `analysis.outputs.trained`.
+        """
+        total = sum(count * np.exp(model.log_probabilities(images, self.is_averaged)) for model, count in self.models)
+        return total / total.sum(axis=1, keepdims=True)
+
+
+def chosen(record: Record) -> Predictor:
+    """What the corrected estimate says is best.
+
+    Raises:
+      SweepError: no trial is COMPLETE, or the weights of a member are not there or damaged.
+    """
+    choice = choose(record)
+    return of_option(record, choice.chosen) if choice else best(record.folder)
+
+
+def best(sweep: Path, is_averaged: bool = False) -> Predictor:
+    """The model in `best/`, which needs nothing else of the sweep.
+
+    Raises:
+      SweepError: it is not there, or is damaged.
+    """
+    model = read_best(sweep)
+    return Predictor(f"trial {model.trial}{_averaged(is_averaged)}", ((model, 1),), is_averaged)
+
+
+def ensemble(record: Record, is_averaged: bool = False) -> Predictor:
+    """Raises:
+    SweepError: there is none, or the weights of a member are not there or damaged.
+    """
+    choice = choose(record)
+    found = [option for option in choice.options[1:] if option.is_ensemble] if choice else []
+    for option in found:
+        if option.is_averaged == is_averaged:
+            return of_option(record, option)
+    if found:
+        raise SweepError(f"{record.folder}: no trial's averaged predictions are there; leave --tta out")
+    raise SweepError(f"{record.folder}: no ensemble is better than a single trial here; use --with best")
+
+
+def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
+    """The best config trained on train + validation, its seeds averaged.
+
+    Raises:
+      SweepError: it was not trained, is of another trial than the best one, or is damaged.
+    """
+    folder = sweep / REFIT
+    if not (folder / "sweep.json").exists():
+        raise SweepError(f"{folder}: is not there; `python -m search.refit {sweep}` trains it")
+    record, search = Record(folder), Record(sweep)
+    of = record.settings.get("parent")
+    expected = {"sweep": search.settings["id"], "best trial": search.best.number if search.best else None}
+    if of != expected:
+        raise SweepError(
+            f"{folder}: must be of {expected}, got {of}; move it away, and `python -m search.refit {sweep}`"
+        )
+    models = [trained(record, trial) for trial in record.trials if trial.state == "COMPLETE"]
+    if not models:
+        raise SweepError(f"{folder}: no trial is COMPLETE yet; `python -m search.refit {sweep}` goes on with it")
+    seeds = counted(len(models), "seed")
+    label = f"the best config on train + validation, {seeds}{_averaged(is_averaged)}"
+    return Predictor(label, tuple((model, 1) for model in models), is_averaged)
+
+
+def of_option(record: Record, option: Option) -> Predictor:
+    trials = {trial.number: trial for trial in record.trials}
+    models = tuple((trained(record, trials[number]), count) for number, count in option.members)
+    return Predictor(option.label, models, option.is_averaged)
+
+
+def _averaged(is_averaged: bool) -> str:
+    return " averaged over flips" if is_averaged else ""

@@ -1,0 +1,61 @@
+"""Everything that is made out of a sweep's trials, written at its end."""
+
+from pathlib import Path
+
+from analysis.estimates.views import views
+from analysis.outputs import predictor
+from analysis.outputs.best import write_best
+from analysis.outputs.predict import write_predictions
+from analysis.outputs.tables import write_tables
+from analysis.outputs.tensorboard import write_events
+from analysis.outputs.trained import trained
+from analysis.record import AVERAGED, Record
+from analysis.report.page import write_report
+from datasets.pixels.dataset import Dataset
+from storage.errors import SweepError
+from storage.files import save_array
+from trainable.config import TrialConfig
+
+
+def write_results(record: Record, data: Dataset | None) -> list[Path]:
+    """Writes the report, the tables, `best/` and `predictions.csv`; the same trials give the same bytes.
+
+    Nothing of the last two where no trial is COMPLETE, and no predictions without `data` or its test split. The
+    predictions are those of what the corrected estimate says is best.
+
+    Returns:
+      what a person will look for, in the order of writing.
+
+    Raises:
+      DamagedError: the tables cannot be made; the report is written.
+      SweepError, PredictionError: `best/` or the predictions cannot be made; all before them is written.
+    """
+    if data is not None:
+        write_averaged(record, data)
+    written = [write_report(record)]  # first: it comes whatever is damaged of single trials
+    write_tables(record)
+    written.append(record.folder / "trials.csv")
+    write_events(record)
+    if write_best(record) is not None:
+        written.append(record.folder / "best")
+        if data is not None and data.test is not None:
+            out = record.folder / "predictions.csv"
+            write_predictions(predictor.chosen(record), data.test, data.submission_ids, out)
+            written.append(out)
+    return written
+
+
+def write_averaged(record: Record, data: Dataset) -> None:
+    """Writes `valid_logits_tta.npy` of each trial whose weights are kept, that trained with flips and has none yet."""
+    height, width = data.image_size
+    for trial in record.trials:
+        path = trial.folder / AVERAGED
+        if trial.state != "COMPLETE" or trial.weights is None or path.exists():
+            continue
+        if list(views(TrialConfig.from_dict(trial.config), (height, width))) == [()]:
+            continue
+        try:
+            model = trained(record, trial)
+        except SweepError:  # said by the best trial's own, and by search.check; the others go without
+            continue
+        save_array(path, model.log_probabilities(data.valid.images, is_averaged=True))

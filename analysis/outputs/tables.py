@@ -1,0 +1,58 @@
+"""The tables of a sweep: a row a trial, a row a trial and epoch."""
+
+import dataclasses
+
+import pandas as pd
+
+from analysis.record import Record
+from storage.files import written_whole
+from trainable.config import TrialConfig
+from trainable.metrics.history import EpochMetrics
+
+DTYPES = {"int": "Int64", "float": "Float64", "bool": "boolean", "str": "string"}  # of a field; all can be missing
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that begins so
+
+TRIAL_COLUMNS = {
+    "number": "Int64",
+    "state": "string",
+    "reason": "string",
+    "baseline": "string",
+    "value": "Float64",
+    "valid_accuracy": "Float64",
+    "best_epoch": "Int64",
+    "epochs": "Int64",
+    "attempts": "Int64",
+    "seconds": "Float64",
+}
+
+
+def write_tables(record: Record) -> None:
+    """Writes `trials.parquet`, `trials.csv` and `epochs.parquet`: the same columns whatever the trials are."""
+    config = {f"config.{field.name}": _dtype(field) for field in dataclasses.fields(TrialConfig)}
+    epoch = {field.name: _dtype(field) for field in dataclasses.fields(EpochMetrics)}
+    trials = _typed(record.trials_table(), TRIAL_COLUMNS | config)
+    epochs = _typed(record.epochs_table(), {"number": "Int64"} | epoch)
+    with written_whole(record.folder / "trials.parquet") as partial:
+        trials.to_parquet(partial, index=False)
+    with written_whole(record.folder / "epochs.parquet") as partial:
+        epochs.to_parquet(partial, index=False)
+    with written_whole(record.folder / "trials.csv") as partial:
+        partial.write_bytes(safe_cells(trials).to_csv(index=False, lineterminator="\n").encode())
+
+
+def safe_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with an apostrophe before each text that a spreadsheet would run."""
+    texts = table.select_dtypes("string")
+    return table.assign(**{name: texts[name].map(_safe, na_action="ignore") for name in texts})
+
+
+def _safe(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def _dtype(field: dataclasses.Field) -> str:
+    return DTYPES[getattr(field.type, "__name__", str(field.type)).removesuffix(" | None")]
+
+
+def _typed(table: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
+    return table.reindex(columns=list(columns)).astype(columns)

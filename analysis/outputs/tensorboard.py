@@ -1,0 +1,103 @@
+"""TensorBoard event files of a sweep's trials, with their hyperparameters, written once for each trial that ended."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tensorboardX.proto.api_pb2 import Status
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
+from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboardX.record_writer import RecordWriter
+
+from analysis.record import Record, TrialRecord
+from storage.files import DamagedError, make_folder, written_whole
+
+SCALARS = ("train_loss", "valid_loss", "valid_accuracy", "valid_balanced_accuracy", "lr")  # after each epoch
+
+
+def write_events(record: Record) -> tuple[list[int], list[str]]:
+    """Writes `tensorboard/NUMBER/` of each ended trial that has none yet, whole or not at all.
+
+    The same trial gives the same bytes, whenever it is written: its events bear the time at which it ended, less the
+    seconds of its later epochs.
+
+    Returns:
+      the numbers of the trials written, and a message for each damaged one that was left out.
+
+    Raises:
+      OSError: the disk is full, or fails.
+    """
+    written, damaged = [], []
+    for trial in record.trials:
+        name = f"{trial.number:04d}"
+        path = record.folder / "tensorboard" / name / f"events.out.tfevents.{name}"
+        if trial.state == "RUNNING" or path.exists():
+            continue
+        try:
+            events = list(_events(trial, record.trial_times[trial.number][1]))
+        except DamagedError as error:
+            damaged.append(str(error))
+            continue
+        make_folder(path.parent)
+        with written_whole(path) as partial:
+            _write(partial, events)
+        written.append(trial.number)
+    return written, damaged
+
+
+def _write(path: Path, events: list[Event]) -> None:
+    # Not by a SummaryWriter: its thread loses the error of a full disk, and it stamps events with the time of writing.
+    with closing(RecordWriter(str(path))) as writer:
+        for event in events:
+            writer.write(event.SerializeToString(deterministic=True))
+        writer.flush()
+
+
+def _events(trial: TrialRecord, ended_at: datetime | None) -> Iterator[Event]:
+    """All of a trial, in order.
+
+    Raises:
+      DamagedError: its history is damaged.
+    """
+    history = trial.history
+    end = ended_at.timestamp() if ended_at else 0.0
+    time = end - sum(epoch["seconds"] for epoch in history)
+    yield Event(wall_time=time, file_version="brain.Event:2")
+    start = SessionStartInfo(start_time_secs=time)
+    for name, value in {**trial.config, "state": trial.state}.items():
+        _set(start.hparams[name], value)
+    # No `_hparams_/experiment`, which would list names and metrics: TensorBoard heeds that of one folder only, and an
+    # architecture has parameters that another one has not. Without it, it gathers them from all folders.
+    yield _plugin(time, "session_start_info", HParamsPluginData(session_start_info=start))
+    for epoch in history:
+        time += epoch["seconds"]
+        yield _scalars(time, int(epoch["epoch"]), {name: epoch[name] for name in SCALARS})
+    if trial.value is not None:
+        yield _scalars(end, trial.best_epoch, {"value": trial.value})
+    status = Status.Value("STATUS_FAILURE" if trial.state == "FAIL" else "STATUS_SUCCESS")
+    stop = SessionEndInfo(status=status, end_time_secs=end)
+    yield _plugin(end, "session_end_info", HParamsPluginData(session_end_info=stop))
+
+
+def _set(field: Any, value: Any) -> None:
+    """A `google.protobuf.Value`."""
+    if isinstance(value, bool):
+        field.bool_value = value
+    elif isinstance(value, int | float):
+        field.number_value = value
+    else:
+        field.string_value = str(value)
+
+
+def _scalars(time: float, epoch: int, values: dict[str, float]) -> Event:
+    summary = Summary(value=[Summary.Value(tag=name, simple_value=value) for name, value in values.items()])
+    return Event(wall_time=time, step=epoch, summary=summary)
+
+
+def _plugin(time: float, tag: str, content: HParamsPluginData) -> Event:
+    data = SummaryMetadata.PluginData(plugin_name="hparams", content=content.SerializeToString(deterministic=True))
+    value = Summary.Value(tag=f"_hparams_/{tag}", metadata=SummaryMetadata(plugin_data=data))
+    return Event(wall_time=time, summary=Summary(value=[value]))

@@ -1,0 +1,143 @@
+"""A trained model of a sweep: its config, its weights, what images it takes, and what it says of them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as read_safetensors
+from torch import nn
+
+from analysis.estimates.views import log_probabilities
+from analysis.record import Record, TrialRecord
+from storage.errors import SweepError
+from storage.files import DamagedError
+from storage.weights import check_weights
+from trainable.batch import on_device
+from trainable.config import TrialConfig
+from trainable.loop import predict_logits
+from trainable.models import build, place
+
+
+class ImageError(ValueError):
+    """Images that a model would take, and answer by chance; the message says the rule, what came, and what to do."""
+
+
+def check_images(images: Any, image_size: tuple[int, int], kind: type) -> None:
+    """Checks that a model which was trained on images of this size can tell anything of these.
+
+    Args:
+      images: to be (N, 3, H, W) uint8, of one image or more.
+      image_size: height and width in pixels.
+      kind: of array, `torch.Tensor` or `np.ndarray`.
+
+    Raises:
+      ImageError: they are something else.
+    """
+    height, width = image_size
+    rule = f"images must be a {kind.__name__} of uint8 pixels in the shape (N, 3, {height}, {width})"
+    if not isinstance(images, np.ndarray | torch.Tensor):
+        raise ImageError(f"{rule}, got a {type(images).__name__}; put the pixels of all images into one array")
+    if not isinstance(images, kind):
+        way_out = "torch.from_numpy(images)" if isinstance(images, np.ndarray) else "images.cpu().numpy()"
+        raise ImageError(f"{rule}, got a {type(images).__name__}; {way_out}")
+    shape = tuple(images.shape)
+    got = f"{rule}, got {str(images.dtype).removeprefix('torch.')} of shape {shape}"
+    if len(shape) != 4:
+        way_out = "a single image is images[None]" if len(shape) == 3 else "stack them, an image a row"
+        raise ImageError(f"{got}; {way_out}")
+    if shape[0] == 0:
+        raise ImageError(f"{got}; give it one image at least")
+    if shape[1] != 3 and shape[3] == 3:
+        turned = "permute(0, 3, 1, 2)" if kind is torch.Tensor else "transpose(0, 3, 1, 2)"
+        raise ImageError(f"{got}: the channels come last; images.{turned} puts them where they belong")
+    if shape[1] != 3:
+        raise ImageError(
+            f"{got}; turn them into RGB, three channels: a grey one three times, an alpha channel left out"
+        )
+    if shape[2:] != (height, width):
+        raise ImageError(
+            f"{got}; resize them to {height} px in height and {width} px in width, the size that it was trained on"
+        )
+    if images.dtype not in (torch.uint8, np.uint8):
+        least, most = float(images.min()), float(images.max())
+        way_out = "give the pixels as they are in the file, whole numbers from 0 to 255"
+        if least >= 0 and most <= 1:
+            way_out = "multiply them by 255, round, and convert them to uint8"
+        elif least >= 0 and most <= 255:
+            way_out = "convert them to uint8"
+        raise ImageError(f"{got} from {least:g} to {most:g}; {way_out}: the model normalises by itself")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model.
+
+    Attributes:
+      trial: the number of the trial it comes from.
+      image_size: height and width in pixels.
+      weights: safetensors.
+    """
+
+    trial: int
+    config: TrialConfig
+    classes: tuple[str, ...]
+    image_size: tuple[int, int]
+    weights: bytes
+
+    def on(self, device: torch.device | str) -> nn.Module:
+        """The net from (N, 3, H, W) pixels in [0, 255] to (N, classes) logits, in evaluation mode.
+
+        Raises:
+          SweepError: the weights are not those of the config.
+        """
+        model = place(build(self.config.from_scratch(), len(self.classes), self.image_size), self.config.arch, device)
+        try:
+            model.load_state_dict(read_safetensors(self.weights))
+        except (RuntimeError, SafetensorError) as error:
+            raise SweepError(f"trial {self.trial}: its weights are not those of its config: {error}") from None
+        return model.eval()
+
+    @cached_property
+    def _model(self) -> nn.Module:
+        return self.on("cuda" if torch.cuda.is_available() else "cpu")
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """(N, classes) float32 of (N, 3, H, W) uint8 pixels of this size, on a GPU where there is one.
+
+        Raises:
+          ImageError: they are not such images.
+        """
+        check_images(images, self.image_size, np.ndarray)
+        return predict_logits(self.config, self._model, on_device(images, next(self._model.parameters()).device))
+
+    def log_probabilities(self, images: np.ndarray, is_averaged: bool) -> np.ndarray:
+        """`analysis.estimates.views.log_probabilities` of this model, on a GPU where there is one.
+
+        Raises:
+          ImageError: they are not images as it takes them.
+        """
+        check_images(images, self.image_size, np.ndarray)
+        return log_probabilities(self.config, self._model, images, is_averaged)
+
+
+def trained(record: Record, trial: TrialRecord) -> Trained:
+    """The model of a trial at its best epoch.
+
+    Raises:
+      SweepError: its weights are not there, or are damaged.
+    """
+    if trial.weights is None:
+        raise SweepError(
+            f"{trial.folder}: holds no best.safetensors, the weights of the trial; restore the file, "
+            f"or see `python -m search.check {record.folder}`"
+        )
+    try:
+        check_weights(trial.weights, trial.config, trial.best_epoch)
+    except DamagedError as error:
+        raise SweepError(f"{error}; see `python -m search.check {record.folder}`") from None
+    height, width = record.settings["image_size"]
+    config = TrialConfig.from_dict(trial.config)
+    return Trained(trial.number, config, tuple(record.classes), (height, width), trial.weights.read_bytes())

@@ -1,0 +1,27 @@
+"""Make the report of a sweep, running or ended.
+
+    python -m analysis.report SWEEP
+
+Writes report.html (one file that needs no other), report.md and figures/*.png.
+"""
+
+from pathlib import Path
+
+import click
+
+from storage.bucket import address_of
+from storage.command_line import SweepFolder, exit_codes, program
+
+
+@click.command(help=__doc__.split("\n")[0] if __doc__ else None)
+@click.argument("sweep", type=SweepFolder())
+def main(sweep: Path) -> None:
+    with exit_codes():
+        from analysis.record import Record
+        from analysis.report.page import write_report
+
+        print(address_of(write_report(Record(sweep))))
+
+
+if __name__ == "__main__":
+    program(main)

@@ -1,0 +1,203 @@
+"""What the report and the summary say of a sweep: numbers and words, computed from its record alone."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from analysis.estimates.intervals import FEW_IMAGES, sample_of
+from analysis.record import Record, TrialRecord
+from storage.files import DamagedError
+from storage.text import counted
+from trainable.config import AUGMENTATIONS, MIXING
+
+STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING")
+METRIC_WORDS = {
+    "accuracy": "validation accuracy",
+    "balanced_accuracy": "balanced validation accuracy",
+    "loss": "validation loss",
+    "last": "last epoch",  # of a refit, which has no value of its own
+}
+SHORT_WORDS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "loss": "loss"}
+LEADERS = 10  # trials on the leaderboard
+LONGEST_MESSAGE = 300  # characters
+
+
+@dataclass(frozen=True)
+class ConfigField:
+    """One field of a config as it is shown; `differs`: from the best trial's."""
+
+    name: str
+    text: str
+    differs: bool
+
+
+def count_states(record: Record) -> dict[str, int]:
+    """Trials by state, of the states that occur."""
+    counts = Counter(trial.state for trial in record.trials)
+    return {state: counts[state] for state in STATES if counts[state]}
+
+
+def progress(record: Record) -> str:
+    """How far the sweep is: `finished, 50 of 50 trials ended`, `interrupted (SIGINT), 23 of 50 trials ended`."""
+    counts = count_states(record)
+    running, wanted = counts.get("RUNNING", 0), record.settings["trials"]
+    ended = sum(counts.values()) - running
+    text = f"{ended} of {counted(wanted, 'trial')} ended" + (f", {running} RUNNING" if running else "")
+    stopped = str(record.settings["starts"][-1].get("stopped", "")) if record.settings["starts"] else ""
+    if ended >= wanted and not running:
+        return f"finished, {text}"
+    if stopped:
+        return f"interrupted ({plain(stopped)}), {text}"
+    return f"running, {text} (unless its driver was killed)"  # which of the two the folder does not say
+
+
+@lru_cache(maxsize=4)
+def histories(record: Record) -> dict[int, list[dict[str, float]]]:
+    """The counted epochs of each trial by its number, of a damaged one none.
+
+    A record is read once; a folder that has changed since is another record.
+    """
+    return {trial.number: [] if trial.number in record.damaged else trial.history for trial in record.trials}
+
+
+def seconds(record: Record, trial: TrialRecord) -> float:
+    """Of training, over the counted epochs."""
+    return sum(epoch["seconds"] for epoch in histories(record)[trial.number])
+
+
+def baselines(record: Record) -> list[TrialRecord]:
+    """Returns the trials that are published runs or reference configs, in the order in which they ran."""
+    return [trial for trial in record.trials if trial.baseline]
+
+
+def failures(record: Record) -> dict[str, list[TrialRecord]]:
+    """The FAIL trials by reason, the commonest first."""
+    found: dict[str, list[TrialRecord]] = {}
+    for trial in record.trials:
+        if trial.state == "FAIL":
+            found.setdefault(trial.reason, []).append(trial)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def micro_batches(record: Record) -> str:
+    """Which trials a GPU's memory was too short for, and what that does to them; empty where there are none."""
+    short = []
+    for trial in record.trials:
+        for epoch in histories(record)[trial.number][-1:]:  # a micro-batch never grows again
+            if epoch["micro_batch"] < trial.config["batch_size"]:
+                sizes = f"micro-batches of {epoch['micro_batch']} of its batch of {trial.config['batch_size']}"
+                short.append(f"trial {trial.number}: {sizes}")
+    if not short:
+        return ""
+    why = "for lack of GPU memory; batch norm sees smaller batches, so the result differs a little"
+    return f"{'; '.join(short)}, {why}."
+
+
+def config_fields(config: Mapping[str, Any], best: Mapping[str, Any]) -> list[ConfigField]:
+    """The fields that are set, without the seed; an augmentation that is off shows only where the best has it on."""
+    fields = []
+    for name, value in config.items():
+        is_off = name in AUGMENTATIONS + MIXING and value == 0
+        if name != "seed" and not (is_off and not best.get(name)):
+            fields.append(ConfigField(name, value_text(value), value != best.get(name)))
+    return fields
+
+
+def config_text(config: Mapping[str, Any]) -> str:
+    """A config in one line: `arch=cnn, width=2, ...`."""
+    return ", ".join(f"{field.name}={field.text}" for field in config_fields(config, config))
+
+
+def value_text(value: Any) -> str:
+    """A hyperparameter's value as it is shown: floats with four digits."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:z.4g}" if isinstance(value, float) else str(value)
+
+
+def duration(seconds: float) -> str:
+    """`41 s`, `12:05 min` or `3:20 h`."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+
+
+def value_shown(metric: str, value: float | None) -> str:
+    """A value of the metric: `68.46 %`, or a loss with four digits."""
+    if value is None:
+        return "-"
+    return f"{value:z.4f}" if metric == "loss" else f"{100 * value:z.2f} %"
+
+
+def difference_shown(metric: str, difference: float) -> str:
+    """Between two values: `+1.28 points`, or of a loss with four digits."""
+    return f"{difference:+z.4f}" if metric == "loss" else f"{100 * difference:+z.2f} points"
+
+
+def damage(record: Record) -> str:
+    """How many trials have damaged files, and what that does to the report; empty where there are none."""
+    if not record.damaged:
+        return ""
+    return (
+        f"Kept files of {counted(len(record.damaged), 'trial')} are damaged. What the ledger says of such a trial, its "
+        "value and its epoch, still counts; where curves, times or predictions are needed, it is left out."
+    )
+
+
+def plain(text: str) -> str:
+    """Text from outside on one line, without control characters and without end."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
+
+
+def standard_error(record: Record, trial: TrialRecord) -> float | None:
+    """Of the trial's value, by the number of validation images alone; None where its predictions were not kept."""
+    labels = record.valid_labels
+    if record.metric == "loss":
+        logits = trial.valid_logits
+        if logits is None:
+            return None
+        logits = logits.astype(np.float64)
+        scores = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]
+    elif trial.valid_classes is None:
+        return None
+    else:
+        scores = trial.valid_classes[trial.best_epoch - 1] == labels
+    return sample_of(record).standard_error(scores)
+
+
+def scarcity(record: Record) -> str:
+    """One sentence where the validation images are too few to go by; empty where they are not."""
+    sample, images = sample_of(record), len(record.valid_labels)
+    if not sample.is_small:
+        return ""
+    why = ""
+    if images >= FEW_IMAGES:  # of a balanced accuracy
+        smallest = min(len(of_class) for of_class in sample.strata)
+        why = f", for the smallest class has {smallest} and counts as much as the largest"
+    return (
+        f"{counted(images, 'validation image')} {'is' if images == 1 else 'are'} too few to go by{why}: which trial is "
+        f"the best may be chance, and the intervals are wide. With {FEW_IMAGES} or more they narrow."
+    )
+
+
+def caution(record: Record, best: TrialRecord) -> str:
+    """How far the best value can be trusted, in a sentence or two."""
+    images = len(record.valid_labels)
+    try:
+        error = standard_error(record, best)
+    except DamagedError:
+        error = None
+    size = f"; one standard error on so many images is about {error:.4f}" if error is not None else ""
+    of_all = f"the best of {len(record.ranked)} trials, each" if len(record.ranked) > 1 else "the only trial with one,"
+    words = (
+        f"It is {of_all} at its best epoch, on the same {counted(images, 'validation image')}, and so flattered{size}."
+    )
+    return f"{words} {few}" if (few := scarcity(record)) else words

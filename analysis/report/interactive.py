@@ -1,0 +1,183 @@
+"""The figures of a report for a browser: plotly's, to point at and zoom.
+
+Colours are named, `var(--blue)`: the page replaces them when it draws, by those of its light or its dark style.
+WebGL and parallel coordinates are left out: they need eval, which the page forbids.
+"""
+
+import base64
+import html
+import json
+import math
+from typing import Any
+
+import cv2
+from plotly.offline import get_plotlyjs
+
+from analysis.report.charts import LOOKS, Axis, Chart, Matrix, Picture, Series, short
+
+MARKERS = {
+    "circle": "circle",
+    "ring": "circle-open",
+    "triangle": "triangle-down-open",
+    "cross": "x-thin-open",
+    "diamond": "diamond-open",
+    "star": "star",
+}
+LINES = {"solid": "solid", "dotted": "dot", "dashed": "dash", "steps": "solid"}
+FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
+DIGITS = 6  # of a number
+MOST_NUMBERED = 12  # classes of a matrix with its counts written in
+
+
+def library() -> str:
+    """plotly.js, the script."""
+    return get_plotlyjs()
+
+
+def embedded(chart: Chart | Matrix) -> str:
+    """plotly's figure as JSON that can stand in a page's script element."""
+    figure = matrix_figure(chart) if isinstance(chart, Matrix) else chart_figure(chart)
+    return json.dumps(figure, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def chart_figure(chart: Chart) -> dict[str, Any]:
+    has_legend = any(series.name for series in chart.series)
+    layout = _layout(chart.height_px) | {
+        "xaxis": _axis(chart.x),
+        "yaxis": _axis(chart.y),
+        "showlegend": has_legend,
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "margin": {"l": 8, "r": 12, "t": 8 if has_legend or not chart.title else 30, "b": 8},
+    }
+    if chart.title:
+        title = {"text": text(short(chart.title)), "x": 0, "xanchor": "left", "xref": "paper", "font": {"size": 13}}
+        layout["title"] = title
+    return {"data": [trace for series in chart.series for trace in _traces(series)], "layout": layout}
+
+
+def matrix_figure(matrix: Matrix) -> dict[str, Any]:
+    size = len(matrix.names)
+    names = [text(name) for name in matrix.names]
+    pointed = [
+        [
+            f"is {names[row]}, said to be {names[column]}:<br>{count} of {sum(counts)}"
+            for column, count in enumerate(counts)
+        ]
+        for row, counts in enumerate(matrix.counts)
+    ]
+    cells = {
+        "type": "heatmap",
+        "z": [[_number(share) for share in row] for row in matrix.shares],
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": [[0, "var(--none)"], [1, "var(--all)"]],
+        "colorbar": {"title": {"text": matrix.scale_title, "side": "right"}, "thickness": 10, "outlinewidth": 0},
+        "hovertext": pointed,
+        "hoverinfo": "text",
+        "xgap": 1,
+        "ygap": 1,
+    }
+    if size <= MOST_NUMBERED:
+        cells |= {"text": [list(map(str, row)) for row in matrix.counts], "texttemplate": "%{text}"}
+        cells |= {"textfont": {"color": "var(--ink)"}}
+    step = max(1, size // 20)
+    ticks = {
+        "tickvals": list(range(0, size, step)),
+        "ticktext": [text(short(name)) for name in matrix.names[::step]],
+        "showgrid": False,
+        "zeroline": False,
+        "automargin": True,
+    }
+    layout = _layout(matrix.height_px) | {
+        "xaxis": ticks | {"title": {"text": matrix.x_title}},
+        "yaxis": ticks | {"title": {"text": matrix.y_title}, "autorange": "reversed"},
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+    }
+    return {"data": [cells], "layout": layout}
+
+
+def source(picture: Picture) -> str:
+    """A data URL of it as PNG."""
+    assert picture.pixels is not None
+    png = cv2.imencode(".png", picture.pixels[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
+    return "data:image/png;base64," + base64.b64encode(png.tobytes()).decode()
+
+
+def text(plain: str) -> str:
+    """As plotly reads text: it takes tags and entities for markup."""
+    return html.escape(plain, quote=False).replace("\n", "<br>")
+
+
+def _layout(height_px: int) -> dict[str, Any]:
+    return {
+        "height": height_px,
+        "autosize": True,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "size": 12, "color": "var(--ink)"},
+        "hovermode": "closest",
+        "hoverlabel": {
+            "align": "left",
+            "bgcolor": "var(--paper)",
+            "bordercolor": "var(--soft)",
+            "font": {"family": FONT, "size": 12, "color": "var(--ink)"},
+        },
+    }
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    drawn: dict[str, Any] = {
+        "title": {"text": text(axis.title), "standoff": 8},
+        "automargin": True,
+        "gridcolor": "var(--line)",
+        "linecolor": "var(--soft)",
+        "zeroline": False,
+        "type": "log" if axis.is_log else "linear",
+    }
+    if axis.ticks:
+        drawn |= {"tickangle": 0}
+        drawn |= {"tickvals": [_number(place) for place, _ in axis.ticks]}
+        drawn |= {"ticktext": [text(label) for _, label in axis.ticks]}
+    if axis.span is not None:
+        drawn["range"] = [_number(math.log10(end) if axis.is_log else end) for end in axis.span]
+    return drawn
+
+
+def _traces(series: Series) -> list[dict[str, Any]]:
+    look = LOOKS[series.look]
+    colour = f"var(--{look.colour})"
+    trace: dict[str, Any] = {
+        "x": [_number(value) for value in series.x],
+        "y": [_number(value) for value in series.y],
+        "name": text(series.name),
+        "showlegend": bool(series.name),
+        "hoverinfo": "text" if series.texts else "skip",
+    }
+    if series.texts:
+        trace["hovertext"] = [text(words) for words in series.texts]
+    if look.bars:
+        return [trace | {"type": "bar", "orientation": "h", "width": 0.6, "marker": {"color": colour}}]
+    trace |= {"type": "scatter", "mode": "+".join(["lines"] * bool(look.line) + ["markers"] * bool(look.marker))}
+    if look.marker:
+        edge = {"width": 2 if look.marker == "cross" else 1.5, "color": colour}
+        trace["marker"] = {"symbol": MARKERS[look.marker], "size": look.size, "color": colour, "line": edge}
+    if look.line:
+        shape = "hv" if look.line == "steps" else "linear"
+        trace["line"] = {"color": colour, "width": look.width, "dash": LINES[look.line], "shape": shape}
+    return [*_intervals(series, look.width, colour), trace]
+
+
+def _intervals(series: Series, width: float, colour: str) -> list[dict[str, Any]]:
+    """A line a point; plotly's error bars start at the point, which an interval need not hold."""
+    if not series.intervals:
+        return []
+    along = [end if end is None else _number(end) for low, high in series.intervals for end in (low, high, None)]
+    across = [_number(place) for at in (series.y if series.intervals_along == "x" else series.x) for place in [at] * 3]
+    lines: dict[str, Any] = {"type": "scatter", "mode": "lines", "line": {"color": colour, "width": width}}
+    lines |= {"showlegend": False, "hoverinfo": "skip"}
+    x, y = (along, across) if series.intervals_along == "x" else (across, along)
+    return [lines | {"x": x, "y": y}]
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.{DIGITS}g}")

@@ -1,0 +1,83 @@
+"""What to do next, by what the sweep shows."""
+
+import shlex
+from dataclasses import dataclass
+
+from analysis.commands import command_to_go_on, search_command
+from analysis.estimates.repeated import Repeated
+from analysis.record import Record, TrialRecord
+from analysis.report.contents import count_states, failures
+from analysis.report.sections.pictures import Doubts
+from analysis.report.sections.ranges import Range, to_widen
+from storage.bucket import address_of
+from storage.text import counted
+
+MANY_FAILED = 0.2  # of the ended trials
+LATE = 0.75  # of the sweep: a best that came after it may not be the last
+FAR_ENOUGH = 0.5  # a best that came before it: more of the same brings little
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do: why, and the commands where there are any."""
+
+    text: str
+    commands: tuple[str, ...] = ()
+
+
+def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeated: Repeated | None) -> list[Step]:
+    """In the order in which they are worth doing; of a sweep that is not at its end, what it takes to get there.
+
+    Args:
+      rows: of `ranges`.
+      doubts: None where no trial is COMPLETE.
+      repeated: None where the best configs were not trained again.
+    """
+    counts, sweep = count_states(record), shlex.quote(address_of(record.folder))
+    ended = sum(counts.values()) - counts.get("RUNNING", 0)
+    steps = []
+    is_ended = ended >= record.settings["trials"] and not counts.get("RUNNING")
+    if not is_ended:
+        command = command_to_go_on(record)
+        text = "The sweep is not at its end. If no driver runs any more, the same command goes on."
+        steps.append(Step(text, (command,) if command else ()))
+    if counts.get("FAIL", 0) > MANY_FAILED * ended:
+        reason = next(iter(failures(record)))
+        failed = f"{counts['FAIL']} of {counted(ended, 'trial')} failed, most often as {reason}"
+        steps.append(Step(f"{failed}: see the failures, mend the cause."))
+    best = record.best
+    if best is None or not is_ended:
+        return steps
+    if widen := to_widen(rows):
+        names = ", ".join(f"{row.name} ({row.side} end)" for row in widen)
+        text = f"Search wider: {names}. That is another space and so another sweep"
+        steps.append(Step(f"{text}, where --enqueue can run these configs first."))
+    if best.best_epoch == best.epochs and best.number not in record.damaged:
+        steps.append(
+            Step("The best trial was at its best in its last epoch: another sweep with more --max-epochs may help.")
+        )
+    steps += _more_trials(record, best, ended)
+    if repeated is None:
+        text = "Is the first config really better than the second? Train the best again with other seeds."
+        steps.append(Step(text, (f"python -m search.repeat {sweep} --top 3 --seeds 5",)))
+    if doubts is not None and doubts.found:
+        labels = counted(doubts.found, "label")
+        steps.append(Step(f"Look at the {labels} that all good trials speak against, and mend what is wrong."))
+    if not (record.folder / "refit" / "sweep.json").exists():
+        text = (
+            "The validation images can train too: refit the best config on them and the others, and predict with that."
+        )
+        commands = f"python -m search.refit {sweep}", f"python -m analysis.predict {sweep} --with refit"
+        steps.append(Step(text, commands))
+    return steps
+
+
+def _more_trials(record: Record, best: TrialRecord, ended: int) -> list[Step]:
+    """Whether it is worth while to ask for more, by when the best one came."""
+    when = f"as number {best.number + 1} of {ended}"
+    if best.number >= LATE * (ended - 1):
+        command = search_command(record, "--trials", str(ended + (ended + 1) // 2))
+        return [Step(f"The best trial came late, {when}: half as many again may find a better one.", (command,))]
+    if best.number <= FAR_ENOUGH * (ended - 1):
+        return [Step(f"The best trial came early, {when}: more trials of this space are likely to bring little.")]
+    return []

@@ -1,0 +1,138 @@
+"""What a sweep cost: training time by state, what pruning saved, the slowest configs, accuracy against time."""
+
+from dataclasses import dataclass
+
+from analysis.record import Record, TrialRecord
+from analysis.report.charts import Axis, Chart, Figure, Series, log_axis, named_rows, rows_height_px
+from analysis.report.contents import METRIC_WORDS, STATES, duration, histories, seconds, value_shown
+from analysis.report.sections.history import on_axis, value_axis
+from storage.text import counted
+
+SLOWEST = 5  # trials
+WIDE = 5  # times that span so much stand on a logarithmic axis
+
+
+@dataclass(frozen=True)
+class StateCost:
+    state: str
+    trials: int
+    epochs: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Saving:
+    """What PRUNED trials would have cost, at the pace of each, had they run to their ends.
+
+    Attributes:
+      trials: whose pace is known.
+      epochs, seconds: that were not trained.
+      share: of all the training that there would have been.
+    """
+
+    trials: int
+    epochs: int
+    seconds: float
+    share: float
+
+
+def by_state(record: Record) -> list[StateCost]:
+    """A row a state that has ended trials."""
+    rows = []
+    for state in STATES[:3]:
+        trials = [trial for trial in record.trials if trial.state == state]
+        if trials:
+            spent = sum(seconds(record, trial) for trial in trials)
+            rows.append(StateCost(state, len(trials), sum(trial.epochs for trial in trials), spent))
+    return rows
+
+
+def saving(record: Record) -> Saving:
+    trials = epochs = 0
+    saved = 0.0
+    for trial in record.trials:
+        trained = len(histories(record)[trial.number])
+        if trial.state == "PRUNED" and trained:
+            left = max(0, trial.config["epochs"] - trained)
+            trials, epochs = trials + 1, epochs + left
+            saved += seconds(record, trial) / trained * left
+    spent = sum(row.seconds for row in by_state(record))
+    return Saving(trials, epochs, saved, saved / (saved + spent) if saved else 0.0)
+
+
+def saving_sentence(found: Saving) -> str:
+    if not found.trials:
+        return "No trial was pruned, so pruning saved nothing."
+    return (
+        f"Pruning saved about {duration(found.seconds)} of training, {100 * found.share:.1f} % of what the sweep would "
+        f"have taken: {counted(found.trials, 'trial')} ended early, {counted(found.epochs, 'epoch')} in all were not "
+        "trained, each counted at the pace of its trial."
+    )
+
+
+def slowest(record: Record) -> list[TrialRecord]:
+    """The trials that took the most training time."""
+    timed = [trial for trial in record.trials if seconds(record, trial)]
+    return sorted(timed, key=lambda trial: (-seconds(record, trial), trial.number))[:SLOWEST]
+
+
+def pareto(record: Record) -> list[TrialRecord]:
+    """The COMPLETE trials that no other one beats in both value and time, the quickest first."""
+    timed = [trial for trial in record.ranked if trial.state == "COMPLETE" and seconds(record, trial)]
+    front: list[TrialRecord] = []
+    for trial in sorted(
+        timed, key=lambda trial: seconds(record, trial)
+    ):  # of equals the better first: sorting is stable
+        if not front or record.better(trial.value or 0.0, front[-1].value or 0.0):
+            front.append(trial)
+    return front
+
+
+def states_figure(rows: list[StateCost]) -> Figure | None:
+    total = sum(row.seconds for row in rows)
+    if not total:
+        return None
+    says = "The training time by what became of the trials; time spent on attempts that were lost is not in it."
+    series = Series(
+        "bars",
+        [row.seconds / 60 for row in rows],
+        [-place for place in range(len(rows))],
+        texts=[
+            f"{row.state}: {row.seconds / 60:.1f} minutes, {100 * row.seconds / total:.0f} % of all" for row in rows
+        ],
+    )
+    names = named_rows([row.state for row in rows])
+    chart = Chart(Axis("training time (minutes)"), names, (series,), height_px=rows_height_px(len(rows)))
+    return Figure("states", says, (chart,))
+
+
+def pareto_figure(record: Record) -> Figure | None:
+    front = pareto(record)
+    if not front:
+        return None
+    timed = [trial for trial in record.ranked if seconds(record, trial)]
+    series = []
+    for state in ("PRUNED", "COMPLETE"):
+        shown = [trial for trial in timed if trial.state == state]
+        texts = [_text(record, trial) for trial in shown]
+        x = [seconds(record, trial) for trial in shown]
+        series.append(Series(state, x, [on_axis(record, trial.value) for trial in shown], state, texts))
+    times = [seconds(record, trial) for trial in timed]
+    x = [*(seconds(record, trial) for trial in front), max(times)]
+    y = [on_axis(record, trial.value) for trial in (*front, front[-1])]
+    series.append(Series("front", x, y, "the best for its time"))
+    side = "below" if record.metric == "loss" else "above"
+    says = (
+        f"The {METRIC_WORDS[record.metric]} of each trial against its training time. No COMPLETE trial lies {side} the "
+        "line: along it a better value costs more time, and a trial far from it is slow for what it brings."
+    )
+    is_wide = max(times) > WIDE * min(times)
+    title = "training time of the trial (seconds)"
+    axis = log_axis(title, min(times), max(times)) if is_wide else Axis(title)
+    values = value_axis(record, [trial.value for trial in timed if trial.value is not None])
+    return Figure("cost", says, (Chart(axis, values, tuple(s for s in series if len(s.x))),))
+
+
+def _text(record: Record, trial: TrialRecord) -> str:
+    value = value_shown(record.metric, trial.value)
+    return f"trial {trial.number}, {trial.state}\n{value} in {seconds(record, trial):.1f} s"

@@ -1,0 +1,106 @@
+"""Which parameters mattered, and how sure that is."""
+
+import math
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.trial import FrozenTrial, TrialState
+
+from analysis.record import Record, shown_name
+from analysis.report.charts import Axis, Chart, Figure, Series, named_rows, rows_height_px
+from analysis.report.contents import plain
+
+FEWEST_FOR_IMPORTANCES = 10  # COMPLETE trials
+DRAWS, SEED = 100, 20231002  # of the bootstrap
+SPREAD = (5, 95)  # percentiles of the draws
+
+
+@dataclass(frozen=True)
+class Importance:
+    """The share of a parameter in what sets the best trials apart; `low` and `high`: 90 % of the draws lie between."""
+
+    name: str
+    share: float
+    low: float
+    high: float
+
+
+@lru_cache(maxsize=4)
+def importances(record: Record) -> tuple[list[Importance], str]:
+    """Of each parameter, largest first, with the spread over draws of the trials; else nothing, and why."""
+    trials = record.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(trials) < FEWEST_FOR_IMPORTANCES:
+        there = f"there is {len(trials)}" if len(trials) == 1 else f"there are {len(trials)}"
+        return [], f"it takes {FEWEST_FOR_IMPORTANCES} COMPLETE trials to tell, and {there}"
+    rng = np.random.default_rng(SEED)
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a branch has few trials: the spread says what the figure is worth
+            found = _shares(record.study, trials)
+            drawn = [
+                _shares(record.study, [trials[i] for i in rng.integers(0, len(trials), len(trials))])
+                for _ in range(DRAWS)
+            ]
+    except Exception as error:  # an estimate beside the results: whatever goes wrong in it, they are to be shown
+        return [], f"they could not be computed: {plain(str(error))}"
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+    if not found:
+        return [], "the trials do not differ in any parameter"
+    rows = []
+    for name in sorted(found, key=lambda name: (-found[name], name)):
+        low, high = np.percentile([shares.get(name, 0.0) for shares in drawn], SPREAD)
+        rows.append(Importance(shown_name(name), found[name], float(low), float(high)))
+    return rows, ""
+
+
+class _Drawn(optuna.Study):
+    """A study with the trials of a draw. Added to a study they would be copied, each time, which takes a second."""
+
+    def __init__(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:
+        super().__init__(study.study_name, study._storage)
+        self._drawn = trials
+
+    def get_trials(self, deepcopy: bool = True, states: Any = None) -> list[FrozenTrial]:
+        return self._drawn
+
+
+def _shares(study: optuna.Study, trials: list[FrozenTrial]) -> dict[str, float]:
+    """By parameter, adding up to 1; nothing where no parameter makes a difference."""
+    # Five trials above the quantile are what the method needs to be stable (Optuna's documentation of it).
+    quantile = min(0.5, max(0.1, 5 / len(trials)))
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=quantile)
+    found = get_param_importances(_Drawn(study, trials), evaluator=evaluator, normalize=False)
+    total = sum(found.values())
+    return {name: share / total for name, share in found.items()} if 0 < total < math.inf else {}
+
+
+def importances_figure(record: Record) -> Figure | None:
+    found, _ = importances(record)
+    if not found:
+        return None
+    rows = [-place for place in range(len(found))]
+    texts = [f"{row.name}: {row.share:.2f}, in 90 % of the draws {row.low:.2f} to {row.high:.2f}" for row in found]
+    series = Series(
+        "measured",
+        [row.share for row in found],
+        rows,
+        texts=texts,
+        intervals=[(row.low, row.high) for row in found],
+        intervals_along="x",
+    )
+    says = (
+        "The share of each parameter in what sets the best trials apart from the rest (Optuna's PED-ANOVA over the "
+        f"COMPLETE trials; the shares add up to 1). A bar holds 90 % of {DRAWS} draws of the trials with replacement: "
+        "where bars overlap, the order of the parameters is not settled; a point outside its bar hangs on few trials."
+    )
+    x = Axis("share of the importance", span=(0, 1.05 * max(max(row.high, row.share) for row in found)))
+    chart = Chart(x, named_rows([row.name for row in found]), (series,), height_px=rows_height_px(len(found)))
+    return Figure("importances", says, (chart,))

@@ -1,0 +1,56 @@
+"""The best configs side by side."""
+
+from dataclasses import dataclass
+
+from analysis.record import Record, TrialRecord
+from analysis.report.contents import LEADERS, value_text
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A parameter of a trial; `value` sorts it, `differs`: from the best trial's. Empty where the trial has it not."""
+
+    text: str
+    value: str | float
+    differs: bool
+
+
+@dataclass(frozen=True)
+class Leaders:
+    """Attributes:
+    trials: the best, the best one first.
+    columns: the parameters in which they differ; `are_numbers`, a truth value each.
+    cells: a row a trial, a cell a column.
+    common: the parameters that all of them share, with their values.
+    """
+
+    trials: list[TrialRecord]
+    columns: list[str]
+    are_numbers: list[bool]
+    cells: list[list[Cell]]
+    common: list[tuple[str, str]]
+
+
+def leaders(record: Record) -> Leaders:
+    trials = record.ranked[:LEADERS]
+    names = list(dict.fromkeys(name for trial in trials for name in trial.params))
+    texts = {
+        name: {value_text(trial.params[name]) if name in trial.params else "" for trial in trials} for name in names
+    }
+    columns = [name for name in names if len(texts[name]) > 1]
+    cells = [[_cell(trial, trials[0], name) for name in columns] for trial in trials]
+    common = [(name, value_text(trials[0].params[name])) for name in names if name not in columns]
+    are_numbers = [
+        all(row[place].value == "" or not isinstance(row[place].value, str) for row in cells)
+        for place in range(len(columns))
+    ]
+    return Leaders(trials, columns, are_numbers, cells, common)
+
+
+def _cell(trial: TrialRecord, best: TrialRecord, name: str) -> Cell:
+    if name not in trial.params:
+        return Cell("", "", differs=False)
+    value = trial.params[name]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    differs = name not in best.params or value_text(best.params[name]) != value_text(value)
+    return Cell(value_text(value), value if is_number else str(value), differs)

@@ -1,0 +1,105 @@
+"""Validation images to look at: the most confident mistakes, and labels that may be wrong."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.record import Record, TrialRecord
+from analysis.report.charts import Picture
+from analysis.report.contents import plain, standard_error
+from analysis.report.sections.classes import probabilities
+from storage.text import counted
+
+MOST_PICTURES = 24
+FEWEST_GOOD, MOST_GOOD = 3, 20  # trials that must agree against a label
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """Labels that may be wrong.
+
+    Attributes:
+      trials: how many good trials were asked; fewer than `FEWEST_GOOD`: nothing is found.
+      found: how many images all of them say the same other class of.
+      pictures: those that they are surest of.
+    """
+
+    trials: int
+    found: int
+    pictures: tuple[Picture, ...]
+
+
+def confident_mistakes(record: Record, trial: TrialRecord) -> list[Picture]:
+    """The images that the trial takes for another class with the most probability, the surest first."""
+    logits = trial.valid_logits
+    assert logits is not None
+    shares = probabilities(logits)
+    answers, sure = shares.argmax(axis=1), shares.max(axis=1)
+    wrong = np.flatnonzero(answers != record.valid_labels)
+    return _pictures(record, wrong, answers, sure)[:MOST_PICTURES]
+
+
+def doubts(record: Record) -> Doubts:
+    """The images that every good trial takes for the same other class, the surest of them first.
+
+    Good is a COMPLETE trial that is within two standard errors of the best.
+    """
+    good = good_trials(record)
+    if len(good) < FEWEST_GOOD:
+        return Doubts(len(good), 0, ())
+    total = np.zeros((len(record.valid_labels), len(record.classes)))
+    answers = []
+    for trial in good:
+        assert trial.valid_logits is not None
+        shares = probabilities(trial.valid_logits)
+        total += shares / len(good)
+        answers.append(shares.argmax(axis=1))
+    agreed = np.all(np.stack(answers) == answers[0], axis=0)
+    against = np.flatnonzero(agreed & (answers[0] != record.valid_labels))
+    pictures = _pictures(record, against, answers[0], total.max(axis=1))
+    return Doubts(len(good), len(against), tuple(pictures[:MOST_PICTURES]))
+
+
+def doubts_sentence(found: Doubts) -> str:
+    """What was asked of whom, and what came of it."""
+    good = "COMPLETE ones within two standard errors of the best"
+    if found.trials < FEWEST_GOOD:
+        verb = "is" if found.trials == 1 else "are"
+        return f"Not asked: that takes {FEWEST_GOOD} good trials, {good}, and there {verb} {found.trials}."
+    if not found.found:
+        return f"None: no validation image is taken for the same other class by all {found.trials} good trials, {good}."
+    of = counted(found.found, "validation image")
+    more = "" if found.found <= len(found.pictures) else f" The {len(found.pictures)} that they are surest of:"
+    return (
+        f"All {found.trials} good trials, {good}, say the same other class of {of}. Either the label is wrong or the "
+        f"image is hard: look and see.{more}"
+    )
+
+
+def good_trials(record: Record) -> list[TrialRecord]:
+    """COMPLETE trials within two standard errors of the best, at most `MOST_GOOD` of them, with their logits kept."""
+    kept = [
+        trial
+        for trial in record.ranked
+        if trial.state == "COMPLETE" and trial.number not in record.damaged and trial.valid_logits is not None
+    ]
+    error = standard_error(record, kept[0]) if kept else None
+    if error is None:
+        return []
+    best = kept[0].value or 0.0
+    return [trial for trial in kept if abs((trial.value or 0.0) - best) <= 2 * error][:MOST_GOOD]
+
+
+def _pictures(record: Record, images: np.ndarray, answers: np.ndarray, sure: np.ndarray) -> list[Picture]:
+    """Of these images, by number, the surest first."""
+    ids, pixels = record.valid_ids, record.valid_images
+    pictures = []
+    for image in images[np.argsort(-sure[images], kind="stable")][:MOST_PICTURES]:
+        picture = Picture(
+            id=plain(ids[image]) if ids else f"image {image}",
+            label=plain(record.classes[record.valid_labels[image]]),
+            said=f"{plain(record.classes[answers[image]])}, {100 * sure[image]:.0f} %",
+            pixels=None if pixels is None else pixels[image],
+        )
+        pictures.append(picture)
+    return pictures

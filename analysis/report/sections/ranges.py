@@ -1,0 +1,148 @@
+"""Is the best value at the edge of its range? Then a wider range may hold something better."""
+
+import math
+from dataclasses import dataclass
+
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+
+from analysis.record import Record, shown_name
+from analysis.report.charts import Axis, Chart, Figure, Series, named_rows, rows_height_px
+from analysis.report.contents import LEADERS, value_text
+
+EDGE = 0.05  # of a range, at either end: a best value there is at the edge
+OUTER = 0.1  # the same, for most of the best trials
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number of the best config in the range that it was searched in.
+
+    Attributes:
+      low, high, best: as they are shown.
+      place: of the best, from 0 at the low end to 1 at the high one, along the range's own scale.
+      leaders: the places of the best COMPLETE trials that have the parameter, the best one's first.
+      side: low or high, where the best is at that edge, or most of the leaders are near it; else empty.
+      advice: what to do, in words.
+    """
+
+    name: str
+    low: str
+    high: str
+    best: str
+    place: float
+    leaders: tuple[float, ...]
+    side: str
+    advice: str
+
+
+def ranges(record: Record) -> list[Range]:
+    """A row a number that the search chose for the best COMPLETE trial; nothing where there is none."""
+    best = record.best
+    if best is None:
+        return []
+    frozen = record.study.get_trials(deepcopy=False)
+    leaders = [trial for trial in record.ranked if trial.state == "COMPLETE"][:LEADERS]
+    rows = []
+    for parameter, drawn_from in frozen[best.number].distributions.items():
+        name = shown_name(parameter)
+        distribution = best.ranges[name]
+        if not isinstance(distribution, IntDistribution | FloatDistribution) or distribution.single():
+            continue
+        same = [trial for trial in leaders if frozen[trial.number].distributions.get(parameter) == drawn_from]
+        places = tuple(place_in(trial.ranges[name], trial.params[name]) for trial in same)
+        side = _side(places)
+        row = Range(
+            name=name,
+            low=value_text(distribution.low),
+            high=value_text(distribution.high),
+            best=value_text(best.params[name]),
+            place=places[0],
+            leaders=places,
+            side=side,
+            advice=_advice(record, name, distribution, side, places),
+        )
+        rows.append(row)
+    return rows
+
+
+def place_in(distribution: BaseDistribution, value: float) -> float:
+    """From 0 at the low end of the range to 1 at its high end, along its own scale."""
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    low, high = distribution.low, distribution.high
+    if distribution.log:
+        low, high, value = math.log(low), math.log(high), math.log(value)
+    return (value - low) / (high - low)
+
+
+def _side(places: tuple[float, ...]) -> str:
+    """Args:
+    places: of the leaders, the best one's first.
+    """
+    if places[0] <= EDGE or places[0] >= 1 - EDGE:
+        return "low" if places[0] <= EDGE else "high"
+    near_low, near_high = sum(p <= OUTER for p in places), sum(p >= 1 - OUTER for p in places)
+    if max(near_low, near_high) * 2 > len(places) > 2:
+        return "low" if near_low > near_high else "high"
+    return ""
+
+
+def _advice(
+    record: Record,
+    name: str,
+    distribution: IntDistribution | FloatDistribution,
+    side: str,
+    places: tuple[float, ...],
+) -> str:
+    if not side:
+        return "inside"
+    is_best = min(places[0], 1 - places[0]) <= EDGE
+    who = "at its edge" if is_best else f"most of the best {len(places)} are near its edge"
+    if name == "epochs" and side == "high" and distribution.high >= record.settings.get("max_epochs", math.inf):
+        return f"{who}: raise --max-epochs"
+    if side == "low" and (
+        distribution.low == 0 or (isinstance(distribution, IntDistribution) and distribution.low == 1)
+    ):
+        return f"{who}; {distribution.low:g} may be as low as it can be"
+    return f"{who}: widen it {'downwards' if side == 'low' else 'upwards'}"
+
+
+def ranges_figure(rows: list[Range]) -> Figure | None:
+    if not rows:
+        return None
+    bottom = 0.6 - len(rows)
+    others = [(place, -row, rows[row]) for row in range(len(rows)) for place in rows[row].leaders[1:]]
+    series = (
+        Series("guide", [100 * EDGE] * 2, [bottom, 0.6]),
+        Series("guide", [100 - 100 * EDGE] * 2, [bottom, 0.6]),
+        Series("among the best", [100 * p for p, _, _ in others], [y for _, y, _ in others], "the next best"),
+        Series(
+            "best",
+            [100 * row.place for row in rows],
+            [-place for place in range(len(rows))],
+            "the best",
+            [f"{row.name}={row.best}\nrange {row.low} to {row.high}" for row in rows],
+        ),
+    )
+    says = (
+        f"Where the best trial and the next best of the {LEADERS} on top lie in the range of each number, along the "
+        f"scale it was searched on. Beyond a dashed line, within {100 * EDGE:.0f} % of an end, is the edge."
+    )
+    x = Axis("place in the range (%)", span=(-4, 104))
+    names = named_rows([row.name for row in rows])
+    chart = Chart(x, names, tuple(s for s in series if len(s.x)), height_px=rows_height_px(len(rows)) + 30)
+    return Figure("ranges", says, (chart,))
+
+
+def ranges_sentence(rows: list[Range]) -> str:
+    if not rows:
+        return "The search chose no number for the best trial."
+    if widen := to_widen(rows):
+        return (
+            f"A wider range may hold something better of {', '.join(f'{row.name} ({row.side} end)' for row in widen)}."
+        )
+    return "No range asks to be widened."
+
+
+def to_widen(rows: list[Range]) -> list[Range]:
+    """Those that a wider range may help."""
+    return [row for row in rows if "widen" in row.advice or "raise" in row.advice]

@@ -1,0 +1,80 @@
+"""How the value depends on each parameter, one at a time."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from analysis.record import Record, TrialRecord
+from analysis.report.charts import Axis, Chart, Figure, Series, linear_axis, log_axis, short
+from analysis.report.contents import METRIC_WORDS, value_shown, value_text
+from analysis.report.sections.history import on_axis, value_axis
+from analysis.report.sections.importance import importances
+
+MOST_SLICES = 16
+FEW_TICKS = 5
+STAR = 0.06  # of the height: half of the best trial's star
+LETTERS = 34  # that fit under a small chart
+JITTER = 0.25  # beside a choice's place, so that its trials do not hide each other
+
+
+def slices(record: Record) -> Figure | None:
+    """The value over each parameter, the most important first."""
+    order = [row.name for row in importances(record)[0]]
+    trials = {trial.number: trial for trial in record.ranked}
+    drawn: dict[str, list[tuple[TrialRecord, BaseDistribution]]] = {}
+    for number in sorted(trials):
+        for name, distribution in trials[number].ranges.items():
+            if not distribution.single():
+                drawn.setdefault(name, []).append((trials[number], distribution))
+    names = sorted(drawn, key=lambda name: (order.index(name) if name in order else len(order), name))
+    if not names:
+        return None
+    left_out = f" Of {len(names)} parameters the first {MOST_SLICES} are shown." if len(names) > MOST_SLICES else ""
+    says = (
+        f"The {METRIC_WORDS[record.metric]} of each trial over one parameter at a time, the most important first: "
+        f"filled, COMPLETE; hollow, PRUNED; the star is the best.{left_out}"
+    )
+    values = [trial.value for trial in trials.values() if trial.value is not None]
+    y = replace(value_axis(record, values), title="")
+    if y.span is None:
+        low, high = (on_axis(record, end) for end in (min(values), max(values)))
+        margin = STAR * (high - low)
+        y = linear_axis("", low - margin, high + margin, FEW_TICKS)  # the same for all
+    charts = tuple(_slice(record, name, drawn[name], y) for name in names[:MOST_SLICES])
+    return Figure("slices", says, charts)
+
+
+def _slice(record: Record, name: str, drawn: list[tuple[TrialRecord, BaseDistribution]], y: Axis) -> Chart:
+    series = []
+    choices = list(dict.fromkeys(str(c) for _, d in drawn if isinstance(d, CategoricalDistribution) for c in d.choices))
+    for look in ("PRUNED", "COMPLETE", "best"):
+        shown = [trial for trial, _ in drawn if (trial is record.best if look == "best" else trial.state == look)]
+        x = [_place_on_axis(trial, name, choices) for trial in shown]
+        texts = [
+            f"trial {trial.number}, {trial.state}\n{name}={value_text(trial.params[name])}: "
+            f"{value_shown(record.metric, trial.value)}"
+            for trial in shown
+        ]
+        series.append(Series(look, x, [on_axis(record, trial.value) for trial in shown], texts=texts))
+    x_axis = _axis([distribution for _, distribution in drawn], choices)
+    return Chart(x_axis, y, tuple(s for s in series if len(s.x)), name, height_px=200)
+
+
+def _place_on_axis(trial: TrialRecord, name: str, choices: list[str]) -> float:
+    value = trial.params[name]
+    if not choices:
+        return value
+    return choices.index(str(value)) + JITTER * (2 * ((trial.number * 0.618034) % 1) - 1)
+
+
+def _axis(distributions: Sequence[BaseDistribution], choices: list[str]) -> Axis:
+    if choices:
+        longest = max(4, LETTERS // len(choices))
+        ticks = tuple((place, short(choice, longest)) for place, choice in enumerate(choices))
+        return Axis("", ticks, (-0.6, len(choices) - 0.4))
+    numeric = [d for d in distributions if isinstance(d, IntDistribution | FloatDistribution)]
+    low, high = min(d.low for d in numeric), max(d.high for d in numeric)
+    if any(d.log for d in numeric):
+        return log_axis("", low, high)
+    return linear_axis("", low, high, FEW_TICKS, is_whole=isinstance(numeric[0], IntDistribution))

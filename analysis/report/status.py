@@ -1,0 +1,156 @@
+"""One screen of a sweep, running or not: progress, the best so far, what runs, what failed and why, time left."""
+
+import shutil
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from analysis.commands import command_to_go_on
+from analysis.record import Record
+from analysis.report.contents import count_states, duration, plain
+from analysis.report.summary import summary
+from storage import bucket
+from storage.errors import SweepError
+from storage.lock import holder
+from storage.text import counted
+
+WATCH_SECONDS = 2.0
+MOST_LINES = 4  # of the screen for one line of text
+
+
+def show(sweep: Path) -> None:
+    """Prints how the sweep stands; on a terminal so that it fits.
+
+    Raises: as `look`.
+    """
+    text, _ = look(sweep)
+    print(fitted(text, *shutil.get_terminal_size()) if sys.stdout.isatty() else text)
+
+
+def look(sweep: Path) -> tuple[str, bool]:
+    """How the sweep stands, in some twenty lines, and whether it has ended.
+
+    Raises:
+      SweepError: there is none, or none of its trials has begun and no driver runs.
+      DamagedError: it cannot be read.
+    """
+    driver = plain(holder(sweep))
+    try:
+        record = Record(sweep)
+        lines = [summary(record)]
+    except SweepError:
+        if not driver:
+            raise
+        return f"{bucket.address_of(sweep)}: begins\ndriver: {driver}", False
+    driver = driver or plain(_holder_in_database(record))
+    if running := _running(record):
+        lines.append(running)
+        lines += _nodes(record)
+    counts = count_states(record)
+    is_ended = "RUNNING" not in counts and sum(counts.values()) >= record.settings["trials"]
+    if driver:
+        lines.append(f"driver: {driver}{_time_left(record)}")
+    elif is_ended:
+        lines.append("driver: none runs, for every trial has ended")
+    else:
+        lines.append(f"driver: none runs; the sweep goes on by {_command(record)}")
+    return bucket.with_addresses("\n".join(lines)), is_ended and not driver
+
+
+def fitted(text: str, width: int, height: int) -> str:
+    """The text on a terminal: each line broken at `width` columns, and cut where it would take too many lines.
+
+    A line takes at most `MOST_LINES`; fewer, where all together would be too many for the terminal.
+    """
+    for most in range(MOST_LINES, 0, -1):
+        lines = [part for line in text.splitlines() for part in _broken(line, width, most)]
+        if len(lines) < height:  # the prompt takes one
+            break
+    return "\n".join(lines)
+
+
+def _broken(line: str, width: int, most: int) -> list[str]:
+    indent = " " * (2 + len(line) - len(line.lstrip()))
+    return textwrap.wrap(
+        line, width, subsequent_indent=indent, max_lines=most, placeholder=" …", break_on_hyphens=False
+    )
+
+
+def watch(sweep: Path, console: Console | None = None) -> None:
+    """Draws the screen in place until the sweep has ended; without a terminal prints it whenever it has changed."""
+    console = console or Console(force_terminal=sys.stdout.isatty())
+    if not console.is_terminal:
+        shown = ""
+        for text in _looks(sweep):
+            if text != shown:
+                print(text, end="\n\n", flush=True)
+                shown = text
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        for text in _looks(sweep):
+            live.update(Text(fitted(text, *console.size)), refresh=True)
+
+
+def _looks(sweep: Path) -> Iterator[str]:
+    while True:
+        bucket.fetch(sweep, whole=False)
+        text, is_ended = look(sweep)
+        yield text
+        if is_ended:
+            return
+        time.sleep(WATCH_SECONDS)
+
+
+def _running(record: Record) -> str:
+    """The RUNNING trials in one line; empty where there are none."""
+    said = []
+    for trial in record.trials:
+        if trial.state == "RUNNING":
+            value = f", {trial.value:z.4f}" if trial.value is not None else ""
+            epochs = f"epoch {trial.epochs} of {trial.config.get('epochs')}"
+            said.append(f"trial {trial.number} ({trial.config.get('arch')}, {epochs}{value})")
+    return f"running: {', '.join(said)}" if said else ""
+
+
+def _nodes(record: Record) -> list[str]:
+    """What runs and what ended on each node of a cluster, a line each; none where trials ran on one machine."""
+    lines = []
+    for node in sorted({trial.node for trial in record.trials if trial.node}):
+        here = [trial for trial in record.trials if trial.node == node]
+        running = [str(trial.number) for trial in here if trial.state == "RUNNING"]
+        ended = counted(len(here) - len(running), "trial")
+        lines.append(f"node {plain(node)}: runs {', '.join(running) or 'nothing'}; {ended} ended there")
+    return lines
+
+
+def _holder_in_database(record: Record) -> str:
+    """On whichever machine; empty where the ledger is a journal, beside which the lock lies."""
+    if not (url := record.settings["ledger"]):
+        return ""
+    from storage import postgres
+
+    return postgres.holder(url, postgres.lock_of(record.folder, record.settings["id"]))
+
+
+def _command(record: Record) -> str:
+    """What goes on with the sweep."""
+    return plain(command_to_go_on(record)) or "the command that started it"
+
+
+def _time_left(record: Record) -> str:
+    """By the pace of the trials that ended since the driver started."""
+    started = datetime.fromisoformat(record.settings["starts"][-1]["time"])
+    trials = record.study.get_trials(deepcopy=False)
+    ended = [trial.datetime_complete for trial in trials if trial.datetime_complete]
+    here = [moment for moment in ended if moment >= started]
+    left = record.settings["trials"] - len(ended)
+    if not here or left <= 0:
+        return ""
+    return f"; about {duration((max(here) - started).total_seconds() / len(here) * left)} left"

@@ -1,0 +1,194 @@
+"""Images decoded once, checked, kept as numpy uint8."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from datasets.checks import check_bytes, check_files, check_labels, check_sizes, sizes_found
+from datasets.file_tree import Source
+from datasets.fingerprint import fingerprint
+from datasets.listing_rules import NEWEST
+from datasets.manifest import DataError, Table, read_table
+from datasets.pixels import cache
+from datasets.pixels.dataset import Dataset, Split
+from datasets.pixels.read import Read, first_size, note_warnings, read_images
+from datasets.sources.layout import find_splits
+from datasets.sources.left_out import note_left_out
+from datasets.sources.listing import Listing, check_ids, list_folder
+from datasets.sources.table_images import list_table
+
+MIN_SIDE = 2  # px; one pixel can be neither turned nor shifted
+MAX_SIDE = 4000  # px; 16 million pixels
+CUT = 0.15  # of train, where the data has no validation split
+
+
+def load(
+    path: Path,
+    image_size: int | None = None,
+    limit_train: int | None = None,
+    limit_valid: int | None = None,
+    seed: int = 0,
+    listing: int = NEWEST,
+) -> Dataset:
+    """Reads and checks a whole data set, in either layout, from a folder or a .zip, or takes it out of the cache.
+
+    Args:
+      image_size: side in px to which every image is resized; None demands one common size.
+      limit_train: images kept of the train split, the same share of each class; None keeps all.
+      limit_valid: the same of the validation split.
+      seed: of the validation split that is cut where there is none, and of the limits.
+      listing: the number of the rules by which files count and are named.
+
+    Raises:
+      DataError: with all problems found.
+    """
+    if image_size is not None and not MIN_SIDE <= image_size <= MAX_SIDE:
+        raise DataError([f"--image-size must be {MIN_SIDE} to {MAX_SIDE} px, got {image_size}; give another"])
+    with Source(path, listing) as source:
+        key = cache.key_of(source, image_size, limit_train, limit_valid, seed, listing)
+        if (data := cache.find(key)) is None:
+            data = _read(source, image_size, limit_train, limit_valid, seed)
+            cache.keep(key, data, source)
+    return data
+
+
+def check_trainable(data: Dataset, path: Path) -> None:
+    """Raises:
+    DataError: the images are too small to train on, for augmentation turns and shifts them.
+    """
+    height, width = data.image_size
+    if min(height, width) < MIN_SIDE:
+        rule = f"images must be at least {MIN_SIDE}x{MIN_SIDE} px"
+        raise DataError([f"{path}: {rule}, got {width}x{height} px; give --image-size to enlarge them"])
+
+
+def _read(
+    source: Source, image_size: int | None, limit_train: int | None, limit_valid: int | None, seed: int
+) -> Dataset:
+    problems: list[str] = []
+    notes = list(source.notes)
+    listings, submission_ids = find_splits(source, problems, notes)
+    classes = check_labels(listings, problems, notes)
+    check_files(listings, problems)
+    is_cut = "validation" not in listings
+    if "test" not in listings:
+        notes.append("No test split: no prediction file will be written.")
+    if not problems:
+        listings = _cut_and_limit(listings, limit_train, limit_valid, seed, problems, notes)
+    size = (image_size, image_size) if image_size is not None else first_size(source, listings)
+    resizes = image_size is not None
+    reads = {split: read_images(source, listing, size, resizes) for split, listing in listings.items()}
+    for read in reads.values():
+        problems.extend(read.problems)
+    note_warnings(reads.values(), notes)
+    if not resizes:
+        check_sizes(reads, listings, problems)
+    elif sizes := sizes_found(reads.values()):
+        notes.append(f"Images of several sizes: {sizes}.")
+    check_bytes(listings, reads, is_cut, problems, notes)
+    if problems:
+        raise DataError(problems)
+
+    index = {label: number for number, label in enumerate(classes)}
+    splits = {split: _split(listing, reads[split], index) for split, listing in listings.items()}
+    data = Dataset(
+        train=splits["train"],
+        valid=splits["validation"],
+        test=splits.get("test"),
+        classes=classes,
+        submission_ids=submission_ids,
+        fingerprint="",
+        notes=tuple(notes),
+    )
+    return replace(data, fingerprint=fingerprint(data, image_size))
+
+
+def load_images(path: Path, size: tuple[int, int], notes: list[str] | None = None) -> Split:
+    """Reads new images without labels, resized to (H, W) px.
+
+    Args:
+      path: a folder or a .zip (every image in it, the ids being the relative names, sorted), or a manifest, .txt or
+        .csv, beside its images (its ids in its order; labels are not used).
+      notes: what a person should know is appended, a sentence each.
+
+    Raises:
+      DataError: with every image that is missing or bad, or for a path with no image at all.
+    """
+    problems: list[str] = []
+    notes = [] if notes is None else notes
+    is_table = path.suffix.lower() in (".txt", ".csv") and os.path.isfile(path)
+    with Source(path.parent if is_table else path) as source:
+        notes += source.notes
+        if is_table:
+            listing, folder = list_table(source, _table(path), "", path.stem, problems, notes)
+            if not problems:
+                note_left_out(source, {*listing.files, path.name}, "that the table does not name", notes, folder)
+        else:
+            listing = list_folder(source)
+            check_ids(source, listing, problems)
+            note_left_out(source, set(listing.files), "", notes)
+        read = read_images(source, listing, size, resizes=True)
+    problems.extend(read.problems)
+    note_warnings([read], notes)
+    if not listing.ids and not problems:
+        problems.append(" ".join([f"{path}: there must be an image, got none; check the path.", *notes]))
+    if problems:
+        raise DataError(problems)
+    return Split(listing.ids, read.images, None, read.digests)
+
+
+def _table(path: Path) -> Table:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError([f"{path}: manifest must be readable, got {error.strerror}; check its rights"]) from error
+    return read_table(data, str(path))
+
+
+def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """`count` sorted row numbers with each label's share kept, and each label there where `count` allows.
+
+    With generators in the same state, a larger count only adds rows.
+    """
+    shuffled = rng.permutation(len(labels))
+    rank = np.empty(len(labels))
+    for label in np.unique(labels):
+        rows = shuffled[labels[shuffled] == label]
+        rank[rows] = np.arange(len(rows)) / len(rows)
+    return np.sort(shuffled[np.argsort(rank[shuffled], kind="stable")[:count]])
+
+
+def _cut_and_limit(
+    listings: dict[str, Listing],
+    limit_train: int | None,
+    limit_valid: int | None,
+    seed: int,
+    problems: list[str],
+    notes: list[str],
+) -> dict[str, Listing]:
+    """With a validation split cut from train where there is none, then with at most so many images."""
+    listings = dict(listings)
+    train = listings["train"]
+    classes = len(set(train.labels or ()))
+    if "validation" not in listings:
+        labels = np.array(train.labels)
+        rows = stratified(labels, max(round(CUT * len(labels)), classes), np.random.default_rng([seed, 0]))
+        listings["train"] = train.take(np.setdiff1d(np.arange(len(labels)), rows))
+        listings["validation"] = train.take(rows)
+        notes.append(f"No validation split: {len(rows)} of {len(labels)} train images were set aside (seed {seed}).")
+    for split, limit in (("train", limit_train), ("validation", limit_valid)):
+        if limit is not None and limit < classes:
+            flag = "--limit-train" if split == "train" else "--limit-valid"
+            problems.append(f"{flag} must be at least the number of classes, {classes}, got {limit}; raise it")
+        elif limit is not None and limit < len(listings[split].ids):
+            notes.append(f"Only {limit} of {len(listings[split].ids)} {split} images are used (seed {seed}).")
+            rows = stratified(np.array(listings[split].labels), limit, np.random.default_rng([seed, 1]))
+            listings[split] = listings[split].take(rows)
+    return listings
+
+
+def _split(listing: Listing, read: Read, index: dict[str, int]) -> Split:
+    labels = None if listing.labels is None else np.array([index[label] for label in listing.labels], np.int64)
+    return Split(listing.ids, read.images, labels, read.digests)

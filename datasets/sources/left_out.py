@@ -1,0 +1,81 @@
+"""What a data set holds and is not used, as notes: nothing is left out without a word."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection
+
+from datasets.file_tree import COUNTED, Source
+from datasets.listing_rules.rules_2 import suffix_of
+from datasets.manifest import shown
+from storage.text import counted
+
+SHOWN = 5  # folders or suffixes in a note
+NEARLY_A_SPLIT = re.compile(
+    "(train|training|val|valid|validate|validation|eval|evaluation|dev|test|testing|holdout)(set|data|images?|imgs?)?"
+    "|samplesubmissions?"
+)
+TABLES = (".txt", ".csv", ".tsv")
+
+
+def note_left_out(source: Source, used: Collection[str], of_images: str, notes: list[str], inside: str = "") -> None:
+    """Appends a note that counts by kind all that is not used; none where everything is.
+
+    Args:
+      used: names of files.
+      of_images: says why an image is not used, after the word "images".
+      inside: the folder that counts, empty or with `/` at its end.
+    """
+    folders: Counter[str] = Counter()  # of images
+    suffixes: Counter[str] = Counter()  # of other files
+    refused: Counter[str] = Counter()
+    hidden = 0
+    for name in [name for name in (*source.files, *source.refused) if name.startswith(inside) and name not in used]:
+        if not source.rules.is_visible(name):
+            hidden += 1
+        elif name in source.refused:
+            refused[source.refused[name]] += 1
+        elif source.is_image(name):
+            folders[name.rpartition("/")[0]] += 1
+        else:
+            suffixes[suffix_of(name) or "without a suffix"] += 1
+    kinds = []
+    if count := folders.total():
+        places = _most(folders, lambda folder: f"in {shown(folder + '/')}" if folder else "on top")
+        kinds.append(f"{counted(count, 'image', 'images')} {of_images} ({places})")
+    if count := suffixes.total():
+        kinds.append(f"{counted(count, 'file that is no image', 'files that are no images')} ({_most(suffixes)})")
+    if hidden:
+        kinds.append(counted(hidden, "hidden file", "hidden files"))
+    kinds += [counted(count, *COUNTED[why]) for why, count in sorted(refused.items())]
+    if kinds:
+        notes.append(f"Left out: {', '.join(kinds)}.")
+
+
+def note_left_aside(
+    source: Source, root: str, used: Collection[str], of_folders: str, of_tables: str, notes: list[str]
+) -> None:
+    """Appends a note for each folder or table on top that is not used, but has nearly the name of a split.
+
+    Args:
+      of_folders, of_tables: say why such a one is not used, and what to do.
+    """
+    tops: dict[str, list[str]] = defaultdict(list)
+    for name in filter(source.rules.is_visible, source.files):
+        if name.startswith(root):
+            top, slash, _ = name.removeprefix(root).partition("/")
+            tops[top + slash].append(name)
+    for top, files in tops.items():
+        is_folder = top.endswith("/")
+        stem = top if is_folder else top.rpartition(".")[0]
+        is_candidate = is_folder or suffix_of(top) in TABLES
+        letters = re.sub("[^a-z]", "", stem.lower())
+        if is_candidate and NEARLY_A_SPLIT.fullmatch(letters) and not any(name in used for name in files):
+            images = sum(source.is_image(name) for name in files)
+            with_images = f", with {counted(images, 'image', 'images')}" if is_folder else ""
+            notes.append(f"{shown(top)} is left aside{with_images}: {of_folders if is_folder else of_tables}.")
+
+
+def _most(counts: Counter[str], word: Callable[[str], str] = str) -> str:
+    """Shows the largest of these counts, as `2 .txt, 1 .csv`."""
+    most = [f"{count:,} {word(name)}" for name, count in sorted(counts.items(), key=lambda kind: (-kind[1], kind[0]))]
+    return ", ".join(most[:SHOWN] + (["..."] if len(counts) > SHOWN else []))

@@ -1,0 +1,181 @@
+"""Finds the images of a table, which lie in one folder and may be found only in one."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+from datasets.file_tree import Source
+from datasets.manifest import Table, shown
+from datasets.sources.listing import SPLITS, Listing
+from storage.text import counted
+
+TOGETHER = "train+validation"  # a folder for the images of both
+STRAY_TIMES = 2  # a folder with less than half as many of the images as the fullest has is no other answer
+SHOWN = 3  # folders in a message
+
+
+def list_table(
+    source: Source, table: Table, beside: str, stem: str, problems: list[str], notes: list[str]
+) -> tuple[Listing, str]:
+    """Lists the images of a manifest, all from one folder; returns the folder, too.
+
+    This is the folder beside the table that is named as its split, or as the table; else that of the table, for an id
+    is a path; else the only one that holds files of these names, within the folder named as the split where there is
+    one. Where two of them do, any choice would be a guess, and is a problem: masks beside images, names that begin
+    again in each split. A few stray copies are no second answer, and noted. The first listing rules guess.
+
+    Args:
+      beside: the folder of the table, empty or with `/` at its end.
+      stem: the table's name without its suffix.
+    """
+    files = _Files(source)
+    holding = _folders_holding(source, table.ids)
+    if source.rules.table_folder is None:
+        where = _only_folder(source, files, table, holding, beside, stem, problems, notes)
+    else:
+        where = source.rules.table_folder(files.find, table.ids, source.files, beside, _split_of(stem) or stem)
+    if where is None:
+        return Listing(table.place, table.ids, table.labels, (), ()).take([]), ""
+
+    found = [files.find(where, name) for name in table.ids]
+    hint = first_refused(source) if not any(found) else ""
+    other_form = 0
+    for line, name, file in zip(table.lines, table.ids, found, strict=True):
+        if file is None:
+            got = _why_missing(source, files, where, name, holding)
+            problems.append(
+                f"{table.place}:{line}: image must exist, {shown(name)} {got}{hint}; add it or remove the row"
+            )
+        elif file != where + name:
+            other_form += 1
+    if other_form:
+        name_theirs = "name their" if other_form > 1 else "names its"
+        ids = counted(other_form, "id")
+        notes.append(f"{table.place}: {ids} {name_theirs} file in another Unicode form (NFC, NFD).")
+    places = [f"{table.place}:{line}: image {shown(name)}" for line, name in zip(table.lines, table.ids, strict=True)]
+    rows = [row for row, file in enumerate(found) if file is not None]
+    every = Listing(table.place, table.ids, table.labels, tuple(file or "" for file in found), tuple(places))
+    return every.take(rows), where
+
+
+def _only_folder(
+    source: Source,
+    files: "_Files",
+    table: Table,
+    holding: Counter[str],
+    beside: str,
+    stem: str,
+    problems: list[str],
+    notes: list[str],
+) -> str | None:
+    """Returns the folder of a table's images; None where two folders are an answer, which is a problem."""
+    named = [f"{beside}{name}/" for name in _folder_names(stem)]
+    there = [folder for folder in named if source.holds(folder[:-1])]
+    folders = [folder for folder in (*there, beside) if files.hold_all(folder, table.ids)][:1]
+    folders = folders or [folder for folder in there if holding[folder]][:1]
+    folders = folders or [folder for folder in sorted(holding) if folder.startswith(tuple(there))]
+    is_elsewhere = bool(there and not folders)
+    folders = folders or _not_of_other_splits(sorted(holding), stem) or there[:1]
+    fullest = max((holding[folder] for folder in folders), default=0)
+    strays = [folder for folder in folders if STRAY_TIMES * holding[folder] < fullest]
+    folders = [folder for folder in folders if folder not in strays]
+    if len(folders) > 1:
+        problems.append(_two_answers(table, {folder: holding[folder] for folder in folders}, named[0]))
+        return None
+    where = folders[0] if folders else beside
+    if is_elsewhere and holding:
+        rule = f"the images must be in {_place(there[0])}, which is named as theirs"
+        problems.append(f"{table.place}: {rule}, got them in {_place(where)}; move them, or rename that folder")
+    if strays:
+        fewer = _some({folder: holding[folder] for folder in strays})
+        names = "this name" if len(table.ids) == 1 else "these names"
+        notes.append(
+            f"{table.place}: its images are those in {_place(where)}; others of {names} are left out: {fewer}."
+        )
+    return where
+
+
+def first_refused(source: Source) -> str:
+    """A likely cause where nothing is found: the folder of the images is a link."""
+    name = next(filter(source.rules.is_visible, source.refused), None)
+    return "" if name is None else f" ({shown(name)} {source.refused[name]})"
+
+
+class _Files:
+    """The files of a source by their names, in whichever Unicode form the names are."""
+
+    def __init__(self, source: Source) -> None:
+        self._files = source.files
+        self._by_form = {_form(name): name for name in source.files}
+
+    def find(self, folder: str, name: str) -> str | None:
+        exact = folder + name
+        return exact if exact in self._files else self._by_form.get(_form(exact))
+
+    def hold_all(self, folder: str, names: Sequence[str]) -> bool:
+        return all(self.find(folder, name) is not None for name in names)
+
+
+def _form(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _split_of(stem: str) -> str | None:
+    return next((split for split, names in SPLITS.items() if stem.lower() in names), None)
+
+
+def _folder_names(stem: str) -> tuple[str, ...]:
+    """Returns what the folder of a table's images may be called, the likeliest first."""
+    split = _split_of(stem)
+    together = [TOGETHER] if split in ("train", "validation") else []
+    return tuple(dict.fromkeys((stem, *SPLITS.get(split or "", ()), *together)))
+
+
+def _folders_holding(source: Source, ids: Sequence[str]) -> Counter[str]:
+    """Returns how many of the ids are files below each visible folder that holds any."""
+    is_visible, names = source.rules.is_visible, set(map(_form, ids))
+    depths = {name.count("/") + 1 for name in names}
+    folders: Counter[str] = Counter()
+    for file in source.files:
+        parts = file.split("/")
+        for depth in depths:
+            folder = "".join(f"{part}/" for part in parts[:-depth])
+            if depth <= len(parts) and _form("/".join(parts[-depth:])) in names and is_visible(folder[:-1]):
+                folders[folder] += 1
+    return folders
+
+
+def _not_of_other_splits(folders: list[str], stem: str) -> list[str]:
+    """Leaves out, for `train.csv`, a folder `test_images` beside others; all stay where none would."""
+    ours = SPLITS.get(_split_of(stem) or "", ())
+    others = {name for names in SPLITS.values() if ours and names != ours for name in names}
+    words = {folder: set(re.split("[^a-z0-9]+", folder.lower())) for folder in folders}
+    return [folder for folder in folders if words[folder] & set(ours) or not words[folder] & others] or folders
+
+
+def _two_answers(table: Table, holding: dict[str, int], named: str) -> str:
+    rule = f"the {counted(len(table.ids), 'image')} must be found in one folder only, got {_some(holding)}"
+    return f"{table.place}: {rule}; call the right folder {shown(named)}, or write the folder into the ids"
+
+
+def _some(holding: dict[str, int]) -> str:
+    """Shows how many images the fullest folders hold."""
+    fullest = sorted(holding, key=lambda folder: (-holding[folder], folder))
+    parts = [f"{holding[folder]:,} in {_place(folder)}" for folder in fullest[:SHOWN]]
+    if len(fullest) > SHOWN:
+        parts.append(counted(len(fullest) - SHOWN, "more folder"))
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def _why_missing(source: Source, files: _Files, where: str, name: str, holding: Counter[str]) -> str:
+    if source.holds(where + name):
+        return source.why_not(where + name)
+    other = next((folder for folder in sorted(holding) if files.find(folder, name)), None)
+    if other is None:
+        return "is in no folder beside the manifest"
+    return f"is in {_place(other)}, not in {_place(where)}"
+
+
+def _place(folder: str) -> str:
+    return shown(folder) if folder else "the folder of the table"

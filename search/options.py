@@ -1,0 +1,112 @@
+"""What the commands that run trials share: the options of a start.
+
+Imports nothing heavy, so that a second driver is refused at once.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class Duration(click.ParamType):
+    """`90s`, `30m`, `2h`, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        units = {"s": 1, "m": 60, "h": 3600}
+        try:
+            seconds = float(value[:-1]) * units[value[-1:]]
+        except (ValueError, KeyError):
+            self.fail(f"must be a number with s, m or h (30m), got {value!r}", param, ctx)
+        if not seconds > 0:
+            self.fail(f"must be above zero, got {value!r}", param, ctx)
+        return seconds
+
+
+class Number(click.ParamType):
+    """A number that keeps a rule; none does that is not finite."""
+
+    name = "float"
+
+    def __init__(self, is_right: Callable[[float], bool], rule: str) -> None:
+        self.is_right, self.rule = is_right, rule
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number) or not self.is_right(number):
+            self.fail(f"{self.rule}, got {value!r}", param, ctx)
+        return number
+
+
+CPUS = Number(lambda cpus: cpus > 0, "must be a number above zero")
+GPUS = Number(
+    lambda gpus: 0 <= gpus <= 1,
+    "must be from 0 to 1, for a trial uses one GPU at most; 1 gives each trial its own GPU, 0.25 lets four share one",
+)
+
+
+class Amount(click.ParamType):
+    """`NAME=AMOUNT`, of a resource of Ray's own or of yours."""
+
+    name = "name=amount"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        name, _, amount = str(value).partition("=")
+        try:
+            number = float(amount)
+        except ValueError:
+            number = 0.0
+        if not name or not 0 < number < math.inf:
+            self.fail(f"must be NAME=AMOUNT with an amount above zero (tpu=1), got {value!r}", param, ctx)
+        if name.lower() in ("cpu", "gpu", "memory"):
+            self.fail(f"{name} has an option of its own: --{name.lower()}s-per-trial or --memory-per-trial", param, ctx)
+        return name, number
+
+
+def _named(context: click.Context, option: click.Parameter, values: tuple[tuple[str, float], ...]) -> dict[str, float]:
+    return dict(values)
+
+
+OF_A_START = (
+    click.option("--time-budget", "budget_seconds", type=Duration(), default=None, help="Of this start: 90s, 30m, 2h."),
+    click.option(
+        "--address",
+        type=str,
+        default=None,
+        help="Of a running Ray cluster: auto or HOST:PORT; default RAY_ADDRESS, else Ray here.",
+    ),
+    click.option(
+        "--concurrency", type=click.IntRange(min=1), default=None, help="Trials at a time; default: as many as fit."
+    ),
+    click.option("--cpus-per-trial", type=CPUS, default=None),
+    click.option("--gpus-per-trial", type=GPUS, default=None, help="From 0 to 1; default: 1 where a node has a GPU."),
+    click.option("--memory-per-trial", type=click.IntRange(min=1), default=None, help="In bytes."),
+    click.option(
+        "--resource-per-trial",
+        "resources_per_trial",
+        type=Amount(),
+        multiple=True,
+        callback=_named,
+        metavar="NAME=AMOUNT",
+        help="Of a custom resource of the cluster.",
+    ),
+    click.option(
+        "--attempts", type=click.IntRange(min=1), default=3, show_default=True, help="Per trial, for lost workers."
+    ),
+    click.option("--max-failures", type=click.IntRange(min=1), default=10, show_default=True, help="In a row: stops."),
+)
+
+
+def runs_trials(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options of `search.runtime.start.Start`: how trials run, which any start may choose anew."""
+    for option in reversed(OF_A_START):
+        command = option(command)
+    return command

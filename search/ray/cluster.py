@@ -1,0 +1,244 @@
+"""The nodes of a Ray session or cluster, and what a trial gets of them."""
+
+import math
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TextIO
+
+import yaml
+
+from search.runtime.process import looks
+from storage.text import counted
+from trainable.config import ConfigError
+from trainable.worker.order import node_name
+
+BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")  # on the head of a cluster that Ray's launcher made
+HEAD = "node:__internal_head__"  # a resource of the head alone
+LOOK_SECONDS = 2.0  # between two looks at the nodes that there are
+FIT_SECONDS = 30.0  # for nodes that are still joining
+FIT_LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user wants a trial to get; None leaves it to what the cluster has.
+
+    Attributes:
+      custom: further resources by their names.
+      concurrency: trials at a time; None for as many as fit.
+    """
+
+    cpus: float | None = None
+    gpus: float | None = None
+    memory_bytes: int | None = None
+    custom: Mapping[str, float] = field(default_factory=dict)
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node that is there, or that an autoscaler may start.
+
+    Attributes:
+      name: for people.
+      resources: by Ray's names, memory in bytes.
+      id: Ray's; empty of one that is not there.
+    """
+
+    name: str
+    resources: Mapping[str, float]
+    id: str = ""
+
+    def fits(self, wanted: Mapping[str, float]) -> int:
+        """How many trials it has room for, each with what is wanted."""
+        return min(math.floor(self.resources.get(name, 0) / amount + 1e-9) for name, amount in wanted.items())
+
+    def __str__(self) -> str:
+        return f"{self.name} has {_amounts({n: self.resources.get(n, 0) for n in ('CPU', 'GPU')} | self._others)}"
+
+    @property
+    def _others(self) -> dict[str, float]:
+        """Without the names that Ray gives each node."""
+        return {n: a for n, a in self.resources.items() if ":" not in n and n not in ("object_store_memory",)}
+
+
+@dataclass(frozen=True)
+class Workers:
+    """What a trial gets, and how many run beside each other.
+
+    Attributes:
+      most: trials at a time that the user allows; None for as many as fit.
+    """
+
+    cpus: float
+    gpus: float
+    memory_bytes: int
+    concurrency: int
+    custom: Mapping[str, float] = field(default_factory=dict)
+    most: int | None = None
+
+    @property
+    def wanted(self) -> dict[str, float]:
+        """By Ray's names."""
+        asked = {"CPU": self.cpus, "GPU": self.gpus, "memory": float(self.memory_bytes), **self.custom}
+        return {name: amount for name, amount in asked.items() if amount}
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """By the names that Tune has for them."""
+        return {{"CPU": "cpu", "GPU": "gpu"}.get(name, name): amount for name, amount in self.wanted.items()}
+
+    def __str__(self) -> str:
+        each = f"{self.gpus:g} GPU and {self.cpus:g} CPU" if self.gpus else f"{self.cpus:g} CPU"
+        more = "".join(f", {amount:g} {name}" for name, amount in self.custom.items())
+        return f"{counted(self.concurrency, 'trial')} at a time, {each}{more} each"
+
+
+def nodes() -> list[Node]:
+    """The nodes that are alive, the head first."""
+    import ray
+
+    there = [about for about in ray.nodes() if about["Alive"]]
+    there.sort(key=lambda about: (HEAD not in about["Resources"], about["NodeManagerAddress"]))
+    return [
+        Node(node_name(about["NodeManagerAddress"], about["NodeID"]), about["Resources"], about["NodeID"])
+        for about in there
+    ]
+
+
+def may_come() -> list[Node]:
+    """The nodes that the autoscaler of this cluster may have at most; none where it has none, or it is not known.
+
+    Of more than it may have together those that it takes first: the higher priority, the name later in the alphabet.
+    """
+    path = Path(os.path.expanduser(BOOTSTRAP))  # which leaves it as it is for a user without a home
+    if not path.exists():
+        return []
+    config = yaml.safe_load(path.read_bytes())
+    kinds = {name: about for name, about in config["available_node_types"].items() if name != config["head_node_type"]}
+    ranked = sorted(kinds, key=lambda name: (kinds[name].get("priority", 0), name), reverse=True)
+    found = [Node(name, kinds[name]["resources"]) for name in ranked for _ in range(kinds[name]["max_workers"])]
+    return found[: config["max_workers"]]
+
+
+def workers_there(asked: Asked, is_local: bool, out: TextIO) -> Workers:
+    """What a trial gets, once there are nodes that it fits on, or an autoscaler that may start them.
+
+    Args:
+      out: told when they have to be waited for.
+
+    Raises:
+      ConfigError: after `FIT_SECONDS` there is no such node, nor can one come.
+    """
+    refused: ConfigError | None = None
+    for look in looks(0 if is_local else FIT_SECONDS, FIT_LOOK_SECONDS):
+        if look == 1:
+            print(
+                f"No node has room for a trial yet; waiting {FIT_SECONDS:.0f} s for one to join.", file=out, flush=True
+            )
+        if look:
+            time.sleep(FIT_LOOK_SECONDS)
+        try:
+            return plan_workers(nodes(), [] if is_local else may_come(), asked)
+        except ConfigError as error:
+            refused = error
+    assert refused is not None
+    raise refused
+
+
+class Room:
+    """How many trials there is room for at this moment; nodes come and go, so a cluster is looked at every few seconds.
+
+    Where an autoscaler's limits are known, what it may start counts: it starts nodes for trials that wait.
+
+    Args:
+      workers: as planned at the start; what a trial gets stays.
+    """
+
+    def __init__(self, workers: Workers, is_local: bool) -> None:
+        self.workers, self.is_local = workers, is_local
+        self.concurrency, self.looked = workers.concurrency, time.monotonic()
+        # A look asks the GCS, and does not come back where that is gone: who starts trials must not wait for it.
+        self.looking = ThreadPoolExecutor(1)
+        self.look: Future[int] | None = None
+
+    def __call__(self) -> int:
+        if self.look is not None and self.look.done():
+            if not self.look.exception():  # of a look that failed: whether Ray has ended is for the vigil to say
+                self.concurrency = max(1, self.look.result())  # one waits: an autoscaler sees then that there is need
+            self.look, self.looked = None, time.monotonic()
+        if not self.is_local and self.look is None and time.monotonic() - self.looked > LOOK_SECONDS:
+            self.look = self.looking.submit(self._fits)
+        return self.concurrency
+
+    def _fits(self) -> int:
+        fits = sum(node.fits(self.workers.wanted) for node in _at_most(nodes(), may_come()))
+        return min(fits, self.workers.most or fits)
+
+
+def plan_workers(there: Sequence[Node], coming: Sequence[Node], asked: Asked) -> Workers:
+    """What the user asked for, else one trial a GPU where a node has any, else one CPU a trial.
+
+    Args:
+      coming: what an autoscaler may have at most, those among `there` that it started included.
+
+    Raises:
+      ConfigError: a trial with what was asked fits on none of these nodes.
+    """
+    nodes = _at_most(there, coming)
+    gpus = asked.gpus
+    if gpus is None:
+        gpus = 1.0 if any(node.resources.get("GPU", 0) >= 1 for node in nodes) else 0.0
+    cpus = asked.cpus or _share_of_cpus(nodes, gpus)
+    workers = Workers(cpus, gpus, asked.memory_bytes or 0, 0, asked.custom, asked.concurrency)
+    fits = sum(node.fits(workers.wanted) for node in nodes)
+    if not fits:
+        found = "; ".join(_counted(there))
+        more = f"; there may come {'; '.join(_counted(coming))}" if coming else ""
+        raise ConfigError(
+            f"no trial could ever start: asked for {_amounts(workers.wanted)} a trial on one node; "
+            f"{found or 'no node'}{more}; ask for less, or add nodes"
+        )
+    return replace(workers, concurrency=min(asked.concurrency or fits, fits))
+
+
+def worker_bytes(there: Sequence[Node], workers: Workers, of_machine: int | None) -> int:
+    """Returns the memory that a trial may take, on the node where there is the least; 0 where that is not known.
+
+    Args:
+      of_machine: of a session's one node, which Ray's own number is not: that says what was free when Ray started.
+    """
+    if workers.memory_bytes:
+        return workers.memory_bytes
+    shares = []
+    for node in there:
+        if trials := min(node.fits(workers.wanted), workers.concurrency):
+            shares.append((node.resources.get("memory", 0) if of_machine is None else of_machine) / trials)
+    return int(max(0, min(shares, default=0)))
+
+
+def _at_most(there: Sequence[Node], coming: Sequence[Node]) -> list[Node]:
+    """The nodes that there may be: where an autoscaler's limits are known, what it may start, and the head."""
+    return [*(node for node in there if HEAD in node.resources), *coming] if coming else list(there)
+
+
+def _share_of_cpus(nodes: Sequence[Node], gpus: float) -> float:
+    """Of a trial, beside its GPUs: so much that each node can use all of its GPUs."""
+    there = [node.resources for node in nodes if node.resources.get("GPU", 0) >= gpus > 0]
+    return min((max(1.0, about.get("CPU", 1) * gpus // about["GPU"]) for about in there), default=1.0)
+
+
+def _counted(nodes: Sequence[Node]) -> list[str]:
+    return [text if count == 1 else f"{count} x {text}" for text, count in Counter(map(str, nodes)).items()]
+
+
+def _amounts(resources: Mapping[str, float]) -> str:
+    def text(name: str, amount: float) -> str:
+        return f"{amount / 2**30:.1f} GiB of memory" if name == "memory" else f"{amount:g} {name}"
+
+    return ", ".join(text(name, amount) for name, amount in resources.items())

@@ -1,0 +1,351 @@
+"""Connecting to Ray: a session of its own on this machine, or a running cluster. Imports nothing heavy."""
+
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, wait
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from search.ray.address import check_answers, named, running_here
+from search.ray.failure import RayFailedError
+from search.runtime.process import Interrupted, interruptible, looks
+from trainable.config import ConfigError
+
+if TYPE_CHECKING:
+    from search.ray.vigil import Vigil
+
+ROOT = Path(__file__).resolve().parents[2]
+
+QUIET = {  # before Ray is imported; set by `prepare`
+    "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
+    "RAY_AIR_NEW_OUTPUT": "0",  # the screen is ours
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no csv, json and tensorboard files of Tune's own
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are the driver's
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Tune's snapshots are never read
+    "TUNE_WARN_THRESHOLD_S": "10",
+    "NO_ALBUMENTATIONS_UPDATE": "1",  # albumentations asks a package index at import
+}
+# What leads to a bucket goes to the nodes; keys do not, for Ray's logs have them then.
+OF_BUCKETS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
+LEDGER_VARIABLE = "PGPASSWORD"  # a secret of the driver: workers never speak to the ledger
+# Ray's core ends its process when the GCS has been gone for so long. By then the driver, which watches the GCS itself,
+# has written its report.
+OUTLIVES_THE_GCS = {"RAY_gcs_rpc_server_reconnect_timeout_s": "600"}
+
+CODE = ("storage", "datasets", "trainable", "analysis", "search")
+SESSION_PREFIX = "sweep-ray-"  # of the folders of sessions of one's own, by which others leave them alone
+SOCKET = "/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.10"  # the longest path below such a folder
+DEFAULT_PLACE = "/tmp"  # noqa: S108 (the folder in it has a name of its own)
+LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107  # bytes that the system takes
+
+NODE_SECONDS = 30.0  # for the node of a session of one's own, then Ray goes on as it would
+NODE_LOOK_SECONDS = 0.02
+HANDLERS_SECONDS = 0.05  # between two settings of the handlers while Ray starts
+CLUSTER_SECONDS = 20.0  # for a cluster to answer
+START_SECONDS = 60.0  # for Ray to start on this machine, and for what is left to do once its node is there
+GIVE_UP_SECONDS = 5.0  # after a signal, for Ray to have started: then it can be ended as it wants to be
+
+
+def prepare() -> None:
+    """Sets Ray's environment; call it before the first import of Ray."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def connected(address: str | None, out: TextIO | None = None) -> Iterator["Vigil"]:
+    """Holds a Ray session for the block; one that was started here ends with it.
+
+    Args:
+      address: of a cluster, as `search.ray.address.place` has it; None starts a session on this machine.
+      out: the screen; None for standard output.
+
+    Yields: what watches whether Ray still runs.
+
+    Raises:
+      ConfigError: no cluster answers at `address`, it has another version of Ray or Python, or asks for a token.
+      RayFailedError: Ray cannot be started on this machine.
+    """
+    folder: Path | None = None
+    if address is None:  # here, and in no cluster that happens to run here: that is what --address is for
+        folder = session_folder(out)
+        starting = _start_in(folder)
+    else:
+        starting = _join(address)
+    import ray
+
+    from search.ray.vigil import Vigil
+
+    vigil: Vigil | None = None
+    try:
+        with Vigil(address) as vigil:
+            yield vigil
+    finally:
+        if vigil is not None and vigil.failure:
+            # What is left of Ray cannot end as it wants to; its own words stay in the folder.
+            vigil.end_what_is_left()
+        else:
+            ray.shutdown(wait_for_processes=True)
+            _remove(folder)
+        starting.over.set()
+
+
+class _Starting(threading.Thread):
+    """Calls `ray.init` in a thread of its own, which lives until `over` is set.
+
+    In the main thread what a signal's handler raises is lost where it comes amid a fork, and Ray forks its processes.
+    They end with the thread that forked them, which so lives as long as the session. Nobody waits for it at the end of
+    the process: `ray.init` may never return.
+    """
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        super().__init__(daemon=True)
+        self.options = options
+        self.started: Future[Any] = Future()
+        self.over = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        import ray
+
+        try:
+            self.started.set_result(ray.init(log_to_driver=False, configure_logging=False, **self.options))
+        except BaseException as error:
+            self.started.set_exception(error)
+        self.over.wait()
+
+    def wait(self, seconds: float = START_SECONDS) -> None:
+        """Returns once Ray has started, and raises what kept it from that.
+
+        Args:
+          seconds: for Ray to find its node; then it has `START_SECONDS` more.
+
+        Raises:
+          TimeoutError: Ray took longer.
+          Interrupted: a signal came; Ray has ended, unless it neither starts nor fails.
+        """
+        try:
+            is_found = False
+            for limit in (seconds, START_SECONDS):
+                for _ in looks(limit, HANDLERS_SECONDS):
+                    with interruptible():  # again and again: Ray's core sets handlers that abort
+                        wait([self.started], HANDLERS_SECONDS)
+                    if self.started.done():
+                        return self.started.result()
+                    if not is_found and _found_its_node():
+                        is_found = True
+                        break
+                else:
+                    raise TimeoutError(f"it had not started after {limit:.0f} s")
+        except Interrupted:
+            import ray
+
+            wait([self.started], GIVE_UP_SECONDS)
+            if self.started.done():
+                ray.shutdown()
+            self.over.set()
+            raise
+
+
+def _found_its_node() -> bool:
+    import ray
+
+    return ray._private.worker._global_node is not None
+
+
+def _join(address: str) -> _Starting:
+    """Connects to a running cluster.
+
+    Raises:
+      ConfigError: that is not possible.
+    """
+    from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
+    from ray.exceptions import AuthenticationError
+
+    name = named(address)
+    _read_environment_again()
+    if address == "auto":
+        address = running_here(name, SESSION_PREFIX)
+        maybe_enable_token_auth_if_token_available(warn_if_disabled=False)  # as Ray does it for this word alone
+    check_answers(address, name)
+    # Modules, not a working_dir: a job may have one, and Ray takes no second. Nothing else of the folder is sent.
+    code = [str(ROOT / package) for package in CODE]
+    buckets = {name: os.environ[name] for name in OF_BUCKETS if name in os.environ}
+    variables = {**QUIET, **buckets, LEDGER_VARIABLE: ""}
+    environment = {"env_vars": variables, "py_modules": code, "excludes": ["__pycache__"]}
+    # Where a job names one of these variables too; else Ray refuses.
+    with _environment({"RAY_OVERRIDE_JOB_RUNTIME_ENV": "1", **OUTLIVES_THE_GCS}):
+        _read_environment_again()
+        starting = _Starting({"address": address, "runtime_env": environment})
+        try:
+            starting.wait(CLUSTER_SECONDS)
+            return starting
+        except (ConnectionError, TimeoutError, RuntimeError, AuthenticationError) as error:
+            starting.over.set()
+            for cause in _causes(error):
+                if isinstance(cause, AuthenticationError):
+                    way_out = "put the cluster's token into ~/.ray/auth_token, or name its file in RAY_AUTH_TOKEN_PATH"
+                    raise ConfigError(f"{name}: {cause.message.splitlines()[0]}; {way_out}") from error
+                if "Version mismatch" in str(cause):
+                    raise ConfigError(f"{name}: {cause}") from error
+            raise ConfigError(
+                f"{name}: something listens at {address}, but no Ray cluster that this machine is part of "
+                f"({_last_line(error)}); give the address of the head's GCS (port 6379, unless it was started with "
+                f"another), and run `ray start --address={address}` on this machine where it is not the head"
+            ) from error
+
+
+def _start_in(folder: Path) -> _Starting:
+    """Starts Ray on this machine, for this process alone: no other can join it, for nobody else has its token.
+
+    Raises:
+      RayFailedError: it does not start; what Ray says of it stays in the folder.
+    """
+    # Workers inherit this environment. A runtime_env would do the same 3 s later: an agent has to start first,
+    # and the workers that Ray starts ahead of need cannot be used.
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    here = {
+        "PYTHONPATH": os.pathsep.join(paths),
+        LEDGER_VARIABLE: None,
+        # A token of its own, in no file: a home that cannot be written is none of its business.
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        **OUTLIVES_THE_GCS,
+    }
+    nodes: list[Any] = []
+    with _environment(here), _lean(nodes):
+        _read_environment_again()
+        starting = _Starting({"address": "local", "include_dashboard": False, "_temp_dir": str(folder)})
+        try:
+            starting.wait()
+            folder.chmod(0o700)  # Ray has opened it to everybody, for users who share a cluster
+            return starting
+        except Interrupted:
+            _remove(folder)
+            raise
+        except Exception as error:  # Ray has no class for it
+            ended = [f"its {name} ended" for node in nodes for name, _ in node.dead_processes()]
+            for node in nodes:
+                node.kill_all_processes(check_alive=False)
+            starting.over.set()
+            raise RayFailedError(
+                f"Ray could not be started on this machine: {'; '.join([*ended, _last_line(error)])} (its own words: "
+                f"{folder}). Is there room for it (`df {folder} /dev/shm`, `ulimit -n`, `ulimit -u`, memory), and is "
+                "the machine not too busy?"
+            ) from error
+
+
+def session_folder(out: TextIO | None = None) -> Path:
+    """Makes the folder of a session of one's own, in the first place where the paths of Ray's sockets are short enough.
+
+    Raises:
+      ConfigError: there is no such place.
+    """
+    refused = []
+    named_by = {name: os.environ[name] for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)}
+    for name, place in {**named_by, "": DEFAULT_PLACE}.items():
+        length = len(os.fsencode(f"{place}/{SESSION_PREFIX}12345678{SOCKET}"))
+        try:
+            if length > LONGEST_SOCKET_PATH:
+                raise OSError(f"its sockets would have paths of {length} bytes, the system takes {LONGEST_SOCKET_PATH}")
+            folder = Path(tempfile.mkdtemp(prefix=SESSION_PREFIX, dir=place))
+        except OSError as error:
+            refused.append(f"{name} {place}".strip() + f": Ray's session cannot lie there ({error.strerror or error})")
+            continue
+        for line in refused:
+            print(f"{line}; it lies in {place}.", file=out, flush=True)
+        return folder
+    raise ConfigError("\n".join(refused) + "\nset RAY_TMPDIR to a folder with a short path that can be written")
+
+
+def _remove(folder: Path | None) -> None:
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read_environment_again() -> None:
+    """Ray's core reads its settings and its token once, and this process may have had another session."""
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled
+
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _last_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]
+
+
+@contextmanager
+def _lean(nodes: list[Any]) -> Iterator[None]:
+    """Ray starts, in the block, without what a session for one driver has no use for; it has no options for that.
+
+    The monitors, of an autoscaler and of what workers print, and the dashboard: 3 s before a trial can start, 180 MB.
+    The node's agent has no server then, whose port another session may have taken: 3 s more. And the node is looked
+    for every 20 ms, where Ray does so every second: 2.4 s to a session instead of 3.1 s. Where one of its processes
+    has ended by then, it is looked for no longer.
+
+    Args:
+      nodes: gets Ray's object of the node, as soon as there is one.
+    """
+    from unittest.mock import patch
+
+    from ray._private import services, utils
+    from ray._private.node import Node
+    from ray._private.state import GlobalState
+
+    get_node = services.get_node
+
+    def get_node_soon(gcs_address: str, node_id: str) -> Any:
+        there = GlobalState()
+        there._initialize_global_state(services._get_gcs_client_options(gcs_address))
+        for _ in looks(NODE_SECONDS, NODE_LOOK_SECONDS):
+            if any(node["NodeID"] == node_id for node in there.node_table()):
+                break
+            if any(node.dead_processes() for node in nodes):
+                raise ChildProcessError("a process of Ray's ended while it started")
+            time.sleep(NODE_LOOK_SECONDS)
+        return get_node(gcs_address, node_id)
+
+    def no_dashboard(node: Node, **_: Any) -> None:
+        node._webui_url = ""
+        nodes.append(node)
+
+    with ExitStack() as changed:
+        changed.enter_context(patch.object(utils, "get_dashboard_dependency_error", lambda: ImportError("not wanted")))
+        changed.enter_context(patch.object(Node, "start_api_server", no_dashboard))
+        changed.enter_context(patch.object(services, "get_node", get_node_soon))
+        for name in ("start_monitor", "start_log_monitor"):
+            changed.enter_context(patch.object(Node, name, lambda _: None))
+        yield
+
+
+@contextmanager
+def _environment(changed: Mapping[str, str | None]) -> Iterator[None]:
+    """Sets these variables for the block, or takes them out."""
+    before = {name: os.environ.get(name) for name in changed}
+    try:
+        _set(changed)
+        yield
+    finally:
+        _set(before)
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

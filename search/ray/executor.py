@@ -1,0 +1,308 @@
+"""Ray Tune as the executor of a bridge: a thin Searcher, a thin TrialScheduler, nothing of Tune's own memory.
+
+Every start is a fresh Tune experiment in a temporary folder. Tune's own retries are
+off: a retry is a new Tune trial with the same number and the next attempt.
+"""
+
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import ray
+from ray import tune
+from ray._private.state import state
+from ray.core.generated.common_pb2 import NodeDeathInfo  # type: ignore[attr-defined]  # generated
+from ray.tune.execution import class_cache
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import trial as tune_trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from datasets.pixels.dataset import Dataset
+from search.ray.vigil import Vigil
+from search.runtime.bridge import Bridge
+from trainable.worker.order import node_name
+from trainable.worker.ray_trial import RayTrial
+
+SAID_AFTER_SECONDS = 30.0  # in which no trial found a place to run
+DRAINED = (NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED, NodeDeathInfo.AUTOSCALER_DRAIN_IDLE)
+RAY_OUT_OF_MEMORY = "running low on memory"  # how ray.exceptions.OutOfMemoryError puts it
+
+# Tune gives each worker an environment of its own, with a variable for Lightning and the driver's AWS keys. Ray's logs
+# have these then; and such a worker is none of those that Ray starts ahead of need, so it comes 1 to 3 s later.
+class_cache.DEFAULT_ENV_VARS.clear()
+class_cache.ENV_VARS_TO_PROPAGATE.clear()
+
+
+_reuse_worker = TuneController._maybe_reuse_cached_actor
+
+
+def _reuse_worker_unless_one_starts(controller: Any, trial: Any) -> bool:
+    """Leaves a trial the worker that is starting for it, as long as others need the one that is free.
+
+    Tune gives it the free one and ends the one that starts. Where trials take less time than a start that goes on and
+    on: 400 trials of no length had one of two workers.
+    """
+    if trial not in controller._resetting_trials and _has_one_starting(controller, trial):
+        bridge = controller._scheduler_alg.bridge
+        if bridge.has_more or not all(_has_one_starting(controller, other) for other in controller._pending_trials):
+            return False
+    return _reuse_worker(controller, trial)
+
+
+def _has_one_starting(controller: Any, trial: Any) -> bool:
+    worker = controller._trial_to_actor.get(trial)
+    return worker is not None and bool(controller._actor_manager.is_actor_started(worker))
+
+
+class Abort(BaseException):
+    """Carries an error of the bridge past Tune, which logs and forgets every `Exception` of a searcher."""
+
+
+class Stopped(BaseException):
+    """The sweep is stopping, and nothing runs any more."""
+
+
+class _Bridged:
+    """Calls of the bridge whose errors get through."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self.bridge = bridge
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Empty: Tune pickles searcher and scheduler into its temporary folder, which nobody reads."""
+        return {}
+
+    def take(self, order: dict[str, Any], report_json: str) -> bool:
+        try:
+            return self.bridge.report(order["number"], json.loads(report_json))
+        except Exception as error:
+            raise Abort from error
+
+
+class BridgeSearcher(_Bridged, Searcher):
+    """Asks the bridge for orders, and tells it how Tune's trials end."""
+
+    def __init__(self, bridge: Bridge, on_idle: Callable[[], object] = lambda: None) -> None:
+        Searcher.__init__(self, metric="report", mode="max")
+        _Bridged.__init__(self, bridge)
+        self.on_idle: Callable[[], object] | None = on_idle
+        self.has_report = False
+        self.orders: dict[str, dict[str, Any]] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
+        try:
+            order = self.bridge.next_order()
+        except Exception as error:
+            raise Abort from error
+        if order is None:
+            if self.on_idle is not None and self.has_report:  # before the first one, workers start on every processor
+                self.on_idle()
+                self.on_idle = None
+            # FINISHED is for ever, so it is said only when no running trial can come back.
+            return Searcher.FINISHED if self.bridge.finished else None
+        self.orders[trial_id] = order.to_dict()
+        return {"order": self.orders[trial_id]}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """The scheduler has seen what it says."""
+        self.has_report = True
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        self.has_report = True
+        order = self.orders.pop(trial_id)
+        if error:
+            return  # the scheduler has seen it, with its cause
+        if result and "report" in result:  # a result with `done` was shown to no scheduler
+            self.take(order, result["report"])
+        self.bridge.released(order["number"], order["attempt"])
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the memory."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the memory."""
+
+
+class BridgeScheduler(_Bridged, FIFOScheduler):
+    """Shows every report to the bridge, and stops the trials that it wants stopped."""
+
+    def __init__(self, bridge: Bridge, check: Callable[[], None] = lambda: None) -> None:
+        """Args:
+        check: raises where Ray itself has ended: what its workers then die of is none of a trial's attempts.
+        """
+        FIFOScheduler.__init__(self)
+        _Bridged.__init__(self, bridge)
+        self.check = check
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """The first of those that wait for a worker; Tune's own looks at every trial that there was, at each step."""
+        pending = (trial for trial in tune_controller.get_live_trials() if trial.status == "PENDING")
+        return min(pending, key=lambda trial: trial.config["order"]["number"], default=None)
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        return TrialScheduler.STOP if self.take(trial.config["order"], result["report"]) else TrialScheduler.CONTINUE
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """The worker died or could not start: everything else comes back as a result."""
+        order, cause = trial.config["order"], ""
+        with suppress(OSError, TypeError):  # there is none, or the disk of Tune's folder is full
+            cause = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
+        try:
+            self.check()
+            if RAY_OUT_OF_MEMORY in cause:
+                self.bridge.out_of_memory(order["number"], order["attempt"], "Ray ended its worker: the node ran low")
+            else:
+                self.bridge.lost(order["number"], order["attempt"], _in_one_line(cause), self._is_drained(order))
+        except Exception as error:
+            raise Abort from error
+
+    def _is_drained(self, order: dict[str, Any]) -> bool:
+        """Whether the node, on which the trial ran, was drained or is being drained."""
+        if not ray.is_initialized():
+            return False
+        draining, nodes = _asked(state.get_draining_nodes, {}), _asked(ray.nodes, [])
+        return any(
+            node_name(node["NodeManagerAddress"], node["NodeID"]) == self.bridge.node_of(order["number"])
+            and (node["NodeID"] in draining or (not node["Alive"] and node["DeathReason"] in DRAINED))
+            for node in nodes
+        )
+
+
+class BridgeCallback(_Bridged, tune.Callback):
+    """Lets the bridge see the time and the room that there is, between results too, and where each trial runs.
+
+    Says if no trial finds a place.
+    """
+
+    def __init__(
+        self, bridge: Bridge, room: Callable[[], int], is_local: bool, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """Args:
+        check: raises where Ray itself has ended.
+        """
+        super().__init__(bridge)
+        self.room, self.is_local, self.check = room, is_local, check
+        self.waiting_since: float | None = None
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        if self.is_local:  # this machine alone needs no name
+            return
+        order = trial.config["order"]
+        try:
+            self.bridge.placed(order["number"], order["attempt"], _node_of(trial.temporary_state.ray_actor))
+        except Exception as error:
+            raise Abort from error
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        try:
+            self.check()
+        except Exception as error:
+            raise Abort from error
+        self.bridge.tick()
+        self.bridge.concurrency = self.room()
+        live = (trial.status for trial in reversed(trials) if trial.status in ("RUNNING", "PENDING"))
+        statuses = set(islice(live, len(self.bridge.running)))  # all there are; not all that there were
+        self._watch_places(statuses)
+        if self.bridge.stopping and "RUNNING" not in statuses:
+            raise Stopped  # what waits for a place to run makes no report, at which it could stop
+
+    def _watch_places(self, statuses: set[str]) -> None:
+        if "RUNNING" in statuses or "PENDING" not in statuses:
+            self.waiting_since, self.bridge.is_stuck = None, False
+        elif self.waiting_since is None:
+            self.waiting_since = time.monotonic()
+        elif time.monotonic() - self.waiting_since > SAID_AFTER_SECONDS:
+            self.bridge.is_stuck = True
+            self.bridge.watcher.said(
+                "No worker has started yet; this machine is busy, or log.txt says why."
+                if self.is_local
+                else "No trial has a place to run; they wait for a node of the cluster to come."
+            )
+            self.waiting_since = math.inf  # once, until one runs
+
+
+def execute(
+    bridge: Bridge,
+    dataset: Dataset,
+    resources: dict[str, float],
+    room: Callable[[], int],
+    trainable: type[RayTrial] = RayTrial,
+    on_idle: Callable[[], object] = lambda: None,
+    is_local: bool = True,
+    vigil: Vigil | None = None,
+) -> None:
+    """Runs what the bridge orders until it has nothing more; Ray must be connected.
+
+    Args:
+      resources: of a trial, by the names that Tune has for them.
+      room: how many trials may run beside each other, at this moment; called at every step of Tune's.
+      on_idle: called once, when trials have begun and there is no order for a worker.
+      is_local: Ray was started on this machine, for this process alone.
+      vigil: asked again and again whether Ray still runs.
+
+    Raises: whatever the bridge raised, a full disk for example; RayFailedError, Ray has ended.
+    """
+    check, check_now = (vigil.check, vigil.check_now) if vigil else (lambda: None, lambda: None)
+    bridge.concurrency = room()
+    bound = tune.with_resources(tune.with_parameters(trainable, dataset=dataset.for_training()), resources)
+    with tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as folder:
+        tuner = tune.Tuner(
+            bound,
+            tune_config=tune.TuneConfig(
+                num_samples=-1,
+                search_alg=BridgeSearcher(bridge, on_idle),
+                scheduler=BridgeScheduler(bridge, check_now),
+                max_concurrent_trials=sys.maxsize,  # the bridge knows; without any Tune has a limit of its own
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                name="sweep",
+                storage_path=folder,
+                verbose=0,
+                callbacks=[BridgeCallback(bridge, room, is_local, check)],
+                failure_config=tune.FailureConfig(max_failures=0),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # an attempt's own is there
+            ),
+        )
+        try:
+            # Each trial would ask the cluster three times for the trainable that this process has: 1 to 2 ms each time.
+            known = patch.multiple(tune_trial, validate_trainable=lambda _: None, get_trainable_cls=lambda _: bound)
+            with known, patch.object(TuneController, _reuse_worker.__name__, _reuse_worker_unless_one_starts):
+                tuner.fit()
+        except Stopped:
+            pass
+        except Abort as abort:
+            raise (abort.__cause__ or abort) from None
+        except Exception:
+            check_now()  # what Ray raises when it has ended says little
+            raise
+
+
+def _node_of(worker: Any) -> str:
+    """Returns the name of the node that an actor runs on; empty where either has just gone, or nobody says."""
+    here = _asked(lambda: state.actor_table(worker._actor_id.hex()), {}).get("Address", {}).get("NodeID", "")
+    there = {node["NodeID"]: node["NodeManagerAddress"] for node in _asked(ray.nodes, [])}
+    return node_name(there[here], here) if here in there else ""
+
+
+def _asked(question: Callable[[], Any], otherwise: Any) -> Any:
+    """Returns the answer of the cluster's head; `otherwise` where it has none: whether it is gone says the vigil."""
+    try:
+        return question()
+    except Exception:  # Ray has no class for it
+        return otherwise
+
+
+def _in_one_line(cause: str) -> str:
+    """What Tune's error file says, without its first line, a heading."""
+    words = " ".join(" ".join(cause.splitlines()[1:]).split())
+    return f"{words[:300] or 'no cause given'}; see log.txt"

@@ -1,0 +1,85 @@
+"""What a machine has, as seen on it: the driver's own, and each node of a cluster, where a worker calls this."""
+
+import platform
+import shutil
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, distributions, version
+from typing import Any
+
+from search.runtime.settings import VERSIONS
+from storage import bucket
+from storage.files import written_whole
+
+DRIVER_FILE = "driver"  # what the driver leaves for the nodes to find
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Attributes:
+    python: its version.
+    versions: of the packages that decide the results; empty of one that is not installed.
+    opencv: the builds of OpenCV that are installed.
+    gpus: that torch can use; None where it was not asked.
+    free_bytes: where the sweep lies; None where that cannot be reached.
+    storage: why the sweep's folder cannot be read and written; empty where it can.
+    """
+
+    python: str
+    versions: dict[str, str]
+    opencv: list[str]
+    gpus: int | None
+    free_bytes: int | None
+    storage: str
+
+
+def look(place: str, name: str, counts_gpus: bool) -> dict[str, Any]:
+    """`Machine` as an object; leaves a file of this name in the folder, whose text is the name.
+
+    Args:
+      place: `storage.bucket.address_of` a folder made by the driver for this look, with `DRIVER_FILE` in it.
+      counts_gpus: imports torch, which takes seconds.
+    """
+    free_bytes, storage, folder = None, "", bucket.path_of(place)
+    try:
+        bucket.fetch(folder)
+        (folder / DRIVER_FILE).read_bytes()
+        with written_whole(folder / name) as partial:
+            partial.write_text(name, encoding="utf-8")
+        free_bytes = shutil.disk_usage(folder).free
+    except FileNotFoundError:
+        storage = "does not see what the driver wrote there"
+    except OSError as error:
+        storage = bucket.with_addresses(str(error))
+    return asdict(
+        Machine(
+            platform.python_version(), _versions(), _opencv(), _gpus() if counts_gpus else None, free_bytes, storage
+        )
+    )
+
+
+def look_as_worker(place: str, name: str, counts_gpus: bool) -> dict[str, Any]:
+    """`look`, by a process that has nothing else to do with the sweep."""
+    try:
+        return look(place, name, counts_gpus)
+    finally:
+        bucket.drop_copies()
+
+
+def _versions() -> dict[str, str]:
+    found = dict.fromkeys(VERSIONS, "")
+    for name in VERSIONS:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _opencv() -> list[str]:
+    names = {(distribution.metadata["Name"] or "").lower() for distribution in distributions()}
+    return sorted(name for name in names if name.startswith("opencv-"))
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()

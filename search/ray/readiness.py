@@ -1,0 +1,167 @@
+"""Whether this machine and each node of a cluster can run trials, before any does."""
+
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search.runtime.process import chatter_to, looks, screen
+from storage.bucket import address_of, fetch, is_copy
+from trainable.config import ConfigError
+
+if TYPE_CHECKING:
+    from search.ray.cluster import Node
+    from search.ray.node import Machine
+    from search.runtime.start import Start
+
+ANSWER_SECONDS = 60.0  # of all nodes: a worker has to start, and with GPUs torch
+LOOK_SECONDS = 1.0
+LEAST_FREE_BYTES = 1 << 30
+DRIVER = "this machine"
+
+
+def check_all(sweep: Path, start: "Start") -> list[str]:
+    """Checks this machine or the nodes of a cluster, and that a trial fits on one; leaves nothing behind.
+
+    Returns:
+      what is ready, a line each.
+
+    Raises:
+      ConfigError: with what they lack, a line each.
+    """
+    from search.ray.address import place
+    from search.ray.cluster import nodes, workers_there
+    from search.ray.connection import connected, prepare
+
+    at = place(start.address)
+    check_here(sweep)
+    prepare()
+    # Ray's own words go nowhere: what matters of them is in the messages here, and nothing is left behind.
+    with screen() as out, chatter_to(Path(os.devnull)), connected(at, out):
+        workers = workers_there(start.asked, at is None, out)
+        there = nodes()
+        if at is not None:
+            check_nodes(there, sweep)
+    return [*(f"node {node}: ready" for node in there), f"{workers}."]
+
+
+def check_here(sweep: Path) -> None:
+    """Raises:
+    ConfigError: with what this machine lacks, a line each.
+    """
+    from search.ray.node import Machine, look
+
+    with _visited(sweep) as folder:
+        machine = Machine(**look(address_of(folder), "here", counts_gpus=False))
+    _refuse(problems(DRIVER, machine, machine, gpus=0, sweep=sweep))
+
+
+def check_nodes(there: Sequence["Node"], sweep: Path) -> None:
+    """Looks at all nodes at once, each by a worker on it; Ray must be connected. One that goes meanwhile is let go.
+
+    Raises:
+      ConfigError: with what they lack, a line each.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from search.ray.cluster import nodes
+    from search.ray.node import Machine, look, look_as_worker
+
+    found: list[str] = []
+    with _visited(sweep) as folder:
+        here = Machine(**look(address_of(folder), "here", counts_gpus=False))
+        asked = {}
+        for node in there:
+            on_it = NodeAffinitySchedulingStrategy(node.id, soft=False)
+            task = ray.remote(look_as_worker).options(num_cpus=0, max_retries=0, scheduling_strategy=on_it)
+            asked[task.remote(address_of(folder), node.id, node.resources.get("GPU", 0) > 0)] = node
+        for _ in looks(ANSWER_SECONDS, LOOK_SECONDS):
+            ready, missing = ray.wait(list(asked), num_returns=len(asked), timeout=LOOK_SECONDS)
+            if not missing:
+                break
+        fetch(folder)
+        left = {node.id for node in there} - {node.id for node in nodes()}
+        for answer, node in asked.items():
+            if node.id in left:
+                continue
+            name = f"node {node.name}"
+            if answer not in ready:
+                ray.cancel(answer, force=True)
+                found.append(f"{name}: no answer in {ANSWER_SECONDS:.0f} s; see `ray status`, or remove it")
+                continue
+            try:
+                machine = Machine(**ray.get(answer))
+            except Exception as error:  # whatever a worker's start or its imports can meet
+                found.append(f"{name}: cannot run a worker ({_last_line(error)}); install requirements.lock there")
+                continue
+            lines = problems(name, machine, here, node.resources.get("GPU", 0), sweep)
+            if not machine.storage and not (folder / node.id).exists():
+                lines.append(f"{name}: what it writes into {sweep} is not seen here; {REMEDY_STORAGE}")
+            found += lines
+    _refuse(found)
+
+
+REMEDY_STORAGE = (
+    "put the sweep on a file system that all nodes share, or into a bucket that all may write, with --sweep"
+)
+
+
+def problems(name: str, machine: "Machine", driver: "Machine", gpus: float, sweep: Path) -> list[str]:
+    """What keeps a machine from running trials, a line each.
+
+    Args:
+      gpus: that Ray counts on it.
+    """
+    lines = []
+    if machine.python != driver.python:
+        lines.append(f"{name}: Python {machine.python}, the driver has {driver.python}; use one on all nodes")
+    different = [
+        f"{package} {machine.versions.get(package) or 'is missing'}, the driver has {version}"
+        for package, version in driver.versions.items()
+        if machine.versions.get(package) != version
+    ]
+    if different:
+        lines.append(f"{name}: {'; '.join(different)}; install requirements.lock there")
+    if len(machine.opencv) != 1:
+        builds = ", ".join(machine.opencv) or "none"
+        lines.append(f"{name}: there must be one build of OpenCV, got {builds}; uninstall the others")
+    if machine.gpus is not None and machine.gpus < gpus:
+        lines.append(f"{name}: Ray counts {gpus:g} GPU, torch can use {machine.gpus}; see `nvidia-smi` there")
+    if machine.storage:
+        remedy = "make it writable" if name == DRIVER else REMEDY_STORAGE
+        lines.append(f"{name}: cannot use {sweep} ({machine.storage}); {remedy}")
+    elif machine.free_bytes is not None and machine.free_bytes < LEAST_FREE_BYTES:
+        free, least = machine.free_bytes >> 20, LEAST_FREE_BYTES >> 20
+        lines.append(f"{name}: {free} MiB are free where {sweep} lies, at least {least} are needed; make room")
+    return lines
+
+
+@contextmanager
+def _visited(sweep: Path) -> Iterator[Path]:
+    """A folder in the sweep's for the block, with the driver's file in it."""
+    from search.ray.node import DRIVER_FILE
+    from storage.files import make_folder, remove, written_whole
+
+    if not is_copy(sweep):  # where another driver may be looking just now
+        for left in sweep.glob("preflight-*"):  # by a driver that was killed
+            remove(left)
+    folder = (sweep / f"preflight-{uuid.uuid4().hex[:8]}").resolve()
+    make_folder(folder)
+    try:
+        with written_whole(folder / DRIVER_FILE) as partial:
+            partial.write_text(DRIVER_FILE, encoding="utf-8")
+        yield folder
+    finally:
+        remove(folder)
+
+
+def _refuse(found: list[str]) -> None:
+    if found:
+        raise ConfigError("\n".join(found))
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]

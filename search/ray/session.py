@@ -1,0 +1,109 @@
+"""A Ray session as what the trials of one start run on: its workers, their memory, and how a bridge is run on it."""
+
+import gc
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from search.ray.address import place
+from search.ray.cluster import Room, nodes, worker_bytes, workers_there
+from search.ray.connection import connected, prepare
+from search.ray.failure import RayFailedError
+from search.ray.readiness import check_nodes
+from search.runtime.memory import CUDA_BYTES, DRIVER_BYTES, machine_bytes
+from search.runtime.process import chatter_to, interruptible, stopping_on_signals
+from search.runtime.session import RAY_ENDED, Session
+from search.runtime.start import Start
+from storage.bucket import put
+from storage.text import counted
+
+if TYPE_CHECKING:
+    from datasets.pixels.dataset import Dataset
+    from search.ray.vigil import Vigil
+    from search.runtime.bridge import Bridge
+    from search.sinks.screen import Screen
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaySession(Session):
+    """Ray's workers on this machine or a cluster.
+
+    Attributes:
+      beside: a thread for what is imported while trials run.
+    """
+
+    folder: Path
+    room: Room
+    vigil: "Vigil"
+    beside: Executor
+
+    def execute(self, bridge: "Bridge", screen: "Screen", data: "Dataset") -> list[int]:
+        from search.ray.executor import execute  # Ray Tune: imported beside the start of Ray
+
+        counts = f"{len(data.train.ids):,} train and {counted(len(data.valid.ids), 'validation image')}"
+        screen.said(f"{self.room.workers}; {counts}; sweep {self.folder}")
+        with stopping_on_signals(bridge) as signals, screen:
+            # What writes the results takes a second or two to import: on a processor that has no trial any more.
+            on_idle = partial(self.beside.submit, import_module, "analysis.outputs.results")
+            resources, vigil = self.room.workers.resources, self.vigil
+            try:
+                execute(bridge, data, resources, self.room, on_idle=on_idle, is_local=self.is_local, vigil=vigil)
+            except RayFailedError as error:  # the results are written all the same
+                screen.said(str(error))
+                bridge.stop(RAY_ENDED)
+            finally:
+                vigil.over.set()  # from here on nobody waits for Ray, and the results take the time that they take
+        return signals
+
+
+@contextmanager
+def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterator[Session]:
+    """Opens a Ray session for the block, for the sweep in `folder`.
+
+    Args:
+      out: the screen.
+      beside: a thread for what goes on beside the main one.
+
+    Raises:
+      ConfigError: no cluster answers, or a node of it or this machine cannot run a trial.
+      RayFailedError: Ray does not start here.
+    """
+    at = place(start.address)
+    is_local = at is None
+    prepare()
+    import ray  # noqa: F401 (whole, before a second thread imports it: each could be given the half that the other has)
+
+    log = folder / "log.txt"
+    try:
+        with chatter_to(log), ExitStack() as session:
+            beside.submit(import_module, "search.ray.executor")  # Ray Tune takes a second, and Ray starts meanwhile
+            vigil = session.enter_context(connected(at, out))
+            with interruptible():  # again, for Ray has set handlers of its own
+                room = Room(workers_there(start.asked, is_local, out), is_local)
+                if not is_local:
+                    check_nodes(nodes(), folder)
+                workers = room.workers
+                shared = DRIVER_BYTES + (CUDA_BYTES if workers.gpus else 0)
+                yield RaySession(
+                    worker=worker_bytes(nodes(), workers, machine_bytes() - shared if is_local else None),
+                    gpus=workers.gpus,
+                    is_local=is_local,
+                    sharing=workers.concurrency if is_local and not workers.memory_bytes else 0,
+                    folder=folder,
+                    room=room,
+                    vigil=vigil,
+                    beside=beside,
+                )
+            gc.freeze()  # what Tune left refers to Ray's objects: collected while Ray ends, it would end this process
+            beside.submit(session.pop_all().close)  # a second or two, which the results need not wait for
+    finally:
+        if (folder / "sweep.json").exists():
+            with suppress(OSError):  # what ends the sweep here counts, not its log
+                put(log, log)
+        else:  # refused, which leaves nothing behind
+            log.unlink(missing_ok=True)

@@ -1,0 +1,169 @@
+"""Watches whether Ray still runs under a sweep: its own words for that, where it has any, come a minute late."""
+
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import ray
+
+from search.ray.address import fault_of, resolved
+from search.ray.failure import RayFailedError
+from search.runtime.process import end_at_once
+from storage.command_line import Exit
+
+LOOK_SECONDS = 1.0
+ANSWER_SECONDS = 1.5  # for the head of a cluster to answer a look
+SILENCE_SECONDS = 25.0  # in which no look finds an answer: a head that can be restarted takes 10 to 25 s for that
+REACTION_SECONDS = 10.0  # in which the block ends once Ray has: in Ray's core it may wait for what has gone
+
+
+class Vigil:
+    """Looks every second, in a thread of its own, whether the processes live that a sweep on Ray needs.
+
+    On this machine these are Ray's `gcs_server` and `raylet`, and the sockets in their folder; on a cluster the raylet
+    of this machine, and a GCS that answers. A process that has ended is known at once. A GCS that does not answer may
+    be back in a moment, so it is given some time. That time is the sum of the looks, and not the time on a clock: a
+    pause of the whole machine does not use it up.
+
+    Attributes:
+      failure: what has gone, in words; empty while all is well.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        node: Any = ray._private.worker._global_node
+        self.node = node
+        self.is_local = address is None
+        self.logs = self.node.get_logs_dir_path()
+        self.failure = ""
+        self.failed = threading.Event()
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.raylet: int | None = None
+        self.servers: list[Any] = []
+        if not self.is_local:
+            self.raylet = _end_of_server(self.node.raylet_socket_name)
+            self._resolve()
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+
+    def check(self) -> None:
+        """Raises:
+        RayFailedError: Ray has ended.
+        """
+        if self.failure:
+            raise RayFailedError(self.failure)
+
+    def check_now(self) -> None:
+        """Looks at once: who lost a worker wants to know whether it was Ray that went.
+
+        A look that finds no answer decides nothing. It is made again until there is one, or the thread, which alone
+        counts, has given Ray up.
+
+        Raises:
+          RayFailedError: Ray has ended.
+        """
+        while self._look():
+            self.failed.wait(LOOK_SECONDS)
+        self.check()
+
+    def end_what_is_left(self) -> None:
+        """Ends what this process has started of Ray; the workers end with their raylet."""
+        if self.is_local:
+            with suppress(Exception):  # some of it has ended by itself
+                self.node.kill_all_processes(check_alive=False)
+
+    def _watch(self) -> None:
+        silence = 0.0
+        while not self.over.wait(LOOK_SECONDS) and not self.failure:
+            began = time.monotonic()
+            fault = self._look()
+            # A look and the question after the head's address have a limit each; what took longer was a pause.
+            took = LOOK_SECONDS + min(2 * ANSWER_SECONDS, time.monotonic() - began)
+            silence = silence + took if fault else 0.0
+            if silence >= SILENCE_SECONDS:
+                head = f"the head of the cluster does not answer any more at {self.node.gcs_address}"
+                self._fail(f"{'it cannot be watched any more' if self.is_local else head} ({fault})")
+        if self.failure and not self.over.wait(REACTION_SECONDS):
+            end_at_once(str(RayFailedError(self.failure)), Exit.STORAGE_FAILS)
+        if self.raylet is not None:
+            raylet, self.raylet = self.raylet, None
+            os.close(raylet)
+
+    def _look(self) -> str:
+        """Looks once; what has gone for good is a failure.
+
+        Returns: what may pass: why the head of a cluster does not answer, or why the look itself did not succeed.
+        """
+        if self.failure:
+            return ""
+        try:
+            if gone := self._gone_here() if self.is_local else self._gone_of_cluster():
+                self._fail(gone)
+            return "" if gone or self.is_local else self._fault_of_head()
+        except Exception as error:  # the thread must not die of it without a word
+            return f"{type(error).__name__}: {error}"
+
+    def _fail(self, gone: str) -> None:
+        if not self.failure:
+            self.failure = f"Ray ended under the sweep: {gone}; what it says itself is in {self.logs}"
+        self.failed.set()
+
+    def _gone_here(self) -> str:
+        for name, process in self.node.dead_processes():
+            return f"its {name} (process {process.pid}) {_how(process.returncode)}"
+        for path in (self.node.raylet_socket_name, self.node.plasma_store_socket_name):
+            if not Path(path).exists():
+                return f"{path}, by which workers find it, is gone"
+        return ""
+
+    def _gone_of_cluster(self) -> str:
+        if self.raylet is not None and select.select([self.raylet], [], [], 0)[0]:
+            return "the raylet of this machine ended"
+        return ""
+
+    def _fault_of_head(self) -> str:
+        fault = fault_of(self.servers, ANSWER_SECONDS)
+        if fault:
+            self._resolve()
+        return fault
+
+    def _resolve(self) -> None:
+        """Asks for the addresses of the head's name; a head that was started anew may have another one.
+
+        As long as the known ones answer nobody is asked, so that a name server which hangs does no harm.
+        """
+        with suppress(OSError):
+            self.servers = resolved(self.node.gcs_address, ANSWER_SECONDS)
+
+
+def _how(code: int) -> str:
+    """Returns how a process ended, by its exit code as `subprocess` has it."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    with suppress(ValueError):
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"was ended by signal {-code}"
+
+
+def _end_of_server(path: str) -> int | None:
+    """Returns a descriptor that can be read once the process that listens at a socket has ended; None without any."""
+    if not sys.platform.startswith("linux"):
+        return None
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        pid, *_ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        return os.pidfd_open(pid)
+    return None

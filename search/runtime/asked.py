@@ -1,0 +1,54 @@
+"""The search that a command asks for: what its flags say, and beyond them what the sweep knows."""
+
+import json
+import os
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from search.runtime.kinds import Search
+from search.runtime.settings import Settings, SweepFile
+from search.spaces.space import absolute, read_fixed
+from storage.data_place import own_images
+from trainable.config import ConfigError
+
+SHOWN = 40  # characters of a wrong entry
+
+
+def search_of(folder: Path, flags: dict[str, Any], given: set[str], is_demo: bool) -> Search:
+    """Returns the search in this folder, which may be there already.
+
+    Args:
+      flags: of `search.run`, by name.
+      given: the flags that the command names; of the others a sweep that is there knows its own values.
+      is_demo: there is no data, and demo images are generated.
+
+    Raises:
+      ConfigError: a flag has a value that cannot be.
+    """
+    flags = dict(flags)
+    flags["data"] = str(own_images(folder)) if is_demo else os.path.realpath(flags["data"] or "data")
+    flags["space"] = flags["space"] and absolute(flags["space"])
+    flags["fixed"] = read_fixed(flags["fixed"])
+    settings = Settings(**{field.name: flags[field.name] for field in fields(Settings)})
+    enqueued = _read_enqueued(flags["enqueue"])
+    if (folder / "sweep.json").exists():
+        stored = SweepFile.read(folder).settings
+        settings = replace(stored, **{name: value for name, value in vars(settings).items() if name in given})
+    return Search(folder, settings, enqueued, flags["enqueue"], "space" in given)
+
+
+def _read_enqueued(path: Path | None) -> list[dict[str, Any]]:
+    if path is None:
+        return []
+    try:
+        configs = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"--enqueue {path}: cannot be read as JSON: {error}") from error
+    rule = "must hold a list of objects, parameter name to value"
+    if not isinstance(configs, list):
+        raise ConfigError(f"--enqueue {path}: {rule}, got {json.dumps(configs)[:SHOWN]}")
+    for number, config in enumerate(configs, start=1):
+        if not isinstance(config, dict):
+            raise ConfigError(f"--enqueue {path}, entry {number}: {rule}, got {json.dumps(config)[:SHOWN]}")
+    return configs

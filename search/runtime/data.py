@@ -1,0 +1,76 @@
+"""The images and labels that a sweep is run on, and what its folder keeps to know them by."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datasets.manifest import shown
+from search.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from datasets.pixels.dataset import Dataset
+
+KEPT = ("data.csv", "valid_labels.npy", "valid_images.npy")
+
+LARGE_SHARE = 0.5  # of the images in one class, which is then right at least as often as wrong, whatever is shown
+LARGE_TIMES = 2  # as many as the smallest class has, or fewer, are about even where there are two classes
+
+
+def load(settings: Settings, listing: int) -> "Dataset":
+    """Reads and checks the data, under these listing rules.
+
+    Raises:
+      DataError: with all problems found.
+    """
+    from datasets import load as images
+
+    options = settings.image_size, settings.limit_train, settings.limit_valid, settings.seed, listing
+    data = images.load(Path(settings.data), *options)
+    images.check_trainable(data, Path(settings.data))
+    return data
+
+
+def imbalance_notes(data: "Dataset", metric: str) -> list[str]:
+    """Notes, where trials are judged by accuracy, that one class is so large that always answering it looks good."""
+    import numpy as np
+
+    assert data.train.labels is not None
+    assert data.valid.labels is not None
+    counts = np.bincount([*data.train.labels, *data.valid.labels], minlength=len(data.classes))
+    largest, smallest = counts.argmax(), counts.argmin()
+    is_large = counts[largest] >= LARGE_SHARE * counts.sum() and counts[largest] > LARGE_TIMES * counts[smallest]
+    if metric != "accuracy" or not is_large:
+        return []
+    share = min(round(100 * counts[largest] / counts.sum()), 99)
+    right = (data.valid.labels == largest).mean()
+    return [
+        f"Class {shown(data.classes[largest])} has {share} % of the labelled images, "
+        f"{shown(data.classes[smallest])} {counts[smallest]:,} of {counts.sum():,}: a net that always answers "
+        f"{shown(data.classes[largest])} has a validation accuracy of {right:.4f}. "
+        "--metric balanced_accuracy counts every class alike."
+    ]
+
+
+def generate_demo(place: Path) -> None:
+    """Generates demo images there, whole or not at all, where they are not there yet."""
+    from datasets.demo import write_demo
+    from storage.files import make_folder, remove
+
+    partial = place.with_name(f"{place.name}.partial")
+    if not place.exists():
+        remove(partial)
+        make_folder(partial)
+        write_demo(partial)
+        partial.rename(place)
+
+
+def save(folder: Path, data: "Dataset") -> None:
+    """What the sweep is run on: a row an image, the labels that trials are judged by, and their images made small."""
+    from datasets import fingerprint
+    from datasets.pixels.thumbnails import thumbnails
+    from storage.files import save_array, written_whole
+
+    with written_whole(folder / "data.csv") as partial:
+        partial.write_bytes(fingerprint.data_table(data))
+    assert data.valid.labels is not None
+    save_array(folder / "valid_labels.npy", data.valid.labels)
+    save_array(folder / "valid_images.npy", thumbnails(data.valid.images))

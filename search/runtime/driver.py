@@ -1,0 +1,103 @@
+"""The driver of a sweep: its lock while it runs, and the exit code of each way in which it ends.
+
+Imports nothing heavy, so that a second driver is refused at once; the rest is imported under the lock.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from search.ray.failure import RayFailedError
+from search.runtime.process import ended_in_time, interruptible, signal_behind, stopped_by
+from storage.bucket import address_of, is_copy, with_addresses
+from storage.command_line import Exit
+from storage.errors import UserError
+from storage.lock import HeldError, driver_lock, is_held
+from storage.text import stop_printing
+
+
+def drive_below(search: Path, name: str, start: Callable[[], int]) -> int:
+    """`drive` for the folder `name` in that of a search, which must be there."""
+    if not (search / "sweep.json").exists():
+        place = address_of(search)
+        print(f"{place}: holds no sweep; `python -m search.run --sweep {place}` starts one", file=sys.stderr)
+        return Exit.YOURS_TO_MEND
+    return drive(search / name, start)
+
+
+def drive(folder: Path, start: Callable[[], int]) -> int:
+    """Calls `start` as the driver of the sweep in `folder`; returns its exit code, or that of what kept it from one."""
+    try:
+        with ended_in_time(), interruptible(), driver_lock(folder) as lock, _told_where_gone(folder, lock):
+            return _started(start)
+    except GoneError as error:
+        print(error, file=sys.stderr)
+        return Exit.STORAGE_FAILS
+    except HeldError as error:
+        print(with_addresses(str(error)), file=sys.stderr)
+        return Exit.HELD
+    except BrokenPipeError:
+        return stop_printing()
+    except OSError as error:
+        why = with_addresses(str(error))
+        print(
+            f"the storage failed: {why}; nothing that was recorded is lost: mend it, then run the same command again",
+            file=sys.stderr,
+        )
+        return Exit.STORAGE_FAILS
+    except RayFailedError as error:
+        print(error, file=sys.stderr)
+        return Exit.STORAGE_FAILS
+    except BaseException as error:
+        if (stop := signal_behind(error)) is None:
+            raise
+        print(stopped_by(stop.number))
+        return 128 + stop.number
+
+
+class GoneError(Exception):
+    """Something was taken out of the sweep's folder while its driver ran; the message says what, and what to do."""
+
+
+@contextmanager
+def _told_where_gone(folder: Path, lock: TextIO) -> Iterator[None]:
+    """Whatever ends the block, if it was for want of the sweep's folder or of a file in it, is told as a GoneError.
+
+    Args:
+      lock: the file that this driver holds in the folder.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if is_copy(folder) or not (isinstance(error, OSError) or signal_behind(error)):
+            raise
+        if not is_held(folder, lock) and not (folder / "sweep.json").exists():
+            raise GoneError(
+                f"{folder}: the sweep's folder was deleted or moved while the sweep ran, with all that it held. If it "
+                "was moved, name its new place, and the sweep goes on; if deleted, the same command begins a new one"
+            ) from error
+        if isinstance(error, FileNotFoundError) and _is_in(folder, error.filename):
+            raise GoneError(
+                f"{error.filename}: is not in the sweep's folder any more; put it back and run the same command again, "
+                f"or `python -m search.check {folder}` says what is lost with it"
+            ) from error
+        raise
+
+
+def _is_in(folder: Path, name: object) -> bool:
+    return isinstance(name, str | os.PathLike) and Path(os.path.abspath(name)).is_relative_to(os.path.abspath(folder))
+
+
+def _started(start: Callable[[], int]) -> int:
+    from storage.journal import ForeignWriterError
+
+    try:
+        return start()
+    except ForeignWriterError as error:
+        raise HeldError(str(error)) from error
+    except UserError as error:
+        print(with_addresses(str(error)), file=sys.stderr)
+        return Exit.YOURS_TO_MEND

@@ -1,0 +1,246 @@
+"""What sets one kind of sweep apart from another; `search/runtime/sweep.py` starts and runs them all alike."""
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from search.runtime import data as sweep_data
+from search.runtime.memory import Limit, why_too_large
+from search.runtime.queue import Queue, extend, first_queue
+from search.runtime.settings import NEWEST_DEFAULTS, Settings, SweepFile, differences, table_differences
+from search.spaces import DEFAULT_SPACES
+from search.spaces.space import Space, load_function
+from storage import bucket
+from storage.data_place import DEMO, own_images
+from trainable.config import ConfigError, TrialConfig
+
+if TYPE_CHECKING:
+    from datasets.pixels.dataset import Dataset
+
+
+CONTEST = 16, 16, 7  # height, width and classes of the data that the published runs were made on
+CONTEST_NOTE = (
+    "The images are 16x16 in 7 classes, as those of the contest that the published runs were made for: "
+    "these runs come first. --baselines none leaves them out."
+)
+
+
+class Sweep(ABC):
+    """A sweep as a command asks for it.
+
+    Attributes:
+      kind: as `sweep.json` has it.
+      adds_trials: the flags that ask for more of them.
+      way_out: what to do where something differs that may not change.
+      folder: of the sweep.
+      parent: what a repeat or a refit is of; empty for a search.
+      defaults: the number of each published default that it goes on under, as `sweep.json` has them.
+      space: what the sampler draws from; None where the queue holds every config whole.
+    """
+
+    kind: ClassVar[str]
+    adds_trials: ClassVar[str]
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.folder, self.settings = folder, settings
+        self.parent: dict[str, Any] = {}
+        self.defaults = dict(NEWEST_DEFAULTS)
+
+    @property
+    @abstractmethod
+    def way_out(self) -> str: ...
+
+    @property
+    @abstractmethod
+    def space(self) -> Space | None: ...
+
+    @property
+    def table(self) -> dict[str, dict[str, Any]]:
+        """Raises:
+        ConfigError: the space has a corner that is no trainable config.
+        """
+        return {} if self.space is None else self.space.table()
+
+    def changed(self, file: SweepFile) -> list[str]:
+        """What may not change and did since `file` was written, a line each."""
+        before, now = file.parent | {"kind": file.kind}, self.parent | {"kind": self.kind}
+        lines = [f"{name}: was {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
+        lines = lines or differences(file.settings, self.settings)
+        return lines or self.changed_space(file)  # the settings explain the table's
+
+    def changed_space(self, file: SweepFile) -> list[str]:
+        """Returns how the space changed since `file` was written, a line each; its table counts, not its name."""
+        return table_differences(file.table, self.table)
+
+    def check_configs(self) -> None:  # noqa: B027 (a repeat's are those of its search)
+        """Raises:
+        ConfigError: one of the user's configs cannot be.
+        """
+
+    def check_memory(self, limit: Limit) -> None:  # noqa: B027 (a repeat's were trained before)
+        """Raises:
+        ConfigError: one of the user's configs needs more.
+        """
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The architectures of which each gets a share of the first draws."""
+        return ()
+
+    @abstractmethod
+    def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
+        """Returns the queue of a new sweep, and what a person should know of it, a sentence each."""
+
+    @abstractmethod
+    def extend(self, queue: Queue, trials: int) -> list[str]:
+        """Adds what is asked for and not held yet, behind the `trials` there are; returns as `first_queue` does."""
+
+    @abstractmethod
+    def load(self) -> "Dataset":
+        """Raises:
+        DataError, ConfigError: with all that is wrong with the data.
+        """
+
+    def first_load(self) -> "Dataset":
+        """Returns the data of a new sweep; raises as `load` does."""
+        return self.load()
+
+    @abstractmethod
+    def nets(self) -> list[TrialConfig]:
+        """A config for each net that trials may train."""
+
+    @abstractmethod
+    def corners(self) -> list[TrialConfig]:
+        """Returns the configs among which the largest and the smallest net and batch are."""
+
+    @abstractmethod
+    def write_results(self, data: "Dataset") -> None:
+        """Writes what is made out of the trials that have ended."""
+
+    @abstractmethod
+    def summary(self) -> str:
+        """What a person is told at the end."""
+
+
+class Search(Sweep):
+    """Of configs that nobody has trained yet.
+
+    Args:
+      enqueued: parameters of configs to run first.
+      enqueue_file: which they were read from.
+      names_space: whether the command itself names the space; a file that only `sweep.json` names is never run.
+    """
+
+    kind = "search"
+    adds_trials = "--trials with a larger number goes on"
+    way_out = "Start another sweep with --sweep, or run it with the settings above."
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        enqueued: list[dict[str, Any]],
+        enqueue_file: Path | None = None,
+        names_space: bool = True,
+    ) -> None:
+        super().__init__(folder, settings)
+        self.enqueued, self.enqueue_file, self.names_space = enqueued, enqueue_file, names_space
+
+    @cached_property
+    def space(self) -> Space:
+        if self.settings.space is not None and not self.names_space:
+            raise ConfigError(
+                f"{self.folder}: draws from {self.settings.space}, a file of yours, which runs only where the command "
+                f"names it; add --space {self.settings.space}, or its place by now"
+            )
+        default = DEFAULT_SPACES[self.defaults["space"]].suggest
+        function = default if self.settings.space is None else load_function(self.settings.space)
+        return Space(function, self.settings.fixed, self.settings.max_epochs)
+
+    def changed_space(self, file: SweepFile) -> list[str]:
+        if self.settings.space is not None and not self.names_space:
+            return []  # nobody named another
+        lines, before = super().changed_space(file), file.settings.space
+        if lines and before != self.settings.space:
+            lines.insert(0, f"space: was {before or 'the default'}, now {self.settings.space or 'the default'}")
+        return lines
+
+    @cached_property
+    def own_configs(self) -> list[dict[str, Any]]:
+        """The user's configs, as parameters of the space."""
+        configs = []
+        for number, config in enumerate(self.enqueued, start=1):
+            try:
+                params = self.space.parameters(config)
+                self.space.missing(params)
+            except ConfigError as error:
+                raise ConfigError(f"--enqueue {self.enqueue_file}, entry {number}: {error}") from error
+            configs.append(params)
+        return configs
+
+    def check_configs(self) -> None:
+        _ = self.own_configs
+
+    def check_memory(self, limit: Limit) -> None:
+        for number, params in enumerate(self.own_configs, start=1):
+            if why := why_too_large(self.space, limit, params):
+                raise ConfigError(f"--enqueue {self.enqueue_file}, entry {number}: needs {why}")
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        return self.space.families if self.defaults["sampler"] > 1 else ()
+
+    def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
+        is_contest = (*data.image_size, len(data.classes)) == CONTEST
+        with_published = self.settings.baselines == "published" or (self.settings.baselines == "auto" and is_contest)
+        default = DEFAULT_SPACES[self.defaults["space"]]
+        queue, notes = first_queue(self.space, default, with_published, self.own_configs, self.settings.space is None)
+        if with_published and self.settings.baselines == "auto":
+            notes.insert(0, CONTEST_NOTE)
+        return queue, notes
+
+    def extend(self, queue: Queue, trials: int) -> list[str]:
+        extend(queue, self.own_configs, trials)
+        last = max((number for number, entry in queue.items() if not entry["baseline"]), default=-1)
+        if last < self.settings.trials:
+            return []
+        return [f"Some enqueued configs wait for their turn; --trials {last + 1} runs them all."]
+
+    def load(self) -> "Dataset":
+        place = own_images(self.folder)
+        is_demo = self.settings.data == str(place)
+        if is_demo:
+            sweep_data.generate_demo(place)
+        data = sweep_data.load(self.settings, self.defaults["listing"])
+        if not is_demo:
+            return data
+        note = (
+            f"No data given and no folder data/ here: these are generated demo images, {DEMO}/ in the sweep's folder."
+        )
+        return replace(data, notes=(note, *data.notes))
+
+    def nets(self) -> list[TrialConfig]:
+        return self.space.architectures()
+
+    def corners(self) -> list[TrialConfig]:
+        return self.space.corners()
+
+    def write_results(self, data: "Dataset") -> None:
+        from analysis.estimates.choice import choose
+        from analysis.estimates.repeated import REPEAT
+        from analysis.outputs.results import write_results
+        from analysis.record import Record
+
+        bucket.fetch(self.folder / REPEAT)  # of another driver, which may have run meanwhile
+        record = Record(self.folder)
+        write_results(record, data)
+        if choice := choose(record):
+            print(f"{choice.sentence}\n{choice.comparison}")
+
+    def summary(self) -> str:
+        from analysis.record import Record
+        from analysis.report.summary import summary
+
+        return summary(Record(self.folder))

@@ -1,0 +1,307 @@
+"""The ledger of a sweep: every durable record of its trials.
+
+The ledger is an Optuna study, in a journal file in the sweep's folder or in PostgreSQL.
+Only this module writes it. An in-memory mirror of it, RUNNING trials included, is what
+the sampler and the pruner see: the study in a file would have to be read again for each
+question.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.pruners.halving_1 import RungPruner
+from search.samplers.optuna_5_0 import forget_draw, study_with
+from storage import bucket, files
+from storage.journal import Journal, JournalError, repair_tail
+from storage.lock import HeldError
+from storage.text import counted
+from trainable.config import ConfigError, TrialConfig
+
+NO_CONFIG = "infeasible"  # the reason of a FAIL for which the space had no config: nothing but its seed is known
+INFEASIBLE = ("diverged", "out of memory", NO_CONFIG)  # what was drawn causes these: the sampler must learn them
+
+
+class Ledger:
+    """Every durable record of a sweep's trials.
+
+    Each method that writes is one record, or a few of which the last decides: a trial
+    is in the study when `add` returns, and ended when `tell` returns.
+
+    Attributes:
+      rungs: the epochs after which a trial of so many may be pruned.
+      mirror: the study in memory, by which the sampler draws and the pruner decides.
+      torn_bytes: how much of an unfinished last record the start cut off.
+
+    Raises:
+      OSError: from each method that writes, where the disk or the server fails.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        sweep_id: str,
+        metric: str,
+        pruner: RungPruner,
+        url: str = "",
+    ) -> None:
+        """Opens the ledger of the sweep in `folder`, which must be locked, or begins it; fetches a copy's folder.
+
+        Args:
+          url: of a PostgreSQL database, without password; empty for the journal in the folder.
+
+        Raises:
+          JournalError: a record is damaged, or trials are in the folder that the ledger does not know.
+          HeldError: another driver writes this sweep in the database, or has begun another in this bucket.
+        """
+        direction = StudyDirection.MINIMIZE if metric == "loss" else StudyDirection.MAXIMIZE
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.url = url
+        self.rungs = pruner.rungs
+        self.torn_bytes = 0
+        self._journal: Journal | None = None  # of a ledger that is no database
+        no_sampler = optuna.samplers.RandomSampler()  # the ledger only records
+        with self._writing():
+            storage = self._open_in_database(folder, sweep_id) if url else self._open_journal(folder)
+            names = optuna.get_all_study_names(storage)
+            if sweep_id in names:
+                self._study = optuna.load_study(storage=storage, study_name=sweep_id, sampler=no_sampler)
+            elif names and not url:
+                raise JournalError(f"{folder / 'journal.log'}: is the ledger of another sweep; restore this one's")
+            else:
+                _check_folders(folder, 0)  # never a fresh start beside trials
+                self._study = optuna.create_study(
+                    storage=storage, study_name=sweep_id, direction=direction, sampler=no_sampler
+                )
+            durable = self._study.get_trials(deepcopy=False)
+        self._storage = self._study._storage
+        _check_folders(folder, len(durable))
+        self._ids = [trial._trial_id for trial in durable]  # in the storage, by number
+        self._rejected: list[FrozenTrial] = []  # draws of the newest trial that were not taken
+        self.mirror = optuna.create_study(study_name=sweep_id, direction=direction, pruner=pruner)
+        for trial in durable:
+            try:
+                self._mirror_durable(trial)
+            except (KeyError, TypeError, ValueError) as error:
+                raise JournalError(
+                    f"{folder}: trial {trial.number} is not as a driver wrote it ({error!r}); "
+                    f"`python -m search.check {folder} --repair` mends what can be mended"
+                ) from None
+
+    def _mirror_durable(self, trial: FrozenTrial) -> None:
+        if type(trial.user_attrs["attempt"]) is not int or type(trial.user_attrs["config"]) is not dict:
+            raise TypeError("its attempt must be a number, its config an object")
+        self.mirror.add_trial(
+            create_trial(
+                state=TrialState.RUNNING,
+                params=trial.params,
+                distributions=trial.distributions,
+                user_attrs=trial.user_attrs,
+            )
+        )
+        for step, value in sorted(trial.intermediate_values.items()):
+            self._mirror_trial(trial.number).report(value, step)
+        if trial.state.is_finished():
+            self._mirror_tell(trial.number, trial.state, trial.value)
+
+    def _open_journal(self, folder: Path) -> BaseStorage:
+        path = folder / "journal.log"
+        if path.exists():
+            self.torn_bytes = repair_tail(path)
+        else:
+            files.append(path, b"")
+        self._journal = Journal(path)
+        return optuna.storages.JournalStorage(self._journal)
+
+    def _open_in_database(self, folder: Path, sweep_id: str) -> BaseStorage:
+        from storage import postgres
+
+        storage = postgres.open_storage(self.url, lock=postgres.lock_of(folder, sweep_id))
+        if bucket.is_copy(folder):
+            bucket.fetch(folder)  # what the last driver left there, now that there is no other
+            path = folder / "sweep.json"
+            if path.exists() and files.read_json(path).get("id") != sweep_id:
+                raise HeldError(f"{folder}: another driver has begun this sweep meanwhile; the same command goes on")
+        return storage
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        return self.mirror.get_trials(deepcopy=False)
+
+    def trial(self, number: int) -> FrozenTrial:
+        return self.mirror._storage.get_trial(number)  # its ids are numbers; `trials` makes a list of all
+
+    def draw(
+        self, sampler: optuna.samplers.BaseSampler, choose: Callable[[optuna.Trial], TrialConfig], given: dict[str, Any]
+    ) -> TrialConfig:
+        """Lets `choose` draw the next trial's config in memory, `given` parameters as they are.
+
+        `add` must follow, or `add_failed` where `choose` raised something: the parameters drawn so far are kept.
+        """
+        self.mirror.sampler, self._rejected = sampler, []
+        if given:
+            self.mirror.enqueue_trial(given)
+        return self._drawn(self.mirror.ask(), choose)
+
+    def _drawn(self, trial: optuna.Trial, choose: Callable[[optuna.Trial], TrialConfig]) -> TrialConfig:
+        try:
+            return choose(trial)
+        finally:
+            # TPE notes what it would have drawn for other branches, and counts that as seen while
+            # the trial runs. Emptied, a restart, which has no such note, draws the same.
+            self.mirror._storage.set_trial_system_attr(trial._trial_id, "tpe:relative_params:0", "")
+
+    def draw_again(
+        self, sampler: optuna.samplers.BaseSampler, choose: Callable[[optuna.Trial], TrialConfig]
+    ) -> TrialConfig | None:
+        """Draws the trial that was drawn last once more, what was given for it as it is; None where that cannot be.
+
+        For this trial alone the sampler sees the draws before as infeasible: else it would come back to where it has
+        seen nothing. Every start draws them in the same order, so none has to be kept.
+        """
+        number = len(self.trials) - 1
+        if (before := forget_draw(self.mirror, self.trial(number)._trial_id)) is None:
+            return None
+        marked = create_trial(state=TrialState.PRUNED, params=before.params, distributions=before.distributions)
+        marked.number = number + 1 + len(self._rejected)  # not its own, which a sampler leaves out
+        marked.set_constraint("trainable", 1.0)
+        self._rejected = [*self._rejected, marked]
+        self.mirror.sampler = sampler
+        study = study_with(self.mirror, self._rejected)
+        return self._drawn(optuna.Trial(study, self.trial(number)._trial_id), choose)
+
+    def add(self, attributes: dict[str, Any]) -> int:
+        """Writes the drawn trial as RUNNING: one record, so a kill leaves all of it or nothing."""
+        return self._add(TrialState.RUNNING, attributes)
+
+    def add_failed(self, attributes: dict[str, Any]) -> int:
+        """Writes the drawn trial, of which nothing can be run, as a FAIL: begun and ended in one record."""
+        number = self._add(TrialState.FAIL, attributes)
+        self._mirror_tell(number, TrialState.FAIL, None)
+        return number
+
+    def _add(self, state: TrialState, attributes: dict[str, Any]) -> int:
+        number = len(self.trials) - 1
+        drawn = self.trial(number)
+        template = create_trial(
+            state=state,
+            params=drawn.params,
+            distributions=drawn.distributions,
+            user_attrs=attributes,
+        )
+        with self._writing():
+            self._ids.append(self._storage.create_new_trial(self._study._study_id, template))
+            if (written := self._storage.get_trial_number_from_id(self._ids[-1])) != number:
+                raise OSError(f"{self.url}: trial {number} was written as {written}: somebody else writes this sweep")
+        for name, value in attributes.items():
+            self._mirror_trial(number).set_user_attr(name, value)
+        return number
+
+    def set(self, number: int, name: str, value: Any) -> None:
+        with self._writing():
+            self._storage.set_trial_user_attr(self._ids[number], name, value)
+        self._mirror_trial(number).set_user_attr(name, value)
+
+    def report(self, number: int, values: Mapping[int, float]) -> None:
+        """Writes the best values up to these epochs, in a journal all at once: each write there waits for the disk."""
+        with self._writing(), self._journal.together() if self._journal else nullcontext():
+            for epoch, value in values.items():
+                self._storage.set_trial_intermediate_value(self._ids[number], epoch, value)
+        for epoch, value in values.items():
+            self._mirror_trial(number).report(value, epoch)
+
+    def should_prune(self, number: int) -> bool:
+        return self.mirror.pruner.prune(self.mirror, self.trial(number))
+
+    def tell(self, number: int, state: TrialState, value: float | None = None) -> None:
+        """Ends a trial: the record that decides."""
+        with self._writing():
+            self._study.tell(number, value if state == TrialState.COMPLETE else None, state)
+        self._mirror_tell(number, state, value)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """What a database says no to is an OSError, as with a disk."""
+        if not self.url:
+            yield
+            return
+        from storage import postgres  # sqlalchemy: 0.2 s that the journal does not need
+
+        try:
+            yield
+        except postgres.LockedError as error:
+            raise HeldError(str(error)) from None
+        except postgres.ERRORS as error:
+            raise postgres.unreachable(self.url, error) from error
+
+    def _mirror_trial(self, number: int) -> optuna.Trial:
+        return optuna.Trial(self.mirror, self.trial(number)._trial_id)
+
+    def _mirror_tell(self, number: int, state: TrialState, value: float | None) -> None:
+        """The sampler's view of an end: TPE ignores FAIL, so a config that cannot be trained is shown as infeasible."""
+        if state == TrialState.FAIL and self.trial(number).user_attrs.get("reason") in INFEASIBLE:
+            self._mirror_trial(number).set_constraint("trainable", 1.0)
+            self.mirror.tell(number, state=TrialState.PRUNED)
+        else:
+            self.mirror.tell(number, value if state == TrialState.COMPLETE else None, state)
+
+
+def state_of(trial: FrozenTrial) -> TrialState:
+    """Returns the state that the ledger has of an ended trial of the mirror, which shows some FAILs as PRUNED."""
+    return TrialState.FAIL if trial.user_attrs.get("reason") in INFEASIBLE else trial.state
+
+
+def check_moved(sweep_id: str, before: str, now: str) -> None:
+    """Checks that the ledger of a sweep, which was in one place, is in another by now.
+
+    Args:
+      before, now: URL of a database; empty for the journal in the sweep's folder.
+
+    Raises:
+      ConfigError: it is not.
+      OSError: the database cannot be reached.
+    """
+    if before and now and sweep_id in _studies(now):
+        return
+    was, got = before or "the journal in its folder", now or "a journal in its folder"
+    raise ConfigError(
+        f"--ledger: the ledger of this sweep must be there, got {got}, which holds none of it; "
+        f"it is {was}: leave --ledger as it was, or start another sweep with --sweep"
+    )
+
+
+def _studies(url: str) -> list[str]:
+    """Returns the names of all studies in a database."""
+    from storage import postgres
+
+    try:
+        storage = postgres.open_storage(url, lock=None)
+        try:
+            return optuna.get_all_study_names(storage)
+        finally:
+            storage.engine.dispose()
+    except postgres.NoTablesError:
+        return []
+    except postgres.ERRORS as error:
+        raise postgres.unreachable(url, error) from error
+
+
+def _check_folders(folder: Path, trials: int) -> None:
+    """A trial's folder is made after its record: one that the ledger does not know of means a ledger that lost some.
+
+    Raises:
+      JournalError: there is one.
+    """
+    names = (path.name for path in folder.glob("trials/*") if path.name.isdecimal())
+    unknown = sorted((name for name in names if int(name) >= trials), key=int)
+    if unknown:
+        raise JournalError(
+            f"{folder}: the ledger has {counted(trials, 'trial')}, but trials/{unknown[-1]} is there: it was cut, or "
+            f"is another sweep's; restore it from a backup, or `python -m search.check {folder} --repair`"
+        )

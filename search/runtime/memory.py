@@ -1,0 +1,191 @@
+"""What a trial may take of a worker's memory: known before the first trial, and fixed for the sweep.
+
+A config that needs more is drawn again before it is written, so no trial is spent on it.
+"""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.spaces.space import Space
+from trainable.config import ConfigError, TrialConfig
+
+if TYPE_CHECKING:
+    from datasets.pixels.dataset import Dataset
+
+CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container
+DRIVER_BYTES = 1 << 30  # of this machine: the driver, Ray, and what else runs
+CUDA_BYTES = 2 << 30  # of a machine whose trials run on GPUs: CUDA's libraries, which all of its workers share
+CLOSE = 0.5  # of the limit: where no corner of a space comes so near to it, no draw can be above it
+
+GB = 1e9
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The memory that a trial may take, and whether a config stays within it.
+
+    Attributes:
+      worker: bytes of a worker's memory; 0 for no limit. Where trials run on GPUs it is no limit: what is known of
+        it there is too little to refuse a config by.
+      gpu: bytes of a GPU's memory; 0 for no limit, or where trials run on no GPU.
+      on_gpu: trials run on GPUs.
+    """
+
+    worker: int
+    gpu: int
+    on_gpu: bool
+    classes: int
+    image_size: tuple[int, int]
+
+    @staticmethod
+    def read(about: dict[str, Any], classes: int, image_size: Iterable[int]) -> "Limit | None":
+        """Returns the limit that `sweep.json` holds; None for a sweep without one."""
+        height, width = image_size
+        return Limit(about["worker"], about["gpu"], about["on_gpu"], classes, (height, width)) if about else None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"worker": self.worker, "gpu": self.gpu, "on_gpu": self.on_gpu}
+
+    def share(self, config: TrialConfig) -> float:
+        """Returns how much of what there is a config needs; above 1 it does not fit."""
+        return max((needed / there for needed, there, _ in self._needs(config)), default=0.0)
+
+    def why_too_large(self, config: TrialConfig) -> str:
+        """Returns what a config needs and what there is; empty where it fits."""
+        if self.share(config) <= 1:
+            return ""
+        needed, there, of = max(self._needs(config), key=lambda needs: needs[0] / needs[1])
+        size = "{}x{} px".format(*self.image_size)
+        return f"about {needed / GB:.1f} GB at {size}, of the {there / GB:.1f} GB that {of} has for a trial"
+
+    def may_lack(self, configs: list[TrialConfig]) -> list[str]:
+        """Returns a sentence where trials on GPUs may need more of a worker's memory than there is."""
+        from trainable.size import size_of, worker_bytes  # torch
+
+        if not self.on_gpu or not self.worker:
+            return []
+        sizes = [(config, size_of(config, self.classes, self.image_size)) for config in configs]
+        most = max((worker_bytes(config, size, self.image_size, True) for config, size in sizes), default=0)
+        if most <= self.worker:
+            return []
+        return [
+            f"A trial may need about {most / GB:.1f} GB beside its GPU, and a worker has {self.worker / GB:.1f} GB: "
+            "should trials run out of memory, let fewer run at a time with --concurrency."
+        ]
+
+    def less_than(self, other: "Limit") -> str:
+        """Returns how this is less than another limit; empty where it is not."""
+        if self.worker and self.worker < other.worker:
+            of, now, then = "worker", self.worker, other.worker
+        elif self.gpu and self.gpu < other.gpu:
+            of, now, then = "GPU", self.gpu, other.gpu
+        else:
+            return ""
+        return f"A {of} has {now / GB:.1f} GB for a trial here, and had {then / GB:.1f} GB where this sweep began"
+
+    def _needs(self, config: TrialConfig) -> list[tuple[int, int, str]]:
+        """Bytes that are needed, bytes that there are, and of what."""
+        from trainable.size import gpu_bytes, size_of, worker_bytes  # torch
+
+        size, found = size_of(config, self.classes, self.image_size), []
+        if self.worker and not self.on_gpu:
+            found.append((worker_bytes(config, size, self.image_size), self.worker, "a worker"))
+        if self.gpu:
+            found.append((gpu_bytes(config, size, self.image_size), self.gpu, "a GPU"))
+        return found
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How the nets of a sweep fit a limit.
+
+    Attributes:
+      corners: configs at the corners of the space, or all that there are.
+    """
+
+    limit: Limit
+    corners: list[TrialConfig]
+
+    @cached_property
+    def families(self) -> dict[str, list[TrialConfig]]:
+        """The corners by architecture."""
+        found: dict[str, list[TrialConfig]] = {}
+        for config in self.corners:
+            found.setdefault(config.arch, []).append(config)
+        return found
+
+    @property
+    def matters(self) -> bool:
+        """Whether a net of the space may come near the limit."""
+        return any(self.limit.share(config) > CLOSE for config in self.corners)
+
+    @cached_property
+    def without(self) -> set[str]:
+        """The architectures of which no corner fits."""
+        return {arch for arch, configs in self.families.items() if min(map(self.limit.share, configs)) > 1}
+
+    def notes(self) -> list[str]:
+        """Returns a sentence for each architecture that is not drawn as the space has it.
+
+        Raises:
+          ConfigError: nothing of the space fits.
+        """
+        share = self.limit.share
+        if self.without == self.families.keys():
+            smallest = min(self.corners, key=share)
+            raise ConfigError(
+                f"no net of the space fits into memory: the smallest needs {self.limit.why_too_large(smallest)}; make "
+                "the images smaller with --image-size, let fewer trials run at a time with --concurrency, or search "
+                "smaller nets or batches"
+            )
+        notes = []
+        for arch, configs in self.families.items():
+            least, most = min(configs, key=share), max(configs, key=share)
+            if arch in self.without:
+                notes.append(f"{arch} is not drawn: it needs at least {self.limit.why_too_large(least)}.")
+            elif why := self.limit.why_too_large(most):
+                notes.append(f"{arch}: the largest nets need {why}; what does not fit is not drawn.")
+        return notes
+
+
+def why_too_large(space: Space, limit: Limit, params: dict[str, Any]) -> str:
+    """Returns what a config of a space needs and what there is; empty where it fits, or a part of it is drawn."""
+    return "" if space.missing(params) else limit.why_too_large(space.chosen(params))
+
+
+def check_nets(configs: list[TrialConfig], data: "Dataset") -> None:
+    """Puts a batch of no images through the net of each config.
+
+    Raises:
+      ConfigError: one does not fit the images, or its ImageNet weights are not on this machine.
+    """
+    from trainable.size import size_of  # torch
+
+    for config in configs:
+        size_of(config, len(data.classes), data.image_size)
+        if config.pretrained:
+            from trainable.models.torchvision_net import imagenet_file  # torchvision: 3 s where no trial needs it
+
+            imagenet_file(config.arch)
+
+
+def gpu_bytes(gpus_per_trial: float) -> int:
+    """Returns the memory that a trial may take of a GPU of this machine, of the smallest one; 0 where there is none."""
+    import torch
+
+    sizes = [torch.cuda.get_device_properties(number).total_memory for number in range(torch.cuda.device_count())]
+    return int(min(sizes, default=0) * min(1.0, gpus_per_trial))
+
+
+def machine_bytes() -> int:
+    """Returns the memory of this machine, or of the container that this process runs in, whatever else is running."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in CGROUP_LIMITS:
+        with suppress(OSError, ValueError):  # there is none, or it says `max`
+            total = min(total, int(Path(path).read_text(encoding="utf-8")))
+    return total

@@ -1,0 +1,205 @@
+"""The driver as a process: what signals do to it, and where its libraries' words go."""
+
+import math
+import os
+import signal
+import sys
+from _thread import start_new_thread
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event, Timer
+from types import FrameType
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from search.runtime.bridge import Bridge
+
+GRACE_SECONDS = 7  # after a signal, for running trials to reach their next checkpoint
+LAST_SECONDS = 9.5  # after a signal, for whatever is waited for; then the process ends itself
+# An error raised there can leave the lock of all imports taken, for ever: other threads import while Ray starts.
+IMPORTING = "<frozen importlib._bootstrap>"
+AGAIN_SECONDS = 0.01  # until a signal that came there comes again
+_raised: list[int] = []  # the signals whose `Interrupted` has not come out of its block yet
+_last_resort: list[Callable[[int], None]] = []  # what the first signal within `ended_in_time` begins
+_screen: list[int] = []  # the descriptor of the screen, while standard output goes to a log
+
+
+class Interrupted(BaseException):
+    """A signal that ends what runs at once; `number` is its own or, of a second one, the first one's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP end the block with `Interrupted`: outside trials there is nothing to wait for.
+
+    What a handler raises is lost in a callback of a weak reference, which every import has, and in a library that
+    catches whatever comes; it is raised again where trials would begin, and at the end of the block.
+    """
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        _begin_last_resort(number)
+        if frame is not None and frame.f_code.co_filename == IMPORTING:
+            Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number)).start()
+            return
+        _raised.append(number)
+        raise Interrupted(number)
+
+    try:
+        with _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), on_signal):
+            yield
+            _raise_again()
+    finally:
+        _raised.clear()
+
+
+def _raise_again() -> None:
+    if _raised:
+        raise Interrupted(_raised[0])
+
+
+@contextmanager
+def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
+    """The first signal lets running trials reach a checkpoint, the second ends the block at once.
+
+    Yields: the numbers of the signals received so far.
+    """
+    _raise_again()
+    received: list[int] = []
+
+    def on_signal(number: int, _: object) -> None:
+        if received:
+            raise Interrupted(received[0])
+        received.append(number)
+        _begin_last_resort(number)
+        bridge.stop(signal.Signals(number).name)  # says nothing: the signal may have come amid a print
+        signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, 1)  # again, should what it raises be swallowed
+
+    try:
+        with _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM), on_signal):
+            try:
+                yield received
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                if _last_resort:
+                    _last_resort[-1](0)  # the trials have ended; writing the results takes the time that it takes
+    except BaseException as error:
+        if signal_behind(error) is None:
+            raise
+
+
+@contextmanager
+def ended_in_time() -> Iterator[None]:
+    """Within ten seconds after a signal the block has ended, or this process has: nothing can be waited for longer.
+
+    A library may wait in C, where no handler of Python's runs, and a thread cannot be interrupted at all.
+    """
+    begun: list[Event] = []
+
+    def begin(number: int) -> None:
+        """Args:
+        number: of the signal; 0 takes it back.
+        """
+        if number and not begun:
+            begun.append(Event())
+            # Not by `threading`, which has locks that the signal's handler may have interrupted.
+            start_new_thread(_end_unless, (begun[0], stopped_by(number), 128 + number))
+        elif not number:
+            while begun:
+                begun.pop().set()
+
+    _last_resort.append(begin)
+    try:
+        yield
+    finally:
+        _last_resort.remove(begin)
+        begin(0)
+
+
+def _end_unless(over: Event, message: str, code: int) -> None:
+    if not over.wait(LAST_SECONDS):
+        end_at_once(message, code)
+
+
+def _begin_last_resort(number: int) -> None:
+    if _last_resort:
+        _last_resort[-1](number)
+
+
+def end_at_once(message: str, code: int) -> None:
+    """Ends this process from any of its threads, with a last line on the screen."""
+    with suppress(OSError):
+        os.write(_screen[-1] if _screen else 1, f"{message}\n".encode())
+    os._exit(code)
+
+
+def stopped_by(number: int) -> str:
+    """Returns what is said at the end of a command that a signal has ended."""
+    name = signal.Signals(number).name
+    return f"Stopped by {name}; nothing that was recorded is lost: run the same command again to go on."
+
+
+def looks(seconds: float, every: float) -> Iterator[int]:
+    """Counts looks at something that is waited for; the caller waits `every` seconds in each.
+
+    Looks are counted, and not the time on a clock, so that a pause of the whole machine does not use the time up.
+
+    Args:
+      seconds: after which there is no more look.
+    """
+    return iter(range(max(1, math.ceil(seconds / every))))
+
+
+def signal_behind(error: BaseException | None) -> Interrupted | None:
+    """The signal that an error comes of.
+
+    Python up to 3.11 makes a RuntimeError of whatever comes while a class is being made, in an import say; Ray's core
+    makes a SystemError of what comes while it waits.
+    """
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__cause__
+    return error
+
+
+@contextmanager
+def _handling(numbers: tuple[signal.Signals, ...], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {}
+    for number in numbers:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # under nohup a hang-up stops nothing
+            before[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
+
+
+def screen() -> TextIO:
+    """Returns standard output under a descriptor of its own, which is still the screen within `chatter_to`."""
+    return os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
+
+
+@contextmanager
+def chatter_to(path: Path) -> Iterator[None]:
+    """What Ray, torch and their C++ parts print goes to the sweep's log for the block, not to the screen."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with open(path, "ab") as log:
+        before = os.dup(1), os.dup(2)
+        _screen.append(before[0])
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):  # the disk is full: that must be said on the screen
+                    stream.flush()
+            _screen.pop()
+            for descriptor, copy in zip((1, 2), before, strict=True):
+                os.dup2(copy, descriptor)
+                os.close(copy)

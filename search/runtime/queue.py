@@ -1,0 +1,129 @@
+"""The configs that run before the sampler is asked, and which families its first draws are of."""
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from search.spaces import DefaultSpace
+from search.spaces.space import Space
+from trainable.config import ConfigError, TrialConfig
+
+if TYPE_CHECKING:
+    from analysis.record import TrialRecord
+
+# By trial number. Of a search: `params`, and as `baseline` the name of a published run, of a family's reference config
+# or "". Of a repeat or a refit also `config`, the whole of it, `trial` and `value` in the search that it is of, and
+# `nth_seed`, from 1.
+Queue = dict[int, dict[str, Any]]
+
+REFERENCE = "reference "  # of a family: what the baseline is named before it
+
+
+FIRST_DRAWS = 20  # in which each family is tried, whatever the sampler thinks of it so far
+FAMILY_SHARE = 4  # of them, at least, while there are no more than five families
+
+
+def first_queue(
+    space: Space, default: DefaultSpace, with_published: bool, enqueued: list[dict[str, Any]], is_default: bool
+) -> tuple[Queue, list[str]]:
+    """Returns the queue of a new sweep, and a sentence for each published run that the space does not hold.
+
+    The published runs come first, then the user's own configs, then a reference config of each family.
+
+    Args:
+      default: the default space, whose points the published runs and the references are.
+      enqueued: parameters of the space, as `Space.parameters` gives them.
+      is_default: `space` is made of the default space; another one has no references.
+    """
+    entries, notes = [], []
+    whole = Space(default.suggest, {}, space.max_epochs)
+    for name, params in default.published().items() if with_published else ():
+        params = whole.parameters(whole.capped(params))
+        if why := _why_left_out(space, whole, params):
+            notes.append(f"The published run {name} is left out: {why}.")
+        else:
+            entries.append({"params": space.capped(params), "baseline": f"published {name}"})
+    entries += [{"params": params, "baseline": ""} for params in enqueued]
+    for family, params in default.references().items() if is_default else ():
+        params = space.capped(params)
+        with suppress(ConfigError):  # what --fix leaves of the space has none of this family's parameters
+            if space.chosen(params).arch == family and not space.missing(params):
+                entries.append({"params": params, "baseline": f"{REFERENCE}{family}"})
+    return dict(enumerate(entries)), notes
+
+
+def _why_left_out(space: Space, published: Space, params: dict[str, Any]) -> str:
+    """Empty where the space holds the published run as it is, but for the epochs that `--max-epochs` takes off."""
+    try:
+        lacking = space.missing(space.capped(params))
+        if lacking:
+            return f"this space asks for {', '.join(lacking)} as well"
+        same = space.chosen(space.capped(params)) == published.chosen(published.capped(params))
+    except ConfigError as error:
+        return str(error)
+    return "" if same else "with what --fix or --space sets, it would be another config"
+
+
+def family_of_draw(number: int, queue: Queue, families: tuple[str, ...]) -> str | None:
+    """Returns the architecture that a drawn trial must have, or None where the sampler may choose.
+
+    Of the first draws each family gets a share, its reference config among them: a family of which the first draws had
+    unlucky rates would hardly be drawn again. Only the queue counts, so a restart draws the same.
+
+    Args:
+      number: of the trial, which is not in the queue.
+    """
+    if len(families) < 2:
+        return None
+    referenced = {entry["baseline"].removeprefix(REFERENCE) for entry in queue.values()}
+    share = min(FAMILY_SHARE, FIRST_DRAWS // len(families))
+    due = [name for turn in range(share) for name in families if turn > 0 or name not in referenced]
+    drawn_before = number - sum(queued < number for queued in queue)
+    return due[drawn_before] if drawn_before < len(due) else None
+
+
+def extend(queue: Queue, enqueued: list[dict[str, Any]], trials: int) -> None:
+    """Adds the user's configs that the queue does not hold yet, behind it and behind the trials there are."""
+    held = [entry["params"] for entry in queue.values()]
+    number = max([trials, *(n + 1 for n in queue)])
+    for params in enqueued:
+        if params not in held:
+            queue[number] = {"params": params, "baseline": ""}
+            number += 1
+
+
+def repeated(held: Queue, trials: "list[TrialRecord]", seeds: int, sweep_seed: int) -> tuple[Queue, int]:
+    """Adds the configs of these trials under so many other seeds, behind what is held.
+
+    All of them come under one seed before the next seed does, so that an interruption leaves whole comparisons. The
+    k-th seed is the same for each of them, whenever it is added.
+
+    Returns:
+      the queue, and the number of trials up to the last one asked for: fewer than it has where more were asked before.
+
+    Raises:
+      ConfigError: a trial's config is none of this version.
+    """
+    queue, last = dict(held), -1
+    there = {TrialConfig.from_dict(entry["config"]): number for number, entry in held.items()}
+    for nth in range(1, seeds + 1):
+        for trial in trials:
+            config = replace(TrialConfig.from_dict(trial.config), seed=other_seed(sweep_seed, nth))
+            if config not in there:
+                there[config] = len(queue)
+                about = {"trial": trial.number, "value": trial.value, "nth_seed": nth}
+                queue[len(queue)] = {"params": {}, "baseline": "", "config": config.to_dict()} | about
+            last = max(last, there[config])
+    return queue, last + 1
+
+
+def other_seed(sweep_seed: int, nth: int) -> int:
+    """The n-th, from 1, of the seeds under which a sweep's configs are trained again; its trials have others."""
+    return int(np.random.SeedSequence([sweep_seed, nth], spawn_key=(1,)).generate_state(1)[0] >> 1)
+
+
+def shown_name(entry: dict[str, Any]) -> str:
+    """What the screen calls a queued trial: a published run's name, or which trial it trains again; else empty."""
+    return f"trial {entry['trial']} again, seed {entry['nth_seed']}" if "trial" in entry else entry["baseline"]

@@ -1,0 +1,53 @@
+"""How one start of a sweep runs its trials, which may differ from start to start."""
+
+import shlex
+import sys
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from search.ray.cluster import Asked
+
+
+@dataclass(frozen=True)
+class Start:
+    """How one start runs its trials; may differ from start to start.
+
+    Attributes:
+      command: what the user typed, shown as the way to go on.
+    """
+
+    command: str
+    address: str | None = None
+    concurrency: int | None = None
+    cpus_per_trial: float | None = None
+    gpus_per_trial: float | None = None
+    memory_per_trial: int | None = None
+    resources_per_trial: dict[str, float] = field(default_factory=dict)
+    attempts: int = 3
+    max_failures: int = 10
+    budget_seconds: float | None = None
+
+    @property
+    def asked(self) -> "Asked":
+        """Of the cluster, for a trial."""
+        from search.ray.cluster import Asked
+
+        return Asked(
+            self.cpus_per_trial,
+            self.gpus_per_trial,
+            self.memory_per_trial,
+            self.resources_per_trial,
+            self.concurrency,
+        )
+
+    @staticmethod
+    def of(module: str, flags: dict[str, Any]) -> "Start":
+        """By the flags of a command, `search.options.runs_trials`."""
+        names = [field.name for field in fields(Start) if field.name != "command"]
+        return Start(typed(module), **{name: flags[name] for name in names})
+
+
+def typed(module: str) -> str:
+    """The command as the user typed it."""
+    return shlex.join(["python", "-m", module, *sys.argv[1:]])

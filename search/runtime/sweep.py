@@ -1,0 +1,292 @@
+"""One start of a sweep: begin or continue it, run what is missing, write the results."""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from optuna.trial import TrialState
+
+from search.pruners import new_pruner
+from search.ray.address import check as check_address
+from search.ray.readiness import check_here
+from search.runtime import data as sweep_data
+from search.runtime.kinds import Sweep
+from search.runtime.ledger import Ledger, check_moved
+from search.runtime.memory import (
+    Fit,
+    Limit,
+    check_nets,
+    why_too_large,
+)
+from search.runtime.process import screen
+from search.runtime.queue import Queue, shown_name
+from search.runtime.session import RAY_ENDED, Open, Session
+from search.runtime.settings import SweepFile, current_versions, version_differences
+from search.runtime.start import Start
+from storage.bucket import address_of, is_copy, with_addresses
+from storage.command_line import Exit
+from storage.data_place import is_same, own_images
+from storage.text import counted
+from trainable.config import ConfigError
+
+if TYPE_CHECKING:
+    from datasets.pixels.dataset import Dataset
+    from search.runtime.bridge import Bridge
+    from search.sinks.screen import Screen
+
+ENDING_SECONDS = 30.0  # for Ray's session to end
+
+
+def run(sweep: Sweep, start: Start, open_session: Open | None = None) -> int:
+    """Begins the sweep in its folder, which must be locked, or goes on with it; returns the exit code.
+
+    Args:
+      open_session: opens what the trials run on; default: Ray.
+
+    Raises:
+      ConfigError, DataError: with all that the user has to mend.
+    """
+    # `out` is the screen, also while Ray's own words go elsewhere.
+    with screen() as out, _beside() as beside:
+        if is_copy(sweep.folder):
+            _check_bucket(sweep)
+        is_new = not (sweep.folder / "sweep.json").exists()
+        return (_begin if is_new else _resume)(sweep, start, out, beside, open_session or _ray)
+
+
+def _ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> AbstractContextManager[Session]:
+    from search.ray.session import on_ray  # under the lock: it takes a second
+
+    return on_ray(folder, start, out, beside)
+
+
+@contextmanager
+def _beside() -> Iterator[Executor]:
+    """Yields a thread for what goes on beside the main one; its end is waited for, but not for ever: Ray's can hang."""
+    executor = ThreadPoolExecutor(1)
+    try:
+        yield executor
+    finally:
+        wait([executor.submit(int)], ENDING_SECONDS)
+        executor.shutdown(wait=False)
+
+
+def _check_bucket(sweep: Sweep) -> None:
+    """Raises:
+    ConfigError: the sweep needs more than a bucket has.
+    """
+    place = f"--sweep {address_of(sweep.folder)}"
+    if not sweep.settings.ledger:
+        raise ConfigError(
+            f"{place}: a bucket needs --ledger postgresql://[USER@]HOST[:PORT]/DATABASE; "
+            "its journal would be appended to, and no bucket can do that"
+        )
+    if sweep.settings.data == str(own_images(sweep.folder)):
+        raise ConfigError(f"{place}: demo images are generated into a folder; give --data, or a folder as --sweep")
+
+
+def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_session: Open) -> int:
+    """Everything is checked before anything is written."""
+    folder, table = sweep.folder, sweep.table
+    check_address(start.address)  # before images are read, which may take minutes
+    sweep.check_configs()
+    data = sweep.first_load()
+    queue, notes = sweep.first_queue(data)
+    check_here(folder)
+    nets = beside.submit(check_nets, sweep.nets(), data)  # while Ray starts
+    with open_session(folder, start, out, beside) as session:
+        nets.result()
+        limit = session.limit(data)
+        if limit:
+            notes += limit.may_lack(sweep.corners())
+        if limit and not Fit(limit, sweep.corners()).matters:
+            limit = None
+        if limit:
+            queue, left_out = _bounded(sweep, limit, queue)
+            notes += left_out
+        file = SweepFile(
+            settings=sweep.settings,
+            table=table,
+            fingerprint=data.fingerprint,
+            classes=list(data.classes),
+            image_size=list(data.image_size),
+            queue=queue,
+            notes=[*data.notes, *sweep_data.imbalance_notes(data, sweep.settings.metric), *notes],
+            kind=sweep.kind,
+            parent=sweep.parent,
+            defaults=sweep.defaults,
+            memory=limit.to_dict() if limit and sweep.space else {},
+        )
+        ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing here
+        sweep_data.save(folder, data)
+        file.started(start.command, folder)
+        file.write(folder)
+        bridge, screen = _opened(sweep, file, ledger or _ledger(folder, file), start, out)
+        signals = session.execute(bridge, screen, data)
+    return _ended(sweep, file, bridge, data, signals, start.command)
+
+
+def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_session: Open) -> int:
+    """A finished sweep is only reported, once all that the command names is known to be the sweep's own."""
+    folder, settings = sweep.folder, sweep.settings
+    file = SweepFile.read(folder)
+    before = file.settings
+    sweep.defaults = file.defaults
+    if changed := sweep.changed(file):
+        raise ConfigError(
+            f"{folder}: this {file.kind} was started with other settings, which may not change:\n  "
+            + "\n  ".join(changed)
+            + f"\n{sweep.way_out}"
+        )
+    if settings.ledger != before.ledger:
+        check_moved(file.id, before.ledger, settings.ledger)
+    data = None if is_same(settings.data, before.data) else _load_same(sweep, file)
+    ledger = _ledger(folder, replace(file, settings=settings))
+    file = SweepFile.read(folder)  # of a bucket the newest, now that the ledger is held
+    file.settings = settings
+    for note in sweep.extend(file.queue, len(ledger.trials)):
+        print(note)
+    if limit := Limit.read(file.memory, len(file.classes), file.image_size):
+        sweep.check_memory(limit)
+    states = [trial.state for trial in ledger.trials if trial.state.is_finished()]
+    if len(states) >= max(settings.trials, len(ledger.trials)) and file.results_of == len(states):
+        file.write(folder)
+        every = (
+            "The only trial of this sweep has" if len(states) == 1 else f"All {len(states)} trials of this sweep have"
+        )
+        print(f"{every} ended; {sweep.adds_trials}.")
+        print(with_addresses(sweep.summary()))
+        return 0 if TrialState.COMPLETE in states else Exit.NO_TRIAL_COMPLETED
+    check_address(start.address)
+    _ = sweep.space  # refused before anything is read or written, where the command would have to name it
+    data = data or _load_same(sweep, file)
+    if not all((folder / name).exists() for name in sweep_data.KEPT):  # lost: it is the same data
+        sweep_data.save(folder, data)
+    check_here(folder)
+    if (versions := current_versions()) != file.versions:
+        print(f"Noted: other versions than before: {', '.join(version_differences(file.versions, versions))}.")
+    file.started(start.command, folder)
+    file.write(folder)
+    bridge, screen = _opened(sweep, file, ledger, start, out)
+    signals: list[int] = []
+    if not bridge.finished:
+        with open_session(folder, start, out, beside) as session:
+            then = bridge.plan.limit
+            if then and (now := session.limit(data)) and (less := now.less_than(then)):
+                screen.said(f"{less}. What is drawn stays as it was begun, so a trial may run out of memory here.")
+            signals = session.execute(bridge, screen, data)
+    return _ended(sweep, file, bridge, data, signals, start.command)
+
+
+def _load_same(sweep: Sweep, file: SweepFile) -> "Dataset":
+    """Raises:
+    DataError, ConfigError: the data cannot be loaded, or is not what the sweep was started on.
+    """
+    from analysis.sweep_data import load_same  # OpenCV, which a finished sweep need not wait for
+
+    return load_same(sweep.folder, sweep.settings.data, file.settings.data, file.fingerprint, sweep.load)
+
+
+def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: TextIO) -> tuple["Bridge", "Screen"]:
+    """The bridge, brought up to what workers had written, and the screen that it speaks to."""
+    from search.runtime.bridge import Bridge, Plan
+    from search.sinks.screen import Screen
+
+    settings = file.settings
+    limit = Limit.read(file.memory, len(file.classes), file.image_size)
+    without = Fit(limit, sweep.corners()).without if limit else ()
+    plan = Plan(
+        trials=settings.trials,
+        seed=settings.seed,
+        metric=settings.metric,
+        sampler=settings.sampler,
+        queue=file.queue,
+        sampler_version=file.defaults["sampler"],
+        families=tuple(family for family in sweep.families if family not in without),
+        limit=limit,
+        attempts=start.attempts,
+        max_failures=start.max_failures,
+        deadline=None if start.budget_seconds is None else time.monotonic() + start.budget_seconds,
+    )
+    ended = [trial for trial in ledger.trials if trial.state.is_finished()]
+    names = {number: shown_name(entry) for number, entry in file.queue.items()}
+    screen = Screen(out, settings.trials, settings.metric, ended, names)
+    for note in file.notes:
+        screen.said(note)
+    if ledger.torn_bytes:
+        torn = counted(ledger.torn_bytes, "byte")
+        screen.said(f"The ledger's last record was not written to its end ({torn}); it is cut off.")
+    bridge = Bridge(sweep.folder.resolve(), ledger, sweep.space, plan, screen)
+    bridge.recover()
+    if ledger.trials:
+        continue_theirs = (
+            "continue from their checkpoints" if len(bridge.waiting) != 1 else "continues from its checkpoint"
+        )
+        screen.said(f"Goes on: {counted(len(ended), 'trial')} had ended, {len(bridge.waiting)} {continue_theirs}.")
+    return bridge, screen
+
+
+def _ended(sweep: Sweep, file: SweepFile, bridge: "Bridge", data: "Dataset", signals: list[int], command: str) -> int:
+    """Writes the results, also of a sweep that was stopped; returns the exit code."""
+    file.starts[-1]["stopped"] = signal.Signals(signals[0]).name if signals else bridge.stopping or "finished"
+    file.write(sweep.folder)  # the report shows it
+    sweep.write_results(data)
+    file.results_of = sum(trial.state.is_finished() for trial in bridge.ledger.trials)
+    file.write(sweep.folder)
+    print(with_addresses(sweep.summary()))
+    return _exit_code(bridge, signals, command)
+
+
+def _exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:
+    again = f"Run the same command again to go on: {command}"
+    if signals:
+        print(f"Stopped by {signal.Signals(signals[0]).name}; everything is saved. {again}")
+        return 128 + signals[0]
+    states = [trial.state for trial in bridge.ledger.trials if trial.state.is_finished()]
+    is_whole = len(states) >= max(bridge.plan.trials, len(bridge.ledger.trials))
+    if bridge.stopping == "time budget" and not is_whole and not bridge.has_gained:
+        print(f"The time budget is reached, and no trial had made a report: nothing was gained, give it more. {again}")
+        return Exit.BUDGET_REACHED
+    if bridge.stopping == "time budget" and not is_whole:
+        print(f"The time budget is reached; everything is saved. {again}")
+        return Exit.BUDGET_REACHED
+    if bridge.stopping == RAY_ENDED and not is_whole:
+        print(f"Ray has ended; everything is saved. {again}", file=sys.stderr)
+        return Exit.STORAGE_FAILS
+    if bridge.stopping not in ("", "time budget", RAY_ENDED):
+        print(f"Stopped: {bridge.stopping}. Mend the cause, then run the same command again.", file=sys.stderr)
+        return Exit.NO_TRIAL_COMPLETED
+    return 0 if TrialState.COMPLETE in states else Exit.NO_TRIAL_COMPLETED
+
+
+def _bounded(sweep: Sweep, limit: Limit, queue: Queue) -> tuple[Queue, list[str]]:
+    """Returns the queue without what memory is too small for, and a sentence for each thing that is left out.
+
+    Raises:
+      ConfigError: nothing of the space fits, or one of the user's own configs does not.
+    """
+    if sweep.space is None:  # a repeat or a refit, of configs that were trained before
+        large = {config.arch: why for config in sweep.corners() if (why := limit.why_too_large(config))}
+        return queue, [f"{arch} needs {why}: it may run out of memory." for arch, why in large.items()]
+    sweep.check_memory(limit)
+    notes = Fit(limit, sweep.corners()).notes()
+    fitting = []
+    for entry in queue.values():
+        if entry["baseline"] and (why := why_too_large(sweep.space, limit, entry["params"])):
+            notes.append(f"The config {entry['baseline']} is left out: it needs {why}.")
+        else:
+            fitting.append(entry)
+    return dict(enumerate(fitting)), notes
+
+
+def _ledger(folder: Path, file: SweepFile) -> Ledger:
+    settings = file.settings
+    return Ledger(
+        folder, file.id, settings.metric, new_pruner(settings.pruner, file.defaults["pruner"]), settings.ledger
+    )

@@ -1,0 +1,97 @@
+"""What stays of an ended trial in its folder `trials/NUMBER/`.
+
+While a trial runs, its attempts' checkpoints hold everything. At its end the driver
+takes out of the newest one what is kept, and after the ledger has the end it removes
+the attempts. Killed in between, the next start does the same again.
+"""
+
+import json
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from storage import bucket
+from storage.files import make_folder, remove, save_array, utf8, written_whole
+from trainable.config import TrialConfig
+from trainable.worker.order import KEPT_CHECKPOINTS, attempt_folder, newest_checkpoints
+
+KEPT_WEIGHTS = 10  # trials whose best weights stay: the leaderboard's
+
+
+def write_config(folder: Path, config: TrialConfig) -> None:
+    make_folder(folder)
+    with written_whole(folder / "config.json") as partial:
+        partial.write_text(config.to_json(), encoding="utf-8")
+
+
+def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> bool:
+    """Writes what is kept of a trial that counts `epochs` epochs; False where no whole checkpoint reaches so far.
+
+    `history.json`: a list of `EpochMetrics` as objects. `valid_classes.npy`: (epochs, N)
+    uint8. `valid_logits.npy`: (N, classes) float32 of the best epoch. `best.safetensors`,
+    where wanted: the weights of the best epoch.
+    """
+    from storage.weights import save_weights  # torch: 2 s that must not hold up the first trial
+    from trainable.state import CheckpointError, read_checkpoint
+
+    bucket.fetch(folder)
+    for path in newest_checkpoints(folder, up_to_attempt):
+        try:
+            checkpoint = read_checkpoint(path)
+        except CheckpointError:
+            continue
+        if len(checkpoint.history) < epochs:
+            continue
+        write_history(folder, [asdict(metrics) for metrics in checkpoint.history[:epochs]])
+        save_array(folder / "valid_classes.npy", checkpoint.valid_classes[:epochs])
+        if checkpoint.best_epoch <= epochs:
+            save_array(folder / "valid_logits.npy", checkpoint.valid_logits)
+            if with_weights:
+                save_weights(folder / "best.safetensors", checkpoint.best, checkpoint.config, checkpoint.best_epoch)
+        return True
+    return False
+
+
+def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
+    make_folder(folder)
+    with written_whole(folder / "history.json") as partial:
+        partial.write_text(json.dumps(history), encoding="utf-8")
+
+
+def write_log(folder: Path, text: str) -> None:
+    """The traceback of a trial that failed by an error."""
+    make_folder(folder)
+    with written_whole(folder / "log.txt") as partial:
+        partial.write_bytes(utf8(text))
+
+
+def remove_superseded(folder: Path, next_attempt: int) -> None:
+    """Leaves the attempts before `next_attempt` no more than the checkpoints it may go on from.
+
+    Each attempt writes into a folder of its own, so that without this a trial that is
+    interrupted again and again would fill the disk.
+    """
+    if next_attempt > 1:
+        bucket.fetch(folder)
+    kept = newest_checkpoints(folder, next_attempt - 1)[:KEPT_CHECKPOINTS]
+    for attempt in (attempt_folder(folder, k) for k in range(1, next_attempt)):
+        with suppress(OSError):  # a worker thought dead may be writing into it
+            if not any(path.parent == attempt for path in kept):
+                remove(attempt)
+            for path in attempt.glob("checkpoint-*"):
+                if path not in kept:
+                    remove(path)
+
+
+def remove_attempts(folder: Path) -> None:
+    if folder.is_symlink():  # what it leads to is not the sweep's
+        return
+    for attempt in folder.glob("attempt-*"):
+        with suppress(OSError):  # a worker thought dead may be writing into it: the next start removes it
+            remove(attempt)
+
+
+def remove_weights(folder: Path) -> None:
+    if (folder / "best.safetensors").exists() and not folder.is_symlink():
+        remove(folder / "best.safetensors")

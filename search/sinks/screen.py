@@ -1,0 +1,186 @@
+"""What a person sees of a running sweep: a live table on a terminal, plain lines elsewhere."""
+
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from analysis.report.contents import duration, plain
+from search.runtime.ledger import NO_CONFIG, state_of
+from storage.bucket import with_addresses
+from storage.text import counted
+from trainable.config import TrialConfig
+from trainable.metrics.history import METRICS, best_epoch
+from trainable.worker.order import Order
+
+ENDED_SHOWN = 8  # rows of the table for trials that ended last
+COLOURS = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red", "RUNNING": "cyan"}
+
+
+@dataclass
+class Row:
+    number: int
+    state: str
+    config: TrialConfig | None  # None where the space had none for the trial
+    name: str  # of a published run
+    started: float
+    epoch: int = 0
+    value: float | None = None
+    seconds: float = 0.0
+    note: str = ""
+    message: str = ""  # why there is no config
+
+    @property
+    def epochs(self) -> str:
+        return f"{self.epoch}/{self.config.epochs}" if self.config else ""
+
+    @property
+    def about(self) -> str:
+        """What is trained, or why nothing can be."""
+        text = in_short(self.config) if self.config else self.message
+        return f"{self.name}: {text}" if self.name else text
+
+
+class Screen:
+    """A `search.runtime.bridge.Watcher`. Use it as a context; `ended_before` trials count as done already."""
+
+    def __init__(
+        self, out: TextIO, trials: int, metric: str, ended_before: list[FrozenTrial], baselines: dict[int, str]
+    ) -> None:
+        self.trials, self.metric, self.baselines = trials, metric, baselines
+        # By the file alone: FORCE_COLOR in the environment would draw a live table into a log.
+        self.out, self.console = out, Console(file=out, force_terminal=out.isatty())
+        self.started_at = time.monotonic()
+        self.rows: dict[int, Row] = {}
+        self.last_ended: deque[Row] = deque(maxlen=ENDED_SHOWN)
+        self.ended_here = 0
+        self.ended_before = len(ended_before)
+        self.best: tuple[int, float] | None = None
+        for trial in ended_before:
+            self._count_best(trial)
+        self.live = Live(
+            get_renderable=self._render,
+            console=self.console,
+            refresh_per_second=2,
+            transient=True,
+            redirect_stdout=False,  # they go to the sweep's log
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> "Screen":
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.console.is_terminal:
+            self.live.stop()
+            self.console.print(self._render())
+
+    def started(self, order: Order) -> None:
+        name = self.baselines.get(order.number, "")
+        self.rows[order.number] = Row(order.number, "RUNNING", order.config, name, time.monotonic())
+
+    def progressed(self, number: int, history: list[dict[str, Any]]) -> None:
+        if history and number in self.rows:
+            values = [epoch[METRICS[self.metric]] for epoch in history]
+            row = self.rows[number]
+            row.epoch, row.value = len(values), self._shown(values[best_epoch(values, self.metric) - 1])
+
+    def ended(self, trial: FrozenTrial) -> None:
+        self.ended_here += 1
+        self._count_best(trial)
+        row = self.rows.pop(trial.number, None)
+        if row is None:  # ended before this start could order it
+            has_none = trial.user_attrs.get("reason") == NO_CONFIG
+            config = None if has_none else TrialConfig.from_dict(trial.user_attrs["config"])
+            row = Row(trial.number, "", config, self.baselines.get(trial.number, ""), time.monotonic())
+            row.message = plain(trial.user_attrs.get("message", ""))
+        values = list(trial.intermediate_values.values())
+        row.state, row.epoch, row.value = state_of(trial).name, len(values), self._shown(values[-1] if values else None)
+        row.seconds = time.monotonic() - row.started
+        row.note = trial.user_attrs.get("reason", "") if row.state == "FAIL" else ""
+        self.last_ended.append(row)
+        if not self.console.is_terminal:
+            done = self.ended_before + self.ended_here
+            self.said(f"[{done}/{self.trials}] {self._line(row)}{self._best_text()}{self._left_text()}")
+
+    def said(self, message: str) -> None:
+        message = with_addresses(message)
+        if self.console.is_terminal:
+            self.console.print(message, markup=False, highlight=False)
+        else:
+            with suppress(OSError):  # nobody reads any more; the sweep goes on
+                print(message, file=self.out, flush=True)
+
+    def _shown(self, value: float | None) -> float | None:
+        """Nothing of a refit, whose value is the number of an epoch."""
+        return None if self.metric == "last" else value
+
+    def _count_best(self, trial: FrozenTrial) -> None:
+        value = self._shown(trial.value) if trial.state == TrialState.COMPLETE else None
+        if value is not None:
+            better = self.best is None or (value < self.best[1] if self.metric == "loss" else value > self.best[1])
+            if better:
+                self.best = (trial.number, value)
+
+    def _best_text(self) -> str:
+        return f" | best {self.best[1]:z.4f} (trial {self.best[0]})" if self.best else ""
+
+    def _left_text(self) -> str:
+        """By the pace of this start."""
+        left = self.trials - self.ended_before - self.ended_here
+        if not self.ended_here or left <= 0:
+            return ""
+        return f" | about {duration((time.monotonic() - self.started_at) / self.ended_here * left)} left"
+
+    def _line(self, row: Row) -> str:
+        if row.config is None:
+            return f"trial {row.number} {row.state} {row.note}, the space has no config for it: {row.about}"
+        name = f" ({row.name})" if row.name else ""
+        value = f"{self.metric} {row.value:z.4f}" if row.value is not None else ""
+        value = " ".join(filter(None, (row.note, value)))
+        return (
+            f"trial {row.number}{name} {row.state} {value} after {row.epoch}/{counted(row.config.epochs, 'epoch')}, "
+            f"{row.seconds:.0f} s: {in_short(row.config)}"
+        )
+
+    def _render(self) -> Group:
+        table = Table(box=None, pad_edge=False, expand=True)
+        metric = "" if self.metric == "last" else self.metric
+        for heading, justify in (("trial", "right"), ("state", "left"), ("epoch", "right"), (metric, "right")):
+            table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column("time", justify="right", no_wrap=True)
+        table.add_column("config", overflow="ellipsis", no_wrap=True, ratio=1)
+        now = time.monotonic()
+        for row in [*self.last_ended, *sorted(list(self.rows.values()), key=lambda row: row.number)]:
+            seconds = now - row.started if row.state == "RUNNING" else row.seconds
+            table.add_row(
+                str(row.number),
+                Text(f"{row.state} {row.note}".strip(), style=COLOURS[row.state]),
+                row.epochs,
+                "" if row.value is None else f"{row.value:z.4f}",
+                duration(seconds),
+                row.about,
+            )
+        done = self.ended_before + self.ended_here
+        trials = counted(self.trials, "trial")
+        time_taken = duration(now - self.started_at)
+        foot = f"{done}/{trials}{self._best_text()} | {time_taken}{self._left_text()}"
+        return Group(table, Text(foot), ProgressBar(total=self.trials, completed=done))
+
+
+def in_short(config: TrialConfig) -> str:
+    """What tells trials apart at a glance: `small_resnet width 2.6 depth 1, nesterov onecycle lr 0.1, batch 128`."""
+    shape = [config.arch]
+    shape += [f"{name} {value:z.2g}" for name in ("width", "depth") if (value := getattr(config, name))]
+    how = f"{config.optimizer} {config.schedule} lr {config.lr:.2g}, batch {config.batch_size}"
+    return f"{' '.join(shape)}, {how}"

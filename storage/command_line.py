@@ -1,0 +1,94 @@
+"""What the commands share: the SWEEP argument, the exit codes, and how a command ends as a process.
+
+Imports nothing heavy, so that a second driver of a sweep is refused at once.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import click
+
+from storage import bucket
+from storage.errors import UserError
+from storage.text import stop_printing, use_utf8
+
+
+class Exit(IntEnum):
+    """How a command ends; a signal that ends it gives 128 and its number, as in a shell."""
+
+    WELL = 0
+    YOURS_TO_MEND = 2  # also what click ends with where an option is wrong
+    NO_TRIAL_COMPLETED = 3
+    STORAGE_FAILS = 4  # what the sweep stands on is gone: its storage, or Ray
+    BUDGET_REACHED = 5
+    HELD = 75  # another driver holds the sweep; EX_TEMPFAIL of sysexits.h
+
+
+class StorageError(click.ClickException):
+    """The storage that a SWEEP lies in cannot be read."""
+
+    exit_code = Exit.STORAGE_FAILS
+
+
+class SweepFolder(click.ParamType):
+    """The SWEEP of every command: a path, or the address of a folder in a bucket, which becomes the path of a copy.
+
+    Args:
+      whole: the copy has all that the bucket has; else no more than the files of the folder itself.
+    """
+
+    name = "path"
+
+    def __init__(self, whole: bool = True) -> None:
+        self.whole = whole
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        try:
+            folder = bucket.path_of(str(value))
+            bucket.fetch(folder, self.whole)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        except OSError as error:
+            raise StorageError(f"{value}: {error}") from error
+        return folder
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """What the user has to mend in the block, and a storage that fails, end the process with its code and a message."""
+    try:
+        yield
+    except UserError as error:
+        print(bucket.with_addresses(str(error)), file=sys.stderr)
+        sys.exit(Exit.YOURS_TO_MEND)
+    except BrokenPipeError:
+        sys.exit(stop_printing())
+    except OSError as error:
+        print(bucket.with_addresses(str(error)), file=sys.stderr)
+        sys.exit(Exit.STORAGE_FAILS)
+
+
+def program(command: Callable[[], Any]) -> None:
+    """Runs a command as this process, and ends it without unmaking its modules, which takes two seconds after torch."""
+    code: Any = 0
+    use_utf8()
+    try:
+        command()
+    except SystemExit as end:
+        code = end.code
+    except BrokenPipeError:
+        code = stop_printing()
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    bucket.drop_copies()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # whoever read it is gone
+            stream.flush()
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)

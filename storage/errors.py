@@ -1,0 +1,12 @@
+"""The errors that are the user's to mend. Imports nothing heavy."""
+
+
+class UserError(Exception):
+    """Something that the user gave or did cannot be used; the message says what, by which rule, and what to do.
+
+    Every command ends with it as with any other: the message alone, and exit code 2.
+    """
+
+
+class SweepError(UserError):
+    """There is no sweep where one was expected, or it cannot be read."""

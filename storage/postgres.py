@@ -1,0 +1,194 @@
+"""A ledger in PostgreSQL: how to reach it, and a lock that lives as long as the connection.
+
+A URL is `postgresql://[USER@]HOST[:PORT]/DATABASE`. The password comes from PGPASSWORD, or
+from the pass file (PGPASSFILE, default ~/.pgpass), as with PostgreSQL's own programs.
+"""
+
+import os
+import re
+import socket
+import stat
+import time
+import zlib
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pg8000.dbapi
+import sqlalchemy
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.pool import QueuePool
+
+from storage import files
+from storage.bucket import address_of, is_copy
+
+ERRORS = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
+ENGINE = {"poolclass": QueuePool, "max_overflow": 0, "hide_parameters": True}
+TRIES = 4  # for the lock
+UNDEFINED_TABLE = "42P01"  # PostgreSQL's code of an error
+TIMEOUT_SECONDS = 30  # for the server to connect, and to answer
+
+
+class NoTablesError(OSError):
+    """No sweep was ever begun in the database."""
+
+
+class LockedError(Exception):
+    """Another driver writes this sweep; the message says which."""
+
+
+def open_storage(url: str, lock: str | None) -> RDBStorage:
+    """The storage of all sweeps in a database.
+
+    Args:
+      url: without password.
+      lock: `lock_of` the sweep that is to be written: every connection holds this advisory lock or is none. None to
+        read only; tables are not made then.
+
+    Raises:
+      LockedError: another driver holds it.
+      OSError: the server cannot be reached, refuses, or its tables are not Optuna's; the message names the URL.
+    """
+    opened = list[Any]()
+    dialect = f"postgresql+pg8000://{make_url(url).host}/"
+
+    def connect_once() -> Any:
+        """A second time never: what became of the transaction that the first one broke in only a start can see."""
+        if opened:
+            raise pg8000.InterfaceError("the connection was lost")
+        opened.append(_connect(url, lock))
+        return opened[0]
+
+    try:
+        if lock is None:
+            return RDBStorage(dialect, {"creator": lambda: _connect(url), **ENGINE}, skip_table_creation=True)
+        _make_tables(dialect, url)
+        storage = RDBStorage(
+            dialect,
+            {"creator": connect_once, **ENGINE, "pool_size": 1},
+            skip_table_creation=True,
+            skip_compatibility_check=True,  # done with the tables; it needs a second connection
+        )
+    except (*ERRORS, pg8000.Error, OSError, RuntimeError) as error:
+        raise unreachable(url, error) from None
+    _pass_crash_points(storage.engine)
+    return storage
+
+
+def lock_of(folder: Path, sweep_id: str) -> str:
+    """What the driver of a sweep locks: its id, or the address of a bucket, for two may begin there at once."""
+    return address_of(folder) if is_copy(folder) else sweep_id
+
+
+def holder(url: str, lock: str) -> str:
+    """Who holds the lock; empty where nobody does.
+
+    Raises:
+      OSError: the server cannot be reached, or refuses.
+    """
+    try:
+        with closing(_connect(url)) as connection:
+            return _holder(connection.cursor(), lock)
+    except (pg8000.Error, OSError) as error:
+        raise unreachable(url, error) from None
+
+
+def _connect(url: str, lock: str | None = None) -> Any:
+    """A connection that holds the lock, or none."""
+    parsed = make_url(url)
+    connection = pg8000.dbapi.connect(
+        user=parsed.username or os.environ.get("PGUSER") or os.environ.get("USER", "postgres"),
+        host=parsed.host,
+        port=parsed.port or 5432,
+        database=parsed.database,
+        password=_password(parsed) or "",  # a server that wants one says so
+        timeout=TIMEOUT_SECONDS,
+        application_name=f"sweep, pid {os.getpid()} on {socket.gethostname()}",
+    )
+    connection.autocommit = True
+    cursor = connection.cursor()
+    # A driver whose machine is gone is noticed, and its lock freed, within a minute.
+    for name, value in {"idle": 30, "interval": 10, "count": 3}.items():
+        cursor.execute(f"SET tcp_keepalives_{name} = {value}")
+    if lock is not None:
+        _take(cursor, lock, url)
+    connection.autocommit = False
+    return connection
+
+
+def _make_tables(dialect: str, url: str) -> None:
+    """Optuna's tables where they are not there yet; two drivers that do it at once would trip over each other."""
+    with closing(_connect(url)) as connection:
+        connection.cursor().execute("SELECT pg_advisory_lock(0)")  # until it is closed
+        RDBStorage(dialect, {"creator": lambda: _connect(url), **ENGINE}).engine.dispose()
+
+
+def unreachable(url: str, error: BaseException) -> OSError:
+    """One line: what the server or the network said; `NoTablesError` where there is none of Optuna's tables."""
+    if isinstance(error, StorageInternalError):
+        error = error.__cause__ or error
+    said = getattr(error, "orig", None) or error
+    if said.args and isinstance(said.args[0], dict):  # the fields of PostgreSQL's own message
+        if said.args[0].get("C") == UNDEFINED_TABLE:
+            return NoTablesError(f"{url}: holds no ledger")
+        said = said.args[0].get("M", said)
+    return OSError(f"{url}: {' '.join(str(said).split())}")
+
+
+def _take(cursor: Any, lock: str, url: str) -> None:
+    for _ in range(TRIES):
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", (_key(lock),))
+        if cursor.fetchone()[0]:
+            return
+        time.sleep(0.05)  # the server needs a moment to see that a killed driver is gone
+    raise LockedError(f"{url}: another driver holds this sweep: {_holder(cursor, lock) or 'gone just now, try again'}")
+
+
+def _holder(cursor: Any, lock: str) -> str:
+    cursor.execute(
+        "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
+        "WHERE locktype = 'advisory' AND classid = 0 AND objid::bigint = %s AND granted",
+        (_key(lock),),
+    )
+    row = cursor.fetchone()
+    return row[0] if row else ""
+
+
+def _key(lock: str) -> int:
+    return zlib.crc32(lock.encode())
+
+
+def _password(url: URL) -> str | None:
+    """Of the environment or the pass file, which others must not be able to read; libpq's rules."""
+    if "PGPASSWORD" in os.environ:
+        return os.environ["PGPASSWORD"]
+    path = Path(os.path.expanduser(os.environ.get("PGPASSFILE", "~/.pgpass")))  # a user may have no home
+    if not path.is_file():
+        return None
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise OSError(f"{path}: others can read it, so it is not used; chmod 600 {path}")
+    wanted = [url.host, str(url.port or 5432), url.database, url.username or os.environ.get("USER", "")]
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        fields = [re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\):", line)]
+        if len(fields) == 5 and all(a in ("*", b) for a, b in zip(fields[:4], wanted, strict=True)):
+            return fields[4]
+    return None
+
+
+def _pass_crash_points(engine: Engine) -> None:
+    """Before a transaction's first statement, before its commit, and when its connection is given back."""
+    where = Path("postgresql")
+
+    @sqlalchemy.event.listens_for(engine, "begin")
+    def _(_: object) -> None:
+        files.crash_point("before", where)
+
+    @sqlalchemy.event.listens_for(engine, "commit")
+    def _(_: object) -> None:
+        files.crash_point("in", where)
+
+    @sqlalchemy.event.listens_for(engine, "checkin")
+    def _(*_: object) -> None:
+        files.crash_point("after", where)

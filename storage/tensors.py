@@ -1,0 +1,59 @@
+"""Tensors and what they are of, in one safetensors file with a checksum over both."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from storage.files import DamagedError, check_regular, written_whole
+
+NO_METADATA = {"about": "{}"}
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Writes them whole or not at all.
+
+    Raises:
+      OSError: the disk is full, or fails.
+    """
+    with written_whole(path) as partial:
+        try:
+            # One entry: safetensors writes several in any order, and equal content is to be equal bytes.
+            save_file(tensors, partial, {"about": json.dumps({**metadata, "crc32": _checksum(metadata, tensors)})})
+        except SafetensorError as error:  # the only way in which it tells of a full disk
+            raise OSError(f"{path}: {error}") from error
+
+
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """The metadata and the tensors that `save_tensors` wrote, to the bit; these are mapped from the file.
+
+    Raises:
+      FileNotFoundError: it is not there.
+      DamagedError: it is anything else.
+    """
+    check_regular(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or NO_METADATA)["about"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        is_whole = metadata.pop("crc32", "") == _checksum(metadata, tensors)
+    except MemoryError:
+        raise
+    except Exception as error:  # parsers have more ways than can be listed to say that a file is none of theirs
+        raise DamagedError(f"{path}: damaged: {error}") from error
+    if not is_whole:
+        raise DamagedError(f"{path}: damaged: its checksum differs")
+    return metadata, tensors
+
+
+def _checksum(metadata: Mapping[str, str], tensors: dict[str, Tensor]) -> str:
+    crc = zlib.crc32(json.dumps(dict(metadata), sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        crc = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), crc)
+        crc = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, crc)
+    return str(crc)

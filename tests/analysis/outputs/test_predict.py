@@ -1,0 +1,322 @@
+import json
+import os
+import shutil
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from analysis.outputs import predictor
+from analysis.outputs.best import read_best, write_best
+from analysis.outputs.predict import PredictionError, check_predictions, write_predictions
+from analysis.outputs.results import write_results
+from analysis.outputs.trained import ImageError
+from analysis.predict import main
+from datasets.load import load
+from search.run import main as search_main
+from storage.weights import save_weights
+from tests.searched import command, without_ray
+from tests.sweeps import CNN, SweepBuilder, varied_sweep
+from trainable.loop import train
+from trainable.state import new_state
+
+IDS, CLASSES = ("a.png", "b.png", "c.png"), ("0", "1")
+
+
+@pytest.fixture
+def sweep(tmp_path, tiny_data):
+    sweep = varied_sweep(tmp_path / "sweep", load(tiny_data), str(tiny_data))
+    write_best(sweep.record)
+    return sweep
+
+
+@pytest.fixture
+def trained_sweep(tmp_path, tiny_data):
+    """A sweep of one trial that tells the three colours apart; they are labelled by name."""
+    for split in ("train", "validation"):
+        table = (tiny_data / f"{split}.txt").read_text()
+        for label, name in enumerate(("red", "green", "blue")):
+            table = table.replace(f".png,{label}\n", f".png,{name}\n")
+        (tiny_data / f"{split}.txt").write_text(table)
+    data = load(tiny_data)
+    config = replace(CNN, optimizer="adam", schedule="constant", lr=3e-3, batch_size=10, epochs=8)
+    torch.set_num_threads(1)  # so small a net takes 100 times as long where threads have to wait for a processor
+    state = new_state(config, data)
+    history = list(train(config, data, state))
+    assert history[-1].valid_accuracy == 1
+    sweep = SweepBuilder(tmp_path / "sweep", data, data_path=str(tiny_data))
+    sweep.add(config, [30])
+    weights = {name: tensor.contiguous() for name, tensor in state.best_weights.items()}
+    save_weights(sweep.folder / "trials" / "0000" / "best.safetensors", weights, config.to_dict(), 1)
+    write_best(sweep.record)
+    return sweep
+
+
+def predict(*options):
+    return CliRunner().invoke(main, [str(option) for option in options])
+
+
+def test_predictions_are_the_test_images_in_the_order_of_their_manifest(tiny_data, sweep):
+    ids = [f"test{number:02}.png" for number in (3, 0, 9, 1, 2, 4, 8, 5, 7, 6)]
+    (tiny_data / "test.txt").write_text("id\n" + "\n".join(ids))
+    (tiny_data / "sample_submission.txt").write_text("id,label\n" + "".join(f"{name},0\n" for name in ids))
+    data = load(tiny_data)
+    write_results(sweep.record, data)
+    content = (sweep.folder / "predictions.csv").read_bytes()
+    labels = [data.classes[index] for index in read_best(sweep.folder).logits(data.test.images).argmax(axis=1)]
+    rows = [("id", "label"), *zip(ids, labels, strict=True)]
+    assert content == "".join(f"{name},{label}\n" for name, label in rows).encode()
+
+
+def test_the_command_predicts_the_test_images_of_the_sweeps_data(sweep):
+    result = predict(sweep.folder)
+    assert result.exit_code == 0
+    assert result.stdout == f"{sweep.folder / 'predictions.csv'}: 10 predictions of trial 1\n"
+    lines = (sweep.folder / "predictions.csv").read_text().splitlines()
+    assert lines[0] == "id,label"
+    assert [line.split(",")[0] for line in lines[1:]] == [f"test{number:02}.png" for number in range(10)]
+
+
+def test_ids_that_differ_from_the_sample_submission_are_shown_and_no_file_appears(sweep, tiny_data):
+    data = load(tiny_data)
+    odd = (*data.submission_ids[1:], "other.png")
+    with pytest.raises(PredictionError) as error:
+        write_results(sweep.record, replace(data, submission_ids=odd))
+    assert "row 1 has `test00.png`, there `test01.png`" in str(error.value)
+    assert "... and 5 more" in str(error.value)
+    assert not list(sweep.folder.glob("predictions*"))
+    assert (sweep.folder / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (b"name,label\na.png,0\n", "header must be"),
+        (b"id,label\na.png,0\nc.png,0\nb.png,0\n", "row 2 has `c.png` for `b.png`"),
+        (b"id,label\na.png,0\nb.png,0\n", "row 3 has nothing for `c.png`"),
+        (b"id,label\na.png,0\nb.png,0\nc.png,1\nd.png,1\n", "row 4 has `d.png` for nothing"),
+        (b"id,label\na.png,0\nb.png,2\nc.png,1\n", "`b.png` has `2`"),
+    ],
+)
+def test_a_wrong_prediction_file_is_refused_with_the_difference(table, words):
+    check_predictions(b"id,label\na.png,0\nb.png,0\nc.png,1\n", IDS, IDS, CLASSES)
+    with pytest.raises(PredictionError, match=words):
+        check_predictions(table, IDS, None, CLASSES)
+
+
+def test_new_images_get_the_names_of_the_classes(trained_sweep, tiny_data, tmp_path):
+    result = predict(trained_sweep.folder, "--images", tiny_data / "test")
+    (out,) = trained_sweep.folder.glob("predictions-of-test-????????.csv")
+    assert result.stdout == f"{out}: 10 predictions of trial 0\n"
+    colours = ("red", "green", "blue")
+    assert out.read_text().splitlines()[1:] == [f"test{number:02}.png,{colours[number % 3]}" for number in range(10)]
+
+    (tiny_data / "two.csv").write_text("id\ntest04.png\ntest02.png\n")
+    result = predict(trained_sweep.folder, "--images", tiny_data / "two.csv", "--out", tmp_path / "two.csv")
+    assert result.exit_code == 0
+    assert (tmp_path / "two.csv").read_bytes() == b"id,label\ntest04.png,green\ntest02.png,blue\n"
+
+
+def test_the_best_folder_alone_predicts_what_the_trial_predicted(trained_sweep, tiny_data):
+    data, data_folder = trained_sweep.data, tiny_data
+    for path in list(trained_sweep.folder.iterdir()):
+        if path.name != "best":
+            path.rename(path.with_name(f"gone-{path.name}"))
+    assert predict(trained_sweep.folder, "--with", "best", "--images", data_folder / "test").exit_code == 0
+    assert (read_best(trained_sweep.folder).logits(data.valid.images).argmax(axis=1) == data.valid.labels).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "label"),
+    [
+        ([], "predictions.csv", "an ensemble of 2 trials"),
+        (["--with", "best"], "predictions-best.csv", "trial 0"),
+        (["--with", "best", "--tta"], "predictions-best-tta.csv", "trial 0 averaged over flips"),
+        (["--with", "ensemble"], "predictions-ensemble.csv", "an ensemble of 2 trials"),
+        (["--with", "refit"], "predictions-refit.csv", "the best config on train + validation, 1 seed"),
+    ],
+)
+def test_each_way_to_predict_gives_all_test_images_in_their_order(three_ways, options, name, label):
+    result = predict(three_ways, *options)
+
+    assert result.output == f"{three_ways / name}: 10 predictions of {label}\n"
+    colours = ("red", "green", "blue")
+    expected = [f"test{number:02}.png,{colours[number % 3]}" for number in range(10)]
+    assert (three_ways / name).read_text().splitlines() == ["id,label", *expected]
+
+
+@pytest.fixture
+def three_ways(trained_sweep):
+    """A sweep with an ensemble of two trained trials, each with a mistake of its own, and a refit."""
+    config, data = (
+        replace(CNN, optimizer="adam", schedule="constant", lr=3e-3, batch_size=10, epochs=8),
+        trained_sweep.data,
+    )
+    weights = trained_sweep.folder / "trials" / "0000" / "best.safetensors"
+    trained_sweep.add(config, [30])
+    for number, wrong in enumerate(((0, 1), (2, 3))):
+        folder = trained_sweep.folder / "trials" / f"{number:04}"
+        predicted = data.valid.labels.copy()
+        predicted[list(wrong)] = (predicted[list(wrong)] + 1) % 3
+        sure = np.where(predicted == data.valid.labels, 3, 1)[:, None].astype(np.float32)
+        np.save(folder / "valid_logits.npy", sure * np.eye(3, dtype=np.float32)[predicted])
+        np.save(folder / "valid_classes.npy", predicted[None].astype(np.uint8))
+    (trained_sweep.folder / "trials" / "0001" / "best.safetensors").write_bytes(weights.read_bytes())
+    refit = SweepBuilder(trained_sweep.folder / "refit", data, data_path=trained_sweep.data_path)
+    refit.add(config, [30])
+    (refit.folder / "trials" / "0000" / "best.safetensors").write_bytes(weights.read_bytes())
+    of_the_best(refit.folder, 0)
+    return trained_sweep.folder
+
+
+def of_the_best(refit, number):
+    path = refit / "sweep.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"parent": {"sweep": "0123", "best trial": number}}))
+
+
+def test_a_refit_of_a_trial_that_is_no_longer_the_best_is_refused(three_ways):
+    of_the_best(three_ways / "refit", 1)
+
+    result = predict(three_ways, "--with", "refit")
+
+    assert result.exit_code == 2
+    assert "move it away" in result.stderr
+    assert not (three_ways / "predictions-refit.csv").exists()
+
+
+def test_what_is_not_there_to_predict_with_is_said(sweep):
+    for words, options in {
+        "python -m search.refit": ["--with", "refit"],
+        "no ensemble is better": ["--with", "ensemble"],
+        "--tta: say what": ["--tta"],
+    }.items():
+        result = predict(sweep.folder, *options)
+        assert result.exit_code == 2
+        assert words in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+def test_probabilities_stand_beside_the_label_and_add_up_to_one(trained_sweep):
+    assert predict(trained_sweep.folder, "--probabilities").exit_code == 0
+    header, *rows = (trained_sweep.folder / "probabilities.csv").read_text().splitlines()
+    assert header == "id,label,p(blue),p(green),p(red)"
+    for row in rows:
+        _, label, *shares = row.split(",")
+        assert sum(map(float, shares)) == pytest.approx(1, abs=1e-5)
+        assert ("blue", "green", "red")[np.argmax([float(share) for share in shares])] == label
+
+
+def test_what_the_user_has_to_mend_ends_with_code_2_and_a_line(sweep, tiny_data, tmp_path):
+    for words, options in {
+        "holds no": [tmp_path],
+        "its folder does not exist": [sweep.folder, "--out", tmp_path / "no" / "out.csv"],
+        "got nothing there": [sweep.folder, "--images", tmp_path / "no"],
+    }.items():
+        result = predict(*options)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert words in result.stderr or "is not there" in result.stderr
+        assert result.stderr.count("\n") == 1
+    (tiny_data / "test" / "test03.png").write_bytes((tiny_data / "test" / "test04.png").read_bytes())
+    result = predict(sweep.folder)
+    assert result.exit_code == 2
+    assert "fingerprint" in result.stderr
+
+
+def test_weights_that_are_not_those_of_the_config_are_refused(sweep):
+    weights = sweep.folder / "best" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    result = predict(sweep.folder, "--with", "best")
+    assert result.exit_code == 2
+    assert "model.safetensors is not the one of config.json" in result.stderr
+
+
+def test_any_id_that_a_manifest_can_hold_comes_back_byte_for_byte(sweep, tiny_data, tmp_path):
+    data = load(tiny_data)
+    ids = ("NA", "00012", 'a"b', "a,b", "é.png", "sub/x.png", "nan", "1e5", "a b", "None")
+    out = tmp_path / "out.csv"
+    write_predictions(predictor.best(sweep.folder), replace(data.test, ids=ids), None, out)
+    lines = out.read_bytes().decode().split("\n")
+    assert [line.rsplit(",", 1)[0] for line in lines[1:-1]] == [*ids[:2], '"a""b"', '"a,b"', *ids[4:]]
+
+
+@pytest.mark.skipif("SWEEP_TEST_DATA" not in os.environ, reason="SWEEP_TEST_DATA is not set to the real data's zip")
+def test_on_the_real_data_every_test_image_is_predicted_in_its_order(tmp_path, monkeypatch):
+    without_ray(monkeypatch, train, data=None)
+    words = ("--data", os.environ["SWEEP_TEST_DATA"], "--trials", 2, "--max-epochs", 2, "--limit-train", 400)
+
+    done = command(search_main, *words, "--sweep", tmp_path / "sweep", "--fix", "arch=mlp", "--no-baselines")
+
+    assert done.exit_code == 0, done.output
+    with zipfile.ZipFile(os.environ["SWEEP_TEST_DATA"]) as archive:
+        ids = archive.read("test.txt").decode().splitlines()[1:]
+    header, *rows = (tmp_path / "sweep" / "predictions.csv").read_text().splitlines()
+    assert header == "id,label"
+    assert [row.split(",")[0] for row in rows] == ids
+    assert len(rows) == 2819
+
+
+def test_each_way_to_predict_and_each_place_of_images_has_a_file_of_its_own(trained_sweep, tiny_data, tmp_path):
+    sweep, image = trained_sweep.folder, tiny_data / "test" / "test00.png"
+    places = [tmp_path / name for name in ("best", "tta", "best-tta", "of-best", "x/best", "best images\n!", "y" * 200)]
+    for place in places:
+        place.mkdir(parents=True)
+        shutil.copy(image, place)
+    with zipfile.ZipFile(tmp_path / "best.zip", "w") as archive:
+        archive.write(image, "test00.png")
+
+    ways = [["--with", "best"], ["--with", "best", "--tta"], []]
+    runs = [[*way, "--images", place] for place in (*places, tmp_path / "best.zip") for way in ways] + ways
+    results = [predict(sweep, *options) for options in runs]
+
+    assert [result.exit_code for result in results] == [0] * len(runs)
+    assert len({result.stdout.partition(".csv:")[0] for result in results}) == len(runs)
+    assert len(list(sweep.glob("predictions*"))) == len(runs)
+
+
+@pytest.mark.parametrize("name", ["sweep.json", "journal.log", "trials.csv", "best/config.json"])
+def test_predictions_are_never_written_over_a_file_of_the_sweep(sweep, name):
+    (sweep.folder / "trials.csv").touch()
+    before = (sweep.folder / name).read_bytes()
+
+    result = predict(sweep.folder, "--out", sweep.folder / name)
+
+    assert result.exit_code == 2
+    assert "is a file of the sweep itself" in result.stderr
+    assert (sweep.folder / name).read_bytes() == before
+
+
+@pytest.mark.parametrize("wrong", [lambda pixels: pixels / np.float32(255), lambda pixels: pixels[:, :, :8, :8]])
+def test_a_predictor_refuses_images_that_it_would_answer_by_chance(sweep, wrong):
+    model = predictor.best(sweep.folder)
+    assert model.probabilities(sweep.data.valid.images).shape == (len(sweep.data.valid.images), 3)
+
+    with pytest.raises(ImageError, match="images must be a ndarray of uint8 pixels in the shape"):
+        model.probabilities(wrong(sweep.data.valid.images))
+
+
+def test_predictions_never_take_the_place_of_the_images_their_manifest_or_the_sweeps_data(sweep, tiny_data, tmp_path):
+    folder = shutil.copytree(tiny_data / "test", tmp_path / "new")
+    (folder / "list.csv").write_text("id\ntest04.png\n")
+    (folder / "labels.csv").write_text("id,label\ntest04.png,1\n")
+    (tmp_path / "link.csv").symlink_to(folder / "list.csv")
+    manifest = ("--images", folder / "list.csv")
+
+    for out, options in (
+        (folder / "list.csv", manifest),
+        (folder / "labels.csv", manifest),
+        (tmp_path / "link.csv", manifest),
+        (folder / "labels.csv", ("--images", folder)),
+        (tiny_data / "train.txt", manifest),
+        (tiny_data / "train.txt", ()),
+    ):
+        before = out.read_bytes()
+
+        result = predict(sweep.folder, *options, "--out", out)
+
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"--out {out}: is " in result.stderr
+        assert out.read_bytes() == before
+    assert predict(sweep.folder, *manifest, "--out", folder / "labels-2.csv").exit_code == 0

@@ -1,0 +1,234 @@
+"""Whatever a data set holds and is not used is counted by kind and said; so is what a person would not see."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.load import load, load_images
+from datasets.pixels.dataset import Dataset, Split
+from search.runtime.data import imbalance_notes
+from tests.trees import JPEG, PNG, RGB, chunk, encoded, image, pack, table, with_class_folders, with_manifests, write
+
+SQUARE = RGB.crop((0, 0, 4, 4))
+ROOT = Path(__file__).resolve().parents[2]
+REST = {"a.txt": b"x", "b.txt": b"x", "sub/c.csv": b"x", "LICENCE": b"text", "a.gif": b"GIF89a", ".d.png": b"x"}
+REST_NOTE = "5 files that are no images (2 .txt, 1 .csv, 1 .gif, 1 without a suffix), 1 hidden file"
+
+
+def with_links(folder: Path, outside: Path) -> Path:
+    outside.write_bytes(image(99))
+    (folder / "gone.png").symlink_to("nothing.png")
+    (folder / "out.png").symlink_to(outside)
+    (folder / "folder").symlink_to("sub")
+    os.mkfifo(folder / "pipe.png")
+    return folder
+
+
+LINKS_NOTE = "1 link out of the folder, 1 link to a folder, 1 broken link, 1 pipe or device"
+
+
+def test_new_images_are_known_by_any_suffix_of_theirs_or_by_what_they_begin_with(tmp_path):
+    tree = {"a.jfif": JPEG, "b.JPE": JPEG, "c": PNG, "d.2021": JPEG, "e.PNG": PNG, "sub/f": encoded(SQUARE)}
+    folder = write(tree | REST, tmp_path / "new")
+    (folder / "g.png").symlink_to("sub/f")
+
+    split = load_images(folder, (4, 4))
+
+    assert split.ids == ("a.jfif", "b.JPE", "c", "d.2021", "e.PNG", "g.png", "sub/f")
+    assert load_images(pack(tree, tmp_path / "new.zip"), (4, 4)).ids == tuple(sorted(tree))
+
+
+def test_what_is_left_out_of_new_images_is_counted_by_kind(tmp_path):
+    folder = with_links(write({"a.png": PNG} | REST, tmp_path / "new"), tmp_path / "outside.png")
+    notes: list[str] = []
+
+    assert load_images(folder, (4, 4), notes).ids == ("a.png",)
+    assert notes == [f"Left out: {REST_NOTE}, {LINKS_NOTE}."]
+
+    notes = []
+    load_images(pack({"a.png": PNG} | REST, tmp_path / "new.zip"), (4, 4), notes)
+    assert notes == [f"Left out: {REST_NOTE}."]
+
+
+def test_what_a_table_of_new_images_does_not_name_is_counted_in_its_folder(tmp_path):
+    tree = {f"new/{number}.png": image(number) for number in range(4)} | {"new/x.txt": b"", "else.txt": b""}
+    folder = write(tree | {"new.csv": table("id", "1.png")}, tmp_path / "data")
+    notes: list[str] = []
+
+    load_images(folder / "new.csv", (4, 4), notes)
+
+    images = "3 images that the table does not name (3 in `new/`)"
+    assert notes == [f"Left out: {images}, 1 file that is no image (1 .txt)."]
+
+
+@pytest.mark.parametrize("tree", [with_manifests(), with_class_folders()], ids=["tables", "class folders"])
+def test_what_is_left_out_of_a_data_set_is_counted_by_kind(tree, tmp_path):
+    extra = {"extra/x.png": image(98), "extra/y.png": image(97)}
+    folder = with_links(write(tree | extra | REST, tmp_path / "data"), tmp_path / "outside.png")
+
+    (note,) = load(folder).notes
+
+    why = "that no table names" if "train.txt" in tree else "in no folder of a split"
+    assert note == f"Left out: 2 images {why} (2 in `extra/`), {REST_NOTE}, {LINKS_NOTE}."
+    (note,) = load(pack(tree | extra | REST, tmp_path / "data.zip")).notes
+    assert note == f"Left out: 2 images {why} (2 in `extra/`), {REST_NOTE}."
+
+
+def test_images_of_any_suffix_are_in_their_class(tmp_path):
+    tree = with_class_folders()
+    tree["train/a/new.jfif"], tree["train/b/new"] = encoded(SQUARE, "JPEG"), image(98)
+
+    data = load(write(tree, tmp_path / "data"))
+
+    assert {"a/new.jfif", "b/new"} < set(data.train.ids)
+    assert data.notes == ()
+
+
+@pytest.mark.parametrize("name", ["Val", "VALIDATION", "eval", "dev", "valid_set"])
+def test_a_folder_with_nearly_the_name_of_a_split_is_said_to_be_left_aside(name, tmp_path):
+    tree = {n.replace("validation/", f"{name}/"): data for n, data in with_class_folders(train=12).items()}
+
+    notes = load(write(tree, tmp_path / "data")).notes
+
+    rule = "a split is a folder train, validation (or valid, val) or test, written so; rename it to use it"
+    assert notes[0] == f"`{name}/` is left aside, with 3 images: {rule}."
+    assert "No validation split" in notes[2]
+
+
+def test_a_test_folder_in_capitals_is_said_to_be_left_aside(tmp_path):
+    tree = {name.replace("test/", "Test/"): data for name, data in with_class_folders().items()}
+
+    data = load(write(tree, tmp_path / "data"))
+
+    assert data.test is None
+    assert data.notes[0].startswith("`Test/` is left aside, with 3 images")
+
+
+@pytest.mark.parametrize("name", ["sample_submission.csv", "sampleSubmission.csv", "test.csv"])
+def test_a_table_beside_folders_of_classes_is_said_to_be_left_aside(name, tmp_path):
+    tree = with_class_folders() | {name: table("id,label", "test0.png,0")}
+
+    notes = load(write(tree, tmp_path / "data")).notes
+
+    rule = "tables are not read beside folders of classes; predictions.csv has the images of test/ by their names"
+    assert notes == (f"`{name}` is left aside: {rule}.", "Left out: 1 file that is no image (1 .csv).")
+
+
+def test_tables_and_folders_that_no_table_uses_are_said_to_be_left_aside(tmp_path):
+    tree = with_manifests(train=12)
+    tree["Validation.csv"] = tree.pop("validation.txt")
+    del tree["test.txt"]
+
+    notes = load(write(tree, tmp_path / "data")).notes
+
+    assert any(note.startswith("`Validation.csv` is left aside: a table is train, validation") for note in notes)
+    assert "`test/` is left aside, with 3 images: no table names its images." in notes
+    assert any("sample_submission.txt: is not used, for there is no table of test images" in note for note in notes)
+
+
+@pytest.mark.parametrize("tree", [with_manifests(), with_class_folders()], ids=["tables", "class folders"])
+def test_a_class_that_validation_lacks_is_said(tree, tmp_path):
+    if "validation.txt" in tree:
+        tree["validation.txt"] = table("id,label", "validation0.png,0", "validation1.png,1")
+        del tree["train+validation/validation2.png"]
+        lacking = "2"
+    else:
+        del tree["validation/c/validation2.png"]
+        lacking = "c"
+
+    (note,) = load(write(tree, tmp_path / "data")).notes
+
+    assert note == (
+        f"No image in validation of `{lacking}`: how often they are told right is not measured, "
+        "and balanced accuracy leaves them out."
+    )
+
+
+def split_of(*counts: int) -> Split:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    return Split(tuple(map(str, labels)), np.zeros((len(labels), 3, 1, 1), np.uint8), labels)
+
+
+def uneven(train: tuple[int, ...], valid: tuple[int, ...]) -> Dataset:
+    classes = ("healthy", "ill", *map(str, range(2, len(train))))
+    return Dataset(split_of(*train), split_of(*valid), None, classes, None, "", ())
+
+
+def test_where_one_class_has_nearly_all_images_the_flag_that_helps_is_said():
+    data = uneven((776, 24), (194, 6))
+
+    (note,) = imbalance_notes(data, "accuracy")
+
+    assert "Class `healthy` has 97 % of the labelled images, `ill` 30 of 1,000" in note
+    assert "always answers `healthy` has a validation accuracy of 0.9700" in note
+    assert "--metric balanced_accuracy" in note
+    assert imbalance_notes(data, "balanced_accuracy") == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "is_said"),
+    [
+        ((97, 3), True),
+        ((67, 33), True),
+        ((60, 40), False),
+        ((50, 50), False),
+        ((52, 24, 24), True),
+        ((50, 25, 25), False),
+        ((40, 30, 30), False),
+        ((45, 45, 10), False),
+        ((100,) * 49 + (10,), False),  # a rare class makes no other one large
+        ((60,) + (10,) * 49, False),
+        ((600,) + (10,) * 49, True),
+    ],
+)
+def test_accuracy_is_doubted_only_where_one_class_has_half_of_the_images_and_twice_as_many_as_another(counts, is_said):
+    notes = imbalance_notes(uneven(counts, counts), "accuracy")
+
+    assert len(notes) == is_said
+    share = f"validation accuracy of {max(counts) / sum(counts):.4f}"
+    assert all(share in note and "--metric balanced_accuracy" in note for note in notes)
+
+
+def odd_exif() -> bytes:
+    """A JPEG whose EXIF data claim more entries than there are."""
+    return encoded(SQUARE, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0\x01\0\0\0\x01\0\0\0\x99")
+
+
+def odd_profile() -> bytes:
+    """A PNG of which libpng warns."""
+    return PNG[:33] + chunk(b"iCCP", b"bad\0\0") + PNG[33:]
+
+
+def odd_fax() -> bytes:
+    """A TIFF of which libtiff tells a bad code word."""
+    data = bytearray(encoded(RGB.resize((64, 64)).convert("1"), "TIFF", compression="group4"))
+    data[60:90] = bytes(30)
+    return bytes(data)
+
+
+def test_what_a_decoder_says_comes_with_the_name_of_the_image_or_not_at_all(tmp_path):
+    tree = {f"train/{label}/{number}.png": image(ord(label) + 10 * number) for label in "ab" for number in range(8)}
+    tree |= {"train/a/exif.jpg": odd_exif(), "train/b/profile.png": odd_profile()}
+    folder = write(tree, tmp_path / "data")
+    broken = write({"fax.tif": odd_fax(), "cut.tif": encoded(SQUARE, "TIFF")[:-30]}, tmp_path / "broken")
+    code = f"""
+import sys
+from datasets.load import load, load_images
+from pathlib import Path
+print(*load(Path({str(folder)!r}), 8).notes, sep="\\n")
+try:
+    load_images(Path({str(broken)!r}), (8, 8))
+except ValueError as error:
+    print(error)
+print("still heard", file=sys.stderr)
+"""
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stderr == "still heard\n"
+    (said,) = [line for line in done.stdout.splitlines() if "Corrupt EXIF" in line or "warning" in line]
+    assert f"1 image, first {folder}/train/a/exif.jpg" in said

@@ -1,0 +1,92 @@
+"""What a person sees of a running sweep."""
+
+import io
+
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+from rich.console import Console
+
+from analysis.report.contents import duration
+from search.sinks.screen import Screen, in_short
+from trainable.config import TrialConfig
+from trainable.worker.order import Order
+
+CONFIG = TrialConfig(arch="cnn", width=2.0, depth=1, head=64, epochs=5, lr=0.0123)
+
+
+def ended(number, values, state=TrialState.COMPLETE, **attributes):
+    study = optuna.create_study(direction="maximize")
+    attributes = {"config": CONFIG.to_dict(), **attributes}
+    for _ in range(number):
+        study.add_trial(create_trial(state=TrialState.FAIL))
+    study.add_trial(
+        create_trial(
+            state=state,
+            value=values[-1] if state == TrialState.COMPLETE else None,
+            intermediate_values=dict(enumerate(values, 1)),
+            user_attrs=attributes,
+        )
+    )
+    return study.trials[number]
+
+
+@pytest.fixture
+def screen(tmp_path):
+    return Screen(io.StringIO(), 4, "accuracy", [ended(0, [0.3, 0.4])], {0: "mlp", 1: "cnn-7"})
+
+
+def test_without_a_terminal_every_end_is_one_plain_line_with_the_best_so_far(screen, tmp_path):
+    screen.started(Order(1, 1, CONFIG, tmp_path, "accuracy"))
+    screen.ended(ended(1, [0.2, 0.5]))
+    screen.ended(ended(2, [], TrialState.FAIL, reason="diverged"))
+
+    first, second = screen.out.getvalue().splitlines()
+    assert first.startswith("[2/4] trial 1 (cnn-7) COMPLETE accuracy 0.5000 after 2/5 epochs")
+    assert "cnn width 2 depth 1, nesterov onecycle lr 0.012, batch 128 | best 0.5000 (trial 1) | about" in first
+    assert second.startswith("[3/4] trial 2 FAIL diverged after 0/5 epochs")
+
+
+def test_a_log_gets_plain_lines_though_the_environment_forces_colours(monkeypatch, tmp_path):
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.setenv(name, "1")
+    with open(tmp_path / "log.txt", "w+", encoding="utf-8") as log:
+        with Screen(log, 1, "loss", [], {}) as screen:
+            screen.said("a note")
+            screen.started(Order(0, 1, CONFIG, tmp_path, "loss"))
+            screen.ended(ended(0, [-1e-9]))
+        log.seek(0)
+        note, end = log.read().splitlines()
+    assert note == "a note"
+    assert end.startswith("[1/1] trial 0 COMPLETE loss 0.0000 after 1/5 epochs")
+
+
+def test_on_a_terminal_the_table_shows_what_runs_and_what_is_left(screen, tmp_path):
+    screen.started(Order(1, 1, CONFIG, tmp_path, "accuracy"))
+    screen.progressed(1, [{"valid_accuracy": 0.7}, {"valid_accuracy": 0.6}])
+    screen.ended(ended(2, [0.2]))
+    terminal = Console(file=io.StringIO(), width=120)
+
+    terminal.print(screen._render())
+
+    text = terminal.file.getvalue()
+    assert "RUNNING" in text
+    assert "2/5" in text
+    assert "0.7000" in text  # the best so far, not the last
+    assert "2/4 trials | best 0.4000 (trial 0)" in text
+    assert "left" in text
+
+
+def test_a_message_is_shown_as_it_is(screen):
+    screen.said("trial [7]: lost")
+
+    assert screen.out.getvalue() == "trial [7]: lost\n"
+
+
+def test_a_config_in_short_names_what_tells_trials_apart():
+    assert in_short(CONFIG) == "cnn width 2 depth 1, nesterov onecycle lr 0.012, batch 128"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(5.9, "5 s"), (725, "12:05 min"), (12000, "3:20 h")])
+def test_durations_read_well(seconds, text):
+    assert duration(seconds) == text

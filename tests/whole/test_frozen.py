@@ -1,0 +1,192 @@
+"""What was ever published as a default stays: a sweep that began under it goes on under it.
+
+The fixture is a sweep of three trials by the version before default spaces had numbers, over the images that
+`tiny_data` makes, without ImageNet weights at hand; `drawn.json` has the configs that it drew when it went on.
+"""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from optuna.samplers import TPESampler
+
+from analysis.record import Record
+from analysis.sweep_data import sweep_data
+from datasets.listing_rules import LISTING_RULES
+from datasets.load import load
+from search.pruners import PRUNERS, new_pruner
+from search.run import main as search_main
+from search.runtime.again import Repeat
+from search.runtime.kinds import Search
+from search.runtime.ledger import Ledger
+from search.runtime.settings import FIRST_DEFAULTS, NEWEST_DEFAULTS, SweepFile
+from search.runtime.start import Start
+from search.runtime.sweep import _load_same, _opened
+from search.samplers import SAMPLERS, new_sampler
+from search.spaces import DEFAULT_SPACES
+from search.spaces.space import Space
+from storage.errors import SweepError
+from tests.datasets.test_archives import stored
+from tests.searched import command
+from tests.trees import image, with_class_folders, with_manifests, write
+from tests.trials import execute, fake_train, in_memory
+from trainable.config import ConfigError
+
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "begun_under_default_1"
+
+
+@pytest.fixture
+def begun(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    return Path(shutil.copytree(FIXTURE / "sweep", tmp_path / "sweep"))
+
+
+def test_a_sweep_of_before_the_numbers_goes_on_under_the_first_of_each_default(begun, capsys):
+    file = SweepFile.read(begun)
+    sweep = Search(begun, replace(file.settings, trials=10), [])
+    sweep.defaults = file.defaults
+    assert sweep.changed(file) == []
+
+    file.settings = sweep.settings
+    ledger = Ledger(begun, file.id, "accuracy", new_pruner("halving", 1))
+    with open(begun / "screen.txt", "w") as out:
+        bridge, _ = _opened(sweep, file, ledger, Start("again"), out)
+        execute(bridge, in_memory(60, 30), train=fake_train)
+
+    drawn = {f"{trial.number:04}": trial.config for trial in Record(begun).trials}
+    assert file.defaults == FIRST_DEFAULTS
+    assert drawn == json.loads((FIXTURE / "drawn.json").read_text())
+
+
+@pytest.mark.ray
+def test_the_command_of_before_the_numbers_goes_on_and_reports(begun, tiny_data, capfd):
+    done = command(search_main, "--data", tiny_data, "--sweep", begun, "--trials", 5, "--max-epochs", 3)
+
+    assert done.exit_code == 0, done.output
+    assert "Goes on: 3 trials had ended" in capfd.readouterr().out
+    assert (begun / "report.html").exists()
+    assert len(Record(begun).trials) == 5
+    assert SweepFile.read(begun).defaults == FIRST_DEFAULTS
+
+
+@pytest.fixture
+def on_growing_rules(begun, tmp_path) -> tuple[Path, Path, str]:
+    """A sweep of before the numbers over class folders with one `.jfif`; its folder, its data and their fingerprint."""
+    tree = with_class_folders()
+    of_suffixes = load(write(tree, tmp_path / "plain")).fingerprint
+    data = write(tree | {"train/a/2.jfif": image(99)}, tmp_path / "data")
+    content = json.loads((begun / "sweep.json").read_text(encoding="utf-8"))
+    options = {"image_size": None, "limit_train": None, "limit_valid": None}
+    content |= {"data": str(data), "fingerprint": of_suffixes, "data_options": options}
+    (begun / "sweep.json").write_text(json.dumps(content))
+    return begun, data, of_suffixes
+
+
+def test_a_sweep_of_before_the_numbers_goes_on_with_the_files_that_counted_then(on_growing_rules):
+    folder, data, fingerprint = on_growing_rules
+    file = SweepFile.read(folder)
+    sweep = Search(folder, file.settings, [])
+    sweep.defaults = file.defaults
+    repeat = Repeat(folder, 1, 1, str(data))
+
+    assert _load_same(sweep, file).fingerprint == fingerprint
+    assert sweep_data(Record(folder)).fingerprint == fingerprint
+    assert repeat.first_load().fingerprint == fingerprint
+    assert repeat.load().fingerprint == fingerprint
+
+
+def test_a_new_sweep_counts_what_the_newest_rules_count(on_growing_rules):
+    folder, _, fingerprint = on_growing_rules
+    data = Search(folder, SweepFile.read(folder).settings, []).load()
+
+    assert "a/2.jfif" in data.train.ids
+    assert data.fingerprint != fingerprint
+
+
+def test_the_first_rules_know_images_by_suffix_and_take_names_as_they_are(tmp_path):
+    more = ("train/a/scan", "train/a/scan.0012", "train/a/x.apng", "train/a/.x.png")
+    tree = with_class_folders() | {name: image(90 + number) for number, name in enumerate(more)}
+    tree |= {"train/O\u0308l/@eaDir.png": image(98), "train/O\u0308l/@eaDir/1.png": image(99)}
+
+    data = load(write(tree, tmp_path / "data"), listing=1)
+
+    assert data.classes == ("O\u0308l", "a", "b", "c")
+    assert [name for name in data.train.ids if "train" not in name] == ["O\u0308l/@eaDir.png", "O\u0308l/@eaDir/1.png"]
+
+
+def test_the_first_rules_take_the_names_of_an_archive_as_python_reads_them(tmp_path):
+    tree = {name.replace("/a/", "/M\u00fcll/"): data for name, data in with_class_folders().items()}
+    tree["train/d/readme.txt"] = b"a folder that no member names is none"
+    path = stored(tree, tmp_path / "data.zip", str.encode)
+
+    assert load(path, listing=1).classes == ("M\u251c\u255dll", "b", "c")
+
+
+@pytest.mark.parametrize("other", ["masks", "aaa", ".aaa"])
+def test_the_first_rules_take_the_fullest_folder_of_a_table_or_the_first(other, tmp_path):
+    images = {name.replace("train+validation/", "images/"): data for name, data in with_manifests().items()}
+    others = [name for name in images if "images/" in name]
+    copies = {name.replace("images", other): image(90 + number) for number, name in enumerate(others)}
+    first = {name.replace(other, "images"): data for name, data in copies.items()} if other < "images" else images
+
+    data = load(write(images | copies, tmp_path / "data"), listing=1)
+
+    assert data.fingerprint == load(write(images | first, tmp_path / "plain")).fingerprint
+
+
+def test_the_newest_rules_are_asked_for_where_none_are_named(tmp_path):
+    folder = write(with_class_folders() | {"train/a/2.jfif": image(99)}, tmp_path / "data")
+
+    assert len(load(folder, listing=1).train.ids) + 1 == len(load(folder).train.ids)  # nor does the cache mix them up
+
+
+@pytest.mark.parametrize("number", [99, 0, None, "2", True, []])
+def test_a_sweep_of_listing_rules_that_are_not_known_is_refused_where_it_is_read_only(number, begun):
+    content = json.loads((begun / "sweep.json").read_text(encoding="utf-8")) | {
+        "defaults": NEWEST_DEFAULTS | {"listing": number}
+    }
+    (begun / "sweep.json").write_text(json.dumps(content))
+
+    with pytest.raises(SweepError, match="this version knows the listing rules 1 to 2, got"):
+        sweep_data(Record(begun))
+
+
+def test_a_new_sweep_goes_on_under_the_newest_when_there_are_newer_ones(begun):
+    file = SweepFile.read(begun)
+    file.defaults = dict(NEWEST_DEFAULTS)
+    file.write(begun)
+
+    assert SweepFile.read(begun).defaults == NEWEST_DEFAULTS
+
+
+def test_a_sweep_of_a_newer_version_is_refused_by_name(begun):
+    content = json.loads((begun / "sweep.json").read_text(encoding="utf-8")) | {
+        "defaults": NEWEST_DEFAULTS | {"space": 99}
+    }
+    (begun / "sweep.json").write_text(json.dumps(content))
+
+    with pytest.raises(
+        ConfigError, match="begun by a newer version: its space has the number 99, this version knows 1 to"
+    ):
+        SweepFile.read(begun)
+
+
+def test_the_first_sampler_is_the_grouped_estimator_that_sees_every_trial():
+    assert type(new_sampler("tpe", 0, 0, version=1)) is TPESampler
+
+
+def test_the_numbers_count_from_one_without_a_gap():
+    for known, newest in (
+        (DEFAULT_SPACES, "space"),
+        (SAMPLERS, "sampler"),
+        (PRUNERS, "pruner"),
+        (LISTING_RULES, "listing"),
+    ):
+        assert list(known) == list(range(1, NEWEST_DEFAULTS[newest] + 1))
+
+
+@pytest.mark.parametrize("number", DEFAULT_SPACES)
+def test_every_default_space_is_trainable_at_its_corners(number):
+    assert Space(DEFAULT_SPACES[number].suggest, {}, 30).table()["ranges"]

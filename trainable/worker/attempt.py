@@ -1,0 +1,167 @@
+"""One try of a trial on a worker: where its files lie, where it starts, when it reports.
+
+An attempt writes only into its own folder, `trials/NUMBER/attempt-K/`, so that a worker
+thought dead and still writing can harm no later attempt.
+"""
+
+import errno
+import json
+import platform
+import resource
+import statistics
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from datasets.pixels.dataset import Dataset
+from storage import bucket
+from storage.files import make_folder, written_whole
+from trainable import loop
+from trainable.config import TrialConfig
+from trainable.metrics.history import EpochMetrics
+from trainable.state import CheckpointError, TrainState, load, new_state, save
+from trainable.worker.order import HUNG_FILE, Order, attempt_folder, newest_checkpoints
+from trainable.worker.watchdog import ended_when_hung
+
+REPORT_SECONDS = 1.0  # how long epochs are gathered into one report
+SAVE_SHARE = 0.05  # of a worker's time, at most, goes into checkpoints
+
+# How long an epoch may take before it is hung: wide limits, for a busy machine holds up what is not hung.
+HUNG_EPOCHS = 20  # times the trial's usual epoch so far
+HUNG_SECONDS = 120.0  # at least
+HUNG_FIRST_SECONDS = 3600.0  # the first epoch, with none to compare it with
+HUNG_FIRST_SECONDS_PER_PIXEL = 20e-6  # on top of that, of the training images
+
+# In the messages of torch's allocator, of C++ and of OpenCV, whose errors are no MemoryError.
+HOST_MEMORY = ("DefaultCPUAllocator", "can't allocate memory", "std::bad_alloc", "Insufficient memory")
+
+Train = Callable[[TrialConfig, Dataset, TrainState], Iterator[EpochMetrics]]
+
+
+def hung_after(history: list[EpochMetrics], train_pixels: int) -> float:
+    """Seconds after which an epoch of a trial is hung, by its epochs so far."""
+    if not history:
+        return HUNG_FIRST_SECONDS + HUNG_FIRST_SECONDS_PER_PIXEL * train_pixels
+    # The median: an epoch amid which the machine was paused says nothing of the others.
+    return max(HUNG_SECONDS, HUNG_EPOCHS * statistics.median_high(metrics.seconds for metrics in history))
+
+
+class Attempt:
+    """Carries an order out, a report at a time.
+
+    A report is `{"attempt", "history", "failure", "done"}`: all epochs so far, and for
+    a failure `{"reason", "message"}`, with the traceback as `log` for an error. The
+    files that go with a report are whole on the disk before it is made.
+
+    The reasons: `diverged`, a loss is not finite; `out of memory`, of the GPU, at the
+    smallest micro-batch; `host memory`, which other processes may have taken, so that it
+    is worth another try; `storage`, a file can be neither read nor written, which is not
+    the trial's fault; `error`, anything else. An epoch that hangs makes no report: the
+    process ends, and `hung_stacks` has the reason.
+    """
+
+    def __init__(self, order: Order, data: Dataset, device: str = "cpu", train: Train = loop.train) -> None:
+        self.order, self.data, self.device, self.train = order, data, device, train
+        self.folder = attempt_folder(order.folder, order.attempt)
+        self.state: TrainState | None = None
+        self.epochs: Iterator[EpochMetrics] = iter(())
+        self.saves = (0.0, 0.0)  # seconds of the last two
+
+    def next_report(self) -> dict[str, Any]:
+        """Trains to the next rung, for about a second, or to the end; a failure is a report too.
+
+        A rung that comes too soon after the last report is passed; its decision waits for the next one.
+        """
+        failure = None
+        try:
+            if self.state is None:
+                self.state = self._starting_state()
+                self.epochs = self.train(self.order.config, self.data, self.state)
+            self._train_to_next_report(self.state)
+        except Exception as error:
+            failure = _failure(error)
+        report = self._report(failure)
+        if report["done"] and (failure is None or failure["reason"] != "storage"):
+            try:
+                self._make_folder()
+                with written_whole(self.folder / "result.json") as partial:
+                    partial.write_text(json.dumps(report), encoding="utf-8")
+            except OSError as error:
+                return self._report(_failure(error))
+        return report
+
+    def _report(self, failure: dict[str, str] | None) -> dict[str, Any]:
+        history = [asdict(metrics) for metrics in self.state.history] if self.state else []
+        done = failure is not None or len(history) >= self.order.config.epochs
+        return {"attempt": self.order.attempt, "history": history, "failure": failure, "done": done}
+
+    def _starting_state(self) -> TrainState:
+        self._check_folder()
+        if self.order.attempt > 1:
+            bucket.fetch(self.order.folder)
+        for path in newest_checkpoints(self.order.folder, self.order.attempt):
+            try:
+                return load(path, self.order.config, self.data, self.order.metric, self.device)
+            except CheckpointError:
+                continue  # the one before it is whole; none: from the start
+        return new_state(self.order.config, self.data, self.order.metric, self.device)
+
+    def _check_folder(self) -> None:
+        """Raises:
+        FileNotFoundError: the trial's folder, which the driver makes, is not there. Made here, it would be of this
+          node alone, or a part of a sweep that somebody has deleted.
+        """
+        folder = self.order.folder
+        if not folder.is_dir() and not bucket.is_copy(folder):
+            raise FileNotFoundError(
+                f"{folder}: is not there on {platform.node()}; mount the sweep's storage on every node"
+            )
+
+    def _make_folder(self) -> None:
+        """Makes the attempt's own folder; raises as `_check_folder` does."""
+        self._check_folder()
+        make_folder(self.folder)
+
+    def _train_to_next_report(self, state: TrainState) -> None:
+        # The shorter of two: a save amid which the machine was paused would put the next report off for an hour.
+        due = max(REPORT_SECONDS, self.order.spacing, min(self.saves) / SAVE_SHARE)
+        self._make_folder()
+        limit = due + hung_after(state.history, self.data.train.images[:, 0].size)
+        with open(self.folder / HUNG_FILE, "w", encoding="utf-8") as stacks, ended_when_hung(limit, stacks):
+            started = time.monotonic()
+            for metrics in self.epochs:
+                seconds = time.monotonic() - started
+                if seconds >= (self.order.spacing if metrics.epoch in self.order.rungs else due):
+                    break
+        if state.epochs_done:
+            self._make_folder()
+            saving = time.monotonic()
+            save(state, self.order.config, self.folder)
+            self.saves = (self.saves[1], time.monotonic() - saving)
+
+
+def _failure(error: Exception) -> dict[str, str]:
+    message = bucket.with_addresses(str(error))
+    if isinstance(error, loop.Diverged):
+        return {"reason": "diverged", "message": message}
+    if isinstance(error, torch.OutOfMemoryError):
+        return {"reason": "out of memory", "message": message}
+    no_memory = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    if no_memory or any(words in message for words in HOST_MEMORY):
+        message = message or "no memory"  # Python's own MemoryError says nothing
+        return {"reason": "host memory", "message": f"{message} (peak of this process: {_peak_mib()} MiB)"}
+    if isinstance(error, OSError):
+        return {"reason": "storage", "message": message}
+    log = bucket.with_addresses("".join(traceback.format_exception(error)))
+    return {"reason": "error", "message": f"{type(error).__name__}: {message}", "log": log}
+
+
+def _peak_mib() -> int:
+    """The most memory that this process ever held at once."""
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit >> 20

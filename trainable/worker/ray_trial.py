@@ -1,0 +1,66 @@
+"""The Tune trainable: one worker process, many trials."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ray import tune
+
+from datasets.pixels.dataset import Dataset
+from storage import bucket
+from trainable import allocator
+from trainable.worker.order import Order
+
+if TYPE_CHECKING:
+    from trainable.worker.attempt import Attempt
+
+# torch is imported in a worker's `setup` alone: the driver names this class and never trains.
+
+
+class RayTrial(tune.Trainable):
+    """Ray calls `reset_config` for the next trial instead of starting a process for it.
+
+    The config is `{"order": Order.to_dict()}`; the results are the reports of
+    `trainable.worker.attempt.Attempt`. `training` is an attribute so that tests can break it.
+    """
+
+    training: Any = None  # trainable.loop.train
+    attempt: "Attempt | None" = None
+
+    def setup(self, config: dict[str, Any], dataset: Dataset) -> None:  # type: ignore[override]
+        """Args:
+        dataset: out of Ray's object store, its pixels shared with the other workers of the node.
+        """
+        import cv2
+        import torch
+
+        from trainable import loop
+
+        allocator.keep_freed_memory()
+        self.dataset = dataset
+        self.train_function = type(self).training or loop.train
+        given = self.trial_resources.required_resources if self.trial_resources else {}
+        torch.set_num_threads(max(1, int(given.get("CPU", 1))))  # more, and trials beside each other fight
+        cv2.setNumThreads(0)
+        self.device = "cuda" if given.get("GPU", 0) > 0 else "cpu"
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        import torch
+
+        from trainable.worker.attempt import Attempt
+
+        self.attempt = None  # the trial before; else its memory, a graph's among it, would not be free
+        bucket.drop_copies()  # of the trial before
+        allocator.give_back_freed_memory()
+        torch.cuda.empty_cache()  # does nothing where there is no GPU
+        order = Order.from_dict(new_config["order"])
+        self.attempt = Attempt(order, self.dataset, self.device, self.train_function)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        assert self.attempt is not None
+        report = self.attempt.next_report()
+        return {"report": json.dumps(report), "done": report["done"]}  # as text: Tune would flatten it
+
+    def cleanup(self) -> None:
+        bucket.drop_copies()
