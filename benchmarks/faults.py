@@ -164,8 +164,7 @@ def struck(folder: Path, words: str, strike: Callable[[RayNode], None], *options
     problems = _problems(driver, code, 4, told and told - at)
     before = ended(folder)
     attempts = {t.number: t.attempts for t in Record(folder).trials}
-    if not (folder / "report.html").exists():
-        problems.append("no report")
+    report = _report(folder, problems)
     folder.with_name("go").touch()
     again = start(folder, *options)
     if again.end() != 0:
@@ -174,7 +173,7 @@ def struck(folder: Path, words: str, strike: Callable[[RayNode], None], *options
     if len(after) != TRIALS or any(after.get(number) != trial for number, trial in before.items()):
         problems.append(f"ended before: {before}, after: {after}")
     found = (
-        f"report made, {len(before)} ended trials kept, {max(attempts.values())} attempt each at most; "
+        f"{report}, {len(before)} ended trials kept, {max(attempts.values())} attempt each at most; "
         f"the same command ended all {TRIALS}"
     )
     return Told(code, told and told - at, found, time.monotonic() - began, problems)
@@ -187,6 +186,14 @@ def _problems(driver: Driver, code: int | None, must: int, told: float | None) -
     if told is None:
         problems.append(f"not a word of it: {driver.text[-1000:]}")
     return problems
+
+
+def _report(folder: Path, problems: list[str]) -> str:
+    """Says whether there is a report; none is a problem."""
+    if (folder / "report.html").exists():
+        return "report made"
+    problems.append("no report")
+    return "no report"
 
 
 def killed(name: str) -> Callable[[RayNode], None]:
@@ -267,9 +274,8 @@ def head_lost(folder: Path) -> Told:
         code = driver.end()
     told = driver.said("Ray ended under the sweep")
     problems = _problems(driver, code, 4, told and told - at)
-    if not (folder / "report.html").exists():
-        problems.append("no report")
-    found = f"report made, {len(ended(folder))} ended trials kept"
+    report = _report(folder, problems)
+    found = f"{report}, {len(ended(folder))} ended trials kept"
     return Told(code, told and told - at, found, driver.seconds, problems)
 
 

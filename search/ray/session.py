@@ -1,6 +1,8 @@
 """A Ray session as what the trials of one start run on: its workers, their memory, and how a bridge is run on it."""
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,14 +14,14 @@ from typing import TYPE_CHECKING, TextIO
 
 from search.ray.address import place
 from search.ray.cluster import Room, nodes, worker_bytes, workers_there
-from search.ray.connection import connected, prepare
+from search.ray.connection import ROOT, connected, prepare
 from search.ray.failure import RayFailedError
 from search.ray.readiness import check_nodes
 from search.runtime.memory import CUDA_BYTES, DRIVER_BYTES, machine_bytes
 from search.runtime.process import chatter_to, interruptible, stopping_on_signals
 from search.runtime.session import RAY_ENDED, Session
 from search.runtime.start import Start
-from storage.bucket import put
+from storage.bucket import address_of, put
 from storage.text import counted
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from search.ray.vigil import Vigil
     from search.runtime.bridge import Bridge
     from search.sinks.screen import Screen
+
+REPORT_SECONDS = 60.0  # for the report of a sweep whose driver cannot make it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,7 @@ class RaySession(Session):
             # What writes the results takes a second or two to import: on a processor that has no trial any more.
             on_idle = partial(self.beside.submit, import_module, "analysis.outputs.results")
             resources, vigil = self.room.workers.resources, self.vigil
+            vigil.at_last = partial(_report_beside, self.folder)
             try:
                 execute(bridge, data, resources, self.room, on_idle=on_idle, is_local=self.is_local, vigil=vigil)
             except RayFailedError as error:  # the results are written all the same
@@ -59,6 +64,13 @@ class RaySession(Session):
             finally:
                 vigil.over.set()  # from here on nobody waits for Ray, and the results take the time that they take
         return signals
+
+
+def _report_beside(sweep: Path) -> None:
+    """Makes the report in a process of its own, for the main thread of this one waits for what has gone."""
+    command = [sys.executable, "-m", "analysis.report", address_of(sweep.resolve())]
+    with suppress(subprocess.TimeoutExpired, OSError):
+        subprocess.run(command, cwd=ROOT, timeout=REPORT_SECONDS, check=False)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +17,7 @@ import ray
 
 from search.ray.address import fault_of, resolved
 from search.ray.failure import RayFailedError
-from search.runtime.process import end_at_once
+from search.runtime.process import end_at_once, tell
 from storage.command_line import Exit
 
 LOOK_SECONDS = 1.0
@@ -35,6 +36,8 @@ class Vigil:
 
     Attributes:
       failure: what has gone, in words; empty while all is well.
+      at_last: what is still done, in the vigil's thread, where the block does not end although Ray has: the main
+        thread waits in Ray's core for what has gone, and cannot be interrupted there.
     """
 
     def __init__(self, address: str | None) -> None:
@@ -43,6 +46,7 @@ class Vigil:
         self.is_local = address is None
         self.logs = self.node.get_logs_dir_path()
         self.failure = ""
+        self.at_last: Callable[[], object] = lambda: None
         self.failed = threading.Event()
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
@@ -97,7 +101,12 @@ class Vigil:
                 head = f"the head of the cluster does not answer any more at {self.node.gcs_address}"
                 self._fail(f"{'it cannot be watched any more' if self.is_local else head} ({fault})")
         if self.failure and not self.over.wait(REACTION_SECONDS):
-            end_at_once(str(RayFailedError(self.failure)), Exit.STORAGE_FAILS)
+            tell(str(RayFailedError(self.failure)))
+            self.at_last()
+            if not self.over.is_set():  # what the main thread waited for may have come back meanwhile
+                end_at_once(
+                    "Ray has ended; everything is saved. Run the same command again to go on.", Exit.STORAGE_FAILS
+                )
         if self.raylet is not None:
             raylet, self.raylet = self.raylet, None
             os.close(raylet)

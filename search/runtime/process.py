@@ -130,10 +130,15 @@ def _begin_last_resort(number: int) -> None:
         _last_resort[-1](number)
 
 
-def end_at_once(message: str, code: int) -> None:
-    """Ends this process from any of its threads, with a last line on the screen."""
+def tell(message: str) -> None:
+    """Writes a line on the screen from any thread, also while standard output goes to a log."""
     with suppress(OSError):
         os.write(_screen[-1] if _screen else 1, f"{message}\n".encode())
+
+
+def end_at_once(message: str, code: int) -> None:
+    """Ends this process from any of its threads, with a last line on the screen."""
+    tell(message)
     os._exit(code)
 
 

@@ -202,16 +202,34 @@ def test_where_the_driver_waits_for_what_has_gone_the_vigil_ends_it_with_its_wor
     ended = []
     monkeypatch.setattr(vigil_module, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(vigil_module, "REACTION_SECONDS", 0.0)
+    monkeypatch.setattr(vigil_module, "tell", ended.append)
     monkeypatch.setattr(vigil_module, "end_at_once", lambda *words: ended.append(words))
     vigil = Vigil(None)
+    vigil.at_last = lambda: ended.append("the report is made")
     node.dead.append(("raylet", SimpleNamespace(pid=7, returncode=-9)))
 
     vigil._watch()
 
-    [(said, code)] = ended
+    [said, then, (_, code)] = ended
+    assert then == "the report is made"
     assert code == 4
     assert "its raylet (process 7) was ended by SIGKILL" in said
     assert "Nothing that was recorded is lost" in said
+
+
+def test_a_driver_that_comes_back_while_the_vigil_makes_its_report_is_not_ended(node, monkeypatch):
+    ended = []
+    monkeypatch.setattr(vigil_module, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(vigil_module, "REACTION_SECONDS", 0.0)
+    monkeypatch.setattr(vigil_module, "tell", lambda _: None)
+    monkeypatch.setattr(vigil_module, "end_at_once", lambda *words: ended.append(words))
+    vigil = Vigil(None)
+    vigil.at_last = vigil.over.set
+    node.dead.append(("raylet", SimpleNamespace(pid=7, returncode=-9)))
+
+    vigil._watch()
+
+    assert ended == []
 
 
 def test_a_socket_at_which_nobody_listens_has_no_server(tmp_path):
