@@ -37,7 +37,7 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
 )
 @click.option("--limit-valid", type=click.IntRange(min=1), default=None, help="Only so many validation images.")
 @click.option("--metric", type=click.Choice(["accuracy", "balanced_accuracy", "loss"]), default="accuracy")
-@click.option("--space", type=str, default=None, help="FILE.py:FUNCTION, your own search space.")
+@click.option("--space", type=str, default=None, help="FILE.py:OBJECT, your own search space, a function.")
 @click.option(
     "--fix", "fixed", type=str, multiple=True, metavar="NAME=VALUE", help="Takes a hyperparameter out of the search."
 )

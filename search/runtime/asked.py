@@ -8,7 +8,8 @@ from typing import Any
 
 from search.runtime.kinds import Search
 from search.runtime.settings import Settings, SweepFile
-from search.spaces.space import absolute, read_fixed
+from search.spaces.space import read_fixed
+from storage import user_code
 from storage.data_place import own_images
 from trainable.config import ConfigError
 
@@ -24,11 +25,11 @@ def search_of(folder: Path, flags: dict[str, Any], given: set[str], is_demo: boo
       is_demo: there is no data, and demo images are generated.
 
     Raises:
-      ConfigError: a flag has a value that cannot be.
+      UserError: a flag has a value that cannot be.
     """
     flags = dict(flags)
     flags["data"] = str(own_images(folder)) if is_demo else os.path.realpath(flags["data"] or "data")
-    flags["space"] = flags["space"] and absolute(flags["space"])
+    flags["space"] = flags["space"] and user_code.name(flags["space"], "--space")
     flags["fixed"] = read_fixed(flags["fixed"])
     settings = Settings(**{field.name: flags[field.name] for field in fields(Settings)})
     enqueued = _read_enqueued(flags["enqueue"])

@@ -11,8 +11,8 @@ from search.runtime.memory import Limit, why_too_large
 from search.runtime.queue import Queue, extend, first_queue
 from search.runtime.settings import NEWEST_DEFAULTS, Settings, SweepFile, differences, table_differences
 from search.spaces import DEFAULT_SPACES
-from search.spaces.space import Space, load_function
-from storage import bucket
+from search.spaces.space import Space
+from storage import bucket, user_code
 from storage.data_place import DEMO, own_images
 from trainable.config import ConfigError, TrialConfig
 
@@ -156,7 +156,7 @@ class Search(Sweep):
                 f"names it; add --space {self.settings.space}, or its place by now"
             )
         default = DEFAULT_SPACES[self.defaults["space"]].suggest
-        function = default if self.settings.space is None else load_function(self.settings.space)
+        function = default if self.settings.space is None else user_code.get(self.settings.space)
         return Space(function, self.settings.fixed, self.settings.max_epochs)
 
     def changed_space(self, file: SweepFile) -> list[str]:

@@ -2,17 +2,12 @@
 
 import inspect
 import json
-import os
-import sys
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from importlib.machinery import SourceFileLoader
-from pathlib import Path
-from types import CodeType, ModuleType
 from typing import Any, Protocol
 
 from optuna import TrialPruned
@@ -24,6 +19,7 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
+from storage.user_code import name_taken
 from trainable.config import (
     FAMILIES,
     MULTIPLE,
@@ -91,7 +87,7 @@ class NoConfigError(ConfigError):
         self.is_raised, self.is_rejected = not isinstance(error, ConfigError), isinstance(error, TrialPruned)
         what = f"{type(error).__name__}: {error}" if self.is_raised else str(error)
         if code := getattr(function, "__code__", None):
-            what += _name_taken(error, Path(code.co_filename))
+            what += name_taken(error, code.co_filename)
         chosen = ", ".join(f"{name}={value}" for name, value in params.items())
         self.what = what.removesuffix(": ") + (f" (at {chosen})" if chosen else "")
         super().__init__(self.told_as(""))
@@ -479,73 +475,6 @@ def _range_text(distribution: BaseDistribution) -> str:
         return f"{list(distribution.choices)}"
     low, high = _ends(distribution)
     return f"[{low}, {high}]"
-
-
-class _NoCache(SourceFileLoader):
-    """Leaves no `__pycache__` beside a file of the user's, and takes nothing of before from there."""
-
-    def get_code(self, fullname: str) -> CodeType:
-        return self.source_to_code(self.get_data(self.path), self.path)
-
-
-def absolute(reference: str) -> str:
-    """Returns `FILE.py:FUNCTION` with the absolute path of the file, which holds in any folder."""
-    file, colon, name = reference.rpartition(":")
-    return f"{os.path.realpath(file)}{colon}{name}" if file else reference
-
-
-def load_function(reference: str) -> Function:
-    """The function of `FILE.py:FUNCTION`. The file may import others that lie beside it.
-
-    Raises:
-      ConfigError: there is no such file or function, or the file does not run.
-    """
-    file, _, name = reference.rpartition(":")
-    path = Path(file)
-    if not file or not path.is_file():
-        raise ConfigError(f"--space {reference}: must be FILE.py:FUNCTION with an existing file")
-    if path.suffix != ".py":
-        raise ConfigError(f"--space {reference}: {path} is no Python file")
-    # A name that nothing else can be imported by. Dataclasses look their module up under it.
-    module = ModuleType(f"--space {path}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module
-    beside = str(path.parent.resolve())
-    if beside not in sys.path:
-        sys.path.append(beside)  # at the end: a file of the user's must not stand in for a library's module
-    try:
-        _NoCache(module.__name__, str(path)).exec_module(module)
-    except Exception as error:  # the user's code: whatever it raises is theirs to mend
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        if isinstance(error, SyntaxError) and error.filename == str(path):  # has no frame there
-            lines = [error.lineno]
-        place = f"{path}:{lines[-1]}" if lines else str(path)
-        what = f"{type(error).__name__}: {error}{_name_taken(error, path)}"
-        raise ConfigError(f"--space {reference}: {place} does not run: {what}") from error
-    if not callable(getattr(module, name, None)):
-        raise ConfigError(f"--space {reference}: {path} has no function `{name}`")
-    return getattr(module, name)
-
-
-def _name_taken(error: Exception, path: Path) -> str:
-    """Returns what to do where a space's file was given another module than the one beside it; else nothing.
-
-    Args:
-      path: of the space's file.
-    """
-    if isinstance(error, ImportError):
-        name = error.name or ""
-    elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
-        name = error.obj.__name__
-    else:
-        return ""
-    name = name.partition(".")[0]
-    place = getattr(sys.modules.get(name), "__file__", None) or "Python itself"
-    folder = path.parent.resolve()
-    beside = next((file for file in (folder / f"{name}.py", folder / name) if name and file.exists()), None)
-    if beside is None or name not in sys.modules or Path(place).is_relative_to(folder):
-        return ""
-    return f"; the name `{name}` is taken, by {place}, so {beside} is not imported: rename that"
 
 
 def read_fixed(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ from trainable.train import main as train_main
         (["--fix", "mixup=.7", "--fix", "cutmix=.7"], "with --fix mixup=0.7 --fix cutmix=0.7 the space has a corner"),
         (["--fix", "arch=resnet18", "--fix", "pretrained=true"], "needs the file"),
         (["--resume"], "holds no sweep"),
-        (["--space", "nowhere.py:f"], "must be FILE.py:FUNCTION with an existing file"),
+        (["--space", "nowhere.py:f"], "must be FILE.py:OBJECT with an existing file"),
         (["--enqueue", "nowhere.json"], "--enqueue nowhere.json: cannot be read as JSON"),
         (["--data", "nowhere"], "nowhere"),
         (["--time-budget", "soon"], "must be a number with s, m or h (30m), got 'soon'"),

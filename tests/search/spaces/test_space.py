@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import os
 
 import optuna
 import pytest
 
 from search.runtime.queue import extend, family_of_draw, first_queue
 from search.spaces import DEFAULT_SPACES, NEWEST
-from search.spaces.space import Space, load_function, read_fixed
+from search.spaces.space import Space, read_fixed
 from trainable.config import ConfigError, TrialConfig
 
 NEW = DEFAULT_SPACES[NEWEST]
@@ -341,48 +340,6 @@ def test_an_enqueued_config_outside_the_space_is_an_error(params, message):
 
 def test_an_enqueued_config_may_leave_parameters_to_the_sampler():
     assert "lr_multiple" in DEFAULT.missing({"arch": "mlp"})
-
-
-def test_a_space_of_the_users_is_loaded_from_its_file(tmp_path):
-    file = tmp_path / "mine.py"
-    file.write_text(
-        "from trainable.config import TrialConfig\n"
-        "def small(trial):\n"
-        "    return TrialConfig(arch='mlp', width=1.0, lr=trial.suggest_float('lr', 0.01, 0.1))\n"
-    )
-
-    assert Space(load_function(f"{file}:small"), {}, 9).table()["ranges"].keys() == {"lr"}
-
-
-def test_a_space_file_is_read_as_it_is_now_and_nothing_is_left_beside_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.dont_write_bytecode", False)
-    file, values = tmp_path / "space.py", []
-    for value in (1, 2):  # of the same size and time: Python's cache of modules would take it for the old one
-        file.write_text(f"def value(): return {value}\n")
-        os.utime(file, (0, 0))
-        values.append(load_function(f"{file}:value")())
-
-    assert values == [1, 2]
-    assert list(tmp_path.iterdir()) == [file]
-
-
-@pytest.mark.parametrize(
-    ("reference", "message"),
-    [
-        ("nowhere.py:f", "must be FILE.py:FUNCTION with an existing file"),
-        ("{file}", "must be FILE.py:FUNCTION"),
-        ("{file}:nothing", "has no function `nothing`"),
-        ("{broken}:f", "does not run: ZeroDivisionError"),
-    ],
-)
-def test_a_space_that_cannot_be_loaded_is_an_error(tmp_path, reference, message):
-    (tmp_path / "a.py").write_text("x = 1\n")
-    (tmp_path / "b.py").write_text("1 / 0\n")
-
-    with pytest.raises(ConfigError) as error:
-        load_function(reference.format(file=tmp_path / "a.py", broken=tmp_path / "b.py"))
-
-    assert message in str(error.value)
 
 
 def test_fixed_values_are_json_where_they_are_json():

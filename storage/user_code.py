@@ -1,0 +1,169 @@
+"""Objects of the user's own files, which a command names as FILE.py:OBJECT.
+
+Such a file is the user's code. It runs only where a command names it: a sweep's folder, which keeps the name, never
+makes it run. The driver hands the sources to its workers, which may lie on nodes that do not have the file.
+"""
+
+import hashlib
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from importlib.abc import InspectLoader
+from importlib.util import decode_source
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from storage.errors import UserError
+
+
+@dataclass
+class _File:
+    """A file of the user's that this process may run.
+
+    Attributes:
+      module: what the file holds once it has run.
+    """
+
+    source: bytes
+    module: ModuleType | None = None
+
+
+_files: dict[str, _File] = {}  # by absolute path
+
+
+def is_reference(text: str) -> bool:
+    """Returns whether a name is that of an object in a file of the user's."""
+    return ".py:" in text
+
+
+def name(reference: str, flag: str) -> str:
+    """Takes the value of a command's flag, FILE.py:OBJECT: runs the file and keeps the object for this process.
+
+    The file may import others that lie beside it.
+
+    Returns:
+      The reference with the absolute path of the file, which holds in any folder.
+
+    Raises:
+      UserError: there is no such file or object, or the file does not run.
+    """
+    file, _, name = reference.rpartition(":")
+    if not file or not Path(file).is_file():
+        raise UserError(f"{flag} {reference}: must be FILE.py:OBJECT with an existing file")
+    if Path(file).suffix != ".py":
+        raise UserError(f"{flag} {reference}: {file} is no Python file")
+    path = os.path.realpath(file)
+    remember({path: Path(path).read_bytes()})
+    try:
+        get(f"{path}:{name}")
+    except UserError as error:
+        raise UserError(f"{flag} {reference}: {error}") from error
+    return f"{path}:{name}"
+
+
+def get(reference: str) -> Any:
+    """Returns the object of a reference that `name` returned, maybe in another process.
+
+    A file that lies elsewhere by now is known by its own name: a sweep keeps the digest of what it began with.
+
+    Raises:
+      UserError: no command named the file, or it does not run here, or it has no such object.
+    """
+    path, file = _known(reference)
+    if file.module is None:
+        file.module = _run(path, file.source)
+    name = reference.rpartition(":")[2]
+    if not hasattr(file.module, name):
+        raise UserError(f"{path} has no `{name}`")
+    return getattr(file.module, name)
+
+
+def is_known(reference: str) -> bool:
+    """Returns whether a command named the file of this reference."""
+    try:
+        _known(reference)
+    except UserError:
+        return False
+    return True
+
+
+def digest(reference: str) -> str:
+    """Returns the sha256 of the file's bytes, as they were when a command named it."""
+    return hashlib.sha256(_known(reference)[1].source).hexdigest()
+
+
+def sources() -> dict[str, bytes]:
+    """Returns the content of each file that a command named, by its absolute path."""
+    return {path: file.source for path, file in _files.items()}
+
+
+def remember(sources: dict[str, bytes]) -> None:
+    """Lets this process use the files that `sources` of another one returned; each runs when an object is asked for."""
+    for path, source in sources.items():
+        if path not in _files or _files[path].source != source:
+            _files[path] = _File(source)
+
+
+def _known(reference: str) -> tuple[str, _File]:
+    path = reference.rpartition(":")[0]
+    if path in _files:
+        return path, _files[path]
+    elsewhere = [item for item in _files.items() if os.path.basename(item[0]) == os.path.basename(path)]
+    if len(elsewhere) == 1:
+        return elsewhere[0]
+    raise UserError(
+        f"{reference} is an object of a file of yours, which runs only where the command names it; "
+        f"add --code {reference}, or its place by now"
+    )
+
+
+class _Loader(InspectLoader):
+    """Runs a source that is in memory, and so leaves no `__pycache__` beside the file and takes nothing from there."""
+
+    def __init__(self, path: str, source: bytes) -> None:
+        self.path, self.source = path, source
+
+    def get_source(self, fullname: str) -> str:
+        return decode_source(self.source)
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.source, self.path)
+
+
+def _run(path: str, source: bytes) -> ModuleType:
+    # A name that nothing else can be imported by. Dataclasses look their module up under it.
+    module = ModuleType(f"file {path}")
+    module.__file__, module.__loader__ = path, _Loader(path, source)
+    sys.modules[module.__name__] = module
+    beside = os.path.dirname(path)
+    if beside not in sys.path:
+        sys.path.append(beside)  # at the end: a file of the user's must not stand in for a library's module
+    try:
+        module.__loader__.exec_module(module)
+    except Exception as error:  # the user's code: whatever it raises is theirs to mend
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+        if isinstance(error, SyntaxError) and error.filename == path:  # has no frame there
+            lines = [error.lineno]
+        place = f"{path}:{lines[-1]}" if lines else path
+        what = f"{type(error).__name__}: {error}{name_taken(error, path)}"
+        raise UserError(f"{place} does not run: {what}") from error
+    return module
+
+
+def name_taken(error: Exception, path: str) -> str:
+    """Returns what to do where the file at `path` was given another module than the one beside it; else nothing."""
+    if isinstance(error, ImportError):
+        name = error.name or ""
+    elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        name = error.obj.__name__
+    else:
+        return ""
+    name = name.partition(".")[0]
+    place = getattr(sys.modules.get(name), "__file__", None) or "Python itself"
+    folder = Path(path).parent.resolve()
+    beside = next((file for file in (folder / f"{name}.py", folder / name) if name and file.exists()), None)
+    if beside is None or name not in sys.modules or Path(place).is_relative_to(folder):
+        return ""
+    return f"; the name `{name}` is taken, by {place}, so {beside} is not imported: rename that"
