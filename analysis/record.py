@@ -90,11 +90,10 @@ class TrialRecord:
         except DamagedError:
             raise
         except ValueError as error:
-            raise DamagedError(f"{path}: {error}; `python -m search.check` says what else is damaged") from None
+            raise DamagedError(path, str(error), "`python -m search.check` says what else is damaged") from None
         if path.exists() and len(history) < self.epochs:
-            raise DamagedError(
-                f"{path}: has {counted(len(history), 'epoch')}, the ledger {self.epochs}; see `python -m search.check`"
-            )
+            found = f"has {counted(len(history), 'epoch')}, the ledger {self.epochs}"
+            raise DamagedError(path, found, "see `python -m search.check`")
         return [asdict(metrics) for metrics in history[: self.epochs]]
 
     @property
@@ -144,7 +143,7 @@ class Record:
         content = self.settings if isinstance(self.settings, dict) else {}
         wrong = [name for name, is_right in SETTINGS.items() if name not in content or not is_right(content[name])]
         if wrong:
-            raise DamagedError(f"{folder / 'sweep.json'}: lacks {', '.join(wrong)}; restore it from a backup")
+            raise DamagedError(folder / "sweep.json", f"lacks {', '.join(wrong)}", "restore it from a backup")
         content["data"] = to_place(folder, str(content.get("kind", "search")), content["data"])
 
     @cached_property
@@ -183,11 +182,11 @@ class Record:
             storage = optuna.storages.JournalStorage(Journal(path))
             names = optuna.get_all_study_names(storage)
         except (KeyError, TypeError, AttributeError, IndexError) as error:
-            raise JournalError(f"{path}: cannot be replayed ({error!r}); restore it from a backup") from None
+            raise JournalError(path, f"cannot be replayed ({error!r})", "restore it from a backup") from None
         if not names:  # killed in its first record
             raise SweepError(f"{self.folder}: has no trials yet")
         if name not in names:
-            raise JournalError(f"{path}: is the ledger of another sweep; restore this one's")
+            raise JournalError(path, "is the ledger of another sweep", "restore this one's")
         return storage
 
     @cached_property
@@ -290,12 +289,11 @@ class Record:
             predicted.dtype != np.uint8 or predicted.ndim != 2 or predicted.shape[1] != images
             or len(predicted) < trial.epochs or predicted.max(initial=0) >= classes
         ):  # fmt: skip
-            raise DamagedError(
-                f"{trial.folder}/valid_classes.npy: must be {counted(images, 'class', 'classes')} each epoch"
-            )
+            rule = f"must be {counted(images, 'class', 'classes')} each epoch"
+            raise DamagedError(trial.folder / "valid_classes.npy", rule)
         for name, array in (("valid_logits.npy", logits), (AVERAGED, averaged)):
             if array is not None and (array.shape != (images, classes) or not np.isfinite(array).all()):
-                raise DamagedError(f"{trial.folder}/{name}: must be {images} x {classes} finite numbers")
+                raise DamagedError(trial.folder / name, f"must be {images} x {classes} finite numbers")
 
     def trials_table(self) -> "pd.DataFrame":
         """A row a trial; `valid_accuracy` at its best epoch, `seconds` of all its epochs, `config.*` where set."""
@@ -328,18 +326,14 @@ class Record:
         return pd.DataFrame(rows)
 
     def _trial(self, trial: FrozenTrial) -> TrialRecord:
+        way_out = f"see `python -m search.check {self.folder}`"
         values = [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)]
         if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
-            raise DamagedError(
-                f"{self.folder}: trial {trial.number} has a value that is no finite number; "
-                f"see `python -m search.check {self.folder}`"
-            )
+            raise DamagedError(self.folder, f"trial {trial.number} has a value that is no finite number", way_out)
         value = values[-1] if values and trial.state != TrialState.FAIL else None
         attributes = trial.user_attrs
         if not isinstance(attributes.get("config"), dict):
-            raise DamagedError(
-                f"{self.folder}: trial {trial.number} has no config; see `python -m search.check {self.folder}`"
-            )
+            raise DamagedError(self.folder, f"trial {trial.number} has no config", way_out)
         # Written before the end that they are of: a driver killed in between leaves them with a trial that goes on.
         has_reason = trial.state in (TrialState.PRUNED, TrialState.FAIL)
         return TrialRecord(

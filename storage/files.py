@@ -25,7 +25,22 @@ MOST_JSON_BYTES = 64 << 20
 
 
 class DamagedError(UserError, ValueError):
-    """A file does not hold what was written into it; the message names it."""
+    """A file does not hold what was written into it.
+
+    Attributes:
+      path: of the file, or of the folder that it is one of.
+      found: which rule does not hold and what is there instead, without the path.
+      way_out: what to do; empty where the reader of the message knows better.
+      line: from 1; None where the file has no lines, or it is not known which one it is.
+    """
+
+    def __init__(self, path: Path, found: str, way_out: str = "", line: int | None = None) -> None:
+        super().__init__(path, found, way_out, line)  # all of it, so that it can be sent to another process
+        self.path, self.found, self.way_out, self.line = path, found, way_out, line
+
+    def __str__(self) -> str:
+        place = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{place}: {self.found}" + (f"; {self.way_out}" if self.way_out else "")
 
 
 def crash_point(step: str, path: Path, data: bytes = b"") -> None:
@@ -141,7 +156,7 @@ def check_regular(path: Path) -> None:
       DamagedError: it is a folder, a pipe or a device.
     """
     if not stat.S_ISREG(path.stat().st_mode):
-        raise DamagedError(f"{path}: is no regular file")
+        raise DamagedError(path, "is no regular file")
 
 
 def read_json(path: Path) -> Any:
@@ -151,13 +166,13 @@ def read_json(path: Path) -> Any:
     """
     check_regular(path)
     if path.stat().st_size > MOST_JSON_BYTES:
-        raise DamagedError(f"{path}: must have at most {MOST_JSON_BYTES >> 20} MiB, got {path.stat().st_size >> 20}")
+        raise DamagedError(path, f"must have at most {MOST_JSON_BYTES >> 20} MiB, got {path.stat().st_size >> 20}")
     try:
         return json.loads(path.read_bytes(), parse_constant=_refuse, parse_float=_finite)
     except json.JSONDecodeError as error:
-        raise DamagedError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from None
+        raise DamagedError(path, f"is not JSON: {error.msg}", line=error.lineno) from None
     except (ValueError, RecursionError) as error:
-        raise DamagedError(f"{path}: is not JSON: {error}") from None
+        raise DamagedError(path, f"is not JSON: {error}") from None
 
 
 def _refuse(number: str) -> None:
@@ -182,4 +197,4 @@ def read_array(path: Path) -> np.ndarray:
     except (FileNotFoundError, MemoryError):
         raise
     except Exception as error:  # numpy has more ways than can be listed to say that a file is none of its own
-        raise DamagedError(f"{path}: is no whole array: {error}") from None
+        raise DamagedError(path, f"is no whole array: {error}") from None

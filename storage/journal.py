@@ -17,7 +17,7 @@ _CHECKED = re.compile(rb'(.*),"crc":(\d+)}\n', re.DOTALL)
 
 
 class JournalError(files.DamagedError):
-    """The journal is not what was written; the message names file and line, and what to do."""
+    """The journal is not what was written."""
 
 
 class ForeignWriterError(JournalError):
@@ -57,8 +57,10 @@ class Journal(BaseJournalBackend):
                 if number >= log_number_from:
                     if (record := parse(line)) is None:
                         raise JournalError(
-                            f"{self.path}:{number + 1}: the record's checksum differs: it was altered after it was "
-                            f"written; `python -m search.check {self.path.parent} --repair` mends what can be mended"
+                            self.path,
+                            "the record's checksum differs: it was altered after it was written",
+                            f"`python -m search.check {self.path.parent} --repair` mends what can be mended",
+                            line=number + 1,
                         )
                     records.append(record)
         return records
@@ -79,9 +81,8 @@ class Journal(BaseJournalBackend):
             self._held += logs
             return
         if self.path.stat().st_size != self._offsets[-1]:
-            raise ForeignWriterError(
-                f"{self.path}: another driver wrote into it while this one held the sweep; do locks work here?"
-            )
+            found = "another driver wrote into it while this one held the sweep"
+            raise ForeignWriterError(self.path, found, "do locks work here?")
         lines = [line_of(log) for log in logs]
         files.append(self.path, b"".join(lines))
         self._offsets += [self._offsets[-1] + end for end in accumulate(map(len, lines))]
@@ -115,7 +116,7 @@ def repair_tail(path: Path) -> int:
     """
     files.check_regular(path)
     if path.is_symlink():
-        raise JournalError(f"{path}: is a link to {path.readlink()}; put the file itself there")
+        raise JournalError(path, f"is a link to {path.readlink()}", "put the file itself there")
     content = path.read_bytes()
     start = content.rfind(b"\n") + 1
     tail = content[start:]

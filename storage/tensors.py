@@ -45,9 +45,9 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     except MemoryError:
         raise
     except Exception as error:  # parsers have more ways than can be listed to say that a file is none of theirs
-        raise DamagedError(f"{path}: damaged: {error}") from error
+        raise DamagedError(path, f"damaged: {error}") from error
     if not is_whole:
-        raise DamagedError(f"{path}: damaged: its checksum differs")
+        raise DamagedError(path, "damaged: its checksum differs")
     return metadata, tensors
 
 

@@ -27,4 +27,4 @@ def check_weights(path: Path, config: dict[str, Any], epoch: int) -> None:
     """
     metadata, _ = read_tensors(path)
     if metadata.get("config") != json.dumps(config) or metadata.get("epoch") != str(epoch):
-        raise DamagedError(f"{path}: holds the weights of another trial, or not of its epoch {epoch}")
+        raise DamagedError(path, f"holds the weights of another trial, or not of its epoch {epoch}")

@@ -21,8 +21,8 @@ from trainable.optim import new_optimizer
 from trainable.worker.order import KEPT_CHECKPOINTS, checkpoints
 
 
-class CheckpointError(Exception):
-    """A checkpoint file is cut, altered, or of another trial; the message names it."""
+class CheckpointError(DamagedError):
+    """A checkpoint file is cut, altered, or of another trial."""
 
 
 @dataclass
@@ -137,13 +137,13 @@ def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: st
     """
     checkpoint = read_checkpoint(path)
     if _read_config(path, checkpoint) != config or checkpoint.metric != metric:
-        raise CheckpointError(f"{path}: written by another config: {checkpoint.config}")
+        raise CheckpointError(path, f"written by another config: {checkpoint.config}")
     state = new_state(config.from_scratch(), data, metric, device)  # its weights are the file's
     expected = _shapes(state.model.state_dict())
     if _shapes(checkpoint.model) != expected or _shapes(checkpoint.best) != expected:
-        raise CheckpointError(f"{path}: holds other weights than its config has")
+        raise CheckpointError(path, "holds other weights than its config has")
     if checkpoint.valid_logits.shape != (len(data.valid.images), len(data.classes)):
-        raise CheckpointError(f"{path}: holds predictions of other images or classes")
+        raise CheckpointError(path, "holds predictions of other images or classes")
     state.model.load_state_dict(checkpoint.model)
     parameters = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
     by_index = {str(index): parameter for index, parameter in enumerate(parameters)}
@@ -151,7 +151,7 @@ def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: st
         index, _, key = name.partition(".")
         parameter = by_index.get(index)
         if parameter is None or tensor.shape not in (parameter.shape, ()):
-            raise CheckpointError(f"{path}: holds optimizer.{name}, which is of no parameter of its config")
+            raise CheckpointError(path, f"holds optimizer.{name}, which is of no parameter of its config")
         # Like its parameter in layout and device, as the optimizer itself would have made it.
         value = torch.empty_like(parameter).copy_(tensor) if tensor.ndim else tensor.to(parameter.device, copy=True)
         state.optimizer.state[parameter][key] = value
@@ -169,7 +169,7 @@ def _read_config(path: Path, checkpoint: Checkpoint) -> TrialConfig:
     try:
         return TrialConfig.from_dict(checkpoint.config)
     except ConfigError as error:
-        raise CheckpointError(f"{path}: holds no config: {error}") from error
+        raise CheckpointError(path, f"holds no config: {error}") from error
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -181,10 +181,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
         bucket.fetch_content(path)
     try:
         return _checkpoint(*read_tensors(path))
-    except (DamagedError, OSError) as error:
-        raise CheckpointError(str(error)) from error
+    except DamagedError as error:
+        raise CheckpointError(error.path, error.found) from error
+    except OSError as error:
+        raise CheckpointError(path, str(error)) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{path}: no checkpoint: {error}") from error
+        raise CheckpointError(path, f"no checkpoint: {error}") from error
 
 
 def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpoint:

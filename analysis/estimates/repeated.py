@@ -114,8 +114,8 @@ def read(record: Record) -> Repeated | None:
         is_its = again.settings["parent"]["sweep"] == record.settings["id"]
         configs = _configs(again, trials) if is_its else []
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        way_out = "restore it from a backup"
-        raise DamagedError(f"{again.folder}/sweep.json: is none of a repeat ({error!r}); {way_out}") from None
+        path, found = again.folder / "sweep.json", f"is none of a repeat ({error!r})"
+        raise DamagedError(path, found, "restore it from a backup") from None
     if not is_its:
         return None
     sign = 1 if again.metric == "loss" else -1

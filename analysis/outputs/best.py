@@ -7,7 +7,7 @@ from pathlib import Path
 from analysis.outputs.trained import Trained, trained
 from analysis.record import Record
 from storage.errors import SweepError
-from storage.files import check_regular, make_folder, read_json, written_whole
+from storage.files import DamagedError, check_regular, make_folder, read_json, written_whole
 from trainable.config import TrialConfig
 from trainable.models import MEAN, STD
 
@@ -47,7 +47,8 @@ def read_best(sweep: Path) -> Trained:
     """What `write_best` wrote into a sweep's folder.
 
     Raises:
-      SweepError: it is not there, or is damaged.
+      SweepError: it is not there.
+      DamagedError: it is damaged.
     """
     folder = sweep / "best"
     try:
@@ -65,9 +66,9 @@ def read_best(sweep: Path) -> Trained:
     except FileNotFoundError as error:
         raise SweepError(f"{error.filename}: is not there; it is written once a trial is COMPLETE") from None
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise SweepError(f"{folder}: is damaged ({error}); {_anew(sweep)}") from None
+        raise DamagedError(folder, f"is damaged ({error})", _anew(sweep)) from None
     if not is_whole:
-        raise SweepError(f"{folder}: model.safetensors is not the one of config.json; {_anew(sweep)}")
+        raise DamagedError(folder, "model.safetensors is not the one of config.json", _anew(sweep))
     return best
 
 

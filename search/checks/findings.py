@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -103,12 +102,11 @@ class Finding:
         return f"{self.place}: {self.found}; {restore}`--repair`: {self.way_out}{lost}"
 
 
-def of(path: Path, error: Exception) -> str:
+def of(error: Exception) -> str:
     """What an error says of a file, without its name, which is the finding's place."""
-    words = " ".join(str(error).split())
-    return re.sub(
-        rf"^{re.escape(str(path))}(?::(\d+))?: ", lambda match: f"line {match[1]}: " if match[1] else "", words
-    )
+    words = error.found if isinstance(error, DamagedError) else str(error)
+    line = f"line {error.line}: " if isinstance(error, DamagedError) and error.line else ""
+    return line + " ".join(words.split())
 
 
 def without(path: Path, found: str, loss: str, gone: set[Path]) -> Finding:

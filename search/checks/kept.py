@@ -91,7 +91,7 @@ class TrialFolder:
         except FileNotFoundError:
             return "missing"
         except DamagedError as error:
-            return of(path, error)
+            return of(error)
         return ""
 
     def _check_config(self) -> None:
@@ -101,7 +101,7 @@ class TrialFolder:
         except FileNotFoundError:
             found = "missing"
         except DamagedError as error:
-            found = of(path, error)
+            found = of(error)
 
         def write(backup: Backup) -> None:
             if path.is_file() and not path.is_symlink():
@@ -122,7 +122,7 @@ class TrialFolder:
             if is_needed:
                 self.findings.append(without(path, "missing", LOST[name], self.gone))
         except ValueError as error:
-            self.findings.append(without(path, of(path, error), LOST[name], self.gone))
+            self.findings.append(without(path, of(error), LOST[name], self.gone))
         return None
 
     def _history(self, path: Path) -> list[EpochMetrics]:
@@ -167,7 +167,7 @@ class TrialFolder:
             return  # made at a sweep's end, for some
         except ValueError as error:
             way_out = "moved away, and made anew with the next results"
-            self.findings.append(Finding(path, of(path, error), way_out, mend=move_away(path)))
+            self.findings.append(Finding(path, of(error), way_out, mend=move_away(path)))
 
     def _finite(self, path: Path) -> np.ndarray:
         """(N, classes) float32."""
@@ -191,7 +191,7 @@ class TrialFolder:
                 except CheckpointError as error:
                     if os.path.lexists(checkpoint):  # not just replaced by a newer one
                         way_out = "the newest one that is whole is used; with none, the trial begins at its first epoch"
-                        found = of(checkpoint, error)
+                        found = of(error)
                         self.findings.append(Finding(checkpoint, found, way_out, is_problem=False))
 
     def _left_over(self, path: Path, what: str) -> None:

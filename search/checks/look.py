@@ -75,7 +75,7 @@ def look(folder: Path) -> Look:
     try:
         record, file = Record(folder), SweepFile.read(folder)
     except (DamagedError, ConfigError) as error:
-        found.say(path, of(path, error), way_out)
+        found.say(path, of(error), way_out)
         return found
     except SweepError:
         if not _numbered(folder):
@@ -165,7 +165,7 @@ def _read_journal(found: Look, restored: Restored) -> str | None:
         if folders:
             restored.say(Finding(path, "missing, and there are trials", "written anew from what their folders know"))
     except DamagedError as error:
-        restored.say(Finding(path, of(path, error), "moved away, and written anew from what the trials' folders know"))
+        restored.say(Finding(path, of(error), "moved away, and written anew from what the trials' folders know"))
     said = replay(path, content, file, direction(file.settings.metric), folders)
     if not said.is_ours:
         found.say(

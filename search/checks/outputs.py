@@ -55,13 +55,13 @@ class Outputs:
             shape = (len(images) if self.labels is None else len(self.labels), 3)
             if images.dtype != np.uint8 or images.ndim != 4 or (len(images), images.shape[3]) != shape:
                 raise DamagedError(
-                    f"damaged: must be {counted(shape[0], 'image')} of uint8, got {images.dtype} {images.shape}"
+                    path, f"damaged: must be {counted(shape[0], 'image')} of uint8, got {images.dtype} {images.shape}"
                 )
         except FileNotFoundError:
             return  # an older sweep has none: its report does without pictures
         except DamagedError as error:
             way_out = "moved away, and made anew by the next start that trains"
-            self.findings.append(Finding(path, of(path, error), way_out, mend=move_away(path)))
+            self.findings.append(Finding(path, of(error), way_out, mend=move_away(path)))
 
     def _check_labels(self) -> None:
         table, path = self._data_table(), self.folder / "valid_labels.npy"
@@ -69,14 +69,14 @@ class Outputs:
         try:
             labels = read_array(path)
             if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels):
-                raise DamagedError(f"damaged: must be a row of whole numbers, got {labels.dtype} {labels.shape}")
+                raise DamagedError(path, f"damaged: must be a row of whole numbers, got {labels.dtype} {labels.shape}")
             if labels.min() < 0 or labels.max() >= len(self.file.classes):
-                raise DamagedError(f"damaged: there are {len(self.file.classes)} classes, got {labels.max()}")
+                raise DamagedError(path, f"damaged: there are {len(self.file.classes)} classes, got {labels.max()}")
             if expected is not None and not np.array_equal(labels, expected):
-                raise DamagedError("must be the labels of the validation images in data.csv")
+                raise DamagedError(path, "must be the labels of the validation images in data.csv")
             self.labels = labels
         except (FileNotFoundError, DamagedError) as error:
-            found = "missing" if isinstance(error, FileNotFoundError) else of(path, error)
+            found = "missing" if isinstance(error, FileNotFoundError) else of(error)
             self.labels = expected
             if expected is None:
                 way_out = "restore it, or data.csv, from a backup: nothing can be reported without it"
@@ -158,7 +158,7 @@ class Outputs:
             except MemoryError:
                 raise
             except Exception as error:  # parsers have more ways than can be listed to say that a file is none of theirs
-                self._say_result(path, of(path, error))
+                self._say_result(path, of(error))
         if self.file.kind == "search" and best is not None:
             self._check_best(best)
 
@@ -166,8 +166,8 @@ class Outputs:
         folder = self.folder / "best"
         try:
             best = read_best(self.folder)
-        except SweepError as error:
-            self._say_result(folder, of(folder, error))
+        except (SweepError, DamagedError) as error:
+            self._say_result(folder, of(error))
             return
         if best.trial != trial.number:
             self._say_result(folder, f"must be of the best trial, {trial.number}, and is of trial {best.trial}")
@@ -190,14 +190,14 @@ def forget_results(folder: Path, backup: Backup) -> None:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     if path.stat().st_size > MOST_CSV_BYTES:
-        raise DamagedError(f"must have at most {MOST_CSV_BYTES >> 20} MiB")
+        raise DamagedError(path, f"must have at most {MOST_CSV_BYTES >> 20} MiB")
     return pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
 
 
 def _read_parquet(path: Path, most_rows: int) -> pd.DataFrame:
     rows = pyarrow.parquet.read_metadata(path).num_rows
     if rows > most_rows:  # a small file can hold any number of them
-        raise DamagedError(f"must have at most {counted(most_rows, 'row')}, got {rows}")
+        raise DamagedError(path, f"must have at most {counted(most_rows, 'row')}, got {rows}")
     return pd.read_parquet(path)
 
 
@@ -209,11 +209,11 @@ def _rows(table: pd.DataFrame, columns: list[str], numbers: set[int]) -> list[tu
 
 def _same(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> None:
     """Raises:
-    DamagedError: they differ; shows the first difference.
+    ValueError: they differ; shows the first difference.
     """
     for got, wanted in zip_longest(found, expected):
         if got != wanted:
-            raise DamagedError(f"must have the row {_text(wanted)}, got {_text(got)}")
+            raise ValueError(f"must have the row {_text(wanted)}, got {_text(got)}")
 
 
 def _text(row: tuple[Any, ...] | None) -> str:

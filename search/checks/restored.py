@@ -110,7 +110,9 @@ class Restored:
             try:
                 study.add_trial(trial)
             except ValueError as error:
-                raise DamagedError(f"trial {trial.number} cannot be written: {error}; restore the ledger") from None
+                raise DamagedError(
+                    self.journal, f"trial {trial.number} cannot be written: {error}", "restore the ledger"
+                ) from None
         with written_whole(self.journal) as partial:
             partial.write_bytes(b"".join(map(line_of, records.all)))
 

@@ -127,8 +127,9 @@ class Bridge:
                 continue
             if (folder / "history.json").exists() and not any(folder.glob("attempt-*")):
                 raise JournalError(
-                    f"{self.folder}: trial {trial.number} is RUNNING in the ledger and ended in {folder}: the ledger "
-                    f"lost its end; `python -m search.check {self.folder} --repair`"
+                    self.folder,
+                    f"trial {trial.number} is RUNNING in the ledger and ended in {folder}: the ledger lost its end",
+                    f"`python -m search.check {self.folder} --repair`",
                 )
             attempt = trial.user_attrs["attempt"]
             self.running[trial.number] = attempt

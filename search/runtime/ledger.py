@@ -73,7 +73,7 @@ class Ledger:
             if sweep_id in names:
                 self._study = optuna.load_study(storage=storage, study_name=sweep_id, sampler=no_sampler)
             elif names and not url:
-                raise JournalError(f"{folder / 'journal.log'}: is the ledger of another sweep; restore this one's")
+                raise JournalError(folder / "journal.log", "is the ledger of another sweep", "restore this one's")
             else:
                 _check_folders(folder, 0)  # never a fresh start beside trials
                 self._study = optuna.create_study(
@@ -90,8 +90,9 @@ class Ledger:
                 self._mirror_durable(trial)
             except (KeyError, TypeError, ValueError) as error:
                 raise JournalError(
-                    f"{folder}: trial {trial.number} is not as a driver wrote it ({error!r}); "
-                    f"`python -m search.check {folder} --repair` mends what can be mended"
+                    folder,
+                    f"trial {trial.number} is not as a driver wrote it ({error!r})",
+                    f"`python -m search.check {folder} --repair` mends what can be mended",
                 ) from None
 
     def _mirror_durable(self, trial: FrozenTrial) -> None:
@@ -302,6 +303,8 @@ def _check_folders(folder: Path, trials: int) -> None:
     unknown = sorted((name for name in names if int(name) >= trials), key=int)
     if unknown:
         raise JournalError(
-            f"{folder}: the ledger has {counted(trials, 'trial')}, but trials/{unknown[-1]} is there: it was cut, or "
-            f"is another sweep's; restore it from a backup, or `python -m search.check {folder} --repair`"
+            folder,
+            f"the ledger has {counted(trials, 'trial')}, but trials/{unknown[-1]} is there: it was cut, or is another "
+            "sweep's",
+            f"restore it from a backup, or `python -m search.check {folder} --repair`",
         )
