@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 import search.ray.cluster
 from search import preflight
+from search.ray import readiness
 from search.ray.cluster import Node, nodes
 from search.ray.connection import connected, prepare
 from search.ray.node import DRIVER_FILE, Machine, look
@@ -116,7 +117,7 @@ def test_a_node_that_cannot_run_trials_is_named_and_one_that_has_left_is_not(tmp
         for stub in (_writes_elsewhere, _refuses, _hangs):
             monkeypatch.setattr("search.ray.node.look_as_worker", stub)
             if stub is _hangs:
-                monkeypatch.setattr(preflight, "ANSWER_SECONDS", 1.0)
+                monkeypatch.setattr(readiness, "ANSWER_SECONDS", 1.0)
             with pytest.raises(ConfigError) as error:
                 check_nodes(nodes(), tmp_path / "sweep")
             refused[stub] = str(error.value)
