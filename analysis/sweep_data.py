@@ -7,8 +7,8 @@ from pathlib import Path
 from analysis.record import Record
 from datasets.fingerprint import differences
 from datasets.load import load
-from datasets.manifest import DataError
 from datasets.pixels.dataset import Dataset
+from datasets.problems import DataError, Problem
 from storage.data_place import is_same
 from storage.text import counted
 
@@ -48,26 +48,27 @@ def load_same(folder: Path, place: str, recorded: str, fingerprint: str, load_pl
         data = load_place()
     except DataError as error:
         if is_named:
-            raise DataError([f"{error}\n{_way_out(recorded)}"]) from error
+            raise DataError(error.problems, _way_out(recorded)) from error
         if not os.path.exists(place):
-            rule = "the data of this sweep must be there, got nothing there"
-            raise DataError([f"{place}: {rule}; name where it lies now with --data"]) from error
+            rule = "the data of this sweep must be there"
+            problem = Problem(place, rule, "nothing there", "name where it lies now with --data")
+            raise DataError([problem]) from error
         raise
     if data.fingerprint != fingerprint:
         way_out = (
             _way_out(recorded) if is_named else f"Restore them, or name with --data where they lie now. {OTHER_DATA}"
         )
-        raise DataError([f"{place}: {_differences(folder, data)}\n{way_out}"])
+        rule = "not the images and labels that this sweep was started on, by their fingerprint"
+        raise DataError([Problem(place, rule, "", _differences(folder, data))], way_out)
     return data
 
 
 def _differences(folder: Path, data: Dataset) -> str:
-    """Returns the rule that the fingerprint broke, and the first differences from what the sweep has kept."""
+    """Returns how many differences there are from what the sweep has kept, and the first of them, a line each."""
     kept = folder / "data.csv"
     found = differences(kept.read_bytes() if kept.exists() else b"", data)
     more = [f"... and {len(found) - SHOWN_DIFFERENCES} more"] if len(found) > SHOWN_DIFFERENCES else []
-    rule = "not the images and labels that this sweep was started on, by their fingerprint"
-    return "\n  ".join([f"{rule}; {counted(len(found), 'difference')}:", *found[:SHOWN_DIFFERENCES], *more])
+    return "\n  ".join([f"{counted(len(found), 'difference')}:", *found[:SHOWN_DIFFERENCES], *more])
 
 
 def _way_out(recorded: str) -> str:

@@ -1,50 +1,50 @@
-"""Checks that need more than one file: each appends its problems, so that all are told at once."""
+"""Checks that need more than one file: each adds its problems, so that all are told at once."""
 
 from collections import Counter
 from collections.abc import Iterable
-from itertools import chain
 
-from datasets.manifest import meaning, shown, sort_classes
+from datasets.labels import meaning, sort_classes
 from datasets.pixels.read import Read
+from datasets.problems import Findings, shown
 from datasets.sources.listing import Listing
 
 MAX_CLASSES = 256  # predicted classes are kept as uint8
 
 
-def check_labels(listings: dict[str, Listing], problems: list[str], notes: list[str]) -> tuple[str, ...]:
+def check_labels(listings: dict[str, Listing], findings: Findings) -> tuple[str, ...]:
     """Returns the classes, which are those of train; notes those that validation lacks."""
     train = listings.get("train")
-    if train is None:  # its manifest is broken: said already
+    if train is None:  # its table is broken: said already
         return ()
     labels = train.labels or ()
     classes, counts = sort_classes(labels), Counter(labels)
-    first: dict[str, str] = {}
-    for label, place in zip(labels, train.places, strict=True):
-        first.setdefault(label, place)
+    first: dict[str, int] = {}
+    for row, label in enumerate(labels):
+        first.setdefault(label, row)
     written: dict[float | str, str] = {}
-    for label, place in first.items():
+    for label, row in first.items():
         one = written.setdefault(meaning(label), label)
         if one != label:
-            rule = f"must have its label written in one way, got {shown(label)}, elsewhere {shown(one)}"
-            problems.append(f"{place} {rule}; write both the same")
-    if any(problem.startswith(train.place) for problem in problems):
+            rule, got = "must have its label written in one way", f"{shown(label)}, elsewhere {shown(one)}"
+            findings.problems.append(train.problem(row, rule, got, "write both the same"))
+    if any(problem.place.startswith(train.place) for problem in findings.problems):
         return classes  # what is missing, or counted under two names, would break the rules below by itself
 
     if not 2 <= len(classes) <= MAX_CLASSES:
         got = f"{len(classes)} ({_some(classes)})" if classes else "0"
-        problems.append(f"{train.place}: train must have 2 to {MAX_CLASSES} classes, got {got}; check its labels")
-    for label, place in first.items():
+        findings.refuse(train.place, f"train must have 2 to {MAX_CLASSES} classes", got, "check its labels")
+    for label, row in first.items():
         if counts[label] < 2:
-            got = f"label {shown(label)} once in train"
-            problems.append(f"{place} must not be alone in its class, got {got}; add another or remove it")
+            rule, got = "must not be alone in its class", f"label {shown(label)} once in train"
+            findings.problems.append(train.problem(row, rule, got, "add another or remove it"))
     if classes and (valid := listings.get("validation")):
-        for label, place in zip(valid.labels or (), valid.places, strict=True):
+        for row, label in enumerate(valid.labels or ()):
             if label not in counts:
-                rule = f"must have a label of train ({_some(classes)})"
-                problems.append(f"{place} {rule}, got {shown(label)}{_as_in(written, label)}; mend one of them")
+                rule, got = f"must have a label of train ({_some(classes)})", shown(label) + _as_in(written, label)
+                findings.problems.append(valid.problem(row, rule, got, "mend one of them"))
         if absent := sort_classes(set(classes) - set(valid.labels or ())):
             rule = "how often they are told right is not measured, and balanced accuracy leaves them out"
-            notes.append(f"No image in validation of {_some(absent)}: {rule}.")
+            findings.notes.append(f"No image in validation of {_some(absent)}: {rule}.")
     return classes
 
 
@@ -58,22 +58,25 @@ def _some(classes: tuple[str, ...]) -> str:
     return ", ".join(map(shown, classes[:10])) + (", ..." if len(classes) > 10 else "")
 
 
-def check_files(listings: dict[str, Listing], problems: list[str]) -> None:
-    first: dict[str, str] = {}
+def check_files(listings: dict[str, Listing], findings: Findings) -> None:
+    """Checks that no file is two images."""
+    first: dict[str, tuple[Listing, int]] = {}
     for listing in listings.values():
-        for file, place in zip(listing.files, listing.places, strict=True):
-            if first.setdefault(file, place) != place:
-                problems.append(f"{place} must be used once, got the file of {first[file]} again; remove one of them")
+        for row, file in enumerate(listing.files):
+            other, other_row = first.setdefault(file, (listing, row))
+            if other is not listing or other_row != row:
+                got = f"the file of {other.named(other_row)} again"
+                findings.problems.append(listing.problem(row, "must be used once", got, "remove one of them"))
 
 
-def check_sizes(reads: dict[str, Read], listings: dict[str, Listing], problems: list[str]) -> None:
-    """All images must have the size that most have."""
-    sizes = list(chain.from_iterable(read.sizes for read in reads.values()))
-    places = chain.from_iterable(listings[split].places for split in reads)
+def check_sizes(reads: dict[str, Read], listings: dict[str, Listing], findings: Findings) -> None:
+    """Checks that all images have the size that most have."""
     if found := sizes_found(reads.values()):
-        usual = Counter(filter(None, sizes)).most_common(1)[0][0]
-        odd = next(place for size, place in zip(sizes, places, strict=True) if size not in (None, usual))
-        problems.append(f"{odd} must have the size of the others, got {found}; give --image-size to resize them all")
+        usual = Counter(size for read in reads.values() for size in read.sizes if size).most_common(1)[0][0]
+        every = ((split, row, size) for split, read in reads.items() for row, size in enumerate(read.sizes))
+        split, row = next((split, row) for split, row, size in every if size not in (None, usual))
+        rule, way_out = "must have the size of the others", "give --image-size to resize them all"
+        findings.problems.append(listings[split].problem(row, rule, found, way_out))
 
 
 def sizes_found(reads: Iterable[Read]) -> str | None:
@@ -83,10 +86,8 @@ def sizes_found(reads: Iterable[Read]) -> str | None:
     return ", ".join(most + (["..."] if len(sizes) > 8 else [])) if len(sizes) > 1 else None
 
 
-def check_bytes(
-    listings: dict[str, Listing], reads: dict[str, Read], is_cut: bool, problems: list[str], notes: list[str]
-) -> None:
-    """One file under two names: a conflict with two labels, a leak in both train and validation, else a note.
+def check_bytes(listings: dict[str, Listing], reads: dict[str, Read], is_cut: bool, findings: Findings) -> None:
+    """Looks for one file under two names: a conflict with two labels, a leak in both train and validation, else a note.
 
     Args:
       is_cut: validation is a part of train, by chance: what stands in both is no fault of the data.
@@ -99,16 +100,18 @@ def check_bytes(
             other_split, other, other_row = first.setdefault(digest, (split, listing, row))
             if not digest or other.files[other_row] == listing.files[row]:  # not read, or itself
                 continue
-            place, same = listing.places[row], f"the bytes of {other.places[other_row]}"
+            same = f"the bytes of {other.named(other_row)}"
             label = listing.labels[row] if listing.labels else None
             other_label = other.labels[other_row] if other.labels else None
             if split == "validation" and other_split == "train" and not is_cut:
-                problems.append(f"{place} must not be in train too (a leak), got {same}; remove one of them")
+                rule = "must not be in train too (a leak)"
+                findings.problems.append(listing.problem(row, rule, same, "remove one of them"))
             elif label is not None and other_label is not None and label != other_label:
                 got = f"{shown(label)}, but {shown(other_label)} for {same}"
-                problems.append(f"{place} must have one label, got {got}; keep one of them")
+                findings.problems.append(listing.problem(row, "must have one label", got, "keep one of them"))
             else:
                 again.setdefault((split, other_split), []).append((listing.ids[row], other.ids[other_row]))
     for (split, other_split), pairs in again.items():
         name, same = map(shown, pairs[0])
-        notes.append(f"Same bytes as another image in {other_split}: {len(pairs)} of {split}, first {name} as {same}.")
+        count = f"{len(pairs)} of {split}, first {name} as {same}"
+        findings.notes.append(f"Same bytes as another image in {other_split}: {count}.")

@@ -11,12 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from datasets.listing_rules import LISTING_RULES, NEWEST
-from datasets.manifest import DataError, printable, shown
+from datasets.problems import DataError, Findings, Problem, printable, shown
 from storage.text import counted
 
 BROKEN = (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, struct.error, ValueError)
 MAX_FILE_BYTES = 256 << 20
 HEAD_BYTES = 16  # by which an image is known
+DATA_RULE = "data must be a folder or a .zip"
 
 # Why something that is there is not read, and how a count of such things is said: of one, of more.
 LEAVES_FOLDER = "is a link that leaves the folder"
@@ -41,13 +42,14 @@ def is_in(path: Path, *places: Path) -> bool:
     return there.exists() and any(there.is_relative_to(place.resolve()) for place in places)
 
 
-class Source:
+class FileTree:
     """The files of a data set. Reading is safe from several threads.
 
     Attributes:
       path: as messages show it.
       rules: by which files count and are named.
       files: bytes of each file by its relative name, `/` between the parts, sorted.
+      visible: the names of those that count, sorted.
       folders: the relative names of the folders.
       refused: why, by name, for what is there but is not read, one of `COUNTED`: links, devices.
       notes: what a person should know of the names, a sentence each.
@@ -78,7 +80,7 @@ class Source:
             found = os.stat(path)
         except (OSError, ValueError) as error:
             got = f"nothing there ({error.strerror if isinstance(error, OSError) else error})"
-            raise DataError([f"{self.path}: data must be a folder or a .zip, got {got}; check the path"]) from error
+            raise DataError([Problem(self.path, DATA_RULE, got, "check the path")]) from error
         mode = found.st_mode
         if stat.S_ISDIR(mode):
             self._root = os.path.realpath(path)
@@ -87,8 +89,9 @@ class Source:
             self.stamps[""] = _stamp(found)
             self._list_zip(path)
         else:
-            raise DataError([f"{self.path}: data must be a folder or a .zip, got a pipe or a device; check the path"])
+            raise DataError([Problem(self.path, DATA_RULE, "a pipe or a device", "check the path")])
         self.files = dict(sorted(self.files.items()))
+        self.visible = list(filter(self.rules.is_visible, self.files))
 
     def _list_folder(self) -> None:
         folders = [""]
@@ -108,8 +111,8 @@ class Source:
                         else:
                             self.refused[name] = NO_FILE
             except OSError as error:
-                rule = f"folder must be readable, got {error.strerror}; check its rights"
-                raise DataError([f"{self.path}/{printable(folder)}: {rule}"]) from error
+                place, got = f"{self.path}/{printable(folder)}", error.strerror or ""
+                raise DataError([Problem(place, "folder must be readable", got, "check its rights")]) from error
 
     def _add(self, name: str, found: os.stat_result) -> None:
         self.files[name] = found.st_size
@@ -131,12 +134,13 @@ class Source:
         except UnicodeDecodeError as error:
             got = f"byte 0x{error.object[error.start]:02x} in {error.object!r}"
             rule = "names in a zip must be UTF-8 where it says so"
-            raise DataError([f"{self.path}: {rule}, got {got}; pack it again"]) from error
+            raise DataError([Problem(self.path, rule, got, "pack it again")]) from error
         except BROKEN as error:
             got = f"a file that is neither ({error})"
             rule = "data must be a folder or a whole .zip"
-            raise DataError([f"{self.path}: {rule}, got {got}; give the folder, or fetch the .zip again"]) from error
-        problems, guessed = [], []
+            way_out = "give the folder, or fetch the .zip again"
+            raise DataError([Problem(self.path, rule, got, way_out)]) from error
+        findings, guessed = Findings(), []
         members = self._zip.infolist()
         for member, (stored, is_guess) in zip(members, self.rules.zip_names(members), strict=True):
             parts = [part for part in stored.split("/") if part not in ("", ".")]
@@ -145,7 +149,7 @@ class Source:
             # A backslash that separates no folders here would do so on Windows.
             leads_out = ".." in re.split(r"[/\\]", stored) or re.match(r"([A-Za-z]:)?[/\\]", stored)
             if leads_out or not (parts or is_folder):
-                problems.append(f"{self.path}: names in a zip must stay in it, got {shown(stored)}; pack it again")
+                findings.refuse(self.path, "names in a zip must stay in it", shown(stored), "pack it again")
                 continue
             if self.rules.has_parents:
                 self.folders.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
@@ -155,9 +159,9 @@ class Source:
                 self.folders.update([name] if parts else [])
                 continue
             if member.flag_bits & 1:
-                problems.append(f"{self.path}: zip must not be encrypted, got {shown(name)} encrypted; unpack it")
+                findings.refuse(self.path, "zip must not be encrypted", f"{shown(name)} encrypted", "unpack it")
             elif name in self._members:
-                problems.append(f"{self.path}: names in a zip must be unique, got {shown(name)} twice; pack it again")
+                findings.refuse(self.path, "names in a zip must be unique", f"{shown(name)} twice", "pack it again")
             elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 # Python unpacks the other kinds without a limit, whatever size the zip declares.
                 self.refused[name] = OTHER_PACKING
@@ -166,9 +170,9 @@ class Source:
             else:
                 self.files[name] = member.file_size
             self._members[name] = member
-        if problems:
+        if findings.problems:
             self.close()
-            raise DataError(problems)
+            raise DataError(findings.problems)
         if guessed:
             rule = "in no encoding that the .zip tells, read as code page 437"
             self.notes.append(
@@ -243,7 +247,7 @@ class Source:
         if self._zip:
             self._zip.close()
 
-    def __enter__(self) -> "Source":
+    def __enter__(self) -> "FileTree":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from datasets.manifest import shown
+from datasets.problems import shown
 from storage.text import counted
 
 if TYPE_CHECKING:

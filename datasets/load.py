@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from datasets.checks import check_bytes, check_files, check_labels, check_sizes, sizes_found
-from datasets.file_tree import Source
+from datasets.file_tree import FileTree
 from datasets.fingerprint import fingerprint
 from datasets.listing_rules import NEWEST
-from datasets.manifest import DataError, Table, read_table
 from datasets.pixels import cache
 from datasets.pixels.dataset import Dataset, Split
 from datasets.pixels.read import Read, first_size, note_warnings, read_images
-from datasets.sources.layout import find_splits
+from datasets.problems import DataError, Findings, Problem
+from datasets.sources.finder import find_splits
 from datasets.sources.left_out import note_left_out
 from datasets.sources.listing import Listing, check_ids, list_folder
 from datasets.sources.table_images import list_table
+from datasets.table import Table, read_table
 
 MIN_SIDE = 2  # px; one pixel can be neither turned nor shifted
 MAX_SIDE = 4000  # px; 16 million pixels
@@ -45,12 +46,13 @@ def load(
       DataError: with all problems found.
     """
     if image_size is not None and not MIN_SIDE <= image_size <= MAX_SIDE:
-        raise DataError([f"--image-size must be {MIN_SIDE} to {MAX_SIDE} px, got {image_size}; give another"])
-    with Source(path, listing) as source:
-        key = cache.key_of(source, image_size, limit_train, limit_valid, seed, listing)
+        rule = f"--image-size must be {MIN_SIDE} to {MAX_SIDE} px"
+        raise DataError([Problem("", rule, str(image_size), "give another")])
+    with FileTree(path, listing) as tree:
+        key = cache.key_of(tree, image_size, limit_train, limit_valid, seed, listing)
         if (data := cache.find(key)) is None:
-            data = _read(source, image_size, limit_train, limit_valid, seed)
-            cache.keep(key, data, source)
+            data = _read(tree, image_size, limit_train, limit_valid, seed)
+            cache.keep(key, data, tree)
     return data
 
 
@@ -61,35 +63,34 @@ def check_trainable(data: Dataset, path: Path) -> None:
     height, width = data.image_size
     if min(height, width) < MIN_SIDE:
         rule = f"images must be at least {MIN_SIDE}x{MIN_SIDE} px"
-        raise DataError([f"{path}: {rule}, got {width}x{height} px; give --image-size to enlarge them"])
+        raise DataError([Problem(str(path), rule, f"{width}x{height} px", "give --image-size to enlarge them")])
 
 
 def _read(
-    source: Source, image_size: int | None, limit_train: int | None, limit_valid: int | None, seed: int
+    tree: FileTree, image_size: int | None, limit_train: int | None, limit_valid: int | None, seed: int
 ) -> Dataset:
-    problems: list[str] = []
-    notes = list(source.notes)
-    listings, submission_ids = find_splits(source, problems, notes)
-    classes = check_labels(listings, problems, notes)
-    check_files(listings, problems)
+    findings = Findings(notes=list(tree.notes))
+    found = find_splits(tree, findings)
+    listings = found.listings
+    classes = check_labels(listings, findings)
+    check_files(listings, findings)
     is_cut = "validation" not in listings
     if "test" not in listings:
-        notes.append("No test split: no prediction file will be written.")
-    if not problems:
-        listings = _cut_and_limit(listings, limit_train, limit_valid, seed, problems, notes)
-    size = (image_size, image_size) if image_size is not None else first_size(source, listings)
+        findings.notes.append("No test split: no prediction file will be written.")
+    if not findings.problems:
+        listings = _cut_and_limit(listings, limit_train, limit_valid, seed, findings)
+    size = (image_size, image_size) if image_size is not None else first_size(tree, listings)
     resizes = image_size is not None
-    reads = {split: read_images(source, listing, size, resizes) for split, listing in listings.items()}
+    reads = {split: read_images(tree, listing, size, resizes) for split, listing in listings.items()}
     for read in reads.values():
-        problems.extend(read.problems)
-    note_warnings(reads.values(), notes)
+        findings.problems.extend(read.problems)
+    note_warnings(reads.values(), findings)
     if not resizes:
-        check_sizes(reads, listings, problems)
+        check_sizes(reads, listings, findings)
     elif sizes := sizes_found(reads.values()):
-        notes.append(f"Images of several sizes: {sizes}.")
-    check_bytes(listings, reads, is_cut, problems, notes)
-    if problems:
-        raise DataError(problems)
+        findings.notes.append(f"Images of several sizes: {sizes}.")
+    check_bytes(listings, reads, is_cut, findings)
+    findings.raise_problems()
 
     index = {label: number for number, label in enumerate(classes)}
     splits = {split: _split(listing, reads[split], index) for split, listing in listings.items()}
@@ -98,9 +99,9 @@ def _read(
         valid=splits["validation"],
         test=splits.get("test"),
         classes=classes,
-        submission_ids=submission_ids,
+        submission_ids=found.submission_ids,
         fingerprint="",
-        notes=tuple(notes),
+        notes=tuple(findings.notes),
     )
     return replace(data, fingerprint=fingerprint(data, image_size))
 
@@ -116,26 +117,24 @@ def load_images(path: Path, size: tuple[int, int], notes: list[str] | None = Non
     Raises:
       DataError: with every image that is missing or bad, or for a path with no image at all.
     """
-    problems: list[str] = []
-    notes = [] if notes is None else notes
+    findings = Findings(notes=[] if notes is None else notes)
     is_table = path.suffix.lower() in (".txt", ".csv") and os.path.isfile(path)
-    with Source(path.parent if is_table else path) as source:
-        notes += source.notes
+    with FileTree(path.parent if is_table else path) as tree:
+        findings.notes.extend(tree.notes)
         if is_table:
-            listing, folder = list_table(source, _table(path), "", path.stem, problems, notes)
-            if not problems:
-                note_left_out(source, {*listing.files, path.name}, "that the table does not name", notes, folder)
+            listing, folder = list_table(tree, _table(path), "", path.stem, findings)
+            if not findings.problems:
+                note_left_out(tree, {*listing.files, path.name}, "that the table does not name", findings, folder)
         else:
-            listing = list_folder(source)
-            check_ids(source, listing, problems)
-            note_left_out(source, set(listing.files), "", notes)
-        read = read_images(source, listing, size, resizes=True)
-    problems.extend(read.problems)
-    note_warnings([read], notes)
-    if not listing.ids and not problems:
-        problems.append(" ".join([f"{path}: there must be an image, got none; check the path.", *notes]))
-    if problems:
-        raise DataError(problems)
+            listing = list_folder(tree)
+            check_ids(listing, findings)
+            note_left_out(tree, set(listing.files), "", findings)
+        read = read_images(tree, listing, size, resizes=True)
+    findings.problems.extend(read.problems)
+    note_warnings([read], findings)
+    if not listing.ids and not findings.problems:
+        findings.refuse(str(path), "there must be an image", "none", " ".join(["check the path.", *findings.notes]))
+    findings.raise_problems()
     return Split(listing.ids, read.images, None, read.digests)
 
 
@@ -143,7 +142,8 @@ def _table(path: Path) -> Table:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError([f"{path}: manifest must be readable, got {error.strerror}; check its rights"]) from error
+        problem = Problem(str(path), "manifest must be readable", error.strerror or "", "check its rights")
+        raise DataError([problem]) from error
     return read_table(data, str(path))
 
 
@@ -165,8 +165,7 @@ def _cut_and_limit(
     limit_train: int | None,
     limit_valid: int | None,
     seed: int,
-    problems: list[str],
-    notes: list[str],
+    findings: Findings,
 ) -> dict[str, Listing]:
     """With a validation split cut from train where there is none, then with at most so many images."""
     listings = dict(listings)
@@ -177,13 +176,15 @@ def _cut_and_limit(
         rows = stratified(labels, max(round(CUT * len(labels)), classes), np.random.default_rng([seed, 0]))
         listings["train"] = train.take(np.setdiff1d(np.arange(len(labels)), rows))
         listings["validation"] = train.take(rows)
-        notes.append(f"No validation split: {len(rows)} of {len(labels)} train images were set aside (seed {seed}).")
+        set_aside = f"{len(rows)} of {len(labels)} train images were set aside (seed {seed})"
+        findings.notes.append(f"No validation split: {set_aside}.")
     for split, limit in (("train", limit_train), ("validation", limit_valid)):
         if limit is not None and limit < classes:
             flag = "--limit-train" if split == "train" else "--limit-valid"
-            problems.append(f"{flag} must be at least the number of classes, {classes}, got {limit}; raise it")
+            findings.refuse("", f"{flag} must be at least the number of classes, {classes}", str(limit), "raise it")
         elif limit is not None and limit < len(listings[split].ids):
-            notes.append(f"Only {limit} of {len(listings[split].ids)} {split} images are used (seed {seed}).")
+            count = len(listings[split].ids)
+            findings.notes.append(f"Only {limit} of {count} {split} images are used (seed {seed}).")
             rows = stratified(np.array(listings[split].labels), limit, np.random.default_rng([seed, 1]))
             listings[split] = listings[split].take(rows)
     return listings

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from datasets.decoders.recipe_1 import resize
 from datasets.file_tree import is_in
 from datasets.load import load
-from datasets.manifest import DataError, printable
 from datasets.pixels.dataset import Dataset, Split
+from datasets.problems import DataError, Problem, printable
 from storage.text import counted, use_utf8
 
 COLUMNS = 8  # images a class
@@ -48,14 +48,15 @@ def _check_out(out: Path, data: Path) -> None:
     """Raises:
     DataError: the picture cannot be written there, or would take the place of a file that is none.
     """
+    place = f"--out {out}"
     if not out.parent.is_dir():
-        raise DataError([f"--out {out}: its folder does not exist; make it first"])
+        raise DataError([Problem(place, "its folder does not exist", "", "make it first")])
     if out.is_dir():
-        raise DataError([f"--out {out}: is a folder; give the name of a file"])
+        raise DataError([Problem(place, "is a folder", "", "give the name of a file")])
     if is_in(out, data):
-        raise DataError([f"--out {out}: is a file of the data; give another name"])
+        raise DataError([Problem(place, "is a file of the data", "", "give another name")])
     if out.is_file() and not out.read_bytes().startswith(PNG):
-        raise DataError([f"--out {out}: is there already and no PNG; give another name"])
+        raise DataError([Problem(place, "is there already and no PNG", "", "give another name")])
 
 
 def summary(dataset: Dataset) -> list[str]:

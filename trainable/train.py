@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--metric", type=click.Choice(["accuracy", "balanced_accuracy", "loss"]), default="accuracy")
 def main(config_place: str, data_path: Path, metric: str, **options: Any) -> None:
     from datasets.load import check_trainable, load
-    from datasets.manifest import DataError
+    from datasets.problems import DataError
 
     try:
         config, data = _config(config_place), load(data_path, **options)

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import os
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from analysis.record import Record
 from analysis.sweep_data import sweep_data
 from datasets.file_tree import is_in
 from datasets.load import load_images
-from datasets.manifest import DataError, predictions_table, shown
 from datasets.pixels.dataset import Split
+from datasets.problems import DataError, Problem, shown
 from storage.bucket import address_of
 from storage.errors import SweepError
 from storage.files import written_whole
@@ -91,10 +92,8 @@ def write_predictions(
     """
     shares = model.probabilities(split.images)
     labels = [model.classes[index] for index in shares.argmax(axis=1)]
-    if probabilities:
-        table = _with_probabilities(split.ids, labels, shares, model.classes)
-    else:
-        table = predictions_table(split.ids, labels)
+    more = (shares, model.classes) if probabilities else ()
+    table = predictions_table(split.ids, labels, *more)
     check_predictions(table, split.ids, submission_ids, model.classes)
     with written_whole(out) as partial:
         partial.write_bytes(table)
@@ -130,10 +129,21 @@ def _or_none(name: str | None) -> str:
     return "nothing" if name is None else shown(name)
 
 
-def _with_probabilities(ids: tuple[str, ...], labels: list[str], shares: np.ndarray, classes: tuple[str, ...]) -> bytes:
+def predictions_table(
+    ids: Sequence[str], labels: Sequence[str], shares: np.ndarray | None = None, classes: Sequence[str] = ()
+) -> bytes:
+    """Returns the bytes of a prediction file: the header `id,label`, and a row an id in the order given.
+
+    Args:
+      shares: (N, classes) probabilities; adds a column `p(CLASS)` for each of the classes.
+
+    Raises:
+      ValueError: `ids`, `labels` and `shares` differ in length.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["id", "label", *(f"p({label})" for label in classes)])
+    shares = np.empty((len(ids), 0)) if shares is None else shares
     for name, label, row in zip(ids, labels, shares, strict=True):
         writer.writerow([name, label, *(f"{share:.6f}" for share in row)])
     return text.getvalue().encode()
@@ -143,7 +153,8 @@ def _test_split(record: Record, place: Path | None) -> tuple[Split, tuple[str, .
     """The test images of the sweep's data, and the ids of its sample submission."""
     data = sweep_data(record, place)
     if data.test is None:
-        raise DataError([f"{place or record.settings['data']}: has no test split; give the images with --images"])
+        found = str(place or record.settings["data"])
+        raise DataError([Problem(found, "has no test split", "", "give the images with --images")])
     return data.test, data.submission_ids
 
 

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import PIL
 
-from datasets.file_tree import Source
+from datasets.file_tree import FileTree
 from datasets.pixels.dataset import Dataset, Split
 
 FORMAT = 2  # another wherever manifests, checks, cuts, decoding or resizing give something else
@@ -36,15 +36,15 @@ def folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sweep"
 
 
-def key_of(source: Source, *reading: Any) -> str:
+def key_of(tree: FileTree, *reading: Any) -> str:
     """sha256, hexadecimal, of all that decides what reading gives.
 
     Args:
       reading: how it is read, as JSON has it.
     """
     decoders = [cv2.__version__, PIL.__version__, np.__version__]
-    digest = hashlib.sha256(json.dumps([FORMAT, decoders, source.path, *reading]).encode())
-    for part in (source.stamps, source.refused, dict.fromkeys(source.folders)):
+    digest = hashlib.sha256(json.dumps([FORMAT, decoders, tree.path, *reading]).encode())
+    for part in (tree.stamps, tree.refused, dict.fromkeys(tree.folders)):
         digest.update(json.dumps(sorted(part.items())).encode())
     return digest.hexdigest()
 
@@ -63,10 +63,10 @@ def find(key: str) -> Dataset | None:
         return None
 
 
-def keep(key: str, data: Dataset, source: Source) -> None:
+def keep(key: str, data: Dataset, tree: FileTree) -> None:
     """Keeps a data set for `find`, where its files had settled and the disk has room."""
-    changed = max((entry_changed for *_, entry_changed in source.stamps.values()), default=0)
-    if source.listed_at - changed / 1e9 < SETTLED_SECONDS:
+    changed = max((entry_changed for *_, entry_changed in tree.stamps.values()), default=0)
+    if tree.listed_at - changed / 1e9 < SETTLED_SECONDS:
         return
     with suppress(Exception):  # the next start reads the images again
         place = folder()

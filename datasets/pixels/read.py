@@ -11,8 +11,8 @@ import numpy as np
 
 from datasets.decoders.recipe_1 import decode, resize
 from datasets.decoders.words import caught_words
-from datasets.file_tree import Source
-from datasets.manifest import DataError
+from datasets.file_tree import FileTree
+from datasets.problems import DataError, Findings, Problem
 from datasets.sources.listing import Listing
 from storage.text import counted
 
@@ -33,11 +33,11 @@ class Read:
     images: np.ndarray
     digests: tuple[str, ...]
     sizes: list[tuple[int, int] | None]
-    problems: list[str]
+    problems: list[Problem]
     warnings: list[tuple[str, str]]
 
 
-def read_images(source: Source, listing: Listing, size: tuple[int, int], resizes: bool) -> Read:
+def read_images(tree: FileTree, listing: Listing, size: tuple[int, int], resizes: bool) -> Read:
     """Reads every image of a listing in threads.
 
     Args:
@@ -49,22 +49,23 @@ def read_images(source: Source, listing: Listing, size: tuple[int, int], resizes
     try:
         images = np.empty((len(listing.ids), 3, *size), np.uint8)
     except MemoryError as error:
-        got = f"{len(listing.ids)} of {size[1]}x{size[0]} px; give a smaller --image-size"
-        raise DataError([f"{source.path}: images must fit in memory, got {got}"]) from error
+        got = f"{len(listing.ids)} of {size[1]}x{size[0]} px"
+        problem = Problem(tree.path, "images must fit in memory", got, "give a smaller --image-size")
+        raise DataError([problem]) from error
 
-    def read_one(row: int) -> tuple[str, tuple[int, int] | None, str, list[str]]:
+    def read_one(row: int) -> tuple[str, tuple[int, int] | None, Problem | None, list[str]]:
         """The digest, the size, the problem and the warnings."""
         with warned() as warnings:
             try:
-                data = source.read(listing.files[row])
+                data = tree.read(listing.files[row])
                 image = decode(data)
             except ValueError as error:
-                return "", None, f"{listing.places[row]} {error}; replace it", []
+                return "", None, listing.problem(row, str(error), "", "replace it"), []
         if resizes or image.shape[:2] == size:
             images[row] = resize(image, size).transpose(2, 0, 1)
-        return hashlib.sha256(data).hexdigest(), image.shape[:2], "", warnings
+        return hashlib.sha256(data).hexdigest(), image.shape[:2], None, warnings
 
-    def read_block(start: int) -> list[tuple[str, tuple[int, int] | None, str, list[str]]]:
+    def read_block(start: int) -> list[tuple[str, tuple[int, int] | None, Problem | None, list[str]]]:
         return [read_one(row) for row in range(start, min(start + BLOCK, len(listing.ids)))]
 
     with caught_words() as warned, ThreadPoolExecutor(min(os.cpu_count() or 1, 16)) as pool:
@@ -74,28 +75,28 @@ def read_images(source: Source, listing: Listing, size: tuple[int, int], resizes
         tuple(digest for digest, _, _, _ in results),
         [size for _, size, _, _ in results],
         [problem for _, _, problem, _ in results if problem],
-        [(listing.places[row], word) for row, (_, _, _, words) in enumerate(results) for word in words],
+        [(listing.named(row), word) for row, (_, _, _, words) in enumerate(results) for word in words],
     )
 
 
-def note_warnings(reads: Iterable[Read], notes: list[str]) -> None:
-    """Appends a note of the images that were read with a warning."""
+def note_warnings(reads: Iterable[Read], findings: Findings) -> None:
+    """Adds a note of the images that were read with a warning."""
     warnings = [warning for read in reads for warning in read.warnings]
     if warnings:
         count = len({place for place, _ in warnings})
         place, word = warnings[0]
-        notes.append(
+        findings.notes.append(
             f"Read with a warning, of what stands beside the pixels: {counted(count, 'image')}, first {place}: {word}"
         )
 
 
-def first_size(source: Source, listings: dict[str, Listing]) -> tuple[int, int]:
+def first_size(tree: FileTree, listings: dict[str, Listing]) -> tuple[int, int]:
     """(H, W) of the first image that can be decoded; all others must have it."""
     with caught_words() as warned, warned():  # they are said when all images are read
         for listing in listings.values():
             for file in listing.files:
                 try:
-                    height, width, _ = decode(source.read(file)).shape
+                    height, width, _ = decode(tree.read(file)).shape
                 except ValueError:
                     continue
                 return height, width

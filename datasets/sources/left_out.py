@@ -4,9 +4,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 
-from datasets.file_tree import COUNTED, Source
+from datasets.file_tree import COUNTED, FileTree
 from datasets.listing_rules.rules_2 import suffix_of
-from datasets.manifest import shown
+from datasets.problems import Findings, shown
 from storage.text import counted
 
 SHOWN = 5  # folders or suffixes in a note
@@ -17,8 +17,8 @@ NEARLY_A_SPLIT = re.compile(
 TABLES = (".txt", ".csv", ".tsv")
 
 
-def note_left_out(source: Source, used: Collection[str], of_images: str, notes: list[str], inside: str = "") -> None:
-    """Appends a note that counts by kind all that is not used; none where everything is.
+def note_left_out(tree: FileTree, used: Collection[str], of_images: str, findings: Findings, inside: str = "") -> None:
+    """Adds a note that counts by kind all that is not used; none where everything is.
 
     Args:
       used: names of files.
@@ -29,12 +29,12 @@ def note_left_out(source: Source, used: Collection[str], of_images: str, notes: 
     suffixes: Counter[str] = Counter()  # of other files
     refused: Counter[str] = Counter()
     hidden = 0
-    for name in [name for name in (*source.files, *source.refused) if name.startswith(inside) and name not in used]:
-        if not source.rules.is_visible(name):
+    for name in [name for name in (*tree.files, *tree.refused) if name.startswith(inside) and name not in used]:
+        if not tree.rules.is_visible(name):
             hidden += 1
-        elif name in source.refused:
-            refused[source.refused[name]] += 1
-        elif source.is_image(name):
+        elif name in tree.refused:
+            refused[tree.refused[name]] += 1
+        elif tree.is_image(name):
             folders[name.rpartition("/")[0]] += 1
         else:
             suffixes[suffix_of(name) or "without a suffix"] += 1
@@ -48,19 +48,19 @@ def note_left_out(source: Source, used: Collection[str], of_images: str, notes: 
         kinds.append(counted(hidden, "hidden file", "hidden files"))
     kinds += [counted(count, *COUNTED[why]) for why, count in sorted(refused.items())]
     if kinds:
-        notes.append(f"Left out: {', '.join(kinds)}.")
+        findings.notes.append(f"Left out: {', '.join(kinds)}.")
 
 
 def note_left_aside(
-    source: Source, root: str, used: Collection[str], of_folders: str, of_tables: str, notes: list[str]
+    tree: FileTree, root: str, used: Collection[str], of_folders: str, of_tables: str, findings: Findings
 ) -> None:
-    """Appends a note for each folder or table on top that is not used, but has nearly the name of a split.
+    """Adds a note for each folder or table on top that is not used, but has nearly the name of a split.
 
     Args:
       of_folders, of_tables: say why such a one is not used, and what to do.
     """
     tops: dict[str, list[str]] = defaultdict(list)
-    for name in filter(source.rules.is_visible, source.files):
+    for name in tree.visible:
         if name.startswith(root):
             top, slash, _ = name.removeprefix(root).partition("/")
             tops[top + slash].append(name)
@@ -70,9 +70,9 @@ def note_left_aside(
         is_candidate = is_folder or suffix_of(top) in TABLES
         letters = re.sub("[^a-z]", "", stem.lower())
         if is_candidate and NEARLY_A_SPLIT.fullmatch(letters) and not any(name in used for name in files):
-            images = sum(source.is_image(name) for name in files)
+            images = sum(tree.is_image(name) for name in files)
             with_images = f", with {counted(images, 'image', 'images')}" if is_folder else ""
-            notes.append(f"{shown(top)} is left aside{with_images}: {of_folders if is_folder else of_tables}.")
+            findings.notes.append(f"{shown(top)} is left aside{with_images}: {of_folders if is_folder else of_tables}.")
 
 
 def _most(counts: Counter[str], word: Callable[[str], str] = str) -> str:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.file_tree import Source
-from datasets.manifest import id_problem, printable
+from datasets.file_tree import FileTree
+from datasets.labels import id_problem
+from datasets.problems import Findings, Problem, printable, shown
 
 SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}  # by their names
 
@@ -16,41 +17,60 @@ class Listing:
     """One split: N images to read.
 
     Attributes:
-      place: of the manifest or the folder, for messages.
+      place: of the table, or of the folder with `/` at its end, for messages.
       labels: as they were written; None where there are none.
-      files: names in the source.
-      places: how a message about an image begins.
+      files: names in the tree.
+      lines: of the table, one an image; None where the images are those of the folder, and the ids their names in it.
     """
 
     place: str
     ids: tuple[str, ...]
     labels: tuple[str, ...] | None
     files: tuple[str, ...]
-    places: tuple[str, ...]
+    lines: tuple[int, ...] | None = None
 
     def take(self, rows: Sequence[int] | np.ndarray) -> "Listing":
-        """These rows alone, in their order."""
+        """Returns these rows alone, in their order."""
         labels = None if self.labels is None else tuple(self.labels[row] for row in rows)
-        ids, files, places = (tuple(column[row] for row in rows) for column in (self.ids, self.files, self.places))
-        return Listing(self.place, ids, labels, files, places)
+        lines = None if self.lines is None else tuple(self.lines[row] for row in rows)
+        return Listing(
+            self.place, tuple(self.ids[row] for row in rows), labels, tuple(self.files[row] for row in rows), lines
+        )
+
+    def place_of(self, row: int) -> str:
+        """Returns where an image comes from: its line in the table, or its file."""
+        return self.place + printable(self.ids[row]) if self.lines is None else f"{self.place}:{self.lines[row]}"
+
+    def named(self, row: int) -> str:
+        """Returns how a sentence about an image names it."""
+        return f"{self.place_of(row)}: {self._noun(row)}"
+
+    def problem(self, row: int, rule: str, got: str, way_out: str) -> Problem:
+        """Returns the problem of an image that breaks a rule, which begins with its verb (`must have one label`)."""
+        return Problem(self.place_of(row), f"{self._noun(row)} {rule}", got, way_out)
+
+    def _noun(self, row: int) -> str:
+        return "image" if self.lines is None else f"image {shown(self.ids[row])}"
 
 
-def list_folder(source: Source, folder: str = "") -> Listing:
+def list_folder(tree: FileTree, folder: str = "") -> Listing:
     """Lists every visible image below a folder, sorted; the ids are the names relative to it.
 
     Args:
-      folder: empty for all of the source, else with `/` at its end.
+      folder: empty for all of the tree, else with `/` at its end.
     """
-    is_visible = source.rules.is_visible
-    inside = [name for name in source.files if name.startswith(folder) and is_visible(name)]
-    files = [name for name in inside if source.is_image(name)]
+    files = [name for name in tree.visible if name.startswith(folder) and tree.is_image(name)]
     ids = tuple(name.removeprefix(folder) for name in files)
-    places = tuple(f"{source.path}/{printable(name)}: image" for name in files)
-    return Listing(f"{source.path}/{folder}", ids, None, tuple(files), places)
+    return Listing(f"{tree.path}/{printable(folder)}", ids, None, tuple(files))
 
 
-def check_ids(source: Source, listing: Listing, problems: list[str]) -> None:
-    """For ids that are file names: those of a manifest are checked where it is read."""
-    for name, file in zip(listing.ids, listing.files, strict=True):
-        if rule := id_problem(name):
-            problems.append(f"{source.path}/{printable(file)}: {rule}")
+def check_ids(listing: Listing, findings: Findings) -> None:
+    """Checks ids that are names of files: those of a table are checked where it is read."""
+    problems = (id_problem(name, listing.place_of(row)) for row, name in enumerate(listing.ids))
+    findings.problems.extend(filter(None, problems))
+
+
+def first_refused(tree: FileTree) -> str:
+    """Returns a likely cause where nothing is found: the folder of the images is a link; empty where none is."""
+    name = next(filter(tree.rules.is_visible, tree.refused), None)
+    return "" if name is None else f" ({shown(name)} {tree.refused[name]})"

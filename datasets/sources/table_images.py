@@ -5,9 +5,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from datasets.file_tree import Source
-from datasets.manifest import Table, shown
-from datasets.sources.listing import SPLITS, Listing
+from datasets.file_tree import FileTree
+from datasets.problems import Findings, shown
+from datasets.sources.listing import SPLITS, Listing, first_refused
+from datasets.table import Table
 from storage.text import counted
 
 TOGETHER = "train+validation"  # a folder for the images of both
@@ -15,10 +16,8 @@ STRAY_TIMES = 2  # a folder with less than half as many of the images as the ful
 SHOWN = 3  # folders in a message
 
 
-def list_table(
-    source: Source, table: Table, beside: str, stem: str, problems: list[str], notes: list[str]
-) -> tuple[Listing, str]:
-    """Lists the images of a manifest, all from one folder; returns the folder, too.
+def list_table(tree: FileTree, table: Table, beside: str, stem: str, findings: Findings) -> tuple[Listing, str]:
+    """Lists the images of a table, all from one folder; returns the folder, too.
 
     This is the folder beside the table that is named as its split, or as the table; else that of the table, for an id
     is a path; else the only one that holds files of these names, within the folder named as the split where there is
@@ -29,49 +28,46 @@ def list_table(
       beside: the folder of the table, empty or with `/` at its end.
       stem: the table's name without its suffix.
     """
-    files = _Files(source)
-    holding = _folders_holding(source, table.ids)
-    if source.rules.table_folder is None:
-        where = _only_folder(source, files, table, holding, beside, stem, problems, notes)
+    files = _Files(tree)
+    holding = _folders_holding(tree, table.ids)
+    if tree.rules.table_folder is None:
+        where = _only_folder(tree, files, table, holding, beside, stem, findings)
     else:
-        where = source.rules.table_folder(files.find, table.ids, source.files, beside, _split_of(stem) or stem)
+        where = tree.rules.table_folder(files.find, table.ids, tree.files, beside, _split_of(stem) or stem)
     if where is None:
-        return Listing(table.place, table.ids, table.labels, (), ()).take([]), ""
+        return Listing(table.place, (), None if table.labels is None else (), (), ()), ""
 
     found = [files.find(where, name) for name in table.ids]
-    hint = first_refused(source) if not any(found) else ""
+    hint = first_refused(tree) if not any(found) else ""
     other_form = 0
     for line, name, file in zip(table.lines, table.ids, found, strict=True):
         if file is None:
-            got = _why_missing(source, files, where, name, holding)
-            problems.append(
-                f"{table.place}:{line}: image must exist, {shown(name)} {got}{hint}; add it or remove the row"
-            )
+            got = _why_missing(tree, files, where, name, holding)
+            rule = f"image must exist, {shown(name)} {got}{hint}"
+            findings.refuse(f"{table.place}:{line}", rule, "", "add it or remove the row")
         elif file != where + name:
             other_form += 1
     if other_form:
         name_theirs = "name their" if other_form > 1 else "names its"
         ids = counted(other_form, "id")
-        notes.append(f"{table.place}: {ids} {name_theirs} file in another Unicode form (NFC, NFD).")
-    places = [f"{table.place}:{line}: image {shown(name)}" for line, name in zip(table.lines, table.ids, strict=True)]
+        findings.notes.append(f"{table.place}: {ids} {name_theirs} file in another Unicode form (NFC, NFD).")
     rows = [row for row, file in enumerate(found) if file is not None]
-    every = Listing(table.place, table.ids, table.labels, tuple(file or "" for file in found), tuple(places))
+    every = Listing(table.place, table.ids, table.labels, tuple(file or "" for file in found), table.lines)
     return every.take(rows), where
 
 
 def _only_folder(
-    source: Source,
+    tree: FileTree,
     files: "_Files",
     table: Table,
     holding: Counter[str],
     beside: str,
     stem: str,
-    problems: list[str],
-    notes: list[str],
+    findings: Findings,
 ) -> str | None:
     """Returns the folder of a table's images; None where two folders are an answer, which is a problem."""
     named = [f"{beside}{name}/" for name in _folder_names(stem)]
-    there = [folder for folder in named if source.holds(folder[:-1])]
+    there = [folder for folder in named if tree.holds(folder[:-1])]
     folders = [folder for folder in (*there, beside) if files.hold_all(folder, table.ids)][:1]
     folders = folders or [folder for folder in there if holding[folder]][:1]
     folders = folders or [folder for folder in sorted(holding) if folder.startswith(tuple(there))]
@@ -81,33 +77,29 @@ def _only_folder(
     strays = [folder for folder in folders if STRAY_TIMES * holding[folder] < fullest]
     folders = [folder for folder in folders if folder not in strays]
     if len(folders) > 1:
-        problems.append(_two_answers(table, {folder: holding[folder] for folder in folders}, named[0]))
+        rule = f"the {counted(len(table.ids), 'image')} must be found in one folder only"
+        way_out = f"call the right folder {shown(named[0])}, or write the folder into the ids"
+        findings.refuse(table.place, rule, _some({folder: holding[folder] for folder in folders}), way_out)
         return None
     where = folders[0] if folders else beside
     if is_elsewhere and holding:
         rule = f"the images must be in {_place(there[0])}, which is named as theirs"
-        problems.append(f"{table.place}: {rule}, got them in {_place(where)}; move them, or rename that folder")
+        findings.refuse(table.place, rule, f"them in {_place(where)}", "move them, or rename that folder")
     if strays:
         fewer = _some({folder: holding[folder] for folder in strays})
         names = "this name" if len(table.ids) == 1 else "these names"
-        notes.append(
+        findings.notes.append(
             f"{table.place}: its images are those in {_place(where)}; others of {names} are left out: {fewer}."
         )
     return where
 
 
-def first_refused(source: Source) -> str:
-    """A likely cause where nothing is found: the folder of the images is a link."""
-    name = next(filter(source.rules.is_visible, source.refused), None)
-    return "" if name is None else f" ({shown(name)} {source.refused[name]})"
-
-
 class _Files:
-    """The files of a source by their names, in whichever Unicode form the names are."""
+    """The files of a tree by their names, in whichever Unicode form the names are."""
 
-    def __init__(self, source: Source) -> None:
-        self._files = source.files
-        self._by_form = {_form(name): name for name in source.files}
+    def __init__(self, tree: FileTree) -> None:
+        self._files = tree.files
+        self._by_form = {_form(name): name for name in tree.files}
 
     def find(self, folder: str, name: str) -> str | None:
         exact = folder + name
@@ -132,12 +124,12 @@ def _folder_names(stem: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((stem, *SPLITS.get(split or "", ()), *together)))
 
 
-def _folders_holding(source: Source, ids: Sequence[str]) -> Counter[str]:
+def _folders_holding(tree: FileTree, ids: Sequence[str]) -> Counter[str]:
     """Returns how many of the ids are files below each visible folder that holds any."""
-    is_visible, names = source.rules.is_visible, set(map(_form, ids))
+    is_visible, names = tree.rules.is_visible, set(map(_form, ids))
     depths = {name.count("/") + 1 for name in names}
     folders: Counter[str] = Counter()
-    for file in source.files:
+    for file in tree.files:
         parts = file.split("/")
         for depth in depths:
             folder = "".join(f"{part}/" for part in parts[:-depth])
@@ -154,11 +146,6 @@ def _not_of_other_splits(folders: list[str], stem: str) -> list[str]:
     return [folder for folder in folders if words[folder] & set(ours) or not words[folder] & others] or folders
 
 
-def _two_answers(table: Table, holding: dict[str, int], named: str) -> str:
-    rule = f"the {counted(len(table.ids), 'image')} must be found in one folder only, got {_some(holding)}"
-    return f"{table.place}: {rule}; call the right folder {shown(named)}, or write the folder into the ids"
-
-
 def _some(holding: dict[str, int]) -> str:
     """Shows how many images the fullest folders hold."""
     fullest = sorted(holding, key=lambda folder: (-holding[folder], folder))
@@ -168,9 +155,9 @@ def _some(holding: dict[str, int]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
-def _why_missing(source: Source, files: _Files, where: str, name: str, holding: Counter[str]) -> str:
-    if source.holds(where + name):
-        return source.why_not(where + name)
+def _why_missing(tree: FileTree, files: _Files, where: str, name: str, holding: Counter[str]) -> str:
+    if tree.holds(where + name):
+        return tree.why_not(where + name)
     other = next((folder for folder in sorted(holding) if files.find(folder, name)), None)
     if other is None:
         return "is in no folder beside the manifest"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datasets.manifest import shown
+from datasets.problems import shown
 from search.runtime.settings import Settings
 
 if TYPE_CHECKING:

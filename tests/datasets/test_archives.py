@@ -8,9 +8,9 @@ from unicodedata import normalize
 
 import pytest
 
-from datasets.file_tree import Source
+from datasets.file_tree import FileTree
 from datasets.load import load, load_images
-from datasets.manifest import DataError
+from datasets.problems import DataError
 from tests.trees import image, table, with_class_folders
 
 CLASSES = {"a": "Müll", "b": "Äpfel", "c": "Öl"}
@@ -147,7 +147,7 @@ def test_no_way_of_storing_a_name_leads_out_of_the_archive(name, tmp_path):
     ],
 )
 def test_a_backslash_separates_folders_only_in_an_archive_of_windows(tree, separates, system, tmp_path):
-    files = Source(stored(tree, tmp_path / "data.zip", str.encode, system=system)).files
+    files = FileTree(stored(tree, tmp_path / "data.zip", str.encode, system=system)).files
 
     is_folder = separates == "always" or system in (0, 10, 11, 14)
     assert ("a/b.png" in files, "a\\b.png" in files) == (is_folder, not is_folder)
@@ -156,7 +156,7 @@ def test_a_backslash_separates_folders_only_in_an_archive_of_windows(tree, separ
 def test_two_names_that_are_one_folder_deep_down_are_refused(tmp_path):
     tree = {"a/b.png": b"1", "./a\\b.png": b"2"}  # of Windows
     with pytest.raises(DataError, match=r"names in a zip must be unique, got `a/b\.png` twice"):
-        Source(stored(tree, tmp_path / "data.zip", str.encode, system=0))
+        FileTree(stored(tree, tmp_path / "data.zip", str.encode, system=0))
 
 
 def test_a_class_without_images_in_an_archive_is_refused_as_in_a_folder(tmp_path):

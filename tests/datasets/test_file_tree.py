@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from datasets.file_tree import Source
+from datasets.file_tree import FileTree
 from tests.trees import image, pack, with_manifests, write
 
 FILES = {"a.png": b"first", "b/c.png": b"second"}
@@ -18,19 +18,19 @@ FILES = {"a.png": b"first", "b/c.png": b"second"}
 
 def test_a_folder_and_a_zip_are_listed_alike(tmp_path):
     for path in (write(FILES, tmp_path / "data"), pack(FILES, tmp_path / "data.zip")):
-        with Source(path) as source:
-            assert source.files == {"a.png": 5, "b/c.png": 6}
-            assert [source.read(name) for name in source.files] == [b"first", b"second"]
-            assert source.why_not("c.png") == "is not there"
+        with FileTree(path) as tree:
+            assert tree.files == {"a.png": 5, "b/c.png": 6}
+            assert [tree.read(name) for name in tree.files] == [b"first", b"second"]
+            assert tree.why_not("c.png") == "is not there"
 
 
 def test_a_link_within_the_folder_is_a_file(tmp_path):
     folder = write(FILES, tmp_path / "data")
     (folder / "b/link.png").symlink_to("../a.png")
     (folder / "folder").symlink_to("b")
-    with Source(folder) as source:
-        assert source.read("b/link.png") == b"first"
-        assert source.why_not("folder").startswith("is a link to no file (to a folder")
+    with FileTree(folder) as tree:
+        assert tree.read("b/link.png") == b"first"
+        assert tree.why_not("folder").startswith("is a link to no file (to a folder")
 
 
 def test_a_folder_of_any_depth_is_listed(tmp_path):
@@ -45,8 +45,8 @@ def test_a_folder_of_any_depth_is_listed(tmp_path):
     finally:
         os.chdir(here)
     try:
-        with Source(tmp_path) as source:
-            assert source.read(name) == b"deep"
+        with FileTree(tmp_path) as tree:
+            assert tree.read(name) == b"deep"
     finally:
         subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)  # deeper than pytest may clean up
 
@@ -83,10 +83,10 @@ SWAPS = {
 @pytest.mark.parametrize("name", SWAPS)
 def test_what_was_swapped_after_the_listing_is_neither_followed_nor_waited_for(tmp_path, name):
     swap, words = SWAPS[name]
-    with Source(write(FILES, tmp_path / "data")) as source:
+    with FileTree(write(FILES, tmp_path / "data")) as tree:
         swap(tmp_path / "data")
         with pytest.raises(ValueError, match=words):
-            source.read("b/c.png")
+            tree.read("b/c.png")
 
 
 def test_a_zip_that_says_too_little_of_a_member_is_not_unpacked_beyond_it(tmp_path):
@@ -95,19 +95,19 @@ def test_a_zip_that_says_too_little_of_a_member_is_not_unpacked_beyond_it(tmp_pa
     at = lying.rindex(b"PK\x01\x02") + 24  # the size when unpacked
     lying[at : at + 4] = (100).to_bytes(4, "little")
     path.write_bytes(lying)
-    with Source(path) as source:
+    with FileTree(path) as tree:
         tracemalloc.start()
         with pytest.raises(ValueError, match="Bad CRC-32"):
-            source.read("a.png")
+            tree.read("a.png")
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
         tracemalloc.stop()
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_member_that_python_unpacks_without_a_limit_is_not_read(tmp_path, method):
-    with Source(pack(FILES, tmp_path / "data.zip", method=method)) as source:
-        assert source.files == {}
-        assert source.why_not("a.png") == "is packed in another way than deflate"
+    with FileTree(pack(FILES, tmp_path / "data.zip", method=method)) as tree:
+        assert tree.files == {}
+        assert tree.why_not("a.png") == "is packed in another way than deflate"
 
 
 # One process a hook, since it can never be taken off again.
@@ -115,7 +115,7 @@ LOAD_EACH = """
 import json, os, sys
 from pathlib import Path
 from datasets.load import load
-from datasets.manifest import DataError
+from datasets.problems import DataError
 
 folder, ids = Path(sys.argv[1]), json.loads(sys.argv[2])
 manifest = (folder / "train.txt").read_bytes()
@@ -164,7 +164,7 @@ def test_an_id_cannot_open_anything_outside_of_the_data(tmp_path):
     result = json.loads(done.stdout)
     assert result["refused"] == len(ids)
     whole = [path for path in result["opened"] if path.startswith("/")]
-    steps = {path for path in result["opened"] if not path.startswith("/")}  # from a folder that is open, see Source
+    steps = {path for path in result["opened"] if not path.startswith("/")}  # from a folder that is open, see FileTree
     assert len(whole) > 10 * len(ids)  # the hook hears
     assert [path for path in whole if not Path(os.path.normpath(path)).is_relative_to(folder)] == []
     assert {step for step in steps if "/" in step or step in ("..", "secret.png", "link.png")} == set()

@@ -11,11 +11,12 @@ from click.testing import CliRunner
 
 from analysis.outputs import predictor
 from analysis.outputs.best import read_best, write_best
-from analysis.outputs.predict import PredictionError, check_predictions, write_predictions
+from analysis.outputs.predict import PredictionError, check_predictions, predictions_table, write_predictions
 from analysis.outputs.results import write_results
 from analysis.outputs.trained import ImageError
 from analysis.predict import main
 from datasets.load import load
+from datasets.table import read_table
 from search.run import main as search_main
 from storage.weights import save_weights
 from tests.searched import command, without_ray
@@ -320,3 +321,30 @@ def test_predictions_never_take_the_place_of_the_images_their_manifest_or_the_sw
         assert f"--out {out}: is " in result.stderr
         assert out.read_bytes() == before
     assert predict(sweep.folder, *manifest, "--out", folder / "labels-2.csv").exit_code == 0
+
+
+def test_ids_and_labels_stay_as_they_were_written():
+    ids = (
+        "NA",
+        "null",
+        "00012",
+        "1e5",
+        "nan.png",
+        "é.png",
+        "e\u0301.png",
+        "😀.png",
+        'a"b',
+        "a,b",
+        "sub/dir/x.png",
+        "a b",
+    )
+    labels = ("01", "cat", "-1", "NA", "x y", "None", "0", "1", "2", "3", "4", "5")
+    data = predictions_table(ids, labels)
+    table = read_table(data, "t.txt")
+    assert (table.ids, table.labels) == (ids, labels)
+    assert data.startswith(b"id,label\nNA,01\nnull,cat\n00012,-1\n")
+
+
+def test_a_prediction_for_each_id_is_demanded():
+    with pytest.raises(ValueError, match="shorter"):
+        predictions_table(["a", "b"], ["1"])

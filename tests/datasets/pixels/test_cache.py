@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from datasets.file_tree import Source
+from datasets.file_tree import FileTree
 from datasets.load import load
 from datasets.pixels import cache
 from datasets.pixels.dataset import Dataset
@@ -44,7 +44,7 @@ def no_file_is_read(monkeypatch):
     def forbidden(*_):
         raise AssertionError("a file was read")
 
-    return lambda: monkeypatch.setattr(Source, "read", forbidden)
+    return lambda: monkeypatch.setattr(FileTree, "read", forbidden)
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from datasets.load import load, load_images
-from datasets.manifest import DataError
+from datasets.problems import DataError
 from tests.trees import image, pack, table, with_manifests, write
 
 
@@ -90,11 +90,11 @@ def test_masks_beside_images_are_refused_with_both_folders(packed, other, tmp_pa
     with pytest.raises(DataError) as error:
         load(path)
 
-    for problem in error.value.problems:
+    for problem in map(str, error.value.problems):
         assert "must be found in one folder only, got" in problem
         assert "in `images/`" in problem
         assert f"in `{other}/`" in problem
-    assert "call the right folder `train/`, or write the folder into the ids" in error.value.problems[0]
+    assert "call the right folder `train/`, or write the folder into the ids" in str(error.value.problems[0])
 
 
 def test_an_image_less_makes_no_answer_of_the_masks(tmp_path):
@@ -193,7 +193,7 @@ def test_an_image_that_only_another_split_has_is_missing(tmp_path):
     with pytest.raises(DataError) as error:
         load_images(folder / "validation.csv", (4, 4))
 
-    assert error.value.problems == [
+    assert [*map(str, error.value.problems)] == [
         f"{folder}/validation.csv:7: image must exist, `0005.png` is in `test/`, not in `validation/`; "
         "add it or remove the row"
     ]

@@ -1,0 +1,76 @@
+"""Ids and labels: which may be used, and which labels are one class."""
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from datasets.problems import Problem, shown
+
+INVISIBLE = {"Cc": "a control character", "Cs": "a byte that is not UTF-8", "Zl": "a line break", "Zp": "a line break"}
+BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # makes a name look like another
+
+
+def id_problem(name: str, place: str) -> Problem | None:
+    """Returns what is wrong with an id: it must be a relative path that is safe to open, print and put in a CSV."""
+    rule = _text_rule(name)
+    if not rule and name[0] in "=+-@":
+        rule = f"must not begin with `{name[0]}` (a spreadsheet would run it)"
+    parts = name.split("/")
+    if not rule and ("\\" in name or re.match("[A-Za-z]:|~", name) or not all(part.strip(".") for part in parts)):
+        rule = "must be a relative path without empty parts, `.`, `..`, `~`, backslash or drive"
+    if not rule and max(len(part.encode()) for part in parts) > 255:
+        rule = "must have at most 255 bytes between slashes"
+    return Problem(place, f"id {rule}", shown(name), "rename the file and the id") if rule else None
+
+
+def label_problem(label: str, place: str) -> Problem | None:
+    """Returns what is wrong with a label: it must come back in a CSV as it was written."""
+    rule = _text_rule(label)
+    if not rule and label[0] in "=+-@" and _number(label) is None:
+        rule = f"must not begin with `{label[0]}` (a spreadsheet would run it)"
+    if not rule and len(label.encode()) > 255:
+        rule = "must have at most 255 bytes"
+    return Problem(place, f"label {rule}", shown(label), "give it another") if rule else None
+
+
+def _text_rule(text: str) -> str | None:
+    """Returns the rule that an id or a label breaks."""
+    if not text.strip():
+        return "must not be empty"
+    if text != text.strip():
+        return "must not begin or end with a space"
+    if BIDI.search(text):
+        return "must not turn the direction of text"
+    if text.isprintable():
+        return None
+    kinds = (INVISIBLE.get(unicodedata.category(character)) for character in text)
+    return next((f"must not hold {kind}" for kind in kinds if kind), None)
+
+
+def sort_classes(labels: Iterable[str]) -> tuple[str, ...]:
+    """Returns the distinct labels, sorted as numbers where all are whole numbers, else as text."""
+    classes = sorted(set(labels))
+    if all(re.fullmatch(r"[+-]?\d+", label) for label in classes):
+        classes.sort(key=int)
+    return tuple(classes)
+
+
+def meaning(label: str) -> float | str:
+    """Returns what is equal for labels that are one written in two ways: `1`, `01` and `1.0`, or two Unicode forms."""
+    number = _number(label)
+    return unicodedata.normalize("NFC", label) if number is None else number
+
+
+def _number(label: str) -> float | None:
+    if "_" in label:  # Python would read `1_0` as 10
+        return None
+    try:
+        return int(label)  # exact, however long
+    except ValueError:
+        pass
+    try:
+        number = float(label)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

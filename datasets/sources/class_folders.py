@@ -1,0 +1,76 @@
+"""Data as a folder a class, `train/CLASS/*` and `validation/CLASS/*`, and images to predict in `test/*`."""
+
+from dataclasses import replace
+
+from datasets.file_tree import FileTree
+from datasets.labels import id_problem, label_problem
+from datasets.problems import Findings, printable, shown
+from datasets.sources import Source, Splits
+from datasets.sources.left_out import note_left_aside, note_left_out
+from datasets.sources.listing import SPLITS, Listing, check_ids, list_folder
+
+# Why a folder or a table is left aside.
+SPLIT_FOLDERS = "a split is a folder train, validation (or valid, val) or test, written so; rename it to use it"
+NO_TABLES = "tables are not read beside folders of classes; predictions.csv has the images of test/ by their names"
+
+
+def is_in(tree: FileTree, root: str) -> bool:
+    return any(name.startswith(f"{root}train/") for name in tree.visible)
+
+
+def list_splits(tree: FileTree, root: str, findings: Findings) -> Splits:
+    listings = {}
+    used: set[str] = set()
+    for split, folders in SPLITS.items():
+        for name in filter(tree.rules.is_visible, tree.refused):
+            if name.startswith(root) and name.removeprefix(root).split("/")[0] in folders:
+                rule = f"images must be files, this {tree.refused[name]}"
+                findings.refuse(f"{tree.path}/{printable(name)}", rule, "", "replace or remove it")
+        there = [f"{root}{folder}/" for folder in folders]
+        there = [folder for folder in there if any(name.startswith(folder) for name in tree.visible)]
+        if len(there) > 1:
+            findings.refuse(tree.path, "there must be one folder a split", ", ".join(there), "remove all but one")
+        elif there:
+            listing = list_folder(tree, there[0])
+            if not listing.ids and split != "train":
+                continue
+            check_ids(listing, findings)
+            if split == "train":
+                _check_empty(tree, listing, there[0], findings)
+            listings[split] = listing if split == "test" else _labelled(tree, listing, findings)
+            used |= set(listing.files)
+    note_left_aside(tree, root, used, SPLIT_FOLDERS, NO_TABLES, findings)
+    note_left_out(tree, used, "in no folder of a split", findings)
+    return Splits(listings)
+
+
+def _labelled(tree: FileTree, listing: Listing, findings: Findings) -> Listing:
+    """Returns the listing with the first folder of each id as its class."""
+    labels, rows = [], []
+    for row, name in enumerate(listing.ids):
+        label, slash, _ = name.partition("/")
+        place = listing.place_of(row)
+        if not slash:
+            rule = "must be in a folder named as its class"
+            findings.problems.append(listing.problem(row, rule, shown(name), "move it into one"))
+        elif broken := label_problem(label, place):
+            if not id_problem(name, place):
+                rule = f"must have a good label: {broken.rule}"
+                findings.problems.append(listing.problem(row, rule, broken.got, broken.way_out))
+        else:
+            labels.append(tree.rules.class_name(label))
+            rows.append(row)
+    return replace(listing.take(rows), labels=tuple(labels))
+
+
+def _check_empty(tree: FileTree, train: Listing, folder: str, findings: Findings) -> None:
+    """Checks that no class vanishes because its images are somewhere else."""
+    folders = filter(tree.rules.is_visible, tree.folders)
+    inside = {name.removeprefix(folder) for name in folders if name.startswith(folder)}
+    for name in sorted(inside - {name.partition("/")[0] for name in train.ids}):
+        if "/" not in name:
+            rule, got = "class must have 2 images or more", "none with an image's suffix"
+            findings.refuse(train.place + printable(name), rule, got, "add some or remove the folder")
+
+
+SOURCE = Source("folders train/CLASS/", is_in, list_splits)

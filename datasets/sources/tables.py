@@ -1,0 +1,95 @@
+"""Data as a table a split, `train.csv` and so on with the header `id,label`, and its images in folders beside them."""
+
+from itertools import zip_longest
+
+from datasets.file_tree import FileTree
+from datasets.problems import Findings, shown
+from datasets.sources import Source, Splits
+from datasets.sources.left_out import note_left_aside, note_left_out
+from datasets.sources.listing import SPLITS
+from datasets.sources.table_images import list_table
+from datasets.table import Table, parse_table
+
+SUBMISSION = "sample_submission"
+STEMS = SPLITS | {SUBMISSION: (SUBMISSION,)}
+SUFFIXES = (".txt", ".csv")
+
+# Why a folder or a table is left aside.
+NO_TABLE = "no table names its images"
+SPLIT_TABLES = (
+    "a table is train, validation (or valid, val), test or sample_submission, .txt or .csv, written so; "
+    "rename it to use it"
+)
+
+
+def is_in(tree: FileTree, root: str) -> bool:
+    return any(tree.holds(f"{root}train{suffix}") for suffix in SUFFIXES)
+
+
+def list_splits(tree: FileTree, root: str, findings: Findings) -> Splits:
+    tables: dict[str, Table] = {}
+    stems: dict[str, str] = {}
+    used: set[str] = set()
+    broken = set()
+    for split, known in STEMS.items():
+        files = [f"{root}{stem}{suffix}" for stem in known for suffix in SUFFIXES]
+        files = [file for file in files if tree.holds(file)]
+        used |= set(files)
+        if len(files) > 1:
+            rule = "there must be one manifest a split"
+            findings.refuse(tree.path, rule, ", ".join(files), "remove all but one")
+        elif files:
+            place = f"{tree.path}/{files[0]}"
+            if files[0] not in tree.files:
+                findings.refuse(place, f"manifest must be a file, it {tree.why_not(files[0])}", "", "replace it")
+                continue
+            try:
+                table, problems = parse_table(tree.read(files[0]), place)
+            except ValueError as error:
+                findings.refuse(place, f"manifest {error}", "", "fetch it again")
+                continue
+            findings.problems.extend(problems)
+            if problems:
+                broken.add(split)
+            if table is not None:
+                tables[split], stems[split] = table, files[0].removeprefix(root)[:-4]
+
+    listings = {}
+    for split, table in tables.items():
+        if split == SUBMISSION:
+            continue
+        if split != "test" and table.labels is None:
+            findings.refuse(f"{table.place}:1", f"header must be `id,label` for {split}", "`id`", "add the labels")
+            continue
+        if split == "test" and table.labels is not None:
+            findings.notes.append(f"{table.place}: its labels are not used.")
+        listings[split], _ = list_table(tree, table, root, stems[split], findings)
+        used |= set(listings[split].files)
+    note_left_aside(tree, root, used, NO_TABLE, SPLIT_TABLES, findings)
+    if not findings.problems:  # else the images of a refused table would seem to have none
+        note_left_out(tree, used, "that no table names", findings)
+
+    submission, test = tables.get(SUBMISSION), tables.get("test")
+    if submission and not test:
+        findings.notes.append(f"{submission.place}: is not used, for there is no table of test images; add a test.csv.")
+    if submission and test and not broken & {SUBMISSION, "test"}:
+        _check_submission(submission, test, findings)
+    return Splits(listings, submission.ids if submission else None)
+
+
+def _check_submission(submission: Table, test: Table, findings: Findings) -> None:
+    """Checks that a sample submission has the ids of the test table, in its order."""
+    for row, (got, wanted) in enumerate(zip_longest(submission.ids, test.ids)):
+        if got != wanted:
+            line = (*submission.lines, submission.lines[-1] + 1)[row]
+            rule = f"ids must be those of {test.place} in its order"
+            got = f"{_or_none(got)}, not {_or_none(wanted)}"
+            findings.refuse(f"{submission.place}:{line}", rule, got, "mend one of the two")
+            return
+
+
+def _or_none(name: str | None) -> str:
+    return "none" if name is None else shown(name)
+
+
+SOURCE = Source("train.txt or train.csv with its images", is_in, list_splits)

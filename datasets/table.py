@@ -1,0 +1,107 @@
+"""Tables of `id,label` or `id`, read with every problem named."""
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+
+from datasets.labels import id_problem, label_problem
+from datasets.problems import DataError, Problem, shown
+
+HEADERS = (["id", "label"], ["id"])
+HEADER_RULE = "header must be `id,label` or `id`"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it was written.
+
+    Attributes:
+      place: path shown in messages.
+      labels: one an id; None where the header is `id`.
+      lines: the line, from 1, on which each id stands.
+    """
+
+    place: str
+    ids: tuple[str, ...]
+    labels: tuple[str, ...] | None
+    lines: tuple[int, ...]
+
+
+def read_table(data: bytes, place: str) -> Table:
+    """Reads a table that must be without fault.
+
+    Raises:
+      DataError: with all problems of the table.
+    """
+    table, problems = parse_table(data, place)
+    if table is None or problems:
+        raise DataError(problems)
+    return table
+
+
+def parse_table(data: bytes, place: str) -> tuple[Table | None, list[Problem]]:
+    """Returns the good rows of a table, and its problems; a byte order mark and any line ending are accepted.
+
+    Args:
+      place: path of the table, for messages.
+
+    Returns:
+      None for the table where not even its header can be read.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = len(re.split(rb"\r\n?|\n", data[: error.start]))
+        got = f"byte 0x{data[error.start]:02x}"
+        return None, [Problem(f"{place}:{line}", "text must be UTF-8", got, "save the file as UTF-8")]
+    if not text.strip():
+        return None, [Problem(f"{place}:1", HEADER_RULE, "an empty file", "fetch it again")]
+
+    rows: list[tuple[int, list[str]]] = []
+    problems: list[Problem] = []
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1  # on which a row begins; an open quote takes the lines after it into the row
+    try:
+        for row in reader:
+            rows.append((line, row))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        problems.append(Problem(f"{place}:{line}", f"row must be valid CSV, got: {error}", "", "mend its quotes"))
+    if not rows:
+        return None, problems
+    (_, header), *rows = rows
+    if header not in HEADERS:
+        return None, [Problem(f"{place}:1", HEADER_RULE, shown(",".join(header)), "write it as the first line")]
+    if not rows and not problems:
+        problems.append(Problem(f"{place}:2", "a row must follow the header", "none", "list the images, one a line"))
+
+    seen: dict[str, tuple[int, list[str]]] = {}
+    for line, row in rows:
+        problem = _row_problem(row, header, f"{place}:{line}")
+        if not problem and row[0] in seen:
+            problem = _repeated(row, *seen[row[0]], f"{place}:{line}")
+        if problem:
+            problems.append(problem)
+        else:
+            seen[row[0]] = (line, row)
+    good = list(seen.values())
+    labels = tuple(row[1] for _, row in good) if len(header) == 2 else None
+    return Table(place, tuple(row[0] for _, row in good), labels, tuple(line for line, _ in good)), problems
+
+
+def _row_problem(row: list[str], header: list[str], place: str) -> Problem | None:
+    if not row:
+        return Problem(place, "row must not be blank", "", "remove the line")
+    if len(row) != len(header):
+        rule, got = f"row must have the fields `{','.join(header)}`", f"{len(row)}: {shown(','.join(row))}"
+        return Problem(place, rule, got, "mend the row (quote a comma in a name)")
+    return id_problem(row[0], place) or (label_problem(row[1], place) if len(row) == 2 else None)
+
+
+def _repeated(row: list[str], first: int, before: list[str], place: str) -> Problem:
+    """Returns the problem of a row whose id stands on an earlier line already."""
+    rule = f"id must be unique, {shown(row[0])} already stands on line {first}"
+    if before == row:
+        return Problem(place, rule, "", "remove one")
+    return Problem(place, f"{rule} with label {shown(before[1])}, here {shown(row[1])}", "", "keep one")
