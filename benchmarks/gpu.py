@@ -26,7 +26,7 @@ from datasets.pixels.dataset import Dataset
 from trainable import step
 from trainable.config import TrialConfig
 from trainable.loop import train
-from trainable.models import build, place
+from trainable.models.net import build, place
 from trainable.precision import forward
 from trainable.state import new_state
 

@@ -1,4 +1,4 @@
-"""Why `trainable/precision.py` has the entries it has, and why nothing is compiled."""
+"""Why the families of `trainable/models/` compute as they do, and why nothing is compiled."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from trainable import precision
 from trainable.config import TrialConfig
 from trainable.graphed import Graphed
 from trainable.loop import train
-from trainable.models import build, place
+from trainable.models.net import build, place
 from trainable.optim import new_optimizer
 from trainable.precision import Numerics
 from trainable.state import new_state
@@ -51,15 +51,15 @@ def section(data: Path) -> list[str]:
 
 
 def tables(images: Dataset, device: torch.device, where: str) -> Iterator[str]:
-    """The choices of `trainable/precision.py` beside each other, and whether it pays to compile; line by line.
+    """The choices of `trainable.precision.Numerics` beside each other, and whether it pays to compile; line by line.
 
     Args:
       where: the device in words.
     """
-    kind = precision.device_kind(device)
+    units = "with" if precision.has_bf16(device) else "without"
     yield (
         f"Milliseconds of a step of {BATCH[device.type]} images of the real data, best of {STEPS}, the four in turn, "
-        f"{where} (`{kind}`); in bold what the table of `trainable/precision.py` takes."
+        f"{where} ({units} units for bf16); in bold what the families of `trainable/models/` take."
     )
     yield from ("", "| net | float32 NCHW | float32 NHWC | bf16 NCHW | bf16 NHWC |")
     yield "| --- | ---: | ---: | ---: | ---: |"
@@ -142,8 +142,7 @@ class _Step:
 
 def _always(choice: Numerics) -> Any:
     """Every architecture computes so, for the block."""
-    table = {kind: {"torchvision": choice} for kind in precision.TABLE}
-    return patch.object(precision, "TABLE", table)
+    return patch.object(precision, "numerics", lambda *_: choice)
 
 
 def _accuracy(config: TrialConfig, seed: int, bf16: bool, data: Dataset, device: torch.device) -> float:

@@ -8,5 +8,9 @@ class UserError(Exception):
     """
 
 
+class ConfigError(UserError, ValueError):
+    """A config, a search space or a setting breaks a rule; the message says which, with the value."""
+
+
 class SweepError(UserError):
     """There is no sweep where one was expected, or it cannot be read."""

@@ -50,16 +50,17 @@ def name(reference: str, flag: str) -> str:
       UserError: there is no such file or object, or the file does not run.
     """
     file, _, name = reference.rpartition(":")
+    given = f"{flag}{reference}" if flag.endswith("=") else f"{flag} {reference}"
     if not file or not Path(file).is_file():
-        raise UserError(f"{flag} {reference}: must be FILE.py:OBJECT with an existing file")
+        raise UserError(f"{given}: must be FILE.py:OBJECT with an existing file")
     if Path(file).suffix != ".py":
-        raise UserError(f"{flag} {reference}: {file} is no Python file")
+        raise UserError(f"{given}: {file} is no Python file")
     path = os.path.realpath(file)
     remember({path: Path(path).read_bytes()})
     try:
         get(f"{path}:{name}")
     except UserError as error:
-        raise UserError(f"{flag} {reference}: {error}") from error
+        raise UserError(f"{given}: {error}") from error
     return f"{path}:{name}"
 
 

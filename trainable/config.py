@@ -8,17 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from storage.errors import UserError
-
-FAMILIES: dict[str, frozenset[str]] = {  # the shape fields that an architecture reads; it must have these and no others
-    "mlp": frozenset({"width"}),
-    "cnn": frozenset({"width", "depth", "head"}),
-    "small_resnet": frozenset({"width", "depth"}),
-    "small_vgg": frozenset({"width"}),
-    "resnet18": frozenset({"small_stem", "pretrained"}),
-}
-TORCHVISION = frozenset({"pretrained"})  # any other classifier of torchvision.models, by name
-SHAPE_FIELDS = ("width", "depth", "head", "small_stem", "pretrained")
+from storage import user_code
+from storage.errors import ConfigError
+from trainable import models
 
 OPTIMIZERS = ("sgd", "nesterov", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "onecycle")
@@ -40,10 +32,6 @@ MIXING = ("mixup", "cutmix")  # per batch
 MULTIPLE = "_multiple"  # the ending of a search parameter that is the multiple of a field's reference value
 
 
-class ConfigError(UserError, ValueError):
-    """A config, a search space or a setting breaks a rule; the message says which, with the value."""
-
-
 @dataclass(frozen=True)
 class TrialConfig:
     """One training run. Same config, same data, same device: same numbers.
@@ -52,7 +40,7 @@ class TrialConfig:
       ConfigError: a field is out of its range, or is not one of its architecture's.
     """
 
-    arch: str = "small_resnet"  # a family above, or the name of a classifier of torchvision.models
+    arch: str = "small_resnet"  # a family, the name of a classifier of torchvision.models, or FILE.py:OBJECT
     width: float | None = None  # multiplies the channels or units of the architecture; 1 is its published size
     depth: int | None = None  # cnn: convolutions; small_resnet: blocks a stage
     head: int | None = None  # cnn: units of the first hidden layer after the convolutions
@@ -88,12 +76,8 @@ class TrialConfig:
     def __post_init__(self) -> None:
         for name, kind in TYPES.items():
             object.__setattr__(self, name, _typed(name, getattr(self, name), kind))
-        reads = FAMILIES.get(self.arch, TORCHVISION)
-        for name in SHAPE_FIELDS:
-            given = getattr(self, name) is not None
-            if given != (name in reads):
-                rule = "must be set" if name in reads else "must be left out"
-                raise ConfigError(f"`{name}` {rule} for arch={self.arch}, got {name}={getattr(self, name)}")
+        if not user_code.is_reference(self.arch) or user_code.is_known(self.arch):
+            self._check_shape(models.family_of(self.arch).shape)
         # Each rule is written so that NaN fails too.
         self._hold(self.width is None or self.width > 0, "width > 0", "width")
         self._hold(self.depth is None or 1 <= self.depth <= 8, "1 <= depth <= 8", "depth")
@@ -110,6 +94,13 @@ class TrialConfig:
         self._hold(not (self.pipeline and self.augmentation), "pipeline or probabilities, not both", *self.augmentation)
         self._hold(self.mixup + self.cutmix <= 1, "mixup + cutmix <= 1", "mixup", "cutmix")
         self._hold(0 <= self.seed < 2**31, "0 <= seed < 2**31", "seed")
+
+    def _check_shape(self, reads: Mapping[str, Any]) -> None:
+        for name in SHAPE_FIELDS:
+            given = getattr(self, name) is not None
+            if given != (name in reads):
+                rule = "must be set" if name in reads else "must be left out"
+                raise ConfigError(f"`{name}` {rule} for arch={self.arch}, got {name}={getattr(self, name)}")
 
     def _hold(self, rule: bool, text: str, *names: str) -> None:
         if not rule:
@@ -149,18 +140,20 @@ TYPES = {  # by the name of the field
     field.name: field.type.__name__ if isinstance(field.type, type) else str(field.type)
     for field in dataclasses.fields(TrialConfig)
 }
+# Those that a family reads, its architectures must have; the others they must not.
+SHAPE_FIELDS = tuple(name for name in TYPES if any(name in family.shape for family in models.FAMILIES))
 
 
 def check_field(name: str, value: Any) -> None:
     """Raises:
     ConfigError: no config can have this value in the field of that name, whatever its other fields are.
     """
-    shapes = {"width": 1.0, "depth": 1, "head": 1, "small_stem": False, "pretrained": False}
-    arch = next((arch for arch, reads in FAMILIES.items() if name in reads), "mlp")
+    family = next((family for family in models.FAMILIES if name in family.shape), models.FAMILIES[0])
     if name == "arch":
-        arch = _typed(name, value, "str")
-    reads = FAMILIES.get(arch, TORCHVISION)
-    TrialConfig.from_dict({"arch": arch} | {shape: shapes[shape] for shape in reads} | {name: value})
+        family = models.family_of(_typed(name, value, "str"))
+    config = TrialConfig.from_dict({"arch": family.name, **family.shape, name: value})
+    if name == "arch":
+        models.check(config)
 
 
 def unknown_name(name: str, known: Mapping[str, Any]) -> str:

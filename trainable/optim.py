@@ -1,30 +1,15 @@
 """Optimisers and learning rates. A rate is a function of the step alone, so there is no scheduler state to save."""
 
-import inspect
 import math
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn, optim
 
 from trainable.config import TrialConfig
+from trainable.torch_changes import uncompiled
 
 WARM_UP = 0.25  # share of the steps in which the one-cycle rate rises
 STEP_EPOCHS = 7  # the published StepLR(7, 0.1)
-Kind = TypeVar("Kind", bound=optim.Optimizer)
-
-
-def _uncompiled(kind: type[Kind]) -> type[Kind]:
-    """The optimiser without what guards its methods against `torch.compile`.
-
-    The guards' first call imports the compiler: 2 s and 150 MB for a worker, and nothing is compiled here.
-    """
-    guarded = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
-    methods = {name: inspect.unwrap(getattr(kind, name)) for name in guarded}
-    return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(inspect.unwrap(kind.step))})
-
-
-Adam, AdamW, SGD = _uncompiled(optim.Adam), _uncompiled(optim.AdamW), _uncompiled(optim.SGD)
 
 
 def new_optimizer(config: TrialConfig, model: nn.Module) -> optim.Optimizer:
@@ -36,12 +21,14 @@ def new_optimizer(config: TrialConfig, model: nn.Module) -> optim.Optimizer:
     # Fused: one call for all parameters instead of several for each.
     match config.optimizer:
         case "adam":
-            return Adam(parameters, lr=lr, weight_decay=decay, fused=True, capturable=on_gpu)
+            return uncompiled(optim.Adam)(parameters, lr=lr, weight_decay=decay, fused=True, capturable=on_gpu)
         case "adamw":
-            return AdamW(parameters, lr=lr, weight_decay=decay, fused=True, capturable=on_gpu)
+            return uncompiled(optim.AdamW)(parameters, lr=lr, weight_decay=decay, fused=True, capturable=on_gpu)
         case _:
             nesterov = config.optimizer == "nesterov"
-            return SGD(parameters, lr=lr, weight_decay=decay, momentum=0.9, nesterov=nesterov, fused=True)
+            return uncompiled(optim.SGD)(
+                parameters, lr=lr, weight_decay=decay, momentum=0.9, nesterov=nesterov, fused=True
+            )
 
 
 def set_lr(optimizer: optim.Optimizer, lr: float) -> None:

@@ -1,13 +1,17 @@
-"""How an architecture computes on a kind of device: a fixed table, so that two runs do the same.
+"""How an architecture computes on a device: a fixed table, so that two runs do the same.
 
-Those of a CPU with bf16 units are the fastest that train as well, those of a GPU the fastest: BENCHMARKS.md. Those of
-other CPUs follow from what these are built for.
+Each family says on which devices it multiplies in bf16. A device without units for that would emulate it, several
+times slower, and has float32.
 """
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from trainable.models import family_of
+
+BF16_CAPABILITY = (8, 0)  # of a GPU: from NVIDIA's Ampere on
 
 
 @dataclass(frozen=True)
@@ -21,46 +25,16 @@ class Numerics:
     channels_last: bool
 
 
-# A CPU without bf16 units would emulate it, several times slower. On one with them a perceptron loses more to
-# conversions than it wins, and so do convolutions of one channel each (MobileNet takes 1.7 times as long). On a GPU the
-# perceptron and the CNN lose to conversions what they win.
-TABLE: dict[str, dict[str, Numerics]] = {
-    "cuda": {
-        "mlp": Numerics(bf16=False, channels_last=False),
-        "cnn": Numerics(bf16=False, channels_last=True),
-        "small_vgg": Numerics(bf16=True, channels_last=True),
-        "small_resnet": Numerics(bf16=True, channels_last=True),
-        "torchvision": Numerics(bf16=True, channels_last=True),
-    },
-    "cpu with bf16": {
-        "mlp": Numerics(bf16=False, channels_last=False),
-        "cnn": Numerics(bf16=True, channels_last=True),
-        "small_vgg": Numerics(bf16=True, channels_last=True),
-        "small_resnet": Numerics(bf16=True, channels_last=True),
-        "resnet18": Numerics(bf16=True, channels_last=True),
-        "torchvision": Numerics(bf16=False, channels_last=True),
-    },
-    "cpu": {
-        "mlp": Numerics(bf16=False, channels_last=False),
-        "cnn": Numerics(bf16=False, channels_last=True),
-        "small_vgg": Numerics(bf16=False, channels_last=True),
-        "small_resnet": Numerics(bf16=False, channels_last=True),
-        "torchvision": Numerics(bf16=False, channels_last=True),
-    },
-}
-
-
-def device_kind(device: torch.device) -> str:
-    """`cuda`, `cpu with bf16` or `cpu`: what decides the numbers of a run beside its config."""
+def has_bf16(device: torch.device) -> bool:
+    """Returns whether a device has units for bf16."""
     if device.type == "cuda":
-        return "cuda"
-    bf16 = torch.cpu.get_capabilities().get("avx512_bf16", False)
-    return "cpu with bf16" if bf16 else "cpu"
+        return torch.cuda.get_device_capability(device) >= BF16_CAPABILITY
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
 
 
 def numerics(arch: str, device: torch.device) -> Numerics:
-    table = TABLE[device_kind(device)]
-    return table.get(arch, table["torchvision"])
+    family = family_of(arch)
+    return Numerics(device.type in family.bf16 and has_bf16(device), family.channels_last)
 
 
 def autocast(arch: str, device: torch.device) -> torch.autocast:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from trainable.batch import SMALLEST_MICRO_BATCH, predict_batch
 from trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig
-from trainable.models import build
+from trainable.models.net import build
 
 FLOAT_BYTES = 4
 PROCESS_BYTES = 256 * 2**20  # of a worker with torch, before it has a net; its libraries are shared with the others

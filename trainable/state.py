@@ -16,7 +16,7 @@ from storage.files import DamagedError, make_folder, remove
 from storage.tensors import read_tensors, save_tensors
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics.history import METRICS, EpochMetrics, best_epoch, read_history
-from trainable.models import build, place
+from trainable.models.net import build, place
 from trainable.optim import new_optimizer
 from trainable.worker.order import KEPT_CHECKPOINTS, checkpoints
 

@@ -18,8 +18,9 @@ from datasets.augment.batched import Change, batched, take
 from datasets.augment.pipeline import compose, from_text, per_image
 from datasets.pixels.dataset import Dataset
 from trainable.batch import SMALLEST_MICRO_BATCH, Batch, draw_mix, on_device
-from trainable.config import FAMILIES, ConfigError, TrialConfig
+from trainable.config import ConfigError, TrialConfig
 from trainable.graphed import Graphed
+from trainable.models import family_of
 from trainable.precision import forward
 from trainable.state import TrainState
 
@@ -149,8 +150,8 @@ class Step:
 
 
 def _can_be_graphed(config: TrialConfig, device: torch.device) -> bool:
-    """Nets of torchvision but ResNet-18 may wait for the device within a step, which a graph cannot."""
-    return device.type == "cuda" and config.arch in FAMILIES
+    """Returns whether nothing of the net's step waits for the device, which a graph cannot."""
+    return device.type == "cuda" and not family_of(config.arch).waits
 
 
 def pipeline(config: TrialConfig, square: bool = True) -> "Compose":

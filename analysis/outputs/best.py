@@ -9,7 +9,7 @@ from analysis.record import Record
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, make_folder, read_json, written_whole
 from trainable.config import TrialConfig
-from trainable.models import MEAN, STD
+from trainable.models import family_of
 
 
 def write_best(record: Record) -> Trained | None:
@@ -24,6 +24,7 @@ def write_best(record: Record) -> Trained | None:
     weights = trained(record, trial).weights
     folder = record.folder / "best"
     make_folder(folder)
+    family = family_of(trial.config["arch"])
     about = {
         "trial": trial.number,
         "metric": record.metric,
@@ -32,8 +33,8 @@ def write_best(record: Record) -> Trained | None:
         "config": trial.config,
         "classes": record.classes,
         "image_size": record.settings["image_size"],
-        "mean": MEAN,
-        "std": STD,
+        "mean": family.mean,
+        "std": family.std,
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     with written_whole(folder / "model.safetensors") as partial:

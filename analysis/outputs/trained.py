@@ -18,7 +18,7 @@ from storage.weights import check_weights
 from trainable.batch import on_device
 from trainable.config import TrialConfig
 from trainable.loop import predict_logits
-from trainable.models import build, place
+from trainable.models.net import build, place
 
 
 class ImageError(ValueError):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.spaces.space import Space
+from trainable import models
 from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
@@ -169,9 +170,7 @@ def check_nets(configs: list[TrialConfig], data: "Dataset") -> None:
     for config in configs:
         size_of(config, len(data.classes), data.image_size)
         if config.pretrained:
-            from trainable.models.torchvision_net import imagenet_file  # torchvision: 3 s where no trial needs it
-
-            imagenet_file(config.arch)
+            models.check(config)
 
 
 def gpu_bytes(gpus_per_trial: float) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 from search.spaces.space import Suggests
 from trainable.config import TrialConfig
 from trainable.imagenet import resnet18_weights_at_hand
+from trainable.models import family_of
 
 
 def suggest(trial: Suggests) -> TrialConfig:
@@ -62,12 +63,12 @@ def suggest(trial: Suggests) -> TrialConfig:
             channel_shuffle=colour,
             **common,
         )
+    common |= family_of(arch).shape  # --fix may name any family; its net has the published size
+    if arch == "resnet18":  # a 3x3 stem costs ten times as much an epoch: --fix small_stem=true
+        common["pretrained"] = resnet18_weights_at_hand()
     mixing = trial.suggest_float("p_mix", 0.0, 0.7)
     return TrialConfig(
         arch=arch,
-        # A 3x3 stem costs ten times as much an epoch: --fix small_stem=true.
-        small_stem=False if arch == "resnet18" else None,
-        pretrained=resnet18_weights_at_hand() if arch == "resnet18" else False,
         optimizer=_optimizer(trial),
         schedule=_schedule(trial),
         mixup=mixing / 2,

@@ -5,6 +5,7 @@ from typing import Any
 from search.spaces.space import Suggests, suggest_multiple
 from trainable.config import TrialConfig
 from trainable.imagenet import resnet18_weights_at_hand
+from trainable.models import family_of
 
 # A rate at which the family trains well with this optimizer, for batches of about 128 images. What is searched is the
 # multiple of it, for a good rate of SGD is a hundred times that of Adam.
@@ -63,11 +64,11 @@ def suggest(trial: Suggests) -> TrialConfig:
             channel_shuffle=colour,
             **common,
         )
+    common |= family_of(arch).shape  # --fix may name any family; its net has the published size
+    if arch == "resnet18":  # a 3x3 stem costs ten times as much an epoch: --fix small_stem=true
+        common["pretrained"] = resnet18_weights_at_hand()
     mixing = trial.suggest_float("p_mix", 0.0, 0.7)
     return TrialConfig(
-        # A 3x3 stem costs ten times as much an epoch: --fix small_stem=true.
-        small_stem=False if arch == "resnet18" else None,
-        pretrained=resnet18_weights_at_hand() if arch == "resnet18" else False,
         mixup=mixing / 2,
         cutmix=mixing / 2,
         **common,

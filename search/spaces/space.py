@@ -19,18 +19,17 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
-from storage.user_code import name_taken
+from storage import user_code
 from trainable.config import (
-    FAMILIES,
     MULTIPLE,
     SHAPE_FIELDS,
-    TORCHVISION,
     ConfigError,
     TrialConfig,
     check_field,
     plain_value,
     unknown_name,
 )
+from trainable.models import family_of
 
 MOST_CORNERS = 5_000  # of a space, which the walker follows in a second
 
@@ -87,7 +86,7 @@ class NoConfigError(ConfigError):
         self.is_raised, self.is_rejected = not isinstance(error, ConfigError), isinstance(error, TrialPruned)
         what = f"{type(error).__name__}: {error}" if self.is_raised else str(error)
         if code := getattr(function, "__code__", None):
-            what += name_taken(error, code.co_filename)
+            what += user_code.name_taken(error, code.co_filename)
         chosen = ", ".join(f"{name}={value}" for name, value in params.items())
         self.what = what.removesuffix(": ") + (f" (at {chosen})" if chosen else "")
         super().__init__(self.told_as(""))
@@ -139,8 +138,7 @@ class Space:
         if not isinstance(config, TrialConfig):
             raise ConfigError(f"the space function must return a TrialConfig, got {type(config).__name__}")
         names = {field.name for field in fields(TrialConfig)}
-        reads = FAMILIES.get(config.arch, TORCHVISION)  # a fixed shape is for the architectures that have it
-        names -= set(SHAPE_FIELDS) - reads
+        names -= set(SHAPE_FIELDS) - family_of(config.arch).shape.keys()  # a fixed shape is for those that have it
         values = config.to_dict() | {name: value for name, value in self.fixed.items() if name in names}
         values["epochs"] = min(values["epochs"], self.max_epochs)
         return TrialConfig.from_dict(values)
@@ -496,6 +494,8 @@ def read_fixed(pairs: tuple[str, ...]) -> dict[str, Any]:
 
 def _fixed_value(name: str, text: str) -> Any:
     value = _read_value(text)
+    if name == "arch" and user_code.is_reference(text):
+        return user_code.name(text, "--fix arch=")
     field = {field.name: field for field in fields(TrialConfig)}.get(name)
     if field is None or name == "seed":  # of the user's own space, or refused later
         return value
@@ -503,10 +503,6 @@ def _fixed_value(name: str, text: str) -> Any:
         value = int(value)  # 1e2
     try:
         check_field(name, value)
-        if name == "arch" and value not in FAMILIES:
-            from trainable.models.torchvision_net import check_name  # torchvision: 3 s
-
-            check_name(value)
     except ConfigError as error:
         example = "small_resnet" if name == "arch" else field.default
         way_out = "" if example is None else f"; give another value, for instance --fix {name}={example}"

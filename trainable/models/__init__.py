@@ -1,67 +1,43 @@
-"""The architectures, one family a file, each behind the same first layer."""
+"""The families of architectures, one a file; what they have in common is the contract `Family`.
 
-import torch
-from torch import Tensor, nn
+To add one is to add its file and its name to the tuple. Nothing here imports torch: configs are checked without it.
+"""
 
-from trainable.config import TrialConfig
-from trainable.models import cnn, mlp, small_resnet, small_vgg
-from trainable.precision import numerics
+from typing import TYPE_CHECKING
 
-MEAN = (0.485, 0.456, 0.406)  # ImageNet's, which the published runs and every pretrained net use
-STD = (0.229, 0.224, 0.225)
+from storage import user_code
+from storage.errors import ConfigError
+from trainable.models import cnn, mlp, resnet18, small_resnet, small_vgg, torchvision_net
+from trainable.models.family import Family
 
+if TYPE_CHECKING:
+    from trainable.config import TrialConfig
 
-class Normalize(nn.Module):
-    """Pixels in [0, 255] to floats of about zero mean; inside the model, so a checkpoint alone can predict."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        # On a CPU also where the net is built on the meta device: arithmetic there imports torch's compiler, 2 s.
-        self.register_buffer("mean", 255 * torch.tensor(MEAN, device="cpu").view(3, 1, 1))
-        self.register_buffer("std", 255 * torch.tensor(STD, device="cpu").view(3, 1, 1))
-        self.memory_format = torch.contiguous_format
-
-    def forward(self, images: Tensor) -> Tensor:
-        # To float first: a difference of uint8 and float costs torch ten times as much.
-        return ((images.float() - self.mean) / self.std).contiguous(memory_format=self.memory_format)
+FAMILIES = (mlp.FAMILY, cnn.FAMILY, small_resnet.FAMILY, small_vgg.FAMILY, resnet18.FAMILY)
+OTHERS = torchvision_net.FAMILY  # any other name is one of its architectures, or of none
 
 
-def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
-    """The net of `config`, its weights drawn from torch's global generator.
+def family_of(arch: str) -> Family:
+    """Returns the family that builds an architecture: by its name, or an object of the user's, FILE.py:OBJECT.
 
-    Args:
-      image_size: height and width in pixels.
-
-    Returns:
-      A module from (N, 3, H, W) pixels in [0, 255], uint8 or float, to (N, classes) logits.
+    Such an object is a Family, or a function `build(config, classes, image_size)` that returns a net. The net of a
+    function reads no shape fields and computes in float32.
 
     Raises:
-      ConfigError: the architecture does not exist, or its ImageNet weights are not on this machine.
+      UserError: no command named the file, or the object is neither.
     """
-    match config.arch:
-        case "mlp":
-            net = mlp.build(config, classes, image_size)
-        case "cnn":
-            net = cnn.build(config, classes, image_size)
-        case "small_resnet":
-            net = small_resnet.build(config, classes, image_size)
-        case "small_vgg":
-            net = small_vgg.build(config, classes, image_size)
-        case _:
-            from trainable.models import torchvision_net  # torchvision: 3 s that most workers never need
-
-            net = torchvision_net.build(config, classes)
-    return nn.Sequential(Normalize(), net)
+    if not user_code.is_reference(arch):
+        return next((family for family in FAMILIES if family.name == arch), OTHERS)
+    found = user_code.get(arch)
+    if isinstance(found, Family):
+        return found
+    if not callable(found):
+        raise ConfigError(f"{arch}: must be a function build(config, classes, image_size) or a Family, got {found!r}")
+    return Family(arch, {}, found, channels_last=False, waits=True)
 
 
-def place(model: nn.Module, arch: str, device: torch.device | str) -> nn.Module:
-    """Puts what `build` built onto a device, in the memory format that its architecture has there."""
-    device = torch.device(device)
-    memory_format = torch.channels_last if numerics(arch, device).channels_last else torch.contiguous_format
-    for module in model.modules():
-        if isinstance(module, Normalize):
-            module.memory_format = memory_format
-    return model.to(device).to(memory_format=memory_format)
+def check(config: "TrialConfig") -> None:
+    """Raises:
+    ConfigError: there is no such architecture, or what it needs is not on this machine.
+    """
+    family_of(config.arch).check(config, [family.name for family in FAMILIES])

@@ -1,13 +1,21 @@
 """The published convolutional net: conv 16, pool, conv 10, pool, then hidden layers of 128 and 84 units."""
 
-from torch import nn
+from typing import TYPE_CHECKING
 
-from trainable.config import TrialConfig
-from trainable.models.conv import Conv2d
+from trainable.models.family import Family
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from trainable.config import TrialConfig
 
 
-def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
+def build(config: "TrialConfig", classes: int, image_size: tuple[int, int]) -> "nn.Module":
     """`depth` 2 is the published net; 1 leaves the second convolution out, more put padded ones behind it."""
+    from torch import nn
+
+    from trainable.torch_changes import Conv2d
+
     assert config.width is not None
     assert config.depth is not None
     assert config.head is not None
@@ -34,3 +42,7 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
         nn.ReLU(),
         nn.Linear(second, classes),
     )
+
+
+# On a GPU bf16 loses to conversions what it wins.
+FAMILY = Family("cnn", {"width": 1.0, "depth": 1, "head": 1}, build, bf16=frozenset({"cpu"}))

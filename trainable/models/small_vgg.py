@@ -1,18 +1,25 @@
 """A plain convolutional net with batch norm, as Simonyan & Zisserman 2014 stack them: six 3x3 convolutions."""
 
-from torch import nn
+from typing import TYPE_CHECKING
 
-from trainable.config import TrialConfig
-from trainable.models.conv import Conv2d
-from trainable.models.dropout import Dropout
+from trainable.models.family import Family
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from trainable.config import TrialConfig
 
 LAYERS = ((32, False), (32, False), (32, False), (64, True), (64, True), (128, True))  # channels; pooled after it?
 HIDDEN = 64  # units
 DROPOUT = 0.3  # after each pooling and before the last layer
 
 
-def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
+def build(config: "TrialConfig", classes: int, image_size: tuple[int, int]) -> "nn.Module":
     """`width` multiplies channels and hidden units; an image too small for a pooling goes without it."""
+    from torch import nn
+
+    from trainable.torch_changes import Conv2d, Dropout
+
     assert config.width is not None
     side_y, side_x = image_size
     layers: list[nn.Module] = []
@@ -35,3 +42,6 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
         Dropout(DROPOUT),
         nn.Linear(hidden, classes),
     )
+
+
+FAMILY = Family("small_vgg", {"width": 1.0}, build, bf16=frozenset({"cpu", "cuda"}))

@@ -1,39 +1,46 @@
-"""ResNet-18 and every other classifier of `torchvision.models`, from scratch or from ImageNet weights at hand."""
+"""The classifiers of `torchvision.models`, from scratch or from ImageNet weights at hand.
+
+torchvision is imported where one of them is built or checked alone: it takes 3 s, which most workers never need.
+"""
 
 import difflib
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torchvision
-from torch import nn
-
-from trainable.config import FAMILIES, ConfigError, TrialConfig
+from storage.errors import ConfigError
 from trainable.imagenet import weights_folder
-from trainable.models.conv import with_short_kernels
+from trainable.models.family import Family
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from trainable.config import TrialConfig
 
 AUXILIARY_HEADS = ("googlenet", "inception_v3")  # they return two outputs in training
 
 
-def build(config: TrialConfig, classes: int) -> nn.Module:
-    check_name(config.arch)
+def build(config: "TrialConfig", classes: int, image_size: tuple[int, int]) -> "nn.Module":
+    import torchvision
+
     net = torchvision.models.get_model(config.arch, weights=None)
     if config.pretrained:
         # torchvision serves its weights as pickles only: its own reader takes them, and nothing in them but tensors.
-        folder = str(imagenet_file(config.arch).parent)
         weights = torchvision.models.get_model_weights(config.arch).DEFAULT
-        options = {"model_dir": folder, "map_location": "cpu", "check_hash": True, "weights_only": True}
+        options = {"model_dir": str(weights_folder()), "map_location": "cpu", "check_hash": True, "weights_only": True}
         net.load_state_dict(weights.get_state_dict(**options))
     _replace_last_layer(net, classes)
-    if config.small_stem:
-        net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
-        net.maxpool = nn.Identity()
-    return with_short_kernels(net)
+    return net
 
 
-def check_name(arch: str) -> None:
+def check(config: "TrialConfig", others: Sequence[str]) -> None:
     """Raises:
-    ConfigError: torchvision has no such classifier, or it cannot be trained here.
+    ConfigError: torchvision has no such classifier, or it cannot be trained here, or its weights are not at hand.
     """
+    import torchvision
+
+    arch = config.arch
     if arch in AUXILIARY_HEADS:
         smallest = " and takes images of 75 px or more" if arch == "inception_v3" else ""
         raise ConfigError(
@@ -42,12 +49,14 @@ def check_name(arch: str) -> None:
         )
     known = [name for name in torchvision.models.list_models(module=torchvision.models) if name not in AUXILIARY_HEADS]
     if arch not in known:
-        near = difflib.get_close_matches(arch, [*FAMILIES, *known], n=1)
+        near = difflib.get_close_matches(arch, [*others, *known], n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise ConfigError(
-            f"unknown `arch`, got {arch}{hint}; it must be one of {', '.join(FAMILIES)}, or a classifier of "
+            f"unknown `arch`, got {arch}{hint}; it must be one of {', '.join(others)}, or a classifier of "
             f"torchvision.models: {', '.join(known)}"
         )
+    if config.pretrained:
+        imagenet_file(arch)
 
 
 def imagenet_file(arch: str) -> Path:
@@ -56,6 +65,8 @@ def imagenet_file(arch: str) -> Path:
     Raises:
       ConfigError: the file is not there, or is another one; says from where it comes and where it belongs.
     """
+    import torchvision
+
     url = torchvision.models.get_model_weights(arch).DEFAULT.url
     path = weights_folder() / Path(url).name
     if not path.exists():
@@ -71,8 +82,10 @@ def imagenet_file(arch: str) -> Path:
     return path
 
 
-def _replace_last_layer(net: nn.Module, classes: int) -> None:
+def _replace_last_layer(net: "nn.Module", classes: int) -> None:
     """Classifiers of torchvision end in a Linear, but for SqueezeNet, which ends in a 1x1 convolution."""
+    from torch import nn
+
     name, last = [(n, m) for n, m in net.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
     parent, _, attribute = name.rpartition(".")
     if isinstance(last, nn.Linear):
@@ -80,3 +93,7 @@ def _replace_last_layer(net: nn.Module, classes: int) -> None:
     else:
         new = nn.Conv2d(last.in_channels, classes, kernel_size=1)
     setattr(net.get_submodule(parent), attribute, new)
+
+
+# On a CPU its convolutions of one channel each lose more to conversions than bf16 wins.
+FAMILY = Family("torchvision", {"pretrained": False}, build, bf16=frozenset({"cuda"}), waits=True, check=check)

@@ -18,7 +18,7 @@ from tests.searched import Here, command, without_ray
 from tests.trials import execute, in_memory, open_bridge, outcome
 from trainable import size
 from trainable.config import ConfigError, TrialConfig
-from trainable.models import build
+from trainable.models.net import build
 from trainable.size import Size, size_of
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -8,9 +8,8 @@ import torchvision
 from torch import nn
 
 from trainable.config import ConfigError, TrialConfig
-from trainable.models import build, place
-from trainable.models.conv import Conv2d
-from trainable.models.dropout import Dropout
+from trainable.models.net import build, place
+from trainable.torch_changes import Conv2d, Dropout
 
 EVERY = [
     TrialConfig(arch="mlp", width=1.0),

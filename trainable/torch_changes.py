@@ -1,7 +1,19 @@
-"""A convolution that leaves out the part of its kernel that never meets the image."""
+"""What of torch's own classes is changed, for images of 16 pixels on a CPU.
 
+Rows 1 to 3 of BENCHMARKS.md need the layers, which our own nets use alone: a net of torchvision or of the user's has
+torch's. Rows 1 and 11 need the optimisers.
+"""
+
+import inspect
+import math
+from functools import cache
+from typing import TypeVar
+
+import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
+
+Kind = TypeVar("Kind", bound=optim.Optimizer)
 
 
 class Conv2d(nn.Conv2d):
@@ -37,3 +49,28 @@ def with_short_kernels(net: nn.Module) -> nn.Module:
         if type(module) is nn.Conv2d:
             module.__class__ = Conv2d
     return net
+
+
+class Dropout(nn.Dropout):
+    """`nn.Dropout`; on a CPU `p` is in whole 256ths, for there torch draws a double a number, ten times as slowly."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training or input.device.type != "cpu":
+            return super().forward(input)
+        kept = 256 - round(256 * self.p)
+        bits = torch.empty(math.ceil(input.numel() / 8), dtype=torch.int64).random_(-(2**63), None)
+        mask = bits.view(torch.uint8)[: input.numel()] < kept
+        # Laid out in memory as the input is: a product of two layouts takes several times as long.
+        strides = torch.empty_like(input, device="meta").stride()
+        return input * mask.to(input.dtype).mul_(256 / kept).as_strided(input.shape, strides)
+
+
+@cache
+def uncompiled(kind: type[Kind]) -> type[Kind]:
+    """The optimiser without what guards its methods against `torch.compile`.
+
+    The guards' first call imports the compiler: 2 s and 150 MB for a worker, and nothing is compiled here.
+    """
+    guarded = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in guarded}
+    return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(inspect.unwrap(kind.step))})

@@ -1,0 +1,32 @@
+"""ResNet-18 of torchvision (He et al. 2015), with a stem for small images if asked for."""
+
+from typing import TYPE_CHECKING
+
+from trainable.models import torchvision_net
+from trainable.models.family import Family
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from trainable.config import TrialConfig
+
+
+def build(config: "TrialConfig", classes: int, image_size: tuple[int, int]) -> "nn.Module":
+    from torch import nn
+
+    from trainable.torch_changes import with_short_kernels
+
+    net = torchvision_net.build(config, classes, image_size)
+    if config.small_stem:
+        net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+        net.maxpool = nn.Identity()
+    return with_short_kernels(net)
+
+
+FAMILY = Family(
+    "resnet18",
+    {"small_stem": False, "pretrained": False},
+    build,
+    bf16=frozenset({"cpu", "cuda"}),
+    check=torchvision_net.check,
+)
