@@ -2,10 +2,12 @@
 
 import os
 import shlex
+from dataclasses import asdict
 
 from analysis.record import Record, TrialRecord, trial_folder
 from storage.bucket import address_of
 from storage.data_place import is_same, own_images
+from storage.sweep_file import SEARCH
 
 HERE = "data"  # what a search without --data takes, where the command is typed
 
@@ -13,8 +15,8 @@ HERE = "data"  # what a search without --data takes, where the command is typed
 def command_of(record: Record, trial: TrialRecord) -> str:
     """What trains the trial's config again, alone, on the images that the sweep was run on."""
     settings = record.settings
-    options = {"data": settings["data"], **settings["data_options"]}
-    options |= {"seed": settings["seed"], "metric": settings["metric"]}
+    options = {"data": settings.data} | asdict(settings.data_options)
+    options |= {"seed": settings.seed, "metric": settings.metric}
     config = f"{address_of(trial_folder(record.folder, trial.number))}/config.json"
     words = ["python", "-m", "trainable.train", "--config", config]
     for name, value in options.items():
@@ -29,8 +31,8 @@ def search_command(record: Record, *words: str) -> str:
     A space of the user's is named in it, for the user's file runs only where the command names it. Data is named
     because a command without it takes the folder `data/`, wherever there is one.
     """
-    space, data = record.settings.get("space"), str(record.settings["data"])
-    named = ["--space", str(space)] if space else []
+    space, data = record.settings.space, record.settings.data
+    named = ["--space", space] if space else []
     is_generated = is_same(data, str(own_images(record.folder)))
     if not (is_same(data, HERE) or (is_generated and not os.path.exists(HERE))):
         named += ["--data", data]
@@ -42,22 +44,20 @@ def command_to_go_on(record: Record) -> str:
 
     Empty where there was no start.
     """
-    settings = record.settings
-    last = settings["starts"][-1] if settings["starts"] else {}
-    command, folder = str(last.get("command", "")), record.folder.resolve()
-    if last.get("folder", address_of(folder)) == address_of(folder):
+    settings, folder = record.settings, record.folder.resolve()
+    last = record.file.starts[-1] if record.file.starts else None
+    command = last.command if last else ""
+    if last is None or last.folder in (None, address_of(folder)):
         return command
-    kind = settings.get("kind", "search")
+    kind = record.file.kind
     try:
         words = shlex.split(command)
     except ValueError:  # no driver wrote that
         return command
     # Paths in it may be relative to a folder that nobody knows any more.
-    named = {} if is_same(settings["data"], str(own_images(folder, kind))) else {"--data": settings["data"]}
-    if kind == "search":
-        named |= {"--sweep": address_of(folder)} | (
-            {"--space": str(settings["space"])} if settings.get("space") else {}
-        )
+    named = {} if is_same(settings.data, str(own_images(folder, kind))) else {"--data": settings.data}
+    if kind == SEARCH:
+        named |= {"--sweep": address_of(folder)} | ({"--space": settings.space} if settings.space else {})
     else:
         words = _without_arguments(words)
         words.insert(3, address_of(folder.parent))

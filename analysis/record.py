@@ -2,7 +2,6 @@
 
 import csv
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
@@ -15,30 +14,18 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from datasets.fingerprint import parsed_table
-from datasets.listing_rules import FIRST, LISTING_RULES, NEWEST
+from datasets.listing_rules import LISTING_RULES, NEWEST
 from storage.bucket import with_addresses
-from storage.data_place import to_place
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, read_array, read_json
 from storage.journal import Journal, JournalError
+from storage.sweep_file import Settings, SweepFile
 from storage.text import counted
 from trainable.config import MULTIPLE
 from trainable.metrics.history import METRICS, read_history
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SETTINGS: dict[str, Callable[[Any], bool]] = {  # what each must be
-    "metric": lambda value: value in METRICS,
-    "trials": lambda value: type(value) is int and value > 0,
-    "seed": lambda value: type(value) is int and value >= 0,
-    "classes": lambda value: _all(str, value) and len(set(value)) == len(value) > 0,
-    "image_size": lambda value: _all(int, value) and len(value) == 2 and min(value) > 0,
-    "starts": lambda value: _all(dict, value) and all(isinstance(start.get("time"), str) for start in value),
-    "notes": lambda value: _all(str, value),
-    "versions": lambda value: isinstance(value, dict),
-    "data_options": lambda value: isinstance(value, dict),
-} | dict.fromkeys(("id", "data", "fingerprint", "ledger"), lambda value: isinstance(value, str))
 
 AVERAGED = "valid_logits_tta.npy"
 
@@ -126,8 +113,7 @@ class Record:
 
     Attributes:
       folder: the sweep's.
-      settings: what `sweep.json` says: among others `metric`, `trials`, `classes`,
-        `image_size` (height and width), `data` (as an absolute path), `fingerprint`, `seed`, `versions`, `starts`.
+      file: what `sweep.json` says.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -135,16 +121,15 @@ class Record:
         SweepError: the folder holds no sweep.
         DamagedError: `sweep.json` is damaged. The ledger is read when it is first asked for.
         """
-        self.folder = folder
-        try:
-            self.settings: dict[str, Any] = read_json(folder / "sweep.json")
-        except FileNotFoundError:
-            raise SweepError(f"{folder}: holds no sweep (no sweep.json); start one with --sweep {folder}") from None
-        content = self.settings if isinstance(self.settings, dict) else {}
-        wrong = [name for name, is_right in SETTINGS.items() if name not in content or not is_right(content[name])]
-        if wrong:
-            raise DamagedError(folder / "sweep.json", f"lacks {', '.join(wrong)}", "restore it from a backup")
-        content["data"] = to_place(folder, str(content.get("kind", "search")), content["data"])
+        self.folder, self.file = folder, SweepFile.read(folder)
+        if self.metric not in METRICS:
+            rule = f"metric must be one of {', '.join(METRICS)}, got {self.metric}"
+            raise DamagedError(folder / "sweep.json", rule, "restore it from a backup")
+
+    @property
+    def settings(self) -> Settings:
+        """What the user asked for."""
+        return self.file.settings
 
     @cached_property
     def study(self) -> optuna.Study:
@@ -155,12 +140,12 @@ class Record:
           JournalError: the journal is damaged.
           OSError: the database cannot be reached.
         """
-        return optuna.load_study(storage=self._storage(), study_name=self.settings["id"])
+        return optuna.load_study(storage=self._storage(), study_name=self.file.id)
 
     def _storage(self) -> optuna.storages.BaseStorage:
-        name = self.settings["id"]
+        name = self.file.id
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # it tells of each study that is made, in memory too
-        if url := self.settings["ledger"]:
+        if url := self.settings.ledger:
             from storage.postgres import NoTablesError, open_storage
 
             copy = optuna.storages.InMemoryStorage()
@@ -195,11 +180,11 @@ class Record:
 
     @property
     def metric(self) -> str:
-        return self.settings["metric"]
+        return self.settings.metric
 
     @property
     def classes(self) -> list[str]:
-        return self.settings["classes"]
+        return self.file.classes
 
     @property
     def listing(self) -> int:
@@ -208,9 +193,8 @@ class Record:
         Raises:
           SweepError: a newer version began the sweep.
         """
-        defaults = self.settings.get("defaults", {})  # sweeps of before the numbers have none
-        number = defaults.get("listing", FIRST) if isinstance(defaults, dict) else None
-        if type(number) is not int or number not in LISTING_RULES:
+        number = self.file.defaults.listing
+        if number not in LISTING_RULES:
             rule = f"this version knows the listing rules 1 to {NEWEST}, got {number!r}"
             raise SweepError(f"{self.folder / 'sweep.json'}: {rule}; use the version that began the sweep")
         return number
@@ -371,10 +355,6 @@ def _shown(trial: FrozenTrial, parameter: str) -> tuple[Any, BaseDistribution]:
 
 def trial_folder(sweep: Path, number: int) -> Path:
     return sweep / "trials" / f"{number:04d}"
-
-
-def _all(kind: type, value: Any) -> bool:
-    return isinstance(value, list) and all(type(item) is kind for item in value)
 
 
 def _array(path: Path) -> np.ndarray | None:

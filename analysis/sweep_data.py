@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from analysis.record import Record
@@ -25,11 +26,10 @@ def sweep_data(record: Record, place: Path | None = None) -> Dataset:
     Raises:
       DataError: it is not there, or is not what the sweep was run on.
     """
-    settings = record.settings
-    recorded = settings["data"]
-    options = {"seed": settings["seed"], "listing": record.listing} | settings["data_options"]
-    found = str(place or recorded)
-    return load_same(record.folder, found, recorded, settings["fingerprint"], lambda: load(Path(found), **options))
+    settings, fingerprint = record.settings, record.file.fingerprint
+    options = {"seed": settings.seed, "listing": record.listing} | asdict(settings.data_options)
+    found = str(place or settings.data)
+    return load_same(record.folder, found, settings.data, fingerprint, lambda: load(Path(found), **options))
 
 
 def load_same(folder: Path, place: str, recorded: str, fingerprint: str, load_place: Callable[[], Dataset]) -> Dataset:

@@ -24,9 +24,9 @@ from datasets.pixels.dataset import Dataset, Split
 from datasets.pixels.thumbnails import thumbnails
 from search.checks.command import check
 from search.runtime.bridge import trial_seed
-from search.runtime.settings import SweepFile
 from storage.files import save_array
 from storage.journal import Journal, JournalError, parse, repair_tail
+from storage.sweep_file import SweepFile
 from tests.trials import execute, in_memory, open_bridge
 from trainable.config import TrialConfig
 from trainable.loop import Diverged, evaluate

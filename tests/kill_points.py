@@ -36,6 +36,7 @@ from datasets.pixels.dataset import Split
 from search.runtime.bridge import read_result, trial_seed
 from storage import files
 from storage.errors import SweepError
+from storage.sweep_file import QueueEntry
 from tests.trials import WorkerDied, execute, fake_train, in_memory, open_bridge, space_with_a_gap
 from trainable.loop import Diverged
 from trainable.worker.order import attempt_folder
@@ -73,7 +74,7 @@ FAULTS = {
     6: (torch.OutOfMemoryError("GPU"), 99),
     7: (Diverged("epoch 2"), 99),
 }
-PUBLISHED = {0: {"params": {"lr": 0.01, "epochs": 6, "batch_size": 8}, "baseline": "published"}}
+PUBLISHED = {0: QueueEntry({"lr": 0.01, "epochs": 6, "batch_size": 8}, "published")}
 
 
 def _schedules() -> tuple[Schedule, ...]:

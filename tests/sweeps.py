@@ -13,8 +13,9 @@ from datasets.pixels.dataset import Dataset, Split
 from search.pruners import new_pruner
 from search.runtime import trial_files
 from search.runtime.ledger import Ledger
-from search.runtime.settings import Settings, SweepFile
+from search.runtime.settings import NEWEST_DEFAULTS
 from search.samplers import new_sampler
+from storage.sweep_file import Settings, SweepFile
 from trainable.config import TrialConfig
 from trainable.loop import evaluate
 from trainable.metrics.history import METRICS, EpochMetrics, best_epoch
@@ -43,14 +44,12 @@ class SweepBuilder:
             max_epochs=40,
             seed=7,
             metric=self.metric,
-            image_size=None,
-            limit_train=None,
-            limit_valid=None,
             space=None,
             fixed={},
             baselines="published",
             sampler="tpe",
             pruner="halving",
+            ledger="",
         )
         file = SweepFile(
             settings=settings,
@@ -63,6 +62,7 @@ class SweepBuilder:
             id="0123",
             versions={"optuna": "5.0.0", "torch": "2.14.1"},
             commit="abc1234",
+            defaults=NEWEST_DEFAULTS,
         )
         file.started("python -m search.run --trials 8", self.folder)
         file.write(self.folder)

@@ -12,8 +12,9 @@ from datasets.pixels.dataset import Dataset, Split
 from search.pruners import new_pruner
 from search.runtime.bridge import Bridge, Plan
 from search.runtime.ledger import Ledger
-from search.runtime.settings import Settings, SweepFile
+from search.runtime.settings import NEWEST_DEFAULTS
 from search.spaces.space import Space
+from storage.sweep_file import Settings, SweepFile
 from trainable.config import TrialConfig
 from trainable.loop import Diverged
 from trainable.metrics.history import EpochMetrics
@@ -103,10 +104,9 @@ def open_bridge(
     space = Space(function, {}, max_epochs)
     if not (folder / "sweep.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        settings = Settings(
-            "data", trials, max_epochs, 7, plan["metric"], None, None, None, None, {}, "none", "tpe", pruner, ledger
-        )
-        file = SweepFile(settings, space.table(), "f" * 64, ["0", "1", "2"], [16, 16], plan["queue"], [], id=name)
+        settings = Settings("data", trials, max_epochs, 7, plan["metric"], None, {}, "none", "tpe", pruner, ledger)
+        file = SweepFile(settings, space.table(), "f" * 64, ["0", "1", "2"], [16, 16], plan["queue"], [], name)
+        file.defaults = NEWEST_DEFAULTS
         file.write(folder)
     watcher = Silent()
     ledger = Ledger(folder, name, plan["metric"], new_pruner(pruner), ledger)

@@ -110,14 +110,9 @@ def read(record: Record) -> Repeated | None:
         trials = again.trials
     except SweepError:
         return None
-    try:
-        is_its = again.settings["parent"]["sweep"] == record.settings["id"]
-        configs = _configs(again, trials) if is_its else []
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        path, found = again.folder / "sweep.json", f"is none of a repeat ({error!r})"
-        raise DamagedError(path, found, "restore it from a backup") from None
-    if not is_its:
+    if again.file.parent is None or again.file.parent.sweep != record.file.id:
         return None
+    configs = _configs(again, trials)
     sign = 1 if again.metric == "loss" else -1
     configs.sort(key=lambda config: (sign * config.searched, config.trial))
     rows = tuple(_row(again, config, configs[0]) for config in configs)
@@ -169,14 +164,17 @@ def _variance(apart: np.ndarray, sample: Sample) -> tuple[float, float]:
 
 def _configs(again: Record, trials: list[TrialRecord]) -> list[_Config]:
     """Raises:
-    KeyError, TypeError, ValueError, AttributeError: the queue in sweep.json is not as it was written.
+    DamagedError: the queue in sweep.json is not that of a repeat.
     """
     found: dict[int, _Config] = {}
-    for number, entry in again.settings["queue"].items():
-        config = found.setdefault(int(entry["trial"]), _Config(int(entry["trial"]), float(entry["value"])))
+    for number, entry in again.file.queue.items():
+        if entry.trial is None or entry.value is None or entry.nth_seed is None:
+            rule = f"queue.{number} must have trial, value and nth_seed, as the queue of a repeat has"
+            raise DamagedError(again.folder / "sweep.json", rule, "restore it from a backup")
+        config = found.setdefault(entry.trial, _Config(entry.trial, float(entry.value)))
         config.asked += 1
-        if int(number) < len(trials) and trials[int(number)].state == "COMPLETE":
-            config.runs[int(entry["nth_seed"])] = trials[int(number)]
+        if number < len(trials) and trials[number].state == "COMPLETE":
+            config.runs[entry.nth_seed] = trials[number]
     return list(found.values())
 
 

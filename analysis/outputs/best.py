@@ -32,7 +32,7 @@ def write_best(record: Record) -> Trained | None:
         "epoch": trial.best_epoch,
         "config": trial.config,
         "classes": record.classes,
-        "image_size": record.settings["image_size"],
+        "image_size": record.file.image_size,
         "mean": family.mean,
         "std": family.std,
         "sha256": hashlib.sha256(weights).hexdigest(),

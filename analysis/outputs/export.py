@@ -74,7 +74,7 @@ def export(sweep: Path, out: Path, data: Path | None) -> list[str]:
         raise ExportError(f"--out {out}: is a folder; give the name of a file")
     if out.suffix != ".onnx":  # it could be a file of the sweep, or have the card of another export
         raise ExportError(f"--out {out}: its name must end in .onnx, got {out.name}")
-    if is_in(out, Path(record.settings["data"]), *([data] if data else [])):
+    if is_in(out, Path(record.settings.data), *([data] if data else [])):
         raise ExportError(f"--out {out}: is a file of the sweep's data; give another name")
     if (card := card_of(out)).exists() and not (card.is_file() and card.read_bytes().startswith(CARD_HEAD)):
         raise ExportError(f"--out {out}: {card.name} is there already and no model card; give another name")
@@ -178,10 +178,10 @@ def _metadata(record: Record, best: Trained) -> dict[str, str]:
         "classes": json.dumps(best.classes),
         "image_size": json.dumps(best.image_size),
         "layout": "images: uint8 (N, 3, H, W), RGB from 0 to 255, normalised by the model; image_size: [H, W]",
-        "sweep": record.settings["id"],
+        "sweep": record.file.id,
         "trial": str(best.trial),
         "config": json.dumps(best.config.to_dict()),
-        "data_fingerprint": record.settings["fingerprint"],
+        "data_fingerprint": record.file.fingerprint,
     }
 
 
@@ -189,7 +189,6 @@ def _said(
     record: Record, best: Trained, data: Dataset, model: onnx.ModelProto, content: bytes, checked: Checked, out: Path
 ) -> dict[str, Any]:
     """Everything that the card names."""
-    settings = record.settings
     is_still_best = record.best is not None and record.best.number == best.trial
     choice = choose(record) if is_still_best else None
     missing = "the predictions of the trials were not kept" if is_still_best else "another trial is the best by now"
@@ -201,8 +200,8 @@ def _said(
         "sha256": hashlib.sha256(content).hexdigest(),
         "opset": next(opset.version for opset in model.opset_import if not opset.domain),
         "versions": {name: version(name) for name in ("torch", "onnxruntime")},
-        "id": settings["id"],
-        "commit": settings.get("commit"),
+        "id": record.file.id,
+        "commit": record.file.commit,
         "trial": best.trial,
         "estimate": choice.sentence if choice else "",
         "why_no_estimate": missing,
@@ -212,8 +211,8 @@ def _said(
         "height": best.image_size[0],
         "width": best.image_size[1],
         "classes": [{"label": label, "train": train, "valid": valid} for label, train, valid in per_class],
-        "data_name": Path(settings["data"]).name,
-        "fingerprint": settings["fingerprint"],
+        "data_name": Path(record.settings.data).name,
+        "fingerprint": record.file.fingerprint,
         "images": {name: len(split.images) for name, split in data.splits.items()},
         "notes": data.notes,
         "config": config,

@@ -153,7 +153,7 @@ def _test_split(record: Record, place: Path | None) -> tuple[Split, tuple[str, .
     """The test images of the sweep's data, and the ids of its sample submission."""
     data = sweep_data(record, place)
     if data.test is None:
-        found = str(place or record.settings["data"])
+        found = str(place or record.settings.data)
         raise DataError([Problem(found, "has no test split", "", "give the images with --images")])
     return data.test, data.submission_ids
 
@@ -184,7 +184,7 @@ def _check_spared(out: Path, sweep: Path, images: Path | None, data: Path | None
         return  # predictions of before may be replaced
     if is_in(out, sweep):
         raise PredictionError(f"--out {out}: is a file of the sweep itself; give another name")
-    if is_in(out, Path(Record(sweep).settings["data"]), *([data] if data else [])):
+    if is_in(out, Path(Record(sweep).settings.data), *([data] if data else [])):
         raise PredictionError(f"--out {out}: is a file of the sweep's data; give another name")
     if images and (
         is_in(out, images) or (images.is_file() and place.is_file() and place.parent == images.resolve().parent)

@@ -90,12 +90,11 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
     if not (folder / "sweep.json").exists():
         raise SweepError(f"{folder}: is not there; `python -m search.refit {sweep}` trains it")
     record, search = Record(folder), Record(sweep)
-    of = record.settings.get("parent")
-    expected = {"sweep": search.settings["id"], "best trial": search.best.number if search.best else None}
-    if of != expected:
-        raise SweepError(
-            f"{folder}: must be of {expected}, got {of}; move it away, and `python -m search.refit {sweep}`"
-        )
+    of, best = record.file.parent, search.best
+    if of is None or best is None or (of.sweep, of.best_trial) != (search.file.id, best.number):
+        expected = f"of trial {best.number if best else None} of sweep {search.file.id}"
+        got = f"of trial {of.best_trial} of sweep {of.sweep}" if of else "a search"
+        raise SweepError(f"{folder}: must be {expected}, got {got}; move it away, and `python -m search.refit {sweep}`")
     models = [trained(record, trial) for trial in record.trials if trial.state == "COMPLETE"]
     if not models:
         raise SweepError(f"{folder}: no trial is COMPLETE yet; `python -m search.refit {sweep}` goes on with it")

@@ -138,6 +138,6 @@ def trained(record: Record, trial: TrialRecord) -> Trained:
         check_weights(trial.weights, trial.config, trial.best_epoch)
     except DamagedError as error:
         raise SweepError(f"{error}; see `python -m search.check {record.folder}`") from None
-    height, width = record.settings["image_size"]
+    height, width = record.file.image_size
     config = TrialConfig.from_dict(trial.config)
     return Trained(trial.number, config, tuple(record.classes), (height, width), trial.weights.read_bytes())

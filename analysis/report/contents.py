@@ -44,10 +44,10 @@ def count_states(record: Record) -> dict[str, int]:
 def progress(record: Record) -> str:
     """How far the sweep is: `finished, 50 of 50 trials ended`, `interrupted (SIGINT), 23 of 50 trials ended`."""
     counts = count_states(record)
-    running, wanted = counts.get("RUNNING", 0), record.settings["trials"]
+    running, wanted = counts.get("RUNNING", 0), record.settings.trials
     ended = sum(counts.values()) - running
     text = f"{ended} of {counted(wanted, 'trial')} ended" + (f", {running} RUNNING" if running else "")
-    stopped = str(record.settings["starts"][-1].get("stopped", "")) if record.settings["starts"] else ""
+    stopped = record.file.starts[-1].stopped if record.file.starts else ""
     if ended >= wanted and not running:
         return f"finished, {text}"
     if stopped:

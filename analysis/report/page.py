@@ -85,6 +85,7 @@ def _answer(record: Record) -> dict[str, Any]:
         "name": plain(record.folder.resolve().name),
         "folder": address_of(record.folder),
         "settings": record.settings,
+        "file": record.file,
         "metric": contents.METRIC_WORDS[record.metric],
         "short_metric": contents.SHORT_WORDS[record.metric],
         "progress": contents.progress(record),

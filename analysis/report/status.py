@@ -54,7 +54,7 @@ def look(sweep: Path) -> tuple[str, bool]:
         lines.append(running)
         lines += _nodes(record)
     counts = count_states(record)
-    is_ended = "RUNNING" not in counts and sum(counts.values()) >= record.settings["trials"]
+    is_ended = "RUNNING" not in counts and sum(counts.values()) >= record.settings.trials
     if driver:
         lines.append(f"driver: {driver}{_time_left(record)}")
     elif is_ended:
@@ -132,11 +132,11 @@ def _nodes(record: Record) -> list[str]:
 
 def _holder_in_database(record: Record) -> str:
     """On whichever machine; empty where the ledger is a journal, beside which the lock lies."""
-    if not (url := record.settings["ledger"]):
+    if not (url := record.settings.ledger):
         return ""
     from storage import postgres
 
-    return postgres.holder(url, postgres.lock_of(record.folder, record.settings["id"]))
+    return postgres.holder(url, postgres.lock_of(record.folder, record.file.id))
 
 
 def _command(record: Record) -> str:
@@ -146,11 +146,11 @@ def _command(record: Record) -> str:
 
 def _time_left(record: Record) -> str:
     """By the pace of the trials that ended since the driver started."""
-    started = datetime.fromisoformat(record.settings["starts"][-1]["time"])
+    started = datetime.fromisoformat(record.file.starts[-1].time)
     trials = record.study.get_trials(deepcopy=False)
     ended = [trial.datetime_complete for trial in trials if trial.datetime_complete]
     here = [moment for moment in ended if moment >= started]
-    left = record.settings["trials"] - len(ended)
+    left = record.settings.trials - len(ended)
     if not here or left <= 0:
         return ""
     return f"; about {duration((max(here) - started).total_seconds() / len(here) * left)} left"

@@ -78,10 +78,10 @@ def _database(folder: Path) -> tuple[str, str]:
     from storage.files import DamagedError
 
     try:
-        settings = Record(folder).settings
+        record = Record(folder)
     except (SweepError, DamagedError):
         return "", ""
-    return settings["ledger"], settings["id"]
+    return record.settings.ledger, record.file.id
 
 
 def _checked(folder: Path, must_repair: bool) -> int:

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from search.runtime.bridge import trial_seed
-from search.runtime.settings import SweepFile
+from storage.sweep_file import SweepFile
 from trainable.config import ConfigError, TrialConfig
 
 
 def queued_config(file: SweepFile, number: int) -> dict[str, Any] | None:
     """What the queue holds whole of a trial's config; None where it is drawn."""
-    return file.queue.get(number, {}).get("config")
+    return entry.config if (entry := file.queue.get(number)) else None
 
 
 def is_of(file: SweepFile, number: int, config: TrialConfig) -> bool:

@@ -14,8 +14,8 @@ from search.checks.findings import Backup, Finding, move_away, of, remove_left_o
 from search.checks.mending import attempt_number, has_no_config
 from search.checks.restored import KEPT_FILES
 from search.runtime import trial_files
-from search.runtime.settings import SweepFile
 from storage.files import DamagedError, read_array, read_json
+from storage.sweep_file import SweepFile
 from storage.text import counted
 from storage.weights import check_weights
 from trainable.config import TrialConfig

@@ -20,7 +20,7 @@ from search.checks.mending import Kept
 from search.checks.outputs import Outputs
 from search.checks.replay import replay
 from search.checks.restored import RESTORE_DATABASE, Restored, direction
-from search.runtime.settings import SweepFile
+from search.runtime.settings import read_sweep
 from search.runtime.trial_files import KEPT_WEIGHTS
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, make_folder, written_whole
@@ -73,7 +73,7 @@ def look(folder: Path) -> Look:
     path = folder / "sweep.json"
     way_out = "restore it from a backup: without it nothing else can be checked, and nothing mended"
     try:
-        record, file = Record(folder), SweepFile.read(folder)
+        record, file = Record(folder), read_sweep(folder)
     except (DamagedError, ConfigError) as error:
         found.say(path, of(error), way_out)
         return found
@@ -142,7 +142,7 @@ def _read_database(found: Look, record: Record, restored: Restored) -> str | Non
         found.say(found.folder, str(error), "where there are no trials yet, its command begins it")
         return None
     restored.restore(said)
-    return record.settings["ledger"]
+    return record.settings.ledger
 
 
 def _read_journal(found: Look, restored: Restored) -> str | None:

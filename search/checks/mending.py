@@ -17,8 +17,8 @@ from search.checks.identity import is_of, queued_config
 from search.pruners import NOT_AMONG_THE_BEST, new_pruner
 from search.runtime.bridge import trial_seed
 from search.runtime.ledger import NO_CONFIG
-from search.runtime.settings import SweepFile
 from storage.files import DamagedError, read_json
+from storage.sweep_file import SweepFile
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics.history import METRICS, EpochMetrics, best_epoch, read_history
 from trainable.state import CheckpointError, read_checkpoint
@@ -109,8 +109,8 @@ class Mending:
         default = TrialConfig(arch="mlp", width=1.0, seed=trial_seed(self.file.settings.seed, self.number))
         attributes["config"] = queued or (config or default).to_dict()
         attributes.setdefault("attempt", max(1, self.kept.attempts))
-        if baseline := self.file.queue.get(self.number, {}).get("baseline"):
-            attributes["baseline"] = baseline
+        if (entry := self.file.queue.get(self.number)) and entry.baseline:
+            attributes["baseline"] = entry.baseline
         self.trial.datetime_start = self.trial.datetime_start or datetime.now()
         if queued is not None:
             self._say("its first record is lost", "begun again with the config in sweep.json")
@@ -240,7 +240,7 @@ class Mending:
             case TrialState.COMPLETE:
                 return len(values) == self._epochs
             case TrialState.PRUNED:
-                pruner = new_pruner(self.file.settings.pruner, self.file.defaults["pruner"])
+                pruner = new_pruner(self.file.settings.pruner, self.file.defaults.pruner)
                 return len(values) in pruner.rungs(self._epochs)
             case _:
                 return len(values) <= self._epochs

@@ -18,9 +18,10 @@ from analysis.record import Record, TrialRecord
 from analysis.report.contents import plain
 from datasets.fingerprint import parsed_table
 from search.checks.findings import Backup, Finding, move_away, of, without
-from search.runtime.settings import SweepFile
+from search.runtime.settings import read_sweep
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, read_array, save_array
+from storage.sweep_file import SEARCH, SweepFile
 from storage.text import counted
 
 OF_TRIALS = ["number", "state", "reason", "value", "epochs"]  # the columns that are compared
@@ -144,7 +145,7 @@ class Outputs:
             "trials.parquet": parquet_table,
             "epochs.parquet": epochs_table,
         }
-        if self.file.kind == "search":
+        if self.file.kind == SEARCH:
             checks |= {"report.html": check_regular, "report.md": check_regular}
             if best is not None and self.test_ids is not None:
                 checks["predictions.csv"] = predictions
@@ -159,7 +160,7 @@ class Outputs:
                 raise
             except Exception as error:  # parsers have more ways than can be listed to say that a file is none of theirs
                 self._say_result(path, of(error))
-        if self.file.kind == "search" and best is not None:
+        if self.file.kind == SEARCH and best is not None:
             self._check_best(best)
 
     def _check_best(self, trial: TrialRecord) -> None:
@@ -181,7 +182,7 @@ class Outputs:
 
 def forget_results(folder: Path, backup: Backup) -> None:
     """The sweep's next start finds none, and makes them."""
-    file = SweepFile.read(folder)
+    file = read_sweep(folder)
     if file.results_of != NO_RESULTS:
         backup.copy(folder / "sweep.json")
         file.results_of = NO_RESULTS

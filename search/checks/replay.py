@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial
 from analysis.report.contents import plain
 from search.checks.findings import Finding
 from search.checks.identity import numbers
-from search.runtime.settings import SweepFile
 from storage.journal import parse
+from storage.sweep_file import SweepFile
 
 SHOWN_CHARACTERS = 80  # of a damaged record
 MOST_BYTES_TO_TURN = 8192  # of a damaged stretch in which each bit is tried, in a second

@@ -13,9 +13,9 @@ from optuna.trial import FrozenTrial
 from analysis.record import AVERAGED, trial_folder
 from search.checks.findings import Backup, Finding
 from search.checks.mending import Kept, Mending
-from search.runtime.settings import SweepFile
 from storage.files import DamagedError, written_whole
 from storage.journal import line_of
+from storage.sweep_file import SweepFile
 
 RESTORE_DATABASE = "restore the database from the server's backup: `--repair` changes nothing in it"
 KEPT_FILES = (

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, distributions, version
 from typing import Any
 
-from search.runtime.settings import VERSIONS
 from storage import bucket
 from storage.files import written_whole
+from storage.versions import VERSIONS
 
 DRIVER_FILE = "driver"  # what the driver leaves for the nodes to find
 

@@ -21,8 +21,9 @@ from search.runtime import data as sweep_data
 from search.runtime.kinds import Sweep
 from search.runtime.queue import Queue
 from search.runtime.queue import repeated as with_other_seeds
-from search.runtime.settings import Settings, SweepFile
+from search.runtime.settings import read_sweep
 from storage.errors import SweepError
+from storage.sweep_file import SEARCH, Parent, Settings
 from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
@@ -45,11 +46,11 @@ class Again(Sweep):
     space = None
 
     def __init__(self, search: Path, count: int, seeds: int, data: str | None) -> None:
-        file = SweepFile.read(search)
-        if file.kind != "search":
+        file = read_sweep(search)
+        if file.kind != SEARCH:
             raise SweepError(f"{search}: is a {file.kind} itself; give the folder of its search, {search.parent}")
         folder = search / self.kind
-        held = SweepFile.read(folder) if (folder / "sweep.json").exists() else None
+        held = read_sweep(folder) if (folder / "sweep.json").exists() else None
         self.trials = best_trials(Record(search), count)
         self.queue, trials = with_other_seeds(held.queue if held else {}, self.trials, seeds, file.settings.seed)
         # Where it was named last; the search, whose data was moved since, may know better.
@@ -57,8 +58,8 @@ class Again(Sweep):
         last = next((place for place in places if os.path.exists(place)), places[0])
         place = os.path.realpath(data) if data else last
         super().__init__(folder, self._settings(replace(file.settings, data=place, trials=trials)))
-        self.search, self.searched, self.parent = search, file, {"sweep": file.id}
-        self.defaults = dict(file.defaults)  # under others its data might be other data
+        self.search, self.searched, self.parent = search, file, Parent(file.id)
+        self.defaults = file.defaults  # under others its data might be other data
 
     @staticmethod
     def _settings(of: Settings) -> Settings:
@@ -76,7 +77,7 @@ class Again(Sweep):
         return []
 
     def load(self) -> "Dataset":
-        return sweep_data.load(self.settings, self.defaults["listing"])
+        return sweep_data.load(self.settings, self.defaults.listing)
 
     def first_load(self) -> "Dataset":
         """Raises:
@@ -88,7 +89,7 @@ class Again(Sweep):
         return load_same(self.search, place, file.settings.data, file.fingerprint, self.load)
 
     def nets(self) -> list[TrialConfig]:
-        configs = [TrialConfig.from_dict(entry["config"]) for entry in self.queue.values()]
+        configs = [TrialConfig.from_dict(entry.config) for entry in self.queue.values() if entry.config]
         return list(dict.fromkeys(replace(config, seed=0) for config in configs))
 
     def corners(self) -> list[TrialConfig]:
@@ -134,7 +135,7 @@ class Refit(Again):
 
     def __init__(self, search: Path, seeds: int, data: str | None) -> None:
         super().__init__(search, 1, seeds, data)
-        self.parent["best trial"] = self.trials[0].number
+        self.parent = Parent(self.searched.id, self.trials[0].number)
 
     @staticmethod
     def _settings(of: Settings) -> Settings:
@@ -198,4 +199,4 @@ def _joined(first: "Split", second: "Split") -> "Split":
 
 def _trials(queue: Queue) -> set[int]:
     """Of the search, by their numbers."""
-    return {entry["trial"] for entry in queue.values()}
+    return {entry.trial for entry in queue.values() if entry.trial is not None}

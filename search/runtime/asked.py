@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from search.runtime.kinds import Search
-from search.runtime.settings import Settings, SweepFile
+from search.runtime.settings import read_sweep
 from search.spaces.space import read_fixed
 from storage import user_code
 from storage.data_place import own_images
+from storage.sweep_file import DataOptions, Settings
 from trainable.config import ConfigError
 
 SHOWN = 40  # characters of a wrong entry
@@ -31,12 +32,20 @@ def search_of(folder: Path, flags: dict[str, Any], given: set[str], is_demo: boo
     flags["data"] = str(own_images(folder)) if is_demo else os.path.realpath(flags["data"] or "data")
     flags["space"] = flags["space"] and user_code.name(flags["space"], "--space")
     flags["fixed"] = read_fixed(flags["fixed"])
+    options = DataOptions(**{field.name: flags[field.name] for field in fields(DataOptions)})
+    flags["data_options"] = options
     settings = Settings(**{field.name: flags[field.name] for field in fields(Settings)})
     enqueued = _read_enqueued(flags["enqueue"])
     if (folder / "sweep.json").exists():
-        stored = SweepFile.read(folder).settings
-        settings = replace(stored, **{name: value for name, value in vars(settings).items() if name in given})
+        stored = read_sweep(folder).settings
+        options = replace(stored.data_options, **_named(options, given))
+        settings = replace(stored, data_options=options, **_named(settings, given))
     return Search(folder, settings, enqueued, flags["enqueue"], "space" in given)
+
+
+def _named(asked: Settings | DataOptions, given: set[str]) -> dict[str, Any]:
+    """Returns the fields that the command names."""
+    return {name: value for name, value in vars(asked).items() if name in given}
 
 
 def _read_enqueued(path: Path | None) -> list[dict[str, Any]]:

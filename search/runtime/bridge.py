@@ -22,7 +22,7 @@ from search.pruners import NOT_AMONG_THE_BEST
 from search.runtime import trial_files
 from search.runtime.ledger import NO_CONFIG, Ledger
 from search.runtime.memory import Limit
-from search.runtime.queue import family_of_draw
+from search.runtime.queue import Queue, family_of_draw
 from search.samplers import new_sampler
 from search.spaces.space import NoConfigError, Space, with_seed
 from storage.bucket import address_of
@@ -52,7 +52,7 @@ class Plan:
 
     Attributes:
       trials: of the sweep in total.
-      queue: `search.runtime.queue.Queue`: the configs that run first, or every config there is to be.
+      queue: the configs that run first, or every config there is to be.
       sampler_version: the number of the sampler, as `sweep.json` has it.
       families: the architectures of which each gets a share of the first draws; empty leaves that to the sampler.
       limit: the memory that a drawn config may take; None for any.
@@ -65,7 +65,7 @@ class Plan:
     seed: int
     metric: str
     sampler: str
-    queue: dict[int, dict[str, Any]]
+    queue: Queue
     sampler_version: int = samplers.NEWEST
     families: tuple[str, ...] = ()
     limit: Limit | None = None
@@ -315,20 +315,20 @@ class Bridge:
         NoConfigError: the space has none; the trial is drawn, and not written yet.
         """
         number = len(self.ledger.trials)
-        queued = self.plan.queue.get(number, {})
+        queued = self.plan.queue.get(number)
         sampler = new_sampler(self.plan.sampler, self.plan.seed, number, self.plan.sampler_version)
-        if "config" in queued:
-            config = self.ledger.draw(sampler, lambda _: TrialConfig.from_dict(queued["config"]), {})
+        if queued and (whole := queued.config) is not None:
+            config = self.ledger.draw(sampler, lambda _: TrialConfig.from_dict(whole), {})
         else:
             assert self.space is not None
             family = family_of_draw(number, self.plan.queue, self.plan.families)
-            given = queued["params"] if queued else {"arch": family} if family else {}
+            given = queued.params if queued else {"arch": family} if family else {}
             config = self._fitting(number, self.ledger.draw(sampler, self.space.config, given))
             config = with_seed(config, trial_seed(self.plan.seed, number))
         self._tell_of_slow_transforms(number, config)  # before it is written: the pipeline may not be readable
         attributes: dict[str, Any] = {"config": config.to_dict(), "attempt": 1}
-        if queued.get("baseline"):
-            attributes["baseline"] = queued["baseline"]
+        if queued and queued.baseline:
+            attributes["baseline"] = queued.baseline
         return self.ledger.add(attributes)
 
     def _fitting(self, number: int, config: TrialConfig) -> TrialConfig:

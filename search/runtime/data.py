@@ -1,10 +1,11 @@
 """The images and labels that a sweep is run on, and what its folder keeps to know them by."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datasets.problems import shown
-from search.runtime.settings import Settings
+from storage.sweep_file import Settings
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
@@ -23,8 +24,8 @@ def load(settings: Settings, listing: int) -> "Dataset":
     """
     from datasets import load as images
 
-    options = settings.image_size, settings.limit_train, settings.limit_valid, settings.seed, listing
-    data = images.load(Path(settings.data), *options)
+    options = asdict(settings.data_options)
+    data = images.load(Path(settings.data), seed=settings.seed, listing=listing, **options)
     images.check_trainable(data, Path(settings.data))
     return data
 

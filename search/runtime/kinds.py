@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from search.runtime import data as sweep_data
 from search.runtime.memory import Limit, why_too_large
 from search.runtime.queue import Queue, extend, first_queue
-from search.runtime.settings import NEWEST_DEFAULTS, Settings, SweepFile, differences, table_differences
+from search.runtime.settings import NEWEST_DEFAULTS, differences, table_differences
 from search.spaces import DEFAULT_SPACES
 from search.spaces.space import Space
 from storage import bucket, user_code
 from storage.data_place import DEMO, own_images
+from storage.schema import to_json
+from storage.sweep_file import Parent, Settings, SweepFile, Table
 from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class Sweep(ABC):
       adds_trials: the flags that ask for more of them.
       way_out: what to do where something differs that may not change.
       folder: of the sweep.
-      parent: what a repeat or a refit is of; empty for a search.
+      parent: what a repeat or a refit is of; None for a search.
       defaults: the number of each published default that it goes on under, as `sweep.json` has them.
       space: what the sampler draws from; None where the queue holds every config whole.
     """
@@ -45,8 +47,8 @@ class Sweep(ABC):
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder, self.settings = folder, settings
-        self.parent: dict[str, Any] = {}
-        self.defaults = dict(NEWEST_DEFAULTS)
+        self.parent: Parent | None = None
+        self.defaults = NEWEST_DEFAULTS
 
     @property
     @abstractmethod
@@ -57,7 +59,7 @@ class Sweep(ABC):
     def space(self) -> Space | None: ...
 
     @property
-    def table(self) -> dict[str, dict[str, Any]]:
+    def table(self) -> Table:
         """Raises:
         ConfigError: the space has a corner that is no trainable config.
         """
@@ -65,7 +67,7 @@ class Sweep(ABC):
 
     def changed(self, file: SweepFile) -> list[str]:
         """What may not change and did since `file` was written, a line each."""
-        before, now = file.parent | {"kind": file.kind}, self.parent | {"kind": self.kind}
+        before, now = ((to_json(of.parent) or {}) | {"kind": of.kind} for of in (file, self))
         lines = [f"{name}: was {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
         lines = lines or differences(file.settings, self.settings)
         return lines or self.changed_space(file)  # the settings explain the table's
@@ -155,7 +157,7 @@ class Search(Sweep):
                 f"{self.folder}: draws from {self.settings.space}, a file of yours, which runs only where the command "
                 f"names it; add --space {self.settings.space}, or its place by now"
             )
-        default = DEFAULT_SPACES[self.defaults["space"]].suggest
+        default = DEFAULT_SPACES[self.defaults.space].suggest
         function = default if self.settings.space is None else user_code.get(self.settings.space)
         return Space(function, self.settings.fixed, self.settings.max_epochs)
 
@@ -190,12 +192,12 @@ class Search(Sweep):
 
     @property
     def families(self) -> tuple[str, ...]:
-        return self.space.families if self.defaults["sampler"] > 1 else ()
+        return self.space.families if self.defaults.sampler > 1 else ()
 
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
         is_contest = (*data.image_size, len(data.classes)) == CONTEST
         with_published = self.settings.baselines == "published" or (self.settings.baselines == "auto" and is_contest)
-        default = DEFAULT_SPACES[self.defaults["space"]]
+        default = DEFAULT_SPACES[self.defaults.space]
         queue, notes = first_queue(self.space, default, with_published, self.own_configs, self.settings.space is None)
         if with_published and self.settings.baselines == "auto":
             notes.insert(0, CONTEST_NOTE)
@@ -203,7 +205,7 @@ class Search(Sweep):
 
     def extend(self, queue: Queue, trials: int) -> list[str]:
         extend(queue, self.own_configs, trials)
-        last = max((number for number, entry in queue.items() if not entry["baseline"]), default=-1)
+        last = max((number for number, entry in queue.items() if not entry.baseline), default=-1)
         if last < self.settings.trials:
             return []
         return [f"Some enqueued configs wait for their turn; --trials {last + 1} runs them all."]
@@ -213,7 +215,7 @@ class Search(Sweep):
         is_demo = self.settings.data == str(place)
         if is_demo:
             sweep_data.generate_demo(place)
-        data = sweep_data.load(self.settings, self.defaults["listing"])
+        data = sweep_data.load(self.settings, self.defaults.listing)
         if not is_demo:
             return data
         note = (

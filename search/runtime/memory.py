@@ -9,9 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from search.spaces.space import Space
+from storage.sweep_file import Memory, Values
 from trainable import models
 from trainable.config import ConfigError, TrialConfig
 
@@ -44,13 +45,15 @@ class Limit:
     image_size: tuple[int, int]
 
     @staticmethod
-    def read(about: dict[str, Any], classes: int, image_size: Iterable[int]) -> "Limit | None":
+    def read(about: Memory | None, classes: int, image_size: Iterable[int]) -> "Limit | None":
         """Returns the limit that `sweep.json` holds; None for a sweep without one."""
         height, width = image_size
-        return Limit(about["worker"], about["gpu"], about["on_gpu"], classes, (height, width)) if about else None
+        return Limit(about.worker, about.gpu, about.on_gpu, classes, (height, width)) if about else None
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"worker": self.worker, "gpu": self.gpu, "on_gpu": self.on_gpu}
+    @property
+    def memory(self) -> Memory:
+        """What `sweep.json` holds of it."""
+        return Memory(self.worker, self.gpu, self.on_gpu)
 
     def share(self, config: TrialConfig) -> float:
         """Returns how much of what there is a config needs; above 1 it does not fit."""
@@ -154,7 +157,7 @@ class Fit:
         return notes
 
 
-def why_too_large(space: Space, limit: Limit, params: dict[str, Any]) -> str:
+def why_too_large(space: Space, limit: Limit, params: Values) -> str:
     """Returns what a config of a space needs and what there is; empty where it fits, or a part of it is drawn."""
     return "" if space.missing(params) else limit.why_too_large(space.chosen(params))
 

@@ -2,21 +2,19 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from search.spaces import DefaultSpace
 from search.spaces.space import Space
+from storage.sweep_file import QueueEntry, Values
 from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
     from analysis.record import TrialRecord
 
-# By trial number. Of a search: `params`, and as `baseline` the name of a published run, of a family's reference config
-# or "". Of a repeat or a refit also `config`, the whole of it, `trial` and `value` in the search that it is of, and
-# `nth_seed`, from 1.
-Queue = dict[int, dict[str, Any]]
+Queue = dict[int, QueueEntry]  # by trial number
 
 REFERENCE = "reference "  # of a family: what the baseline is named before it
 
@@ -26,7 +24,7 @@ FAMILY_SHARE = 4  # of them, at least, while there are no more than five familie
 
 
 def first_queue(
-    space: Space, default: DefaultSpace, with_published: bool, enqueued: list[dict[str, Any]], is_default: bool
+    space: Space, default: DefaultSpace, with_published: bool, enqueued: list[Values], is_default: bool
 ) -> tuple[Queue, list[str]]:
     """Returns the queue of a new sweep, and a sentence for each published run that the space does not hold.
 
@@ -44,17 +42,17 @@ def first_queue(
         if why := _why_left_out(space, whole, params):
             notes.append(f"The published run {name} is left out: {why}.")
         else:
-            entries.append({"params": space.capped(params), "baseline": f"published {name}"})
-    entries += [{"params": params, "baseline": ""} for params in enqueued]
+            entries.append(QueueEntry(space.capped(params), f"published {name}"))
+    entries += [QueueEntry(params, "") for params in enqueued]
     for family, params in default.references().items() if is_default else ():
         params = space.capped(params)
         with suppress(ConfigError):  # what --fix leaves of the space has none of this family's parameters
             if space.chosen(params).arch == family and not space.missing(params):
-                entries.append({"params": params, "baseline": f"{REFERENCE}{family}"})
+                entries.append(QueueEntry(params, f"{REFERENCE}{family}"))
     return dict(enumerate(entries)), notes
 
 
-def _why_left_out(space: Space, published: Space, params: dict[str, Any]) -> str:
+def _why_left_out(space: Space, published: Space, params: Values) -> str:
     """Empty where the space holds the published run as it is, but for the epochs that `--max-epochs` takes off."""
     try:
         lacking = space.missing(space.capped(params))
@@ -77,20 +75,20 @@ def family_of_draw(number: int, queue: Queue, families: tuple[str, ...]) -> str 
     """
     if len(families) < 2:
         return None
-    referenced = {entry["baseline"].removeprefix(REFERENCE) for entry in queue.values()}
+    referenced = {entry.baseline.removeprefix(REFERENCE) for entry in queue.values()}
     share = min(FAMILY_SHARE, FIRST_DRAWS // len(families))
     due = [name for turn in range(share) for name in families if turn > 0 or name not in referenced]
     drawn_before = number - sum(queued < number for queued in queue)
     return due[drawn_before] if drawn_before < len(due) else None
 
 
-def extend(queue: Queue, enqueued: list[dict[str, Any]], trials: int) -> None:
+def extend(queue: Queue, enqueued: list[Values], trials: int) -> None:
     """Adds the user's configs that the queue does not hold yet, behind it and behind the trials there are."""
-    held = [entry["params"] for entry in queue.values()]
+    held = [entry.params for entry in queue.values()]
     number = max([trials, *(n + 1 for n in queue)])
     for params in enqueued:
         if params not in held:
-            queue[number] = {"params": params, "baseline": ""}
+            queue[number] = QueueEntry(params, "")
             number += 1
 
 
@@ -107,14 +105,13 @@ def repeated(held: Queue, trials: "list[TrialRecord]", seeds: int, sweep_seed: i
       ConfigError: a trial's config is none of this version.
     """
     queue, last = dict(held), -1
-    there = {TrialConfig.from_dict(entry["config"]): number for number, entry in held.items()}
+    there = {TrialConfig.from_dict(entry.config): number for number, entry in held.items() if entry.config}
     for nth in range(1, seeds + 1):
         for trial in trials:
             config = replace(TrialConfig.from_dict(trial.config), seed=other_seed(sweep_seed, nth))
             if config not in there:
                 there[config] = len(queue)
-                about = {"trial": trial.number, "value": trial.value, "nth_seed": nth}
-                queue[len(queue)] = {"params": {}, "baseline": "", "config": config.to_dict()} | about
+                queue[len(queue)] = QueueEntry({}, "", config.to_dict(), trial.number, trial.value, nth)
             last = max(last, there[config])
     return queue, last + 1
 
@@ -124,6 +121,6 @@ def other_seed(sweep_seed: int, nth: int) -> int:
     return int(np.random.SeedSequence([sweep_seed, nth], spawn_key=(1,)).generate_state(1)[0] >> 1)
 
 
-def shown_name(entry: dict[str, Any]) -> str:
+def shown_name(entry: QueueEntry) -> str:
     """What the screen calls a queued trial: a published run's name, or which trial it trains again; else empty."""
-    return f"trial {entry['trial']} again, seed {entry['nth_seed']}" if "trial" in entry else entry["baseline"]
+    return entry.baseline if entry.trial is None else f"trial {entry.trial} again, seed {entry.nth_seed}"

@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
@@ -27,12 +28,14 @@ from search.runtime.memory import (
 from search.runtime.process import screen
 from search.runtime.queue import Queue, shown_name
 from search.runtime.session import RAY_ENDED, Open, Session
-from search.runtime.settings import SweepFile, current_versions, version_differences
+from search.runtime.settings import read_sweep
 from search.runtime.start import Start
 from storage.bucket import address_of, is_copy, with_addresses
 from storage.command_line import Exit
 from storage.data_place import is_same, own_images
+from storage.sweep_file import SweepFile
 from storage.text import counted
+from storage.versions import current_versions, version_differences
 from trainable.config import ConfigError
 
 if TYPE_CHECKING:
@@ -118,10 +121,11 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
             image_size=list(data.image_size),
             queue=queue,
             notes=[*data.notes, *sweep_data.imbalance_notes(data, sweep.settings.metric), *notes],
+            id=uuid.uuid4().hex,
             kind=sweep.kind,
             parent=sweep.parent,
             defaults=sweep.defaults,
-            memory=limit.to_dict() if limit and sweep.space else {},
+            memory=limit.memory if limit and sweep.space else None,
         )
         ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing here
         sweep_data.save(folder, data)
@@ -135,7 +139,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
 def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_session: Open) -> int:
     """A finished sweep is only reported, once all that the command names is known to be the sweep's own."""
     folder, settings = sweep.folder, sweep.settings
-    file = SweepFile.read(folder)
+    file = read_sweep(folder)
     before = file.settings
     sweep.defaults = file.defaults
     if changed := sweep.changed(file):
@@ -148,7 +152,7 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
         check_moved(file.id, before.ledger, settings.ledger)
     data = None if is_same(settings.data, before.data) else _load_same(sweep, file)
     ledger = _ledger(folder, replace(file, settings=settings))
-    file = SweepFile.read(folder)  # of a bucket the newest, now that the ledger is held
+    file = read_sweep(folder)  # of a bucket the newest, now that the ledger is held
     file.settings = settings
     for note in sweep.extend(file.queue, len(ledger.trials)):
         print(note)
@@ -207,7 +211,7 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
         metric=settings.metric,
         sampler=settings.sampler,
         queue=file.queue,
-        sampler_version=file.defaults["sampler"],
+        sampler_version=file.defaults.sampler,
         families=tuple(family for family in sweep.families if family not in without),
         limit=limit,
         attempts=start.attempts,
@@ -234,7 +238,7 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
 
 def _ended(sweep: Sweep, file: SweepFile, bridge: "Bridge", data: "Dataset", signals: list[int], command: str) -> int:
     """Writes the results, also of a sweep that was stopped; returns the exit code."""
-    file.starts[-1]["stopped"] = signal.Signals(signals[0]).name if signals else bridge.stopping or "finished"
+    file.starts[-1].stopped = signal.Signals(signals[0]).name if signals else bridge.stopping or "finished"
     file.write(sweep.folder)  # the report shows it
     sweep.write_results(data)
     file.results_of = sum(trial.state.is_finished() for trial in bridge.ledger.trials)
@@ -278,8 +282,8 @@ def _bounded(sweep: Sweep, limit: Limit, queue: Queue) -> tuple[Queue, list[str]
     notes = Fit(limit, sweep.corners()).notes()
     fitting = []
     for entry in queue.values():
-        if entry["baseline"] and (why := why_too_large(sweep.space, limit, entry["params"])):
-            notes.append(f"The config {entry['baseline']} is left out: it needs {why}.")
+        if entry.baseline and (why := why_too_large(sweep.space, limit, entry.params)):
+            notes.append(f"The config {entry.baseline} is left out: it needs {why}.")
         else:
             fitting.append(entry)
     return dict(enumerate(fitting)), notes
@@ -287,6 +291,4 @@ def _bounded(sweep: Sweep, limit: Limit, queue: Queue) -> tuple[Queue, list[str]
 
 def _ledger(folder: Path, file: SweepFile) -> Ledger:
     settings = file.settings
-    return Ledger(
-        folder, file.id, settings.metric, new_pruner(settings.pruner, file.defaults["pruner"]), settings.ledger
-    )
+    return Ledger(folder, file.id, settings.metric, new_pruner(settings.pruner, file.defaults.pruner), settings.ledger)

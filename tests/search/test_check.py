@@ -15,11 +15,11 @@ from analysis.outputs.best import read_best, write_best
 from analysis.record import AVERAGED, Record
 from search.checks import command as checking
 from search.checks import look
-from search.runtime.settings import SweepFile
 from storage import files
 from storage.errors import SweepError
 from storage.journal import Journal, line_of, parse
 from storage.lock import driver_lock
+from storage.sweep_file import SweepFile
 from tests.damage import DATA, TRIALS, checked, content, go_on, make_results, train
 from tests.trials import execute, open_bridge
 from trainable.worker.order import checkpoints

@@ -12,8 +12,8 @@ from analysis.record import Record
 from datasets.load import load
 from search.refit import main
 from search.runtime.again import Refit, joined
-from search.runtime.settings import SweepFile
 from storage.files import read_json
+from storage.sweep_file import QueueEntry, SweepFile
 from storage.tensors import read_tensors
 from tests.conftest import TINY
 from tests.damage import DATA, checked, train
@@ -133,7 +133,7 @@ def test_a_refit_of_what_is_not_the_best_any_more_is_refused_and_stays(search, m
             state.history[-1] = replace(metrics, valid_accuracy=1.0)
             yield state.history[-1]
 
-    bridge, _ = open_bridge(search, 7, pruner="none", queue={6: {"params": {"lr": 0.1, "epochs": 3, "batch_size": 8}}})
+    bridge, _ = open_bridge(search, 7, pruner="none", queue={6: QueueEntry({"lr": 0.1, "epochs": 3, "batch_size": 8})})
     execute(bridge, DATA, train=all_right)
     assert Record(search).best.number == 6
 

@@ -13,8 +13,8 @@ from datasets.load import load
 from search.repeat import main
 from search.run import main as run_main
 from search.runtime.again import Repeat
-from search.runtime.settings import SweepFile
 from storage.lock import driver_lock
+from storage.sweep_file import QueueEntry, SweepFile
 from tests.damage import DATA, checked, train
 from tests.drivers import start
 from tests.searched import Killed, command, counted, killed_in, search_in, without_ray
@@ -110,7 +110,7 @@ def test_larger_numbers_add_trials_and_touch_none_of_the_old(search, monkeypatch
     first, second = (trial.number for trial in best(search, 2))
     entries = SweepFile.read(search / "repeat").queue.values()
     pairs = [(first, 1), (first, 2), (second, 1), (second, 2), (first, 3), (second, 3)]
-    assert [(entry["trial"], entry["nth_seed"]) for entry in entries] == pairs
+    assert [(entry.trial, entry.nth_seed) for entry in entries] == pairs
 
 
 def test_smaller_numbers_train_nothing_and_show_all_there_is(search, monkeypatch):
@@ -149,7 +149,7 @@ def test_where_the_search_went_on_to_a_better_trial_that_is_added_and_said(searc
             state.history[-1] = replace(metrics, valid_accuracy=metrics.valid_accuracy / 100 + 0.99)
             yield state.history[-1]
 
-    bridge, _ = open_bridge(search, 7, pruner="none", queue={6: {"params": {"lr": 0.1, "epochs": 3, "batch_size": 8}}})
+    bridge, _ = open_bridge(search, 7, pruner="none", queue={6: QueueEntry({"lr": 0.1, "epochs": 3, "batch_size": 8})})
     execute(bridge, DATA, train=better)
 
     result = command(main, search, "--top", 1, "--seeds", 2)
@@ -157,14 +157,14 @@ def test_where_the_search_went_on_to_a_better_trial_that_is_added_and_said(searc
     assert result.exit_code == 0, result.output
     assert "New among the best 1: trial 6. What was asked for before stays." in result.output
     entries = SweepFile.read(search / "repeat").queue.values()
-    assert [entry["trial"] for entry in entries] == [old, old, 6, 6]
+    assert [entry.trial for entry in entries] == [old, old, 6, 6]
     assert "the first config (trial 6) is" in result.output
 
 
 def test_trials_that_differ_in_nothing_but_their_seed_are_one_config(tmp_path, monkeypatch):
     same = {"lr": 0.1, "epochs": 4, "batch_size": 8}
-    queue = {number: {"params": same, "baseline": ""} for number in (0, 1)}
-    bridge, _ = open_bridge(tmp_path, 3, pruner="none", queue=queue | {2: {"params": same | {"lr": 0.01}}})
+    queue = {number: QueueEntry(same, "") for number in (0, 1)}
+    bridge, _ = open_bridge(tmp_path, 3, pruner="none", queue=queue | {2: QueueEntry(same | {"lr": 0.01})})
     execute(bridge, DATA, train=train)
     without_ray(monkeypatch)
 

@@ -24,12 +24,12 @@ from search.run import main
 from search.runtime.driver import drive
 from search.runtime.kinds import Search
 from search.runtime.process import Interrupted, chatter_to, stopping_on_signals
-from search.runtime.settings import Settings, SweepFile, differences
+from search.runtime.settings import differences
 from search.runtime.sweep import _exit_code
 from search.spaces.space import read_fixed
+from storage.sweep_file import DataOptions, Settings
 from tests.searched import Here
 from tests.trials import execute, fake_train, in_memory, open_bridge
-from trainable.config import ConfigError
 from trainable.loop import Diverged, train
 from trainable.train import main as train_main
 
@@ -217,7 +217,7 @@ def test_the_published_runs_come_first_where_the_data_is_the_contests_or_they_ar
 
     queue, notes = search.first_queue(SimpleNamespace(image_size=(side, side), classes=tuple("abcdefg"[:classes])))
 
-    names = [entry["baseline"] for entry in queue.values()]
+    names = [entry.baseline for entry in queue.values()]
     published = ["published mlp", "published cnn", "published cnn-7", "published resnet18 from scratch"]
     assert names[:-4] == (published if come_first else [])
     assert names[-4:] == ["reference small_resnet", "reference resnet18", "reference cnn", "reference mlp"]
@@ -236,7 +236,7 @@ def test_an_enqueued_config_outside_the_space_is_refused(tiny_data, tmp_path):
     assert "lr=99 is not in [0.0002, 0.2]" in result.output
 
 
-SETTINGS = Settings("data", 50, 30, 0, "accuracy", None, None, None, None, {}, "auto", "tpe", "halving")
+SETTINGS = Settings("data", 50, 30, 0, "accuracy", None, {}, "auto", "tpe", "halving", "")
 
 
 @pytest.mark.parametrize(
@@ -255,30 +255,18 @@ SETTINGS = Settings("data", 50, 30, 0, "accuracy", None, None, None, None, {}, "
     ],
 )
 def test_what_decides_the_results_may_not_change(name, value):
-    changed = Settings(**{**vars(SETTINGS), name: value})
+    options = vars(SETTINGS.data_options)
+    if name in options:
+        before, changed = options[name], replace(SETTINGS, data_options=DataOptions(**options | {name: value}))
+    else:
+        before, changed = getattr(SETTINGS, name), replace(SETTINGS, **{name: value})
 
-    assert differences(SETTINGS, changed) == [f"{name}: was {getattr(SETTINGS, name)}, now {value}"]
+    assert differences(SETTINGS, changed) == [f"{name}: was {before}, now {value}"]
 
 
 @pytest.mark.parametrize(("name", "value"), [("trials", 80), ("data", "elsewhere"), ("space", "a.py:f")])
 def test_the_total_and_the_places_of_data_and_space_may_change(name, value):
-    assert differences(SETTINGS, Settings(**{**vars(SETTINGS), name: value})) == []
-
-
-def test_sweep_json_survives_writing_and_reading(tmp_path):
-    file = SweepFile(SETTINGS, {"ranges": {}}, "f", ["a"], [16, 16], {3: {"params": {}, "baseline": "mlp"}}, ["note"])
-    file.started("python -m search.run", tmp_path)
-    file.write(tmp_path)
-
-    assert SweepFile.read(tmp_path) == file
-
-
-@pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"id": 3}'])
-def test_a_damaged_sweep_json_is_an_error_that_names_it(tmp_path, content):
-    (tmp_path / "sweep.json").write_text(content)
-
-    with pytest.raises(ConfigError, match=r"sweep\.json: damaged"):
-        SweepFile.read(tmp_path)
+    assert differences(SETTINGS, replace(SETTINGS, **{name: value})) == []
 
 
 def test_one_config_trains_without_ray(tiny_data, tmp_path):

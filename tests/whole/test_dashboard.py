@@ -75,7 +75,7 @@ def test_optuna_dashboard_shows_the_trials_of_a_copy_and_what_it_writes_stays_th
         answer(f"{address}/api/studies/{study['study_id']}/{shown[0]['trial_id']}/note", "PUT", note)
 
     record = Record(sweep)
-    assert study["study_name"] == record.settings["id"]
+    assert study["study_name"] == record.file.id
     assert [trial["number"] for trial in shown] == [0, 1, 2, 3, 4]
     for trial, ours in zip(shown, record.trials, strict=True):
         state = "Fail" if ours.state == "FAIL" else ours.state.capitalize()

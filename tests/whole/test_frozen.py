@@ -6,7 +6,7 @@ The fixture is a sweep of three trials by the version before default spaces had 
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -21,13 +21,15 @@ from search.run import main as search_main
 from search.runtime.again import Repeat
 from search.runtime.kinds import Search
 from search.runtime.ledger import Ledger
-from search.runtime.settings import FIRST_DEFAULTS, NEWEST_DEFAULTS, SweepFile
+from search.runtime.settings import NEWEST_DEFAULTS, read_sweep
 from search.runtime.start import Start
 from search.runtime.sweep import _load_same, _opened
 from search.samplers import SAMPLERS, new_sampler
 from search.spaces import DEFAULT_SPACES
 from search.spaces.space import Space
 from storage.errors import SweepError
+from storage.files import DamagedError
+from storage.sweep_file import Defaults, SweepFile
 from tests.datasets.test_archives import stored
 from tests.searched import command
 from tests.trees import image, with_class_folders, with_manifests, write
@@ -56,7 +58,7 @@ def test_a_sweep_of_before_the_numbers_goes_on_under_the_first_of_each_default(b
         execute(bridge, in_memory(60, 30), train=fake_train)
 
     drawn = {f"{trial.number:04}": trial.config for trial in Record(begun).trials}
-    assert file.defaults == FIRST_DEFAULTS
+    assert file.defaults == Defaults(1, 1, 1, 1, 1)
     assert drawn == json.loads((FIXTURE / "drawn.json").read_text())
 
 
@@ -68,7 +70,7 @@ def test_the_command_of_before_the_numbers_goes_on_and_reports(begun, tiny_data,
     assert "Goes on: 3 trials had ended" in capfd.readouterr().out
     assert (begun / "report.html").exists()
     assert len(Record(begun).trials) == 5
-    assert SweepFile.read(begun).defaults == FIRST_DEFAULTS
+    assert SweepFile.read(begun).defaults == Defaults(1, 1, 1, 1, 1)
 
 
 @pytest.fixture
@@ -142,20 +144,24 @@ def test_the_newest_rules_are_asked_for_where_none_are_named(tmp_path):
     assert len(load(folder, listing=1).train.ids) + 1 == len(load(folder).train.ids)  # nor does the cache mix them up
 
 
-@pytest.mark.parametrize("number", [99, 0, None, "2", True, []])
-def test_a_sweep_of_listing_rules_that_are_not_known_is_refused_where_it_is_read_only(number, begun):
+@pytest.mark.parametrize(
+    ("number", "error", "message"),
+    [(number, SweepError, "this version knows the listing rules 1 to 2, got") for number in (99, 0)]
+    + [(text, DamagedError, "defaults.listing must be a whole number, got") for text in (None, "2", True, [])],
+)
+def test_a_sweep_of_listing_rules_that_are_not_known_is_refused_where_it_is_read_only(number, error, message, begun):
     content = json.loads((begun / "sweep.json").read_text(encoding="utf-8")) | {
-        "defaults": NEWEST_DEFAULTS | {"listing": number}
+        "defaults": asdict(NEWEST_DEFAULTS) | {"listing": number}
     }
     (begun / "sweep.json").write_text(json.dumps(content))
 
-    with pytest.raises(SweepError, match="this version knows the listing rules 1 to 2, got"):
+    with pytest.raises(error, match=message):
         sweep_data(Record(begun))
 
 
 def test_a_new_sweep_goes_on_under_the_newest_when_there_are_newer_ones(begun):
     file = SweepFile.read(begun)
-    file.defaults = dict(NEWEST_DEFAULTS)
+    file.defaults = NEWEST_DEFAULTS
     file.write(begun)
 
     assert SweepFile.read(begun).defaults == NEWEST_DEFAULTS
@@ -163,14 +169,14 @@ def test_a_new_sweep_goes_on_under_the_newest_when_there_are_newer_ones(begun):
 
 def test_a_sweep_of_a_newer_version_is_refused_by_name(begun):
     content = json.loads((begun / "sweep.json").read_text(encoding="utf-8")) | {
-        "defaults": NEWEST_DEFAULTS | {"space": 99}
+        "defaults": asdict(NEWEST_DEFAULTS) | {"space": 99}
     }
     (begun / "sweep.json").write_text(json.dumps(content))
 
     with pytest.raises(
         ConfigError, match="begun by a newer version: its space has the number 99, this version knows 1 to"
     ):
-        SweepFile.read(begun)
+        read_sweep(begun)
 
 
 def test_the_first_sampler_is_the_grouped_estimator_that_sees_every_trial():
@@ -184,7 +190,7 @@ def test_the_numbers_count_from_one_without_a_gap():
         (PRUNERS, "pruner"),
         (LISTING_RULES, "listing"),
     ):
-        assert list(known) == list(range(1, NEWEST_DEFAULTS[newest] + 1))
+        assert list(known) == list(range(1, getattr(NEWEST_DEFAULTS, newest) + 1))
 
 
 @pytest.mark.parametrize("number", DEFAULT_SPACES)

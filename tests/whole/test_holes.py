@@ -22,6 +22,7 @@ from search.runtime.ledger import Ledger
 from storage import files
 from storage.journal import JournalError
 from storage.lock import driver_lock
+from storage.sweep_file import QueueEntry
 from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
 from trainable import loop
 from trainable.config import TrialConfig
@@ -101,7 +102,7 @@ def test_h5_h6_four_kills_in_short_order_repeat_a_report_each_at_most(tmp_path):
             trained.append((config.seed, metrics.epoch))
             yield metrics
 
-    queue = {number: {"params": {"lr": 0.1, "epochs": 9, "batch_size": 8}} for number in range(4)}
+    queue = {number: QueueEntry({"lr": 0.1, "epochs": 9, "batch_size": 8}) for number in range(4)}
     reports = 0
     for _ in range(4):  # each driver is gone after its third report, with the worker's next one written and unread
         bridge, _ = open_bridge(tmp_path, 4, queue=queue, pruner="none")
@@ -143,7 +144,7 @@ def test_h7_killed_right_after_an_end_the_restart_does_not_tell_it_again(tmp_pat
 
 def test_h8_a_restart_enqueues_nothing_again_and_leaves_nothing_running(tmp_path):
     """`points_to_evaluate` is enqueued again at each restart; suggestions that were lost stay RUNNING for ever."""
-    queue = {number: {"params": {"lr": lr, "epochs": 3, "batch_size": 8}} for number, lr in enumerate([0.01, 0.02])}
+    queue = {number: QueueEntry({"lr": lr, "epochs": 3, "batch_size": 8}) for number, lr in enumerate([0.01, 0.02])}
     for _ in range(3):
         bridge, _ = open_bridge(tmp_path, 5, queue=queue)
         bridge.next_order()  # and the driver is gone
@@ -238,7 +239,7 @@ def test_h13_a_loss_that_is_no_number_is_a_fail_and_never_the_best(tmp_path, met
         rate = trial.suggest_categorical("lr", [0.01, 1e30])
         return TrialConfig(arch="mlp", width=0.1, lr=rate, epochs=2, batch_size=8)
 
-    queue = {0: {"params": {"lr": 1e30}}, 1: {"params": {"lr": 0.01}}}
+    queue = {0: QueueEntry({"lr": 1e30}), 1: QueueEntry({"lr": 0.01})}
     bridge, _ = open_bridge(tmp_path, 2, space, queue=queue, metric=metric)
     execute(bridge, DATA, train=loop.train)
 

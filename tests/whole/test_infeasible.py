@@ -20,6 +20,7 @@ from search.runtime import data as sweep_data
 from search.runtime.bridge import trial_seed
 from search.runtime.ledger import NO_CONFIG
 from search.sinks.screen import Screen
+from storage.sweep_file import QueueEntry
 from tests import damage
 from tests.trials import execute, in_memory, open_bridge, outcome, space_with_a_gap
 from trainable.config import TrialConfig
@@ -177,7 +178,7 @@ def test_the_screen_says_why_there_is_no_config(tmp_path, ended):
 
 
 def test_the_screen_calls_a_trial_that_diverged_a_fail(tmp_path):
-    bridge, watcher = open_bridge(tmp_path, 1, queue={0: {"params": {"lr": 0.9}, "baseline": ""}})
+    bridge, watcher = open_bridge(tmp_path, 1, queue={0: QueueEntry({"lr": 0.9}, "")})
     with open(tmp_path / "said", "w") as out:
         watcher.ended = Screen(out, 1, "accuracy", [], {}).ended
         execute(bridge, DATA)

@@ -19,7 +19,7 @@ from analysis.commands import command_to_go_on, search_command
 from analysis.outputs.best import write_best
 from analysis.record import Record
 from search.runtime import data as sweep_data
-from search.runtime.settings import SweepFile
+from storage.sweep_file import SweepFile
 from tests.damage import train
 from tests.searched import command, without_ray
 from tests.sweeps import MLP, SweepBuilder, noise
@@ -335,7 +335,7 @@ def test_a_demo_sweep_that_moved_finds_its_images(demo, tmp_path, is_of_before):
 
     for result in (predicted, finished, more, again):
         assert result.exit_code == 0, result.output
-    assert Record(moved / "repeat").settings["data"] == str(moved / "demo-images")
+    assert Record(moved / "repeat").settings.data == str(moved / "demo-images")
     assert recorded(moved)["data"] == "demo-images"
 
 

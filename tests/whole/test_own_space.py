@@ -10,10 +10,10 @@ import pytest
 from search.pruners import new_pruner
 from search.runtime.kinds import Search
 from search.runtime.ledger import Ledger
-from search.runtime.settings import Settings
 from search.spaces.space import NoConfigError, Space
 from storage import user_code
 from storage.errors import UserError
+from storage.sweep_file import Settings
 from trainable.config import ConfigError, TrialConfig
 
 CONFIG = "TrialConfig(arch='mlp', width=1.0, lr=lr)"
@@ -216,7 +216,7 @@ def test_a_space_that_rejects_every_corner_is_refused_with_its_own_words(tmp_pat
 
 
 def search_with(function, enqueued) -> Search:
-    settings = Settings("data", 3, 9, 0, "accuracy", None, None, None, None, {}, "none", "tpe", "none")
+    settings = Settings("data", 3, 9, 0, "accuracy", None, {}, "none", "tpe", "none", "")
     search = Search(Path("nowhere"), settings, enqueued, Path("mine.json"))
     search.space = Space(function, {}, 9)
     return search

@@ -36,7 +36,7 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     counts, sweep = count_states(record), shlex.quote(address_of(record.folder))
     ended = sum(counts.values()) - counts.get("RUNNING", 0)
     steps = []
-    is_ended = ended >= record.settings["trials"] and not counts.get("RUNNING")
+    is_ended = ended >= record.settings.trials and not counts.get("RUNNING")
     if not is_ended:
         command = command_to_go_on(record)
         text = "The sweep is not at its end. If no driver runs any more, the same command goes on."

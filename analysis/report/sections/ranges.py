@@ -97,7 +97,7 @@ def _advice(
         return "inside"
     is_best = min(places[0], 1 - places[0]) <= EDGE
     who = "at its edge" if is_best else f"most of the best {len(places)} are near its edge"
-    if name == "epochs" and side == "high" and distribution.high >= record.settings.get("max_epochs", math.inf):
+    if name == "epochs" and side == "high" and distribution.high >= record.settings.max_epochs:
         return f"{who}: raise --max-epochs"
     if side == "low" and (
         distribution.low == 0 or (isinstance(distribution, IntDistribution) and distribution.low == 1)

@@ -12,8 +12,8 @@ from analysis.estimates import repeated
 from analysis.estimates.intervals import Sample
 from analysis.estimates.repeated import Difference, Repeated, Row, difference, sentences
 from search.runtime.queue import repeated as with_other_seeds
-from search.runtime.settings import SweepFile
 from storage.files import DamagedError
+from storage.sweep_file import Parent, SweepFile
 from tests.sweeps import MLP, SweepBuilder, noise
 
 IMAGES = 300
@@ -191,7 +191,7 @@ def repeat_of(search, rights, seeds, metric="accuracy"):
     again = SweepBuilder(search.folder / "repeat", data, metric=metric)
     file = SweepFile.read(again.folder)
     file.queue, _ = with_other_seeds({}, trials, seeds, 7)
-    file.kind, file.parent = "repeat", {"sweep": SweepFile.read(search.folder).id}
+    file.kind, file.parent = "repeat", Parent(SweepFile.read(search.folder).id)
     file.write(again.folder)
     for right in (right for row in rights for right in row):
         state = "COMPLETE" if isinstance(right, int) else right
@@ -256,7 +256,7 @@ def test_a_loss_is_better_where_it_is_smaller(tmp_path):
 def test_the_repeat_of_another_search_is_none_of_this_one(search):
     again = repeat_of(search, [[12, 15]], seeds=1)
     file = SweepFile.read(again.folder)
-    file.parent = {"sweep": "another"}
+    file.parent = Parent("another")
     file.write(again.folder)
 
     assert repeated.read(search.record) is None
@@ -269,5 +269,5 @@ def test_a_damaged_queue_names_its_file(search):
     del content["queue"]["1"]["nth_seed"]
     path.write_text(json.dumps(content))
 
-    with pytest.raises(DamagedError, match=r"repeat/sweep.json: is none of a repeat \(KeyError\('nth_seed'\)\)"):
+    with pytest.raises(DamagedError, match=r"repeat/sweep.json: queue.1 must have trial, value and nth_seed"):
         repeated.read(search.record)

@@ -153,7 +153,7 @@ def test_the_page_runs_its_own_scripts_alone(varied):
 )
 def test_how_far_a_sweep_is(varied, change, says):
     record = Record(varied)
-    record.settings["starts"][-1] |= change
+    record.file.starts[-1] = replace(record.file.starts[-1], **change)
 
     assert progress(record) == says
 
@@ -280,7 +280,7 @@ def test_a_best_value_at_the_edge_of_its_range_asks_for_a_wider_one(sweep):
     assert (row.name, row.low, row.high, row.best) == ("lr", "0.0001", "1", "0.9")
     assert row.leaders == pytest.approx((1 + np.log10(0.9) / 4, 0.5))
     assert (row.side, row.advice) == ("high", "at its edge: widen it upwards")
-    record.settings["trials"] = 2
+    record.settings.trials = 2
     steps = [step.text for step in next_steps(record, [row], None, None)]
     assert any(text.startswith("Search wider: lr (high end).") for text in steps)
 
@@ -293,7 +293,7 @@ def test_a_range_is_too_narrow_too_where_most_of_the_best_lie_near_its_edge(swee
 
 
 def test_a_range_that_begins_at_0_or_1_may_not_go_lower():
-    record = SimpleNamespace(settings={"max_epochs": 30})
+    record = SimpleNamespace(settings=SimpleNamespace(max_epochs=30))
     lowest = "at its edge; {} may be as low as it can be"
     assert _advice(record, "p_flip", FloatDistribution(0, 0.7), "low", (0.0,)) == lowest.format(0)
     assert _advice(record, "depth", IntDistribution(1, 2), "low", (0.0,)) == lowest.format(1)
@@ -392,7 +392,8 @@ def test_the_next_step_of_a_sweep_that_is_not_at_its_end_is_to_go_on(sweep):
     sweep.add(MLP, [9, 12])
     sweep.add(MLP, [], "FAIL", reason="diverged")
     record = sweep.record
-    record.settings["starts"][-1] |= {"stopped": "SIGINT", "command": "python -m search.run --trials 8 --data x"}
+    stopped = {"stopped": "SIGINT", "command": "python -m search.run --trials 8 --data x"}
+    record.file.starts[-1] = replace(record.file.starts[-1], **stopped)
 
     steps = next_steps(record, [], None, None)
 

@@ -12,6 +12,7 @@ from datasets.augment.pipeline import to_text
 from search.runtime import trial_files
 from search.runtime.bridge import trial_seed
 from storage import files
+from storage.sweep_file import QueueEntry
 from tests.trials import execute, fake_space, fake_train, in_memory, open_bridge, outcome
 from trainable.config import ConfigError
 from trainable.loop import Diverged
@@ -119,7 +120,7 @@ def test_a_lost_worker_costs_one_attempt_and_no_epoch(tmp_path):
 
 
 def test_a_trial_that_is_interrupted_again_and_again_keeps_few_checkpoints(tmp_path):
-    queue = {0: {"params": {"lr": 0.1, "epochs": 12, "batch_size": 8}}}
+    queue = {0: QueueEntry({"lr": 0.1, "epochs": 12, "batch_size": 8})}
 
     for _ in range(6):  # each driver is gone after an epoch
         bridge, _ = open_bridge(tmp_path, 1, pruner="none", queue=queue)
@@ -306,7 +307,7 @@ def test_a_larger_total_adds_trials_and_touches_none_of_the_old(tmp_path):
 
 def test_queued_configs_come_first_and_a_baseline_is_never_pruned(tmp_path):
     poor = {"lr": 1e-3, "epochs": 12, "batch_size": 8}
-    queue = {n: {"params": poor, "baseline": f"published {n}"} for n in range(6)}
+    queue = {n: QueueEntry(poor, f"published {n}") for n in range(6)}
     bridge, _ = open_bridge(tmp_path, TRIALS, queue=queue)
     execute(bridge, DATA)
 
@@ -425,7 +426,7 @@ def test_a_full_disk_on_a_worker_stops_the_sweep_and_leaves_the_trial_to_go_on(t
 
 def test_a_trial_that_passed_a_rung_is_not_pruned_there_after_a_restart(tmp_path):
     better = {"lr": 0.1, "epochs": 9, "batch_size": 8}
-    queue = {n: {"params": {"lr": 0.002, "epochs": 9, "batch_size": 8} if n == 0 else better} for n in range(8)}
+    queue = {n: QueueEntry({"lr": 0.002, "epochs": 9, "batch_size": 8} if n == 0 else better) for n in range(8)}
     bridge, _ = open_bridge(tmp_path, 8, queue=queue)
     orders = [bridge.next_order() for _ in range(8)]
     attempts = [Attempt(order, DATA, train=fake_train) for order in orders]
@@ -446,7 +447,7 @@ def test_a_trial_that_diverges_late_keeps_its_epochs(tmp_path):
                 raise Diverged("epoch 4")
             yield metrics
 
-    bridge, _ = open_bridge(tmp_path, 1, queue={0: {"params": {"lr": 0.1, "epochs": 12, "batch_size": 8}}})
+    bridge, _ = open_bridge(tmp_path, 1, queue={0: QueueEntry({"lr": 0.1, "epochs": 12, "batch_size": 8})})
     execute(bridge, DATA, train=diverges)
 
     trial = Record(tmp_path).trials[0]

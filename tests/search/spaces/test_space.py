@@ -9,6 +9,7 @@ import pytest
 from search.runtime.queue import extend, family_of_draw, first_queue
 from search.spaces import DEFAULT_SPACES, NEWEST
 from search.spaces.space import Space, read_fixed
+from storage.sweep_file import QueueEntry
 from trainable.config import ConfigError, TrialConfig
 
 NEW = DEFAULT_SPACES[NEWEST]
@@ -255,18 +256,16 @@ def test_a_published_run_that_fixed_values_change_is_left_out_and_said_so(fixed,
     own = [] if fixed else [{"batch_size": 100}]
     queue, notes = first_queue(Space(default, fixed, 30), NEW, True, own, is_default=False)
 
-    assert [entry["baseline"] for entry in queue.values()] == [f"published {name}" for name in kept] + [""] * len(own)
+    assert [entry.baseline for entry in queue.values()] == [f"published {name}" for name in kept] + [""] * len(own)
     assert len(notes) == 4 - len(kept)
 
 
 def test_of_the_first_20_drawn_trials_each_family_has_4_its_reference_config_among_them():
     queue, _ = first_queue(DEFAULT, NEW, True, [{"batch_size": 100}], is_default=True)
-    numbers = [
-        number for number in range(40) if queue.get(number, {"baseline": "reference"})["baseline"][:9] == "reference"
-    ]
-    drawn = [queue[n]["params"]["arch"] if n in queue else family_of_draw(n, queue, DEFAULT.families) for n in numbers]
+    numbers = [number for number in range(40) if number not in queue or queue[number].baseline.startswith("reference")]
+    drawn = [queue[n].params["arch"] if n in queue else family_of_draw(n, queue, DEFAULT.families) for n in numbers]
 
-    assert [entry["baseline"] for entry in queue.values()][5:] == [f"reference {family}" for family in NEW.references()]
+    assert [entry.baseline for entry in queue.values()][5:] == [f"reference {family}" for family in NEW.references()]
     assert {family: drawn[:20].count(family) for family in DEFAULT.families} == dict.fromkeys(DEFAULT.families, 4)
     assert set(drawn[16:]) == {None}  # the sampler is free
 
@@ -297,19 +296,19 @@ def test_where_one_family_is_searched_its_reference_is_the_only_one_and_nothing_
     space = Space(default, fixed, 30)
     queue, _ = first_queue(space, NEW, False, [], is_default=True)
 
-    assert [entry["baseline"] for entry in queue.values()] == ["reference cnn"]
-    assert space.missing(queue[0]["params"]) == []
+    assert [entry.baseline for entry in queue.values()] == ["reference cnn"]
+    assert space.missing(queue[0].params) == []
     assert family_of_draw(1, queue, space.families) is None
 
 
 def test_enqueued_configs_wait_behind_all_there_is_and_come_once():
-    queue = {0: {"params": {"lr": 0.1}, "baseline": ""}}
+    queue = {0: QueueEntry({"lr": 0.1}, "")}
 
     extend(queue, [{"lr": 0.1}, {"lr": 0.2}], trials=5)
     extend(queue, [{"lr": 0.2}], trials=5)
 
     assert list(queue) == [0, 5]
-    assert queue[5]["params"] == {"lr": 0.2}
+    assert queue[5].params == {"lr": 0.2}
 
 
 def test_a_space_of_too_many_choices_is_refused():

@@ -1,0 +1,208 @@
+"""`sweep.json`: what a sweep is, fixed at its start, and what happened to it since. Imports nothing heavy."""
+
+import json
+import time
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from storage.bucket import address_of
+from storage.data_place import to_place, to_record
+from storage.errors import SweepError
+from storage.files import DamagedError, read_json, written_whole
+from storage.schema import Rule, WrongError, named, parsed, to_json
+from storage.versions import code_commit, current_versions
+
+SEARCH = "search"
+KINDS = (SEARCH, "repeat", "refit")
+BASELINES = ("auto", "published", "none")
+
+Values = dict[str, Any]  # of hyperparameters, by name
+Table = dict[str, dict[str, Any]]
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return bool(datetime.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+Above0 = Annotated[int, Rule("a whole number above 0", lambda number: number > 0)]
+AtLeast0 = Annotated[int, Rule("a whole number of at least 0", lambda number: number >= 0)]
+Time = Annotated[str, Rule("a date and a time, YYYY-MM-DD HH:MM:SS", _is_time)]
+Classes = Annotated[list[str], Rule("a list of different names", lambda names: 0 < len(names) == len(set(names)))]
+Size = Annotated[list[int], Rule("height and width, each above 0", lambda size: len(size) == 2 and min(size) > 0)]
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """What is taken of the images: each one made this large, and so many of a split; None for as they are, and all."""
+
+    image_size: Above0 | None
+    limit_train: Above0 | None
+    limit_valid: Above0 | None
+
+
+@dataclass
+class Settings:
+    """What the user asked for. Of a repeat or a refit those of its search.
+
+    Attributes:
+      data: the absolute path of a folder or .zip.
+      space: FILE.py:FUNCTION with an absolute path; None for the default space.
+      ledger: URL of a PostgreSQL database, without password; empty for the journal in the folder.
+    """
+
+    data: str
+    trials: Above0
+    max_epochs: int
+    seed: AtLeast0
+    metric: str
+    space: str | None
+    fixed: Values
+    baselines: Annotated[str, Rule(f"one of {', '.join(BASELINES)}", BASELINES.__contains__)]
+    sampler: str
+    pruner: str
+    ledger: str
+    data_options: DataOptions = DataOptions(None, None, None)
+
+
+@dataclass(frozen=True)
+class QueueEntry:
+    """A config that is run before the sampler is asked.
+
+    Attributes:
+      baseline: the name of a published run or of a family's reference config; empty for any other.
+      config: of a repeat or a refit the whole of it; the others are of these two alone as well.
+      trial: the number in the search of the trial that is trained again.
+      value: of that trial.
+      nth_seed: under which of the other seeds, from 1.
+    """
+
+    params: Values
+    baseline: str = ""
+    config: Values | None = None
+    trial: AtLeast0 | None = None
+    value: float | None = None
+    nth_seed: Above0 | None = None
+
+
+@dataclass
+class StartEntry:
+    """One start of a driver.
+
+    Attributes:
+      folder: where the sweep lay then; None of starts by versions that did not write it down.
+      stopped: how it ended; empty while it runs, and where it was killed.
+    """
+
+    time: Time
+    versions: dict[str, str] = field(default_factory=dict)
+    commit: str = ""
+    command: str = ""
+    folder: str | None = None
+    stopped: str = ""
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """The number of each published default that a sweep goes on under; 1 of sweeps before the numbers were written.
+
+    Attributes:
+      decoder: of images.
+      listing: the rules by which the files of the data count and are named.
+    """
+
+    space: int = 1
+    sampler: int = 1
+    pruner: int = 1
+    decoder: int = 1
+    listing: int = 1
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The bytes that a trial may take of a worker and of a GPU, as it was where the sweep began; 0 for no limit."""
+
+    worker: int
+    gpu: int
+    on_gpu: bool
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The search that a repeat or a refit is of: its id, and of a refit the number of its best trial."""
+
+    sweep: str
+    best_trial: int | None = named("best trial")
+
+
+@dataclass
+class SweepFile:
+    """The content of `sweep.json`.
+
+    Attributes:
+      table: of the space, `search.spaces.space.Space.table`; empty where no config is drawn.
+      image_size: height and width.
+      queue: by trial number.
+      versions, commit: of the newest start.
+      results_of: the number of ended trials that report, best model and predictions are made of.
+      memory: None for no limit.
+      kind: `search`, or `repeat` or `refit` of one, in a folder within its own.
+      parent: None of a search.
+    """
+
+    settings: Settings
+    table: Table
+    fingerprint: str
+    classes: Classes
+    image_size: Size
+    queue: dict[int, QueueEntry]
+    notes: list[str]
+    id: str
+    versions: dict[str, str] = field(default_factory=dict)
+    commit: str = ""
+    starts: list[StartEntry] = field(default_factory=list)
+    results_of: int = 0
+    defaults: Defaults = Defaults()
+    memory: Memory | None = None
+    kind: Annotated[str, Rule(f"one of {', '.join(KINDS)}", KINDS.__contains__)] = SEARCH
+    parent: Parent | None = None
+
+    def started(self, command: str, folder: Path) -> None:
+        """Notes a driver's start."""
+        self.versions, self.commit = current_versions(), code_commit()
+        now, place = time.strftime("%Y-%m-%d %H:%M:%S"), address_of(folder.resolve())
+        self.starts.append(StartEntry(now, self.versions, self.commit, command, place))
+
+    def write(self, folder: Path) -> None:
+        content = to_json(self)
+        settings = content.pop("settings")  # its fields stand among the others
+        content = settings | {"data": to_record(folder, self.kind, settings["data"])} | content
+        with written_whole(folder / "sweep.json") as partial:
+            partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def read(folder: Path) -> "SweepFile":
+        """Raises:
+        SweepError: the folder holds no sweep.
+        DamagedError: the file is damaged; the message names the field, the rule and the value.
+        """
+        path = folder / "sweep.json"
+        try:
+            content = read_json(path)
+        except FileNotFoundError:
+            raise SweepError(f"{folder}: holds no sweep (no sweep.json); start one with --sweep {folder}") from None
+        try:
+            content = parsed(Values, content)
+            if isinstance(content.get("baselines"), bool):  # as it was before there was a choice
+                content["baselines"] = "published" if content["baselines"] else "none"
+            of_settings = [each.name for each in fields(Settings) if each.name in content]
+            settings = parsed(Settings, {name: content.pop(name) for name in of_settings})
+            file: SweepFile = parsed(SweepFile, content | {"settings": settings})
+        except WrongError as error:
+            raise DamagedError(path, str(error), "restore it from a backup") from None
+        settings.data = to_place(folder, file.kind, settings.data)
+        return file
