@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from datasets.augment.batched import Change, batched, take
+from datasets.augment.batched import batched
+from datasets.augment.batches import Change, take
 from datasets.augment.pipeline import compose, from_text, per_image
 from datasets.pixels.dataset import Dataset
 from trainable.batch import SMALLEST_MICRO_BATCH, Batch, draw_mix, on_device
@@ -164,7 +165,7 @@ def pipeline(config: TrialConfig, square: bool = True) -> "Compose":
       ConfigError: the config's own pipeline cannot be read.
     """
     if config.pipeline is None:
-        return compose({name: p for name, p in config.augmentation.items() if square or name != "transpose"})
+        return compose(config.augmentation, square)
     try:
         return from_text(config.pipeline)
     except ValueError as error:

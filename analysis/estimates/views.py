@@ -4,19 +4,18 @@ Each view counts as often as training showed it: a net that saw one image in fiv
 to count all views the same would cost it more than the averaging brings.
 """
 
+from collections.abc import Callable
 from itertools import product
 from math import prod
 
 import numpy as np
 from torch import Tensor, nn
 
+from datasets.augment import transforms
 from trainable.batch import on_device
 from trainable.config import TrialConfig
 from trainable.loop import predict_logits
 from trainable.step import pipeline
-
-TRANSPOSE = "Transpose"
-FLIPS = {"HorizontalFlip": 3, "VerticalFlip": 2}  # albumentations' names; the axis of (N, 3, H, W)
 
 
 def views(config: TrialConfig, image_size: tuple[int, int]) -> dict[tuple[str, ...], float]:
@@ -30,7 +29,7 @@ def views(config: TrialConfig, image_size: tuple[int, int]) -> dict[tuple[str, .
     """
     is_square = image_size[0] == image_size[1]
     shares = {type(transform).__name__: transform.p for transform in pipeline(config, is_square) if transform.p > 0}
-    names = [name for name in (*FLIPS, TRANSPOSE) if name in shares and (is_square or name != TRANSPOSE)]
+    names = [name for name, (_, needs_square) in _forms().items() if name in shares and (is_square or not needs_square)]
     found = {}
     for on in product((False, True), repeat=len(names)):
         chosen = tuple(name for name, is_on in zip(names, on, strict=True) if is_on)
@@ -53,8 +52,13 @@ def log_probabilities(config: TrialConfig, model: nn.Module, images: np.ndarray,
 
 def _view(pixels: Tensor, names: tuple[str, ...]) -> Tensor:
     for name in names:
-        pixels = pixels.transpose(2, 3) if name == TRANSPOSE else pixels.flip(FLIPS[name])
+        pixels = _forms()[name][0](pixels)
     return pixels.contiguous()
+
+
+def _forms() -> dict[str, tuple[Callable[[Tensor], Tensor], bool]]:
+    """Returns what makes a view, and whether it needs square images, by albumentations' name of the transform."""
+    return {known.kind.__name__: (known.view, known.needs_square) for known in transforms().values() if known.view}
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

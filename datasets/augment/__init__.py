@@ -1,0 +1,53 @@
+"""Augmentation. A transform is a file, `datasets/augment/NAME.py`, which holds both ways to run it.
+
+This file imports neither torch nor albumentations, so that whoever only needs the names has them at once.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from datasets.augment.batches import Change
+    from datasets.augment.language import A
+
+NAMES = (  # in the order in which they run
+    "horizontal_flip",
+    "vertical_flip",
+    "transpose",
+    "rotate",
+    "shift",
+    "gauss_noise",
+    "emboss",
+    "hue_saturation_value",
+    "channel_shuffle",
+    "cutout",
+)
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A change of images that is asked for by its name and a probability.
+
+    Attributes:
+      kind: its class in albumentations, or one of our own like those; what it does decides.
+      arguments: what the class is made with, beside the probability.
+      batched: returns the same change of a whole batch, for an object of the class, whatever its arguments are; None
+        where they have no such form. The change is given (N, 3, H, W) uint8, all of which it changes.
+      view: the change itself where nothing of it is drawn, so that predictions can be averaged over it.
+      needs_square: says that images which are not square would change their shape.
+    """
+
+    kind: "type[A.BasicTransform]"
+    arguments: Mapping[str, object]
+    batched: "Callable[[Any], Change | None]"
+    view: "Callable[[Tensor], Tensor] | None" = None
+    needs_square: bool = False
+
+
+def transforms() -> dict[str, Transform]:
+    """Returns every transform by its name, in the order in which they run; imports torch and albumentations."""
+    return {name: import_module(f"datasets.augment.{name}").TRANSFORM for name in NAMES}

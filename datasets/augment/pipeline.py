@@ -2,84 +2,37 @@
 
 import inspect
 import json
-import os
 import random
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-# Read by albumentations when it is imported: without it, every process asks a package index for
-# a newer version and waits up to 2 s for the answer.
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-
-import albumentations as A
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-
-class Shift(A.ImageOnlyTransform):
-    """Moves an image by whole pixels, independently in both directions, filling edges by reflection (101).
-
-    A.Affine cannot say this without knowing the size: its translate_percent rounds towards zero,
-    so that a sixteenth of 16 px never moves anything.
-
-    Args:
-      fraction: largest shift as a share of the side, [0, 1), rounded down, but at least one pixel.
-    """
-
-    def __init__(self, fraction: float = 1 / 16, p: float = 0.5) -> None:
-        super().__init__(p=p)
-        if not (isinstance(fraction, int | float) and 0 <= fraction < 1):
-            raise ValueError(f"`0 <= fraction < 1` must hold, got fraction={fraction}")
-        self.fraction = fraction
-
-    def limit_px(self, side: int) -> int:
-        return max(1, int(side * self.fraction))
-
-    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        limits = [self.limit_px(side) for side in params["shape"][:2]]
-        return {"offsets": [self.py_random.randint(-limit, limit) for limit in limits]}
-
-    def apply(self, img: np.ndarray, offsets: list[int], **params: Any) -> np.ndarray:
-        (height, width), (down, right) = img.shape[:2], offsets
-        y, x = self.limit_px(height), self.limit_px(width)
-        padded = cv2.copyMakeBorder(img, y, y, x, x, cv2.BORDER_REFLECT_101)
-        return padded[y - down : y - down + height, x - right : x - right + width]
+from datasets.augment import transforms
+from datasets.augment.language import A
+from storage import user_code
 
 
-TRANSFORMS: dict[str, tuple[type[A.BasicTransform], dict[str, Any]]] = {
-    "horizontal_flip": (A.HorizontalFlip, {}),
-    "vertical_flip": (A.VerticalFlip, {}),
-    "transpose": (A.Transpose, {}),
-    "rotate": (A.Rotate, {"limit": 90, "border_mode": cv2.BORDER_REFLECT_101, "interpolation": cv2.INTER_LINEAR}),
-    "shift": (Shift, {"fraction": 1 / 16}),
-    # The default of albumentations 1.x, which the published runs used: a variance of 10 to 50. The
-    # default of 2.x, 0.2 to 0.44, means to be the same but divides before the root: 51 to 112 of 255.
-    "gauss_noise": (A.GaussNoise, {"std_range": (10**0.5 / 255, 50**0.5 / 255)}),
-    "emboss": (A.Emboss, {}),
-    "hue_saturation_value": (A.HueSaturationValue, {}),
-    "channel_shuffle": (A.ChannelShuffle, {}),
-    # A square with a sixteenth to a quarter of the area (CoarseDropout draws height and width apart),
-    # filled with mid-grey: near zero once normalised.
-    "cutout": (A.Erasing, {"scale": (1 / 16, 1 / 4), "ratio": (1, 1), "fill": 128}),
-}
-
-
-def compose(probabilities: Mapping[str, float]) -> A.Compose:
-    """The pipeline that applies each transform with its probability, in the order given.
+def compose(probabilities: Mapping[str, float], square: bool = True) -> A.Compose:
+    """Returns the pipeline that applies each transform with its probability, in the order given.
 
     Args:
-      probabilities: per image, [0, 1], by name in TRANSFORMS.
+      probabilities: per image, [0, 1], by the name of the transform.
+      square: whether the images are; the transforms that need it are left out where they are not.
 
     Raises:
-      ValueError: a name is not in TRANSFORMS.
+      ValueError: there is no transform of a name.
     """
+    known = transforms()
     for name in probabilities:
-        if name not in TRANSFORMS:
-            raise ValueError(f"unknown augmentation `{name}`; known: {', '.join(TRANSFORMS)}")
-    return A.Compose([TRANSFORMS[name][0](p=p, **TRANSFORMS[name][1]) for name, p in probabilities.items()])
+        if name not in known:
+            raise ValueError(f"unknown augmentation `{name}`; known: {', '.join(known)}")
+    chosen = [(known[name], p) for name, p in probabilities.items() if square or not known[name].needs_square]
+    return A.Compose([transform.kind(p=p, **transform.arguments) for transform, p in chosen])
 
 
 def per_image(pipeline: A.Compose, images: Tensor, seed: int) -> Tensor:
@@ -111,12 +64,13 @@ def per_image(pipeline: A.Compose, images: Tensor, seed: int) -> Tensor:
 
 
 def to_text(pipeline: A.Compose) -> str:
-    """The pipeline in one line of JSON, the same for the same transforms and arguments; `from_text` reads it.
+    """Returns the pipeline in one line of JSON, the same for the same transforms and arguments; `from_text` reads it.
 
-    The seed of a Compose is left out: see `per_image`.
+    The seed of a Compose is left out: see `per_image`. A class of the user's own is named as FILE.py:CLASS, and must
+    be in a file that the command named.
 
     Raises:
-      ValueError: something in it cannot be read back: a function, an array, a class of one's own.
+      ValueError: something in it cannot be read back: a function, an array, any other class of one's own.
     """
     text = _to_json(pipeline)
     again = _to_json(from_text(text))  # a whole number may have become 1.0
@@ -126,13 +80,14 @@ def to_text(pipeline: A.Compose) -> str:
 
 
 def from_text(text: str) -> A.Compose:
-    """The pipeline that `to_text` or `A.save` wrote.
+    """Returns the pipeline that `to_text` or `A.save` wrote.
 
-    Transforms of albumentations and Shift are made, from plain values, and nothing else: `A.from_dict` makes
-    whatever class is registered, and merely warns of a wrong argument.
+    Transforms of albumentations, of this project and of files that the command named are made, from plain values, and
+    nothing else: `A.from_dict` makes whatever class is registered, and merely warns of a wrong argument.
 
     Raises:
       ValueError: the text is not JSON, or names what is no such transform, or an argument is wrong.
+      UserError: it names a class in a file of the user's that no command named.
     """
     try:
         saved = json.loads(text, parse_constant=_refuse)
@@ -148,10 +103,22 @@ def from_text(text: str) -> A.Compose:
 
 def _to_json(pipeline: A.Compose) -> str:
     try:  # without the version of albumentations, which A.to_dict adds
-        saved = {"transform": A.to_dict(pipeline)["transform"]}
+        saved = {"transform": _with_references(A.to_dict(pipeline)["transform"])}
         return json.dumps(saved, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise ValueError(f"the pipeline cannot be written as text: {error}") from error
+
+
+def _with_references(saved: Any) -> Any:
+    """Returns what A.to_dict wrote with the classes of the user's files named as FILE.py:CLASS."""
+    if isinstance(saved, list):
+        return [_with_references(item) for item in saved]
+    if not isinstance(saved, dict):
+        return saved
+    module, _, name = str(saved.get("__class_fullname__", "")).rpartition(".")
+    file = getattr(sys.modules.get(module), "__file__", None)
+    own = {"__class_fullname__": f"{file}:{name}"} if file in user_code.sources() else {}
+    return {key: _with_references(value) for key, value in saved.items()} | own
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -159,7 +126,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _made(saved: Any) -> Any:
-    """The transform that A.to_dict has described, with those inside it."""
+    """Returns the transform that A.to_dict has described, with those inside it."""
     name = saved.get("__class_fullname__") if isinstance(saved, dict) else None
     if not isinstance(name, str):
         raise ValueError(f"a transform must be an object with `__class_fullname__`, got {str(saved)[:80]}")
@@ -189,13 +156,15 @@ def _made(saved: Any) -> Any:
 
 
 def _kind(name: str) -> Any:
-    """The class; looked up among the few that may be made, so that a name can import and call nothing."""
+    """Returns the class; looked up among the few that may be made, so that a name can import and call nothing."""
     bases = (A.BasicTransform, A.DualTransform, A.ImageOnlyTransform, A.Transform3D, A.BaseCompose)
-    kind: Any = Shift if name == Shift.get_class_fullname() else getattr(A, name, None)
+    own = {known.kind.get_class_fullname(): known.kind for known in transforms().values()}
+    kind: Any = user_code.get(name) if user_code.is_reference(name) else own.get(name) or getattr(A, name, None)
     known = inspect.isclass(kind) and issubclass(kind, bases) and kind not in bases
     if not (known and kind.is_serializable()):
+        others = "".join(f"{other}, " for other in own if not hasattr(A, other))
         raise ValueError(
-            f"unknown transform `{name}`: it must be {Shift.get_class_fullname()} "
+            f"unknown transform `{name}`: it must be {others}FILE.py:CLASS of a file of yours that the command names, "
             f"or one of albumentations {A.__version__} that is no function"
         )
     return kind

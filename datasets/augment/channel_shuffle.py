@@ -1,0 +1,20 @@
+"""Shuffles the three colours of an image."""
+
+import torch
+from torch import Tensor
+
+from datasets.augment import Transform
+from datasets.augment.batches import Change, take
+from datasets.augment.language import A
+
+
+def batched(transform: A.ChannelShuffle) -> Change:
+    def change(images: Tensor, generator: torch.Generator) -> Tensor:
+        order = torch.rand(images.shape[:2], generator=generator, device=images.device).argsort(1)
+        first = torch.arange(0, 3 * len(images), 3, device=images.device)
+        return take(images.view(-1, 1, *images.shape[2:]), (first[:, None] + order).flatten()).view_as(images)
+
+    return change
+
+
+TRANSFORM = Transform(A.ChannelShuffle, {}, batched)

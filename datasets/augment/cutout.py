@@ -1,0 +1,32 @@
+"""Covers a square of an image."""
+
+import torch
+from torch import Tensor
+
+from datasets.augment import Transform
+from datasets.augment.batches import Change, uniform
+from datasets.augment.language import A
+
+
+def batched(transform: A.Erasing) -> Change | None:
+    if tuple(transform.ratio) != (1, 1) or not isinstance(transform.fill, int | float):
+        return None
+
+    def change(images: Tensor, generator: torch.Generator) -> Tensor:
+        height, width = images.shape[2:]
+        area = [min(share * height * width, height**2, width**2) for share in transform.scale]
+        side = uniform((area[0], area[1]), images, generator).sqrt_().round_()
+        top = uniform((0, 1), images, generator).mul_(height + 1 - side).floor_()
+        left = uniform((0, 1), images, generator).mul_(width + 1 - side).floor_()
+        y = torch.arange(height, device=images.device)[:, None] - top
+        x = torch.arange(width, device=images.device) - left
+        # 255 where the square is, because masked_fill takes several times as long as arithmetic on bytes.
+        hole = ((y >= 0) & (y < side)).to(torch.uint8).mul_(255) & ((x >= 0) & (x < side)).to(torch.uint8).mul_(255)
+        return (images & ~hole) | (hole & int(transform.fill))
+
+    return change
+
+
+# A square with a sixteenth to a quarter of the area (CoarseDropout draws height and width apart),
+# filled with mid-grey: near zero once normalised.
+TRANSFORM = Transform(A.Erasing, {"scale": (1 / 16, 1 / 4), "ratio": (1, 1), "fill": 128}, batched)

@@ -1,0 +1,14 @@
+"""Flips an image from left to right."""
+
+from torch import Tensor
+
+from datasets.augment import Transform
+from datasets.augment.batches import without_draws
+from datasets.augment.language import A
+
+
+def view(images: Tensor) -> Tensor:
+    return images.flip(3)
+
+
+TRANSFORM = Transform(A.HorizontalFlip, {}, without_draws(view), view)

@@ -1,0 +1,45 @@
+"""Turns an image by up to 90 degrees either way, filling corners by reflection (101)."""
+
+from functools import cache
+
+import cv2
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from datasets.augment import Transform
+from datasets.augment.batches import Change, rounded, uniform
+from datasets.augment.language import A
+
+
+def batched(transform: A.Rotate) -> Change | None:
+    bilinear = transform.interpolation == cv2.INTER_LINEAR
+    if not bilinear or transform.border_mode != cv2.BORDER_REFLECT_101 or transform.crop_border:
+        return None
+
+    def change(images: Tensor, generator: torch.Generator) -> Tensor:
+        angle = uniform(transform.limit, images, generator).deg2rad()  # anticlockwise
+        # With align_corners, "reflection" mirrors at the centre of the outermost pixel: reflect_101.
+        straight, across = _places(*images.shape[2:], images.device)
+        source = (angle.cos() * straight).add_(angle.sin() * across)
+        return rounded(F.grid_sample(images.float(), source, padding_mode="reflection", align_corners=True))
+
+    return change
+
+
+@cache
+def _places(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The coordinates of each pixel as grid_sample has them, and a quarter turn further; each (H, W, 2), x before y.
+
+    From the centre, in halves of the distance between the outermost pixel centres. Side by side, because operations
+    on many short rows are slow.
+    """
+    y, x = (torch.arange(side, device=device) - (side - 1) / 2 for side in (height, width))
+    y, x = torch.meshgrid(y, x, indexing="ij")
+    x_unit, y_unit = 2 / (width - 1), 2 / (height - 1)
+    return torch.stack([x * x_unit, y * y_unit], dim=2), torch.stack([-y * x_unit, x * y_unit], dim=2)
+
+
+TRANSFORM = Transform(
+    A.Rotate, {"limit": 90, "border_mode": cv2.BORDER_REFLECT_101, "interpolation": cv2.INTER_LINEAR}, batched
+)

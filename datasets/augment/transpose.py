@@ -1,0 +1,19 @@
+"""Exchanges the rows and the columns of a square image."""
+
+from torch import Tensor
+
+from datasets.augment import Transform
+from datasets.augment.batches import without_draws
+from datasets.augment.language import A
+
+
+def view(images: Tensor) -> Tensor:
+    """Raises:
+    ValueError: the images are not square.
+    """
+    if images.shape[2] != images.shape[3]:
+        raise ValueError(f"transpose needs square images, got {images.shape[2]}x{images.shape[3]} (height x width)")
+    return images.transpose(2, 3).contiguous()
+
+
+TRANSFORM = Transform(A.Transpose, {}, without_draws(view), view, needs_square=True)

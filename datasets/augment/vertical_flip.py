@@ -1,0 +1,14 @@
+"""Flips an image from top to bottom."""
+
+from torch import Tensor
+
+from datasets.augment import Transform
+from datasets.augment.batches import without_draws
+from datasets.augment.language import A
+
+
+def view(images: Tensor) -> Tensor:
+    return images.flip(2)
+
+
+TRANSFORM = Transform(A.VerticalFlip, {}, without_draws(view), view)
