@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from datasets import augment
 from storage import user_code
 from storage.errors import ConfigError
 from trainable import models
@@ -15,18 +16,6 @@ from trainable import models
 OPTIMIZERS = ("sgd", "nesterov", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "onecycle")
 
-AUGMENTATIONS = (  # per image and epoch, in the order in which they run
-    "horizontal_flip",
-    "vertical_flip",
-    "transpose",
-    "rotate",
-    "shift",
-    "gauss_noise",
-    "emboss",
-    "hue_saturation_value",
-    "channel_shuffle",
-    "cutout",
-)
 MIXING = ("mixup", "cutmix")  # per batch
 
 MULTIPLE = "_multiple"  # the ending of a search parameter that is the multiple of a field's reference value
@@ -140,6 +129,9 @@ TYPES = {  # by the name of the field
     field.name: field.type.__name__ if isinstance(field.type, type) else str(field.type)
     for field in dataclasses.fields(TrialConfig)
 }
+
+# Per image and epoch, in the order in which they run. A transform that is no field can be asked for in a pipeline.
+AUGMENTATIONS = tuple(name for name in augment.NAMES if name in TYPES)
 # Those that a family reads, its architectures must have; the others they must not.
 SHAPE_FIELDS = tuple(name for name in TYPES if any(name in family.shape for family in models.FAMILIES))
 

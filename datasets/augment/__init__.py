@@ -3,16 +3,21 @@
 This file imports neither torch nor albumentations, so that whoever only needs the names has them at once.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# Read by albumentations when it is imported: without it, every process asks a package index for
+# a newer version and waits up to 2 s for the answer. Files of the user's import it by themselves.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
 if TYPE_CHECKING:
+    import albumentations as A
     from torch import Tensor
 
     from datasets.augment.batches import Change
-    from datasets.augment.language import A
 
 NAMES = (  # in the order in which they run
     "horizontal_flip",

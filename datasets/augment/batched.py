@@ -11,12 +11,12 @@ runs of 20 batches (beside it: per_image, best of 15 batches): two flips 0.6 (9)
 the seven of the published runs 7.9 (127), all ten 11 (172).
 """
 
+import albumentations as A
 import torch
 from torch import Tensor
 
 from datasets.augment import transforms
 from datasets.augment.batches import Change, rows, take
-from datasets.augment.language import A
 
 
 def batched(pipeline: A.Compose, on_all: bool | None = None) -> Change | None:

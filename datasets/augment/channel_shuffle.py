@@ -1,11 +1,11 @@
 """Shuffles the three colours of an image."""
 
+import albumentations as A
 import torch
 from torch import Tensor
 
 from datasets.augment import Transform
 from datasets.augment.batches import Change, take
-from datasets.augment.language import A
 
 
 def batched(transform: A.ChannelShuffle) -> Change:

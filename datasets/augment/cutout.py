@@ -1,11 +1,11 @@
 """Covers a square of an image."""
 
+import albumentations as A
 import torch
 from torch import Tensor
 
 from datasets.augment import Transform
 from datasets.augment.batches import Change, uniform
-from datasets.augment.language import A
 
 
 def batched(transform: A.Erasing) -> Change | None:

@@ -1,12 +1,12 @@
 """Lights the edges of an image from one side."""
 
+import albumentations as A
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from datasets.augment import Transform
 from datasets.augment.batches import Change, rounded, uniform
-from datasets.augment.language import A
 
 
 def batched(transform: A.Emboss) -> Change:

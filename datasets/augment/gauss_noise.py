@@ -3,12 +3,12 @@
 import math
 from functools import cache
 
+import albumentations as A
 import torch
 from torch import Tensor
 
 from datasets.augment import Transform
 from datasets.augment.batches import Change, uniform
-from datasets.augment.language import A
 
 NORMAL_STEPS = 2**15
 

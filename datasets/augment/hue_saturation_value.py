@@ -1,11 +1,11 @@
 """Shifts the hue, the saturation and the value of an image's colours."""
 
+import albumentations as A
 import torch
 from torch import Tensor
 
 from datasets.augment import Transform
 from datasets.augment.batches import Change, uniform
-from datasets.augment.language import A
 
 
 def batched(transform: A.HueSaturationValue) -> Change:

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+import albumentations as A
 import numpy as np
 import torch
 from torch import Tensor
 
 from datasets.augment import transforms
-from datasets.augment.language import A
 from storage import user_code
 
 
@@ -162,9 +162,9 @@ def _kind(name: str) -> Any:
     kind: Any = user_code.get(name) if user_code.is_reference(name) else own.get(name) or getattr(A, name, None)
     known = inspect.isclass(kind) and issubclass(kind, bases) and kind not in bases
     if not (known and kind.is_serializable()):
-        others = "".join(f"{other}, " for other in own if not hasattr(A, other))
+        others = " or ".join(other for other in own if not hasattr(A, other))
         raise ValueError(
-            f"unknown transform `{name}`: it must be {others}FILE.py:CLASS of a file of yours that the command names, "
-            f"or one of albumentations {A.__version__} that is no function"
+            f"unknown transform `{name}`: it must be {others} or one of albumentations {A.__version__} that is no "
+            "function, or a class of a file of yours, FILE.py:CLASS"
         )
     return kind

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import albumentations as A
 import cv2
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,6 @@ from torch import Tensor
 
 from datasets.augment import Transform
 from datasets.augment.batches import Change, rounded, uniform
-from datasets.augment.language import A
 
 
 def batched(transform: A.Rotate) -> Change | None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import albumentations as A
 import cv2
 import numpy as np
 import torch
@@ -9,7 +10,6 @@ from torch import Tensor
 
 from datasets.augment import Transform
 from datasets.augment.batches import Change
-from datasets.augment.language import A
 
 
 class Shift(A.ImageOnlyTransform):

@@ -1,10 +1,10 @@
 """Exchanges the rows and the columns of a square image."""
 
+import albumentations as A
 from torch import Tensor
 
 from datasets.augment import Transform
 from datasets.augment.batches import without_draws
-from datasets.augment.language import A
 
 
 def view(images: Tensor) -> Tensor:
