@@ -8,7 +8,10 @@ from datasets.file_tree import FileTree
 from datasets.problems import Findings
 from datasets.sources.listing import Listing
 
-NAMES = ("tables", "class_folders")
+NAMES = (
+    "tables",
+    "class_folders",
+)
 
 
 @dataclass(frozen=True)
