@@ -5,6 +5,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,16 @@ from optuna.storages.journal import BaseJournalBackend
 from storage import files
 
 _CHECKED = re.compile(rb'(.*),"crc":(\d+)}\n', re.DOTALL)
+
+
+class Operation(IntEnum):
+    """What a record does, by the number that Optuna writes. Drivers of a sweep write no other ones."""
+
+    CREATE_STUDY = 0
+    CREATE_TRIAL = 4
+    SET_TRIAL_STATE_VALUES = 6
+    SET_TRIAL_INTERMEDIATE_VALUE = 7
+    SET_TRIAL_USER_ATTR = 8
 
 
 class JournalError(files.DamagedError):

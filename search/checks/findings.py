@@ -1,127 +1,99 @@
-"""What a check finds, and where a repair puts what it takes away."""
+"""What a check finds: each thing with its place, the rule, what is there instead, the way out and what stays lost."""
 
-import json
+import csv
 import os
-import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from storage import bucket
-from storage.files import DamagedError, make_folder, read_json, remove, written_whole
-
-LOSSES = "losses.json"  # in a backup's folder: the files that its repair had to do without
-
-
-class Backup:
-    """Where a repair puts the files as they were: `backup-N` in the sweep's folder, made when it is first needed."""
-
-    def __init__(self, sweep: Path) -> None:
-        self.sweep = sweep
-        number = 1
-        while os.path.lexists(sweep / f"backup-{number}"):
-            number += 1
-        self.folder = sweep / f"backup-{number}"
-        self.lost: list[str] = []
-
-    def copy(self, path: Path) -> None:
-        """Of a file that is about to be written anew; what it was before the repair's first write of it."""
-        target = self.folder / path.relative_to(self.sweep)
-        if path.is_file() and not target.exists():
-            make_folder(target.parent)
-            with written_whole(target) as partial:
-                shutil.copyfile(path, partial)
-
-    def take(self, path: Path) -> None:
-        """Moves a file, folder, link or pipe away, itself: nothing is read, and no link followed."""
-        target = self.folder / path.relative_to(self.sweep)
-        while os.path.lexists(target):
-            target = target.with_name(target.name + "~")
-        make_folder(target.parent)
-        bucket.move(path, target)
-        path.rename(target)
-
-    def do_without(self, path: Path) -> None:
-        """Notes a file that is lost, so that a later check knows."""
-        self.lost.append(str(path.relative_to(self.sweep)))
-        make_folder(self.folder)
-        with written_whole(self.folder / LOSSES) as partial:
-            partial.write_text(json.dumps(self.lost, indent=1) + "\n", encoding="utf-8")
-
-
-def known_losses(sweep: Path) -> set[Path]:
-    """The files that earlier repairs had to do without."""
-    found: set[Path] = set()
-    for path in sweep.glob(f"backup-*/{LOSSES}"):
-        try:
-            names = read_json(path)
-        except (DamagedError, FileNotFoundError):
-            continue
-        if isinstance(names, list):
-            found |= {sweep / name for name in names if isinstance(name, str)}
-    return found
-
-
-Mend = Callable[[Backup], None]  # what a repair does about a finding
-
-
-def move_away(path: Path) -> Mend:
-    return lambda backup: backup.take(path)
-
-
-def remove_left_over(path: Path) -> Mend:
-    """Without a copy: nothing counts on it."""
-    return lambda _: remove(path)
+from search.checks.backup import Backup, Mend
+from storage.files import DamagedError
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it must be.
+    """One thing that is not as it must be; two looks that find the same have equal ones.
 
     Attributes:
-      place: a file, with its line where it has lines, or a trial.
-      found: the rule, and what was found.
+      place: a file, a folder, or the number of a trial.
+      found: what is there.
       way_out: what to do; where there is a `mend`, what that does.
+      rule: what must be there; empty where `found` says it.
+      line: of the file, from 1; None where it has none.
       loss: what stays lost when it is mended; empty where nothing does.
       mend: what `--repair` does; None where it can do nothing. Findings with the same one are mended together.
       is_problem: False for what a sweep goes on with as if it were not there.
     """
 
-    place: str | Path
+    place: Path | int
     found: str
     way_out: str
+    rule: str = ""
+    line: int | None = None
     loss: str = ""
-    mend: Mend | None = None
+    mend: Mend | None = field(default=None, compare=False)
     is_problem: bool = True
 
-    def line(self, is_mended: bool = False) -> str:
+    def text(self, is_mended: bool = False) -> str:
+        """Returns it in one line of words."""
+        place = f"trial {self.place}" if isinstance(self.place, int) else str(self.place)
+        place += "" if self.line is None else f":{self.line}"
+        found = " ".join((f"{self.rule}, got {self.found}" if self.rule else self.found).split())
         lost = f"; lost: {self.loss}" if self.loss else ""
         if is_mended or not self.mend:
-            return f"{self.place}: {self.found}; {self.way_out}{lost}"
+            return f"{place}: {found}; {self.way_out}{lost}"
         restore = "restore it from a backup, or " if self.loss else ""
-        return f"{self.place}: {self.found}; {restore}`--repair`: {self.way_out}{lost}"
+        return f"{place}: {found}; {restore}`--repair`: {self.way_out}{lost}"
 
 
-def of(error: Exception) -> str:
-    """What an error says of a file, without its name, which is the finding's place."""
-    words = error.found if isinstance(error, DamagedError) else str(error)
-    line = f"line {error.line}: " if isinstance(error, DamagedError) and error.line else ""
-    return line + " ".join(words.split())
+class MissingError(DamagedError):
+    """A file that must be there is not."""
 
 
-def without(path: Path, found: str, loss: str, gone: set[Path]) -> Finding:
-    """For a file that nothing can bring back: moved away where it is there, and the sweep goes on without it.
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Makes what the block raises about this file an error that names it.
+
+    Raises:
+      MissingError: it is not there.
+      DamagedError: it is damaged.
+    """
+    try:
+        yield
+    except DamagedError:
+        raise
+    except FileNotFoundError:
+        raise MissingError(path, "missing") from None
+    except (ValueError, csv.Error) as error:
+        raise DamagedError(path, str(error)) from None
+
+
+def hold(path: Path, is_so: bool, rule: str, found: object) -> None:
+    """Raises:
+    DamagedError: the rule does not hold for the file.
+    """
+    if not is_so:
+        raise DamagedError(path, f"damaged: {rule}, got {found}")
+
+
+def damaged(error: DamagedError, way_out: str, mend: Mend | None = None, is_problem: bool = True) -> Finding:
+    """Returns what an error says of a file as a finding."""
+    return Finding(error.path, error.found, way_out, line=error.line, mend=mend, is_problem=is_problem)
+
+
+def do_without(error: DamagedError, loss: str, lost_before: set[Path]) -> Finding:
+    """Returns the finding for a file that nothing can bring back: the sweep goes on without it.
 
     Args:
-      gone: what earlier repairs did so with.
+      lost_before: the files that earlier repairs did so with.
     """
+    path = error.path
 
     def mend(backup: Backup) -> None:
-        if os.path.lexists(path):
-            backup.take(path)
-        backup.do_without(path)
+        backup.take(path)
+        backup.note_loss(path)
 
-    is_known = path in gone and not os.path.lexists(path)
-    if is_known:
-        return Finding(path, found, "an earlier repair went on without it", is_problem=False)
-    return Finding(path, found, "the sweep goes on without it", loss, mend)
+    if path in lost_before and not os.path.lexists(path):
+        return Finding(path, error.found, "an earlier repair went on without it", is_problem=False)
+    return Finding(path, error.found, "the sweep goes on without it", line=error.line, loss=loss, mend=mend)

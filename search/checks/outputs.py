@@ -1,7 +1,5 @@
 """Checks what a sweep is run on and what it made: the tables of its data, and its results."""
 
-import csv
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -17,10 +15,12 @@ from analysis.outputs.predict import check_predictions
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import plain
 from datasets.fingerprint import parsed_table
-from search.checks.findings import Backup, Finding, move_away, of, without
+from search.checks.backup import Backup, move_away
+from search.checks.findings import Finding, MissingError, damaged, do_without, hold, naming
 from search.runtime.settings import read_sweep
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, read_array, save_array
+from storage.states import State
 from storage.sweep_file import SEARCH, SweepFile
 from storage.text import counted
 
@@ -35,14 +35,14 @@ class Outputs:
     """The files in a sweep's own folder.
 
     Attributes:
-      gone: files that earlier repairs had to do without.
+      lost_before: files that earlier repairs had to do without.
       labels: of the validation images; None where they cannot be had.
       test_ids: None where there are none, or they cannot be had.
     """
 
     folder: Path
     file: SweepFile
-    gone: set[Path]
+    lost_before: set[Path]
     findings: list[Finding] = field(default_factory=list)
     labels: np.ndarray | None = None
     test_ids: tuple[str, ...] | None = None
@@ -52,57 +52,54 @@ class Outputs:
         self._check_labels()
         path = self.folder / "valid_images.npy"
         try:
-            images = read_array(path)
-            shape = (len(images) if self.labels is None else len(self.labels), 3)
-            if images.dtype != np.uint8 or images.ndim != 4 or (len(images), images.shape[3]) != shape:
-                raise DamagedError(
-                    path, f"damaged: must be {counted(shape[0], 'image')} of uint8, got {images.dtype} {images.shape}"
-                )
-        except FileNotFoundError:
+            with naming(path):
+                images = read_array(path)
+                count = len(images) if self.labels is None else len(self.labels)
+                is_such = images.dtype == np.uint8 and images.ndim == 4 and (len(images), images.shape[3]) == (count, 3)
+                rule = f"must be {counted(count, 'image')} of uint8"
+                hold(path, is_such, rule, f"{images.dtype} {images.shape}")
+        except MissingError:
             return  # an older sweep has none: its report does without pictures
         except DamagedError as error:
             way_out = "moved away, and made anew by the next start that trains"
-            self.findings.append(Finding(path, of(error), way_out, mend=move_away(path)))
+            self.findings.append(damaged(error, way_out, move_away(path)))
 
     def _check_labels(self) -> None:
         table, path = self._data_table(), self.folder / "valid_labels.npy"
         expected = None if table is None else np.array([self.file.classes.index(label) for label in table], np.int64)
         try:
-            labels = read_array(path)
-            if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels):
-                raise DamagedError(path, f"damaged: must be a row of whole numbers, got {labels.dtype} {labels.shape}")
-            if labels.min() < 0 or labels.max() >= len(self.file.classes):
-                raise DamagedError(path, f"damaged: there are {len(self.file.classes)} classes, got {labels.max()}")
-            if expected is not None and not np.array_equal(labels, expected):
-                raise DamagedError(path, "must be the labels of the validation images in data.csv")
-            self.labels = labels
-        except (FileNotFoundError, DamagedError) as error:
-            found = "missing" if isinstance(error, FileNotFoundError) else of(error)
+            with naming(path):
+                labels = read_array(path)
+                is_row = labels.ndim == 1 and labels.dtype.kind in "iu" and len(labels) > 0
+                hold(path, is_row, "must be a row of whole numbers", f"{labels.dtype} {labels.shape}")
+                are_classes = labels.min() >= 0 and labels.max() < len(self.file.classes)
+                hold(path, bool(are_classes), f"there are {len(self.file.classes)} classes", labels.max())
+                if expected is not None and not np.array_equal(labels, expected):
+                    raise DamagedError(path, "must be the labels of the validation images in data.csv")
+                self.labels = labels
+        except DamagedError as error:
             self.labels = expected
             if expected is None:
                 way_out = "restore it, or data.csv, from a backup: nothing can be reported without it"
-                self.findings.append(Finding(path, found, way_out))
+                self.findings.append(damaged(error, way_out))
             else:
-                self.findings.append(Finding(path, found, "written anew from data.csv", mend=self._write_labels))
+                self.findings.append(damaged(error, "written anew from data.csv", self._write_labels))
 
     def _data_table(self) -> list[str] | None:
         """The labels of the validation images; None where the table cannot be trusted."""
         path = self.folder / "data.csv"
-        loss = "which image is which, should the data ever change"
         try:
-            check_regular(path)
-            splits = parsed_table(path.read_bytes())
-        except FileNotFoundError:
-            self.findings.append(without(path, "missing", loss, self.gone))
-            return None
-        except (ValueError, csv.Error) as error:
-            self.findings.append(without(path, f"no whole table: {error}", loss, self.gone))
-            return None
-        labels = [label for label, _ in splits.get("validation", {}).values()]
-        seen = {label for split in ("train", "validation") for label, _ in splits.get(split, {}).values()}
-        if not labels or not seen <= set(self.file.classes):
-            other = sorted(seen - set(self.file.classes))[:1] or "no validation split"
-            self.findings.append(without(path, f"must have the classes of sweep.json, got {other}", loss, self.gone))
+            with naming(path):
+                check_regular(path)
+                splits = parsed_table(path.read_bytes())
+                labels = [label for label, _ in splits.get("validation", {}).values()]
+                seen = {label for split in ("train", "validation") for label, _ in splits.get(split, {}).values()}
+                if not labels or not seen <= set(self.file.classes):
+                    other = sorted(seen - set(self.file.classes))[:1] or "no validation split"
+                    raise DamagedError(path, f"must have the classes of sweep.json, got {other}")
+        except DamagedError as error:
+            loss = "which image is which, should the data ever change"
+            self.findings.append(do_without(error, loss, self.lost_before))
             return None
         self.test_ids = tuple(splits["test"]) if "test" in splits else None
         return labels
@@ -110,8 +107,7 @@ class Outputs:
     def _write_labels(self, backup: Backup) -> None:
         assert self.labels is not None
         path = self.folder / "valid_labels.npy"
-        if os.path.lexists(path):
-            backup.take(path)
+        backup.take(path)
         save_array(path, self.labels)
 
     def check_results(self, record: Record) -> None:
@@ -122,7 +118,7 @@ class Outputs:
         if self.file.kind == "refit":
             return
         trials, epochs = record.trials_table(), record.epochs_table()
-        ended = set(trials["number"][trials["state"] != "RUNNING"])
+        ended = set(trials["number"][trials["state"] != State.RUNNING])
         of_trials = _rows(trials, OF_TRIALS, ended)
         of_epochs = _rows(epochs, OF_EPOCHS, ended) if len(epochs) else []
         most = sum(trial.config.get("epochs", 0) for trial in record.trials)  # rows of any table
@@ -152,14 +148,15 @@ class Outputs:
         for name, check in checks.items():
             path = self.folder / name
             try:
-                check_regular(path)
-                check(path)
-            except FileNotFoundError:
-                self._say_result(path, "missing")
+                with naming(path):
+                    check_regular(path)
+                    check(path)
+            except DamagedError as error:
+                self._note_result(error)
             except MemoryError:
                 raise
             except Exception as error:  # parsers have more ways than can be listed to say that a file is none of theirs
-                self._say_result(path, of(error))
+                self._note_result(DamagedError(path, str(error)))
         if self.file.kind == SEARCH and best is not None:
             self._check_best(best)
 
@@ -167,17 +164,21 @@ class Outputs:
         folder = self.folder / "best"
         try:
             best = read_best(self.folder)
-        except (SweepError, DamagedError) as error:
-            self._say_result(folder, of(error))
+        except DamagedError as error:
+            self._note_result(error)
+            return
+        except SweepError as error:
+            self._note_result(DamagedError(folder, str(error)))
             return
         if best.trial != trial.number:
-            self._say_result(folder, f"must be of the best trial, {trial.number}, and is of trial {best.trial}")
+            found = f"must be of the best trial, {trial.number}, and is of trial {best.trial}"
+            self._note_result(DamagedError(folder, found))
         elif trial.weights is not None and best.weights != trial.weights.read_bytes():
-            self._say_result(folder, f"has other weights than trial {trial.number}")
+            self._note_result(DamagedError(folder, f"has other weights than trial {trial.number}"))
 
-    def _say_result(self, path: Path, found: str) -> None:
+    def _note_result(self, error: DamagedError) -> None:
         way_out = "the next start of the sweep's command writes all results anew"
-        self.findings.append(Finding(path, found, way_out, mend=lambda backup: forget_results(self.folder, backup)))
+        self.findings.append(damaged(error, way_out, lambda backup: forget_results(self.folder, backup)))
 
 
 def forget_results(folder: Path, backup: Backup) -> None:

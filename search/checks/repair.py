@@ -1,29 +1,30 @@
-"""Mends what a look at a sweep found, a copy of everything first; the driver's lock must be held."""
+"""Mends what an inspection of a sweep found, a copy of everything first; the driver's lock must be held."""
 
 from pathlib import Path
 
-from search.checks.findings import Backup, Finding
-from search.checks.look import Look, look
+from search.checks.backup import Backup
+from search.checks.findings import Finding
+from search.checks.inspection import Inspection, inspect_folder
 from search.checks.outputs import forget_results
 
 MOST_ROUNDS = 4  # what was hidden behind a damage is found when that is mended
 
 
-def repair(folder: Path, first: Look) -> tuple[list[Finding], Look, Path | None]:
-    """Mends in rounds until a look finds nothing more that can be mended.
+def repair(folder: Path, first: Inspection) -> tuple[list[Finding], Inspection, Path | None]:
+    """Mends in rounds until an inspection finds nothing more that can be mended.
 
     Args:
-      first: a look at the sweep as it is.
+      first: of the sweep as it is.
 
     Returns:
-      what was mended, what a last look found, and the folder with the copies, None where nothing had to be copied.
+      what was mended, a last inspection, and the folder with the copies, None where nothing had to be copied.
 
     Raises:
       OSError: the storage fails; what was mended so far stays, and a second call goes on.
     """
-    backup, found, mended = Backup(folder), first, list[Finding]()
+    backup, inspection, mended = Backup(folder), first, list[Finding]()
     for _ in range(MOST_ROUNDS):
-        to_mend = [finding for finding in found.findings if finding.mend]
+        to_mend = [finding for finding in inspection.findings if finding.mend]
         if not to_mend:
             break
         for mend in dict.fromkeys(finding.mend for finding in to_mend):
@@ -32,5 +33,5 @@ def repair(folder: Path, first: Look) -> tuple[list[Finding], Look, Path | None]
         if any(finding.is_problem for finding in to_mend):
             forget_results(folder, backup)
         mended += to_mend
-        found = look(folder)
-    return mended, found, backup.folder if backup.folder.exists() else None
+        inspection = inspect_folder(folder)
+    return mended, inspection, backup.folder if backup.folder.exists() else None

@@ -1,38 +1,59 @@
-"""What a journal says, damaged or not: its whole records, those that lack one bit, and the trials that they make."""
+"""What a journal says, damaged or not: its whole records, and the trials that they make."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from optuna.storages.journal._storage import JournalOperation, JournalStorageReplayResult
+import optuna
+from optuna.storages.journal import BaseJournalBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from analysis.report.contents import plain
 from search.checks.findings import Finding
 from search.checks.identity import numbers
-from storage.journal import parse
+from storage.journal import Operation, parse
 from storage.sweep_file import SweepFile
+from storage.text import counted
 
-SHOWN_CHARACTERS = 80  # of a damaged record
-MOST_BYTES_TO_TURN = 8192  # of a damaged stretch in which each bit is tried, in a second
-SMALLEST_TRIAL = 200  # bytes of its first record: a damaged stretch held at most so many
 SPARE_NUMBERS = 100  # of trials of which neither a record nor a folder is left
-RECORD_START = b'{"op_code":'
-WRITTEN = (
-    JournalOperation.SET_TRIAL_USER_ATTR,
-    JournalOperation.SET_TRIAL_INTERMEDIATE_VALUE,
-    JournalOperation.SET_TRIAL_STATE_VALUES,
+AFTER_THE_FIRST = (
+    Operation.SET_TRIAL_USER_ATTR,
+    Operation.SET_TRIAL_INTERMEDIATE_VALUE,
+    Operation.SET_TRIAL_STATE_VALUES,
 )
-Line = tuple[int, dict[str, Any]]  # its number from 1, and its record
-NO_TRIAL = {"op_code": JournalOperation.CREATE_TRIAL, "study_id": 0, "worker_id": "", "datetime_start": None}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the journal.
+
+    Attributes:
+      number: from 1.
+      record: None where the line is damaged.
+    """
+
+    number: int
+    text: bytes
+    record: Any
+
+    @property
+    def operation(self) -> Any:
+        return self.record.get("op_code")
+
+    @property
+    def config(self) -> Any:
+        """Of the trial that the record begins; None where it has none."""
+        try:
+            return self.record["user_attrs"]["config"]
+        except (KeyError, TypeError):
+            return None
 
 
 @dataclass
-class Said:
+class Replayed:
     """What a journal says of a sweep's trials.
 
     Attributes:
@@ -52,8 +73,21 @@ class Said:
     findings: list[Finding] = field(default_factory=list)
 
 
-def replay(path: Path, content: bytes, file: SweepFile, direction: StudyDirection, folders: set[int]) -> Said:
-    """Replays each record that can be, whatever stands around it.
+class Journal(BaseJournalBackend):
+    """A journal in memory, which Optuna reads and writes."""
+
+    def __init__(self, records: list[dict[str, Any]]) -> None:
+        self.records = records
+
+    def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
+        return self.records[log_number_from:]
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        self.records += logs
+
+
+def replay(path: Path, content: bytes, file: SweepFile, direction: StudyDirection, folders: set[int]) -> Replayed:
+    """Replays each whole record, whatever stands around it.
 
     A record that begins a trial says which by its config, and every other one by its
     `trial_id`: so it matters little what is lost before it.
@@ -62,153 +96,106 @@ def replay(path: Path, content: bytes, file: SweepFile, direction: StudyDirectio
       path: of the journal, whose `content` this is.
       folders: numbers of the trials that have one.
     """
-    said = Said()
-    records, damaged_bytes = _records(path, content, said)
-    said.records = len(records)
-    study = {"op_code": JournalOperation.CREATE_STUDY, "study_name": file.id, "directions": [direction]}
-    beginnings = sum(record.get("op_code") == JournalOperation.CREATE_TRIAL for _, record in records)
-    limit = beginnings + damaged_bytes // SMALLEST_TRIAL + len(folders) + SPARE_NUMBERS
+    result = Replayed()
+    *ended, tail = content.split(b"\n")
+    lines = [Line(number, text, parse(text + b"\n")) for number, text in enumerate(ended, start=1)]
+    if tail and (record := parse(tail + b"\n")) is not None:
+        lines.append(Line(len(lines) + 1, tail, record))  # the next start gives it its end
+    else:
+        result.torn_bytes = len(tail)
+    whole = [line for line in lines if line.record is not None]
+    result.records = len(whole)
+    beginnings = sum(line.operation == Operation.CREATE_TRIAL for line in whole)
+    limit = beginnings + len(lines) - len(whole) + len(folders) + SPARE_NUMBERS
     number_of = numbers(file, limit)
+    _name_damaged(path, lines, number_of, result)
+    study = {"op_code": Operation.CREATE_STUDY, "study_name": file.id, "directions": [direction]}
     begun: dict[int, Line] = {}
     later: list[Line] = []
-    for line, record in records:
-        operation = record.get("op_code")
-        if operation == JournalOperation.CREATE_STUDY:
-            said.is_ours &= study.items() <= record.items()
-        elif operation == JournalOperation.CREATE_TRIAL:
-            number = number_of(_config(record))
+    for line in whole:
+        if line.operation == Operation.CREATE_STUDY:
+            result.is_ours &= study.items() <= line.record.items()
+        elif line.operation == Operation.CREATE_TRIAL:
+            number = number_of(line.config)
             if number is None:
-                said.findings.append(_left_out(path, line, "begins a trial whose config is none of this sweep's"))
+                result.findings.append(_left_out(path, line, "begins a trial whose config is none of this sweep's"))
             elif number in begun:
-                said.findings.append(_left_out(path, line, f"begins trial {number} for the second time"))
+                result.findings.append(_left_out(path, line, f"begins trial {number} for the second time"))
             else:
-                begun[number] = line, record
-        elif operation in WRITTEN:
-            later.append((line, record))
+                begun[number] = line
+        elif line.operation in AFTER_THE_FIRST:
+            later.append(line)
         else:
-            said.findings.append(_left_out(path, line, "is of a kind that no driver of a sweep writes"))
-    said.is_ours &= bool(begun) or not beginnings
-    if said.is_ours:
-        ids = {record["trial_id"] for _, record in later if type(record.get("trial_id")) is int}
+            result.findings.append(_left_out(path, line, "is of a kind that no driver of a sweep writes"))
+    result.is_ours &= bool(begun) or not beginnings
+    if result.is_ours:
+        ids = {line.record["trial_id"] for line in later if type(line.record.get("trial_id")) is int}
         known = {number for number in begun.keys() | ids | folders if 0 <= number < limit}
-        said.without_first = set(range(max(known, default=-1) + 1)) - begun.keys()
-        _apply(path, study, begun, later, said)
-        if records and not said.findings and not said.without_first and _in_order(records) != said.trials:
+        result.without_first = set(range(max(known, default=-1) + 1)) - begun.keys()
+        _apply(path, study, begun, later, result)
+        is_all = whole and not result.findings and not result.without_first
+        if is_all and _in_order([line.record for line in whole]) != result.trials:
             found = "does not begin with the study, or its records are not in the order in which they were written"
-            said.findings.append(Finding(path, found, "they are put in order"))
-    return said
+            result.findings.append(Finding(path, found, "they are put in order"))
+    return result
 
 
-def _apply(path: Path, study: dict[str, Any], begun: dict[int, Line], later: list[Line], said: Said) -> None:
+def _name_damaged(path: Path, lines: list[Line], number_of: Callable[[Any], int | None], result: Replayed) -> None:
+    """Names the trial of each damaged record, where what is left of the line tells it."""
+
+    def trial(line: Line) -> int | None:
+        if match := re.search(rb'"trial_id":(\d{1,9})\b', line.text):
+            return int(match[1])
+        return number_of({"seed": int(match[1])}) if (match := re.search(rb'"seed":(\d{1,10})\b', line.text)) else None
+
+    for (is_whole, number), group in groupby(
+        lines, lambda line: (line.record is not None, None if line.record else trial(line))
+    ):
+        if is_whole:
+            continue
+        damaged = list(group)
+        whose = "that names no trial" if number is None else f"of trial {number}, by what is left of it"
+        found = f"its checksum differs: a record {whose}"
+        if len(damaged) > 1:
+            found = f"the checksums of {counted(len(damaged), 'line')} from here on differ: records {whose}"
+        way_out = "left out, and what the trials' folders know of it written anew"
+        loss = "what they do not know"
+        result.findings.append(Finding(path, found, way_out, line=damaged[0].number, loss=loss))
+
+
+def _apply(path: Path, study: dict[str, Any], begun: dict[int, Line], later: list[Line], result: Replayed) -> None:
     """Replays the records as Optuna does, but each alone, and with a place for every trial."""
-    replayed = JournalStorageReplayResult("nobody")
-    replayed.apply_logs([study | {"worker_id": ""}])
+    journal = Journal([study | {"worker_id": ""}])
+    storage = optuna.storages.JournalStorage(journal)
 
-    def apply(line: int, record: dict[str, Any]) -> bool:
+    def apply(record: dict[str, Any], line: Line | None = None) -> bool:
+        journal.records.append(record)
         try:
-            replayed.apply_logs([record])
+            storage.get_study_directions(0)  # reads what is new
         except Exception as error:  # its checksum is right, so this is how it was written
-            said.findings.append(_left_out(path, line, f"cannot be replayed ({error!r})"))
+            if line:
+                result.findings.append(_left_out(path, line, f"cannot be replayed ({error!r})"))
             return False
         return True
 
-    for number in sorted(begun.keys() | said.without_first):
-        line, record = begun.get(number, (0, NO_TRIAL))
-        if not apply(line, record | {"study_id": 0}):
-            said.without_first.add(number)
-            replayed.apply_logs([NO_TRIAL])
-    for line, record in later:
-        apply(line, record)
-    said.trials = replayed.get_all_trials(0, None)
+    no_trial = {"op_code": Operation.CREATE_TRIAL, "study_id": 0, "worker_id": "", "datetime_start": None}
+    for number in sorted(begun.keys() | result.without_first):
+        line = begun.get(number)
+        if line is None or not apply(line.record | {"study_id": 0}, line):
+            result.without_first.add(number)
+            apply(no_trial)
+    for line in later:
+        apply(line.record, line)
+    result.trials = storage.get_all_trials(0, deepcopy=False)
 
 
-def _in_order(records: list[Line]) -> list[FrozenTrial] | None:
-    """The trials that Optuna makes of the records; None where it cannot."""
-    replayed = JournalStorageReplayResult("nobody")
+def _in_order(records: list[dict[str, Any]]) -> list[FrozenTrial] | None:
+    """Returns the trials that Optuna makes of the records; None where it cannot."""
     try:
-        replayed.apply_logs(record for _, record in records)
-        return replayed.get_all_trials(0, None)
+        return optuna.storages.JournalStorage(Journal(records)).get_all_trials(0, deepcopy=False)
     except Exception:  # whatever a record lacks
         return None
 
 
-def _records(path: Path, content: bytes, said: Said) -> tuple[list[Line], int]:
-    """The whole records with the numbers of their lines, and how many bytes the damaged ones have."""
-    pieces = re.findall(rb"[^\n]*\n|[^\n]+", content)
-    parsed = [(line, piece, parse(piece)) for line, piece in enumerate(pieces, start=1)]
-    records: list[Line] = []
-    damaged_bytes = 0
-    # A last line without its end is a stretch of its own: it may be a write that did not finish.
-    for (is_whole, is_ended), group in groupby(parsed, lambda part: (part[2] is not None, part[1].endswith(b"\n"))):
-        stretch = list(group)
-        if is_whole:
-            records += [(line, record) for line, _, record in stretch if record is not None]
-            continue
-        first, last = stretch[0][0], stretch[-1][0]
-        place = f"{path}:{first}" if first == last else f"{path}:{first}-{last}"
-        damaged = b"".join(piece for _, piece, _ in stretch)
-        if not is_ended and (record := parse(damaged + b"\n")) is not None:
-            records.append((first, record))  # the next start gives it its end
-        elif (turned := _one_bit_turned(damaged)) is not None:
-            records += [(first, record) for record in turned]
-            said.findings.append(Finding(place, "one bit is not as it was written", "it is turned back"))
-        elif not is_ended:
-            said.torn_bytes = len(damaged)
-        else:
-            rest = b""
-            for line, piece, _ in stretch:  # a lost line end costs the record before it, not the one behind
-                start = max(0, piece.rfind(RECORD_START))
-                if start and (record := parse(piece[start:])) is not None:
-                    records.append((line, record))
-                    piece = piece[:start]
-                rest += piece
-            damaged_bytes += len(rest)
-            words = plain(re.sub(rb'"worker_id":"[^"]*",', b"", rest[:300]).decode(errors="replace"))
-            found = "its checksum differs" + (f"; it begins {words[:SHOWN_CHARACTERS]}" if words else "")
-            way_out = "left out, and what the trials' folders know of it written anew"
-            said.findings.append(Finding(place, found, way_out, loss="what they do not know"))
-    return records, damaged_bytes
-
-
-def _one_bit_turned(content: bytes) -> list[dict[str, Any]] | None:
-    """The records of damaged lines in which, one bit turned, every checksum is right.
-
-    A CRC-32 tells all single flipped bits in so few bytes apart, so what it finds is what
-    was written. A line end may be the damaged byte, or may be what a byte became.
-    """
-    if len(content) > MOST_BYTES_TO_TURN:
-        return None
-    found = [records for turned in _each_bit_turned(content) if (records := _all_parsed(turned)) is not None]
-    return found[0] if len(found) == 1 else None
-
-
-def _each_bit_turned(content: bytes) -> Iterator[bytes]:
-    turned = bytearray(content)
-    for position in range(len(content)):
-        for bit in range(8):
-            turned[position] ^= 1 << bit
-            yield bytes(turned)
-            turned[position] ^= 1 << bit
-
-
-def _all_parsed(lines: bytes) -> list[dict[str, Any]] | None:
-    """The records of whole lines; None where one is damaged."""
-    *whole, rest = lines.split(b"\n")
-    records = []
-    for line in whole:
-        if (record := parse(line + b"\n")) is None:
-            return None
-        records.append(record)
-    return None if rest or not records else records
-
-
-def _left_out(path: Path, line: int, what: str) -> Finding:
-    return Finding(f"{path}:{line}", f"the record {what}: it is not the driver's", "left out")
-
-
-def _config(record: dict[str, Any]) -> Any:
-    """Of the trial that a record begins; None where it has none."""
-    try:
-        return record["user_attrs"]["config"]
-    except (KeyError, TypeError):
-        return None
+def _left_out(path: Path, line: Line, what: str) -> Finding:
+    return Finding(path, f"the record {what}: it is not the driver's", "left out", line=line.number)

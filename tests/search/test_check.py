@@ -14,7 +14,7 @@ import pytest
 from analysis.outputs.best import read_best, write_best
 from analysis.record import AVERAGED, Record
 from search.checks import command as checking
-from search.checks import look
+from search.checks import inspection
 from storage import files
 from storage.errors import SweepError
 from storage.journal import Journal, line_of, parse
@@ -96,6 +96,10 @@ def gone(*names: str) -> Damage:
     return lambda folder: [files.remove(folder / name) for name in names]
 
 
+def together(*damages: Damage) -> Damage:
+    return lambda folder: [damage(folder) for damage in damages]
+
+
 def halved(name: str) -> Damage:
     return lambda folder: os.truncate(folder / name, (folder / name).stat().st_size // 2)
 
@@ -110,13 +114,18 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "the study's record": (overwritten('"op_code":0'), "journal.log:1: its checksum differs", "what they do not know"),
     "a trial's record": (overwritten('"op_code":4'), "trial 0: its first record is lost", "its parameters"),
     "a value": (overwritten('"step":2'), "trial 0: it is COMPLETE, and epochs of it have no", "what they do not know"),
+    "a value that its folder has not either": (
+        together(overwritten('"step":2'), gone("trials/0000/history.json")),
+        "trial 0: it is COMPLETE, and neither the ledger nor its folder has the values of its epochs",
+        "what they do not know",
+    ),
     "an end": (overwritten('"op_code":6'), "trial 0: it has ended by its folder, and is RUN", "what they do not know"),
-    "a reason": (overwritten('"reason"'), "trial 2: it is a FAIL without its reason", "its reason"),
+    "a reason": (overwritten('"reason"'), "trial 2: it is a FAIL without its reason", "what they do not"),
     "a record gone whole": (with_lines(lambda lines: lines[:6] + lines[7:]), "epochs of it have no value", ""),
     "records out of order": (with_lines(lambda lines: lines[1:] + lines[:1]), "not in the order", ""),
     "all records": (gone("journal.log"), "journal.log: missing, and there are trials", "its parameters"),
     "a strange record": (appended(op_code=3, study_id=0), "journal.log:25: the record is of a kind", ""),
-    "a history": (halved(f"{BEST}/history.json"), f"{BEST}/history.json: line 1: is not JSON", "its epochs"),
+    "a history": (halved(f"{BEST}/history.json"), f"{BEST}/history.json:1: is not JSON", "its epochs"),
     "a history's values": (
         replaced(f"{BEST}/history.json", '"valid_accuracy": 0.', '"valid_accuracy": 0.0'),
         f"{BEST}/history.json: damaged: it does not have the values that are in the ledger",
@@ -158,7 +167,11 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "labels": (halved("valid_labels.npy"), "valid_labels.npy: is no whole array", ""),
     "a label": (array("valid_labels.npy", lambda found: found[::-1].copy()), "must be the labels of the", ""),
     "pictures": (halved("valid_images.npy"), "valid_images.npy: is no whole array", ""),
-    "data.csv": (replaced("data.csv", "split,id", "id"), "data.csv: no whole table", "which image is which"),
+    "data.csv": (
+        replaced("data.csv", "split,id", "id"),
+        "data.csv: must have the header split,id",
+        "which image is which",
+    ),
     "a row of a table": (replaced("trials.csv", "COMPLETE", "PRUNED"), "trials.csv: must have the row 0, COM", ""),
     "a table": (halved("epochs.parquet"), "epochs.parquet: ", ""),
     "the report": (gone("report.html"), "report.html: missing", ""),
@@ -209,11 +222,20 @@ def test_what_is_damaged_is_named_and_mended_and_the_sweep_goes_on(sweep, name):
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
-        (replaced("sweep.json", '"id": "a', '"id": "b'), "journal.log: has another sweep's id, metric or seeds than"),
-        (replaced("sweep.json", '"seed": 7', '"seed": 8'), "journal.log: has another sweep's id, metric or seeds than"),
-        (replaced("sweep.json", '"metric": "accuracy"', '"metric": "loss"'), "has another sweep's id, metric or"),
+        (
+            replaced("sweep.json", '"id": "a', '"id": "b'),
+            "journal.log: must have those of sweep.json, got another sweep's id",
+        ),
+        (
+            replaced("sweep.json", '"seed": 7', '"seed": 8'),
+            "journal.log: must have those of sweep.json, got another sweep's id",
+        ),
+        (
+            replaced("sweep.json", '"metric": "accuracy"', '"metric": "loss"'),
+            "got another sweep's id, metric or seeds; restore",
+        ),
         (replaced("sweep.json", '"classes": [', '"klasses": ['), "sweep.json: lacks classes"),
-        (halved("sweep.json"), "sweep.json: line "),
+        (halved("sweep.json"), ": is not JSON: "),
         (gone("sweep.json"), "sweep.json: missing, and there are trials; restore it"),
         (gone("data.csv", "valid_labels.npy"), "valid_labels.npy: missing; restore it, or data.csv, from a backup"),
     ],
@@ -228,6 +250,32 @@ def test_what_cannot_be_mended_says_what_to_restore_and_stays_as_it_is(sweep, da
     assert expected in words
     assert "restore" in words
     assert (sweep / "journal.log").read_bytes() == journal
+
+
+@pytest.mark.parametrize(
+    ("what", "line", "trial"),
+    [
+        ('"op_code":4', 2, "of trial 0"),
+        ('"step":2', 5, "of trial 0"),
+        ('"reason"', 22, "of trial 2"),
+        ('"op_code":0', 1, ""),
+    ],
+)
+def test_a_damaged_record_is_named_with_file_line_and_trial(sweep, what, line, trial):
+    overwritten(what)(sweep)
+
+    words = checked(sweep)[1]
+
+    assert f"{sweep}/journal.log:{line}: its checksum differs: a record {trial or 'that names no trial'}" in words
+
+
+def test_damaged_records_beside_each_other_are_named_together(sweep):
+    for what in ('"step":1', '"passed":1', '"step":2'):
+        overwritten(what)(sweep)
+
+    words = checked(sweep)[1]
+
+    assert f"{sweep}/journal.log:3: the checksums of 3 lines from here on differ: records of trial 0" in words
 
 
 def test_a_folder_without_a_sweep_is_named(tmp_path):
@@ -461,7 +509,7 @@ def test_a_storage_that_fails_is_an_exit_code_of_its_own(sweep, monkeypatch):
     def fails(_: Path) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(look, "look", fails)
+    monkeypatch.setattr(inspection, "inspect_folder", fails)
 
     assert checked(sweep) == (4, "the storage failed: [Errno 5] Input/output error; mend it, then run this again\n")
 

@@ -13,7 +13,7 @@ from analysis.record import Record
 from analysis.report.page import write_report
 from analysis.report.status import look as status
 from analysis.report.summary import summary
-from search.checks.look import look
+from search.checks.inspection import inspect_folder
 from search.checks.repair import repair
 from search.pruners.halving_1 import RungPruner, epochs_of
 from search.runtime import data as sweep_data
@@ -187,7 +187,7 @@ def test_the_screen_calls_a_trial_that_diverged_a_fail(tmp_path):
 
 
 def test_a_sweep_with_such_trials_is_whole_and_a_lost_record_of_one_is_mended(ended, tmp_path):
-    assert look(ended).problems == []
+    assert inspect_folder(ended).problems == []
     number = without_config(ended)[0].number
     journal = ended / "journal.log"
     lines = journal.read_bytes().splitlines(keepends=True)
@@ -196,8 +196,8 @@ def test_a_sweep_with_such_trials_is_whole_and_a_lost_record_of_one_is_mended(en
     assert len(lost) == 1
 
     journal.write_bytes(b"".join(b"damaged\n" if line == lost[0] else line for line in lines))
-    repair(ended, look(ended))
+    repair(ended, inspect_folder(ended))
 
-    assert look(ended).problems == []
+    assert inspect_folder(ended).problems == []
     assert Record(ended).trials[number].state == "FAIL"
     assert len(Record(ended).trials) == TRIALS

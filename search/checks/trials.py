@@ -3,40 +3,35 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import optuna
-from optuna.storages.journal import BaseJournalBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from analysis.record import AVERAGED, trial_folder
-from search.checks.findings import Backup, Finding
-from search.checks.mending import Kept, Mending
+from search.checks.backup import Backup
+from search.checks.findings import Finding
+from search.checks.folder_content import FolderContent
+from search.checks.mending import Mending
+from search.checks.replay import Journal
 from storage.files import DamagedError, written_whole
 from storage.journal import line_of
 from storage.sweep_file import SweepFile
 
 RESTORE_DATABASE = "restore the database from the server's backup: `--repair` changes nothing in it"
-KEPT_FILES = (
-    "history.json",
-    "valid_classes.npy",
-    "valid_logits.npy",
-    AVERAGED,
-    "best.safetensors",
-)  # of an ended trial
+KEPT_FILES = ("history.json", "valid_classes.npy", "valid_logits.npy", AVERAGED, "best.safetensors")  # of an ended one
 
 
 @dataclass
-class Restored:
+class Trials:
     """The trials as they must be, and what it takes to get there.
 
     Attributes:
+      journal: None for a ledger in a database, of which nothing is written here.
       trials: by number; those with nothing to mend are as the ledger has them.
       findings: where the ledger is not so.
       again: numbers of the trials that are to be trained again.
       unusable: numbers of the trials whose config this version cannot train; they are left as they are.
-      journal: None for a ledger in a database, of which nothing is written here.
     """
 
     file: SweepFile
@@ -47,16 +42,15 @@ class Restored:
     again: set[int] = field(default_factory=set)
     unusable: set[int] = field(default_factory=set)
 
-    def restore(self, said: list[FrozenTrial], without_first: Collection[int] = ()) -> None:
+    def restore(self, logged: list[FrozenTrial], without_first: Collection[int] = ()) -> None:
         """Takes each trial that the ledger speaks of, and mends it.
 
         Args:
-          said: all trials by number, without gaps.
+          logged: all trials by number, without gaps.
           without_first: those of which neither config nor parameters are left.
         """
-        for number, trial in enumerate(said):
-            kept = Kept.of(trial_folder(self.folder, number))
-            mending = Mending(number, trial, kept, self.file)
+        for number, trial in enumerate(logged):
+            mending = self._mending(number, trial)
             if number in without_first:
                 mending.trial.user_attrs.pop("config", None)
             mending.mend()
@@ -65,27 +59,29 @@ class Restored:
 
     def train_again(self, number: int, found: str) -> None:
         """For a trial of which so much is lost that nothing less helps."""
-        kept = Kept.of(trial_folder(self.folder, number))
-        mending = Mending(number, self.trials[number], kept, self.file)
+        mending = self._mending(number, self.trials[number])
         mending.train_again(found)
         self.trials[number] = mending.trial
         self._take(mending)
 
+    def _mending(self, number: int, trial: FrozenTrial) -> Mending:
+        return Mending(number, trial, FolderContent.read(trial_folder(self.folder, number)), self.file)
+
     def _take(self, mending: Mending) -> None:
         if mending.is_again:
             self.again.add(mending.number)
-        if mending.not_mended:
+        if mending.is_usable:
+            self.note(*mending.findings)
+        else:
             self.unusable.add(mending.number)
-        self.findings += mending.not_mended
-        for finding in mending.findings:
-            self.say(finding)
+            self.findings += mending.findings
 
-    def say(self, finding: Finding) -> None:
+    def note(self, *findings: Finding) -> None:
         """Notes what is wrong with the ledger: all of it is mended in one writing."""
         if self.journal is None:
-            self.findings.append(replace(finding, way_out=RESTORE_DATABASE, loss=""))
+            self.findings += [replace(finding, way_out=RESTORE_DATABASE, loss="") for finding in findings]
         else:
-            self.findings.append(replace(finding, mend=self.write))
+            self.findings += [replace(finding, mend=self.write) for finding in findings]
 
     def write(self, backup: Backup) -> None:
         """Writes the journal anew: the study, then each trial in one record."""
@@ -94,15 +90,15 @@ class Restored:
             folder = trial_folder(self.folder, number)
             if not folder.is_symlink() and not list(folder.glob("attempt-*")):  # what was kept would pass for its end
                 for name in KEPT_FILES:
-                    if (folder / name).exists():
-                        backup.take(folder / name)
-        if self.journal.is_symlink() or (self.journal.exists() and not self.journal.is_file()):
+                    backup.take(folder / name)
+        if self.journal.is_file():
+            backup.copy(self.journal)  # never moved: killed before it is written anew, it must still be there
+        else:
             backup.take(self.journal)
-        backup.copy(self.journal)
-        records = _Records()
+        journal = Journal([])
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = optuna.create_study(
-            storage=optuna.storages.JournalStorage(records),
+            storage=optuna.storages.JournalStorage(journal),
             study_name=self.file.id,
             direction=direction(self.file.settings.metric),
         )
@@ -110,24 +106,10 @@ class Restored:
             try:
                 study.add_trial(trial)
             except ValueError as error:
-                raise DamagedError(
-                    self.journal, f"trial {trial.number} cannot be written: {error}", "restore the ledger"
-                ) from None
+                found = f"trial {trial.number} cannot be written: {error}"
+                raise DamagedError(self.journal, found, "restore the ledger") from None
         with written_whole(self.journal) as partial:
-            partial.write_bytes(b"".join(map(line_of, records.all)))
-
-
-class _Records(BaseJournalBackend):
-    """A journal in memory."""
-
-    def __init__(self) -> None:
-        self.all: list[dict[str, Any]] = []
-
-    def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
-        return self.all[log_number_from:]
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        self.all += logs
+            partial.write_bytes(b"".join(map(line_of, journal.records)))
 
 
 def direction(metric: str) -> StudyDirection:

@@ -1,0 +1,88 @@
+"""Where a repair puts what it changes or takes away, as it was before."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from storage import bucket
+from storage.files import DamagedError, make_folder, read_json, remove, written_whole
+
+LOSSES = "losses.json"  # in a backup's folder: the files that its repair had to do without
+
+
+class Backup:
+    """The folder `backup-N` in the sweep's, made when it is first needed."""
+
+    def __init__(self, sweep: Path) -> None:
+        self.sweep = sweep
+        number = 1
+        while os.path.lexists(sweep / f"backup-{number}"):
+            number += 1
+        self.folder = sweep / f"backup-{number}"
+        self.lost: list[str] = []
+
+    def copy(self, path: Path) -> None:
+        """Copies a file that is about to be written anew, as it is before the repair's first write of it."""
+        target = self.folder / path.relative_to(self.sweep)
+        if path.is_file() and not target.exists():
+            make_folder(target.parent)
+            with written_whole(target) as partial:
+                shutil.copyfile(path, partial)
+
+    def take(self, path: Path) -> None:
+        """Moves a file, folder, link or pipe away, itself: nothing is read, and no link followed. Or nothing is there.
+
+        Where it was moved before, so that there are two of them, the later one gets a `~`.
+        """
+        if not os.path.lexists(path):
+            return
+        target = self.folder / path.relative_to(self.sweep)
+        while os.path.lexists(target):
+            target = target.with_name(target.name + "~")
+        make_folder(target.parent)
+        bucket.move(path, target)
+        path.rename(target)
+
+    def note_loss(self, path: Path) -> None:
+        """Notes a file that is lost, so that a later check knows."""
+        self.lost.append(str(path.relative_to(self.sweep)))
+        make_folder(self.folder)
+        with written_whole(self.folder / LOSSES) as partial:
+            partial.write_text(json.dumps(self.lost, indent=1) + "\n", encoding="utf-8")
+
+
+Mend = Callable[[Backup], None]  # what a repair does about a finding
+
+
+def lost_before(sweep: Path) -> set[Path]:
+    """Returns the files that earlier repairs had to do without."""
+    found: set[Path] = set()
+    for path in sweep.glob(f"backup-*/{LOSSES}"):
+        try:
+            names = read_json(path)
+        except (DamagedError, FileNotFoundError):
+            continue
+        if isinstance(names, list):
+            found |= {sweep / name for name in names if isinstance(name, str)}
+    return found
+
+
+def move_away(path: Path) -> Mend:
+    return lambda backup: backup.take(path)
+
+
+def remove_left_over(path: Path) -> Mend:
+    """Without a copy: nothing counts on it."""
+    return lambda _: remove(path)
+
+
+def copy_from(source: Path, path: Path) -> Mend:
+    def mend(backup: Backup) -> None:
+        backup.take(path)
+        make_folder(path.parent)
+        with written_whole(path) as partial:
+            shutil.copyfile(source, partial)
+
+    return mend
