@@ -207,7 +207,7 @@ def inputs(folder: Path) -> list[Row]:
     ):
         results = folder / f"{file}.xml"
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", f"tests/{file}.py", f"--junitxml={results}"],
+            [sys.executable, "-m", "pytest", "-q", f"tests/whole/{file}.py", f"--junitxml={results}"],
             cwd=ROOT,
             env={**os.environ, **environment},
             capture_output=True,

@@ -315,7 +315,7 @@ def rows(folder: Path) -> Iterator[tuple[str, str, str, float, bool]]:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(flips.kinds.items()))
     repaired = ", ".join(f"{count:,} {kind}" for kind, count in sorted(flips.repaired.items()))
     found = f"{flips.places:,} places: {kinds}; repaired: {repaired}; {len(flips.problems)} other without a word"
-    must = "refused with file and line, and mended with what is lost named"
+    must = "refused with file and line; repaired, the trial is restored or trained again, or its loss named"
     yield "one bit flipped in each byte", must, found + _first(flips.problems), flips.seconds, not flips.problems
     for what, stop_at in (("an ended", (-1, 0)), ("an interrupted", (1, 5))):
         losses = lose_everywhere(folder / what / "sweep", stop_at=stop_at)
@@ -324,7 +324,7 @@ def rows(folder: Path) -> Iterator[tuple[str, str, str, float, bool]]:
             count[kind] += times
         kinds = ", ".join(f"{times} {kind}" for kind, times in sorted(count.items()))
         found = f"{sum(count.values())} repaired, each then run to its end: {kinds}; {len(losses.problems)} not"
-        must = "mended from the trials' folders, or the loss named; the sweep goes on"
+        must = "restored from the trials' folders, trained again, or the loss named; the sweep goes on"
         what = f"{what} sweep's journal with each record overwritten, gone, or the last"
         yield what, must, found + _first(losses.problems), losses.seconds, not losses.problems
 
