@@ -18,7 +18,7 @@ def command_of(record: Record, trial: TrialRecord) -> str:
     options = {"data": settings.data} | asdict(settings.data_options)
     options |= {"seed": settings.seed, "metric": settings.metric}
     config = f"{address_of(trial_folder(record.folder, trial.number))}/config.json"
-    words = ["python", "-m", "trainable.train", "--config", config]
+    words = ["python", "-m", "trainable.train", "--config", config, *_own_code(record)]
     for name, value in options.items():
         if value is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
@@ -28,15 +28,20 @@ def command_of(record: Record, trial: TrialRecord) -> str:
 def search_command(record: Record, *words: str) -> str:
     """Returns a command that goes on with a search.
 
-    A space of the user's is named in it, for the user's file runs only where the command names it. Data is named
+    What lies in files of the user's is named in it, for these run only where the command names them. Data is named
     because a command without it takes the folder `data/`, wherever there is one.
     """
     space, data = record.settings.space, record.settings.data
     named = ["--space", space] if space else []
+    named += _own_code(record)
     is_generated = is_same(data, str(own_images(record.folder)))
     if not (is_same(data, HERE) or (is_generated and not os.path.exists(HERE))):
         named += ["--data", data]
     return shlex.join(["python", "-m", "search.run", "--sweep", address_of(record.folder), *named, *words])
+
+
+def _own_code(record: Record) -> list[str]:
+    return [f"--code={reference}" for reference in record.file.own]
 
 
 def command_to_go_on(record: Record) -> str:

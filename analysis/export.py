@@ -14,11 +14,12 @@ from pathlib import Path
 
 import click
 
-from storage.command_line import SweepFolder, exit_codes, program
+from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @click.argument("sweep", type=SweepFolder())
+@runs_own_code
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write; default: model.onnx in the folder.")
 @click.option("--data", type=click.Path(path_type=Path), help="Where the sweep's data lies now; default: where it was.")
 def main(sweep: Path, out: Path | None, data: Path | None) -> None:

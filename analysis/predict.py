@@ -12,11 +12,12 @@ from pathlib import Path
 
 import click
 
-from storage.command_line import SweepFolder, exit_codes, program
+from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @click.argument("sweep", type=SweepFolder())
+@runs_own_code
 @click.option(
     "--with", "kind", type=click.Choice(["best", "ensemble", "refit"]), help="Default: what is best by the estimate."
 )

@@ -119,6 +119,7 @@ class Record:
     def __init__(self, folder: Path) -> None:
         """Raises:
         SweepError: the folder holds no sweep.
+        UserError: a file of the user's that a command named is not the one that the sweep began with.
         DamagedError: `sweep.json` is damaged. The ledger is read when it is first asked for.
         """
         self.folder, self.file = folder, SweepFile.read(folder)

@@ -15,7 +15,7 @@ import click
 
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive_below
-from storage.command_line import SweepFolder, program
+from storage.command_line import SweepFolder, program, runs_own_code
 
 MOST_SEEDS = 10  # search.runtime.trial_files.KEPT_WEIGHTS, without its imports: as many trials keep their weights
 
@@ -24,6 +24,7 @@ MOST_SEEDS = 10  # search.runtime.trial_files.KEPT_WEIGHTS, without its imports:
 @click.argument("sweep", type=SweepFolder())
 @click.option("--seeds", type=click.IntRange(1, MOST_SEEDS), default=3, show_default=True, help="Runs of it.")
 @click.option("--data", type=str, default=None, help="Where the data lies now; default: where it was last.")
+@runs_own_code
 @runs_trials
 def main(sweep: Path, **flags: Any) -> None:
     def start() -> int:

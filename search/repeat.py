@@ -14,7 +14,7 @@ import click
 
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive_below
-from storage.command_line import SweepFolder, program
+from storage.command_line import SweepFolder, program, runs_own_code
 
 
 @click.command(context_settings=CONTEXT, help=__doc__.split("\n")[0] if __doc__ else None)
@@ -22,6 +22,7 @@ from storage.command_line import SweepFolder, program
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Configs, the best ones.")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Runs of each.")
 @click.option("--data", type=str, default=None, help="Where the data lies now; default: where it was last.")
+@runs_own_code
 @runs_trials
 def main(sweep: Path, **flags: Any) -> None:
     def start() -> int:

@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive
 from storage.bucket import address_of
-from storage.command_line import SweepFolder, exit_codes, program
+from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 from storage.database_url import without_password
 from storage.errors import SweepError
 
@@ -53,6 +53,7 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
 @click.option("--sampler", type=click.Choice(["tpe", "gp", "random"]), default="tpe")
 @click.option("--pruner", type=click.Choice(["halving", "median", "none"]), default="halving")
 @click.option("--ledger", type=str, default="", metavar="URL", help="postgresql://[USER@]HOST[:PORT]/DATABASE.")
+@runs_own_code
 @runs_trials
 @click.pass_context
 def main(context: click.Context, **flags: Any) -> None:

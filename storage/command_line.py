@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from storage import bucket
+from storage import bucket, user_code
 from storage.errors import UserError
 from storage.text import stop_printing, use_utf8
 
@@ -57,6 +57,28 @@ class SweepFolder(click.ParamType):
         except OSError as error:
             raise StorageError(f"{value}: {error}") from error
         return folder
+
+
+class OwnCode(click.ParamType):
+    """FILE.py:OBJECT, a file of the user's that may run: a sweep alone, which knows its name, does not make it run."""
+
+    name = "file.py:object"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return user_code.name(str(value), "")
+        except UserError as error:
+            self.fail(str(error), param, ctx)
+
+
+runs_own_code = click.option(
+    "--code",
+    type=OwnCode(),
+    multiple=True,
+    expose_value=False,
+    metavar="FILE.py:OBJECT",
+    help="A model, metric or transform of yours that the sweep was begun with.",
+)
 
 
 @contextmanager

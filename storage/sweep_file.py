@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+from storage import user_code
 from storage.bucket import address_of
 from storage.data_place import to_place, to_record
 from storage.errors import SweepError
@@ -152,6 +153,7 @@ class SweepFile:
       memory: None for no limit.
       kind: `search`, or `repeat` or `refit` of one, in a folder within its own.
       parent: None of a search.
+      own: the models, metrics and transforms in files of the user's, each with the sha256 of its file.
     """
 
     settings: Settings
@@ -170,6 +172,7 @@ class SweepFile:
     memory: Memory | None = None
     kind: Annotated[str, Rule(f"one of {', '.join(KINDS)}", KINDS.__contains__)] = SEARCH
     parent: Parent | None = None
+    own: dict[str, str] = field(default_factory=dict)
 
     def started(self, command: str, folder: Path) -> None:
         """Notes a driver's start."""
@@ -189,6 +192,7 @@ class SweepFile:
         """Raises:
         SweepError: the folder holds no sweep.
         DamagedError: the file is damaged; the message names the field, the rule and the value.
+        UserError: a file of the user's that a command named is not the one that the sweep began with.
         """
         path = folder / "sweep.json"
         try:
@@ -204,5 +208,6 @@ class SweepFile:
             file: SweepFile = parsed(SweepFile, content | {"settings": settings})
         except WrongError as error:
             raise DamagedError(path, str(error), "restore it from a backup") from None
+        user_code.check(file.own)
         settings.data = to_place(folder, file.kind, settings.data)
         return file

@@ -8,6 +8,7 @@ import hashlib
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.abc import InspectLoader
 from importlib.util import decode_source
@@ -28,6 +29,10 @@ class _File:
 
     source: bytes
     module: ModuleType | None = None
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.source).hexdigest()
 
 
 _files: dict[str, _File] = {}  # by absolute path
@@ -50,7 +55,7 @@ def name(reference: str, flag: str) -> str:
       UserError: there is no such file or object, or the file does not run.
     """
     file, _, name = reference.rpartition(":")
-    given = f"{flag}{reference}" if flag.endswith("=") else f"{flag} {reference}"
+    given = f"{flag}{reference}" if flag.endswith("=") else f"{flag} {reference}".strip()
     if not file or not Path(file).is_file():
         raise UserError(f"{given}: must be FILE.py:OBJECT with an existing file")
     if Path(file).suffix != ".py":
@@ -75,24 +80,47 @@ def get(reference: str) -> Any:
     path, file = _known(reference)
     if file.module is None:
         file.module = _run(path, file.source)
-    name = reference.rpartition(":")[2]
-    if not hasattr(file.module, name):
-        raise UserError(f"{path} has no `{name}`")
-    return getattr(file.module, name)
+    if not hasattr(file.module, _object(reference)):
+        raise UserError(f"{path} has no `{_object(reference)}`")
+    return getattr(file.module, _object(reference))
 
 
-def is_known(reference: str) -> bool:
-    """Returns whether a command named the file of this reference."""
-    try:
-        _known(reference)
-    except UserError:
-        return False
-    return True
+def has_run(reference: str) -> bool:
+    """Returns whether the file of this reference has run in this process, so that its objects are there."""
+    found = _find(reference)
+    return found is not None and found[1].module is not None
 
 
 def digest(reference: str) -> str:
     """Returns the sha256 of the file's bytes, as they were when a command named it."""
-    return hashlib.sha256(_known(reference)[1].source).hexdigest()
+    return _known(reference)[1].digest
+
+
+def check(kept: Mapping[str, str]) -> None:
+    """Compares the files that commands named with those that a sweep began with; a file that only moved is the same.
+
+    Args:
+      kept: the digest of each file, by the reference that the sweep has for it.
+
+    Raises:
+      UserError: a file has another content.
+    """
+    for reference, digest in kept.items():
+        path = reference.rpartition(":")[0]
+        same = next((file for file in _files.values() if file.digest == digest), None)
+        if same is not None:
+            _files[path] = same
+        elif named := _find(reference):
+            raise UserError(
+                f"{named[0]}: is not the file that the sweep began with: its sha256 was {digest}, and is "
+                f"{named[1].digest}; put the old content back, or start another sweep"
+            )
+
+
+def kept_name(reference: str, kept: Mapping[str, str]) -> str:
+    """Returns the reference by which a sweep knows an object, whose file may lie elsewhere by now."""
+    found = (other for other in kept if kept[other] == digest(reference) and _object(other) == _object(reference))
+    return next(found, reference)
 
 
 def sources() -> dict[str, bytes]:
@@ -107,13 +135,21 @@ def remember(sources: dict[str, bytes]) -> None:
             _files[path] = _File(source)
 
 
-def _known(reference: str) -> tuple[str, _File]:
+def _object(reference: str) -> str:
+    return reference.rpartition(":")[2]
+
+
+def _find(reference: str) -> tuple[str, _File] | None:
     path = reference.rpartition(":")[0]
     if path in _files:
         return path, _files[path]
     elsewhere = [item for item in _files.items() if os.path.basename(item[0]) == os.path.basename(path)]
-    if len(elsewhere) == 1:
-        return elsewhere[0]
+    return elsewhere[0] if len(elsewhere) == 1 else None
+
+
+def _known(reference: str) -> tuple[str, _File]:
+    if found := _find(reference):
+        return found
     raise UserError(
         f"{reference} is an object of a file of yours, which runs only where the command names it; "
         f"add --code {reference}, or its place by now"
@@ -144,13 +180,17 @@ def _run(path: str, source: bytes) -> ModuleType:
     try:
         module.__loader__.exec_module(module)
     except Exception as error:  # the user's code: whatever it raises is theirs to mend
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-        if isinstance(error, SyntaxError) and error.filename == path:  # has no frame there
-            lines = [error.lineno]
-        place = f"{path}:{lines[-1]}" if lines else path
         what = f"{type(error).__name__}: {error}{name_taken(error, path)}"
-        raise UserError(f"{place} does not run: {what}") from error
+        raise UserError(f"{place(error, path)} does not run: {what}") from error
     return module
+
+
+def place(error: Exception, path: str) -> str:
+    """Returns the line of the file at `path` at which it came to an error, as FILE:LINE; FILE where it is not there."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    if isinstance(error, SyntaxError) and error.filename == path:  # has no frame there
+        lines = [error.lineno]
+    return f"{path}:{lines[-1]}" if lines else path
 
 
 def name_taken(error: Exception, path: str) -> str:

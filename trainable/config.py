@@ -65,7 +65,7 @@ class TrialConfig:
     def __post_init__(self) -> None:
         for name, kind in TYPES.items():
             object.__setattr__(self, name, _typed(name, getattr(self, name), kind))
-        if not user_code.is_reference(self.arch) or user_code.is_known(self.arch):
+        if not user_code.is_reference(self.arch) or user_code.has_run(self.arch):
             self._check_shape(models.family_of(self.arch).shape)
         # Each rule is written so that NaN fails too.
         self._hold(self.width is None or self.width > 0, "width > 0", "width")

@@ -15,6 +15,8 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
+from storage import user_code
+from storage.errors import UserError
 from trainable.batch import SMALLEST_MICRO_BATCH, predict_batch
 from trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig
 from trainable.models.net import build
@@ -57,11 +59,12 @@ def _size_of_net(config: TrialConfig, classes: int, image_size: tuple[int, int])
     net = _unfilled(config, classes, image_size)
     weights = FLOAT_BYTES * sum(parameter.numel() for parameter in net.parameters())
     try:
-        passed = _passed(_with_one_number(net), torch.zeros(0, 3, *image_size))
+        passed = _passed(_with_one_number(net), torch.zeros(0, 3, *image_size), classes)
     except Exception:  # some nets of torchvision cannot take a batch of none, whatever the size of the images
         net = _unfilled(config, classes, image_size).to("meta")
         try:
-            passed = _passed(net, torch.zeros(2, 3, *image_size, device="meta"))  # imports torch's compiler: 2 s
+            images = torch.zeros(2, 3, *image_size, device="meta")
+            passed = _passed(net, images, classes)  # imports torch's compiler: 2 s
         except Exception as error:  # each net of torchvision has its own
             raise ConfigError(
                 f"arch={config.arch} does not fit images of {image_size[0]}x{image_size[1]} px ({error}); "
@@ -98,8 +101,14 @@ def _kept_by_optimizer(config: TrialConfig) -> int:
 
 
 def _unfilled(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
-    with _without_first_values(), torch.device("meta"):
-        return build(config, classes, image_size).eval()
+    try:
+        with _without_first_values(), torch.device("meta"):
+            return build(config, classes, image_size).eval()
+    except UserError:
+        raise
+    except Exception as error:  # the user's model: whatever it raises is theirs to mend
+        where = user_code.place(error, config.arch.rpartition(":")[0]) or f"arch={config.arch}"
+        raise ConfigError(f"{where} does not build a net: {type(error).__name__}: {error}") from error
 
 
 @contextmanager
@@ -126,8 +135,12 @@ def _with_one_number(net: nn.Module) -> nn.Module:
     return net
 
 
-def _passed(net: nn.Module, images: Tensor) -> list[int]:
-    """Returns the bytes of each tensor that a pass forward keeps for the pass back, for one image."""
+def _passed(net: nn.Module, images: Tensor, classes: int) -> list[int]:
+    """Returns the bytes of each tensor that a pass forward keeps for the pass back, for one image.
+
+    Raises:
+      ValueError: what comes out is not a logit for each class; or whatever a layer raises that does not fit.
+    """
     kept: list[Tensor] = []  # all together, so that no storage takes the place of another one
 
     def keep(tensor: Tensor) -> Tensor:
@@ -135,7 +148,9 @@ def _passed(net: nn.Module, images: Tensor) -> list[int]:
         return tensor
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        net(images)
+        logits = net(images)
+    if logits.shape != (len(images), classes):
+        raise ValueError(f"its logits must be (N, {classes}), got (N, {', '.join(map(str, logits.shape[1:]))})")
     own = {tensor.untyped_storage()._cdata for tensor in (*net.parameters(), *net.buffers())}
     sizes: dict[int, int] = {}  # by storage: a layer's output may be kept by the next layer as well
     for tensor in kept:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from storage.bucket import fetch, path_of, with_addresses
-from storage.command_line import program
+from storage.command_line import program, runs_own_code
+from storage.errors import UserError
 from storage.text import stop_printing
 from trainable.allocator import keep_freed_memory
 from trainable.config import ConfigError, TrialConfig
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
+@runs_own_code
 @click.option("--config", "config_place", required=True, help="a file, or its address in a bucket")
 @click.option("--data", "data_path", type=click.Path(path_type=Path), required=True, help="a folder or a .zip")
 @click.option("--image-size", type=int, help="side in pixels; needed where images differ in size")
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 @click.option("--metric", type=click.Choice(["accuracy", "balanced_accuracy", "loss"]), default="accuracy")
 def main(config_place: str, data_path: Path, metric: str, **options: Any) -> None:
     from datasets.load import check_trainable, load
-    from datasets.problems import DataError
 
     try:
         config, data = _config(config_place), load(data_path, **options)
@@ -43,7 +44,7 @@ def main(config_place: str, data_path: Path, metric: str, **options: Any) -> Non
         for note in data.notes:
             print(note)
         _train(config, data, metric)
-    except (ConfigError, DataError) as error:
+    except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:

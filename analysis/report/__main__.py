@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 
 from storage.bucket import address_of
-from storage.command_line import SweepFolder, exit_codes, program
+from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @click.argument("sweep", type=SweepFolder())
+@runs_own_code
 def main(sweep: Path) -> None:
     with exit_codes():
         from analysis.record import Record

@@ -29,6 +29,7 @@ from ray.tune.search import Searcher
 from datasets.pixels.dataset import Dataset
 from search.ray.vigil import Vigil
 from search.runtime.bridge import Bridge
+from storage import user_code
 from trainable.worker.order import node_name
 from trainable.worker.ray_trial import RayTrial
 
@@ -253,7 +254,8 @@ def execute(
     """
     check, check_now = (vigil.check, vigil.check_now) if vigil else (lambda: None, lambda: None)
     bridge.concurrency = room()
-    bound = tune.with_resources(tune.with_parameters(trainable, dataset=dataset.for_training()), resources)
+    shared = {"dataset": dataset.for_training(), "sources": user_code.sources()}
+    bound = tune.with_resources(tune.with_parameters(trainable, **shared), resources)
     with tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as folder:
         tuner = tune.Tuner(
             bound,

@@ -72,6 +72,13 @@ class Sweep(ABC):
         lines = lines or differences(file.settings, self.settings)
         return lines or self.changed_space(file)  # the settings explain the table's
 
+    @property
+    def own(self) -> dict[str, str]:
+        """The models, metrics and transforms in files of the user's, each with the digest of its file."""
+        named = [self.settings.metric, *self.settings.fixed.values(), *(config.arch for config in self.nets())]
+        found = (str(name) for name in named if user_code.is_reference(str(name)))
+        return {name: user_code.digest(name) for name in found}
+
     def changed_space(self, file: SweepFile) -> list[str]:
         """Returns how the space changed since `file` was written, a line each; its table counts, not its name."""
         return table_differences(file.table, self.table)

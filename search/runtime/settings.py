@@ -39,6 +39,7 @@ def read_sweep(folder: Path) -> SweepFile:
       SweepError: the folder holds no sweep.
       DamagedError: the file is damaged.
       ConfigError: a newer version began the sweep.
+      UserError: a file of the user's that the command named is not the one that the sweep began with.
     """
     file = SweepFile.read(folder)
     numbers = asdict(file.defaults)

@@ -123,6 +123,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
             notes=[*data.notes, *sweep_data.imbalance_notes(data, sweep.settings.metric), *notes],
             id=uuid.uuid4().hex,
             kind=sweep.kind,
+            own=sweep.own,
             parent=sweep.parent,
             defaults=sweep.defaults,
             memory=limit.memory if limit and sweep.space else None,

@@ -78,7 +78,7 @@ def test_what_no_command_named_is_not_run(tmp_path, another_process):
     file.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     another_process()
 
-    assert not user_code.is_known(reference)
+    assert not user_code.has_run(reference)
     with pytest.raises(UserError, match=f"add --code {reference}, or its place by now"):
         user_code.get(reference)
     assert not (tmp_path / "ran").exists()

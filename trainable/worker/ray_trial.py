@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 
 from datasets.pixels.dataset import Dataset
-from storage import bucket
+from storage import bucket, user_code
 from trainable import allocator
 from trainable.worker.order import Order
 
@@ -26,9 +26,12 @@ class RayTrial(tune.Trainable):
     training: Any = None  # trainable.loop.train
     attempt: "Attempt | None" = None
 
-    def setup(self, config: dict[str, Any], dataset: Dataset) -> None:  # type: ignore[override]
+    def setup(  # type: ignore[override]
+        self, config: dict[str, Any], dataset: Dataset, sources: dict[str, bytes]
+    ) -> None:
         """Args:
         dataset: out of Ray's object store, its pixels shared with the other workers of the node.
+        sources: of the user's files, `storage.user_code.sources`.
         """
         import cv2
         import torch
@@ -36,6 +39,7 @@ class RayTrial(tune.Trainable):
         from trainable import loop
 
         allocator.keep_freed_memory()
+        user_code.remember(sources)
         self.dataset = dataset
         self.train_function = type(self).training or loop.train
         given = self.trial_resources.required_resources if self.trial_resources else {}

@@ -149,12 +149,12 @@ def test_a_trial_waits_for_the_worker_that_starts_for_it(ray_session, tmp_path, 
             threading.Event().wait(0.01)
 
     class SlowSecond(RayTrial):
-        def setup(self, config, dataset):
+        def setup(self, config, **shared):
             try:
                 (tmp_path / "first").touch(exist_ok=False)
             except FileExistsError:
                 wait_until(lambda: ended() >= 5)
-            super().setup(config, dataset)
+            super().setup(config, **shared)
 
         @staticmethod
         def training(config, data, state):
@@ -211,9 +211,9 @@ def test_a_hung_trial_is_ended_and_goes_on_from_its_checkpoint(ray_session, tmp_
     hung = tmp_path / "hung"
 
     class HungOnce(RayTrial):
-        def setup(self, config, dataset):
+        def setup(self, config, **shared):
             attempt.HUNG_SECONDS = 0.5  # in the worker
-            super().setup(config, dataset)
+            super().setup(config, **shared)
 
         @staticmethod
         def training(config, data, state):
