@@ -19,6 +19,7 @@ from storage.bucket import with_addresses
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, read_array, read_json
 from storage.journal import Journal, JournalError
+from storage.states import State
 from storage.sweep_file import Settings, SweepFile
 from storage.text import counted
 from trainable.config import MULTIPLE
@@ -35,7 +36,6 @@ class TrialRecord:
     """One trial as the ledger has it.
 
     Attributes:
-      state: `COMPLETE`, `PRUNED`, `FAIL` or `RUNNING`.
       reason: why a trial was PRUNED or FAILed; empty otherwise.
       value: the best of the metric over the counted epochs; None before the first epoch and for a FAIL.
       best_epoch: the epoch of `value`; 0 where there is none.
@@ -49,7 +49,7 @@ class TrialRecord:
     """
 
     number: int
-    state: str
+    state: State
     reason: str
     message: str
     value: float | None
@@ -70,7 +70,7 @@ class TrialRecord:
         What lies in the folder of a RUNNING trial was written for an end that never was.
         """
         path = self.folder / "history.json"
-        if self.state == "RUNNING":
+        if self.state == State.RUNNING:
             return []
         try:
             history = read_history(read_json(path)) if path.exists() else []
@@ -207,14 +207,18 @@ class Record:
     def ranked(self) -> list[TrialRecord]:
         """Trials with a value, COMPLETE before PRUNED, each the best first; the lower number wins a tie."""
         sign = 1 if self.metric == "loss" else -1
-        found = [trial for trial in self.trials if trial.value is not None and trial.state in ("COMPLETE", "PRUNED")]
-        return sorted(found, key=lambda trial: (trial.state != "COMPLETE", sign * (trial.value or 0.0), trial.number))
+        found = [
+            trial for trial in self.trials if trial.value is not None and trial.state in (State.COMPLETE, State.PRUNED)
+        ]
+        return sorted(
+            found, key=lambda trial: (trial.state != State.COMPLETE, sign * (trial.value or 0.0), trial.number)
+        )
 
     @property
     def best(self) -> TrialRecord | None:
         """The best COMPLETE trial."""
         ranked = self.ranked
-        return ranked[0] if ranked and ranked[0].state == "COMPLETE" else None
+        return ranked[0] if ranked and ranked[0].state == State.COMPLETE else None
 
     @cached_property
     def valid_labels(self) -> np.ndarray:
@@ -265,7 +269,7 @@ class Record:
         """Raises:
         DamagedError: a file cannot be read, or has not the shape it must have.
         """
-        if trial.state == "RUNNING":
+        if trial.state == State.RUNNING:
             return
         _ = trial.history  # raises
         images, classes = len(self.valid_labels), len(self.classes)
@@ -290,7 +294,7 @@ class Record:
             at_best = history[trial.best_epoch - 1] if 0 < trial.best_epoch <= len(history) else {}
             row = {
                 "number": trial.number,
-                "state": trial.state,
+                "state": str(trial.state),
                 "reason": trial.reason,
                 "baseline": trial.baseline,
                 "value": trial.value,
@@ -317,13 +321,15 @@ class Record:
             raise DamagedError(self.folder, f"trial {trial.number} has a value that is no finite number", way_out)
         value = values[-1] if values and trial.state != TrialState.FAIL else None
         attributes = trial.user_attrs
+        if trial.state == TrialState.WAITING:
+            raise DamagedError(self.folder, f"trial {trial.number} waits, and no driver writes that", way_out)
         if not isinstance(attributes.get("config"), dict):
             raise DamagedError(self.folder, f"trial {trial.number} has no config", way_out)
         # Written before the end that they are of: a driver killed in between leaves them with a trial that goes on.
         has_reason = trial.state in (TrialState.PRUNED, TrialState.FAIL)
         return TrialRecord(
             number=trial.number,
-            state=trial.state.name,
+            state=State(trial.state.name),
             reason=attributes.get("reason", "") if has_reason else "",
             message=attributes.get("message", "") if has_reason else "",
             value=value,

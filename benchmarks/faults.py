@@ -18,6 +18,7 @@ from pathlib import Path
 
 from analysis.record import Record
 from storage.errors import SweepError
+from storage.states import State
 from tests.clusters import RayNode, cluster
 from tests.drivers import ROOT
 
@@ -124,7 +125,7 @@ def start(folder: Path, *words: object, **environment: str | None) -> Driver:
 def ended(folder: Path) -> dict[int, tuple[str, float | None]]:
     """Returns state and value of each ended trial."""
     try:
-        return {t.number: (t.state, t.value) for t in Record(folder).trials if t.state != "RUNNING"}
+        return {t.number: (t.state, t.value) for t in Record(folder).trials if t.state != State.RUNNING}
     except SweepError:
         return {}
 

@@ -16,6 +16,7 @@ from analysis.estimates.honest import Estimate, Scores, draws, estimate
 from analysis.estimates.intervals import Sample, sample_of
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import scarcity
+from storage.states import State
 from storage.text import counted
 
 COMPARED_DRAWS = 200  # at most; fewer of many images, whose draws differ less
@@ -80,7 +81,9 @@ def choose(record: Record) -> Choice | None:
 
     A record is read once; a folder that has changed since is another record.
     """
-    complete = [trial for trial in record.trials if trial.state == "COMPLETE" and trial.number not in record.damaged]
+    complete = [
+        trial for trial in record.trials if trial.state == State.COMPLETE and trial.number not in record.damaged
+    ]
     complete = [trial for trial in complete if trial.valid_logits is not None and trial.valid_classes is not None]
     if not complete:
         return None

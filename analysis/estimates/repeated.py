@@ -18,6 +18,7 @@ from analysis.record import Record, TrialRecord
 from analysis.report.contents import METRIC_WORDS, scarcity
 from storage.errors import SweepError
 from storage.files import DamagedError
+from storage.states import State
 from storage.text import counted
 
 REPEAT = "repeat"  # folder in that of the sweep, written by `search.repeat`
@@ -173,7 +174,7 @@ def _configs(again: Record, trials: list[TrialRecord]) -> list[_Config]:
             raise DamagedError(again.folder / "sweep.json", rule, "restore it from a backup")
         config = found.setdefault(entry.trial, _Config(entry.trial, float(entry.value)))
         config.asked += 1
-        if number < len(trials) and trials[number].state == "COMPLETE":
+        if number < len(trials) and trials[number].state == State.COMPLETE:
             config.runs[entry.nth_seed] = trials[number]
     return list(found.values())
 

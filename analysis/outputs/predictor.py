@@ -10,6 +10,7 @@ from analysis.outputs.best import read_best
 from analysis.outputs.trained import Trained, trained
 from analysis.record import Record
 from storage.errors import SweepError
+from storage.states import State
 from storage.text import counted
 
 REFIT = "refit"  # folder of the sweep that trained the best config on train + validation
@@ -95,7 +96,7 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
         expected = f"of trial {best.number if best else None} of sweep {search.file.id}"
         got = f"of trial {of.best_trial} of sweep {of.sweep}" if of else "a search"
         raise SweepError(f"{folder}: must be {expected}, got {got}; move it away, and `python -m search.refit {sweep}`")
-    models = [trained(record, trial) for trial in record.trials if trial.state == "COMPLETE"]
+    models = [trained(record, trial) for trial in record.trials if trial.state == State.COMPLETE]
     if not models:
         raise SweepError(f"{folder}: no trial is COMPLETE yet; `python -m search.refit {sweep}` goes on with it")
     seeds = counted(len(models), "seed")

@@ -14,6 +14,7 @@ from analysis.report.page import write_report
 from datasets.pixels.dataset import Dataset
 from storage.errors import SweepError
 from storage.files import save_array
+from storage.states import State
 from trainable.config import TrialConfig
 
 
@@ -50,7 +51,7 @@ def write_averaged(record: Record, data: Dataset) -> None:
     height, width = data.image_size
     for trial in record.trials:
         path = trial.folder / AVERAGED
-        if trial.state != "COMPLETE" or trial.weights is None or path.exists():
+        if trial.state != State.COMPLETE or trial.weights is None or path.exists():
             continue
         if list(views(TrialConfig.from_dict(trial.config), (height, width))) == [()]:
             continue

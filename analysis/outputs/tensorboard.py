@@ -14,6 +14,7 @@ from tensorboardX.record_writer import RecordWriter
 
 from analysis.record import Record, TrialRecord
 from storage.files import DamagedError, make_folder, written_whole
+from storage.states import State
 
 SCALARS = ("train_loss", "valid_loss", "valid_accuracy", "valid_balanced_accuracy", "lr")  # after each epoch
 
@@ -34,7 +35,7 @@ def write_events(record: Record) -> tuple[list[int], list[str]]:
     for trial in record.trials:
         name = f"{trial.number:04d}"
         path = record.folder / "tensorboard" / name / f"events.out.tfevents.{name}"
-        if trial.state == "RUNNING" or path.exists():
+        if trial.state == State.RUNNING or path.exists():
             continue
         try:
             events = list(_events(trial, record.trial_times[trial.number][1]))
@@ -77,7 +78,7 @@ def _events(trial: TrialRecord, ended_at: datetime | None) -> Iterator[Event]:
         yield _scalars(time, int(epoch["epoch"]), {name: epoch[name] for name in SCALARS})
     if trial.value is not None:
         yield _scalars(end, trial.best_epoch, {"value": trial.value})
-    status = Status.Value("STATUS_FAILURE" if trial.state == "FAIL" else "STATUS_SUCCESS")
+    status = Status.Value("STATUS_FAILURE" if trial.state == State.FAIL else "STATUS_SUCCESS")
     stop = SessionEndInfo(status=status, end_time_secs=end)
     yield _plugin(end, "session_end_info", HParamsPluginData(session_end_info=stop))
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from storage.states import State
+
 COLOURS = {  # on white, on dark; those of series after Okabe and Ito, whom colour-blind people can tell apart
     "paper": ("#ffffff", "#14181d"),
     "ink": ("#1b2430", "#e8ebef"),
@@ -45,10 +47,10 @@ class Look:
 
 
 LOOKS = {
-    "COMPLETE": Look("blue", "circle"),
-    "PRUNED": Look("grey", "triangle"),
-    "FAIL": Look("red", "cross"),
-    "RUNNING": Look("orange", "diamond"),
+    State.COMPLETE: Look("blue", "circle"),
+    State.PRUNED: Look("grey", "triangle"),
+    State.FAIL: Look("red", "cross"),
+    State.RUNNING: Look("orange", "diamond"),
     "best": Look("ink", "star", size=14),
     "best so far": Look("ink", line="steps", width=2),
     "baseline": Look("ink", "ring", size=14),

@@ -11,10 +11,10 @@ import numpy as np
 from analysis.estimates.intervals import FEW_IMAGES, sample_of
 from analysis.record import Record, TrialRecord
 from storage.files import DamagedError
+from storage.states import State
 from storage.text import counted
 from trainable.config import AUGMENTATIONS, MIXING
 
-STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING")
 METRIC_WORDS = {
     "accuracy": "validation accuracy",
     "balanced_accuracy": "balanced validation accuracy",
@@ -35,16 +35,16 @@ class ConfigField:
     differs: bool
 
 
-def count_states(record: Record) -> dict[str, int]:
+def count_states(record: Record) -> dict[State, int]:
     """Trials by state, of the states that occur."""
     counts = Counter(trial.state for trial in record.trials)
-    return {state: counts[state] for state in STATES if counts[state]}
+    return {state: counts[state] for state in State if counts[state]}
 
 
 def progress(record: Record) -> str:
     """How far the sweep is: `finished, 50 of 50 trials ended`, `interrupted (SIGINT), 23 of 50 trials ended`."""
     counts = count_states(record)
-    running, wanted = counts.get("RUNNING", 0), record.settings.trials
+    running, wanted = counts.get(State.RUNNING, 0), record.settings.trials
     ended = sum(counts.values()) - running
     text = f"{ended} of {counted(wanted, 'trial')} ended" + (f", {running} RUNNING" if running else "")
     stopped = record.file.starts[-1].stopped if record.file.starts else ""
@@ -78,7 +78,7 @@ def failures(record: Record) -> dict[str, list[TrialRecord]]:
     """The FAIL trials by reason, the commonest first."""
     found: dict[str, list[TrialRecord]] = {}
     for trial in record.trials:
-        if trial.state == "FAIL":
+        if trial.state == State.FAIL:
             found.setdefault(trial.reason, []).append(trial)
     return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 

@@ -19,6 +19,7 @@ from analysis.report.summary import summary
 from storage import bucket
 from storage.errors import SweepError
 from storage.lock import holder
+from storage.states import State
 from storage.text import counted
 
 WATCH_SECONDS = 2.0
@@ -54,7 +55,7 @@ def look(sweep: Path) -> tuple[str, bool]:
         lines.append(running)
         lines += _nodes(record)
     counts = count_states(record)
-    is_ended = "RUNNING" not in counts and sum(counts.values()) >= record.settings.trials
+    is_ended = State.RUNNING not in counts and sum(counts.values()) >= record.settings.trials
     if driver:
         lines.append(f"driver: {driver}{_time_left(record)}")
     elif is_ended:
@@ -112,7 +113,7 @@ def _running(record: Record) -> str:
     """The RUNNING trials in one line; empty where there are none."""
     said = []
     for trial in record.trials:
-        if trial.state == "RUNNING":
+        if trial.state == State.RUNNING:
             value = f", {trial.value:z.4f}" if trial.value is not None else ""
             epochs = f"epoch {trial.epochs} of {trial.config.get('epochs')}"
             said.append(f"trial {trial.number} ({trial.config.get('arch')}, {epochs}{value})")
@@ -124,7 +125,7 @@ def _nodes(record: Record) -> list[str]:
     lines = []
     for node in sorted({trial.node for trial in record.trials if trial.node}):
         here = [trial for trial in record.trials if trial.node == node]
-        running = [str(trial.number) for trial in here if trial.state == "RUNNING"]
+        running = [str(trial.number) for trial in here if trial.state == State.RUNNING]
         ended = counted(len(here) - len(running), "trial")
         lines.append(f"node {plain(node)}: runs {', '.join(running) or 'nothing'}; {ended} ended there")
     return lines

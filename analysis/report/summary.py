@@ -2,6 +2,7 @@
 
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import METRIC_WORDS, baselines, caution, config_text, count_states, failures, progress
+from storage.states import State
 
 FILES = {"report": "report.html", "leaderboard": "trials.csv", "best model": "best", "predictions": "predictions.csv"}
 
@@ -29,7 +30,7 @@ def summary(record: Record) -> str:
 
 def trial_line(record: Record, trial: TrialRecord) -> str:
     """A trial's value with its metric, epoch, number and state."""
-    name = f"trial {trial.number}" + ("" if trial.state == "COMPLETE" else f", {trial.state}")
+    name = f"trial {trial.number}" + ("" if trial.state == State.COMPLETE else f", {trial.state}")
     if trial.value is None:
         return f"no value ({name})"
     return f"{METRIC_WORDS[record.metric]} {trial.value:z.4f} after epoch {trial.best_epoch} ({name})"

@@ -10,6 +10,7 @@ from analysis.report.contents import count_states, failures
 from analysis.report.sections.pictures import Doubts
 from analysis.report.sections.ranges import Range, to_widen
 from storage.bucket import address_of
+from storage.states import State
 from storage.text import counted
 
 MANY_FAILED = 0.2  # of the ended trials
@@ -34,16 +35,16 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
       repeated: None where the best configs were not trained again.
     """
     counts, sweep = count_states(record), shlex.quote(address_of(record.folder))
-    ended = sum(counts.values()) - counts.get("RUNNING", 0)
+    ended = sum(counts.values()) - counts.get(State.RUNNING, 0)
     steps = []
-    is_ended = ended >= record.settings.trials and not counts.get("RUNNING")
+    is_ended = ended >= record.settings.trials and not counts.get(State.RUNNING)
     if not is_ended:
         command = command_to_go_on(record)
         text = "The sweep is not at its end. If no driver runs any more, the same command goes on."
         steps.append(Step(text, (command,) if command else ()))
-    if counts.get("FAIL", 0) > MANY_FAILED * ended:
+    if counts.get(State.FAIL, 0) > MANY_FAILED * ended:
         reason = next(iter(failures(record)))
-        failed = f"{counts['FAIL']} of {counted(ended, 'trial')} failed, most often as {reason}"
+        failed = f"{counts[State.FAIL]} of {counted(ended, 'trial')} failed, most often as {reason}"
         steps.append(Step(f"{failed}: see the failures, mend the cause."))
     best = record.best
     if best is None or not is_ended:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from analysis.record import Record, TrialRecord
 from analysis.report.charts import Axis, Chart, Figure, Series, log_axis, named_rows, rows_height_px
-from analysis.report.contents import METRIC_WORDS, STATES, duration, histories, seconds, value_shown
+from analysis.report.contents import METRIC_WORDS, duration, histories, seconds, value_shown
 from analysis.report.sections.history import on_axis, value_axis
+from storage.states import State
 from storage.text import counted
 
 SLOWEST = 5  # trials
@@ -39,7 +40,7 @@ class Saving:
 def by_state(record: Record) -> list[StateCost]:
     """A row a state that has ended trials."""
     rows = []
-    for state in STATES[:3]:
+    for state in (State.COMPLETE, State.PRUNED, State.FAIL):
         trials = [trial for trial in record.trials if trial.state == state]
         if trials:
             spent = sum(seconds(record, trial) for trial in trials)
@@ -52,7 +53,7 @@ def saving(record: Record) -> Saving:
     saved = 0.0
     for trial in record.trials:
         trained = len(histories(record)[trial.number])
-        if trial.state == "PRUNED" and trained:
+        if trial.state == State.PRUNED and trained:
             left = max(0, trial.config["epochs"] - trained)
             trials, epochs = trials + 1, epochs + left
             saved += seconds(record, trial) / trained * left
@@ -78,7 +79,7 @@ def slowest(record: Record) -> list[TrialRecord]:
 
 def pareto(record: Record) -> list[TrialRecord]:
     """The COMPLETE trials that no other one beats in both value and time, the quickest first."""
-    timed = [trial for trial in record.ranked if trial.state == "COMPLETE" and seconds(record, trial)]
+    timed = [trial for trial in record.ranked if trial.state == State.COMPLETE and seconds(record, trial)]
     front: list[TrialRecord] = []
     for trial in sorted(
         timed, key=lambda trial: seconds(record, trial)
@@ -112,7 +113,7 @@ def pareto_figure(record: Record) -> Figure | None:
         return None
     timed = [trial for trial in record.ranked if seconds(record, trial)]
     series = []
-    for state in ("PRUNED", "COMPLETE"):
+    for state in (State.PRUNED, State.COMPLETE):
         shown = [trial for trial in timed if trial.state == state]
         texts = [_text(record, trial) for trial in shown]
         x = [seconds(record, trial) for trial in shown]

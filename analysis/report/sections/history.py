@@ -8,6 +8,7 @@ import numpy as np
 from analysis.record import Record, TrialRecord
 from analysis.report.charts import MOST_TICKS, Axis, Chart, Figure, Series, linear_axis, log_axis
 from analysis.report.contents import LEADERS, METRIC_WORDS, baselines, duration, histories, seconds, value_shown
+from storage.states import State
 from storage.text import counted
 from trainable.metrics.history import METRICS
 
@@ -22,14 +23,16 @@ def over_trials(record: Record) -> Figure | None:
     if not values:
         return None
     series = []
-    for state in ("PRUNED", "COMPLETE", "RUNNING"):
+    for state in (State.PRUNED, State.COMPLETE, State.RUNNING):
         shown = [trial for trial in trials if trial.state == state and trial.value is not None]
         series.append(_points(record, shown, [trial.number for trial in shown], state))
-    failed = [trial for trial in trials if trial.state == "FAIL"]
+    failed = [trial for trial in trials if trial.state == State.FAIL]
     edge = min(on_axis(record, value) for value in values)
     texts = [f"trial {trial.number}, FAIL: {trial.reason}" for trial in failed]
-    series.append(Series("FAIL", [trial.number for trial in failed], [edge] * len(failed), "FAIL (no value)", texts))
-    complete = [trial for trial in trials if trial.state == "COMPLETE"]
+    series.append(
+        Series(State.FAIL, [trial.number for trial in failed], [edge] * len(failed), "FAIL (no value)", texts)
+    )
+    complete = [trial for trial in trials if trial.state == State.COMPLETE]
     series.append(_best_so_far(record, complete, [trial.number for trial in complete], trials[-1].number))
     rings = [trial for trial in baselines(record) if trial.value is not None]
     texts = [f"baseline: {trial.baseline}" for trial in rings]
@@ -61,10 +64,10 @@ def over_time(record: Record) -> Figure | None:
     unit_seconds, unit = next((size, name) for least, size, name in UNITS if total >= least)
     spent = [at / unit_seconds for at in spent]
     series = []
-    for state in ("PRUNED", "COMPLETE"):
+    for state in (State.PRUNED, State.COMPLETE):
         of_state = [place for place, trial in enumerate(ended) if trial.state == state]
         series.append(_points(record, [ended[i] for i in of_state], [spent[i] for i in of_state], state))
-    complete = [place for place, trial in enumerate(ended) if trial.state == "COMPLETE"]
+    complete = [place for place, trial in enumerate(ended) if trial.state == State.COMPLETE]
     line = _best_so_far(record, [ended[i] for i in complete], [spent[i] for i in complete], total / unit_seconds)
     says = (
         f"The same over time: how much training, {duration(total)} in all, it took to come so far. Each trial stands "
@@ -78,8 +81,8 @@ def over_time(record: Record) -> Figure | None:
 def learning_curves(record: Record) -> Figure | None:
     """The metric over the epochs: the best COMPLETE trials, with the PRUNED ones behind them."""
     curves = {number: [epoch[METRICS[record.metric]] for epoch in found] for number, found in histories(record).items()}
-    leaders = [trial for trial in record.ranked if trial.state == "COMPLETE" and curves[trial.number]][:LEADERS]
-    pruned = [trial for trial in record.trials if trial.state == "PRUNED" and curves[trial.number]]
+    leaders = [trial for trial in record.ranked if trial.state == State.COMPLETE and curves[trial.number]][:LEADERS]
+    pruned = [trial for trial in record.trials if trial.state == State.PRUNED and curves[trial.number]]
     drawn = [*pruned, *leaders]
     if not drawn:
         return None
@@ -131,7 +134,7 @@ def _best_so_far(record: Record, complete: list[TrialRecord], x: Sequence[float]
 
 
 def _by_end(record: Record) -> list[TrialRecord]:
-    ended = [trial for trial in record.trials if trial.state != "RUNNING"]
+    ended = [trial for trial in record.trials if trial.state != State.RUNNING]
     return sorted(ended, key=lambda trial: (record.trial_times[trial.number][1] or datetime.max, trial.number))
 
 

@@ -8,6 +8,7 @@ from analysis.record import Record, TrialRecord
 from analysis.report.charts import Picture
 from analysis.report.contents import plain, standard_error
 from analysis.report.sections.classes import probabilities
+from storage.states import State
 from storage.text import counted
 
 MOST_PICTURES = 24
@@ -81,7 +82,7 @@ def good_trials(record: Record) -> list[TrialRecord]:
     kept = [
         trial
         for trial in record.ranked
-        if trial.state == "COMPLETE" and trial.number not in record.damaged and trial.valid_logits is not None
+        if trial.state == State.COMPLETE and trial.number not in record.damaged and trial.valid_logits is not None
     ]
     error = standard_error(record, kept[0]) if kept else None
     if error is None:

@@ -8,6 +8,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from analysis.record import Record, shown_name
 from analysis.report.charts import Axis, Chart, Figure, Series, named_rows, rows_height_px
 from analysis.report.contents import LEADERS, value_text
+from storage.states import State
 
 EDGE = 0.05  # of a range, at either end: a best value there is at the edge
 OUTER = 0.1  # the same, for most of the best trials
@@ -41,7 +42,7 @@ def ranges(record: Record) -> list[Range]:
     if best is None:
         return []
     frozen = record.study.get_trials(deepcopy=False)
-    leaders = [trial for trial in record.ranked if trial.state == "COMPLETE"][:LEADERS]
+    leaders = [trial for trial in record.ranked if trial.state == State.COMPLETE][:LEADERS]
     rows = []
     for parameter, drawn_from in frozen[best.number].distributions.items():
         name = shown_name(parameter)

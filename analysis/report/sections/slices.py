@@ -10,6 +10,7 @@ from analysis.report.charts import Axis, Chart, Figure, Series, linear_axis, log
 from analysis.report.contents import METRIC_WORDS, value_shown, value_text
 from analysis.report.sections.history import on_axis, value_axis
 from analysis.report.sections.importance import importances
+from storage.states import State
 
 MOST_SLICES = 16
 FEW_TICKS = 5
@@ -48,7 +49,7 @@ def slices(record: Record) -> Figure | None:
 def _slice(record: Record, name: str, drawn: list[tuple[TrialRecord, BaseDistribution]], y: Axis) -> Chart:
     series = []
     choices = list(dict.fromkeys(str(c) for _, d in drawn if isinstance(d, CategoricalDistribution) for c in d.choices))
-    for look in ("PRUNED", "COMPLETE", "best"):
+    for look in (State.PRUNED, State.COMPLETE, "best"):
         shown = [trial for trial, _ in drawn if (trial is record.best if look == "best" else trial.state == look)]
         x = [_place_on_axis(trial, name, choices) for trial in shown]
         texts = [
