@@ -2,7 +2,7 @@
 
 import csv
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,9 @@ from storage.states import State
 from storage.sweep_file import Settings, SweepFile
 from storage.text import counted
 from trainable.config import MULTIPLE
-from trainable.metrics.history import METRICS, read_history
+from trainable.metrics import METRICS, is_name, named
+from trainable.metrics.contract import Metric
+from trainable.metrics.history import read_history
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +83,7 @@ class TrialRecord:
         if path.exists() and len(history) < self.epochs:
             found = f"has {counted(len(history), 'epoch')}, the ledger {self.epochs}"
             raise DamagedError(path, found, "see `python -m search.check`")
-        return [asdict(metrics) for metrics in history[: self.epochs]]
+        return [metrics.to_dict() for metrics in history[: self.epochs]]
 
     @property
     def valid_classes(self) -> np.ndarray | None:
@@ -123,8 +125,8 @@ class Record:
         DamagedError: `sweep.json` is damaged. The ledger is read when it is first asked for.
         """
         self.folder, self.file = folder, SweepFile.read(folder)
-        if self.metric not in METRICS:
-            rule = f"metric must be one of {', '.join(METRICS)}, got {self.metric}"
+        if not is_name(self.settings.metric):
+            rule = f"metric must be one of {', '.join(each.name for each in METRICS)}, got {self.settings.metric}"
             raise DamagedError(folder / "sweep.json", rule, "restore it from a backup")
 
     @property
@@ -179,9 +181,12 @@ class Record:
     def trials(self) -> list[TrialRecord]:
         return [self._trial(trial) for trial in self.study.get_trials(deepcopy=False)]
 
-    @property
-    def metric(self) -> str:
-        return self.settings.metric
+    @cached_property
+    def metric(self) -> Metric:
+        """Raises:
+        UserError: it is of a file of the user's that no command named.
+        """
+        return named(self.settings.metric)
 
     @property
     def classes(self) -> list[str]:
@@ -200,13 +205,10 @@ class Record:
             raise SweepError(f"{self.folder / 'sweep.json'}: {rule}; use the version that began the sweep")
         return number
 
-    def better(self, a: float, b: float) -> bool:
-        return a < b if self.metric == "loss" else a > b
-
     @property
     def ranked(self) -> list[TrialRecord]:
         """Trials with a value, COMPLETE before PRUNED, each the best first; the lower number wins a tie."""
-        sign = 1 if self.metric == "loss" else -1
+        sign = -self.metric.sign
         found = [
             trial for trial in self.trials if trial.value is not None and trial.state in (State.COMPLETE, State.PRUNED)
         ]

@@ -29,7 +29,8 @@ from storage.journal import Journal, JournalError, parse, repair_tail
 from storage.sweep_file import SweepFile
 from tests.trials import execute, in_memory, open_bridge
 from trainable.config import TrialConfig
-from trainable.loop import Diverged, evaluate
+from trainable.loop import Diverged
+from trainable.metrics import measure
 from trainable.metrics.history import EpochMetrics
 from trainable.state import TrainState
 
@@ -67,7 +68,7 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
         right = rng.random(len(labels)) < 0.9 - 0.6 / epoch
         logits = rng.random((len(labels), 3)).astype(np.float32)
         logits[np.arange(len(labels)), np.where(right, labels, (labels + 1) % 3)] += 1
-        measured = evaluate(logits, labels, 3)
+        measured = measure(labels, logits, state.metric)
         metrics = EpochMetrics(
             epoch, train_loss=1 / epoch, lr=config.lr, seconds=0.0, micro_batch=config.batch_size, **measured
         )

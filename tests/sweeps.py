@@ -17,8 +17,8 @@ from search.runtime.settings import NEWEST_DEFAULTS
 from search.samplers import new_sampler
 from storage.sweep_file import Settings, SweepFile
 from trainable.config import TrialConfig
-from trainable.loop import evaluate
-from trainable.metrics.history import METRICS, EpochMetrics, best_epoch
+from trainable.metrics import measure
+from trainable.metrics.history import EpochMetrics
 from trainable.state import new_state, save
 from trainable.worker.order import attempt_folder
 
@@ -103,16 +103,17 @@ class SweepBuilder:
         folder = trial_folder(self.folder, number)
         trial_files.write_config(folder, config)
         trained = new_state(config, self.data, self.metric)
+        metric = trained.metric
         values: list[float] = []
         for epoch, count in enumerate(right, start=1):
             logits = self._logits(count)
-            measured = evaluate(logits, self.data.valid.labels, len(self.data.classes))
+            measured = measure(self.data.valid.labels, logits, metric)
             metrics = EpochMetrics(
                 epoch=epoch, train_loss=1 / epoch, lr=config.lr, seconds=0.25, micro_batch=config.batch_size, **measured
             )
             trained.add_epoch(metrics, logits)
-            values.append(measured[METRICS[self.metric]])
-            self.ledger.report(number, {epoch: values[best_epoch(values, self.metric) - 1]})
+            values = metric.best_so_far(metric.of_epochs(trained.history))
+            self.ledger.report(number, {epoch: values[-1]})
         for name, value in attributes.items():
             self.ledger.set(number, name, value)
         if right:
@@ -120,8 +121,7 @@ class SweepBuilder:
         if state != "RUNNING":
             trial_files.keep(folder, 1, len(right), with_weights=True)
             trial_files.remove_attempts(folder)
-            best = values[best_epoch(values, self.metric) - 1] if state == "COMPLETE" else None
-            self.ledger.tell(number, TrialState[state], best)
+            self.ledger.tell(number, TrialState[state], values[-1] if state == "COMPLETE" else None)
         return number
 
     def _logits(self, right: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from datasets.pixels.dataset import Dataset
 from trainable.batch import on_device, predict_batch
 from trainable.config import TrialConfig
+from trainable.metrics import measure
 from trainable.metrics.history import EpochMetrics, is_finite
 from trainable.optim import lr_at, set_lr
 from trainable.precision import forward
@@ -54,13 +55,14 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
         metrics = EpochMetrics(
             epoch=epoch,
             train_loss=float(total_loss) / min(images, steps * config.batch_size),
-            **evaluate(logits, data.valid.labels, len(data.classes)),
+            **measure(data.valid.labels, logits, state.metric),
             lr=lr,
             seconds=time.monotonic() - started,
             micro_batch=state.micro_batch,
         )
         if not is_finite(metrics):
-            raise Diverged(f"epoch {epoch}: train_loss={metrics.train_loss}, valid_loss={metrics.valid_loss}")
+            own = "" if metrics.score is None else f", {state.metric.label}={metrics.score}"
+            raise Diverged(f"epoch {epoch}: train_loss={metrics.train_loss}, valid_loss={metrics.valid_loss}{own}")
         state.add_epoch(metrics, logits)
         yield metrics
 
@@ -84,16 +86,3 @@ def predict_logits(config: TrialConfig, model: nn.Module, images: Tensor) -> np.
                 raise
         torch.cuda.empty_cache()  # for the other trials on the same GPU too
         size = math.ceil(size / 2)
-
-
-def evaluate(logits: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, float]:
-    """Loss, accuracy, and the mean accuracy of the classes that occur in `labels`."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(shifted.astype(np.float64)).sum(axis=1))
-    right = logits.argmax(axis=1) == labels
-    per_class = [right[labels == c].mean() for c in range(classes) if (labels == c).any()]
-    return {
-        "valid_loss": float((log_sum - shifted[np.arange(len(labels)), labels]).mean()),
-        "valid_accuracy": float(right.mean()),
-        "valid_balanced_accuracy": float(np.mean(per_class)),
-    }

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from storage import bucket
 from storage.files import DamagedError, make_folder, remove
 from storage.tensors import read_tensors, save_tensors
 from trainable.config import ConfigError, TrialConfig
-from trainable.metrics.history import METRICS, EpochMetrics, best_epoch, read_history
+from trainable.metrics import DEFAULT, is_name, named
+from trainable.metrics.contract import Metric
+from trainable.metrics.history import EpochMetrics, read_history
 from trainable.models.net import build, place
 from trainable.optim import new_optimizer
 from trainable.worker.order import KEPT_CHECKPOINTS, checkpoints
@@ -30,7 +32,6 @@ class TrainState:
     """Everything that decides how a trial goes on, and what is kept of it.
 
     Attributes:
-      metric: of `trainable.metrics.history.METRICS`.
       micro_batch: images a forward pass, from now on.
       valid_classes: an (N,) uint8 array an epoch, the predicted class of each validation image.
       best_epoch: the first of the epochs with the best metric; 0 before the first.
@@ -39,7 +40,7 @@ class TrainState:
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
-    metric: str
+    metric: Metric
     micro_batch: int
     history: list[EpochMetrics] = field(default_factory=list)
     valid_classes: list[np.ndarray] = field(default_factory=list)
@@ -55,7 +56,7 @@ class TrainState:
         """Keeps an epoch, and its weights if it is the best so far."""
         self.history.append(metrics)
         self.valid_classes.append(logits.argmax(axis=1).astype(np.uint8))
-        if _best_epoch(self.history, self.metric) == metrics.epoch:
+        if self.metric.best_epoch(self.metric.of_epochs(self.history)) == metrics.epoch:
             self.best_epoch, self.best_logits = metrics.epoch, logits
             self.best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
 
@@ -86,18 +87,15 @@ class Checkpoint:
 
     @property
     def best_epoch(self) -> int:
-        return _best_epoch(self.history, self.metric)
+        metric = named(self.metric)
+        return metric.best_epoch(metric.of_epochs(self.history))
 
 
-def _best_epoch(history: list[EpochMetrics], metric: str) -> int:
-    return best_epoch([getattr(metrics, METRICS[metric]) for metrics in history], metric)
-
-
-def new_state(config: TrialConfig, data: Dataset, metric: str = "accuracy", device: str = "cpu") -> TrainState:
+def new_state(config: TrialConfig, data: Dataset, metric: str = DEFAULT, device: str = "cpu") -> TrainState:
     """The state before the first epoch; weights are a function of the config's seed."""
     torch.manual_seed(config.seed)
     model = place(build(config, len(data.classes), data.image_size), config.arch, device)
-    return TrainState(model, new_optimizer(config, model), metric, config.batch_size)
+    return TrainState(model, new_optimizer(config, model), named(metric), config.batch_size)
 
 
 def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
@@ -117,8 +115,8 @@ def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     metadata = {
         "config": json.dumps(config.to_dict()),
-        "metric": state.metric,
-        "history": json.dumps([asdict(metrics) for metrics in state.history]),
+        "metric": state.metric.name,
+        "history": json.dumps([metrics.to_dict() for metrics in state.history]),
     }
     make_folder(folder)
     path = folder / f"checkpoint-{state.epochs_done:04d}.safetensors"
@@ -193,7 +191,7 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
     """Raises, among others, ValueError: the parts do not fit each other."""
     history = read_history(json.loads(metadata["history"]))
     classes, logits = tensors["valid_classes"].numpy(), tensors["valid_logits"].numpy()
-    if not history or metadata["metric"] not in METRICS:
+    if not history or not is_name(metadata["metric"]):
         raise ValueError("it has no epoch, or no known metric")
     if (classes.dtype, logits.dtype) != (np.uint8, np.float32) or classes.shape != (len(history), len(logits)):
         raise ValueError("its predictions are not those of its epochs")

@@ -19,6 +19,8 @@ from storage.errors import UserError
 from storage.text import stop_printing
 from trainable.allocator import keep_freed_memory
 from trainable.config import ConfigError, TrialConfig
+from trainable.metrics import DEFAULT
+from trainable.metrics.option import MetricName
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, help="the search's: of a split that is cut, and of the limits"
 )
-@click.option("--metric", type=click.Choice(["accuracy", "balanced_accuracy", "loss"]), default="accuracy")
+@click.option("--metric", type=MetricName(), default=DEFAULT)
 def main(config_place: str, data_path: Path, metric: str, **options: Any) -> None:
     from datasets.load import check_trainable, load
 

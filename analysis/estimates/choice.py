@@ -12,12 +12,14 @@ from functools import lru_cache
 import numpy as np
 
 from analysis.estimates.ensemble import greedy, mean
-from analysis.estimates.honest import Estimate, Scores, draws, estimate
-from analysis.estimates.intervals import Sample, sample_of
+from analysis.estimates.honest import Estimate, Scored, draws, estimate, mean_of_finite
+from analysis.estimates.intervals import sample_of
+from analysis.estimates.scores import mean_scores, scores_of_probabilities
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import scarcity
 from storage.states import State
 from storage.text import counted
+from trainable.metrics.softmax import softmax
 
 COMPARED_DRAWS = 200  # at most; fewer of many images, whose draws differ less
 COMPARED_IMAGES = 1_000_000  # of all these draws
@@ -88,7 +90,7 @@ def choose(record: Record) -> Choice | None:
     if not complete:
         return None
     selection, candidates = _selection(record, complete)
-    counts = draws(len(record.valid_labels))
+    counts = draws(len(record.valid_labels), selection.most_draws)
     found = estimate(selection, counts)
     best = candidates[found.chosen]
     compared = counts[: min(COMPARED_DRAWS, max(20, COMPARED_IMAGES // counts.shape[1]))]
@@ -99,38 +101,24 @@ def choose(record: Record) -> Choice | None:
     )
 
 
-def _selection(record: Record, trials: list[TrialRecord]) -> tuple[Scores, list[TrialRecord]]:
-    """All that the sweep chooses among: each trial at each epoch; for a loss, not kept of each epoch, at its best."""
-    labels, sample = record.valid_labels, sample_of(record)
-    if record.metric == "loss":
-        losses = [_of_image(record, _probabilities(trial.valid_logits)) for trial in trials]
-        return _scores(np.stack(losses), sample), trials
+def _selection(record: Record, trials: list[TrialRecord]) -> tuple[Scored, list[TrialRecord]]:
+    """All that the sweep chooses among: each trial at each epoch, or, where probabilities count, at its best."""
+    images = record.metric.images
+    if images is None or images.of_classes is None:
+        return scores_of_probabilities(record, [_probabilities(trial.valid_logits) for trial in trials]), trials
     rows, candidates = [], []
     for trial in trials:
         assert trial.valid_classes is not None
         predicted = trial.valid_classes[: trial.epochs]
-        rows.append(predicted == labels)
+        rows.append(images.of_classes(record.valid_labels, predicted))
         candidates += [trial] * len(predicted)
-    return _scores(np.concatenate(rows), sample), candidates
-
-
-def _scores(of: np.ndarray, sample: Sample) -> Scores:
-    return Scores(of, sample.strata, sample.guess_loss)
-
-
-def _of_image(record: Record, probabilities: np.ndarray) -> np.ndarray:
-    """(N,): the score of each image, from (classes, N) probabilities."""
-    labels = record.valid_labels
-    if record.metric == "loss":
-        return np.log(np.maximum(probabilities[labels, np.arange(len(labels))], 1e-30))
-    return probabilities.argmax(axis=0) == labels
+    return mean_scores(record, np.concatenate(rows)), candidates
 
 
 def _probabilities(logits: np.ndarray | None) -> np.ndarray:
     """(classes, N) float32, of (N, classes) logits."""
     assert logits is not None
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.ascontiguousarray((exponents / exponents.sum(axis=1, keepdims=True)).T, np.float32)
+    return np.ascontiguousarray(softmax(logits, np.float32).T, np.float32)
 
 
 class _Comparison:
@@ -147,24 +135,22 @@ class _Comparison:
         pairs = zip(averaged, self.pool, strict=True)
         tta = [_probabilities(trial.valid_logits if logits is None else logits) for logits, trial in pairs]
         self.averaged = np.stack(tta, axis=1)
-        self.sample = sample_of(record)
-        scores = self._scores(self.plain)
-        self.drawn, self.left_out = scores.weights(counts), scores.weights(counts == 0)
-        self.singles = scores.means(self.drawn).argmax(axis=1)  # of each draw
+        self.counts = counts
+        self.singles = self._alone(self.plain).on_drawn(counts).argmax(axis=1)  # of each draw
 
     def options(self) -> tuple[Option, ...]:
         place = self.pool.index(self.best)
         alone = np.bincount([place], minlength=len(self.pool))
         reference = self._left_out_alone(self.plain)
         options = [self._option(alone, False, reference, reference)]
-        if not len(self.drawn):  # a single image tells nothing
+        if not len(self.counts):  # a single image tells nothing
             return tuple(options)
         if self.best.valid_logits_tta is not None:
             options.append(self._option(alone, True, self._left_out_alone(self.averaged), reference))
         if len(self.pool) > 1:
             for is_averaged in (False, True)[: 1 + self.has_averaged]:
                 probabilities = self.averaged if is_averaged else self.plain
-                members = greedy(probabilities, self.record.valid_labels, self._everywhere(), self._by_loss)
+                members = self._greedy(probabilities, np.ones((1, probabilities.shape[2])))[0]
                 if np.count_nonzero(members) == 1:
                     continue
                 left_out = self._left_out_ensembles(probabilities)
@@ -175,17 +161,16 @@ class _Comparison:
         """Args:
         left_out, reference: (B,) scores on the images left out, of this way and of the best trial as it is.
         """
-        of_image = _of_image(self.record, mean(self.averaged if is_averaged else self.plain, members)).astype(float)
-        alone = _of_image(self.record, self.plain[:, self.pool.index(self.best)]).astype(float)
-        scores = _scores(of_image[None], self.sample)
-        gain = float((left_out - reference).mean()) if len(reference) else 0.0
+        ours = mean(self.averaged if is_averaged else self.plain, members)
+        alone = self.plain[:, self.pool.index(self.best)]
+        scores = scores_of_probabilities(self.record, [ours], float)
+        gain = mean_of_finite(left_out - reference) if len(reference) else 0.0
         # The gain is an estimate of its own, so the sum of the two can lie beyond what the metric can be.
-        least, most = (-np.inf, 0.0) if self._by_loss else (0.0, 1.0)
+        least, most = scores.span
         corrected = min(max(self.found.corrected + gain, least), most)
-        sign = -1 if self._by_loss else 1
-        low, high = sorted(sign * end for end in scores.interval(of_image, corrected))
-        apart = of_image - alone
-        gain_low, gain_high = self.sample.interval_of_difference(gain, self.sample.variance_of_difference(apart))
+        sign = self.record.metric.sign
+        low, high = sorted(sign * end for end in scores.interval(0, corrected))
+        gain_low, gain_high = scores_of_probabilities(self.record, [ours, alone], float).interval_of_gain(gain)
         counted = [(trial.number, int(count)) for trial, count in zip(self.pool, members, strict=True) if count]
         return Option(
             label=_label(counted, is_averaged),
@@ -200,28 +185,24 @@ class _Comparison:
             gain_high=gain_high,
         )
 
-    @property
-    def _by_loss(self) -> bool:
-        return self.record.metric == "loss"
+    def _alone(self, probabilities: np.ndarray) -> Scored:
+        """Each model of the pool by itself."""
+        return scores_of_probabilities(self.record, [probabilities[:, model] for model in range(len(self.pool))])
 
-    def _scores(self, probabilities: np.ndarray) -> Scores:
-        models = range(probabilities.shape[1])
-        return _scores(np.stack([_of_image(self.record, probabilities[:, model]) for model in models]), self.sample)
-
-    def _everywhere(self) -> np.ndarray:
-        images = len(self.record.valid_labels)
-        return self._scores(self.plain[:, :1]).weights(np.ones((1, images)))[0]
+    def _greedy(self, probabilities: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """(B, T): the ensemble chosen on each draw; by their losses where the metric asks for more than the class."""
+        by_loss, weights = not self.record.metric.is_by_class, sample_of(self.record).weights(counts)
+        return np.array([greedy(probabilities, self.record.valid_labels, row, by_loss) for row in weights])
 
     def _left_out_alone(self, probabilities: np.ndarray) -> np.ndarray:
-        of = self._scores(probabilities).of
-        return np.array([row @ of[single] for row, single in zip(self.left_out, self.singles, strict=True)])
+        return self._alone(probabilities).on_left_out(self.counts, self.singles)
 
     def _left_out_ensembles(self, probabilities: np.ndarray) -> np.ndarray:
-        scores = []
-        for drawn, left_out in zip(self.drawn, self.left_out, strict=True):
-            members = greedy(probabilities, self.record.valid_labels, drawn, self._by_loss)
-            scores.append(left_out @ _of_image(self.record, mean(probabilities, members)))
-        return np.array(scores)
+        found = []
+        for members, count in zip(self._greedy(probabilities, self.counts), self.counts, strict=True):
+            ensemble = scores_of_probabilities(self.record, [mean(probabilities, members)])
+            found.append(ensemble.on_left_out(count[None], np.array([0]))[0])
+        return np.array(found)
 
 
 def _label(members: list[tuple[int, int]], is_averaged: bool) -> str:
@@ -237,13 +218,13 @@ def _sentence(record: Record, best: TrialRecord, option: Option, trials: int) ->
     trials: COMPLETE ones whose predictions are there.
     """
     images = counted(len(record.valid_labels), "validation image")
-    what = {"accuracy": "an accuracy", "balanced_accuracy": "a balanced accuracy", "loss": "a loss"}[record.metric]
-    epochs = "" if record.metric == "loss" else " and all their epochs" if trials > 1 else " and all its epochs"
+    metric, shown = record.metric, record.metric.scale.rounded
+    epochs = "" if not metric.is_by_class else " and all their epochs" if trials > 1 else " and all its epochs"
     words = (
-        f"Trial {best.number} has {what} of {metric_text(record, option.raw)} on the {images} that chose it, the best "
+        f"Trial {best.number} has {metric.one} of {shown(option.raw)} on the {images} that chose it, the best "
         f"of {counted(trials, 'COMPLETE trial')}{epochs}; corrected for that choice it is "
-        f"{metric_text(record, option.corrected)}, with a 95 % interval of {metric_text(record, option.low)} to "
-        f"{metric_text(record, option.high)}."
+        f"{shown(option.corrected)}, with a 95 % interval of {shown(option.low)} to "
+        f"{shown(option.high)}."
     )
     return f"{words} {few}" if (few := scarcity(record)) else words
 
@@ -252,24 +233,15 @@ def _comparison(record: Record, options: tuple[Option, ...], chosen: Option) -> 
     others = options[1:]
     if not others:
         return "There is nothing better to predict with yet: no other trial adds to it."
-    unit = "" if record.metric == "loss" else " points"
+    scale = record.metric.scale
+    unit = scale.difference_unit
     if chosen is options[0]:
-        found = "; ".join(f"{option.label} {change_text(record, option.gain)}{unit}" for option in others)
+        found = "; ".join(f"{option.label} {scale.change(option.gain)}{unit}" for option in others)
         return f"By the corrected estimate nothing beats the best trial as it is: {found}."
     low, high = chosen.gain_low, chosen.gain_high
     chance = "" if low > 0 else ", which includes no gain at all"
     return (
-        f"By the corrected estimate {chosen.label} is best, {metric_text(record, chosen.corrected)}: "
-        f"{change_text(record, chosen.gain).removeprefix('+')}{unit} better than the best trial "
-        f"(95 % interval {change_text(record, low)} to {change_text(record, high)}{chance})."
+        f"By the corrected estimate {chosen.label} is best, {scale.rounded(chosen.corrected)}: "
+        f"{scale.change(chosen.gain).removeprefix('+')}{unit} better than the best trial "
+        f"(95 % interval {scale.change(low)} to {scale.change(high)}{chance})."
     )
-
-
-def metric_text(record: Record, value: float) -> str:
-    """A value of the sweep's metric as it is read: `66.9 %`, or a loss with four digits."""
-    return f"{value:z.4f}" if record.metric == "loss" else f"{100 * value:z.1f} %"
-
-
-def change_text(record: Record, difference: float) -> str:
-    """A difference between two values as it is read: `+1.3` points, or of a loss `-0.0210`."""
-    return f"{difference:+z.4f}" if record.metric == "loss" else f"{100 * difference:+z.1f}"

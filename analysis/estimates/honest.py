@@ -12,6 +12,7 @@ What it cannot correct: that the sampler and the pruner saw the same images whil
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -20,6 +21,22 @@ from analysis.estimates.intervals import Sample
 DRAWS = 1000
 SEED = 20180509
 BLOCK = 256  # candidates whose scores are float32 at a time
+
+
+class Scored(Protocol):
+    """How well each of some candidates does, the larger the better, by whatever metric; see `Scores`, which is one."""
+
+    @property
+    def most_draws(self) -> int: ...
+    @property
+    def span(self) -> tuple[float, float]: ...
+    def everywhere(self) -> np.ndarray: ...
+    def on_drawn(self, counts: np.ndarray) -> np.ndarray: ...
+    def on_left_out(self, counts: np.ndarray, chosen: np.ndarray) -> np.ndarray: ...
+    def interval(self, candidate: int, mean: float) -> tuple[float, float]: ...
+    def variance_of_gain(self) -> float: ...
+    def interval_of_gain(self, gain: float) -> tuple[float, float]: ...
+    def standard_error(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -35,22 +52,11 @@ class Scores:
     of: np.ndarray
     strata: Sequence[np.ndarray]
     guess_loss: float | None = None
+    most_draws: ClassVar[int] = DRAWS
 
     @property
     def sample(self) -> Sample:
         return Sample(self.strata, self.guess_loss)
-
-    def weights(self, counts: np.ndarray) -> np.ndarray:
-        """(B, N) float32, each row adding up to 1: what each image counts where it was drawn so often.
-
-        Args:
-          counts: (B, N), how often each image was drawn; of a class that was not drawn at all, nothing counts.
-        """
-        weights = np.zeros(counts.shape, np.float32)
-        for images in self.strata:
-            drawn = counts[:, images]
-            weights[:, images] = drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1)
-        return weights / weights.sum(axis=1, keepdims=True)
 
     def means(self, weights: np.ndarray) -> np.ndarray:
         """(B, P): the score of each candidate under each row of weights."""
@@ -61,17 +67,55 @@ class Scores:
         """(P,): the score of each candidate on all images, exact where scores are whole numbers: equals are equal."""
         return np.mean([self.of[:, images].mean(axis=1, dtype=np.float64) for images in self.strata], axis=0)
 
-    def interval(self, of_image: np.ndarray, mean: float) -> tuple[float, float]:
-        """The 95 % interval of a mean score.
+    def on_drawn(self, counts: np.ndarray) -> np.ndarray:
+        """(B, P): the score of each candidate on each draw.
 
         Args:
-          of_image: (N,) scores.
-          mean: theirs, or what was corrected of it.
+          counts: (B, N), of `draws`.
         """
+        return self.means(self.sample.weights(counts))
+
+    def on_left_out(self, counts: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """(B,): for each draw the score, on the images that were not drawn, of the candidate chosen in it.
+
+        Args:
+          chosen: (B,) candidates.
+        """
+        weights = self.sample.weights(counts == 0)
+        return np.array([row @ self.of[candidate] for row, candidate in zip(weights, chosen, strict=True)])
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The least and the most that a score can be."""
+        return (0.0, 1.0) if self.guess_loss is None else (-np.inf, 0.0)
+
+    def interval(self, candidate: int, mean: float) -> tuple[float, float]:
+        """The 95 % interval of the mean score of a candidate.
+
+        Args:
+          mean: its own, or what was corrected of it.
+        """
+        of_image = self.of[candidate]
         if self.guess_loss is None:
             return self.sample.interval(of_image, mean)
         low, high = self.sample.interval(-of_image, -mean)  # a score is minus the loss
         return -high, -low
+
+    def variance_of_gain(self) -> float:
+        """The variance, by the images, of what the first of two candidates, of float scores, is better by."""
+        return self.sample.variance_of_difference(self.of[0] - self.of[1])
+
+    def interval_of_gain(self, gain: float) -> tuple[float, float]:
+        """The 95 % interval of that.
+
+        Args:
+          gain: what the first is better by, corrected.
+        """
+        return self.sample.interval_of_difference(gain, self.variance_of_gain())
+
+    def standard_error(self) -> float:
+        """The standard error of the mean score of the first candidate."""
+        return self.sample.standard_error(self.of[0] if self.guess_loss is None else -self.of[0])
 
 
 @dataclass(frozen=True)
@@ -104,7 +148,7 @@ def draws(images: int, times: int = DRAWS, seed: int = SEED) -> np.ndarray:
     return counts[(counts == 0).any(axis=1)]
 
 
-def estimate(scores: Scores, counts: np.ndarray) -> Estimate:
+def estimate(scores: Scored, counts: np.ndarray) -> Estimate:
     """Chooses the best candidate, and says what the choice is worth.
 
     Args:
@@ -114,16 +158,10 @@ def estimate(scores: Scores, counts: np.ndarray) -> Estimate:
     best = int(everywhere.argmax())
     raw = corrected = float(everywhere[best])
     if len(counts):  # a single image tells nothing
-        chosen = scores.means(scores.weights(counts)).argmax(axis=1)
-        corrected = float(left_out_means(scores, counts, chosen).mean())
-    return Estimate(best, raw, corrected, *scores.interval(scores.of[best], corrected))
+        corrected = mean_of_finite(scores.on_left_out(counts, scores.on_drawn(counts).argmax(axis=1)))
+    return Estimate(best, raw, corrected, *scores.interval(best, corrected))
 
 
-def left_out_means(scores: Scores, counts: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """(B,): for each draw the score, on the images that were not drawn, of the candidate chosen in it.
-
-    Args:
-      chosen: (B,) candidates.
-    """
-    weights = scores.weights(counts == 0)
-    return np.array([row @ scores.of[candidate] for row, candidate in zip(weights, chosen, strict=True)])
+def mean_of_finite(values: np.ndarray) -> float:
+    """The mean over the draws of which there is a value."""
+    return float(values[np.isfinite(values)].mean())

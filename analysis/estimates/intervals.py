@@ -26,10 +26,13 @@ How often they hold the truth for 1, 2, 5, 20 and 60 images is simulated in the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import betaincinv, stdtrit
+
+from trainable.metrics.contract import all_alike
 
 if TYPE_CHECKING:
     from analysis.record import Record
@@ -62,6 +65,18 @@ class Sample:
     def is_small(self) -> bool:
         """Whether so few images are too few to go by."""
         return self.size < FEW_IMAGES
+
+    def weights(self, counts: np.ndarray) -> np.ndarray:
+        """(B, N) float32, each row adding up to 1: what each image counts where it was drawn so often.
+
+        Args:
+          counts: (B, N), how often each image was drawn; of a class that was not drawn at all, nothing counts.
+        """
+        weights = np.zeros(counts.shape, np.float32)
+        for images in self.strata:
+            drawn = counts[:, images]
+            weights[:, images] = drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1)
+        return weights / weights.sum(axis=1, keepdims=True)
 
     def mean(self, values: np.ndarray) -> float:
         """The mean over the strata of the mean in each, of (N,) values."""
@@ -136,13 +151,17 @@ class Sample:
         return (low, high) if self.guess_loss is not None else (max(-1.0, low), min(1.0, high))
 
 
+@lru_cache(maxsize=4)
 def sample_of(record: "Record") -> Sample:
-    """The validation images of a sweep, as its metric counts them."""
-    labels = record.valid_labels
-    if record.metric == "balanced_accuracy":
-        return Sample([np.flatnonzero(labels == label) for label in np.unique(labels)])
-    everything = [np.arange(len(labels))]
-    return Sample(everything, float(np.log(len(record.classes)))) if record.metric == "loss" else Sample(everything)
+    """The validation images of a sweep, as its metric counts them; all alike where it is no mean over them.
+
+    A record is read once; a folder that has changed since is another record.
+    """
+    images = record.metric.images
+    if images is None:
+        return Sample(all_alike(record.valid_labels))
+    guess_loss = None if images.guess_loss is None else images.guess_loss(len(record.classes))
+    return Sample(images.strata(record.valid_labels), guess_loss)
 
 
 def share_interval(right: float, images: float) -> tuple[float, float]:

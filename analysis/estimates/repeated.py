@@ -12,14 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import stdtrit
 
-from analysis.estimates.intervals import Sample, sample_of
+from analysis.estimates.honest import Scored
+from analysis.estimates.intervals import TAIL, Sample, sample_of
+from analysis.estimates.scores import scores_of
 from analysis.record import Record, TrialRecord
-from analysis.report.contents import METRIC_WORDS, scarcity
+from analysis.report.contents import scarcity
 from storage.errors import SweepError
 from storage.files import DamagedError
 from storage.states import State
 from storage.text import counted
+from trainable.metrics.contract import Metric
 
 REPEAT = "repeat"  # folder in that of the sweep, written by `search.repeat`
 CAVEAT = (
@@ -79,12 +83,11 @@ class Row:
 @dataclass(frozen=True)
 class Repeated:
     """Attributes:
-    metric: of the sweep.
     rows: a config each, in the order of the search.
     sentence: whether the first beats the second.
     """
 
-    metric: str
+    metric: Metric
     rows: tuple[Row, ...]
     sentence: str
 
@@ -114,8 +117,7 @@ def read(record: Record) -> Repeated | None:
     if again.file.parent is None or again.file.parent.sweep != record.file.id:
         return None
     configs = _configs(again, trials)
-    sign = 1 if again.metric == "loss" else -1
-    configs.sort(key=lambda config: (sign * config.searched, config.trial))
+    configs.sort(key=lambda config: (-again.metric.sign * config.searched, config.trial))
     rows = tuple(_row(again, config, configs[0]) for config in configs)
     words = _sentence(rows, again.metric)
     return Repeated(again.metric, rows, f"{words} {few}" if (few := scarcity(again)) else words)
@@ -188,43 +190,47 @@ def _row(again: Record, config: _Config, first: _Config) -> Row:
 def _lead(again: Record, first: _Config, other: _Config) -> Difference | None:
     pairs = []
     for nth in sorted(first.runs.keys() & other.runs.keys()):
-        a, b = _of_images(again, first.runs[nth]), _of_images(again, other.runs[nth])
+        a, b = (None if run.number in again.damaged else run.valid_logits for run in (first.runs[nth], other.runs[nth]))
         if a is not None and b is not None:
             pairs.append((a, b))
     if len(pairs) < 2:  # of one there is no telling what another seed would do
         return None
-    sample = sample_of(again)
-    first_runs, other_runs = (np.stack(runs) for runs in zip(*pairs, strict=True))
+    images, labels, sample = again.metric.images, again.valid_labels, sample_of(again)
+    if images is None:
+        return _difference_of_values([scores_of(again, pair) for pair in pairs], len(labels))
+    first_runs, other_runs = (
+        np.stack([images.of_logits(labels, of) for of in runs]) for runs in zip(*pairs, strict=True)
+    )
     return difference(first_runs, other_runs, sample.strata, sample.guess_loss)
 
 
-def _of_images(again: Record, trial: TrialRecord) -> np.ndarray | None:
-    """(N,): whether it has each image right, or minus its loss, at its best epoch; None where that is not whole."""
-    labels = again.valid_labels
-    if trial.number in again.damaged:
-        return None
-    if again.metric == "loss":
-        logits = trial.valid_logits
-        if logits is None:
-            return None
-        logits = logits.astype(np.float64)
-        return logits[np.arange(len(labels)), labels] - np.logaddexp.reduce(logits, axis=1)
-    predicted = trial.valid_classes
-    return None if predicted is None else (predicted[trial.best_epoch - 1] == labels).astype(np.float64)
+def _difference_of_values(pairs: list[Scored], images: int) -> Difference:
+    """The same of a metric that is no mean over the images: what they add is taken as alike under every seed.
+
+    Args:
+      pairs: a seed each, the first config before the second.
+    """
+    gains, seeds = np.array([np.subtract(*scores.everywhere()) for scores in pairs]), len(pairs)
+    by_seeds = float(gains.var(ddof=1)) / seeds
+    by_images = float(np.mean([scores.variance_of_gain() for scores in pairs]))
+    uncertainty = by_seeds**2 / (seeds - 1) + by_images**2 / max(1, images - 1)
+    degrees = (by_seeds + by_images) ** 2 / uncertainty if uncertainty else seeds
+    margin, mean = float(stdtrit(degrees, 1 - TAIL) * np.sqrt(by_seeds + by_images)), float(gains.mean())
+    return Difference(mean, mean - margin, mean + margin, seeds)
 
 
-def _line(row: Row, metric: str) -> str:
+def _line(row: Row, metric: Metric) -> str:
     if row.mean is None:
         runs = "its only run is not" if row.asked == 1 else f"none of its {row.asked} runs is"
         return f"trial {row.trial}: {runs} COMPLETE yet, {row.searched:z.4f} in the search"
     spread = "" if row.std is None else f" +- {row.std:.4f}"
     runs = f"{row.seeds} of {counted(row.asked, 'seed')}" if row.seeds < row.asked else counted(row.asked, "seed")
-    value = f"{METRIC_WORDS[metric]} {row.mean:z.4f}{spread} over {runs}"
+    value = f"{metric.words} {row.mean:z.4f}{spread} over {runs}"
     lead = "" if row.lead is None else f", {_apart(row.lead, metric, 'behind', 'ahead of')} the first"
     return f"trial {row.trial}: {value}, {row.searched:z.4f} in the search{lead}"
 
 
-def _sentence(rows: tuple[Row, ...], metric: str) -> str:
+def _sentence(rows: tuple[Row, ...], metric: Metric) -> str:
     lead = rows[1].lead if len(rows) > 1 else None
     if lead is None:
         return "Whether the first config beats the second takes two seeds of both."
@@ -237,15 +243,9 @@ def _sentence(rows: tuple[Row, ...], metric: str) -> str:
     return f"{apart}: the interval includes 0, so they cannot be told apart."
 
 
-def _apart(lead: Difference, metric: str, ahead: str, behind: str) -> str:
+def _apart(lead: Difference, metric: Metric, ahead: str, behind: str) -> str:
     """`1.2 points (95 % interval 0.2 to 2.1) ahead of`, the amount never below zero."""
     if lead.mean < 0:
         lead, ahead = Difference(-lead.mean, -lead.high, -lead.low, lead.seeds), behind
-    low, high = _number(lead.low, metric), _number(lead.high, metric)
-    unit = "" if metric == "loss" else " points"
-    return f"{_number(lead.mean, metric)}{unit} (95 % interval {low} to {high}) {ahead}"
-
-
-def _number(value: float, metric: str) -> str:
-    """A difference, of an accuracy in percentage points."""
-    return f"{value:z.4f}" if metric == "loss" else f"{100 * value:z.1f}"
+    mean, low, high = (metric.scale.amount(number) for number in (lead.mean, lead.low, lead.high))
+    return f"{mean}{metric.scale.difference_unit} (95 % interval {low} to {high}) {ahead}"

@@ -15,6 +15,7 @@ from datasets.augment import transforms
 from trainable.batch import on_device
 from trainable.config import TrialConfig
 from trainable.loop import predict_logits
+from trainable.metrics.softmax import softmax
 from trainable.step import pipeline
 
 
@@ -46,7 +47,7 @@ def log_probabilities(config: TrialConfig, model: nn.Module, images: np.ndarray,
     pixels = on_device(images, next(model.parameters()).device)
     height, width = images.shape[2:]
     found = views(config, (height, width)) if is_averaged else {(): 1.0}
-    parts = [share * _softmax(predict_logits(config, model, _view(pixels, names))) for names, share in found.items()]
+    parts = [share * softmax(predict_logits(config, model, _view(pixels, names))) for names, share in found.items()]
     return np.log(np.maximum(sum(parts), 1e-30)).astype(np.float32)
 
 
@@ -59,8 +60,3 @@ def _view(pixels: Tensor, names: tuple[str, ...]) -> Tensor:
 def _forms() -> dict[str, tuple[Callable[[Tensor], Tensor], bool]]:
     """Returns what makes a view, and whether it needs square images, by albumentations' name of the transform."""
     return {known.kind.__name__: (known.view, known.needs_square) for known in transforms().values() if known.view}
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    exponents = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
-    return exponents / exponents.sum(axis=1, keepdims=True)

@@ -27,7 +27,7 @@ def write_best(record: Record) -> Trained | None:
     family = family_of(trial.config["arch"])
     about = {
         "trial": trial.number,
-        "metric": record.metric,
+        "metric": record.metric.name,
         "value": trial.value,
         "epoch": trial.best_epoch,
         "config": trial.config,

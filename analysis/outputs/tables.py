@@ -7,7 +7,7 @@ import pandas as pd
 from analysis.record import Record
 from storage.files import written_whole
 from trainable.config import TrialConfig
-from trainable.metrics.history import EpochMetrics
+from trainable.metrics.history import OWN_FIELD, EpochMetrics
 
 DTYPES = {"int": "Int64", "float": "Float64", "bool": "boolean", "str": "string"}  # of a field; all can be missing
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that begins so
@@ -30,6 +30,8 @@ def write_tables(record: Record) -> None:
     """Writes `trials.parquet`, `trials.csv` and `epochs.parquet`: the same columns whatever the trials are."""
     config = {f"config.{field.name}": _dtype(field) for field in dataclasses.fields(TrialConfig)}
     epoch = {field.name: _dtype(field) for field in dataclasses.fields(EpochMetrics)}
+    if record.metric.field != OWN_FIELD:
+        del epoch[OWN_FIELD]
     trials = _typed(record.trials_table(), TRIAL_COLUMNS | config)
     epochs = _typed(record.epochs_table(), {"number": "Int64"} | epoch)
     with written_whole(record.folder / "trials.parquet") as partial:

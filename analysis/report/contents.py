@@ -6,22 +6,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
 from analysis.estimates.intervals import FEW_IMAGES, sample_of
+from analysis.estimates.scores import scores_of
 from analysis.record import Record, TrialRecord
 from storage.files import DamagedError
 from storage.states import State
 from storage.text import counted
 from trainable.config import AUGMENTATIONS, MIXING
 
-METRIC_WORDS = {
-    "accuracy": "validation accuracy",
-    "balanced_accuracy": "balanced validation accuracy",
-    "loss": "validation loss",
-    "last": "last epoch",  # of a refit, which has no value of its own
-}
-SHORT_WORDS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "loss": "loss"}
 LEADERS = 10  # trials on the leaderboard
 LONGEST_MESSAGE = 300  # characters
 
@@ -129,18 +121,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
 
 
-def value_shown(metric: str, value: float | None) -> str:
-    """A value of the metric: `68.46 %`, or a loss with four digits."""
-    if value is None:
-        return "-"
-    return f"{value:z.4f}" if metric == "loss" else f"{100 * value:z.2f} %"
-
-
-def difference_shown(metric: str, difference: float) -> str:
-    """Between two values: `+1.28 points`, or of a loss with four digits."""
-    return f"{difference:+z.4f}" if metric == "loss" else f"{100 * difference:+z.2f} points"
-
-
 def damage(record: Record) -> str:
     """How many trials have damaged files, and what that does to the report; empty where there are none."""
     if not record.damaged:
@@ -159,18 +139,8 @@ def plain(text: str) -> str:
 
 def standard_error(record: Record, trial: TrialRecord) -> float | None:
     """Of the trial's value, by the number of validation images alone; None where its predictions were not kept."""
-    labels = record.valid_labels
-    if record.metric == "loss":
-        logits = trial.valid_logits
-        if logits is None:
-            return None
-        logits = logits.astype(np.float64)
-        scores = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]
-    elif trial.valid_classes is None:
-        return None
-    else:
-        scores = trial.valid_classes[trial.best_epoch - 1] == labels
-    return sample_of(record).standard_error(scores)
+    logits = trial.valid_logits
+    return None if logits is None else scores_of(record, [logits]).standard_error()
 
 
 def scarcity(record: Record) -> str:

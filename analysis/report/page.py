@@ -8,15 +8,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from analysis import commands
 from analysis.estimates import repeated
-from analysis.estimates.choice import change_text, choose, metric_text
+from analysis.estimates.choice import choose
 from analysis.record import Record
 from analysis.report import contents, markdown
 from analysis.report.charts import COLOURS, Figure
-from analysis.report.contents import difference_shown, duration, plain, value_shown
+from analysis.report.contents import duration, plain
 from analysis.report.figures import draw, draw_pictures
 from analysis.report.interactive import embedded, library, source
 from analysis.report.sections import classes, cost, history
@@ -30,6 +31,7 @@ from storage.bucket import address_of, with_addresses
 from storage.errors import SweepError
 from storage.files import DamagedError, make_folder, remove, utf8, written_whole
 from storage.text import counted
+from trainable.metrics.softmax import softmax
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_FAILURES = 10  # shown of one reason
@@ -44,7 +46,7 @@ def write_report(record: Record) -> Path:
       SweepError, DamagedError: settings, ledger or the validation labels cannot be read, or it is a refit, which has
         no number to report.
     """
-    if record.metric == "last":
+    if not record.metric.is_measured:
         raise SweepError(
             f"{record.folder}: is a refit, trained on its validation images too; report {record.folder.parent}"
         )
@@ -80,14 +82,14 @@ def _answer(record: Record) -> dict[str, Any]:
     best, rows = record.best, ranges(record)
     asked = doubts(record) if best else None
     found, repeated_damaged = _repeated(record)
-    sign = -1 if record.metric == "loss" else 1
+    metric = record.metric
     return {
         "name": plain(record.folder.resolve().name),
         "folder": address_of(record.folder),
         "settings": record.settings,
         "file": record.file,
-        "metric": contents.METRIC_WORDS[record.metric],
-        "short_metric": contents.SHORT_WORDS[record.metric],
+        "metric": metric.words,
+        "short_metric": metric.short,
         "progress": contents.progress(record),
         "counts": contents.count_states(record),
         "damaged": record.damaged,
@@ -98,7 +100,7 @@ def _answer(record: Record) -> dict[str, Any]:
         "config": contents.config_fields(best.config, best.config) if best else [],
         "again": commands.command_of(record, best) if best else "",
         "baselines": contents.baselines(record),
-        "over": lambda trial: sign * (best.value - trial.value) if best else 0.0,
+        "over": lambda trial: metric.sign * (best.value - trial.value) if best else 0.0,
         "repeated": found,
         "repeated_damaged": repeated_damaged,
         "ranges": rows,
@@ -159,7 +161,7 @@ def _best_trial(record: Record) -> tuple[dict[str, Any], list[Figure]]:
         said |= {"classes": rows}
         figures += [classes.confusion_figure(record.classes, matrix), classes.accuracies_figure(rows)]
     if best and logits is not None:
-        bins, error = classes.calibration(classes.probabilities(logits), record.valid_labels)
+        bins, error = classes.calibration(softmax(logits.astype(np.float64)), record.valid_labels)
         said |= {"calibration": classes.calibration_sentence(bins, error), "mistakes": confident_mistakes(record, best)}
         said |= {"has_images": record.valid_images is not None}
         figures.append(classes.calibration_figure(bins))
@@ -185,12 +187,13 @@ def _on_one_line(value: Any) -> Any:
 
 
 def _filters(record: Record) -> dict[str, Callable[..., str]]:
+    scale = record.metric.scale
     return {
-        "value": lambda value: value_shown(record.metric, value),
-        "rounded": lambda value: metric_text(record, value),
-        "difference": lambda value: difference_shown(record.metric, value),
-        "gain": lambda gain: change_text(record, gain) + ("" if record.metric == "loss" else " points"),
-        "change": lambda change: change_text(record, change),
+        "value": scale.value,
+        "rounded": scale.rounded,
+        "difference": scale.difference,
+        "gain": lambda gain: scale.change(gain) + scale.difference_unit,
+        "change": scale.change,
         "percent": lambda share: f"{100 * share:z.1f} %",
         "duration": duration,
         "counted": counted,

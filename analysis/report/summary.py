@@ -1,7 +1,7 @@
 """What a person is told on the terminal at the end of a sweep."""
 
 from analysis.record import Record, TrialRecord
-from analysis.report.contents import METRIC_WORDS, baselines, caution, config_text, count_states, failures, progress
+from analysis.report.contents import baselines, caution, config_text, count_states, failures, progress
 from storage.states import State
 
 FILES = {"report": "report.html", "leaderboard": "trials.csv", "best model": "best", "predictions": "predictions.csv"}
@@ -12,7 +12,7 @@ def summary(record: Record) -> str:
     states = ", ".join(f"{count} {state}" for state, count in count_states(record).items())
     lines = [f"{record.folder}: {progress(record)} ({states})"]
     best = record.best
-    if record.metric == "last":
+    if not record.metric.is_measured:
         lines.append("a refit: it trains on its validation images too, so no number says how good it is")
     elif best is None:
         lines.append("best: no trial is COMPLETE yet")
@@ -33,4 +33,4 @@ def trial_line(record: Record, trial: TrialRecord) -> str:
     name = f"trial {trial.number}" + ("" if trial.state == State.COMPLETE else f", {trial.state}")
     if trial.value is None:
         return f"no value ({name})"
-    return f"{METRIC_WORDS[record.metric]} {trial.value:z.4f} after epoch {trial.best_epoch} ({name})"
+    return f"{record.metric.words} {trial.value:z.4f} after epoch {trial.best_epoch} ({name})"

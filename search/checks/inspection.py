@@ -19,7 +19,7 @@ from search.checks.identity import is_of
 from search.checks.outputs import Outputs
 from search.checks.replay import replay
 from search.checks.trial_files import TrialFiles
-from search.checks.trials import RESTORE_DATABASE, Trials, direction
+from search.checks.trials import RESTORE_DATABASE, Trials
 from search.runtime.settings import read_sweep
 from search.runtime.trial_files import KEPT_WEIGHTS
 from storage.errors import SweepError
@@ -27,6 +27,7 @@ from storage.files import DamagedError, check_regular
 from storage.journal import repair_tail
 from storage.text import counted
 from trainable.config import ConfigError
+from trainable.metrics import named
 
 NAMES = {  # of a sweep's files in its folder and those below it; the folders of trials look after their own
     ".": r"sweep\.json|journal\.log|lock|log\.txt|data\.csv|valid_(labels|images)\.npy|trials|best|figures|demo-images|"
@@ -166,7 +167,7 @@ def _read_journal(inspection: Inspection, trials: Trials) -> str | None:
             trials.note(Finding(path, "missing, and there are trials", "written anew from what their folders know"))
     except DamagedError as error:
         trials.note(damaged(error, "moved away, and written anew from what the trials' folders know"))
-    replayed = replay(path, content, file, direction(file.settings.metric), folders)
+    replayed = replay(path, content, file, folders)
     if not replayed.is_ours:
         found, way_out = "another sweep's id, metric or seeds", "restore the one that is not this sweep's"
         inspection.findings.append(Finding(path, found, way_out, rule="must have those of sweep.json"))
@@ -210,7 +211,7 @@ def _check_trials(inspection: Inspection, trials: Trials, outputs: Outputs) -> N
 
 def _check_weights(inspection: Inspection, trials: Trials, lost: set[Path]) -> int:
     """Of the best COMPLETE trials, whose weights are kept; returns how many are whole."""
-    sign = 1 if trials.file.settings.metric == "loss" else -1
+    sign = -named(trials.file.settings.metric).sign
     complete = [trial for trial in trials.trials if trial.state == TrialState.COMPLETE]
     usable = [trial for trial in complete if trial.number not in trials.unusable and trial.value is not None]
     ranked = sorted(usable, key=lambda trial: (sign * (trial.value or 0.0), trial.number))[:KEPT_WEIGHTS]

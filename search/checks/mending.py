@@ -18,7 +18,7 @@ from search.runtime.bridge import trial_seed
 from storage.states import Reason
 from storage.sweep_file import SweepFile
 from trainable.config import ConfigError, TrialConfig
-from trainable.metrics.history import METRICS, best_epoch
+from trainable.metrics import named
 
 
 def has_no_config(trial: FrozenTrial) -> bool:
@@ -184,14 +184,14 @@ class Mending:
 
     def _possible_values(self) -> dict[int, float]:
         """The values from epoch 1 on, as far as each can be: a finite number, and none worse than the one before."""
-        logged = self.trial.intermediate_values
+        logged, metric = self.trial.intermediate_values, named(self.file.settings.metric)
         possible: dict[int, float] = {}
         for epoch in range(1, self._epochs + 1):
             value = logged.get(epoch)
             if not isinstance(value, int | float) or not math.isfinite(value):
                 break
             before = possible.get(epoch - 1, value)
-            if value > before if self.file.settings.metric == "loss" else value < before:
+            if metric.is_better(before, value):
                 break
             possible[epoch] = value
         return possible
@@ -200,9 +200,8 @@ class Mending:
         """The best value up to each epoch, by the folder; None where it has none, or says other than the ledger."""
         if not self.content.history:
             return None
-        metric = self.file.settings.metric
-        values = [getattr(metrics, METRICS[metric]) for metrics in self.content.history]
-        known = {epoch: values[best_epoch(values[:epoch], metric) - 1] for epoch in range(1, len(values) + 1)}
+        metric = named(self.file.settings.metric)
+        known = dict(enumerate(metric.best_so_far(metric.of_epochs(self.content.history)), start=1))
         agrees = all(known.get(epoch) == value for epoch, value in self.trial.intermediate_values.items())
         return known if agrees else None
 

@@ -17,6 +17,7 @@ from search.checks.identity import numbers
 from storage.journal import Operation, parse
 from storage.sweep_file import SweepFile
 from storage.text import counted
+from trainable.metrics import named
 
 SPARE_NUMBERS = 100  # of trials of which neither a record nor a folder is left
 AFTER_THE_FIRST = (
@@ -86,7 +87,7 @@ class Journal(BaseJournalBackend):
         self.records += logs
 
 
-def replay(path: Path, content: bytes, file: SweepFile, direction: StudyDirection, folders: set[int]) -> Replayed:
+def replay(path: Path, content: bytes, file: SweepFile, folders: set[int]) -> Replayed:
     """Replays each whole record, whatever stands around it.
 
     A record that begins a trial says which by its config, and every other one by its
@@ -109,6 +110,7 @@ def replay(path: Path, content: bytes, file: SweepFile, direction: StudyDirectio
     limit = beginnings + len(lines) - len(whole) + len(folders) + SPARE_NUMBERS
     number_of = numbers(file, limit)
     _name_damaged(path, lines, number_of, result)
+    direction = StudyDirection[named(file.settings.metric).direction.upper()]
     study = {"op_code": Operation.CREATE_STUDY, "study_name": file.id, "directions": [direction]}
     begun: dict[int, Line] = {}
     later: list[Line] = []

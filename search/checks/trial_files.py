@@ -21,7 +21,8 @@ from storage.sweep_file import SweepFile
 from storage.text import counted
 from storage.weights import check_weights
 from trainable.config import TrialConfig
-from trainable.metrics.history import METRICS, EpochMetrics, best_epoch, read_history
+from trainable.metrics import named
+from trainable.metrics.history import EpochMetrics, read_history
 from trainable.state import CheckpointError, read_checkpoint
 from trainable.worker.order import checkpoints
 
@@ -83,7 +84,7 @@ class TrialFiles:
 
     @property
     def best_epoch(self) -> int:
-        return best_epoch(self._values, self.file.settings.metric)
+        return named(self.file.settings.metric).best_epoch(self._values)
 
     @property
     def _values(self) -> list[float]:
@@ -124,9 +125,8 @@ class TrialFiles:
         return None
 
     def _history(self, path: Path) -> list[EpochMetrics]:
-        history, metric = read_history(read_json(path)), self.file.settings.metric
-        values = [getattr(metrics, METRICS[metric]) for metrics in history]
-        if [values[best_epoch(values[:epoch], metric) - 1] for epoch in range(1, len(values) + 1)] != self._values:
+        history, metric = read_history(read_json(path)), named(self.file.settings.metric)
+        if metric.best_so_far(metric.of_epochs(history)) != self._values:
             raise DamagedError(path, "damaged: it does not have the values that are in the ledger")
         return history
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import optuna
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from analysis.record import AVERAGED, trial_folder
@@ -17,6 +16,7 @@ from search.checks.replay import Journal
 from storage.files import DamagedError, written_whole
 from storage.journal import line_of
 from storage.sweep_file import SweepFile
+from trainable.metrics import named
 
 RESTORE_DATABASE = "restore the database from the server's backup: `--repair` changes nothing in it"
 KEPT_FILES = ("history.json", "valid_classes.npy", "valid_logits.npy", AVERAGED, "best.safetensors")  # of an ended one
@@ -100,7 +100,7 @@ class Trials:
         study = optuna.create_study(
             storage=optuna.storages.JournalStorage(journal),
             study_name=self.file.id,
-            direction=direction(self.file.settings.metric),
+            direction=named(self.file.settings.metric).direction,
         )
         for trial in self.trials:
             try:
@@ -110,7 +110,3 @@ class Trials:
                 raise DamagedError(self.journal, found, "restore the ledger") from None
         with written_whole(self.journal) as partial:
             partial.write_bytes(b"".join(map(line_of, journal.records)))
-
-
-def direction(metric: str) -> StudyDirection:
-    return StudyDirection.MINIMIZE if metric == "loss" else StudyDirection.MAXIMIZE

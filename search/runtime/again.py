@@ -25,6 +25,7 @@ from search.runtime.settings import read_sweep
 from storage.errors import SweepError
 from storage.sweep_file import SEARCH, Parent, Settings
 from trainable.config import ConfigError, TrialConfig
+from trainable.metrics import LAST
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset, Split
@@ -139,7 +140,7 @@ class Refit(Again):
 
     @staticmethod
     def _settings(of: Settings) -> Settings:
-        return replace(Again._settings(of), metric="last")
+        return replace(Again._settings(of), metric=LAST)
 
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
         note = "Trained on train and validation together: what is measured of validation here says nothing."

@@ -9,7 +9,7 @@ import time
 from bisect import bisect, insort
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,7 +30,8 @@ from storage.files import read_json
 from storage.journal import JournalError
 from storage.text import counted
 from trainable.config import ConfigError, TrialConfig
-from trainable.metrics.history import METRICS, best_epoch, read_history
+from trainable.metrics import named
+from trainable.metrics.history import read_history
 from trainable.worker.order import Order, attempt_folder, hung_stacks, newest_checkpoints
 
 MOST_DRAWS = 200  # of one trial, for configs that need more memory than there is
@@ -202,11 +203,12 @@ class Bridge:
         if failure and failure["reason"] == "host memory":
             self.out_of_memory(number, report["attempt"], failure["message"])
             return
-        values = [epoch[METRICS[self.plan.metric]] for epoch in history]
+        metric = named(self.plan.metric)
+        values = metric.best_so_far([epoch[metric.field] for epoch in history])
         trial = self.ledger.trial(number)
         stops, new = self.ledger.rungs(trial.user_attrs["config"]["epochs"]), {}
         for epoch in range(len(trial.intermediate_values) + 1, len(values) + 1):
-            new[epoch] = values[best_epoch(values[:epoch], self.plan.metric) - 1]
+            new[epoch] = values[epoch - 1]
             if epoch in stops or epoch == len(values):
                 self.ledger.report(number, new)
                 if self._prune(number):
@@ -406,7 +408,7 @@ class Bridge:
 
     def _rank(self, number: int, value: float) -> tuple[float, int]:
         """Of a COMPLETE trial: the lower, the better."""
-        return (value if self.plan.metric == "loss" else -value, number)
+        return (-named(self.plan.metric).sign * value, number)
 
     def _remove_weights(self, numbers: Iterable[int]) -> None:
         for number in numbers:
@@ -443,7 +445,7 @@ class Bridge:
 
         for path in newest_checkpoints(folder, attempt):
             try:
-                history = [asdict(metrics) for metrics in read_checkpoint(path).history]
+                history = [metrics.to_dict() for metrics in read_checkpoint(path).history]
             except CheckpointError:
                 continue
             return {"attempt": attempt, "history": history, "failure": None, "done": False}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from datasets.problems import shown
 from storage.sweep_file import Settings
+from trainable.metrics import named
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
@@ -39,7 +40,7 @@ def imbalance_notes(data: "Dataset", metric: str) -> list[str]:
     counts = np.bincount([*data.train.labels, *data.valid.labels], minlength=len(data.classes))
     largest, smallest = counts.argmax(), counts.argmin()
     is_large = counts[largest] >= LARGE_SHARE * counts.sum() and counts[largest] > LARGE_TIMES * counts[smallest]
-    if metric != "accuracy" or not is_large:
+    if not named(metric).favours_large_classes or not is_large:
         return []
     share = min(round(100 * counts[largest] / counts.sum()), 99)
     right = (data.valid.labels == largest).mean()

@@ -13,7 +13,6 @@ from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.pruners.halving_1 import RungPruner
@@ -23,6 +22,7 @@ from storage.journal import Journal, JournalError, repair_tail
 from storage.lock import HeldError
 from storage.text import counted
 from trainable.config import ConfigError, TrialConfig
+from trainable.metrics import named
 
 NO_CONFIG = "infeasible"  # the reason of a FAIL for which the space had no config: nothing but its seed is known
 INFEASIBLE = ("diverged", "out of memory", NO_CONFIG)  # what was drawn causes these: the sampler must learn them
@@ -60,7 +60,7 @@ class Ledger:
           JournalError: a record is damaged, or trials are in the folder that the ledger does not know.
           HeldError: another driver writes this sweep in the database, or has begun another in this bucket.
         """
-        direction = StudyDirection.MINIMIZE if metric == "loss" else StudyDirection.MAXIMIZE
+        direction = named(metric).direction
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.url = url
         self.rungs = pruner.rungs

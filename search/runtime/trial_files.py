@@ -7,7 +7,6 @@ the attempts. Killed in between, the next start does the same again.
 
 import json
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
             continue
         if len(checkpoint.history) < epochs:
             continue
-        write_history(folder, [asdict(metrics) for metrics in checkpoint.history[:epochs]])
+        write_history(folder, [metrics.to_dict() for metrics in checkpoint.history[:epochs]])
         save_array(folder / "valid_classes.npy", checkpoint.valid_classes[:epochs])
         if checkpoint.best_epoch <= epochs:
             save_array(folder / "valid_logits.npy", checkpoint.valid_logits)

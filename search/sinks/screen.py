@@ -18,7 +18,7 @@ from search.runtime.ledger import NO_CONFIG, state_of
 from storage.bucket import with_addresses
 from storage.text import counted
 from trainable.config import TrialConfig
-from trainable.metrics.history import METRICS, best_epoch
+from trainable.metrics import named
 from trainable.worker.order import Order
 
 ENDED_SHOWN = 8  # rows of the table for trials that ended last
@@ -55,7 +55,7 @@ class Screen:
     def __init__(
         self, out: TextIO, trials: int, metric: str, ended_before: list[FrozenTrial], baselines: dict[int, str]
     ) -> None:
-        self.trials, self.metric, self.baselines = trials, metric, baselines
+        self.trials, self.metric, self.baselines = trials, named(metric), baselines
         # By the file alone: FORCE_COLOR in the environment would draw a live table into a log.
         self.out, self.console = out, Console(file=out, force_terminal=out.isatty())
         self.started_at = time.monotonic()
@@ -91,9 +91,9 @@ class Screen:
 
     def progressed(self, number: int, history: list[dict[str, Any]]) -> None:
         if history and number in self.rows:
-            values = [epoch[METRICS[self.metric]] for epoch in history]
+            values = self.metric.best_so_far([epoch[self.metric.field] for epoch in history])
             row = self.rows[number]
-            row.epoch, row.value = len(values), self._shown(values[best_epoch(values, self.metric) - 1])
+            row.epoch, row.value = len(values), self._shown(values[-1])
 
     def ended(self, trial: FrozenTrial) -> None:
         self.ended_here += 1
@@ -123,14 +123,12 @@ class Screen:
 
     def _shown(self, value: float | None) -> float | None:
         """Nothing of a refit, whose value is the number of an epoch."""
-        return None if self.metric == "last" else value
+        return value if self.metric.is_measured else None
 
     def _count_best(self, trial: FrozenTrial) -> None:
         value = self._shown(trial.value) if trial.state == TrialState.COMPLETE else None
-        if value is not None:
-            better = self.best is None or (value < self.best[1] if self.metric == "loss" else value > self.best[1])
-            if better:
-                self.best = (trial.number, value)
+        if value is not None and (self.best is None or self.metric.is_better(value, self.best[1])):
+            self.best = (trial.number, value)
 
     def _best_text(self) -> str:
         return f" | best {self.best[1]:z.4f} (trial {self.best[0]})" if self.best else ""
@@ -146,7 +144,7 @@ class Screen:
         if row.config is None:
             return f"trial {row.number} {row.state} {row.note}, the space has no config for it: {row.about}"
         name = f" ({row.name})" if row.name else ""
-        value = f"{self.metric} {row.value:z.4f}" if row.value is not None else ""
+        value = f"{self.metric.label} {row.value:z.4f}" if row.value is not None else ""
         value = " ".join(filter(None, (row.note, value)))
         return (
             f"trial {row.number}{name} {row.state} {value} after {row.epoch}/{counted(row.config.epochs, 'epoch')}, "
@@ -155,7 +153,7 @@ class Screen:
 
     def _render(self) -> Group:
         table = Table(box=None, pad_edge=False, expand=True)
-        metric = "" if self.metric == "last" else self.metric
+        metric = self.metric.label if self.metric.is_measured else ""
         for heading, justify in (("trial", "right"), ("state", "left"), ("epoch", "right"), (metric, "right")):
             table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
         table.add_column("time", justify="right", no_wrap=True)

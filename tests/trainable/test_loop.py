@@ -15,7 +15,8 @@ from datasets.augment.pipeline import compose, per_image, to_text
 from tests.trials import in_memory
 from trainable.batch import Batch, on_device
 from trainable.config import AUGMENTATIONS, TrialConfig
-from trainable.loop import Diverged, evaluate, predict_logits, steps_per_epoch, train
+from trainable.loop import Diverged, predict_logits, steps_per_epoch, train
+from trainable.metrics import DEFAULT, measure, named
 from trainable.state import load, new_state, save
 from trainable.train import main
 
@@ -238,7 +239,7 @@ def test_a_last_batch_of_one_image_is_left_out(images, steps):
 def test_evaluation_gives_loss_and_accuracies():
     logits = np.log(np.array([[0.8, 0.2], [0.6, 0.4], [0.3, 0.7]], dtype=np.float32))
 
-    result = evaluate(logits, np.array([0, 0, 0]), classes=2)
+    result = measure(np.array([0, 0, 0]), logits, named(DEFAULT))
 
     assert result["valid_loss"] == pytest.approx(-np.log([0.8, 0.6, 0.3]).mean(), abs=1e-6)
     assert result["valid_accuracy"] == pytest.approx(2 / 3)

@@ -1,15 +1,10 @@
-"""What is measured of an epoch, and which epoch is the best; torch is not imported, so that readers are quick."""
+"""What is measured of an epoch; torch is not imported, so that readers are quick."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
-METRICS = {  # the field of each; the larger the better, but for the loss
-    "accuracy": "valid_accuracy",
-    "balanced_accuracy": "valid_balanced_accuracy",
-    "loss": "valid_loss",
-    "last": "epoch",  # of trials that train on their validation images: no epoch is chosen, the last one is kept
-}
+OWN_FIELD = "score"  # of `EpochMetrics`: of a metric that is not measured of every trial
 
 
 @dataclass(frozen=True)
@@ -22,12 +17,11 @@ class EpochMetrics:
     lr: float  # of the epoch's last step
     seconds: float
     micro_batch: int  # images a forward pass: `batch_size`, or less where the GPU's memory is too short
+    score: float | None = None  # the value of the sweep's metric, where it is none of those above
 
-
-def best_epoch(values: list[float], metric: str) -> int:
-    """The first epoch, from 1, with the best value."""
-    pick = min if metric == "loss" else max
-    return 1 + values.index(pick(values))
+    def to_dict(self) -> dict[str, float]:
+        """The fields that are set, as `history.json` has them."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def read_history(epochs: Any) -> list[EpochMetrics]:
@@ -47,4 +41,4 @@ def read_history(epochs: Any) -> list[EpochMetrics]:
 
 
 def is_finite(metrics: EpochMetrics) -> bool:
-    return all(math.isfinite(getattr(metrics, f.name)) for f in fields(metrics))
+    return all(math.isfinite(value) for name, value in vars(metrics).items() if (name, value) != (OWN_FIELD, None))

@@ -13,7 +13,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -96,7 +95,7 @@ class Attempt:
         return report
 
     def _report(self, failure: dict[str, str] | None) -> dict[str, Any]:
-        history = [asdict(metrics) for metrics in self.state.history] if self.state else []
+        history = [metrics.to_dict() for metrics in self.state.history] if self.state else []
         done = failure is not None or len(history) >= self.order.config.epochs
         return {"attempt": self.order.attempt, "history": history, "failure": failure, "done": done}
 

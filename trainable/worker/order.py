@@ -18,7 +18,7 @@ class Order:
 
     Attributes:
       folder: of the trial, absolute; the attempts lie in it. Of a sweep in a bucket each process has its own copy.
-      metric: of `trainable.metrics.history.METRICS`.
+      metric: its name, of `trainable.metrics`.
       rungs: the epochs after which the trial may be stopped, and so reports.
       spacing: seconds between two reports, at least: many short trials together would flood the driver.
     """

@@ -80,12 +80,6 @@ def class_rows(classes: list[str], matrix: np.ndarray) -> list[ClassRow]:
     return rows
 
 
-def probabilities(logits: np.ndarray) -> np.ndarray:
-    """(N, classes) float64, of (N, classes) logits."""
-    exponents = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return exponents / exponents.sum(axis=1, keepdims=True)
-
-
 def calibration(shares: np.ndarray, labels: np.ndarray) -> tuple[list[Bin], float]:
     """The bins that hold images, and the expected calibration error: the mean over the images of the gap of their bin.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from analysis.record import Record, TrialRecord
 from analysis.report.charts import Axis, Chart, Figure, Series, log_axis, named_rows, rows_height_px
-from analysis.report.contents import METRIC_WORDS, duration, histories, seconds, value_shown
+from analysis.report.contents import duration, histories, seconds
 from analysis.report.sections.history import on_axis, value_axis
 from storage.states import State
 from storage.text import counted
@@ -84,7 +84,7 @@ def pareto(record: Record) -> list[TrialRecord]:
     for trial in sorted(
         timed, key=lambda trial: seconds(record, trial)
     ):  # of equals the better first: sorting is stable
-        if not front or record.better(trial.value or 0.0, front[-1].value or 0.0):
+        if not front or record.metric.is_better(trial.value or 0.0, front[-1].value or 0.0):
             front.append(trial)
     return front
 
@@ -122,9 +122,9 @@ def pareto_figure(record: Record) -> Figure | None:
     x = [*(seconds(record, trial) for trial in front), max(times)]
     y = [on_axis(record, trial.value) for trial in (*front, front[-1])]
     series.append(Series("front", x, y, "the best for its time"))
-    side = "below" if record.metric == "loss" else "above"
+    side = "above" if record.metric.greater_is_better else "below"
     says = (
-        f"The {METRIC_WORDS[record.metric]} of each trial against its training time. No COMPLETE trial lies {side} the "
+        f"The {record.metric.words} of each trial against its training time. No COMPLETE trial lies {side} the "
         "line: along it a better value costs more time, and a trial far from it is slow for what it brings."
     )
     is_wide = max(times) > WIDE * min(times)
@@ -135,5 +135,5 @@ def pareto_figure(record: Record) -> Figure | None:
 
 
 def _text(record: Record, trial: TrialRecord) -> str:
-    value = value_shown(record.metric, trial.value)
+    value = record.metric.scale.value(trial.value)
     return f"trial {trial.number}, {trial.state}\n{value} in {seconds(record, trial):.1f} s"

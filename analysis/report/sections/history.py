@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import numpy as np
-
 from analysis.record import Record, TrialRecord
 from analysis.report.charts import MOST_TICKS, Axis, Chart, Figure, Series, linear_axis, log_axis
-from analysis.report.contents import LEADERS, METRIC_WORDS, baselines, duration, histories, seconds, value_shown
+from analysis.report.contents import LEADERS, baselines, duration, histories, seconds
 from storage.states import State
 from storage.text import counted
-from trainable.metrics.history import METRICS
 
 WIDE = 10  # a loss whose largest value is so many times its smallest stands on a logarithmic axis
 UNITS = ((2 * 3600, 3600, "hours"), (120, 60, "minutes"), (0, 1, "seconds"))  # from so many seconds on
@@ -39,7 +36,7 @@ def over_trials(record: Record) -> Figure | None:
     y = [on_axis(record, trial.value) for trial in rings]
     series.append(Series("baseline", [trial.number for trial in rings], y, "baseline", texts))
     says = (
-        f"The {METRIC_WORDS[record.metric]} of each trial, in the order in which they were drawn. The line is the best "
+        f"The {record.metric.words} of each trial, in the order in which they were drawn. The line is the best "
         "so far of the COMPLETE trials; a trial that was pruned stands at its best up to there, and does not count."
     )
     chart = Chart(
@@ -80,7 +77,7 @@ def over_time(record: Record) -> Figure | None:
 
 def learning_curves(record: Record) -> Figure | None:
     """The metric over the epochs: the best COMPLETE trials, with the PRUNED ones behind them."""
-    curves = {number: [epoch[METRICS[record.metric]] for epoch in found] for number, found in histories(record).items()}
+    curves = {number: [epoch[record.metric.field] for epoch in found] for number, found in histories(record).items()}
     leaders = [trial for trial in record.ranked if trial.state == State.COMPLETE and curves[trial.number]][:LEADERS]
     pruned = [trial for trial in record.trials if trial.state == State.PRUNED and curves[trial.number]]
     drawn = [*pruned, *leaders]
@@ -92,10 +89,10 @@ def learning_curves(record: Record) -> Figure | None:
         series.append(_curves(record, leaders[1:], curves, "good curve", f"the next {len(leaders) - 1} COMPLETE"))
         series.append(_curves(record, [best], curves, "best curve", f"the best, trial {best.number}"))
         at = on_axis(record, curves[best.number][best.best_epoch - 1])
-        text = f"trial {best.number} at its best: epoch {best.best_epoch}, {value_shown(record.metric, best.value)}"
+        text = f"trial {best.number} at its best: epoch {best.best_epoch}, {record.metric.scale.value(best.value)}"
         series.append(Series("best", [best.best_epoch], [at], "its best epoch", [text]))
     says = (
-        f"The {METRIC_WORDS[record.metric]} after each epoch, of the {counted(len(leaders), 'best COMPLETE trial')}; "
+        f"The {record.metric.words} after each epoch, of the {counted(len(leaders), 'best COMPLETE trial')}; "
         "pale and dotted, the trials that were pruned. A curve that still rises at its end asks for more epochs."
     )
     x = linear_axis("epoch", 1, max(len(curves[trial.number]) for trial in drawn), MOST_TICKS, is_whole=True)
@@ -106,20 +103,19 @@ def learning_curves(record: Record) -> Figure | None:
 def on_axis(record: Record, value: float | None) -> float:
     """A value as charts show it: accuracies in percent."""
     assert value is not None
-    return value if record.metric == "loss" else 100 * value
+    return record.metric.scale.factor * value
 
 
 def value_axis(record: Record, values: Sequence[float]) -> Axis:
     """For values of the metric."""
-    if record.metric != "loss":
-        return Axis(f"{METRIC_WORDS[record.metric]} (%)")
-    low, high = min(values), max(values)
-    return log_axis(METRIC_WORDS["loss"], low, high) if 0 < low * WIDE < high else Axis(METRIC_WORDS["loss"])
+    scale, low, high = record.metric.scale, min(values), max(values)
+    title = f"{record.metric.words} ({scale.unit.strip()})" if scale.unit else record.metric.words
+    return log_axis(title, low, high) if scale.may_be_log and 0 < low * WIDE < high else Axis(title)
 
 
 def _points(record: Record, trials: list[TrialRecord], x: Sequence[float], state: str) -> Series:
     texts = [
-        f"trial {trial.number}, {state}\n{value_shown(record.metric, trial.value)} after epoch {trial.best_epoch}"
+        f"trial {trial.number}, {state}\n{record.metric.scale.value(trial.value)} after epoch {trial.best_epoch}"
         for trial in trials
     ]
     return Series(state, x, [on_axis(record, trial.value) for trial in trials], state, texts)
@@ -128,9 +124,8 @@ def _points(record: Record, trials: list[TrialRecord], x: Sequence[float], state
 def _best_so_far(record: Record, complete: list[TrialRecord], x: Sequence[float], last: float) -> Series:
     if not complete:
         return Series("best so far", [], [])
-    values = [on_axis(record, trial.value) for trial in complete]
-    best = (np.minimum if record.metric == "loss" else np.maximum).accumulate(values)
-    return Series("best so far", [*x, last], [float(value) for value in (*best, best[-1])], "best so far")
+    best = record.metric.best_so_far([on_axis(record, trial.value) for trial in complete])
+    return Series("best so far", [*x, last], [*best, best[-1]], "best so far")
 
 
 def _by_end(record: Record) -> list[TrialRecord]:
@@ -147,6 +142,6 @@ def _curves(record: Record, trials: list[TrialRecord], curves: dict[int, list[fl
         values = curves[trial.number]
         x += [*range(1, len(values) + 1), len(values)]
         y += [*(on_axis(record, value) for value in values), None]
-        texts += [f"trial {trial.number}, epoch {k}: {value_shown(record.metric, v)}" for k, v in enumerate(values, 1)]
+        texts += [f"trial {trial.number}, epoch {k}: {record.metric.scale.value(v)}" for k, v in enumerate(values, 1)]
         texts.append("")
     return Series(look, x, y, name, texts)

@@ -7,9 +7,9 @@ import numpy as np
 from analysis.record import Record, TrialRecord
 from analysis.report.charts import Picture
 from analysis.report.contents import plain, standard_error
-from analysis.report.sections.classes import probabilities
 from storage.states import State
 from storage.text import counted
+from trainable.metrics.softmax import softmax
 
 MOST_PICTURES = 24
 FEWEST_GOOD, MOST_GOOD = 3, 20  # trials that must agree against a label
@@ -34,7 +34,7 @@ def confident_mistakes(record: Record, trial: TrialRecord) -> list[Picture]:
     """The images that the trial takes for another class with the most probability, the surest first."""
     logits = trial.valid_logits
     assert logits is not None
-    shares = probabilities(logits)
+    shares = softmax(logits.astype(np.float64))
     answers, sure = shares.argmax(axis=1), shares.max(axis=1)
     wrong = np.flatnonzero(answers != record.valid_labels)
     return _pictures(record, wrong, answers, sure)[:MOST_PICTURES]
@@ -52,7 +52,7 @@ def doubts(record: Record) -> Doubts:
     answers = []
     for trial in good:
         assert trial.valid_logits is not None
-        shares = probabilities(trial.valid_logits)
+        shares = softmax(trial.valid_logits.astype(np.float64))
         total += shares / len(good)
         answers.append(shares.argmax(axis=1))
     agreed = np.all(np.stack(answers) == answers[0], axis=0)

@@ -7,7 +7,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from analysis.record import Record, TrialRecord
 from analysis.report.charts import Axis, Chart, Figure, Series, linear_axis, log_axis, short
-from analysis.report.contents import METRIC_WORDS, value_shown, value_text
+from analysis.report.contents import value_text
 from analysis.report.sections.history import on_axis, value_axis
 from analysis.report.sections.importance import importances
 from storage.states import State
@@ -33,7 +33,7 @@ def slices(record: Record) -> Figure | None:
         return None
     left_out = f" Of {len(names)} parameters the first {MOST_SLICES} are shown." if len(names) > MOST_SLICES else ""
     says = (
-        f"The {METRIC_WORDS[record.metric]} of each trial over one parameter at a time, the most important first: "
+        f"The {record.metric.words} of each trial over one parameter at a time, the most important first: "
         f"filled, COMPLETE; hollow, PRUNED; the star is the best.{left_out}"
     )
     values = [trial.value for trial in trials.values() if trial.value is not None]
@@ -54,7 +54,7 @@ def _slice(record: Record, name: str, drawn: list[tuple[TrialRecord, BaseDistrib
         x = [_place_on_axis(trial, name, choices) for trial in shown]
         texts = [
             f"trial {trial.number}, {trial.state}\n{name}={value_text(trial.params[name])}: "
-            f"{value_shown(record.metric, trial.value)}"
+            f"{record.metric.scale.value(trial.value)}"
             for trial in shown
         ]
         series.append(Series(look, x, [on_axis(record, trial.value) for trial in shown], texts=texts))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from analysis.estimates.honest import Scores, draws, estimate, left_out_means
+from analysis.estimates.honest import Scores, draws, estimate
 
 IMAGES, TRIALS, EPOCHS, SWEEPS = 1173, 30, 5, 200
 HALF_A_POINT = 0.005
@@ -48,7 +48,7 @@ def test_a_single_image_tells_nothing_and_corrects_nothing():
 def test_balanced_accuracy_counts_each_class_the_same():
     strata = [np.array([0]), np.array([1, 2, 3])]
     found = scores([[1, 0, 0, 0], [0, 1, 1, 1]], strata)
-    weights = found.weights(np.array([[1, 1, 1, 1], [1, 3, 0, 0], [0, 1, 2, 1]]))
+    weights = found.sample.weights(np.array([[1, 1, 1, 1], [1, 3, 0, 0], [0, 1, 2, 1]]))
     np.testing.assert_allclose(found.means(weights), [[0.5, 0.5], [0.5, 0.5], [0, 1]])
     np.testing.assert_allclose(weights.sum(axis=1), 1)
     np.testing.assert_array_equal(found.everywhere(), [0.5, 0.5])
@@ -128,5 +128,5 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(simulated):
 
 
 def test_what_is_left_out_is_scored_in_each_draw_by_its_own_choice():
-    found = left_out_means(scores([[1, 0, 0], [0, 1, 1]]), np.array([[3, 0, 0], [0, 2, 1]]), np.array([1, 0]))
+    found = scores([[1, 0, 0], [0, 1, 1]]).on_left_out(np.array([[3, 0, 0], [0, 2, 1]]), np.array([1, 0]))
     assert list(found) == [1, 1]

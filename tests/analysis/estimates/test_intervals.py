@@ -1,14 +1,24 @@
 """Intervals on few images: how often they hold the truth, simulated, and that they stay where the metric can be."""
 
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from analysis.estimates.intervals import FEW_IMAGES, Sample, sample_of, share_interval
+from trainable.metrics import named
+from trainable.metrics.contract import Metric
 
 SAMPLES = 400
 GUESS = float(np.log(7))
+
+
+@dataclass(eq=False)
+class Judged:
+    """What a sample is made of."""
+
+    valid_labels: np.ndarray
+    metric: Metric
 
 
 def everything(images):
@@ -131,8 +141,7 @@ def test_a_standard_error_is_never_zero():
 
 def test_a_balanced_accuracy_is_small_by_its_smallest_class():
     labels = np.array([0] * 500 + [1] * 3)
-    record = SimpleNamespace(valid_labels=labels, metric="balanced_accuracy", classes=["a", "b"])
-    assert sample_of(record).is_small
-    record.metric = "accuracy"
-    assert not sample_of(record).is_small
+    balanced, plain = (Judged(labels, named(name)) for name in ("balanced_accuracy", "accuracy"))
+    assert sample_of(balanced).is_small
+    assert not sample_of(plain).is_small
     assert everything(FEW_IMAGES - 1).is_small

@@ -15,6 +15,7 @@ from search.runtime.queue import repeated as with_other_seeds
 from storage.files import DamagedError
 from storage.sweep_file import Parent, SweepFile
 from tests.sweeps import MLP, SweepBuilder, noise
+from trainable.metrics import named
 
 IMAGES = 300
 
@@ -163,7 +164,7 @@ def test_the_interval_takes_less_than_a_second_for_ten_thousand_images():
 def test_the_sentence_says_plainly_whether_the_order_is_real(lead, metric, words):
     rows = (Row(17, 0.68, (0.67, 0.66), 5), Row(4, 0.67, (0.65,), 5, lead))
 
-    assert words in repeated._sentence(rows, metric)
+    assert words in repeated._sentence(rows, named(metric))
 
 
 def test_every_config_has_its_line_with_mean_spread_and_what_the_search_said():
@@ -173,7 +174,7 @@ def test_every_config_has_its_line_with_mean_spread_and_what_the_search_said():
         Row(9, 0.66, (), 3),
     )
 
-    lines = sentences(Repeated("accuracy", rows, "S."))
+    lines = sentences(Repeated(named("accuracy"), rows, "S."))
 
     assert lines[:4] == [
         "trial 17: validation accuracy 0.6700 +- 0.0100 over 3 seeds, 0.6812 in the search",

@@ -1,0 +1,32 @@
+"""Accuracy: the share of the images that are right."""
+
+import numpy as np
+
+from trainable.metrics.contract import PERCENT, Metric, PerImage
+
+
+def _right(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    return classes == labels
+
+
+def _value(labels: np.ndarray, logits: np.ndarray) -> float:
+    return float(_right(labels, logits.argmax(axis=1)).mean())
+
+
+RIGHT = PerImage(
+    of_logits=lambda labels, logits: _right(labels, logits.argmax(axis=1)),
+    of_probabilities=lambda labels, probabilities: _right(labels, probabilities.argmax(axis=0)),
+    of_classes=_right,
+)
+
+METRIC = Metric(
+    "accuracy",
+    words="validation accuracy",
+    short="accuracy",
+    one="an accuracy",
+    value=_value,
+    field="valid_accuracy",
+    images=RIGHT,
+    scale=PERCENT,
+    favours_large_classes=True,
+)

@@ -1,0 +1,35 @@
+"""The loss: the mean cross entropy of the images."""
+
+import numpy as np
+
+from trainable.metrics.contract import Metric, PerImage, Scale
+
+SMALLEST = 1e-30  # probability, whose logarithm is a number
+
+
+def _value(labels: np.ndarray, logits: np.ndarray) -> float:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(shifted.astype(np.float64)).sum(axis=1))
+    return float((log_sum - shifted[np.arange(len(labels)), labels]).mean())
+
+
+def _of_logits(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    logits = logits.astype(np.float64)
+    return logits[np.arange(len(labels)), labels] - np.logaddexp.reduce(logits, axis=1)
+
+
+def _of_probabilities(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(probabilities[labels, np.arange(len(labels))], SMALLEST))
+
+
+METRIC = Metric(
+    "loss",
+    words="validation loss",
+    short="loss",
+    one="a loss",
+    value=_value,
+    greater_is_better=False,
+    field="valid_loss",
+    images=PerImage(_of_logits, _of_probabilities, guess_loss=lambda classes: float(np.log(classes))),
+    scale=Scale(may_be_log=True),
+)
