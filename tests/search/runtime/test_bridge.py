@@ -115,7 +115,7 @@ def test_a_lost_worker_costs_one_attempt_and_no_epoch(tmp_path):
     history = second.next_report()["history"]
 
     assert watcher.ordered == [(0, 1), (0, 2)]
-    assert history[: len(first.state.history)] == [vars(metrics) for metrics in first.state.history]
+    assert history[: len(first.state.history)] == [metrics.to_dict() for metrics in first.state.history]
     assert len(history) > len(first.state.history)
 
 
