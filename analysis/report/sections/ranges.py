@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
@@ -14,6 +15,16 @@ EDGE = 0.05  # of a range, at either end: a best value there is at the edge
 OUTER = 0.1  # the same, for most of the best trials
 
 
+class Advice(StrEnum):
+    """What to do about a range, in words."""
+
+    NOTHING = "inside"
+    WIDEN_DOWNWARDS = "widen it downwards"
+    WIDEN_UPWARDS = "widen it upwards"
+    MORE_EPOCHS = "raise --max-epochs"
+    AS_LOW_AS_CAN_BE = "may be as low as it can be"
+
+
 @dataclass(frozen=True)
 class Range:
     """A number of the best config in the range that it was searched in.
@@ -23,7 +34,6 @@ class Range:
       place: of the best, from 0 at the low end to 1 at the high one, along the range's own scale.
       leaders: the places of the best COMPLETE trials that have the parameter, the best one's first.
       side: low or high, where the best is at that edge, or most of the leaders are near it; else empty.
-      advice: what to do, in words.
     """
 
     name: str
@@ -33,7 +43,16 @@ class Range:
     place: float
     leaders: tuple[float, ...]
     side: str
-    advice: str
+    advice: Advice
+
+    @property
+    def words(self) -> str:
+        """The advice, and what it is given for."""
+        if self.advice == Advice.NOTHING:
+            return self.advice
+        is_best = min(self.place, 1 - self.place) <= EDGE
+        why = "at its edge" if is_best else f"most of the best {len(self.leaders)} are near its edge"
+        return f"{why}; {self.low} {self.advice}" if self.advice == Advice.AS_LOW_AS_CAN_BE else f"{why}: {self.advice}"
 
 
 def ranges(record: Record) -> list[Range]:
@@ -60,7 +79,7 @@ def ranges(record: Record) -> list[Range]:
             place=places[0],
             leaders=places,
             side=side,
-            advice=_advice(record, name, distribution, side, places),
+            advice=_advice(name, distribution, side, record.settings.max_epochs),
         )
         rows.append(row)
     return rows
@@ -87,24 +106,15 @@ def _side(places: tuple[float, ...]) -> str:
     return ""
 
 
-def _advice(
-    record: Record,
-    name: str,
-    distribution: IntDistribution | FloatDistribution,
-    side: str,
-    places: tuple[float, ...],
-) -> str:
+def _advice(name: str, distribution: IntDistribution | FloatDistribution, side: str, max_epochs: int) -> Advice:
     if not side:
-        return "inside"
-    is_best = min(places[0], 1 - places[0]) <= EDGE
-    who = "at its edge" if is_best else f"most of the best {len(places)} are near its edge"
-    if name == "epochs" and side == "high" and distribution.high >= record.settings.max_epochs:
-        return f"{who}: raise --max-epochs"
-    if side == "low" and (
-        distribution.low == 0 or (isinstance(distribution, IntDistribution) and distribution.low == 1)
-    ):
-        return f"{who}; {distribution.low:g} may be as low as it can be"
-    return f"{who}: widen it {'downwards' if side == 'low' else 'upwards'}"
+        return Advice.NOTHING
+    if name == "epochs" and side == "high" and distribution.high >= max_epochs:
+        return Advice.MORE_EPOCHS
+    lowest = (0, 1) if isinstance(distribution, IntDistribution) else (0,)
+    if side == "low" and distribution.low in lowest:
+        return Advice.AS_LOW_AS_CAN_BE
+    return Advice.WIDEN_DOWNWARDS if side == "low" else Advice.WIDEN_UPWARDS
 
 
 def ranges_figure(rows: list[Range]) -> Figure | None:
@@ -146,4 +156,5 @@ def ranges_sentence(rows: list[Range]) -> str:
 
 def to_widen(rows: list[Range]) -> list[Range]:
     """Those that a wider range may help."""
-    return [row for row in rows if "widen" in row.advice or "raise" in row.advice]
+    wider = (Advice.WIDEN_DOWNWARDS, Advice.WIDEN_UPWARDS, Advice.MORE_EPOCHS)
+    return [row for row in rows if row.advice in wider]

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -25,7 +24,7 @@ from analysis.report.sections.history import over_time
 from analysis.report.sections.importance import importances
 from analysis.report.sections.leaders import leaders
 from analysis.report.sections.pictures import confident_mistakes, doubts
-from analysis.report.sections.ranges import _advice, place_in, ranges, to_widen
+from analysis.report.sections.ranges import Advice, Range, _advice, place_in, ranges, to_widen
 from analysis.report.sections.slices import slices
 from storage.files import read_json
 from tests.sweeps import CNN, MLP, SweepBuilder, noise, varied_sweep
@@ -279,7 +278,7 @@ def test_a_best_value_at_the_edge_of_its_range_asks_for_a_wider_one(sweep):
 
     assert (row.name, row.low, row.high, row.best) == ("lr", "0.0001", "1", "0.9")
     assert row.leaders == pytest.approx((1 + np.log10(0.9) / 4, 0.5))
-    assert (row.side, row.advice) == ("high", "at its edge: widen it upwards")
+    assert (row.side, row.words) == ("high", "at its edge: widen it upwards")
     record.settings.trials = 2
     steps = [step.text for step in next_steps(record, [row], None, None)]
     assert any(text.startswith("Search wider: lr (high end).") for text in steps)
@@ -289,23 +288,26 @@ def test_a_range_is_too_narrow_too_where_most_of_the_best_lie_near_its_edge(swee
     for lr, right in ((2e-4, 27), (2e-4, 26), (2e-4, 25), (0.01, 24)):
         sweep.add(replace(MLP, lr=lr), [right])
     (row,) = ranges(sweep.record)
-    assert (row.side, row.advice) == ("low", "most of the best 4 are near its edge: widen it downwards")
+    assert (row.side, row.words) == ("low", "most of the best 4 are near its edge: widen it downwards")
 
 
 def test_a_range_that_begins_at_0_or_1_may_not_go_lower():
-    record = SimpleNamespace(settings=SimpleNamespace(max_epochs=30))
-    lowest = "at its edge; {} may be as low as it can be"
-    assert _advice(record, "p_flip", FloatDistribution(0, 0.7), "low", (0.0,)) == lowest.format(0)
-    assert _advice(record, "depth", IntDistribution(1, 2), "low", (0.0,)) == lowest.format(1)
-    assert _advice(record, "width", FloatDistribution(1, 4), "low", (0.0,)) == "at its edge: widen it downwards"
-    assert _advice(record, "epochs", IntDistribution(5, 30), "high", (1.0,)) == "at its edge: raise --max-epochs"
-    assert _advice(record, "epochs", IntDistribution(5, 20), "high", (1.0,)) == "at its edge: widen it upwards"
+    assert _advice("p_flip", FloatDistribution(0, 0.7), "low", 30) == Advice.AS_LOW_AS_CAN_BE
+    assert _advice("depth", IntDistribution(1, 2), "low", 30) == Advice.AS_LOW_AS_CAN_BE
+    assert _advice("width", FloatDistribution(1, 4), "low", 30) == Advice.WIDEN_DOWNWARDS
+    lowest = Range("p_flip", "0", "0.7", "0.02", 0.03, (0.03,), "low", Advice.AS_LOW_AS_CAN_BE)
+    assert lowest.words == "at its edge; 0 may be as low as it can be"
+
+
+def test_epochs_at_the_upper_end_ask_for_more_where_the_sweep_has_none_left():
+    assert _advice("epochs", IntDistribution(5, 30), "high", 30) == Advice.MORE_EPOCHS
+    assert _advice("epochs", IntDistribution(5, 20), "high", 30) == Advice.WIDEN_UPWARDS
 
 
 def test_a_best_value_inside_its_range_asks_for_nothing(sweep):
     sweep.add(replace(MLP, lr=0.01), [27])
     rows = ranges(sweep.record)
-    assert [row.advice for row in rows] == ["inside"]
+    assert [row.words for row in rows] == ["inside"]
     assert to_widen(rows) == []
 
 
