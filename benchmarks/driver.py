@@ -10,6 +10,7 @@ import numpy as np
 
 from search.ray.connection import connected, prepare
 from search.runtime.process import chatter_to
+from search.sinks import Begun
 from search.sinks.screen import Screen
 from tests.trials import fake_train, in_memory, open_bridge
 from trainable.config import TrialConfig
@@ -80,10 +81,10 @@ def pace(sampler: str) -> Pace:
                 ends.append(np.array([time.monotonic(), time.process_time(), in_bridge]))
 
         with open(folder / "screen", "w") as out, chatter_to(folder / "log.txt"), connected(None):
-            bridge.watcher = Timed(out, TRIALS, bridge.plan.metric, [], {})
+            bridge.watcher = Timed(Begun(folder, TRIALS, bridge.plan.metric, [], {}, out))
             for method in ("next_order", "report"):
                 setattr(bridge, method, clocked(getattr(bridge, method)))
-            with bridge.watcher:
+            with bridge.watcher.open():
                 execute(bridge, in_memory(), {"cpu": 1.0}, lambda: WORKERS, Fake)
     assert len(ends) == TRIALS
     early = (ends[2 * WINDOW - 1] - ends[WINDOW - 1]) / WINDOW

@@ -23,7 +23,7 @@ from datasets.fingerprint import data_table
 from datasets.pixels.dataset import Dataset, Split
 from datasets.pixels.thumbnails import thumbnails
 from search.checks.command import check
-from search.runtime.bridge import trial_seed
+from search.runtime.draws import trial_seed
 from storage.files import save_array
 from storage.journal import Journal, JournalError, parse, repair_tail
 from storage.sweep_file import SweepFile

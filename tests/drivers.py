@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from analysis.record import Record
-from search.runtime.bridge import trial_seed
+from search.runtime.draws import trial_seed
 from storage.errors import SweepError
 
 ROOT = Path(__file__).resolve().parents[1]

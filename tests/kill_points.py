@@ -33,9 +33,11 @@ from analysis.outputs.predictor import best
 from analysis.outputs.tables import write_tables
 from analysis.record import Record, TrialRecord
 from datasets.pixels.dataset import Split
-from search.runtime.bridge import read_result, trial_seed
+from search.runtime.draws import trial_seed
+from search.runtime.trial_files import read_result
 from storage import files
 from storage.errors import SweepError
+from storage.states import Reason
 from storage.sweep_file import QueueEntry
 from tests.trials import WorkerDied, execute, fake_train, in_memory, open_bridge, space_with_a_gap
 from trainable.loop import Diverged
@@ -289,7 +291,7 @@ def _with_result(folder: Path) -> set[int]:
     found = set()
     for trial in _trials(folder):
         report = read_result(attempt_folder(trial.folder, trial.attempts) / "result.json", trial.attempts)
-        if report is not None and (report["failure"] or {}).get("reason") != "host memory":
+        if report is not None and (report.failure is None or report.failure.reason != Reason.HOST_MEMORY):
             found.add(trial.number)
     return found
 

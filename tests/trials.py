@@ -10,9 +10,11 @@ import numpy as np
 from analysis.record import Record
 from datasets.pixels.dataset import Dataset, Split
 from search.pruners import new_pruner
-from search.runtime.bridge import Bridge, Plan
+from search.runtime.bridge import Bridge
 from search.runtime.ledger import Ledger
+from search.runtime.plan import Plan
 from search.runtime.settings import NEWEST_DEFAULTS
+from search.sinks import Sink
 from search.spaces.space import Space
 from storage.sweep_file import Settings, SweepFile
 from trainable.config import TrialConfig
@@ -72,8 +74,8 @@ class WorkerDied(BaseException):
     """What Ray would tell of a worker that is gone."""
 
 
-class Silent:
-    """A watcher that keeps what it was told."""
+class Silent(Sink):
+    """Keeps what it was told."""
 
     def __init__(self) -> None:
         self.ordered: list[tuple[int, int]] = []
@@ -81,10 +83,6 @@ class Silent:
 
     def started(self, order: Any) -> None:
         self.ordered.append((order.number, order.attempt))
-
-    def progressed(self, number: int, history: list[dict[str, Any]]) -> None: ...
-
-    def ended(self, trial: Any) -> None: ...
 
     def said(self, message: str) -> None:
         self.messages.append(message)

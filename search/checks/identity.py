@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from search.runtime.bridge import trial_seed
+from search.runtime.draws import trial_seed
 from storage.sweep_file import SweepFile
 from trainable.config import ConfigError, TrialConfig
 

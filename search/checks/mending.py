@@ -14,7 +14,7 @@ from search.checks.findings import Finding
 from search.checks.folder_content import FolderContent
 from search.checks.identity import is_of, queued_config
 from search.pruners import new_pruner
-from search.runtime.bridge import trial_seed
+from search.runtime.draws import trial_seed
 from storage.states import Reason
 from storage.sweep_file import SweepFile
 from trainable.config import ConfigError, TrialConfig

@@ -8,7 +8,6 @@ from search.pruners import halving_1
 from search.pruners.halving_1 import RungPruner
 
 NEWEST = 1
-NOT_AMONG_THE_BEST = "not among the best at its rung"  # the reason of every PRUNED
 PRUNERS = {1: halving_1.PRUNERS}
 NAMES = tuple(PRUNERS[NEWEST])
 

@@ -32,7 +32,9 @@ from search.runtime.bridge import Bridge
 from storage import user_code
 from trainable.worker.order import node_name
 from trainable.worker.ray_trial import RayTrial
+from trainable.worker.report import Report
 
+RUNNING, PENDING = tune_trial.Trial.RUNNING, tune_trial.Trial.PENDING  # Tune's words for its own trials
 SAID_AFTER_SECONDS = 30.0  # in which no trial found a place to run
 DRAINED = (NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED, NodeDeathInfo.AUTOSCALER_DRAIN_IDLE)
 RAY_OUT_OF_MEMORY = "running low on memory"  # how ray.exceptions.OutOfMemoryError puts it
@@ -84,7 +86,7 @@ class _Bridged:
 
     def take(self, order: dict[str, Any], report_json: str) -> bool:
         try:
-            return self.bridge.report(order["number"], json.loads(report_json))
+            return self.bridge.report(order["number"], Report.from_json(json.loads(report_json)))
         except Exception as error:
             raise Abort from error
 
@@ -146,7 +148,7 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         """The first of those that wait for a worker; Tune's own looks at every trial that there was, at each step."""
-        pending = (trial for trial in tune_controller.get_live_trials() if trial.status == "PENDING")
+        pending = (trial for trial in tune_controller.get_live_trials() if trial.status == PENDING)
         return min(pending, key=lambda trial: trial.config["order"]["number"], default=None)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
@@ -210,14 +212,14 @@ class BridgeCallback(_Bridged, tune.Callback):
             raise Abort from error
         self.bridge.tick()
         self.bridge.concurrency = self.room()
-        live = (trial.status for trial in reversed(trials) if trial.status in ("RUNNING", "PENDING"))
+        live = (trial.status for trial in reversed(trials) if trial.status in (RUNNING, PENDING))
         statuses = set(islice(live, len(self.bridge.running)))  # all there are; not all that there were
         self._watch_places(statuses)
-        if self.bridge.stopping and "RUNNING" not in statuses:
+        if self.bridge.stopping and RUNNING not in statuses:
             raise Stopped  # what waits for a place to run makes no report, at which it could stop
 
     def _watch_places(self, statuses: set[str]) -> None:
-        if "RUNNING" in statuses or "PENDING" not in statuses:
+        if RUNNING in statuses or PENDING not in statuses:
             self.waiting_since, self.bridge.is_stuck = None, False
         elif self.waiting_since is None:
             self.waiting_since = time.monotonic()

@@ -19,16 +19,16 @@ from search.ray.failure import RayFailedError
 from search.ray.readiness import check_nodes
 from search.runtime.memory import CUDA_BYTES, DRIVER_BYTES, machine_bytes
 from search.runtime.process import chatter_to, interruptible, stopping_on_signals
-from search.runtime.session import RAY_ENDED, Session
+from search.runtime.session import Session
 from search.runtime.start import Start
 from storage.bucket import address_of, put
+from storage.states import Stop
 from storage.text import counted
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
     from search.ray.vigil import Vigil
     from search.runtime.bridge import Bridge
-    from search.sinks.screen import Screen
 
 REPORT_SECONDS = 60.0  # for the report of a sweep whose driver cannot make it
 
@@ -46,12 +46,12 @@ class RaySession(Session):
     vigil: "Vigil"
     beside: Executor
 
-    def execute(self, bridge: "Bridge", screen: "Screen", data: "Dataset") -> list[int]:
+    def execute(self, bridge: "Bridge", data: "Dataset") -> list[int]:
         from search.ray.executor import execute  # Ray Tune: imported beside the start of Ray
 
         counts = f"{len(data.train.ids):,} train and {counted(len(data.valid.ids), 'validation image')}"
-        screen.said(f"{self.room.workers}; {counts}; sweep {self.folder}")
-        with stopping_on_signals(bridge) as signals, screen:
+        bridge.watcher.said(f"{self.room.workers}; {counts}; sweep {self.folder}")
+        with stopping_on_signals(bridge) as signals, bridge.watcher.open():
             # What writes the results takes a second or two to import: on a processor that has no trial any more.
             on_idle = partial(self.beside.submit, import_module, "analysis.outputs.results")
             resources, vigil = self.room.workers.resources, self.vigil
@@ -59,8 +59,8 @@ class RaySession(Session):
             try:
                 execute(bridge, data, resources, self.room, on_idle=on_idle, is_local=self.is_local, vigil=vigil)
             except RayFailedError as error:  # the results are written all the same
-                screen.said(str(error))
-                bridge.stop(RAY_ENDED)
+                bridge.watcher.said(str(error))
+                bridge.stop(Stop.RAY_ENDED)
             finally:
                 vigil.over.set()  # from here on nobody waits for Ray, and the results take the time that they take
         return signals

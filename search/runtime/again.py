@@ -23,6 +23,7 @@ from search.runtime.queue import Queue
 from search.runtime.queue import repeated as with_other_seeds
 from search.runtime.settings import read_sweep
 from storage.errors import SweepError
+from storage.states import State
 from storage.sweep_file import SEARCH, Parent, Settings
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import LAST
@@ -171,7 +172,7 @@ def best_trials(record: Record, count: int) -> list[TrialRecord]:
         raise SweepError(f"{error}; {way_out}") from None
     found: dict[TrialConfig, TrialRecord] = {}
     for trial in ranked:
-        if trial.state == "COMPLETE":
+        if trial.state == State.COMPLETE:
             try:
                 found.setdefault(replace(TrialConfig.from_dict(trial.config), seed=0), trial)
             except ConfigError as error:

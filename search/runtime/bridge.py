@@ -6,73 +6,30 @@ Knows no Ray: the tests drive it with a fake executor, `search/ray/executor.py` 
 import errno
 import os
 import time
-from bisect import bisect, insort
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 
-import numpy as np
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from analysis.record import trial_folder
-from search import samplers
-from search.pruners import NOT_AMONG_THE_BEST
 from search.runtime import trial_files
-from search.runtime.ledger import NO_CONFIG, Ledger
-from search.runtime.memory import Limit
-from search.runtime.queue import Queue, family_of_draw
-from search.samplers import new_sampler
-from search.spaces.space import NoConfigError, Space, with_seed
+from search.runtime.best_weights import BestWeights
+from search.runtime.draws import Draws
+from search.runtime.ledger import Ledger
+from search.runtime.plan import Plan
+from search.sinks import Sink
+from search.spaces.space import NoConfigError, Space
 from storage.bucket import address_of
-from storage.files import read_json
 from storage.journal import JournalError
+from storage.states import Reason, Stop
 from storage.text import counted
-from trainable.config import ConfigError, TrialConfig
+from trainable.config import TrialConfig
 from trainable.metrics import named
-from trainable.metrics.history import read_history
-from trainable.worker.order import Order, attempt_folder, hung_stacks, newest_checkpoints
+from trainable.worker.order import Order, hung_stacks
+from trainable.worker.report import Failure, Report
 
-MOST_DRAWS = 200  # of one trial, for configs that need more memory than there is
 REPORTS_A_SECOND = 20  # of all trials together, at most: Ray Tune needs 10 to 20 ms for each
-
-
-class Watcher(Protocol):
-    """Told of everything that a person may want to see."""
-
-    def started(self, order: Order) -> None: ...
-    def progressed(self, number: int, history: list[dict[str, Any]]) -> None: ...
-    def ended(self, trial: FrozenTrial) -> None: ...
-    def said(self, message: str) -> None: ...
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a driver was asked for.
-
-    Attributes:
-      trials: of the sweep in total.
-      queue: the configs that run first, or every config there is to be.
-      sampler_version: the number of the sampler, as `sweep.json` has it.
-      families: the architectures of which each gets a share of the first draws; empty leaves that to the sampler.
-      limit: the memory that a drawn config may take; None for any.
-      attempts: a trial lost so often with its worker is a FAIL.
-      max_failures: so many FAILs in a row stop the sweep, and so do draws in a row for which the space has no config.
-      deadline: on `time.monotonic()`; None for no limit.
-    """
-
-    trials: int
-    seed: int
-    metric: str
-    sampler: str
-    queue: Queue
-    sampler_version: int = samplers.NEWEST
-    families: tuple[str, ...] = ()
-    limit: Limit | None = None
-    attempts: int = 3
-    max_failures: int = 10
-    deadline: float | None = None
 
 
 @dataclass
@@ -90,25 +47,29 @@ class Bridge:
       has_gained: whether a trial got on since the driver started; until then the deadline stops nothing, so that a
         budget shorter than a start gets every start on by a report.
       is_stuck: whether no trial finds a place to run, which the executor sees; then the deadline waits for no report.
-      stopping: why nothing new is ordered and running trials stop at their next report; empty while all is well.
+      stopping: why nothing new is ordered and running trials stop at their next report; None while all is well.
+      stopping_words: the same for people.
     """
 
     folder: Path
     ledger: Ledger
     space: Space | None
     plan: Plan
-    watcher: Watcher
+    watcher: Sink
     running: dict[int, int] = field(default_factory=dict)
     waiting: deque[int] = field(default_factory=deque)
-    stopping: str = ""
+    stopping: Stop | None = None
+    stopping_words: str = ""
     told_of_stopping: bool = False
     has_gained: bool = False
     is_stuck: bool = False
     failures_in_a_row: int = 0
     infeasible_in_a_row: int = 0  # by the order of draws: trials that run meanwhile say nothing of the space
     concurrency: int = 0
-    told_of_slow: set[str] = field(default_factory=set)
-    best: list[tuple[float, int]] = field(default_factory=list)  # `_rank` of the trials whose weights stay, in order
+
+    def __post_init__(self) -> None:
+        self.draws = Draws(self.ledger, self.space, self.plan, self.watcher)
+        self.best_weights = BestWeights(self.folder, self.plan.metric)
 
     def recover(self) -> None:
         """Brings the ledger up to what workers had written when the last driver ended.
@@ -119,9 +80,7 @@ class Bridge:
         ended = [trial for trial in self.ledger.trials if trial.state.is_finished()]
         for trial in ended:
             trial_files.remove_attempts(trial_folder(self.folder, trial.number))
-        ranks = {self._rank(t.number, t.value) for t in ended if t.state == TrialState.COMPLETE and t.value is not None}
-        self.best = sorted(ranks)[: trial_files.KEPT_WEIGHTS]
-        self._remove_weights({trial.number for trial in ended} - {number for _, number in self.best})
+        self.best_weights.recover(ended)
         for trial in self.ledger.trials:
             folder = trial_folder(self.folder, trial.number)
             if trial.state.is_finished():
@@ -135,7 +94,7 @@ class Bridge:
             attempt = trial.user_attrs["attempt"]
             self.running[trial.number] = attempt
             if not self._prune(trial.number):  # killed after a rung's value was written and before its decision
-                self._take(trial.number, self._written_report(folder, attempt))
+                self._take(trial.number, trial_files.written_report(folder, attempt))
             if trial.number in self.running:
                 self._wait(trial.number)
 
@@ -181,9 +140,9 @@ class Bridge:
         """Nothing runs and nothing more will be ordered."""
         return not self.running and (bool(self.stopping) or not self.has_more)
 
-    def report(self, number: int, report: dict[str, Any]) -> bool:
-        """Takes a report of `trainable.worker.attempt.Attempt`; True: stop the trial."""
-        if self.running.get(number) != report["attempt"]:
+    def report(self, number: int, report: Report) -> bool:
+        """Takes a report of the trial's attempt; True: stop the trial."""
+        if self.running.get(number) != report.attempt:
             return True
         self._check_folder()
         self._take(number, report)
@@ -191,20 +150,20 @@ class Bridge:
         self.tick()
         return number not in self.running or bool(self.stopping)
 
-    def _take(self, number: int, report: dict[str, Any]) -> None:
+    def _take(self, number: int, report: Report) -> None:
         """Writes what a report of the trial's newest attempt says.
 
         Every epoch that the ledger lacks is written in order, with the pruner asked at each
         rung, so several epochs in one report prune as one at a time would.
         """
-        history, failure = report["history"], report["failure"]
-        if failure and failure["reason"] == "storage":
-            raise OSError(f"{failure['message']} (trial {number}, on its worker)")
-        if failure and failure["reason"] == "host memory":
-            self.out_of_memory(number, report["attempt"], failure["message"])
+        failure = report.failure
+        if failure and failure.reason is Reason.STORAGE:
+            raise OSError(f"{failure.message} (trial {number}, on its worker)")
+        if failure and failure.reason is Reason.HOST_MEMORY:
+            self.out_of_memory(number, report.attempt, failure.message)
             return
         metric = named(self.plan.metric)
-        values = metric.best_so_far([epoch[metric.field] for epoch in history])
+        values = metric.best_so_far(metric.of_epochs(report.history))
         trial = self.ledger.trial(number)
         stops, new = self.ledger.rungs(trial.user_attrs["config"]["epochs"]), {}
         for epoch in range(len(trial.intermediate_values) + 1, len(values) + 1):
@@ -214,11 +173,11 @@ class Bridge:
                 if self._prune(number):
                     return
                 new = {}
-        self.watcher.progressed(number, history)
+        self.watcher.progressed(number, report.history)
         if failure:
-            trial_files.write_history(trial_folder(self.folder, number), history)
-            self._fail(number, **failure)
-        elif report["done"]:
+            trial_files.write_history(trial_folder(self.folder, number), report.history)
+            self._fail(number, failure)
+        elif report.done:
             self._complete(number)
 
     def _check_folder(self) -> None:
@@ -250,12 +209,12 @@ class Bridge:
             self._wait(number)
             return
         stacks = hung_stacks(trial_folder(self.folder, number), attempt)
-        reason = "no progress" if stacks else "worker lost"
+        reason = Reason.NO_PROGRESS if stacks else Reason.WORKER_LOST
         losses = self.ledger.trial(number).user_attrs.get("losses", 0) + 1
         self.ledger.set(number, "losses", losses)
         if losses >= self.plan.attempts:
             attempts = "its only attempt ended with its" if losses == 1 else f"{losses} attempts ended with their"
-            self._fail(number, reason, f"{attempts} worker: {message}", stacks)
+            self._fail(number, Failure(reason, f"{attempts} worker: {message}", stacks))
         else:
             self.watcher.said(f"trial {number}: {reason} in attempt {attempt}, goes on from its newest checkpoint")
             self._wait(number)
@@ -266,7 +225,7 @@ class Bridge:
             return
         first = self.ledger.trial(number).user_attrs.get("out_of_memory_in", attempt)
         if first != attempt:
-            self._fail(number, "out of memory", f"alone on its node as well: {message}")
+            self._fail(number, Failure(Reason.OUT_OF_MEMORY, f"alone on its node as well: {message}"))
             return
         self.ledger.set(number, "out_of_memory_in", attempt)
         self.watcher.said(f"trial {number}: out of memory in attempt {attempt}, tried once more alone ({message})")
@@ -277,23 +236,29 @@ class Bridge:
         if self.running.get(number) == attempt:
             del self.running[number]
 
-    def stop(self, reason: str) -> None:
-        self.stopping = self.stopping or reason
+    def stop(self, why: Stop, words: str = "") -> None:
+        """Lets the sweep come to its end; the first call counts, and a signal's handler may make it.
+
+        Args:
+          words: what a person is told of it, and `sweep.json` keeps; default: those of `why`.
+        """
+        if self.stopping is None:
+            self.stopping, self.stopping_words = why, words or why
 
     def tick(self) -> None:
         """Called often, whatever happens: sees the deadline pass, and tells once that the sweep is stopping."""
         is_over = self.plan.deadline is not None and time.monotonic() >= self.plan.deadline
         if is_over and (self.has_gained or self.is_stuck):
-            self.stop("time budget")
+            self.stop(Stop.TIME_BUDGET)
         if self.stopping and not self.told_of_stopping:
             self.told_of_stopping = True
-            self.watcher.said(f"Stopping ({self.stopping}): running trials are saved first.")
+            self.watcher.said(f"Stopping ({self.stopping_words}): running trials are saved first.")
 
     def _draw(self) -> int | None:
         """The number of a new trial; None where there are to be no more. Draws without a config end at once."""
         while len(self.ledger.trials) < self.plan.trials and not self.stopping:
             try:
-                number = self._draw_once()
+                number = self.draws.draw()
             except NoConfigError as error:
                 self._add_infeasible(str(error))
             else:
@@ -302,53 +267,12 @@ class Bridge:
         return None
 
     def _add_infeasible(self, message: str) -> None:
-        seed = trial_seed(self.plan.seed, len(self.ledger.trials) - 1)
-        # The seed tells whose record it is where the ledger is damaged.
-        number = self.ledger.add_failed(
-            {"config": {"seed": seed}, "attempt": 0, "reason": NO_CONFIG, "message": message}
-        )
+        number = self.draws.add_infeasible(message)
         self.watcher.ended(self.ledger.trial(number))
         self.infeasible_in_a_row += 1
         if self.infeasible_in_a_row >= self.plan.max_failures:
-            self.stop(f"the space has no config for {self.infeasible_in_a_row} draws in a row, the last one: {message}")
-
-    def _draw_once(self) -> int:
-        """Raises:
-        NoConfigError: the space has none; the trial is drawn, and not written yet.
-        """
-        number = len(self.ledger.trials)
-        queued = self.plan.queue.get(number)
-        sampler = new_sampler(self.plan.sampler, self.plan.seed, number, self.plan.sampler_version)
-        if queued and (whole := queued.config) is not None:
-            config = self.ledger.draw(sampler, lambda _: TrialConfig.from_dict(whole), {})
-        else:
-            assert self.space is not None
-            family = family_of_draw(number, self.plan.queue, self.plan.families)
-            given = queued.params if queued else {"arch": family} if family else {}
-            config = self._fitting(number, self.ledger.draw(sampler, self.space.config, given))
-            config = with_seed(config, trial_seed(self.plan.seed, number))
-        self._tell_of_slow_transforms(number, config)  # before it is written: the pipeline may not be readable
-        attributes: dict[str, Any] = {"config": config.to_dict(), "attempt": 1}
-        if queued and queued.baseline:
-            attributes["baseline"] = queued.baseline
-        return self.ledger.add(attributes)
-
-    def _fitting(self, number: int, config: TrialConfig) -> TrialConfig:
-        """Draws the trial again until memory is enough for it: the draws before were never written.
-
-        Raises:
-          NoConfigError: none of many draws fits.
-        """
-        assert self.space is not None
-        turn, limit = 0, self.plan.limit
-        while limit and (why := limit.why_too_large(config)):
-            turn += 1
-            sampler = new_sampler(self.plan.sampler, self.plan.seed, number, self.plan.sampler_version, turn)
-            drawn = self.ledger.draw_again(sampler, self.space.config) if turn < MOST_DRAWS else None
-            if drawn is None:
-                raise NoConfigError(ConfigError(f"{config.arch} needs {why}"), self.space.function, {})
-            config = drawn
-        return config
+            draws = f"{self.infeasible_in_a_row} draws in a row"
+            self.stop(Stop.NO_CONFIG, f"the space has no config for {draws}, the last one: {message}")
 
     def _prune(self, number: int) -> bool:
         """At a rung, asks the pruner once: a trial that passed is not asked again, however often the driver starts."""
@@ -363,7 +287,7 @@ class Bridge:
             return False
         # Without a whole checkpoint its predictions are lost, and not worth another attempt: its value counts.
         trial_files.keep(trial_folder(self.folder, number), self.running[number], trial.last_step, with_weights=False)
-        self._end(number, TrialState.PRUNED, NOT_AMONG_THE_BEST, "")
+        self._end(number, TrialState.PRUNED, Failure(Reason.NOT_AMONG_THE_BEST, ""))
         return True
 
     def _complete(self, number: int) -> None:
@@ -371,63 +295,37 @@ class Bridge:
         folder = trial_folder(self.folder, number)
         epochs = len(trial.intermediate_values)
         value = trial.intermediate_values[epochs]
-        is_best = bisect(self.best, self._rank(number, value)) < trial_files.KEPT_WEIGHTS
+        is_best = self.best_weights.would_stay(number, value)
         if not trial_files.keep(folder, self.running[number], epochs, with_weights=is_best):
             # The result is there and its checkpoint is damaged: not an end, but a lost attempt.
             self.lost(number, self.running[number], f"no whole checkpoint of epoch {epochs} in {address_of(folder)}")
             return
-        self._end(number, TrialState.COMPLETE, "", "", value)
+        self._end(number, TrialState.COMPLETE, value=value)
 
-    def _fail(self, number: int, reason: str, message: str, log: str = "") -> None:
+    def _fail(self, number: int, failure: Failure) -> None:
         folder = trial_folder(self.folder, number)
         epochs = len(self.ledger.trial(number).intermediate_values)
         trial_files.keep(folder, self.running[number], epochs, with_weights=False)
-        if log:
-            trial_files.write_log(folder, log)
-        self._end(number, TrialState.FAIL, reason, message)
+        if failure.log:
+            trial_files.write_log(folder, failure.log)
+        self._end(number, TrialState.FAIL, failure)
 
-    def _end(self, number: int, state: TrialState, reason: str, message: str, value: float | None = None) -> None:
-        if reason:
-            self.ledger.set(number, "reason", reason)
-        if message:
-            self.ledger.set(number, "message", message)
+    def _end(self, number: int, state: TrialState, failure: Failure | None = None, value: float | None = None) -> None:
+        if failure:
+            self.ledger.set(number, "reason", failure.reason)
+        if failure and failure.message:
+            self.ledger.set(number, "message", failure.message)
         self.ledger.tell(number, state, value)
         del self.running[number]
         self.has_gained = True
         trial_files.remove_attempts(trial_folder(self.folder, number))
         if value is not None:
-            insort(self.best, self._rank(number, value))
-            self._remove_weights(number for _, number in self.best[trial_files.KEPT_WEIGHTS :])
-            del self.best[trial_files.KEPT_WEIGHTS :]
+            self.best_weights.add(number, value)
         self.failures_in_a_row = self.failures_in_a_row + 1 if state == TrialState.FAIL else 0
         self.watcher.ended(self.ledger.trial(number))
-        if self.failures_in_a_row >= self.plan.max_failures:
-            self.stop(
-                f"{counted(self.failures_in_a_row, 'trial')} in a row failed, the last because: {reason}: {message}"
-            )
-
-    def _rank(self, number: int, value: float) -> tuple[float, int]:
-        """Of a COMPLETE trial: the lower, the better."""
-        return (-named(self.plan.metric).sign * value, number)
-
-    def _remove_weights(self, numbers: Iterable[int]) -> None:
-        for number in numbers:
-            trial_files.remove_weights(trial_folder(self.folder, number))
-
-    def _tell_of_slow_transforms(self, number: int, config: TrialConfig) -> None:
-        """Once each: one that cannot run on whole batches makes its pipeline ten times as slow."""
-        if not config.pipeline:
-            return
-        from datasets.augment.batched import unsupported  # torch
-        from trainable.step import pipeline
-
-        for transform in unsupported(pipeline(config)):
-            name = transform.partition("(")[0]
-            if name not in self.told_of_slow:
-                self.told_of_slow.add(name)
-                self.watcher.said(
-                    f"trial {number}: {name} has no batched form: its pipeline runs image by image, slowly"
-                )
+        if failure and self.failures_in_a_row >= self.plan.max_failures:
+            failed = f"{counted(self.failures_in_a_row, 'trial')} in a row failed"
+            self.stop(Stop.FAILURES, f"{failed}, the last because: {failure.reason}: {failure.message}")
 
     def _is_alone(self, number: int) -> bool:
         """Whether nothing may run beside it, for it ran out of memory before."""
@@ -436,35 +334,3 @@ class Bridge:
     def _wait(self, number: int) -> None:
         self.running.pop(number, None)
         self.waiting.append(number)
-
-    def _written_report(self, folder: Path, attempt: int) -> dict[str, Any]:
-        """What an attempt had put on the disk: its result, else the epochs of the newest whole checkpoint."""
-        if (result := read_result(attempt_folder(folder, attempt) / "result.json", attempt)) is not None:
-            return result
-        from trainable.state import CheckpointError, read_checkpoint  # torch
-
-        for path in newest_checkpoints(folder, attempt):
-            try:
-                history = [metrics.to_dict() for metrics in read_checkpoint(path).history]
-            except CheckpointError:
-                continue
-            return {"attempt": attempt, "history": history, "failure": None, "done": False}
-        return {"attempt": attempt, "history": [], "failure": None, "done": False}
-
-
-def trial_seed(sweep_seed: int, number: int) -> int:
-    """Of a trial's weights, order and augmentation, where the queue does not hold its config whole."""
-    return int(np.random.SeedSequence([sweep_seed, number]).generate_state(1)[0] >> 1)
-
-
-def read_result(path: Path, attempt: int) -> dict[str, Any] | None:
-    """The report that a worker left behind; None where there is none, or none that can be trusted."""
-    try:
-        report = read_json(path)
-        whole = report["attempt"] == attempt and isinstance(report["done"], bool)
-        read_history(report["history"])
-        if failure := report["failure"]:
-            whole = whole and all(isinstance(failure[key], str) for key in ("reason", "message"))
-    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
-        return None
-    return report if whole else None

@@ -20,12 +20,12 @@ from search.samplers.optuna_5_0 import forget_draw, study_with
 from storage import bucket, files
 from storage.journal import Journal, JournalError, repair_tail
 from storage.lock import HeldError
+from storage.states import Reason, State
 from storage.text import counted
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import named
 
-NO_CONFIG = "infeasible"  # the reason of a FAIL for which the space had no config: nothing but its seed is known
-INFEASIBLE = ("diverged", "out of memory", NO_CONFIG)  # what was drawn causes these: the sampler must learn them
+INFEASIBLE = (Reason.DIVERGED, Reason.OUT_OF_MEMORY, Reason.NO_CONFIG)  # by what was drawn: the sampler must learn it
 
 
 class Ledger:
@@ -253,9 +253,9 @@ class Ledger:
             self.mirror.tell(number, value if state == TrialState.COMPLETE else None, state)
 
 
-def state_of(trial: FrozenTrial) -> TrialState:
+def state_of(trial: FrozenTrial) -> State:
     """Returns the state that the ledger has of an ended trial of the mirror, which shows some FAILs as PRUNED."""
-    return TrialState.FAIL if trial.user_attrs.get("reason") in INFEASIBLE else trial.state
+    return State.FAIL if trial.user_attrs.get("reason") in INFEASIBLE else State(trial.state.name)
 
 
 def check_moved(sweep_id: str, before: str, now: str) -> None:

@@ -12,6 +12,8 @@ from threading import Event, Timer
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
+from storage.states import Stop
+
 if TYPE_CHECKING:
     from search.runtime.bridge import Bridge
 
@@ -76,7 +78,7 @@ def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
             raise Interrupted(received[0])
         received.append(number)
         _begin_last_resort(number)
-        bridge.stop(signal.Signals(number).name)  # says nothing: the signal may have come amid a print
+        bridge.stop(Stop.SIGNAL, signal.Signals(number).name)  # says nothing: the signal may have come amid a print
         signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, 1)  # again, should what it raises be swallowed
 
     try:

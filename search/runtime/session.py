@@ -14,9 +14,6 @@ from search.runtime.start import Start
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
     from search.runtime.bridge import Bridge
-    from search.sinks.screen import Screen
-
-RAY_ENDED = "Ray ended"  # why a sweep is stopping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +34,7 @@ class Session(ABC):
     sharing: int = 0
 
     @abstractmethod
-    def execute(self, bridge: "Bridge", screen: "Screen", data: "Dataset") -> list[int]:
+    def execute(self, bridge: "Bridge", data: "Dataset") -> list[int]:
         """Runs a bridge to its end or a signal's; returns the numbers of the signals."""
 
     def limit(self, data: "Dataset") -> Limit | None:

@@ -27,12 +27,14 @@ from search.runtime.memory import (
 )
 from search.runtime.process import screen
 from search.runtime.queue import Queue, shown_name
-from search.runtime.session import RAY_ENDED, Open, Session
+from search.runtime.session import Open, Session
 from search.runtime.settings import read_sweep
 from search.runtime.start import Start
+from search.sinks import Begun, opened
 from storage.bucket import address_of, is_copy, with_addresses
 from storage.command_line import Exit
 from storage.data_place import is_same, own_images
+from storage.states import Stop
 from storage.sweep_file import SweepFile
 from storage.text import counted
 from storage.versions import current_versions, version_differences
@@ -41,7 +43,6 @@ from trainable.config import ConfigError
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
     from search.runtime.bridge import Bridge
-    from search.sinks.screen import Screen
 
 ENDING_SECONDS = 30.0  # for Ray's session to end
 
@@ -132,8 +133,8 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
         sweep_data.save(folder, data)
         file.started(start.command, folder)
         file.write(folder)
-        bridge, screen = _opened(sweep, file, ledger or _ledger(folder, file), start, out)
-        signals = session.execute(bridge, screen, data)
+        bridge = _opened(sweep, file, ledger or _ledger(folder, file), start, out)
+        signals = session.execute(bridge, data)
     return _ended(sweep, file, bridge, data, signals, start.command)
 
 
@@ -178,14 +179,16 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
         print(f"Noted: other versions than before: {', '.join(version_differences(file.versions, versions))}.")
     file.started(start.command, folder)
     file.write(folder)
-    bridge, screen = _opened(sweep, file, ledger, start, out)
+    bridge = _opened(sweep, file, ledger, start, out)
     signals: list[int] = []
     if not bridge.finished:
         with open_session(folder, start, out, beside) as session:
             then = bridge.plan.limit
             if then and (now := session.limit(data)) and (less := now.less_than(then)):
-                screen.said(f"{less}. What is drawn stays as it was begun, so a trial may run out of memory here.")
-            signals = session.execute(bridge, screen, data)
+                bridge.watcher.said(
+                    f"{less}. What is drawn stays as it was begun, so a trial may run out of memory here."
+                )
+            signals = session.execute(bridge, data)
     return _ended(sweep, file, bridge, data, signals, start.command)
 
 
@@ -198,10 +201,10 @@ def _load_same(sweep: Sweep, file: SweepFile) -> "Dataset":
     return load_same(sweep.folder, sweep.settings.data, file.settings.data, file.fingerprint, sweep.load)
 
 
-def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: TextIO) -> tuple["Bridge", "Screen"]:
-    """The bridge, brought up to what workers had written, and the screen that it speaks to."""
-    from search.runtime.bridge import Bridge, Plan
-    from search.sinks.screen import Screen
+def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: TextIO) -> "Bridge":
+    """Returns the bridge, brought up to what workers had written."""
+    from search.runtime.bridge import Bridge
+    from search.runtime.plan import Plan
 
     settings = file.settings
     limit = Limit.read(file.memory, len(file.classes), file.image_size)
@@ -221,25 +224,26 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
     )
     ended = [trial for trial in ledger.trials if trial.state.is_finished()]
     names = {number: shown_name(entry) for number, entry in file.queue.items()}
-    screen = Screen(out, settings.trials, settings.metric, ended, names)
+    watcher = opened((), Begun(sweep.folder, settings.trials, settings.metric, ended, names, out))
     for note in file.notes:
-        screen.said(note)
+        watcher.said(note)
     if ledger.torn_bytes:
         torn = counted(ledger.torn_bytes, "byte")
-        screen.said(f"The ledger's last record was not written to its end ({torn}); it is cut off.")
-    bridge = Bridge(sweep.folder.resolve(), ledger, sweep.space, plan, screen)
+        watcher.said(f"The ledger's last record was not written to its end ({torn}); it is cut off.")
+    bridge = Bridge(sweep.folder.resolve(), ledger, sweep.space, plan, watcher)
     bridge.recover()
     if ledger.trials:
         continue_theirs = (
             "continue from their checkpoints" if len(bridge.waiting) != 1 else "continues from its checkpoint"
         )
-        screen.said(f"Goes on: {counted(len(ended), 'trial')} had ended, {len(bridge.waiting)} {continue_theirs}.")
-    return bridge, screen
+        watcher.said(f"Goes on: {counted(len(ended), 'trial')} had ended, {len(bridge.waiting)} {continue_theirs}.")
+    return bridge
 
 
 def _ended(sweep: Sweep, file: SweepFile, bridge: "Bridge", data: "Dataset", signals: list[int], command: str) -> int:
     """Writes the results, also of a sweep that was stopped; returns the exit code."""
-    file.starts[-1].stopped = signal.Signals(signals[0]).name if signals else bridge.stopping or "finished"
+    signal_name = signal.Signals(signals[0]).name if signals else ""
+    file.starts[-1].stopped = signal_name or bridge.stopping_words or Stop.FINISHED
     file.write(sweep.folder)  # the report shows it
     sweep.write_results(data)
     file.results_of = sum(trial.state.is_finished() for trial in bridge.ledger.trials)
@@ -255,17 +259,17 @@ def _exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:
         return 128 + signals[0]
     states = [trial.state for trial in bridge.ledger.trials if trial.state.is_finished()]
     is_whole = len(states) >= max(bridge.plan.trials, len(bridge.ledger.trials))
-    if bridge.stopping == "time budget" and not is_whole and not bridge.has_gained:
+    if bridge.stopping is Stop.TIME_BUDGET and not is_whole and not bridge.has_gained:
         print(f"The time budget is reached, and no trial had made a report: nothing was gained, give it more. {again}")
         return Exit.BUDGET_REACHED
-    if bridge.stopping == "time budget" and not is_whole:
+    if bridge.stopping is Stop.TIME_BUDGET and not is_whole:
         print(f"The time budget is reached; everything is saved. {again}")
         return Exit.BUDGET_REACHED
-    if bridge.stopping == RAY_ENDED and not is_whole:
+    if bridge.stopping is Stop.RAY_ENDED and not is_whole:
         print(f"Ray has ended; everything is saved. {again}", file=sys.stderr)
         return Exit.STORAGE_FAILS
-    if bridge.stopping not in ("", "time budget", RAY_ENDED):
-        print(f"Stopped: {bridge.stopping}. Mend the cause, then run the same command again.", file=sys.stderr)
+    if bridge.stopping in (Stop.FAILURES, Stop.NO_CONFIG):
+        print(f"Stopped: {bridge.stopping_words}. Mend the cause, then run the same command again.", file=sys.stderr)
         return Exit.NO_TRIAL_COMPLETED
     return 0 if TrialState.COMPLETE in states else Exit.NO_TRIAL_COMPLETED
 

@@ -8,12 +8,13 @@ the attempts. Killed in between, the next start does the same again.
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from storage import bucket
-from storage.files import make_folder, remove, save_array, utf8, written_whole
+from storage.files import make_folder, read_json, remove, save_array, utf8, written_whole
 from trainable.config import TrialConfig
+from trainable.metrics.history import EpochMetrics
 from trainable.worker.order import KEPT_CHECKPOINTS, attempt_folder, newest_checkpoints
+from trainable.worker.report import Report
 
 KEPT_WEIGHTS = 10  # trials whose best weights stay: the leaderboard's
 
@@ -42,7 +43,7 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
             continue
         if len(checkpoint.history) < epochs:
             continue
-        write_history(folder, [metrics.to_dict() for metrics in checkpoint.history[:epochs]])
+        write_history(folder, checkpoint.history[:epochs])
         save_array(folder / "valid_classes.npy", checkpoint.valid_classes[:epochs])
         if checkpoint.best_epoch <= epochs:
             save_array(folder / "valid_logits.npy", checkpoint.valid_logits)
@@ -52,10 +53,31 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
     return False
 
 
-def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
+def write_history(folder: Path, history: list[EpochMetrics]) -> None:
     make_folder(folder)
     with written_whole(folder / "history.json") as partial:
-        partial.write_text(json.dumps(history), encoding="utf-8")
+        partial.write_text(json.dumps([metrics.to_dict() for metrics in history]), encoding="utf-8")
+
+
+def written_report(folder: Path, attempt: int) -> Report:
+    """Returns what an attempt has put on the disk: its result, else the epochs of the newest whole checkpoint."""
+    if (result := read_result(attempt_folder(folder, attempt) / "result.json", attempt)) is not None:
+        return result
+    from trainable.state import CheckpointError, read_checkpoint  # torch
+
+    for path in newest_checkpoints(folder, attempt):
+        with suppress(CheckpointError):
+            return Report(attempt, read_checkpoint(path).history)
+    return Report(attempt, [])
+
+
+def read_result(path: Path, attempt: int) -> Report | None:
+    """Returns the report that a worker left behind; None where there is none, or none that can be trusted."""
+    try:
+        report = Report.from_json(read_json(path))
+    except (FileNotFoundError, ValueError):
+        return None
+    return report if report.attempt == attempt else None
 
 
 def write_log(folder: Path, text: str) -> None:

@@ -14,8 +14,8 @@ from optuna.samplers import TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search.pruners import NOT_AMONG_THE_BEST
 from search.samplers.optuna_5_0 import study_without
+from storage.states import Reason
 
 FEWEST_PASSED = 2
 
@@ -53,7 +53,7 @@ def hidden_trials(trials: list[FrozenTrial]) -> set[int]:
         trial.number
         for trial in trials
         if trial.state == TrialState.PRUNED
-        and trial.user_attrs.get("reason") == NOT_AMONG_THE_BEST
+        and trial.user_attrs.get("reason") == Reason.NOT_AMONG_THE_BEST
         and "passed" not in trial.user_attrs
         and passed[_family(trial)] < FEWEST_PASSED
     }

@@ -1,0 +1,138 @@
+"""The sinks, by name: what is told of a running sweep.
+
+Each is a file `NAME.py` whose `new` makes one for a start of a sweep, out of what it has `Begun` with.
+"""
+
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from search.runtime.process import signal_behind
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from trainable.metrics.history import EpochMetrics
+    from trainable.worker.order import Order
+
+NAMES = ("screen",)  # the first one is told of every sweep, the others where `--sink` names them
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What a start of a sweep begins with.
+
+    Attributes:
+      folder: of the sweep.
+      trials: of the sweep in total.
+      ended: the trials that have ended before.
+      names: by the number of a queued trial what it is called: a published run's name, for example.
+      out: the screen.
+    """
+
+    folder: Path
+    trials: int
+    metric: str
+    ended: "list[FrozenTrial]"
+    names: dict[int, str]
+    out: TextIO
+
+
+class Sink:
+    """Is told of everything that a person may want to see; this one does nothing with it.
+
+    Events come in any order: a trial may end that was never started here, for a worker of the last driver ended it.
+    They come from the thread that runs the sweep, which waits meanwhile. An error ends no sweep; it is said once.
+    """
+
+    def opened(self) -> None:
+        """Trials are about to run; some may have ended already."""
+
+    def started(self, order: "Order") -> None:
+        """An attempt of a trial has been ordered."""
+
+    def progressed(self, number: int, history: "list[EpochMetrics]") -> None:
+        """A trial has made a report of all its epochs so far."""
+
+    def ended(self, trial: "FrozenTrial") -> None:
+        """A trial is COMPLETE, PRUNED or FAIL; `search.runtime.ledger.state_of` says which."""
+
+    def said(self, message: str) -> None:
+        """A person should know this."""
+
+    def closed(self) -> None:
+        """No trial runs any more."""
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Tells the sink of a block in which trials run."""
+        self.opened()
+        try:
+            yield
+        finally:
+            self.closed()
+
+
+class Sinks(Sink):
+    """Tells several sinks, each by its name, in their order.
+
+    Args:
+      log: the sweep's, which gets the traceback of a sink's error.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self.sinks: dict[str, Sink] = {}
+        self.failed: set[str] = set()
+
+    def opened(self) -> None:
+        self._tell("opened")
+
+    def started(self, order: "Order") -> None:
+        self._tell("started", order)
+
+    def progressed(self, number: int, history: "list[EpochMetrics]") -> None:
+        self._tell("progressed", number, history)
+
+    def ended(self, trial: "FrozenTrial") -> None:
+        self._tell("ended", trial)
+
+    def said(self, message: str) -> None:
+        self._tell("said", message)
+
+    def closed(self) -> None:
+        self._tell("closed")
+
+    def _tell(self, event: str, *about: object) -> None:
+        for name, sink in self.sinks.items():
+            try:
+                getattr(sink, event)(*about)
+            except Exception as error:
+                if signal_behind(error):
+                    raise
+                self.fail(name, error)
+
+    def fail(self, name: str, error: Exception) -> None:
+        """Says that a sink has raised an error, the first time that it does."""
+        if name not in self.failed:
+            self.failed.add(name)
+            with suppress(OSError), open(self.log, "a", encoding="utf-8", errors="backslashreplace") as log:
+                traceback.print_exception(error, file=log)
+            self.said(
+                f"The sink {name} failed ({type(error).__name__}: {error}); the sweep goes on, log.txt says more."
+            )
+
+
+def opened(asked: Iterable[str], begun: Begun) -> Sinks:
+    """Returns the screen and the sinks that the user asked for, ready for events."""
+    sinks = Sinks(begun.folder / "log.txt")
+    for name in dict.fromkeys([NAMES[0], *asked]):
+        try:
+            sinks.sinks[name] = import_module(f"{__name__}.{name}").new(begun)
+        except Exception as error:
+            sinks.fail(name, error)
+    return sinks

@@ -4,7 +4,6 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TextIO
 
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console, Group
@@ -14,21 +13,24 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.report.contents import duration, plain
-from search.runtime.ledger import NO_CONFIG, state_of
+from search.runtime.ledger import state_of
+from search.sinks import Begun, Sink
 from storage.bucket import with_addresses
+from storage.states import Reason, State
 from storage.text import counted
 from trainable.config import TrialConfig
 from trainable.metrics import named
+from trainable.metrics.history import EpochMetrics
 from trainable.worker.order import Order
 
 ENDED_SHOWN = 8  # rows of the table for trials that ended last
-COLOURS = {"COMPLETE": "green", "PRUNED": "yellow", "FAIL": "red", "RUNNING": "cyan"}
+COLOURS = {State.COMPLETE: "green", State.PRUNED: "yellow", State.FAIL: "red", State.RUNNING: "cyan"}
 
 
 @dataclass
 class Row:
     number: int
-    state: str
+    state: State
     config: TrialConfig | None  # None where the space had none for the trial
     name: str  # of a published run
     started: float
@@ -49,22 +51,20 @@ class Row:
         return f"{self.name}: {text}" if self.name else text
 
 
-class Screen:
-    """A `search.runtime.bridge.Watcher`. Use it as a context; `ended_before` trials count as done already."""
+class Screen(Sink):
+    """Shows a table that follows the sweep on a terminal, and a line for each end elsewhere."""
 
-    def __init__(
-        self, out: TextIO, trials: int, metric: str, ended_before: list[FrozenTrial], baselines: dict[int, str]
-    ) -> None:
-        self.trials, self.metric, self.baselines = trials, named(metric), baselines
+    def __init__(self, begun: Begun) -> None:
+        self.trials, self.metric, self.names, self.out = begun.trials, named(begun.metric), begun.names, begun.out
         # By the file alone: FORCE_COLOR in the environment would draw a live table into a log.
-        self.out, self.console = out, Console(file=out, force_terminal=out.isatty())
+        self.console = Console(file=self.out, force_terminal=self.out.isatty())
         self.started_at = time.monotonic()
         self.rows: dict[int, Row] = {}
         self.last_ended: deque[Row] = deque(maxlen=ENDED_SHOWN)
         self.ended_here = 0
-        self.ended_before = len(ended_before)
+        self.ended_before = len(begun.ended)
         self.best: tuple[int, float] | None = None
-        for trial in ended_before:
+        for trial in begun.ended:
             self._count_best(trial)
         self.live = Live(
             get_renderable=self._render,
@@ -75,23 +75,22 @@ class Screen:
             redirect_stderr=False,
         )
 
-    def __enter__(self) -> "Screen":
+    def opened(self) -> None:
         if self.console.is_terminal:
             self.live.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def closed(self) -> None:
         if self.console.is_terminal:
             self.live.stop()
             self.console.print(self._render())
 
     def started(self, order: Order) -> None:
-        name = self.baselines.get(order.number, "")
-        self.rows[order.number] = Row(order.number, "RUNNING", order.config, name, time.monotonic())
+        name = self.names.get(order.number, "")
+        self.rows[order.number] = Row(order.number, State.RUNNING, order.config, name, time.monotonic())
 
-    def progressed(self, number: int, history: list[dict[str, Any]]) -> None:
+    def progressed(self, number: int, history: list[EpochMetrics]) -> None:
         if history and number in self.rows:
-            values = self.metric.best_so_far([epoch[self.metric.field] for epoch in history])
+            values = self.metric.best_so_far(self.metric.of_epochs(history))
             row = self.rows[number]
             row.epoch, row.value = len(values), self._shown(values[-1])
 
@@ -100,14 +99,14 @@ class Screen:
         self._count_best(trial)
         row = self.rows.pop(trial.number, None)
         if row is None:  # ended before this start could order it
-            has_none = trial.user_attrs.get("reason") == NO_CONFIG
+            has_none = trial.user_attrs.get("reason") == Reason.NO_CONFIG
             config = None if has_none else TrialConfig.from_dict(trial.user_attrs["config"])
-            row = Row(trial.number, "", config, self.baselines.get(trial.number, ""), time.monotonic())
+            row = Row(trial.number, state_of(trial), config, self.names.get(trial.number, ""), time.monotonic())
             row.message = plain(trial.user_attrs.get("message", ""))
         values = list(trial.intermediate_values.values())
-        row.state, row.epoch, row.value = state_of(trial).name, len(values), self._shown(values[-1] if values else None)
+        row.state, row.epoch, row.value = state_of(trial), len(values), self._shown(values[-1] if values else None)
         row.seconds = time.monotonic() - row.started
-        row.note = trial.user_attrs.get("reason", "") if row.state == "FAIL" else ""
+        row.note = trial.user_attrs.get("reason", "") if row.state is State.FAIL else ""
         self.last_ended.append(row)
         if not self.console.is_terminal:
             done = self.ended_before + self.ended_here
@@ -160,7 +159,7 @@ class Screen:
         table.add_column("config", overflow="ellipsis", no_wrap=True, ratio=1)
         now = time.monotonic()
         for row in [*self.last_ended, *sorted(list(self.rows.values()), key=lambda row: row.number)]:
-            seconds = now - row.started if row.state == "RUNNING" else row.seconds
+            seconds = now - row.started if row.state is State.RUNNING else row.seconds
             table.add_row(
                 str(row.number),
                 Text(f"{row.state} {row.note}".strip(), style=COLOURS[row.state]),
@@ -174,6 +173,9 @@ class Screen:
         time_taken = duration(now - self.started_at)
         foot = f"{done}/{trials}{self._best_text()} | {time_taken}{self._left_text()}"
         return Group(table, Text(foot), ProgressBar(total=self.trials, completed=done))
+
+
+new = Screen
 
 
 def in_short(config: TrialConfig) -> str:

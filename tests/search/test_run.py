@@ -27,6 +27,7 @@ from search.runtime.process import Interrupted, chatter_to, stopping_on_signals
 from search.runtime.settings import differences
 from search.runtime.sweep import _exit_code
 from search.spaces.space import read_fixed
+from storage.states import Stop
 from storage.sweep_file import DataOptions, Settings
 from tests.searched import Here
 from tests.trials import execute, fake_train, in_memory, open_bridge
@@ -476,6 +477,6 @@ def test_an_error_without_a_signal_behind_it_is_none(tmp_path):
 def test_a_budget_that_runs_out_with_the_last_trial_is_no_reason_to_go_on(tmp_path):
     bridge, _ = open_bridge(tmp_path, 3, pruner="none")
     execute(bridge, in_memory())
-    bridge.stop("time budget")
+    bridge.stop(Stop.TIME_BUDGET)
 
     assert _exit_code(bridge, [], "the command") == 0

@@ -228,7 +228,7 @@ def trained_in(place):
     """Trains a trial to its end, which the driver has not seen yet."""
     order = Order(0, 1, fake_config(), bucket.path_of(place) / "trials" / "0000", "accuracy", rungs=(1, 3))
     attempt = Attempt(order, DATA, train=fake_train)
-    while not attempt.next_report()["done"]:
+    while not attempt.next_report().done:
         pass
 
 

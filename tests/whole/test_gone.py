@@ -60,7 +60,7 @@ def test_a_worker_makes_no_part_of_a_sweep_that_is_gone(tmp_path):
 
     report = attempt.next_report()
 
-    assert report["failure"]["reason"] == "storage"
+    assert report.failure.reason == "storage"
     assert not (tmp_path / "sweep").exists()
 
 

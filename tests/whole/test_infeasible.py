@@ -17,9 +17,10 @@ from search.checks.inspection import inspect_folder
 from search.checks.repair import repair
 from search.pruners.halving_1 import RungPruner, epochs_of
 from search.runtime import data as sweep_data
-from search.runtime.bridge import trial_seed
-from search.runtime.ledger import NO_CONFIG
+from search.runtime.draws import trial_seed
+from search.sinks import Begun
 from search.sinks.screen import Screen
+from storage.states import Reason, Stop
 from storage.sweep_file import QueueEntry
 from tests import damage
 from tests.trials import execute, in_memory, open_bridge, outcome, space_with_a_gap
@@ -37,7 +38,7 @@ def rejecting_space(trial):
 
 
 def without_config(folder):
-    return [trial for trial in Record(folder).trials if trial.reason == NO_CONFIG]
+    return [trial for trial in Record(folder).trials if trial.reason == Reason.NO_CONFIG]
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +104,10 @@ def test_a_space_that_has_hardly_any_config_stops_the_sweep_with_its_own_error(t
     execute(bridge, DATA)
 
     assert len(Record(tmp_path).trials) == 4
-    assert "the space has no config for 4 draws in a row" in bridge.stopping
-    assert f"{__file__}:" in bridge.stopping
-    assert "ValueError: no such lr" in bridge.stopping
+    assert bridge.stopping == Stop.NO_CONFIG
+    assert "the space has no config for 4 draws in a row" in bridge.stopping_words
+    assert f"{__file__}:" in bridge.stopping_words
+    assert "ValueError: no such lr" in bridge.stopping_words
     assert watcher.ordered == []
 
 
@@ -123,7 +125,7 @@ def test_draws_without_a_config_while_trials_run_do_not_stop_a_sweep_whose_space
     orders = [bridge.next_order() for _ in range(6)]  # none of them makes a report
 
     assert all(orders)
-    assert bridge.stopping == ""
+    assert bridge.stopping is None
 
 
 def test_trials_at_a_rung_are_not_compared_with_what_never_ran():
@@ -137,7 +139,7 @@ def test_trials_at_a_rung_are_not_compared_with_what_never_ran():
             )
         )
     study.add_trial(
-        optuna.trial.create_trial(state=TrialState.FAIL, user_attrs={"config": {"seed": 2}, "reason": NO_CONFIG})
+        optuna.trial.create_trial(state=TrialState.FAIL, user_attrs={"config": {"seed": 2}, "reason": Reason.NO_CONFIG})
     )
     trials = study.get_trials(deepcopy=False)
 
@@ -169,7 +171,7 @@ def test_the_screen_says_why_there_is_no_config(tmp_path, ended):
     bridge, _ = open_bridge(ended, TRIALS, space_with_a_gap)
     trial = without_config(ended)[0]
     with open(tmp_path / "said", "w") as out:
-        screen = Screen(out, TRIALS, "accuracy", [], {})
+        screen = Screen(Begun(ended, TRIALS, "accuracy", [], {}, out))
         screen.ended(bridge.ledger.trial(trial.number))
         screen._render()
 
@@ -180,7 +182,7 @@ def test_the_screen_says_why_there_is_no_config(tmp_path, ended):
 def test_the_screen_calls_a_trial_that_diverged_a_fail(tmp_path):
     bridge, watcher = open_bridge(tmp_path, 1, queue={0: QueueEntry({"lr": 0.9}, "")})
     with open(tmp_path / "said", "w") as out:
-        watcher.ended = Screen(out, 1, "accuracy", [], {}).ended
+        watcher.ended = Screen(Begun(tmp_path, 1, "accuracy", [], {}, out)).ended
         execute(bridge, DATA)
 
     assert "trial 0 FAIL diverged" in (tmp_path / "said").read_text()

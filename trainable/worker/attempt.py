@@ -5,7 +5,6 @@ thought dead and still writing can harm no later attempt.
 """
 
 import errno
-import json
 import platform
 import resource
 import statistics
@@ -13,18 +12,19 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 
 from datasets.pixels.dataset import Dataset
 from storage import bucket
 from storage.files import make_folder, written_whole
+from storage.states import Reason
 from trainable import loop
 from trainable.config import TrialConfig
 from trainable.metrics.history import EpochMetrics
 from trainable.state import CheckpointError, TrainState, load, new_state, save
 from trainable.worker.order import HUNG_FILE, Order, attempt_folder, newest_checkpoints
+from trainable.worker.report import Failure, Report
 from trainable.worker.watchdog import ended_when_hung
 
 REPORT_SECONDS = 1.0  # how long epochs are gathered into one report
@@ -53,14 +53,12 @@ def hung_after(history: list[EpochMetrics], train_pixels: int) -> float:
 class Attempt:
     """Carries an order out, a report at a time.
 
-    A report is `{"attempt", "history", "failure", "done"}`: all epochs so far, and for
-    a failure `{"reason", "message"}`, with the traceback as `log` for an error. The
-    files that go with a report are whole on the disk before it is made.
+    The files that go with a report are whole on the disk before it is made.
 
-    The reasons: `diverged`, a loss is not finite; `out of memory`, of the GPU, at the
-    smallest micro-batch; `host memory`, which other processes may have taken, so that it
-    is worth another try; `storage`, a file can be neither read nor written, which is not
-    the trial's fault; `error`, anything else. An epoch that hangs makes no report: the
+    The reasons of a failure: DIVERGED, a loss is not finite; OUT_OF_MEMORY, of the GPU, at the
+    smallest micro-batch; HOST_MEMORY, which other processes may have taken, so that it
+    is worth another try; STORAGE, a file can be neither read nor written, which is not
+    the trial's fault; ERROR, anything else. An epoch that hangs makes no report: the
     process ends, and `hung_stacks` has the reason.
     """
 
@@ -71,7 +69,7 @@ class Attempt:
         self.epochs: Iterator[EpochMetrics] = iter(())
         self.saves = (0.0, 0.0)  # seconds of the last two
 
-    def next_report(self) -> dict[str, Any]:
+    def next_report(self) -> Report:
         """Trains to the next rung, for about a second, or to the end; a failure is a report too.
 
         A rung that comes too soon after the last report is passed; its decision waits for the next one.
@@ -85,19 +83,19 @@ class Attempt:
         except Exception as error:
             failure = _failure(error)
         report = self._report(failure)
-        if report["done"] and (failure is None or failure["reason"] != "storage"):
+        if report.done and (failure is None or failure.reason is not Reason.STORAGE):
             try:
                 self._make_folder()
                 with written_whole(self.folder / "result.json") as partial:
-                    partial.write_text(json.dumps(report), encoding="utf-8")
+                    partial.write_text(report.to_json(), encoding="utf-8")
             except OSError as error:
                 return self._report(_failure(error))
         return report
 
-    def _report(self, failure: dict[str, str] | None) -> dict[str, Any]:
-        history = [metrics.to_dict() for metrics in self.state.history] if self.state else []
+    def _report(self, failure: Failure | None) -> Report:
+        history = list(self.state.history) if self.state else []
         done = failure is not None or len(history) >= self.order.config.epochs
-        return {"attempt": self.order.attempt, "history": history, "failure": failure, "done": done}
+        return Report(self.order.attempt, history, failure, done)
 
     def _starting_state(self) -> TrainState:
         self._check_folder()
@@ -144,20 +142,20 @@ class Attempt:
             self.saves = (self.saves[1], time.monotonic() - saving)
 
 
-def _failure(error: Exception) -> dict[str, str]:
+def _failure(error: Exception) -> Failure:
     message = bucket.with_addresses(str(error))
     if isinstance(error, loop.Diverged):
-        return {"reason": "diverged", "message": message}
+        return Failure(Reason.DIVERGED, message)
     if isinstance(error, torch.OutOfMemoryError):
-        return {"reason": "out of memory", "message": message}
+        return Failure(Reason.OUT_OF_MEMORY, message)
     no_memory = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
     if no_memory or any(words in message for words in HOST_MEMORY):
         message = message or "no memory"  # Python's own MemoryError says nothing
-        return {"reason": "host memory", "message": f"{message} (peak of this process: {_peak_mib()} MiB)"}
+        return Failure(Reason.HOST_MEMORY, f"{message} (peak of this process: {_peak_mib()} MiB)")
     if isinstance(error, OSError):
-        return {"reason": "storage", "message": message}
+        return Failure(Reason.STORAGE, message)
     log = bucket.with_addresses("".join(traceback.format_exception(error)))
-    return {"reason": "error", "message": f"{type(error).__name__}: {message}", "log": log}
+    return Failure(Reason.ERROR, f"{type(error).__name__}: {message}", log)
 
 
 def _peak_mib() -> int:

@@ -1,6 +1,5 @@
 """The Tune trainable: one worker process, many trials."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
 class RayTrial(tune.Trainable):
     """Ray calls `reset_config` for the next trial instead of starting a process for it.
 
-    The config is `{"order": Order.to_dict()}`; the results are the reports of
-    `trainable.worker.attempt.Attempt`. `training` is an attribute so that tests can break it.
+    The config is `{"order": Order.to_dict()}`; a result is `{"report": Report.to_json()}`. `training` is an attribute
+    so that tests can break it.
     """
 
     training: Any = None  # trainable.loop.train
@@ -64,7 +63,7 @@ class RayTrial(tune.Trainable):
     def step(self) -> dict[str, Any]:
         assert self.attempt is not None
         report = self.attempt.next_report()
-        return {"report": json.dumps(report), "done": report["done"]}  # as text: Tune would flatten it
+        return {"report": report.to_json(), "done": report.done}  # as text: Tune would flatten it
 
     def cleanup(self) -> None:
         bucket.drop_copies()

@@ -15,6 +15,7 @@ from analysis.record import Record
 from search.ray import executor
 from search.ray.executor import Abort, BridgeCallback, BridgeScheduler, BridgeSearcher, Stopped, execute
 from search.ray.failure import RayFailedError
+from storage.states import Stop
 from tests.trials import fake_train, in_memory, open_bridge
 from trainable.worker import attempt
 from trainable.worker.ray_trial import RayTrial
@@ -277,7 +278,7 @@ def test_a_sweep_that_stops_does_not_wait_for_trials_that_found_no_place(tmp_pat
     watch = BridgeCallback(bridge, lambda: 1, is_local=True).on_step_begin
     watch(1, [pending])
 
-    bridge.stop("time budget")
+    bridge.stop(Stop.TIME_BUDGET)
 
     watch(2, [pending, running])
     with pytest.raises(Stopped):

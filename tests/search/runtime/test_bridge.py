@@ -10,8 +10,9 @@ from optuna.trial import TrialState
 from analysis.record import Record, trial_folder
 from datasets.augment.pipeline import to_text
 from search.runtime import trial_files
-from search.runtime.bridge import trial_seed
+from search.runtime.draws import trial_seed
 from storage import files
+from storage.states import Stop
 from storage.sweep_file import QueueEntry
 from tests.trials import execute, fake_space, fake_train, in_memory, open_bridge, outcome
 from trainable.config import ConfigError
@@ -112,10 +113,10 @@ def test_a_lost_worker_costs_one_attempt_and_no_epoch(tmp_path):
 
     bridge.lost(0, 1, "killed")
     second = Attempt(bridge.next_order(), DATA, train=fake_train)
-    history = second.next_report()["history"]
+    history = second.next_report().history
 
     assert watcher.ordered == [(0, 1), (0, 2)]
-    assert history[: len(first.state.history)] == [metrics.to_dict() for metrics in first.state.history]
+    assert history[: len(first.state.history)] == first.state.history
     assert len(history) > len(first.state.history)
 
 
@@ -137,7 +138,7 @@ def test_a_report_of_an_older_attempt_is_ignored(tmp_path):
     late = Attempt(bridge.next_order(), DATA, train=fake_train)
     bridge.lost(0, 1, "killed")
     bridge.next_order()
-    while not (report := late.next_report())["done"]:
+    while not (report := late.next_report()).done:
         pass
 
     assert bridge.report(0, report) is True
@@ -204,7 +205,7 @@ def test_a_trial_that_makes_no_progress_is_a_fail_with_where_it_stood(tmp_path):
 def test_a_damaged_result_is_none_and_the_trial_goes_on_from_its_checkpoint(tmp_path, content):
     bridge, _ = open_bridge(tmp_path, 1, pruner="none")
     attempt = Attempt(bridge.next_order(), DATA, train=fake_train)
-    while not attempt.next_report()["done"]:
+    while not attempt.next_report().done:
         pass
     (attempt.folder / "result.json").write_bytes(content)
 
@@ -260,13 +261,14 @@ def test_failures_in_a_row_stop_the_sweep_and_say_why(tmp_path):
     assert [trial.state for trial in record.trials] == ["FAIL"] * 3
     assert record.trials[0].message == "RuntimeError: no such kernel"
     assert "no such kernel" in (trial_folder(tmp_path, 0) / "log.txt").read_text()
-    assert "3 trials in a row" in bridge.stopping
+    assert bridge.stopping == Stop.FAILURES
+    assert "3 trials in a row" in bridge.stopping_words
 
 
 def test_a_result_whose_checkpoint_is_damaged_is_a_lost_attempt(tmp_path):
     bridge, watcher = open_bridge(tmp_path, 1, pruner="none")
     attempt = Attempt(bridge.next_order(), DATA, train=fake_train)
-    while not (report := attempt.next_report())["done"]:
+    while not (report := attempt.next_report()).done:
         bridge.report(0, report)
     for path in checkpoints(attempt.folder):
         path.write_bytes(path.read_bytes()[:100])
@@ -281,7 +283,7 @@ def test_a_result_whose_checkpoint_is_damaged_is_a_lost_attempt(tmp_path):
 def test_a_result_that_was_never_told_is_told_at_the_next_start(tmp_path):
     bridge, _ = open_bridge(tmp_path, 1, pruner="none")
     attempt = Attempt(bridge.next_order(), DATA, train=fake_train)
-    while not attempt.next_report()["done"]:
+    while not attempt.next_report().done:
         pass
 
     bridge, watcher = open_bridge(tmp_path, 1, pruner="none")
@@ -320,7 +322,7 @@ def test_queued_configs_come_first_and_a_baseline_is_never_pruned(tmp_path):
 def test_stopping_leaves_trials_running_in_the_ledger_and_a_restart_goes_on(tmp_path, undisturbed):
     bridge, _ = open_bridge(tmp_path / "stopped", TRIALS)
     order = bridge.next_order()
-    bridge.stop("SIGINT")
+    bridge.stop(Stop.SIGNAL, "SIGINT")
     assert bridge.report(0, Attempt(order, DATA, train=fake_train).next_report()) is True
     bridge.released(0, 1)
     assert bridge.finished
@@ -372,7 +374,7 @@ def test_when_the_time_budget_is_reached_nothing_new_is_ordered_once_a_report_wa
 
     execute(bridge, DATA)
 
-    assert bridge.stopping == "time budget"
+    assert bridge.stopping == Stop.TIME_BUDGET
     assert watcher.ordered == [(0, 1)]
 
 
@@ -407,7 +409,7 @@ def test_a_time_budget_does_not_wait_for_trials_that_find_no_place(tmp_path):
     bridge.is_stuck = True
     bridge.tick()
 
-    assert bridge.stopping == "time budget"
+    assert bridge.stopping == Stop.TIME_BUDGET
 
 
 def test_a_full_disk_on_a_worker_stops_the_sweep_and_leaves_the_trial_to_go_on(tmp_path):

@@ -4,9 +4,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from search.pruners import NOT_AMONG_THE_BEST
 from search.samplers import SAMPLERS, new_sampler
 from search.samplers.tpe_2 import hidden_trials
+from storage.states import Reason
 
 FAMILIES = ["good", "bad"]
 DISTRIBUTIONS = {
@@ -16,7 +16,7 @@ DISTRIBUTIONS = {
 
 
 def trial_of(arch, value, lr=0.1, state=TrialState.COMPLETE, epochs=9, **attributes):
-    pruned = {"reason": NOT_AMONG_THE_BEST} if state == TrialState.PRUNED else {}
+    pruned = {"reason": Reason.NOT_AMONG_THE_BEST} if state == TrialState.PRUNED else {}
     return create_trial(
         state=state,
         value=value,

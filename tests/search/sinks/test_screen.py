@@ -8,8 +8,10 @@ from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from analysis.report.contents import duration
+from search.sinks import Begun
 from search.sinks.screen import Screen, in_short
 from trainable.config import TrialConfig
+from trainable.metrics.history import EpochMetrics
 from trainable.worker.order import Order
 
 CONFIG = TrialConfig(arch="cnn", width=2.0, depth=1, head=64, epochs=5, lr=0.0123)
@@ -31,9 +33,13 @@ def ended(number, values, state=TrialState.COMPLETE, **attributes):
     return study.trials[number]
 
 
+def epoch(number, accuracy):
+    return EpochMetrics(number, 1.0, 1.0, accuracy, accuracy, 0.1, 1.0, 8)
+
+
 @pytest.fixture
 def screen(tmp_path):
-    return Screen(io.StringIO(), 4, "accuracy", [ended(0, [0.3, 0.4])], {0: "mlp", 1: "cnn-7"})
+    return Screen(Begun(tmp_path, 4, "accuracy", [ended(0, [0.3, 0.4])], {0: "mlp", 1: "cnn-7"}, io.StringIO()))
 
 
 def test_without_a_terminal_every_end_is_one_plain_line_with_the_best_so_far(screen, tmp_path):
@@ -51,7 +57,8 @@ def test_a_log_gets_plain_lines_though_the_environment_forces_colours(monkeypatc
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.setenv(name, "1")
     with open(tmp_path / "log.txt", "w+", encoding="utf-8") as log:
-        with Screen(log, 1, "loss", [], {}) as screen:
+        screen = Screen(Begun(tmp_path, 1, "loss", [], {}, log))
+        with screen.open():
             screen.said("a note")
             screen.started(Order(0, 1, CONFIG, tmp_path, "loss"))
             screen.ended(ended(0, [-1e-9]))
@@ -63,7 +70,7 @@ def test_a_log_gets_plain_lines_though_the_environment_forces_colours(monkeypatc
 
 def test_on_a_terminal_the_table_shows_what_runs_and_what_is_left(screen, tmp_path):
     screen.started(Order(1, 1, CONFIG, tmp_path, "accuracy"))
-    screen.progressed(1, [{"valid_accuracy": 0.7}, {"valid_accuracy": 0.6}])
+    screen.progressed(1, [epoch(1, 0.7), epoch(2, 0.6)])
     screen.ended(ended(2, [0.2]))
     terminal = Console(file=io.StringIO(), width=120)
 

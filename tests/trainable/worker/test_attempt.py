@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from storage.states import Reason
 from tests.trials import fake_train, in_memory
 from trainable import loop
 from trainable.config import TrialConfig
@@ -23,6 +24,7 @@ from trainable.state import new_state, save
 from trainable.worker import attempt as attempt_module
 from trainable.worker.attempt import Attempt, hung_after
 from trainable.worker.order import Order, checkpoints, hung_stacks
+from trainable.worker.report import Failure
 
 DATA = in_memory(train=26)
 CONFIG = TrialConfig(arch="mlp", width=0.1, epochs=4, lr=0.01, batch_size=8)
@@ -47,16 +49,16 @@ def test_an_attempt_goes_on_from_the_checkpoint_before_a_damaged_one(tmp_path):
     report = first_report(tmp_path, spying_train, attempt=2)
 
     assert started_at == [3]
-    assert report["done"]
-    assert [epoch["epoch"] for epoch in report["history"]] == [1, 2, 3, 4]
+    assert report.done
+    assert [metrics.epoch for metrics in report.history] == [1, 2, 3, 4]
 
 
 def test_a_node_without_the_sweeps_storage_says_so_before_it_trains(tmp_path):
     """One that joins a cluster later has passed no check; what it wrote would be there alone."""
     report = first_report(tmp_path / "trials" / "0000", fake_train)
 
-    assert (report["done"], report["history"], report["failure"]["reason"]) == (True, [], "storage")
-    assert f"trials/0000: is not there on {platform.node()}; mount" in report["failure"]["message"]
+    assert (report.done, report.history, report.failure.reason) == (True, [], "storage")
+    assert f"trials/0000: is not there on {platform.node()}; mount" in report.failure.message
     assert not list(tmp_path.iterdir())
 
 
@@ -95,11 +97,11 @@ def test_a_failure_is_a_report_with_its_reason(tmp_path, fail, reason, message):
 
     report = first_report(tmp_path, failing)
 
-    assert report["done"]
-    assert report["failure"]["reason"] == reason
-    assert message in report["failure"]["message"]
-    assert ("MiB" in report["failure"]["message"]) == (reason == "host memory")
-    assert ("raise error" in report["failure"].get("log", "")) == (reason == "error")
+    assert report.done
+    assert report.failure.reason == reason
+    assert message in report.failure.message
+    assert ("MiB" in report.failure.message) == (reason == "host memory")
+    assert ("raise error" in report.failure.log) == (reason == "error")
     assert (tmp_path / "attempt-1" / "result.json").exists() == (reason != "storage")
 
 
@@ -116,8 +118,8 @@ def test_memory_too_short_for_any_micro_batch_fails_the_trial_and_keeps_its_epoc
     attempt.next_report()  # to the rung after epoch 1
     report = attempt.next_report()
 
-    assert report["failure"] == {"reason": "out of memory", "message": "CUDA out of memory"}
-    assert [epoch["micro_batch"] for epoch in report["history"]] == [8]
+    assert report.failure == Failure(Reason.OUT_OF_MEMORY, "CUDA out of memory")
+    assert [metrics.micro_batch for metrics in report.history] == [8]
 
 
 def epochs_of(*seconds):
@@ -129,10 +131,10 @@ def test_a_trial_reports_at_its_rungs_unless_too_many_run_beside_it(tmp_path, sp
     order = Order(0, 1, replace(CONFIG, epochs=12), tmp_path, "accuracy", (2, 4), spacing)
     attempt = Attempt(order, DATA, train=fake_train)
     reports = [attempt.next_report()]
-    while not reports[-1]["done"]:
+    while not reports[-1].done:
         reports.append(attempt.next_report())
 
-    assert [len(report["history"]) for report in reports] == reported
+    assert [len(report.history) for report in reports] == reported
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def exit_code_of(folder, train):
 
     def work():
         attempt = Attempt(Order(0, 1, CONFIG, folder, "accuracy"), DATA, train=train)
-        while not attempt.next_report()["done"]:
+        while not attempt.next_report().done:
             pass
 
     process = multiprocessing.get_context("fork").Process(target=work)
@@ -251,7 +253,7 @@ def test_one_slow_save_does_not_put_the_next_report_off(tmp_path, monkeypatch):
     monkeypatch.setattr(attempt_module, "save", paused_save)
     attempt = Attempt(Order(0, 1, replace(CONFIG, epochs=12), tmp_path, "accuracy"), DATA, train=train)
 
-    reports = [len(attempt.next_report()["history"]) for _ in range(3)]
+    reports = [len(attempt.next_report().history) for _ in range(3)]
 
     assert reports == [2, 4, 6]
 

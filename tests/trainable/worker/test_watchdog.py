@@ -75,7 +75,7 @@ def paused_in_epoch_2(folder):
 
     def work():
         attempt = Attempt(Order(0, 1, CONFIG, folder, "accuracy"), in_memory(), train=stops_itself)
-        while not attempt.next_report()["done"]:
+        while not attempt.next_report().done:
             pass
 
     process = get_context("fork").Process(target=work)
@@ -107,8 +107,8 @@ def test_a_worker_that_can_start_no_process_trains_without_a_watchdog(tmp_path, 
 
     report = attempt.next_report()
 
-    assert report["failure"] is None
-    assert report["done"]
+    assert report.failure is None
+    assert report.done
 
 
 def test_an_error_of_the_block_is_not_hidden_by_one_of_the_watchdog(tmp_path, monkeypatch):

@@ -1,0 +1,100 @@
+"""New trials: what the next one's config is, out of the queue or from the sampler."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from search.runtime.ledger import Ledger
+from search.runtime.plan import Plan
+from search.runtime.queue import family_of_draw
+from search.samplers import new_sampler
+from search.sinks import Sink
+from search.spaces.space import NoConfigError, Space, with_seed
+from storage.states import Reason
+from trainable.config import ConfigError, TrialConfig
+
+MOST_DRAWS = 200  # of one trial, for configs that need more memory than there is
+
+
+@dataclass
+class Draws:
+    """Draws trials in memory, and writes each into the ledger once it has a config.
+
+    Attributes:
+      space: what the sampler draws from; None where the queue holds every config whole.
+    """
+
+    ledger: Ledger
+    space: Space | None
+    plan: Plan
+    watcher: Sink
+    told_of_slow: set[str] = field(default_factory=set)
+
+    def draw(self) -> int:
+        """Returns the number of a new trial.
+
+        Raises:
+          NoConfigError: the space has none; the trial is drawn, and not written yet: `add_infeasible` must follow.
+        """
+        number = len(self.ledger.trials)
+        queued = self.plan.queue.get(number)
+        sampler = new_sampler(self.plan.sampler, self.plan.seed, number, self.plan.sampler_version)
+        if queued and (whole := queued.config) is not None:
+            config = self.ledger.draw(sampler, lambda _: TrialConfig.from_dict(whole), {})
+        else:
+            assert self.space is not None
+            family = family_of_draw(number, self.plan.queue, self.plan.families)
+            given = queued.params if queued else {"arch": family} if family else {}
+            config = self._fitting(number, self.ledger.draw(sampler, self.space.config, given))
+            config = with_seed(config, trial_seed(self.plan.seed, number))
+        self._tell_of_slow_transforms(number, config)  # before it is written: the pipeline may not be readable
+        attributes: dict[str, Any] = {"config": config.to_dict(), "attempt": 1}
+        if queued and queued.baseline:
+            attributes["baseline"] = queued.baseline
+        return self.ledger.add(attributes)
+
+    def add_infeasible(self, message: str) -> int:
+        """Writes the trial that was drawn and has no config, as a FAIL; returns its number."""
+        seed = trial_seed(self.plan.seed, len(self.ledger.trials) - 1)
+        # The seed tells whose record it is where the ledger is damaged.
+        return self.ledger.add_failed(
+            {"config": {"seed": seed}, "attempt": 0, "reason": Reason.NO_CONFIG, "message": message}
+        )
+
+    def _fitting(self, number: int, config: TrialConfig) -> TrialConfig:
+        """Draws the trial again until memory is enough for it: the draws before were never written.
+
+        Raises:
+          NoConfigError: none of many draws fits.
+        """
+        assert self.space is not None
+        turn, limit = 0, self.plan.limit
+        while limit and (why := limit.why_too_large(config)):
+            turn += 1
+            sampler = new_sampler(self.plan.sampler, self.plan.seed, number, self.plan.sampler_version, turn)
+            drawn = self.ledger.draw_again(sampler, self.space.config) if turn < MOST_DRAWS else None
+            if drawn is None:
+                raise NoConfigError(ConfigError(f"{config.arch} needs {why}"), self.space.function, {})
+            config = drawn
+        return config
+
+    def _tell_of_slow_transforms(self, number: int, config: TrialConfig) -> None:
+        """Once each: one that cannot run on whole batches makes its pipeline ten times as slow."""
+        if not config.pipeline:
+            return
+        from datasets.augment.batched import unsupported  # torch
+        from trainable.step import pipeline
+
+        for transform in unsupported(pipeline(config)):
+            name = transform.partition("(")[0]
+            if name not in self.told_of_slow:
+                self.told_of_slow.add(name)
+                self.watcher.said(
+                    f"trial {number}: {name} has no batched form: its pipeline runs image by image, slowly"
+                )
+
+
+def trial_seed(sweep_seed: int, number: int) -> int:
+    """Of a trial's weights, order and augmentation, where the queue does not hold its config whole."""
+    return int(np.random.SeedSequence([sweep_seed, number]).generate_state(1)[0] >> 1)

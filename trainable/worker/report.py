@@ -1,0 +1,60 @@
+"""What a worker tells of an attempt; without torch, for the driver reads it."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from storage.states import Reason
+from trainable.metrics.history import EpochMetrics, read_history
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an attempt ended before its last epoch.
+
+    Attributes:
+      log: the traceback, of an error alone.
+    """
+
+    reason: Reason
+    message: str
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that an attempt has to tell so far: each report replaces the one before.
+
+    Attributes:
+      history: every epoch so far, those of earlier attempts included.
+      done: no report comes after this one.
+    """
+
+    attempt: int
+    history: list[EpochMetrics]
+    failure: Failure | None = None
+    done: bool = False
+
+    def to_json(self) -> str:
+        history = [metrics.to_dict() for metrics in self.history]
+        return json.dumps(asdict(self) | {"history": history})
+
+    @staticmethod
+    def from_json(content: Any) -> "Report":
+        """Returns the report that JSON holds.
+
+        Raises:
+          ValueError: it holds none.
+        """
+        try:
+            values, failure = content["failure"], None
+            if values is not None:
+                failure = Failure(Reason(values["reason"]), values["message"], values.get("log", ""))
+            report = Report(content["attempt"], read_history(content["history"]), failure, content["done"])
+            texts = [failure.message, failure.log] if failure else []
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"no report of an attempt: {error!r}") from None
+        types = (type(report.attempt) is int, type(report.done) is bool, *(isinstance(text, str) for text in texts))
+        if not all(types):
+            raise ValueError("no report of an attempt: a value in it is of another type")
+        return report
