@@ -26,13 +26,14 @@ MOST_SEEDS = 10  # search.runtime.trial_files.KEPT_WEIGHTS, without its imports:
 @click.option("--data", type=str, default=None, help="Where the data lies now; default: where it was last.")
 @runs_own_code
 @runs_trials
-def main(sweep: Path, **flags: Any) -> None:
+@click.pass_obj
+def main(open_session: Any, sweep: Path, **flags: Any) -> None:
     def start() -> int:
         from search.runtime.again import Refit
         from search.runtime.start import Start
         from search.runtime.sweep import run
 
-        return run(Refit(sweep, flags["seeds"], flags["data"]), Start.of("search.refit", flags))
+        return run(Refit(sweep, flags["seeds"], flags["data"]), Start.of("search.refit", flags), open_session)
 
     sys.exit(drive_below(sweep, "refit", start))
 

@@ -24,13 +24,16 @@ from storage.command_line import SweepFolder, program, runs_own_code
 @click.option("--data", type=str, default=None, help="Where the data lies now; default: where it was last.")
 @runs_own_code
 @runs_trials
-def main(sweep: Path, **flags: Any) -> None:
+@click.pass_obj
+def main(open_session: Any, sweep: Path, **flags: Any) -> None:
     def start() -> int:
         from search.runtime.again import Repeat
         from search.runtime.start import Start
         from search.runtime.sweep import run
 
-        return run(Repeat(sweep, flags["top"], flags["seeds"], flags["data"]), Start.of("search.repeat", flags))
+        return run(
+            Repeat(sweep, flags["top"], flags["seeds"], flags["data"]), Start.of("search.repeat", flags), open_session
+        )
 
     sys.exit(drive_below(sweep, "repeat", start))
 

@@ -75,7 +75,7 @@ def main(context: click.Context, **flags: Any) -> None:
         from search.runtime.start import Start
         from search.runtime.sweep import run
 
-        return run(search_of(folder, flags, given, is_demo), Start.of("search.run", flags))
+        return run(search_of(folder, flags, given, is_demo), Start.of("search.run", flags), context.obj)
 
     sys.exit(drive(folder, start))
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from datasets.pixels.dataset import Dataset
 from search.runtime import data as sweep_data
-from search.runtime.session import Session
+from search.runtime.session import Open, Session
 from tests.damage import DATA, train
 from tests.trials import execute, open_bridge
 from trainable.config import TrialConfig
@@ -42,26 +42,29 @@ class Here(Session):
 
     run: Callable[[Any, Dataset], object]
 
-    def execute(self, bridge: Any, screen: Any, data: Dataset) -> list[int]:
+    def execute(self, bridge: Any, data: Dataset) -> list[int]:
         self.run(bridge, data)
         return []
 
 
-def without_ray(patch: pytest.MonkeyPatch, train: Train = train, data: Dataset | None = DATA) -> None:
-    """What a command orders is trained in this process.
+def here(train: Train = train, **about: Any) -> Open:
+    """Opens, instead of Ray, a session in which this process trains what is ordered."""
+    session = Here(run=lambda bridge, data: execute(bridge, data.for_training(), train=train), **about)
+    return lambda *_: nullcontext(session)
+
+
+def data_is(patch: pytest.MonkeyPatch, data: Dataset = DATA) -> None:
+    """Lets commands load this data, wherever it says that the data lies."""
+    patch.setattr(sweep_data, "load", lambda settings, listing: data)
+
+
+def command(main: Any, *words: object, on: Open | None = None) -> Result:
+    """Runs a command.
 
     Args:
-      data: for all of it, wherever it says that the data lies; None for what lies there.
+      on: opens what trials run on; None for Ray.
     """
-
-    session = Here(run=lambda bridge, loaded: execute(bridge, loaded, train=train))
-    patch.setattr("search.ray.session.on_ray", lambda *_: nullcontext(session))
-    if data is not None:
-        patch.setattr(sweep_data, "load", lambda settings, listing: data)
-
-
-def command(main: Any, *words: object) -> Result:
-    return CliRunner().invoke(main, [*map(str, words)])
+    return CliRunner().invoke(main, [*map(str, words)], obj=on)
 
 
 def killed_in(trial: int, epoch: int, train: Train = train) -> Train:

@@ -17,7 +17,7 @@ from storage.sweep_file import QueueEntry, SweepFile
 from storage.tensors import read_tensors
 from tests.conftest import TINY
 from tests.damage import DATA, checked, train
-from tests.searched import Killed, command, counted, killed_in, search_in, without_ray
+from tests.searched import Killed, command, counted, data_is, here, killed_in, search_in
 from tests.sweeps import SweepBuilder
 from tests.trials import execute, open_bridge, outcome
 from trainable import loop
@@ -30,7 +30,8 @@ def ended(tmp_path_factory):
 
 
 @pytest.fixture
-def search(ended, tmp_path):
+def search(ended, tmp_path, monkeypatch):
+    data_is(monkeypatch)
     return shutil.copytree(ended, tmp_path / "sweep")
 
 
@@ -44,7 +45,7 @@ def test_it_trains_on_train_and_validation_and_measures_on_validation():
     assert both.fingerprint == DATA.fingerprint
 
 
-def test_each_seed_sees_all_images_and_keeps_the_weights_of_its_last_epoch(search, monkeypatch):
+def test_each_seed_sees_all_images_and_keeps_the_weights_of_its_last_epoch(search):
     last = {}
 
     def best_at_its_first_epoch(config, data, state):
@@ -56,10 +57,9 @@ def test_each_seed_sees_all_images_and_keeps_the_weights_of_its_last_epoch(searc
             last[config.seed] = {name: value.clone() for name, value in state.model.state_dict().items()}
             yield metrics
 
-    without_ray(monkeypatch, best_at_its_first_epoch)
     best = Record(search).best
 
-    result = command(main, search, "--seeds", 2)
+    result = command(main, search, "--seeds", 2, on=here(best_at_its_first_epoch))
 
     assert result.exit_code == 0, result.output
     trials = Record(search / "refit").trials
@@ -74,10 +74,9 @@ def test_each_seed_sees_all_images_and_keeps_the_weights_of_its_last_epoch(searc
     assert len(refit(search).models) == 2
 
 
-def test_nothing_that_looks_like_a_result_is_written_or_said(search, monkeypatch):
-    without_ray(monkeypatch)
+def test_nothing_that_looks_like_a_result_is_written_or_said(search):
 
-    result = command(main, search, "--seeds", 1)
+    result = command(main, search, "--seeds", 1, on=here())
 
     for name in ("report.html", "report.md", "trials.csv", "trials.parquet", "epochs.parquet", "best"):
         assert not (search / "refit" / name).exists()
@@ -93,14 +92,11 @@ def test_nothing_that_looks_like_a_result_is_written_or_said(search, monkeypatch
 def test_a_refit_whose_driver_is_gone_goes_on_by_the_same_command_to_the_same_weights(search, tmp_path, monkeypatch):
     undisturbed = shutil.copytree(search, tmp_path / "undisturbed")
     monkeypatch.setattr("trainable.worker.attempt.REPORT_SECONDS", 0.0)  # a checkpoint an epoch
-    without_ray(monkeypatch, loop.train)
-    command(main, undisturbed, "--seeds", 2)
+    command(main, undisturbed, "--seeds", 2, on=here(loop.train))
 
-    without_ray(monkeypatch, killed_in(1, 2, loop.train))
     with pytest.raises(Killed):
-        command(main, search, "--seeds", 2)
-    without_ray(monkeypatch, loop.train)
-    result = command(main, search, "--seeds", 2)
+        command(main, search, "--seeds", 2, on=here(killed_in(1, 2, loop.train)))
+    result = command(main, search, "--seeds", 2, on=here(loop.train))
 
     assert result.exit_code == 0, result.output
     assert outcome(search / "refit") == outcome(undisturbed / "refit")
@@ -109,22 +105,19 @@ def test_a_refit_whose_driver_is_gone_goes_on_by_the_same_command_to_the_same_we
         assert (search / place).read_bytes() == (undisturbed / place).read_bytes()
 
 
-def test_more_seeds_add_to_it_and_the_same_command_then_does_nothing(search, monkeypatch):
-    without_ray(monkeypatch)
-    command(main, search, "--seeds", 1)
+def test_more_seeds_add_to_it_and_the_same_command_then_does_nothing(search):
+    command(main, search, "--seeds", 1, on=here())
     training, configs = counted()
-    without_ray(monkeypatch, training)
 
-    assert command(main, search, "--seeds", 3).exit_code == 0
-    again = command(main, search, "--seeds", 3)
+    assert command(main, search, "--seeds", 3, on=here(training)).exit_code == 0
+    again = command(main, search, "--seeds", 3, on=here(training))
 
     assert len(configs) == 2
     assert "All 3 trials of this sweep have ended; --seeds with a larger number adds to them." in again.output
 
 
-def test_a_refit_of_what_is_not_the_best_any_more_is_refused_and_stays(search, monkeypatch):
-    without_ray(monkeypatch)
-    command(main, search, "--seeds", 1)
+def test_a_refit_of_what_is_not_the_best_any_more_is_refused_and_stays(search):
+    command(main, search, "--seeds", 1, on=here())
     old = Record(search).best.number
     before = {path: path.read_bytes() for path in (search / "refit").rglob("*.*") if path.is_file()}
 
@@ -137,16 +130,15 @@ def test_a_refit_of_what_is_not_the_best_any_more_is_refused_and_stays(search, m
     execute(bridge, DATA, train=all_right)
     assert Record(search).best.number == 6
 
-    result = command(main, search, "--seeds", 2)
+    result = command(main, search, "--seeds", 2, on=here())
 
     assert result.exit_code == 2
     assert f"best trial: was {old}, now 6\nMove {search / 'refit'} away, and this command begins anew." in result.output
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_a_whole_refit_is_found_whole(search, monkeypatch):
-    without_ray(monkeypatch)
-    command(main, search, "--seeds", 2)
+def test_a_whole_refit_is_found_whole(search):
+    command(main, search, "--seeds", 2, on=here())
 
     code, words = checked(search / "refit")
 
@@ -173,16 +165,15 @@ def test_what_cannot_be_refit_is_refused_and_nothing_written(search, monkeypatch
     assert not (search / "refit").exists()
 
 
-def test_the_data_may_have_moved(search, monkeypatch, tmp_path):
+def test_the_data_may_have_moved(search, tmp_path):
     assert Refit(search, 1, None).settings.data == SweepFile.read(search).settings.data
     assert Refit(search, 1, str(tmp_path / "there")).settings.data == str(tmp_path / "there")
 
-    without_ray(monkeypatch)
-    command(main, search, "--seeds", 1, "--data", tmp_path / "there")
+    command(main, search, "--seeds", 1, "--data", tmp_path / "there", on=here())
     assert Refit(search, 1, None).settings.data == str(tmp_path / "there")
 
 
-def test_the_best_config_is_trained_on_all_labelled_images(tiny_data, tmp_path, monkeypatch):
+def test_the_best_config_is_trained_on_all_labelled_images(tiny_data, tmp_path):
     sweep = SweepBuilder(tmp_path / "sweep", load(tiny_data), data_path=str(tiny_data))
     sweep.add(TrialConfig(arch="mlp", width=1.0, epochs=2, lr=0.01, batch_size=8), [10, 12])
     counts = []
@@ -191,9 +182,7 @@ def test_the_best_config_is_trained_on_all_labelled_images(tiny_data, tmp_path, 
         counts.append((len(data.train.images), len(data.valid.images)))
         yield from loop.train(config, data, state)
 
-    without_ray(monkeypatch, counting, data=None)
-
-    result = command(main, sweep.folder, "--seeds", 1)
+    result = command(main, sweep.folder, "--seeds", 1, on=here(counting))
 
     assert result.exit_code == 0, result.output
     assert counts == [(TINY["train"] + TINY["validation"], TINY["validation"])]

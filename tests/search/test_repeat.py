@@ -17,7 +17,7 @@ from storage.lock import driver_lock
 from storage.sweep_file import QueueEntry, SweepFile
 from tests.damage import DATA, checked, train
 from tests.drivers import start
-from tests.searched import Killed, command, counted, killed_in, search_in, without_ray
+from tests.searched import Killed, command, counted, data_is, here, killed_in, search_in
 from tests.sweeps import SweepBuilder
 from tests.trials import execute, open_bridge, outcome
 from trainable import loop
@@ -32,7 +32,8 @@ def ended(tmp_path_factory):
 
 
 @pytest.fixture
-def search(ended, tmp_path):
+def search(ended, tmp_path, monkeypatch):
+    data_is(monkeypatch)
     return shutil.copytree(ended, tmp_path / "sweep")
 
 
@@ -44,11 +45,10 @@ def best(search, count):
     return [trial for trial in Record(search).ranked if trial.state == "COMPLETE"][:count]
 
 
-def test_the_best_configs_are_trained_again_all_under_one_seed_before_the_next(search, monkeypatch):
-    without_ray(monkeypatch)
+def test_the_best_configs_are_trained_again_all_under_one_seed_before_the_next(search):
     trials = best(search, 2)
 
-    result = command(main, search, "--top", 2, "--seeds", 3)
+    result = command(main, search, "--top", 2, "--seeds", 3, on=here())
 
     assert result.exit_code == 0, result.output
     again = Record(search / "repeat").trials
@@ -59,12 +59,11 @@ def test_the_best_configs_are_trained_again_all_under_one_seed_before_the_next(s
     assert len({*seeds} | {trial.config["seed"] for trial in Record(search).trials}) == 3 + 6
 
 
-def test_what_comes_out_is_said_and_the_search_is_only_read(search, monkeypatch):
-    without_ray(monkeypatch)
+def test_what_comes_out_is_said_and_the_search_is_only_read(search):
     before = {path: path.read_bytes() for path in search.rglob("*") if path.is_file()}
     first, second = (trial.number for trial in best(search, 2))
 
-    result = command(main, search, "--top", 2, "--seeds", 3)
+    result = command(main, search, "--top", 2, "--seeds", 3, on=here())
 
     assert f"trial {first}: validation accuracy 0." in result.output
     assert f"Over 3 seeds the first config (trial {first}) is " in result.output
@@ -77,31 +76,26 @@ def test_what_comes_out_is_said_and_the_search_is_only_read(search, monkeypatch)
 
 def test_a_repeat_whose_driver_is_gone_goes_on_by_the_same_command_with_the_same_numbers(search, tmp_path, monkeypatch):
     undisturbed = shutil.copytree(search, tmp_path / "undisturbed")
-    without_ray(monkeypatch)
-    command(main, undisturbed, "--top", 2, "--seeds", 2)
+    command(main, undisturbed, "--top", 2, "--seeds", 2, on=here())
 
     monkeypatch.setattr("trainable.worker.attempt.REPORT_SECONDS", 0.0)  # a checkpoint an epoch
-    without_ray(monkeypatch, killed_in(2, epoch=3))
     with pytest.raises(Killed):
-        command(main, search, "--top", 2, "--seeds", 2)
+        command(main, search, "--top", 2, "--seeds", 2, on=here(killed_in(2, epoch=3)))
     assert [trial.state for trial in Record(search / "repeat").trials] == ["COMPLETE", "COMPLETE", "RUNNING"]
     training, configs = counted()
-    without_ray(monkeypatch, training)
-    result = command(main, search, "--top", 2, "--seeds", 2)
+    result = command(main, search, "--top", 2, "--seeds", 2, on=here(training))
 
     assert result.exit_code == 0, result.output
     assert len(configs) == 2
     assert outcome(search / "repeat") == outcome(undisturbed / "repeat")
 
 
-def test_larger_numbers_add_trials_and_touch_none_of_the_old(search, monkeypatch):
-    without_ray(monkeypatch)
-    command(main, search, "--top", 1, "--seeds", 2)
+def test_larger_numbers_add_trials_and_touch_none_of_the_old(search):
+    command(main, search, "--top", 1, "--seeds", 2, on=here())
     before = [(trial.value, trial.config) for trial in Record(search / "repeat").trials]
     training, configs = counted()
-    without_ray(monkeypatch, training)
 
-    assert command(main, search, "--top", 2, "--seeds", 3).exit_code == 0
+    assert command(main, search, "--top", 2, "--seeds", 3, on=here(training)).exit_code == 0
 
     after = [(trial.value, trial.config) for trial in Record(search / "repeat").trials]
     assert after[:2] == before
@@ -113,13 +107,11 @@ def test_larger_numbers_add_trials_and_touch_none_of_the_old(search, monkeypatch
     assert [(entry.trial, entry.nth_seed) for entry in entries] == pairs
 
 
-def test_smaller_numbers_train_nothing_and_show_all_there_is(search, monkeypatch):
-    without_ray(monkeypatch)
-    command(main, search, "--top", 2, "--seeds", 2)
+def test_smaller_numbers_train_nothing_and_show_all_there_is(search):
+    command(main, search, "--top", 2, "--seeds", 2, on=here())
     training, configs = counted()
-    without_ray(monkeypatch, training)
 
-    result = command(main, search, "--top", 1, "--seeds", 1)
+    result = command(main, search, "--top", 1, "--seeds", 1, on=here(training))
 
     assert result.exit_code == 0
     assert "More configs or seeds than these were asked for before; what there is of them stays." in result.output
@@ -128,20 +120,17 @@ def test_smaller_numbers_train_nothing_and_show_all_there_is(search, monkeypatch
     assert configs == []
 
 
-def test_of_an_interrupted_repeat_smaller_numbers_finish_what_runs_and_begin_no_more(search, monkeypatch):
-    without_ray(monkeypatch, killed_in(1, epoch=2))
+def test_of_an_interrupted_repeat_smaller_numbers_finish_what_runs_and_begin_no_more(search):
     with pytest.raises(Killed):
-        command(main, search, "--top", 2, "--seeds", 5)
-    without_ray(monkeypatch)
+        command(main, search, "--top", 2, "--seeds", 5, on=here(killed_in(1, epoch=2)))
 
-    assert command(main, search, "--top", 2, "--seeds", 1).exit_code == 0
+    assert command(main, search, "--top", 2, "--seeds", 1, on=here()).exit_code == 0
 
     assert [trial.state for trial in Record(search / "repeat").trials] == ["COMPLETE"] * 2
 
 
-def test_where_the_search_went_on_to_a_better_trial_that_is_added_and_said(search, monkeypatch):
-    without_ray(monkeypatch)
-    command(main, search, "--top", 1, "--seeds", 2)
+def test_where_the_search_went_on_to_a_better_trial_that_is_added_and_said(search):
+    command(main, search, "--top", 1, "--seeds", 2, on=here())
     old = best(search, 1)[0].number
 
     def better(config, data, state):
@@ -152,7 +141,7 @@ def test_where_the_search_went_on_to_a_better_trial_that_is_added_and_said(searc
     bridge, _ = open_bridge(search, 7, pruner="none", queue={6: QueueEntry({"lr": 0.1, "epochs": 3, "batch_size": 8})})
     execute(bridge, DATA, train=better)
 
-    result = command(main, search, "--top", 1, "--seeds", 2)
+    result = command(main, search, "--top", 1, "--seeds", 2, on=here())
 
     assert result.exit_code == 0, result.output
     assert "New among the best 1: trial 6. What was asked for before stays." in result.output
@@ -162,20 +151,19 @@ def test_where_the_search_went_on_to_a_better_trial_that_is_added_and_said(searc
 
 
 def test_trials_that_differ_in_nothing_but_their_seed_are_one_config(tmp_path, monkeypatch):
+    data_is(monkeypatch)
     same = {"lr": 0.1, "epochs": 4, "batch_size": 8}
     queue = {number: QueueEntry(same, "") for number in (0, 1)}
     bridge, _ = open_bridge(tmp_path, 3, pruner="none", queue=queue | {2: QueueEntry(same | {"lr": 0.01})})
     execute(bridge, DATA, train=train)
-    without_ray(monkeypatch)
 
-    assert command(main, tmp_path, "--top", 2, "--seeds", 1).exit_code == 0
+    assert command(main, tmp_path, "--top", 2, "--seeds", 1, on=here()).exit_code == 0
 
     assert [trial.config["lr"] for trial in Record(tmp_path / "repeat").trials].count(0.01) == 1
 
 
-def test_a_whole_repeat_is_found_whole_and_a_lost_record_is_written_anew_from_its_queue(search, monkeypatch):
-    without_ray(monkeypatch)
-    command(main, search, "--top", 2, "--seeds", 2)
+def test_a_whole_repeat_is_found_whole_and_a_lost_record_is_written_anew_from_its_queue(search):
+    command(main, search, "--top", 2, "--seeds", 2, on=here())
     code, words = checked(search / "repeat")
     assert code == 0, words
     assert "4 trials (4 COMPLETE), the weights of 4, results of 4" in words
@@ -196,9 +184,9 @@ def test_a_whole_repeat_is_found_whole_and_a_lost_record_is_written_anew_from_it
 def test_other_data_than_the_search_had_is_refused_with_the_differences(search, monkeypatch):
     labels = DATA.train.labels.copy()
     labels[0] = 1
-    without_ray(monkeypatch, data=replace(DATA, train=replace(DATA.train, labels=labels), fingerprint="other"))
+    data_is(monkeypatch, replace(DATA, train=replace(DATA.train, labels=labels), fingerprint="other"))
 
-    result = command(main, search)
+    result = command(main, search, on=here())
 
     assert result.exit_code == 2
     assert "1 difference:\n  train: `0.png` has another label: was `0`, now `1`" in result.output
@@ -211,14 +199,13 @@ def test_a_second_driver_is_refused(search):
 
 
 def test_a_repeat_of_another_search_in_the_same_folder_is_refused(search, monkeypatch):
-    without_ray(monkeypatch)
-    command(main, search, "--top", 1, "--seeds", 1)
+    command(main, search, "--top", 1, "--seeds", 1, on=here())
     file = SweepFile.read(search)
     file.id = "b" * 32
     file.write(search)
     monkeypatch.setattr("search.runtime.again.best_trials", lambda *_: Record(search / "repeat").trials)
 
-    result = command(main, search, "--top", 1, "--seeds", 1)
+    result = command(main, search, "--top", 1, "--seeds", 1, on=here())
 
     assert result.exit_code == 2
     assert f"sweep: was {'a' * 32}, now {'b' * 32}" in result.output
@@ -241,8 +228,7 @@ def test_a_repeat_of_another_search_in_the_same_folder_is_refused(search, monkey
     ],
 )
 def test_what_cannot_be_repeated_is_refused_and_nothing_written(search, monkeypatch, words, message):
-    without_ray(monkeypatch)
-    command(main, search, "--top", 1, "--seeds", 1)
+    command(main, search, "--top", 1, "--seeds", 1, on=here())
     failed = SweepBuilder(search.parent / "failed", DATA)
     failed.add(TrialConfig(arch="mlp", width=1.0), [], "FAIL", reason="diverged", message="epoch 1")
     (search.parent / "begun").mkdir()
@@ -250,18 +236,17 @@ def test_what_cannot_be_repeated_is_refused_and_nothing_written(search, monkeypa
     monkeypatch.chdir(search.parent)
     before = sorted(search.parent.rglob("*"))
 
-    result = command(main, *words)
+    result = command(main, *words, on=here())
 
     assert result.exit_code == 2
     assert message in " ".join(result.output.split())
     assert sorted(search.parent.rglob("*")) == before
 
 
-def test_a_search_is_not_gone_on_with_in_the_folder_of_a_repeat(search, monkeypatch):
-    without_ray(monkeypatch)
-    command(main, search, "--top", 1, "--seeds", 1)
+def test_a_search_is_not_gone_on_with_in_the_folder_of_a_repeat(search):
+    command(main, search, "--top", 1, "--seeds", 1, on=here())
 
-    result = command(run_main, "--sweep", search / "repeat", "--data", search)
+    result = command(run_main, "--sweep", search / "repeat", "--data", search, on=here())
 
     assert result.exit_code == 2
     assert "kind: was repeat, now search" in result.output
@@ -304,14 +289,13 @@ def test_a_driver_gone_amid_a_trial_is_gone_on_with_on_ray_to_the_numbers_of_one
     undisturbed = shutil.copytree(tmp_path / "sweep", tmp_path / "undisturbed")
     monkeypatch.setattr("trainable.worker.attempt.REPORT_SECONDS", 0.0)  # a checkpoint an epoch
     words = ("--top", 2, "--seeds", 2)
-    without_ray(monkeypatch, killed_in(1, 3, loop.train), data)
+    data_is(monkeypatch, data)
     with pytest.raises(Killed):
-        command(main, sweep.folder, *words)
+        command(main, sweep.folder, *words, on=here(killed_in(1, 3, loop.train)))
 
     driver = start("search.repeat", sweep.folder, *words)
     said, _ = driver.communicate(timeout=300)
-    without_ray(monkeypatch, loop.train, data)
-    command(main, undisturbed, *words)
+    command(main, undisturbed, *words, on=here(loop.train))
 
     assert driver.returncode == 0, said
     assert "Goes on: 1 trial had ended, 1 continues from its checkpoint." in said

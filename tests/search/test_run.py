@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 import threading
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -29,7 +29,7 @@ from search.runtime.sweep import _exit_code
 from search.spaces.space import read_fixed
 from storage.states import Stop
 from storage.sweep_file import DataOptions, Settings
-from tests.searched import Here
+from tests.searched import Killed, command, here, killed_in
 from tests.trials import execute, fake_train, in_memory, open_bridge
 from trainable.loop import Diverged, train
 from trainable.train import main as train_main
@@ -158,12 +158,10 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_starts(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_changed_data_is_refused_with_the_number_of_differences_and_the_first_five(tiny_data, tmp_path, monkeypatch):
-    # The sweep is begun, and its driver gone.
-    monkeypatch.setattr("search.ray.session.on_ray", lambda *_: nullcontext(Here(run=lambda *_: None)))
-    monkeypatch.setattr("search.runtime.sweep._ended", lambda *_: 0)
+def test_changed_data_is_refused_with_the_number_of_differences_and_the_first_five(tiny_data, tmp_path):
     words = ["--data", str(tiny_data), "--sweep", str(tmp_path / "sweep"), "--no-baselines"]
-    assert CliRunner().invoke(main, words).exit_code == 0
+    with pytest.raises(Killed):
+        command(main, *words, on=here(killed_in(0, epoch=1)))
     before = (tmp_path / "sweep" / "sweep.json").read_bytes()
     table = (tiny_data / "train.txt").read_text()
     for number in (0, 3, 6, 9, 12, 15, 18):
@@ -280,14 +278,12 @@ def test_one_config_trains_without_ray(tiny_data, tmp_path):
     assert [line.split()[1] for line in result.output.splitlines()] == ["1/2", "2/2"]
 
 
-def test_the_reports_command_trains_the_best_trial_again_to_the_same_losses(tiny_data, tmp_path, monkeypatch):
-    session = Here(run=lambda bridge, data: execute(bridge, data.for_training(), train=train))
-    monkeypatch.setattr("search.ray.session.on_ray", lambda *_: nullcontext(session))
+def test_the_reports_command_trains_the_best_trial_again_to_the_same_losses(tiny_data, tmp_path):
     sweep = tmp_path / "a `sweep`"
     images = {"--data": tiny_data, "--image-size": 12, "--limit-train": 30, "--limit-valid": 12, "--seed": 3}
     fixed = ("arch=mlp", "epochs=2", "horizontal_flip=0.5", "lr=0.01")
     search = ["--sweep", sweep, "--trials", 1, "--no-baselines", "--metric", "loss", *chain(*images.items())]
-    searched = CliRunner().invoke(main, [*map(str, search), *chain(*(("--fix", each) for each in fixed))])
+    searched = command(main, *search, *chain(*(("--fix", each) for each in fixed)), on=here(train))
     assert searched.exit_code == 0, searched.output
 
     found = re.search(r"<code>(python -m trainable\.train .*?)</code>", (sweep / "report.html").read_text())
@@ -326,19 +322,6 @@ def test_a_config_that_cannot_be_read_is_refused_and_no_key_is_shown(tiny_data, 
     assert result.exit_code == 2
     assert message in result.output
     assert "c4nary" not in result.output
-
-
-class Entered:
-    """A screen that says what it is told to a watcher."""
-
-    def __init__(self, watcher):
-        self.said = watcher.said
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
 
 
 def hopeless(config, data, state):
@@ -385,10 +368,10 @@ def test_a_sweep_whose_ray_ends_is_told_at_once_and_reported(tmp_path, monkeypat
 
     monkeypatch.setattr("search.ray.executor.execute", ray_ends_in_the_fourth_trial)
     room = SimpleNamespace(workers=SimpleNamespace(resources={}), is_local=True)
-    screen, vigil = Entered(watcher), SimpleNamespace(over=threading.Event())
+    vigil = SimpleNamespace(over=threading.Event())
 
     session = RaySession(folder=tmp_path, room=room, vigil=vigil, beside=SimpleNamespace(submit=print))
-    signals = session.execute(bridge, screen, in_memory())
+    signals = session.execute(bridge, in_memory())
 
     assert signals == []
     assert vigil.over.is_set()  # it does not end the driver, however long the results take
@@ -456,7 +439,7 @@ def test_a_signal_that_a_library_swallowed_is_still_one(tmp_path, goes_on):
 
 def test_a_signal_that_rays_core_made_an_error_of_ends_the_trials_and_nothing_more():
     """What a handler raises while it waits comes out as a SystemError; the results are written after all."""
-    with stopping_on_signals(SimpleNamespace(stop=lambda _: None)) as received:
+    with stopping_on_signals(SimpleNamespace(stop=lambda *_: None)) as received:
         os.kill(os.getpid(), signal.SIGTERM)
         try:
             os.kill(os.getpid(), signal.SIGTERM)

@@ -26,7 +26,7 @@ from storage.postgres import lock_of, open_storage
 from tests import buckets, postgres
 from tests.clusters import until
 from tests.drivers import ROOT, start
-from tests.searched import command, without_ray
+from tests.searched import command, data_is, here
 from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
 from trainable.state import CheckpointError, read_checkpoint
 from trainable.worker.attempt import Attempt
@@ -408,10 +408,10 @@ def test_a_sweep_in_a_bucket_is_the_same_sweep(request, server, tmp_path):
 @pytest.mark.database
 @needs_postgres
 def test_two_drivers_that_begin_at_once_do_not_both_begin(request, server, tiny_data, monkeypatch):
-    without_ray(monkeypatch)
+    data_is(monkeypatch)
     first = open_storage(server.url, lock=lock_of(bucket.path_of(address(request)), "of its own"))
 
-    second = command(run.main, "--data", tiny_data, "--sweep", address(request), "--ledger", server.url)
+    second = command(run.main, "--data", tiny_data, "--sweep", address(request), "--ledger", server.url, on=here())
 
     assert second.exit_code == 75
     assert f"another driver holds this sweep: sweep, pid {os.getpid()}" in second.output
@@ -423,7 +423,7 @@ def test_two_drivers_that_begin_at_once_do_not_both_begin(request, server, tiny_
 @needs_postgres
 def test_whoever_began_meanwhile_is_not_written_over(request, server, tiny_data, monkeypatch):
     """The other has begun and ended between this one's look and its lock."""
-    without_ray(monkeypatch)
+    data_is(monkeypatch)
     fetched = bucket.fetch
 
     def fetch_late(folder, whole=True):
@@ -433,7 +433,7 @@ def test_whoever_began_meanwhile_is_not_written_over(request, server, tiny_data,
 
     monkeypatch.setattr(bucket, "fetch", fetch_late)
 
-    result = command(run.main, "--data", tiny_data, "--sweep", address(request), "--ledger", server.url)
+    result = command(run.main, "--data", tiny_data, "--sweep", address(request), "--ledger", server.url, on=here())
 
     assert result.exit_code == 75
     assert f"{address(request)}: another driver has begun this sweep meanwhile" in result.output

@@ -20,7 +20,7 @@ from search.status import main as status_main
 from storage.errors import SweepError
 from storage.lock import HeldError
 from tests import damage, postgres
-from tests.searched import command, without_ray
+from tests.searched import command, data_is, here
 from tests.trials import execute, in_memory, open_bridge, outcome
 
 pytestmark = [
@@ -211,10 +211,10 @@ def test_a_repeat_and_a_refit_of_a_sweep_in_a_database_have_studies_of_their_own
     sweep_data.save(tmp_path, damage.DATA)
     execute(bridge, damage.DATA, train=damage.train)
     bridge.ledger._storage._backend.engine.dispose()
-    without_ray(monkeypatch)
+    data_is(monkeypatch)
 
     for again, options in ((repeat, ("--top", 2, "--seeds", 2)), (refit, ("--seeds", 1))):
-        result = command(again.main, tmp_path, *options)
+        result = command(again.main, tmp_path, *options, on=here())
         assert result.exit_code == 0, result.output
 
     found = [len(Record(folder).trials) for folder in (tmp_path, tmp_path / "repeat", tmp_path / "refit")]

@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ from analysis.outputs.best import write_best
 from analysis.record import Record
 from search.runtime import data as sweep_data
 from storage.sweep_file import SweepFile
+from tests import searched
 from tests.damage import train
-from tests.searched import command, without_ray
 from tests.sweeps import MLP, SweepBuilder, noise
 
 SPACE = """
@@ -32,10 +33,12 @@ def suggest(trial):
 """
 
 
+command = partial(searched.command, on=searched.here(train))
+
+
 @pytest.fixture(autouse=True)
-def in_this_process(monkeypatch, tmp_path):
-    """Trains without Ray and makes no report, in a folder that has no data/."""
-    without_ray(monkeypatch, train, data=None)
+def without_a_report(monkeypatch, tmp_path):
+    """Makes no report, in a folder that has no data/."""
     monkeypatch.setattr(
         "search.runtime.kinds.Search.write_results", lambda sweep, data: write_best(Record(sweep.folder))
     )

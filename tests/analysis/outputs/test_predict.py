@@ -19,7 +19,7 @@ from datasets.load import load
 from datasets.table import read_table
 from search.run import main as search_main
 from storage.weights import save_weights
-from tests.searched import command, without_ray
+from tests.searched import command, here
 from tests.sweeps import CNN, SweepBuilder, varied_sweep
 from trainable.loop import train
 from trainable.state import new_state
@@ -244,11 +244,12 @@ def test_any_id_that_a_manifest_can_hold_comes_back_byte_for_byte(sweep, tiny_da
 
 
 @pytest.mark.skipif("SWEEP_TEST_DATA" not in os.environ, reason="SWEEP_TEST_DATA is not set to the real data's zip")
-def test_on_the_real_data_every_test_image_is_predicted_in_its_order(tmp_path, monkeypatch):
-    without_ray(monkeypatch, train, data=None)
+def test_on_the_real_data_every_test_image_is_predicted_in_its_order(tmp_path):
     words = ("--data", os.environ["SWEEP_TEST_DATA"], "--trials", 2, "--max-epochs", 2, "--limit-train", 400)
 
-    done = command(search_main, *words, "--sweep", tmp_path / "sweep", "--fix", "arch=mlp", "--no-baselines")
+    done = command(
+        search_main, *words, "--sweep", tmp_path / "sweep", "--fix", "arch=mlp", "--no-baselines", on=here(train)
+    )
 
     assert done.exit_code == 0, done.output
     with zipfile.ZipFile(os.environ["SWEEP_TEST_DATA"]) as archive:

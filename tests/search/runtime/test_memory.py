@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,8 @@ from analysis.record import Record
 from search.ray.cluster import Node, Workers, worker_bytes
 from search.runtime.memory import Fit, Limit
 from search.spaces.space import Space
-from tests.searched import Here, command, without_ray
-from tests.trials import execute, in_memory, open_bridge, outcome
+from tests.searched import command, here
+from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
 from trainable import size
 from trainable.config import ConfigError, TrialConfig
 from trainable.models.net import build
@@ -190,9 +189,8 @@ def test_a_trial_for_which_nothing_fits_in_many_draws_is_infeasible_and_the_swee
 
 
 @pytest.fixture
-def started(tmp_path, monkeypatch, small_process):
+def started(tmp_path, small_process):
     """Runs a sweep on a machine with so much memory for a trial."""
-    without_ray(monkeypatch, data=None)
     file = tmp_path / "mine.py"
     file.write_text(
         "from trainable.config import TrialConfig\n"
@@ -202,10 +200,8 @@ def started(tmp_path, monkeypatch, small_process):
     )
 
     def start(tiny_data, worker, trials, *words):
-        session = Here(run=execute, worker=worker)
-        monkeypatch.setattr("search.ray.session.on_ray", lambda *_: nullcontext(session))
         words = ("--data", tiny_data, "--space", f"{file}:suggest", "--no-baselines", "--trials", trials, *words)
-        return command(search.run.main, *words, "--sweep", tmp_path / "sweep")
+        return command(search.run.main, *words, "--sweep", tmp_path / "sweep", on=here(fake_train, worker=worker))
 
     return start
 

@@ -15,7 +15,7 @@ import search.run
 import search.status
 from analysis.record import Record
 from tests.drivers import start
-from tests.searched import command, without_ray
+from tests.searched import command, here
 from trainable.loop import train
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -82,16 +82,15 @@ def test_a_sweep_stopped_by_ctrl_c_goes_on_to_its_results_and_nothing_runs_twice
     assert {row[1] for row in rows} <= {"0", "1", "2"}
 
 
-def test_the_same_command_reports_a_finished_sweep_and_extends_it_by_a_larger_total(tiny_data, tmp_path, monkeypatch):
-    without_ray(monkeypatch, train, data=None)
+def test_the_same_command_reports_a_finished_sweep_and_extends_it_by_a_larger_total(tiny_data, tmp_path):
     sweep = tmp_path / "sweep"
     words = ("--data", tiny_data, "--sweep", sweep, "--max-epochs", 3, "--fix", "arch=mlp", "--no-baselines")
 
-    first = command(search.run.main, *words, "--trials", 3)
+    first = command(search.run.main, *words, "--trials", 3, on=here(train))
     before = Record(sweep).trials
-    again = command(search.run.main, *words, "--trials", 3)
-    changed = command(search.run.main, *words, "--trials", 5, "--seed", 5)
-    more = command(search.run.main, "--sweep", sweep, "--trials", 5)  # the rest it knows from the sweep
+    again = command(search.run.main, *words, "--trials", 3, on=here(train))
+    changed = command(search.run.main, *words, "--trials", 5, "--seed", 5, on=here(train))
+    more = command(search.run.main, "--sweep", sweep, "--trials", 5, on=here(train))  # the rest it knows from the sweep
 
     assert first.exit_code == 0, first.output
     assert again.exit_code == 0
