@@ -54,7 +54,7 @@ def test_a_sweep_of_before_the_numbers_goes_on_under_the_first_of_each_default(b
     file.settings = sweep.settings
     ledger = Ledger(begun, file.id, "accuracy", new_pruner("halving", 1))
     with open(begun / "screen.txt", "w") as out:
-        bridge, _ = _opened(sweep, file, ledger, Start("again"), out)
+        bridge = _opened(sweep, file, ledger, Start("again"), out)
         execute(bridge, in_memory(60, 30), train=fake_train)
 
     drawn = {f"{trial.number:04}": trial.config for trial in Record(begun).trials}
