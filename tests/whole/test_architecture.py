@@ -121,6 +121,7 @@ ASK_THE_ENUM_LATER = {  # files that still compare with the words themselves: to
     "analysis/report/status.py",
     "analysis/report/summary.py",
     "search/checks/inspection.py",
+    "search/checks/mending.py",
     "search/checks/trials.py",
     "search/checks/outputs.py",
     "search/checks/restored.py",
