@@ -5,6 +5,7 @@ import difflib
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +101,14 @@ class TrialConfig:
     def augmentation(self) -> dict[str, float]:
         """The probabilities above zero, in the order in which the transforms run."""
         return {name: getattr(self, name) for name in AUGMENTATIONS if getattr(self, name) > 0}
+
+    @property
+    def own_transforms(self) -> list[str]:
+        """The classes of the user's own files in its pipeline, each FILE.py:CLASS."""
+        names: list[str] = []
+        with suppress(ValueError, RecursionError):  # whoever makes the pipeline says that its text is none
+            json.loads(self.pipeline or "{}", object_hook=lambda saved: names.append(saved.get("__class_fullname__")))
+        return [name for name in names if isinstance(name, str) and user_code.is_reference(name)]
 
     def from_scratch(self) -> "TrialConfig":
         """The same net, for weights of our own or none: ImageNet's need not be on this machine."""

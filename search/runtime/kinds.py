@@ -76,7 +76,8 @@ class Sweep(ABC):
     def own(self) -> dict[str, str]:
         """The models, metrics and transforms in files of the user's, each with the digest of its file."""
         named = [self.settings.metric, *self.settings.fixed.values(), *(config.arch for config in self.nets())]
-        found = (str(name) for name in named if user_code.is_reference(str(name)))
+        found = [str(name) for name in named if user_code.is_reference(str(name))]
+        found += [name for config in self.corners() for name in config.own_transforms]
         return {name: user_code.digest(name) for name in found}
 
     def changed_space(self, file: SweepFile) -> list[str]:

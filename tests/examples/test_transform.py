@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import pytest
 
 from analysis.predict import main as predict_main
@@ -9,37 +12,32 @@ from tests.copies import ROOT
 from tests.searched import command, without_ray
 from trainable.loop import train
 
-EXAMPLE = ROOT / "examples/transform.py"
+WORDS = ("--trials", 2, "--max-epochs", 2, "--fix", "epochs=2")
 
 
 @pytest.fixture
-def searched(tiny_data, tmp_path, monkeypatch, capfd):
+def own_file(tmp_path) -> Path:
+    return Path(shutil.copy(ROOT / "examples/transform.py", tmp_path))
+
+
+@pytest.fixture
+def searched(own_file, tiny_data, tmp_path, monkeypatch, capfd) -> Path:
     """A sweep of two trials over the space of the example; what comes after it knows no more than a new process."""
     without_ray(monkeypatch, train=train, data=None)
-    options = (
-        "--data",
-        tiny_data,
-        "--sweep",
-        tmp_path / "sweep",
-        "--trials",
-        2,
-        "--max-epochs",
-        2,
-        "--fix",
-        "epochs=2",
-    )
-    done = command(search_main, "--space", f"{EXAMPLE}:suggest", *options)
+    space, place = ("--space", f"{own_file}:suggest"), ("--data", tiny_data, "--sweep", tmp_path / "sweep")
+    done = command(search_main, *space, *place, *WORDS)
     assert done.exit_code == 0, done.output
-    monkeypatch.setattr(user_code, "_files", {})
     assert capfd.readouterr().out.count("Speckle has no batched form: its pipeline runs image by image") == 1
+    monkeypatch.setattr(user_code, "_files", {})
     return tmp_path / "sweep"
 
 
-def test_a_sweep_trains_with_the_transform(searched):
-    trials = Record(searched).trials
+def test_a_sweep_trains_with_the_transform_and_keeps_the_hash_of_its_file(searched, own_file):
+    record = Record(searched)
 
-    assert [trial.state for trial in trials] == ["COMPLETE", "COMPLETE"]
-    assert all(f"{EXAMPLE}:Speckle" in trial.config["pipeline"] for trial in trials)
+    assert [trial.state for trial in record.trials] == ["COMPLETE", "COMPLETE"]
+    assert all(f"{own_file}:Speckle" in trial.config["pipeline"] for trial in record.trials)
+    assert list(record.file.own) == [f"{own_file}:Speckle"]
 
 
 def test_the_sweep_is_reported_and_predicts_without_the_file(searched):
@@ -47,8 +45,31 @@ def test_the_sweep_is_reported_and_predicts_without_the_file(searched):
     assert command(predict_main, searched, "--with", "best").exit_code == 0
 
 
-def test_what_needs_the_file_runs_it_only_where_the_command_names_it(searched):
+def test_what_needs_the_file_runs_it_only_where_the_command_names_it(searched, own_file):
     refused = command(predict_main, searched, "--with", "best", "--tta")
+    done = command(predict_main, searched, "--with", "best", "--tta", "--code", f"{own_file}:Speckle")
 
     assert refused.exit_code == 2
-    assert f"add --code {EXAMPLE}:Speckle" in refused.output
+    assert f"add --code {own_file}:Speckle" in refused.output
+    assert done.exit_code == 0, done.output
+
+
+def test_the_sweep_does_not_go_on_with_another_file(searched, own_file, tiny_data):
+    own_file.write_text(own_file.read_text().replace("share: float = 0.1", "share: float = 0.9"))
+
+    again = command(
+        search_main, "--space", f"{own_file}:suggest", "--data", tiny_data, "--sweep", searched, "--trials", 3
+    )
+
+    assert again.exit_code == 2
+    assert "is not the file that the sweep began with" in again.output
+
+
+@pytest.mark.ray
+def test_workers_of_ray_are_handed_the_file(own_file, tiny_data, tmp_path):
+    space, place = ("--space", f"{own_file}:suggest"), ("--data", tiny_data, "--sweep", tmp_path / "sweep")
+
+    done = command(search_main, *space, *place, *WORDS)
+
+    assert done.exit_code == 0, done.output
+    assert [trial.state for trial in Record(tmp_path / "sweep").trials] == ["COMPLETE", "COMPLETE"]
