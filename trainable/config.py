@@ -105,7 +105,7 @@ class TrialConfig:
     @property
     def own_transforms(self) -> list[str]:
         """The classes of the user's own files in its pipeline, each FILE.py:CLASS."""
-        names: list[str] = []
+        names: list[object] = []
         with suppress(ValueError, RecursionError):  # whoever makes the pipeline says that its text is none
             json.loads(self.pipeline or "{}", object_hook=lambda saved: names.append(saved.get("__class_fullname__")))
         return [name for name in names if isinstance(name, str) and user_code.is_reference(name)]
