@@ -3,18 +3,25 @@
 To add one is to add its file and its name to the tuple. Nothing here imports torch: configs are checked without it.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from storage import user_code
 from storage.errors import ConfigError
-from trainable.models import cnn, mlp, resnet18, small_resnet, small_vgg, torchvision_net
 from trainable.models.family import Family
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
 
-FAMILIES = (mlp.FAMILY, cnn.FAMILY, small_resnet.FAMILY, small_vgg.FAMILY, resnet18.FAMILY)
-OTHERS = torchvision_net.FAMILY  # any other name is one of its architectures, or of none
+NAMES = (  # the last one has the architectures of any other name
+    "mlp",
+    "cnn",
+    "small_resnet",
+    "small_vgg",
+    "resnet18",
+    "torchvision_net",
+)
+FAMILIES: tuple[Family, ...] = tuple(import_module(f"trainable.models.{name}").FAMILY for name in NAMES)
 
 
 def family_of(arch: str) -> Family:
@@ -27,7 +34,7 @@ def family_of(arch: str) -> Family:
       UserError: no command named the file, or the object is neither.
     """
     if not user_code.is_reference(arch):
-        return next((family for family in FAMILIES if family.name == arch), OTHERS)
+        return next((family for family in FAMILIES if family.name == arch), FAMILIES[-1])
     found = user_code.get(arch)
     if isinstance(found, Family):
         return found
@@ -40,4 +47,4 @@ def check(config: "TrialConfig") -> None:
     """Raises:
     ConfigError: there is no such architecture, or what it needs is not on this machine.
     """
-    family_of(config.arch).check(config, [family.name for family in FAMILIES])
+    family_of(config.arch).check(config, [family.name for family in FAMILIES[:-1]])

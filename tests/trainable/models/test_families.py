@@ -1,0 +1,156 @@
+"""What every family of architectures must keep to."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.copies import add_line, copied_project, run_in
+from tests.trees import with_manifests, write
+from tests.trials import in_memory
+from trainable import models, precision
+from trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig
+from trainable.loop import train
+from trainable.models.net import build, place
+from trainable.state import new_state
+
+SIZE = (16, 16)
+
+
+def config_of(family, **values) -> TrialConfig:
+    """A config of the family at its published size."""
+    arch = family.name if family is not models.FAMILIES[-1] else "mobilenet_v3_small"
+    return TrialConfig(**{"arch": arch, **family.shape, **values})
+
+
+@pytest.mark.parametrize("family", models.FAMILIES, ids=lambda family: family.name)
+class TestFamily:
+    def test_a_config_has_the_shape_fields_that_it_reads_and_no_others(self, family):
+        config = config_of(family)
+
+        assert models.family_of(config.arch) is family
+        assert {name for name in SHAPE_FIELDS if getattr(config, name) is not None} == family.shape.keys()
+        for name in SHAPE_FIELDS:
+            some = True if name in ("small_stem", "pretrained") else 1
+            other = None if name in family.shape else some
+            with pytest.raises(ConfigError, match=f"`{name}` must be (set|left out) for arch={config.arch}"):
+                replace(config, **{name: other})
+
+    @pytest.mark.parametrize("size", [SIZE, (40, 33)], ids=str)
+    @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32], ids=str)
+    def test_it_maps_pixels_to_one_logit_a_class(self, family, size, dtype):
+        model = build(config_of(family), 5, size).eval()
+
+        logits = model(torch.randint(0, 256, (2, 3, *size)).to(dtype))
+
+        assert logits.shape == (2, 5)
+        assert logits.isfinite().all()
+
+    def test_its_first_layer_takes_its_mean_to_zero_and_a_deviation_more_to_one(self, family):
+        normalise = build(config_of(family), 5, SIZE)[0]
+
+        for deviations in (0, 1):
+            channels = [255 * (m + deviations * s) for m, s in zip(family.mean, family.std, strict=True)]
+            pixels = torch.tensor(channels).view(1, 3, 1, 1).expand(1, 3, *SIZE)
+            torch.testing.assert_close(normalise(pixels), torch.full((1, 3, *SIZE), float(deviations)))
+
+    def test_its_weights_are_a_function_of_the_seed(self, family):
+        nets = []
+        for seed in (1, 1, 2):
+            torch.manual_seed(seed)
+            nets.append(build(config_of(family), 5, SIZE).state_dict())
+
+        same = [all(torch.equal(nets[0][name], net[name]) for name in nets[0]) for net in nets]
+        assert same == [True, True, False]
+
+    def test_what_it_needs_is_there_or_named(self, family):
+        models.check(config_of(family))
+
+    def test_it_learns(self, family):
+        data, config = in_memory(), config_of(family, epochs=2, batch_size=8, lr=0.01)
+
+        losses = [metrics.train_loss for metrics in train(config, data, new_state(config, data))]
+
+        assert all(math.isfinite(loss) for loss in losses)
+        assert losses[1] < losses[0]
+
+    def test_it_computes_on_every_device_as_that_can(self, family, monkeypatch):
+        gpu, cpu = torch.device("cuda", 0), torch.device("cpu")
+        for has_units, capability in ((True, (8, 0)), (False, (7, 5))):
+            monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, known=capability: known)
+            monkeypatch.setattr(torch.cpu, "get_capabilities", lambda known=has_units: {"avx512_bf16": known})
+            for device in (gpu, cpu):
+                chosen = precision.numerics(config_of(family).arch, device)
+                assert chosen.bf16 == (has_units and device.type in family.bf16)
+
+    def test_its_weights_and_pixels_lie_in_memory_as_it_computes(self, family):
+        config = config_of(family)
+        model = place(build(config, 5, SIZE), config.arch, "cpu")
+
+        memory_format = torch.channels_last if family.channels_last else torch.contiguous_format
+        assert model[0](torch.zeros(2, 3, *SIZE)).is_contiguous(memory_format=memory_format)
+        assert all(p.is_contiguous(memory_format=memory_format) for p in model.parameters() if p.ndim == 4)
+
+
+def test_configs_are_checked_without_torch():
+    program = (
+        "import sys; from trainable.config import TrialConfig; TrialConfig(arch='resnet50', pretrained=False);"
+        "sys.exit(bool({'torch', 'torchvision'} & {*sys.modules}))"
+    )
+
+    assert run_in(".", "-c", program).returncode == 0
+
+
+MEANS = '''"""A linear function of the mean colour."""
+
+from typing import TYPE_CHECKING
+
+from trainable.models.family import Family
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from trainable.config import TrialConfig
+
+
+def build(config: "TrialConfig", classes: int, image_size: tuple[int, int]) -> "nn.Module":
+    from torch import nn
+
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, classes))
+
+
+FAMILY = Family("means", {}, build, mean=(0.5, 0.5, 0.5))
+'''
+
+SWEEP = """
+import sys
+import pytest
+import search.run
+from tests.searched import command, without_ray
+from trainable.loop import train
+
+with pytest.MonkeyPatch.context() as patch:
+    without_ray(patch, train=train, data=None)
+    words = ("--fix", "arch=means", "--fix", "epochs=2", "--trials", 2, "--baselines", "none")
+    result = command(search.run.main, "--sweep", sys.argv[1], "--data", sys.argv[2], *words)
+print(result.output)
+sys.exit(result.exit_code)
+"""
+
+
+def test_a_family_is_added_by_one_file_and_one_line(tmp_path):
+    copy = copied_project(tmp_path / "copy")
+    (copy / "trainable/models/means.py").write_text(MEANS)
+    add_line(copy / "trainable/models/__init__.py", '    "resnet18",', '    "means",')
+
+    suite = run_in(copy, "-m", "pytest", "-v", "tests/trainable/models/test_families.py", "-k", "means")
+
+    assert suite.returncode == 0, suite.stdout
+    assert "11 passed" in suite.stdout
+
+    data = write(with_manifests(), tmp_path / "data")
+    sweep = run_in(copy, "-c", SWEEP, str(tmp_path / "sweep"), str(data))
+
+    assert sweep.returncode == 0, sweep.stdout + sweep.stderr
+    assert "2 of 2 trials ended (2 COMPLETE)" in sweep.stdout
