@@ -4,7 +4,8 @@ import os
 import shlex
 from dataclasses import asdict
 
-from analysis.record import Record, TrialRecord, trial_folder
+from analysis.record import Record, TrialRecord
+from storage import paths
 from storage.bucket import address_of
 from storage.data_place import is_same, own_images
 from storage.sweep_file import SEARCH
@@ -17,7 +18,7 @@ def command_of(record: Record, trial: TrialRecord) -> str:
     settings = record.settings
     options = {"data": settings.data} | asdict(settings.data_options)
     options |= {"seed": settings.seed, "metric": settings.metric}
-    config = f"{address_of(trial_folder(record.folder, trial.number))}/config.json"
+    config = f"{address_of(paths.trial_folder(record.folder, trial.number))}/config.json"
     words = ["python", "-m", "trainable.train", "--config", config, *_own_code(record)]
     for name, value in options.items():
         if value is not None:

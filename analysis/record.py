@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from datasets.fingerprint import parsed_table
 from datasets.listing_rules import LISTING_RULES, NEWEST
+from storage import paths
 from storage.bucket import with_addresses
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, read_array, read_json
@@ -29,8 +30,6 @@ from trainable.metrics.history import read_history
 
 if TYPE_CHECKING:
     import pandas as pd
-
-AVERAGED = "valid_logits_tta.npy"
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class TrialRecord:
 
         What lies in the folder of a RUNNING trial was written for an end that never was.
         """
-        path = self.folder / "history.json"
+        path = self.folder / paths.HISTORY
         if self.state == State.RUNNING:
             return []
         try:
@@ -88,12 +87,12 @@ class TrialRecord:
     @property
     def valid_classes(self) -> np.ndarray | None:
         """(epochs, N) uint8: the predicted class of each validation image after each epoch."""
-        return _array(self.folder / "valid_classes.npy")
+        return _array(self.folder / paths.VALID_CLASSES)
 
     @property
     def valid_logits(self) -> np.ndarray | None:
         """(N, classes) float32 at the best epoch."""
-        return _array(self.folder / "valid_logits.npy")
+        return _array(self.folder / paths.VALID_LOGITS)
 
     @property
     def valid_logits_tta(self) -> np.ndarray | None:
@@ -101,12 +100,12 @@ class TrialRecord:
 
         Made at a sweep's end, for trials whose weights are kept and that trained with some.
         """
-        return _array(self.folder / AVERAGED)
+        return _array(self.folder / paths.AVERAGED_LOGITS)
 
     @property
     def weights(self) -> Path | None:
         """The safetensors file of the best epoch, kept for the best trials."""
-        path = self.folder / "best.safetensors"
+        path = self.folder / paths.WEIGHTS
         return path if path.exists() else None
 
 
@@ -127,7 +126,7 @@ class Record:
         self.folder, self.file = folder, SweepFile.read(folder)
         if not is_name(self.settings.metric):
             rule = f"metric must be one of {', '.join(each.name for each in METRICS)}, got {self.settings.metric}"
-            raise DamagedError(folder / "sweep.json", rule, "restore it from a backup")
+            raise DamagedError(folder / paths.SWEEP_FILE, rule, "restore it from a backup")
 
     @property
     def settings(self) -> Settings:
@@ -163,7 +162,7 @@ class Record:
             finally:
                 database.engine.dispose()  # a reader keeps no connection
             return copy
-        path = self.folder / "journal.log"
+        path = self.folder / paths.JOURNAL
         if not path.exists() or path.stat().st_size == 0:
             raise SweepError(f"{self.folder}: has no trials yet")
         try:
@@ -225,13 +224,13 @@ class Record:
     @cached_property
     def valid_labels(self) -> np.ndarray:
         """(N,) class indices of the validation split."""
-        return read_array(self.folder / "valid_labels.npy")
+        return read_array(self.folder / paths.VALID_LABELS)
 
     @cached_property
     def valid_ids(self) -> tuple[str, ...] | None:
         """Of the validation images, N names; None where data.csv is not there or not of these images."""
         try:
-            path = self.folder / "data.csv"
+            path = self.folder / paths.DATA_TABLE
             check_regular(path)
             splits = parsed_table(path.read_bytes())
         except (OSError, ValueError, csv.Error):
@@ -243,7 +242,7 @@ class Record:
     def valid_images(self) -> np.ndarray | None:
         """(N, h, w, 3) uint8: the validation images, made small; None where they were not kept."""
         try:
-            images = _array(self.folder / "valid_images.npy")
+            images = _array(self.folder / paths.VALID_IMAGES)
         except DamagedError:
             return None
         if images is None or images.dtype != np.uint8 or images.ndim != 4:
@@ -281,8 +280,8 @@ class Record:
             or len(predicted) < trial.epochs or predicted.max(initial=0) >= classes
         ):  # fmt: skip
             rule = f"must be {counted(images, 'class', 'classes')} each epoch"
-            raise DamagedError(trial.folder / "valid_classes.npy", rule)
-        for name, array in (("valid_logits.npy", logits), (AVERAGED, averaged)):
+            raise DamagedError(trial.folder / paths.VALID_CLASSES, rule)
+        for name, array in ((paths.VALID_LOGITS, logits), (paths.AVERAGED_LOGITS, averaged)):
             if array is not None and (array.shape != (images, classes) or not np.isfinite(array).all()):
                 raise DamagedError(trial.folder / name, f"must be {images} x {classes} finite numbers")
 
@@ -343,7 +342,7 @@ class Record:
             config=attributes["config"],
             params={shown_name(name): _shown(trial, name)[0] for name in trial.params},
             ranges={shown_name(name): _shown(trial, name)[1] for name in trial.params},
-            folder=trial_folder(self.folder, trial.number),
+            folder=paths.trial_folder(self.folder, trial.number),
         )
 
 
@@ -360,10 +359,6 @@ def _shown(trial: FrozenTrial, parameter: str) -> tuple[Any, BaseDistribution]:
         return value, distribution
     reference = real / value
     return real, FloatDistribution(reference * distribution.low, reference * distribution.high, log=distribution.log)
-
-
-def trial_folder(sweep: Path, number: int) -> Path:
-    return sweep / "trials" / f"{number:04d}"
 
 
 def _array(path: Path) -> np.ndarray | None:

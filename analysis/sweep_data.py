@@ -10,6 +10,7 @@ from datasets.fingerprint import differences
 from datasets.load import load
 from datasets.pixels.dataset import Dataset
 from datasets.problems import DataError, Problem
+from storage import paths
 from storage.data_place import is_same
 from storage.text import counted
 
@@ -65,7 +66,7 @@ def load_same(folder: Path, place: str, recorded: str, fingerprint: str, load_pl
 
 def _differences(folder: Path, data: Dataset) -> str:
     """Returns how many differences there are from what the sweep has kept, and the first of them, a line each."""
-    kept = folder / "data.csv"
+    kept = folder / paths.DATA_TABLE
     found = differences(kept.read_bytes() if kept.exists() else b"", data)
     more = [f"... and {len(found) - SHOWN_DIFFERENCES} more"] if len(found) > SHOWN_DIFFERENCES else []
     return "\n  ".join([f"{counted(len(found), 'difference')}:", *found[:SHOWN_DIFFERENCES], *more])

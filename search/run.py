@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive
+from storage import paths
 from storage.bucket import address_of
 from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 from storage.database_url import without_password
@@ -67,7 +68,7 @@ def main(context: click.Context, **flags: Any) -> None:
     folder: Path = flags["sweep"] or Path("sweeps") / ("demo" if is_demo else "default")
     with exit_codes():
         flags["ledger"] = without_password(flags["ledger"], "search.run")
-        if flags["must_exist"] and not (folder / "sweep.json").exists():
+        if flags["must_exist"] and not paths.is_sweep(folder):
             raise SweepError(f"--resume: {address_of(folder)} holds no sweep")
 
     def start() -> int:  # what it imports is imported under the lock, so that a second driver is refused at once

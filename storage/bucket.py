@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from storage import paths
+
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
 
@@ -28,7 +30,7 @@ SCHEMES = ("s3", "gs")
 PREFIX = "sweep-copy-"
 AT_ONCE = 16  # files that are fetched beside each other: each is little but waiting
 TRIES = 3
-OF_THE_COPY = ("lock", "log.txt", "hung.txt")  # written where they are, by other means than `storage.files`
+OF_THE_COPY = (paths.LOCK, paths.LOG, paths.HUNG)  # written where they are, by other means than `storage.files`
 WHEN_READ = "attempt-*/checkpoint-*"  # fetched by who reads it: the largest files there are, and most are never read
 LOCK = "taken"  # in the folder of a process's copies, held while it lives
 

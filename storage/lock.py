@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+from storage import paths
+
 TRIES = 4
 
 
@@ -38,8 +40,8 @@ def driver_lock(folder: Path) -> Iterator[TextIO]:
             yield file
         finally:
             with suppress(OSError):  # the folder is gone, or somebody else uses it
-                if os.listdir(folder) == ["lock"]:
-                    (folder / "lock").unlink()
+                if os.listdir(folder) == [paths.LOCK]:
+                    (folder / paths.LOCK).unlink()
                     for path in made:
                         path.rmdir()
 
@@ -47,7 +49,7 @@ def driver_lock(folder: Path) -> Iterator[TextIO]:
 def is_held(folder: Path, file: TextIO) -> bool:
     """Whether the file that `driver_lock` yielded is still the lock of that folder: not, once the folder is gone."""
     try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(folder / "lock"))
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(folder / paths.LOCK))
     except OSError:
         return False
 
@@ -56,7 +58,7 @@ def holder(folder: Path) -> str:
     """Who holds the sweep, by its lock; empty where nobody does."""
     try:
         # Through no link, and no pipe may hold the reader up.
-        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(folder / paths.LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return ""
     except OSError as error:
@@ -72,7 +74,7 @@ def holder(folder: Path) -> str:
 
 
 def _taken(folder: Path) -> TextIO:
-    path, text, gone = folder / "lock", "", None
+    path, text, gone = folder / paths.LOCK, "", None
     for _ in range(TRIES):
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from storage import user_code
+from storage import paths, user_code
 from storage.bucket import address_of
 from storage.data_place import to_place, to_record
 from storage.errors import SweepError
@@ -16,7 +16,7 @@ from storage.schema import Rule, WrongError, named, parsed, to_json
 from storage.versions import code_commit, current_versions
 
 SEARCH = "search"
-KINDS = (SEARCH, "repeat", "refit")
+KINDS = (SEARCH, paths.REPEAT, paths.REFIT)
 BASELINES = ("auto", "published", "none")
 
 Values = dict[str, Any]  # of hyperparameters, by name
@@ -184,7 +184,7 @@ class SweepFile:
         content = to_json(self)
         settings = content.pop("settings")  # its fields stand among the others
         content = settings | {"data": to_record(folder, self.kind, settings["data"])} | content
-        with written_whole(folder / "sweep.json") as partial:
+        with written_whole(folder / paths.SWEEP_FILE) as partial:
             partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     @staticmethod
@@ -194,7 +194,7 @@ class SweepFile:
         DamagedError: the file is damaged; the message names the field, the rule and the value.
         UserError: a file of the user's that a command named is not the one that the sweep began with.
         """
-        path = folder / "sweep.json"
+        path = folder / paths.SWEEP_FILE
         try:
             content = read_json(path)
         except FileNotFoundError:

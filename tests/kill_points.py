@@ -37,11 +37,11 @@ from search.runtime.draws import trial_seed
 from search.runtime.trial_files import read_result
 from storage import files
 from storage.errors import SweepError
+from storage.paths import attempt_folder
 from storage.states import Reason
 from storage.sweep_file import QueueEntry
 from tests.trials import WorkerDied, execute, fake_train, in_memory, open_bridge, space_with_a_gap
 from trainable.loop import Diverged
-from trainable.worker.order import attempt_folder
 
 DATA = in_memory(train=9, valid=9)
 REPORT_EPOCHS = 8  # of a trial of 12, from its second rung to its end: what one report holds at most

@@ -8,19 +8,19 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from analysis.record import Record, trial_folder
+from analysis.record import Record
 from datasets.pixels.dataset import Dataset, Split
 from search.pruners import new_pruner
 from search.runtime import trial_files
 from search.runtime.ledger import Ledger
 from search.runtime.settings import NEWEST_DEFAULTS
 from search.samplers import new_sampler
+from storage.paths import attempt_folder, trial_folder
 from storage.sweep_file import Settings, SweepFile
 from trainable.config import TrialConfig
 from trainable.metrics import measure
 from trainable.metrics.history import EpochMetrics
 from trainable.state import new_state, save
-from trainable.worker.order import attempt_folder
 
 HOSTILE = "epoch 2: <script>alert(1)</script> | `x` \x1b[31m\nnext line"
 MLP = TrialConfig(arch="mlp", width=1.0, epochs=4, lr=0.01)

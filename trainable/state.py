@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets.pixels.dataset import Dataset
-from storage import bucket
+from storage import bucket, paths
 from storage.files import DamagedError, make_folder, remove
 from storage.tensors import read_tensors, save_tensors
 from trainable.config import ConfigError, TrialConfig
@@ -20,7 +20,7 @@ from trainable.metrics.contract import Metric
 from trainable.metrics.history import EpochMetrics, read_history
 from trainable.models.net import build, place
 from trainable.optim import new_optimizer
-from trainable.worker.order import KEPT_CHECKPOINTS, checkpoints
+from trainable.worker.order import KEPT_CHECKPOINTS
 
 
 class CheckpointError(DamagedError):
@@ -119,9 +119,9 @@ def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
         "history": json.dumps([metrics.to_dict() for metrics in state.history]),
     }
     make_folder(folder)
-    path = folder / f"checkpoint-{state.epochs_done:04d}.safetensors"
+    path = paths.checkpoint_path(folder, state.epochs_done)
     save_tensors(path, tensors, metadata)
-    for older in checkpoints(folder)[KEPT_CHECKPOINTS:]:
+    for older in paths.checkpoints(folder)[KEPT_CHECKPOINTS:]:
         remove(older)
     return path
 

@@ -19,13 +19,13 @@ from analysis.estimates.intervals import TAIL, Sample, sample_of
 from analysis.estimates.scores import scores_of
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import scarcity
+from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError
 from storage.states import State
 from storage.text import counted
 from trainable.metrics.contract import Metric
 
-REPEAT = "repeat"  # folder in that of the sweep, written by `search.repeat`
 CAVEAT = (
     "Each run is at its best epoch, on the validation images that chose the configs: all means are flattered a little, "
     "their differences hardly."
@@ -110,7 +110,7 @@ def read(record: Record) -> Repeated | None:
       OSError: its ledger is in a database that cannot be reached.
     """
     try:
-        again = Record(record.folder / REPEAT)
+        again = Record(record.folder / paths.REPEAT)
         trials = again.trials
     except SweepError:
         return None
@@ -173,7 +173,7 @@ def _configs(again: Record, trials: list[TrialRecord]) -> list[_Config]:
     for number, entry in again.file.queue.items():
         if entry.trial is None or entry.value is None or entry.nth_seed is None:
             rule = f"queue.{number} must have trial, value and nth_seed, as the queue of a repeat has"
-            raise DamagedError(again.folder / "sweep.json", rule, "restore it from a backup")
+            raise DamagedError(again.folder / paths.SWEEP_FILE, rule, "restore it from a backup")
         config = found.setdefault(entry.trial, _Config(entry.trial, float(entry.value)))
         config.asked += 1
         if number < len(trials) and trials[number].state == State.COMPLETE:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from analysis.outputs.trained import Trained, trained
 from analysis.record import Record
+from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, make_folder, read_json, written_whole
 from trainable.config import TrialConfig
@@ -22,7 +23,7 @@ def write_best(record: Record) -> Trained | None:
     if trial is None:
         return None
     weights = trained(record, trial).weights
-    folder = record.folder / "best"
+    folder = record.folder / paths.BEST
     make_folder(folder)
     family = family_of(trial.config["arch"])
     about = {
@@ -37,9 +38,9 @@ def write_best(record: Record) -> Trained | None:
         "std": family.std,
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
-    with written_whole(folder / "model.safetensors") as partial:
+    with written_whole(folder / paths.BEST_WEIGHTS) as partial:
         partial.write_bytes(weights)
-    with written_whole(folder / "config.json") as partial:
+    with written_whole(folder / paths.CONFIG) as partial:
         partial.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     return read_best(record.folder)
 
@@ -51,11 +52,11 @@ def read_best(sweep: Path) -> Trained:
       SweepError: it is not there.
       DamagedError: it is damaged.
     """
-    folder = sweep / "best"
+    folder = sweep / paths.BEST
     try:
-        about = read_json(folder / "config.json")
-        check_regular(folder / "model.safetensors")
-        weights = (folder / "model.safetensors").read_bytes()
+        about = read_json(folder / paths.CONFIG)
+        check_regular(folder / paths.BEST_WEIGHTS)
+        weights = (folder / paths.BEST_WEIGHTS).read_bytes()
         is_whole = about["sha256"] == hashlib.sha256(weights).hexdigest()
         best = Trained(
             trial=about["trial"],

@@ -9,11 +9,10 @@ from analysis.estimates.choice import Option, choose
 from analysis.outputs.best import read_best
 from analysis.outputs.trained import Trained, trained
 from analysis.record import Record
+from storage import paths
 from storage.errors import SweepError
 from storage.states import State
 from storage.text import counted
-
-REFIT = "refit"  # folder of the sweep that trained the best config on train + validation
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,8 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
     Raises:
       SweepError: it was not trained, is of another trial than the best one, or is damaged.
     """
-    folder = sweep / REFIT
-    if not (folder / "sweep.json").exists():
+    folder = sweep / paths.REFIT
+    if not paths.is_sweep(folder):
         raise SweepError(f"{folder}: is not there; `python -m search.refit {sweep}` trains it")
     record, search = Record(folder), Record(sweep)
     of, best = record.file.parent, search.best

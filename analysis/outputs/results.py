@@ -9,9 +9,10 @@ from analysis.outputs.predict import write_predictions
 from analysis.outputs.tables import write_tables
 from analysis.outputs.tensorboard import write_events
 from analysis.outputs.trained import trained
-from analysis.record import AVERAGED, Record
+from analysis.record import Record
 from analysis.report.page import write_report
 from datasets.pixels.dataset import Dataset
+from storage import paths
 from storage.errors import SweepError
 from storage.files import save_array
 from storage.states import State
@@ -35,12 +36,12 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
         write_averaged(record, data)
     written = [write_report(record)]  # first: it comes whatever is damaged of single trials
     write_tables(record)
-    written.append(record.folder / "trials.csv")
+    written.append(record.folder / paths.TRIALS_CSV)
     write_events(record)
     if write_best(record) is not None:
-        written.append(record.folder / "best")
+        written.append(record.folder / paths.BEST)
         if data is not None and data.test is not None:
-            out = record.folder / "predictions.csv"
+            out = record.folder / paths.PREDICTIONS
             write_predictions(predictor.chosen(record), data.test, data.submission_ids, out)
             written.append(out)
     return written
@@ -50,7 +51,7 @@ def write_averaged(record: Record, data: Dataset) -> None:
     """Writes `valid_logits_tta.npy` of each trial whose weights are kept, that trained with flips and has none yet."""
     height, width = data.image_size
     for trial in record.trials:
-        path = trial.folder / AVERAGED
+        path = trial.folder / paths.AVERAGED_LOGITS
         if trial.state != State.COMPLETE or trial.weights is None or path.exists():
             continue
         if list(views(TrialConfig.from_dict(trial.config), (height, width))) == [()]:

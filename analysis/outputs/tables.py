@@ -5,6 +5,7 @@ import dataclasses
 import pandas as pd
 
 from analysis.record import Record
+from storage import paths
 from storage.files import written_whole
 from trainable.config import TrialConfig
 from trainable.metrics.history import OWN_FIELD, EpochMetrics
@@ -34,11 +35,11 @@ def write_tables(record: Record) -> None:
         del epoch[OWN_FIELD]
     trials = _typed(record.trials_table(), TRIAL_COLUMNS | config)
     epochs = _typed(record.epochs_table(), {"number": "Int64"} | epoch)
-    with written_whole(record.folder / "trials.parquet") as partial:
+    with written_whole(record.folder / paths.TRIALS_PARQUET) as partial:
         trials.to_parquet(partial, index=False)
-    with written_whole(record.folder / "epochs.parquet") as partial:
+    with written_whole(record.folder / paths.EPOCHS_PARQUET) as partial:
         epochs.to_parquet(partial, index=False)
-    with written_whole(record.folder / "trials.csv") as partial:
+    with written_whole(record.folder / paths.TRIALS_CSV) as partial:
         partial.write_bytes(safe_cells(trials).to_csv(index=False, lineterminator="\n").encode())
 
 

@@ -27,6 +27,7 @@ from analysis.report.sections.leaders import leaders
 from analysis.report.sections.pictures import confident_mistakes, doubts, doubts_sentence
 from analysis.report.sections.ranges import ranges, ranges_figure, ranges_sentence
 from analysis.report.sections.slices import slices
+from storage import paths
 from storage.bucket import address_of, with_addresses
 from storage.errors import SweepError
 from storage.files import DamagedError, make_folder, remove, utf8, written_whole
@@ -68,14 +69,14 @@ def write_report(record: Record) -> Path:
     scripts = {"plotly": library(), "own": (TEMPLATES / "report.js").read_text(encoding="utf-8")}
     page = said | {"scripts": scripts, "hashes": [_hash(script) for script in scripts.values()]}
     for name, environment, content in (
-        ("report.md", markdown.environment(), said | {"pngs": pngs}),
-        ("report.html", _environment(), page | {"colours": COLOURS, "embedded": embedded, "source": source}),
+        (paths.REPORT_TEXT, markdown.environment(), said | {"pngs": pngs}),
+        (paths.REPORT_PAGE, _environment(), page | {"colours": COLOURS, "embedded": embedded, "source": source}),
     ):
         environment.filters |= _filters(record)
         text = environment.get_template(name).render(content)
         with written_whole(record.folder / name) as partial:
             partial.write_bytes(utf8(text))
-    return record.folder / "report.html"
+    return record.folder / paths.REPORT_PAGE
 
 
 def _answer(record: Record) -> dict[str, Any]:

@@ -2,9 +2,15 @@
 
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import baselines, caution, config_text, count_states, failures, progress
+from storage import paths
 from storage.states import State
 
-FILES = {"report": "report.html", "leaderboard": "trials.csv", "best model": "best", "predictions": "predictions.csv"}
+FILES = {
+    "report": paths.REPORT_PAGE,
+    "leaderboard": paths.TRIALS_CSV,
+    "best model": paths.BEST,
+    "predictions": paths.PREDICTIONS,
+}
 
 
 def summary(record: Record) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.checks.lock import held, is_held
+from storage import paths
 from storage.bucket import address_of, fetch, with_addresses
 from storage.command_line import Exit
 from storage.errors import SweepError
@@ -23,9 +24,9 @@ SECONDS_BETWEEN_LOOKS = 0.5  # at a sweep that runs
 
 def check(folder: Path, must_repair: bool) -> int:
     """Checks the folder of a sweep, repairs it where that is asked, and says what it found; returns the exit code."""
-    lock = folder / "lock"
+    lock = folder / paths.LOCK
     try:
-        if not must_repair or not (folder / "sweep.json").exists():
+        if not must_repair or not paths.is_sweep(folder):
             return _print(folder, _inspected(folder))
         if os.path.lexists(lock) and not stat.S_ISREG(lock.lstat().st_mode):
             print(f"{lock}: must be a file, and is a link or a pipe; remove it", file=sys.stderr)

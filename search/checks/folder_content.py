@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from storage import paths
 from storage.files import DamagedError, read_json
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics.history import EpochMetrics, read_history
 from trainable.state import CheckpointError, read_checkpoint
-from trainable.worker.order import newest_checkpoints
-
-MOST_ATTEMPTS = 10_000  # a folder with a larger number is none of a driver's
 
 
 @dataclass(frozen=True)
@@ -36,10 +34,9 @@ class FolderContent:
             return FolderContent(folder)
         history = None
         with suppress(FileNotFoundError, ValueError):
-            history = read_history(read_json(folder / "history.json"))
-        attempts = list(folder.glob("attempt-*"))
-        has_ended = (folder / "history.json").exists() and not attempts
-        return FolderContent(folder, history, max(map(attempt_number, attempts), default=0), has_ended)
+            history = read_history(read_json(folder / paths.HISTORY))
+        attempts = max(map(paths.attempt_number, paths.attempts(folder)), default=0)
+        return FolderContent(folder, history, attempts, paths.has_ended(folder))
 
     def config(self, is_its: Callable[[TrialConfig], bool]) -> TrialConfig | None:
         """The config, if the folder has one that is its trial's; of a checkpoint where its own file is damaged."""
@@ -54,14 +51,7 @@ class FolderContent:
 
     def _configs(self) -> Iterable[Any]:
         with suppress(FileNotFoundError, NotADirectoryError, DamagedError):
-            yield read_json(self.folder / "config.json")
-        for path in newest_checkpoints(self.folder, self.attempts):
+            yield read_json(self.folder / paths.CONFIG)
+        for path in paths.newest_checkpoints(self.folder, self.attempts):
             with suppress(CheckpointError):
                 yield read_checkpoint(path).config
-
-
-def attempt_number(folder: Path) -> int:
-    """The K of a folder `attempt-K`; 0 where it is no attempt's."""
-    text = folder.name.removeprefix("attempt-")
-    is_one = text.isascii() and text.isdigit() and folder.is_dir() and not folder.is_symlink()
-    return int(text) if is_one and int(text) <= MOST_ATTEMPTS else 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from analysis.commands import command_to_go_on
-from analysis.record import Record, trial_folder
+from analysis.record import Record
 from search.checks.backup import Backup, Mend, copy_from, lost_before, move_away, remove_left_over
 from search.checks.findings import Finding, MissingError, damaged, do_without, naming
 from search.checks.folder_content import FolderContent
@@ -22,6 +22,7 @@ from search.checks.trial_files import TrialFiles
 from search.checks.trials import RESTORE_DATABASE, Trials
 from search.runtime.settings import read_sweep
 from search.runtime.trial_files import KEPT_WEIGHTS
+from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular
 from storage.journal import repair_tail
@@ -67,7 +68,7 @@ def inspect_folder(folder: Path) -> Inspection:
     SweepError: there is no sweep.
     OSError: the storage fails.
     """
-    inspection, path = Inspection(folder), folder / "sweep.json"
+    inspection, path = Inspection(folder), folder / paths.SWEEP_FILE
     way_out = "restore it from a backup: without it nothing else can be checked, and nothing mended"
     try:
         record, file = Record(folder), read_sweep(folder)
@@ -85,7 +86,7 @@ def inspect_folder(folder: Path) -> Inspection:
     _check_names(inspection)
     outputs = Outputs(folder, file, lost_before(folder))
     outputs.check_data()
-    trials = Trials(file, folder, None if file.settings.ledger else folder / "journal.log")
+    trials = Trials(file, folder, None if file.settings.ledger else folder / paths.JOURNAL)
     ledger = _read_database(inspection, record, trials) if file.settings.ledger else _read_journal(inspection, trials)
     if ledger is not None:
         of_ledger = len(inspection.findings)
@@ -129,7 +130,7 @@ def _check_names(inspection: Inspection) -> None:
                 inspection.note(path, found, "removed", remove_left_over(path), is_problem=False)
             elif not re.fullmatch(pattern, path.name):
                 inspection.foreign.append(path)
-    lock = inspection.folder / "lock"
+    lock = inspection.folder / paths.LOCK
     if os.path.lexists(lock) and not stat.S_ISREG(lock.lstat().st_mode):
         way_out = "remove it; until then no driver can start"
         inspection.findings.append(Finding(lock, "a link or a pipe", way_out, rule="must be a file"))
@@ -148,7 +149,7 @@ def _read_database(inspection: Inspection, record: Record, trials: Trials) -> st
 
 def _read_journal(inspection: Inspection, trials: Trials) -> str | None:
     """As `_read_database`."""
-    file, path = trials.file, inspection.folder / "journal.log"
+    file, path = trials.file, inspection.folder / paths.JOURNAL
     content = b""
     folders = {
         number
@@ -189,13 +190,13 @@ def _numbered(folder: Path) -> dict[int, Path]:
     """The folders of trials by number."""
     found = (folder / "trials").iterdir() if (folder / "trials").is_dir() else ()
     named = ((int(path.name), path) for path in found if re.fullmatch(NAMES["trials"], path.name, re.ASCII))
-    return {number: path for number, path in sorted(named) if path == trial_folder(folder, number)}
+    return {number: path for number, path in sorted(named) if path == paths.trial_folder(folder, number)}
 
 
 def _check_trials(inspection: Inspection, trials: Trials, outputs: Outputs) -> None:
     for trial in trials.trials:
         if trial.number not in trials.again | trials.unusable:
-            folder = trial_folder(inspection.folder, trial.number)
+            folder = paths.trial_folder(inspection.folder, trial.number)
             files = TrialFiles(folder, trial, trials.file, outputs.labels, outputs.lost_before)
             files.check()
             inspection.findings += files.findings
@@ -215,10 +216,10 @@ def _check_weights(inspection: Inspection, trials: Trials, lost: set[Path]) -> i
     complete = [trial for trial in trials.trials if trial.state == TrialState.COMPLETE]
     usable = [trial for trial in complete if trial.number not in trials.unusable and trial.value is not None]
     ranked = sorted(usable, key=lambda trial: (sign * (trial.value or 0.0), trial.number))[:KEPT_WEIGHTS]
-    whole, of_the_best = 0, inspection.folder / "best" / "model.safetensors"
+    whole, of_the_best = 0, inspection.folder / paths.BEST / paths.BEST_WEIGHTS
     for trial in ranked:
-        files = TrialFiles(trial_folder(inspection.folder, trial.number), trial, trials.file, None, lost)
-        path = files.folder / "best.safetensors"
+        files = TrialFiles(paths.trial_folder(inspection.folder, trial.number), trial, trials.file, None, lost)
+        path = files.folder / paths.WEIGHTS
         if files.folder.is_symlink():
             continue  # that is to be mended first
         if (error := files.wrong_weights(path)) is None:

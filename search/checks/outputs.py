@@ -18,6 +18,7 @@ from datasets.fingerprint import parsed_table
 from search.checks.backup import Backup, move_away
 from search.checks.findings import Finding, MissingError, damaged, do_without, hold, naming
 from search.runtime.settings import read_sweep
+from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, read_array, save_array
 from storage.states import State
@@ -50,7 +51,7 @@ class Outputs:
     def check_data(self) -> None:
         """`data.csv` and `valid_labels.npy` against the classes and each other, `valid_images.npy` by its shape."""
         self._check_labels()
-        path = self.folder / "valid_images.npy"
+        path = self.folder / paths.VALID_IMAGES
         try:
             with naming(path):
                 images = read_array(path)
@@ -65,7 +66,7 @@ class Outputs:
             self.findings.append(damaged(error, way_out, move_away(path)))
 
     def _check_labels(self) -> None:
-        table, path = self._data_table(), self.folder / "valid_labels.npy"
+        table, path = self._data_table(), self.folder / paths.VALID_LABELS
         expected = None if table is None else np.array([self.file.classes.index(label) for label in table], np.int64)
         try:
             with naming(path):
@@ -87,7 +88,7 @@ class Outputs:
 
     def _data_table(self) -> list[str] | None:
         """The labels of the validation images; None where the table cannot be trusted."""
-        path = self.folder / "data.csv"
+        path = self.folder / paths.DATA_TABLE
         try:
             with naming(path):
                 check_regular(path)
@@ -106,7 +107,7 @@ class Outputs:
 
     def _write_labels(self, backup: Backup) -> None:
         assert self.labels is not None
-        path = self.folder / "valid_labels.npy"
+        path = self.folder / paths.VALID_LABELS
         backup.take(path)
         save_array(path, self.labels)
 
@@ -137,14 +138,14 @@ class Outputs:
             check_predictions(path.read_bytes(), self.test_ids or (), None, tuple(record.classes))
 
         checks: dict[str, Callable[[Path], None]] = {
-            "trials.csv": csv_table,
-            "trials.parquet": parquet_table,
-            "epochs.parquet": epochs_table,
+            paths.TRIALS_CSV: csv_table,
+            paths.TRIALS_PARQUET: parquet_table,
+            paths.EPOCHS_PARQUET: epochs_table,
         }
         if self.file.kind == SEARCH:
-            checks |= {"report.html": check_regular, "report.md": check_regular}
+            checks |= {paths.REPORT_PAGE: check_regular, paths.REPORT_TEXT: check_regular}
             if best is not None and self.test_ids is not None:
-                checks["predictions.csv"] = predictions
+                checks[paths.PREDICTIONS] = predictions
         for name, check in checks.items():
             path = self.folder / name
             try:
@@ -161,7 +162,7 @@ class Outputs:
             self._check_best(best)
 
     def _check_best(self, trial: TrialRecord) -> None:
-        folder = self.folder / "best"
+        folder = self.folder / paths.BEST
         try:
             best = read_best(self.folder)
         except DamagedError as error:
@@ -185,7 +186,7 @@ def forget_results(folder: Path, backup: Backup) -> None:
     """The sweep's next start finds none, and makes them."""
     file = read_sweep(folder)
     if file.results_of != NO_RESULTS:
-        backup.copy(folder / "sweep.json")
+        backup.copy(folder / paths.SWEEP_FILE)
         file.results_of = NO_RESULTS
         file.write(folder)
 

@@ -9,13 +9,11 @@ from typing import TypeVar
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from analysis.record import AVERAGED
 from search.checks.backup import Backup, move_away, remove_left_over
 from search.checks.findings import Finding, MissingError, damaged, do_without, hold, naming
-from search.checks.folder_content import attempt_number
 from search.checks.mending import has_no_config
-from search.checks.trials import KEPT_FILES
 from search.runtime.trial_files import write_config
+from storage import paths
 from storage.files import DamagedError, read_array, read_json
 from storage.sweep_file import SweepFile
 from storage.text import counted
@@ -24,13 +22,12 @@ from trainable.config import TrialConfig
 from trainable.metrics import named
 from trainable.metrics.history import EpochMetrics, read_history
 from trainable.state import CheckpointError, read_checkpoint
-from trainable.worker.order import checkpoints
 
-NAMES = {*KEPT_FILES, "config.json", "log.txt"}  # in a trial's folder, beside its attempts
+NAMES = {*paths.KEPT, paths.CONFIG, paths.LOG}  # in a trial's folder, beside its attempts
 LOSSES = {
-    "history.json": "its epochs, for curves and tables; its value stays",
-    "valid_classes.npy": "the classes it predicted after each epoch",
-    "valid_logits.npy": "its predictions at its best epoch",
+    paths.HISTORY: "its epochs, for curves and tables; its value stays",
+    paths.VALID_CLASSES: "the classes it predicted after each epoch",
+    paths.VALID_LOGITS: "its predictions at its best epoch",
 }
 T = TypeVar("T")
 
@@ -66,13 +63,13 @@ class TrialFiles:
             self.foreign += there
             return
         state = self.trial.state
-        if state.is_finished() or (self.folder / "config.json").exists():
+        if state.is_finished() or (self.folder / paths.CONFIG).exists():
             self._check_config()
         if state.is_finished():
             goes_on = state != TrialState.FAIL  # that one can have ended before its first checkpoint
-            history = self._read("history.json", goes_on, self._history)
-            classes = self._read("valid_classes.npy", goes_on, lambda path: self._classes(path, history))
-            self._read("valid_logits.npy", state == TrialState.COMPLETE, lambda path: self._logits(path, classes))
+            history = self._read(paths.HISTORY, goes_on, self._history)
+            classes = self._read(paths.VALID_CLASSES, goes_on, lambda path: self._classes(path, history))
+            self._read(paths.VALID_LOGITS, state == TrialState.COMPLETE, lambda path: self._logits(path, classes))
             self._check_averaged()
         for path in there:
             if path.name.endswith(".partial") and path.name.removesuffix(".partial") in NAMES:
@@ -100,7 +97,7 @@ class TrialFiles:
         return None
 
     def _check_config(self) -> None:
-        path, config = self.folder / "config.json", self.trial.user_attrs["config"]
+        path, config = self.folder / paths.CONFIG, self.trial.user_attrs["config"]
 
         def write(backup: Backup) -> None:
             backup.take(path)
@@ -152,7 +149,7 @@ class TrialFiles:
             hold(path, differ == 0, rule, counted(differ, "other class", "other classes"))
 
     def _check_averaged(self) -> None:
-        path = self.folder / AVERAGED
+        path = self.folder / paths.AVERAGED_LOGITS
         try:
             with naming(path):
                 self._finite(path)
@@ -174,11 +171,11 @@ class TrialFiles:
     def _check_attempt(self, path: Path) -> None:
         if self.trial.state.is_finished():
             self._note_left_over(path, "an attempt of a trial that has ended")
-        elif not attempt_number(path):
+        elif not paths.attempt_number(path):
             rule, found = "must be the folder of an attempt", "a link, a file or a number that none has"
             self.findings.append(Finding(path, found, "moved away", rule, mend=move_away(path)))
         else:
-            for checkpoint in checkpoints(path):
+            for checkpoint in paths.checkpoints(path):
                 try:
                     read_checkpoint(checkpoint)
                 except CheckpointError as error:

@@ -7,19 +7,18 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial
 
-from analysis.record import AVERAGED, trial_folder
 from search.checks.backup import Backup
 from search.checks.findings import Finding
 from search.checks.folder_content import FolderContent
 from search.checks.mending import Mending
 from search.checks.replay import Journal
+from storage import paths
 from storage.files import DamagedError, written_whole
 from storage.journal import line_of
 from storage.sweep_file import SweepFile
 from trainable.metrics import named
 
 RESTORE_DATABASE = "restore the database from the server's backup: `--repair` changes nothing in it"
-KEPT_FILES = ("history.json", "valid_classes.npy", "valid_logits.npy", AVERAGED, "best.safetensors")  # of an ended one
 
 
 @dataclass
@@ -65,7 +64,7 @@ class Trials:
         self._take(mending)
 
     def _mending(self, number: int, trial: FrozenTrial) -> Mending:
-        return Mending(number, trial, FolderContent.read(trial_folder(self.folder, number)), self.file)
+        return Mending(number, trial, FolderContent.read(paths.trial_folder(self.folder, number)), self.file)
 
     def _take(self, mending: Mending) -> None:
         if mending.is_again:
@@ -87,9 +86,9 @@ class Trials:
         """Writes the journal anew: the study, then each trial in one record."""
         assert self.journal is not None
         for number in sorted(self.again):
-            folder = trial_folder(self.folder, number)
-            if not folder.is_symlink() and not list(folder.glob("attempt-*")):  # what was kept would pass for its end
-                for name in KEPT_FILES:
+            folder = paths.trial_folder(self.folder, number)
+            if not folder.is_symlink() and not paths.attempts(folder):  # what was kept would pass for its end
+                for name in paths.KEPT:
                     backup.take(folder / name)
         if self.journal.is_file():
             backup.copy(self.journal)  # never moved: killed before it is written anew, it must still be there

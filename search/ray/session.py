@@ -21,6 +21,7 @@ from search.runtime.memory import CUDA_BYTES, DRIVER_BYTES, machine_bytes
 from search.runtime.process import chatter_to, interruptible, stopping_on_signals
 from search.runtime.session import Session
 from search.runtime.start import Start
+from storage import paths
 from storage.bucket import address_of, put
 from storage.states import Stop
 from storage.text import counted
@@ -90,7 +91,7 @@ def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterato
     prepare()
     import ray  # noqa: F401 (whole, before a second thread imports it: each could be given the half that the other has)
 
-    log = folder / "log.txt"
+    log = folder / paths.LOG
     try:
         with chatter_to(log), ExitStack() as session:
             beside.submit(import_module, "search.ray.executor")  # Ray Tune takes a second, and Ray starts meanwhile
@@ -114,7 +115,7 @@ def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterato
             gc.freeze()  # what Tune left refers to Ray's objects: collected while Ray ends, it would end this process
             beside.submit(session.pop_all().close)  # a second or two, which the results need not wait for
     finally:
-        if (folder / "sweep.json").exists():
+        if paths.is_sweep(folder):
             with suppress(OSError):  # what ends the sweep here counts, not its log
                 put(log, log)
         else:  # refused, which leaves nothing behind

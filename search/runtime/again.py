@@ -22,6 +22,7 @@ from search.runtime.kinds import Sweep
 from search.runtime.queue import Queue
 from search.runtime.queue import repeated as with_other_seeds
 from search.runtime.settings import read_sweep
+from storage import paths
 from storage.errors import SweepError
 from storage.states import State
 from storage.sweep_file import SEARCH, Parent, Settings
@@ -52,7 +53,7 @@ class Again(Sweep):
         if file.kind != SEARCH:
             raise SweepError(f"{search}: is a {file.kind} itself; give the folder of its search, {search.parent}")
         folder = search / self.kind
-        held = read_sweep(folder) if (folder / "sweep.json").exists() else None
+        held = read_sweep(folder) if paths.is_sweep(folder) else None
         self.trials = best_trials(Record(search), count)
         self.queue, trials = with_other_seeds(held.queue if held else {}, self.trials, seeds, file.settings.seed)
         # Where it was named last; the search, whose data was moved since, may know better.
@@ -106,7 +107,7 @@ class Again(Sweep):
 class Repeat(Again):
     """What are the best configs worth, and is the first really the best?"""
 
-    kind = "repeat"
+    kind = paths.REPEAT
     adds_trials = "--seeds or --top with a larger number adds to them"
 
     def extend(self, queue: Queue, trials: int) -> list[str]:
@@ -132,7 +133,7 @@ class Repeat(Again):
 class Refit(Again):
     """The best config trained on train + validation; the weights after its last epoch are kept, for none is chosen."""
 
-    kind = "refit"
+    kind = paths.REFIT
     adds_trials = "--seeds with a larger number adds to them"
 
     def __init__(self, search: Path, seeds: int, data: str | None) -> None:

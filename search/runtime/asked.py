@@ -9,7 +9,7 @@ from typing import Any
 from search.runtime.kinds import Search
 from search.runtime.settings import read_sweep
 from search.spaces.space import read_fixed
-from storage import user_code
+from storage import paths, user_code
 from storage.data_place import own_images
 from storage.sweep_file import DataOptions, Settings
 from trainable.config import ConfigError
@@ -36,7 +36,7 @@ def search_of(folder: Path, flags: dict[str, Any], given: set[str], is_demo: boo
     flags["data_options"] = options
     settings = Settings(**{field.name: flags[field.name] for field in fields(Settings)})
     enqueued = _read_enqueued(flags["enqueue"])
-    if (folder / "sweep.json").exists():
+    if paths.is_sweep(folder):
         file = read_sweep(folder)
         stored = file.settings
         fixed = {name: _kept_name(value, file.own) for name, value in settings.fixed.items()}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
-from analysis.record import trial_folder
 from search.runtime import trial_files
+from storage import paths
 from trainable.metrics import named
 
 
@@ -43,4 +43,4 @@ class BestWeights:
 
     def _remove(self, numbers: Iterable[int]) -> None:
         for number in numbers:
-            trial_files.remove_weights(trial_folder(self.folder, number))
+            trial_files.remove_weights(paths.trial_folder(self.folder, number))

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from optuna.trial import TrialState
 
-from analysis.record import trial_folder
 from search.runtime import trial_files
 from search.runtime.best_weights import BestWeights
 from search.runtime.draws import Draws
@@ -20,6 +19,7 @@ from search.runtime.ledger import Ledger
 from search.runtime.plan import Plan
 from search.sinks import Sink
 from search.spaces.space import NoConfigError, Space
+from storage import paths
 from storage.bucket import address_of
 from storage.journal import JournalError
 from storage.states import Reason, Stop
@@ -79,13 +79,13 @@ class Bridge:
         """
         ended = [trial for trial in self.ledger.trials if trial.state.is_finished()]
         for trial in ended:
-            trial_files.remove_attempts(trial_folder(self.folder, trial.number))
+            trial_files.remove_attempts(paths.trial_folder(self.folder, trial.number))
         self.best_weights.recover(ended)
         for trial in self.ledger.trials:
-            folder = trial_folder(self.folder, trial.number)
+            folder = paths.trial_folder(self.folder, trial.number)
             if trial.state.is_finished():
                 continue
-            if (folder / "history.json").exists() and not any(folder.glob("attempt-*")):
+            if paths.has_ended(folder):
                 raise JournalError(
                     self.folder,
                     f"trial {trial.number} is RUNNING in the ledger and ended in {folder}: the ledger lost its end",
@@ -119,7 +119,7 @@ class Bridge:
         self._check_folder()
         attributes = self.ledger.trial(number).user_attrs
         config = TrialConfig.from_dict(attributes["config"])
-        folder = trial_folder(self.folder, number)
+        folder = paths.trial_folder(self.folder, number)
         trial_files.write_config(folder, config)
         trial_files.remove_superseded(folder, attributes["attempt"])
         self.running[number] = attributes["attempt"]
@@ -175,7 +175,7 @@ class Bridge:
                 new = {}
         self.watcher.progressed(number, report.history)
         if failure:
-            trial_files.write_history(trial_folder(self.folder, number), report.history)
+            trial_files.write_history(paths.trial_folder(self.folder, number), report.history)
             self._fail(number, failure)
         elif report.done:
             self._complete(number)
@@ -208,7 +208,7 @@ class Bridge:
             self.watcher.said(f"trial {number}: its node was drained, goes on elsewhere from its newest checkpoint")
             self._wait(number)
             return
-        stacks = hung_stacks(trial_folder(self.folder, number), attempt)
+        stacks = hung_stacks(paths.trial_folder(self.folder, number), attempt)
         reason = Reason.NO_PROGRESS if stacks else Reason.WORKER_LOST
         losses = self.ledger.trial(number).user_attrs.get("losses", 0) + 1
         self.ledger.set(number, "losses", losses)
@@ -286,13 +286,15 @@ class Bridge:
             self.ledger.set(number, "passed", trial.last_step)
             return False
         # Without a whole checkpoint its predictions are lost, and not worth another attempt: its value counts.
-        trial_files.keep(trial_folder(self.folder, number), self.running[number], trial.last_step, with_weights=False)
+        trial_files.keep(
+            paths.trial_folder(self.folder, number), self.running[number], trial.last_step, with_weights=False
+        )
         self._end(number, TrialState.PRUNED, Failure(Reason.NOT_AMONG_THE_BEST, ""))
         return True
 
     def _complete(self, number: int) -> None:
         trial = self.ledger.trial(number)
-        folder = trial_folder(self.folder, number)
+        folder = paths.trial_folder(self.folder, number)
         epochs = len(trial.intermediate_values)
         value = trial.intermediate_values[epochs]
         is_best = self.best_weights.would_stay(number, value)
@@ -303,7 +305,7 @@ class Bridge:
         self._end(number, TrialState.COMPLETE, value=value)
 
     def _fail(self, number: int, failure: Failure) -> None:
-        folder = trial_folder(self.folder, number)
+        folder = paths.trial_folder(self.folder, number)
         epochs = len(self.ledger.trial(number).intermediate_values)
         trial_files.keep(folder, self.running[number], epochs, with_weights=False)
         if failure.log:
@@ -318,7 +320,7 @@ class Bridge:
         self.ledger.tell(number, state, value)
         del self.running[number]
         self.has_gained = True
-        trial_files.remove_attempts(trial_folder(self.folder, number))
+        trial_files.remove_attempts(paths.trial_folder(self.folder, number))
         if value is not None:
             self.best_weights.add(number, value)
         self.failures_in_a_row = self.failures_in_a_row + 1 if state == TrialState.FAIL else 0

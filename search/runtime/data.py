@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datasets.problems import shown
+from storage import paths
 from storage.sweep_file import Settings
 from trainable.metrics import named
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
 
-KEPT = ("data.csv", "valid_labels.npy", "valid_images.npy")
+KEPT = (paths.DATA_TABLE, paths.VALID_LABELS, paths.VALID_IMAGES)
 
 LARGE_SHARE = 0.5  # of the images in one class, which is then right at least as often as wrong, whatever is shown
 LARGE_TIMES = 2  # as many as the smallest class has, or fewer, are about even where there are two classes
@@ -71,8 +72,8 @@ def save(folder: Path, data: "Dataset") -> None:
     from datasets.pixels.thumbnails import thumbnails
     from storage.files import save_array, written_whole
 
-    with written_whole(folder / "data.csv") as partial:
+    with written_whole(folder / paths.DATA_TABLE) as partial:
         partial.write_bytes(fingerprint.data_table(data))
     assert data.valid.labels is not None
-    save_array(folder / "valid_labels.npy", data.valid.labels)
-    save_array(folder / "valid_images.npy", thumbnails(data.valid.images))
+    save_array(folder / paths.VALID_LABELS, data.valid.labels)
+    save_array(folder / paths.VALID_IMAGES, thumbnails(data.valid.images))

@@ -12,6 +12,7 @@ from typing import TextIO
 
 from search.ray.failure import RayFailedError
 from search.runtime.process import ended_in_time, interruptible, signal_behind, stopped_by
+from storage import paths
 from storage.bucket import address_of, is_copy, with_addresses
 from storage.command_line import Exit
 from storage.errors import UserError
@@ -21,7 +22,7 @@ from storage.text import stop_printing
 
 def drive_below(search: Path, name: str, start: Callable[[], int]) -> int:
     """`drive` for the folder `name` in that of a search, which must be there."""
-    if not (search / "sweep.json").exists():
+    if not paths.is_sweep(search):
         place = address_of(search)
         print(f"{place}: holds no sweep; `python -m search.run --sweep {place}` starts one", file=sys.stderr)
         return Exit.YOURS_TO_MEND
@@ -74,7 +75,7 @@ def _told_where_gone(folder: Path, lock: TextIO) -> Iterator[None]:
     except BaseException as error:
         if is_copy(folder) or not (isinstance(error, OSError) or signal_behind(error)):
             raise
-        if not is_held(folder, lock) and not (folder / "sweep.json").exists():
+        if not is_held(folder, lock) and not paths.is_sweep(folder):
             raise GoneError(
                 f"{folder}: the sweep's folder was deleted or moved while the sweep ran, with all that it held. If it "
                 "was moved, name its new place, and the sweep goes on; if deleted, the same command begins a new one"

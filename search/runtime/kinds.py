@@ -12,7 +12,7 @@ from search.runtime.queue import Queue, extend, first_queue
 from search.runtime.settings import NEWEST_DEFAULTS, differences, table_differences
 from search.spaces import DEFAULT_SPACES
 from search.spaces.space import Space
-from storage import bucket, user_code
+from storage import bucket, paths, user_code
 from storage.data_place import DEMO, own_images
 from storage.schema import to_json
 from storage.sweep_file import Parent, Settings, SweepFile, Table
@@ -239,11 +239,10 @@ class Search(Sweep):
 
     def write_results(self, data: "Dataset") -> None:
         from analysis.estimates.choice import choose
-        from analysis.estimates.repeated import REPEAT
         from analysis.outputs.results import write_results
         from analysis.record import Record
 
-        bucket.fetch(self.folder / REPEAT)  # of another driver, which may have run meanwhile
+        bucket.fetch(self.folder / paths.REPEAT)  # of another driver, which may have run meanwhile
         record = Record(self.folder)
         write_results(record, data)
         if choice := choose(record):

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.pruners.halving_1 import RungPruner
 from search.samplers.optuna_5_0 import forget_draw, study_with
-from storage import bucket, files
+from storage import bucket, files, paths
 from storage.journal import Journal, JournalError, repair_tail
 from storage.lock import HeldError
 from storage.states import Reason, State
@@ -73,7 +73,7 @@ class Ledger:
             if sweep_id in names:
                 self._study = optuna.load_study(storage=storage, study_name=sweep_id, sampler=no_sampler)
             elif names and not url:
-                raise JournalError(folder / "journal.log", "is the ledger of another sweep", "restore this one's")
+                raise JournalError(folder / paths.JOURNAL, "is the ledger of another sweep", "restore this one's")
             else:
                 _check_folders(folder, 0)  # never a fresh start beside trials
                 self._study = optuna.create_study(
@@ -112,7 +112,7 @@ class Ledger:
             self._mirror_tell(trial.number, trial.state, trial.value)
 
     def _open_journal(self, folder: Path) -> BaseStorage:
-        path = folder / "journal.log"
+        path = folder / paths.JOURNAL
         if path.exists():
             self.torn_bytes = repair_tail(path)
         else:
@@ -126,7 +126,7 @@ class Ledger:
         storage = postgres.open_storage(self.url, lock=postgres.lock_of(folder, sweep_id))
         if bucket.is_copy(folder):
             bucket.fetch(folder)  # what the last driver left there, now that there is no other
-            path = folder / "sweep.json"
+            path = folder / paths.SWEEP_FILE
             if path.exists() and files.read_json(path).get("id") != sweep_id:
                 raise HeldError(f"{folder}: another driver has begun this sweep meanwhile; the same command goes on")
         return storage

@@ -31,6 +31,7 @@ from search.runtime.session import Open, Session
 from search.runtime.settings import read_sweep
 from search.runtime.start import Start
 from search.sinks import Begun, opened
+from storage import paths
 from storage.bucket import address_of, is_copy, with_addresses
 from storage.command_line import Exit
 from storage.data_place import is_same, own_images
@@ -60,7 +61,7 @@ def run(sweep: Sweep, start: Start, open_session: Open | None = None) -> int:
     with screen() as out, _beside() as beside:
         if is_copy(sweep.folder):
             _check_bucket(sweep)
-        is_new = not (sweep.folder / "sweep.json").exists()
+        is_new = not paths.is_sweep(sweep.folder)
         return (_begin if is_new else _resume)(sweep, start, out, beside, open_session or _ray)
 
 

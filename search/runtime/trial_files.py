@@ -9,11 +9,11 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from storage import bucket
+from storage import bucket, paths
 from storage.files import make_folder, read_json, remove, save_array, utf8, written_whole
 from trainable.config import TrialConfig
 from trainable.metrics.history import EpochMetrics
-from trainable.worker.order import KEPT_CHECKPOINTS, attempt_folder, newest_checkpoints
+from trainable.worker.order import KEPT_CHECKPOINTS
 from trainable.worker.report import Report
 
 KEPT_WEIGHTS = 10  # trials whose best weights stay: the leaderboard's
@@ -21,7 +21,7 @@ KEPT_WEIGHTS = 10  # trials whose best weights stay: the leaderboard's
 
 def write_config(folder: Path, config: TrialConfig) -> None:
     make_folder(folder)
-    with written_whole(folder / "config.json") as partial:
+    with written_whole(folder / paths.CONFIG) as partial:
         partial.write_text(config.to_json(), encoding="utf-8")
 
 
@@ -36,7 +36,7 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
     from trainable.state import CheckpointError, read_checkpoint
 
     bucket.fetch(folder)
-    for path in newest_checkpoints(folder, up_to_attempt):
+    for path in paths.newest_checkpoints(folder, up_to_attempt):
         try:
             checkpoint = read_checkpoint(path)
         except CheckpointError:
@@ -44,28 +44,28 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
         if len(checkpoint.history) < epochs:
             continue
         write_history(folder, checkpoint.history[:epochs])
-        save_array(folder / "valid_classes.npy", checkpoint.valid_classes[:epochs])
+        save_array(folder / paths.VALID_CLASSES, checkpoint.valid_classes[:epochs])
         if checkpoint.best_epoch <= epochs:
-            save_array(folder / "valid_logits.npy", checkpoint.valid_logits)
+            save_array(folder / paths.VALID_LOGITS, checkpoint.valid_logits)
             if with_weights:
-                save_weights(folder / "best.safetensors", checkpoint.best, checkpoint.config, checkpoint.best_epoch)
+                save_weights(folder / paths.WEIGHTS, checkpoint.best, checkpoint.config, checkpoint.best_epoch)
         return True
     return False
 
 
 def write_history(folder: Path, history: list[EpochMetrics]) -> None:
     make_folder(folder)
-    with written_whole(folder / "history.json") as partial:
+    with written_whole(folder / paths.HISTORY) as partial:
         partial.write_text(json.dumps([metrics.to_dict() for metrics in history]), encoding="utf-8")
 
 
 def written_report(folder: Path, attempt: int) -> Report:
     """Returns what an attempt has put on the disk: its result, else the epochs of the newest whole checkpoint."""
-    if (result := read_result(attempt_folder(folder, attempt) / "result.json", attempt)) is not None:
+    if (result := read_result(paths.attempt_folder(folder, attempt) / paths.RESULT, attempt)) is not None:
         return result
     from trainable.state import CheckpointError, read_checkpoint  # torch
 
-    for path in newest_checkpoints(folder, attempt):
+    for path in paths.newest_checkpoints(folder, attempt):
         with suppress(CheckpointError):
             return Report(attempt, read_checkpoint(path).history)
     return Report(attempt, [])
@@ -83,7 +83,7 @@ def read_result(path: Path, attempt: int) -> Report | None:
 def write_log(folder: Path, text: str) -> None:
     """The traceback of a trial that failed by an error."""
     make_folder(folder)
-    with written_whole(folder / "log.txt") as partial:
+    with written_whole(folder / paths.LOG) as partial:
         partial.write_bytes(utf8(text))
 
 
@@ -95,8 +95,8 @@ def remove_superseded(folder: Path, next_attempt: int) -> None:
     """
     if next_attempt > 1:
         bucket.fetch(folder)
-    kept = newest_checkpoints(folder, next_attempt - 1)[:KEPT_CHECKPOINTS]
-    for attempt in (attempt_folder(folder, k) for k in range(1, next_attempt)):
+    kept = paths.newest_checkpoints(folder, next_attempt - 1)[:KEPT_CHECKPOINTS]
+    for attempt in (paths.attempt_folder(folder, k) for k in range(1, next_attempt)):
         with suppress(OSError):  # a worker thought dead may be writing into it
             if not any(path.parent == attempt for path in kept):
                 remove(attempt)
@@ -108,11 +108,11 @@ def remove_superseded(folder: Path, next_attempt: int) -> None:
 def remove_attempts(folder: Path) -> None:
     if folder.is_symlink():  # what it leads to is not the sweep's
         return
-    for attempt in folder.glob("attempt-*"):
+    for attempt in paths.attempts(folder):
         with suppress(OSError):  # a worker thought dead may be writing into it: the next start removes it
             remove(attempt)
 
 
 def remove_weights(folder: Path) -> None:
-    if (folder / "best.safetensors").exists() and not folder.is_symlink():
-        remove(folder / "best.safetensors")
+    if (folder / paths.WEIGHTS).exists() and not folder.is_symlink():
+        remove(folder / paths.WEIGHTS)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from search.runtime.process import signal_behind
+from storage import paths
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -129,7 +130,7 @@ class Sinks(Sink):
 
 def opened(asked: Iterable[str], begun: Begun) -> Sinks:
     """Returns the screen and the sinks that the user asked for, ready for events."""
-    sinks = Sinks(begun.folder / "log.txt")
+    sinks = Sinks(begun.folder / paths.LOG)
     for name in dict.fromkeys([NAMES[0], *asked]):
         try:
             sinks.sinks[name] = import_module(f"{__name__}.{name}").new(begun)

@@ -13,9 +13,9 @@ from torch import nn
 
 from analysis import read_sweep
 from analysis.outputs.trained import ImageError, trained
-from analysis.record import trial_folder
 from storage.errors import SweepError
 from storage.files import DamagedError
+from storage.paths import trial_folder
 from tests.sweeps import CNN, SweepBuilder, noise, varied_sweep
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,12 +12,13 @@ from click.testing import CliRunner
 from analysis.outputs.best import read_best
 from analysis.outputs.results import write_results
 from analysis.outputs.tables import safe_cells
-from analysis.record import Record, trial_folder
+from analysis.record import Record
 from analysis.report import __main__ as report
 from analysis.report.contents import caution, standard_error
 from analysis.report.sections.classes import class_rows, confusion
 from analysis.report.summary import summary
 from storage.files import DamagedError, read_json
+from storage.paths import trial_folder
 from tests.sweeps import CNN, MLP, SweepBuilder, noise, varied_sweep
 
 WRITTEN = ["trials.csv", "trials.parquet", "epochs.parquet", "report.html", "report.md", "predictions.csv"]

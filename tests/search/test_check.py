@@ -12,17 +12,17 @@ import optuna
 import pytest
 
 from analysis.outputs.best import read_best, write_best
-from analysis.record import AVERAGED, Record
+from analysis.record import Record
 from search.checks import command as checking
 from search.checks import inspection
 from storage import files
 from storage.errors import SweepError
 from storage.journal import Journal, line_of, parse
 from storage.lock import driver_lock
+from storage.paths import AVERAGED_LOGITS, checkpoints
 from storage.sweep_file import SweepFile
 from tests.damage import DATA, TRIALS, checked, content, go_on, make_results, train
 from tests.trials import execute, open_bridge
-from trainable.worker.order import checkpoints
 
 BEST = "trials/0001"
 RUNNING = "trials/0003"
@@ -330,7 +330,7 @@ def test_a_damaged_checkpoint_is_no_problem_for_the_one_before_it_is_used(interr
 
 
 def test_averaged_predictions_that_are_damaged_are_moved_away_to_be_made_anew(sweep):
-    path = sweep / BEST / AVERAGED
+    path = sweep / BEST / AVERAGED_LOGITS
     np.save(path, np.zeros((20, 3), np.float32))
     assert checked(sweep)[1].count("\n") == 1
     np.save(path, np.zeros((20, 2), np.float32))
@@ -338,7 +338,9 @@ def test_averaged_predictions_that_are_damaged_are_moved_away_to_be_made_anew(sw
     code, words = checked(sweep, must_repair=True)
 
     assert code == 0, words
-    assert f"{AVERAGED}: damaged: must be float32 (20, 3), got float32 (20, 2); moved away, and made anew" in words
+    assert (
+        f"{AVERAGED_LOGITS}: damaged: must be float32 (20, 3), got float32 (20, 2); moved away, and made anew" in words
+    )
     assert not path.exists()
 
 

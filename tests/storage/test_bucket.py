@@ -22,6 +22,7 @@ from search.ray.node import DRIVER_FILE, look
 from search.ray.readiness import check_here
 from search.runtime.process import Interrupted
 from storage import bucket, files
+from storage.paths import newest_checkpoints
 from storage.postgres import lock_of, open_storage
 from tests import buckets, postgres
 from tests.clusters import until
@@ -30,7 +31,7 @@ from tests.searched import command, data_is, here
 from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
 from trainable.state import CheckpointError, read_checkpoint
 from trainable.worker.attempt import Attempt
-from trainable.worker.order import Order, newest_checkpoints
+from trainable.worker.order import Order
 from trainable.worker.ray_trial import RayTrial
 
 needs_postgres = pytest.mark.skipif(postgres.programs() is None, reason="PostgreSQL's server programs are missing")

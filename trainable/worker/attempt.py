@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator
 import torch
 
 from datasets.pixels.dataset import Dataset
-from storage import bucket
+from storage import bucket, paths
 from storage.files import make_folder, written_whole
 from storage.states import Reason
 from trainable import loop
 from trainable.config import TrialConfig
 from trainable.metrics.history import EpochMetrics
 from trainable.state import CheckpointError, TrainState, load, new_state, save
-from trainable.worker.order import HUNG_FILE, Order, attempt_folder, newest_checkpoints
+from trainable.worker.order import Order
 from trainable.worker.report import Failure, Report
 from trainable.worker.watchdog import ended_when_hung
 
@@ -64,7 +64,7 @@ class Attempt:
 
     def __init__(self, order: Order, data: Dataset, device: str = "cpu", train: Train = loop.train) -> None:
         self.order, self.data, self.device, self.train = order, data, device, train
-        self.folder = attempt_folder(order.folder, order.attempt)
+        self.folder = paths.attempt_folder(order.folder, order.attempt)
         self.state: TrainState | None = None
         self.epochs: Iterator[EpochMetrics] = iter(())
         self.saves = (0.0, 0.0)  # seconds of the last two
@@ -86,7 +86,7 @@ class Attempt:
         if report.done and (failure is None or failure.reason is not Reason.STORAGE):
             try:
                 self._make_folder()
-                with written_whole(self.folder / "result.json") as partial:
+                with written_whole(self.folder / paths.RESULT) as partial:
                     partial.write_text(report.to_json(), encoding="utf-8")
             except OSError as error:
                 return self._report(_failure(error))
@@ -101,7 +101,7 @@ class Attempt:
         self._check_folder()
         if self.order.attempt > 1:
             bucket.fetch(self.order.folder)
-        for path in newest_checkpoints(self.order.folder, self.order.attempt):
+        for path in paths.newest_checkpoints(self.order.folder, self.order.attempt):
             try:
                 return load(path, self.order.config, self.data, self.order.metric, self.device)
             except CheckpointError:
@@ -129,7 +129,7 @@ class Attempt:
         due = max(REPORT_SECONDS, self.order.spacing, min(self.saves) / SAVE_SHARE)
         self._make_folder()
         limit = due + hung_after(state.history, self.data.train.images[:, 0].size)
-        with open(self.folder / HUNG_FILE, "w", encoding="utf-8") as stacks, ended_when_hung(limit, stacks):
+        with open(self.folder / paths.HUNG, "w", encoding="utf-8") as stacks, ended_when_hung(limit, stacks):
             started = time.monotonic()
             for metrics in self.epochs:
                 seconds = time.monotonic() - started

@@ -1,14 +1,12 @@
 """What the driver asks of a worker, and where that lies on the disk; without torch, which the driver can wait for."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storage import bucket
+from storage import bucket, paths
 from trainable.config import TrialConfig
 
-HUNG_FILE = "hung.txt"
 KEPT_CHECKPOINTS = 2  # the newest, and the one before it should the newest be damaged
 
 
@@ -45,28 +43,7 @@ def node_name(address: str, node_id: str) -> str:
     return f"{address} ({node_id[:6]})"
 
 
-def attempt_folder(folder: Path, attempt: int) -> Path:
-    return folder / f"attempt-{attempt}"
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoint files of an attempt, the newest first."""
-    found = [path for path in folder.glob("checkpoint-*.safetensors") if re.fullmatch(r"checkpoint-\d+", path.stem)]
-    return sorted(found, key=_epoch, reverse=True)
-
-
-def newest_checkpoints(folder: Path, up_to_attempt: int) -> list[Path]:
-    """The checkpoints a trial can go on from, the furthest first."""
-    found = [path for k in range(1, up_to_attempt + 1) for path in checkpoints(attempt_folder(folder, k))]
-    return sorted(found, key=_epoch, reverse=True)
-
-
-def _epoch(checkpoint: Path) -> int:
-    """Returns the epoch that a checkpoint is of: a number, for as text 9999 comes after 10000."""
-    return int(checkpoint.stem.split("-")[1])
-
-
 def hung_stacks(folder: Path, attempt: int) -> str:
     """Where each thread of an attempt that was hung stood when it was ended; empty where it was not."""
-    path = attempt_folder(folder, attempt) / HUNG_FILE
+    path = paths.attempt_folder(folder, attempt) / paths.HUNG
     return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

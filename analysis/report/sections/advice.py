@@ -9,6 +9,7 @@ from analysis.record import Record, TrialRecord
 from analysis.report.contents import count_states, failures
 from analysis.report.sections.pictures import Doubts
 from analysis.report.sections.ranges import Range, to_widen
+from storage import paths
 from storage.bucket import address_of
 from storage.states import State
 from storage.text import counted
@@ -64,7 +65,7 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     if doubts is not None and doubts.found:
         labels = counted(doubts.found, "label")
         steps.append(Step(f"Look at the {labels} that all good trials speak against, and mend what is wrong."))
-    if not (record.folder / "refit" / "sweep.json").exists():
+    if not paths.is_sweep(record.folder / paths.REFIT):
         text = (
             "The validation images can train too: refit the best config on them and the others, and predict with that."
         )

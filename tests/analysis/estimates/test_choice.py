@@ -8,9 +8,9 @@ import pytest
 
 from analysis.estimates.choice import choose
 from analysis.outputs.results import write_averaged
-from analysis.record import AVERAGED, trial_folder
 from analysis.report.contents import caution
 from datasets.pixels.dataset import Split
+from storage.paths import AVERAGED_LOGITS, trial_folder
 from storage.text import counted
 from tests.sweeps import CNN, MLP, SweepBuilder, noise
 
@@ -159,7 +159,7 @@ def test_averaging_over_views_is_chosen_where_it_is_better(tmp_path, data):
     number = with_logits(sweep, CNN, np.arange(IMAGES) < 200)
     better = np.arange(IMAGES) < 230
     predicted = np.where(better, data.valid.labels, (data.valid.labels + 1) % 3)
-    np.save(trial_folder(sweep.folder, number) / AVERAGED, 3 * np.eye(3, dtype=np.float32)[predicted])
+    np.save(trial_folder(sweep.folder, number) / AVERAGED_LOGITS, 3 * np.eye(3, dtype=np.float32)[predicted])
     choice = choose(sweep.record)
     assert choice.chosen.is_averaged
     assert choice.chosen.gain == pytest.approx(0.1, abs=0.01)
@@ -192,11 +192,11 @@ def test_the_averaged_predictions_are_made_once_for_trials_that_trained_with_fli
     sweep = SweepBuilder(tmp_path / "sweep", data)
     without, with_flips = sweep.add(MLP, [100]), sweep.add(CNN, [120])
     write_averaged(sweep.record, data)
-    made = trial_folder(sweep.folder, with_flips) / AVERAGED
+    made = trial_folder(sweep.folder, with_flips) / AVERAGED_LOGITS
     stamp = made.stat().st_mtime_ns
     write_averaged(sweep.record, data)
     assert made.stat().st_mtime_ns == stamp
-    assert not (trial_folder(sweep.folder, without) / AVERAGED).exists()
+    assert not (trial_folder(sweep.folder, without) / AVERAGED_LOGITS).exists()
     record = sweep.record
     assert record.damaged == {}
     assert np.exp(record.trials[with_flips].valid_logits_tta).sum(axis=1) == pytest.approx(1, abs=1e-5)

@@ -12,8 +12,8 @@ from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
 from tensorboardX.record_writer import RecordWriter, masked_crc32c
 
 from analysis.outputs.tensorboard import write_events
-from analysis.record import trial_folder
 from analysis.tensorboard import main
+from storage.paths import trial_folder
 from tests.sweeps import CNN, MLP, noise, varied_sweep
 
 

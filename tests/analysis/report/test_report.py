@@ -11,7 +11,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 import analysis.report.page
 from analysis.estimates.intervals import share_interval
-from analysis.record import Record, trial_folder
+from analysis.record import Record
 from analysis.report import interactive
 from analysis.report.charts import linear_axis, log_axis
 from analysis.report.contents import progress
@@ -27,6 +27,7 @@ from analysis.report.sections.pictures import confident_mistakes, doubts
 from analysis.report.sections.ranges import Advice, Range, _advice, place_in, ranges, to_widen
 from analysis.report.sections.slices import slices
 from storage.files import read_json
+from storage.paths import trial_folder
 from tests.sweeps import CNN, MLP, SweepBuilder, noise, varied_sweep
 
 SECTIONS = [

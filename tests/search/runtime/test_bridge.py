@@ -7,11 +7,12 @@ import albumentations as A
 import pytest
 from optuna.trial import TrialState
 
-from analysis.record import Record, trial_folder
+from analysis.record import Record
 from datasets.augment.pipeline import to_text
 from search.runtime import trial_files
 from search.runtime.draws import trial_seed
 from storage import files
+from storage.paths import attempt_folder, checkpoints, trial_folder
 from storage.states import Stop
 from storage.sweep_file import QueueEntry
 from tests.trials import execute, fake_space, fake_train, in_memory, open_bridge, outcome
@@ -19,7 +20,7 @@ from trainable.config import ConfigError
 from trainable.loop import Diverged
 from trainable.state import save
 from trainable.worker.attempt import Attempt
-from trainable.worker.order import KEPT_CHECKPOINTS, Order, attempt_folder, checkpoints
+from trainable.worker.order import KEPT_CHECKPOINTS, Order
 
 DATA = in_memory()
 TRIALS = 12

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from storage.paths import checkpoints
 from storage.states import Reason
 from tests.trials import fake_train, in_memory
 from trainable import loop
@@ -23,7 +24,7 @@ from trainable.metrics.history import EpochMetrics
 from trainable.state import new_state, save
 from trainable.worker import attempt as attempt_module
 from trainable.worker.attempt import Attempt, hung_after
-from trainable.worker.order import Order, checkpoints, hung_stacks
+from trainable.worker.order import Order, hung_stacks
 from trainable.worker.report import Failure
 
 DATA = in_memory(train=26)

@@ -1,0 +1,99 @@
+"""The names in a sweep's folder, and where each file of it lies.
+
+    sweeps/NAME/
+      sweep.json  journal.log  lock  log.txt           what it is, its ledger, who drives it, what Ray said
+      data.csv  valid_labels.npy  valid_images.npy     what it is run on
+      trials/0007/      a trial: its config and log, and once it has ended `KEPT`
+        attempt-2/      one try of it on a worker: checkpoint-0012.safetensors  result.json  hung.txt
+      report.html  report.md  trials.csv  best/  ...   what is made of the trials that have ended
+      repeat/  refit/                                  sweeps of its best configs
+
+Imports nothing heavy.
+"""
+
+import re
+from pathlib import Path
+
+SWEEP_FILE = "sweep.json"
+JOURNAL = "journal.log"
+LOCK = "lock"
+LOG = "log.txt"
+
+DATA_TABLE = "data.csv"
+VALID_LABELS = "valid_labels.npy"
+VALID_IMAGES = "valid_images.npy"
+
+CONFIG = "config.json"  # of a trial, and of the best model
+HISTORY = "history.json"
+VALID_CLASSES = "valid_classes.npy"
+VALID_LOGITS = "valid_logits.npy"
+AVERAGED_LOGITS = "valid_logits_tta.npy"
+WEIGHTS = "best.safetensors"
+KEPT = (HISTORY, VALID_CLASSES, VALID_LOGITS, AVERAGED_LOGITS, WEIGHTS)  # of an ended trial
+
+MOST_ATTEMPTS = 10_000  # a folder with a larger number is none of a driver's
+RESULT = "result.json"
+HUNG = "hung.txt"
+
+BEST = "best"
+BEST_WEIGHTS = "model.safetensors"
+REPORT_PAGE = "report.html"
+REPORT_TEXT = "report.md"
+TRIALS_CSV = "trials.csv"
+TRIALS_PARQUET = "trials.parquet"
+EPOCHS_PARQUET = "epochs.parquet"
+PREDICTIONS = "predictions.csv"
+
+REPEAT = "repeat"
+REFIT = "refit"
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a sweep was begun there, damaged or not."""
+    return (folder / SWEEP_FILE).exists()
+
+
+def trial_folder(sweep: Path, number: int) -> Path:
+    return sweep / "trials" / f"{number:04d}"
+
+
+def attempt_folder(trial: Path, attempt: int) -> Path:
+    return trial / f"attempt-{attempt}"
+
+
+def attempts(trial: Path) -> list[Path]:
+    """Returns the folders of the attempts that there are, in no order."""
+    return list(trial.glob("attempt-*"))
+
+
+def attempt_number(folder: Path) -> int:
+    """Returns the K of a folder `attempt-K`; 0 where it is no attempt's."""
+    text = folder.name.removeprefix("attempt-")
+    is_one = text.isascii() and text.isdigit() and folder.is_dir() and not folder.is_symlink()
+    return int(text) if is_one and int(text) <= MOST_ATTEMPTS else 0
+
+
+def has_ended(trial: Path) -> bool:
+    """Whether all that is kept of a trial was written, and its attempts are gone."""
+    return (trial / HISTORY).exists() and not attempts(trial)
+
+
+def checkpoint_path(attempt: Path, epoch: int) -> Path:
+    return attempt / f"checkpoint-{epoch:04d}.safetensors"
+
+
+def checkpoints(attempt: Path) -> list[Path]:
+    """Returns the checkpoint files of an attempt, the newest first."""
+    found = [path for path in attempt.glob("checkpoint-*.safetensors") if re.fullmatch(r"checkpoint-\d+", path.stem)]
+    return sorted(found, key=_epoch, reverse=True)
+
+
+def newest_checkpoints(trial: Path, up_to_attempt: int) -> list[Path]:
+    """Returns the checkpoints that a trial can go on from, the furthest first."""
+    found = [path for k in range(1, up_to_attempt + 1) for path in checkpoints(attempt_folder(trial, k))]
+    return sorted(found, key=_epoch, reverse=True)
+
+
+def _epoch(checkpoint: Path) -> int:
+    """Returns the epoch that a checkpoint is of: a number, for as text 9999 comes after 10000."""
+    return int(checkpoint.stem.split("-")[1])
