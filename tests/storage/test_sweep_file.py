@@ -21,7 +21,7 @@ from storage.sweep_file import (
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "begun_under_default_1" / "sweep" / "sweep.json"
 VALUES = "data trials max_epochs seed metric space fixed baselines sampler pruner ledger data_options table fingerprint"
-VALUES += " classes image_size queue notes id versions commit starts results_of defaults memory kind parent"
+VALUES += " classes image_size queue notes id versions commit starts results_of defaults memory kind parent own"
 
 
 def a_search() -> SweepFile:
