@@ -94,11 +94,13 @@ def test_a_file_of_before_the_numbers_is_read_and_goes_on_as_it_was(tmp_path):
     assert file.starts[0].folder is None
     before = json.loads(FIXTURE.read_text())
     changed = {name for name in again if again[name] != before.get(name)}
-    assert changed == {"baselines", "defaults", "memory"}
+    assert changed == {"baselines", "defaults", "memory", "own"}
     assert again["starts"] == before["starts"]
 
 
-@pytest.mark.parametrize("name", ["defaults", "memory", "kind", "parent", "results_of", "starts", "commit", "versions"])
+@pytest.mark.parametrize(
+    "name", ["defaults", "memory", "kind", "parent", "results_of", "starts", "commit", "versions", "own"]
+)
 def test_what_older_files_lack_has_its_first_value(name, tmp_path):
     content = written(a_search(), tmp_path)
     del content[name]
