@@ -9,7 +9,7 @@ from analysis.report.__main__ import main as report_main
 from search.run import main as search_main
 from storage import user_code
 from tests.copies import ROOT
-from tests.searched import command, without_ray
+from tests.searched import command, here
 from trainable.loop import train
 
 WORDS = ("--trials", 2, "--max-epochs", 2, "--fix", "epochs=2")
@@ -23,9 +23,8 @@ def own_file(tmp_path) -> Path:
 @pytest.fixture
 def searched(own_file, tiny_data, tmp_path, monkeypatch, capfd) -> Path:
     """A sweep of two trials over the space of the example; what comes after it knows no more than a new process."""
-    without_ray(monkeypatch, train=train, data=None)
     space, place = ("--space", f"{own_file}:suggest"), ("--data", tiny_data, "--sweep", tmp_path / "sweep")
-    done = command(search_main, *space, *place, *WORDS)
+    done = command(search_main, *space, *place, *WORDS, on=here(train))
     assert done.exit_code == 0, done.output
     assert capfd.readouterr().out.count("Speckle has no batched form: its pipeline runs image by image") == 1
     monkeypatch.setattr(user_code, "_files", {})

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,17 @@ from analysis.record import Record
 from storage import user_code
 from storage.states import State
 from storage.sweep_file import SweepFile
-from tests.searched import command, without_ray
+from tests import searched as in_process
 from trainable import loop
 from trainable.config import TrialConfig
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+command = partial(in_process.command, on=in_process.here(loop.train))  # trained in earnest
 FAST = ("--fix", "epochs=1", "--fix", "batch_size=20", "--sampler", "random", "--baselines", "none")
 
 
 @pytest.fixture(autouse=True)
-def here(monkeypatch):
-    """Trials are trained in earnest, in this process."""
-    without_ray(monkeypatch, train=loop.train, data=None)
+def no_file_is_known(monkeypatch):
     monkeypatch.setattr(user_code, "_files", {})
 
 
