@@ -36,12 +36,6 @@ COUNTED = {
 }
 
 
-def is_in(path: Path, *places: Path) -> bool:
-    """Returns whether there is a file that is one of these places or lies in one, which writing it would replace."""
-    there = path.resolve()
-    return there.exists() and any(there.is_relative_to(place.resolve()) for place in places)
-
-
 class FileTree:
     """The files of a data set. Reading is safe from several threads.
 

@@ -3,7 +3,6 @@
 python -m datasets.look data/ --out look.png
 """
 
-import sys
 import warnings
 from pathlib import Path
 
@@ -13,11 +12,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from datasets.decoders.recipe_1 import resize
-from datasets.file_tree import is_in
 from datasets.load import load
 from datasets.pixels.dataset import Dataset, Split
-from datasets.problems import DataError, Problem, printable
-from storage.text import counted, use_utf8
+from datasets.problems import printable
+from storage.command_line import check_out, exit_codes, program
+from storage.errors import UserError
+from storage.text import counted
 
 COLUMNS = 8  # images a class
 MAX_ROWS = 30  # classes
@@ -32,31 +32,15 @@ COLOURS = {"train": "#3b6fb6", "validation": "#e0912f"}
 @click.option("--image-size", type=int, help="Side in px to resize to; needed where the images differ in size.")
 def main(data: Path, out: Path, image_size: int | None) -> None:
     """Draws samples, class counts and sizes of DATA, a folder or a .zip."""
-    try:
-        _check_out(out, data)
+    with exit_codes():
+        check_out(out, {data: "a file of the data"})
+        if out.is_file() and not out.read_bytes().startswith(PNG):
+            raise UserError(f"--out {out}: is there already and no PNG; give another name")
         dataset = load(data, image_size)
-    except DataError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for a letter that the font does not have
         draw(dataset, title=data.name or str(data)).savefig(out, format="png", dpi=120, facecolor="white")
     print("\n".join([str(out), *summary(dataset)]))
-
-
-def _check_out(out: Path, data: Path) -> None:
-    """Raises:
-    DataError: the picture cannot be written there, or would take the place of a file that is none.
-    """
-    place = f"--out {out}"
-    if not out.parent.is_dir():
-        raise DataError([Problem(place, "its folder does not exist", "", "make it first")])
-    if out.is_dir():
-        raise DataError([Problem(place, "is a folder", "", "give the name of a file")])
-    if is_in(out, data):
-        raise DataError([Problem(place, "is a file of the data", "", "give another name")])
-    if out.is_file() and not out.read_bytes().startswith(PNG):
-        raise DataError([Problem(place, "is there already and no PNG", "", "give another name")])
 
 
 def summary(dataset: Dataset) -> list[str]:
@@ -150,5 +134,4 @@ def _plain(text: str, longest: int = 16) -> str:
 
 
 if __name__ == "__main__":
-    use_utf8()
-    main()
+    program(main)

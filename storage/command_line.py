@@ -6,7 +6,7 @@ Imports nothing heavy, so that a second driver of a sweep is refused at once.
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
@@ -79,6 +79,25 @@ runs_own_code = click.option(
     metavar="FILE.py:OBJECT",
     help="A model, metric or transform of yours that the sweep was begun with.",
 )
+
+
+def check_out(out: Path, spared: Mapping[Path, str]) -> None:
+    """Checks that a command may write the file that its --out names.
+
+    Args:
+      spared: the places in which no file may be replaced; each says what such a file is ("a file of the data").
+
+    Raises:
+      UserError: it may not.
+    """
+    if not out.parent.is_dir():
+        raise UserError(f"--out {out}: its folder does not exist; make it first")
+    if out.is_dir():
+        raise UserError(f"--out {out}: is a folder; give the name of a file")
+    there = out.resolve()
+    for place, what in spared.items():
+        if there.exists() and there.is_relative_to(place.resolve()):
+            raise UserError(f"--out {out}: is {what}; give another name")
 
 
 @contextmanager

@@ -21,9 +21,9 @@ from analysis.record import Record
 from analysis.report.contents import config_fields
 from analysis.report.markdown import environment
 from analysis.sweep_data import sweep_data
-from datasets.file_tree import is_in
 from datasets.pixels.dataset import Dataset, Split
 from storage.bucket import address_of
+from storage.command_line import check_out
 from storage.errors import SweepError
 from storage.files import utf8, written_whole
 from trainable.batch import on_device
@@ -68,14 +68,9 @@ def export(sweep: Path, out: Path, data: Path | None) -> list[str]:
       SweepError, DataError, DamagedError: the sweep or its data cannot be read.
     """
     record, best = Record(sweep), read_best(sweep)
-    if not out.parent.is_dir():
-        raise ExportError(f"--out {out}: its folder does not exist; make it first")
-    if out.is_dir():
-        raise ExportError(f"--out {out}: is a folder; give the name of a file")
+    check_out(out, dict.fromkeys((Path(record.settings.data), *([data] if data else [])), "a file of the sweep's data"))
     if out.suffix != ".onnx":  # it could be a file of the sweep, or have the card of another export
         raise ExportError(f"--out {out}: its name must end in .onnx, got {out.name}")
-    if is_in(out, Path(record.settings.data), *([data] if data else [])):
-        raise ExportError(f"--out {out}: is a file of the sweep's data; give another name")
     if (card := card_of(out)).exists() and not (card.is_file() and card.read_bytes().startswith(CARD_HEAD)):
         raise ExportError(f"--out {out}: {card.name} is there already and no model card; give another name")
     card, checked = write_export(record, best, sweep_data(record, data), out)

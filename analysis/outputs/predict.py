@@ -14,11 +14,11 @@ from analysis.outputs import predictor
 from analysis.outputs.predictor import Predictor
 from analysis.record import Record
 from analysis.sweep_data import sweep_data
-from datasets.file_tree import is_in
 from datasets.load import load_images
 from datasets.pixels.dataset import Split
 from datasets.problems import DataError, Problem, shown
 from storage.bucket import address_of
+from storage.command_line import check_out
 from storage.errors import SweepError
 from storage.files import written_whole
 from storage.text import counted
@@ -57,13 +57,8 @@ def predict(
         split, submission_ids = _test_split(Record(sweep), data)
     else:
         split, submission_ids = load_images(images, model.image_size, notes), None
-    if out is not None:
-        _check_spared(out, sweep, images, data)
     out = out or sweep / _default_name(kind, is_averaged, images, probabilities)
-    if not out.parent.is_dir():
-        raise PredictionError(f"--out {out}: its folder does not exist; make it first")
-    if out.is_dir():
-        raise PredictionError(f"--out {out}: is a folder; give the name of a file")
+    _check_spared(out, sweep, images, data)
     write_predictions(model, split, submission_ids, out, probabilities)
     return [f"{address_of(out)}: {counted(len(split.ids), 'prediction')} of {model.label}", *notes]
 
@@ -177,16 +172,14 @@ def _check_spared(out: Path, sweep: Path, images: Path | None, data: Path | None
     """Checks that no file of the sweep, of its data or beside the images is lost to the predictions.
 
     Raises:
-      PredictionError: one would be.
+      UserError: one would be.
     """
-    place, folder = out.resolve(), sweep.resolve()
-    if out.is_dir() or (place.parent == folder and place.suffix == ".csv" and place.name.startswith(OWN_FILES)):
-        return  # predictions of before may be replaced
-    if is_in(out, sweep):
-        raise PredictionError(f"--out {out}: is a file of the sweep itself; give another name")
-    if is_in(out, Path(Record(sweep).settings.data), *([data] if data else [])):
-        raise PredictionError(f"--out {out}: is a file of the sweep's data; give another name")
-    if images and (
-        is_in(out, images) or (images.is_file() and place.is_file() and place.parent == images.resolve().parent)
-    ):
-        raise PredictionError(f"--out {out}: is there already, with the images of --images; give another name")
+    place = out.resolve()
+    if place.parent == sweep.resolve() and place.suffix == ".csv" and place.name.startswith(OWN_FILES):
+        return check_out(out, {})  # predictions of before may be replaced
+    data_places = (Path(Record(sweep).settings.data), *([data] if data else []))
+    spared = {sweep: "a file of the sweep itself"} | dict.fromkeys(data_places, "a file of the sweep's data")
+    if images:
+        beside = place.parent if images.is_file() and place.parent == images.resolve().parent else images
+        spared |= dict.fromkeys((images, beside), "there already, with the images of --images")
+    check_out(out, spared)
