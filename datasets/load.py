@@ -18,7 +18,7 @@ from datasets.sources.finder import find_splits
 from datasets.sources.left_out import note_left_out
 from datasets.sources.listing import Listing, check_ids, list_folder
 from datasets.sources.table_images import list_table
-from datasets.table import Table, read_table
+from datasets.table import Table, parse_table
 
 MIN_SIDE = 2  # px; one pixel can be neither turned nor shifted
 MAX_SIDE = 4000  # px; 16 million pixels
@@ -122,7 +122,7 @@ def load_images(path: Path, size: tuple[int, int], notes: list[str] | None = Non
     with FileTree(path.parent if is_table else path) as tree:
         findings.notes.extend(tree.notes)
         if is_table:
-            listing, folder = list_table(tree, _table(path), "", path.stem, findings)
+            listing, folder = list_table(tree, _table(path), "", findings)
             if not findings.problems:
                 note_left_out(tree, {*listing.files, path.name}, "that the table does not name", findings, folder)
         else:
@@ -144,7 +144,10 @@ def _table(path: Path) -> Table:
     except OSError as error:
         problem = Problem(str(path), "manifest must be readable", error.strerror or "", "check its rights")
         raise DataError([problem]) from error
-    return read_table(data, str(path))
+    table, problems = parse_table(data, str(path))
+    if table is None or problems:
+        raise DataError(problems)
+    return table
 
 
 def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

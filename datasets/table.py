@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from datasets.labels import id_problem, label_problem
-from datasets.problems import DataError, Problem, shown
+from datasets.problems import Problem, shown
 
 HEADERS = (["id", "label"], ["id"])
 HEADER_RULE = "header must be `id,label` or `id`"
@@ -26,18 +26,6 @@ class Table:
     ids: tuple[str, ...]
     labels: tuple[str, ...] | None
     lines: tuple[int, ...]
-
-
-def read_table(data: bytes, place: str) -> Table:
-    """Reads a table that must be without fault.
-
-    Raises:
-      DataError: with all problems of the table.
-    """
-    table, problems = parse_table(data, place)
-    if table is None or problems:
-        raise DataError(problems)
-    return table
 
 
 def parse_table(data: bytes, place: str) -> tuple[Table | None, list[Problem]]:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from datasets.file_tree import FileTree
 from datasets.problems import Findings, shown
@@ -16,7 +17,7 @@ STRAY_TIMES = 2  # a folder with less than half as many of the images as the ful
 SHOWN = 3  # folders in a message
 
 
-def list_table(tree: FileTree, table: Table, beside: str, stem: str, findings: Findings) -> tuple[Listing, str]:
+def list_table(tree: FileTree, table: Table, beside: str, findings: Findings) -> tuple[Listing, str]:
     """Lists the images of a table, all from one folder; returns the folder, too.
 
     This is the folder beside the table that is named as its split, or as the table; else that of the table, for an id
@@ -26,9 +27,8 @@ def list_table(tree: FileTree, table: Table, beside: str, stem: str, findings: F
 
     Args:
       beside: the folder of the table, empty or with `/` at its end.
-      stem: the table's name without its suffix.
     """
-    files = _Files(tree)
+    files, stem = _Files(tree), PurePath(table.place).stem
     holding = _folders_holding(tree, table.ids)
     if tree.rules.table_folder is None:
         where = _only_folder(tree, files, table, holding, beside, stem, findings)
@@ -48,9 +48,8 @@ def list_table(tree: FileTree, table: Table, beside: str, stem: str, findings: F
         elif file != where + name:
             other_form += 1
     if other_form:
-        name_theirs = "name their" if other_form > 1 else "names its"
-        ids = counted(other_form, "id")
-        findings.notes.append(f"{table.place}: {ids} {name_theirs} file in another Unicode form (NFC, NFD).")
+        ids = counted(other_form, "id names its", "ids name their")
+        findings.notes.append(f"{table.place}: {ids} file in another Unicode form (NFC, NFD).")
     rows = [row for row, file in enumerate(found) if file is not None]
     every = Listing(table.place, table.ids, table.labels, tuple(file or "" for file in found), table.lines)
     return every.take(rows), where

@@ -28,53 +28,51 @@ def is_in(tree: FileTree, root: str) -> bool:
 
 def list_splits(tree: FileTree, root: str, findings: Findings) -> Splits:
     tables: dict[str, Table] = {}
-    stems: dict[str, str] = {}
     used: set[str] = set()
-    broken = set()
-    for split, known in STEMS.items():
-        files = [f"{root}{stem}{suffix}" for stem in known for suffix in SUFFIXES]
-        files = [file for file in files if tree.holds(file)]
+    for split, stems in STEMS.items():
+        files = [file for stem in stems for suffix in SUFFIXES if tree.holds(file := f"{root}{stem}{suffix}")]
         used |= set(files)
         if len(files) > 1:
             rule = "there must be one manifest a split"
             findings.refuse(tree.path, rule, ", ".join(files), "remove all but one")
-        elif files:
-            place = f"{tree.path}/{files[0]}"
-            if files[0] not in tree.files:
-                findings.refuse(place, f"manifest must be a file, it {tree.why_not(files[0])}", "", "replace it")
-                continue
-            try:
-                table, problems = parse_table(tree.read(files[0]), place)
-            except ValueError as error:
-                findings.refuse(place, f"manifest {error}", "", "fetch it again")
-                continue
-            findings.problems.extend(problems)
-            if problems:
-                broken.add(split)
-            if table is not None:
-                tables[split], stems[split] = table, files[0].removeprefix(root)[:-4]
+        elif files and (table := _read(tree, files[0], findings)):
+            tables[split] = table
+    broken = {problem.place.rpartition(":")[0] for problem in findings.problems}
 
+    submission = tables.pop(SUBMISSION, None)
     listings = {}
     for split, table in tables.items():
-        if split == SUBMISSION:
-            continue
         if split != "test" and table.labels is None:
             findings.refuse(f"{table.place}:1", f"header must be `id,label` for {split}", "`id`", "add the labels")
             continue
         if split == "test" and table.labels is not None:
             findings.notes.append(f"{table.place}: its labels are not used.")
-        listings[split], _ = list_table(tree, table, root, stems[split], findings)
+        listings[split], _ = list_table(tree, table, root, findings)
         used |= set(listings[split].files)
     note_left_aside(tree, root, used, NO_TABLE, SPLIT_TABLES, findings)
     if not findings.problems:  # else the images of a refused table would seem to have none
         note_left_out(tree, used, "that no table names", findings)
 
-    submission, test = tables.get(SUBMISSION), tables.get("test")
+    test = tables.get("test")
     if submission and not test:
         findings.notes.append(f"{submission.place}: is not used, for there is no table of test images; add a test.csv.")
-    if submission and test and not broken & {SUBMISSION, "test"}:
+    if submission and test and not broken & {submission.place, test.place}:
         _check_submission(submission, test, findings)
     return Splits(listings, submission.ids if submission else None)
+
+
+def _read(tree: FileTree, file: str, findings: Findings) -> Table | None:
+    place = f"{tree.path}/{file}"
+    if file not in tree.files:
+        findings.refuse(place, f"manifest must be a file, it {tree.why_not(file)}", "", "replace it")
+        return None
+    try:
+        table, problems = parse_table(tree.read(file), place)
+    except ValueError as error:
+        findings.refuse(place, f"manifest {error}", "", "fetch it again")
+        return None
+    findings.problems.extend(problems)
+    return table
 
 
 def _check_submission(submission: Table, test: Table, findings: Findings) -> None:

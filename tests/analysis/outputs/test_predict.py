@@ -16,7 +16,7 @@ from analysis.outputs.results import write_results
 from analysis.outputs.trained import ImageError
 from analysis.predict import main
 from datasets.load import load
-from datasets.table import read_table
+from datasets.table import parse_table
 from search.run import main as search_main
 from storage.weights import save_weights
 from tests.searched import command, here
@@ -341,7 +341,7 @@ def test_ids_and_labels_stay_as_they_were_written():
     )
     labels = ("01", "cat", "-1", "NA", "x y", "None", "0", "1", "2", "3", "4", "5")
     data = predictions_table(ids, labels)
-    table = read_table(data, "t.txt")
+    table, _ = parse_table(data, "t.txt")
     assert (table.ids, table.labels) == (ids, labels)
     assert data.startswith(b"id,label\nNA,01\nnull,cat\n00012,-1\n")
 
