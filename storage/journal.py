@@ -17,6 +17,9 @@ from storage import files
 _CHECKED = re.compile(rb'(.*),"crc":(\d+)}\n', re.DOTALL)
 
 
+JournalRecord = dict[str, Any]  # as Optuna writes it
+
+
 class Operation(IntEnum):
     """What a record does, by the number that Optuna writes. Drivers of a sweep write no other ones."""
 
@@ -52,9 +55,9 @@ class Journal(BaseJournalBackend):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._offsets = [0]  # of each record read or written so far, and of the next
-        self._held: list[dict[str, Any]] | None = None  # what waits for the end of `together`
+        self._held: list[JournalRecord] | None = None  # what waits for the end of `together`
 
-    def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
+    def read_logs(self, log_number_from: int) -> Iterable[JournalRecord]:
         known = min(log_number_from, len(self._offsets) - 1)
         records = []
         files.check_regular(self.path)
@@ -87,7 +90,7 @@ class Journal(BaseJournalBackend):
             self._held = None
         self.append_logs(held)
 
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+    def append_logs(self, logs: list[JournalRecord]) -> None:
         if self._held is not None:
             self._held += logs
             return
@@ -99,13 +102,13 @@ class Journal(BaseJournalBackend):
         self._offsets += [self._offsets[-1] + end for end in accumulate(map(len, lines))]
 
 
-def line_of(record: dict[str, Any]) -> bytes:
+def line_of(record: JournalRecord) -> bytes:
     """A record as it stands in the file, its checksum at the end."""
     body = json.dumps(record, separators=(",", ":")).encode().removesuffix(b"}")
     return body + b',"crc":%d}\n' % zlib.crc32(body)
 
 
-def parse(line: bytes) -> dict[str, Any] | None:
+def parse(line: bytes) -> JournalRecord | None:
     """The record of a line, without its checksum; None where that differs."""
     match = _CHECKED.fullmatch(line)
     if match is None or match[2] != b"%d" % zlib.crc32(match[1]):

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from storage import paths, user_code
+from storage import lock, paths, user_code
 from storage.bucket import address_of
 from storage.data_place import to_place, to_record
 from storage.errors import SweepError
@@ -179,6 +179,14 @@ class SweepFile:
         self.versions, self.commit = current_versions(), code_commit()
         now, place = time.strftime("%Y-%m-%d %H:%M:%S"), address_of(folder.resolve())
         self.starts.append(StartEntry(now, self.versions, self.commit, command, place))
+
+    def holder(self, folder: Path) -> str:
+        """Returns who drives the sweep, on whichever machine; empty where nobody does."""
+        if (of_folder := lock.holder(folder)) or not self.settings.ledger:
+            return of_folder
+        from storage import postgres
+
+        return postgres.holder(self.settings.ledger, postgres.lock_of(folder, self.id))
 
     def write(self, folder: Path) -> None:
         content = to_json(self)

@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs
 
 from analysis.report.charts import LOOKS, Axis, Chart, Matrix, Picture, Series, short
 
+PlotlyObject = dict[str, Any]  # as JSON
 MARKERS = {
     "circle": "circle",
     "ring": "circle-open",
@@ -40,7 +41,7 @@ def embedded(chart: Chart | Matrix) -> str:
     return json.dumps(figure, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
-def chart_figure(chart: Chart) -> dict[str, Any]:
+def chart_figure(chart: Chart) -> PlotlyObject:
     has_legend = any(series.name for series in chart.series)
     layout = _layout(chart.height_px) | {
         "xaxis": _axis(chart.x),
@@ -55,7 +56,7 @@ def chart_figure(chart: Chart) -> dict[str, Any]:
     return {"data": [trace for series in chart.series for trace in _traces(series)], "layout": layout}
 
 
-def matrix_figure(matrix: Matrix) -> dict[str, Any]:
+def matrix_figure(matrix: Matrix) -> PlotlyObject:
     size = len(matrix.names)
     names = [text(name) for name in matrix.names]
     pointed = [
@@ -108,7 +109,7 @@ def text(plain: str) -> str:
     return html.escape(plain, quote=False).replace("\n", "<br>")
 
 
-def _layout(height_px: int) -> dict[str, Any]:
+def _layout(height_px: int) -> PlotlyObject:
     return {
         "height": height_px,
         "autosize": True,
@@ -125,8 +126,8 @@ def _layout(height_px: int) -> dict[str, Any]:
     }
 
 
-def _axis(axis: Axis) -> dict[str, Any]:
-    drawn: dict[str, Any] = {
+def _axis(axis: Axis) -> PlotlyObject:
+    drawn: PlotlyObject = {
         "title": {"text": text(axis.title), "standoff": 8},
         "automargin": True,
         "gridcolor": "var(--line)",
@@ -143,10 +144,10 @@ def _axis(axis: Axis) -> dict[str, Any]:
     return drawn
 
 
-def _traces(series: Series) -> list[dict[str, Any]]:
+def _traces(series: Series) -> list[PlotlyObject]:
     look = LOOKS[series.look]
     colour = f"var(--{look.colour})"
-    trace: dict[str, Any] = {
+    trace: PlotlyObject = {
         "x": [_number(value) for value in series.x],
         "y": [_number(value) for value in series.y],
         "name": text(series.name),
@@ -167,13 +168,13 @@ def _traces(series: Series) -> list[dict[str, Any]]:
     return [*_intervals(series, look.width, colour), trace]
 
 
-def _intervals(series: Series, width: float, colour: str) -> list[dict[str, Any]]:
+def _intervals(series: Series, width: float, colour: str) -> list[PlotlyObject]:
     """A line a point; plotly's error bars start at the point, which an interval need not hold."""
     if not series.intervals:
         return []
     along = [end if end is None else _number(end) for low, high in series.intervals for end in (low, high, None)]
     across = [_number(place) for at in (series.y if series.intervals_along == "x" else series.x) for place in [at] * 3]
-    lines: dict[str, Any] = {"type": "scatter", "mode": "lines", "line": {"color": colour, "width": width}}
+    lines: PlotlyObject = {"type": "scatter", "mode": "lines", "line": {"color": colour, "width": width}}
     lines |= {"showlegend": False, "hoverinfo": "skip"}
     x, y = (along, across) if series.intervals_along == "x" else (across, along)
     return [lines | {"x": x, "y": y}]

@@ -50,7 +50,7 @@ def look(sweep: Path) -> tuple[str, bool]:
         if not driver:
             raise
         return f"{bucket.address_of(sweep)}: begins\ndriver: {driver}", False
-    driver = driver or plain(_holder_in_database(record))
+    driver = driver or plain(record.file.holder(sweep))
     if running := _running(record):
         lines.append(running)
         lines += _nodes(record)
@@ -129,15 +129,6 @@ def _nodes(record: Record) -> list[str]:
         ended = counted(len(here) - len(running), "trial")
         lines.append(f"node {plain(node)}: runs {', '.join(running) or 'nothing'}; {ended} ended there")
     return lines
-
-
-def _holder_in_database(record: Record) -> str:
-    """On whichever machine; empty where the ledger is a journal, beside which the lock lies."""
-    if not (url := record.settings.ledger):
-        return ""
-    from storage import postgres
-
-    return postgres.holder(url, postgres.lock_of(record.folder, record.file.id))
 
 
 def _command(record: Record) -> str:

@@ -7,13 +7,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.checks.lock import held, is_held
+from search.checks.lock import held
 from storage import paths
 from storage.bucket import address_of, fetch, with_addresses
 from storage.command_line import Exit
 from storage.errors import SweepError
 from storage.files import DamagedError
-from storage.lock import HeldError
+from storage.lock import HeldError, holder
+from storage.sweep_file import SweepFile
 from storage.text import counted, stop_printing
 
 if TYPE_CHECKING:
@@ -26,11 +27,9 @@ def check(folder: Path, must_repair: bool) -> int:
     """Checks the folder of a sweep, repairs it where that is asked, and says what it found; returns the exit code."""
     lock = folder / paths.LOCK
     try:
-        if not must_repair or not paths.is_sweep(folder):
+        is_lock = stat.S_ISREG(lock.lstat().st_mode) if os.path.lexists(lock) else True
+        if not must_repair or not is_lock or not paths.is_sweep(folder):
             return _print(folder, _inspected(folder))
-        if os.path.lexists(lock) and not stat.S_ISREG(lock.lstat().st_mode):
-            print(f"{lock}: must be a file, and is a link or a pipe; remove it", file=sys.stderr)
-            return Exit.YOURS_TO_MEND
         with held(folder):
             return _print(folder, _repaired(folder))
     except HeldError as error:
@@ -50,7 +49,7 @@ def _inspected(folder: Path) -> "Inspection":
     from search.checks.inspection import inspect_folder
 
     first = inspect_folder(folder)
-    if not first.findings or not is_held(folder):
+    if not first.findings or not _is_held(folder):
         return first
     # What is merely in progress is gone a moment later, and what seems left over may be in use.
     time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -58,6 +57,13 @@ def _inspected(folder: Path) -> "Inspection":
     second = inspect_folder(folder)
     second.findings = [finding for finding in second.problems if finding in first.problems]
     return second
+
+
+def _is_held(folder: Path) -> bool:
+    try:
+        return bool(SweepFile.read(folder).holder(folder))
+    except (SweepError, DamagedError):
+        return bool(holder(folder))
 
 
 def _repaired(folder: Path) -> "Inspection":

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from search.runtime.draws import trial_seed
-from storage.sweep_file import SweepFile
+from storage.sweep_file import SweepFile, Values
 from trainable.config import ConfigError, TrialConfig
 
 
-def queued_config(file: SweepFile, number: int) -> dict[str, Any] | None:
+def queued_config(file: SweepFile, number: int) -> Values | None:
     """What the queue holds whole of a trial's config; None where it is drawn."""
     return entry.config if (entry := file.queue.get(number)) else None
 
@@ -43,7 +43,7 @@ def numbers(file: SweepFile, limit: int) -> Callable[[Any], int | None]:
     return number_of
 
 
-def _comparable(config: dict[str, Any]) -> TrialConfig | str:
+def _comparable(config: Values) -> TrialConfig | str:
     """The config, with defaults for fields that it was written without; its text where it is none of this version."""
     try:
         return TrialConfig.from_dict(config)

@@ -45,8 +45,7 @@ class Mending:
         self.is_again, self.is_usable = False, True
 
     def mend(self) -> None:
-        has_its_record = isinstance(self.trial.user_attrs.get("config"), dict)
-        if not has_its_record:
+        if not isinstance(self.trial.user_attrs.get("config"), dict):
             self._begin_again()
         if has_no_config(self.trial):
             return  # written in one record, with nothing in its folder
@@ -63,7 +62,7 @@ class Mending:
         if self.trial.state.is_finished():
             self._mend_ended()
         elif self.content.has_ended:
-            self._end_as_its_folder(has_its_record)
+            self._end_as_its_folder()
         elif (possible := self._possible_values()) != self.trial.intermediate_values:
             way_out = "those after it are left out, and written again from its newest checkpoint"
             self._note(f"epoch {len(possible) + 1} has no value that can be, and later ones have", way_out)
@@ -145,9 +144,9 @@ class Mending:
             self._note("it is PRUNED without a reason", f"it is {Reason.NOT_AMONG_THE_BEST}")
             attributes["reason"] = str(Reason.NOT_AMONG_THE_BEST)
 
-    def _end_as_its_folder(self, has_its_record: bool) -> None:
+    def _end_as_its_folder(self) -> None:
         """The record of its end is lost, if it is for a trial that has ended that its folder is as it is."""
-        found = "it has ended by its folder" + (", and is RUNNING in the ledger" if has_its_record else "")
+        found = "it has ended by its folder, and is RUNNING in the ledger"
         known, reason = self._history_values(), self.trial.user_attrs.get("reason")
         if reason == Reason.NOT_AMONG_THE_BEST:
             state, is_known = TrialState.PRUNED, known is not None and self._are_all(TrialState.PRUNED, known)

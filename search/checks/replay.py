@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from search.checks.findings import Finding
 from search.checks.identity import numbers
-from storage.journal import Operation, parse
+from storage.journal import JournalRecord, Operation, parse
 from storage.sweep_file import SweepFile
 from storage.text import counted
 from trainable.metrics import named
@@ -77,13 +77,13 @@ class Replayed:
 class Journal(BaseJournalBackend):
     """A journal in memory, which Optuna reads and writes."""
 
-    def __init__(self, records: list[dict[str, Any]]) -> None:
+    def __init__(self, records: list[JournalRecord]) -> None:
         self.records = records
 
-    def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
+    def read_logs(self, log_number_from: int) -> list[JournalRecord]:
         return self.records[log_number_from:]
 
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+    def append_logs(self, logs: list[JournalRecord]) -> None:
         self.records += logs
 
 
@@ -165,12 +165,12 @@ def _name_damaged(path: Path, lines: list[Line], number_of: Callable[[Any], int 
         result.findings.append(Finding(path, found, way_out, line=damaged[0].number, loss=loss))
 
 
-def _apply(path: Path, study: dict[str, Any], begun: dict[int, Line], later: list[Line], result: Replayed) -> None:
+def _apply(path: Path, study: JournalRecord, begun: dict[int, Line], later: list[Line], result: Replayed) -> None:
     """Replays the records as Optuna does, but each alone, and with a place for every trial."""
     journal = Journal([study | {"worker_id": ""}])
     storage = optuna.storages.JournalStorage(journal)
 
-    def apply(record: dict[str, Any], line: Line | None = None) -> bool:
+    def apply(record: JournalRecord, line: Line | None = None) -> bool:
         journal.records.append(record)
         try:
             storage.get_study_directions(0)  # reads what is new
@@ -191,7 +191,7 @@ def _apply(path: Path, study: dict[str, Any], begun: dict[int, Line], later: lis
     result.trials = storage.get_all_trials(0, deepcopy=False)
 
 
-def _in_order(records: list[dict[str, Any]]) -> list[FrozenTrial] | None:
+def _in_order(records: list[JournalRecord]) -> list[FrozenTrial] | None:
     """Returns the trials that Optuna makes of the records; None where it cannot."""
     try:
         return optuna.storages.JournalStorage(Journal(records)).get_all_trials(0, deepcopy=False)
