@@ -15,6 +15,7 @@ from storage.text import counted
 from trainable.config import AUGMENTATIONS, MIXING
 
 LEADERS = 10  # trials on the leaderboard
+MOST_FAILURES = 10  # shown of one reason
 LONGEST_MESSAGE = 300  # characters
 
 

@@ -8,34 +8,34 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from analysis import commands
-from analysis.estimates import repeated
-from analysis.estimates.choice import choose
+from analysis.commands import command_of
 from analysis.record import Record
 from analysis.report import contents, markdown
-from analysis.report.charts import COLOURS, Figure
+from analysis.report.charts import COLOURS
 from analysis.report.contents import duration, plain
+from analysis.report.context import context
 from analysis.report.figures import draw, draw_pictures
 from analysis.report.interactive import embedded, library, source
-from analysis.report.sections import classes, cost, history
-from analysis.report.sections.advice import next_steps
-from analysis.report.sections.importance import importances, importances_figure
-from analysis.report.sections.leaders import leaders
-from analysis.report.sections.pictures import confident_mistakes, doubts, doubts_sentence
-from analysis.report.sections.ranges import ranges, ranges_figure, ranges_sentence
-from analysis.report.sections.slices import slices
+from analysis.report.sections import cost
+from analysis.report.sections.pictures import doubts_sentence
+from analysis.report.sections.ranges import ranges_sentence
 from storage import paths
-from storage.bucket import address_of, with_addresses
+from storage.bucket import address_of
 from storage.errors import SweepError
-from storage.files import DamagedError, make_folder, remove, utf8, written_whole
+from storage.files import make_folder, remove, utf8, written_whole
 from storage.text import counted
-from trainable.metrics.softmax import softmax
 
 TEMPLATES = Path(__file__).parent / "templates"
-MOST_FAILURES = 10  # shown of one reason
+FUNCTIONS = {  # that the templates call
+    "contents": contents,
+    "cost": cost,
+    "address_of": address_of,
+    "command_of": command_of,
+    "doubts_sentence": doubts_sentence,
+    "ranges_sentence": ranges_sentence,
+}
 
 
 def write_report(record: Record) -> Path:
@@ -51,14 +51,11 @@ def write_report(record: Record) -> Path:
         raise SweepError(
             f"{record.folder}: is a refit, trained on its validation images too; report {record.folder.parent}"
         )
-    trials, figures_of_trials = _trials(record)
-    best, figures_of_best = _best_trial(record)
-    figures = {figure.name: figure for figure in (*figures_of_trials, *figures_of_best)}
-    said = _answer(record) | trials | best | {"figures": figures}
+    given = context(record)
     folder = record.folder / "figures"
     make_folder(folder)
-    pngs = {figure.name: draw(figure) for figure in figures.values()}
-    pictures = {"mistakes": said["mistakes"], "doubts": said["doubts"].pictures if said["doubts"] else ()}
+    pngs = {name: draw(figure) for name, figure in given.figures.items()}
+    pictures = {"mistakes": given.images.mistakes, "doubts": given.doubts.pictures if given.doubts else ()}
     pngs |= {name: draw_pictures(shown) for name, shown in pictures.items() if shown and shown[0].pixels is not None}
     for old in folder.glob("*.png"):
         if old.stem not in pngs:
@@ -67,106 +64,17 @@ def write_report(record: Record) -> Path:
         with written_whole(folder / f"{name}.png") as partial:
             partial.write_bytes(png)
     scripts = {"plotly": library(), "own": (TEMPLATES / "report.js").read_text(encoding="utf-8")}
-    page = said | {"scripts": scripts, "hashes": [_hash(script) for script in scripts.values()]}
-    for name, environment, content in (
-        (paths.REPORT_TEXT, markdown.environment(), said | {"pngs": pngs}),
-        (paths.REPORT_PAGE, _environment(), page | {"colours": COLOURS, "embedded": embedded, "source": source}),
+    hashes = [_hash(script) for script in scripts.values()]
+    page = {"scripts": scripts, "hashes": hashes, "colours": COLOURS, "embedded": embedded, "source": source}
+    for name, environment, more in (
+        (paths.REPORT_TEXT, markdown.environment(), {"pngs": pngs}),
+        (paths.REPORT_PAGE, _environment(), page),
     ):
         environment.filters |= _filters(record)
-        text = environment.get_template(name).render(content)
+        text = environment.get_template(name).render(vars(given) | FUNCTIONS | more)
         with written_whole(record.folder / name) as partial:
             partial.write_bytes(utf8(text))
     return record.folder / paths.REPORT_PAGE
-
-
-def _answer(record: Record) -> dict[str, Any]:
-    best, rows = record.best, ranges(record)
-    asked = doubts(record) if best else None
-    found, repeated_damaged = _repeated(record)
-    metric = record.metric
-    return {
-        "name": plain(record.folder.resolve().name),
-        "folder": address_of(record.folder),
-        "settings": record.settings,
-        "file": record.file,
-        "metric": metric.words,
-        "short_metric": metric.short,
-        "progress": contents.progress(record),
-        "counts": contents.count_states(record),
-        "damaged": record.damaged,
-        "damage": contents.damage(record),
-        "best": best,
-        "choice": choose(record) if best else None,
-        "caution": contents.caution(record, best) if best else "",
-        "config": contents.config_fields(best.config, best.config) if best else [],
-        "again": commands.command_of(record, best) if best else "",
-        "baselines": contents.baselines(record),
-        "over": lambda trial: metric.sign * (best.value - trial.value) if best else 0.0,
-        "repeated": found,
-        "repeated_damaged": repeated_damaged,
-        "ranges": rows,
-        "ranges_sentence": ranges_sentence(rows) if best else "",
-        "doubts": asked,
-        "doubts_sentence": doubts_sentence(asked) if asked else "",
-        "steps": next_steps(record, rows, asked, found),
-    }
-
-
-def _repeated(record: Record) -> tuple[repeated.Repeated | None, str]:
-    """What other seeds say of the best configs, or why that cannot be read."""
-    try:
-        return repeated.read(record), ""
-    except DamagedError as error:
-        return None, with_addresses(str(error))
-
-
-def _trials(record: Record) -> tuple[dict[str, Any], list[Figure]]:
-    """What the trials say together, and the figures of it."""
-    _, why_none = importances(record)
-    states = cost.by_state(record)
-    figures = [
-        history.over_trials(record),
-        history.over_time(record),
-        importances_figure(record),
-        slices(record),
-        ranges_figure(ranges(record)),
-        history.learning_curves(record),
-        cost.states_figure(states),
-        cost.pareto_figure(record),
-    ]
-    said = {
-        "leaders": leaders(record),
-        "micro_batches": contents.micro_batches(record),
-        "why_no_importances": why_none,
-        "failures": contents.failures(record),
-        "most_failures": MOST_FAILURES,
-        "config_text": contents.config_text,
-        "states": states,
-        "saving": cost.saving_sentence(cost.saving(record)),
-        "slowest": cost.slowest(record),
-        "pareto": cost.pareto(record),
-        "seconds": lambda trial: contents.seconds(record, trial),
-    }
-    return said, [figure for figure in figures if figure]
-
-
-def _best_trial(record: Record) -> tuple[dict[str, Any], list[Figure]]:
-    """What is known of the best trial image by image, and the figures of it."""
-    best = record.best
-    matrix = classes.confusion(record, best) if best else None
-    logits = best.valid_logits if best and matrix is not None else None
-    said: dict[str, Any] = {"classes": [], "mistakes": [], "calibration": "", "has_images": False}
-    figures = []
-    if matrix is not None:
-        rows = classes.class_rows(record.classes, matrix)
-        said |= {"classes": rows}
-        figures += [classes.confusion_figure(record.classes, matrix), classes.accuracies_figure(rows)]
-    if best and logits is not None:
-        bins, error = classes.calibration(softmax(logits.astype(np.float64)), record.valid_labels)
-        said |= {"calibration": classes.calibration_sentence(bins, error), "mistakes": confident_mistakes(record, best)}
-        said |= {"has_images": record.valid_images is not None}
-        figures.append(classes.calibration_figure(bins))
-    return said, figures
 
 
 @cache
