@@ -30,7 +30,7 @@ from search.spaces.space import Space
 from storage.errors import SweepError
 from storage.files import DamagedError
 from storage.sweep_file import Defaults, SweepFile
-from tests.datasets.test_archives import stored
+from tests.datasets.test_zip_names import stored
 from tests.searched import command
 from tests.trees import image, with_class_folders, with_manifests, write
 from tests.trials import execute, fake_train, in_memory

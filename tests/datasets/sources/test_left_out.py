@@ -1,20 +1,14 @@
-"""Whatever a data set holds and is not used is counted by kind and said; so is what a person would not see."""
+"""Whatever a data set holds and is not used is counted by kind and said."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from datasets.load import load, load_images
-from datasets.pixels.dataset import Dataset, Split
-from search.runtime.data import imbalance_notes
-from tests.trees import JPEG, PNG, RGB, chunk, encoded, image, pack, table, with_class_folders, with_manifests, write
+from tests.trees import JPEG, PNG, RGB, encoded, image, pack, table, with_class_folders, with_manifests, write
 
 SQUARE = RGB.crop((0, 0, 4, 4))
-ROOT = Path(__file__).resolve().parents[2]
 REST = {"a.txt": b"x", "b.txt": b"x", "sub/c.csv": b"x", "LICENCE": b"text", "a.gif": b"GIF89a", ".d.png": b"x"}
 REST_NOTE = "5 files that are no images (2 .txt, 1 .csv, 1 .gif, 1 without a suffix), 1 hidden file"
 
@@ -128,107 +122,3 @@ def test_tables_and_folders_that_no_table_uses_are_said_to_be_left_aside(tmp_pat
     assert any(note.startswith("`Validation.csv` is left aside: a table is train, validation") for note in notes)
     assert "`test/` is left aside, with 3 images: no table names its images." in notes
     assert any("sample_submission.txt: is not used, for there is no table of test images" in note for note in notes)
-
-
-@pytest.mark.parametrize("tree", [with_manifests(), with_class_folders()], ids=["tables", "class folders"])
-def test_a_class_that_validation_lacks_is_said(tree, tmp_path):
-    if "validation.txt" in tree:
-        tree["validation.txt"] = table("id,label", "validation0.png,0", "validation1.png,1")
-        del tree["train+validation/validation2.png"]
-        lacking = "2"
-    else:
-        del tree["validation/c/validation2.png"]
-        lacking = "c"
-
-    (note,) = load(write(tree, tmp_path / "data")).notes
-
-    assert note == (
-        f"No image in validation of `{lacking}`: how often they are told right is not measured, "
-        "and balanced accuracy leaves them out."
-    )
-
-
-def split_of(*counts: int) -> Split:
-    labels = np.repeat(np.arange(len(counts)), counts)
-    return Split(tuple(map(str, labels)), np.zeros((len(labels), 3, 1, 1), np.uint8), labels)
-
-
-def uneven(train: tuple[int, ...], valid: tuple[int, ...]) -> Dataset:
-    classes = ("healthy", "ill", *map(str, range(2, len(train))))
-    return Dataset(split_of(*train), split_of(*valid), None, classes, None, "", ())
-
-
-def test_where_one_class_has_nearly_all_images_the_flag_that_helps_is_said():
-    data = uneven((776, 24), (194, 6))
-
-    (note,) = imbalance_notes(data, "accuracy")
-
-    assert "Class `healthy` has 97 % of the labelled images, `ill` 30 of 1,000" in note
-    assert "always answers `healthy` has a validation accuracy of 0.9700" in note
-    assert "--metric balanced_accuracy" in note
-    assert imbalance_notes(data, "balanced_accuracy") == []
-
-
-@pytest.mark.parametrize(
-    ("counts", "is_said"),
-    [
-        ((97, 3), True),
-        ((67, 33), True),
-        ((60, 40), False),
-        ((50, 50), False),
-        ((52, 24, 24), True),
-        ((50, 25, 25), False),
-        ((40, 30, 30), False),
-        ((45, 45, 10), False),
-        ((100,) * 49 + (10,), False),  # a rare class makes no other one large
-        ((60,) + (10,) * 49, False),
-        ((600,) + (10,) * 49, True),
-    ],
-)
-def test_accuracy_is_doubted_only_where_one_class_has_half_of_the_images_and_twice_as_many_as_another(counts, is_said):
-    notes = imbalance_notes(uneven(counts, counts), "accuracy")
-
-    assert len(notes) == is_said
-    share = f"validation accuracy of {max(counts) / sum(counts):.4f}"
-    assert all(share in note and "--metric balanced_accuracy" in note for note in notes)
-
-
-def odd_exif() -> bytes:
-    """A JPEG whose EXIF data claim more entries than there are."""
-    return encoded(SQUARE, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0\x01\0\0\0\x01\0\0\0\x99")
-
-
-def odd_profile() -> bytes:
-    """A PNG of which libpng warns."""
-    return PNG[:33] + chunk(b"iCCP", b"bad\0\0") + PNG[33:]
-
-
-def odd_fax() -> bytes:
-    """A TIFF of which libtiff tells a bad code word."""
-    data = bytearray(encoded(RGB.resize((64, 64)).convert("1"), "TIFF", compression="group4"))
-    data[60:90] = bytes(30)
-    return bytes(data)
-
-
-def test_what_a_decoder_says_comes_with_the_name_of_the_image_or_not_at_all(tmp_path):
-    tree = {f"train/{label}/{number}.png": image(ord(label) + 10 * number) for label in "ab" for number in range(8)}
-    tree |= {"train/a/exif.jpg": odd_exif(), "train/b/profile.png": odd_profile()}
-    folder = write(tree, tmp_path / "data")
-    broken = write({"fax.tif": odd_fax(), "cut.tif": encoded(SQUARE, "TIFF")[:-30]}, tmp_path / "broken")
-    code = f"""
-import sys
-from datasets.load import load, load_images
-from pathlib import Path
-print(*load(Path({str(folder)!r}), 8).notes, sep="\\n")
-try:
-    load_images(Path({str(broken)!r}), (8, 8))
-except ValueError as error:
-    print(error)
-print("still heard", file=sys.stderr)
-"""
-
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-
-    assert done.stderr == "still heard\n"
-    (said,) = [line for line in done.stdout.splitlines() if "Corrupt EXIF" in line or "warning" in line]
-    assert f"1 image, first {folder}/train/a/exif.jpg" in said
