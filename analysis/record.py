@@ -21,7 +21,7 @@ from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, read_array, read_json
 from storage.journal import Journal, JournalError
 from storage.states import State
-from storage.sweep_file import Settings, SweepFile
+from storage.sweep_file import Settings, SweepFile, Values
 from storage.text import counted
 from trainable.config import MULTIPLE
 from trainable.metrics import METRICS, is_name, named
@@ -59,8 +59,8 @@ class TrialRecord:
     attempts: int
     baseline: str
     node: str
-    config: dict[str, Any]
-    params: dict[str, Any]
+    config: Values
+    params: Values
     ranges: dict[str, BaseDistribution]
     folder: Path
 

@@ -93,9 +93,7 @@ class Mending:
         if queued is not None:
             self._note(found, "begun again with the config in sweep.json")
         elif config is not None:
-            loss = "its parameters, so the sampler learns nothing from it any more"
-            if self.file.settings.sampler == "gp":  # it uses the parameters that every COMPLETE trial has
-                loss += ", and once it is COMPLETE draws at random"
+            loss = "its parameters: tpe learns nothing from it any more, gp draws at random once it is COMPLETE"
             self._note(found, "begun again with the config in its folder", loss)
         else:
             self._note(f"{found}, and its folder has no config", "it is a FAIL", "all of it")

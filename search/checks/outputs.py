@@ -116,7 +116,7 @@ class Outputs:
 
         A repeat has the tables alone, a refit nothing.
         """
-        if self.file.kind == "refit":
+        if self.file.kind == paths.REFIT:
             return
         trials, epochs = record.trials_table(), record.epochs_table()
         ended = set(trials["number"][trials["state"] != State.RUNNING])
