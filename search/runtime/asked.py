@@ -8,7 +8,7 @@ from typing import Any
 
 from search.runtime.kinds import Search
 from search.runtime.settings import read_sweep
-from search.spaces.space import read_fixed
+from search.spaces.fixed import read_fixed
 from storage import paths, user_code
 from storage.data_place import own_images
 from storage.sweep_file import DataOptions, Settings

@@ -26,7 +26,7 @@ from search.runtime.kinds import Search
 from search.runtime.process import Interrupted, chatter_to, stopping_on_signals
 from search.runtime.settings import differences
 from search.runtime.sweep import _exit_code
-from search.spaces.space import read_fixed
+from search.spaces.fixed import read_fixed
 from storage.states import Stop
 from storage.sweep_file import DataOptions, Settings
 from tests.searched import Killed, command, here, killed_in

@@ -8,7 +8,8 @@ import pytest
 
 from search.runtime.queue import extend, family_of_draw, first_queue
 from search.spaces import DEFAULT_SPACES, NEWEST
-from search.spaces.space import Space, read_fixed
+from search.spaces.fixed import read_fixed
+from search.spaces.space import Space
 from storage.sweep_file import QueueEntry
 from trainable.config import ConfigError, TrialConfig
 

@@ -1,0 +1,54 @@
+"""The values of --fix: hyperparameters that are taken out of the search."""
+
+import json
+from contextlib import suppress
+from dataclasses import fields
+from typing import Any
+
+from storage import user_code
+from trainable.config import ConfigError, TrialConfig, check_field
+
+
+def read_fixed(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """Returns the values of `NAME=VALUE` pairs by their names: numbers, true and false as one writes them, else text.
+
+    Raises:
+      ConfigError: a pair has no `=`, a name comes twice, or no config can have the value.
+    """
+    fixed: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--fix {pair}: must be NAME=VALUE, for instance --fix epochs=20")
+        if name in fixed:
+            raise ConfigError(f"--fix {name} is given twice; leave one out")
+        fixed[name] = _fixed_value(name, text)
+    return fixed
+
+
+def _fixed_value(name: str, text: str) -> Any:
+    value = _read_value(text)
+    if name == "arch" and user_code.is_reference(text):
+        return user_code.name(text, "--fix arch=")
+    field = {field.name: field for field in fields(TrialConfig)}.get(name)
+    if field is None or name == "seed":  # of the user's own space, or refused later
+        return value
+    if "int" in str(field.type) and isinstance(value, float) and value.is_integer():
+        value = int(value)  # 1e2
+    try:
+        check_field(name, value)
+    except ConfigError as error:
+        example = "small_resnet" if name == "arch" else field.default
+        way_out = "" if example is None else f"; give another value, for instance --fix {name}={example}"
+        raise ConfigError(f"--fix {name}={text}: {error}{way_out}") from None
+    return value
+
+
+def _read_value(text: str) -> Any:
+    with suppress(ValueError, RecursionError):
+        return json.loads(text)
+    if text.lower() in ("true", "false"):  # as Python has them
+        return text.lower() == "true"
+    with suppress(ValueError):
+        return float(text)  # .01, which JSON does not have
+    return text

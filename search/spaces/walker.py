@@ -1,0 +1,142 @@
+"""What stands in for an Optuna trial where a space is only asked: given values, or every choice in turn."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from search.spaces.no_config import NoConfigError, OutsideError
+from trainable.config import ConfigError, TrialConfig
+
+if TYPE_CHECKING:
+    from search.spaces.space import Space
+
+MOST_CORNERS = 5_000  # of a space, which the walker follows in a second
+
+
+class Suggester(ABC):
+    """The three suggest methods over one: `choose`."""
+
+    @abstractmethod
+    def choose(self, name: str, distribution: BaseDistribution) -> Any: ...
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self.choose(name, CategoricalDistribution(choices))
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        return self.choose(name, IntDistribution(low, high, log=log, step=step))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        return self.choose(name, FloatDistribution(low, high, log=log, step=step))
+
+
+class Chosen(Suggester):
+    """Answers with given values, each checked against its range, and at one `end` (0, -1) where none is given."""
+
+    def __init__(self, params: Mapping[str, Any], end: int = 0) -> None:
+        self._params, self._end = params, end
+        self.used: set[str] = set()
+        self.lacking: dict[str, BaseDistribution] = {}
+
+    def choose(self, name: str, distribution: BaseDistribution) -> Any:
+        if name not in self._params:
+            self.lacking[name] = distribution
+            return _ends(distribution)[self._end]
+        self.used.add(name)
+        value = self._params[name]
+        try:
+            inside = distribution._contains(distribution.to_internal_repr(value))
+        except (ValueError, TypeError):
+            inside = False
+        if not inside:
+            raise OutsideError(f"{name}={value} is not in {_range_text(distribution)}")
+        return value
+
+
+class Walker(Suggester):
+    """Takes the choices on `path` in order, then the first of each; numbers at the two `ends` (0, -1) in turn.
+
+    Attributes:
+      config: what they make; None where the function rejects them.
+    """
+
+    config: TrialConfig | None = None
+
+    def __init__(self, path: list[int], ends: tuple[int, int]) -> None:
+        self._path, self._ends = path, ends
+        self.counts: list[int] = []  # choices at each categorical met
+        self.taken: list[int] = []
+        self.ranges: dict[str, BaseDistribution] = {}
+        self.asked: set[str] = set()
+
+    def choose(self, name: str, distribution: BaseDistribution) -> Any:
+        if not isinstance(distribution, CategoricalDistribution):
+            end = self._ends[len(self.ranges) % 2]
+            self.ranges[name] = distribution
+            return _ends(distribution)[end]
+        if name in self.ranges:  # asked for again: the same answer
+            first = [n for n, d in self.ranges.items() if isinstance(d, CategoricalDistribution)].index(name)
+            return distribution.choices[self.taken[first]]
+        self.ranges[name] = distribution
+        step = len(self.taken)
+        self.taken.append(self._path[step] if step < len(self._path) else 0)
+        self.counts.append(len(distribution.choices))
+        return distribution.choices[self.taken[-1]]
+
+
+def walk(space: "Space") -> Iterator[Walker]:
+    """Every path of choices, with numbers all at their low end, all at their high end, and at either in turn.
+
+    Raises:
+      ConfigError: a corner is no trainable config, all of them are rejected, or there are too many.
+    """
+    seen = trainable = 0
+    rejected: NoConfigError | None = None
+    for ends in ((0, 0), (-1, -1), (0, -1), (-1, 0)):
+        pending: list[list[int]] = [[]]
+        while pending:
+            walker = Walker(pending.pop(), ends)
+            try:
+                walker.config = space.config(walker)
+                trainable += 1
+            except NoConfigError as error:
+                if not error.is_rejected:
+                    name = getattr(space.function, "__qualname__", space.function)
+                    raised = f"the space function {name} raised "
+                    fixed = "".join(f" --fix {name}={value}" for name, value in space.fixed.items())
+                    under = f"with{fixed} the space" if fixed else "the space"
+                    words = raised if error.is_raised else f"{under} has a corner that cannot be trained: "
+                    raise ConfigError(error.told_as(words)) from error
+                rejected = error
+            yield walker
+            seen += 1
+            if seen > MOST_CORNERS:
+                raise ConfigError(f"the space has more than {MOST_CORNERS} corners; give it fewer choices")
+            start = len(walker._path)
+            for step in range(start, len(walker.taken)):
+                pending += [[*walker.taken[:step], other] for other in range(1, walker.counts[step])]
+    if rejected and not trainable:
+        words = "the space has no corner that can be trained: its function rejects all of them, the last one by "
+        raise ConfigError(rejected.told_as(words))
+
+
+def _ends(distribution: BaseDistribution) -> tuple[Any, Any]:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[0], distribution.choices[-1]
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    return distribution.low, distribution.high
+
+
+def _range_text(distribution: BaseDistribution) -> str:
+    if isinstance(distribution, CategoricalDistribution):
+        return f"{list(distribution.choices)}"
+    low, high = _ends(distribution)
+    return f"[{low}, {high}]"
