@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from search.portfolios import published
 from search.runtime import data as sweep_data
 from search.runtime.memory import Limit, why_too_large
 from search.runtime.queue import Queue, extend, first_queue
@@ -20,13 +21,6 @@ from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
-
-
-CONTEST = 16, 16, 7  # height, width and classes of the data that the published runs were made on
-CONTEST_NOTE = (
-    "The images are 16x16 in 7 classes, as those of the contest that the published runs were made for: "
-    "these runs come first. --baselines none leaves them out."
-)
 
 
 class Sweep(ABC):
@@ -165,7 +159,7 @@ class Search(Sweep):
                 f"{self.folder}: draws from {self.settings.space}, a file of yours, which runs only where the command "
                 f"names it; add --space {self.settings.space}, or its place by now"
             )
-        default = DEFAULT_SPACES[self.defaults.space].suggest
+        default = DEFAULT_SPACES[self.defaults.space]
         function = default if self.settings.space is None else user_code.get(self.settings.space)
         return Space(function, self.settings.fixed, self.settings.max_epochs)
 
@@ -203,12 +197,12 @@ class Search(Sweep):
         return self.space.families if self.defaults.sampler > 1 else ()
 
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
-        is_contest = (*data.image_size, len(data.classes)) == CONTEST
+        is_contest = (*data.image_size, len(data.classes)) == published.CONTEST
         with_published = self.settings.baselines == "published" or (self.settings.baselines == "auto" and is_contest)
-        default = DEFAULT_SPACES[self.defaults.space]
-        queue, notes = first_queue(self.space, default, with_published, self.own_configs, self.settings.space is None)
+        is_default, number = self.settings.space is None, self.defaults.space
+        queue, notes = first_queue(self.space, number, with_published, self.own_configs, is_default)
         if with_published and self.settings.baselines == "auto":
-            notes.insert(0, CONTEST_NOTE)
+            notes.insert(0, published.CONTEST_NOTE)
         return queue, notes
 
     def extend(self, queue: Queue, trials: int) -> list[str]:

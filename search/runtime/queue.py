@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search.spaces import DefaultSpace
+from search.portfolios import published, references
+from search.spaces import DEFAULT_SPACES
 from search.spaces.space import Space
 from storage.sweep_file import QueueEntry, Values
 from trainable.config import ConfigError, TrialConfig
@@ -16,39 +17,36 @@ if TYPE_CHECKING:
 
 Queue = dict[int, QueueEntry]  # by trial number
 
-REFERENCE = "reference "  # of a family: what the baseline is named before it
-
-
 FIRST_DRAWS = 20  # in which each family is tried, whatever the sampler thinks of it so far
 FAMILY_SHARE = 4  # of them, at least, while there are no more than five families
 
 
 def first_queue(
-    space: Space, default: DefaultSpace, with_published: bool, enqueued: list[Values], is_default: bool
+    space: Space, default: int, with_published: bool, enqueued: list[Values], is_default: bool
 ) -> tuple[Queue, list[str]]:
     """Returns the queue of a new sweep, and a sentence for each published run that the space does not hold.
 
     The published runs come first, then the user's own configs, then a reference config of each family.
 
     Args:
-      default: the default space, whose points the published runs and the references are.
+      default: the number of the default space, whose points the published runs and the references are.
       enqueued: parameters of the space, as `Space.parameters` gives them.
       is_default: `space` is made of the default space; another one has no references.
     """
     entries, notes = [], []
-    whole = Space(default.suggest, {}, space.max_epochs)
-    for name, params in default.published().items() if with_published else ():
+    whole = Space(DEFAULT_SPACES[default], {}, space.max_epochs)
+    for name, params in published.PORTFOLIO.of_space(default).items() if with_published else ():
         params = whole.parameters(whole.capped(params))
         if why := _why_left_out(space, whole, params):
             notes.append(f"The published run {name} is left out: {why}.")
         else:
-            entries.append(QueueEntry(space.capped(params), f"published {name}"))
+            entries.append(QueueEntry(space.capped(params), published.PORTFOLIO.title(name)))
     entries += [QueueEntry(params, "") for params in enqueued]
-    for family, params in default.references().items() if is_default else ():
+    for family, params in references.PORTFOLIO.of_space(default).items() if is_default else ():
         params = space.capped(params)
         with suppress(ConfigError):  # what --fix leaves of the space has none of this family's parameters
             if space.chosen(params).arch == family and not space.missing(params):
-                entries.append(QueueEntry(params, f"{REFERENCE}{family}"))
+                entries.append(QueueEntry(params, references.PORTFOLIO.title(family)))
     return dict(enumerate(entries)), notes
 
 
@@ -75,9 +73,11 @@ def family_of_draw(number: int, queue: Queue, families: tuple[str, ...]) -> str 
     """
     if len(families) < 2:
         return None
-    referenced = {entry.baseline.removeprefix(REFERENCE) for entry in queue.values()}
+    queued = {entry.baseline for entry in queue.values()}
     share = min(FAMILY_SHARE, FIRST_DRAWS // len(families))
-    due = [name for turn in range(share) for name in families if turn > 0 or name not in referenced]
+    due = [
+        name for turn in range(share) for name in families if turn > 0 or references.PORTFOLIO.title(name) not in queued
+    ]
     drawn_before = number - sum(queued < number for queued in queue)
     return due[drawn_before] if drawn_before < len(due) else None
 

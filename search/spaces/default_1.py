@@ -1,4 +1,4 @@
-"""The first default space, and the published runs as points in it; frozen, for sweeps that began in it go on in it."""
+"""The first default space; frozen, for sweeps that began in it go on in it."""
 
 from typing import Any
 
@@ -83,19 +83,3 @@ def _optimizer(trial: Suggests) -> str:
 
 def _schedule(trial: Suggests) -> str:
     return trial.suggest_categorical("schedule", ["constant", "step", "cosine", "onecycle"])
-
-
-def published() -> dict[str, dict[str, Any]]:
-    """The published runs on all images, by name, as parameters of the default space."""
-    published = dict(batch_size=200, p_flip=0.5)
-    resnet = "resnet18" if resnet18_weights_at_hand() else "resnet18 from scratch"
-    cnn = dict(arch="cnn", width=1.0, depth=2, head=128)
-    return {
-        "mlp": published
-        | dict(arch="mlp", width=1.0, optimizer="sgd", schedule="constant", lr=1e-3, weight_decay=5e-4)
-        | dict(batch_size=50, epochs=5),
-        "cnn": published | cnn | dict(lr=1e-3, weight_decay=5e-4, epochs=25, p_colour=0.0),
-        "cnn-7": cnn | dict(lr=2e-3, weight_decay=8e-4, batch_size=400, epochs=10, p_flip=0.7, p_colour=0.5),
-        resnet: published
-        | dict(arch="resnet18", optimizer="sgd", schedule="step", lr=1e-3, weight_decay=0.0, epochs=40, p_mix=0.0),
-    }

@@ -1,4 +1,4 @@
-"""The default space, the runs published for the contest as points in it, and a reference config for each family."""
+"""The second default space; frozen, for sweeps that began in it go on in it."""
 
 from typing import Any
 
@@ -77,42 +77,3 @@ def suggest(trial: Suggests) -> TrialConfig:
 
 def _schedule(trial: Suggests) -> str:
     return trial.suggest_categorical("schedule", ["constant", "step", "cosine", "onecycle"])
-
-
-def published() -> dict[str, dict[str, Any]]:
-    """Returns the published runs on all images, by name, as parameters of this space."""
-    flips = dict(horizontal_flip=0.5, vertical_flip=0.5, rotate=0.5, label_smoothing=0.0, batch_size=200)
-    cnn = dict(arch="cnn", width=1.0, depth=2, head=128, optimizer="adam", schedule="constant")
-    resnet = "resnet18" if resnet18_weights_at_hand() else "resnet18 from scratch"
-    return {
-        "mlp": flips
-        | dict(arch="mlp", width=1.0, optimizer="sgd", schedule="constant", lr=1e-3, weight_decay=5e-4)
-        | dict(batch_size=50, epochs=5),
-        "cnn": flips | cnn | dict(lr=1e-3, weight_decay=5e-4, epochs=25, p_colour=0.0),
-        "cnn-7": flips
-        | cnn
-        | dict(lr=2e-3, weight_decay=8e-4, batch_size=400, epochs=10, p_colour=0.5)
-        | dict(horizontal_flip=0.7, vertical_flip=0.7, rotate=0.7),
-        resnet: flips
-        | dict(arch="resnet18", optimizer="sgd", schedule="step", lr=1e-3, weight_decay=0.0, epochs=40, p_mix=0.0),
-    }
-
-
-def references() -> dict[str, dict[str, Any]]:
-    """Returns a config of each family that is known to train well, by family, as parameters of this space."""
-    common = dict(lr_multiple=1.0, batch_size=128, horizontal_flip=0.5, vertical_flip=0.0, rotate=0.0)
-    smooth, plain = dict(label_smoothing=0.25, epochs=25), dict(label_smoothing=0.1, epochs=20, schedule="onecycle")
-    return {
-        "small_resnet": common
-        | smooth
-        | dict(arch="small_resnet", optimizer="nesterov", width=4.0, depth=1, weight_decay=5e-3)
-        | dict(transpose=0.0, shift=0.6, cutout=0.3),
-        "resnet18": common
-        | plain
-        | dict(arch="resnet18", optimizer="nesterov", weight_decay=5e-4, p_mix=0.3)
-        | dict(lr_multiple=0.2 if resnet18_weights_at_hand() else 1.0),
-        "cnn": common
-        | plain
-        | dict(arch="cnn", optimizer="adam", width=4.0, depth=2, head=256, weight_decay=5e-4, p_colour=0.0),
-        "mlp": common | plain | dict(arch="mlp", optimizer="adam", width=4.0, weight_decay=5e-4),
-    }

@@ -40,8 +40,9 @@ class OutsideError(ConfigError):
 
 def _place(error: Exception, function: Callable[..., Any]) -> str:
     """The line of the space function's own file at which it came to the error, as FILE:LINE, else its first line."""
-    caller, *frames = traceback.extract_tb(error.__traceback__)  # the first one called the function
-    if frames and frames[0].filename != caller.filename:
-        return f"{frames[0].filename}:{[f.lineno for f in frames if f.filename == frames[0].filename][-1]}"
+    frames = traceback.extract_tb(error.__traceback__)  # the first one called the function
+    file = frames[1].filename if len(frames) > 1 else ""
+    if file and file != frames[0].filename:
+        return f"{file}:{[frame.lineno for frame in frames if frame.filename == file][-1]}"
     code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else ""

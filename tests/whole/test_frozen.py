@@ -195,4 +195,4 @@ def test_the_numbers_count_from_one_without_a_gap():
 
 @pytest.mark.parametrize("number", DEFAULT_SPACES)
 def test_every_default_space_is_trainable_at_its_corners(number):
-    assert Space(DEFAULT_SPACES[number].suggest, {}, 30).table()["ranges"]
+    assert Space(DEFAULT_SPACES[number], {}, 30).table()["ranges"]

@@ -6,6 +6,8 @@ import json
 import optuna
 import pytest
 
+from search.portfolios.published import PORTFOLIO as CONTEST_RUNS
+from search.portfolios.references import PORTFOLIO as REFERENCES
 from search.runtime.queue import extend, family_of_draw, first_queue
 from search.spaces import DEFAULT_SPACES, NEWEST
 from search.spaces.fixed import read_fixed
@@ -13,8 +15,13 @@ from search.spaces.space import Space
 from storage.sweep_file import QueueEntry
 from trainable.config import ConfigError, TrialConfig
 
-NEW = DEFAULT_SPACES[NEWEST]
-default, published = NEW.suggest, NEW.published
+default = DEFAULT_SPACES[NEWEST]
+
+
+def published():
+    return CONTEST_RUNS.of_space(NEWEST)
+
+
 DEFAULT = Space(default, {}, max_epochs=40)
 
 THREE_FLIPS = dict(horizontal_flip=0.5, vertical_flip=0.5, rotate=0.5)
@@ -74,7 +81,7 @@ def test_a_default_space_has_so_many_parameters_and_so_many_in_a_branch(number, 
     for seed in range(200):
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
         trial = study.ask()
-        Space(DEFAULT_SPACES[number].suggest, {}, 40).config(trial)
+        Space(DEFAULT_SPACES[number], {}, 40).config(trial)
         names |= set(trial.params)
         most = max(most, len(trial.params))
 
@@ -84,7 +91,7 @@ def test_a_default_space_has_so_many_parameters_and_so_many_in_a_branch(number, 
 @pytest.mark.parametrize("number", DEFAULT_SPACES)
 def test_the_table_of_a_published_default_space_never_changes(number, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    text = json.dumps(Space(DEFAULT_SPACES[number].suggest, {}, 30).table(), sort_keys=True)
+    text = json.dumps(Space(DEFAULT_SPACES[number], {}, 30).table(), sort_keys=True)
 
     assert hashlib.sha256(text.encode()).hexdigest() == TABLES[number]
 
@@ -255,18 +262,20 @@ def test_a_published_run_that_fixed_values_change_is_left_out_and_said_so(fixed,
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
     own = [] if fixed else [{"batch_size": 100}]
-    queue, notes = first_queue(Space(default, fixed, 30), NEW, True, own, is_default=False)
+    queue, notes = first_queue(Space(default, fixed, 30), NEWEST, True, own, is_default=False)
 
     assert [entry.baseline for entry in queue.values()] == [f"published {name}" for name in kept] + [""] * len(own)
     assert len(notes) == 4 - len(kept)
 
 
 def test_of_the_first_20_drawn_trials_each_family_has_4_its_reference_config_among_them():
-    queue, _ = first_queue(DEFAULT, NEW, True, [{"batch_size": 100}], is_default=True)
+    queue, _ = first_queue(DEFAULT, NEWEST, True, [{"batch_size": 100}], is_default=True)
     numbers = [number for number in range(40) if number not in queue or queue[number].baseline.startswith("reference")]
     drawn = [queue[n].params["arch"] if n in queue else family_of_draw(n, queue, DEFAULT.families) for n in numbers]
 
-    assert [entry.baseline for entry in queue.values()][5:] == [f"reference {family}" for family in NEW.references()]
+    assert [entry.baseline for entry in queue.values()][5:] == [
+        f"reference {family}" for family in REFERENCES.of_space(NEWEST)
+    ]
     assert {family: drawn[:20].count(family) for family in DEFAULT.families} == dict.fromkeys(DEFAULT.families, 4)
     assert set(drawn[16:]) == {None}  # the sampler is free
 
@@ -295,7 +304,7 @@ def test_a_parameter_named_arch_that_chooses_something_else_is_left_to_the_sampl
 @pytest.mark.parametrize("fixed", [{"arch": "cnn"}, {"arch": "cnn", "lr": 0.01}])
 def test_where_one_family_is_searched_its_reference_is_the_only_one_and_nothing_is_shared_out(fixed):
     space = Space(default, fixed, 30)
-    queue, _ = first_queue(space, NEW, False, [], is_default=True)
+    queue, _ = first_queue(space, NEWEST, False, [], is_default=True)
 
     assert [entry.baseline for entry in queue.values()] == ["reference cnn"]
     assert space.missing(queue[0].params) == []
