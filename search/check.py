@@ -12,11 +12,12 @@ from pathlib import Path
 import click
 
 from search.checks.command import check
-from storage.command_line import SweepFolder, program
+from storage.command_line import SweepFolder, program, runs_own_code
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @click.argument("sweep", type=SweepFolder(), default=Path("sweeps/default"))
+@runs_own_code
 @click.option("--repair", "must_repair", is_flag=True, help="Mends what can be mended, and names what is lost.")
 def main(sweep: Path, must_repair: bool) -> None:
     sys.exit(check(sweep, must_repair))

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import click
 
-from storage.command_line import SweepFolder, exit_codes, program
+from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 
 
 @click.command()
 @click.argument("sweep", type=SweepFolder(whole=False), default=Path("sweeps/default"))
+@runs_own_code
 @click.option("--watch", is_flag=True, help="Keep it fresh, until the sweep has ended or Ctrl-C.")
 def main(sweep: Path, watch: bool) -> None:
     """Shows how the sweep in the folder SWEEP stands; a running one is not disturbed."""

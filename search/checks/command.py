@@ -11,7 +11,7 @@ from search.checks.lock import held
 from storage import paths
 from storage.bucket import address_of, fetch, with_addresses
 from storage.command_line import Exit
-from storage.errors import SweepError
+from storage.errors import UserError
 from storage.files import DamagedError
 from storage.lock import HeldError, holder
 from storage.sweep_file import SweepFile
@@ -35,7 +35,7 @@ def check(folder: Path, must_repair: bool) -> int:
     except HeldError as error:
         print(with_addresses(f"{error}; stop it first: --repair writes what it writes"), file=sys.stderr)
         return Exit.HELD
-    except (SweepError, DamagedError) as error:
+    except (UserError, DamagedError) as error:
         print(with_addresses(str(error)), file=sys.stderr)
         return Exit.YOURS_TO_MEND
     except BrokenPipeError:

@@ -1,19 +1,28 @@
-"""The metrics by which trials are judged, each a `Metric` in a file of its own; to add one, add a file and its name.
+"""The metrics by which trials are judged; what they have in common is the contract `Metric`.
 
-Torch is not imported, so that readers are quick.
+To add one is to add its file and the name of the file to the tuple. Nothing here imports torch: readers are quick.
 """
+
+from importlib import import_module
 
 import numpy as np
 
 from storage import user_code
-from trainable.metrics import accuracy, balanced_accuracy, last, loss
-from trainable.metrics.contract import Metric
+from trainable.metrics.contract import PERCENT, Metric, PerImage, Scale
 from trainable.metrics.own import own
 
-METRICS = (accuracy.METRIC, balanced_accuracy.METRIC, loss.METRIC, last.METRIC)
-MEASURED = (loss.METRIC, accuracy.METRIC, balanced_accuracy.METRIC)  # of every epoch, whatever judges the trial
-NAMES = tuple(metric.name for metric in METRICS if metric.value)  # those that a search can be for
-DEFAULT, LAST = accuracy.METRIC.name, last.METRIC.name
+__all__ = ["PERCENT", "Metric", "PerImage", "Scale"]  # what a metric is made of, in a file of the user's too
+
+FILES = (
+    "accuracy",
+    "balanced_accuracy",
+    "loss",
+    "last",
+)
+METRICS: tuple[Metric, ...] = tuple(import_module(f"trainable.metrics.{file}").METRIC for file in FILES)
+MEASURED = tuple(metric for metric in METRICS if metric.is_measured_always)  # whatever judges the trial
+NAMES = tuple(metric.name for metric in METRICS if metric.is_measured)  # those that a search can be for
+DEFAULT, LAST = "accuracy", "last"  # of a search, and of trials that train on their validation images
 _BY_NAME = {metric.name: metric for metric in METRICS}
 
 

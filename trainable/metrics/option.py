@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from storage import user_code
-from trainable.metrics import NAMES
+from storage.errors import UserError
+from trainable.metrics import NAMES, named
 
 
 class MetricName(click.Choice):
@@ -15,4 +16,9 @@ class MetricName(click.Choice):
         super().__init__(NAMES)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if user_code.is_reference(str(value)) else super().convert(value, param, ctx)
+        if not user_code.is_reference(str(value)):
+            return super().convert(value, param, ctx)
+        try:
+            return named(user_code.name(str(value), "")).name
+        except UserError as error:
+            self.fail(str(error), param, ctx)

@@ -25,7 +25,7 @@ def own(reference: str) -> Metric:
         return replace(found, name=reference, field=OWN_FIELD)
     if not callable(found):
         rule = "must be a Metric with a value, or a function of labels and probabilities"
-        raise UserError(f"--metric {reference}: {rule}, got a {type(found).__name__}")
+        raise UserError(f"{reference}: {rule}, got a {type(found).__name__}")
     short = reference.rpartition(":")[2].replace("_", " ").strip()
     article = "an" if short[:1] in "aeiou" else "a"
     return Metric(reference, f"validation {short}", short, f"{article} {short}", _of_probabilities(found))

@@ -1,0 +1,186 @@
+"""What every metric promises; each variant passes, and whoever adds one finds here what it must keep."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.estimates.choice import choose
+from analysis.report.contents import standard_error
+from analysis.report.page import write_report
+from analysis.report.summary import summary
+from storage import user_code
+from tests.copies import add_line, copied_project, run_in
+from tests.sweeps import CNN, MLP, SweepBuilder, noise
+from tests.trees import with_manifests, write
+from trainable.metrics import LAST, METRICS, NAMES, measure, named
+from trainable.metrics.history import EpochMetrics
+from trainable.metrics.softmax import softmax
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+OWN = [user_code.name(f"{EXAMPLES}/metric.py:{name}", "") for name in ("macro_f1", "BRIER")]
+IMAGES, CLASSES = 60, 3
+LABELS = np.arange(IMAGES) % CLASSES
+
+
+def logits(right, sure=2.0, seed=0):
+    """The first `right` images as they should be, the others taken for the next class."""
+    answers = np.where(np.arange(IMAGES) < right, LABELS, (LABELS + 1) % CLASSES)
+    spread = np.random.default_rng(seed).normal(0, 0.1, (IMAGES, CLASSES))
+    return (spread + sure * np.eye(CLASSES)[answers]).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", [*NAMES, *OWN], ids=lambda name: name.rpartition(":")[2])
+class TestEveryMetric:
+    @pytest.fixture(autouse=True)
+    def metric(self, name):
+        user_code.name(name, "") if name in OWN else None
+        return named(name)
+
+    def test_a_better_answer_has_a_better_value(self, metric):
+        values = [metric.value(LABELS, logits(right)) for right in (20, 40, 60)]
+
+        assert metric.is_better(values[1], values[0])
+        assert metric.is_better(values[2], values[1])
+        assert metric.best_epoch(values) == 3
+
+    def test_the_order_of_the_images_does_not_matter(self, metric):
+        order = np.random.default_rng(1).permutation(IMAGES)
+
+        assert metric.value(LABELS[order], logits(40)[order]) == pytest.approx(metric.value(LABELS, logits(40)))
+
+    def test_one_image_is_enough(self, metric):
+        assert np.isfinite(metric.value(LABELS[:1], logits(1)[:1]))
+
+    def test_a_mean_is_the_mean_of_the_scores_of_its_images(self, metric):
+        if metric.images is None:
+            pytest.skip("it is no mean over the images")
+        images, answers = metric.images, logits(40)
+        of_each = [
+            images.of_logits(LABELS, answers),
+            images.of_probabilities(LABELS, softmax(answers).T),
+            *([images.of_classes(LABELS, answers.argmax(axis=1)[None])[0]] if images.of_classes else []),
+        ]
+
+        means = [np.mean([scores[stratum].mean() for stratum in images.strata(LABELS)]) for scores in of_each]
+
+        assert means == pytest.approx([metric.sign * metric.value(LABELS, answers)] * len(means), abs=1e-6)
+
+    def test_every_image_is_in_one_stratum(self, metric):
+        if metric.images is None:
+            pytest.skip("it is no mean over the images")
+        assert sorted(np.concatenate(metric.images.strata(LABELS))) == list(range(IMAGES))
+
+    def test_a_guess_has_the_loss_that_it_says(self, metric):
+        if metric.images is None or metric.images.guess_loss is None:
+            pytest.skip("its images are right or wrong")
+        scores = metric.images.of_logits(LABELS, np.zeros((IMAGES, CLASSES), np.float32))
+        assert -scores == pytest.approx(metric.images.guess_loss(CLASSES))
+
+    def test_an_epoch_is_measured_by_it(self, metric):
+        fields = measure(LABELS, logits(40), metric)
+
+        epoch = EpochMetrics(epoch=1, train_loss=1.0, lr=0.1, seconds=0.0, micro_batch=8, **fields)
+
+        assert metric.of_epochs([epoch]) == [metric.value(LABELS, logits(40))]
+        assert EpochMetrics(**epoch.to_dict()) == epoch
+
+    def test_the_best_so_far_is_never_worse_than_before_and_of_equals_the_first_is_the_best(self, metric):
+        values = [0.5, 0.2, 0.9, 0.2, 0.9]
+
+        best = metric.best_so_far(values)
+
+        assert best == [best_of(values[: epoch + 1]) for best_of in [metric_best(metric)] for epoch in range(5)]
+        assert metric.best_epoch(values) == (3 if metric.greater_is_better else 2)
+
+    def test_it_is_shown_with_its_own_words(self, metric):
+        scale = metric.scale
+
+        assert metric.words
+        assert metric.one.endswith(metric.short)
+        assert scale.value(None) == "-"
+        assert scale.value(0.25).endswith(scale.unit)
+        assert scale.difference(0.25).startswith("+")
+        assert scale.difference(-1e-12) == scale.difference(0.0)  # no minus before nothing
+        assert scale.change(-0.25) == f"-{scale.amount(0.25)}"
+
+    def test_a_sweep_is_ranked_chosen_among_and_reported_by_it(self, metric, name, tmp_path):
+        sweep = SweepBuilder(tmp_path / "sweep", noise(), metric=name)
+        for config, right in ((MLP, [9, 15]), (CNN, [12, 24]), (MLP, [12, 18])):
+            sweep.add(config, right)
+        record = sweep.record
+
+        choice = choose(record)
+        report = write_report(record).read_text()
+
+        assert record.best.number == 1
+        assert record.best.value == pytest.approx(choice.best.raw, abs=1e-6)
+        assert choice.best.low <= choice.best.corrected <= choice.best.high
+        assert choice.best.high - choice.best.low > 0
+        assert 0 < standard_error(record, record.best) < 1
+        assert f"has {metric.one} of {metric.scale.rounded(choice.best.raw)}" in choice.sentence
+        assert f"best: {metric.words}" in summary(record)
+        assert metric.words in report
+        assert metric.scale.value(record.best.value).replace(" %", "\u00a0%") in report
+
+
+def metric_best(metric):
+    return max if metric.greater_is_better else min
+
+
+def test_no_two_metrics_have_a_name_or_a_field_of_an_epoch_in_common():
+    names, fields = ([getattr(metric, part) for metric in METRICS] for part in ("name", "field"))
+
+    assert len(set(names)) == len(names)
+    assert len(set(fields)) == len(fields)
+
+
+def test_of_a_refit_no_value_is_shown_and_the_last_epoch_is_the_best():
+    last = named(LAST)
+
+    assert not last.is_measured
+    assert last.best_epoch([1, 2, 3]) == 3
+    assert LAST not in NAMES
+
+
+TOP_2 = '''"""Top-2 accuracy: the share of the images whose class is among the two with the most probability."""
+
+import numpy as np
+
+from trainable.metrics.contract import PERCENT, Metric
+
+
+def _value(labels: np.ndarray, logits: np.ndarray) -> float:
+    return float((logits.argsort(axis=1)[:, -2:] == labels[:, None]).any(axis=1).mean())
+
+
+METRIC = Metric(
+    "top_2", words="top-2 validation accuracy", short="top-2", one="a top-2", value=_value, scale=PERCENT
+)
+'''
+
+
+def test_a_metric_is_added_by_one_file_and_one_line(tmp_path):
+    copy = copied_project(tmp_path / "copy")
+    (copy / "trainable/metrics/top_2.py").write_text(TOP_2)
+    add_line(copy / "trainable/metrics/__init__.py", '    "loss",', '    "top_2",')
+    data, sweep = write(with_manifests(), tmp_path / "data"), tmp_path / "sweep"
+    (copy / "searched.py").write_text(
+        "import sys, pytest, search.run\n"
+        "from tests.searched import command, without_ray\n"
+        "from trainable import loop\n"
+        "with pytest.MonkeyPatch.context() as patch:\n"
+        "    without_ray(patch, train=loop.train, data=None)\n"
+        "    result = command(search.run.main, *sys.argv[1:])\n"
+        "print(result.output)\n"
+        "sys.exit(result.exit_code)\n"
+    )
+
+    flags = {"--metric": "top_2", "--trials": 2, "--max-epochs": 1, "--sampler": "random", "--baselines": "none"}
+    words = [str(word) for pair in flags.items() for word in pair]
+    searched = run_in(copy, "searched.py", "--sweep", str(sweep), "--data", str(data), *words)
+
+    assert searched.returncode == 0, searched.stdout + searched.stderr
+    assert "best: top-2 validation accuracy" in searched.stdout
+    assert "top-2 validation accuracy" in (sweep / "report.html").read_text()
+    assert '"score": ' in (sweep / "trials/0000/history.json").read_text()
