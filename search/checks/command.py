@@ -11,7 +11,7 @@ from search.checks.lock import held
 from storage import paths
 from storage.bucket import address_of, fetch, with_addresses
 from storage.command_line import Exit
-from storage.errors import UserError
+from storage.errors import SweepError, UserError
 from storage.files import DamagedError
 from storage.lock import HeldError, holder
 from storage.sweep_file import SweepFile
