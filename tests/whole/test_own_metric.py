@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +18,17 @@ from analysis.estimates import repeated
 from analysis.record import Record
 from storage import user_code
 from storage.sweep_file import SweepFile
-from tests.searched import command, without_ray
+from tests import searched as in_process
 from trainable import loop
 from trainable.metrics import named
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+command = partial(in_process.command, on=in_process.here(loop.train))  # trained in earnest
 FAST = ("--fix", "arch=mlp", "--fix", "batch_size=20", "--max-epochs", "2", "--sampler", "random")
 
 
 @pytest.fixture(autouse=True)
-def here(monkeypatch):
-    """Trials are trained in earnest, in this process."""
-    without_ray(monkeypatch, train=loop.train, data=None)
+def no_file_is_known(monkeypatch):
     monkeypatch.setattr(user_code, "_files", {})
 
 

@@ -166,12 +166,10 @@ def test_a_metric_is_added_by_one_file_and_one_line(tmp_path):
     add_line(copy / "trainable/metrics/__init__.py", '    "loss",', '    "top_2",')
     data, sweep = write(with_manifests(), tmp_path / "data"), tmp_path / "sweep"
     (copy / "searched.py").write_text(
-        "import sys, pytest, search.run\n"
-        "from tests.searched import command, without_ray\n"
+        "import sys, search.run\n"
+        "from tests.searched import command, here\n"
         "from trainable import loop\n"
-        "with pytest.MonkeyPatch.context() as patch:\n"
-        "    without_ray(patch, train=loop.train, data=None)\n"
-        "    result = command(search.run.main, *sys.argv[1:])\n"
+        "result = command(search.run.main, *sys.argv[1:], on=here(loop.train))\n"
         "print(result.output)\n"
         "sys.exit(result.exit_code)\n"
     )
