@@ -14,6 +14,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from search import pruners, samplers
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive
 from storage import paths
@@ -53,8 +54,8 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
     help="The runs published for the contest first; auto: where the data is that contest's (16x16 px, 7 classes).",
 )
 @click.option("--no-baselines", "baselines", flag_value="none", hidden=True)  # as commands had it before the choice
-@click.option("--sampler", type=click.Choice(["tpe", "gp", "random"]), default="tpe")
-@click.option("--pruner", type=click.Choice(["halving", "median", "none"]), default="halving")
+@click.option("--sampler", type=click.Choice(samplers.NAMES), default=samplers.NAMES[0])
+@click.option("--pruner", type=click.Choice(pruners.NAMES), default=pruners.NAMES[0])
 @click.option("--ledger", type=str, default="", metavar="URL", help="postgresql://[USER@]HOST[:PORT]/DATABASE.")
 @runs_own_code
 @runs_trials

@@ -1,16 +1,42 @@
 """The pruners, by name and number: which trials go on at a rung.
 
-What was ever published stays as it is, in a file of its own: a sweep goes on under the pruner that it began with.
-A change of the rule or of the rungs is a new file with the next number.
+A pruner is a file `NAME_NUMBER.py` with a function `new`, which makes a `Pruner`. To add one, add its file and its
+line.
+
+What was ever published stays as it is: a sweep goes on under the pruner that it began with. A change of the rule or of
+the rungs is a new file with the next number, which is then the number of every new sweep.
 """
 
-from search.pruners import halving_1
-from search.pruners.halving_1 import RungPruner
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
 
-NEWEST = 1
-PRUNERS = {1: halving_1.PRUNERS}
-NAMES = tuple(PRUNERS[NEWEST])
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+PRUNERS = (
+    ("halving", 1),
+    ("median", 1),
+    ("none", 1),
+)
+NEWEST = max(number for _, number in PRUNERS)
+NAMES = tuple(dict.fromkeys(name for name, _ in PRUNERS))
 
 
-def new_pruner(name: str, number: int = NEWEST) -> RungPruner:
-    return PRUNERS[number][name]()
+class Pruner(Protocol):
+    """Decides by intermediate values alone, and writes nothing, so that a restart decides the same."""
+
+    def rungs(self, epochs: int) -> tuple[int, ...]:
+        """Returns the epochs after which a trial of so many may be pruned, in order; its last one is none of them."""
+
+    def prune(self, study: "Study", trial: "FrozenTrial") -> bool:
+        """Returns whether a trial ends here; one that is at no rung goes on."""
+
+
+def new_pruner(name: str, version: int = NEWEST) -> Pruner:
+    """Args:
+    version: the pruner's own number, as `sweep.json` has it.
+    """
+    own = max(known for each, known in PRUNERS if each == name and known <= version)
+    pruner: Pruner = import_module(f"{__name__}.{name}_{own}").new()
+    return pruner

@@ -15,7 +15,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.pruners.halving_1 import RungPruner
+from search.pruners import Pruner
 from search.samplers.optuna_5_0 import forget_draw, study_with
 from storage import bucket, files, paths
 from storage.journal import Journal, JournalError, repair_tail
@@ -48,7 +48,7 @@ class Ledger:
         folder: Path,
         sweep_id: str,
         metric: str,
-        pruner: RungPruner,
+        pruner: Pruner,
         url: str = "",
     ) -> None:
         """Opens the ledger of the sweep in `folder`, which must be locked, or begins it; fetches a copy's folder.
@@ -63,7 +63,7 @@ class Ledger:
         direction = named(metric).direction
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.url = url
-        self.rungs = pruner.rungs
+        self.pruner, self.rungs = pruner, pruner.rungs
         self.torn_bytes = 0
         self._journal: Journal | None = None  # of a ledger that is no database
         no_sampler = optuna.samplers.RandomSampler()  # the ledger only records
@@ -84,7 +84,7 @@ class Ledger:
         _check_folders(folder, len(durable))
         self._ids = [trial._trial_id for trial in durable]  # in the storage, by number
         self._rejected: list[FrozenTrial] = []  # draws of the newest trial that were not taken
-        self.mirror = optuna.create_study(study_name=sweep_id, direction=direction, pruner=pruner)
+        self.mirror = optuna.create_study(study_name=sweep_id, direction=direction)
         for trial in durable:
             try:
                 self._mirror_durable(trial)
@@ -218,7 +218,7 @@ class Ledger:
             self._mirror_trial(number).report(value, epoch)
 
     def should_prune(self, number: int) -> bool:
-        return self.mirror.pruner.prune(self.mirror, self.trial(number))
+        return self.pruner.prune(self.mirror, self.trial(number))
 
     def tell(self, number: int, state: TrialState, value: float | None = None) -> None:
         """Ends a trial: the record that decides."""

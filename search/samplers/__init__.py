@@ -1,23 +1,32 @@
 """The samplers, by name and number: what the next trial's parameters are drawn by.
 
-What was ever published stays as it is, in a file of its own: a sweep goes on under the sampler that it began with.
-A change of what is drawn is a new file with the next number.
+A sampler is a file `NAME_NUMBER.py` with a function `new`, which makes an Optuna sampler for one draw out of a seed. Of
+other trials it knows what the study says, and nothing else, so that a restart draws the same. To add one, add its file
+and its line.
+
+What was ever published stays as it is: a sweep goes on under the sampler that it began with. A change of what is drawn
+is a new file with the next number, which is then the number of every new sweep.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 import numpy as np
-from optuna.samplers import BaseSampler
 
-from search.samplers import gp_1, random_1, tpe_1, tpe_2
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
 
-NEWEST = 2
-SAMPLERS = {
-    1: {"tpe": tpe_1.new, "gp": gp_1.new, "random": random_1.new},
-    2: {"tpe": tpe_2.new, "gp": gp_1.new, "random": random_1.new},
-}
-NAMES = tuple(SAMPLERS[NEWEST])
+SAMPLERS = (
+    ("tpe", 1),
+    ("tpe", 2),
+    ("gp", 1),
+    ("random", 1),
+)
+NEWEST = max(number for _, number in SAMPLERS)
+NAMES = tuple(dict.fromkeys(name for name, _ in SAMPLERS))
 
 
-def new_sampler(name: str, seed: int, number: int, version: int = NEWEST, turn: int = 0) -> BaseSampler:
+def new_sampler(name: str, seed: int, number: int, version: int = NEWEST, turn: int = 0) -> "BaseSampler":
     """Returns the sampler of one draw: a function of the sweep's seed and the trial's number, so a restart draws alike.
 
     Args:
@@ -25,5 +34,7 @@ def new_sampler(name: str, seed: int, number: int, version: int = NEWEST, turn: 
       version: the sampler's own number, as `sweep.json` has it.
       turn: how often the trial was drawn before.
     """
+    own = max(known for each, known in SAMPLERS if each == name and known <= version)
     drawn = np.random.SeedSequence([seed, number], spawn_key=(turn,) if turn else ())
-    return SAMPLERS[version][name](int(drawn.generate_state(1)[0]))
+    sampler: BaseSampler = import_module(f"{__name__}.{name}_{own}").new(int(drawn.generate_state(1)[0]))
+    return sampler

@@ -4,8 +4,12 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from search.pruners import new_pruner
+from analysis.record import Record
+from search.pruners import PRUNERS, new_pruner
 from search.pruners.halving_1 import RungPruner
+from storage.states import State
+from storage.sweep_file import SweepFile
+from tests.copies import add_line, copied_project, run_in, search_in
 
 
 def study_with(values, epochs=9, direction="maximize", state=TrialState.RUNNING):
@@ -62,15 +66,7 @@ def test_equal_values_are_not_pruned():
     assert decisions(study_with([[0.5]] * 6), 1 / 3) == [False] * 6
 
 
-def test_a_decision_writes_nothing_and_is_the_same_again():
-    study = study_with([[value] for value in (0.1, 0.2, 0.3, 0.4)])
-    before = [(trial.system_attrs, trial.user_attrs) for trial in study.trials]
-
-    assert decisions(study, 1 / 3) == decisions(study, 1 / 3)
-    assert [(trial.system_attrs, trial.user_attrs) for trial in study.trials] == before
-
-
-@pytest.mark.parametrize(("name", "keep"), [("halving", 1 / 3), ("median", 1 / 2)])
+@pytest.mark.parametrize(("name", "keep"), [("halving", 1 / 3), ("median", 1 / 2), ("none", 1)])
 def test_pruners_by_name(name, keep):
     assert new_pruner(name).keep == keep
 
@@ -86,3 +82,73 @@ def test_none_prunes_nothing():
 )
 def test_rungs_are_fractions_of_a_trials_own_epochs(epochs, expected):
     assert list(new_pruner("halving", 1).rungs(epochs)) == expected
+
+
+@pytest.mark.parametrize(("name", "version"), PRUNERS, ids=[f"{name}_{version}" for name, version in PRUNERS])
+class TestPruner:
+    @pytest.fixture
+    def decide(self, name, version):
+        """The decision on each trial of a study."""
+        return lambda study: [new_pruner(name, version).prune(study, trial) for trial in study.trials]
+
+    def test_rungs_lie_within_the_epochs_and_the_last_is_none(self, name, version):
+        for epochs in range(1, 61):
+            rungs = new_pruner(name, version).rungs(epochs)
+            assert list(rungs) == sorted({*rungs})
+            assert all(1 <= rung < epochs for rung in rungs)
+
+    def test_a_trial_at_no_rung_goes_on(self, name, version, decide):
+        study = study_with([[0.1] * length for length in range(1, 10)])
+        rungs = new_pruner(name, version).rungs(9)
+
+        assert not any(ends for length, ends in enumerate(decide(study), 1) if length not in rungs)
+
+    def test_a_decision_writes_nothing_and_a_restart_decides_the_same(self, decide):
+        study = study_with([[value] for value in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)])
+        before = [(trial.system_attrs, trial.user_attrs) for trial in study.trials]
+
+        first = decide(study)
+
+        assert [(trial.system_attrs, trial.user_attrs) for trial in study.trials] == before
+        assert decide(study) == first
+        again = optuna.create_study(direction="maximize")
+        again.add_trials(study.trials)
+        assert decide(again) == first
+
+    def test_it_reads_intermediate_values_and_the_number_of_epochs_alone(self, decide):
+        study, other = study_with([]), study_with([])
+        for number, value in enumerate((0.1, 0.2, 0.3, 0.4, 0.5, 0.6)):
+            state = (TrialState.RUNNING, TrialState.PRUNED, TrialState.FAIL)[number % 3]
+            trial = study_with([[value]]).trials[0]
+            study.add_trial(trial)
+            more = {"config": {"epochs": 9, "lr": number}, "reason": "diverged", "passed": 1}
+            other.add_trial(create_trial(state=state, user_attrs=more, intermediate_values=trial.intermediate_values))
+
+        assert decide(study) == decide(other)
+
+
+AT_HALF = """from search.pruners.halving_1 import RungPruner
+
+
+class AtHalf(RungPruner):
+    def rungs(self, epochs):
+        return (epochs // 2,) if epochs > 1 else ()
+
+
+def new():
+    return AtHalf(keep=1 / 2)
+"""
+
+
+def test_a_pruner_is_added_by_one_file_and_one_line(tmp_path, tiny_data):
+    copy = copied_project(tmp_path / "copy")
+    (copy / "search/pruners/at_half_1.py").write_text(AT_HALF)
+    add_line(copy / "search/pruners/__init__.py", '    ("none", 1),', '    ("at_half", 1),')
+
+    suite = run_in(copy, "-m", "pytest", "-v", "tests/search/pruners/test_pruner.py", "-k", "at_half_1")
+    searched = search_in(copy, tiny_data, "--pruner", "at_half")
+
+    assert "4 passed" in suite.stdout, suite.stdout
+    assert searched.returncode == 0, searched.stdout + searched.stderr
+    assert SweepFile.read(copy / "sweep").settings.pruner == "at_half"
+    assert [trial.state for trial in Record(copy / "sweep").trials] == [State.COMPLETE] * 2

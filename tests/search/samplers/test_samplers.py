@@ -4,9 +4,13 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
+from analysis.record import Record
 from search.samplers import SAMPLERS, new_sampler
 from search.samplers.tpe_2 import hidden_trials
-from storage.states import Reason
+from storage.states import Reason, State
+from storage.sweep_file import SweepFile
+from tests.copies import add_line, copied_project, run_in, search_in
+from tests.trials import execute, in_memory, open_bridge, outcome
 
 FAMILIES = ["good", "bad"]
 DISTRIBUTIONS = {
@@ -68,7 +72,7 @@ def test_a_family_with_unlucky_first_draws_is_drawn_again():
     others = [trial_of("bad", 0.5 + n / 100, lr=0.05 + n / 100, passed=3) for n in range(12)]
     study = study_of(*unlucky, *others)
     shares = {}
-    for version in SAMPLERS:
+    for version in (1, 2):
         drawn = []
         for number in range(60):
             study.sampler = new_sampler("tpe", 3, number, version)
@@ -80,15 +84,62 @@ def test_a_family_with_unlucky_first_draws_is_drawn_again():
     assert shares[2] > 2 * shares[1]
 
 
-@pytest.mark.parametrize("version", SAMPLERS)
-@pytest.mark.parametrize("name", SAMPLERS[1])
-class TestSampler:
-    def test_the_same_seed_and_number_draw_the_same(self, name, version):
-        def draw(number):
-            study = study_of(*[trial_of(FAMILIES[n % 2], n / 20, lr=0.01 * (n + 1)) for n in range(12)])
-            study.sampler = new_sampler(name, 5, number, version)
-            trial = study.ask(DISTRIBUTIONS)
-            return trial.params
+RANGES = DISTRIBUTIONS | {
+    "batch_size": optuna.distributions.IntDistribution(8, 64, log=True),
+    "dropout": optuna.distributions.FloatDistribution(0.0, 0.5),
+}
 
-        assert draw(12) == draw(12)
-        assert draw(12) != draw(13)
+
+def drawn(name, version, number):
+    """The parameters of a draw after twelve trials."""
+    study = study_of(*[trial_of(FAMILIES[n % 2], n / 20, lr=0.01 * (n + 1)) for n in range(12)])
+    study.sampler = new_sampler(name, 5, number, version)
+    return study.ask(RANGES).params
+
+
+@pytest.mark.parametrize(("name", "version"), SAMPLERS, ids=[f"{name}_{version}" for name, version in SAMPLERS])
+class TestSampler:
+    def test_the_same_seed_and_number_draw_the_same_whatever_was_drawn_before(self, name, version):
+        first = drawn(name, version, 12)
+        other = drawn(name, version, 13)
+
+        assert drawn(name, version, 12) == first
+        assert first != other
+
+    def test_what_it_draws_lies_in_the_ranges(self, name, version):
+        for number in range(12, 32):
+            params = drawn(name, version, number)
+            assert params.keys() == RANGES.keys()
+            assert all(RANGES[each]._contains(RANGES[each].to_internal_repr(params[each])) for each in RANGES)
+
+    def test_a_sweep_that_is_started_again_and_again_draws_what_one_that_was_not_draws(self, name, version, tmp_path):
+        plan = {"sampler": name, "sampler_version": version}
+        for trials in (1, 4, 11, 14):
+            bridge, _ = open_bridge(tmp_path / "again", trials, **plan)
+            execute(bridge, in_memory())
+        bridge, _ = open_bridge(tmp_path / "at once", 14, **plan)
+        execute(bridge, in_memory())
+
+        assert outcome(tmp_path / "again") == outcome(tmp_path / "at once")
+
+
+OTHER = """from optuna.samplers import RandomSampler
+
+
+def new(seed):
+    return RandomSampler(seed=seed + 1)
+"""
+
+
+def test_a_sampler_is_added_by_one_file_and_one_line(tmp_path, tiny_data):
+    copy = copied_project(tmp_path / "copy")
+    (copy / "search/samplers/other_1.py").write_text(OTHER)
+    add_line(copy / "search/samplers/__init__.py", '    ("random", 1),', '    ("other", 1),')
+
+    suite = run_in(copy, "-m", "pytest", "-v", "tests/search/samplers/test_samplers.py", "-k", "other_1")
+    searched = search_in(copy, tiny_data, "--sampler", "other")
+
+    assert "3 passed" in suite.stdout, suite.stdout
+    assert searched.returncode == 0, searched.stdout + searched.stderr
+    assert SweepFile.read(copy / "sweep").settings.sampler == "other"
+    assert [trial.state for trial in Record(copy / "sweep").trials] == [State.COMPLETE] * 2
