@@ -5,7 +5,7 @@ A field may be of a plain type, another dataclass, a list, a dict, `X | None`, o
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -19,6 +19,7 @@ WORDS = {
     dict: "an object",
 }
 SHOWN = 40  # characters of a wrong value
+MOST_DIGITS = 9  # of a number that is a name
 
 
 class WrongError(ValueError):
@@ -87,7 +88,7 @@ def to_json(value: Any) -> Any:
     return content
 
 
-def _object(kind: Any, content: dict[str, Any], place: str) -> Any:
+def _object(kind: Any, content: Mapping[str, Any], place: str) -> Any:
     known = {_name(each): each for each in fields(kind)}
     needed = [name for name, each in known.items() if each.default is MISSING and each.default_factory is MISSING]
     if lacks := [name for name in needed if name not in content]:
@@ -106,7 +107,8 @@ def _name(of: "Field[Any]") -> str:
 def _key(kind: type, key: str, place: str) -> Any:
     if kind is not int:
         return key
-    return int(key) if key.isdecimal() else _refuse(f"each name in {place}", WORDS[int], key)
+    is_one = key.isdecimal() and len(key) <= MOST_DIGITS
+    return int(key) if is_one else _refuse(f"each name in {place}", WORDS[int], key)
 
 
 def _refuse(place: str, rule: str, value: Any) -> Any:

@@ -1,8 +1,8 @@
 """`best.safetensors` in a trial's folder: the weights of its best epoch."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -10,7 +10,7 @@ from storage.files import DamagedError
 from storage.tensors import read_tensors, save_tensors
 
 
-def save_weights(path: Path, weights: dict[str, Tensor], config: dict[str, Any], epoch: int) -> None:
+def save_weights(path: Path, weights: dict[str, Tensor], config: Mapping[str, object], epoch: int) -> None:
     """Writes them whole or not at all.
 
     Args:
@@ -20,7 +20,7 @@ def save_weights(path: Path, weights: dict[str, Tensor], config: dict[str, Any],
     save_tensors(path, weights, {"config": json.dumps(config), "epoch": str(epoch)})
 
 
-def check_weights(path: Path, config: dict[str, Any], epoch: int) -> None:
+def check_weights(path: Path, config: Mapping[str, object], epoch: int) -> None:
     """Raises:
     FileNotFoundError: it is not there.
     DamagedError: it is not, to the bit, what `save_weights` wrote of this config and epoch.

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ from search.runtime.settings import read_sweep
 from search.spaces.fixed import read_fixed
 from storage import paths, user_code
 from storage.data_place import own_images
-from storage.sweep_file import DataOptions, Settings
+from storage.sweep_file import DataOptions, Settings, Values
 from trainable.config import ConfigError
 
 SHOWN = 40  # characters of a wrong entry
 
 
-def search_of(folder: Path, flags: dict[str, Any], given: set[str], is_demo: bool) -> Search:
+def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: bool) -> Search:
     """Returns the search in this folder, which may be there already.
 
     Args:
@@ -46,7 +47,7 @@ def search_of(folder: Path, flags: dict[str, Any], given: set[str], is_demo: boo
     return Search(folder, settings, enqueued, flags["enqueue"], "space" in given)
 
 
-def _named(asked: Settings | DataOptions, given: set[str]) -> dict[str, Any]:
+def _named(asked: Settings | DataOptions, given: set[str]) -> Mapping[str, Any]:
     """Returns the fields that the command names."""
     return {name: value for name, value in vars(asked).items() if name in given}
 
@@ -56,7 +57,7 @@ def _kept_name(value: Any, own: dict[str, str]) -> Any:
     return user_code.kept_name(value, own) if is_own else value
 
 
-def _read_enqueued(path: Path | None) -> list[dict[str, Any]]:
+def _read_enqueued(path: Path | None) -> list[Values]:
     if path is None:
         return []
     try:

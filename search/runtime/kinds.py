@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from search.portfolios import published
 from search.runtime import data as sweep_data
@@ -16,7 +16,7 @@ from search.spaces.space import Space
 from storage import bucket, paths, user_code
 from storage.data_place import DEMO, own_images
 from storage.schema import to_json
-from storage.sweep_file import Parent, Settings, SweepFile, Table
+from storage.sweep_file import Parent, Settings, SweepFile, Table, Values
 from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Search(Sweep):
         self,
         folder: Path,
         settings: Settings,
-        enqueued: list[dict[str, Any]],
+        enqueued: list[Values],
         enqueue_file: Path | None = None,
         names_space: bool = True,
     ) -> None:
@@ -172,7 +172,7 @@ class Search(Sweep):
         return lines
 
     @cached_property
-    def own_configs(self) -> list[dict[str, Any]]:
+    def own_configs(self) -> list[Values]:
         """The user's configs, as parameters of the space."""
         configs = []
         for number, config in enumerate(self.enqueued, start=1):

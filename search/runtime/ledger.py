@@ -21,6 +21,7 @@ from storage import bucket, files, paths
 from storage.journal import Journal, JournalError, repair_tail
 from storage.lock import HeldError
 from storage.states import Reason, State
+from storage.sweep_file import Values
 from storage.text import counted
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import named
@@ -139,7 +140,7 @@ class Ledger:
         return self.mirror._storage.get_trial(number)  # its ids are numbers; `trials` makes a list of all
 
     def draw(
-        self, sampler: optuna.samplers.BaseSampler, choose: Callable[[optuna.Trial], TrialConfig], given: dict[str, Any]
+        self, sampler: optuna.samplers.BaseSampler, choose: Callable[[optuna.Trial], TrialConfig], given: Values
     ) -> TrialConfig:
         """Lets `choose` draw the next trial's config in memory, `given` parameters as they are.
 

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ class Start:
         )
 
     @staticmethod
-    def of(module: str, flags: dict[str, Any]) -> "Start":
+    def of(module: str, flags: Mapping[str, Any]) -> "Start":
         """By the flags of a command, `search.options.runs_trials`."""
         names = [field.name for field in fields(Start) if field.name != "command"]
         return Start(typed(module), **{name: flags[name] for name in names})

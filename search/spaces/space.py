@@ -12,6 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from search.spaces.bounded import Bounded
 from search.spaces.no_config import NoConfigError, OutsideError
 from search.spaces.walker import Chosen, walk
+from storage.sweep_file import Table, Values
 from trainable.config import MULTIPLE, SHAPE_FIELDS, ConfigError, TrialConfig, unknown_name
 from trainable.models import family_of
 
@@ -74,7 +75,7 @@ class Space:
         values["epochs"] = min(values["epochs"], self.max_epochs)
         return TrialConfig.from_dict(values)
 
-    def table(self) -> dict[str, dict[str, Any]]:
+    def table(self) -> Table:
         """What 'same space' means: for each parameter its range, for each field of a branch its constant value.
 
         Follows every choice, with numbers at their ends. A corner that the function rejects by
@@ -100,7 +101,7 @@ class Space:
         for name, found in ranges.items():
             if len(found) > 1 and any("Categorical" in text for text in found):  # Optuna refuses it at the second draw
                 raise ConfigError(f"the space asks for `{name}` with different choices; give each its own name")
-        table: dict[str, dict[str, Any]] = {"ranges": {name: sorted(found) for name, found in sorted(ranges.items())}}
+        table: Table = {"ranges": {name: sorted(found) for name, found in sorted(ranges.items())}}
         for name, values in sorted(fields_seen.items()):
             table[name] = {field: sorted(found) for field, found in values.items()}
         return table
@@ -154,7 +155,7 @@ class Space:
                 raise ConfigError(f"{name}={params[name]} differs from --fix {name}={self.fixed[name]}")
         return list(chooser.lacking)
 
-    def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def parameters(self, given: Mapping[str, Any]) -> Values:
         """Returns `given` with the value of each field that this space draws as a multiple turned into the multiple.
 
         Raises:
@@ -217,7 +218,7 @@ class Space:
         """The config of these parameters; those that are left out are at their low end."""
         return self.config(Chosen(params))
 
-    def capped(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def capped(self, params: Mapping[str, Any]) -> Values:
         """`params` within the epochs allowed, without what is fixed."""
         fields = {f"{field}{MULTIPLE}" for field in self.fixed}
         free = {name: value for name, value in params.items() if name not in self.fixed and name not in fields}

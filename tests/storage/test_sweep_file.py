@@ -125,6 +125,7 @@ def test_what_older_files_lack_has_its_first_value(name, tmp_path):
         ({"data_options": {}}, "data_options lacks image_size, limit_train, limit_valid"),
         ({"queue": [1]}, "queue must be an object, got [1]"),
         ({"queue": {"x": {"params": {}}}}, 'each name in queue must be a whole number, got "x"'),
+        ({"queue": {"9" * 5000: {}}}, f'each name in queue must be a whole number, got "{"9" * 39}'),
         ({"queue": {"3": {}}}, "queue.3 lacks params"),
         ({"queue": {"3": {"params": {}, "nth_seed": 0}}}, "queue.3.nth_seed must be a whole number above 0, got 0"),
         ({"starts": [{"time": "now"}]}, 'starts[0].time must be a date and a time, YYYY-MM-DD HH:MM:SS, got "now"'),
