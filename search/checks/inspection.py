@@ -13,11 +13,12 @@ from optuna.trial import TrialState
 from analysis.commands import command_to_go_on
 from analysis.record import Record
 from search.checks.backup import Backup, Mend, copy_from, lost_before, move_away, remove_left_over
+from search.checks.data_files import DataFiles
 from search.checks.findings import Finding, MissingError, damaged, do_without, naming
 from search.checks.folder_content import FolderContent
 from search.checks.identity import is_of
-from search.checks.outputs import Outputs
 from search.checks.replay import replay
+from search.checks.results import check_results
 from search.checks.trial_files import TrialFiles
 from search.checks.trials import RESTORE_DATABASE, Trials
 from search.runtime.settings import read_sweep
@@ -84,36 +85,43 @@ def inspect_folder(folder: Path) -> Inspection:
         inspection.note(path, "missing, and there are trials", way_out)
         return inspection
     _check_names(inspection)
-    outputs = Outputs(folder, file, lost_before(folder))
-    outputs.check_data()
+    data = DataFiles(folder, file, lost_before(folder))
+    data.check()
     trials = Trials(file, folder, None if file.settings.ledger else folder / paths.JOURNAL)
     ledger = _read_database(inspection, record, trials) if file.settings.ledger else _read_journal(inspection, trials)
     if ledger is not None:
         of_ledger = len(inspection.findings)
-        _check_trials(inspection, trials, outputs)
-        weights = _check_weights(inspection, trials, outputs.lost_before)
+        _check_trials(inspection, trials, data)
+        weights = _check_weights(inspection, trials, data.lost_before)
         inspection.findings[of_ledger:of_ledger] = trials.findings  # the ledger's first: they explain others
         states = Counter(trial.state.name for trial in trials.trials)
-        ended = sum(trial.state.is_finished() for trial in trials.trials)
         counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         inspection.words = (
             f"{ledger}, {counted(len(trials.trials), 'trial')} ({counts or 'none yet'}), the weights of {weights}"
         )
-        if ended and file.results_of == ended:
-            inspection.words += f", results of {ended}"
-            if not inspection.problems and not outputs.findings:
-                outputs.check_results(record)
-        elif ended:
-            found = f"report, tables, best/ and predictions are not of all {counted(ended, 'ended trial')}"
-            way_out = f"made anew by {command_to_go_on(record) or 'the command of the sweep'}"
-            inspection.note(folder, found, way_out, is_problem=False)
-    inspection.findings += outputs.findings
+        _check_results(inspection, record, trials, data)
+    inspection.findings += data.findings
     if inspection.foreign:
         names = sorted(str(path.relative_to(folder)) for path in inspection.foreign)
         more = f" and {len(names) - SHOWN_FILES} more" if len(names) > SHOWN_FILES else ""
         found = f"files that are not a sweep's: {', '.join(names[:SHOWN_FILES])}{more}"
         inspection.note(folder, found, "nothing reads them", is_problem=False)
     return inspection
+
+
+def _check_results(inspection: Inspection, record: Record, trials: Trials, data: DataFiles) -> None:
+    """Of a sweep that is whole else: what is made of damaged files can only be wrong."""
+    ended = sum(trial.state.is_finished() for trial in trials.trials)
+    if not ended:
+        return
+    if record.file.results_of != ended:
+        found = f"report, tables, best/ and predictions are not of all {counted(ended, 'ended trial')}"
+        way_out = f"made anew by {command_to_go_on(record) or 'the command of the sweep'}"
+        inspection.note(inspection.folder, found, way_out, is_problem=False)
+        return
+    inspection.words += f", results of {ended}"
+    if not inspection.problems and not data.findings:
+        inspection.findings += check_results(record, data.test_ids)
 
 
 def _check_names(inspection: Inspection) -> None:
@@ -193,11 +201,11 @@ def _numbered(folder: Path) -> dict[int, Path]:
     return {number: path for number, path in sorted(named) if path == paths.trial_folder(folder, number)}
 
 
-def _check_trials(inspection: Inspection, trials: Trials, outputs: Outputs) -> None:
+def _check_trials(inspection: Inspection, trials: Trials, data: DataFiles) -> None:
     for trial in trials.trials:
         if trial.number not in trials.again | trials.unusable:
             folder = paths.trial_folder(inspection.folder, trial.number)
-            files = TrialFiles(folder, trial, trials.file, outputs.labels, outputs.lost_before)
+            files = TrialFiles(folder, trial, trials.file, data.labels, data.lost_before)
             files.check()
             inspection.findings += files.findings
             inspection.foreign += files.foreign

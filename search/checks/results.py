@@ -1,0 +1,128 @@
+"""Checks what a sweep made: tables, report, `best/` and predictions, against what its ledger says."""
+
+from collections.abc import Callable
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet
+
+from analysis.outputs.best import read_best
+from analysis.outputs.predict import check_predictions
+from analysis.record import Record, TrialRecord
+from analysis.report.contents import plain
+from search.checks.backup import Backup
+from search.checks.findings import Finding, damaged, naming
+from search.runtime.settings import read_sweep
+from storage import paths
+from storage.files import DamagedError, check_regular
+from storage.states import State
+from storage.sweep_file import SEARCH
+from storage.text import counted
+
+OF_TRIALS = ["number", "state", "reason", "value", "epochs"]  # the columns that are compared
+OF_EPOCHS = ["number", "epoch", "valid_loss", "valid_accuracy"]
+NO_RESULTS = -1  # as `results_of` in sweep.json: no number of trials, so the next start makes them
+MOST_CSV_BYTES = 256 << 20
+
+
+def check_results(record: Record, test_ids: tuple[str, ...] | None) -> list[Finding]:
+    """Returns what is not of the trials that the ledger has. A repeat has the tables alone, a refit nothing.
+
+    Args:
+      test_ids: None where there are none, or they are not known.
+    """
+    folder, kind, best = record.folder, record.file.kind, record.best
+    if kind == paths.REFIT:
+        return []
+    trials, epochs = record.trials_table(), record.epochs_table()
+    ended = set(trials["number"][trials["state"] != State.RUNNING])
+    of_trials = _rows(trials, OF_TRIALS, ended)
+    of_epochs = _rows(epochs, OF_EPOCHS, ended) if len(epochs) else []
+    most = sum(trial.config.get("epochs", 0) for trial in record.trials)  # rows of any table
+    checks: dict[str, Callable[[Path], None]] = {
+        paths.TRIALS_CSV: lambda path: _same(_rows(_read_csv(path), OF_TRIALS, ended), of_trials),
+        paths.TRIALS_PARQUET: lambda path: _same(_rows(_read_parquet(path, most), OF_TRIALS, ended), of_trials),
+        paths.EPOCHS_PARQUET: check_regular,
+    }
+    if of_epochs:
+        checks[paths.EPOCHS_PARQUET] = lambda path: _same(_rows(_read_parquet(path, most), OF_EPOCHS, ended), of_epochs)
+    if kind == SEARCH:
+        checks |= {paths.REPORT_PAGE: check_regular, paths.REPORT_TEXT: check_regular}
+    if kind == SEARCH and best is not None:
+        checks[paths.BEST] = lambda path: _check_best(path, best)
+        if test_ids is not None:
+            checks[paths.PREDICTIONS] = lambda path: _check_predictions(path, test_ids, record.classes)
+    errors = [error for name, check in checks.items() if (error := _wrong(folder / name, check))]
+    way_out = "the next start of the sweep's command writes all results anew"
+    return [damaged(error, way_out, lambda backup: forget_results(folder, backup)) for error in errors]
+
+
+def _wrong(path: Path, check: Callable[[Path], None]) -> DamagedError | None:
+    try:
+        with naming(path):
+            check(path)
+    except DamagedError as error:
+        return error
+    except MemoryError:
+        raise
+    except Exception as error:  # parsers have more ways than can be listed to say that a file is none of theirs
+        return DamagedError(path, str(error))
+    return None
+
+
+def _check_best(folder: Path, trial: TrialRecord) -> None:
+    best = read_best(folder.parent)
+    if best.trial != trial.number:
+        raise DamagedError(folder, f"must be of the best trial, {trial.number}, and is of trial {best.trial}")
+    if trial.weights is not None and best.weights != trial.weights.read_bytes():
+        raise DamagedError(folder, f"has other weights than trial {trial.number}")
+
+
+def _check_predictions(path: Path, test_ids: tuple[str, ...], classes: list[str]) -> None:
+    check_regular(path)
+    check_predictions(path.read_bytes(), test_ids, None, tuple(classes))
+
+
+def forget_results(folder: Path, backup: Backup) -> None:
+    """The sweep's next start finds none, and makes them."""
+    file = read_sweep(folder)
+    if file.results_of != NO_RESULTS:
+        backup.copy(folder / paths.SWEEP_FILE)
+        file.results_of = NO_RESULTS
+        file.write(folder)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    check_regular(path)
+    if path.stat().st_size > MOST_CSV_BYTES:
+        raise DamagedError(path, f"must have at most {MOST_CSV_BYTES >> 20} MiB")
+    return pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
+
+
+def _read_parquet(path: Path, most_rows: int) -> pd.DataFrame:
+    check_regular(path)
+    rows = pyarrow.parquet.read_metadata(path).num_rows
+    if rows > most_rows:  # a small file can hold any number of them
+        raise DamagedError(path, f"must have at most {counted(most_rows, 'row')}, got {rows}")
+    return pd.read_parquet(path)
+
+
+def _rows(table: pd.DataFrame, columns: list[str], numbers: set[int]) -> list[tuple[Any, ...]]:
+    """Of these trials; what is missing is None."""
+    chosen = table[table["number"].isin(numbers)][columns]
+    return [tuple(None if pd.isna(value) else value for value in row) for row in chosen.itertuples(index=False)]
+
+
+def _same(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> None:
+    """Raises:
+    ValueError: they differ; shows the first difference.
+    """
+    for got, wanted in zip_longest(found, expected):
+        if got != wanted:
+            raise ValueError(f"must have the row {_text(wanted)}, got {_text(got)}")
+
+
+def _text(row: tuple[Any, ...] | None) -> str:
+    return "none" if row is None else plain(", ".join(map(str, row)))
