@@ -29,7 +29,7 @@ C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 OPENS = {"open": 1, "fdopen": 1, "read_text": None, "write_text": None, "TextIOWrapper": None}  # the place of the mode
 
 
-OF_BYTES = {"os.open", "Image.open", "self._zip.open", "zipfile.open"}
+OPEN_NO_TEXT = {"os.open", "Image.open", "self._zip.open", "zipfile.open", "bridge.watcher.open"}
 
 
 def opened_as_text(tree):
@@ -39,7 +39,7 @@ def opened_as_text(tree):
         words = {word.arg: word.value for word in call.keywords}
         if name == "run" and "text" in words:
             yield call, words
-        if name not in OPENS or ast.unparse(call.func) in OF_BYTES:
+        if name not in OPENS or ast.unparse(call.func) in OPEN_NO_TEXT:
             continue
         place = OPENS[name]
         mode = words.get("mode") or (call.args[place] if place is not None and len(call.args) > place else None)

@@ -125,15 +125,12 @@ FAMILY = Family("means", {}, build, mean=(0.5, 0.5, 0.5))
 
 SWEEP = """
 import sys
-import pytest
 import search.run
-from tests.searched import command, without_ray
+from tests.searched import command, here
 from trainable.loop import train
 
-with pytest.MonkeyPatch.context() as patch:
-    without_ray(patch, train=train, data=None)
-    words = ("--fix", "arch=means", "--fix", "epochs=2", "--trials", 2, "--baselines", "none")
-    result = command(search.run.main, "--sweep", sys.argv[1], "--data", sys.argv[2], *words)
+words = ("--fix", "arch=means", "--fix", "epochs=2", "--trials", 2, "--baselines", "none")
+result = command(search.run.main, "--sweep", sys.argv[1], "--data", sys.argv[2], *words, on=here(train))
 print(result.output)
 sys.exit(result.exit_code)
 """
