@@ -12,9 +12,9 @@ from functools import lru_cache
 import numpy as np
 
 from analysis.estimates.ensemble import greedy, mean
-from analysis.estimates.honest import Estimate, Scored, draws, estimate, mean_of_finite
+from analysis.estimates.honest import Estimate, Scores, draws, estimate, mean_of_finite
 from analysis.estimates.intervals import sample_of
-from analysis.estimates.scores import mean_scores, scores_of_probabilities
+from analysis.estimates.scores import Scored, scores_of_probabilities
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import scarcity
 from storage.states import State
@@ -112,7 +112,7 @@ def _selection(record: Record, trials: list[TrialRecord]) -> tuple[Scored, list[
         predicted = trial.valid_classes[: trial.epochs]
         rows.append(images.of_classes(record.valid_labels, predicted))
         candidates += [trial] * len(predicted)
-    return mean_scores(record, np.concatenate(rows)), candidates
+    return Scores(np.concatenate(rows), sample_of(record)), candidates
 
 
 def _probabilities(logits: np.ndarray | None) -> np.ndarray:

@@ -10,33 +10,19 @@ that.
 What it cannot correct: that the sampler and the pruner saw the same images while the sweep ran.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from analysis.estimates.intervals import Sample
 
+if TYPE_CHECKING:
+    from analysis.estimates.scores import Scored
+
 DRAWS = 1000
 SEED = 20180509
 BLOCK = 256  # candidates whose scores are float32 at a time
-
-
-class Scored(Protocol):
-    """How well each of some candidates does, the larger the better, by whatever metric; see `Scores`, which is one."""
-
-    @property
-    def most_draws(self) -> int: ...
-    @property
-    def span(self) -> tuple[float, float]: ...
-    def everywhere(self) -> np.ndarray: ...
-    def on_drawn(self, counts: np.ndarray) -> np.ndarray: ...
-    def on_left_out(self, counts: np.ndarray, chosen: np.ndarray) -> np.ndarray: ...
-    def interval(self, candidate: int, mean: float) -> tuple[float, float]: ...
-    def variance_of_gain(self) -> float: ...
-    def interval_of_gain(self, gain: float) -> tuple[float, float]: ...
-    def standard_error(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -45,18 +31,12 @@ class Scores:
 
     Attributes:
       of: (P, N) numbers: whether a candidate has an image right, or minus its loss.
-      strata, guess_loss: of `analysis.estimates.intervals.Sample`; the score of a candidate is the mean over the
-        strata of its mean in each.
+      sample: of the images; the score of a candidate is the mean over its strata of the mean in each.
     """
 
     of: np.ndarray
-    strata: Sequence[np.ndarray]
-    guess_loss: float | None = None
+    sample: Sample
     most_draws: ClassVar[int] = DRAWS
-
-    @property
-    def sample(self) -> Sample:
-        return Sample(self.strata, self.guess_loss)
 
     def means(self, weights: np.ndarray) -> np.ndarray:
         """(B, P): the score of each candidate under each row of weights."""
@@ -65,7 +45,7 @@ class Scores:
 
     def everywhere(self) -> np.ndarray:
         """(P,): the score of each candidate on all images, exact where scores are whole numbers: equals are equal."""
-        return np.mean([self.of[:, images].mean(axis=1, dtype=np.float64) for images in self.strata], axis=0)
+        return np.mean([self.of[:, images].mean(axis=1, dtype=np.float64) for images in self.sample.strata], axis=0)
 
     def on_drawn(self, counts: np.ndarray) -> np.ndarray:
         """(B, P): the score of each candidate on each draw.
@@ -87,7 +67,7 @@ class Scores:
     @property
     def span(self) -> tuple[float, float]:
         """The least and the most that a score can be."""
-        return (0.0, 1.0) if self.guess_loss is None else (-np.inf, 0.0)
+        return (0.0, 1.0) if self.sample.guess_loss is None else (-np.inf, 0.0)
 
     def interval(self, candidate: int, mean: float) -> tuple[float, float]:
         """The 95 % interval of the mean score of a candidate.
@@ -96,7 +76,7 @@ class Scores:
           mean: its own, or what was corrected of it.
         """
         of_image = self.of[candidate]
-        if self.guess_loss is None:
+        if self.sample.guess_loss is None:
             return self.sample.interval(of_image, mean)
         low, high = self.sample.interval(-of_image, -mean)  # a score is minus the loss
         return -high, -low
@@ -115,7 +95,7 @@ class Scores:
 
     def standard_error(self) -> float:
         """The standard error of the mean score of the first candidate."""
-        return self.sample.standard_error(self.of[0] if self.guess_loss is None else -self.of[0])
+        return self.sample.standard_error(self.of[0] if self.sample.guess_loss is None else -self.of[0])
 
 
 @dataclass(frozen=True)
@@ -148,7 +128,7 @@ def draws(images: int, times: int = DRAWS, seed: int = SEED) -> np.ndarray:
     return counts[(counts == 0).any(axis=1)]
 
 
-def estimate(scores: Scored, counts: np.ndarray) -> Estimate:
+def estimate(scores: "Scored", counts: np.ndarray) -> Estimate:
     """Chooses the best candidate, and says what the choice is worth.
 
     Args:

@@ -8,15 +8,13 @@ freedom that few seeds leave (Satterthwaite, "An approximate distribution of est
 Biometrics Bulletin 2, 1946).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import stdtrit
 
-from analysis.estimates.honest import Scored
 from analysis.estimates.intervals import TAIL, Sample, sample_of
-from analysis.estimates.scores import scores_of
+from analysis.estimates.scores import Scored, scores_of
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import scarcity
 from storage import paths
@@ -129,9 +127,7 @@ def sentences(repeated: Repeated) -> list[str]:
     return [*lines, repeated.sentence, CAVEAT]
 
 
-def difference(
-    first: np.ndarray, second: np.ndarray, of_classes: Sequence[np.ndarray], guess_loss: float | None = None
-) -> Difference:
+def difference(first: np.ndarray, second: np.ndarray, sample: Sample) -> Difference:
     """Returns by how much the first beats the second, with an interval over seeds and images.
 
     Of equal configs, simulated, it covers 0 in 94 to 100 of 100 times with three seeds or more; with two, in 90 where
@@ -140,9 +136,8 @@ def difference(
     Args:
       first, second: (seeds, N) numbers, the larger the better: row for row the same seed, two at least, and column for
         column the same image.
-      of_classes, guess_loss: the strata and the loss of a guess, of `analysis.estimates.intervals.Sample`.
     """
-    apart, sample = first.astype(np.float64) - second, Sample(of_classes, guess_loss)
+    apart = first.astype(np.float64) - second
     mean = sample.mean(apart.mean(axis=0))
     low, high = sample.interval_of_difference(mean, *_variance(apart, sample))
     return Difference(mean, low, high, len(apart))
@@ -195,13 +190,13 @@ def _lead(again: Record, first: _Config, other: _Config) -> Difference | None:
             pairs.append((a, b))
     if len(pairs) < 2:  # of one there is no telling what another seed would do
         return None
-    images, labels, sample = again.metric.images, again.valid_labels, sample_of(again)
+    images, labels = again.metric.images, again.valid_labels
     if images is None:
         return _difference_of_values([scores_of(again, pair) for pair in pairs], len(labels))
     first_runs, other_runs = (
         np.stack([images.of_logits(labels, of) for of in runs]) for runs in zip(*pairs, strict=True)
     )
-    return difference(first_runs, other_runs, sample.strata, sample.guess_loss)
+    return difference(first_runs, other_runs, sample_of(again))
 
 
 def _difference_of_values(pairs: list[Scored], images: int) -> Difference:

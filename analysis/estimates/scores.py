@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import stdtrit
 
-from analysis.estimates.honest import Scored, Scores, draws
+from analysis.estimates.honest import Scores, draws
 from analysis.estimates.intervals import TAIL, sample_of
 from analysis.record import Record
 from trainable.metrics.contract import Metric
@@ -104,6 +104,9 @@ class DrawnScores:
         return float(np.nanmax(changes))
 
 
+Scored = Scores | DrawnScores  # how well each of some candidates does, the larger the better, by whatever metric
+
+
 def scores_of(record: Record, logits: Sequence[np.ndarray]) -> Scored:
     """How well candidates do by the metric of a sweep.
 
@@ -113,7 +116,7 @@ def scores_of(record: Record, logits: Sequence[np.ndarray]) -> Scored:
     metric, labels = record.metric, record.valid_labels
     if metric.images is None:
         return DrawnScores(metric, labels, logits)
-    return mean_scores(record, np.stack([metric.images.of_logits(labels, each) for each in logits]))
+    return Scores(np.stack([metric.images.of_logits(labels, each) for each in logits]), sample_of(record))
 
 
 def scores_of_probabilities(record: Record, probabilities: Sequence[np.ndarray], dtype: type | None = None) -> Scored:
@@ -122,14 +125,8 @@ def scores_of_probabilities(record: Record, probabilities: Sequence[np.ndarray],
     Args:
       dtype: of the scores of single images; None for that in which they are computed.
     """
-    metric, labels = record.metric, record.valid_labels
-    if metric.images is None:
-        return DrawnScores(metric, labels, [np.log(np.maximum(each.T, SMALLEST)) for each in probabilities])
-    of = np.stack([metric.images.of_probabilities(labels, each) for each in probabilities])
-    return mean_scores(record, of.astype(dtype or of.dtype))
-
-
-def mean_scores(record: Record, of: np.ndarray) -> Scores:
-    """The same of (P, N) scores of single images, for a metric that is their mean."""
-    sample = sample_of(record)
-    return Scores(of, sample.strata, sample.guess_loss)
+    images, labels = record.metric.images, record.valid_labels
+    if images is None:
+        return scores_of(record, [np.log(np.maximum(each.T, SMALLEST)) for each in probabilities])
+    of = np.stack([images.of_probabilities(labels, each) for each in probabilities])
+    return Scores(of.astype(dtype or of.dtype), sample_of(record))

@@ -15,8 +15,9 @@ from tensorboardX.record_writer import RecordWriter
 from analysis.record import Record, TrialRecord
 from storage.files import DamagedError, make_folder, written_whole
 from storage.states import State
+from trainable.metrics.history import OWN_FIELD
 
-SCALARS = ("train_loss", "valid_loss", "valid_accuracy", "valid_balanced_accuracy", "lr")  # after each epoch
+SCALARS = ("train_loss", "valid_loss", "valid_accuracy", "valid_balanced_accuracy", "lr", OWN_FIELD)  # after each epoch
 
 
 def write_events(record: Record) -> tuple[list[int], list[str]]:
@@ -75,7 +76,7 @@ def _events(trial: TrialRecord, ended_at: datetime | None) -> Iterator[Event]:
     yield _plugin(time, "session_start_info", HParamsPluginData(session_start_info=start))
     for epoch in history:
         time += epoch["seconds"]
-        yield _scalars(time, int(epoch["epoch"]), {name: epoch[name] for name in SCALARS})
+        yield _scalars(time, int(epoch["epoch"]), {name: epoch[name] for name in SCALARS if name in epoch})
     if trial.value is not None:
         yield _scalars(end, trial.best_epoch, {"value": trial.value})
     status = Status.Value("STATUS_FAILURE" if trial.state == State.FAIL else "STATUS_SUCCESS")

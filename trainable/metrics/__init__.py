@@ -9,6 +9,7 @@ import numpy as np
 
 from storage import user_code
 from trainable.metrics.contract import PERCENT, Metric, PerImage, Scale
+from trainable.metrics.history import OWN_FIELD
 from trainable.metrics.own import own
 
 __all__ = ["PERCENT", "Metric", "PerImage", "Scale"]  # what a metric is made of, in a file of the user's too
@@ -20,7 +21,6 @@ FILES = (
     "last",
 )
 METRICS: tuple[Metric, ...] = tuple(import_module(f"trainable.metrics.{file}").METRIC for file in FILES)
-MEASURED = tuple(metric for metric in METRICS if metric.is_measured_always)  # whatever judges the trial
 NAMES = tuple(metric.name for metric in METRICS if metric.is_measured)  # those that a search can be for
 DEFAULT, LAST = "accuracy", "last"  # of a search, and of trials that train on their validation images
 _BY_NAME = {metric.name: metric for metric in METRICS}
@@ -47,5 +47,6 @@ def measure(labels: np.ndarray, logits: np.ndarray, metric: Metric) -> dict[str,
       labels: (N,) class indices.
       logits: (N, classes).
     """
-    computed = {each.field: each.value for each in (*MEASURED, metric) if each.value}
+    known = (each for each in METRICS if each.field != OWN_FIELD)  # measured of every epoch, whatever judges the trial
+    computed = {each.field: each.value for each in (*known, metric) if each.value}
     return {field: value(labels, logits) for field, value in computed.items()}

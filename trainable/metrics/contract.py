@@ -119,11 +119,6 @@ class Metric:
         return self.value is not None
 
     @property
-    def is_measured_always(self) -> bool:
-        """Whether `EpochMetrics` has a field for it alone, so that it is measured of every epoch of every trial."""
-        return self.is_measured and self.field != OWN_FIELD
-
-    @property
     def is_by_class(self) -> bool:
         """Whether the class that a net answers tells the score of an image, whatever its probability is."""
         return self.images is not None and self.images.of_classes is not None

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from analysis.estimates.honest import Scores, draws, estimate
+from analysis.estimates.intervals import Sample
 
 IMAGES, TRIALS, EPOCHS, SWEEPS = 1173, 30, 5, 200
 HALF_A_POINT = 0.005
@@ -12,7 +13,7 @@ HALF_A_POINT = 0.005
 
 def scores(of, strata=None):
     of = np.asarray(of)
-    return Scores(of, strata or [np.arange(of.shape[1])])
+    return Scores(of, Sample(strata or [np.arange(of.shape[1])]))
 
 
 def test_each_draw_has_as_many_images_as_there_are_and_leaves_a_third_out():

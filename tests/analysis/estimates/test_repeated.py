@@ -21,7 +21,7 @@ IMAGES = 300
 
 
 def everything(images):
-    return [np.arange(images)]
+    return Sample([np.arange(images)])
 
 
 def simulated(rng, first, second, seeds=5, images=IMAGES):
@@ -54,7 +54,7 @@ def test_its_variance_is_what_seeds_and_images_add_less_what_both_count():
     rest = apart - apart.mean(axis=1, keepdims=True) - apart.mean(axis=0) + 1 / 3
     by_both = (rest**2).sum() / (2 * 3) / 12
 
-    variance, degrees = repeated._variance(apart, Sample(everything(4)))
+    variance, degrees = repeated._variance(apart, everything(4))
 
     assert variance == pytest.approx(max(by_seeds + by_images - by_both, by_seeds, by_images))
     assert degrees == pytest.approx(min(variance**2 / (by_seeds**2 / 2 + by_images**2 / 5), 3 + 4))
@@ -73,7 +73,7 @@ def test_a_balanced_score_is_the_mean_of_its_classes():
     second = np.array([[0, 1, 1, 1], [0, 1, 1, 1]])
 
     assert difference(first, second, everything(4)).mean == pytest.approx(1 / 4)
-    assert difference(first, second, [np.array([0]), np.array([1, 2, 3])]).mean == pytest.approx(1 / 2)
+    assert difference(first, second, Sample([np.array([0]), np.array([1, 2, 3])])).mean == pytest.approx(1 / 2)
 
 
 @pytest.mark.parametrize("images", [1, 2, 5, 20, 60])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.estimates.honest import Scores, draws, estimate
+from analysis.estimates.intervals import Sample
 from analysis.estimates.scores import DrawnScores
 from trainable.metrics import named
 
@@ -21,7 +22,7 @@ def answers(right):
 def both_ways(rights):
     """The accuracy of candidates as a mean over the images, and as a value of which nothing is known."""
     labels, logits = zip(*map(answers, rights), strict=True)
-    return Scores(np.array(rights), [np.arange(len(rights[0]))]), DrawnScores(ACCURACY, labels[0], logits)
+    return Scores(np.array(rights), Sample([np.arange(len(rights[0]))])), DrawnScores(ACCURACY, labels[0], logits)
 
 
 def test_it_is_chosen_and_corrected_as_a_mean_is():
