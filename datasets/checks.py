@@ -80,7 +80,7 @@ def check_sizes(reads: dict[str, Read], listings: dict[str, Listing], findings: 
 
 
 def sizes_found(reads: Iterable[Read]) -> str | None:
-    """The sizes of the images as a list with counts; None where all have the same."""
+    """Lists the sizes of the images with their counts; returns None where all have the same."""
     sizes = Counter(size for read in reads for size in read.sizes if size)
     most = [f"{count:,} of {width}x{height} px" for (height, width), count in sizes.most_common(8)]
     return ", ".join(most + (["..."] if len(sizes) > 8 else [])) if len(sizes) > 1 else None

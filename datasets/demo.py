@@ -42,7 +42,7 @@ def _write_table(path: Path, header: str, rows: list[str]) -> None:
 
 
 def draw(shapes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One image a shape: (N,) class numbers to (N, 16, 16, 3) uint8."""
+    """Draws an image for each shape: (N,) class numbers become (N, 16, 16, 3) uint8."""
     count = len(shapes)
 
     def uniform(low: float, high: float, *size: int) -> np.ndarray:
@@ -63,7 +63,7 @@ def draw(shapes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _distance(shapes: np.ndarray, x: np.ndarray, y: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """Signed distance in px to the edge of each image's shape, negative inside; (N, 16, 16)."""
+    """Returns the signed distance in px to the edge of each image's shape, negative inside; (N, 16, 16)."""
     r, across, along = np.hypot(x, y), np.abs(x), np.abs(y)
     thin = 0.28 * radius
     turns = [x * np.sin(turn) + y * np.cos(turn) for turn in (0, 2 * np.pi / 3, 4 * np.pi / 3)]

@@ -37,7 +37,7 @@ COUNTED = {
 
 
 class FileTree:
-    """The files of a data set. Reading is safe from several threads.
+    """The files of a data set; several threads may read them at once.
 
     Attributes:
       path: as messages show it.
@@ -175,11 +175,11 @@ class FileTree:
             )
 
     def holds(self, name: str) -> bool:
-        """Whether anything has this name, readable or not."""
+        """Says whether anything has this name, readable or not."""
         return name in self.files or name in self.refused or name in self.folders
 
     def why_not(self, name: str) -> str:
-        """Why a name is not one of `files`."""
+        """Says why a name is not one of `files`."""
         return self.refused.get(name) or ("is a folder" if name in self.folders else "is not there")
 
     def is_image(self, name: str) -> bool:
@@ -193,7 +193,7 @@ class FileTree:
         return b""
 
     def read(self, name: str) -> bytes:
-        """The bytes of one of `files`.
+        """Returns the bytes of one of `files`.
 
         Raises:
           ValueError: it cannot be read, or is not as it was listed; the message is the rule and what was found.

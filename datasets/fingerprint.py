@@ -21,7 +21,7 @@ Rows = dict[str, dict[str, tuple[str, str]]]  # label and digest by split and id
 
 
 def fingerprint(data: "Dataset", image_size: int | None) -> str:
-    """sha256 over each (split, id, label, sha256 of the file), in order, and the side that images are resized to."""
+    """Returns the sha256 over each (split, id, label, sha256 of the file), in order, and the side of resized images."""
     digest = hashlib.sha256(json.dumps(["image_size", image_size]).encode())
     for name, split in data.splits.items():
         for image, label, file in _images(split, data.classes):
@@ -30,7 +30,7 @@ def fingerprint(data: "Dataset", image_size: int | None) -> str:
 
 
 def data_table(data: "Dataset") -> bytes:
-    """A CSV with a row an image, `split,id,label,sha256`: the label as it was written, the hash cut short."""
+    """Returns a CSV with a row an image, `split,id,label,sha256`: the label as it was written, the hash cut short."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
@@ -40,7 +40,7 @@ def data_table(data: "Dataset") -> bytes:
 
 
 def parsed_table(table: bytes) -> Rows:
-    """What `data_table` wrote.
+    """Reads what `data_table` wrote.
 
     Raises:
       ValueError, csv.Error: it is no whole table.
@@ -58,7 +58,7 @@ def parsed_table(table: bytes) -> Rows:
 
 
 def differences(before: bytes, data: "Dataset") -> list[str]:
-    """What is not as it was, a sentence each; empty where all is.
+    """Says what is not as it was, a sentence each; empty where all is.
 
     Args:
       before: an earlier `data_table`.

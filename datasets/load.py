@@ -18,11 +18,11 @@ from datasets.sources.finder import find_splits
 from datasets.sources.left_out import note_left_out
 from datasets.sources.listing import Listing, check_ids, list_folder
 from datasets.sources.table_images import list_table
+from datasets.splits import cut_and_limit
 from datasets.table import Table, parse_table
 
 MIN_SIDE = 2  # px; one pixel can be neither turned nor shifted
 MAX_SIDE = 4000  # px; 16 million pixels
-CUT = 0.15  # of train, where the data has no validation split
 
 
 def load(
@@ -78,7 +78,7 @@ def _read(
     if "test" not in listings:
         findings.notes.append("No test split: no prediction file will be written.")
     if not findings.problems:
-        listings = _cut_and_limit(listings, limit_train, limit_valid, seed, findings)
+        listings = cut_and_limit(listings, limit_train, limit_valid, seed, findings)
     size = (image_size, image_size) if image_size is not None else first_size(tree, listings)
     resizes = image_size is not None
     reads = {split: read_images(tree, listing, size, resizes) for split, listing in listings.items()}
@@ -148,49 +148,6 @@ def _table(path: Path) -> Table:
     if table is None or problems:
         raise DataError(problems)
     return table
-
-
-def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """`count` sorted row numbers with each label's share kept, and each label there where `count` allows.
-
-    With generators in the same state, a larger count only adds rows.
-    """
-    shuffled = rng.permutation(len(labels))
-    rank = np.empty(len(labels))
-    for label in np.unique(labels):
-        rows = shuffled[labels[shuffled] == label]
-        rank[rows] = np.arange(len(rows)) / len(rows)
-    return np.sort(shuffled[np.argsort(rank[shuffled], kind="stable")[:count]])
-
-
-def _cut_and_limit(
-    listings: dict[str, Listing],
-    limit_train: int | None,
-    limit_valid: int | None,
-    seed: int,
-    findings: Findings,
-) -> dict[str, Listing]:
-    """With a validation split cut from train where there is none, then with at most so many images."""
-    listings = dict(listings)
-    train = listings["train"]
-    classes = len(set(train.labels or ()))
-    if "validation" not in listings:
-        labels = np.array(train.labels)
-        rows = stratified(labels, max(round(CUT * len(labels)), classes), np.random.default_rng([seed, 0]))
-        listings["train"] = train.take(np.setdiff1d(np.arange(len(labels)), rows))
-        listings["validation"] = train.take(rows)
-        set_aside = f"{len(rows)} of {len(labels)} train images were set aside (seed {seed})"
-        findings.notes.append(f"No validation split: {set_aside}.")
-    for split, limit in (("train", limit_train), ("validation", limit_valid)):
-        if limit is not None and limit < classes:
-            flag = "--limit-train" if split == "train" else "--limit-valid"
-            findings.refuse("", f"{flag} must be at least the number of classes, {classes}", str(limit), "raise it")
-        elif limit is not None and limit < len(listings[split].ids):
-            count = len(listings[split].ids)
-            findings.notes.append(f"Only {limit} of {count} {split} images are used (seed {seed}).")
-            rows = stratified(np.array(listings[split].labels), limit, np.random.default_rng([seed, 1]))
-            listings[split] = listings[split].take(rows)
-    return listings
 
 
 def _split(listing: Listing, read: Read, index: dict[str, int]) -> Split:

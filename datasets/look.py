@@ -44,7 +44,7 @@ def main(data: Path, out: Path, image_size: int | None) -> None:
 
 
 def summary(dataset: Dataset) -> list[str]:
-    """A line a split, then the notes."""
+    """Returns a line for each split, then the notes."""
     lines = []
     for name, split in dataset.splits.items():
         count, _, height, width = split.images.shape
@@ -57,7 +57,7 @@ def summary(dataset: Dataset) -> list[str]:
 
 
 def draw(dataset: Dataset, title: str) -> Figure:
-    """A row a class: its name, some of its train images, its share of each labelled split."""
+    """Draws a row for each class: its name, some of its train images, its share of each labelled split."""
     classes = dataset.classes[:MAX_ROWS]
     cell_inches, head_inches, foot_inches = 0.72, 1.0 + 0.22 * len(dataset.notes), 0.6
     width, height = cell_inches * COLUMNS + 5.6, cell_inches * len(classes) + head_inches + foot_inches
@@ -106,7 +106,7 @@ def _write_head(figure: Figure, dataset: Dataset, title: str) -> None:
 
 
 def _mosaic(train: Split, image_size: tuple[int, int], classes: int) -> np.ndarray:
-    """Samples of the first `classes` classes, a row each, centred in square cells on white."""
+    """Returns samples of the first `classes` classes, a row each, centred in square cells on white."""
     assert train.labels is not None
     height, width = (max(1, round(side * TILE / max(image_size))) for side in image_size)
     mosaic = np.full((classes * CELL, COLUMNS * CELL, 3), 255, np.uint8)
@@ -121,14 +121,14 @@ def _mosaic(train: Split, image_size: tuple[int, int], classes: int) -> np.ndarr
 
 
 def _tile(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Enlarged with sharp pixels, or made smaller smoothly."""
+    """Returns an image enlarged with sharp pixels, or made smaller smoothly."""
     if image.shape[0] < size[0]:
         return cv2.resize(image, size[::-1], interpolation=cv2.INTER_NEAREST)
     return resize(image, size)
 
 
 def _plain(text: str, longest: int = 16) -> str:
-    """As the figure can print it: `$` would begin a formula."""
+    """Returns a text as the figure can print it: `$` would begin a formula."""
     text = printable(text)
     return (text if len(text) <= longest else text[: longest - 1] + "…").replace("$", r"\$")
 

@@ -13,7 +13,7 @@ UNICODE_PATH = 0x7075  # extra field of Info-ZIP: the name in UTF-8, beside one 
 
 
 def zip_names(members: Sequence[zipfile.ZipInfo]) -> list[tuple[str, bool]]:
-    """Returns of each member its name with `/` between folders, and whether its encoding is a guess.
+    """Returns each member's name with `/` between folders, and whether its encoding is a guess.
 
     Backslashes separate folders where the member was made on DOS or Windows. Some tools on Windows say that they are on
     Unix, so they do, too, in an archive of which no name has a `/`; elsewhere a backslash is a letter of the name.

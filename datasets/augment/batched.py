@@ -20,7 +20,7 @@ from datasets.augment.batches import Change, rows, take
 
 
 def batched(pipeline: A.Compose, on_all: bool | None = None) -> Change | None:
-    """A function of (images, generator) that does to a whole batch what `pipeline` does to one image.
+    """Returns a function of (images, generator) that does to a whole batch what `pipeline` does to one image.
 
     It takes and returns (N, 3, H, W) uint8 and leaves its input as it is. The generator must be on
     the device of the images; same state in, same images out. It raises ValueError for another dtype,
@@ -55,7 +55,7 @@ def batched(pipeline: A.Compose, on_all: bool | None = None) -> Change | None:
 
 
 def unsupported(pipeline: A.Compose) -> list[str]:
-    """What in the pipeline, as albumentations prints it, has no batched form."""
+    """Returns what in the pipeline has no batched form, as albumentations prints it."""
     whole = [] if pipeline.p == 1 else [f"Compose(p={pipeline.p})"]
     return whole + [str(transform) for transform in pipeline if _form(transform) is None]
 

@@ -29,7 +29,7 @@ def batched(transform: A.GaussNoise) -> Change | None:
 
 
 def _normal(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Standard normal draws, in NORMAL_STEPS equally likely steps; torch.randn takes twice as long."""
+    """Returns standard normal draws, in NORMAL_STEPS equally likely steps; torch.randn takes twice as long."""
     bits = torch.empty(math.ceil(shape.numel() / 4), dtype=torch.int64, device=device).random_(generator=generator)
     steps = bits.bitwise_and_(0x7FFF_7FFF_7FFF_7FFF).view(torch.int16)[: shape.numel()]  # random_ leaves the sign alone
     return _normal_steps(device).index_select(0, steps.int()).view(shape)
@@ -37,7 +37,7 @@ def _normal(shape: torch.Size, generator: torch.Generator, device: torch.device)
 
 @cache
 def _normal_steps(device: torch.device) -> Tensor:
-    """(NORMAL_STEPS,): the middle of each of the equally likely steps of the standard normal distribution."""
+    """Returns (NORMAL_STEPS,), the middle of each of the equally likely steps of the standard normal distribution."""
     middle = (torch.arange(NORMAL_STEPS, dtype=torch.float64, device=device) + 0.5) / NORMAL_STEPS
     return torch.special.ndtri(middle).float()
 

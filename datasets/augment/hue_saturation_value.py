@@ -41,7 +41,7 @@ def batched(transform: A.HueSaturationValue) -> Change:
 
 
 def _quotient(dividend: Tensor, divisor: Tensor, unit: int) -> Tensor:
-    """unit * dividend / divisor, where unit / divisor is from cv2's tables, in steps of 1 / 4096."""
+    """Returns unit * dividend / divisor, where unit / divisor is from cv2's tables, in steps of 1 / 4096."""
     table = divisor.clamp(min=1).reciprocal_().mul_(unit * 4096).round_()
     return table.mul_(dividend).mul_(1 / 4096)
 

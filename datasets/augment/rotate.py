@@ -29,10 +29,10 @@ def batched(transform: A.Rotate) -> Change | None:
 
 @cache
 def _places(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The coordinates of each pixel as grid_sample has them, and a quarter turn further; each (H, W, 2), x before y.
+    """Returns where each pixel is, and where it is a quarter turn further, as grid_sample has it; (H, W, 2), x first.
 
-    From the centre, in halves of the distance between the outermost pixel centres. Side by side, because operations
-    on many short rows are slow.
+    Coordinates count from the centre, in halves of the distance between the outermost pixel centres. Both are side by
+    side, because operations on many short rows are slow.
     """
     y, x = (torch.arange(side, device=device) - (side - 1) / 2 for side in (height, width))
     y, x = torch.meshgrid(y, x, indexing="ij")

@@ -49,7 +49,7 @@ class Shift(A.ImageOnlyTransform):
 
 def batched(transform: Shift) -> Change:
     def sources(side: int, images: Tensor, generator: torch.Generator) -> Tensor:
-        """(N, side): the row or column that each one comes from."""
+        """Returns (N, side), the row or column that each one comes from."""
         limit = transform.limit_px(side)
         offset = torch.randint(-limit, limit + 1, (len(images), 1), generator=generator, device=images.device)
         place = (torch.arange(side, device=images.device) - offset).abs()

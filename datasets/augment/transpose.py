@@ -8,8 +8,10 @@ from datasets.augment.batches import without_draws
 
 
 def view(images: Tensor) -> Tensor:
-    """Raises:
-    ValueError: the images are not square.
+    """Returns the images with rows and columns exchanged.
+
+    Raises:
+      ValueError: the images are not square.
     """
     if images.shape[2] != images.shape[3]:
         raise ValueError(f"transpose needs square images, got {images.shape[2]}x{images.shape[3]} (height x width)")

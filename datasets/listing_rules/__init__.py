@@ -9,5 +9,4 @@ from datasets.listing_rules.rules_1 import RULES as RULES_1
 from datasets.listing_rules.rules_2 import RULES as RULES_2
 
 LISTING_RULES: dict[int, Rules] = {1: RULES_1, 2: RULES_2}
-FIRST = 1
 NEWEST = max(LISTING_RULES)

@@ -37,7 +37,7 @@ def folder() -> Path:
 
 
 def key_of(tree: FileTree, *reading: Any) -> str:
-    """sha256, hexadecimal, of all that decides what reading gives.
+    """Returns the sha256, hexadecimal, of all that decides what reading gives.
 
     Args:
       reading: how it is read, as JSON has it.
@@ -50,7 +50,7 @@ def key_of(tree: FileTree, *reading: Any) -> str:
 
 
 def find(key: str) -> Dataset | None:
-    """The data set that was kept under the key."""
+    """Returns the data set that was kept under the key; None where there is none, or it cannot be used."""
     try:
         path = folder() / f"{key}.arrow"
         if not path.exists():
@@ -121,7 +121,7 @@ def _write(path: Path, data: Dataset) -> None:
 
 
 def _read(path: Path) -> Dataset:
-    """Raises, among others, ValueError: it is not what `_write` wrote."""
+    """Reads what `_write` wrote; raises ValueError, among others, where it is something else."""
     import pyarrow as pa
 
     reader = pa.ipc.open_file(pa.memory_map(str(path)))
@@ -154,7 +154,7 @@ def _split(batch: Any, height: int, width: int) -> Split:
 
 
 def _checksum(data: Dataset) -> int:
-    """CRC-32 over all that a data set holds."""
+    """Returns the CRC-32 over all that a data set holds."""
     text = [data.classes, data.submission_ids, data.fingerprint, data.notes]
     crc = 0
     for name, split in data.splits.items():

@@ -7,10 +7,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Split:
-    """Some images of one kind, in the order of their manifest.
+    """Some images of one kind, in the order of their table.
 
     Attributes:
-      ids: N names, byte for byte as the manifest has them.
+      ids: N names, byte for byte as the table has them.
       images: (N, 3, H, W) uint8, RGB.
       labels: (N,) int64 indices into the classes; None for the test split.
       digests: N sha256 of the files.
@@ -24,12 +24,14 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Attributes:
-    classes: labels as they were written, sorted (as numbers where all are whole numbers).
-    test: None where the data has no test split.
-    submission_ids: the ids of the sample submission in its order; None where there is none.
-    fingerprint: of images, labels and image size, datasets/fingerprint.py.
-    notes: what a person should know (a split that was cut, a missing test split), a sentence each.
+    """The images of all splits, and what is known of them.
+
+    Attributes:
+      classes: labels as they were written, sorted (as numbers where all are whole numbers).
+      test: None where the data has no test split.
+      submission_ids: the ids of the sample submission in its order; None where there is none.
+      fingerprint: of images, labels and image size, datasets/fingerprint.py.
+      notes: what a person should know (a split that was cut, a missing test split), a sentence each.
     """
 
     train: Split
@@ -42,17 +44,17 @@ class Dataset:
 
     @property
     def splits(self) -> dict[str, Split]:
-        """By name: `train`, `validation` and, where there is one, `test`."""
+        """The splits by name: `train`, `validation` and, where there is one, `test`."""
         splits = {"train": self.train, "validation": self.valid}
         return splits | {"test": self.test} if self.test else splits
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """(H, W) in px, of every image."""
+        """The height and width of every image, in px."""
         height, width = self.train.images.shape[2:]
         return height, width
 
     def for_training(self) -> "Dataset":
-        """What a worker needs: no test split, no names."""
+        """Returns what a worker needs: no test split, no names."""
         train, valid = (replace(split, ids=(), digests=()) for split in (self.train, self.valid))
         return replace(self, train=train, valid=valid, test=None, submission_ids=None)

@@ -54,7 +54,7 @@ def read_images(tree: FileTree, listing: Listing, size: tuple[int, int], resizes
         raise DataError([problem]) from error
 
     def read_one(row: int) -> tuple[str, tuple[int, int] | None, Problem | None, list[str]]:
-        """The digest, the size, the problem and the warnings."""
+        """Returns the digest, the size, the problem and the warnings."""
         with warned() as warnings:
             try:
                 data = tree.read(listing.files[row])
@@ -91,7 +91,7 @@ def note_warnings(reads: Iterable[Read], findings: Findings) -> None:
 
 
 def first_size(tree: FileTree, listings: dict[str, Listing]) -> tuple[int, int]:
-    """(H, W) of the first image that can be decoded; all others must have it."""
+    """Returns (H, W) of the first image that can be decoded; all others must have it."""
     with caught_words() as warned, warned():  # they are said when all images are read
         for listing in listings.values():
             for file in listing.files:

@@ -8,7 +8,7 @@ MOST_BYTES = 32 << 20  # of all together, where that leaves them LEAST_PX
 
 
 def thumbnails(images: np.ndarray) -> np.ndarray:
-    """(N, h, w, 3) uint8 of (N, 3, H, W); images that are small enough stay as they are."""
+    """Returns (N, h, w, 3) uint8 of (N, 3, H, W); images that are small enough stay as they are."""
     count, _, height, width = images.shape
     side = max(LEAST_PX, min(MOST_PX, int((MOST_BYTES / (3 * max(count, 1))) ** 0.5)))
     scale = min(1.0, side / max(height, width))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from datasets.decoders.recipe_1 import resize
-from datasets.load import load, load_images, stratified
+from datasets.load import load, load_images
 from datasets.problems import DataError
 from tests.trees import PIXELS, PNG
 
@@ -64,20 +64,6 @@ def test_folders_of_classes_are_the_same_images(tiny_data):
     assert data.submission_ids is None
 
 
-def test_a_missing_validation_split_is_cut_from_train_and_said(tiny_data):
-    (tiny_data / "validation.txt").unlink()
-    data = load(tiny_data)
-    assert (len(data.train.ids), len(data.valid.ids)) == (51, 9)
-    assert np.bincount(data.valid.labels).tolist() == [3, 3, 3]
-    assert not set(data.train.ids) & set(data.valid.ids)
-    assert data.notes == (
-        "Left out: 30 images that no table names (30 in `train+validation/`).",
-        "No validation split: 9 of 60 train images were set aside (seed 0).",
-    )
-    assert load(tiny_data).fingerprint == data.fingerprint
-    assert load(tiny_data, seed=1).fingerprint != data.fingerprint
-
-
 def test_folders_without_validation_or_test(tiny_data):
     folder = by_class(tiny_data, validation=None)
     shutil.rmtree(folder / "test")
@@ -99,27 +85,6 @@ def test_a_folder_without_an_image_in_it_is_no_split(tiny_data):
     (folder / "train").mkdir()
     (folder / "train/readme.txt").write_text("nothing yet")
     assert "train must have 2 to 256 classes, got 0" in problems_of(folder)[0]
-
-
-def test_limits_keep_the_share_of_each_class_and_larger_ones_only_add(tiny_data):
-    small, large = load(tiny_data, limit_train=12, limit_valid=6), load(tiny_data, limit_train=30)
-    assert np.bincount(small.train.labels).tolist() == [4, 4, 4]
-    assert len(small.valid.ids) == 6
-    assert set(small.train.ids) < set(large.train.ids)
-    assert list(small.train.ids) == sorted(small.train.ids)
-    assert len(small.test.ids) == 10
-    assert small.fingerprint != large.fingerprint
-    assert load(tiny_data, limit_train=1000).fingerprint == load(tiny_data).fingerprint
-
-
-@pytest.mark.parametrize("count", [3, 10, 40])
-def test_a_stratified_draw_has_every_class_and_its_share(count):
-    labels = np.array([0] * 40 + [1] * 8 + [2] * 2)
-    rows = stratified(labels, count, np.random.default_rng(0))
-    counts = np.bincount(labels[rows], minlength=3)
-    assert len(rows) == count
-    assert counts.min() >= 1
-    assert np.abs(counts - count * np.array([0.8, 0.16, 0.04])).max() < 2
 
 
 def edit(name: str, old: str, new: str):
