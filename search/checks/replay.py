@@ -19,6 +19,7 @@ from storage.sweep_file import SweepFile
 from storage.text import counted
 from trainable.metrics import named
 
+SMALLEST_TRIAL = 200  # bytes of its first record: damaged lines held at most so many
 SPARE_NUMBERS = 100  # of trials of which neither a record nor a folder is left
 AFTER_THE_FIRST = (
     Operation.SET_TRIAL_USER_ATTR,
@@ -74,8 +75,8 @@ class Replayed:
     findings: list[Finding] = field(default_factory=list)
 
 
-class Journal(BaseJournalBackend):
-    """A journal in memory, which Optuna reads and writes."""
+class JournalInMemory(BaseJournalBackend):
+    """Optuna reads and writes it as it does a file."""
 
     def __init__(self, records: list[JournalRecord]) -> None:
         self.records = records
@@ -107,7 +108,8 @@ def replay(path: Path, content: bytes, file: SweepFile, folders: set[int]) -> Re
     whole = [line for line in lines if line.record is not None]
     result.records = len(whole)
     beginnings = sum(line.operation == Operation.CREATE_TRIAL for line in whole)
-    limit = beginnings + len(lines) - len(whole) + len(folders) + SPARE_NUMBERS
+    damaged_bytes = sum(len(line.text) for line in lines if line.record is None)
+    limit = beginnings + damaged_bytes // SMALLEST_TRIAL + len(folders) + SPARE_NUMBERS
     number_of = numbers(file, limit)
     _name_damaged(path, lines, number_of, result)
     direction = StudyDirection[named(file.settings.metric).direction.upper()]
@@ -167,7 +169,7 @@ def _name_damaged(path: Path, lines: list[Line], number_of: Callable[[Any], int 
 
 def _apply(path: Path, study: JournalRecord, begun: dict[int, Line], later: list[Line], result: Replayed) -> None:
     """Replays the records as Optuna does, but each alone, and with a place for every trial."""
-    journal = Journal([study | {"worker_id": ""}])
+    journal = JournalInMemory([study | {"worker_id": ""}])
     storage = optuna.storages.JournalStorage(journal)
 
     def apply(record: JournalRecord, line: Line | None = None) -> bool:
@@ -194,7 +196,7 @@ def _apply(path: Path, study: JournalRecord, begun: dict[int, Line], later: list
 def _in_order(records: list[JournalRecord]) -> list[FrozenTrial] | None:
     """Returns the trials that Optuna makes of the records; None where it cannot."""
     try:
-        return optuna.storages.JournalStorage(Journal(records)).get_all_trials(0, deepcopy=False)
+        return optuna.storages.JournalStorage(JournalInMemory(records)).get_all_trials(0, deepcopy=False)
     except Exception:  # whatever a record lacks
         return None
 

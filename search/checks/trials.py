@@ -11,7 +11,7 @@ from search.checks.backup import Backup
 from search.checks.findings import Finding
 from search.checks.folder_content import FolderContent
 from search.checks.mending import Mending
-from search.checks.replay import Journal
+from search.checks.replay import JournalInMemory
 from storage import paths
 from storage.files import DamagedError, written_whole
 from storage.journal import line_of
@@ -94,7 +94,7 @@ class Trials:
             backup.copy(self.journal)  # never moved: killed before it is written anew, it must still be there
         else:
             backup.take(self.journal)
-        journal = Journal([])
+        journal = JournalInMemory([])
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = optuna.create_study(
             storage=optuna.storages.JournalStorage(journal),
