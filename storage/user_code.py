@@ -6,6 +6,7 @@ makes it run. The driver hands the sources to its workers, which may lie on node
 
 import hashlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -38,9 +39,9 @@ class _File:
 _files: dict[str, _File] = {}  # by absolute path
 
 
-def is_reference(text: str) -> bool:
-    """Returns whether a name is that of an object in a file of the user's."""
-    return ".py:" in text
+def is_reference(value: Any) -> bool:
+    """Returns whether a value names an object in a file of the user's."""
+    return isinstance(value, str) and re.search(r"\.py:\w+$", value) is not None
 
 
 def name(reference: str, flag: str) -> str:
@@ -117,8 +118,10 @@ def check(kept: Mapping[str, str]) -> None:
             )
 
 
-def kept_name(reference: str, kept: Mapping[str, str]) -> str:
-    """Returns the reference by which a sweep knows an object, whose file may lie elsewhere by now."""
+def kept_name(reference: Any, kept: Mapping[str, str]) -> Any:
+    """Returns the reference by which a sweep knows an object, whose file may lie elsewhere by now; else the value."""
+    if not is_reference(reference):
+        return reference
     found = (other for other in kept if kept[other] == digest(reference) and _object(other) == _object(reference))
     return next(found, reference)
 

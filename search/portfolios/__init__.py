@@ -1,8 +1,5 @@
-"""Configs known to be good, a portfolio a file: the contract is `portfolio.Portfolio`.
+"""Configs known to be good, a portfolio a file, in the order in which they are worth trying.
 
-The points of a default space are frozen as it is: a sweep goes on with the queue that it began with.
+`POINTS` holds a function for each default space, by its number, that returns them as points of it: parameters by the
+name of the config. They are frozen as the space is, for a sweep goes on with the queue that it began with.
 """
-
-from search.portfolios import published, references
-
-PORTFOLIOS = (published.PORTFOLIO, references.PORTFOLIO)

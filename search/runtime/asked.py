@@ -40,8 +40,8 @@ def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: 
     if paths.is_sweep(folder):
         file = read_sweep(folder)
         stored = file.settings
-        fixed = {name: _kept_name(value, file.own) for name, value in settings.fixed.items()}
-        settings = replace(settings, fixed=fixed, metric=_kept_name(settings.metric, file.own))
+        fixed = {name: user_code.kept_name(value, file.own) for name, value in settings.fixed.items()}
+        settings = replace(settings, fixed=fixed, metric=user_code.kept_name(settings.metric, file.own))
         options = replace(stored.data_options, **_named(options, given))
         settings = replace(stored, data_options=options, **_named(settings, given))
     return Search(folder, settings, enqueued, flags["enqueue"], "space" in given)
@@ -50,11 +50,6 @@ def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: 
 def _named(asked: Settings | DataOptions, given: set[str]) -> Mapping[str, Any]:
     """Returns the fields that the command names."""
     return {name: value for name, value in vars(asked).items() if name in given}
-
-
-def _kept_name(value: Any, own: dict[str, str]) -> Any:
-    is_own = isinstance(value, str) and user_code.is_reference(value)
-    return user_code.kept_name(value, own) if is_own else value
 
 
 def _read_enqueued(path: Path | None) -> list[Values]:

@@ -1,6 +1,6 @@
 """New trials: what the next one's config is, out of the queue or from the sampler."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from search.runtime.plan import Plan
 from search.runtime.queue import family_of_draw
 from search.samplers import new_sampler
 from search.sinks import Sink
-from search.spaces.space import NoConfigError, Space, with_seed
+from search.spaces.space import NoConfigError, Space
 from storage.states import Reason
 from trainable.config import ConfigError, TrialConfig
 
@@ -47,7 +47,7 @@ class Draws:
             family = family_of_draw(number, self.plan.queue, self.plan.families)
             given = queued.params if queued else {"arch": family} if family else {}
             config = self._fitting(number, self.ledger.draw(sampler, self.space.config, given))
-            config = with_seed(config, trial_seed(self.plan.seed, number))
+            config = replace(config, seed=trial_seed(self.plan.seed, number))
         self._tell_of_slow_transforms(number, config)  # before it is written: the pipeline may not be readable
         attributes: dict[str, Any] = {"config": config.to_dict(), "attempt": 1}
         if queued and queued.baseline:

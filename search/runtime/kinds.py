@@ -69,10 +69,9 @@ class Sweep(ABC):
     @property
     def own(self) -> dict[str, str]:
         """The models, metrics and transforms in files of the user's, each with the digest of its file."""
-        named = [self.settings.metric, *self.settings.fixed.values(), *(config.arch for config in self.nets())]
-        found = [str(name) for name in named if user_code.is_reference(str(name))]
-        found += [name for config in self.corners() for name in config.own_transforms]
-        return {name: user_code.digest(name) for name in found}
+        named = [name for config in self.corners() for name in (config.arch, *config.own_transforms)]
+        own = filter(user_code.is_reference, [self.settings.metric, *named])
+        return {name: user_code.digest(name) for name in own}
 
     def changed_space(self, file: SweepFile) -> list[str]:
         """Returns how the space changed since `file` was written, a line each; its table counts, not its name."""

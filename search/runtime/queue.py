@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Queue = dict[int, QueueEntry]  # by trial number
 
+REFERENCE = "reference "  # of a family: what the baseline is named before it
 FIRST_DRAWS = 20  # in which each family is tried, whatever the sampler thinks of it so far
 FAMILY_SHARE = 4  # of them, at least, while there are no more than five families
 
@@ -35,18 +36,18 @@ def first_queue(
     """
     entries, notes = [], []
     whole = Space(DEFAULT_SPACES[default], {}, space.max_epochs)
-    for name, params in published.PORTFOLIO.of_space(default).items() if with_published else ():
+    for name, params in published.POINTS[default]().items() if with_published else ():
         params = whole.parameters(whole.capped(params))
         if why := _why_left_out(space, whole, params):
             notes.append(f"The published run {name} is left out: {why}.")
         else:
-            entries.append(QueueEntry(space.capped(params), published.PORTFOLIO.title(name)))
+            entries.append(QueueEntry(space.capped(params), f"published {name}"))
     entries += [QueueEntry(params, "") for params in enqueued]
-    for family, params in references.PORTFOLIO.of_space(default).items() if is_default else ():
+    for family, params in references.POINTS[default]().items() if is_default else ():
         params = space.capped(params)
         with suppress(ConfigError):  # what --fix leaves of the space has none of this family's parameters
             if space.chosen(params).arch == family and not space.missing(params):
-                entries.append(QueueEntry(params, references.PORTFOLIO.title(family)))
+                entries.append(QueueEntry(params, f"{REFERENCE}{family}"))
     return dict(enumerate(entries)), notes
 
 
@@ -73,11 +74,9 @@ def family_of_draw(number: int, queue: Queue, families: tuple[str, ...]) -> str 
     """
     if len(families) < 2:
         return None
-    queued = {entry.baseline for entry in queue.values()}
+    there = {entry.baseline for entry in queue.values()}
     share = min(FAMILY_SHARE, FIRST_DRAWS // len(families))
-    due = [
-        name for turn in range(share) for name in families if turn > 0 or references.PORTFOLIO.title(name) not in queued
-    ]
+    due = [name for turn in range(share) for name in families if turn > 0 or f"{REFERENCE}{name}" not in there]
     drawn_before = number - sum(queued < number for queued in queue)
     return due[drawn_before] if drawn_before < len(due) else None
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -121,12 +121,8 @@ class Space:
 
     def architectures(self) -> list[TrialConfig]:
         """One config for each net at the corners of the space."""
-        nets = {}
-        for walker in walk(self):
-            if walker.config is None:
-                continue
-            nets[tuple(getattr(walker.config, name) for name in ("arch", *SHAPE_FIELDS))] = walker.config
-        return list(nets.values())
+        shape = ("arch", *SHAPE_FIELDS)
+        return list({tuple(getattr(config, name) for name in shape): config for config in self.corners()}.values())
 
     def corners(self) -> list[TrialConfig]:
         """Returns the configs at the corners of the space."""
@@ -223,7 +219,3 @@ class Space:
         fields = {f"{field}{MULTIPLE}" for field in self.fixed}
         free = {name: value for name, value in params.items() if name not in self.fixed and name not in fields}
         return free | ({"epochs": min(free["epochs"], self.max_epochs)} if "epochs" in free else {})
-
-
-def with_seed(config: TrialConfig, seed: int) -> TrialConfig:
-    return replace(config, seed=seed)

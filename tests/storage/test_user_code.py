@@ -27,6 +27,7 @@ def test_an_object_is_known_by_the_absolute_path_of_its_file(tmp_path, monkeypat
 
     assert reference == f"{tmp_path}/mine.py:value"
     assert user_code.is_reference(reference)
+    assert not any(map(user_code.is_reference, ("resnet18", 3, f'{{"transform": "{reference}"}}')))
     assert user_code.get(reference) == 3
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import analysis.predict
 import analysis.report.__main__
+import search.check
 import search.repeat
 import search.run
 import search.status
@@ -156,12 +157,13 @@ def test_a_model_that_no_command_names_is_not_run(sweep, tiny_data, model, tmp_p
         command(analysis.predict.main, sweep),
         command(search.repeat.main, sweep),
     ]
-    read = [command(search.status.main, sweep), command(analysis.report.__main__.main, sweep)]
+    mains = (search.status.main, search.check.main, analysis.report.__main__.main)
+    read = [command(main, sweep) for main in mains]
 
     for result in results:
         assert result.exit_code == 2, result.output
         assert f"add --code {model}:build, or its place by now" in result.output
-    assert [result.exit_code for result in read] == [0, 0], [result.output for result in read]
+    assert [result.exit_code for result in read] == [0, 0, 0], [result.output for result in read]
     assert not (tmp_path / "ran").exists()
 
 

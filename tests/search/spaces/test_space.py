@@ -6,8 +6,8 @@ import json
 import optuna
 import pytest
 
-from search.portfolios.published import PORTFOLIO as CONTEST_RUNS
-from search.portfolios.references import PORTFOLIO as REFERENCES
+from search.portfolios import published as contest
+from search.portfolios import references
 from search.runtime.queue import extend, family_of_draw, first_queue
 from search.spaces import DEFAULT_SPACES, NEWEST
 from search.spaces.fixed import read_fixed
@@ -19,7 +19,7 @@ default = DEFAULT_SPACES[NEWEST]
 
 
 def published():
-    return CONTEST_RUNS.of_space(NEWEST)
+    return contest.POINTS[NEWEST]()
 
 
 DEFAULT = Space(default, {}, max_epochs=40)
@@ -274,7 +274,7 @@ def test_of_the_first_20_drawn_trials_each_family_has_4_its_reference_config_amo
     drawn = [queue[n].params["arch"] if n in queue else family_of_draw(n, queue, DEFAULT.families) for n in numbers]
 
     assert [entry.baseline for entry in queue.values()][5:] == [
-        f"reference {family}" for family in REFERENCES.of_space(NEWEST)
+        f"reference {family}" for family in references.POINTS[NEWEST]()
     ]
     assert {family: drawn[:20].count(family) for family in DEFAULT.families} == dict.fromkeys(DEFAULT.families, 4)
     assert set(drawn[16:]) == {None}  # the sampler is free
