@@ -9,6 +9,9 @@ from typing import Any
 
 import click
 
+from search.sinks import NAMES
+from storage.command_line import NameOrOwn
+
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -100,6 +103,9 @@ OF_A_START = (
     ),
     click.option(
         "--attempts", type=click.IntRange(min=1), default=3, show_default=True, help="Per trial, for lost workers."
+    ),
+    click.option(
+        "--sink", "sinks", type=NameOrOwn(NAMES), multiple=True, metavar="FILE.py:OBJECT", help="Is told of the sweep."
     ),
     click.option("--max-failures", type=click.IntRange(min=1), default=10, show_default=True, help="In a row: stops."),
 )

@@ -19,11 +19,10 @@ from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive
 from storage import paths
 from storage.bucket import address_of
-from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
+from storage.command_line import NameOrOwn, SweepFolder, exit_codes, program, runs_own_code
 from storage.database_url import without_password
 from storage.errors import SweepError
-from trainable.metrics import DEFAULT
-from trainable.metrics.option import MetricName
+from trainable.metrics import DEFAULT, NAMES
 
 SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweeps/default."
 
@@ -40,7 +39,7 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
     "--limit-train", type=click.IntRange(min=1), default=None, help="Only so many train images: a quick look."
 )
 @click.option("--limit-valid", type=click.IntRange(min=1), default=None, help="Only so many validation images.")
-@click.option("--metric", type=MetricName(), default=DEFAULT)
+@click.option("--metric", type=NameOrOwn(NAMES), default=DEFAULT)
 @click.option("--space", type=str, default=None, help="FILE.py:OBJECT, your own search space, a function.")
 @click.option(
     "--fix", "fixed", type=str, multiple=True, metavar="NAME=VALUE", help="Takes a hyperparameter out of the search."

@@ -71,6 +71,13 @@ class OwnCode(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+class NameOrOwn(click.Choice):
+    """One of these names, or FILE.py:OBJECT of the user's."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if user_code.is_reference(str(value)) else super().convert(value, param, ctx)
+
+
 runs_own_code = click.option(
     "--code",
     type=OwnCode(),

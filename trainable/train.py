@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from storage.bucket import fetch, path_of, with_addresses
-from storage.command_line import program, runs_own_code
+from storage.command_line import NameOrOwn, program, runs_own_code
 from storage.errors import UserError
 from storage.text import stop_printing
 from trainable.allocator import keep_freed_memory
 from trainable.config import ConfigError, TrialConfig
-from trainable.metrics import DEFAULT
-from trainable.metrics.option import MetricName
+from trainable.metrics import DEFAULT, NAMES
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, help="the search's: of a split that is cut, and of the limits"
 )
-@click.option("--metric", type=MetricName(), default=DEFAULT)
+@click.option("--metric", type=NameOrOwn(NAMES), default=DEFAULT)
 def main(config_place: str, data_path: Path, metric: str, **options: Any) -> None:
     from datasets.load import check_trainable, load
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from storage import user_code
+
 if TYPE_CHECKING:
     from search.ray.cluster import Asked
 
@@ -16,6 +18,7 @@ class Start:
 
     Attributes:
       command: what the user typed, shown as the way to go on.
+      sinks: what is told of the sweep beside the screen; of `search.sinks.NAMES`, or FILE.py:OBJECT.
     """
 
     command: str
@@ -28,6 +31,7 @@ class Start:
     attempts: int = 3
     max_failures: int = 10
     budget_seconds: float | None = None
+    sinks: tuple[str, ...] = ()
 
     @property
     def asked(self) -> "Asked":
@@ -46,7 +50,8 @@ class Start:
     def of(module: str, flags: Mapping[str, Any]) -> "Start":
         """By the flags of a command, `search.options.runs_trials`."""
         names = [field.name for field in fields(Start) if field.name != "command"]
-        return Start(typed(module), **{name: flags[name] for name in names})
+        own = [user_code.name(sink, "--sink") if user_code.is_reference(sink) else sink for sink in flags["sinks"]]
+        return Start(typed(module), **{name: flags[name] for name in names} | {"sinks": tuple(own)})
 
 
 def typed(module: str) -> str:

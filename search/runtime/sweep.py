@@ -225,7 +225,7 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
     )
     ended = [trial for trial in ledger.trials if trial.state.is_finished()]
     names = {number: shown_name(entry) for number, entry in file.queue.items()}
-    watcher = opened((), Begun(sweep.folder, settings.trials, settings.metric, ended, names, out))
+    watcher = opened(start.sinks, Begun(sweep.folder, settings.trials, settings.metric, ended, names, out))
     for note in file.notes:
         watcher.said(note)
     if ledger.torn_bytes:

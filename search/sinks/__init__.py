@@ -1,6 +1,8 @@
 """The sinks, by name: what is told of a running sweep.
 
-Each is a file `NAME.py` whose `new` makes one for a start of a sweep, out of what it has `Begun` with.
+A sink is a file `NAME.py` whose `new` makes a `Sink` for a start of a sweep, out of what it has `Begun` with; to add
+one, add its file and its name. One of the user's is FILE.py:OBJECT, a class for example, which is called in the same
+way.
 """
 
 import traceback
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from search.runtime.process import signal_behind
-from storage import paths
+from storage import paths, user_code
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from trainable.metrics.history import EpochMetrics
     from trainable.worker.order import Order
 
-NAMES = ("screen",)  # the first one is told of every sweep, the others where `--sink` names them
+NAMES = (
+    "screen",  # of every sweep; the others where `--sink` names them
+)
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,9 @@ def opened(asked: Iterable[str], begun: Begun) -> Sinks:
     sinks = Sinks(begun.folder / paths.LOG)
     for name in dict.fromkeys([NAMES[0], *asked]):
         try:
-            sinks.sinks[name] = import_module(f"{__name__}.{name}").new(begun)
+            is_own = user_code.is_reference(name)
+            new = user_code.get(name) if is_own else import_module(f"{__name__}.{name}").new
+            sinks.sinks[name] = new(begun)
         except Exception as error:
             sinks.fail(name, error)
     return sinks

@@ -1,0 +1,23 @@
+"""A sink of your own: a line of JSON for each trial that ends, in a file of the sweep's folder.
+
+    python -m search.run --sweep sweeps/mine --sink examples/sink.py:Lines --trials 10
+
+It may have any of the methods of `search.sinks.Sink`. Should one fail, the sweep goes on and the screen says so once.
+"""
+
+import json
+
+from optuna.trial import FrozenTrial
+
+from search.runtime.ledger import state_of
+from search.sinks import Begun, Sink
+
+
+class Lines(Sink):
+    def __init__(self, sweep: Begun) -> None:
+        self.path = sweep.folder / "events.jsonl"
+
+    def ended(self, trial: FrozenTrial) -> None:
+        event = {"trial": trial.number, "state": state_of(trial), "value": trial.value}
+        with open(self.path, "a", encoding="utf-8") as lines:
+            print(json.dumps(event), file=lines)
