@@ -8,7 +8,7 @@ from analysis.record import Record, TrialRecord
 from storage import paths
 from storage.bucket import address_of
 from storage.data_place import is_same, own_images
-from storage.sweep_file import SEARCH
+from storage.sweep_file import SEARCH, SweepFile
 
 HERE = "data"  # what a search without --data takes, where the command is typed
 
@@ -19,7 +19,7 @@ def command_of(record: Record, trial: TrialRecord) -> str:
     options = {"data": settings.data} | asdict(settings.data_options)
     options |= {"seed": settings.seed, "metric": settings.metric}
     config = f"{address_of(paths.trial_folder(record.folder, trial.number))}/config.json"
-    words = ["python", "-m", "trainable.train", "--config", config, *_own_code(record)]
+    words = ["python", "-m", "trainable.train", "--config", config, *own_code(record.file)]
     for name, value in options.items():
         if value is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
@@ -34,15 +34,16 @@ def search_command(record: Record, *words: str) -> str:
     """
     space, data = record.settings.space, record.settings.data
     named = ["--space", space] if space else []
-    named += _own_code(record)
+    named += own_code(record.file)
     is_generated = is_same(data, str(own_images(record.folder)))
     if not (is_same(data, HERE) or (is_generated and not os.path.exists(HERE))):
         named += ["--data", data]
     return shlex.join(["python", "-m", "search.run", "--sweep", address_of(record.folder), *named, *words])
 
 
-def _own_code(record: Record) -> list[str]:
-    return [f"--code={reference}" for reference in record.file.own]
+def own_code(file: SweepFile) -> list[str]:
+    """Returns the options of a command that let it run what a sweep has in files of the user's."""
+    return [f"--code={reference}" for reference in file.own]
 
 
 def command_to_go_on(record: Record) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.commands import search_command
+from analysis.commands import own_code, search_command
 from analysis.estimates import repeated
 from analysis.outputs.tables import write_tables
 from analysis.record import Record, TrialRecord
@@ -98,6 +98,11 @@ class Again(Sweep):
     def corners(self) -> list[TrialConfig]:
         return self.nets()
 
+    @property
+    def _search_words(self) -> str:
+        """The search, as a command that reads it takes it."""
+        return " ".join([str(self.search), *own_code(self.searched)])
+
     def _heading(self) -> str:
         record = Record(self.folder)
         states = ", ".join(f"{count} {state}" for state, count in count_states(record).items())
@@ -126,7 +131,7 @@ class Repeat(Again):
     def summary(self) -> str:
         found = repeated.read(Record(self.search))
         lines = [self._heading(), *(repeated.sentences(found) if found else ())]
-        lines.append(f"`python -m analysis.report {self.search}` takes this into its report.")
+        lines.append(f"`python -m analysis.report {self._search_words}` takes this into its report.")
         return "\n".join(lines)
 
 
@@ -156,7 +161,7 @@ class Refit(Again):
 
     def summary(self) -> str:
         trial = self.trials[0].number
-        use = f"`python -m analysis.predict {self.search} --with refit` predicts with them."
+        use = f"`python -m analysis.predict {self._search_words} --with refit` predicts with them."
         return f"{self._heading()}\ntrial {trial} on train + validation, at its last epoch each: {use}"
 
 

@@ -118,6 +118,8 @@ def test_the_sweep_goes_on_is_checked_and_reported_where_the_metric_is_named(swe
     assert second.lead.mean == pytest.approx(first.mean - second.mean)
     assert second.lead.low < second.lead.mean < second.lead.high
     assert "Over 2 seeds the first config" in (sweep / "report.md").read_text()
+    assert f"search.refit {sweep} --code={metric}:macro_f1" in (sweep / "report.html").read_text()
+    assert f"`python -m analysis.report {sweep} --code={metric}:macro_f1` takes this" in results[2].output
     assert SweepFile.read(sweep / "repeat").own == SweepFile.read(sweep).own
 
 

@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import dataclass
 
-from analysis.commands import command_to_go_on, search_command
+from analysis.commands import command_to_go_on, own_code, search_command
 from analysis.estimates.repeated import Repeated
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import count_states, failures
@@ -35,7 +35,7 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
       doubts: None where no trial is COMPLETE.
       repeated: None where the best configs were not trained again.
     """
-    counts, sweep = count_states(record), shlex.quote(address_of(record.folder))
+    counts, sweep = count_states(record), shlex.join([address_of(record.folder), *own_code(record.file)])
     ended = sum(counts.values()) - counts.get(State.RUNNING, 0)
     steps = []
     is_ended = ended >= record.settings.trials and not counts.get(State.RUNNING)
