@@ -78,7 +78,7 @@ def to_json(value: Any) -> Any:
         return [to_json(item) for item in value]
     if not is_dataclass(value):
         return value
-    content: dict[str, Any] = {}
+    content: dict[str, object] = {}
     for each in fields(value):
         item = getattr(value, each.name)
         if item is not None or each.default is MISSING:

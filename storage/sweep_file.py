@@ -20,7 +20,7 @@ KINDS = (SEARCH, paths.REPEAT, paths.REFIT)
 BASELINES = ("auto", "published", "none")
 
 Values = dict[str, Any]  # of hyperparameters, by name
-Table = dict[str, dict[str, Any]]
+Table = dict[str, Values]
 
 
 def _is_time(text: str) -> bool:

@@ -4,7 +4,6 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from datasets.pixels.dataset import Dataset
 from storage import bucket, paths
 from storage.files import DamagedError, make_folder, remove
+from storage.sweep_file import Values
 from storage.tensors import read_tensors, save_tensors
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import DEFAULT, is_name, named
@@ -76,7 +76,7 @@ class Checkpoint:
     The tensors are mapped from the file: what is to outlive it must be copied.
     """
 
-    config: dict[str, Any]
+    config: Values
     metric: str
     history: list[EpochMetrics]
     model: dict[str, Tensor]

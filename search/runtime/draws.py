@@ -1,7 +1,6 @@
 """New trials: what the next one's config is, out of the queue or from the sampler."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -49,10 +48,8 @@ class Draws:
             config = self._fitting(number, self.ledger.draw(sampler, self.space.config, given))
             config = replace(config, seed=trial_seed(self.plan.seed, number))
         self._tell_of_slow_transforms(number, config)  # before it is written: the pipeline may not be readable
-        attributes: dict[str, Any] = {"config": config.to_dict(), "attempt": 1}
-        if queued and queued.baseline:
-            attributes["baseline"] = queued.baseline
-        return self.ledger.add(attributes)
+        named = {"baseline": queued.baseline} if queued and queued.baseline else {}
+        return self.ledger.add({"config": config.to_dict(), "attempt": 1} | named)
 
     def add_infeasible(self, message: str) -> int:
         """Writes the trial that was drawn and has no config, as a FAIL; returns its number."""

@@ -178,24 +178,24 @@ class Ledger:
         study = study_with(self.mirror, self._rejected)
         return self._drawn(optuna.Trial(study, self.trial(number)._trial_id), choose)
 
-    def add(self, attributes: dict[str, Any]) -> int:
+    def add(self, attributes: Mapping[str, Any]) -> int:
         """Writes the drawn trial as RUNNING: one record, so a kill leaves all of it or nothing."""
         return self._add(TrialState.RUNNING, attributes)
 
-    def add_failed(self, attributes: dict[str, Any]) -> int:
+    def add_failed(self, attributes: Mapping[str, Any]) -> int:
         """Writes the drawn trial, of which nothing can be run, as a FAIL: begun and ended in one record."""
         number = self._add(TrialState.FAIL, attributes)
         self._mirror_tell(number, TrialState.FAIL, None)
         return number
 
-    def _add(self, state: TrialState, attributes: dict[str, Any]) -> int:
+    def _add(self, state: TrialState, attributes: Mapping[str, Any]) -> int:
         number = len(self.trials) - 1
         drawn = self.trial(number)
         template = create_trial(
             state=state,
             params=drawn.params,
             distributions=drawn.distributions,
-            user_attrs=attributes,
+            user_attrs=dict(attributes),
         )
         with self._writing():
             self._ids.append(self._storage.create_new_trial(self._study._study_id, template))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from search.spaces.walker import Walker
+from storage.sweep_file import Values
 from trainable.config import MULTIPLE, ConfigError, plain_value
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Bounded:
 
     def __init__(self, trial: "Suggests", fixed: Mapping[str, Any], max_epochs: int) -> None:
         self._trial, self._fixed, self._max_epochs = trial, fixed, max_epochs
-        self.params: dict[str, Any] = {}
+        self.params: Values = {}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

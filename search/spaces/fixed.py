@@ -6,16 +6,17 @@ from dataclasses import fields
 from typing import Any
 
 from storage import user_code
+from storage.sweep_file import Values
 from trainable.config import ConfigError, TrialConfig, check_field
 
 
-def read_fixed(pairs: tuple[str, ...]) -> dict[str, Any]:
+def read_fixed(pairs: tuple[str, ...]) -> Values:
     """Returns the values of `NAME=VALUE` pairs by their names: numbers, true and false as one writes them, else text.
 
     Raises:
       ConfigError: a pair has no `=`, a name comes twice, or no config can have the value.
     """
-    fixed: dict[str, Any] = {}
+    fixed: Values = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name:
