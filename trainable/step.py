@@ -25,7 +25,7 @@ from trainable.models import family_of
 from trainable.precision import forward
 from trainable.state import TrainState
 
-if TYPE_CHECKING:  # datasets.augment.pipeline keeps it from asking a package index
+if TYPE_CHECKING:
     from albumentations import Compose
 
 STEPS_BEFORE_GRAPH = 3  # in which the optimizer, cuDNN and the augmentation make what they keep

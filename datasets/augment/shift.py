@@ -1,5 +1,6 @@
 """Moves an image by up to a sixteenth of its side, in whole pixels."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import albumentations as A
@@ -36,7 +37,7 @@ class Shift(A.ImageOnlyTransform):
     def limit_px(self, side: int) -> int:
         return max(1, int(side * self.fraction))
 
-    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    def get_params_dependent_on_data(self, params: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, list[int]]:
         limits = [self.limit_px(side) for side in params["shape"][:2]]
         return {"offsets": [self.py_random.randint(-limit, limit) for limit in limits]}
 
