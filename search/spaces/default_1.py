@@ -1,8 +1,7 @@
 """The first default space; frozen, for sweeps that began in it go on in it."""
 
-from typing import Any
-
 from search.spaces.space import Suggests
+from storage.sweep_file import Values
 from trainable.config import TrialConfig
 from trainable.imagenet import resnet18_weights_at_hand
 from trainable.models import family_of
@@ -21,7 +20,7 @@ def suggest(trial: Suggests) -> TrialConfig:
     batch_size = trial.suggest_int("batch_size", 50, 400, log=True)
     epochs = trial.suggest_int("epochs", 5, 40)
     flip = trial.suggest_float("p_flip", 0.0, 0.7)
-    common: dict[str, Any] = dict(lr=lr, batch_size=batch_size, epochs=epochs, horizontal_flip=flip, vertical_flip=flip)
+    common: Values = dict(lr=lr, batch_size=batch_size, epochs=epochs, horizontal_flip=flip, vertical_flip=flip)
 
     if arch == "small_resnet":
         turned = trial.suggest_float("p_rotate", 0.0, 0.7)

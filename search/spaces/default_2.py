@@ -1,8 +1,7 @@
 """The second default space; frozen, for sweeps that began in it go on in it."""
 
-from typing import Any
-
 from search.spaces.space import Suggests, suggest_multiple
+from storage.sweep_file import Values
 from trainable.config import TrialConfig
 from trainable.imagenet import resnet18_weights_at_hand
 from trainable.models import family_of
@@ -27,7 +26,7 @@ def suggest(trial: Suggests) -> TrialConfig:
     arch = trial.suggest_categorical("arch", list(REFERENCE_RATES))
     optimizer = trial.suggest_categorical("optimizer", ["sgd", "nesterov", "adam", "adamw"])
     rates = REFERENCE_RATES.get(arch, REFERENCE_RATES["resnet18"])  # --fix may name any classifier of torchvision
-    common: dict[str, Any] = dict(
+    common: Values = dict(
         arch=arch,
         optimizer=optimizer,
         lr=suggest_multiple(trial, "lr", rates.get(optimizer, 0.1), 0.01, 10),  # TrialConfig refuses another one

@@ -39,8 +39,7 @@ def _fixed_value(name: str, text: str) -> Any:
     try:
         check_field(name, value)
     except ConfigError as error:
-        example = "small_resnet" if name == "arch" else field.default
-        way_out = "" if example is None else f"; give another value, for instance --fix {name}={example}"
+        way_out = "" if field.default is None else f"; give another value, for instance --fix {name}={field.default}"
         raise ConfigError(f"--fix {name}={text}: {error}{way_out}") from None
     return value
 

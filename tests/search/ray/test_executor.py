@@ -15,8 +15,10 @@ from analysis.record import Record
 from search.ray import executor
 from search.ray.executor import Abort, BridgeCallback, BridgeScheduler, BridgeSearcher, Stopped, execute
 from search.ray.failure import RayFailedError
+from storage import user_code
 from storage.states import Stop
 from tests.trials import fake_train, in_memory, open_bridge
+from trainable.config import TrialConfig
 from trainable.worker import attempt
 from trainable.worker.ray_trial import RayTrial
 
@@ -36,8 +38,6 @@ def ray_session():
 
 
 def two_epochs_space(trial):
-    from trainable.config import TrialConfig
-
     return TrialConfig(arch="mlp", width=0.1, epochs=3, lr=trial.suggest_float("lr", 0.01, 0.1), batch_size=8)
 
 
@@ -356,3 +356,23 @@ def test_a_sweep_whose_ray_has_ended_waits_for_no_trial(tmp_path):
         BridgeCallback(bridge, lambda: 1, True, ray_has_ended).on_step_begin(1, [SimpleNamespace(status="RUNNING")])
 
     assert isinstance(abort.value.__cause__, RayFailedError)
+
+
+def test_a_model_of_the_users_is_trained_by_workers_that_do_not_have_its_file(ray_session, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from torch import nn\n"
+        "def build(config, classes, image_size):\n"
+        "    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, classes))\n"
+    )
+    reference = user_code.name(f"{file}:build", "--code")
+    file.unlink()
+
+    def space(trial):
+        return TrialConfig(arch=reference, epochs=1, lr=trial.suggest_float("lr", 0.01, 0.1), batch_size=8)
+
+    bridge, _ = open_bridge(tmp_path / "sweep", 2, function=space, pruner="none")
+    execute(bridge, DATA, {"cpu": 1}, lambda: 1)
+
+    trials = Record(tmp_path / "sweep").trials
+    assert [(trial.state, trial.message) for trial in trials] == [("COMPLETE", "")] * 2
