@@ -39,7 +39,7 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
     "--limit-train", type=click.IntRange(min=1), default=None, help="Only so many train images: a quick look."
 )
 @click.option("--limit-valid", type=click.IntRange(min=1), default=None, help="Only so many validation images.")
-@click.option("--metric", type=NameOrOwn(NAMES), default=DEFAULT)
+@click.option("--metric", type=NameOrOwn(NAMES), default=DEFAULT, help="Or FILE.py:OBJECT, a metric of your own.")
 @click.option("--space", type=str, default=None, help="FILE.py:OBJECT, your own search space, a function.")
 @click.option(
     "--fix", "fixed", type=str, multiple=True, metavar="NAME=VALUE", help="Takes a hyperparameter out of the search."

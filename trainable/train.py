@@ -19,7 +19,7 @@ from storage.errors import UserError
 from storage.text import stop_printing
 from trainable.allocator import keep_freed_memory
 from trainable.config import ConfigError, TrialConfig
-from trainable.metrics import DEFAULT, NAMES
+from trainable.metrics import DEFAULT, NAMES, name_of
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
@@ -44,7 +44,7 @@ def main(config_place: str, data_path: Path, metric: str, **options: Any) -> Non
         check_trainable(data, data_path)
         for note in data.notes:
             print(note)
-        _train(config, data, metric)
+        _train(config, data, name_of(metric))
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -14,6 +14,7 @@ from storage import paths, user_code
 from storage.data_place import own_images
 from storage.sweep_file import DataOptions, Settings, Values
 from trainable.config import ConfigError
+from trainable.metrics import name_of
 
 SHOWN = 40  # characters of a wrong entry
 
@@ -32,6 +33,7 @@ def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: 
     flags = dict(flags)
     flags["data"] = str(own_images(folder)) if is_demo else os.path.realpath(flags["data"] or "data")
     flags["space"] = flags["space"] and user_code.name(flags["space"], "--space")
+    flags["metric"] = name_of(flags["metric"])
     flags["fixed"] = read_fixed(flags["fixed"])
     options = DataOptions(**{field.name: flags[field.name] for field in fields(DataOptions)})
     flags["data_options"] = options

@@ -8,6 +8,7 @@ from importlib import import_module
 import numpy as np
 
 from storage import user_code
+from storage.errors import UserError
 from trainable.metrics.contract import PERCENT, Metric, PerImage, Scale
 from trainable.metrics.history import OWN_FIELD
 from trainable.metrics.own import own
@@ -31,12 +32,23 @@ def is_name(name: object) -> bool:
     return isinstance(name, str) and (name in _BY_NAME or user_code.is_reference(name))
 
 
-def named(name: str) -> Metric:
-    """Returns the metric of a name that `is_name` knows.
+def name_of(flag: str) -> str:
+    """Takes the value of `--metric`, which may run a file of the user's; returns the metric's name.
 
     Raises:
-      UserError: it is of a file of the user's that no command named, or that has no metric of this name.
+      UserError: there is no such file, it does not run, or what it has is no metric.
     """
+    return own(user_code.name(flag, "--metric")).name if user_code.is_reference(flag) else flag
+
+
+def named(name: str) -> Metric:
+    """Returns the metric of this name.
+
+    Raises:
+      UserError: there is no such metric, or it is of a file of the user's that no command named.
+    """
+    if not is_name(name):
+        raise UserError(f"metric must be one of {', '.join(_BY_NAME)} or FILE.py:OBJECT, got {name}")
     return _BY_NAME[name] if name in _BY_NAME else own(name)
 
 

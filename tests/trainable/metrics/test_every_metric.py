@@ -1,5 +1,7 @@
 """What every metric promises; each variant passes, and whoever adds one finds here what it must keep."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from analysis.report.contents import standard_error
 from analysis.report.page import write_report
 from analysis.report.summary import summary
 from storage import user_code
+from storage.errors import UserError
 from tests.copies import add_line, copied_project, run_in
 from tests.sweeps import CNN, MLP, SweepBuilder, noise
 from tests.trees import with_manifests, write
@@ -141,6 +144,17 @@ def test_of_a_refit_no_value_is_shown_and_the_last_epoch_is_the_best():
     assert not last.is_measured
     assert last.best_epoch([1, 2, 3]) == 3
     assert LAST not in NAMES
+
+
+def test_a_name_that_no_metric_has_is_refused_with_those_that_there_are():
+    with pytest.raises(UserError, match=r"one of accuracy, balanced_accuracy, loss, last or FILE\.py:OBJECT, got los"):
+        named("los")
+
+
+def test_metrics_are_there_without_torch():
+    words = "import sys, trainable.metrics; sys.exit('torch' in sys.modules or 'ray' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", words], cwd=EXAMPLES.parent, check=False).returncode == 0
 
 
 TOP_2 = '''"""Top-2 accuracy: the share of the images whose class is among the two with the most probability."""
