@@ -1,16 +1,9 @@
 """The published convolutional net: conv 16, pool, conv 10, pool, then hidden layers of 128 and 84 units."""
 
-from typing import TYPE_CHECKING
-
-from trainable.models.family import Family
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from trainable.config import TrialConfig
+from trainable.models.family import Config, Family, Net
 
 
-def build(config: "TrialConfig", classes: int, image_size: tuple[int, int]) -> "nn.Module":
+def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     """`depth` 2 is the published net; 1 leaves the second convolution out, more put padded ones behind it."""
     from torch import nn
 

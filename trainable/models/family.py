@@ -2,27 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch.nn import Module as Net
 
-    from trainable.config import TrialConfig
+    from trainable.config import TrialConfig as Config
+else:
+    Config = Net = Any  # for a family's file to say what its functions take and return
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # which the published runs and every pretrained net use
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class Build(Protocol):
-    """Builds a net from (N, 3, H, W) normalised pixels to (N, classes) logits.
-
-    The weights are drawn from torch's global generator. The net stays on the CPU.
-    """
-
-    def __call__(self, config: "TrialConfig", classes: int, image_size: tuple[int, int], /) -> "nn.Module": ...
-
-
-def _check_nothing(config: "TrialConfig", others: Sequence[str]) -> None:
+def _check_nothing(config: Config, others: Sequence[str]) -> None:
     pass
 
 
@@ -33,7 +26,8 @@ class Family:
     Attributes:
       name: of the architecture; of a family of many, what they are called together.
       shape: the shape fields of `TrialConfig` that it reads, each with its value at the published size.
-      build: builds the net.
+      build: builds the net for a config, a number of classes and images of this height and width: from (N, 3, H, W)
+        normalised pixels to (N, classes) logits, on the CPU, its weights drawn from torch's global generator.
       bf16: the types of devices, `cpu` and `cuda`, on which it multiplies in bf16, where the device has units for
         that; sums, weights and loss stay in float32. BENCHMARKS.md has the measurements, under "Precision".
       channels_last: convolutions on (N, H, W, C) in memory instead of (N, C, H, W).
@@ -45,10 +39,10 @@ class Family:
 
     name: str
     shape: Mapping[str, Any]
-    build: Build
+    build: Callable[[Config, int, tuple[int, int]], Net]
     bf16: frozenset[str] = frozenset()
     channels_last: bool = True
     waits: bool = False
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
-    check: Callable[["TrialConfig", Sequence[str]], None] = _check_nothing
+    check: Callable[[Config, Sequence[str]], None] = _check_nothing

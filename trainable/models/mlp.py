@@ -1,16 +1,9 @@
 """The published perceptron: two hidden layers of 50 and 20 units."""
 
-from typing import TYPE_CHECKING
-
-from trainable.models.family import Family
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from trainable.config import TrialConfig
+from trainable.models.family import Config, Family, Net
 
 
-def build(config: "TrialConfig", classes: int, image_size: tuple[int, int]) -> "nn.Module":
+def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     from torch import nn
 
     assert config.width is not None

@@ -1,17 +1,10 @@
 """ResNet-18 of torchvision (He et al. 2015), with a stem for small images if asked for."""
 
-from typing import TYPE_CHECKING
-
 from trainable.models import torchvision_net
-from trainable.models.family import Family
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from trainable.config import TrialConfig
+from trainable.models.family import Config, Family, Net
 
 
-def build(config: "TrialConfig", classes: int, image_size: tuple[int, int]) -> "nn.Module":
+def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     from torch import nn
 
     from trainable.torch_changes import with_short_kernels

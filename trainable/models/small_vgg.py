@@ -1,20 +1,13 @@
 """A plain convolutional net with batch norm, as Simonyan & Zisserman 2014 stack them: six 3x3 convolutions."""
 
-from typing import TYPE_CHECKING
-
-from trainable.models.family import Family
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from trainable.config import TrialConfig
+from trainable.models.family import Config, Family, Net
 
 LAYERS = ((32, False), (32, False), (32, False), (64, True), (64, True), (128, True))  # channels; pooled after it?
 HIDDEN = 64  # units
 DROPOUT = 0.3  # after each pooling and before the last layer
 
 
-def build(config: "TrialConfig", classes: int, image_size: tuple[int, int]) -> "nn.Module":
+def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     """`width` multiplies channels and hidden units; an image too small for a pooling goes without it."""
     from torch import nn
 

@@ -104,17 +104,10 @@ def test_configs_are_checked_without_torch():
 
 MEANS = '''"""A linear function of the mean colour."""
 
-from typing import TYPE_CHECKING
-
-from trainable.models.family import Family
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from trainable.config import TrialConfig
+from trainable.models.family import Config, Family, Net
 
 
-def build(config: "TrialConfig", classes: int, image_size: tuple[int, int]) -> "nn.Module":
+def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     from torch import nn
 
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, classes))
