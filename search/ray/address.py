@@ -6,9 +6,9 @@ import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Any
 
+from search.ray.ray_2_60 import newest_cluster_here
 from trainable.config import ConfigError
 
 VARIABLE = "RAY_ADDRESS"
@@ -164,13 +164,10 @@ def running_here(name: str, private: str) -> str:
     Raises:
       ConfigError: there is none, or there are several and none is the newest.
     """
-    from ray._private.services import find_bootstrap_address
-
     running = _clusters_here(private)
-    with suppress(OSError):
-        newest = find_bootstrap_address(None)  # written by `ray start`
-        if newest and (newest in running or not running):
-            return str(newest)
+    newest = newest_cluster_here()
+    if newest and (newest in running or not running):
+        return newest
     if not running:
         raise ConfigError(
             f"{name}: no Ray cluster runs on this machine; start one (`ray start --head`) or name one by HOST:PORT, or "

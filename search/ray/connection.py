@@ -6,13 +6,13 @@ import shutil
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from search.ray import ray_2_60
 from search.ray.address import check_answers, named, running_here
 from search.ray.failure import RayFailedError
 from search.runtime.process import Interrupted, interruptible, looks
@@ -45,8 +45,6 @@ SOCKET = "/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.10"  
 DEFAULT_PLACE = "/tmp"  # noqa: S108 (the folder in it has a name of its own)
 LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107  # bytes that the system takes
 
-NODE_SECONDS = 30.0  # for the node of a session of one's own, then Ray goes on as it would
-NODE_LOOK_SECONDS = 0.02
 HANDLERS_SECONDS = 0.05  # between two settings of the handlers while Ray starts
 CLUSTER_SECONDS = 20.0  # for a cluster to answer
 START_SECONDS = 60.0  # for Ray to start on this machine, and for what is left to do once its node is there
@@ -139,7 +137,7 @@ class _Starting(threading.Thread):
                         wait([self.started], HANDLERS_SECONDS)
                     if self.started.done():
                         return self.started.result()
-                    if not is_found and _found_its_node():
+                    if not is_found and ray_2_60.has_node():
                         is_found = True
                         break
                 else:
@@ -154,26 +152,19 @@ class _Starting(threading.Thread):
             raise
 
 
-def _found_its_node() -> bool:
-    import ray
-
-    return ray._private.worker._global_node is not None
-
-
 def _join(address: str) -> _Starting:
     """Connects to a running cluster.
 
     Raises:
       ConfigError: that is not possible.
     """
-    from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
     from ray.exceptions import AuthenticationError
 
     name = named(address)
-    _read_environment_again()
+    ray_2_60.read_environment_again()
     if address == "auto":
         address = running_here(name, SESSION_PREFIX)
-        maybe_enable_token_auth_if_token_available(warn_if_disabled=False)  # as Ray does it for this word alone
+        ray_2_60.use_token_of_cluster()
     check_answers(address, name)
     # Modules, not a working_dir: a job may have one, and Ray takes no second. Nothing else of the folder is sent.
     code = [str(ROOT / package) for package in CODE]
@@ -182,7 +173,7 @@ def _join(address: str) -> _Starting:
     environment = {"env_vars": variables, "py_modules": code, "excludes": ["__pycache__"]}
     # Where a job names one of these variables too; else Ray refuses.
     with _environment({"RAY_OVERRIDE_JOB_RUNTIME_ENV": "1", **OUTLIVES_THE_GCS}):
-        _read_environment_again()
+        ray_2_60.read_environment_again()
         starting = _Starting({"address": address, "runtime_env": environment})
         try:
             starting.wait(CLUSTER_SECONDS)
@@ -214,14 +205,13 @@ def _start_in(folder: Path) -> _Starting:
     here = {
         "PYTHONPATH": os.pathsep.join(paths),
         LEDGER_VARIABLE: None,
-        # A token of its own, in no file: a home that cannot be written is none of its business.
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
         **OUTLIVES_THE_GCS,
     }
+    if ray_2_60.is_used():  # a token of its own, in no file: a home that cannot be written is none of its business
+        here |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     nodes: list[Any] = []
-    with _environment(here), _lean(nodes):
-        _read_environment_again()
+    with _environment(here), ray_2_60.lean(nodes):
+        ray_2_60.read_environment_again()
         starting = _Starting({"address": "local", "include_dashboard": False, "_temp_dir": str(folder)})
         try:
             starting.wait()
@@ -270,14 +260,6 @@ def _remove(folder: Path | None) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _read_environment_again() -> None:
-    """Ray's core reads its settings and its token once, and this process may have had another session."""
-    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled
-
-    Config.initialize("")
-    AuthenticationTokenLoader.instance().reset_cache()
-
-
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
@@ -286,50 +268,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _last_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]
-
-
-@contextmanager
-def _lean(nodes: list[Any]) -> Iterator[None]:
-    """Ray starts, in the block, without what a session for one driver has no use for; it has no options for that.
-
-    The monitors, of an autoscaler and of what workers print, and the dashboard: 3 s before a trial can start, 180 MB.
-    The node's agent has no server then, whose port another session may have taken: 3 s more. And the node is looked
-    for every 20 ms, where Ray does so every second: 2.4 s to a session instead of 3.1 s. Where one of its processes
-    has ended by then, it is looked for no longer.
-
-    Args:
-      nodes: gets Ray's object of the node, as soon as there is one.
-    """
-    from unittest.mock import patch
-
-    from ray._private import services, utils
-    from ray._private.node import Node
-    from ray._private.state import GlobalState
-
-    get_node = services.get_node
-
-    def get_node_soon(gcs_address: str, node_id: str) -> Any:
-        there = GlobalState()
-        there._initialize_global_state(services._get_gcs_client_options(gcs_address))
-        for _ in looks(NODE_SECONDS, NODE_LOOK_SECONDS):
-            if any(node["NodeID"] == node_id for node in there.node_table()):
-                break
-            if any(node.dead_processes() for node in nodes):
-                raise ChildProcessError("a process of Ray's ended while it started")
-            time.sleep(NODE_LOOK_SECONDS)
-        return get_node(gcs_address, node_id)
-
-    def no_dashboard(node: Node, **_: Any) -> None:
-        node._webui_url = ""
-        nodes.append(node)
-
-    with ExitStack() as changed:
-        changed.enter_context(patch.object(utils, "get_dashboard_dependency_error", lambda: ImportError("not wanted")))
-        changed.enter_context(patch.object(Node, "start_api_server", no_dashboard))
-        changed.enter_context(patch.object(services, "get_node", get_node_soon))
-        for name in ("start_monitor", "start_log_monitor"):
-            changed.enter_context(patch.object(Node, name, lambda _: None))
-        yield
 
 
 @contextmanager

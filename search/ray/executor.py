@@ -14,19 +14,15 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import ray
 from ray import tune
-from ray._private.state import state
-from ray.core.generated.common_pb2 import NodeDeathInfo  # type: ignore[attr-defined]  # generated
-from ray.tune.execution import class_cache
-from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import trial as tune_trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from datasets.pixels.dataset import Dataset
+from search.ray import ray_2_60
 from search.ray.vigil import Vigil
 from search.runtime.bridge import Bridge
 from storage import user_code
@@ -36,34 +32,7 @@ from trainable.worker.report import Report
 
 RUNNING, PENDING = tune_trial.Trial.RUNNING, tune_trial.Trial.PENDING  # Tune's words for its own trials
 SAID_AFTER_SECONDS = 30.0  # in which no trial found a place to run
-DRAINED = (NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED, NodeDeathInfo.AUTOSCALER_DRAIN_IDLE)
 RAY_OUT_OF_MEMORY = "running low on memory"  # how ray.exceptions.OutOfMemoryError puts it
-
-# Tune gives each worker an environment of its own, with a variable for Lightning and the driver's AWS keys. Ray's logs
-# have these then; and such a worker is none of those that Ray starts ahead of need, so it comes 1 to 3 s later.
-class_cache.DEFAULT_ENV_VARS.clear()
-class_cache.ENV_VARS_TO_PROPAGATE.clear()
-
-
-_reuse_worker = TuneController._maybe_reuse_cached_actor
-
-
-def _reuse_worker_unless_one_starts(controller: Any, trial: Any) -> bool:
-    """Leaves a trial the worker that is starting for it, as long as others need the one that is free.
-
-    Tune gives it the free one and ends the one that starts. Where trials take less time than a start that goes on and
-    on: 400 trials of no length had one of two workers.
-    """
-    if trial not in controller._resetting_trials and _has_one_starting(controller, trial):
-        bridge = controller._scheduler_alg.bridge
-        if bridge.has_more or not all(_has_one_starting(controller, other) for other in controller._pending_trials):
-            return False
-    return _reuse_worker(controller, trial)
-
-
-def _has_one_starting(controller: Any, trial: Any) -> bool:
-    worker = controller._trial_to_actor.get(trial)
-    return worker is not None and bool(controller._actor_manager.is_actor_started(worker))
 
 
 class Abort(BaseException):
@@ -172,12 +141,9 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
         """Whether the node, on which the trial ran, was drained or is being drained."""
         if not ray.is_initialized():
             return False
-        draining, nodes = _asked(state.get_draining_nodes, {}), _asked(ray.nodes, [])
-        return any(
-            node_name(node["NodeManagerAddress"], node["NodeID"]) == self.bridge.node_of(order["number"])
-            and (node["NodeID"] in draining or (not node["Alive"] and node["DeathReason"] in DRAINED))
-            for node in nodes
-        )
+        drained, its = ray_2_60.drained_nodes(), self.bridge.node_of(order["number"])
+        names = {node["NodeID"]: node["NodeManagerAddress"] for node in ray_2_60.asked(ray.nodes, [])}
+        return any(node_name(names[each], each) == its for each in drained & names.keys())
 
 
 class BridgeCallback(_Bridged, tune.Callback):
@@ -201,7 +167,7 @@ class BridgeCallback(_Bridged, tune.Callback):
             return
         order = trial.config["order"]
         try:
-            self.bridge.placed(order["number"], order["attempt"], _node_of(trial.temporary_state.ray_actor))
+            self.bridge.placed(order["number"], order["attempt"], _node_of(trial))
         except Exception as error:
             raise Abort from error
 
@@ -278,9 +244,7 @@ def execute(
             ),
         )
         try:
-            # Each trial would ask the cluster three times for the trainable that this process has: 1 to 2 ms each time.
-            known = patch.multiple(tune_trial, validate_trainable=lambda _: None, get_trainable_cls=lambda _: bound)
-            with known, patch.object(TuneController, _reuse_worker.__name__, _reuse_worker_unless_one_starts):
+            with ray_2_60.tuned(bound):
                 tuner.fit()
         except Stopped:
             pass
@@ -291,19 +255,11 @@ def execute(
             raise
 
 
-def _node_of(worker: Any) -> str:
-    """Returns the name of the node that an actor runs on; empty where either has just gone, or nobody says."""
-    here = _asked(lambda: state.actor_table(worker._actor_id.hex()), {}).get("Address", {}).get("NodeID", "")
-    there = {node["NodeID"]: node["NodeManagerAddress"] for node in _asked(ray.nodes, [])}
+def _node_of(trial: Any) -> str:
+    """Returns the name of the node that a trial of Tune's runs on; empty where either has just gone, or nobody says."""
+    here = ray_2_60.node_of(trial)
+    there = {node["NodeID"]: node["NodeManagerAddress"] for node in ray_2_60.asked(ray.nodes, [])}
     return node_name(there[here], here) if here in there else ""
-
-
-def _asked(question: Callable[[], Any], otherwise: Any) -> Any:
-    """Returns the answer of the cluster's head; `otherwise` where it has none: whether it is gone says the vigil."""
-    try:
-        return question()
-    except Exception:  # Ray has no class for it
-        return otherwise
 
 
 def _in_one_line(cause: str) -> str:

@@ -9,9 +9,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from search.ray import ray_2_60
 from search.ray.address import place
 from search.ray.cluster import Room, nodes, worker_bytes, workers_there
 from search.ray.connection import ROOT, connected, prepare
@@ -21,6 +23,7 @@ from search.runtime.memory import CUDA_BYTES, DRIVER_BYTES, machine_bytes
 from search.runtime.process import chatter_to, interruptible, stopping_on_signals
 from search.runtime.session import Session
 from search.runtime.start import Start
+from search.samplers import optuna_5_0
 from storage import paths
 from storage.bucket import address_of, put
 from storage.states import Stop
@@ -74,6 +77,15 @@ def _report_beside(sweep: Path) -> None:
         subprocess.run(command, cwd=ROOT, timeout=REPORT_SECONDS, check=False)
 
 
+def _note_versions(log: Path) -> None:
+    """Notes in the sweep's log where a version of Ray or Optuna is not the one whose private parts are known."""
+    for name, private in {"ray": ray_2_60, "optuna": optuna_5_0}.items():
+        if not private.is_used():
+            words = f"{name} is {version(name)}, and not {private.VERSION}: its public ways are used alone"
+            with open(log, "a", encoding="utf-8") as notes:
+                print(words, file=notes)
+
+
 @contextmanager
 def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterator[Session]:
     """Opens a Ray session for the block, for the sweep in `folder`.
@@ -95,6 +107,7 @@ def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterato
     try:
         with chatter_to(log), ExitStack() as session:
             beside.submit(import_module, "search.ray.executor")  # Ray Tune takes a second, and Ray starts meanwhile
+            _note_versions(log)
             vigil = session.enter_context(connected(at, out))
             with interruptible():  # again, for Ray has set handlers of its own
                 room = Room(workers_there(start.asked, is_local, out), is_local)

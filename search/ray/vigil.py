@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import ray
 
+from search.ray import ray_2_60
 from search.ray.address import fault_of, resolved
 from search.ray.failure import RayFailedError
 from search.runtime.process import end_at_once, tell
@@ -41,10 +42,11 @@ class Vigil:
     """
 
     def __init__(self, address: str | None) -> None:
-        node: Any = ray._private.worker._global_node
-        self.node = node
+        self.node = ray_2_60.node()
         self.is_local = address is None
-        self.logs = self.node.get_logs_dir_path()
+        self.logs = self.node.get_logs_dir_path() if self.node else "the folder of its session"
+        self.head = self.node.gcs_address if self.node else ray.get_runtime_context().gcs_address
+        self.asks_head = not self.is_local or self.node is None
         self.failure = ""
         self.at_last: Callable[[], object] = lambda: None
         self.failed = threading.Event()
@@ -52,8 +54,9 @@ class Vigil:
         self.thread = threading.Thread(target=self._watch, daemon=True)
         self.raylet: int | None = None
         self.servers: list[Any] = []
-        if not self.is_local:
+        if not self.is_local and self.node:
             self.raylet = _end_of_server(self.node.raylet_socket_name)
+        if self.asks_head:
             self._resolve()
 
     def __enter__(self) -> Self:
@@ -85,7 +88,7 @@ class Vigil:
 
     def end_what_is_left(self) -> None:
         """Ends what this process has started of Ray; the workers end with their raylet."""
-        if self.is_local:
+        if self.is_local and self.node:
             with suppress(Exception):  # some of it has ended by itself
                 self.node.kill_all_processes(check_alive=False)
 
@@ -98,7 +101,7 @@ class Vigil:
             took = LOOK_SECONDS + min(2 * ANSWER_SECONDS, time.monotonic() - began)
             silence = silence + took if fault else 0.0
             if silence >= SILENCE_SECONDS:
-                head = f"the head of the cluster does not answer any more at {self.node.gcs_address}"
+                head = f"the head of the cluster does not answer any more at {self.head}"
                 self._fail(f"{'it cannot be watched any more' if self.is_local else head} ({fault})")
         if self.failure and not self.over.wait(REACTION_SECONDS):
             tell(str(RayFailedError(self.failure)))
@@ -119,9 +122,9 @@ class Vigil:
         if self.failure:
             return ""
         try:
-            if gone := self._gone_here() if self.is_local else self._gone_of_cluster():
+            if gone := self._gone_of_cluster() if self.asks_head else self._gone_here():
                 self._fail(gone)
-            return "" if gone or self.is_local else self._fault_of_head()
+            return self._fault_of_head() if self.asks_head and not gone else ""
         except Exception as error:  # the thread must not die of it without a word
             return f"{type(error).__name__}: {error}"
 
@@ -155,7 +158,7 @@ class Vigil:
         As long as the known ones answer nobody is asked, so that a name server which hangs does no harm.
         """
         with suppress(OSError):
-            self.servers = resolved(self.node.gcs_address, ANSWER_SECONDS)
+            self.servers = resolved(self.head, ANSWER_SECONDS)
 
 
 def _how(code: int) -> str:

@@ -1,41 +1,50 @@
-"""What the samplers need of Optuna that has no public way, as read in version 5.0."""
+"""What the samplers need of Optuna that has no public way, as read in version 5.0.
+
+At any other version none of it is used: the samplers learn from trials that were pruned early as from any other, and a
+config that needs more memory than there is makes its trial a FAIL, for it is not drawn again.
+"""
 
 from collections.abc import Container
 from copy import copy, deepcopy
+from importlib.metadata import version
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+
+VERSION = "5.0"
+
+
+def is_used() -> bool:
+    """Returns whether the Optuna that is installed is the one that these parts were read in."""
+    return version("optuna").startswith(f"{VERSION}.")
 
 
 def study_without(study: Study, hidden: set[int]) -> Study:
     """Returns a view of the study in which these trials do not exist.
 
-    A copy of the study would cost the more the longer the sweep is. Optuna's samplers read trials by the private
-    `_get_trials`; where a version reads them by `get_trials` alone, that hides them as well, and where it reads the
-    storage, the sampler sees all trials: a weaker search, but not a wrong one.
+    A copy of the study would cost the more the longer the sweep is.
     """
-    return _View(study, hidden)
+    return _View(study, hidden) if is_used() else study
 
 
 def study_with(study: Study, added: list[FrozenTrial]) -> Study:
     """Returns a view of the study in which there are these trials as well."""
-    return _View(study, set(), added)
+    return _View(study, set(), added) if is_used() else study
 
 
 def forget_draw(study: Study, trial_id: int) -> FrozenTrial | None:
     """Takes a running trial's parameters out of a study in memory; returns the trial as it was before.
 
-    Returns None where this version of Optuna keeps its trials in another way; nothing has changed then.
+    Returns None, and changes nothing, where it is not known how this version of Optuna keeps its trials.
     """
+    if not is_used():
+        return None
     storage = study._storage
     drawn = storage.get_trial(trial_id)
-    try:
-        emptied = copy(drawn)
-        emptied.params, emptied.distributions = {}, {}
-        storage._set_trial(trial_id, emptied)  # type: ignore[attr-defined]
-        study._thread_local.cached_all_trials = None  # as `Study.ask` does: the trial is among them as it was
-    except AttributeError:
-        return None
+    emptied = copy(drawn)
+    emptied.params, emptied.distributions = {}, {}
+    storage._set_trial(trial_id, emptied)  # type: ignore[attr-defined]
+    study._thread_local.cached_all_trials = None  # as `Study.ask` does: the trial is among them as it was
     return deepcopy(drawn)
 
 

@@ -259,7 +259,8 @@ def test_a_head_that_does_not_answer_the_driver_costs_no_more_than_the_name_of_a
 
     for name in ("nodes", "is_initialized"):
         monkeypatch.setattr(executor.ray, name, fail if name == "nodes" else lambda: True)
-    monkeypatch.setattr(executor, "state", SimpleNamespace(actor_table=fail, get_draining_nodes=fail))
+    state = SimpleNamespace(actor_table=fail, get_draining_nodes=fail)
+    monkeypatch.setattr("ray._private.state.state", state)
     bridge, _ = open_bridge(tmp_path / "sweep", 1)
     order = bridge.next_order().to_dict()
     worker = SimpleNamespace(_actor_id=SimpleNamespace(hex=lambda: "17"))

@@ -1,0 +1,185 @@
+"""What the search needs of Ray that has no public way, as read in version 2.60; imports Ray only where it is called.
+
+At any other version none of it is used. Then a sweep starts some seconds later, its session has no token of its own, a
+trial on a drained node loses an attempt, nobody knows which node a trial ran on, and Ray's end is noticed later.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from importlib.metadata import version
+from typing import Any
+
+from search.runtime.process import looks
+
+VERSION = "2.60"
+NODE_SECONDS = 30.0  # for the node of a session of one's own, then Ray goes on as it would
+NODE_LOOK_SECONDS = 0.02
+
+
+def is_used() -> bool:
+    """Returns whether the Ray that is installed is the one that these parts were read in."""
+    return version("ray").startswith(f"{VERSION}.")
+
+
+def node() -> Any:
+    """Returns Ray's object of this process's node; None where there is none, or it is not known how to ask for it."""
+    import ray
+
+    return ray._private.worker._global_node if is_used() else None
+
+
+def has_node() -> bool:
+    """Returns whether `ray.init` has found its node."""
+    import ray
+
+    return node() is not None if is_used() else ray.is_initialized()
+
+
+def read_environment_again() -> None:
+    """Ray's core reads its settings and its token once, and this process may have had another session."""
+    if is_used():
+        from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled
+
+        Config.initialize("")
+        AuthenticationTokenLoader.instance().reset_cache()
+
+
+def use_token_of_cluster() -> None:
+    """Does for an address what Ray does for the word `auto` alone: uses the token that the user has for the cluster."""
+    if is_used():
+        from ray._private.authentication import authentication_token_setup as setup
+
+        setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+
+
+def newest_cluster_here() -> str | None:
+    """Returns the address that `ray start` has written on this machine."""
+    if is_used():
+        from ray._private.services import find_bootstrap_address
+
+        with suppress(OSError):
+            return find_bootstrap_address(None)
+    return None
+
+
+@contextmanager
+def lean(nodes: list[Any]) -> Iterator[None]:
+    """Ray starts, in the block, without what a session for one driver has no use for; it has no options for that.
+
+    The monitors, of an autoscaler and of what workers print, and the dashboard: 3 s before a trial can start, 180 MB.
+    The node's agent has no server then, whose port another session may have taken: 3 s more. And the node is looked
+    for every 20 ms, where Ray does so every second: 2.4 s to a session instead of 3.1 s. Where one of its processes
+    has ended by then, it is looked for no longer.
+
+    Args:
+      nodes: gets Ray's object of the node, as soon as there is one.
+    """
+    if not is_used():
+        yield
+        return
+    from unittest.mock import patch  # which imports asyncio
+
+    from ray._private import services, utils
+    from ray._private.node import Node
+    from ray._private.state import GlobalState
+
+    get_node = services.get_node
+
+    def get_node_soon(gcs_address: str, node_id: str) -> Any:
+        there = GlobalState()
+        there._initialize_global_state(services._get_gcs_client_options(gcs_address))
+        for _ in looks(NODE_SECONDS, NODE_LOOK_SECONDS):
+            if any(node["NodeID"] == node_id for node in there.node_table()):
+                break
+            if any(node.dead_processes() for node in nodes):
+                raise ChildProcessError("a process of Ray's ended while it started")
+            time.sleep(NODE_LOOK_SECONDS)
+        return get_node(gcs_address, node_id)
+
+    def no_dashboard(node: Node, **_: Any) -> None:
+        node._webui_url = ""
+        nodes.append(node)
+
+    with ExitStack() as changed:
+        changed.enter_context(patch.object(utils, "get_dashboard_dependency_error", lambda: ImportError("not wanted")))
+        changed.enter_context(patch.object(Node, "start_api_server", no_dashboard))
+        changed.enter_context(patch.object(services, "get_node", get_node_soon))
+        for name in ("start_monitor", "start_log_monitor"):
+            changed.enter_context(patch.object(Node, name, lambda _: None))
+        yield
+
+
+@contextmanager
+def tuned(trainable: Any) -> Iterator[None]:
+    """Tune starts, in the block, plain workers, keeps those that are starting, and looks the trainable up no more.
+
+    Each trial would ask the cluster three times for the trainable that this process has: 1 to 2 ms each time.
+    """
+    if not is_used():
+        yield
+        return
+    from unittest.mock import patch
+
+    from ray.tune.execution import class_cache
+    from ray.tune.execution.tune_controller import TuneController
+    from ray.tune.experiment import trial as tune_trial
+
+    # Tune gives each worker an environment of its own, with a variable for Lightning and the driver's AWS keys. Ray's
+    # logs have these then; and such a worker is none of those that Ray starts ahead of need: it comes 1 to 3 s later.
+    class_cache.DEFAULT_ENV_VARS.clear()
+    class_cache.ENV_VARS_TO_PROPAGATE.clear()
+    reuse_worker = TuneController._maybe_reuse_cached_actor
+
+    def reuse_worker_unless_one_starts(controller: Any, trial: Any) -> bool:
+        """Leaves a trial the worker that is starting for it, as long as others need the one that is free.
+
+        Tune gives it the free one and ends the one that starts. Where trials take less time than a start that goes on
+        and on: 400 trials of no length had one of two workers.
+        """
+        if trial not in controller._resetting_trials and _has_one_starting(controller, trial):
+            bridge = controller._scheduler_alg.bridge
+            if bridge.has_more or not all(_has_one_starting(controller, other) for other in controller._pending_trials):
+                return False
+        return reuse_worker(controller, trial)
+
+    known = patch.multiple(tune_trial, validate_trainable=lambda _: None, get_trainable_cls=lambda _: trainable)
+    with known, patch.object(TuneController, reuse_worker.__name__, reuse_worker_unless_one_starts):
+        yield
+
+
+def _has_one_starting(controller: Any, trial: Any) -> bool:
+    worker = controller._trial_to_actor.get(trial)
+    return worker is not None and bool(controller._actor_manager.is_actor_started(worker))
+
+
+def drained_nodes() -> set[str]:
+    """Returns the ids of the nodes that were drained or are being drained."""
+    if not is_used():
+        return set()
+    import ray
+    from ray._private.state import state
+    from ray.core.generated.common_pb2 import NodeDeathInfo  # type: ignore[attr-defined]  # generated
+
+    reasons = (NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED, NodeDeathInfo.AUTOSCALER_DRAIN_IDLE)
+    gone = (node for node in asked(ray.nodes, []) if not node["Alive"] and node["DeathReason"] in reasons)
+    return {*asked(state.get_draining_nodes, {}), *(node["NodeID"] for node in gone)}
+
+
+def node_of(trial: Any) -> str:
+    """Returns the id of the node that a trial of Tune's runs on; empty where it has just gone, or nobody says."""
+    if not is_used():
+        return ""
+    from ray._private.state import state
+
+    worker = trial.temporary_state.ray_actor
+    table = asked(lambda: state.actor_table(worker._actor_id.hex()), {})
+    return str(table.get("Address", {}).get("NodeID", ""))
+
+
+def asked(question: Callable[[], Any], otherwise: Any) -> Any:
+    """Returns the answer of the cluster's head; `otherwise` where it has none: whether it is gone says the vigil."""
+    try:
+        return question()
+    except Exception:  # Ray has no class for it
+        return otherwise
