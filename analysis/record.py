@@ -272,7 +272,8 @@ class Record:
         """
         if trial.state == State.RUNNING:
             return
-        _ = trial.history  # raises
+        if any(self.metric.field not in epoch for epoch in trial.history):  # which itself may raise
+            raise DamagedError(trial.folder / paths.HISTORY, f"each epoch must have a {self.metric.field}")
         images, classes = len(self.valid_labels), len(self.classes)
         predicted, logits, averaged = trial.valid_classes, trial.valid_logits, trial.valid_logits_tta
         if predicted is not None and (

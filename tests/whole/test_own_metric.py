@@ -185,3 +185,17 @@ def test_a_metric_without_a_number_ends_its_trial_as_one_that_diverged(tiny_data
     (trial,) = Record(tmp_path / "sweep").trials
     assert (trial.state, trial.reason) == ("FAIL", "diverged")
     assert "score=nan" in trial.message
+
+
+def test_epochs_that_lost_their_score_are_named_and_left_out_of_the_report(sweep, metric):
+    path, code = sweep / "trials/0000/history.json", ("--code", f"{metric}:macro_f1")
+    epochs = json.loads(path.read_text())
+    path.write_text(json.dumps([{name: value for name, value in epoch.items() if name != "score"} for epoch in epochs]))
+
+    checked = command(search.check.main, sweep, *code)
+    reported = command(analysis.report.__main__.main, sweep, *code)
+
+    assert checked.exit_code == 2
+    assert "trials/0000/history.json: damaged: it does not have the values that are in the ledger" in checked.output
+    assert reported.exit_code == 0, reported.output
+    assert "trials/0000/history.json: each epoch must have a score" in (sweep / "report.html").read_text()

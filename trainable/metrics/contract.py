@@ -137,8 +137,9 @@ class Metric:
         return self.sign * a > self.sign * b
 
     def of_epochs(self, history: list[EpochMetrics]) -> list[float]:
-        """The value of each epoch."""
-        return [getattr(metrics, self.field) for metrics in history]
+        """The value of each epoch; of one that lacks it, which is damaged then, the worst there can be."""
+        values = [getattr(metrics, self.field) for metrics in history]
+        return [-self.sign * np.inf if value is None else value for value in values]
 
     def best_so_far(self, values: Sequence[float]) -> list[float]:
         """The best of the values up to each of them."""
