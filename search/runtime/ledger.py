@@ -23,7 +23,7 @@ from storage.lock import HeldError
 from storage.states import Reason, State
 from storage.sweep_file import Values
 from storage.text import counted
-from trainable.config import ConfigError, TrialConfig
+from trainable.config import TrialConfig
 from trainable.metrics import named
 
 INFEASIBLE = (Reason.DIVERGED, Reason.OUT_OF_MEMORY, Reason.NO_CONFIG)  # by what was drawn: the sampler must learn it
@@ -257,41 +257,6 @@ class Ledger:
 def state_of(trial: FrozenTrial) -> State:
     """Returns the state that the ledger has of an ended trial of the mirror, which shows some FAILs as PRUNED."""
     return State.FAIL if trial.user_attrs.get("reason") in INFEASIBLE else State(trial.state.name)
-
-
-def check_moved(sweep_id: str, before: str, now: str) -> None:
-    """Checks that the ledger of a sweep, which was in one place, is in another by now.
-
-    Args:
-      before, now: URL of a database; empty for the journal in the sweep's folder.
-
-    Raises:
-      ConfigError: it is not.
-      OSError: the database cannot be reached.
-    """
-    if before and now and sweep_id in _studies(now):
-        return
-    was, got = before or "the journal in its folder", now or "a journal in its folder"
-    raise ConfigError(
-        f"--ledger: the ledger of this sweep must be there, got {got}, which holds none of it; "
-        f"it is {was}: leave --ledger as it was, or start another sweep with --sweep"
-    )
-
-
-def _studies(url: str) -> list[str]:
-    """Returns the names of all studies in a database."""
-    from storage import postgres
-
-    try:
-        storage = postgres.open_storage(url, lock=None)
-        try:
-            return optuna.get_all_study_names(storage)
-        finally:
-            storage.engine.dispose()
-    except postgres.NoTablesError:
-        return []
-    except postgres.ERRORS as error:
-        raise postgres.unreachable(url, error) from error
 
 
 def _check_folders(folder: Path, trials: int) -> None:

@@ -1,7 +1,5 @@
 """One start of a sweep: begin or continue it, run what is missing, write the results."""
 
-import signal
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -17,8 +15,10 @@ from search.pruners import new_pruner
 from search.ray.address import check as check_address
 from search.ray.readiness import check_here
 from search.runtime import data as sweep_data
+from search.runtime.ending import finish
 from search.runtime.kinds import Sweep
-from search.runtime.ledger import Ledger, check_moved
+from search.runtime.ledger import Ledger
+from search.runtime.ledger_place import check_moved
 from search.runtime.memory import (
     Fit,
     Limit,
@@ -35,7 +35,6 @@ from storage import paths
 from storage.bucket import address_of, is_copy, with_addresses
 from storage.command_line import Exit
 from storage.data_place import is_same, own_images
-from storage.states import Stop
 from storage.sweep_file import SweepFile
 from storage.text import counted
 from storage.versions import current_versions, version_differences
@@ -136,7 +135,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
         file.write(folder)
         bridge = _opened(sweep, file, ledger or _ledger(folder, file), start, out)
         signals = session.execute(bridge, data)
-    return _ended(sweep, file, bridge, data, signals, start.command)
+    return finish(sweep, file, bridge, data, signals, start.command)
 
 
 def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_session: Open) -> int:
@@ -190,7 +189,7 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
                     f"{less}. What is drawn stays as it was begun, so a trial may run out of memory here."
                 )
             signals = session.execute(bridge, data)
-    return _ended(sweep, file, bridge, data, signals, start.command)
+    return finish(sweep, file, bridge, data, signals, start.command)
 
 
 def _load_same(sweep: Sweep, file: SweepFile) -> "Dataset":
@@ -239,40 +238,6 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
         )
         watcher.said(f"Goes on: {counted(len(ended), 'trial')} had ended, {len(bridge.waiting)} {continue_theirs}.")
     return bridge
-
-
-def _ended(sweep: Sweep, file: SweepFile, bridge: "Bridge", data: "Dataset", signals: list[int], command: str) -> int:
-    """Writes the results, also of a sweep that was stopped; returns the exit code."""
-    signal_name = signal.Signals(signals[0]).name if signals else ""
-    file.starts[-1].stopped = signal_name or bridge.stopping_words or Stop.FINISHED
-    file.write(sweep.folder)  # the report shows it
-    sweep.write_results(data)
-    file.results_of = sum(trial.state.is_finished() for trial in bridge.ledger.trials)
-    file.write(sweep.folder)
-    print(with_addresses(sweep.summary()))
-    return _exit_code(bridge, signals, command)
-
-
-def _exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:
-    again = f"Run the same command again to go on: {command}"
-    if signals:
-        print(f"Stopped by {signal.Signals(signals[0]).name}; everything is saved. {again}")
-        return 128 + signals[0]
-    states = [trial.state for trial in bridge.ledger.trials if trial.state.is_finished()]
-    is_whole = len(states) >= max(bridge.plan.trials, len(bridge.ledger.trials))
-    if bridge.stopping is Stop.TIME_BUDGET and not is_whole and not bridge.has_gained:
-        print(f"The time budget is reached, and no trial had made a report: nothing was gained, give it more. {again}")
-        return Exit.BUDGET_REACHED
-    if bridge.stopping is Stop.TIME_BUDGET and not is_whole:
-        print(f"The time budget is reached; everything is saved. {again}")
-        return Exit.BUDGET_REACHED
-    if bridge.stopping is Stop.RAY_ENDED and not is_whole:
-        print(f"Ray has ended; everything is saved. {again}", file=sys.stderr)
-        return Exit.STORAGE_FAILS
-    if bridge.stopping in (Stop.FAILURES, Stop.NO_CONFIG):
-        print(f"Stopped: {bridge.stopping_words}. Mend the cause, then run the same command again.", file=sys.stderr)
-        return Exit.NO_TRIAL_COMPLETED
-    return 0 if TrialState.COMPLETE in states else Exit.NO_TRIAL_COMPLETED
 
 
 def _bounded(sweep: Sweep, limit: Limit, queue: Queue) -> tuple[Queue, list[str]]:

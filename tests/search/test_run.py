@@ -22,10 +22,10 @@ from search.ray.failure import RayFailedError
 from search.ray.session import RaySession
 from search.run import main
 from search.runtime.driver import drive
+from search.runtime.ending import exit_code
 from search.runtime.kinds import Search
 from search.runtime.process import Interrupted, chatter_to, stopping_on_signals
 from search.runtime.settings import differences
-from search.runtime.sweep import _exit_code
 from search.spaces.fixed import read_fixed
 from storage.states import Stop
 from storage.sweep_file import DataOptions, Settings
@@ -350,7 +350,7 @@ def test_the_exit_code_says_how_a_start_ended(tmp_path, capsys, plan, train, sig
     bridge, _ = open_bridge(tmp_path, 3, pruner="none", **plan)
     execute(bridge, in_memory(), train=train)
 
-    assert _exit_code(bridge, signals, "the command") == code
+    assert exit_code(bridge, signals, "the command") == code
 
     said = capsys.readouterr()
     assert words in said.out + said.err
@@ -379,7 +379,7 @@ def test_a_sweep_whose_ray_ends_is_told_at_once_and_reported(tmp_path, monkeypat
         "Ray ended under the sweep: its gcs_server was ended by SIGKILL",
         "Nothing that was recorded is lost; run the same command again to go on.",
     ]
-    assert _exit_code(bridge, signals, "the command") == 4
+    assert exit_code(bridge, signals, "the command") == 4
     assert "Ray has ended; everything is saved. Run the same command again to go on: the command" in (
         capsys.readouterr().err
     )
@@ -405,7 +405,7 @@ def test_a_time_budget_in_which_nothing_was_gained_is_said(tmp_path, capsys):
     bridge.is_stuck = True
     bridge.tick()
 
-    assert _exit_code(bridge, [], "the command") == 5
+    assert exit_code(bridge, [], "the command") == 5
     assert "no trial had made a report: nothing was gained, give it more" in capsys.readouterr().out
 
 
@@ -462,4 +462,4 @@ def test_a_budget_that_runs_out_with_the_last_trial_is_no_reason_to_go_on(tmp_pa
     execute(bridge, in_memory())
     bridge.stop(Stop.TIME_BUDGET)
 
-    assert _exit_code(bridge, [], "the command") == 0
+    assert exit_code(bridge, [], "the command") == 0

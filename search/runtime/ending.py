@@ -1,0 +1,51 @@
+"""The end of a start: the results are written, and the exit code says how it ended."""
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from optuna.trial import TrialState
+
+from search.runtime.kinds import Sweep
+from storage.bucket import with_addresses
+from storage.command_line import Exit
+from storage.states import Stop
+from storage.sweep_file import SweepFile
+
+if TYPE_CHECKING:
+    from datasets.pixels.dataset import Dataset
+    from search.runtime.bridge import Bridge
+
+
+def finish(sweep: Sweep, file: SweepFile, bridge: "Bridge", data: "Dataset", signals: list[int], command: str) -> int:
+    """Writes the results, also of a sweep that was stopped; returns the exit code."""
+    signal_name = signal.Signals(signals[0]).name if signals else ""
+    file.starts[-1].stopped = signal_name or bridge.stopping_words or Stop.FINISHED
+    file.write(sweep.folder)  # the report shows it
+    sweep.write_results(data)
+    file.results_of = sum(trial.state.is_finished() for trial in bridge.ledger.trials)
+    file.write(sweep.folder)
+    print(with_addresses(sweep.summary()))
+    return exit_code(bridge, signals, command)
+
+
+def exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:
+    again = f"Run the same command again to go on: {command}"
+    if signals:
+        print(f"Stopped by {signal.Signals(signals[0]).name}; everything is saved. {again}")
+        return 128 + signals[0]
+    states = [trial.state for trial in bridge.ledger.trials if trial.state.is_finished()]
+    is_whole = len(states) >= max(bridge.plan.trials, len(bridge.ledger.trials))
+    if bridge.stopping is Stop.TIME_BUDGET and not is_whole and not bridge.has_gained:
+        print(f"The time budget is reached, and no trial had made a report: nothing was gained, give it more. {again}")
+        return Exit.BUDGET_REACHED
+    if bridge.stopping is Stop.TIME_BUDGET and not is_whole:
+        print(f"The time budget is reached; everything is saved. {again}")
+        return Exit.BUDGET_REACHED
+    if bridge.stopping is Stop.RAY_ENDED and not is_whole:
+        print(f"Ray has ended; everything is saved. {again}", file=sys.stderr)
+        return Exit.STORAGE_FAILS
+    if bridge.stopping in (Stop.FAILURES, Stop.NO_CONFIG):
+        print(f"Stopped: {bridge.stopping_words}. Mend the cause, then run the same command again.", file=sys.stderr)
+        return Exit.NO_TRIAL_COMPLETED
+    return 0 if TrialState.COMPLETE in states else Exit.NO_TRIAL_COMPLETED
