@@ -20,6 +20,10 @@ from typing import Any
 from storage.errors import UserError
 
 
+class NotNamedError(UserError):
+    """No command named the file of a reference."""
+
+
 @dataclass
 class _File:
     """A file of the user's that this process may run.
@@ -62,10 +66,10 @@ def name(reference: str, flag: str) -> str:
     if Path(file).suffix != ".py":
         raise UserError(f"{given}: {file} is no Python file")
     path = os.path.realpath(file)
-    remember({path: Path(path).read_bytes()})
     try:
+        remember({path: Path(path).read_bytes()})
         get(f"{path}:{name}")
-    except UserError as error:
+    except (OSError, UserError) as error:
         raise UserError(f"{given}: {error}") from error
     return f"{path}:{name}"
 
@@ -153,7 +157,7 @@ def _find(reference: str) -> tuple[str, _File] | None:
 def _known(reference: str) -> tuple[str, _File]:
     if found := _find(reference):
         return found
-    raise UserError(
+    raise NotNamedError(
         f"{reference} is an object of a file of yours, which runs only where the command names it; "
         f"add --code {reference}, or its place by now"
     )

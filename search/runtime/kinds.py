@@ -163,7 +163,8 @@ class Search(Sweep):
         return Space(function, self.settings.fixed, self.settings.max_epochs)
 
     def changed_space(self, file: SweepFile) -> list[str]:
-        if self.settings.space is not None and not self.names_space:
+        is_named = self.settings.space is None or self.names_space
+        if not is_named or not all(map(user_code.has_run, file.own)):
             return []  # nobody named another
         lines, before = super().changed_space(file), file.settings.space
         if lines and before != self.settings.space:

@@ -31,7 +31,7 @@ from search.runtime.session import Open, Session
 from search.runtime.settings import read_sweep
 from search.runtime.start import Start
 from search.sinks import Begun, opened
-from storage import paths
+from storage import paths, user_code
 from storage.bucket import address_of, is_copy, with_addresses
 from storage.command_line import Exit
 from storage.data_place import is_same, own_images
@@ -171,6 +171,8 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
         return 0 if TrialState.COMPLETE in states else Exit.NO_TRIAL_COMPLETED
     check_address(start.address)
     _ = sweep.space  # refused before anything is read or written, where the command would have to name it
+    for reference in file.own:
+        user_code.get(reference)  # refused likewise
     data = data or _load_same(sweep, file)
     if not all((folder / name).exists() for name in sweep_data.KEPT):  # lost: it is the same data
         sweep_data.save(folder, data)

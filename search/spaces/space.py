@@ -12,6 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from search.spaces.bounded import Bounded
 from search.spaces.no_config import NoConfigError, OutsideError
 from search.spaces.walker import Chosen, walk
+from storage import user_code
 from storage.sweep_file import Table, Values
 from trainable.config import MULTIPLE, SHAPE_FIELDS, ConfigError, TrialConfig, unknown_name
 from trainable.models import family_of
@@ -61,7 +62,7 @@ class Space:
         bounded = Bounded(trial, self.fixed, self.max_epochs)
         try:
             return self._with_fixed(self.function(bounded))
-        except OutsideError:
+        except (OutsideError, user_code.NotNamedError):
             raise
         except Exception as error:  # the user's function: whatever it raises is theirs to mend
             raise NoConfigError(error, self.function, bounded.params) from error

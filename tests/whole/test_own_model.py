@@ -159,11 +159,12 @@ def test_a_model_that_no_command_names_is_not_run(sweep, tiny_data, model, tmp_p
     ]
     mains = (search.status.main, search.check.main, analysis.report.__main__.main)
     read = [command(main, sweep) for main in mains]
+    read.append(command(search.run.main, "--sweep", sweep, "--data", tiny_data, "--trials", 2))
 
     for result in results:
         assert result.exit_code == 2, result.output
         assert f"add --code {model}:build, or its place by now" in result.output
-    assert [result.exit_code for result in read] == [0, 0, 0], [result.output for result in read]
+    assert [result.exit_code for result in read] == [0, 0, 0, 0], [result.output for result in read]
     assert not (tmp_path / "ran").exists()
 
 
