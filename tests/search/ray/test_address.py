@@ -3,6 +3,7 @@
 import socket
 import sys
 import threading
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -79,8 +80,9 @@ def server():
             connection, _ = listening.accept()
             sockets.append(connection)
             if words is not None:
-                connection.sendall(words)
-                connection.shutdown(socket.SHUT_WR)
+                with suppress(OSError):  # who asked has heard enough, and is gone
+                    connection.sendall(words)
+                    connection.shutdown(socket.SHUT_WR)
 
         threading.Thread(target=serve, daemon=True).start()
         return f"127.0.0.1:{listening.getsockname()[1]}"

@@ -4,10 +4,9 @@ import pytest
 
 from analysis.record import Record
 from search.ray import ray_2_60
-from search.run import main
 from search.samplers import optuna_5_0
 from storage.states import State
-from tests.searched import command
+from tests.drivers import start
 
 
 def test_the_versions_that_are_installed_are_those_whose_private_parts_are_known():
@@ -16,14 +15,14 @@ def test_the_versions_that_are_installed_are_those_whose_private_parts_are_known
 
 
 @pytest.mark.ray
-def test_a_sweep_runs_by_the_public_ways_of_ray_and_optuna_alone(tiny_data, tmp_path, monkeypatch):
-    monkeypatch.setattr(ray_2_60, "is_used", lambda: False)
-    monkeypatch.setattr(optuna_5_0, "is_used", lambda: False)
+def test_a_sweep_runs_by_the_public_ways_of_ray_and_optuna_alone(tiny_data, tmp_path):
     words = ("--data", tiny_data, "--sweep", tmp_path / "sweep", "--trials", 3, "--max-epochs", 2)
 
-    done = command(main, *words, "--fix", "arch=mlp", "--no-baselines")
+    # A process of its own: by public ways alone, Ray reads its token once in a process.
+    driver = start("tests.public_run", *words, "--fix", "arch=mlp", "--baselines", "none")
+    said, _ = driver.communicate()
 
-    assert done.exit_code == 0, done.output
+    assert driver.returncode == 0, said
     assert [trial.state for trial in Record(tmp_path / "sweep").trials] == [State.COMPLETE] * 3
     log = (tmp_path / "sweep/log.txt").read_text()
     assert log.count("its public ways are used alone") == 2

@@ -88,7 +88,7 @@ def test_a_screen_that_fails_is_said_nowhere_and_ends_nothing(tmp_path):
 def test_a_sink_that_cannot_be_made_is_said(begun):
     opened(["nowhere.py:Sink"], begun)
 
-    assert "The sink nowhere.py:Sink failed (UserError: " in begun.out.getvalue()
+    assert "The sink nowhere.py:Sink failed (NotNamedError: " in begun.out.getvalue()
 
 
 def test_a_name_that_is_no_sink_is_refused_before_anything_starts(tmp_path):
