@@ -29,7 +29,7 @@ MOST_SEEDS = 10  # search.runtime.trial_files.KEPT_WEIGHTS, without its imports:
 @click.pass_obj
 def main(open_session: Any, sweep: Path, **flags: Any) -> None:
     def start() -> int:
-        from search.runtime.again import Refit
+        from search.runtime.retraining import Refit
         from search.runtime.start import Start
         from search.runtime.sweep import run
 

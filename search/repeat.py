@@ -27,7 +27,7 @@ from storage.command_line import SweepFolder, program, runs_own_code
 @click.pass_obj
 def main(open_session: Any, sweep: Path, **flags: Any) -> None:
     def start() -> int:
-        from search.runtime.again import Repeat
+        from search.runtime.retraining import Repeat
         from search.runtime.start import Start
         from search.runtime.sweep import run
 

@@ -72,7 +72,7 @@ def main(context: click.Context, **flags: Any) -> None:
             raise SweepError(f"--resume: {address_of(folder)} holds no sweep")
 
     def start() -> int:  # what it imports is imported under the lock, so that a second driver is refused at once
-        from search.runtime.asked import search_of
+        from search.runtime.request import search_of
         from search.runtime.start import Start
         from search.runtime.sweep import run
 

@@ -35,7 +35,7 @@ class TrialConfig:
     depth: int | None = None  # cnn: convolutions; small_resnet: blocks a stage
     head: int | None = None  # cnn: units of the first hidden layer after the convolutions
     small_stem: bool | None = None  # resnet18: a 3x3 stem without pooling, for images under 64 px
-    pretrained: bool | None = None  # torchvision: start from ImageNet weights
+    pretrained: bool | None = None  # resnet18 and other torchvision nets: start from ImageNet weights
 
     optimizer: str = "nesterov"  # sgd and nesterov with momentum 0.9
     schedule: str = "onecycle"  # step: a tenth of the rate every 7 epochs

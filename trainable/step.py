@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from datasets.augment.batch_rows import Change, take
 from datasets.augment.batched import batched
-from datasets.augment.batches import Change, take
 from datasets.augment.pipeline import compose, from_text, per_image
 from datasets.pixels.dataset import Dataset
 from trainable.batch import SMALLEST_MICRO_BATCH, Batch, draw_mix, on_device

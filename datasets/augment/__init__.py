@@ -1,4 +1,8 @@
-"""Augmentation. A transform is a file, `datasets/augment/NAME.py`, which holds both ways to run it.
+"""Augmentation: the transforms, and how a pipeline of them runs.
+
+A transform is a file `datasets/augment/NAME.py`, which holds a `TRANSFORM` with both ways to run it. To add one, add
+its file and its line in `NAMES`; then a pipeline may name it. For its probability to be a hyperparameter, `TrialConfig`
+needs a field of its name, 0 by default. `pipeline.py` makes a pipeline, `batched.py` runs one on whole batches.
 
 This file imports neither torch nor albumentations, so that whoever only needs the names has them at once.
 """
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     import albumentations as A
     from torch import Tensor
 
-    from datasets.augment.batches import Change
+    from datasets.augment.batch_rows import Change
 
 NAMES = (  # in the order in which they run
     "horizontal_flip",
@@ -35,10 +39,10 @@ NAMES = (  # in the order in which they run
 
 @dataclass(frozen=True)
 class Transform:
-    """A change of images that is asked for by its name and a probability.
+    """A change of images; a config asks for it by its name and a probability, a pipeline by its class.
 
     Attributes:
-      kind: its class in albumentations, or one of our own like those; what it does decides.
+      kind: its class in albumentations, or one of our own like those; what it does is what `batched` must do too.
       arguments: what the class is made with, beside the probability.
       batched: returns the same change of a whole batch, for an object of the class, whatever its arguments are; None
         where they have no such form. The change is given (N, 3, H, W) uint8, all of which it changes.

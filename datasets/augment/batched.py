@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from datasets.augment import transforms
-from datasets.augment.batches import Change, rows, take
+from datasets.augment.batch_rows import Change, rows, take
 
 
 def batched(pipeline: A.Compose, on_all: bool | None = None) -> Change | None:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from datasets.augment import Transform
-from datasets.augment.batches import Change, take
+from datasets.augment.batch_rows import Change, take
 
 
 def batched(transform: A.ChannelShuffle) -> Change:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from datasets.augment import Transform
-from datasets.augment.batches import Change, uniform
+from datasets.augment.batch_rows import Change, uniform
 
 
 def batched(transform: A.HueSaturationValue) -> Change:

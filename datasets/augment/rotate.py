@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datasets.augment import Transform
-from datasets.augment.batches import Change, rounded, uniform
+from datasets.augment.batch_rows import Change, rounded, uniform
 
 
 def batched(transform: A.Rotate) -> Change | None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from datasets.augment import Transform
-from datasets.augment.batches import Change
+from datasets.augment.batch_rows import Change
 
 
 class Shift(A.ImageOnlyTransform):

@@ -4,7 +4,7 @@ import albumentations as A
 from torch import Tensor
 
 from datasets.augment import Transform
-from datasets.augment.batches import without_draws
+from datasets.augment.batch_rows import without_draws
 
 
 def view(images: Tensor) -> Tensor:

@@ -1,4 +1,10 @@
-"""The forms in which data comes, in the order in which they are tried; a file each, `datasets/sources/NAME.py`."""
+"""The forms in which data comes, in the order in which they are tried.
+
+A source is a file `datasets/sources/NAME.py` which holds a `SOURCE`. To add one, add its file and its line in `NAMES`,
+and an example data set in `FORMS` of `tests/trees.py`. A source says which files of a `FileTree` are the images of
+which split; a form whose images are no files of their own, such as rows of a table, is a new kind of `FileTree` as
+well. `finder.py` tries the sources; the other files here are what several sources need.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +38,7 @@ class Source:
     """One form in which data comes.
 
     Attributes:
-      looked_for: what it is recognised by, for the message that no form was.
+      looked_for: what it is recognised by, for the message that is shown when no form is recognised.
       is_in: says whether the data has this form; it is given all files, and the folder that may hold the data, which is
         empty for the top, else with `/` at its end.
       list_splits: lists the images of each split by the same files and folder. It adds problems and notes to the

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.checks.lock import held
+from search.checks.repair_lock import held
 from storage import paths
 from storage.bucket import address_of, fetch, with_addresses
 from storage.command_line import Exit

@@ -19,7 +19,7 @@ from search.checks.folder_content import FolderContent
 from search.checks.identity import is_of
 from search.checks.replay import replay
 from search.checks.results import check_results
-from search.checks.trial_files import TrialFiles
+from search.checks.trial_folder import TrialFiles
 from search.checks.trials import RESTORE_DATABASE, Trials
 from search.runtime.settings import read_sweep
 from search.runtime.trial_files import KEPT_WEIGHTS

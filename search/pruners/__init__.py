@@ -4,7 +4,8 @@ A pruner is a file `NAME_NUMBER.py` with a function `new`, which makes a `Pruner
 line.
 
 What was ever published stays as it is: a sweep goes on under the pruner that it began with. A change of the rule or of
-the rungs is a new file with the next number, which is then the number of every new sweep.
+the rungs is a new file with the number `NEWEST + 1`, whatever its name: sweeps have one number for all pruners, and
+each runs the newest file of its name up to that number.
 """
 
 from importlib import import_module

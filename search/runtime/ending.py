@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
-from search.runtime.kinds import Sweep
+from search.runtime.sweep_kinds import Sweep
 from storage.bucket import with_addresses
 from storage.command_line import Exit
 from storage.states import Stop

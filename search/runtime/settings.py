@@ -1,12 +1,13 @@
 """What a sweep goes on under, and what of `sweep.json` may not change while it does."""
 
-from dataclasses import asdict
+import json
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from datasets import decoders, listing_rules
 from search import pruners, samplers, spaces
 from storage.sweep_file import Defaults, Settings, SweepFile, Table
-from trainable.config import ConfigError
+from trainable.config import ConfigError, TrialConfig
 
 NEWEST_DEFAULTS = Defaults(
     space=spaces.NEWEST,
@@ -59,13 +60,17 @@ def differences(before: Settings, after: Settings) -> list[str]:
 
 
 def table_differences(before: Table, after: Table) -> list[str]:
-    """How the space changed, a line each."""
+    """How the space changed, a line each.
+
+    A field of `TrialConfig` that came after the sweep began is no change while it has its default.
+    """
+    defaults = {each.name: [json.dumps(each.default)] for each in fields(TrialConfig)}
     lines = []
     for part in sorted(before.keys() | after.keys()):
         old, new = before.get(part, {}), after.get(part, {})
         lines += [
             f"space, {part}, {name}: was {old.get(name)}, now {new.get(name)}"
             for name in sorted(old.keys() | new.keys())
-            if old.get(name) != new.get(name)
+            if old.get(name) != new.get(name) and (part == "ranges" or name in old or new[name] != defaults.get(name))
         ]
     return lines

@@ -16,7 +16,6 @@ from search.ray.address import check as check_address
 from search.ray.readiness import check_here
 from search.runtime import data as sweep_data
 from search.runtime.ending import finish
-from search.runtime.kinds import Sweep
 from search.runtime.ledger import Ledger
 from search.runtime.ledger_place import check_moved
 from search.runtime.memory import (
@@ -30,6 +29,7 @@ from search.runtime.queue import Queue, shown_name
 from search.runtime.session import Open, Session
 from search.runtime.settings import read_sweep
 from search.runtime.start import Start
+from search.runtime.sweep_kinds import Sweep
 from search.sinks import Begun, opened
 from storage import paths, user_code
 from storage.bucket import address_of, is_copy, with_addresses

@@ -5,7 +5,8 @@ other trials it knows what the study says, and nothing else, so that a restart d
 and its line.
 
 What was ever published stays as it is: a sweep goes on under the sampler that it began with. A change of what is drawn
-is a new file with the next number, which is then the number of every new sweep.
+is a new file with the number `NEWEST + 1`, whatever its name: sweeps have one number for all samplers, and each runs
+the newest file of its name up to that number.
 """
 
 from importlib import import_module

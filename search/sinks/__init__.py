@@ -1,4 +1,4 @@
-"""The sinks, by name: what is told of a running sweep.
+"""The sinks, by name: who is told what happens in a running sweep.
 
 A sink is a file `NAME.py` whose `new` makes a `Sink` for a start of a sweep, out of what it has `Begun` with; to add
 one, add its file and its name. One of the user's is FILE.py:OBJECT, a class for example, which is called in the same
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trainable.worker.order import Order
 
 NAMES = (
-    "screen",  # of every sweep; the others where `--sink` names them
+    "screen",  # of every sweep; any other where `--sink` names it
 )
 
 

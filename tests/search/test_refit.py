@@ -11,7 +11,7 @@ from analysis.outputs.predictor import refit
 from analysis.record import Record
 from datasets.load import load
 from search.refit import main
-from search.runtime.again import Refit, joined
+from search.runtime.retraining import Refit, joined
 from storage.files import read_json
 from storage.sweep_file import QueueEntry, SweepFile
 from storage.tensors import read_tensors

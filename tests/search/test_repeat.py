@@ -12,7 +12,7 @@ from analysis.record import Record
 from datasets.load import load
 from search.repeat import main
 from search.run import main as run_main
-from search.runtime.again import Repeat
+from search.runtime.retraining import Repeat
 from storage.lock import driver_lock
 from storage.sweep_file import QueueEntry, SweepFile
 from tests.damage import DATA, checked, train
@@ -203,7 +203,7 @@ def test_a_repeat_of_another_search_in_the_same_folder_is_refused(search, monkey
     file = SweepFile.read(search)
     file.id = "b" * 32
     file.write(search)
-    monkeypatch.setattr("search.runtime.again.best_trials", lambda *_: Record(search / "repeat").trials)
+    monkeypatch.setattr("search.runtime.retraining.best_trials", lambda *_: Record(search / "repeat").trials)
 
     result = command(main, search, "--top", 1, "--seeds", 1, on=here())
 

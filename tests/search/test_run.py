@@ -23,9 +23,9 @@ from search.ray.session import RaySession
 from search.run import main
 from search.runtime.driver import drive
 from search.runtime.ending import exit_code
-from search.runtime.kinds import Search
 from search.runtime.process import Interrupted, chatter_to, stopping_on_signals
 from search.runtime.settings import differences
+from search.runtime.sweep_kinds import Search
 from search.spaces.fixed import read_fixed
 from storage.states import Stop
 from storage.sweep_file import DataOptions, Settings

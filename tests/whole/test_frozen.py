@@ -18,12 +18,12 @@ from datasets.listing_rules import LISTING_RULES
 from datasets.load import load
 from search.pruners import PRUNERS, new_pruner
 from search.run import main as search_main
-from search.runtime.again import Repeat
-from search.runtime.kinds import Search
 from search.runtime.ledger import Ledger
+from search.runtime.retraining import Repeat
 from search.runtime.settings import NEWEST_DEFAULTS, read_sweep
 from search.runtime.start import Start
 from search.runtime.sweep import _load_same, _opened
+from search.runtime.sweep_kinds import Search
 from search.samplers import SAMPLERS, new_sampler
 from search.spaces import DEFAULT_SPACES
 from search.spaces.space import Space

@@ -40,7 +40,7 @@ command = partial(searched.command, on=searched.here(train))
 def without_a_report(monkeypatch, tmp_path):
     """Makes no report, in a folder that has no data/."""
     monkeypatch.setattr(
-        "search.runtime.kinds.Search.write_results", lambda sweep, data: write_best(Record(sweep.folder))
+        "search.runtime.sweep_kinds.Search.write_results", lambda sweep, data: write_best(Record(sweep.folder))
     )
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")

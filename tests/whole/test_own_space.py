@@ -8,8 +8,8 @@ import optuna
 import pytest
 
 from search.pruners import new_pruner
-from search.runtime.kinds import Search
 from search.runtime.ledger import Ledger
+from search.runtime.sweep_kinds import Search
 from search.spaces.space import NoConfigError, Space
 from storage import user_code
 from storage.errors import UserError

@@ -1,6 +1,8 @@
-"""The metrics by which trials are judged; what they have in common is the contract `Metric`.
+"""The metrics by which trials are judged; what they have in common is the contract `Metric`, in `contract.py`.
 
-To add one is to add its file and the name of the file to the tuple. Nothing here imports torch: readers are quick.
+To add one, add its file and the name of the file to `FILES`, and leave `field` of the `Metric` out: an epoch is kept
+with the fields of `EpochMetrics`, and only the oldest three metrics have one of their own there. Nothing here imports
+torch: readers are quick.
 """
 
 from importlib import import_module

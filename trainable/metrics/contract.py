@@ -67,8 +67,8 @@ class PerImage:
       of_classes: (epochs, N) truth values, of (N,) labels and (epochs, N) answers; None where the answer alone does
         not tell the score.
       strata: arrays of image numbers, of (N,) labels: a value is the mean over them of the mean in each.
-      guess_loss: minus the score of an answer that gives each of so many classes the same probability; None where an
-        image is right or wrong, and so scores 1 or 0.
+      guess_loss: the loss, minus the score, of an answer that gives each of so many classes the same probability; None
+        where an image is right or wrong, and so scores 1 or 0.
     """
 
     of_logits: Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -87,10 +87,10 @@ class Metric:
       words: of a value on the validation images, `validation accuracy`.
       short: where there is little room, `accuracy`.
       one: with its article, `an accuracy`.
-      value: computes the value from (N,) labels and (N, classes) logits; None where nothing is measured, and the field
-        is one that every epoch has.
+      value: computes the value from (N,) labels and (N, classes) logits; None for `last` alone, whose `field` is one
+        that every epoch has.
       greater_is_better: the direction of the search.
-      field: the one of `EpochMetrics` that holds the value of an epoch.
+      field: the one of `EpochMetrics` that holds the value of an epoch; metrics without one of their own share one.
       images: the scores of which the value is a mean; None where it is no such mean, and is computed anew for each
         draw of images.
       scale: how values are shown.

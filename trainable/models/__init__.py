@@ -1,6 +1,7 @@
-"""The families of architectures, one a file; what they have in common is the contract `Family`.
+"""The families of architectures, one a file; what they have in common is the contract `Family`, in `family.py`.
 
-To add one is to add its file and its name to the tuple. Nothing here imports torch: configs are checked without it.
+To add one is to add its file and its name to the tuple. It can then be asked for by `--fix arch=NAME`; it is drawn once
+a new default space names it (`search/spaces/`). Nothing here imports torch: configs are checked without it.
 """
 
 from importlib import import_module
@@ -13,7 +14,7 @@ from trainable.models.family import Family
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
 
-NAMES = (  # the last one has the architectures of any other name
+NAMES = (  # the last one builds what no other family is named for
     "mlp",
     "cnn",
     "small_resnet",

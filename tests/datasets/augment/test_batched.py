@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from datasets.augment import NAMES
+from datasets.augment.batch_rows import take
 from datasets.augment.batched import batched, unsupported
-from datasets.augment.batches import take
 from datasets.augment.pipeline import compose
 from tests.datasets.augment.images import noise, photos, run_batched, run_on_all
 

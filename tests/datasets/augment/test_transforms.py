@@ -96,9 +96,10 @@ def test_all_together_are_distributed_as_albumentations_has_them():
     same_distribution(dict.fromkeys(NAMES, 0.5))
 
 
-def test_the_hyperparameters_of_a_config_are_the_transforms_in_their_order():
-    assert AUGMENTATIONS == NAMES
-    assert list(TrialConfig(arch="mlp", width=1.0, **dict.fromkeys(NAMES, 0.5)).augmentation) == list(NAMES)
+def test_the_hyperparameters_of_a_config_are_transforms_in_the_order_in_which_they_run():
+    assert [name for name in NAMES if name in AUGMENTATIONS] == list(AUGMENTATIONS)
+    half = dict.fromkeys(AUGMENTATIONS, 0.5)
+    assert list(TrialConfig(arch="mlp", width=1.0, **half).augmentation) == list(AUGMENTATIONS)
 
 
 SOLARIZE = '''"""Inverts the bright pixels of an image."""
@@ -108,7 +109,7 @@ import torch
 from torch import Tensor
 
 from datasets.augment import Transform
-from datasets.augment.batches import without_draws
+from datasets.augment.batch_rows import without_draws
 
 
 def view(images: Tensor) -> Tensor:

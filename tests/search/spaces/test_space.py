@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import fields
 
 import optuna
 import pytest
@@ -25,6 +26,12 @@ def published():
 DEFAULT = Space(default, {}, max_epochs=40)
 
 THREE_FLIPS = dict(horizontal_flip=0.5, vertical_flip=0.5, rotate=0.5)
+FIELDS = (  # of TrialConfig, when the spaces were published
+    *("arch", "width", "depth", "head", "small_stem", "pretrained", "optimizer", "schedule", "lr", "weight_decay"),
+    *("label_smoothing", "batch_size", "epochs", "horizontal_flip", "vertical_flip", "transpose", "rotate", "shift"),
+    *("gauss_noise", "emboss", "hue_saturation_value", "channel_shuffle", "cutout", "pipeline", "mixup", "cutmix"),
+    "seed",
+)
 TABLES = {  # sha256 of the table as JSON, without ImageNet weights at hand
     1: "e280b20859a5146dda93d50b68d04d9f1165b654d9e7a990b187cfd841610ece",
     2: "3c2586f1bd8c2e75d2c631405eb693e38a83e25e6395aacab9ae2bec3fa2e3e6",
@@ -91,7 +98,12 @@ def test_a_default_space_has_so_many_parameters_and_so_many_in_a_branch(number, 
 @pytest.mark.parametrize("number", DEFAULT_SPACES)
 def test_the_table_of_a_published_default_space_never_changes(number, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    text = json.dumps(Space(DEFAULT_SPACES[number], {}, 30).table(), sort_keys=True)
+    table = Space(DEFAULT_SPACES[number], {}, 30).table()
+    for branch in (values for part, values in table.items() if part != "ranges"):
+        for field in fields(TrialConfig):  # one that came later, and is not used, is no change
+            if field.name not in FIELDS and branch.get(field.name) == [json.dumps(field.default)]:
+                del branch[field.name]
+    text = json.dumps(table, sort_keys=True)
 
     assert hashlib.sha256(text.encode()).hexdigest() == TABLES[number]
 

@@ -18,10 +18,10 @@ from analysis.outputs.tables import write_tables
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import count_states, progress
 from search.runtime import data as sweep_data
-from search.runtime.kinds import Sweep
 from search.runtime.queue import Queue
 from search.runtime.queue import repeated as with_other_seeds
 from search.runtime.settings import read_sweep
+from search.runtime.sweep_kinds import Sweep
 from storage import paths
 from storage.errors import SweepError
 from storage.states import State

@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from search.runtime.kinds import Search
 from search.runtime.settings import read_sweep
+from search.runtime.sweep_kinds import Search
 from search.spaces.fixed import read_fixed
 from storage import paths, user_code
 from storage.data_place import own_images
