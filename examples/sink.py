@@ -1,4 +1,4 @@
-"""A sink of your own: a line of JSON for each trial that ends, in a file of the sweep's folder.
+"""A sink of your own: a line of JSON for each trial that ends, in a file of the folder that sinks have in a sweep's.
 
     python -m search.run --sweep sweeps/mine --sink examples/sink.py:Lines --trials 10
 
@@ -11,11 +11,13 @@ from optuna.trial import FrozenTrial
 
 from search.runtime.ledger import state_of
 from search.sinks import Begun, Sink
+from storage.files import make_folder
 
 
 class Lines(Sink):
     def __init__(self, sweep: Begun) -> None:
-        self.path = sweep.folder / "events.jsonl"
+        self.path = sweep.folder / "sinks" / "lines.jsonl"
+        make_folder(self.path.parent)
 
     def ended(self, trial: FrozenTrial) -> None:
         event = {"trial": trial.number, "state": state_of(trial), "value": trial.value}

@@ -32,7 +32,8 @@ class Begun:
     """What a start of a sweep begins with.
 
     Attributes:
-      folder: of the sweep.
+      folder: of the sweep; what a sink writes belongs into its folder `sinks`. Of a sweep in a bucket it is a copy, of
+        which the bucket gets what `storage.files.written_whole` writes.
       trials: of the sweep in total.
       ended: the trials that have ended before.
       names: by the number of a queued trial what it is called: a published run's name, for example.

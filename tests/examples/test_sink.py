@@ -23,6 +23,6 @@ def test_a_sink_of_the_users_own_is_told_of_a_sweep(tiny_data, tmp_path):
     done = command(main, *words, "--no-baselines", "--sink", f"{ROOT}/examples/sink.py:Lines", on=here(train))
 
     assert done.exit_code == 0, done.output
-    events = [json.loads(line) for line in (tmp_path / "sweep/events.jsonl").read_text().splitlines()]
+    events = [json.loads(line) for line in (tmp_path / "sweep/sinks/lines.jsonl").read_text().splitlines()]
     assert [(event["trial"], event["state"]) for event in events] == [(0, "COMPLETE"), (1, "COMPLETE")]
     assert all(event["value"] > 0 for event in events)
