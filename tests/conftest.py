@@ -10,9 +10,12 @@ import torch
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that start Ray come first, for they last longest: whichever process is free takes the next file."""
+    """Files that last longest come first, those that start Ray and then those of the whole project.
+
+    Whichever process is free takes the next file.
+    """
     with_ray = {item.path for item in items if item.get_closest_marker("ray")}
-    items.sort(key=lambda item: item.path not in with_ray)
+    items.sort(key=lambda item: (item.path not in with_ray, "whole" not in item.path.parts))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -68,6 +68,7 @@ def test_a_disk_that_is_really_full_takes_nothing_and_the_sweep_goes_on_when_it_
     assert full == outcome(tmp_path / "roomy")
 
 
+@pytest.mark.database
 @pytest.mark.skipif(postgres.programs() is None, reason="PostgreSQL's server programs are not installed")
 def test_a_driver_killed_amid_its_transactions_ends_like_one_that_was_not(in_memory_folder, monkeypatch):
     monkeypatch.setenv("PGPASSWORD", postgres.PASSWORD)

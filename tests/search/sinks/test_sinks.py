@@ -124,7 +124,7 @@ def test_a_sink_is_added_by_one_file_and_one_line(tmp_path, tiny_data):
     (copy / "search/sinks/notes.py").write_text(NOTES)
     add_line(
         copy / "search/sinks/__init__.py",
-        '    "screen",  # of every sweep; the others where `--sink` names them',
+        '    "screen",  # of every sweep; any other where `--sink` names it',
         '    "notes",',
     )
 
