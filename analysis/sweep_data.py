@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 from analysis.record import Record
@@ -28,9 +27,12 @@ def sweep_data(record: Record, place: Path | None = None) -> Dataset:
       DataError: it is not there, or is not what the sweep was run on.
     """
     settings, fingerprint = record.settings, record.file.fingerprint
-    options = {"seed": settings.seed, "listing": record.listing} | asdict(settings.data_options)
     found = str(place or settings.data)
-    return load_same(record.folder, found, settings.data, fingerprint, lambda: load(Path(found), **options))
+
+    def load_place() -> Dataset:
+        return load(Path(found), settings.data_options, settings.seed, record.listing)
+
+    return load_same(record.folder, found, settings.data, fingerprint, load_place)
 
 
 def load_same(folder: Path, place: str, recorded: str, fingerprint: str, load_place: Callable[[], Dataset]) -> Dataset:

@@ -1,7 +1,7 @@
 """Images decoded once, checked, kept as numpy uint8."""
 
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,38 +20,37 @@ from datasets.sources.listing import Listing, check_ids, list_folder
 from datasets.sources.table_images import list_table
 from datasets.splits import cut_and_limit
 from datasets.table import Table, parse_table
+from storage.sweep_file import DataOptions
 
 MIN_SIDE = 2  # px; one pixel can be neither turned nor shifted
+AS_IT_IS = DataOptions()
 MAX_SIDE = 4000  # px; 16 million pixels
 
 
 def load(
     path: Path,
-    image_size: int | None = None,
-    limit_train: int | None = None,
-    limit_valid: int | None = None,
+    options: DataOptions = AS_IT_IS,
     seed: int = 0,
     listing: int = NEWEST,
 ) -> Dataset:
     """Reads and checks a whole data set, in either layout, from a folder or a .zip, or takes it out of the cache.
 
     Args:
-      image_size: side in px to which every image is resized; None demands one common size.
-      limit_train: images kept of the train split, the same share of each class; None keeps all.
-      limit_valid: the same of the validation split.
+      options: how it is read.
       seed: of the validation split that is cut where there is none, and of the limits.
       listing: the number of the rules by which files count and are named.
 
     Raises:
       DataError: with all problems found.
     """
+    image_size = options.image_size
     if image_size is not None and not MIN_SIDE <= image_size <= MAX_SIDE:
         rule = f"--image-size must be {MIN_SIDE} to {MAX_SIDE} px"
         raise DataError([Problem("", rule, str(image_size), "give another")])
     with FileTree(path, listing) as tree:
-        key = cache.key_of(tree, image_size, limit_train, limit_valid, seed, listing)
+        key = cache.key_of(tree, asdict(options), seed, listing)
         if (data := cache.find(key)) is None:
-            data = _read(tree, image_size, limit_train, limit_valid, seed)
+            data = _read(tree, options, seed)
             cache.keep(key, data, tree)
     return data
 
@@ -66,9 +65,8 @@ def check_trainable(data: Dataset, path: Path) -> None:
         raise DataError([Problem(str(path), rule, f"{width}x{height} px", "give --image-size to enlarge them")])
 
 
-def _read(
-    tree: FileTree, image_size: int | None, limit_train: int | None, limit_valid: int | None, seed: int
-) -> Dataset:
+def _read(tree: FileTree, options: DataOptions, seed: int) -> Dataset:
+    image_size = options.image_size
     findings = Findings(notes=list(tree.notes))
     found = find_splits(tree, findings)
     listings = found.listings
@@ -78,7 +76,7 @@ def _read(
     if "test" not in listings:
         findings.notes.append("No test split: no prediction file will be written.")
     if not findings.problems:
-        listings = cut_and_limit(listings, limit_train, limit_valid, seed, findings)
+        listings = cut_and_limit(listings, options.limit_train, options.limit_valid, seed, findings)
     size = (image_size, image_size) if image_size is not None else first_size(tree, listings)
     resizes = image_size is not None
     reads = {split: read_images(tree, listing, size, resizes) for split, listing in listings.items()}

@@ -5,6 +5,7 @@ python -m datasets.look data/ --out look.png
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import click
 import cv2
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 
 from datasets.decoders.recipe_1 import resize
 from datasets.load import load
+from datasets.options import reads_data, taken_options
 from datasets.pixels.dataset import Dataset, Split
 from datasets.problems import printable
 from storage.command_line import check_out, exit_codes, program
@@ -29,14 +31,14 @@ COLOURS = {"train": "#3b6fb6", "validation": "#e0912f"}
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default="look.png", show_default=True, help="The PNG to write.")
-@click.option("--image-size", type=int, help="Side in px to resize to; needed where the images differ in size.")
-def main(data: Path, out: Path, image_size: int | None) -> None:
+@reads_data
+def main(data: Path, out: Path, **flags: Any) -> None:
     """Draws samples, class counts and sizes of DATA, a folder or a .zip."""
     with exit_codes():
         check_out(out, {data: "a file of the data"})
         if out.is_file() and not out.read_bytes().startswith(PNG):
             raise UserError(f"--out {out}: is there already and no PNG; give another name")
-        dataset = load(data, image_size)
+        dataset = load(data, taken_options(flags))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for a letter that the font does not have
         draw(dataset, title=data.name or str(data)).savefig(out, format="png", dpi=120, facecolor="white")

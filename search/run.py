@@ -14,6 +14,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from datasets.options import reads_data
 from search import pruners, samplers
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive
@@ -34,11 +35,7 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
 @click.option("--max-epochs", type=click.IntRange(min=1), default=30, show_default=True, help="Of any trial.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--resume", "must_exist", is_flag=True, help="The sweep must exist already.")
-@click.option("--image-size", type=int, default=None, help="Side in px that images are resized to.")
-@click.option(
-    "--limit-train", type=click.IntRange(min=1), default=None, help="Only so many train images: a quick look."
-)
-@click.option("--limit-valid", type=click.IntRange(min=1), default=None, help="Only so many validation images.")
+@reads_data
 @click.option("--metric", type=NameOrOwn(NAMES), default=DEFAULT, help="Or FILE.py:OBJECT, a metric of your own.")
 @click.option("--space", type=str, default=None, help="FILE.py:OBJECT, your own search space, a function.")
 @click.option(

@@ -18,6 +18,8 @@ from storage.versions import code_commit, current_versions
 SEARCH = "search"
 KINDS = (SEARCH, paths.REPEAT, paths.REFIT)
 BASELINES = ("auto", "published", "none")
+FITS = ("crop", "pad", "stretch")
+LEAVE_OUT = ("bad",)
 
 Values = dict[str, Any]  # of hyperparameters, by name
 Table = dict[str, Values]
@@ -34,16 +36,46 @@ Above0 = Annotated[int, Rule("a whole number above 0", lambda number: number > 0
 AtLeast0 = Annotated[int, Rule("a whole number of at least 0", lambda number: number >= 0)]
 Time = Annotated[str, Rule("a date and a time, YYYY-MM-DD HH:MM:SS", _is_time)]
 Classes = Annotated[list[str], Rule("a list of different names", lambda names: 0 < len(names) == len(set(names)))]
+Fit = Annotated[str, Rule(f"one of {', '.join(FITS)}", FITS.__contains__)]
+LeaveOut = Annotated[str, Rule(f"one of {', '.join(LEAVE_OUT)}", LEAVE_OUT.__contains__)]
 Size = Annotated[list[int], Rule("height and width, each above 0", lambda size: len(size) == 2 and min(size) > 0)]
 
 
 @dataclass(frozen=True)
 class DataOptions:
-    """What is taken of the images: each one made this large, and so many of a split; None for as they are, and all."""
+    """How the data is read; None leaves a choice to the data, and of the limits means all images.
 
-    image_size: Above0 | None
-    limit_train: Above0 | None
-    limit_valid: Above0 | None
+    Attributes:
+      image_size: side in px that every image is resized to.
+      limit_train, limit_valid: so many images of the split.
+      fit: how an image becomes a square; None is what its decoding recipe does.
+      id_column, label_column, group_column, split_column: of the tables that list the images, by their headers.
+      labels_separator: stands between the labels of an image.
+      images: the folder in the data that the tables' images lie in.
+      train, valid, test: the table or folder in the data that is the split.
+      label_pattern: a regular expression whose first group is the label in the name of a file.
+      leave_out: which images are left out and named instead of refused.
+      min_per_class: classes with fewer train images are left out.
+      cache_limit: bytes of pixels above which they are kept as JPEG.
+    """
+
+    image_size: Above0 | None = None
+    limit_train: Above0 | None = None
+    limit_valid: Above0 | None = None
+    fit: Fit | None = None
+    id_column: str | None = None
+    label_column: str | None = None
+    labels_separator: str | None = None
+    group_column: str | None = None
+    split_column: str | None = None
+    images: str | None = None
+    train: str | None = None
+    valid: str | None = None
+    test: str | None = None
+    label_pattern: str | None = None
+    leave_out: LeaveOut | None = None
+    min_per_class: Above0 | None = None
+    cache_limit: AtLeast0 | None = None
 
 
 @dataclass
@@ -67,7 +99,7 @@ class Settings:
     sampler: str
     pruner: str
     ledger: str
-    data_options: DataOptions = DataOptions(None, None, None)
+    data_options: DataOptions = DataOptions()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from datasets.options import reads_data, taken_options
 from storage.bucket import fetch, path_of, with_addresses
 from storage.command_line import NameOrOwn, program, runs_own_code
 from storage.errors import UserError
@@ -29,18 +30,16 @@ if TYPE_CHECKING:
 @runs_own_code
 @click.option("--config", "config_place", required=True, help="a file, or its address in a bucket")
 @click.option("--data", "data_path", type=click.Path(path_type=Path), required=True, help="a folder or a .zip")
-@click.option("--image-size", type=int, help="side in pixels; needed where images differ in size")
-@click.option("--limit-train", type=click.IntRange(min=1), help="as the search had it")
-@click.option("--limit-valid", type=click.IntRange(min=1), help="as the search had it")
+@reads_data
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, help="the search's: of a split that is cut, and of the limits"
 )
 @click.option("--metric", type=NameOrOwn(NAMES), default=DEFAULT)
-def main(config_place: str, data_path: Path, metric: str, **options: Any) -> None:
+def main(config_place: str, data_path: Path, metric: str, seed: int, **flags: Any) -> None:
     from datasets.load import check_trainable, load
 
     try:
-        config, data = _config(config_place), load(data_path, **options)
+        config, data = _config(config_place), load(data_path, taken_options(flags), seed)
         check_trainable(data, data_path)
         for note in data.notes:
             print(note)

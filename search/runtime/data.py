@@ -1,6 +1,5 @@
 """The images and labels that a sweep is run on, and what its folder keeps to know them by."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +25,7 @@ def load(settings: Settings, listing: int) -> "Dataset":
     """
     from datasets import load as images
 
-    options = asdict(settings.data_options)
-    data = images.load(Path(settings.data), seed=settings.seed, listing=listing, **options)
+    data = images.load(Path(settings.data), settings.data_options, settings.seed, listing)
     images.check_trainable(data, Path(settings.data))
     return data
 

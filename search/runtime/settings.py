@@ -30,6 +30,7 @@ FIXED = (
     "image_size",
     "limit_train",
     "limit_valid",
+    "fit",
 )
 
 

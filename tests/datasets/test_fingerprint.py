@@ -3,6 +3,7 @@ import pytest
 
 from datasets.fingerprint import data_table, differences
 from datasets.load import load
+from storage.sweep_file import DataOptions
 from tests.trees import image, pack, table, with_manifests, write
 
 TREE = with_manifests(train=30, validation=12, test=8)
@@ -87,7 +88,7 @@ def test_a_split_that_was_not_there_is_said(tmp_path):
 
 
 def test_the_image_size_changes_the_fingerprint_but_no_image(before, tmp_path):
-    data = load(write(TREE, tmp_path / "folder"), image_size=8)
+    data = load(write(TREE, tmp_path / "folder"), DataOptions(8))
     assert data.fingerprint != load(tmp_path / "folder").fingerprint
     assert differences(before, data) == []
 

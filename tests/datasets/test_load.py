@@ -10,6 +10,7 @@ import pytest
 from datasets.decoders.recipe_1 import resize
 from datasets.load import load, load_images
 from datasets.problems import DataError
+from storage.sweep_file import DataOptions
 from tests.trees import PIXELS, PNG
 
 
@@ -118,7 +119,7 @@ def test_problems_of_every_kind_are_told_at_once(tiny_data):
 
 def test_images_of_several_sizes_are_resized_on_demand_and_listed(tiny_data):
     put(IMAGE, PNG)(tiny_data)
-    data = load(tiny_data, image_size=8)
+    data = load(tiny_data, DataOptions(8))
     assert data.train.images.shape == (60, 3, 8, 8)
     np.testing.assert_array_equal(data.train.images[1], resize(PIXELS, (8, 8)).transpose(2, 0, 1))
     assert data.notes == ("Images of several sizes: 99 of 16x16 px, 1 of 7x5 px.",)

@@ -3,6 +3,7 @@ import pytest
 
 from datasets.load import load
 from datasets.splits import stratified
+from storage.sweep_file import DataOptions
 
 
 def test_a_missing_validation_split_is_cut_from_train_and_said(tiny_data):
@@ -20,14 +21,14 @@ def test_a_missing_validation_split_is_cut_from_train_and_said(tiny_data):
 
 
 def test_limits_keep_the_share_of_each_class_and_larger_ones_only_add(tiny_data):
-    small, large = load(tiny_data, limit_train=12, limit_valid=6), load(tiny_data, limit_train=30)
+    small, large = (load(tiny_data, options) for options in (DataOptions(None, 12, 6), DataOptions(None, 30)))
     assert np.bincount(small.train.labels).tolist() == [4, 4, 4]
     assert len(small.valid.ids) == 6
     assert set(small.train.ids) < set(large.train.ids)
     assert list(small.train.ids) == sorted(small.train.ids)
     assert len(small.test.ids) == 10
     assert small.fingerprint != large.fingerprint
-    assert load(tiny_data, limit_train=1000).fingerprint == load(tiny_data).fingerprint
+    assert load(tiny_data, DataOptions(limit_train=1000)).fingerprint == load(tiny_data).fingerprint
 
 
 @pytest.mark.parametrize("count", [3, 10, 40])

@@ -251,6 +251,7 @@ SETTINGS = Settings("data", 50, 30, 0, "accuracy", None, {}, "auto", "tpe", "hal
         ("image_size", 32),
         ("limit_train", 100),
         ("limit_valid", 100),
+        ("fit", "pad"),
     ],
 )
 def test_what_decides_the_results_may_not_change(name, value):

@@ -56,7 +56,7 @@ def test_a_search_has_these_values_in_this_order(tmp_path):
     content = written(a_search(), tmp_path)
 
     assert list(content) == VALUES.split()
-    assert content["data_options"] == {"image_size": 12, "limit_train": None, "limit_valid": 30}
+    assert content["data_options"] == {"image_size": 12, "limit_valid": 30}
     assert content["queue"] == {"3": {"params": {"lr": 0.1}, "baseline": "mlp"}}
     assert content["defaults"] == {"space": 2, "sampler": 2, "pruner": 1, "decoder": 1, "listing": 1}
     assert (content["memory"], content["parent"]) == ({}, {})
@@ -94,7 +94,8 @@ def test_a_file_of_before_the_numbers_is_read_and_goes_on_as_it_was(tmp_path):
     assert file.starts[0].folder is None
     before = json.loads(FIXTURE.read_text())
     changed = {name for name in again if again[name] != before.get(name)}
-    assert changed == {"baselines", "defaults", "memory", "own"}
+    assert changed == {"baselines", "data_options", "defaults", "memory", "own"}
+    assert file.settings.data_options == DataOptions()
     assert again["starts"] == before["starts"]
 
 
@@ -122,7 +123,7 @@ def test_what_older_files_lack_has_its_first_value(name, tmp_path):
         ({"classes": ["a", "a"]}, 'classes must be a list of different names, got ["a", "a"]'),
         ({"classes": ["a", 7]}, "classes[1] must be a text, got 7"),
         ({"image_size": [16]}, "image_size must be height and width, each above 0, got [16]"),
-        ({"data_options": {}}, "data_options lacks image_size, limit_train, limit_valid"),
+        ({"data_options": {"fit": "cut"}}, 'data_options.fit must be one of crop, pad, stretch, got "cut"'),
         ({"queue": [1]}, "queue must be an object, got [1]"),
         ({"queue": {"x": {"params": {}}}}, 'each name in queue must be a whole number, got "x"'),
         ({"queue": {"9" * 5000: {}}}, f'each name in queue must be a whole number, got "{"9" * 39}'),

@@ -10,6 +10,7 @@ from datasets.file_tree import FileTree
 from datasets.load import load
 from datasets.pixels import cache
 from datasets.pixels.dataset import Dataset
+from storage.sweep_file import DataOptions
 from tests.datasets.test_load import by_class, zipped
 from trainable.config import TrialConfig
 from trainable.loop import train
@@ -50,10 +51,10 @@ def no_file_is_read(monkeypatch):
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
 def test_the_second_start_reads_no_file_and_has_the_same_data(tiny_data, no_file_is_read, packed):
     path = zipped(tiny_data) if packed else tiny_data
-    first = load(path, limit_train=30)
+    first = load(path, DataOptions(limit_train=30))
     no_file_is_read()
 
-    second = load(path, limit_train=30)
+    second = load(path, DataOptions(limit_train=30))
 
     assert first.notes != ()
     assert_equal(first, second)
@@ -69,7 +70,9 @@ def test_data_without_test_split_or_submission_comes_back_as_such(tiny_data, no_
     assert_equal(first, load(tiny_data))
 
 
-@pytest.mark.parametrize("options", [{"image_size": 8}, {"limit_train": 30}, {"limit_valid": 9}, {"seed": 1}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"options": DataOptions(8)}, {"options": DataOptions(limit_valid=9)}, {"seed": 1}], ids=str
+)
 def test_what_is_read_in_another_way_is_another_data_set(tiny_data, options):
     load(tiny_data)
 

@@ -1,0 +1,47 @@
+"""The flags by which commands are told how data is read, declared once for all of them. Imports nothing heavy."""
+
+from collections.abc import Callable, MutableMapping
+from dataclasses import fields
+from typing import Any
+
+import click
+
+from storage.sweep_file import FITS, LEAVE_OUT, DataOptions
+
+FLAGS = (
+    click.option("--image-size", type=int, default=None, help="Side in px that images are resized to."),
+    click.option("--fit", type=click.Choice(FITS), default=None, help="How an image becomes a square."),
+    click.option(
+        "--limit-train", type=click.IntRange(min=1), default=None, help="Only so many train images: a quick look."
+    ),
+    click.option("--limit-valid", type=click.IntRange(min=1), default=None, help="Only so many validation images."),
+    click.option("--id-column", type=str, default=None, help="Of a table: names the image."),
+    click.option("--label-column", type=str, default=None, help="Of a table: the label."),
+    click.option("--labels-separator", type=str, default=None, help="Stands between the labels of an image."),
+    click.option("--group-column", type=str, default=None, help="Of a table: images that stay together in a split."),
+    click.option("--split-column", type=str, default=None, help="Of a table: says whether an image is train, ..."),
+    click.option("--images", type=str, default=None, help="Folder in the data that a table's images lie in."),
+    click.option("--train", type=str, default=None, help="Table or folder in the data: the train split."),
+    click.option("--valid", type=str, default=None, help="Likewise: the validation split."),
+    click.option("--test", type=str, default=None, help="Likewise: the test split."),
+    click.option("--label-pattern", type=str, default=None, help="Regular expression: group 1 in a name is the label."),
+    click.option("--leave-out", type=click.Choice(LEAVE_OUT), default=None, help="Goes on without bad images."),
+    click.option(
+        "--min-per-class", type=click.IntRange(min=1), default=None, help="Leaves out classes of fewer train images."
+    ),
+    click.option(
+        "--cache-limit", type=click.IntRange(min=0), default=None, help="Bytes of pixels kept on disk as they are."
+    ),
+)
+
+
+def reads_data(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the flags of `DataOptions`."""
+    for option in reversed(FLAGS):
+        command = option(command)
+    return command
+
+
+def taken_options(flags: MutableMapping[str, Any]) -> DataOptions:
+    """Returns what the flags of a command say of its data, and takes them out of the others."""
+    return DataOptions(**{field.name: flags.pop(field.name) for field in fields(DataOptions)})
