@@ -1,4 +1,4 @@
-"""Any image file to RGB, by one rule."""
+"""The first rules: any image file of at most 16 million pixels to RGB, stretched to the size. Frozen."""
 
 import io
 import struct
@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from datasets.decoders.recipe import STRETCH, Decoded, ImageError, Recipe, Size
 from storage.text import counted
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
@@ -15,10 +16,6 @@ MAX_PIXELS = 16_000_000
 PNG = b"\x89PNG\r\n\x1a\n"
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is larger, and would print a warning before our error
-
-
-class ImageError(ValueError):
-    """A file is no image to train on; the message is the rule and what was found."""
 
 
 def decode(data: bytes) -> np.ndarray:
@@ -128,3 +125,18 @@ def _to_8_bits(image: Image.Image, data: bytes) -> Image.Image:
     if image.format == "PNG":  # OpenCV has turned a TIFF already
         result.info["exif"] = image.info.get("exif", b"")
     return result
+
+
+def _decode_to(data: bytes, size: Size | None, fit: str) -> Decoded:
+    if fit != STRETCH:
+        raise ValueError(f"these rules stretch images, and know no `{fit}`")
+    image = decode(data)
+    return Decoded(resize(image, size) if size else image, (image.shape[0], image.shape[1]))
+
+
+def _size_of(data: bytes) -> Size:
+    height, width, _ = decode(data).shape
+    return height, width
+
+
+RECIPE = Recipe(_decode_to, _size_of, lambda sizes: None)

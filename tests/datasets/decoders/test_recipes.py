@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets.decoders.recipe_1 import ImageError, decode, resize
+from datasets.decoders.recipe import ImageError
+from datasets.decoders.recipe_1 import decode, resize
 from tests.trees import PIXELS, PNG, RGB, chunk, encoded
 
 GREY = PIXELS[..., 0]
