@@ -86,7 +86,7 @@ class TrialRecord:
 
     @property
     def valid_classes(self) -> np.ndarray | None:
-        """(epochs, N) uint8: the predicted class of each validation image after each epoch."""
+        """(epochs, N), uint8 or int16: the predicted class of each validation image after each epoch."""
         return _array(self.folder / paths.VALID_CLASSES)
 
     @property
@@ -277,8 +277,8 @@ class Record:
         images, classes = len(self.valid_labels), len(self.classes)
         predicted, logits, averaged = trial.valid_classes, trial.valid_logits, trial.valid_logits_tta
         if predicted is not None and (
-            predicted.dtype != np.uint8 or predicted.ndim != 2 or predicted.shape[1] != images
-            or len(predicted) < trial.epochs or predicted.max(initial=0) >= classes
+            predicted.dtype != class_dtype(classes) or predicted.ndim != 2 or predicted.shape[1] != images
+            or len(predicted) < trial.epochs or predicted.max(initial=0) >= classes or predicted.min(initial=0) < 0
         ):  # fmt: skip
             rule = f"must be {counted(images, 'class', 'classes')} each epoch"
             raise DamagedError(trial.folder / paths.VALID_CLASSES, rule)

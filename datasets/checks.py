@@ -8,7 +8,7 @@ from datasets.pixels.read import Read
 from datasets.problems import Findings, shown
 from datasets.sources.listing import Listing
 
-MAX_CLASSES = 256  # predicted classes are kept as uint8
+MAX_CLASSES = 10_000
 
 
 def check_labels(listings: dict[str, Listing], findings: Findings) -> tuple[str, ...]:
@@ -32,7 +32,7 @@ def check_labels(listings: dict[str, Listing], findings: Findings) -> tuple[str,
 
     if not 2 <= len(classes) <= MAX_CLASSES:
         got = f"{len(classes)} ({_some(classes)})" if classes else "0"
-        findings.refuse(train.place, f"train must have 2 to {MAX_CLASSES} classes", got, "check its labels")
+        findings.refuse(train.place, f"train must have 2 to {MAX_CLASSES:,} classes", got, "check its labels")
     for label, row in first.items():
         if counts[label] < 2:
             rule, got = "must not be alone in its class", f"label {shown(label)} once in train"

@@ -1,12 +1,10 @@
 """What a net sees in one step: images, mixed with each other or not, in parts where memory is short."""
 
 import math
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,13 +42,6 @@ class Batch:
 def predict_batch(image_size: tuple[int, int]) -> int:
     """Returns how many images of this height and width go through a net at once where nothing is learned."""
     return max(1, min(1024, PREDICT_PIXELS // (image_size[0] * image_size[1])))
-
-
-def on_device(images: np.ndarray, device: torch.device) -> Tensor:
-    """(N, 3, H, W) uint8 pixels as a tensor; on CPU without a copy."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Ray shares arrays read-only, and torch warns of those
-        return torch.from_numpy(images).to(device)
 
 
 def draw_mix(config: TrialConfig, generator: torch.Generator) -> Callable[[Batch, torch.Generator], Batch] | None:

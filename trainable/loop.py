@@ -6,15 +6,17 @@ What is random in an epoch (order, augmentation, mixing, dropout) is a function 
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from datasets.pixels import Pixels
 from datasets.pixels.dataset import Dataset
-from trainable.batch import on_device, predict_batch
+from trainable.batch import predict_batch
 from trainable.config import TrialConfig
+from trainable.images import parts, placed
 from trainable.metrics import measure
 from trainable.metrics.history import EpochMetrics, is_finite
 from trainable.optim import lr_at, set_lr
@@ -36,7 +38,7 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
     """
     device = next(state.model.parameters()).device
     step = Step(config, data, state, device)
-    valid_images = on_device(data.valid.images, device)
+    valid_images = placed(data.valid.images, device)
     assert data.valid.labels is not None
     images = len(data.train.images)
     steps = steps_per_epoch(config, images)
@@ -47,10 +49,12 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
         order = torch.randperm(images, generator=step.generator, device=device)
         state.model.train()
         total_loss = torch.zeros((), device=device)
-        for number in range(steps):
+        batches = order.split(config.batch_size)[:steps]
+        step.begin(batches)
+        for number, chosen in enumerate(batches):
             lr = lr_at(config, (epoch - 1) * steps + number, steps)
             set_lr(state.optimizer, lr)
-            total_loss += step(order[number * config.batch_size : (number + 1) * config.batch_size])
+            total_loss += step(chosen)
         logits = predict_logits(config, state.model, valid_images)
         metrics = EpochMetrics(
             epoch=epoch,
@@ -74,13 +78,23 @@ def steps_per_epoch(config: TrialConfig, images: int) -> int:
 
 
 @torch.no_grad()
-def predict_logits(config: TrialConfig, model: nn.Module, images: Tensor) -> np.ndarray:
-    """(N, classes) float32 logits of (N, 3, H, W) pixels, in batches, without augmentation."""
+def predict_logits(
+    config: TrialConfig, model: nn.Module, images: Tensor | Pixels, view: Callable[[Tensor], Tensor] | None = None
+) -> np.ndarray:
+    """(N, classes) float32 logits of (N, 3, H, W) pixels, in batches, without augmentation.
+
+    Args:
+      images: on the model's device, or wherever else they are kept.
+      view: what is done to a batch first, for example a flip.
+    """
     model.eval()
+    device = next(model.parameters()).device
     size = predict_batch((images.shape[2], images.shape[3]))
     while True:
         try:
-            return torch.cat([forward(config.arch, model, batch) for batch in images.split(size)]).cpu().numpy()
+            batches = parts(images, size, device)
+            logits = [forward(config.arch, model, view(batch) if view else batch) for batch in batches]
+            return torch.cat(logits).cpu().numpy()
         except torch.OutOfMemoryError:
             if size == 1:
                 raise

@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,11 @@ from trainable.optim import new_optimizer
 from trainable.worker.order import KEPT_CHECKPOINTS
 
 
+def class_dtype(classes: int) -> type[np.integer[Any]]:
+    """Returns what the index of one of so many classes is kept as."""
+    return np.uint8 if classes <= 256 else np.int16  # safetensors and torch have little use for uint16
+
+
 class CheckpointError(DamagedError):
     """A checkpoint file is cut, altered, or of another trial."""
 
@@ -33,7 +39,7 @@ class TrainState:
 
     Attributes:
       micro_batch: images a forward pass, from now on.
-      valid_classes: an (N,) uint8 array an epoch, the predicted class of each validation image.
+      valid_classes: an (N,) array of `class_dtype` an epoch, the predicted class of each validation image.
       best_epoch: the first of the epochs with the best metric; 0 before the first.
       best_weights, best_logits: the model and its (N, classes) float32 logits at that epoch.
     """
@@ -55,7 +61,7 @@ class TrainState:
     def add_epoch(self, metrics: EpochMetrics, logits: np.ndarray) -> None:
         """Keeps an epoch, and its weights if it is the best so far."""
         self.history.append(metrics)
-        self.valid_classes.append(logits.argmax(axis=1).astype(np.uint8))
+        self.valid_classes.append(logits.argmax(axis=1).astype(class_dtype(logits.shape[1])))
         if self.metric.best_epoch(self.metric.of_epochs(self.history)) == metrics.epoch:
             self.best_epoch, self.best_logits = metrics.epoch, logits
             self.best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
@@ -70,7 +76,7 @@ class Checkpoint:
       history: one epoch at least.
       model, best: the weights now and at the best epoch.
       optimizer: by the index of the parameter and the optimizer's own name, `0.momentum_buffer`.
-      valid_classes: (epochs, N) uint8.
+      valid_classes: (epochs, N) of `class_dtype`.
       valid_logits: (N, classes) float32, at the best epoch.
 
     The tensors are mapped from the file: what is to outlive it must be copied.
@@ -193,7 +199,8 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
     classes, logits = tensors["valid_classes"].numpy(), tensors["valid_logits"].numpy()
     if not history or not is_name(metadata["metric"]):
         raise ValueError("it has no epoch, or no known metric")
-    if (classes.dtype, logits.dtype) != (np.uint8, np.float32) or classes.shape != (len(history), len(logits)):
+    dtypes = class_dtype(logits.shape[-1]), np.float32
+    if (classes.dtype, logits.dtype) != dtypes or classes.shape != (len(history), len(logits)):
         raise ValueError("its predictions are not those of its epochs")
     return Checkpoint(
         config=json.loads(metadata["config"]),

@@ -7,6 +7,7 @@ batch; the trial stays with them, across a restart too. On a GPU most steps are 
 
 import math
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from datasets.augment.batch_rows import Change, take
+from datasets.augment.batch_rows import Change
 from datasets.augment.batched import batched
 from datasets.augment.pipeline import compose, from_text, per_image
 from datasets.pixels.dataset import Dataset
-from trainable.batch import SMALLEST_MICRO_BATCH, Batch, draw_mix, on_device
+from trainable.batch import SMALLEST_MICRO_BATCH, Batch, draw_mix
 from trainable.config import ConfigError, TrialConfig
 from trainable.graphed import Graphed
+from trainable.images import TrainingImages
 from trainable.models import family_of
 from trainable.precision import forward
 from trainable.state import TrainState
@@ -47,10 +49,11 @@ class Step:
         ConfigError: the config's own pipeline cannot be read.
         """
         self.config, self.state = config, state
-        self.images = on_device(data.train.images, device)
+        count, _, height, width = data.train.images.shape
+        self.images_a_step = min(config.batch_size, count)  # but for an epoch's last one
+        self.images = TrainingImages(data.train.images, device, self.images_a_step)
         self.labels = torch.as_tensor(data.train.labels, device=device)
-        self.images_a_step = min(config.batch_size, len(self.images))  # but for an epoch's last one
-        augmentation = pipeline(config, square=self.images.shape[2] == self.images.shape[3])
+        augmentation = pipeline(config, square=height == width)
         on_batch = batched(augmentation)
         self.augment = on_batch or _one_by_one(augmentation)
         self.surroundings = _Surroundings(state.model, device)
@@ -58,6 +61,12 @@ class Step:
         self.graph: Graphed | None = None
         can_be_graphed = _can_be_graphed(config, device) and on_batch is not None
         self.until_graphed: float = STEPS_BEFORE_GRAPH if can_be_graphed else math.inf
+
+    def begin(self, chosen: Sequence[Tensor]) -> None:
+        """Args:
+        chosen: (N,) int64 of each batch of an epoch, in order: which of the training images; on the device.
+        """
+        self.images.begin(chosen)
 
     def seed(self, epoch: int) -> None:
         """Dropout draws from torch's global generator, so that is seeded too."""
@@ -69,8 +78,9 @@ class Step:
 
     def __call__(self, chosen: Tensor) -> Tensor:
         """Args:
-        chosen: (N,) int64, which of the training images; on the device.
+        chosen: the next of the batches that `begin` was given.
         """
+        self.images.load()
         mix = draw_mix(self.config, self.mixing)
         graph = None if mix else self._graph(chosen)
         if graph:
@@ -83,7 +93,7 @@ class Step:
         return loss
 
     def _batch(self, chosen: Tensor) -> Batch:
-        return Batch(self.augment(take(self.images, chosen), self.generator), self.labels[chosen])
+        return Batch(self.augment(self.images.take(chosen), self.generator), self.labels[chosen])
 
     def _graph(self, chosen: Tensor) -> Graphed | None:
         """Of a step without mixing, if it is time, and if these images are as many as in most steps and fit at once."""

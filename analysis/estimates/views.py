@@ -5,6 +5,7 @@ to count all views the same would cost it more than the averaging brings.
 """
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from math import prod
 
@@ -12,8 +13,9 @@ import numpy as np
 from torch import Tensor, nn
 
 from datasets.augment import transforms
-from trainable.batch import on_device
+from datasets.pixels import Pixels
 from trainable.config import TrialConfig
+from trainable.images import placed
 from trainable.loop import predict_logits
 from trainable.metrics.softmax import softmax
 from trainable.step import pipeline
@@ -38,20 +40,22 @@ def views(config: TrialConfig, image_size: tuple[int, int]) -> dict[tuple[str, .
     return {chosen: share for chosen, share in found.items() if share > 0}
 
 
-def log_probabilities(config: TrialConfig, model: nn.Module, images: np.ndarray, is_averaged: bool) -> np.ndarray:
+def log_probabilities(config: TrialConfig, model: nn.Module, images: Pixels, is_averaged: bool) -> np.ndarray:
     """(N, classes) float32, of (N, 3, H, W) uint8 pixels.
 
     Args:
       is_averaged: of the mean of the probabilities over the views; else of the images as they are.
     """
-    pixels = on_device(images, next(model.parameters()).device)
+    pixels = placed(images, next(model.parameters()).device)
     height, width = images.shape[2:]
     found = views(config, (height, width)) if is_averaged else {(): 1.0}
-    parts = [share * softmax(predict_logits(config, model, _view(pixels, names))) for names, share in found.items()]
+    parts = [
+        share * softmax(predict_logits(config, model, pixels, partial(_view, names))) for names, share in found.items()
+    ]
     return np.log(np.maximum(sum(parts), 1e-30)).astype(np.float32)
 
 
-def _view(pixels: Tensor, names: tuple[str, ...]) -> Tensor:
+def _view(names: tuple[str, ...], pixels: Tensor) -> Tensor:
     for name in names:
         pixels = _forms()[name][0](pixels)
     return pixels.contiguous()

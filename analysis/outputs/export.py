@@ -26,7 +26,7 @@ from storage.bucket import address_of
 from storage.command_line import check_out
 from storage.errors import SweepError
 from storage.files import utf8, written_whole
-from trainable.batch import on_device
+from trainable.images import on_device
 
 TOLERANCE = 1e-4  # between two logits
 CHECKED_TOGETHER = 64  # images

@@ -9,6 +9,7 @@ from analysis.estimates.choice import Option, choose
 from analysis.outputs.best import read_best
 from analysis.outputs.trained import Trained, trained
 from analysis.record import Record
+from datasets.pixels import Pixels
 from storage import paths
 from storage.errors import SweepError
 from storage.states import State
@@ -36,7 +37,7 @@ class Predictor:
         """Height and width in pixels."""
         return self.models[0][0].image_size
 
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
+    def probabilities(self, images: Pixels) -> np.ndarray:
         """(N, classes) float64, rows that add up to 1, of (N, 3, H, W) uint8 pixels.
 
         Raises:

@@ -12,11 +12,13 @@ from torch import nn
 
 from analysis.estimates.views import log_probabilities
 from analysis.record import Record, TrialRecord
+from datasets.pixels import Pixels
+from datasets.pixels.stored import StoredPixels
 from storage.errors import SweepError
 from storage.files import DamagedError
 from storage.weights import check_weights
-from trainable.batch import on_device
 from trainable.config import TrialConfig
+from trainable.images import placed
 from trainable.loop import predict_logits
 from trainable.models.net import build, place
 
@@ -104,23 +106,26 @@ class Trained:
     def _model(self) -> nn.Module:
         return self.on("cuda" if torch.cuda.is_available() else "cpu")
 
-    def logits(self, images: np.ndarray) -> np.ndarray:
+    def logits(self, images: Pixels) -> np.ndarray:
         """(N, classes) float32 of (N, 3, H, W) uint8 pixels of this size, on a GPU where there is one.
 
         Raises:
           ImageError: they are not such images.
         """
-        check_images(images, self.image_size, np.ndarray)
-        return predict_logits(self.config, self._model, on_device(images, next(self._model.parameters()).device))
+        self._check(images)
+        return predict_logits(self.config, self._model, placed(images, next(self._model.parameters()).device))
 
-    def log_probabilities(self, images: np.ndarray, is_averaged: bool) -> np.ndarray:
+    def log_probabilities(self, images: Pixels, is_averaged: bool) -> np.ndarray:
         """`analysis.estimates.views.log_probabilities` of this model, on a GPU where there is one.
 
         Raises:
           ImageError: they are not images as it takes them.
         """
-        check_images(images, self.image_size, np.ndarray)
+        self._check(images)
         return log_probabilities(self.config, self._model, images, is_averaged)
+
+    def _check(self, images: Pixels) -> None:
+        check_images(images[:1] if isinstance(images, StoredPixels) else images, self.image_size, np.ndarray)
 
 
 def trained(record: Record, trial: TrialRecord) -> Trained:

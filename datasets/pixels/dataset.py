@@ -1,8 +1,10 @@
-"""A data set in memory: what a worker takes out of the object store."""
+"""A data set: what a worker is given to train on."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
+
+from datasets.pixels import Pixels
 
 
 @dataclass(frozen=True)
@@ -11,13 +13,13 @@ class Split:
 
     Attributes:
       ids: N names, byte for byte as the table has them.
-      images: (N, 3, H, W) uint8, RGB.
+      images: (N, 3, H, W) uint8, RGB: an array, or rows of a file.
       labels: (N,) int64 indices into the classes; None for the test split.
       digests: N sha256 of the files.
     """
 
     ids: tuple[str, ...]
-    images: np.ndarray
+    images: Pixels
     labels: np.ndarray | None
     digests: tuple[str, ...] = ()
 

@@ -130,10 +130,12 @@ class TrialFiles:
     def _classes(self, path: Path, history: list[EpochMetrics] | None) -> np.ndarray:
         classes, epochs = read_array(path), len(self._values)
         images = classes.shape[-1:] if self.labels is None else self.labels.shape
-        is_such = classes.dtype == np.uint8 and classes.shape == (epochs, *images)
-        hold(path, is_such, f"must be uint8 {(epochs, *images)}", f"{classes.dtype} {classes.shape}")
+        dtype = np.dtype(class_dtype(len(self.file.classes)))
+        is_such = classes.dtype == dtype and classes.shape == (epochs, *images)
+        hold(path, is_such, f"must be {dtype} {(epochs, *images)}", f"{classes.dtype} {classes.shape}")
         highest = int(classes.max(initial=0))
         hold(path, highest < len(self.file.classes), "must be classes of the sweep", highest)
+        hold(path, int(classes.min(initial=0)) >= 0, "must be classes of the sweep", classes.min(initial=0))
         if history and self.labels is not None:
             right, told = (classes == self.labels).mean(axis=1), [metrics.valid_accuracy for metrics in history]
             epoch = 1 + int(np.abs(right - told).argmax())

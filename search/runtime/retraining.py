@@ -17,6 +17,7 @@ from analysis.estimates import repeated
 from analysis.outputs.tables import write_tables
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import count_states, progress
+from datasets.pixels.joined import joined as joined_pixels
 from search.runtime import data as sweep_data
 from search.runtime.queue import Queue
 from search.runtime.queue import repeated as with_other_seeds
@@ -199,7 +200,7 @@ def _joined(first: "Split", second: "Split") -> "Split":
     return replace(
         first,
         ids=first.ids + second.ids,
-        images=np.concatenate([first.images, second.images]),
+        images=joined_pixels(first.images, second.images),
         labels=np.concatenate([first.labels, second.labels]),
         digests=first.digests + second.digests,
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+import numpy as np
+
 from search.runtime.memory import Limit, gpu_bytes
 from search.runtime.start import Start
 
@@ -41,8 +43,9 @@ class Session(ABC):
         """Returns the memory that trials on this data may take; None where it is not known."""
         if not self.worker:
             return None
-        splits = [split.images.nbytes for split in (data.train, data.valid, data.test) if split is not None]
-        worker = self.worker - (sum(splits) // self.sharing if self.sharing else 0)
+        # What lies in a file takes no memory that anything else could not have.
+        arrays = [split.images.nbytes for split in data.splits.values() if isinstance(split.images, np.ndarray)]
+        worker = self.worker - (sum(arrays) // self.sharing if self.sharing else 0)
         gpu = gpu_bytes(self.gpus) if self.gpus and self.is_local else 0
         return Limit(max(1, worker), gpu, bool(self.gpus), len(data.classes), data.image_size)
 

@@ -29,7 +29,7 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
     """Writes what is kept of a trial that counts `epochs` epochs; False where no whole checkpoint reaches so far.
 
     `history.json`: a list of `EpochMetrics` as objects. `valid_classes.npy`: (epochs, N)
-    uint8. `valid_logits.npy`: (N, classes) float32 of the best epoch. `best.safetensors`,
+    uint8 or int16. `valid_logits.npy`: (N, classes) float32 of the best epoch. `best.safetensors`,
     where wanted: the weights of the best epoch.
     """
     from storage.weights import save_weights  # torch: 2 s that must not hold up the first trial

@@ -85,7 +85,7 @@ def test_a_folder_without_an_image_in_it_is_no_split(tiny_data):
     shutil.rmtree(folder / "train")
     (folder / "train").mkdir()
     (folder / "train/readme.txt").write_text("nothing yet")
-    assert "train must have 2 to 256 classes, got 0" in problems_of(folder)[0]
+    assert "train must have 2 to 10,000 classes, got 0" in problems_of(folder)[0]
 
 
 def edit(name: str, old: str, new: str):

@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from tests.trials import in_memory
 from trainable import step
-from trainable.batch import on_device
 from trainable.config import AUGMENTATIONS, TrialConfig
 from trainable.graphed import Graphed
+from trainable.images import on_device
 from trainable.loop import predict_logits, train
 from trainable.models import family_of
 from trainable.precision import numerics

@@ -13,8 +13,9 @@ from click.testing import CliRunner
 import trainable.state as state_module
 from datasets.augment.pipeline import compose, per_image, to_text
 from tests.trials import in_memory
-from trainable.batch import Batch, on_device
+from trainable.batch import Batch
 from trainable.config import AUGMENTATIONS, TrialConfig
+from trainable.images import on_device
 from trainable.loop import Diverged, predict_logits, steps_per_epoch, train
 from trainable.metrics import DEFAULT, measure, named
 from trainable.state import load, new_state, save

@@ -287,13 +287,13 @@ LABELS = {
     ),
     "one class": (
         both(edit("train.txt", "png,1", "png,0"), edit("train.txt", "png,2", "png,0")),
-        "train.txt: train must have 2 to 256 classes",
+        "train.txt: train must have 2 to 10,000 classes",
         "got 1 (`0`)",
         "; check its labels",
     ),
     "too many classes": (
         too_many_classes,
-        "train.txt: train must have 2 to 256 classes",
+        "train.txt: train must have 2 to 10,000 classes",
         "got 257 (`0`, `1`, ",
         "; check its labels",
     ),
@@ -640,7 +640,7 @@ FOLDERS = {
     ),
     "one class": (
         by_class(lambda folder: [shutil.rmtree(folder / f"train/{name}") for name in "bc"] and None),
-        "classes/train/: train must have 2 to 256 classes, got 1 (`a`)",
+        "classes/train/: train must have 2 to 10,000 classes, got 1 (`a`)",
         "; check its labels",
     ),
     "no images": (

@@ -128,7 +128,7 @@ class Attempt:
         # The shorter of two: a save amid which the machine was paused would put the next report off for an hour.
         due = max(REPORT_SECONDS, self.order.spacing, min(self.saves) / SAVE_SHARE)
         self._make_folder()
-        limit = due + hung_after(state.history, self.data.train.images[:, 0].size)
+        limit = due + hung_after(state.history, self.data.train.images.nbytes // 3)
         with open(self.folder / paths.HUNG, "w", encoding="utf-8") as stacks, ended_when_hung(limit, stacks):
             started = time.monotonic()
             for metrics in self.epochs:

@@ -1,0 +1,43 @@
+"""Two splits as one, for a net that is trained on both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from datasets.pixels import Pixels
+
+
+@dataclass(frozen=True)
+class JoinedPixels:
+    """The rows of the first, then those of the second; `datasets.pixels.Pixels`."""
+
+    first: Pixels
+    second: Pixels
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self), *self.first.shape[1:]
+
+    @property
+    def nbytes(self) -> int:
+        return self.first.nbytes + self.second.nbytes
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def __getitem__(self, rows: slice | int | Sequence[int] | np.ndarray, /) -> np.ndarray:
+        chosen = np.arange(len(self))[rows]
+        flat = chosen.ravel()
+        images = np.empty((len(flat), *self.shape[1:]), np.uint8)
+        is_first = flat < len(self.first)
+        images[is_first] = self.first[flat[is_first]]
+        images[~is_first] = self.second[flat[~is_first] - len(self.first)]
+        return images if chosen.ndim else images[0]
+
+
+def joined(first: Pixels, second: Pixels) -> Pixels:
+    """Returns the rows of both, one after the other: an array where both are arrays."""
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        return np.concatenate([first, second])
+    return JoinedPixels(first, second)

@@ -1,0 +1,126 @@
+"""Images that lie in a file: what is read of it are the rows that are asked for."""
+
+import os
+import threading
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datasets.pixels.form import JPEG, MAPPED
+from storage.files import DamagedError
+
+AGAIN = "remove it, and the next start reads the images again"
+
+
+class StoredPixels:
+    """The rows of a store, `datasets.pixels.Pixels`.
+
+    They are read by calls and not through a mapping of the file into memory: what a process has read does not count as
+    its memory, and a file that has become shorter is an error of that read, where a mapping would end the process. Each
+    image is compared with its checksum the first time that this object reads it.
+
+    Args:
+      path: of the file, whose content never changes.
+      form: `MAPPED` or `JPEG`.
+      size: height and width of every image.
+      places: (N, 2) int64: where the bytes of each image begin, and how many they are.
+      checksums: (N,) uint32, CRC-32 of these bytes.
+    """
+
+    def __init__(self, path: Path, form: str, size: tuple[int, int], places: np.ndarray, checksums: np.ndarray) -> None:
+        self.path, self.form, self.size = path, form, size
+        self.places, self.checksums = places, checksums
+        self._is_checked = np.zeros(len(places), bool)
+        self._opening = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Returns what another process opens the file by."""
+        return StoredPixels, (self.path, self.form, self.size, self.places, self.checksums)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return len(self.places), 3, *self.size
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.places) * 3 * self.size[0] * self.size[1]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[row] for row in range(len(self)))
+
+    def __getitem__(self, rows: slice | int | Sequence[int] | np.ndarray, /) -> np.ndarray:
+        """Raises:
+        DamagedError: the file does not hold what was written into it.
+        OSError: it cannot be read.
+        """
+        chosen = np.arange(len(self))[rows]
+        images = np.empty((chosen.size, 3, *self.size), np.uint8)
+        for image, row in zip(images, chosen.ravel().tolist(), strict=True):
+            self._read_into(image, row)
+        return images if chosen.ndim else images[0]
+
+    def take(self, rows: np.ndarray) -> "StoredPixels":
+        """Returns these rows of the same file."""
+        return StoredPixels(self.path, self.form, self.size, self.places[rows], self.checksums[rows])
+
+    def at(self, path: Path) -> "StoredPixels":
+        """Returns the same rows of a copy of the file."""
+        return StoredPixels(path, self.form, self.size, self.places, self.checksums)
+
+    def hold(self) -> None:
+        """Opens the file, which can be read from now on whatever becomes of its name.
+
+        Raises:
+          OSError: it is not there.
+        """
+        _ = self._file
+
+    @cached_property
+    def _file(self) -> "_Open":
+        with self._opening:
+            return self.__dict__.get("_file") or _Open(self.path)
+
+    def _read_into(self, image: np.ndarray, row: int) -> None:
+        start, length = self.places[row].tolist()
+        data: Any = image if self.form == MAPPED else bytearray(length)
+        if length != len(memoryview(data).cast("B")) or os.preadv(self._file.number, [data], start) != length:
+            raise DamagedError(self.path, f"has no {length} bytes at {start}", AGAIN)
+        if not self._is_checked[row]:
+            if zlib.crc32(data) != self.checksums[row]:
+                raise DamagedError(self.path, f"its checksum is not that of the {length} bytes at {start}", AGAIN)
+            self._is_checked[row] = True
+        if self.form == JPEG:
+            image[:] = decoded(data, self.size)
+
+
+def decoded(data: bytes | bytearray, size: tuple[int, int]) -> np.ndarray:
+    """Returns (3, H, W) pixels of the bytes that `encoded` made."""
+    import cv2  # a worker that reads pixels as they are has no use for it
+
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if pixels is None or pixels.shape[:2] != size:
+        raise ValueError(f"an image that was stored cannot be decoded to {size[1]}x{size[0]} px")
+    return np.asarray(pixels).transpose(2, 0, 1)
+
+
+class _Open:
+    """A file that is open as long as this object is there; it is locked, so that nobody tidies it away."""
+
+    def __init__(self, path: Path) -> None:
+        import fcntl
+
+        self.number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        with suppress(OSError):  # somebody tidies up, or there are no locks here: what is open can be read all the same
+            fcntl.flock(self.number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def __del__(self) -> None:
+        if hasattr(self, "number"):
+            os.close(self.number)

@@ -1,0 +1,121 @@
+"""Where a net's images are while it trains: all of them on its device, or a batch at a time.
+
+The pixels are the same either way, and so is what is drawn.
+"""
+
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datasets.augment.batch_rows import take
+from datasets.pixels import Pixels
+
+GPU_SHARE = 0.25  # of the memory that is free on a GPU; a data set that needs more goes there by the batch
+UPLOADED_BYTES = 64 << 20  # at a time, of a data set that goes there whole
+AHEAD = 2  # batches that are ready, or being read, beside those that each thread reads
+
+
+def on_device(images: np.ndarray, device: torch.device) -> Tensor:
+    """(N, 3, H, W) uint8 pixels as a tensor; on CPU without a copy."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray shares arrays read-only, and torch warns of those
+        return torch.from_numpy(images).to(device)
+
+
+def placed(images: Pixels, device: torch.device) -> Tensor | Pixels:
+    """Returns all images as a tensor on the device; the images themselves where they go there by the batch.
+
+    On a CPU an array is used where it lies, and what lies in a file stays there. On a GPU a data set that is small
+    beside the memory that is free goes there whole.
+    """
+    if device.type == "cpu":
+        return on_device(images, device) if isinstance(images, np.ndarray) else images
+    free, _ = torch.cuda.mem_get_info(device)
+    if images.nbytes > GPU_SHARE * free:
+        return images
+    try:
+        whole = torch.empty(images.shape, dtype=torch.uint8, device=device)
+    except torch.OutOfMemoryError:  # another trial was faster
+        return images
+    count = max(1, UPLOADED_BYTES * len(images) // max(1, images.nbytes))
+    for start in range(0, len(images), count):
+        whole[start : start + count] = on_device(images[start : start + count], torch.device("cpu"))
+    return whole
+
+
+def ahead(images: Pixels, chosen: Iterable[np.ndarray], device: torch.device) -> Iterator[Tensor]:
+    """Yields the images of one choice of rows after the other, on the device.
+
+    Threads read them while the net is busy with those before.
+    """
+    threads = max(1, torch.get_num_threads())
+
+    def read(rows: np.ndarray) -> Tensor:
+        batch = on_device(images[rows], torch.device("cpu"))
+        return batch.pin_memory() if device.type == "cuda" else batch
+
+    waiting: deque[Future[Tensor]] = deque()
+    pool = ThreadPoolExecutor(threads, "images")
+    try:
+        for rows in chosen:
+            waiting.append(pool.submit(read, rows))
+            if len(waiting) >= threads + AHEAD:
+                yield waiting.popleft().result().to(device, non_blocking=True)
+        while waiting:
+            yield waiting.popleft().result().to(device, non_blocking=True)
+    finally:  # also where whoever takes the batches stops halfway
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def parts(images: Tensor | Pixels, size: int, device: torch.device) -> Iterator[Tensor]:
+    """Yields all images in their order, so many at a time, on the device."""
+    if isinstance(images, Tensor):
+        yield from images.split(size)
+        return
+    starts = range(0, len(images), size)
+    yield from ahead(images, (np.arange(at, min(at + size, len(images))) for at in starts), device)
+
+
+class TrainingImages:
+    """The images that a step is given by their rows.
+
+    `begin` tells what an epoch will ask for, `load` makes the next batch ready, and `take` returns it. A CUDA graph
+    holds `take` alone, so that reading stays outside of it.
+    """
+
+    def __init__(self, images: Pixels, device: torch.device, most: int) -> None:
+        """Args:
+        most: images in a batch.
+        """
+        self.device, self.count, self.size = device, len(images), images.shape[2:]
+        self.images = placed(images, device)
+        self.batches: Iterator[Tensor] = iter(())
+        self.batch = torch.empty(0)
+        if not isinstance(self.images, Tensor) and device.type == "cuda":
+            # One place for every batch: a graph reads where it was captured.
+            self.batch = torch.empty((most, *images.shape[1:]), dtype=torch.uint8, device=device)
+
+    def begin(self, chosen: Sequence[Tensor]) -> None:
+        """Args:
+        chosen: (N,) int64 of each batch of the epoch, in order.
+        """
+        if not isinstance(self.images, Tensor):
+            self.batches = ahead(self.images, [rows.cpu().numpy() for rows in chosen], self.device)
+
+    def load(self) -> None:
+        """Makes the next batch of the epoch the one that `take` returns."""
+        if not isinstance(self.images, Tensor):
+            batch = next(self.batches)
+            if self.device.type == "cuda":
+                self.batch[: len(batch)].copy_(batch)
+            else:
+                self.batch = batch
+
+    def take(self, chosen: Tensor) -> Tensor:
+        """Returns the images of these rows, which are the batch that was loaded last."""
+        return take(self.images, chosen) if isinstance(self.images, Tensor) else self.batch[: len(chosen)]
