@@ -26,7 +26,7 @@ from storage.text import counted
 from trainable.config import MULTIPLE
 from trainable.metrics import METRICS, is_name, named
 from trainable.metrics.contract import Metric
-from trainable.metrics.history import read_history
+from trainable.metrics.history import class_dtype, read_history
 
 if TYPE_CHECKING:
     import pandas as pd

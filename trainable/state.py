@@ -4,7 +4,6 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,15 +17,10 @@ from storage.tensors import read_tensors, save_tensors
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import DEFAULT, is_name, named
 from trainable.metrics.contract import Metric
-from trainable.metrics.history import EpochMetrics, read_history
+from trainable.metrics.history import EpochMetrics, class_dtype, read_history
 from trainable.models.net import build, place
 from trainable.optim import new_optimizer
 from trainable.worker.order import KEPT_CHECKPOINTS
-
-
-def class_dtype(classes: int) -> type[np.integer[Any]]:
-    """Returns what the index of one of so many classes is kept as."""
-    return np.uint8 if classes <= 256 else np.int16  # safetensors and torch have little use for uint16
 
 
 class CheckpointError(DamagedError):
@@ -199,7 +193,7 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
     classes, logits = tensors["valid_classes"].numpy(), tensors["valid_logits"].numpy()
     if not history or not is_name(metadata["metric"]):
         raise ValueError("it has no epoch, or no known metric")
-    dtypes = class_dtype(logits.shape[-1]), np.float32
+    dtypes = class_dtype(logits.shape[1]) if logits.ndim == 2 else None, np.float32
     if (classes.dtype, logits.dtype) != dtypes or classes.shape != (len(history), len(logits)):
         raise ValueError("its predictions are not those of its epochs")
     return Checkpoint(

@@ -20,7 +20,7 @@ from storage.text import counted
 from storage.weights import check_weights
 from trainable.config import TrialConfig
 from trainable.metrics import named
-from trainable.metrics.history import EpochMetrics, read_history
+from trainable.metrics.history import EpochMetrics, class_dtype, read_history
 from trainable.state import CheckpointError, read_checkpoint
 
 NAMES = {*paths.KEPT, paths.CONFIG, paths.LOG}  # in a trial's folder, beside its attempts

@@ -1,6 +1,9 @@
 import pytest
 
+from datasets.checks import MAX_CLASSES, check_labels
 from datasets.load import load
+from datasets.problems import Findings
+from datasets.sources.listing import Listing
 from tests.trees import table, with_class_folders, with_manifests, write
 
 
@@ -20,3 +23,21 @@ def test_a_class_that_validation_lacks_is_said(tree, tmp_path):
         f"No image in validation of `{lacking}`: how often they are told right is not measured, "
         "and balanced accuracy leaves them out."
     )
+
+
+def listed(classes: int) -> Listing:
+    """Two images of each class."""
+    ids = tuple(f"{number}.png" for number in range(2 * classes))
+    return Listing("train.txt", ids, tuple(str(number % classes) for number in range(2 * classes)), ids)
+
+
+@pytest.mark.parametrize(("count", "problems"), [(MAX_CLASSES, 0), (MAX_CLASSES + 1, 1)])
+def test_there_may_be_ten_thousand_classes(count, problems):
+    findings = Findings()
+
+    classes = check_labels({"train": listed(count)}, findings)
+
+    assert len(classes) == count
+    assert len(findings.problems) == problems
+    for problem in findings.problems:
+        assert str(problem).startswith("train.txt: train must have 2 to 10,000 classes, got 10001 (`0`, `1`, ")

@@ -46,6 +46,20 @@ def test_a_checkpoint_of_before_a_hyperparameter_was_added_is_gone_on_with(tmp_p
     assert load(path, CONFIG, DATA, "accuracy").epochs_done == 1
 
 
+def test_a_predicted_class_above_255_is_kept_as_it_is(tmp_path):
+    data = replace(DATA, classes=tuple(map(str, range(1010))))
+    data = replace(data, train=replace(data.train, labels=data.train.labels + 900))
+    config = replace(CONFIG, lr=1.0, optimizer="sgd")
+    state = new_state(config, data)
+    list(train(config, data, state))
+
+    kept = read_checkpoint(save(state, config, tmp_path))
+
+    assert (kept.valid_classes == kept.valid_logits.argmax(axis=1)).any(axis=1).sum() >= 1
+    assert kept.valid_classes.max() > 255
+    assert load(checkpoints(tmp_path)[0], config, data, "accuracy").epochs_done == 2
+
+
 @pytest.fixture(scope="module")
 def content(tmp_path_factory):
     """A checkpoint of a net with optimiser state, to be damaged."""

@@ -157,15 +157,6 @@ def link_member(folder: Path) -> Path:
     return path
 
 
-def too_many_classes(folder: Path) -> None:
-    ids = [f"{number}.png" for number in range(514)]
-    put("train.txt", "\n".join(["id,label", *(f"{name},{n % 257}" for n, name in enumerate(ids))]).encode())(folder)
-    for number, name in enumerate(ids):
-        put(f"{FOLDER}/{name}", TREE[IMAGE] + b"%d" % number)(
-            folder
-        )  # what stands behind the end counts for the bytes alone
-
-
 ROW = "train.txt:3: image `train1.png`"
 WHOLE = "must be a whole image"
 REPLACE = "; replace it"
@@ -289,12 +280,6 @@ LABELS = {
         both(edit("train.txt", "png,1", "png,0"), edit("train.txt", "png,2", "png,0")),
         "train.txt: train must have 2 to 10,000 classes",
         "got 1 (`0`)",
-        "; check its labels",
-    ),
-    "too many classes": (
-        too_many_classes,
-        "train.txt: train must have 2 to 10,000 classes",
-        "got 257 (`0`, `1`, ",
         "; check its labels",
     ),
     "one image of a class": (row("train1.png,9"), ROW, "alone in its class, got label `9` once in train", ALONE),

@@ -4,6 +4,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 OWN_FIELD = "score"  # of `EpochMetrics`: of a metric that is not measured of every trial
 
 
@@ -22,6 +24,11 @@ class EpochMetrics:
     def to_dict(self) -> dict[str, float]:
         """The fields that are set, as `history.json` has them."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def class_dtype(classes: int) -> type[np.integer[Any]]:
+    """Returns the type of number that the index of one of so many classes is kept as."""
+    return np.uint8 if classes <= 256 else np.int16  # torch has little use for uint16
 
 
 def read_history(epochs: Any) -> list[EpochMetrics]:
