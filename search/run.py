@@ -22,6 +22,7 @@ from storage.bucket import address_of
 from storage.command_line import NameOrOwn, SweepFolder, exit_codes, program, runs_own_code
 from storage.database_url import without_password
 from storage.errors import SweepError
+from storage.sweep_file import BASELINES
 from trainable.metrics import DEFAULT, NAMES
 
 SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweeps/default."
@@ -47,7 +48,7 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
 @click.option("--enqueue", type=click.Path(path_type=Path), default=None, help="JSON list of configs to run first.")
 @click.option(
     "--baselines",
-    type=click.Choice(["auto", "published", "none"]),
+    type=click.Choice(BASELINES),
     default="auto",
     show_default=True,
     help="The runs published for the contest first; auto: where the data is that contest's (16x16 px, 7 classes).",

@@ -17,7 +17,10 @@ from storage.versions import code_commit, current_versions
 
 SEARCH = "search"
 KINDS = (SEARCH, paths.REPEAT, paths.REFIT)
-BASELINES = ("auto", "published", "none")
+PORTFOLIOS = (  # of `search/portfolios/`
+    "published",
+)
+BASELINES = ("auto", *PORTFOLIOS, "none")
 
 Values = dict[str, Any]  # of hyperparameters, by name
 Table = dict[str, Values]

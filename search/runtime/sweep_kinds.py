@@ -198,10 +198,11 @@ class Search(Sweep):
 
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
         is_contest = (*data.image_size, len(data.classes)) == published.CONTEST
-        with_published = self.settings.baselines == "published" or (self.settings.baselines == "auto" and is_contest)
+        by_data = "published" if is_contest else None
+        portfolio = {"auto": by_data, "none": None}.get(self.settings.baselines, self.settings.baselines)
         is_default, number = self.settings.space is None, self.defaults.space
-        queue, notes = first_queue(self.space, number, with_published, self.own_configs, is_default)
-        if with_published and self.settings.baselines == "auto":
+        queue, notes = first_queue(self.space, number, portfolio, self.own_configs, is_default)
+        if portfolio and self.settings.baselines == "auto":
             notes.insert(0, published.CONTEST_NOTE)
         return queue, notes
 
