@@ -110,8 +110,8 @@ def read_sweep(folder: str | PathLike[str]) -> Sweep:
       OSError: the bucket cannot be read.
     """
     from analysis.record import Record
-    from storage import bucket
+    from storage.store import open_place, store_of
 
-    path = bucket.path_of(fspath(folder))
-    bucket.fetch(path)
+    path = open_place(fspath(folder))
+    store_of(path).fetch(path)
     return Sweep(Record(path))

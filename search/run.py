@@ -18,7 +18,6 @@ from search import pruners, samplers
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive
 from storage import paths
-from storage.bucket import address_of
 from storage.command_line import NameOrOwn, SweepFolder, exit_codes, program, runs_own_code
 from storage.database_url import without_password
 from storage.errors import SweepError
@@ -70,7 +69,7 @@ def main(context: click.Context, **flags: Any) -> None:
     with exit_codes():
         flags["ledger"] = without_password(flags["ledger"], "search.run")
         if flags["must_exist"] and not paths.is_sweep(folder):
-            raise SweepError(f"--resume: {address_of(folder)} holds no sweep")
+            raise SweepError(f"--resume: {folder} holds no sweep")
 
     def start() -> int:  # what it imports is imported under the lock, so that a second driver is refused at once
         from search.runtime.request import search_of

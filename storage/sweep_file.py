@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from storage import lock, paths, user_code
-from storage.bucket import address_of
 from storage.data_place import to_place, to_record
 from storage.errors import SweepError
 from storage.files import DamagedError, read_json, written_whole
@@ -180,7 +179,7 @@ class SweepFile:
     def started(self, command: str, folder: Path) -> None:
         """Notes a driver's start."""
         self.versions, self.commit = current_versions(), code_commit()
-        now, place = time.strftime("%Y-%m-%d %H:%M:%S"), address_of(folder.resolve())
+        now, place = time.strftime("%Y-%m-%d %H:%M:%S"), f"{folder.resolve()}"
         self.starts.append(StartEntry(now, self.versions, self.commit, command, place))
 
     def holder(self, folder: Path) -> str:

@@ -13,9 +13,10 @@ from search.runtime.queue import Queue, extend, first_queue
 from search.runtime.settings import NEWEST_DEFAULTS, differences, table_differences
 from search.spaces import DEFAULT_SPACES
 from search.spaces.space import Space
-from storage import bucket, paths, user_code
+from storage import paths, user_code
 from storage.data_place import DEMO, own_images
 from storage.schema import to_json
+from storage.store import store_of
 from storage.sweep_file import Parent, Settings, SweepFile, Table, Values
 from trainable.config import ConfigError, TrialConfig
 
@@ -237,7 +238,7 @@ class Search(Sweep):
         from analysis.outputs.results import write_results
         from analysis.record import Record
 
-        bucket.fetch(self.folder / paths.REPEAT)  # of another driver, which may have run meanwhile
+        store_of(self.folder).fetch(self.folder / paths.REPEAT)  # of another driver, which may have run meanwhile
         record = Record(self.folder)
         write_results(record, data)
         if choice := choose(record):
