@@ -110,7 +110,8 @@ def read_sweep(folder: str | PathLike[str]) -> Sweep:
       OSError: the bucket cannot be read.
     """
     from analysis.record import Record
-    from storage.store import open_place, store_of
+    from storage.address import open_place
+    from storage.store import store_of
 
     path = open_place(fspath(folder))
     store_of(path).fetch(path)

@@ -15,8 +15,9 @@ from typing import Any
 import click
 
 from storage import user_code
+from storage.address import open_place
 from storage.errors import UserError
-from storage.store import open_place, store_of
+from storage.store import store_of
 from storage.text import stop_printing, use_utf8
 
 

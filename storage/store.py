@@ -4,14 +4,12 @@ Whoever opens a sweep's place gets the path of its folder, and every path made f
 paths of cloudpathlib know their client. `storage.files` writes through the store of the path that it is given, so
 what is written whole is in the bucket before the write returns.
 
-To add a cloud that Arrow can open, add its scheme in `SCHEMES`; for any other, write a `Store` in a file of its own.
+This file has the contract and the files of this machine; every other kind of store is a file of its own, and
+`storage/address.py` chooses it by the scheme of an address.
 """
 
 from pathlib import Path, PosixPath
 from typing import ClassVar
-from urllib.parse import urlsplit
-
-SCHEMES = ("s3", "gs")
 
 
 class Store:
@@ -87,30 +85,6 @@ class StoredPath(PosixPath):
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         return str, (f"{self}",)  # another process has no copy under this path, and only shows it
-
-
-def is_address(text: str) -> bool:
-    """Says whether a text is an address and no path: whatever has a scheme, also one that is not known."""
-    return ":/" in text
-
-
-def open_place(text: str) -> Path:
-    """Returns the path of the folder that a text names: of an address that of a copy, with nothing fetched yet.
-
-    Raises:
-      ValueError: it is an address of another kind, or has a key or options in it.
-    """
-    if not is_address(text):
-        return Path(text)
-    parts = urlsplit(text)
-    names = parts.path.strip("/").split("/")
-    is_right = parts.scheme in SCHEMES and parts.netloc and not parts.query and not parts.fragment
-    if not is_right or "@" in parts.netloc or not {"", ".", ".."}.isdisjoint(names):
-        shown = f"{parts.scheme}://..." if {"@", "?", "#"} & set(text) else text  # there may be a key in it
-        raise ValueError(f"must be s3://BUCKET/PATH or gs://BUCKET/PATH, without keys and options, got {shown}")
-    from storage.bucket import BucketStore  # which most sweeps do not need
-
-    return BucketStore(parts.scheme, parts.netloc, names).folder
 
 
 def store_of(path: Path) -> Store:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from storage.address import open_place
 from storage.command_line import NameOrOwn, program, runs_own_code
 from storage.errors import UserError
-from storage.store import open_place, store_of
+from storage.store import store_of
 from storage.text import stop_printing
 from trainable.allocator import keep_freed_memory
 from trainable.config import ConfigError, TrialConfig

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, distributions, version
 from typing import Any
 
+from storage.address import open_place
 from storage.files import written_whole
-from storage.store import open_place, store_of
+from storage.store import store_of
 from storage.versions import VERSIONS
 
 DRIVER_FILE = "driver"  # what the driver leaves for the nodes to find
