@@ -2,10 +2,10 @@
 
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from search.runtime.process import chatter_to, looks, screen
 from storage.store import is_copy, store_of
@@ -58,8 +58,13 @@ def check_here(sweep: Path) -> None:
     _refuse(problems(DRIVER, machine, machine, gpus=0, sweep=sweep))
 
 
-def check_nodes(there: Sequence["Node"], sweep: Path) -> None:
+def check_nodes(
+    there: Sequence["Node"], sweep: Path, look_there: Callable[[str, str, bool], dict[str, Any]] | None = None
+) -> None:
     """Looks at all nodes at once, each by a worker on it; Ray must be connected. One that goes meanwhile is let go.
+
+    Args:
+      look_there: what the worker does; default: `search.ray.node.look`.
 
     Raises:
       ConfigError: with what they lack, a line each.
@@ -76,7 +81,7 @@ def check_nodes(there: Sequence["Node"], sweep: Path) -> None:
         asked = {}
         for node in there:
             on_it = NodeAffinitySchedulingStrategy(node.id, soft=False)
-            task = ray.remote(look).options(num_cpus=0, max_retries=0, scheduling_strategy=on_it)
+            task = ray.remote(look_there or look).options(num_cpus=0, max_retries=0, scheduling_strategy=on_it)
             asked[task.remote(f"{folder}", node.id, node.resources.get("GPU", 0) > 0)] = node
         for _ in looks(ANSWER_SECONDS, LOOK_SECONDS):
             ready, missing = ray.wait(list(asked), num_returns=len(asked), timeout=LOOK_SECONDS)
