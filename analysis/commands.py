@@ -6,7 +6,6 @@ from dataclasses import asdict
 
 from analysis.record import Record, TrialRecord
 from storage import paths
-from storage.bucket import address_of
 from storage.data_place import is_same, own_images
 from storage.sweep_file import SEARCH, SweepFile
 
@@ -18,7 +17,7 @@ def command_of(record: Record, trial: TrialRecord) -> str:
     settings = record.settings
     options = {"data": settings.data} | asdict(settings.data_options)
     options |= {"seed": settings.seed, "metric": settings.metric}
-    config = f"{address_of(paths.trial_folder(record.folder, trial.number))}/config.json"
+    config = f"{paths.trial_folder(record.folder, trial.number)}/config.json"
     words = ["python", "-m", "trainable.train", "--config", config, *own_code(record.file)]
     for name, value in options.items():
         if value is not None:
@@ -38,7 +37,7 @@ def search_command(record: Record, *words: str) -> str:
     is_generated = is_same(data, str(own_images(record.folder)))
     if not (is_same(data, HERE) or (is_generated and not os.path.exists(HERE))):
         named += ["--data", data]
-    return shlex.join(["python", "-m", "search.run", "--sweep", address_of(record.folder), *named, *words])
+    return shlex.join(["python", "-m", "search.run", "--sweep", f"{record.folder}", *named, *words])
 
 
 def own_code(file: SweepFile) -> list[str]:
@@ -54,7 +53,7 @@ def command_to_go_on(record: Record) -> str:
     settings, folder = record.settings, record.folder.resolve()
     last = record.file.starts[-1] if record.file.starts else None
     command = last.command if last else ""
-    if last is None or last.folder in (None, address_of(folder)):
+    if last is None or last.folder in (None, f"{folder}"):
         return command
     kind = record.file.kind
     try:
@@ -64,10 +63,10 @@ def command_to_go_on(record: Record) -> str:
     # Paths in it may be relative to a folder that nobody knows any more.
     named = {} if is_same(settings.data, str(own_images(folder, kind))) else {"--data": settings.data}
     if kind == SEARCH:
-        named |= {"--sweep": address_of(folder)} | ({"--space": settings.space} if settings.space else {})
+        named |= {"--sweep": f"{folder}"} | ({"--space": settings.space} if settings.space else {})
     else:
         words = _without_arguments(words)
-        words.insert(3, address_of(folder.parent))
+        words.insert(3, f"{folder.parent}")
     return shlex.join(_with_options(words, named))
 
 

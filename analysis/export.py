@@ -23,7 +23,7 @@ from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write; default: model.onnx in the folder.")
 @click.option("--data", type=click.Path(path_type=Path), help="Where the sweep's data lies now; default: where it was.")
 def main(sweep: Path, out: Path | None, data: Path | None) -> None:
-    with exit_codes():
+    with exit_codes(sweep):
         from analysis.outputs.export import export
 
         lines = export(sweep, out or sweep / "model.onnx", data)

@@ -110,8 +110,9 @@ def read_sweep(folder: str | PathLike[str]) -> Sweep:
       OSError: the bucket cannot be read.
     """
     from analysis.record import Record
-    from storage import bucket
+    from storage.address import open_place
+    from storage.store import store_of
 
-    path = bucket.path_of(fspath(folder))
-    bucket.fetch(path)
+    path = open_place(fspath(folder))
+    store_of(path).fetch(path)
     return Sweep(Record(path))

@@ -35,7 +35,7 @@ def main(
     out: Path | None,
     probabilities: bool,
 ) -> None:
-    with exit_codes():
+    with exit_codes(sweep):
         from analysis.outputs.predict import predict
 
         lines = predict(sweep, kind, tta, images, data, out, probabilities)

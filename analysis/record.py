@@ -16,7 +16,6 @@ from optuna.trial import FrozenTrial, TrialState
 from datasets.fingerprint import parsed_table
 from datasets.listing_rules import LISTING_RULES, NEWEST
 from storage import paths
-from storage.bucket import with_addresses
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, read_array, read_json
 from storage.journal import Journal, JournalError
@@ -263,7 +262,7 @@ class Record:
             try:
                 self._check_kept(trial)
             except DamagedError as error:
-                found[trial.number] = with_addresses(str(error))
+                found[trial.number] = str(error)
         return found
 
     def _check_kept(self, trial: TrialRecord) -> None:

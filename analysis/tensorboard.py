@@ -12,7 +12,6 @@ from pathlib import Path
 
 import click
 
-from storage.bucket import address_of, with_addresses
 from storage.command_line import SweepFolder, exit_codes, program
 from storage.text import counted
 
@@ -20,14 +19,14 @@ from storage.text import counted
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @click.argument("sweep", type=SweepFolder())
 def main(sweep: Path) -> None:
-    with exit_codes():
+    with exit_codes(sweep):
         from analysis.outputs.tensorboard import write_events
         from analysis.record import Record
 
         written, damaged = write_events(Record(sweep))
     for message in damaged:
-        print(f"left out: {with_addresses(message)}", file=sys.stderr)
-    place = address_of(sweep / "tensorboard")
+        print(f"left out: {message}", file=sys.stderr)
+    place = f"{sweep / 'tensorboard'}"
     print(f"{place}: {counted(len(written), 'more trial')}; tensorboard --logdir {place}")
 
 

@@ -19,10 +19,10 @@ from search import pruners, samplers
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive
 from storage import paths
-from storage.bucket import address_of
 from storage.command_line import NameOrOwn, SweepFolder, exit_codes, program, runs_own_code
 from storage.database_url import without_password
 from storage.errors import SweepError
+from storage.sweep_file import BASELINES
 from trainable.metrics import DEFAULT, NAMES
 
 SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweeps/default."
@@ -44,7 +44,7 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
 @click.option("--enqueue", type=click.Path(path_type=Path), default=None, help="JSON list of configs to run first.")
 @click.option(
     "--baselines",
-    type=click.Choice(["auto", "published", "none"]),
+    type=click.Choice(BASELINES),
     default="auto",
     show_default=True,
     help="The runs published for the contest first; auto: where the data is that contest's (16x16 px, 7 classes).",
@@ -66,7 +66,7 @@ def main(context: click.Context, **flags: Any) -> None:
     with exit_codes():
         flags["ledger"] = without_password(flags["ledger"], "search.run")
         if flags["must_exist"] and not paths.is_sweep(folder):
-            raise SweepError(f"--resume: {address_of(folder)} holds no sweep")
+            raise SweepError(f"--resume: {folder} holds no sweep")
 
     def start() -> int:  # what it imports is imported under the lock, so that a second driver is refused at once
         from search.runtime.request import search_of

@@ -18,7 +18,7 @@ from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 @click.option("--watch", is_flag=True, help="Keep it fresh, until the sweep has ended or Ctrl-C.")
 def main(sweep: Path, watch: bool) -> None:
     """Shows how the sweep in the folder SWEEP stands; a running one is not disturbed."""
-    with exit_codes(), suppress(KeyboardInterrupt):
+    with exit_codes(sweep), suppress(KeyboardInterrupt):
         from analysis.report import status
 
         (status.watch if watch else status.show)(sweep)

@@ -14,8 +14,10 @@ from typing import Any
 
 import click
 
-from storage import bucket, user_code
+from storage import user_code
+from storage.address import open_place
 from storage.errors import UserError
+from storage.store import store_of
 from storage.text import stop_printing, use_utf8
 
 
@@ -50,8 +52,10 @@ class SweepFolder(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         try:
-            folder = bucket.path_of(str(value))
-            bucket.fetch(folder, self.whole)
+            folder = open_place(str(value))
+            if ctx is not None:
+                ctx.call_on_close(store_of(folder).close)
+            store_of(folder).fetch(folder, self.whole)
         except ValueError as error:
             self.fail(str(error), param, ctx)
         except OSError as error:
@@ -108,17 +112,21 @@ def check_out(out: Path, spared: Mapping[Path, str]) -> None:
 
 
 @contextmanager
-def exit_codes() -> Iterator[None]:
-    """What the user has to mend in the block, and a storage that fails, end the process with its code and a message."""
+def exit_codes(sweep: Path | None = None) -> Iterator[None]:
+    """What the user has to mend in the block, and a storage that fails, end the process with its code and a message.
+
+    Args:
+      sweep: the folder of the sweep that the command is about.
+    """
     try:
         yield
     except UserError as error:
-        print(bucket.with_addresses(str(error)), file=sys.stderr)
+        print(error, file=sys.stderr)
         sys.exit(Exit.YOURS_TO_MEND)
     except BrokenPipeError:
         sys.exit(stop_printing())
     except OSError as error:
-        print(bucket.with_addresses(str(error)), file=sys.stderr)
+        print(store_of(sweep).shown(str(error)) if sweep else error, file=sys.stderr)
         sys.exit(Exit.STORAGE_FAILS)
 
 
@@ -135,7 +143,6 @@ def program(command: Callable[[], Any]) -> None:
     except BaseException:
         traceback.print_exc()
         code = 1
-    bucket.drop_copies()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # whoever read it is gone
             stream.flush()

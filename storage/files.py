@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from storage import bucket
 from storage.errors import UserError
+from storage.store import store_of
 
 MOST_JSON_BYTES = 64 << 20
 
@@ -68,7 +68,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield partial
         crash_point("in", partial)
         _sync(partial)
-        bucket.put(partial, path)
+        store_of(path).put(partial, path)
         os.replace(partial, path)
     except Exception:
         partial.unlink(missing_ok=True)
@@ -121,10 +121,10 @@ def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         for child in sorted(path.iterdir()):
             remove(child)
-        bucket.delete(path)
+        store_of(path).delete(path)
         path.rmdir()
     else:
-        bucket.delete(path)
+        store_of(path).delete(path)
         path.unlink(missing_ok=True)
     crash_point("after", path)
 

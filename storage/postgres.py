@@ -22,7 +22,7 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.pool import QueuePool
 
 from storage import files
-from storage.bucket import address_of, is_copy
+from storage.store import is_copy
 
 ERRORS = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
 ENGINE = {"poolclass": QueuePool, "max_overflow": 0, "hide_parameters": True}
@@ -79,7 +79,7 @@ def open_storage(url: str, lock: str | None) -> RDBStorage:
 
 def lock_of(folder: Path, sweep_id: str) -> str:
     """What the driver of a sweep locks: its id, or the address of a bucket, for two may begin there at once."""
-    return address_of(folder) if is_copy(folder) else sweep_id
+    return f"{folder}" if is_copy(folder) else sweep_id
 
 
 def holder(url: str, lock: str) -> str:

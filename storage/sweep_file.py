@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from storage import lock, paths, user_code
-from storage.bucket import address_of
 from storage.data_place import to_place, to_record
 from storage.errors import SweepError
 from storage.files import DamagedError, read_json, written_whole
@@ -17,7 +16,10 @@ from storage.versions import code_commit, current_versions
 
 SEARCH = "search"
 KINDS = (SEARCH, paths.REPEAT, paths.REFIT)
-BASELINES = ("auto", "published", "none")
+PORTFOLIOS = (  # of `search/portfolios/`
+    "published",
+)
+BASELINES = ("auto", *PORTFOLIOS, "none")
 FITS = ("crop", "pad", "stretch")
 LEAVE_OUT = ("bad",)
 
@@ -209,7 +211,7 @@ class SweepFile:
     def started(self, command: str, folder: Path) -> None:
         """Notes a driver's start."""
         self.versions, self.commit = current_versions(), code_commit()
-        now, place = time.strftime("%Y-%m-%d %H:%M:%S"), address_of(folder.resolve())
+        now, place = time.strftime("%Y-%m-%d %H:%M:%S"), f"{folder.resolve()}"
         self.starts.append(StartEntry(now, self.versions, self.commit, command, place))
 
     def holder(self, folder: Path) -> str:

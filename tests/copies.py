@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = ("storage", "datasets", "trainable", "analysis", "search", "tests")
+CODE = ("storage", "datasets", "trainable", "analysis", "search", "examples", "tests")
 
 
 def copied_project(folder: Path) -> Path:
@@ -30,14 +30,3 @@ def run_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Runs Python in the copy, whose code is what is imported there."""
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True)
-
-
-def search_in(folder: Path, data: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Runs a search of two trials in the copy, which trains in its own process."""
-    program = (
-        "import sys; from search.run import main; from tests.searched import command, here;"
-        "from trainable.loop import train; done = command(main, *sys.argv[1:], on=here(train));"
-        "print(done.output); sys.exit(done.exit_code)"
-    )
-    place = ("--data", str(data), "--sweep", str(folder / "sweep"), "--fix", "arch=mlp", "--fix", "epochs=3")
-    return run_in(folder, "-c", program, *place, "--trials", "2", "--baselines", "none", *words)

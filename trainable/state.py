@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from datasets.pixels.dataset import Dataset
-from storage import bucket, paths
+from storage import paths
 from storage.files import DamagedError, make_folder, remove
+from storage.store import store_of
 from storage.sweep_file import Values
 from storage.tensors import read_tensors, save_tensors
 from trainable.config import ConfigError, TrialConfig
@@ -176,7 +177,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     OSError: it is in a bucket that cannot be read.
     """
     with suppress(FileNotFoundError):  # told of below
-        bucket.fetch_content(path)
+        store_of(path).fetch_content(path)
     try:
         return _checkpoint(*read_tensors(path))
     except DamagedError as error:

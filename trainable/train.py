@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from datasets.options import reads_data, taken_options
-from storage.bucket import fetch, path_of, with_addresses
+from storage.address import open_place
 from storage.command_line import NameOrOwn, program, runs_own_code
 from storage.errors import UserError
+from storage.store import store_of
 from storage.text import stop_printing
 from trainable.allocator import keep_freed_memory
 from trainable.config import ConfigError, TrialConfig
@@ -59,16 +60,18 @@ def _config(place: str) -> TrialConfig:
     ConfigError: it cannot be read, or is no config.
     """
     try:
-        file = path_of(place)
+        file = open_place(place)
     except ValueError as error:  # there may be a key in it: it is not shown
         raise ConfigError(f"--config: {error}") from error
     try:
-        fetch(file.parent, whole=False)
+        store_of(file).fetch(file.parent, whole=False)
         values = json.loads(file.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ConfigError(f"{place}:{error.lineno}: is not JSON: {error.msg}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--config {place}: {with_addresses(str(error))}") from error
+        raise ConfigError(f"--config {place}: {store_of(file).shown(str(error))}") from error
+    finally:
+        store_of(file).close()
     if not isinstance(values, dict):
         raise ConfigError(f"{place}: must hold a JSON object of hyperparameters")
     try:

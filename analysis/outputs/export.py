@@ -22,7 +22,6 @@ from analysis.report.contents import config_fields
 from analysis.report.markdown import environment
 from analysis.sweep_data import sweep_data
 from datasets.pixels.dataset import Dataset, Split
-from storage.bucket import address_of
 from storage.command_line import check_out
 from storage.errors import SweepError
 from storage.files import utf8, written_whole
@@ -75,8 +74,8 @@ def export(sweep: Path, out: Path, data: Path | None) -> list[str]:
         raise ExportError(f"--out {out}: {card.name} is there already and no model card; give another name")
     card, checked = write_export(record, best, sweep_data(record, data), out)
     return [
-        f"{address_of(out)}: trial {best.trial}, logits within {checked.difference:.1e} of torch's",
-        address_of(card),
+        f"{out}: trial {best.trial}, logits within {checked.difference:.1e} of torch's",
+        f"{card}",
     ]
 
 

@@ -17,7 +17,6 @@ from analysis.sweep_data import sweep_data
 from datasets.load import load_images
 from datasets.pixels.dataset import Split
 from datasets.problems import DataError, Problem, shown
-from storage.bucket import address_of
 from storage.command_line import check_out
 from storage.errors import SweepError
 from storage.files import written_whole
@@ -60,7 +59,7 @@ def predict(
     out = out or sweep / _default_name(kind, is_averaged, images, probabilities)
     _check_spared(out, sweep, images, data)
     write_predictions(model, split, submission_ids, out, probabilities)
-    return [f"{address_of(out)}: {counted(len(split.ids), 'prediction')} of {model.label}", *notes]
+    return [f"{out}: {counted(len(split.ids), 'prediction')} of {model.label}", *notes]
 
 
 def _predictor(sweep: Path, kind: str | None, is_averaged: bool) -> Predictor:

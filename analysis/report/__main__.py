@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from storage.bucket import address_of
 from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 
 
@@ -17,11 +16,11 @@ from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 @click.argument("sweep", type=SweepFolder())
 @runs_own_code
 def main(sweep: Path) -> None:
-    with exit_codes():
+    with exit_codes(sweep):
         from analysis.record import Record
         from analysis.report.page import write_report
 
-        print(address_of(write_report(Record(sweep))))
+        print(f"{write_report(Record(sweep))}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from analysis.report.sections.leaders import Leaders, leaders
 from analysis.report.sections.pictures import Doubts, confident_mistakes, doubts
 from analysis.report.sections.ranges import Range, ranges, ranges_figure
 from analysis.report.sections.slices import slices
-from storage.bucket import with_addresses
 from storage.files import DamagedError
 from trainable.metrics.softmax import softmax
 
@@ -73,7 +72,7 @@ def context(record: Record) -> Context:
     try:
         again, repeated_damaged = repeated.read(record), ""
     except DamagedError as error:
-        again, repeated_damaged = None, with_addresses(str(error))
+        again, repeated_damaged = None, str(error)
     images = _images(record, best) if best else Images([], [], "", [])
     figures = [
         history.over_trials(record),

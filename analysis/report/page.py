@@ -22,7 +22,6 @@ from analysis.report.sections import cost
 from analysis.report.sections.pictures import doubts_sentence
 from analysis.report.sections.ranges import ranges_sentence
 from storage import paths
-from storage.bucket import address_of
 from storage.errors import SweepError
 from storage.files import make_folder, remove, utf8, written_whole
 from storage.text import counted
@@ -31,7 +30,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 FUNCTIONS = {  # that the templates call
     "contents": contents,
     "cost": cost,
-    "address_of": address_of,
     "command_of": command_of,
     "doubts_sentence": doubts_sentence,
     "ranges_sentence": ranges_sentence,

@@ -16,10 +16,10 @@ from analysis.commands import command_to_go_on
 from analysis.record import Record
 from analysis.report.contents import count_states, duration, plain
 from analysis.report.summary import summary
-from storage import bucket
 from storage.errors import SweepError
 from storage.lock import holder
 from storage.states import State
+from storage.store import store_of
 from storage.text import counted
 
 WATCH_SECONDS = 2.0
@@ -49,7 +49,7 @@ def look(sweep: Path) -> tuple[str, bool]:
     except SweepError:
         if not driver:
             raise
-        return f"{bucket.address_of(sweep)}: begins\ndriver: {driver}", False
+        return f"{sweep}: begins\ndriver: {driver}", False
     driver = driver or plain(record.file.holder(sweep))
     if running := _running(record):
         lines.append(running)
@@ -62,7 +62,7 @@ def look(sweep: Path) -> tuple[str, bool]:
         lines.append("driver: none runs, for every trial has ended")
     else:
         lines.append(f"driver: none runs; the sweep goes on by {_command(record)}")
-    return bucket.with_addresses("\n".join(lines)), is_ended and not driver
+    return "\n".join(lines), is_ended and not driver
 
 
 def fitted(text: str, width: int, height: int) -> str:
@@ -101,7 +101,7 @@ def watch(sweep: Path, console: Console | None = None) -> None:
 
 def _looks(sweep: Path) -> Iterator[str]:
     while True:
-        bucket.fetch(sweep, whole=False)
+        store_of(sweep).fetch(sweep, whole=False)
         text, is_ended = look(sweep)
         yield text
         if is_ended:

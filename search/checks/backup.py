@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from storage import bucket
 from storage.files import DamagedError, make_folder, read_json, remove, written_whole
+from storage.store import store_of
 
 LOSSES = "losses.json"  # in a backup's folder: the files that its repair had to do without
 
@@ -42,7 +42,7 @@ class Backup:
         while os.path.lexists(target):
             target = target.with_name(target.name + "~")
         make_folder(target.parent)
-        bucket.move(path, target)
+        store_of(path).move(path, target)
         path.rename(target)
 
     def note_loss(self, path: Path) -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from search.checks.repair_lock import held
 from storage import paths
-from storage.bucket import address_of, fetch, with_addresses
 from storage.command_line import Exit
 from storage.errors import SweepError, UserError
 from storage.files import DamagedError
 from storage.lock import HeldError, holder
+from storage.store import store_of
 from storage.sweep_file import SweepFile
 from storage.text import counted, stop_printing
 
@@ -33,15 +33,16 @@ def check(folder: Path, must_repair: bool) -> int:
         with held(folder):
             return _print(folder, _repaired(folder))
     except HeldError as error:
-        print(with_addresses(f"{error}; stop it first: --repair writes what it writes"), file=sys.stderr)
+        print(f"{error}; stop it first: --repair writes what it writes", file=sys.stderr)
         return Exit.HELD
     except (UserError, DamagedError) as error:
-        print(with_addresses(str(error)), file=sys.stderr)
+        print(error, file=sys.stderr)
         return Exit.YOURS_TO_MEND
     except BrokenPipeError:
         return stop_printing()
     except OSError as error:
-        print(with_addresses(f"the storage failed: {error}; mend it, then run this again"), file=sys.stderr)
+        why = store_of(folder).shown(str(error))
+        print(f"the storage failed: {why}; mend it, then run this again", file=sys.stderr)
         return Exit.STORAGE_FAILS
 
 
@@ -53,7 +54,7 @@ def _inspected(folder: Path) -> "Inspection":
         return first
     # What is merely in progress is gone a moment later, and what seems left over may be in use.
     time.sleep(SECONDS_BETWEEN_LOOKS)
-    fetch(folder)
+    store_of(folder).fetch(folder)
     second = inspect_folder(folder)
     second.findings = [finding for finding in second.problems if finding in first.problems]
     return second
@@ -73,22 +74,21 @@ def _repaired(folder: Path) -> "Inspection":
 
     mended, inspection, backup = repair(folder, inspect_folder(folder))
     for finding in mended:
-        print(with_addresses(f"mended: {finding.text(is_mended=True)}"))
+        print(f"mended: {finding.text(is_mended=True)}")
     if backup:
-        print(f"{address_of(backup)}: what was changed, as it was before")
+        print(f"{backup}: what was changed, as it was before")
     return inspection
 
 
 def _print(folder: Path, inspection: "Inspection") -> int:
     for finding in inspection.findings:
-        print(with_addresses(finding.text()), file=sys.stderr if finding.is_problem else sys.stdout)
-    place = address_of(folder)
+        print(finding.text(), file=sys.stderr if finding.is_problem else sys.stdout)
     if not inspection.problems:
-        print(f"{place}: whole: {inspection.words}")
+        print(f"{folder}: whole: {inspection.words}")
         return Exit.WELL
     count = len(inspection.problems)
     can_be_mended = sum(finding.mend is not None for finding in inspection.problems)
     mends = "mends " + ("what can be" if can_be_mended < count else "all" if count > 1 else "it")
-    way_out = f"; `python -m search.check {place} --repair` {mends}" if can_be_mended else ""
-    print(f"{place}: {counted(count, 'problem')}{way_out}", file=sys.stderr)
+    way_out = f"; `python -m search.check {folder} --repair` {mends}" if can_be_mended else ""
+    print(f"{folder}: {counted(count, 'problem')}{way_out}", file=sys.stderr)
     return Exit.YOURS_TO_MEND

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from storage.bucket import fetch, is_copy
 from storage.lock import HeldError, driver_lock
+from storage.store import is_copy, store_of
 from storage.sweep_file import SweepFile
 
 
@@ -28,7 +28,7 @@ def held(folder: Path) -> Iterator[None]:
             storage = postgres.open_storage(file.settings.ledger, lock=postgres.lock_of(folder, file.id))
         except postgres.LockedError as error:
             raise HeldError(str(error)) from None
-        fetch(folder)
+        store_of(folder).fetch(folder)
         try:
             yield
         finally:

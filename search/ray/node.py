@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, distributions, version
 from typing import Any
 
-from storage import bucket
+from storage.address import open_place
 from storage.files import written_whole
+from storage.store import store_of
 from storage.versions import VERSIONS
 
 DRIVER_FILE = "driver"  # what the driver leaves for the nodes to find
@@ -37,12 +38,12 @@ def look(place: str, name: str, counts_gpus: bool) -> dict[str, Any]:
     """`Machine` as an object; leaves a file of this name in the folder, whose text is the name.
 
     Args:
-      place: `storage.bucket.address_of` a folder made by the driver for this look, with `DRIVER_FILE` in it.
+      place: the path or the address of a folder made by the driver for this look, with `DRIVER_FILE` in it.
       counts_gpus: imports torch, which takes seconds.
     """
-    free_bytes, storage, folder = None, "", bucket.path_of(place)
+    free_bytes, storage, folder = None, "", open_place(place)
     try:
-        bucket.fetch(folder)
+        store_of(folder).fetch(folder)
         (folder / DRIVER_FILE).read_bytes()
         with written_whole(folder / name) as partial:
             partial.write_text(name, encoding="utf-8")
@@ -50,20 +51,14 @@ def look(place: str, name: str, counts_gpus: bool) -> dict[str, Any]:
     except FileNotFoundError:
         storage = "does not see what the driver wrote there"
     except OSError as error:
-        storage = bucket.with_addresses(str(error))
+        storage = store_of(folder).shown(str(error))
+    finally:
+        store_of(folder).close()
     return asdict(
         Machine(
             platform.python_version(), _versions(), _opencv(), _gpus() if counts_gpus else None, free_bytes, storage
         )
     )
-
-
-def look_as_worker(place: str, name: str, counts_gpus: bool) -> dict[str, Any]:
-    """`look`, by a process that has nothing else to do with the sweep."""
-    try:
-        return look(place, name, counts_gpus)
-    finally:
-        bucket.drop_copies()
 
 
 def _versions() -> dict[str, str]:

@@ -2,13 +2,13 @@
 
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from search.runtime.process import chatter_to, looks, screen
-from storage.bucket import address_of, fetch, is_copy
+from storage.store import is_copy, store_of
 from trainable.config import ConfigError
 
 if TYPE_CHECKING:
@@ -54,12 +54,17 @@ def check_here(sweep: Path) -> None:
     from search.ray.node import Machine, look
 
     with _visited(sweep) as folder:
-        machine = Machine(**look(address_of(folder), "here", counts_gpus=False))
+        machine = Machine(**look(f"{folder}", "here", counts_gpus=False))
     _refuse(problems(DRIVER, machine, machine, gpus=0, sweep=sweep))
 
 
-def check_nodes(there: Sequence["Node"], sweep: Path) -> None:
+def check_nodes(
+    there: Sequence["Node"], sweep: Path, look_there: Callable[[str, str, bool], dict[str, Any]] | None = None
+) -> None:
     """Looks at all nodes at once, each by a worker on it; Ray must be connected. One that goes meanwhile is let go.
+
+    Args:
+      look_there: what the worker does; default: `search.ray.node.look`.
 
     Raises:
       ConfigError: with what they lack, a line each.
@@ -68,21 +73,21 @@ def check_nodes(there: Sequence["Node"], sweep: Path) -> None:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from search.ray.cluster import nodes
-    from search.ray.node import Machine, look, look_as_worker
+    from search.ray.node import Machine, look
 
     found: list[str] = []
     with _visited(sweep) as folder:
-        here = Machine(**look(address_of(folder), "here", counts_gpus=False))
+        here = Machine(**look(f"{folder}", "here", counts_gpus=False))
         asked = {}
         for node in there:
             on_it = NodeAffinitySchedulingStrategy(node.id, soft=False)
-            task = ray.remote(look_as_worker).options(num_cpus=0, max_retries=0, scheduling_strategy=on_it)
-            asked[task.remote(address_of(folder), node.id, node.resources.get("GPU", 0) > 0)] = node
+            task = ray.remote(look_there or look).options(num_cpus=0, max_retries=0, scheduling_strategy=on_it)
+            asked[task.remote(f"{folder}", node.id, node.resources.get("GPU", 0) > 0)] = node
         for _ in looks(ANSWER_SECONDS, LOOK_SECONDS):
             ready, missing = ray.wait(list(asked), num_returns=len(asked), timeout=LOOK_SECONDS)
             if not missing:
                 break
-        fetch(folder)
+        store_of(folder).fetch(folder)
         left = {node.id for node in there} - {node.id for node in nodes()}
         for answer, node in asked.items():
             if node.id in left:

@@ -25,8 +25,8 @@ from search.runtime.session import Session
 from search.runtime.start import Start
 from search.samplers import optuna_5_0
 from storage import paths
-from storage.bucket import address_of, put
 from storage.states import Stop
+from storage.store import store_of
 from storage.text import counted
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class RaySession(Session):
 
 def _report_beside(sweep: Path) -> None:
     """Makes the report in a process of its own, for the main thread of this one waits for what has gone."""
-    command = [sys.executable, "-m", "analysis.report", address_of(sweep.resolve())]
+    command = [sys.executable, "-m", "analysis.report", f"{sweep.resolve()}"]
     with suppress(subprocess.TimeoutExpired, OSError):
         subprocess.run(command, cwd=ROOT, timeout=REPORT_SECONDS, check=False)
 
@@ -130,6 +130,6 @@ def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterato
     finally:
         if paths.is_sweep(folder):
             with suppress(OSError):  # what ends the sweep here counts, not its log
-                put(log, log)
+                store_of(log).put(log, log)
         else:  # refused, which leaves nothing behind
             log.unlink(missing_ok=True)

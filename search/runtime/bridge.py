@@ -20,7 +20,6 @@ from search.runtime.plan import Plan
 from search.sinks import Sink
 from search.spaces.space import NoConfigError, Space
 from storage import paths
-from storage.bucket import address_of
 from storage.journal import JournalError
 from storage.states import Reason, Stop
 from storage.text import counted
@@ -300,7 +299,7 @@ class Bridge:
         is_best = self.best_weights.would_stay(number, value)
         if not trial_files.keep(folder, self.running[number], epochs, with_weights=is_best):
             # The result is there and its checkpoint is damaged: not an end, but a lost attempt.
-            self.lost(number, self.running[number], f"no whole checkpoint of epoch {epochs} in {address_of(folder)}")
+            self.lost(number, self.running[number], f"no whole checkpoint of epoch {epochs} in {folder}")
             return
         self._end(number, TrialState.COMPLETE, value=value)
 

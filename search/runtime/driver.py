@@ -13,18 +13,17 @@ from typing import TextIO
 from search.ray.failure import RayFailedError
 from search.runtime.process import ended_in_time, interruptible, signal_behind, stopped_by
 from storage import paths
-from storage.bucket import address_of, is_copy, with_addresses
 from storage.command_line import Exit
 from storage.errors import UserError
 from storage.lock import HeldError, driver_lock, is_held
+from storage.store import is_copy, store_of
 from storage.text import stop_printing
 
 
 def drive_below(search: Path, name: str, start: Callable[[], int]) -> int:
     """`drive` for the folder `name` in that of a search, which must be there."""
     if not paths.is_sweep(search):
-        place = address_of(search)
-        print(f"{place}: holds no sweep; `python -m search.run --sweep {place}` starts one", file=sys.stderr)
+        print(f"{search}: holds no sweep; `python -m search.run --sweep {search}` starts one", file=sys.stderr)
         return Exit.YOURS_TO_MEND
     return drive(search / name, start)
 
@@ -38,12 +37,12 @@ def drive(folder: Path, start: Callable[[], int]) -> int:
         print(error, file=sys.stderr)
         return Exit.STORAGE_FAILS
     except HeldError as error:
-        print(with_addresses(str(error)), file=sys.stderr)
+        print(error, file=sys.stderr)
         return Exit.HELD
     except BrokenPipeError:
         return stop_printing()
     except OSError as error:
-        why = with_addresses(str(error))
+        why = store_of(folder).shown(str(error))
         print(
             f"the storage failed: {why}; nothing that was recorded is lost: mend it, then run the same command again",
             file=sys.stderr,
@@ -100,5 +99,5 @@ def _started(start: Callable[[], int]) -> int:
     except ForeignWriterError as error:
         raise HeldError(str(error)) from error
     except UserError as error:
-        print(with_addresses(str(error)), file=sys.stderr)
+        print(error, file=sys.stderr)
         return Exit.YOURS_TO_MEND

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from optuna.trial import TrialState
 
 from search.runtime.sweep_kinds import Sweep
-from storage.bucket import with_addresses
 from storage.command_line import Exit
 from storage.states import Stop
 from storage.sweep_file import SweepFile
@@ -25,7 +24,7 @@ def finish(sweep: Sweep, file: SweepFile, bridge: "Bridge", data: "Dataset", sig
     sweep.write_results(data)
     file.results_of = sum(trial.state.is_finished() for trial in bridge.ledger.trials)
     file.write(sweep.folder)
-    print(with_addresses(sweep.summary()))
+    print(sweep.summary())
     return exit_code(bridge, signals, command)
 
 

@@ -17,10 +17,11 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.pruners import Pruner
 from search.samplers.optuna_5_0 import forget_draw, study_with
-from storage import bucket, files, paths
+from storage import files, paths
 from storage.journal import Journal, JournalError, repair_tail
 from storage.lock import HeldError
 from storage.states import Reason, State
+from storage.store import store_of
 from storage.sweep_file import Values
 from storage.text import counted
 from trainable.config import TrialConfig
@@ -125,11 +126,10 @@ class Ledger:
         from storage import postgres
 
         storage = postgres.open_storage(self.url, lock=postgres.lock_of(folder, sweep_id))
-        if bucket.is_copy(folder):
-            bucket.fetch(folder)  # what the last driver left there, now that there is no other
-            path = folder / paths.SWEEP_FILE
-            if path.exists() and files.read_json(path).get("id") != sweep_id:
-                raise HeldError(f"{folder}: another driver has begun this sweep meanwhile; the same command goes on")
+        store_of(folder).fetch(folder)  # what the last driver left there, now that there is no other
+        path = folder / paths.SWEEP_FILE
+        if path.exists() and files.read_json(path).get("id") != sweep_id:
+            raise HeldError(f"{folder}: another driver has begun this sweep meanwhile; the same command goes on")
         return storage
 
     @property

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search.portfolios import published, references
+from search.portfolios import configs
 from search.spaces import DEFAULT_SPACES
 from search.spaces.space import Space
 from storage.sweep_file import QueueEntry, Values
@@ -23,27 +23,27 @@ FAMILY_SHARE = 4  # of them, at least, while there are no more than five familie
 
 
 def first_queue(
-    space: Space, default: int, with_published: bool, enqueued: list[Values], is_default: bool
+    space: Space, default: int, portfolio: str | None, enqueued: list[Values], is_default: bool
 ) -> tuple[Queue, list[str]]:
-    """Returns the queue of a new sweep, and a sentence for each published run that the space does not hold.
+    """Returns the queue of a new sweep, and a sentence for each run of the portfolio that the space does not hold.
 
-    The published runs come first, then the user's own configs, then a reference config of each family.
+    The portfolio comes first, then the user's own configs, then a reference config of each family.
 
     Args:
-      default: the number of the default space, whose points the published runs and the references are.
+      default: the number of the default space, whose points the portfolio and the references are.
       enqueued: parameters of the space, as `Space.parameters` gives them.
       is_default: `space` is made of the default space; another one has no references.
     """
     entries, notes = [], []
     whole = Space(DEFAULT_SPACES[default], {}, space.max_epochs)
-    for name, params in published.POINTS[default]().items() if with_published else ():
+    for name, params in configs(portfolio, default).items() if portfolio else ():
         params = whole.parameters(whole.capped(params))
         if why := _why_left_out(space, whole, params):
-            notes.append(f"The published run {name} is left out: {why}.")
+            notes.append(f"The {portfolio} run {name} is left out: {why}.")
         else:
-            entries.append(QueueEntry(space.capped(params), f"published {name}"))
+            entries.append(QueueEntry(space.capped(params), f"{portfolio} {name}"))
     entries += [QueueEntry(params, "") for params in enqueued]
-    for family, params in references.POINTS[default]().items() if is_default else ():
+    for family, params in configs("references", default).items() if is_default else ():
         params = space.capped(params)
         with suppress(ConfigError):  # what --fix leaves of the space has none of this family's parameters
             if space.chosen(params).arch == family and not space.missing(params):

@@ -32,9 +32,9 @@ from search.runtime.start import Start
 from search.runtime.sweep_kinds import Sweep
 from search.sinks import Begun, opened
 from storage import paths, user_code
-from storage.bucket import address_of, is_copy, with_addresses
 from storage.command_line import Exit
 from storage.data_place import is_same, own_images
+from storage.store import is_copy
 from storage.sweep_file import SweepFile
 from storage.text import counted
 from storage.versions import current_versions, version_differences
@@ -85,7 +85,7 @@ def _check_bucket(sweep: Sweep) -> None:
     """Raises:
     ConfigError: the sweep needs more than a bucket has.
     """
-    place = f"--sweep {address_of(sweep.folder)}"
+    place = f"--sweep {sweep.folder}"
     if not sweep.settings.ledger:
         raise ConfigError(
             f"{place}: a bucket needs --ledger postgresql://[USER@]HOST[:PORT]/DATABASE; "
@@ -167,7 +167,7 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
             "The only trial of this sweep has" if len(states) == 1 else f"All {len(states)} trials of this sweep have"
         )
         print(f"{every} ended; {sweep.adds_trials}.")
-        print(with_addresses(sweep.summary()))
+        print(sweep.summary())
         return 0 if TrialState.COMPLETE in states else Exit.NO_TRIAL_COMPLETED
     check_address(start.address)
     _ = sweep.space  # refused before anything is read or written, where the command would have to name it

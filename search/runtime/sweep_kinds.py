@@ -13,9 +13,10 @@ from search.runtime.queue import Queue, extend, first_queue
 from search.runtime.settings import NEWEST_DEFAULTS, differences, table_differences
 from search.spaces import DEFAULT_SPACES
 from search.spaces.space import Space
-from storage import bucket, paths, user_code
+from storage import paths, user_code
 from storage.data_place import DEMO, own_images
 from storage.schema import to_json
+from storage.store import store_of
 from storage.sweep_file import Parent, Settings, SweepFile, Table, Values
 from trainable.config import ConfigError, TrialConfig
 
@@ -198,10 +199,11 @@ class Search(Sweep):
 
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
         is_contest = (*data.image_size, len(data.classes)) == published.CONTEST
-        with_published = self.settings.baselines == "published" or (self.settings.baselines == "auto" and is_contest)
+        by_data = "published" if is_contest else None
+        portfolio = {"auto": by_data, "none": None}.get(self.settings.baselines, self.settings.baselines)
         is_default, number = self.settings.space is None, self.defaults.space
-        queue, notes = first_queue(self.space, number, with_published, self.own_configs, is_default)
-        if with_published and self.settings.baselines == "auto":
+        queue, notes = first_queue(self.space, number, portfolio, self.own_configs, is_default)
+        if portfolio and self.settings.baselines == "auto":
             notes.insert(0, published.CONTEST_NOTE)
         return queue, notes
 
@@ -236,7 +238,7 @@ class Search(Sweep):
         from analysis.outputs.results import write_results
         from analysis.record import Record
 
-        bucket.fetch(self.folder / paths.REPEAT)  # of another driver, which may have run meanwhile
+        store_of(self.folder).fetch(self.folder / paths.REPEAT)  # of another driver, which may have run meanwhile
         record = Record(self.folder)
         write_results(record, data)
         if choice := choose(record):

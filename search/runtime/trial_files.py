@@ -9,8 +9,9 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from storage import bucket, paths
+from storage import paths
 from storage.files import make_folder, read_json, remove, save_array, utf8, written_whole
+from storage.store import store_of
 from trainable.config import TrialConfig
 from trainable.metrics.history import EpochMetrics
 from trainable.worker.order import KEPT_CHECKPOINTS
@@ -35,7 +36,7 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
     from storage.weights import save_weights  # torch: 2 s that must not hold up the first trial
     from trainable.state import CheckpointError, read_checkpoint
 
-    bucket.fetch(folder)
+    store_of(folder).fetch(folder)
     for path in paths.newest_checkpoints(folder, up_to_attempt):
         try:
             checkpoint = read_checkpoint(path)
@@ -94,7 +95,7 @@ def remove_superseded(folder: Path, next_attempt: int) -> None:
     interrupted again and again would fill the disk.
     """
     if next_attempt > 1:
-        bucket.fetch(folder)
+        store_of(folder).fetch(folder)
     kept = paths.newest_checkpoints(folder, next_attempt - 1)[:KEPT_CHECKPOINTS]
     for attempt in (paths.attempt_folder(folder, k) for k in range(1, next_attempt)):
         with suppress(OSError):  # a worker thought dead may be writing into it

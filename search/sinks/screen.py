@@ -15,7 +15,6 @@ from rich.text import Text
 from analysis.report.contents import duration, plain
 from search.runtime.ledger import state_of
 from search.sinks import Begun, Sink
-from storage.bucket import with_addresses
 from storage.states import Reason, State
 from storage.text import counted
 from trainable.config import TrialConfig
@@ -113,7 +112,6 @@ class Screen(Sink):
             self.said(f"[{done}/{self.trials}] {self._line(row)}{self._best_text()}{self._left_text()}")
 
     def said(self, message: str) -> None:
-        message = with_addresses(message)
         if self.console.is_terminal:
             self.console.print(message, markup=False, highlight=False)
         else:

@@ -115,11 +115,10 @@ def test_a_node_that_cannot_run_trials_is_named_and_one_that_has_left_is_not(tmp
     refused = {}
     with connected(None):
         for stub in (_writes_elsewhere, _refuses, _hangs):
-            monkeypatch.setattr("search.ray.node.look_as_worker", stub)
             if stub is _hangs:
                 monkeypatch.setattr(readiness, "ANSWER_SECONDS", 1.0)
             with pytest.raises(ConfigError) as error:
-                check_nodes(nodes(), tmp_path / "sweep")
+                check_nodes(nodes(), tmp_path / "sweep", stub)
             refused[stub] = str(error.value)
         monkeypatch.undo()
         check_nodes([*nodes(), Node("that has left", {}, "ab" * 28)], tmp_path / "sweep")

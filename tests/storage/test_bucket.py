@@ -1,5 +1,6 @@
 """Sweeps in a bucket: a real S3 server over HTTP and a real PostgreSQL, which the tests start."""
 
+import gc
 import json
 import os
 import shutil
@@ -21,9 +22,12 @@ from search import check, run, status
 from search.ray.node import DRIVER_FILE, look
 from search.ray.readiness import check_here
 from search.runtime.process import Interrupted
-from storage import bucket, files
+from storage import files
+from storage.address import open_place
+from storage.bucket import BucketStore
 from storage.paths import newest_checkpoints
 from storage.postgres import lock_of, open_storage
+from storage.store import store_of
 from tests import buckets, postgres
 from tests.clusters import until
 from tests.drivers import ROOT, start
@@ -41,7 +45,6 @@ DATA = in_memory()
 @pytest.fixture(scope="module", autouse=True)
 def s3():
     with buckets.running() as environment, pytest.MonkeyPatch.context() as patch:
-        bucket._filesystem.cache_clear()
         for name, value in environment.items():
             patch.setenv(name, value)
         yield
@@ -60,7 +63,6 @@ def temporary_files(monkeypatch):
     folder = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))  # sockets of Ray lie in it: a short path
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     yield folder
-    bucket.drop_copies()
     shutil.rmtree(folder)
 
 
@@ -71,9 +73,8 @@ def address(test):
 
 def anew(place):
     """As another process sees it."""
-    bucket.drop_copies()
-    folder = bucket.path_of(place)
-    bucket.fetch(folder)
+    folder = open_place(place)
+    store_of(folder).fetch(folder)
     return folder
 
 
@@ -84,7 +85,7 @@ def write(path, text):
 
 
 def test_what_is_written_whole_is_there_for_every_other_process(request):
-    folder = bucket.path_of(address(request))
+    folder = open_place(address(request))
     write(folder / "trials" / "0001" / "config.json", "first")
     write(folder / "trials" / "0001" / "config.json", "second")
 
@@ -96,7 +97,7 @@ def test_what_is_written_whole_is_there_for_every_other_process(request):
 
 
 def test_what_is_removed_is_gone_for_every_other_process_too(request):
-    folder = bucket.path_of(address(request))
+    folder = open_place(address(request))
     for name in ("a/1", "a/b/2", "c"):
         write(folder / name, name)
 
@@ -107,7 +108,7 @@ def test_what_is_removed_is_gone_for_every_other_process_too(request):
 
 
 def test_a_bucket_that_cannot_be_written_is_a_storage_that_failed_and_nothing_appears_here_either(tmp_path):
-    folder = bucket.path_of("s3://no-such-bucket/sweep")
+    folder = open_place("s3://no-such-bucket/sweep")
 
     with pytest.raises(OSError, match="NO_SUCH_BUCKET"):
         write(folder / "sweep.json", "text")
@@ -116,13 +117,12 @@ def test_a_bucket_that_cannot_be_written_is_a_storage_that_failed_and_nothing_ap
 
 
 def test_no_more_than_the_folders_own_files_are_fetched_where_they_are_enough(request):
-    folder = bucket.path_of(address(request))
+    folder = open_place(address(request))
     write(folder / "sweep.json", "text")
     write(folder / "trials" / "0001" / "config.json", "text")
-    bucket.drop_copies()
 
-    folder = bucket.path_of(address(request))
-    bucket.fetch(folder, whole=False)
+    folder = open_place(address(request))
+    store_of(folder).fetch(folder, whole=False)
 
     assert (folder / "sweep.json").read_text() == "text"
     assert list((folder / "trials").iterdir()) == []
@@ -143,9 +143,9 @@ class Outdated:
 
 
 def test_what_is_removed_while_it_is_fetched_is_left_out(request, monkeypatch):
-    write(bucket.path_of(address(request)) / "sweep.json", "text")
-    real = bucket._filesystem(f"s3://{buckets.BUCKET}")
-    monkeypatch.setattr(bucket, "_filesystem", lambda _: Outdated(real))
+    write(open_place(address(request)) / "sweep.json", "text")
+    real = BucketStore("s3", buckets.BUCKET, ["any"]).file_system
+    monkeypatch.setattr(BucketStore, "file_system", Outdated(real))
 
     folder = anew(address(request))
 
@@ -165,18 +165,17 @@ def test_another_kind_of_address_is_refused_and_a_key_in_it_not_repeated(text):
 
 
 def test_a_path_is_a_path():
-    assert bucket.address_of(bucket.path_of("sweeps/default")) == "sweeps/default"
+    assert f"{open_place('sweeps/default')}" == "sweeps/default"
 
 
 def test_an_order_leads_each_process_to_its_own_copy(request, temporary_files):
-    bridge_side = bucket.path_of(address(request)) / "trials" / "0003"
+    bridge_side = open_place(address(request)) / "trials" / "0003"
     order = json.dumps(Order(3, 1, fake_config(), bridge_side, "accuracy").to_dict())
-    bucket.drop_copies()
 
     worker_side = Order.from_dict(json.loads(order)).folder
 
     assert worker_side != bridge_side
-    assert bucket.address_of(worker_side) == f"{address(request)}/trials/0003"
+    assert f"{worker_side}" == f"{address(request)}/trials/0003"
     assert str(temporary_files) not in order
 
 
@@ -194,9 +193,8 @@ def test_an_attempt_on_another_node_goes_on_where_the_lost_one_had_come_to(reque
         yield from fake_train(config, data, state)
 
     for attempt in (1, 2):
-        folder = bucket.path_of(address(request)) / "trials" / "0000"
+        folder = open_place(address(request)) / "trials" / "0000"
         Attempt(Order(0, attempt, fake_config(), folder, "accuracy"), DATA, train=spying_train).next_report()
-        bucket.drop_copies()
 
     assert started_at[0] == 0
     assert started_at[1] > 0
@@ -220,14 +218,14 @@ class Listening:
 
 @pytest.fixture
 def listening(monkeypatch):
-    found = Listening(bucket._filesystem(f"s3://{buckets.BUCKET}"))
-    monkeypatch.setattr(bucket, "_filesystem", lambda _: found)
+    found = Listening(BucketStore("s3", buckets.BUCKET, ["any"]).file_system)
+    monkeypatch.setattr(BucketStore, "file_system", found)
     return found
 
 
 def trained_in(place):
     """Trains a trial to its end, which the driver has not seen yet."""
-    order = Order(0, 1, fake_config(), bucket.path_of(place) / "trials" / "0000", "accuracy", rungs=(1, 3))
+    order = Order(0, 1, fake_config(), open_place(place) / "trials" / "0000", "accuracy", rungs=(1, 3))
     attempt = Attempt(order, DATA, train=fake_train)
     while not attempt.next_report().done:
         pass
@@ -261,8 +259,7 @@ def test_a_checkpoint_that_has_gone_from_the_bucket_is_a_damaged_one(request):
     trained_in(address(request))
     folder = anew(address(request)) / "trials" / "0000"
     newest = newest_checkpoints(folder, 1)[0]
-    filesystem, key = bucket._place(newest)
-    filesystem.delete_file(key)
+    store_of(newest).file_system.delete_file(f"{newest}".removeprefix("s3://"))
 
     with pytest.raises(CheckpointError, match=newest.name):
         read_checkpoint(newest)
@@ -272,7 +269,7 @@ def test_what_is_moved_in_a_bucket_is_moved_whole_fetched_or_not(request):
     trained_in(address(request))
     folder = anew(address(request)) / "trials" / "0000"
 
-    bucket.move(folder / "attempt-1", folder / "attempt-2")
+    store_of(folder).move(folder / "attempt-1", folder / "attempt-2")
 
     folder = anew(address(request)) / "trials" / "0000"
     assert len(read_checkpoint(newest_checkpoints(folder, 2)[0]).history) == 9
@@ -281,14 +278,14 @@ def test_what_is_moved_in_a_bucket_is_moved_whole_fetched_or_not(request):
 
 def test_the_copies_of_a_process_that_was_killed_go_with_the_next_one(request, temporary_files):
     code = (
-        "import os, signal, tempfile; from storage import bucket\n"
-        f"tempfile.tempdir = {str(temporary_files)!r}; bucket.path_of('s3://b/sweep').mkdir(parents=True)\n"
+        "import os, signal, tempfile; from storage.address import open_place\n"
+        f"tempfile.tempdir = {str(temporary_files)!r}; open_place('s3://b/sweep').mkdir(parents=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
     left = list(temporary_files.iterdir())
 
-    bucket.path_of(address(request))
+    _kept = open_place(address(request))
 
     assert len(left) == 1
     assert left[0] not in temporary_files.iterdir()
@@ -296,8 +293,8 @@ def test_the_copies_of_a_process_that_was_killed_go_with_the_next_one(request, t
 
 def test_copies_in_use_stay(request, temporary_files):
     code = (
-        "import sys, tempfile; from storage import bucket\n"
-        f"tempfile.tempdir = {str(temporary_files)!r}; bucket.path_of('s3://b/sweep'); print(flush=True)\n"
+        "import sys, tempfile; from storage.address import open_place\n"
+        f"tempfile.tempdir = {str(temporary_files)!r}; kept = open_place('s3://b/sweep'); print(flush=True)\n"
         "sys.stdin.read()"
     )
     other = subprocess.Popen(
@@ -305,7 +302,7 @@ def test_copies_in_use_stay(request, temporary_files):
     )
     other.stdout.readline()
 
-    bucket.path_of(address(request))
+    _kept = open_place(address(request))
 
     assert len(list(temporary_files.iterdir())) == 2
     other.communicate()
@@ -313,8 +310,7 @@ def test_copies_in_use_stay(request, temporary_files):
 
 def test_a_node_finds_what_the_driver_wrote_and_leaves_its_own(request):
     place = f"{address(request)}/look"
-    write(bucket.path_of(place) / DRIVER_FILE, "")
-    bucket.drop_copies()
+    write(open_place(place) / DRIVER_FILE, "")
 
     found = look(place, "a-node", counts_gpus=False)
 
@@ -323,14 +319,14 @@ def test_a_node_finds_what_the_driver_wrote_and_leaves_its_own(request):
 
 
 def test_a_look_at_this_machine_leaves_no_file_in_the_bucket(request):
-    check_here(bucket.path_of(address(request)))
+    check_here(open_place(address(request)))
 
     assert not any(path.is_file() for path in anew(address(request)).rglob("*"))
 
 
 def test_an_upload_that_a_signal_comes_amid_is_whole_or_not_at_all(request):
     """What a handler raises closes whatever is open on its way, and a stream that is closed is an object."""
-    path = bucket.path_of(address(request)) / "sweep.json"
+    path = open_place(address(request)) / "sweep.json"
     texts = ["old " * 100_000, "new " * 100_000]
     write(path, texts[0])
 
@@ -350,13 +346,13 @@ def test_an_upload_that_a_signal_comes_amid_is_whole_or_not_at_all(request):
 
 
 def test_a_fetched_copy_has_no_more_than_the_bucket_but_for_its_lock_and_log(request):
-    folder = bucket.path_of(address(request))
+    folder = open_place(address(request))
     write(folder / "here", "text")
     (folder / "a").mkdir()
     for name in ("lock", "log.txt", "gone", "a/gone"):
         (folder / name).write_text(name)
 
-    bucket.fetch(folder)
+    store_of(folder).fetch(folder)
 
     assert sorted(path.name for path in folder.iterdir()) == ["here", "lock", "log.txt"]
 
@@ -375,14 +371,16 @@ def test_generated_images_are_for_a_folder(request, server, tmp_path, monkeypatc
 def test_a_worker_keeps_no_more_than_its_trial(request, tmp_path):
     worker = object.__new__(RayTrial)
     worker.dataset, worker.device, worker.train_function = DATA, "cpu", fake_train
-    place = bucket.path_of(address(request)) / "trials"
+    place = open_place(address(request)) / "trials"
     orders = [Order(number, 1, fake_config(), place / f"{number:04d}", "accuracy").to_dict() for number in range(2)]
 
+    folders = []
     for order in orders:
         worker.reset_config({"order": order})
         worker.attempt.next_report()
+        folders.append(worker.attempt.order.folder)
 
-    assert [path.name for path in bucket.path_of(address(request)).glob("trials/*")] == ["0001"]
+    assert [(folder.name, folder.exists()) for folder in folders] == [("0000", False), ("0001", True)]
 
 
 def test_a_sweep_in_a_bucket_needs_a_database(request, tiny_data):
@@ -398,7 +396,7 @@ def test_a_sweep_in_a_bucket_is_the_same_sweep(request, server, tmp_path):
     bridge, _ = open_bridge(tmp_path / "folder", 5)
     execute(bridge, DATA)
 
-    bridge, _ = open_bridge(bucket.path_of(address(request)), 5, ledger=server.url, id="1" * 32)
+    bridge, _ = open_bridge(open_place(address(request)), 5, ledger=server.url, id="1" * 32)
     execute(bridge, DATA)
     bridge.ledger._storage._backend.engine.dispose()
 
@@ -410,7 +408,7 @@ def test_a_sweep_in_a_bucket_is_the_same_sweep(request, server, tmp_path):
 @needs_postgres
 def test_two_drivers_that_begin_at_once_do_not_both_begin(request, server, tiny_data, monkeypatch):
     data_is(monkeypatch)
-    first = open_storage(server.url, lock=lock_of(bucket.path_of(address(request)), "of its own"))
+    first = open_storage(server.url, lock=lock_of(open_place(address(request)), "of its own"))
 
     second = command(run.main, "--data", tiny_data, "--sweep", address(request), "--ledger", server.url, on=here())
 
@@ -425,14 +423,14 @@ def test_two_drivers_that_begin_at_once_do_not_both_begin(request, server, tiny_
 def test_whoever_began_meanwhile_is_not_written_over(request, server, tiny_data, monkeypatch):
     """The other has begun and ended between this one's look and its lock."""
     data_is(monkeypatch)
-    fetched = bucket.fetch
+    fetched = BucketStore.fetch
 
-    def fetch_late(folder, whole=True):
+    def fetch_late(store, folder, whole=True):
         if whole:
             write(folder / "sweep.json", '{"id": "another"}')
-            fetched(folder)
+            fetched(store, folder)
 
-    monkeypatch.setattr(bucket, "fetch", fetch_late)
+    monkeypatch.setattr(BucketStore, "fetch", fetch_late)
 
     result = command(run.main, "--data", tiny_data, "--sweep", address(request), "--ledger", server.url, on=here())
 
@@ -444,7 +442,7 @@ def test_whoever_began_meanwhile_is_not_written_over(request, server, tiny_data,
 @pytest.mark.database
 @needs_postgres
 def test_a_repair_beside_a_driver_is_refused_on_every_machine(request, server):
-    first, _ = open_bridge(bucket.path_of(address(request)), 5, ledger=server.url, id="3" * 32)
+    first, _ = open_bridge(open_place(address(request)), 5, ledger=server.url, id="3" * 32)
 
     result = command(check.main, address(request), "--repair")
 
@@ -456,10 +454,10 @@ def test_a_repair_beside_a_driver_is_refused_on_every_machine(request, server):
 @pytest.mark.database
 @needs_postgres
 def test_a_repair_mends_the_bucket_and_keeps_there_what_was_before(request, server):
-    bridge, _ = open_bridge(bucket.path_of(address(request)), 3, ledger=server.url, id="4" * 32)
+    bridge, _ = open_bridge(open_place(address(request)), 3, ledger=server.url, id="4" * 32)
     execute(bridge, DATA)
     bridge.ledger._storage._backend.engine.dispose()
-    write(bucket.path_of(address(request)) / "trials" / "0000" / "valid_classes.npy", "damaged")
+    write(open_place(address(request)) / "trials" / "0000" / "valid_classes.npy", "damaged")
 
     result = command(check.main, address(request), "--repair")
 
@@ -500,7 +498,7 @@ def test_a_sweep_is_killed_goes_on_and_predicts_and_no_folder_of_it_is_left_here
     assert CliRunner().invoke(report.main, [place]).output == f"{place}/report.html\n"
     assert CliRunner().invoke(predict.main, [place]).output.startswith(f"{place}/predictions.csv: 10 predictions")
     assert CliRunner().invoke(check.main, [place]).output.startswith(f"{place}: whole")
-    bucket.drop_copies()
+    gc.collect()  # the copies that this test made
     assert not list(temporary_files.glob("sweep-copy-*"))  # nor of the workers, or of the driver that was killed
     assert len(read_sweep(place).trials) == 2
     folder = anew(place)

@@ -26,7 +26,6 @@ from search.runtime.sweep import _load_same, _opened
 from search.runtime.sweep_kinds import Search
 from search.samplers import SAMPLERS, new_sampler
 from search.spaces import DEFAULT_SPACES
-from search.spaces.space import Space
 from storage.errors import SweepError
 from storage.files import DamagedError
 from storage.sweep_file import Defaults, SweepFile
@@ -191,8 +190,3 @@ def test_the_numbers_count_from_one_without_a_gap():
         (LISTING_RULES, "listing"),
     ):
         assert list(known) == list(range(1, getattr(NEWEST_DEFAULTS, newest) + 1))
-
-
-@pytest.mark.parametrize("number", DEFAULT_SPACES)
-def test_every_default_space_is_trainable_at_its_corners(number):
-    assert Space(DEFAULT_SPACES[number], {}, 30).table()["ranges"]

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator
 import torch
 
 from datasets.pixels.dataset import Dataset
-from storage import bucket, paths
+from storage import paths
 from storage.files import make_folder, written_whole
 from storage.states import Reason
+from storage.store import Store, is_copy, store_of
 from trainable import loop
 from trainable.config import TrialConfig
 from trainable.metrics.history import EpochMetrics
@@ -64,6 +65,7 @@ class Attempt:
 
     def __init__(self, order: Order, data: Dataset, device: str = "cpu", train: Train = loop.train) -> None:
         self.order, self.data, self.device, self.train = order, data, device, train
+        self.store = store_of(order.folder)
         self.folder = paths.attempt_folder(order.folder, order.attempt)
         self.state: TrainState | None = None
         self.epochs: Iterator[EpochMetrics] = iter(())
@@ -81,7 +83,7 @@ class Attempt:
                 self.epochs = self.train(self.order.config, self.data, self.state)
             self._train_to_next_report(self.state)
         except Exception as error:
-            failure = _failure(error)
+            failure = _failure(error, self.store)
         report = self._report(failure)
         if report.done and (failure is None or failure.reason is not Reason.STORAGE):
             try:
@@ -89,7 +91,7 @@ class Attempt:
                 with written_whole(self.folder / paths.RESULT) as partial:
                     partial.write_text(report.to_json(), encoding="utf-8")
             except OSError as error:
-                return self._report(_failure(error))
+                return self._report(_failure(error, self.store))
         return report
 
     def _report(self, failure: Failure | None) -> Report:
@@ -100,7 +102,7 @@ class Attempt:
     def _starting_state(self) -> TrainState:
         self._check_folder()
         if self.order.attempt > 1:
-            bucket.fetch(self.order.folder)
+            self.store.fetch(self.order.folder)
         for path in paths.newest_checkpoints(self.order.folder, self.order.attempt):
             try:
                 return load(path, self.order.config, self.data, self.order.metric, self.device)
@@ -114,7 +116,7 @@ class Attempt:
           node alone, or a part of a sweep that somebody has deleted.
         """
         folder = self.order.folder
-        if not folder.is_dir() and not bucket.is_copy(folder):
+        if not folder.is_dir() and not is_copy(folder):
             raise FileNotFoundError(
                 f"{folder}: is not there on {platform.node()}; mount the sweep's storage on every node"
             )
@@ -142,8 +144,8 @@ class Attempt:
             self.saves = (self.saves[1], time.monotonic() - saving)
 
 
-def _failure(error: Exception) -> Failure:
-    message = bucket.with_addresses(str(error))
+def _failure(error: Exception, store: Store) -> Failure:
+    message = store.shown(str(error))
     if isinstance(error, loop.Diverged):
         return Failure(Reason.DIVERGED, message)
     if isinstance(error, torch.OutOfMemoryError):
@@ -154,7 +156,7 @@ def _failure(error: Exception) -> Failure:
         return Failure(Reason.HOST_MEMORY, f"{message} (peak of this process: {_peak_mib()} MiB)")
     if isinstance(error, OSError):
         return Failure(Reason.STORAGE, message)
-    log = bucket.with_addresses("".join(traceback.format_exception(error)))
+    log = store.shown("".join(traceback.format_exception(error)))
     return Failure(Reason.ERROR, f"{type(error).__name__}: {message}", log)
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storage import bucket, paths
+from storage import paths
+from storage.address import open_place
 from trainable.config import TrialConfig
 
 KEPT_CHECKPOINTS = 2  # the newest, and the one before it should the newest be damaged
@@ -30,12 +31,12 @@ class Order:
     spacing: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        return {**vars(self), "folder": bucket.address_of(self.folder), "config": self.config.to_dict()}
+        return {**vars(self), "folder": f"{self.folder}", "config": self.config.to_dict()}
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> "Order":
         config = TrialConfig.from_dict(values["config"])
-        return Order(**{**values, "folder": bucket.path_of(values["folder"]), "config": config})
+        return Order(**{**values, "folder": open_place(values["folder"]), "config": config})
 
 
 def node_name(address: str, node_id: str) -> str:

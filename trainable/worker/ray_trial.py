@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 
 from datasets.pixels.dataset import Dataset
-from storage import bucket, user_code
+from storage import user_code
 from trainable import allocator
 from trainable.worker.order import Order
 
@@ -52,8 +52,7 @@ class RayTrial(tune.Trainable):
 
         from trainable.worker.attempt import Attempt
 
-        self.attempt = None  # the trial before; else its memory, a graph's among it, would not be free
-        bucket.drop_copies()  # of the trial before
+        self.cleanup()  # of the trial before; else its memory, a graph's among it, would not be free
         allocator.give_back_freed_memory()
         torch.cuda.empty_cache()  # does nothing where there is no GPU
         order = Order.from_dict(new_config["order"])
@@ -66,4 +65,6 @@ class RayTrial(tune.Trainable):
         return {"report": report.to_json(), "done": report.done}  # as text: Tune would flatten it
 
     def cleanup(self) -> None:
-        bucket.drop_copies()
+        if self.attempt:
+            self.attempt.store.close()
+        self.attempt = None

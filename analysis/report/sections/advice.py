@@ -10,7 +10,6 @@ from analysis.report.contents import count_states, failures
 from analysis.report.sections.pictures import Doubts
 from analysis.report.sections.ranges import Range, to_widen
 from storage import paths
-from storage.bucket import address_of
 from storage.states import State
 from storage.text import counted
 
@@ -35,7 +34,7 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
       doubts: None where no trial is COMPLETE.
       repeated: None where the best configs were not trained again.
     """
-    counts, sweep = count_states(record), shlex.join([address_of(record.folder), *own_code(record.file)])
+    counts, sweep = count_states(record), shlex.join([f"{record.folder}", *own_code(record.file)])
     ended = sum(counts.values()) - counts.get(State.RUNNING, 0)
     steps = []
     is_ended = ended >= record.settings.trials and not counts.get(State.RUNNING)

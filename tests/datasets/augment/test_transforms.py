@@ -1,13 +1,10 @@
 """What every transform must keep to: its two forms do the same, as often and by the same distribution."""
 
-import json
-
 import pytest
 import torch
 
 from datasets.augment import NAMES, transforms
 from datasets.augment.pipeline import compose, from_text, per_image, to_text
-from tests.copies import add_line, copied_project, run_in
 from tests.datasets.augment.images import (
     cdf_distance,
     chi_square,
@@ -20,7 +17,6 @@ from tests.datasets.augment.images import (
     run_batched,
     run_on_all,
 )
-from tests.trees import with_manifests, write
 from trainable.config import AUGMENTATIONS, TrialConfig
 
 
@@ -100,41 +96,3 @@ def test_the_hyperparameters_of_a_config_are_transforms_in_the_order_in_which_th
     assert [name for name in NAMES if name in AUGMENTATIONS] == list(AUGMENTATIONS)
     half = dict.fromkeys(AUGMENTATIONS, 0.5)
     assert list(TrialConfig(arch="mlp", width=1.0, **half).augmentation) == list(AUGMENTATIONS)
-
-
-SOLARIZE = '''"""Inverts the bright pixels of an image."""
-
-import albumentations as A
-import torch
-from torch import Tensor
-
-from datasets.augment import Transform
-from datasets.augment.batch_rows import without_draws
-
-
-def view(images: Tensor) -> Tensor:
-    return torch.where(images > 127, 255 - images, images)
-
-
-TRANSFORM = Transform(A.Solarize, {"threshold_range": (0.5, 0.5)}, without_draws(view), view)
-'''
-
-
-def test_a_transform_is_added_by_one_file_and_one_line(tmp_path):
-    copy = copied_project(tmp_path / "copy")
-    (copy / "datasets/augment/solarize.py").write_text(SOLARIZE)
-    add_line(copy / "datasets/augment/__init__.py", '    "cutout",', '    "solarize",')
-
-    suite = run_in(copy, "-m", "pytest", "-v", "tests/datasets/augment/test_transforms.py", "-k", "solarize")
-
-    assert suite.returncode == 0, suite.stdout
-    assert "9 passed" in suite.stdout
-
-    pipeline = {"transform": {"__class_fullname__": "Compose", "transforms": [{"__class_fullname__": "Solarize"}]}}
-    config = {"arch": "mlp", "width": 0.1, "epochs": 1, "pipeline": json.dumps(pipeline)}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    data = write(with_manifests(), tmp_path / "data")
-    trained = run_in(copy, "-m", "trainable.train", "--config", str(tmp_path / "config.json"), "--data", str(data))
-
-    assert trained.returncode == 0, trained.stderr
-    assert "epoch 1/1" in trained.stdout

@@ -7,7 +7,6 @@ from datasets.load import load
 from datasets.problems import DataError, Findings
 from datasets.sources import NAMES, all_sources
 from datasets.sources.finder import find_splits
-from tests.copies import add_line, copied_project, run_in
 from tests.trees import FORMS, image, pack, write
 
 SPLITS = {"train": 6, "validation": 3, "test": 3}  # images of each, as `FORMS` has them
@@ -79,59 +78,3 @@ def test_where_nothing_is_recognised_every_form_is_named(tmp_path):
     (problem,) = error.value.problems
     assert all(source.looked_for in problem.rule for source in all_sources())
     assert problem.got == "`readme.md`"
-
-
-NAMED_BY_LABEL = '''"""Data as folders of splits whose files begin with their label, `train/LABEL.1.png`."""
-
-from dataclasses import replace
-
-from datasets.file_tree import FileTree
-from datasets.problems import Findings
-from datasets.sources import Source, Splits
-from datasets.sources.left_out import note_left_out
-from datasets.sources.listing import list_folder
-
-
-def is_in(tree: FileTree, root: str) -> bool:
-    inside = [name.removeprefix(f"{root}train/") for name in tree.visible if name.startswith(f"{root}train/")]
-    return bool(inside) and all(name.count(".") == 2 and "/" not in name for name in inside)
-
-
-def list_splits(tree: FileTree, root: str, findings: Findings) -> Splits:
-    listings = {split: list_folder(tree, f"{root}{split}/") for split in ("train", "validation", "test")}
-    listings = {split: listing for split, listing in listings.items() if listing.ids}
-    for split in listings.keys() - {"test"}:
-        labels = tuple(name.partition(".")[0] for name in listings[split].ids)
-        listings[split] = replace(listings[split], labels=labels)
-    note_left_out(tree, {file for listing in listings.values() for file in listing.files}, "of no split", findings)
-    return Splits(listings)
-
-
-SOURCE = Source("files train/LABEL.1.png", is_in, list_splits)
-'''
-
-ITS_DATA = """
-
-def with_labels_in_names(train=6, validation=3, test=3):
-    return {
-        f"{split}/{'abc'[number % 3] + '.' if split != 'test' else ''}{number}.png": image(1000 * len(split) + number)
-        for split, count in (("train", train), ("validation", validation), ("test", test))
-        for number in range(count)
-    }
-
-
-FORMS["labels_in_names"] = with_labels_in_names
-"""
-
-
-def test_a_source_is_added_by_one_file_and_one_line(tmp_path):
-    copy = copied_project(tmp_path / "copy")
-    (copy / "datasets/sources/labels_in_names.py").write_text(NAMED_BY_LABEL)
-    add_line(copy / "datasets/sources/__init__.py", "NAMES = (", '    "labels_in_names",')
-    with open(copy / "tests/trees.py", "a") as trees:
-        trees.write(ITS_DATA)
-
-    suite = run_in(copy, "-m", "pytest", "-v", "tests/datasets/sources/test_sources.py", "-k", "not added")
-
-    assert suite.returncode == 0, suite.stdout
-    assert "19 passed" in suite.stdout

@@ -2,12 +2,13 @@
 
 import pytest
 
-from search.portfolios import published, references
+from search.portfolios import configs
 from search.runtime.queue import first_queue
 from search.spaces import DEFAULT_SPACES, NEWEST
 from search.spaces.space import Space
+from storage.sweep_file import PORTFOLIOS as NAMES
 
-PORTFOLIOS = {"published": published.POINTS, "reference": references.POINTS}
+PORTFOLIOS = {name: name for name in NAMES} | {"reference": "references"}  # the file of each, by the word for its runs
 
 
 @pytest.mark.parametrize("number", DEFAULT_SPACES)
@@ -16,19 +17,21 @@ class TestPortfolio:
     def test_each_config_is_a_point_of_the_space_that_lacks_nothing(self, name, number):
         space = Space(DEFAULT_SPACES[number], {}, 40)
 
-        for params in PORTFOLIOS[name][number]().values():
+        for params in configs(PORTFOLIOS[name], number).values():
             params = space.parameters(params)
             assert space.missing(params) == []
             assert space.chosen(params).arch == params["arch"]
 
     def test_its_configs_are_the_first_trials_in_its_order(self, name, number):
-        queue, notes = first_queue(Space(DEFAULT_SPACES[number], {}, 40), number, True, [], is_default=True)
+        portfolio = name if name in NAMES else "published"
+
+        queue, notes = first_queue(Space(DEFAULT_SPACES[number], {}, 40), number, portfolio, [], is_default=True)
 
         names = [entry.baseline for entry in queue.values() if entry.baseline.startswith(f"{name} ")]
-        assert names == [f"{name} {config}" for config in PORTFOLIOS[name][number]()]
+        assert names == [f"{name} {config}" for config in configs(PORTFOLIOS[name], number)]
         assert notes == []
 
 
 @pytest.mark.parametrize("name", PORTFOLIOS)
 def test_the_newest_default_space_has_configs_of_every_portfolio(name):
-    assert PORTFOLIOS[name][NEWEST]()
+    assert configs(PORTFOLIOS[name], NEWEST)

@@ -4,12 +4,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from analysis.record import Record
 from search.pruners import PRUNERS, new_pruner
 from search.pruners.halving_1 import RungPruner
-from storage.states import State
-from storage.sweep_file import SweepFile
-from tests.copies import add_line, copied_project, run_in, search_in
 
 
 def study_with(values, epochs=9, direction="maximize", state=TrialState.RUNNING):
@@ -125,30 +121,3 @@ class TestPruner:
             other.add_trial(create_trial(state=state, user_attrs=more, intermediate_values=trial.intermediate_values))
 
         assert decide(study) == decide(other)
-
-
-AT_HALF = """from search.pruners.halving_1 import RungPruner
-
-
-class AtHalf(RungPruner):
-    def rungs(self, epochs):
-        return (epochs // 2,) if epochs > 1 else ()
-
-
-def new():
-    return AtHalf(keep=1 / 2)
-"""
-
-
-def test_a_pruner_is_added_by_one_file_and_one_line(tmp_path, tiny_data):
-    copy = copied_project(tmp_path / "copy")
-    (copy / "search/pruners/at_half_1.py").write_text(AT_HALF)
-    add_line(copy / "search/pruners/__init__.py", '    ("none", 1),', '    ("at_half", 1),')
-
-    suite = run_in(copy, "-m", "pytest", "-v", "tests/search/pruners/test_pruner.py", "-k", "at_half_1")
-    searched = search_in(copy, tiny_data, "--pruner", "at_half")
-
-    assert "4 passed" in suite.stdout, suite.stdout
-    assert searched.returncode == 0, searched.stdout + searched.stderr
-    assert SweepFile.read(copy / "sweep").settings.pruner == "at_half"
-    assert [trial.state for trial in Record(copy / "sweep").trials] == [State.COMPLETE] * 2

@@ -4,12 +4,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from analysis.record import Record
 from search.samplers import SAMPLERS, new_sampler
 from search.samplers.tpe_2 import hidden_trials
-from storage.states import Reason, State
-from storage.sweep_file import SweepFile
-from tests.copies import add_line, copied_project, run_in, search_in
+from storage.states import Reason
 from tests.trials import execute, in_memory, open_bridge, outcome
 
 FAMILIES = ["good", "bad"]
@@ -121,25 +118,3 @@ class TestSampler:
         execute(bridge, in_memory())
 
         assert outcome(tmp_path / "again") == outcome(tmp_path / "at once")
-
-
-OTHER = """from optuna.samplers import RandomSampler
-
-
-def new(seed):
-    return RandomSampler(seed=seed + 1)
-"""
-
-
-def test_a_sampler_is_added_by_one_file_and_one_line(tmp_path, tiny_data):
-    copy = copied_project(tmp_path / "copy")
-    (copy / "search/samplers/other_1.py").write_text(OTHER)
-    add_line(copy / "search/samplers/__init__.py", '    ("random", 1),', '    ("other", 1),')
-
-    suite = run_in(copy, "-m", "pytest", "-v", "tests/search/samplers/test_samplers.py", "-k", "other_1")
-    searched = search_in(copy, tiny_data, "--sampler", "other")
-
-    assert "3 passed" in suite.stdout, suite.stdout
-    assert searched.returncode == 0, searched.stdout + searched.stderr
-    assert SweepFile.read(copy / "sweep").settings.sampler == "other"
-    assert [trial.state for trial in Record(copy / "sweep").trials] == [State.COMPLETE] * 2

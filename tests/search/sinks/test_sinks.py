@@ -6,10 +6,8 @@ from itertools import permutations
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from analysis.record import Record
 from search.sinks import NAMES, Begun, Sink, Sinks, opened
-from storage.states import Reason, State
-from tests.copies import add_line, copied_project, run_in, search_in
+from storage.states import Reason
 from tests.searched import command
 from trainable.config import TrialConfig
 from trainable.metrics.history import EpochMetrics
@@ -101,37 +99,3 @@ def test_a_name_that_is_no_sink_is_refused_before_anything_starts(tmp_path):
     assert "screen" in unknown.output
     assert "must be FILE.py:OBJECT with an existing file" in no_file.output
     assert not (tmp_path / "sweep").exists()
-
-
-NOTES = """from search.sinks import Sink
-
-
-class Notes(Sink):
-    def __init__(self, begun):
-        self.path = begun.folder / "notes.txt"
-
-    def ended(self, trial):
-        with open(self.path, "a") as notes:
-            print(trial.number, file=notes)
-
-
-new = Notes
-"""
-
-
-def test_a_sink_is_added_by_one_file_and_one_line(tmp_path, tiny_data):
-    copy = copied_project(tmp_path / "copy")
-    (copy / "search/sinks/notes.py").write_text(NOTES)
-    add_line(
-        copy / "search/sinks/__init__.py",
-        '    "screen",  # of every sweep; any other where `--sink` names it',
-        '    "notes",',
-    )
-
-    suite = run_in(copy, "-m", "pytest", "-v", "tests/search/sinks/test_sinks.py", "-k", "notes")
-    searched = search_in(copy, tiny_data, "--sink", "notes")
-
-    assert "1 passed" in suite.stdout, suite.stdout
-    assert searched.returncode == 0, searched.stdout + searched.stderr
-    assert (copy / "sweep/notes.txt").read_text() == "0\n1\n"
-    assert [each.state for each in Record(copy / "sweep").trials] == [State.COMPLETE] * 2

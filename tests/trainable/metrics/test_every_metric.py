@@ -13,9 +13,7 @@ from analysis.report.page import write_report
 from analysis.report.summary import summary
 from storage import user_code
 from storage.errors import UserError
-from tests.copies import add_line, copied_project, run_in
 from tests.sweeps import CNN, MLP, SweepBuilder, noise
-from tests.trees import with_manifests, write
 from trainable.metrics import LAST, METRICS, NAMES, measure, named
 from trainable.metrics.history import OWN_FIELD, EpochMetrics
 from trainable.metrics.softmax import softmax
@@ -158,44 +156,3 @@ def test_metrics_are_there_without_torch():
     words = "import sys, trainable.metrics; sys.exit('torch' in sys.modules or 'ray' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", words], cwd=EXAMPLES.parent, check=False).returncode == 0
-
-
-TOP_2 = '''"""Top-2 accuracy: the share of the images whose class is among the two with the most probability."""
-
-import numpy as np
-
-from trainable.metrics.contract import PERCENT, Metric
-
-
-def _value(labels: np.ndarray, logits: np.ndarray) -> float:
-    return float((logits.argsort(axis=1)[:, -2:] == labels[:, None]).any(axis=1).mean())
-
-
-METRIC = Metric(
-    "top_2", words="top-2 validation accuracy", short="top-2", one="a top-2", value=_value, scale=PERCENT
-)
-'''
-
-
-def test_a_metric_is_added_by_one_file_and_one_line(tmp_path):
-    copy = copied_project(tmp_path / "copy")
-    (copy / "trainable/metrics/top_2.py").write_text(TOP_2)
-    add_line(copy / "trainable/metrics/__init__.py", '    "loss",', '    "top_2",')
-    data, sweep = write(with_manifests(), tmp_path / "data"), tmp_path / "sweep"
-    (copy / "searched.py").write_text(
-        "import sys, search.run\n"
-        "from tests.searched import command, here\n"
-        "from trainable import loop\n"
-        "result = command(search.run.main, *sys.argv[1:], on=here(loop.train))\n"
-        "print(result.output)\n"
-        "sys.exit(result.exit_code)\n"
-    )
-
-    flags = {"--metric": "top_2", "--trials": 2, "--max-epochs": 1, "--sampler": "random", "--baselines": "none"}
-    words = [str(word) for pair in flags.items() for word in pair]
-    searched = run_in(copy, "searched.py", "--sweep", str(sweep), "--data", str(data), *words)
-
-    assert searched.returncode == 0, searched.stdout + searched.stderr
-    assert "best: top-2 validation accuracy" in searched.stdout
-    assert "top-2 validation accuracy" in (sweep / "report.html").read_text()
-    assert '"score": ' in (sweep / "trials/0000/history.json").read_text()

@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.copies import add_line, copied_project, run_in
-from tests.trees import with_manifests, write
+from tests.copies import run_in
 from tests.trials import in_memory
 from trainable import models, precision
 from trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig
@@ -100,47 +99,3 @@ def test_configs_are_checked_without_torch():
     )
 
     assert run_in(".", "-c", program).returncode == 0
-
-
-MEANS = '''"""A linear function of the mean colour."""
-
-from trainable.models.family import Config, Family, Net
-
-
-def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
-    from torch import nn
-
-    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, classes))
-
-
-FAMILY = Family("means", {}, build, mean=(0.5, 0.5, 0.5))
-'''
-
-SWEEP = """
-import sys
-import search.run
-from tests.searched import command, here
-from trainable.loop import train
-
-words = ("--fix", "arch=means", "--fix", "epochs=2", "--trials", 2, "--baselines", "none")
-result = command(search.run.main, "--sweep", sys.argv[1], "--data", sys.argv[2], *words, on=here(train))
-print(result.output)
-sys.exit(result.exit_code)
-"""
-
-
-def test_a_family_is_added_by_one_file_and_one_line(tmp_path):
-    copy = copied_project(tmp_path / "copy")
-    (copy / "trainable/models/means.py").write_text(MEANS)
-    add_line(copy / "trainable/models/__init__.py", '    "resnet18",', '    "means",')
-
-    suite = run_in(copy, "-m", "pytest", "-v", "tests/trainable/models/test_families.py", "-k", "means")
-
-    assert suite.returncode == 0, suite.stdout
-    assert "11 passed" in suite.stdout
-
-    data = write(with_manifests(), tmp_path / "data")
-    sweep = run_in(copy, "-c", SWEEP, str(tmp_path / "sweep"), str(data))
-
-    assert sweep.returncode == 0, sweep.stdout + sweep.stderr
-    assert "2 of 2 trials ended (2 COMPLETE)" in sweep.stdout

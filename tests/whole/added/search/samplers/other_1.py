@@ -1,0 +1,5 @@
+from optuna.samplers import RandomSampler
+
+
+def new(seed):
+    return RandomSampler(seed=seed + 1)
