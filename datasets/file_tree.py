@@ -1,178 +1,217 @@
-"""A folder or a .zip as a flat list of files that cannot lead out of it."""
+"""A folder, an archive or another container as a flat list of files that cannot lead out of it."""
 
 import os
-import re
 import stat
-import struct
+import sys
 import time
-import zipfile
-import zlib
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from datasets.listing_rules import LISTING_RULES, NEWEST
-from datasets.problems import DataError, Findings, Problem, printable, shown
+from datasets.problems import DataError, Findings, Problem, printable
+from datasets.trees import BROKEN, COUNTED, HEAD_BYTES, Kind, NamedArray, Opening, Rows, Store, kind_of
+from datasets.trees.folders import Folder, stamp
+from datasets.trees.regions import FileRegion, Held, Region
+from datasets.trees.unread import unread_kind, unread_problems
+from datasets.trees.zips import Zip
 from storage.text import counted
 
-BROKEN = (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, struct.error, ValueError)
+__all__ = ["COUNTED", "FileTree"]
+
 MAX_FILE_BYTES = 256 << 20
-HEAD_BYTES = 16  # by which an image is known
+MAX_FILES = 50_000_000  # names, which are kept in memory
+MAX_DEPTH = 3  # containers in containers
+SETTLED_SECONDS = 2.0  # since the last change of a file: within a tick of the clock it may change again unseen
 DATA_RULE = "data must be a folder or a .zip"
 
-# Why something that is there is not read, and how a count of such things is said: of one, of more.
-LEAVES_FOLDER = "is a link that leaves the folder"
-TO_A_FOLDER = "is a link to no file (to a folder)"
-TO_NOTHING = "is a link to no file (to itself or to nothing)"
-IN_ZIP = "is a link"
-NO_FILE = "is no regular file (a pipe or a device)"
-OTHER_PACKING = "is packed in another way than deflate"
-COUNTED = {
-    LEAVES_FOLDER: ("link out of the folder", "links out of the folder"),
-    TO_A_FOLDER: ("link to a folder", "links to a folder"),
-    TO_NOTHING: ("broken link", "broken links"),
-    IN_ZIP: ("link in the .zip", "links in the .zip"),
-    NO_FILE: ("pipe or device", "pipes or devices"),
-    OTHER_PACKING: ("file packed in another way than deflate", "files packed in another way than deflate"),
-}
+
+def announce_on_screen(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
 
 
 class FileTree:
     """The files of a data set; several threads may read them at once.
 
+    A container in the data (an archive, a Parquet file, an array of images) is one file among others before
+    `open_containers`. From then on it is a folder, `images.zip/a.png`.
+
     Attributes:
       path: as messages show it.
       rules: by which files count and are named.
-      files: bytes of each file by its relative name, `/` between the parts, sorted.
+      files: bytes of each file by its relative name, `/` between the parts, sorted; of an image in a row of a container
+        an estimate.
       visible: the names of those that count, sorted.
       folders: the relative names of the folders.
       refused: why, by name, for what is there but is not read, one of `COUNTED`: links, devices.
+      tables, arrays: what the containers say of the images in them, see `datasets/trees/__init__.py`.
       notes: what a person should know of the names, a sentence each.
       stamps: the state of each file (of a .zip: of the .zip), by which it is known to be as it was: its device, its
         number there, bytes, and when its content and its entry changed last, ns.
       listed_at: when the listing began, on `time.time()`.
 
     Args:
+      path: a folder, a .zip, or another container.
       listing: the number of the rules.
+      announce: is told what takes long before it begins; by default it is shown on the screen.
 
     Raises:
       DataError: `path` does not exist, or is neither a folder nor a whole, open .zip with names that stay in it.
     """
 
-    def __init__(self, path: Path, listing: int = NEWEST) -> None:
+    def __init__(self, path: Path, listing: int = NEWEST, announce: Callable[[str], None] = announce_on_screen) -> None:
         self.rules = LISTING_RULES[listing]
         self.path = printable(str(path))
         self.files: dict[str, int] = {}
+        self.visible: list[str] = []
         self.folders: set[str] = set()
         self.refused: dict[str, str] = {}
+        self.tables: list[Rows] = []
+        self.arrays: list[NamedArray] = []
         self.notes: list[str] = []
         self.stamps: dict[str, tuple[int, ...]] = {}
         self.listed_at = time.time()
-        self._links: dict[str, str] = {}  # the file that each link within the folder leads to
-        self._zip: zipfile.ZipFile | None = None
-        self._members: dict[str, zipfile.ZipInfo] = {}  # of the .zip
+        self._announce = announce
+        self._held = Held()
+        self._stores: dict[str, Store] = {}  # by the name of the container, empty for the whole
+        self._unopened: tuple[Kind, Region] | None = None  # the whole, where it is a container that takes long to open
+        self._unread: dict[str, list[str]] = {}  # visible files of each kind that is not read
+        self._are_open = False
         try:
             found = os.stat(path)
         except (OSError, ValueError) as error:
             got = f"nothing there ({error.strerror if isinstance(error, OSError) else error})"
             raise DataError([Problem(self.path, DATA_RULE, got, "check the path")]) from error
-        mode = found.st_mode
-        if stat.S_ISDIR(mode):
-            self._root = os.path.realpath(path)
-            self._list_folder()
-        elif stat.S_ISREG(mode):
-            self.stamps[""] = _stamp(found)
-            self._list_zip(path)
+        if stat.S_ISDIR(found.st_mode):
+            folder = Folder(path, self.path, self._held)
+            folder.list_all()
+            self.stamps = folder.stamps
+            self._mount("", folder)
+        elif stat.S_ISREG(found.st_mode):
+            self._take_file(path, found)
         else:
             raise DataError([Problem(self.path, DATA_RULE, "a pipe or a device", "check the path")])
+        self._sort()
+
+    def _take_file(self, path: Path, found: os.stat_result) -> None:
+        kind = kind_of(path.name, lambda: b"") if self.rules.opens_containers else None
+        if kind and not kind.is_archive:
+            self.path = printable(str(path.parent))
+            folder = Folder(path.parent, self.path, self._held)
+            folder.add_target(path, found)
+            self.stamps = folder.stamps
+            self._mount("", folder)
+            return
+        self.stamps[""] = stamp(found)
+        region = FileRegion(lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC), stamp(found), self._held, True)
+        if kind and kind.open is not Zip:
+            self._unopened = kind, region
+            return
+        try:
+            self._mount("", Zip(self._opening("", region)))
+        except DataError:
+            raise
+        except BROKEN as error:
+            rule, got = "data must be a folder or a whole .zip", f"a file that is neither ({error})"
+            raise DataError([Problem(self.path, rule, got, "give the folder, or fetch the .zip again")]) from error
+
+    def open_containers(self, findings: Findings) -> None:
+        """Opens every visible container, so that `files` has what they hold; does so once.
+
+        It adds a problem for each that cannot be opened, since its images would be missed without a word, and a note
+        for one that is not opened because it lies beside what was unpacked from it.
+        """
+        if not self.rules.opens_containers or self._are_open:
+            return
+        self._are_open = True
+        waiting = [(name, 1) for name in self.visible]
+        if self._unopened:
+            waiting = [(name, 1) for name in self._open("", *self._unopened, findings)]
+        while waiting:
+            name, depth = waiting.pop()
+            kind = kind_of(name, partial(self.head, name))
+            place, unpacked = self._place(name), name.rpartition(".")[0]
+            if kind is None:
+                if what := unread_kind(name, partial(self.head, name)):
+                    self._unread.setdefault(what, []).append(name)
+            elif kind.is_packed and self.holds(unpacked):
+                findings.notes.append(f"{place}: is not opened, for {printable(unpacked)} lies beside it.")
+            elif depth > MAX_DEPTH or name in self.folders:
+                got = "another in it" if depth > MAX_DEPTH else "a folder of the same name beside it"
+                rule = f"{kind.noun} must be a file in at most {MAX_DEPTH - 1} other containers"
+                findings.refuse(place, rule, got, "unpack it")
+            else:
+                owner, inner = self._owner(name)
+                region = partial(owner.region, inner)
+                waiting += [(one, depth + 1) for one in self._open(name, kind, region, findings)]
+        self._sort()
+
+    def _open(self, name: str, kind: Kind, region: Region | Callable[[], Region], findings: Findings) -> list[str]:
+        """Opens one container; returns the names of the files in it that count."""
+        try:
+            opening = self._opening(name, region() if callable(region) else region)
+            store = kind.open(opening)
+            if store is None:
+                return []
+            files, notes = [f"{name}/{inner}" if name else inner for inner in store.files], list(store.notes)
+            self._mount(name, store)
+        except DataError as error:
+            findings.problems.extend(error.problems)
+            return []
+        except (*BROKEN, MemoryError) as error:
+            way_out = "fetch it again, or remove it"
+            findings.refuse(
+                self._place(name), f"{kind.noun} must be whole", str(error) or type(error).__name__, way_out
+            )
+            return []
+        findings.notes.extend(notes)
+        return list(filter(self.rules.is_visible, files)) if kind.is_packed else []
+
+    def _opening(self, name: str, region: Region) -> Opening:
+        real = name
+        while real not in self.stamps:
+            real = real.rpartition("/")[0]
+        *_, modified, changed = self.stamps[real]
+        return Opening(
+            region=region,
+            place=self._place(name),
+            stem=(name or self.path).rpartition("/")[2].rpartition(".")[0],
+            rules=self.rules,
+            identity=f"{self.stamps[real]} {name.removeprefix(real)}",
+            keeps=self.listed_at - max(modified, changed) / 1e9 >= SETTLED_SECONDS,
+            held=self._held,
+            announce=self._announce,
+        )
+
+    def _place(self, name: str) -> str:
+        return f"{self.path}/{printable(name)}" if name else self.path
+
+    def _mount(self, name: str, store: Store) -> None:
+        """Lists what a store holds under the name of its container, which is a folder from now on."""
+        prefix = f"{name}/" if name else ""
+        if len(self.files) + len(store.files) > MAX_FILES:
+            rule, got = f"data must have at most {MAX_FILES:,} files", f"{len(self.files) + len(store.files):,}"
+            raise DataError([Problem(self.path, rule, got, "leave some out")])
+        self._stores[name] = store
+        if name:
+            self.files.pop(name)
+            self.folders.add(name)
+        self.files.update((prefix + inner, size) for inner, size in store.files.items())
+        store.files = {}
+        self.folders.update(prefix + inner for inner in store.folders)
+        self.refused.update((prefix + inner, why) for inner, why in store.refused.items())
+        self.tables += [table.under(name) for table in store.tables]
+        self.arrays += [array.under(name) for array in store.arrays]
+        self.notes += store.notes
+
+    def _sort(self) -> None:
         self.files = dict(sorted(self.files.items()))
         self.visible = list(filter(self.rules.is_visible, self.files))
 
-    def _list_folder(self) -> None:
-        folders = [""]
-        while folders:
-            folder = folders.pop()
-            try:
-                with os.scandir(os.path.join(self._root, folder)) as entries:
-                    for entry in entries:
-                        name = folder + entry.name
-                        if entry.is_dir(follow_symlinks=False):
-                            self.folders.add(name)
-                            folders.append(f"{name}/")
-                        elif entry.is_symlink():
-                            self._list_link(name)
-                        elif entry.is_file(follow_symlinks=False):
-                            self._add(name, entry.stat(follow_symlinks=False))
-                        else:
-                            self.refused[name] = NO_FILE
-            except OSError as error:
-                place, got = f"{self.path}/{printable(folder)}", error.strerror or ""
-                raise DataError([Problem(place, "folder must be readable", got, "check its rights")]) from error
-
-    def _add(self, name: str, found: os.stat_result) -> None:
-        self.files[name] = found.st_size
-        self.stamps[name] = _stamp(found)
-
-    def _list_link(self, name: str) -> None:
-        target = os.path.realpath(os.path.join(self._root, name))
-        if os.path.commonpath([self._root, target]) != self._root:
-            self.refused[name] = LEAVES_FOLDER
-        elif os.path.isfile(target):
-            self._links[name] = os.path.relpath(target, self._root)
-            self._add(name, os.stat(target))
-        else:
-            self.refused[name] = TO_A_FOLDER if os.path.isdir(target) else TO_NOTHING
-
-    def _list_zip(self, path: Path) -> None:
-        try:
-            self._zip = zipfile.ZipFile(path)
-        except UnicodeDecodeError as error:
-            got = f"byte 0x{error.object[error.start]:02x} in {error.object!r}"
-            rule = "names in a zip must be UTF-8 where it says so"
-            raise DataError([Problem(self.path, rule, got, "pack it again")]) from error
-        except BROKEN as error:
-            got = f"a file that is neither ({error})"
-            rule = "data must be a folder or a whole .zip"
-            way_out = "give the folder, or fetch the .zip again"
-            raise DataError([Problem(self.path, rule, got, way_out)]) from error
-        findings, guessed = Findings(), []
-        members = self._zip.infolist()
-        for member, (stored, is_guess) in zip(members, self.rules.zip_names(members), strict=True):
-            parts = [part for part in stored.split("/") if part not in ("", ".")]
-            name = "/".join(parts)
-            is_folder = stored.endswith("/") or stat.S_ISDIR(member.external_attr >> 16)
-            # A backslash that separates no folders here would do so on Windows.
-            leads_out = ".." in re.split(r"[/\\]", stored) or re.match(r"([A-Za-z]:)?[/\\]", stored)
-            if leads_out or not (parts or is_folder):
-                findings.refuse(self.path, "names in a zip must stay in it", shown(stored), "pack it again")
-                continue
-            if self.rules.has_parents:
-                self.folders.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
-            if is_guess:
-                guessed.append(name)
-            if is_folder:
-                self.folders.update([name] if parts else [])
-                continue
-            if member.flag_bits & 1:
-                findings.refuse(self.path, "zip must not be encrypted", f"{shown(name)} encrypted", "unpack it")
-            elif name in self._members:
-                findings.refuse(self.path, "names in a zip must be unique", f"{shown(name)} twice", "pack it again")
-            elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                # Python unpacks the other kinds without a limit, whatever size the zip declares.
-                self.refused[name] = OTHER_PACKING
-            elif stat.S_ISLNK(member.external_attr >> 16):
-                self.refused[name] = IN_ZIP
-            else:
-                self.files[name] = member.file_size
-            self._members[name] = member
-        if findings.problems:
-            self.close()
-            raise DataError(findings.problems)
-        if guessed:
-            rule = "in no encoding that the .zip tells, read as code page 437"
-            self.notes.append(
-                f"{self.path}: {counted(len(guessed), 'name')} {rule}, first {shown(min(guessed))}; "
-                "if they look wrong, unpack it and give the folder, or pack it again with names in UTF-8."
-            )
+    def unread(self) -> list[Problem]:
+        """Returns what to do about the files of kinds that are not read, a problem a kind; for open containers."""
+        return unread_problems(self._unread, self._place)
 
     def holds(self, name: str) -> bool:
         """Says whether anything has this name, readable or not."""
@@ -184,12 +223,13 @@ class FileTree:
 
     def is_image(self, name: str) -> bool:
         """Says whether one of `files` is an image, by its name or its first bytes."""
-        return self.rules.is_image(name, lambda: self.head(name))
+        return self._owner(name)[0].has_rows or self.rules.is_image(name, lambda: self.head(name))
 
     def head(self, name: str) -> bytes:
         """Returns the first bytes of one of `files`; none where it cannot be read."""
         with suppress(ValueError, *BROKEN):
-            return self._bytes(name, min(self.files[name], HEAD_BYTES))[:HEAD_BYTES]
+            store, inner = self._owner(name)
+            return store.read(inner, min(self.files[name], HEAD_BYTES))[:HEAD_BYTES]
         return b""
 
     def read(self, name: str) -> bytes:
@@ -199,54 +239,34 @@ class FileTree:
           ValueError: it cannot be read, or is not as it was listed; the message is the rule and what was found.
         """
         size = self.files[name]
+        store, inner = self._owner(name)
         if size > MAX_FILE_BYTES:
             raise ValueError(f"must have at most {MAX_FILE_BYTES >> 20} MiB, got {size >> 20}")
         try:
-            data = self._bytes(name, size)
+            data = store.read(inner, size)
         except BROKEN as error:
             got = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise ValueError(f"must be readable, got {got}") from error
-        if len(data) != size:
+        if len(data) != size and not store.has_rows:
             got = "more" if len(data) > size else f"{len(data):,}"
             raise ValueError(f"must have the {counted(size, 'byte')} that it is listed with, got {got}")
         return data
 
-    def _bytes(self, name: str, count: int) -> bytes:
-        """Returns so many bytes of one of `files`, or as many as it has; of a file in a folder, one more."""
-        if self._zip:
-            with self._zip.open(self._members[name]) as member:
-                return member.read(count)  # never more, however much is packed; at the end the checksum is compared
-        name = self._links.get(name, name)
-        path = os.path.join(self._root, name)
-        with open(path, "rb", opener=lambda _, flags: self._open(name, flags)) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ValueError("no regular file any more")
-            return file.read(count + 1)
-
-    def _open(self, name: str, flags: int) -> int:
-        """Goes down folder by folder, following no link and waiting for no pipe: the listing may be out of date."""
-        flags |= os.O_NOFOLLOW | os.O_NONBLOCK
-        *folders, file = name.split("/")
-        place = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            for folder in folders:
-                inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
-                os.close(place)
-                place = inner
-            return os.open(file, flags, dir_fd=place)
-        finally:
-            os.close(place)
+    def _owner(self, name: str) -> tuple[Store, str]:
+        """Returns the store that a file lies in, and its name there."""
+        end = len(name) if len(self._stores) > 1 else 0
+        while (end := name.rfind("/", 0, end)) > 0:
+            if store := self._stores.get(name[:end]):
+                return store, name[end + 1 :]
+        return self._stores[""], name
 
     def close(self) -> None:
-        if self._zip:
-            self._zip.close()
+        for store in self._stores.values():
+            store.close()
+        self._held.close()
 
     def __enter__(self) -> "FileTree":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _stamp(found: os.stat_result) -> tuple[int, ...]:
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -20,6 +20,7 @@ class Rules:
       class_name: returns the class that the name of a folder means.
       table_folder: chooses the folder of a table's images; it is given a function that finds an id in a folder, the
         ids, all files, the folder of the table, and its split. None: they must be found in one folder only.
+      opens_containers: archives and other containers in the data are opened.
     """
 
     is_visible: Callable[[str], bool]
@@ -28,3 +29,4 @@ class Rules:
     has_parents: bool
     class_name: Callable[[str], str]
     table_folder: Callable[[Find, Sequence[str], Iterable[str], str, str], str] | None
+    opens_containers: bool = True

@@ -1,0 +1,39 @@
+"""A single file that is packed by itself (.gz, .bz2, .xz), where it is a table or another container."""
+
+from datasets.trees import Kind, Opening, Store
+from datasets.trees.regions import Region
+from datasets.trees.streams import stream_of
+from datasets.trees.unpacked import unpack
+
+PACKED = (".gz", ".bz2", ".xz")
+# Not any file: a folder may hold a hundred thousand packed ones that are no part of the data.
+INSIDE = ("ubyte", ".idx", ".csv", ".tsv", ".txt", ".json", ".jsonl", ".npy", ".npz", ".parquet", ".zip")
+
+
+class Packed(Store):
+    """The one file that is packed."""
+
+    def __init__(self, name: str, region: Region) -> None:
+        super().__init__()
+        self.files = {name: region.size}
+        self._region = region
+
+    def read(self, name: str, count: int) -> bytes:
+        return self._region.read(0, count)
+
+    def region(self, name: str) -> Region:
+        return self._region
+
+
+def _open(opening: Opening) -> Store:
+    chunks = stream_of(opening.region)
+    if chunks is None:
+        raise ValueError("no packed file")
+    return Packed(opening.stem, unpack(chunks, opening.region.size, "", opening))
+
+
+def _is_one(name: str) -> bool:
+    return any(name.endswith(f"{inside}{packed}") for inside in INSIDE for packed in PACKED)
+
+
+KIND = Kind("packed file", lambda name, head: _is_one(name), _open, is_packed=True)

@@ -1,0 +1,203 @@
+"""Arrays of images and of labels, which lie in a row behind a header: `.npy` and what is read like it."""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from datasets.trees import NamedArray, RowNames, Store
+from datasets.trees.regions import Region
+
+MAGIC = b"\x93NUMPY\x01\x00"
+HEADER_BYTES = 128
+MOST_HEADER = 1 << 16  # bytes of a header that is read
+MOST_VALUES = 256 << 20  # bytes of labels, which are read at once
+MIN_SIDE = 2  # px
+CHANNELS = (1, 3, 4)
+SAMPLE = 64  # rows by which the scale of floats is known
+PICKLED = "it holds Python objects, and to read them is to run the code in them; save numbers or text by numpy.savez"
+
+
+def npy_bytes(image: np.ndarray) -> bytes:
+    """Returns the `.npy` file of a uint8 image of (H, W) or (H, W, C).
+
+    Not by `numpy.save`, whose header may differ between versions: the bytes are hashed to know the image by.
+    """
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {image.shape}, }}"
+    length = HEADER_BYTES - len(MAGIC) - 2
+    text = header.ljust(length - 1) + "\n"
+    return MAGIC + length.to_bytes(2, "little") + text.encode("ascii") + np.ascontiguousarray(image).tobytes()
+
+
+@dataclass(frozen=True)
+class RawArray:
+    """Numbers in a region, in C order.
+
+    Attributes:
+      start: bytes before them.
+    """
+
+    region: Region
+    start: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def row_bytes(self) -> int:
+        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+    def rows(self, start: int, stop: int) -> np.ndarray:
+        """Returns some rows; raises ValueError where the data ends before."""
+        size = (stop - start) * self.row_bytes
+        data = self.region.read(self.start + start * self.row_bytes, size)
+        if len(data) != size:
+            raise ValueError(f"row {start:,} is missing: the data ends before it")
+        return np.frombuffer(data, self.dtype).reshape(stop - start, *self.shape[1:])
+
+
+def parse_npy(region: Region) -> RawArray | str:
+    """Reads the header of a `.npy` file; returns why the array is not read where it cannot be.
+
+    Raises:
+      ValueError: it is no such file.
+    """
+    head = region.read(0, 12)
+    if not head.startswith(MAGIC[:6]) or len(head) < 12 or head[6] not in (1, 2, 3):
+        raise ValueError(f"no .npy file, but one that begins with {head[:6]!r}")
+    width = 2 if head[6] == 1 else 4
+    length = int.from_bytes(head[8 : 8 + width], "little")
+    if length > MOST_HEADER:
+        raise ValueError(f"a header of {length:,} bytes")
+    try:
+        header = ast.literal_eval(region.read(8 + width, length).decode("utf-8" if head[6] == 3 else "latin-1"))
+        descr, in_columns, shape = header["descr"], header["fortran_order"], tuple(header["shape"])
+        dtype = np.dtype(descr)
+    except (SyntaxError, ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
+        raise ValueError(f"a header that cannot be read ({error})") from error
+    if not all(type(side) is int and side >= 0 for side in shape):
+        raise ValueError(f"a shape of {shape}")
+    if dtype.hasobject:
+        return PICKLED
+    if dtype.names:
+        return "its rows are records; save its fields as arrays of their own"
+    if in_columns and len(shape) > 1:
+        return "it is in Fortran order; save numpy.ascontiguousarray of it"
+    return RawArray(region, 8 + width + length, shape, dtype)
+
+
+def image_axes(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """Returns height, width and channels of the images in the rows, channels 0 for grey without an axis of its own.
+
+    None where the rows are no images. The channels are last, or first where only that fits, and are told as negative.
+    """
+    if len(shape) == 3 and min(shape[1:]) >= MIN_SIDE:
+        return shape[1], shape[2], 0
+    if len(shape) == 4 and shape[3] in CHANNELS and min(shape[1:3]) >= MIN_SIDE:
+        return shape[1], shape[2], shape[3]
+    if len(shape) == 4 and shape[1] in CHANNELS and min(shape[2:]) >= MIN_SIDE:
+        return shape[2], shape[3], -shape[1]
+    return None
+
+
+def to_image(row: np.ndarray, scale: float) -> np.ndarray:
+    """Returns a row as a uint8 image of (H, W) or (H, W, C).
+
+    Args:
+      scale: what a value is multiplied by before it is rounded.
+
+    Raises:
+      ValueError: a value is not one of 0 to 255 then.
+    """
+    axes = image_axes((1, *row.shape))
+    if axes is not None and axes[2] < 0:
+        row = row.transpose(1, 2, 0)
+    if row.ndim == 3 and row.shape[2] == 1:
+        row = row[..., 0]
+    if row.dtype == np.uint8:
+        return row
+    values = row * scale if scale != 1 else row
+    if row.dtype.kind == "f":
+        if not np.isfinite(values).all():
+            raise ValueError("values that are not finite")
+        values = np.round(values)
+    if values.size and not (values.min() >= 0 and values.max() <= 255):
+        raise ValueError(f"values from {row.min()} to {row.max()}, where pixels are 0 to 255 (floats: 0 to 1)")
+    return values.astype(np.uint8)
+
+
+class ArrayStore(Store):
+    """Arrays, whose rows are images under the name of their array; of one without a name, under their number alone."""
+
+    has_rows = True
+
+    def __init__(self, arrays: dict[str, Any]) -> None:
+        super().__init__()
+        self._arrays: dict[str, Any] = {}
+        self._scales: dict[str, float] = {}
+        files: dict[str, int] = {}
+        for name, array in arrays.items():
+            if isinstance(array, str):
+                self.arrays.append(NamedArray(name, (), why_not=array))
+                continue
+            named = NamedArray(name, array.shape)
+            axes = image_axes(array.shape)
+            if axes and array.dtype.kind in "buif" and array.shape[0]:
+                names = RowNames(name, array.shape[0])
+                named = replace(named, images=names)
+                self._arrays[name] = array
+                self._scales[name] = scale_of(array)
+                size = HEADER_BYTES + axes[0] * axes[1] * max(1, abs(axes[2]))
+                files |= dict.fromkeys(names, size)
+            elif array.dtype.kind in "buifSU" and len(array.shape) in (1, 2):
+                named = replace(named, values=Values(array))
+            self.arrays.append(named)
+        self.files = files
+
+    def read(self, name: str, count: int) -> bytes:
+        array, _, row = name.rpartition("/")
+        number = int(row)
+        return npy_bytes(to_image(self._arrays[array].rows(number, number + 1)[0], self._scales[array]))
+
+
+def scale_of(array: Any) -> float:
+    """Returns what the values of an array are multiplied by: 255 for booleans, and for floats from 0 to 1."""
+    if array.dtype.kind == "b":
+        return 255
+    if array.dtype.kind != "f":
+        return 1
+    sample = array.rows(0, min(SAMPLE, array.shape[0]))
+    return 255 if sample.max() <= 1 else 1
+
+
+@dataclass(frozen=True)
+class Values:
+    """Reads a row's label as text: a number, a text, or of a row of one 1 among zeros the place of the 1."""
+
+    array: Any
+
+    def __call__(self) -> Sequence[str]:
+        array = self.array
+        if array.shape[0] * array.row_bytes > MOST_VALUES:
+            raise ValueError(f"labels must have at most {MOST_VALUES >> 20} MiB")
+        values = array.rows(0, array.shape[0])
+        if values.ndim == 2:
+            values = values[:, 0] if values.shape[1] == 1 else _places(values)
+        if values.dtype.kind == "b":
+            values = values.astype(np.uint8)
+        return [*map(_text, values.tolist())]
+
+
+def _places(values: np.ndarray) -> np.ndarray:
+    if not ((values == 0) | (values == 1)).all() or not (values.sum(axis=1) == 1).all():
+        raise ValueError("labels must be one value a row, or one 1 among zeros")
+    return values.argmax(axis=1)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

@@ -1,0 +1,27 @@
+"""Arrays of NumPy: a `.npz`, which is a zip of `.npy` files, or a `.npy` by itself. Objects in them are not read."""
+
+from datasets.problems import DataError, Problem
+from datasets.trees import Kind, Opening, Store
+from datasets.trees.npy import ArrayStore, RawArray, parse_npy
+from datasets.trees.zips import Zip
+
+
+def _open_npz(opening: Opening) -> Store | None:
+    members = Zip(opening)
+    if members.refused:
+        name, why = next(iter(members.refused.items()))
+        raise DataError([Problem(opening.place, f"npz must be whole, {name} {why}", "", "save it again")])
+    arrays: dict[str, RawArray | str] = {}
+    for name in members.files:
+        if name.endswith(".npy"):
+            arrays[name.removesuffix(".npy")] = parse_npy(members.region(name))
+    return ArrayStore(arrays)
+
+
+def _open(opening: Opening) -> Store | None:
+    if opening.region.read(0, 4).startswith(b"PK"):
+        return _open_npz(opening)
+    return ArrayStore({"": parse_npy(opening.region)})
+
+
+KIND = Kind("array file", lambda name, head: name.endswith((".npz", ".npy")), _open)

@@ -1,0 +1,158 @@
+"""Bytes that can be read at any place, by several threads at once: files, and parts of files."""
+
+import io
+import os
+import stat
+from collections.abc import Callable
+from typing import Any, Protocol
+
+KEPT_OPEN = 64  # files of a tree; a system may allow a process no more than 256
+IN_MEMORY = 64 << 20  # bytes of a tree that are unpacked into memory
+
+
+class Region(Protocol):
+    """A run of bytes.
+
+    Attributes:
+      size: how many there are.
+    """
+
+    size: int
+
+    def read(self, start: int, count: int) -> bytes:
+        """Returns so many bytes from a place on, fewer where the end is nearer."""
+
+
+class Held:
+    """What a tree holds until it is closed: its first open files, and some bytes that are unpacked into memory."""
+
+    def __init__(self) -> None:
+        self._descriptors: list[int] = []
+        self.memory_left = IN_MEMORY
+
+    def keep(self, descriptor: int, always: bool = False) -> bool:
+        """Says whether a file stays open until `close`."""
+        if len(self._descriptors) >= KEPT_OPEN and not always:
+            return False
+        self._descriptors.append(descriptor)
+        return True
+
+    def close(self) -> None:
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+
+
+class FileRegion:
+    """A file.
+
+    Args:
+      open_file: opens it and returns the descriptor.
+      stamp: its state when it was listed.
+      stays_open: it cannot be opened again later.
+    """
+
+    def __init__(
+        self, open_file: Callable[[], int], stamp: tuple[int, ...], held: Held, stays_open: bool = False
+    ) -> None:
+        self.size = stamp[2]
+        self._open_file, self._stamp = open_file, stamp
+        descriptor = self._open()
+        self._kept = descriptor if held.keep(descriptor, stays_open) else None
+        if self._kept is None:
+            os.close(descriptor)
+
+    def read(self, start: int, count: int) -> bytes:
+        count = min(count, self.size - start)
+        if self._kept is not None:
+            return _read_at(self._kept, start, count)
+        descriptor = self._open()
+        try:
+            return _read_at(descriptor, start, count)
+        finally:
+            os.close(descriptor)
+
+    def _open(self) -> int:
+        descriptor = self._open_file()
+        found = os.fstat(descriptor)
+        # Not its time of change: another link to the file, made since, alters it.
+        state = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+        if not stat.S_ISREG(found.st_mode) or state != self._stamp[:4]:
+            os.close(descriptor)
+            raise ValueError("a file that has changed since it was listed")
+        return descriptor
+
+
+def _read_at(descriptor: int, start: int, count: int) -> bytes:
+    parts = []
+    while count > 0:
+        part = os.pread(descriptor, count, start)  # at most 2 GiB at once
+        if not part:
+            break
+        parts.append(part)
+        start, count = start + len(part), count - len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class Part:
+    """A part of another region."""
+
+    def __init__(self, whole: Region, start: int, size: int) -> None:
+        self.size = size
+        self._whole, self._start = whole, start
+
+    def read(self, start: int, count: int) -> bytes:
+        return self._whole.read(self._start + start, max(0, min(count, self.size - start)))
+
+
+class Memory:
+    """Bytes in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self.size = len(data)
+        self._data = data
+
+    def read(self, start: int, count: int) -> bytes:
+        return self._data[start : start + max(0, count)]
+
+
+class RegionFile(io.RawIOBase):
+    """A region as the file object that libraries want.
+
+    Args:
+      most: bytes that may be asked for at once: more is a damaged or hostile file. None: any number.
+    """
+
+    def __init__(self, region: Region, most: int | None = None) -> None:
+        super().__init__()
+        self._region, self._most, self._place = region, most, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._region.size}[whence]
+        if base + offset < 0:
+            raise OSError(f"a place before the beginning ({base + offset})")
+        self._place = base + offset
+        return self._place
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(0, self._region.size - self._place)
+        count = left if size is None or size < 0 else min(size, left)
+        if self._most is not None and count > self._most:
+            raise ValueError(f"a header of {count:,} bytes")
+        data = self._region.read(self._place, count)
+        self._place += len(data)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)

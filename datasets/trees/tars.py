@@ -1,0 +1,68 @@
+"""A .tar, packed or not: its members are files. It is indexed once; then any member is read by its place."""
+
+import tarfile
+
+from datasets.problems import DataError, Findings, shown
+from datasets.trees import IN_ZIP, NO_FILE, OTHER_PACKING, Kind, Opening, Store
+from datasets.trees.names import leads_out, parents_of, parts_of
+from datasets.trees.regions import Part, Region, RegionFile
+from datasets.trees.streams import stream_of
+from datasets.trees.unpacked import unpack
+
+SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
+MOST_HEADER = 1 << 20  # bytes; a header that asks for more is damaged or hostile
+
+
+class Tar(Store):
+    def __init__(self, region: Region, opening: Opening) -> None:
+        super().__init__()
+        self.files: dict[str, int] = {}
+        self._region = region
+        self._places: dict[str, tuple[int, int]] = {}  # start and size of each file
+        findings = Findings()
+        with tarfile.TarFile(fileobj=RegionFile(region, MOST_HEADER)) as tar:
+            while member := tar.next():
+                tar.members = []  # type: ignore[attr-defined]  # else it keeps all of them: 1.5 KB a file
+                self._list_member(member, opening.place, findings)
+        if findings.problems:
+            raise DataError(findings.problems)
+
+    def _list_member(self, member: tarfile.TarInfo, place: str, findings: Findings) -> None:
+        parts = parts_of(member.name)
+        name = "/".join(parts)
+        if leads_out(member.name) or not (parts or member.isdir()):
+            findings.refuse(place, "names in a tar must stay in it", shown(member.name), "pack it again")
+            return
+        self.folders |= parents_of(parts)
+        if member.isdir():
+            self.folders.update([name] if parts else [])
+        elif name in self.files or name in self.refused:
+            findings.refuse(place, "names in a tar must be unique", f"{shown(name)} twice", "pack it again")
+        elif member.issym() or member.islnk():
+            self.refused[name] = IN_ZIP
+        elif member.sparse is not None:
+            self.refused[name] = OTHER_PACKING
+        elif not member.isreg():
+            self.refused[name] = NO_FILE
+        elif member.offset_data + member.size > self._region.size:
+            got = f"{self._region.size:,} bytes, and {shown(name)} would end at {member.offset_data + member.size:,}"
+            findings.refuse(place, "tar must be whole", got, "fetch it again")
+        else:
+            self.files[name] = member.size
+            self._places[name] = member.offset_data, member.size
+
+    def read(self, name: str, count: int) -> bytes:
+        start, size = self._places[name]
+        return self._region.read(start, min(count, size))
+
+    def region(self, name: str) -> Region:
+        return Part(self._region, *self._places[name])
+
+
+def _open(opening: Opening) -> Store:
+    chunks = stream_of(opening.region)
+    region = opening.region if chunks is None else unpack(chunks, opening.region.size, "", opening)
+    return Tar(region, opening)
+
+
+KIND = Kind("tar", lambda name, head: name.endswith(SUFFIXES), _open, is_packed=True, is_archive=True)

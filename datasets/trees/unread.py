@@ -1,0 +1,93 @@
+"""Kinds of files that hold images and are not read, and what to do about each."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from datasets.problems import Problem
+from storage.text import counted
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A kind that is not read.
+
+    Attributes:
+      suffixes: in small letters.
+      rule: why it is not read.
+      way_out: what to do, with `{}` for the file.
+    """
+
+    suffixes: tuple[str, ...]
+    rule: str
+    way_out: str
+
+
+PICKLE = "a Python pickle"
+UNREAD = {
+    "a 7-Zip archive": Unread((".7z", ".7z.001"), "7-Zip archives are not read", "unpack it: 7z x {}"),
+    "a RAR archive": Unread((".rar",), "RAR archives are not read", "unpack it: unrar x {}"),
+    "a part of an archive": Unread(
+        (".zip.001", ".z01", ".tar.001", ".tar.gz.001", ".tar.gz.00", ".tar.gzaa", ".partaa"),
+        "archives in several parts are not read",
+        "put them together and unpack them: 7z x {} (.zip), or cat all parts > one.tar",
+    ),
+    "a Zstandard or LZ4 archive": Unread(
+        (".zst", ".lz4", ".tar.z"), "files packed in this way are not read", "unpack it: unzstd {}, or unlz4 {}"
+    ),
+    PICKLE: Unread(
+        (".pkl", ".pickle", ".p", ".joblib", ".pkl.gz", ".pickle.gz"),
+        "a pickle is not read, for reading one runs the code in it",
+        "convert it: python -m datasets.unpickle {} --out images.npz (reads arrays, lists and text, runs nothing)",
+    ),
+    "a PyTorch file": Unread(
+        (".pt", ".pth"),
+        "a PyTorch file is a pickle and is not read, for reading one runs the code in it",
+        "save its arrays by numpy.savez(train_images=..., train_labels=...)",
+    ),
+    "a MATLAB file": Unread(
+        (".mat",),
+        "MATLAB files are not read",
+        'convert it: python -c "import numpy, scipy.io; m = scipy.io.loadmat({!r}); print(scipy.io.whosmat({!r}))" '
+        "shows its arrays; save images (image, row, column, colour) and labels by numpy.savez",
+    ),
+    "a TFRecord file": Unread(
+        (".tfrecord", ".tfrec", ".tfrecords"),
+        "TFRecord files are not read",
+        "take the data set in another form, or write its images to files by tf.data.TFRecordDataset",
+    ),
+    "an LMDB database": Unread(
+        ("data.mdb", ".lmdb"), "LMDB databases are not read", "write its images to files, a folder a class"
+    ),
+    "a RecordIO file": Unread((".rec",), "RecordIO files are not read", "unpack it by MXNet: im2rec.py, or the like"),
+}
+PICKLE_BEGINS = tuple(b"\x80" + bytes([protocol]) for protocol in (2, 3, 4, 5))
+
+
+def unread_kind(name: str, head: Callable[[], bytes]) -> str | None:
+    """Returns which of the kinds a file is; None where it is none of them.
+
+    Args:
+      head: returns its first bytes, by which a pickle without a suffix is known.
+    """
+    lower = name.lower()
+    for what, kind in UNREAD.items():
+        if lower.endswith(kind.suffixes):
+            return what
+    if "." not in lower.rpartition("/")[2] and head().startswith(PICKLE_BEGINS):
+        return PICKLE
+    return None
+
+
+def unread_problems(unread: Mapping[str, list[str]], place_of: Callable[[str], str]) -> list[Problem]:
+    """Returns a problem for each kind that is there, with its first file.
+
+    Args:
+      unread: the files of each kind.
+      place_of: shows a file in a message.
+    """
+    problems = []
+    for what, files in unread.items():
+        first = place_of(min(files))
+        got = f"{what}" + (f" and {counted(len(files) - 1, 'more', 'more')}" if len(files) > 1 else "")
+        problems.append(Problem(first, UNREAD[what].rule, got, UNREAD[what].way_out.format(first, first)))
+    return problems

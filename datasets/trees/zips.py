@@ -1,0 +1,99 @@
+"""A .zip: its members are files."""
+
+import stat
+import struct
+import zipfile
+from collections.abc import Callable, Iterator
+
+from datasets.problems import DataError, Findings, Problem, shown
+from datasets.trees import IN_ZIP, OTHER_PACKING, Kind, Opening, Store
+from datasets.trees.names import leads_out, parents_of, parts_of
+from datasets.trees.regions import Part, Region, RegionFile
+from datasets.trees.unpacked import CHUNK, unpack
+from storage.text import counted
+
+LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, and the lengths of the name and of the extra field behind it
+
+
+class Zip(Store):
+    def __init__(self, opening: Opening) -> None:
+        super().__init__()
+        self.files: dict[str, int] = {}
+        self._opening = opening
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        try:
+            self._zip = zipfile.ZipFile(RegionFile(opening.region))
+        except UnicodeDecodeError as error:
+            got = f"byte 0x{error.object[error.start]:02x} in {error.object!r}"
+            rule = "names in a zip must be UTF-8 where it says so"
+            raise DataError([Problem(opening.place, rule, got, "pack it again")]) from error
+        self._list_members()
+
+    def _list_members(self) -> None:
+        findings, guessed = Findings(), []
+        place, rules = self._opening.place, self._opening.rules
+        members = self._zip.infolist()
+        for member, (stored, is_guess) in zip(members, rules.zip_names(members), strict=True):
+            parts = parts_of(stored)
+            name = "/".join(parts)
+            is_folder = stored.endswith("/") or stat.S_ISDIR(member.external_attr >> 16)
+            if leads_out(stored) or not (parts or is_folder):
+                findings.refuse(place, "names in a zip must stay in it", shown(stored), "pack it again")
+                continue
+            if rules.has_parents:
+                self.folders |= parents_of(parts)
+            if is_guess:
+                guessed.append(name)
+            if is_folder:
+                self.folders.update([name] if parts else [])
+                continue
+            if member.flag_bits & 1:
+                findings.refuse(place, "zip must not be encrypted", f"{shown(name)} encrypted", "unpack it")
+            elif name in self._members:
+                findings.refuse(place, "names in a zip must be unique", f"{shown(name)} twice", "pack it again")
+            elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # Python unpacks the other kinds without a limit, whatever size the zip declares.
+                self.refused[name] = OTHER_PACKING
+            elif stat.S_ISLNK(member.external_attr >> 16):
+                self.refused[name] = IN_ZIP
+            else:
+                self.files[name] = member.file_size
+            self._members[name] = member
+        if findings.problems:
+            self.close()
+            raise DataError(findings.problems)
+        if guessed:
+            rule = "in no encoding that the .zip tells, read as code page 437"
+            self.notes.append(
+                f"{place}: {counted(len(guessed), 'name')} {rule}, first {shown(min(guessed))}; "
+                "if they look wrong, unpack it and give the folder, or pack it again with names in UTF-8."
+            )
+
+    def read(self, name: str, count: int) -> bytes:
+        with self._zip.open(self._members[name]) as member:
+            return member.read(count)  # never more, however much is packed; at the end the checksum is compared
+
+    def region(self, name: str) -> Region:
+        """Returns a member, which is unpacked where it is packed."""
+        member = self._members[name]
+        if member.compress_type == zipfile.ZIP_STORED:
+            header = self._opening.region.read(member.header_offset, LOCAL_HEADER.size)
+            signature, *lengths = LOCAL_HEADER.unpack(header)
+            if signature == b"PK\x03\x04":
+                start = member.header_offset + LOCAL_HEADER.size + sum(lengths)
+                return Part(self._opening.region, start, member.file_size)
+        return unpack(self._chunks(name), member.compress_size, name, self._opening)
+
+    def _chunks(self, name: str) -> Callable[[], Iterator[bytes]]:
+        def read() -> Iterator[bytes]:
+            with self._zip.open(self._members[name]) as member:
+                while chunk := member.read(CHUNK):
+                    yield chunk
+
+        return read
+
+    def close(self) -> None:
+        self._zip.close()
+
+
+KIND = Kind("zip", lambda name, head: name.endswith(".zip"), Zip, is_packed=True, is_archive=True)
