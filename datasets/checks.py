@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from datasets.bad_images import BadImages, Fault
 from datasets.labels import meaning, sort_classes
 from datasets.pixels.read import Read
 from datasets.problems import Findings, shown
@@ -36,7 +37,8 @@ def check_labels(listings: dict[str, Listing], findings: Findings) -> tuple[str,
     for label, row in first.items():
         if counts[label] < 2:
             rule, got = "must not be alone in its class", f"label {shown(label)} once in train"
-            findings.problems.append(train.problem(row, rule, got, "add another or remove it"))
+            way_out = "add another, or give --min-per-class 2 to leave such classes out"
+            findings.problems.append(train.problem(row, rule, got, way_out))
     if classes and (valid := listings.get("validation")):
         for row, label in enumerate(valid.labels or ()):
             if label not in counts:
@@ -86,8 +88,11 @@ def sizes_found(reads: Iterable[Read]) -> str | None:
     return ", ".join(most + (["..."] if len(sizes) > 8 else [])) if len(sizes) > 1 else None
 
 
-def check_bytes(listings: dict[str, Listing], reads: dict[str, Read], is_cut: bool, findings: Findings) -> None:
+def check_bytes(listings: dict[str, Listing], reads: dict[str, Read], is_cut: bool, bad: BadImages) -> None:
     """Looks for one file under two names: a conflict with two labels, a leak in both train and validation, else a note.
+
+    Where bad images are left out, one of those that are alike is kept, none where their labels differ, and train keeps
+    none that is in another split.
 
     Args:
       is_cut: validation is a part of train, by chance: what stands in both is no fault of the data.
@@ -100,18 +105,48 @@ def check_bytes(listings: dict[str, Listing], reads: dict[str, Read], is_cut: bo
             other_split, other, other_row = first.setdefault(digest, (split, listing, row))
             if not digest or other.files[other_row] == listing.files[row]:  # not read, or itself
                 continue
-            same = f"the bytes of {other.named(other_row)}"
+            same, same_as_this = (f"the bytes of {one.named(at)}" for one, at in ((other, other_row), (listing, row)))
             label = listing.labels[row] if listing.labels else None
             other_label = other.labels[other_row] if other.labels else None
+            is_other = label is not None and other_label is not None and label != other_label
             if split == "validation" and other_split == "train" and not is_cut:
-                rule = "must not be in train too (a leak)"
-                findings.problems.append(listing.problem(row, rule, same, "remove one of them"))
-            elif label is not None and other_label is not None and label != other_label:
-                got = f"{shown(label)}, but {shown(other_label)} for {same}"
-                findings.problems.append(listing.problem(row, "must have one label", got, "keep one of them"))
+                problem = listing.problem(row, "must not be in train too (a leak)", same, "remove one of them")
+                bad.add(other_split, other_row, Fault.LEAK, problem)
+            elif split != "test" and is_other:
+                got = f"{shown(label or '')}, but {shown(other_label or '')} for {same}"
+                problem = listing.problem(row, "must have one label", got, "keep one of them")
+                bad.add(split, row, Fault.CONTRADICTORY, problem)
+                if bad.leave_out:
+                    bad.add(other_split, other_row, Fault.CONTRADICTORY, problem)
+            elif bad.leave_out and split != "test":
+                bad.add(split, row, Fault.DOUBLED, listing.problem(row, "must be there once", same, ""))
+            elif bad.leave_out and other_split == "train":
+                problem = other.problem(other_row, "must not be in test too (a leak)", same_as_this, "")
+                bad.add(other_split, other_row, Fault.LEAK, problem)
             else:
                 again.setdefault((split, other_split), []).append((listing.ids[row], other.ids[other_row]))
     for (split, other_split), pairs in again.items():
         name, same = map(shown, pairs[0])
         count = f"{len(pairs)} of {split}, first {name} as {same}"
-        findings.notes.append(f"Same bytes as another image in {other_split}: {count}.")
+        bad.findings.notes.append(f"Same bytes as another image in {other_split}: {count}.")
+
+
+def check_classes_left(
+    classes: tuple[str, ...], listings: dict[str, Listing], is_cut: bool, least: int | None, findings: Findings
+) -> tuple[str, ...]:
+    """Returns the classes once bad images are left out, which must have two images each, as they must before.
+
+    Args:
+      is_cut: validation is a part of train.
+      least: classes with fewer images have been left out; None where none has.
+    """
+    train, valid = listings["train"], listings["validation"]
+    counts = Counter([*(train.labels or ()), *((valid.labels or ()) if is_cut else ())])
+    left = tuple(label for label in classes if counts[label] or least is None)
+    if alone := [label for label in left if counts[label] < 2]:
+        rule, got = f"class {shown(alone[0])} must have 2 images that can be used", str(counts[alone[0]])
+        findings.refuse(train.place, rule, got, "mend its images, or give --min-per-class 2 to leave it out")
+    elif len(left) < 2:
+        rule, way_out = f"2 classes must have {least} images or more", "give a smaller --min-per-class"
+        findings.refuse(train.place, rule, str(len(left)), way_out)
+    return left

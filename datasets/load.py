@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.checks import check_bytes, check_files, check_labels, check_sizes, sizes_found
+from datasets.bad_images import BadImages, Fault, LeftOut, note_left_out
+from datasets.checks import check_bytes, check_classes_left, check_files, check_labels, check_sizes, sizes_found
 from datasets.file_tree import FileTree
 from datasets.fingerprint import fingerprint
 from datasets.listing_rules import NEWEST
@@ -15,7 +16,7 @@ from datasets.pixels.dataset import Dataset, Split
 from datasets.pixels.read import Read, first_size, note_warnings, read_images
 from datasets.problems import DataError, Findings, Problem
 from datasets.sources.finder import find_splits
-from datasets.sources.left_out import note_left_out
+from datasets.sources.left_out import note_left_out as note_unused
 from datasets.sources.listing import Listing, check_ids, list_folder
 from datasets.sources.table_images import list_table
 from datasets.splits import cut_and_limit
@@ -70,6 +71,11 @@ def _read(tree: FileTree, options: DataOptions, seed: int) -> Dataset:
     findings = Findings(notes=list(tree.notes))
     found = find_splits(tree, findings)
     listings = found.listings
+    left_out: tuple[LeftOut, ...] = ()
+    if options.min_per_class and "train" in listings:
+        small = BadImages(listings, findings, leave_out=True)
+        small.add_small_classes(options.min_per_class, ["train"])
+        left_out, (listings, _) = small.left_out(), small.kept({})
     classes = check_labels(listings, findings)
     check_files(listings, findings)
     is_cut = "validation" not in listings
@@ -80,14 +86,23 @@ def _read(tree: FileTree, options: DataOptions, seed: int) -> Dataset:
     size = (image_size, image_size) if image_size is not None else first_size(tree, listings)
     resizes = image_size is not None
     reads = {split: read_images(tree, listing, size, resizes) for split, listing in listings.items()}
-    for read in reads.values():
-        findings.problems.extend(read.problems)
+    bad = BadImages(listings, findings, options.leave_out is not None)
+    for split, read in reads.items():
+        for row, problem in read.problems.items():
+            bad.add(split, row, Fault.UNREADABLE, problem)
     note_warnings(reads.values(), findings)
     if not resizes:
         check_sizes(reads, listings, findings)
     elif sizes := sizes_found(reads.values()):
         findings.notes.append(f"Images of several sizes: {sizes}.")
-    check_bytes(listings, reads, is_cut, findings)
+    check_bytes(listings, reads, is_cut, bad)
+    if options.min_per_class:
+        bad.add_small_classes(options.min_per_class, ["train", "validation"] if is_cut else ["train"])
+    findings.raise_problems()
+    left_out += bad.left_out()
+    note_left_out(left_out, findings)
+    listings, reads = bad.kept(reads)
+    classes = check_classes_left(classes, listings, is_cut, options.min_per_class, findings)
     findings.raise_problems()
 
     index = {label: number for number, label in enumerate(classes)}
@@ -100,6 +115,7 @@ def _read(tree: FileTree, options: DataOptions, seed: int) -> Dataset:
         submission_ids=found.submission_ids,
         fingerprint="",
         notes=tuple(findings.notes),
+        left_out=left_out,
     )
     return replace(data, fingerprint=fingerprint(data, image_size))
 
@@ -122,13 +138,13 @@ def load_images(path: Path, size: tuple[int, int], notes: list[str] | None = Non
         if is_table:
             listing, folder = list_table(tree, _table(path), "", findings)
             if not findings.problems:
-                note_left_out(tree, {*listing.files, path.name}, "that the table does not name", findings, folder)
+                note_unused(tree, {*listing.files, path.name}, "that the table does not name", findings, folder)
         else:
             listing = list_folder(tree)
             check_ids(listing, findings)
-            note_left_out(tree, set(listing.files), "", findings)
+            note_unused(tree, set(listing.files), "", findings)
         read = read_images(tree, listing, size, resizes=True)
-    findings.problems.extend(read.problems)
+    findings.problems.extend(read.problems.values())
     note_warnings([read], findings)
     if not listing.ids and not findings.problems:
         findings.refuse(str(path), "there must be an image", "none", " ".join(["check the path.", *findings.notes]))

@@ -3,6 +3,7 @@
     sweeps/NAME/
       sweep.json  journal.log  lock  log.txt           what it is, its ledger, who drives it, what Ray said
       data.csv  valid_labels.npy  valid_images.npy     what it is run on
+      left-out.csv                                     the images that are not used, where `--leave-out` asked for it
       trials/0007/      a trial: its config and log, and once it has ended `KEPT`
         attempt-2/      one try of it on a worker: checkpoint-0012.safetensors  result.json  hung.txt
       report.html  report.md  trials.csv  best/  ...   what is made of the trials that have ended
@@ -20,6 +21,7 @@ LOCK = "lock"
 LOG = "log.txt"
 
 DATA_TABLE = "data.csv"
+LEFT_OUT = "left-out.csv"
 VALID_LABELS = "valid_labels.npy"
 VALID_IMAGES = "valid_images.npy"
 

@@ -23,7 +23,7 @@ import numpy as np
 import PIL
 
 from datasets.file_tree import FileTree
-from datasets.pixels.dataset import Dataset, Split
+from datasets.pixels.dataset import Dataset, LeftOut, Split
 
 FORMAT = 2  # another wherever manifests, checks, cuts, decoding or resizing give something else
 SETTLED_SECONDS = 2.0  # between the last change of a file and the listing; some file systems' clocks tick that slowly
@@ -105,6 +105,7 @@ def _write(path: Path, data: Dataset) -> None:
         "submission_ids": data.submission_ids,
         "fingerprint": data.fingerprint,
         "notes": data.notes,
+        "left_out": [vars(image) for image in data.left_out],
         "crc32": _checksum(data),
     }
     width = 3 * data.image_size[0] * data.image_size[1]
@@ -135,6 +136,7 @@ def _read(path: Path) -> Dataset:
         submission_ids=None if about["submission_ids"] is None else tuple(about["submission_ids"]),
         fingerprint=about["fingerprint"],
         notes=tuple(about["notes"]),
+        left_out=tuple(LeftOut(**image) for image in about["left_out"]),
     )
     if _checksum(data) != about["crc32"]:
         raise ValueError("damaged")
@@ -155,7 +157,7 @@ def _split(batch: Any, height: int, width: int) -> Split:
 
 def _checksum(data: Dataset) -> int:
     """Returns the CRC-32 over all that a data set holds."""
-    text = [data.classes, data.submission_ids, data.fingerprint, data.notes]
+    text = [data.classes, data.submission_ids, data.fingerprint, data.notes, *map(vars, data.left_out)]
     crc = 0
     for name, split in data.splits.items():
         text += [name, split.ids, split.digests]

@@ -25,6 +25,23 @@ class Split:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """An image that is not used.
+
+    Attributes:
+      split: `train` or `validation`; of images that a validation split is cut from, the one it would be in.
+      label: as it was written.
+      detail: which rule it breaks, or what it contradicts.
+    """
+
+    split: str
+    id: str
+    label: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class Dataset:
     """The images of all splits, and what is known of them.
 
@@ -34,6 +51,7 @@ class Dataset:
       submission_ids: the ids of the sample submission in its order; None where there is none.
       fingerprint: of images, labels and image size, datasets/fingerprint.py.
       notes: what a person should know (a split that was cut, a missing test split), a sentence each.
+      left_out: the images of the data that are not used, as a person asked for.
     """
 
     train: Split
@@ -43,6 +61,7 @@ class Dataset:
     submission_ids: tuple[str, ...] | None
     fingerprint: str
     notes: tuple[str, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def splits(self) -> dict[str, Split]:

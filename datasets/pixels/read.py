@@ -27,14 +27,20 @@ class Read:
       images: (N, 3, H, W) uint8; a row is undefined where there is a problem.
       digests: sha256 of each whole file; empty where there is a problem.
       sizes: (H, W) of each image in its file; None where there is a problem.
+      problems: of single images, by row.
       warnings: what Pillow warned of in an image that was read all the same: the image, and the warning.
     """
 
     images: np.ndarray
     digests: tuple[str, ...]
     sizes: list[tuple[int, int] | None]
-    problems: list[Problem]
+    problems: dict[int, Problem]
     warnings: list[tuple[str, str]]
+
+    def take(self, rows: np.ndarray) -> "Read":
+        """Returns these rows alone, none of which has a problem."""
+        digests, sizes = tuple(self.digests[row] for row in rows), [self.sizes[row] for row in rows]
+        return Read(self.images[rows], digests, sizes, {}, self.warnings)
 
 
 def read_images(tree: FileTree, listing: Listing, size: tuple[int, int], resizes: bool) -> Read:
@@ -74,7 +80,7 @@ def read_images(tree: FileTree, listing: Listing, size: tuple[int, int], resizes
         images,
         tuple(digest for digest, _, _, _ in results),
         [size for _, size, _, _ in results],
-        [problem for _, _, problem, _ in results if problem],
+        {row: problem for row, (_, _, problem, _) in enumerate(results) if problem},
         [(listing.named(row), word) for row, (_, _, _, words) in enumerate(results) for word in words],
     )
 

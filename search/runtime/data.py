@@ -67,11 +67,15 @@ def generate_demo(place: Path) -> None:
 def save(folder: Path, data: "Dataset") -> None:
     """What the sweep is run on: a row an image, the labels that trials are judged by, and their images made small."""
     from datasets import fingerprint
+    from datasets.bad_images import left_out_table
     from datasets.pixels.thumbnails import thumbnails
     from storage.files import save_array, written_whole
 
     with written_whole(folder / paths.DATA_TABLE) as partial:
         partial.write_bytes(fingerprint.data_table(data))
+    if data.left_out:
+        with written_whole(folder / paths.LEFT_OUT) as partial:
+            partial.write_bytes(left_out_table(data.left_out))
     assert data.valid.labels is not None
     save_array(folder / paths.VALID_LABELS, data.valid.labels)
     save_array(folder / paths.VALID_IMAGES, thumbnails(data.valid.images))

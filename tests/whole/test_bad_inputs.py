@@ -241,7 +241,7 @@ IMAGES = {
     ),
 }
 
-ALONE = "; add another or remove it"
+ALONE = "; add another, or give --min-per-class 2 to leave such classes out"
 LABEL = "; give it another"
 LABELS = {
     "unknown class": (

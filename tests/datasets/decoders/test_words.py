@@ -32,8 +32,9 @@ def test_what_a_decoder_says_comes_with_the_name_of_the_image_or_not_at_all(tmp_
     code = f"""
 import sys
 from datasets.load import load, load_images
+from storage.sweep_file import DataOptions
 from pathlib import Path
-print(*load(Path({str(folder)!r}), 8).notes, sep="\\n")
+print(*load(Path({str(folder)!r}), DataOptions(image_size=8)).notes, sep="\\n")
 try:
     load_images(Path({str(broken)!r}), (8, 8))
 except ValueError as error:

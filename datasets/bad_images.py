@@ -1,0 +1,111 @@
+"""Images that cannot be used: all are named before anything starts, and `--leave-out bad` goes on without them.
+
+An image of the test split is never left out: it gets a prediction, or the data is refused.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from datasets.pixels.dataset import LeftOut
+from datasets.pixels.read import Read
+from datasets.problems import Findings, Problem
+from datasets.sources.listing import Listing
+from storage.text import counted
+
+LABELLED = ("train", "validation")  # the splits of which images may be left out
+HEADER = ["split", "id", "label", "reason", "detail"]
+
+
+class Fault(StrEnum):
+    """Why an image cannot be used, as `left-out.csv` has it."""
+
+    UNREADABLE = "unreadable"
+    DOUBLED = "doubled within its label"
+    CONTRADICTORY = "doubled under another label"
+    LEAK = "doubled in another split"
+    SMALL_CLASS = "its class is too small"
+
+
+@dataclass
+class BadImages:
+    """The bad images of a data set, found one after the other.
+
+    Attributes:
+      leave_out: whether the data set goes on without them; else each is a problem.
+    """
+
+    listings: dict[str, Listing]
+    findings: Findings
+    leave_out: bool
+    _bad: dict[tuple[str, int], tuple[Fault, str]] = field(default_factory=dict)
+
+    def add(self, split: str, row: int, fault: Fault, problem: Problem) -> None:
+        """Notes a bad image by its split and row."""
+        if self.leave_out and split in LABELLED:
+            self._bad.setdefault((split, row), (fault, _detail(problem)))
+        else:
+            self.findings.problems.append(problem)
+
+    def add_small_classes(self, least: int, counted_in: Sequence[str]) -> None:
+        """Notes every image that is labelled with a class of which fewer than `least` images can be used.
+
+        Args:
+          counted_in: the splits whose images count.
+        """
+        used = [(split, row) for split in LABELLED for row in self._rows(split).tolist()]
+        labels = {(split, row): self._label(split, row) for split, row in used}
+        counts = Counter(label for (split, _), label in labels.items() if split in counted_in)
+        for place, label in labels.items():
+            if counts[label] < least:
+                self._bad[place] = Fault.SMALL_CLASS, f"{counts[label]} can be used, --min-per-class asks for {least}"
+
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Returns the images that are left out, in the order of their splits."""
+        return tuple(
+            LeftOut(split, self.listings[split].ids[row], self._label(split, row), fault, detail)
+            for (split, row), (fault, detail) in sorted(self._bad.items())
+        )
+
+    def kept(self, reads: dict[str, Read]) -> tuple[dict[str, Listing], dict[str, Read]]:
+        """Returns the listings, and what was read of them, without the images that are left out."""
+        listings, reads = dict(self.listings), dict(reads)
+        for split in {split for split, _ in self._bad}:
+            rows = self._rows(split)
+            listings[split] = listings[split].take(rows)
+            if split in reads:
+                reads[split] = reads[split].take(rows)
+        return listings, reads
+
+    def _label(self, split: str, row: int) -> str:
+        return (self.listings[split].labels or ())[row]
+
+    def _rows(self, split: str) -> np.ndarray:
+        rows = range(len(self.listings[split].ids)) if split in self.listings else ()
+        return np.array([row for row in rows if (split, row) not in self._bad], np.int64)
+
+
+def _detail(problem: Problem) -> str:
+    return f"{problem.place}: {problem.rule}" + (f", got {problem.got}" if problem.got else "")
+
+
+def note_left_out(images: Sequence[LeftOut], findings: Findings) -> None:
+    """Adds a note of how many images are left out, by reason."""
+    if images:
+        reasons = Counter(image.reason for image in images).most_common()
+        parts = ", ".join(f"{count:,} {reason}" for reason, count in reasons)
+        findings.notes.append(f"Left out: {counted(len(images), 'image')} ({parts}); left-out.csv names each.")
+
+
+def left_out_table(images: Iterable[LeftOut]) -> bytes:
+    """Returns a CSV with a row an image that was left out."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER)
+    writer.writerows([image.split, image.id, image.label, image.reason, image.detail] for image in images)
+    return text.getvalue().encode()
