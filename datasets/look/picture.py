@@ -1,61 +1,30 @@
-"""What a data set looks like, as one PNG: images of each class, how many there are, of which size.
+"""Draws what a data set looks like as one PNG: images of each class, how many there are, of which size."""
 
-python -m datasets.look data/ --out look.png
-"""
-
+import io
 import warnings
-from pathlib import Path
-from typing import Any
 
-import click
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
 from datasets.decoders.recipe_1 import resize
-from datasets.load import load
-from datasets.options import reads_data, taken_options
 from datasets.pixels.dataset import Dataset, Split
 from datasets.problems import printable
-from storage.command_line import check_out, exit_codes, program
-from storage.errors import UserError
 from storage.text import counted
 
 COLUMNS = 8  # images a class
 MAX_ROWS = 30  # classes
 TILE, CELL = 96, 104  # px: the longer side of a drawn image, and the square it stands in
-PNG = b"\x89PNG\r\n\x1a\n"  # how such a file begins
 COLOURS = {"train": "#3b6fb6", "validation": "#e0912f"}
 
 
-@click.command()
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), default="look.png", show_default=True, help="The PNG to write.")
-@reads_data
-def main(data: Path, out: Path, **flags: Any) -> None:
-    """Draws samples, class counts and sizes of DATA, a folder or a .zip."""
-    with exit_codes():
-        check_out(out, {data: "a file of the data"})
-        if out.is_file() and not out.read_bytes().startswith(PNG):
-            raise UserError(f"--out {out}: is there already and no PNG; give another name")
-        dataset = load(data, taken_options(flags))
+def png(dataset: Dataset, title: str) -> bytes:
+    """Returns the file of what `draw` draws."""
+    file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for a letter that the font does not have
-        draw(dataset, title=data.name or str(data)).savefig(out, format="png", dpi=120, facecolor="white")
-    print("\n".join([str(out), *summary(dataset)]))
-
-
-def summary(dataset: Dataset) -> list[str]:
-    """Returns a line for each split, then the notes."""
-    lines = []
-    for name, split in dataset.splits.items():
-        count, _, height, width = split.images.shape
-        line = f"{name}: {counted(count, 'image')}, {width}x{height} px"
-        if split.labels is not None:
-            per_class = np.bincount(split.labels, minlength=len(dataset.classes))
-            line += f", {len(dataset.classes)} classes of {per_class.min():,} to {per_class.max():,}"
-        lines.append(line)
-    return [*lines, *dataset.notes]
+        draw(dataset, title).savefig(file, format="png", dpi=120, facecolor="white")
+    return file.getvalue()
 
 
 def draw(dataset: Dataset, title: str) -> Figure:
@@ -133,7 +102,3 @@ def _plain(text: str, longest: int = 16) -> str:
     """Returns a text as the figure can print it: `$` would begin a formula."""
     text = printable(text)
     return (text if len(text) <= longest else text[: longest - 1] + "…").replace("$", r"\$")
-
-
-if __name__ == "__main__":
-    program(main)

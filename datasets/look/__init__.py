@@ -1,0 +1,1 @@
+"""A first look at a data set: what was read, as what, and what would be trained on."""

@@ -1,0 +1,76 @@
+"""A first look at a data set: what was read, as what, what would be left out, and at which size it would be trained on.
+
+    python -m datasets.look data/                  # look.html for the browser, and look.png
+    python -m datasets.look data.zip --out my.png  # the picture alone
+    python -m datasets.look data/ --json           # the same as JSON on the screen, and no file
+
+Bad images do not end the look: it shows the data as `--leave-out bad` would use it.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from datasets.options import reads_data, taken_options
+from storage.command_line import Exit, check_out, exit_codes, program
+from storage.errors import UserError
+from storage.files import utf8
+
+BEGINNINGS = {".png": b"\x89PNG\r\n\x1a\n", ".html": b"<!doctype html>"}  # by which our own files are known
+
+
+@click.command(help=__doc__)
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default="look.html", show_default=True, help=".html or .png")
+@click.option("--json", "as_json", is_flag=True, help="Prints JSON instead, and writes no file.")
+@reads_data
+def main(data: Path, out: Path, as_json: bool, **flags: Any) -> None:
+    with exit_codes():
+        outs = [] if as_json else list(_outs(out, data))
+        from datasets.look.about import about, read
+
+        found, refused = read(data, taken_options(flags))
+    looked = about(found, data, refused)
+    for path in outs:
+        path.write_bytes(_content(path, found, looked, data.name or str(data)))
+    if as_json:
+        print(json.dumps(asdict(looked) | {"left_out_by_reason": looked.reasons()}, indent=1))
+    else:
+        print("\n".join([*map(str, outs), *looked.lines()]))
+    if refused:
+        print("\n".join(["Without --leave-out bad it is refused:", *looked.refused[:20]]), file=sys.stderr)
+        sys.exit(Exit.YOURS_TO_MEND)
+
+
+def _outs(out: Path, data: Path) -> Iterator[Path]:
+    """Yields the files to write: the page with the picture beside it, or the picture alone.
+
+    Raises:
+      UserError: one may not be written.
+    """
+    if out.suffix not in BEGINNINGS:
+        raise UserError(f"--out {out}: must end with .html or .png; give another name")
+    for path in [out] if out.suffix == ".png" else [out, out.with_suffix(".png")]:
+        check_out(path, {data: "a file of the data"})
+        if path.is_file() and not path.read_bytes().startswith(BEGINNINGS[path.suffix]):
+            raise UserError(f"--out {path}: is there already and no {path.suffix[1:].upper()}; give another name")
+        yield path
+
+
+def _content(path: Path, data: Any, looked: Any, title: str) -> bytes:
+    if path.suffix == ".png":
+        from datasets.look.picture import png
+
+        return png(data, title)
+    from datasets.look.page import page
+
+    return utf8(page(data, looked))
+
+
+if __name__ == "__main__":
+    program(main)

@@ -1,0 +1,89 @@
+"""What a data set is, in numbers and sentences: for the screen, for a page and as JSON."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from datasets.load import load
+from datasets.pixels.dataset import Dataset, LeftOut
+from datasets.problems import DataError, Problem
+from storage.sweep_file import DataOptions
+from storage.text import counted
+
+
+@dataclass(frozen=True)
+class SplitAbout:
+    """One split.
+
+    Attributes:
+      classes: how many images each class has, by name; None where there are no labels.
+    """
+
+    images: int
+    classes: dict[str, int] | None
+
+
+@dataclass(frozen=True)
+class About:
+    """A data set.
+
+    Attributes:
+      data: its path, as it was given.
+      width, height: of every image that would be trained on, in px.
+      splits: by name.
+      notes: what a person should know, what was inferred first.
+      left_out: the images that are not used.
+      refused: what refuses the data unless bad images are left out; empty where nothing does.
+      fingerprint: by which a sweep knows the data again.
+    """
+
+    data: str
+    width: int
+    height: int
+    splits: dict[str, SplitAbout]
+    notes: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+    refused: tuple[str, ...]
+    fingerprint: str
+
+    def lines(self) -> list[str]:
+        """Returns a line for each split, then the notes."""
+        lines = []
+        for name, split in self.splits.items():
+            line = f"{name}: {counted(split.images, 'image')}, {self.width}x{self.height} px"
+            if split.classes is not None:
+                counts = split.classes.values()
+                line += f", {counted(len(counts), 'class', 'classes')} of {min(counts):,} to {max(counts):,}"
+            lines.append(line)
+        return [*lines, *self.notes]
+
+    def reasons(self) -> dict[str, int]:
+        """Returns how many images are left out for each reason, the most frequent first."""
+        return dict(Counter(image.reason for image in self.left_out).most_common())
+
+
+def read(path: Path, options: DataOptions) -> tuple[Dataset, tuple[Problem, ...]]:
+    """Reads a data set; where only bad images refuse it, without them, and returns what they are as well.
+
+    Raises:
+      DataError: it cannot be read without them either.
+    """
+    try:
+        return load(path, options), ()
+    except DataError as error:
+        try:
+            return load(path, replace(options, leave_out="bad")), tuple(error.problems)
+        except DataError:
+            raise error from None
+
+
+def about(data: Dataset, path: Path, refused: tuple[Problem, ...]) -> About:
+    """Returns what there is to say of a data set that was read from this path."""
+    splits = {}
+    for name, split in data.splits.items():
+        labels = None if split.labels is None else Counter(split.labels.tolist())
+        classes = None if labels is None else {label: labels[number] for number, label in enumerate(data.classes)}
+        splits[name] = SplitAbout(len(split.ids), classes)
+    height, width = data.image_size
+    problems = tuple(map(str, refused))
+    return About(str(path), width, height, splits, data.notes, data.left_out, problems, data.fingerprint)
