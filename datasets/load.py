@@ -10,15 +10,15 @@ from datasets.bad_images import BadImages, Fault, LeftOut, note_left_out
 from datasets.checks import check_bytes, check_classes_left, check_files, check_labels, check_sizes, sizes_found
 from datasets.file_tree import FileTree
 from datasets.fingerprint import fingerprint
+from datasets.layouts.table_images import list_table
 from datasets.listing_rules import NEWEST
 from datasets.pixels import cache
 from datasets.pixels.dataset import Dataset, Split
 from datasets.pixels.read import Read, first_size, note_warnings, read_images
 from datasets.problems import DataError, Findings, Problem
-from datasets.sources.finder import find_splits
+from datasets.sources.finder import find_reading
 from datasets.sources.left_out import note_left_out as note_unused
 from datasets.sources.listing import Listing, check_ids, list_folder
-from datasets.sources.table_images import list_table
 from datasets.splits import cut_and_limit
 from datasets.table import Table, parse_table
 from storage.sweep_file import DataOptions
@@ -69,7 +69,7 @@ def check_trainable(data: Dataset, path: Path) -> None:
 def _read(tree: FileTree, options: DataOptions, seed: int) -> Dataset:
     image_size = options.image_size
     findings = Findings(notes=list(tree.notes))
-    found = find_splits(tree, findings)
+    found = find_reading(tree, options, findings)
     listings = found.listings
     left_out: tuple[LeftOut, ...] = ()
     if options.min_per_class and "train" in listings:
@@ -112,7 +112,7 @@ def _read(tree: FileTree, options: DataOptions, seed: int) -> Dataset:
         valid=splits["validation"],
         test=splits.get("test"),
         classes=classes,
-        submission_ids=found.submission_ids,
+        submission=found.submission,
         fingerprint="",
         notes=tuple(findings.notes),
         left_out=left_out,

@@ -41,10 +41,7 @@ def with_class_folders(train: int = 6, validation: int = 3, test: int = 3, class
     return moved
 
 
-FORMS = {  # a small data set in each form, by the name of its source
-    "tables": with_manifests,
-    "class_folders": with_class_folders,
-}
+LAYOUTS = {"tables": with_manifests, "class_folders": with_class_folders}
 
 
 def table(*lines: str) -> bytes:

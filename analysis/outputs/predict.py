@@ -17,6 +17,7 @@ from analysis.sweep_data import sweep_data
 from datasets.load import load_images
 from datasets.pixels.dataset import Split
 from datasets.problems import DataError, Problem, shown
+from datasets.submission import Submission
 from storage.command_line import check_out
 from storage.errors import SweepError
 from storage.files import written_whole
@@ -53,12 +54,12 @@ def predict(
     model = _predictor(sweep, kind, is_averaged)
     notes: list[str] = []
     if images is None:
-        split, submission_ids = _test_split(Record(sweep), data)
+        split, submission = _test_split(Record(sweep), data)
     else:
-        split, submission_ids = load_images(images, model.image_size, notes), None
+        split, submission = load_images(images, model.image_size, notes), None
     out = out or sweep / _default_name(kind, is_averaged, images, probabilities)
     _check_spared(out, sweep, images, data)
-    write_predictions(model, split, submission_ids, out, probabilities)
+    write_predictions(model, split, submission, out, probabilities)
     return [f"{out}: {counted(len(split.ids), 'prediction')} of {model.label}", *notes]
 
 
@@ -73,44 +74,48 @@ def _predictor(sweep: Path, kind: str | None, is_averaged: bool) -> Predictor:
 
 
 def write_predictions(
-    model: Predictor, split: Split, submission_ids: tuple[str, ...] | None, out: Path, probabilities: bool = False
+    model: Predictor, split: Split, submission: Submission | None, out: Path, probabilities: bool = False
 ) -> None:
-    """Writes `id,label` in the order of the split; `out` appears only after its bytes were checked.
+    """Writes the predictions as they are handed in; `out` appears only after its bytes were checked.
 
     Args:
-      submission_ids: of the sample submission, which must be the split's in their order; None where there is none.
+      submission: the header, and the ids in their order; None for `id,label` and those of the split.
       probabilities: adds a column `p(CLASS)` for each class.
 
     Raises:
-      PredictionError: the ids are not those of the sample submission.
+      PredictionError: the file is not what it must be.
     """
     shares = model.probabilities(split.images)
     labels = [model.classes[index] for index in shares.argmax(axis=1)]
-    more = (shares, model.classes) if probabilities else ()
-    table = predictions_table(split.ids, labels, *more)
-    check_predictions(table, split.ids, submission_ids, model.classes)
+    form = submission or Submission.of(split.ids)
+    rows = list(form.rows)
+    of_classes = shares[rows] if probabilities else None
+    table = predictions_table(form.ids, [labels[row] for row in rows], of_classes, model.classes, form.header)
+    check_predictions(table, form, len(split.ids), model.classes)
     with written_whole(out) as partial:
         partial.write_bytes(table)
 
 
-def check_predictions(
-    table: bytes, ids: tuple[str, ...], submission_ids: tuple[str, ...] | None, classes: tuple[str, ...]
-) -> None:
-    """Raises:
+def check_predictions(table: bytes, form: Submission, images: int, classes: tuple[str, ...]) -> None:
+    """Checks the bytes of a prediction file against the form in which it is handed in.
+
+    Args:
+      images: how many are predicted.
+
+    Raises:
     PredictionError: header, number, order, an id or a label is not what it must be.
     """
     header, *rows = csv.reader(io.StringIO(table.decode(), newline=""), strict=True)
-    if header[:2] != ["id", "label"]:
-        raise PredictionError(f"predictions: header must be `id,label`, got {shown(','.join(header))}")
-    pairs = enumerate(zip_longest([row[0] for row in rows], ids), start=1)
+    if header[:2] != list(form.header):
+        rule = f"header must be `{','.join(form.header)}`"
+        raise PredictionError(f"predictions: {rule}, got {shown(','.join(header))}")
+    pairs = enumerate(zip_longest([row[0] for row in rows], form.ids), start=1)
     wrong = [f"row {row} has {_or_none(got)} for {_or_none(wanted)}" for row, (got, wanted) in pairs if got != wanted]
-    _raise_for(wrong, f"predictions: there must be one for each of the {counted(len(ids), 'image')} in their order")
+    _raise_for(wrong, f"predictions: there must be one for each of the {counted(len(form.ids), 'id')} in their order")
+    if sorted(form.rows) != list(range(images)):
+        raise PredictionError(f"predictions: each of the {counted(images, 'test image')} must have one id, once")
     wrong = [f"{shown(row[0])} has {shown(row[1])}" for row in rows if row[1] not in classes]
     _raise_for(wrong, "predictions: labels must be classes of the sweep")
-    if submission_ids is not None:
-        pairs = enumerate(zip_longest(ids, submission_ids), start=1)
-        wrong = [f"row {row} has {_or_none(a)}, there {_or_none(b)}" for row, (a, b) in pairs if a != b]
-        _raise_for(wrong, "predictions: ids must be those of the sample submission in its order; mend it or test")
 
 
 def _raise_for(wrong: list[str], rule: str) -> None:
@@ -124,9 +129,13 @@ def _or_none(name: str | None) -> str:
 
 
 def predictions_table(
-    ids: Sequence[str], labels: Sequence[str], shares: np.ndarray | None = None, classes: Sequence[str] = ()
+    ids: Sequence[str],
+    labels: Sequence[str],
+    shares: np.ndarray | None = None,
+    classes: Sequence[str] = (),
+    header: tuple[str, str] = ("id", "label"),
 ) -> bytes:
-    """Returns the bytes of a prediction file: the header `id,label`, and a row an id in the order given.
+    """Returns the bytes of a prediction file: the header, and a row an id in the order given.
 
     Args:
       shares: (N, classes) probabilities; adds a column `p(CLASS)` for each of the classes.
@@ -136,20 +145,20 @@ def predictions_table(
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id", "label", *(f"p({label})" for label in classes)])
+    writer.writerow([*header, *(f"p({label})" for label in classes if shares is not None)])
     shares = np.empty((len(ids), 0)) if shares is None else shares
     for name, label, row in zip(ids, labels, shares, strict=True):
         writer.writerow([name, label, *(f"{share:.6f}" for share in row)])
     return text.getvalue().encode()
 
 
-def _test_split(record: Record, place: Path | None) -> tuple[Split, tuple[str, ...] | None]:
-    """The test images of the sweep's data, and the ids of its sample submission."""
+def _test_split(record: Record, place: Path | None) -> tuple[Split, Submission | None]:
+    """Returns the test images of the sweep's data, and how their predictions are handed in."""
     data = sweep_data(record, place)
     if data.test is None:
         found = str(place or record.settings.data)
         raise DataError([Problem(found, "has no test split", "", "give the images with --images")])
-    return data.test, data.submission_ids
+    return data.test, data.submission
 
 
 def _default_name(kind: str | None, tta: bool, images: Path | None, probabilities: bool) -> str:

@@ -42,7 +42,7 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
         written.append(record.folder / paths.BEST)
         if data is not None and data.test is not None:
             out = record.folder / paths.PREDICTIONS
-            write_predictions(predictor.chosen(record), data.test, data.submission_ids, out)
+            write_predictions(predictor.chosen(record), data.test, data.submission, out)
             written.append(out)
     return written
 

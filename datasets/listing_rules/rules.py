@@ -18,6 +18,7 @@ class Rules:
         encoding is a guess.
       has_parents: in a .zip a folder exists where a file is in it; else only where it is a member itself.
       class_name: returns the class that the name of a folder means.
+      layouts_alone: the two layouts are all forms of data that are known, as they were first.
       table_folder: chooses the folder of a table's images; it is given a function that finds an id in a folder, the
         ids, all files, the folder of the table, and its split. None: they must be found in one folder only.
       opens_containers: archives and other containers in the data are opened.
@@ -28,5 +29,6 @@ class Rules:
     zip_names: Callable[[Sequence[zipfile.ZipInfo]], list[tuple[str, bool]]]
     has_parents: bool
     class_name: Callable[[str], str]
+    layouts_alone: bool
     table_folder: Callable[[Find, Sequence[str], Iterable[str], str, str], str] | None
     opens_containers: bool = True

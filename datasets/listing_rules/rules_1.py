@@ -39,4 +39,4 @@ def table_folder(find: Find, ids: Sequence[str], files: Iterable[str], beside: s
     return best
 
 
-RULES = Rules(is_visible, is_image, zip_names, False, class_name, table_folder, opens_containers=False)
+RULES = Rules(is_visible, is_image, zip_names, False, class_name, True, table_folder, opens_containers=False)

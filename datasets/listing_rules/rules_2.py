@@ -42,4 +42,4 @@ def class_name(folder: str) -> str:
     return normalize("NFC", folder)
 
 
-RULES = Rules(is_visible, is_image, zip_names, True, class_name, None, opens_containers=False)
+RULES = Rules(is_visible, is_image, zip_names, True, class_name, True, None, opens_containers=False)

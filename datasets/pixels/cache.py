@@ -15,6 +15,7 @@ import tempfile
 import time
 import zlib
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ import PIL
 
 from datasets.file_tree import FileTree
 from datasets.pixels.dataset import Dataset, LeftOut, Split
+from datasets.submission import Submission
 
-FORMAT = 2  # another wherever manifests, checks, cuts, decoding or resizing give something else
+FORMAT = 3  # another wherever manifests, checks, cuts, decoding or resizing give something else
 SETTLED_SECONDS = 2.0  # between the last change of a file and the listing; some file systems' clocks tick that slowly
 KEPT_BYTES = 20 << 30  # of all data sets; the last used stay
 FREE_TIMES = 4  # the disk must have room for so many of it
@@ -102,7 +104,7 @@ def _write(path: Path, data: Dataset) -> None:
         "splits": list(data.splits),
         "image_size": data.image_size,
         "classes": data.classes,
-        "submission_ids": data.submission_ids,
+        "submission": None if data.submission is None else asdict(data.submission),
         "fingerprint": data.fingerprint,
         "notes": data.notes,
         "left_out": [vars(image) for image in data.left_out],
@@ -133,7 +135,7 @@ def _read(path: Path) -> Dataset:
         valid=splits["validation"],
         test=splits.get("test"),
         classes=tuple(about["classes"]),
-        submission_ids=None if about["submission_ids"] is None else tuple(about["submission_ids"]),
+        submission=None if about["submission"] is None else _submission(about["submission"]),
         fingerprint=about["fingerprint"],
         notes=tuple(about["notes"]),
         left_out=tuple(LeftOut(**image) for image in about["left_out"]),
@@ -155,9 +157,15 @@ def _split(batch: Any, height: int, width: int) -> Split:
     )
 
 
+def _submission(about: dict[str, list[Any]]) -> Submission:
+    header, ids, rows = about["header"], about["ids"], about["rows"]
+    return Submission((header[0], header[1]), tuple(ids), tuple(rows))
+
+
 def _checksum(data: Dataset) -> int:
     """Returns the CRC-32 over all that a data set holds."""
-    text = [data.classes, data.submission_ids, data.fingerprint, data.notes, *map(vars, data.left_out)]
+    submission = data.submission and asdict(data.submission)
+    text = [data.classes, submission, data.fingerprint, data.notes, *map(vars, data.left_out)]
     crc = 0
     for name, split in data.splits.items():
         text += [name, split.ids, split.digests]

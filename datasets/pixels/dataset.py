@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from datasets.pixels import Pixels
+from datasets.submission import Submission
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Dataset:
     Attributes:
       classes: labels as they were written, sorted (as numbers where all are whole numbers).
       test: None where the data has no test split.
-      submission_ids: the ids of the sample submission in its order; None where there is none.
+      submission: how predictions are handed in; None where no sample submission says it.
       fingerprint: of images, labels and image size, datasets/fingerprint.py.
       notes: what a person should know (a split that was cut, a missing test split), a sentence each.
       left_out: the images of the data that are not used, as a person asked for.
@@ -58,7 +59,7 @@ class Dataset:
     valid: Split
     test: Split | None
     classes: tuple[str, ...]
-    submission_ids: tuple[str, ...] | None
+    submission: Submission | None
     fingerprint: str
     notes: tuple[str, ...]
     left_out: tuple[LeftOut, ...] = ()
@@ -78,4 +79,4 @@ class Dataset:
     def for_training(self) -> "Dataset":
         """Returns what a worker needs: no test split, no names."""
         train, valid = (replace(split, ids=(), digests=()) for split in (self.train, self.valid))
-        return replace(self, train=train, valid=valid, test=None, submission_ids=None)
+        return replace(self, train=train, valid=valid, test=None, submission=None)

@@ -1,36 +1,55 @@
-"""The forms in which data comes, in the order in which they are tried.
+"""The forms in which data comes, the ones that say the most of their images first.
 
 A source is a file `datasets/sources/NAME.py` which holds a `SOURCE`. To add one, add its file and its line in `NAMES`,
-and an example data set in `FORMS` of `tests/trees.py`. A source says which files of a `FileTree` are the images of
-which split; a form whose images are no files of their own, such as rows of a table, is a new kind of `FileTree` as
-well. `finder.py` tries the sources; the other files here are what several sources need.
+and an example data set in `FORMS` of `tests/trees.py`. A source says which names of a `FileTree` are the images of
+which split, with their labels; images that are no files of their own, such as rows of an array, have names in the tree
+as well. It never decodes an image. `finder.py` asks the sources; `datasets/layouts/` has the two forms that the first
+listing rules know.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 
 from datasets.file_tree import FileTree
-from datasets.problems import Findings
+from datasets.problems import Findings, Problem
 from datasets.sources.listing import Listing
+from datasets.submission import Submission
+from storage.sweep_file import DataOptions
 
-NAMES = (
-    "tables",
-    "class_folders",
-)
+NAMES: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Splits:
-    """What a data set is before any image is read.
+class Reading:
+    """What a source makes of a data set before any image is read.
 
     Attributes:
-      listings: by name, `train`, and `validation` and `test` where there are any.
-      submission_ids: of the sample submission, in its order; None where there is none.
+      form: what it is, for the line on the screen and where two readings fit: `folders of classes below train/`.
+      flag: the flag by which a person says that this reading is meant: `--train train/`.
+      listings: by name, `train`, and `validation` and `test` where there are any. A test listing with labels is scored
+        once, at the end; labels that train does not have are problems.
+      inferred: what a person could have meant otherwise, a phrase each (`label: column target`), for the same line.
+      files: what was read that is no image, such as the tables.
+      submission: how predictions are handed in, where the source knows it itself.
+      other_ids: further names of the test images, such as numbers, each with its row in the test listing; a sample
+        submission may use them.
     """
 
+    form: str
+    flag: str
     listings: dict[str, Listing]
-    submission_ids: tuple[str, ...] | None = None
+    inferred: tuple[str, ...] = ()
+    files: frozenset[str] = frozenset()
+    submission: Submission | None = None
+    other_ids: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Nearly:
+    """Why data that begins like a form is not it: the first line of the refusal where no other source reads it."""
+
+    problem: Problem
 
 
 @dataclass(frozen=True)
@@ -39,15 +58,12 @@ class Source:
 
     Attributes:
       looked_for: what it is recognised by, for the message that is shown when no form is recognised.
-      is_in: says whether the data has this form; it is given all files, and the folder that may hold the data, which is
-        empty for the top, else with `/` at its end.
-      list_splits: lists the images of each split by the same files and folder. It adds problems and notes to the
-        findings, also a note of whatever it leaves out; a split without a readable table is not in its result.
+      read: returns what it makes of the data, or what is missing, or None where nothing looks like its form. Problems
+        and notes about what it read go into the findings, which count only if this reading is chosen.
     """
 
     looked_for: str
-    is_in: Callable[[FileTree, str], bool]
-    list_splits: Callable[[FileTree, str, Findings], Splits]
+    read: Callable[[FileTree, DataOptions, Findings], Reading | Nearly | None]
 
 
 def all_sources() -> list[Source]:

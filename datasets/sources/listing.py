@@ -20,6 +20,7 @@ class Listing:
       place: of the table, or of the folder with `/` at its end, for messages.
       labels: as they were written; None where there are none.
       files: names in the tree.
+      groups: of each image what it belongs to with others, such as a patient; None where nothing says so.
       lines: of the table, one an image; None where the images are those of the folder, and the ids their names in it.
     """
 
@@ -28,14 +29,15 @@ class Listing:
     labels: tuple[str, ...] | None
     files: tuple[str, ...]
     lines: tuple[int, ...] | None = None
+    groups: tuple[str, ...] | None = None
 
     def take(self, rows: Sequence[int] | np.ndarray) -> "Listing":
         """Returns these rows alone, in their order."""
         labels = None if self.labels is None else tuple(self.labels[row] for row in rows)
         lines = None if self.lines is None else tuple(self.lines[row] for row in rows)
-        return Listing(
-            self.place, tuple(self.ids[row] for row in rows), labels, tuple(self.files[row] for row in rows), lines
-        )
+        groups = None if self.groups is None else tuple(self.groups[row] for row in rows)
+        ids, files = tuple(self.ids[row] for row in rows), tuple(self.files[row] for row in rows)
+        return Listing(self.place, ids, labels, files, lines, groups)
 
     def place_of(self, row: int) -> str:
         """Returns where an image comes from: its line in the table, or its file."""

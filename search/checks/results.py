@@ -12,6 +12,7 @@ from analysis.outputs.best import read_best
 from analysis.outputs.predict import check_predictions
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import plain
+from datasets.submission import Submission
 from search.checks.backup import Backup
 from search.checks.findings import Finding, damaged, naming
 from search.runtime.settings import read_sweep
@@ -82,7 +83,7 @@ def _check_best(folder: Path, trial: TrialRecord) -> None:
 
 def _check_predictions(path: Path, test_ids: tuple[str, ...], classes: list[str]) -> None:
     check_regular(path)
-    check_predictions(path.read_bytes(), test_ids, None, tuple(classes))
+    check_predictions(path.read_bytes(), Submission.of(test_ids), len(test_ids), tuple(classes))
 
 
 def forget_results(folder: Path, backup: Backup) -> None:

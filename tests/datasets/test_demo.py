@@ -13,7 +13,7 @@ def test_the_demo_is_a_data_set_in_the_real_layout(tmp_path):
     assert [len(split.ids) for split in (data.train, data.valid, data.test)] == [1500, 600, 300]
     assert data.train.images.shape[1:] == (3, 16, 16)
     assert data.classes == tuple("0123456")
-    assert data.submission_ids == data.test.ids
+    assert data.submission.ids == data.test.ids
     assert data.notes == ()
 
 

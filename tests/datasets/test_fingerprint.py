@@ -114,6 +114,6 @@ def test_a_damaged_table_never_stops_the_comparison(before, tmp_path):
 def test_a_worker_gets_no_names_and_no_test_images(tmp_path):
     data = changed(tmp_path)
     worker = data.for_training()
-    assert (worker.train.ids, worker.valid.digests, worker.test, worker.submission_ids) == ((), (), None, None)
+    assert (worker.train.ids, worker.valid.digests, worker.test, worker.submission) == ((), (), None, None)
     assert worker.train.images is data.train.images
     assert worker.valid.labels is data.valid.labels

@@ -46,7 +46,7 @@ def test_a_folder_a_zip_and_a_zip_with_a_folder_on_top_are_the_same_data(tiny_da
     assert folder.train.labels.tolist() == [0, 1, 2] * 20
     assert folder.classes == ("0", "1", "2")
     assert folder.test.labels is None
-    assert folder.submission_ids == folder.test.ids
+    assert folder.submission.ids == folder.test.ids
     assert folder.notes == ()
     stored = cv2.imread(str(tiny_data / "test" / "test03.png"))[..., ::-1]
     np.testing.assert_array_equal(folder.test.images[3], stored.transpose(2, 0, 1))
@@ -62,7 +62,7 @@ def test_folders_of_classes_are_the_same_images(tiny_data):
     assert data.train.ids[:2] == ("b/train02.png", "b/train05.png")
     assert data.test.ids == table.test.ids
     assert sorted(image.tobytes() for image in data.train.images) == sorted(i.tobytes() for i in table.train.images)
-    assert data.submission_ids is None
+    assert data.submission is None
 
 
 def test_folders_without_validation_or_test(tiny_data):
@@ -223,5 +223,5 @@ def test_the_real_data_is_read_whole():
     assert data.train.images.shape == (8000, 3, 16, 16)
     assert data.classes == tuple("0123456")
     assert np.bincount(data.valid.labels).tolist() == [216, 201, 142, 150, 143, 145, 176]
-    assert data.submission_ids == data.test.ids
+    assert data.submission.ids == data.test.ids
     assert data.notes == ()

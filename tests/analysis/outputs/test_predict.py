@@ -16,6 +16,7 @@ from analysis.outputs.results import write_results
 from analysis.outputs.trained import ImageError
 from analysis.predict import main
 from datasets.load import load
+from datasets.submission import Submission
 from datasets.table import parse_table
 from search.run import main as search_main
 from storage.weights import save_weights
@@ -81,13 +82,12 @@ def test_the_command_predicts_the_test_images_of_the_sweeps_data(sweep):
     assert [line.split(",")[0] for line in lines[1:]] == [f"test{number:02}.png" for number in range(10)]
 
 
-def test_ids_that_differ_from_the_sample_submission_are_shown_and_no_file_appears(sweep, tiny_data):
+def test_a_sample_submission_that_names_an_image_twice_is_refused_and_no_file_appears(sweep, tiny_data):
     data = load(tiny_data)
-    odd = (*data.submission_ids[1:], "other.png")
+    odd = replace(data.submission, rows=(1, *data.submission.rows[1:]))
     with pytest.raises(PredictionError) as error:
-        write_results(sweep.record, replace(data, submission_ids=odd))
-    assert "row 1 has `test00.png`, there `test01.png`" in str(error.value)
-    assert "... and 5 more" in str(error.value)
+        write_results(sweep.record, replace(data, submission=odd))
+    assert "each of the 10 test images must have one id, once" in str(error.value)
     assert not list(sweep.folder.glob("predictions*"))
     assert (sweep.folder / "report.html").exists()
 
@@ -103,9 +103,10 @@ def test_ids_that_differ_from_the_sample_submission_are_shown_and_no_file_appear
     ],
 )
 def test_a_wrong_prediction_file_is_refused_with_the_difference(table, words):
-    check_predictions(b"id,label\na.png,0\nb.png,0\nc.png,1\n", IDS, IDS, CLASSES)
+    form = Submission(("id", "label"), IDS, (0, 1, 2))
+    check_predictions(b"id,label\na.png,0\nb.png,0\nc.png,1\n", form, 3, CLASSES)
     with pytest.raises(PredictionError, match=words):
-        check_predictions(table, IDS, None, CLASSES)
+        check_predictions(table, form, 3, CLASSES)
 
 
 def test_new_images_get_the_names_of_the_classes(trained_sweep, tiny_data, tmp_path):

@@ -121,4 +121,3 @@ def test_tables_and_folders_that_no_table_uses_are_said_to_be_left_aside(tmp_pat
 
     assert any(note.startswith("`Validation.csv` is left aside: a table is train, validation") for note in notes)
     assert "`test/` is left aside, with 3 images: no table names its images." in notes
-    assert any("sample_submission.txt: is not used, for there is no table of test images" in note for note in notes)

@@ -3,13 +3,13 @@
 from itertools import zip_longest
 
 from datasets.file_tree import FileTree
+from datasets.layouts.table_images import list_table
 from datasets.problems import Findings, shown
-from datasets.sources import Source, Splits
 from datasets.sources.left_out import note_left_aside, note_left_out
-from datasets.sources.listing import SPLITS
-from datasets.sources.table_images import list_table
+from datasets.sources.listing import SPLITS, Listing
 from datasets.table import Table, parse_table
 
+FORM = "tables of `id,label`"
 SUBMISSION = "sample_submission"
 STEMS = SPLITS | {SUBMISSION: (SUBMISSION,)}
 SUFFIXES = (".txt", ".csv")
@@ -26,12 +26,15 @@ def is_in(tree: FileTree, root: str) -> bool:
     return any(tree.holds(f"{root}train{suffix}") for suffix in SUFFIXES)
 
 
-def list_splits(tree: FileTree, root: str, findings: Findings) -> Splits:
+def list_splits(
+    tree: FileTree, root: str, findings: Findings
+) -> tuple[dict[str, Listing], set[str], tuple[str, ...] | None]:
+    """Returns the listings by split, the tables that were read, and the ids of the sample submission."""
     tables: dict[str, Table] = {}
-    used: set[str] = set()
+    read: set[str] = set()
     for split, stems in STEMS.items():
         files = [file for stem in stems for suffix in SUFFIXES if tree.holds(file := f"{root}{stem}{suffix}")]
-        used |= set(files)
+        read |= set(files)
         if len(files) > 1:
             rule = "there must be one manifest a split"
             findings.refuse(tree.path, rule, ", ".join(files), "remove all but one")
@@ -40,25 +43,25 @@ def list_splits(tree: FileTree, root: str, findings: Findings) -> Splits:
     broken = {problem.place.rpartition(":")[0] for problem in findings.problems}
 
     submission = tables.pop(SUBMISSION, None)
-    listings = {}
+    listings: dict[str, Listing] = {}
     for split, table in tables.items():
         if split != "test" and table.labels is None:
             findings.refuse(f"{table.place}:1", f"header must be `id,label` for {split}", "`id`", "add the labels")
             continue
-        if split == "test" and table.labels is not None:
+        if split == "test" and table.labels is not None and tree.rules.layouts_alone:
             findings.notes.append(f"{table.place}: its labels are not used.")
         listings[split], _ = list_table(tree, table, root, findings)
-        used |= set(listings[split].files)
+    used = read.union(*(listing.files for listing in listings.values()))
     note_left_aside(tree, root, used, NO_TABLE, SPLIT_TABLES, findings)
     if not findings.problems:  # else the images of a refused table would seem to have none
         note_left_out(tree, used, "that no table names", findings)
 
     test = tables.get("test")
-    if submission and not test:
+    if submission and not test and tree.rules.layouts_alone:
         findings.notes.append(f"{submission.place}: is not used, for there is no table of test images; add a test.csv.")
     if submission and test and not broken & {submission.place, test.place}:
         _check_submission(submission, test, findings)
-    return Splits(listings, submission.ids if submission else None)
+    return listings, read, submission.ids if submission and (test or tree.rules.layouts_alone) else None
 
 
 def _read(tree: FileTree, file: str, findings: Findings) -> Table | None:
@@ -88,6 +91,3 @@ def _check_submission(submission: Table, test: Table, findings: Findings) -> Non
 
 def _or_none(name: str | None) -> str:
     return "none" if name is None else shown(name)
-
-
-SOURCE = Source("train.txt or train.csv with its images", is_in, list_splits)

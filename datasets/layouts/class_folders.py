@@ -5,9 +5,10 @@ from dataclasses import replace
 from datasets.file_tree import FileTree
 from datasets.labels import id_problem, label_problem
 from datasets.problems import Findings, printable, shown
-from datasets.sources import Source, Splits
 from datasets.sources.left_out import note_left_aside, note_left_out
 from datasets.sources.listing import SPLITS, Listing, check_ids, list_folder
+
+FORM = "folders train/CLASS/"
 
 # Why a folder or a table is left aside.
 SPLIT_FOLDERS = "a split is a folder train, validation (or valid, val) or test, written so; rename it to use it"
@@ -18,8 +19,11 @@ def is_in(tree: FileTree, root: str) -> bool:
     return any(name.startswith(f"{root}train/") for name in tree.visible)
 
 
-def list_splits(tree: FileTree, root: str, findings: Findings) -> Splits:
-    listings = {}
+def list_splits(
+    tree: FileTree, root: str, findings: Findings
+) -> tuple[dict[str, Listing], set[str], tuple[str, ...] | None]:
+    """Returns the listings by split; no table is read, and no sample submission."""
+    listings: dict[str, Listing] = {}
     used: set[str] = set()
     for split, folders in SPLITS.items():
         for name in filter(tree.rules.is_visible, tree.refused):
@@ -41,7 +45,7 @@ def list_splits(tree: FileTree, root: str, findings: Findings) -> Splits:
             used |= set(listing.files)
     note_left_aside(tree, root, used, SPLIT_FOLDERS, NO_TABLES, findings)
     note_left_out(tree, used, "in no folder of a split", findings)
-    return Splits(listings)
+    return listings, set(), None
 
 
 def _labelled(tree: FileTree, listing: Listing, findings: Findings) -> Listing:
@@ -71,6 +75,3 @@ def _check_empty(tree: FileTree, train: Listing, folder: str, findings: Findings
         if "/" not in name:
             rule, got = "class must have 2 images or more", "none with an image's suffix"
             findings.refuse(train.place + printable(name), rule, got, "add some or remove the folder")
-
-
-SOURCE = Source("folders train/CLASS/", is_in, list_splits)
