@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from benchmarks import faults
+from benchmarks import faults, forms
 from benchmarks.conditions import conditions
 from datasets.demo import write_demo
 from tests import damage, postgres
@@ -237,6 +237,14 @@ def ray_faults(folder: Path) -> list[Row]:
     return rows
 
 
+def unsorted_pictures(folder: Path) -> list[Row]:
+    """Data that nobody has tidied up."""
+    found, seconds, problems = forms.sweep_of_clip_art(folder)
+    _tell(problems)
+    must = "with --image-size 64 --leave-out bad a sweep ends with a report, each picture is used or named"
+    return [Row("Debian's openclipart-png, as it is", must, found, seconds, not problems)]
+
+
 PARTS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "points": ("A driver killed at each durable write", kill_points),
     "database": ("A driver killed at each transaction of a PostgreSQL ledger", database),
@@ -246,6 +254,7 @@ PARTS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "races": ("Drivers started at once", races),
     "damage": ("A damaged journal", damages),
     "inputs": ("Bad input, hostile files, known holes", inputs),
+    "forms": ("Data as it was downloaded", unsorted_pictures),
 }
 INTRODUCTION = """# Reliability
 
