@@ -14,7 +14,15 @@ FITS = (STRETCH, CROP, PAD)
 
 
 class ImageError(ValueError):
-    """A file is no image to train on; the message is the rule and what was found."""
+    """A file is no image to train on; the message is the rule and what was found.
+
+    Args:
+      way_out: what to do.
+    """
+
+    def __init__(self, message: str, way_out: str = "replace it") -> None:
+        super().__init__(message)
+        self.way_out = way_out
 
 
 @dataclass(frozen=True)
@@ -24,8 +32,8 @@ class Decoded:
     Attributes:
       pixels: (H, W, 3) uint8, RGB.
       size: of the whole upright image in its file.
-      remarks: what of the file is not in the pixels, or not as it was, a phrase each that reads on with a count of
-        images ("transparency laid over white"). Few different ones exist, so that images can be counted by them.
+      remarks: what of the file is not in the pixels, or not as it was, a phrase each ("transparency laid over white").
+        Few different ones exist, so that images can be counted by them.
     """
 
     pixels: "np.ndarray"

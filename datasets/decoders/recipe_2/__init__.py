@@ -1,25 +1,51 @@
-"""The second rules: photographs of up to 200 million pixels, fitted to a size in one of three ways."""
+"""The second rules: images of up to 200 million pixels in thirteen formats, fitted to a size in one of three ways.
+
+Grey is repeated, a palette expanded, 16 bits scaled to 8 with rounding, floats from 0 to 1 scaled by 255, CMYK
+converted, transparency laid over white, the orientation in EXIF applied; gamma and colour profiles are ignored. Of an
+animation or of several pages the first is used. What is not in the pixels is in the remarks.
+
+Where an image is made smaller, JPEG is decoded at a half, a quarter or an eighth of its sides, as long as each is at
+least twice what it is then averaged down to: two to five times as fast from 2 to 12 million pixels, and on 64
+photographs of 400x533 px no more than 1.3 grey levels from the whole image averaged down, in the mean.
+"""
 
 from collections.abc import Iterable
 
-from datasets.decoders.recipe import Decoded, Recipe, Size
-from datasets.decoders.recipe_1 import decode
+from datasets.decoders.recipe import Decoded, ImageError, Recipe, Size
 from datasets.decoders.recipe_2.fit import box, fitted, inner_size
+from datasets.decoders.recipe_2.formats import Opened, formats
+from datasets.decoders.recipe_2.room import room_for
 
+MAX_PIXELS = 200_000_000
 LARGEST_AS_IT_IS = 64  # px; larger images are trained at this side where nobody asks for another
+AVERAGED = 2  # by how much a side is at least averaged down after it was decoded smaller
 
 
 def decode_to(data: bytes, size: Size | None, fit: str) -> Decoded:
-    pixels = decode(data)
-    image = pixels.shape[0], pixels.shape[1]
-    if size is None:
-        return Decoded(pixels, image)
-    return Decoded(fitted(pixels, box(image, size, fit), inner_size(image, size, fit), size), image)
+    if not data:
+        raise ImageError("must be an image, got an empty file")
+    opened = _opened(data)
+    image = opened.size
+    shrink = 1 if size is None else _shrink(opened, box(image, size, fit)[2:], inner_size(image, size, fit))
+    shrunk = -(-image[0] // shrink), -(-image[1] // shrink)
+    try:
+        with room_for(image[0] * image[1]):
+            pixels, remarks = opened.decode(shrink)
+            if pixels.shape[:2] != shrunk:
+                raise ImageError(f"must be as large as its header says, {_words(shrunk)}, got {_words(pixels.shape)}")
+            if size is not None:
+                pixels = fitted(pixels, box(shrunk, size, fit), inner_size(image, size, fit), size)
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise ImageError(f"must fit in memory, got {_words(image)} px") from error
+    except Exception as error:  # Pillow, OpenCV and others raise a dozen kinds on damaged files
+        raise ImageError(f"must be a whole image, got: {error}") from error
+    return Decoded(pixels, image, remarks)
 
 
 def size_of(data: bytes) -> Size:
-    height, width, _ = decode(data).shape
-    return height, width
+    return _opened(data).size
 
 
 def training_size(sizes: Iterable[Size]) -> Size | None:
@@ -30,6 +56,39 @@ def training_size(sizes: Iterable[Size]) -> Size | None:
         if size != first or max(size) > LARGEST_AS_IT_IS:
             return LARGEST_AS_IT_IS, LARGEST_AS_IT_IS
     return None
+
+
+def _opened(data: bytes) -> Opened:
+    """Returns the file with its header read, where that says that it is not too large."""
+    known = next((each for each in formats() if each.begins.match(data)), None)
+    if known is None:
+        *names, last = (each.name for each in formats())
+        rule = f"must be a {', '.join(names)} or {last} image"
+        raise ImageError(f"{rule}, got a file that begins with {data[:12]!r}")
+    try:
+        opened = known.open(data)
+    except ImageError:
+        raise
+    except Exception as error:
+        raise ImageError(f"must be a whole image, got: {error}") from error
+    height, width = opened.size
+    if min(height, width) < 1:
+        raise ImageError(f"must have a pixel, got {width} x {height}")
+    if height * width > MAX_PIXELS:
+        raise ImageError(f"must have at most {MAX_PIXELS:,} pixels, got {width} x {height}", "make it smaller")
+    return opened
+
+
+def _shrink(opened: Opened, part: Size, inner: Size) -> int:
+    """Returns what the sides are divided by while the image is decoded."""
+    enough = [
+        each for each in opened.shrinks if all(a >= each * AVERAGED * b for a, b in zip(part, inner, strict=True))
+    ]
+    return max(enough, default=1)
+
+
+def _words(size: tuple[int, ...]) -> str:
+    return f"{size[1]} x {size[0]}"
 
 
 RECIPE = Recipe(decode_to, size_of, training_size)

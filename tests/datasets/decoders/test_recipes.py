@@ -5,11 +5,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets.decoders.recipe import ImageError
-from datasets.decoders.recipe_1 import decode, resize
+from datasets.decoders import NEWEST, recipe
+from datasets.decoders.recipe import STRETCH, ImageError
+from datasets.decoders.recipe_1 import resize
 from tests.trees import PIXELS, PNG, RGB, chunk, encoded
 
 GREY = PIXELS[..., 0]
+
+in_each = pytest.mark.parametrize("number", range(1, NEWEST + 1))
+
+
+def decode(number: int, data: bytes) -> np.ndarray:
+    return recipe(number).decode_to(data, None, STRETCH).pixels
 
 
 def with_chunk(png: bytes, kind: bytes, body: bytes) -> bytes:
@@ -67,60 +74,79 @@ GOOD = {
 }
 
 
+@in_each
 @pytest.mark.parametrize("name", GOOD)
-def test_every_kind_of_image_becomes_rgb_by_one_rule(name):
+def test_every_kind_of_image_becomes_rgb_by_one_rule(name, number):
     data, expected = GOOD[name]
-    image = decode(data)
-    assert (image.dtype, image.ndim) == (np.uint8, 3)
-    np.testing.assert_array_equal(image, expected)
+
+    decoded = recipe(number).decode_to(data, None, STRETCH)
+
+    assert (decoded.pixels.dtype, decoded.pixels.ndim) == (np.uint8, 3)
+    np.testing.assert_array_equal(decoded.pixels, expected)
+    assert decoded.size == recipe(number).size_of(data) == expected.shape[:2]
 
 
+@in_each
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_jpeg_is_decoded_in_every_mode(mode):
+def test_jpeg_is_decoded_in_every_mode(mode, number):
     flat = Image.new("RGB", (16, 16), (200, 100, 50)).convert(mode)
-    assert np.abs(decode(encoded(flat, "JPEG")).astype(int) - np.asarray(flat.convert("RGB"))).max() <= 3
+    assert np.abs(decode(number, encoded(flat, "JPEG")).astype(int) - np.asarray(flat.convert("RGB"))).max() <= 3
 
 
-def test_the_jpeg_of_a_phone_with_a_second_picture_in_it_is_its_first():
+@in_each
+def test_the_jpeg_of_a_phone_with_a_second_picture_in_it_is_its_first(number):
     flat = Image.new("RGB", (16, 16), (200, 100, 50))
     phone = encoded(flat, "MPO", save_all=True, append_images=[Image.new("RGB", (16, 16))])
-    assert np.abs(decode(phone).astype(int) - np.asarray(flat)).max() <= 3
+    assert np.abs(decode(number, phone).astype(int) - np.asarray(flat)).max() <= 3
 
 
-def test_a_jpeg_is_put_upright():
-    assert decode(turned("JPEG")).shape == PIXELS.shape
+@in_each
+def test_a_jpeg_is_put_upright(number):
+    assert decode(number, turned("JPEG")).shape == PIXELS.shape
 
 
+@in_each
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of a cut TIFF before it refuses it
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP"])
-def test_an_image_cut_anywhere_is_refused(kind):
+def test_an_image_cut_anywhere_is_refused(kind, number):
     data = encoded(RGB, kind)
     padding = 3 if kind == "BMP" else 0  # the last row has no pixel in its last bytes
     for end in range(len(data) - padding):
         with pytest.raises(ImageError):
-            decode(data[:end])
+            decode(number, data[:end])
 
 
-def test_a_png_with_any_bit_flipped_is_refused():
+@in_each
+def test_a_png_with_any_bit_flipped_is_refused(number):
     for place in range(8 * len(PNG)):
         flipped = bytearray(PNG)
         flipped[place // 8] ^= 1 << place % 8
         with pytest.raises(ImageError):
-            decode(bytes(flipped))
+            decode(number, bytes(flipped))
 
 
+@in_each
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "TIFF", "BMP"])
-def test_any_bit_flipped_in_a_file_without_checksums_is_an_image_or_refused(kind):
+def test_any_bit_flipped_in_a_file_without_checksums_is_an_image_or_refused(kind, number):
     data = encoded(RGB, kind)
     for place in range(0, 8 * len(data), 3):
         flipped = bytearray(data)
         flipped[place // 8] ^= 1 << place % 8
         try:
-            image = decode(bytes(flipped))
+            image = decode(number, bytes(flipped))
         except ImageError:
             continue
         assert (image.dtype, image.shape[2]) == (np.uint8, 3)
+
+
+@in_each
+def test_an_image_is_stretched_to_the_size_that_is_asked_for(number):
+    for size in ((3, 9), (10, 14), (5, 7)):
+        decoded = recipe(number).decode_to(PNG, size, STRETCH)
+
+        np.testing.assert_array_equal(decoded.pixels, resize(PIXELS, size))
+        assert decoded.size == PIXELS.shape[:2]
 
 
 def test_resizing_averages_down_and_interpolates_up():

@@ -1,0 +1,72 @@
+"""Files that Pillow decodes, to RGB."""
+
+import io
+from contextlib import suppress
+
+import numpy as np
+from PIL import Image
+
+from datasets.decoders.recipe import ImageError, Size
+from datasets.decoders.recipe_2.formats import FIRST_FRAME, FROM_CMYK, ON_WHITE, Opened, Pixels
+from datasets.decoders.recipe_2.samples import over_white, strips, to_rgb, turned
+
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit would print a warning before our error
+ORIENTATION = 0x0112  # of EXIF
+
+
+def opened(data: bytes, kind: str) -> Opened:
+    """Opens a file of one of Pillow's formats."""
+    image = Image.open(io.BytesIO(data), formats=(kind,))
+    return Opened(upright_size((image.height, image.width), orientation_of(image)), lambda _: pixels_of(image))
+
+
+def upright_size(stored: Size, orientation: int) -> Size:
+    """Returns the size of an image once it is turned as EXIF says."""
+    return stored[::-1] if orientation in (5, 6, 7, 8) else stored
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Returns the number in EXIF that says how an image is turned; 1, upright, where there is none to be read."""
+    with suppress(Exception):  # what is damaged beside the pixels does them no harm; Pillow raises a dozen kinds
+        found = image.getexif().get(ORIENTATION, 1)
+        return found if found in range(1, 9) else 1
+    return 1
+
+
+def pixels_of(image: Image.Image) -> Pixels:
+    """Decodes the first frame."""
+    image.load()
+    pixels, remarks = _converted(image)
+    pixels = turned(pixels, orientation_of(image))
+    if _is_animated(image):
+        remarks += (FIRST_FRAME,)
+    return pixels, remarks
+
+
+def _converted(image: Image.Image) -> Pixels:
+    if image.mode.startswith("I"):
+        samples = np.asarray(image)
+        if samples.min(initial=0) < 0 or samples.max(initial=0) > 65535:
+            raise ImageError("must have 8 or 16 bits a channel without a sign, got more")
+        return to_rgb(samples.astype(np.uint16))
+    if image.mode == "F":
+        return to_rgb(np.asarray(image))
+    if not image.has_transparency_data:
+        remarks = (FROM_CMYK,) if image.mode == "CMYK" else ()
+        return np.array(image.convert("RGB")), remarks
+    pixels, is_transparent = np.empty((image.height, image.width, 3), np.uint8), False
+    for rows in strips(image.height, image.width):
+        part = image.crop((0, rows.start, image.width, rows.stop)).convert("RGBA")
+        is_transparent |= part.getextrema()[3][0] < 255  # type: ignore[index]
+        pixels[rows] = over_white(part)
+    return pixels, (ON_WHITE,) if is_transparent else ()
+
+
+def _is_animated(image: Image.Image) -> bool:
+    """Says whether there are more frames; those of an MPO, the JPEG of many phones, are its previews or its depth."""
+    if image.format == "MPO":
+        return False
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # a second frame that is damaged
+        return True

@@ -1,0 +1,77 @@
+"""The formats that the second rules decode: a file each, with a `FORMAT`; to add one, add its file and its name here.
+
+A format reads the header of a file without decoding it, so that sizes are known, and what is too large is refused,
+before any pixel costs memory.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+
+import numpy as np
+
+from datasets.decoders.recipe import Size
+
+NAMES = (  # in the order in which they are tried
+    "jpeg",
+    "png",
+    "webp",
+    "bmp",
+    "gif",
+    "tiff",
+    "npy",
+    "jpeg_2000",
+    "avif",
+    "heic",
+    "jpeg_xl",
+    "pnm",
+    "tga",  # by how plausible its first bytes are, so after all that have a signature
+)
+
+# What of a file is not in the pixels, or not as it was.
+FIRST_FRAME = "only the first of several frames or pages is used"
+ON_WHITE = "transparency laid over white"
+TO_8_BITS = "more than 8 bits a channel scaled to 8"
+FROM_CMYK = "CMYK converted to RGB without a colour profile"
+EXTRA_BAND = "a band beside red, green and blue is not used"
+
+Pixels = tuple[np.ndarray, tuple[str, ...]]  # (H, W, 3) uint8, upright RGB, and remarks
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file whose header is read.
+
+    Attributes:
+      size: of the whole upright image.
+      decode: decodes it with its sides divided by one of `shrinks`, rounded up, or by 1; needs the whole file.
+      shrinks: the largest first.
+    """
+
+    size: Size
+    decode: Callable[[int], Pixels]
+    shrinks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format of image files.
+
+    Attributes:
+      name: as messages have it.
+      begins: how its files begin.
+      open: reads the header; it is given the first bytes of a file, or all of them, and raises anything where they are
+        not enough.
+    """
+
+    name: str
+    begins: re.Pattern[bytes]
+    open: Callable[[bytes], Opened]
+
+
+@cache
+def formats() -> tuple[Format, ...]:
+    """Returns every format, in the order in which they are tried; imports the image libraries."""
+    return tuple(import_module(f"{__name__}.{name}").FORMAT for name in NAMES)

@@ -1,0 +1,18 @@
+"""AVIF, by the library that Pillow brings along; of a sequence the first image."""
+
+import re
+
+from PIL import features
+
+from datasets.decoders.recipe import ImageError
+from datasets.decoders.recipe_2.by_pillow import opened
+from datasets.decoders.recipe_2.formats import Format, Opened
+
+
+def _open(data: bytes) -> Opened:
+    if not features.check("avif"):
+        raise ImageError("AVIF must be read by Pillow, got one that was built without it", "pip install pillow==13.0.0")
+    return opened(data, "AVIF")
+
+
+FORMAT = Format("AVIF", re.compile(rb"....ftypavi[fs]", re.DOTALL), _open)

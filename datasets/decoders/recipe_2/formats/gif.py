@@ -1,0 +1,8 @@
+"""GIF; of an animation the first frame."""
+
+import re
+
+from datasets.decoders.recipe_2.by_pillow import opened
+from datasets.decoders.recipe_2.formats import Format
+
+FORMAT = Format("GIF", re.compile(rb"GIF8[79]a"), lambda data: opened(data, "GIF"))
