@@ -57,7 +57,7 @@ def _converted(image: Image.Image) -> Pixels:
     pixels, is_transparent = np.empty((image.height, image.width, 3), np.uint8), False
     for rows in strips(image.height, image.width):
         part = image.crop((0, rows.start, image.width, rows.stop)).convert("RGBA")
-        is_transparent |= part.getextrema()[3][0] < 255  # type: ignore[index]
+        is_transparent |= part.getextrema()[3][0] < 255  # type: ignore[misc]
         pixels[rows] = over_white(part)
     return pixels, (ON_WHITE,) if is_transparent else ()
 

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets.decoders import NEWEST, recipe
+from datasets.decoders import recipe
 from datasets.decoders.recipe import STRETCH, ImageError
 from datasets.decoders.recipe_1 import resize
 from tests.trees import PIXELS, PNG, RGB, chunk, encoded
 
 GREY = PIXELS[..., 0]
 
-in_each = pytest.mark.parametrize("number", range(1, NEWEST + 1))
+in_each = pytest.mark.parametrize("number", [1, 2])
 
 
 def decode(number: int, data: bytes) -> np.ndarray:

@@ -6,11 +6,9 @@ Its wheel holds libheif and libde265, both under the LGPL; that of pillow-heif h
 import io
 import re
 
-import numpy as np
-
 from datasets.decoders.recipe import ImageError
-from datasets.decoders.recipe_2.formats import Format, Opened, Pixels
-from datasets.decoders.recipe_2.samples import to_rgb
+from datasets.decoders.recipe_2.by_pillow import pixels_of
+from datasets.decoders.recipe_2.formats import Format, Opened
 
 BEGINS = re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
 INSTALL = "pip install pi-heif==1.4.0"
@@ -23,11 +21,9 @@ def _open(data: bytes) -> Opened:
         raise ImageError("HEIC must be read by the package pi-heif, which is not installed", INSTALL) from error
     image = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)  # upright: its turns are part of the format
 
-    def decode(_: int) -> Pixels:
-        return to_rgb(np.asarray(image))
-
     width, height = image.size
-    return Opened((height, width), decode)
+    # Not its array: that shows memory which the image may give back before it is read.
+    return Opened((height, width), lambda _: pixels_of(image.to_pillow()))
 
 
 FORMAT = Format("HEIC", BEGINS, _open)

@@ -31,7 +31,7 @@ def _open(data: bytes) -> Opened:
         samples = flat.reshape(shape, order="F" if is_fortran else "C")
         return to_rgb(samples.astype(dtype.newbyteorder("="), copy=False))
 
-    return Opened(shape[:2], decode)
+    return Opened((shape[0], shape[1]), decode)
 
 
 FORMAT = Format("NPY", re.compile(rb"\x93NUMPY"), _open)
