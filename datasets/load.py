@@ -6,15 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets import decoders
 from datasets.bad_images import BadImages, Fault, LeftOut, note_left_out
 from datasets.checks import check_bytes, check_classes_left, check_files, check_labels, check_sizes, sizes_found
+from datasets.decoders.recipe import STRETCH
 from datasets.file_tree import FileTree
 from datasets.fingerprint import fingerprint
 from datasets.layouts.table_images import list_table
 from datasets.listing_rules import NEWEST
 from datasets.pixels import cache
 from datasets.pixels.dataset import Dataset, Split
-from datasets.pixels.read import Read, first_size, note_warnings, read_images
+from datasets.pixels.read import How, Read, first_size, note_warnings, read_images
 from datasets.problems import DataError, Findings, Problem
 from datasets.sources.finder import find_reading
 from datasets.sources.left_out import note_left_out as note_unused
@@ -25,6 +27,7 @@ from storage.sweep_file import DataOptions
 
 MIN_SIDE = 2  # px; one pixel can be neither turned nor shifted
 AS_IT_IS = DataOptions()
+DECODER = 1
 MAX_SIDE = 4000  # px; 16 million pixels
 
 
@@ -33,6 +36,7 @@ def load(
     options: DataOptions = AS_IT_IS,
     seed: int = 0,
     listing: int = NEWEST,
+    form: str | None = None,
 ) -> Dataset:
     """Reads and checks a whole data set, in either layout, from a folder or a .zip, or takes it out of the cache.
 
@@ -40,6 +44,7 @@ def load(
       options: how it is read.
       seed: of the validation split that is cut where there is none, and of the limits.
       listing: the number of the rules by which files count and are named.
+      form: that the pixels of a sweep have been in since it began, `datasets.pixels.form`; None for a new one.
 
     Raises:
       DataError: with all problems found.
@@ -50,8 +55,8 @@ def load(
         raise DataError([Problem("", rule, str(image_size), "give another")])
     with FileTree(path, listing) as tree:
         key = cache.key_of(tree, asdict(options), seed, listing)
-        if (data := cache.find(key)) is None:
-            data = _read(tree, options, seed)
+        if (data := cache.find(key, form)) is None:
+            data = _read(tree, options, seed, form)
             cache.keep(key, data, tree)
     return data
 
@@ -66,7 +71,7 @@ def check_trainable(data: Dataset, path: Path) -> None:
         raise DataError([Problem(str(path), rule, f"{width}x{height} px", "give --image-size to enlarge them")])
 
 
-def _read(tree: FileTree, options: DataOptions, seed: int) -> Dataset:
+def _read(tree: FileTree, options: DataOptions, seed: int, form: str | None) -> Dataset:
     image_size = options.image_size
     findings = Findings(notes=list(tree.notes))
     found = find_reading(tree, options, findings)
@@ -83,9 +88,11 @@ def _read(tree: FileTree, options: DataOptions, seed: int) -> Dataset:
         findings.notes.append("No test split: no prediction file will be written.")
     if not findings.problems:
         listings = cut_and_limit(listings, options.limit_train, options.limit_valid, seed, findings)
-    size = (image_size, image_size) if image_size is not None else first_size(tree, listings)
+    recipe = decoders.recipe(DECODER)
+    size = (image_size, image_size) if image_size is not None else first_size(tree, listings, recipe)
     resizes = image_size is not None
-    reads = {split: read_images(tree, listing, size, resizes) for split, listing in listings.items()}
+    how = How(DECODER, recipe, size, resizes, options.fit or STRETCH, options.cache_limit, form)
+    reads = read_images(tree, listings, how)
     bad = BadImages(listings, findings, options.leave_out is not None)
     for split, read in reads.items():
         for row, problem in read.problems.items():
@@ -143,7 +150,7 @@ def load_images(path: Path, size: tuple[int, int], notes: list[str] | None = Non
             listing = list_folder(tree)
             check_ids(listing, findings)
             note_unused(tree, set(listing.files), "", findings)
-        read = read_images(tree, listing, size, resizes=True)
+        read = read_images(tree, {"": listing}, How(DECODER, decoders.recipe(DECODER), size, resizes=True))[""]
     findings.problems.extend(read.problems.values())
     note_warnings([read], findings)
     if not listing.ids and not findings.problems:

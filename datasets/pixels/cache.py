@@ -1,10 +1,10 @@
-"""Data sets as they were decoded last, in the user's cache folder: a start that finds its own reads no image file.
+"""Data sets as they were read last, in the user's cache folder: a start that finds its own reads no image file.
 
-`~/.cache/sweep/KEY.arrow`: an Arrow file that is mapped, not read, with a batch a split. The key is made of the state
-of all files as the file system tells it (bytes, times of change) and of how they are read, so a changed file is never
-found. A file that is cut or altered is not used; nor is one kept from files that changed a moment before they were
-listed, for within a tick of the clock they may change again unseen. Whatever is wrong with the cache, the images are
-read.
+`~/.cache/sweep/KEY.arrow`: an Arrow file that is mapped, not read, with a batch a split. It holds the pixels too, or
+where they lie in a pool (`pool.py`). The key is made of the state of all files as the file system tells it (bytes,
+times of change) and of how they are read, so a changed file is never found. A file that is cut or altered is not used;
+nor is one kept from files that changed a moment before they were listed, for within a tick of the clock they may change
+again unseen. Whatever is wrong with the cache, the images are read.
 """
 
 import hashlib
@@ -16,26 +16,33 @@ import time
 import zlib
 from contextlib import suppress
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import PIL
 
 from datasets.file_tree import FileTree
 from datasets.pixels.dataset import Dataset, LeftOut, Split
+from datasets.pixels.form import JPEG
+from datasets.pixels.stored import StoredPixels
 from datasets.submission import Submission
 
-FORMAT = 3  # another wherever manifests, checks, cuts, decoding or resizing give something else
+FORMAT = 4  # another wherever manifests, checks, cuts, decoding or resizing give something else
+DECODERS = ("opencv-python-headless", "pillow", "numpy")  # whose versions decide the pixels
 SETTLED_SECONDS = 2.0  # between the last change of a file and the listing; some file systems' clocks tick that slowly
-KEPT_BYTES = 20 << 30  # of all data sets; the last used stay
-FREE_TIMES = 4  # the disk must have room for so many of it
+KEPT_BYTES = 50 << 30  # of all data sets together; the one used last stays, however large it is
+FREE_TIMES = 4  # the disk must have room for so many of a data set that is kept though nothing needs it
 STALE_SECONDS = 3600.0  # after which a file that was begun and not ended is nobody's
 
 
 def folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sweep"
+
+
+def digest_of(*about: Any) -> "hashlib._Hash":
+    """Returns a sha256 over this, as JSON has it, and over all that decides pixels beside the files."""
+    return hashlib.sha256(json.dumps([FORMAT, *map(version, DECODERS), *about]).encode())
 
 
 def key_of(tree: FileTree, *reading: Any) -> str:
@@ -44,20 +51,30 @@ def key_of(tree: FileTree, *reading: Any) -> str:
     Args:
       reading: how it is read, as JSON has it.
     """
-    decoders = [cv2.__version__, PIL.__version__, np.__version__]
-    digest = hashlib.sha256(json.dumps([FORMAT, decoders, tree.path, *reading]).encode())
+    digest = digest_of(tree.path, *reading)
     for part in (tree.stamps, tree.refused, dict.fromkeys(tree.folders)):
         digest.update(json.dumps(sorted(part.items())).encode())
     return digest.hexdigest()
 
 
-def find(key: str) -> Dataset | None:
-    """Returns the data set that was kept under the key; None where there is none, or it cannot be used."""
+def is_settled(tree: FileTree, stamp: tuple[int, ...]) -> bool:
+    """Says whether a file with this stamp was last changed so long before the listing that a change would be seen."""
+    return tree.listed_at - stamp[-1] / 1e9 >= SETTLED_SECONDS
+
+
+def find(key: str, form: str | None = None) -> Dataset | None:
+    """Returns the data set that was kept under the key; None where there is none, or it cannot be used.
+
+    Args:
+      form: that a sweep began with; None for any.
+    """
     try:
         path = folder() / f"{key}.arrow"
         if not path.exists():
             return None
         data = _read(path)
+        if form is not None and (form == JPEG) != (data.form == JPEG):
+            return None
         with suppress(OSError):  # somebody else's cache can be read, too
             os.utime(path)  # used last
         return data
@@ -67,14 +84,13 @@ def find(key: str) -> Dataset | None:
 
 def keep(key: str, data: Dataset, tree: FileTree) -> None:
     """Keeps a data set for `find`, where its files had settled and the disk has room."""
-    changed = max((entry_changed for *_, entry_changed in tree.stamps.values()), default=0)
-    if tree.listed_at - changed / 1e9 < SETTLED_SECONDS:
+    if not all(is_settled(tree, stamp) for stamp in tree.stamps.values()):
         return
     with suppress(Exception):  # the next start reads the images again
         place = folder()
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        size = sum(split.images.nbytes for split in data.splits.values())
-        if shutil.disk_usage(place).free < FREE_TIMES * size:
+        arrays = [split.images.nbytes for split in data.splits.values() if isinstance(split.images, np.ndarray)]
+        if shutil.disk_usage(place).free < FREE_TIMES * sum(arrays):
             return
         handle, partial = tempfile.mkstemp(suffix=".partial", dir=place)
         os.close(handle)
@@ -87,14 +103,21 @@ def keep(key: str, data: Dataset, tree: FileTree) -> None:
 
 
 def _remove_old(place: Path) -> None:
+    """Removes what was used least lately, where all together is too much; nothing that a process has open."""
+    from datasets.pixels.pool import PIXELS, ROWS, is_used
+
     for path in place.glob("*.partial"):
         if time.time() - path.stat().st_mtime > STALE_SECONDS:
             path.unlink()
     total = 0
-    for path in sorted(place.glob("*.arrow"), key=lambda path: path.stat().st_mtime, reverse=True):
+    kept = [path for path in place.iterdir() if path.suffix in (".arrow", PIXELS)]
+    for path in sorted(kept, key=lambda path: path.stat().st_mtime, reverse=True):
         total += path.stat().st_size
-        if total > KEPT_BYTES:
+        rows = path.with_suffix(ROWS)
+        if total > KEPT_BYTES and path != kept[0] and not (path.suffix == PIXELS and (is_used(path) or is_used(rows))):
             path.unlink()
+            if path.suffix == PIXELS:
+                rows.unlink(missing_ok=True)
 
 
 def _write(path: Path, data: Dataset) -> None:
@@ -108,18 +131,27 @@ def _write(path: Path, data: Dataset) -> None:
         "fingerprint": data.fingerprint,
         "notes": data.notes,
         "left_out": [vars(image) for image in data.left_out],
+        "form": data.form,
+        "pool": data.train.images.path.name if isinstance(data.train.images, StoredPixels) else None,
         "crc32": _checksum(data),
     }
-    width = 3 * data.image_size[0] * data.image_size[1]
-    fields = {"id": pa.string(), "label": pa.int64(), "digest": pa.string(), "image": pa.binary(width)}
+    fields = {"id": pa.string(), "label": pa.int64(), "digest": pa.string()}
+    if about["pool"]:
+        fields |= {"start": pa.int64(), "length": pa.int64(), "checksum": pa.uint32()}
+    else:
+        fields |= {"image": pa.binary(3 * data.image_size[0] * data.image_size[1])}
     schema = pa.schema(fields, metadata={"about": json.dumps(about)})
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
         for split in data.splits.values():
             count = len(split.ids)
             labels = pa.nulls(count, pa.int64()) if split.labels is None else pa.array(split.labels)
-            buffers = [None, pa.py_buffer(np.ascontiguousarray(split.images))]
-            images = pa.Array.from_buffers(pa.binary(width), count, buffers)
-            columns = [pa.array(split.ids, pa.string()), labels, pa.array(split.digests, pa.string()), images]
+            columns = [pa.array(split.ids, pa.string()), labels, pa.array(split.digests, pa.string())]
+            if isinstance(split.images, StoredPixels):
+                numbers = (*split.images.places.T, split.images.checksums)
+                columns += [pa.array(np.ascontiguousarray(column)) for column in numbers]
+            else:
+                buffers = [None, pa.py_buffer(np.ascontiguousarray(split.images[:]))]
+                columns.append(pa.Array.from_buffers(fields["image"], count, buffers))
             writer.write_batch(pa.record_batch(columns, schema=schema))
 
 
@@ -129,7 +161,7 @@ def _read(path: Path) -> Dataset:
 
     reader = pa.ipc.open_file(pa.memory_map(str(path)))
     about = json.loads(reader.schema.metadata[b"about"])
-    splits = {name: _split(reader.get_batch(i), *about["image_size"]) for i, name in enumerate(about["splits"])}
+    splits = {name: _split(reader.get_batch(i), about, path.parent) for i, name in enumerate(about["splits"])}
     data = Dataset(
         train=splits["train"],
         valid=splits["validation"],
@@ -145,14 +177,30 @@ def _read(path: Path) -> Dataset:
     return data
 
 
-def _split(batch: Any, height: int, width: int) -> Split:
+def _split(batch: Any, about: dict[str, Any], place: Path) -> Split:
     count, labels = batch.num_rows, batch.column("label")
-    pixels = np.frombuffer(batch.column("image").buffers()[1], np.uint8, count * 3 * height * width)
+    height, width = about["image_size"]
+
+    def numbers(name: str, dtype: type[np.generic]) -> np.ndarray:
+        # Not `to_numpy`, which imports pandas: half a second that a start has no use for.
+        return np.frombuffer(batch.column(name).buffers()[1], dtype, count)
+
+    if about["pool"]:
+        path = place / about["pool"]
+        places = np.stack([numbers("start", np.int64), numbers("length", np.int64)], axis=1)
+        images: Any = StoredPixels(path, about["form"], (height, width), places, numbers("checksum", np.uint32).copy())
+        images.hold()
+        if places.sum(axis=1).max(initial=0) > path.stat().st_size:
+            raise ValueError("cut")
+        with suppress(OSError):
+            os.utime(path)  # used last
+    else:
+        pixels = np.frombuffer(batch.column("image").buffers()[1], np.uint8, count * 3 * height * width)
+        images = pixels.reshape(-1, 3, height, width)
     return Split(
         ids=tuple(batch.column("id").to_pylist()),
-        images=pixels.reshape(-1, 3, height, width),
-        # Not `to_numpy`, which imports pandas: half a second that a start has no use for.
-        labels=None if labels.null_count else np.frombuffer(labels.buffers()[1], np.int64, count),
+        images=images,
+        labels=None if labels.null_count else numbers("label", np.int64),
         digests=tuple(batch.column("digest").to_pylist()),
     )
 
@@ -163,12 +211,14 @@ def _submission(about: dict[str, list[Any]]) -> Submission:
 
 
 def _checksum(data: Dataset) -> int:
-    """Returns the CRC-32 over all that a data set holds."""
+    """Returns the CRC-32 over all that a data set holds; the pixels of a pool have theirs, each image its own."""
     submission = data.submission and asdict(data.submission)
     text = [data.classes, submission, data.fingerprint, data.notes, *map(vars, data.left_out)]
     crc = 0
     for name, split in data.splits.items():
         text += [name, split.ids, split.digests]
-        crc = zlib.crc32(np.ascontiguousarray(split.images).data, crc)
-        crc = crc if split.labels is None else zlib.crc32(np.ascontiguousarray(split.labels).data, crc)
+        images = split.images
+        parts = [images.places, images.checksums] if isinstance(images, StoredPixels) else [images[:]]
+        for part in [*parts, *([] if split.labels is None else [split.labels])]:
+            crc = zlib.crc32(np.ascontiguousarray(part).data, crc)
     return zlib.crc32(json.dumps(text).encode(), crc)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from datasets.pixels import Pixels
+from datasets.pixels.form import ARRAY
 from datasets.submission import Submission
 
 
@@ -75,6 +76,11 @@ class Dataset:
         """The height and width of every image, in px."""
         height, width = self.train.images.shape[2:]
         return height, width
+
+    @property
+    def form(self) -> str:
+        """In which form its pixels are kept, one of `datasets.pixels.form.FORMS`."""
+        return getattr(self.train.images, "form", ARRAY)
 
     def for_training(self) -> "Dataset":
         """Returns what a worker needs: no test split, no names."""

@@ -9,17 +9,17 @@ ARRAY_BYTES = 256 << 20
 # From here JPEG, unless `--cache-limit` says something else. 100,000 photographs at 224 px are 15 GB, and ImageNet's
 # 1.28 million at 64 px 16 GB: they stay as they are. ImageNet at 224 px would be 193 GB, which few disks have to spare
 # and no machine's memory keeps near; as JPEG it is about 40.
-CACHE_LIMIT_GB = 40.0
+CACHE_LIMIT = 40 * 10**9
 
 
-def form_of(nbytes: int, cache_limit_gb: float | None, recorded: str | None) -> str:
+def form_of(nbytes: int, cache_limit: int | None, recorded: str | None) -> str:
     """Returns the form of so many bytes of pixels.
 
     Args:
-      cache_limit_gb: 10^9 bytes, above which pixels are kept as JPEG; None for `CACHE_LIMIT_GB`.
+      cache_limit: bytes above which pixels are kept as JPEG; None for `CACHE_LIMIT`.
       recorded: the form that a sweep began with; None for a new one. Array and mapped file hold the same pixels, and
         may take each other's place.
     """
-    limit = CACHE_LIMIT_GB if cache_limit_gb is None else cache_limit_gb
-    is_jpeg = nbytes > limit * 1e9 if recorded is None else recorded == JPEG
+    limit = CACHE_LIMIT if cache_limit is None else cache_limit
+    is_jpeg = nbytes > limit if recorded is None else recorded == JPEG
     return JPEG if is_jpeg else ARRAY if nbytes <= ARRAY_BYTES else MAPPED

@@ -1,22 +1,55 @@
-"""Reads the images of a listing: bytes to pixels, with a digest of each file."""
+"""Reads the images of listings: bytes to pixels, with a digest of each file, in threads."""
 
 import hashlib
 import os
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 
-from datasets.decoders.recipe_1 import decode, resize
+from datasets.decoders.recipe import STRETCH, Recipe, Size
 from datasets.decoders.words import caught_words
 from datasets.file_tree import FileTree
+from datasets.pixels import Pixels, cache
+from datasets.pixels.pool import Row
+from datasets.pixels.progress import Progress
+from datasets.pixels.rows import taken
+from datasets.pixels.target import Target, opened
 from datasets.problems import DataError, Findings, Problem
 from datasets.sources.listing import Listing
 from storage.text import counted
 
 BLOCK = 32  # images a task; one is too little work for a thread
+WAITING = 4  # tasks for each thread; their results are small
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class How:
+    """How images are decoded, and what becomes of their pixels.
+
+    Attributes:
+      number: of the decoding recipe.
+      recipe: the recipe itself.
+      size: height and width of all images, px.
+      resizes: fits each image to that size; where it is False, an image of another size is told by `Read.sizes`, and
+        its pixels are left out.
+      fit: how, one of `datasets.decoders.recipe.FITS`.
+      cache_limit: bytes of pixels above which they are kept as JPEG; None for the default.
+      form: that a sweep began with, `datasets.pixels.form`; None for a new one.
+    """
+
+    number: int
+    recipe: Recipe
+    size: Size
+    resizes: bool
+    fit: str = STRETCH
+    cache_limit: int | None = None
+    form: str | None = None
 
 
 @dataclass(frozen=True)
@@ -29,64 +62,127 @@ class Read:
       sizes: (H, W) of each image in its file; None where there is a problem.
       problems: of single images, by row.
       warnings: what Pillow warned of in an image that was read all the same: the image, and the warning.
+      remarks: of the recipe, on each image.
     """
 
-    images: np.ndarray
+    images: Pixels
     digests: tuple[str, ...]
     sizes: list[tuple[int, int] | None]
     problems: dict[int, Problem]
     warnings: list[tuple[str, str]]
+    remarks: list[tuple[str, ...]]
 
     def take(self, rows: np.ndarray) -> "Read":
         """Returns these rows alone, none of which has a problem."""
         digests, sizes = tuple(self.digests[row] for row in rows), [self.sizes[row] for row in rows]
-        return Read(self.images[rows], digests, sizes, {}, self.warnings)
+        remarks = [self.remarks[row] for row in rows]
+        return Read(taken(self.images, rows), digests, sizes, {}, self.warnings, remarks)
 
 
-def read_images(tree: FileTree, listing: Listing, size: tuple[int, int], resizes: bool) -> Read:
-    """Reads every image of a listing in threads.
+def read_images(tree: FileTree, listings: Mapping[str, Listing], how: How) -> dict[str, Read]:
+    """Reads every image of some listings, or takes out of the pool what was read before.
 
-    Args:
-      size: (H, W) px; where `resizes` is False, an image of another size is told by `sizes`, its pixels left out.
+    Returns:
+      what each listing gave, by the names of the listings. What is wrong with single images is in `Read.problems`.
 
     Raises:
-      DataError: the pixels do not fit in memory. What is wrong with single images is in `problems`.
+      DataError: there is no room for the pixels.
     """
+    names = [file for listing in listings.values() for file in listing.files]
+    states = [_state(tree, name) for name in names]
+    decoding = [how.number, how.size, how.resizes, how.fit]
     try:
-        images = np.empty((len(listing.ids), 3, *size), np.uint8)
-    except MemoryError as error:
-        got = f"{len(listing.ids)} of {size[1]}x{size[0]} px"
-        problem = Problem(tree.path, "images must fit in memory", got, "give a smaller --image-size")
-        raise DataError([problem]) from error
+        with opened(
+            tree, list(zip(names, states, strict=True)), how.size, decoding, how.cache_limit, how.form
+        ) as target:
+            rows = _read_rows(tree, names, states, how, target)
+            found, first = {}, 0
+            for split, listing in listings.items():
+                part = rows[first : first + len(listing.files)]
+                found[split] = _read_of(listing, part, target.pixels(first, part))
+                first += len(part)
+    except OSError as error:  # of the target: what is wrong with an image's file is its own problem
+        place, way_out = str(cache.folder()), "make room there, or name another folder with XDG_CACHE_HOME"
+        raise DataError([Problem(place, "pixels must be written", error.strerror or str(error), way_out)]) from error
+    return found
 
-    def read_one(row: int) -> tuple[str, tuple[int, int] | None, Problem | None, list[str]]:
-        """Returns the digest, the size, the problem and the warnings."""
-        with warned() as warnings:
-            try:
-                data = tree.read(listing.files[row])
-                image = decode(data)
-            except ValueError as error:
-                return "", None, listing.problem(row, str(error), "", "replace it"), []
-        if resizes or image.shape[:2] == size:
-            images[row] = resize(image, size).transpose(2, 0, 1)
-        return hashlib.sha256(data).hexdigest(), image.shape[:2], None, warnings
 
-    def read_block(start: int) -> list[tuple[str, tuple[int, int] | None, Problem | None, list[str]]]:
-        return [read_one(row) for row in range(start, min(start + BLOCK, len(listing.ids)))]
+def _read_rows(tree: FileTree, names: Sequence[str], states: Sequence[str], how: How, target: Target) -> list[Row]:
+    known = [target.known.get(key) if key[1] else None for key in zip(names, states, strict=True)]
+    missing = [number for number, row in enumerate(known) if row is None]
+    rows = [row or Row() for row in known]
+    if not missing:
+        return rows
+    progress = Progress(len(missing), target.takes)
+    size = None if not how.resizes else how.size
 
     with caught_words() as warned, ThreadPoolExecutor(min(os.cpu_count() or 1, 16)) as pool:
-        results = list(chain.from_iterable(pool.map(read_block, range(0, len(listing.ids), BLOCK))))
+
+        def read_one(number: int) -> Row:
+            with warned() as words:
+                try:
+                    data = tree.read(names[number])
+                    decoded = how.recipe.decode_to(data, size, how.fit)
+                except ValueError as error:
+                    return Row(error=str(error))
+            height, width = decoded.size
+            row = Row("", hashlib.sha256(data).hexdigest(), height, width, tuple(words), decoded.remarks)
+            if decoded.pixels.shape[:2] != how.size:
+                return row
+            start, length, checksum = target.put(number, decoded.pixels)
+            return row._replace(start=start, length=length, checksum=checksum)
+
+        def read_block(block: list[int]) -> list[tuple[int, Row]]:
+            return [(number, read_one(number)) for number in block]
+
+        blocks = (missing[start : start + BLOCK] for start in range(0, len(missing), BLOCK))
+        for block in _in_threads(pool, read_block, blocks):
+            for number, row in block:
+                rows[number] = row
+            # A file with an error is read again: it may have been the disk's.
+            target.note((names[number], states[number], row) for number, row in block if not row.error)
+            progress.advance(len(block))
+        progress.close()
+    return rows
+
+
+def _in_threads(pool: ThreadPoolExecutor, work: Callable[[list[int]], T], given: Iterable[list[int]]) -> Iterator[T]:
+    """Yields the results in their order; a few tasks are handed out ahead, so that an interruption waits for few."""
+    waiting: deque[Future[T]] = deque()
+    most = WAITING * pool._max_workers
+    for each in given:
+        if len(waiting) == most:
+            yield waiting.popleft().result()
+        waiting.append(pool.submit(work, each))
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _read_of(listing: Listing, rows: list[Row], images: Pixels) -> Read:
     return Read(
         images,
-        tuple(digest for digest, _, _, _ in results),
-        [size for _, size, _, _ in results],
-        {row: problem for row, (_, _, problem, _) in enumerate(results) if problem},
-        [(listing.named(row), word) for row, (_, _, _, words) in enumerate(results) for word in words],
+        tuple(row.digest for row in rows),
+        [(row.height, row.width) if row.digest else None for row in rows],
+        {number: listing.problem(number, row.error, "", "replace it") for number, row in enumerate(rows) if row.error},
+        [(listing.named(number), word) for number, row in enumerate(rows) for word in row.words],
+        [row.remarks for row in rows],
     )
 
 
+def _state(tree: FileTree, name: str) -> str:
+    """Returns the state of a file, or of the archive that it is in; empty where it may still change unseen."""
+    stamp = tree.stamps.get(name)
+    while stamp is None and name:
+        name = name.rpartition("/")[0]
+        stamp = tree.stamps.get(name)
+    if stamp is None or not cache.is_settled(tree, stamp):
+        return ""
+    return "-".join(f"{number:x}" for number in stamp)
+
+
 def note_warnings(reads: Iterable[Read], findings: Findings) -> None:
-    """Adds a note of the images that were read with a warning."""
+    """Adds a note of the images that were read with a warning, and one of each remark of the recipe."""
+    reads = list(reads)
     warnings = [warning for read in reads for warning in read.warnings]
     if warnings:
         count = len({place for place, _ in warnings})
@@ -94,16 +190,17 @@ def note_warnings(reads: Iterable[Read], findings: Findings) -> None:
         findings.notes.append(
             f"Read with a warning, of what stands beside the pixels: {counted(count, 'image')}, first {place}: {word}"
         )
+    remarks = Counter(remark for read in reads for each in read.remarks for remark in each)
+    findings.notes += [f"{counted(count, 'image')}: {remark}." for remark, count in sorted(remarks.items())]
 
 
-def first_size(tree: FileTree, listings: dict[str, Listing]) -> tuple[int, int]:
+def first_size(tree: FileTree, listings: dict[str, Listing], recipe: Recipe) -> tuple[int, int]:
     """Returns (H, W) of the first image that can be decoded; all others must have it."""
     with caught_words() as warned, warned():  # they are said when all images are read
         for listing in listings.values():
             for file in listing.files:
                 try:
-                    height, width, _ = decode(tree.read(file)).shape
+                    return recipe.decode_to(tree.read(file), None, STRETCH).size
                 except ValueError:
                     continue
-                return height, width
     return 1, 1  # none can: each is a problem already

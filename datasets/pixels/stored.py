@@ -101,6 +101,31 @@ class StoredPixels:
             image[:] = decoded(data, self.size)
 
 
+QUALITIES = (95, 98, 100)  # of JPEG, the first whose pixels are near enough
+MOST_DIFFERENT = 2.0  # grey levels between an image and its JPEG, on average
+
+
+def encoded(pixels: np.ndarray, form: str) -> bytes:
+    """Returns the bytes that an image (H, W, 3) is stored as.
+
+    As JPEG it differs by at most `MOST_DIFFERENT` grey levels on average; an image of which no JPEG comes so near, of
+    noise for example, is stored as PNG.
+    """
+    if form == MAPPED:
+        return pixels.transpose(2, 0, 1).tobytes()
+    import cv2
+
+    turned = np.ascontiguousarray(pixels[..., ::-1])
+    for quality in QUALITIES:
+        flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
+        flags += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+        data = cv2.imencode(".jpg", turned, flags)[1]
+        found = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        if found is not None and cv2.norm(found, turned, cv2.NORM_L1) <= MOST_DIFFERENT * turned.size:
+            return data.tobytes()
+    return cv2.imencode(".png", turned)[1].tobytes()
+
+
 def decoded(data: bytes | bytearray, size: tuple[int, int]) -> np.ndarray:
     """Returns (3, H, W) pixels of the bytes that `encoded` made."""
     import cv2  # a worker that reads pixels as they are has no use for it

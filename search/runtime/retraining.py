@@ -17,7 +17,7 @@ from analysis.estimates import repeated
 from analysis.outputs.tables import write_tables
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import count_states, progress
-from datasets.pixels.joined import joined as joined_pixels
+from datasets.pixels.rows import joined as joined_pixels
 from search.runtime import data as sweep_data
 from search.runtime.queue import Queue
 from search.runtime.queue import repeated as with_other_seeds

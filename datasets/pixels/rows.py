@@ -1,4 +1,4 @@
-"""Two splits as one, for a net that is trained on both."""
+"""Rows of two splits as one, and some rows of one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from datasets.pixels import Pixels
+from datasets.pixels.form import ARRAY
+from datasets.pixels.stored import StoredPixels
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,10 @@ class JoinedPixels:
     @property
     def shape(self) -> tuple[int, ...]:
         return len(self), *self.first.shape[1:]
+
+    @property
+    def form(self) -> str:
+        return getattr(self.first, "form", ARRAY)
 
     @property
     def nbytes(self) -> int:
@@ -41,3 +47,11 @@ def joined(first: Pixels, second: Pixels) -> Pixels:
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
         return np.concatenate([first, second])
     return JoinedPixels(first, second)
+
+
+def taken(images: Pixels, rows: np.ndarray) -> Pixels:
+    """Returns these rows; what lies in a file stays there."""
+    if isinstance(images, StoredPixels):
+        return images.take(rows)
+    some: np.ndarray = images[rows]
+    return some
