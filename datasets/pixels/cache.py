@@ -16,6 +16,7 @@ import time
 import zlib
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,14 @@ def folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sweep"
 
 
+@cache
+def _decoders() -> list[str]:
+    return list(map(version, DECODERS))
+
+
 def digest_of(*about: Any) -> "hashlib._Hash":
     """Returns a sha256 over this, as JSON has it, and over all that decides pixels beside the files."""
-    return hashlib.sha256(json.dumps([FORMAT, *map(version, DECODERS), *about]).encode())
+    return hashlib.sha256(json.dumps([FORMAT, _decoders(), *about]).encode())
 
 
 def key_of(tree: FileTree, *reading: Any) -> str:

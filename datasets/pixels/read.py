@@ -191,7 +191,7 @@ def note_warnings(reads: Iterable[Read], findings: Findings) -> None:
             f"Read with a warning, of what stands beside the pixels: {counted(count, 'image')}, first {place}: {word}"
         )
     remarks = Counter(remark for read in reads for each in read.remarks for remark in each)
-    findings.notes += [f"{counted(count, 'image')}: {remark}." for remark, count in sorted(remarks.items())]
+    findings.notes.extend(f"{counted(count, 'image')}: {remark}." for remark, count in sorted(remarks.items()))
 
 
 def first_size(tree: FileTree, listings: dict[str, Listing], recipe: Recipe) -> tuple[int, int]:

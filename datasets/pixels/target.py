@@ -149,7 +149,8 @@ def check_room(folder: Path, count: int, size: Size, form: str) -> str:
         if form == MAPPED:
             way_out += f", or --cache-limit {max(1, needed // 2)} to keep them as JPEG"
         raise DataError([Problem(str(folder), rule, f"{gigabytes(free)} free", way_out)])
-    return f"their pixels take {'about ' if form != MAPPED else ''}{gigabytes(needed)} of the {gigabytes(free)} free in {folder}"
+    about = "about " if form == JPEG else ""
+    return f"their pixels take {about}{gigabytes(needed)} of the {gigabytes(free)} free in {folder}"
 
 
 def fits_memory(nbytes: int) -> bool:
