@@ -117,13 +117,13 @@ def _remove_old(place: Path) -> None:
             path.unlink()
     total = 0
     kept = [path for path in place.iterdir() if path.suffix in (".arrow", PIXELS)]
-    for path in sorted(kept, key=lambda path: path.stat().st_mtime, reverse=True):
+    for number, path in enumerate(sorted(kept, key=lambda path: path.stat().st_mtime, reverse=True)):
         total += path.stat().st_size
         rows = path.with_suffix(ROWS)
-        if total > KEPT_BYTES and path != kept[0] and not (path.suffix == PIXELS and (is_used(path) or is_used(rows))):
+        # The first two are the data set that was just kept, and its pool.
+        if total > KEPT_BYTES and number > 1 and not (is_used(path) or is_used(rows)):
             path.unlink()
-            if path.suffix == PIXELS:
-                rows.unlink(missing_ok=True)
+            rows.unlink(missing_ok=True)
 
 
 def _write(path: Path, data: Dataset) -> None:
