@@ -95,7 +95,8 @@ class FileTree:
         self._sort()
 
     def _take_file(self, path: Path, found: os.stat_result) -> None:
-        kind = kind_of(path.name, lambda: b"") if self.rules.opens_containers else None
+        region = FileRegion(lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC), stamp(found), self._held, True)
+        kind = self._kind_of_data(path.name, lambda: region.read(0, HEAD_BYTES))
         if kind and not kind.is_archive:
             self.path = printable(str(path.parent))
             folder = Folder(path.parent, self.path, self._held)
@@ -104,7 +105,6 @@ class FileTree:
             self._mount("", folder)
             return
         self.stamps[""] = stamp(found)
-        region = FileRegion(lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC), stamp(found), self._held, True)
         if kind and kind.open is not Zip:
             self._unopened = kind, region
             return
@@ -115,6 +115,15 @@ class FileTree:
         except BROKEN as error:
             rule, got = "data must be a folder or a whole .zip", f"a file that is neither ({error})"
             raise DataError([Problem(self.path, rule, got, "give the folder, or fetch the .zip again")]) from error
+
+    def _kind_of_data(self, name: str, head: Callable[[], bytes]) -> Kind | None:
+        """Returns which container the data is; raises DataError for a kind that is not read."""
+        if not self.rules.opens_containers:
+            return None
+        kind = kind_of(name, head)
+        if kind is None and (what := unread_kind(name, head)):
+            raise DataError(unread_problems({what: [""]}, self._place))
+        return kind
 
     def open_containers(self, findings: Findings) -> None:
         """Opens every visible container, so that `files` has what they hold; does so once.
@@ -132,6 +141,7 @@ class FileTree:
             name, depth = waiting.pop()
             kind = kind_of(name, partial(self.head, name))
             place, unpacked = self._place(name), name.rpartition(".")[0]
+            unpacked = unpacked if self.holds(unpacked) else unpacked.removesuffix(".tar")
             if kind is None:
                 if what := unread_kind(name, partial(self.head, name)):
                     self._unread.setdefault(what, []).append(name)

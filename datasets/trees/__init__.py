@@ -5,7 +5,9 @@
 bytes of a name are an encoded image, or those of a `.npy` file where the container holds raw pixels.
 """
 
+import lzma
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +18,12 @@ from typing import overload
 from datasets.listing_rules.rules import Rules
 from datasets.trees.regions import Held, Region
 
-NAMES = ("zips", "tars", "gzips", "idx", "npz")
+NAMES = ("zips", "tars", "gzips", "idx", "npz", "parquet", "pixel_columns", "hdf5")
 
-BROKEN = (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, struct.error, ValueError)
+BROKEN = (  # what libraries raise of files that are not whole
+    *(OSError, ValueError, EOFError, NotImplementedError, struct.error),
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+)
 HEAD_BYTES = 16  # by which an image is known
 
 # Why something that is there is not read, and how a count of such things is said: of one, of more.

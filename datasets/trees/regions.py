@@ -6,6 +6,8 @@ import stat
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from datasets.trees.recent import Recent
+
 KEPT_OPEN = 64  # files of a tree; a system may allow a process no more than 256
 IN_MEMORY = 64 << 20  # bytes of a tree that are unpacked into memory
 
@@ -24,11 +26,12 @@ class Region(Protocol):
 
 
 class Held:
-    """What a tree holds until it is closed: its first open files, and some bytes that are unpacked into memory."""
+    """What a tree holds until it is closed: its first open files, what is unpacked into memory, what was read last."""
 
     def __init__(self) -> None:
         self._descriptors: list[int] = []
         self.memory_left = IN_MEMORY
+        self.recent = Recent()
 
     def keep(self, descriptor: int, always: bool = False) -> bool:
         """Says whether a file stays open until `close`."""
@@ -38,6 +41,7 @@ class Held:
         return True
 
     def close(self) -> None:
+        self.recent.clear()
         while self._descriptors:
             os.close(self._descriptors.pop())
 

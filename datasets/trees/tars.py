@@ -8,6 +8,7 @@ from datasets.trees.names import leads_out, parents_of, parts_of
 from datasets.trees.regions import Part, Region, RegionFile
 from datasets.trees.streams import stream_of
 from datasets.trees.unpacked import unpack
+from storage.text import counted
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
 MOST_HEADER = 1 << 20  # bytes; a header that asks for more is damaged or hostile
@@ -24,6 +25,10 @@ class Tar(Store):
             while member := tar.next():
                 tar.members = []  # type: ignore[attr-defined]  # else it keeps all of them: 1.5 KB a file
                 self._list_member(member, opening.place, findings)
+            end = region.read(tar.offset, tarfile.BLOCKSIZE)
+        if end != bytes(tarfile.BLOCKSIZE) and not findings.problems:
+            # The library stops without a word at a header that is damaged or cut.
+            raise ValueError(f"no end, but a damaged or cut header behind {counted(len(self._places), 'file')}")
         if findings.problems:
             raise DataError(findings.problems)
 

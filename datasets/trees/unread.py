@@ -44,6 +44,11 @@ UNREAD = {
         "a PyTorch file is a pickle and is not read, for reading one runs the code in it",
         "save its arrays by numpy.savez(train_images=..., train_labels=...)",
     ),
+    "an HDF5 file": Unread(
+        (".h5", ".hdf5", ".hdf", ".he5"),
+        "HDF5 files are read by an extra package, which is not installed",
+        "install it: pip install h5py==3.16.0",
+    ),
     "a MATLAB file": Unread(
         (".mat",),
         "MATLAB files are not read",

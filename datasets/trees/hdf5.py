@@ -1,0 +1,101 @@
+"""An HDF5 file: its arrays of images and labels. What lies in other files by its links is not read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from datasets.trees import Kind, Opening, Store
+from datasets.trees.names import leads_out
+from datasets.trees.npy import ArrayStore
+from datasets.trees.regions import RegionFile
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+CACHE_BYTES = 64 << 20  # of unpacked chunks
+MOST_CHUNK = 256 << 20  # bytes, unpacked; a chunk is unpacked whole
+
+
+@dataclass(frozen=True)
+class Hdf5Array:
+    """An array as `ArrayStore` takes it."""
+
+    dataset: Any
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def row_bytes(self) -> int:
+        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+    def rows(self, start: int, stop: int) -> np.ndarray:
+        return np.asarray(self.dataset[start:stop], self.dtype)
+
+
+class Hdf5(ArrayStore):
+    def __init__(self, file: Any) -> None:
+        arrays = {name: _array(dataset) for name, dataset in _datasets(file)}
+        super().__init__(arrays)
+        self._file = file
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _datasets(group: Any, above: str = "") -> list[tuple[str, Any]]:
+    """Returns the arrays below a group by their names, each by the first of its hard links."""
+    import h5py
+
+    found: list[tuple[str, Any]] = []
+    waiting, seen = [(above, group)], set()
+    while waiting:
+        above, group = waiting.pop()
+        for name in group:
+            link = group.get(name, getlink=True)
+            if not isinstance(link, h5py.HardLink) or leads_out(name):
+                continue
+            one = group[name]
+            address = h5py.h5o.get_info(one.id).addr
+            if address in seen:
+                continue
+            seen.add(address)
+            full = f"{above}/{name}" if above else name
+            if isinstance(one, h5py.Group):
+                waiting.append((full, one))
+            elif isinstance(one, h5py.Dataset):
+                found.append((full, one))
+    return found
+
+
+def _array(dataset: Any) -> Hdf5Array | str:
+    """Returns an array, or why it is not read."""
+    import h5py
+
+    if dataset.external or dataset.is_virtual:
+        return "its values lie in other files; copy them into one"
+    chunk = np.prod(dataset.chunks or (), dtype=np.int64) * dataset.dtype.itemsize
+    if dataset.chunks and chunk > MOST_CHUNK:
+        return f"its chunks have {int(chunk):,} bytes; write it in chunks of a few images"
+    shape = tuple(dataset.shape or ())
+    if h5py.check_string_dtype(dataset.dtype) and len(shape) == 1 and shape[0] <= 1 << 24:
+        text = dataset.asstr()
+        longest = max((len(value) for value in text[:]), default=1)
+        return Hdf5Array(text, shape, np.dtype(f"U{max(1, longest)}"))
+    if dataset.dtype.hasobject or dataset.dtype.names:
+        return "its rows are of different lengths or records"
+    return Hdf5Array(dataset, shape, dataset.dtype)
+
+
+def _open(opening: Opening) -> Store | None:
+    import h5py
+
+    return Hdf5(h5py.File(RegionFile(opening.region), "r", rdcc_nbytes=CACHE_BYTES))
+
+
+def _is_one(name: str, head: Callable[[], bytes]) -> bool:
+    is_named = name.endswith((".h5", ".hdf5", ".hdf", ".he5"))
+    return is_named and head().startswith(SIGNATURE) and find_spec("h5py") is not None  # an extra, see unread.py
+
+
+KIND = Kind("HDF5 file", _is_one, _open)

@@ -1,0 +1,219 @@
+"""A CSV with the pixels of an image in each row: a column a pixel (MNIST), or all in one column (FER2013).
+
+The file is read through once, from which the place of each row is known; a row's pixels are read when they are asked
+for.
+"""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from datasets.problems import DataError, Findings, shown
+from datasets.trees import Kind, Opening, RowNames, Rows, Store
+from datasets.trees.npy import HEADER_BYTES, npy_bytes
+from datasets.trees.regions import Region
+from datasets.trees.unpacked import CHUNK
+from storage.text import counted
+
+HEAD = 1 << 20  # bytes that the columns are known by; a row of 256x256 px is as long
+MOST_LINE = 16 << 20  # bytes
+MIN_SIDE = 8  # px
+CHANNELS = (1, 3, 4)
+NUMBERED = re.compile(r"(\D*)\d+(?:[x_.,-]\d+)?")  # `pixel12`, `12`, `3x4`
+LABELS = ("label", "labels", "class", "class_name", "target", "y", "emotion", "digit", "letter")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which columns hold the pixels.
+
+    Attributes:
+      header: the names of all columns.
+      is_named: the first line is these names.
+      separator: between columns.
+      start, stop: the columns of pixels.
+      in_one: they are one column, with spaces between the pixels.
+      shape: of an image.
+    """
+
+    header: tuple[str, ...]
+    is_named: bool
+    separator: str
+    start: int
+    stop: int
+    in_one: bool
+    shape: tuple[int, ...]
+
+    @property
+    def others(self) -> list[str]:
+        return [*self.header[: self.start], *self.header[self.stop :]]
+
+
+def find_layout(head: bytes) -> Layout | None:
+    """Returns how a CSV holds pixels by its beginning; None where it does not."""
+    try:
+        text = head.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    lines = text.splitlines()[:3]
+    if len(head) >= HEAD:
+        lines = lines[:-1]  # may be cut
+    if not lines:
+        return None
+    separator = max(",;\t", key=lines[0].count)
+    first, *rest = csv.reader(lines, delimiter=separator)
+    is_named = not all(_is_integer(value) for value in first if " " not in value.strip())
+    rows = rest if is_named else [first, *rest]
+    if not rows or any(len(row) != len(first) for row in rows):
+        return None
+    header = tuple(value.strip() for value in first) if is_named else tuple(f"column {i}" for i in range(len(first)))
+    for column in range(len(first)):
+        shape = _shape(len(rows[0][column].split(" ")))
+        if shape and all(_are_pixels(row[column].split(" ")) for row in rows):
+            return Layout(header, is_named, separator, column, column + 1, True, shape)
+    for start, stop in _runs(header, is_named):
+        shape = _shape(stop - start)
+        if shape and all(_are_pixels(row[start:stop]) for row in rows):
+            return Layout(header, is_named, separator, start, stop, False, shape)
+    return None
+
+
+def _runs(header: tuple[str, ...], is_named: bool) -> list[tuple[int, int]]:
+    """Returns which columns may be the pixels: those that are numbered alike, else all but the label."""
+    count = len(header)
+    if is_named:
+        runs: list[list[int]] = []
+        for column, name in enumerate(header):
+            found = NUMBERED.fullmatch(name)
+            before = NUMBERED.fullmatch(header[column - 1]) if column else None
+            if found and before and found[1] == before[1] and runs and runs[-1][1] == column:
+                runs[-1][1] = column + 1
+            elif found:
+                runs.append([column, column + 1])
+        square = [(start, stop) for start, stop in runs if _shape(stop - start)]
+        if square:
+            return square if len(square) == 1 else []  # several are measurements, not pixels
+        label = next((column for column, name in enumerate(header) if name.lower() in LABELS), None)
+        if label not in (None, 0, count - 1):
+            return []
+        return [(0, count - 1)] if label == count - 1 else [(1, count)]
+    return [(0, count)] if _shape(count) else [(1, count), (0, count - 1)]
+
+
+def _shape(count: int) -> tuple[int, ...] | None:
+    """Returns the shape of a square image of so many values."""
+    for channels in CHANNELS:
+        side = math.isqrt(count // channels)
+        if side >= MIN_SIDE and side * side * channels == count:
+            return (side, side) if channels == 1 else (side, side, channels)
+    return None
+
+
+def _is_integer(value: str) -> bool:
+    return re.fullmatch(r"\s*\d+\s*", value) is not None
+
+
+def _are_pixels(values: Sequence[str]) -> bool:
+    return all(_is_integer(value) and int(value) <= 255 for value in values)
+
+
+class PixelColumns(Store):
+    has_rows = True
+
+    def __init__(self, opening: Opening, layout: Layout) -> None:
+        super().__init__()
+        self._region, self._layout = opening.region, layout
+        others: list[list[str]] = [[] for _ in layout.others]
+        places: list[int] = []
+        findings = Findings()
+        for number, (start, line) in enumerate(_lines(opening.region), 1):
+            if not line.strip() or (number == 1 and layout.is_named):
+                continue
+            values = _others(line, layout)
+            if values is None:
+                rule = f"row must have {counted(len(layout.header), 'field')}"
+                got = shown(line[:80].decode("utf-8", "replace"))
+                findings.refuse(f"{opening.place}:{number}", rule, got, "mend or remove it")
+                continue
+            places += (start, start + len(line))
+            for column, value in zip(others, values, strict=True):
+                column.append(value)
+        if findings.problems:
+            raise DataError(findings.problems)
+        self._places = np.array(places, np.int64).reshape(-1, 2)
+        names = RowNames("", len(self._places))
+        self.files = dict.fromkeys(names, HEADER_BYTES + math.prod(layout.shape))
+        columns = {name: _Values(tuple(column)) for name, column in zip(layout.others, others, strict=True)}
+        self.tables = [Rows("", {"pixels": names}, dict(columns))]
+        if len(layout.shape) == 3:
+            colours = "red, green, blue" + (", opacity" if layout.shape[2] == 4 else "")
+            self.notes.append(f"{opening.place}: its pixels are read as {colours} of one pixel after the other.")
+
+    def read(self, name: str, count: int) -> bytes:
+        start, stop = map(int, self._places[int(name)])
+        layout = self._layout
+        fields = _fields(self._region.read(start, stop - start), layout)
+        pixels = fields[layout.start].split() if layout.in_one else fields[layout.start : layout.stop]
+        if len(pixels) != math.prod(layout.shape) or not _are_pixels(pixels):
+            raise ValueError(f"{math.prod(layout.shape):,} whole numbers from 0 to 255 in each row")
+        return npy_bytes(np.array([*map(int, pixels)], np.uint8).reshape(layout.shape))
+
+
+@dataclass(frozen=True)
+class _Values:
+    """A column that is in memory."""
+
+    values: tuple[str, ...]
+
+    def __call__(self) -> Sequence[str]:
+        return self.values
+
+
+def _lines(region: Region) -> Iterator[tuple[int, bytes]]:
+    """Yields the place and the bytes of each line, without its end."""
+    start, rest, place = 0, b"", 0
+    while chunk := region.read(place, CHUNK):
+        place += len(chunk)
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield start, line.removesuffix(b"\r")
+            start += len(line) + 1
+        if len(rest) > MOST_LINE:
+            raise ValueError(f"a line of more than {MOST_LINE >> 20} MiB")
+    if rest:
+        yield start, rest.removesuffix(b"\r")
+
+
+def _fields(line: bytes, layout: Layout) -> list[str]:
+    text = line.decode("utf-8-sig")
+    if '"' in text:
+        return next(csv.reader(io.StringIO(text), delimiter=layout.separator), [])
+    return text.split(layout.separator)
+
+
+def _others(line: bytes, layout: Layout) -> list[str] | None:
+    """Returns the fields of a row that are no pixels; None where it has another number of fields."""
+    if b'"' not in line:
+        if line.count(layout.separator.encode()) != len(layout.header) - 1:
+            return None
+        before = line.split(layout.separator.encode(), layout.start)[: layout.start]
+        behind = len(layout.header) - layout.stop
+        after = line.rsplit(layout.separator.encode(), behind)[1:] if behind else []
+        return [value.decode("utf-8-sig").strip() for value in (*before, *after)]
+    fields = _fields(line, layout)
+    if len(fields) != len(layout.header):
+        return None
+    return [value.strip() for value in (*fields[: layout.start], *fields[layout.stop :])]
+
+
+def _open(opening: Opening) -> Store | None:
+    layout = find_layout(opening.region.read(0, HEAD))
+    return PixelColumns(opening, layout) if layout else None
+
+
+KIND = Kind("CSV with pixels", lambda name, head: name.endswith((".csv", ".tsv")), _open)
