@@ -105,7 +105,7 @@ class FileTree:
             self._mount("", folder)
             return
         self.stamps[""] = stamp(found)
-        if kind and kind.open is not Zip:
+        if kind and kind.store_of is not Zip:
             self._unopened = kind, region
             return
         try:
@@ -161,7 +161,7 @@ class FileTree:
         """Opens one container; returns the names of the files in it that count."""
         try:
             opening = self._opening(name, region() if callable(region) else region)
-            store = kind.open(opening)
+            store = kind.store_of(opening)
             if store is None:
                 return []
             files, notes = [f"{name}/{inner}" if name else inner for inner in store.files], list(store.notes)

@@ -73,7 +73,8 @@ class Folder(Store):
 
     def read(self, name: str, count: int) -> bytes:
         """Returns so many bytes of a file and one more, or as many as it has."""
-        with open(name, "rb", opener=lambda _, flags: self._open(name, flags)) as file:
+        path = os.path.join(self._root, name)
+        with open(path, "rb", opener=lambda _, flags: self._open(name, flags)) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ValueError("no regular file any more")
             return file.read(count + 1)
