@@ -187,8 +187,8 @@ class Kind:
     Attributes:
       noun: what messages call it.
       is_one: says by the name, in small letters, and by a function that returns the first bytes whether a file is one.
-      store_of: opens it; returns None where it holds no images in rows, and is a file like others. It raises DataError, or
-        one of `BROKEN` where it is not whole.
+      store_of: opens it; returns None where it holds no images in rows, and is a file like others. It raises
+        DataError, or one of `BROKEN` where it is not whole.
       is_packed: it holds files as they were before they were packed, whatever they are.
       is_archive: they have names of their own.
     """
