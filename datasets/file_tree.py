@@ -134,6 +134,7 @@ class FileTree:
         if not self.rules.opens_containers or self._are_open:
             return
         self._are_open = True
+        beside: list[str] = []
         waiting = [(name, 1) for name in self.visible]
         if self._unopened:
             waiting = [(name, 1) for name in self._open("", *self._unopened, findings)]
@@ -146,7 +147,7 @@ class FileTree:
                 if what := unread_kind(name, partial(self.head, name)):
                     self._unread.setdefault(what, []).append(name)
             elif kind.is_packed and self.holds(unpacked):
-                findings.notes.append(f"{place}: is not opened, for {printable(unpacked)} lies beside it.")
+                beside.append(name)
             elif depth > MAX_DEPTH or name in self.folders:
                 got = "another in it" if depth > MAX_DEPTH else "a folder of the same name beside it"
                 rule = f"{kind.noun} must be a file in at most {MAX_DEPTH - 1} other containers"
@@ -155,6 +156,9 @@ class FileTree:
                 owner, inner = self._owner(name)
                 region = partial(owner.region, inner)
                 waiting += [(one, depth + 1) for one in self._open(name, kind, region, findings)]
+        if beside:
+            count = counted(len(beside), "packed file is", "packed files are")
+            findings.notes.append(f"{count} not opened, being unpacked beside: {printable(min(beside))}.")
         self._sort()
 
     def _open(self, name: str, kind: Kind, region: Region | Callable[[], Region], findings: Findings) -> list[str]:

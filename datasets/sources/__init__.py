@@ -17,7 +17,11 @@ from datasets.sources.listing import Listing
 from datasets.submission import Submission
 from storage.sweep_file import DataOptions
 
-NAMES: tuple[str, ...] = ()
+NAMES: tuple[str, ...] = (
+    "rows",
+    "arrays",
+    "shards",
+)
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,11 @@ def find_reading(tree: FileTree, options: DataOptions, findings: Findings) -> Re
     """
     before = Findings()
     layout = None if _says_how(options) else layouts.find(tree, before)
-    if layout and (tree.rules.layouts_alone or not before.problems):
+    if layout and (tree.rules.layouts_alone or (_has_images(layout) and not before.problems)):
         return _as_before(layout, before, findings)
     if tree.rules.layouts_alone:
         raise DataError([_nothing(tree, layouts.LOOKED_FOR)])
+    tree.open_containers(findings)
     sources = all_sources()
     readings: list[tuple[Reading, Findings]] = []
     nearly: list[Problem] = []
@@ -46,7 +47,13 @@ def find_reading(tree: FileTree, options: DataOptions, findings: Findings) -> Re
         return chosen
     if layout:  # with mistakes in it
         return _as_before(layout, before, findings)
-    raise DataError(nearly or [_nothing(tree, _looked_for(sources))])
+    nearly += tree.unread()
+    raise DataError([*findings.problems, *nearly] or [_nothing(tree, _looked_for(sources))])
+
+
+def _has_images(layout: layouts.Layout) -> bool:
+    """Says whether there is an image to train on: a folder `train/` may hold a container alone."""
+    return "train" in layout.listings and bool(layout.listings["train"].ids)
 
 
 def _says_how(options: DataOptions) -> bool:

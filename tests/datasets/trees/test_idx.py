@@ -2,16 +2,15 @@
 
 import gzip
 import io
-import struct
 
 import numpy as np
 import pytest
 
+from tests.datasets.trees.containers import idx_of
 from tests.trees import write
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (11, 4, 4), dtype=np.uint8)
-IMAGE_FILE = struct.pack(">IIII", 0x803, 11, 4, 4) + IMAGES.tobytes()
-LABEL_FILE = struct.pack(">II", 0x801, 11) + bytes(range(11))
+IMAGE_FILE, LABEL_FILE = idx_of(IMAGES), idx_of(np.arange(11))
 
 
 @pytest.mark.parametrize("is_packed", [False, True], ids=["plain", "packed"])
@@ -44,4 +43,4 @@ def test_a_packed_file_beside_its_unpacked_self_is_not_read_twice(tmp_path, open
     files = {"a-labels-idx1-ubyte": LABEL_FILE, "a-labels-idx1-ubyte.gz": gzip.compress(LABEL_FILE)}
     tree, findings = opened(write(files, tmp_path / "data"))
     assert [array.name for array in tree.arrays] == ["a-labels-idx1-ubyte"]
-    assert "a-labels-idx1-ubyte.gz: is not opened" in findings.notes[0]
+    assert findings.notes == ["1 packed file is not opened, being unpacked beside: a-labels-idx1-ubyte.gz."]

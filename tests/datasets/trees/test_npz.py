@@ -5,21 +5,16 @@ import io
 import numpy as np
 import pytest
 
+from tests.datasets.trees.containers import npz_of
 from tests.trees import write
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (12, 5, 5, 3), dtype=np.uint8)
 
 
-def packed(save, **arrays: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    save(buffer, **arrays)
-    return buffer.getvalue()
-
-
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_its_images_and_labels_are_listed_and_read(tmp_path, opened, save):
-    data = packed(save, train_images=IMAGES, train_labels=np.arange(12)[:, None], val_images=IMAGES[:2, ..., 0])
+    data = npz_of(save, train_images=IMAGES, train_labels=np.arange(12)[:, None], val_images=IMAGES[:2, ..., 0])
     tree, findings = opened(write({"set.npz": data}, tmp_path / "data") / "set.npz")
     assert [(array.name, array.shape, len(array.images or ())) for array in tree.arrays] == [
         ("set.npz/train_images", (12, 5, 5, 3), 12),
@@ -36,7 +31,7 @@ def test_its_images_and_labels_are_listed_and_read(tmp_path, opened, save):
 
 
 def test_objects_in_one_array_leave_the_others(tmp_path, opened):
-    data = packed(np.savez, images=IMAGES, labels=np.array([None, "x"], dtype=object))
+    data = npz_of(images=IMAGES, labels=np.array([None, "x"], dtype=object))
     tree, _ = opened(write({"set.npz": data}, tmp_path / "data"))
     assert {array.name: array.why_not[:24] for array in tree.arrays} == {
         "set.npz/images": "",

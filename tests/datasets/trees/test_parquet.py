@@ -1,29 +1,18 @@
 """A Parquet file is a folder of images and a table, and is never in memory whole."""
 
-import io
-import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from datasets.trees import parquet, unpacked
+from tests.datasets.trees.containers import parquet_file
 from tests.trees import image, write
 
 IMAGES = [image(seed) for seed in range(40)]
 CLASSES = ("bean", "rust", "rot")
 LABELS = [row % 3 for row in range(40)]
 FEATURES = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": list(CLASSES)}}
-
-
-def parquet_file(columns: dict, features: dict | None = None, **options) -> bytes:
-    made = pa.table(columns)
-    if features:
-        made = made.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-    buffer = io.BytesIO()
-    pq.write_table(made, buffer, **options)
-    return buffer.getvalue()
 
 
 STRUCTS = [{"bytes": data, "path": f"{row}.png"} for row, data in enumerate(IMAGES)]

@@ -5,16 +5,12 @@ import io
 import numpy as np
 import pytest
 
+from tests.datasets.trees.containers import csv_of
 from tests.trees import write
 
 GREY = np.random.default_rng(0).integers(0, 256, (5, 8, 8), dtype=np.uint8)
 RGB = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
 NAMES = [f"pixel{number}" for number in range(64)]
-
-
-def csv_of(header: list[str] | None, rows: list[list[object]], separator: str = ",", end: str = "\n") -> bytes:
-    lines = [header, *rows] if header else rows
-    return "".join(separator.join(map(str, line)) + end for line in lines).encode()
 
 
 def flat(images: np.ndarray) -> list[list[int]]:

@@ -4,7 +4,7 @@ import tarfile
 
 import pytest
 
-from tests.datasets.trees.archives import special, tarred
+from tests.datasets.trees.containers import special, tarred
 from tests.trees import write
 
 FILES = {"a.png": b"first", "./b/c.png": b"second"}

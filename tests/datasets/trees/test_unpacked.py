@@ -8,7 +8,7 @@ from collections import namedtuple
 import pytest
 
 from datasets.trees import unpacked
-from tests.datasets.trees.archives import tarred
+from tests.datasets.trees.containers import tarred
 from tests.trees import write
 
 PACKED = tarred({"a.png": b"first"}, "w:gz")

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from tests.datasets.trees.archives import tarred, zipped
+from tests.datasets.trees.containers import tarred, zipped
 from tests.trees import write
 
 FILES = {"a.png": b"first", "b/c.png": b"second"}
@@ -106,7 +106,7 @@ def test_an_archive_beside_the_folder_that_it_was_unpacked_to_stays_closed(tmp_p
     data = zipped(FILES) if name.endswith("zip") else tarred(FILES)
     tree, findings = opened(write({name: data, "train/a.png": b"first"}, tmp_path / "data"))
     assert list(tree.files) == sorted([name, "train/a.png"])
-    assert findings.notes == [f"{tmp_path}/data/{name}: is not opened, for train lies beside it."]
+    assert findings.notes == [f"1 packed file is not opened, being unpacked beside: {name}."]
 
 
 def test_hidden_archives_stay_closed(tmp_path, opened):

@@ -1,0 +1,146 @@
+"""Images and labels in arrays of their own: `.npz` and `.npy`, idx files as of MNIST, HDF5."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+from datasets.file_tree import FileTree
+from datasets.problems import DataError, Findings, Problem, printable, shown
+from datasets.sources import Nearly, Reading, Source
+from datasets.sources.checked import check_listing
+from datasets.sources.listing import Listing
+from datasets.sources.rows import split_of_file
+from datasets.sources.split_words import SPLIT_OF, words_of
+from datasets.trees import NamedArray
+from storage.sweep_file import DataOptions
+
+SPLITS = ("train", "validation", "test")
+IMAGE_WORDS = {"images", "image", "imgs", "img", "x", "data", "features", "pixels", "pictures", "photos", "inputs"}
+LABEL_WORDS = {"labels", "label", "lbl", "y", "target", "targets", "class", "classes", "category", "outputs"}
+NOT_TOLD = re.compile(r"idx\d|ubyte|\.(gz|npy|npz|h5|hdf5|idx)\b")  # what says nothing of which array it is
+
+
+def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
+    arrays = sorted(filter(lambda array: tree.rules.is_visible(array.name), tree.arrays), key=lambda array: array.name)
+    if not any(array.images for array in arrays):
+        unread = next((array for array in arrays if array.why_not), None)
+        if unread is None:
+            return None
+        return Nearly(Problem(_place(tree, unread), f"the array is not read, for {unread.why_not}", "", "convert it"))
+    try:
+        pairs = _pairs(tree, arrays, options)
+        names = _class_names(arrays)
+        listings = {split: _listing(tree, *pairs[split], names, findings) for split in SPLITS if split in pairs}
+    except DataError as error:
+        return Nearly(error.problems[0])
+    images, labels = pairs["train"]
+    said = [f"label: array {labels.name}"] if labels else []
+    form = f"images in the rows of arrays, {shown(images.name)}"
+    files = frozenset(_file_of(tree, array) for array in arrays)
+    test = listings.get("test")
+    numbers = {str(row + 1): row for row in range(len(test.ids))} if test else {}
+    return Reading(form, f"--train {images.name}", listings, tuple(said), files, None, numbers)
+
+
+def _pairs(
+    tree: FileTree, arrays: Sequence[NamedArray], options: DataOptions
+) -> dict[str, tuple[NamedArray, NamedArray | None]]:
+    """Returns the array of images of each split, and its labels."""
+    images: dict[str, list[NamedArray]] = defaultdict(list)
+    labels: dict[str, list[NamedArray]] = defaultdict(list)
+    for array in arrays:
+        split = split_of_file(array.name, options) or "train"
+        if array.images:
+            images[split].append(array)
+        elif array.values:
+            labels[split].append(array)
+    found: dict[str, tuple[NamedArray, NamedArray | None]] = {}
+    for split, candidates in images.items():
+        chosen = _chosen(tree, candidates, options.images, IMAGE_WORDS, "--images", f"images of {split}")
+        fitting = [array for array in labels[split] if array.shape[0] == chosen.shape[0]]
+        alike = [array for array in fitting if _subject(array) == _subject(chosen)]
+        named = [array for array in alike or fitting if set(_last_words(array)) & LABEL_WORDS]
+        fitting = named or alike or fitting
+        if fitting:
+            chosen_labels = _chosen(
+                tree, fitting, options.label_column, LABEL_WORDS, "--label-column", f"labels of {split}"
+            )
+            found[split] = chosen, chosen_labels
+        elif split == "test":
+            found[split] = chosen, None
+        else:
+            unread = next((array for array in arrays if array.why_not), None)
+            rule = f"an array of labels must have a row for each of the {chosen.shape[0]:,} images"
+            got = f"{shown(unread.name)}, and {unread.why_not}" if unread else "none"
+            raise DataError([Problem(_place(tree, chosen), rule, got, "add it, or name it by --label-column")])
+    if "train" not in found:
+        got = ", ".join(shown(array.name) for array in arrays if array.images)
+        raise DataError([Problem(tree.path, "one array of images must be for training", got, "name it by --train")])
+    return found
+
+
+def _chosen(
+    tree: FileTree, arrays: Sequence[NamedArray], name: str | None, words: set[str], flag: str, what: str
+) -> NamedArray:
+    """Returns the array that a flag names, or the only one, or the only one whose name says what it holds."""
+    by_flag = [array for array in arrays if name in (array.name, array.name.rpartition("/")[2])]
+    named = [array for array in arrays if set(_last_words(array)) & words]
+    for candidates in (by_flag, arrays, named):
+        if len(candidates) == 1:
+            return candidates[0]
+    got = ", ".join(shown(array.name) for array in arrays)
+    raise DataError([Problem(tree.path, f"one array must hold the {what}", got, f"choose with {flag} NAME")])
+
+
+def _last_words(array: NamedArray) -> list[str]:
+    return words_of(NOT_TOLD.sub(" ", array.name.rpartition("/")[2]))
+
+
+def _subject(array: NamedArray) -> list[str]:
+    """Returns the words of a name that say neither what it holds nor of which split: a pair has the same."""
+    words = words_of(NOT_TOLD.sub(" ", array.name))
+    return [word for word in words if word not in SPLIT_OF and word not in IMAGE_WORDS | LABEL_WORDS]
+
+
+def _class_names(arrays: Sequence[NamedArray]) -> tuple[str, ...]:
+    """Returns the names of the classes where one array holds them, such as `list_classes`; else nothing."""
+    named = [
+        array
+        for array in arrays
+        if array.values and len(array.shape) == 1 and {"names", "classes"} & set(_last_words(array))
+    ]
+    texts = [tuple(array.values()) for array in named if array.values]
+    texts = [names for names in set(texts) if not any(name.lstrip("-").isdigit() for name in names)]
+    return texts[0] if len(texts) == 1 else ()
+
+
+def _listing(
+    tree: FileTree, images: NamedArray, labels: NamedArray | None, names: tuple[str, ...], findings: Findings
+) -> Listing:
+    values: tuple[str, ...] | None = None
+    if labels is not None and labels.values is not None:
+        try:
+            values = tuple(labels.values())
+        except ValueError as error:
+            raise DataError(
+                [Problem(_place(tree, labels), str(error), "", "choose with --label-column NAME")]
+            ) from error
+        if names and all(value.isdigit() and int(value) < len(names) for value in values):
+            values = tuple(names[int(value)] for value in values)
+    files = tuple(images.images or ())
+    return check_listing(Listing(f"{tree.path}/", files, values, files), findings)
+
+
+def _place(tree: FileTree, array: NamedArray) -> str:
+    return f"{tree.path}/{printable(array.name)}"
+
+
+def _file_of(tree: FileTree, array: NamedArray) -> str:
+    """Returns the container that an array lies in."""
+    name = array.name
+    while name and name not in tree.folders:
+        name = name.rpartition("/")[0]
+    return name or array.name
+
+
+SOURCE = Source("arrays of images and labels (.npz, .npy, idx, HDF5)", read)

@@ -1,0 +1,185 @@
+"""Images in the rows of tables that hold them: Parquet files, as Hugging Face has them, and CSVs of pixels."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from datasets.file_tree import FileTree
+from datasets.problems import DataError, Findings, Problem, printable, shown
+from datasets.sources import Nearly, Reading, Source
+from datasets.sources.checked import check_listing
+from datasets.sources.listing import Listing
+from datasets.sources.split_words import are_splits, split_in, split_of_value
+from datasets.trees import Rows
+from storage.sweep_file import DataOptions
+
+SPLITS = ("train", "validation", "test")
+LABELS = (  # the usual names of a column of labels, in small letters
+    *("label", "labels", "class", "classes", "class_name", "classname", "class_id", "category", "target", "y"),
+    *("emotion", "digit", "letter", "species", "breed", "diagnosis"),
+)
+MISSING = ("", "-1")  # what stands where a test image has no label
+
+
+@dataclass
+class Part:
+    """The rows of one split, from one file after the other."""
+
+    files: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+
+
+def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
+    tables = sorted((rows for rows in tree.tables if tree.rules.is_visible(rows.name)), key=lambda rows: rows.name)
+    if not tables:
+        return None
+    try:
+        image = _image_column(tree, tables, options)
+        tables = [rows for rows in tables if image in rows.images]
+        label = _label_column(tree, tables, options)
+    except DataError as error:
+        return Nearly(error.problems[0])
+    parts: dict[str, Part] = defaultdict(Part)
+    said = [f"label: column {label}"] + ([f"image: column {image}"] if len(tables[0].images) > 1 else [])
+    for rows in tables:
+        split_column = options.split_column or _split_column(rows)
+        if split_column and split_column in rows.columns:
+            said.append(f"split: column {split_column}")
+        problem = _add(tree, rows, image, label, split_column, options, parts)
+        if problem:
+            return Nearly(problem)
+    listings = {}
+    for split in SPLITS:
+        if split in parts:
+            listings[split] = check_listing(_listing(tree, parts[split], split), findings)
+    if "train" not in listings or listings["train"].labels is None:
+        rule = "rows with images must have labels, in a table for training"
+        got = f"{shown(tables[0].name)} with the columns {_some(tables[0])}"
+        return Nearly(Problem(tree.path, rule, got, "give --label-column, and --train FILE"))
+    first = next((rows.name for rows in tables if split_of_file(rows.name, options) in ("train", None)), tables[0].name)
+    test = listings.get("test")
+    numbers = {str(row + 1): row for row in range(len(test.ids))} if test else {}
+    form = f"images in the rows of {shown(first)}" + (f" and {len(tables) - 1} more" if len(tables) > 1 else "")
+    files = frozenset(rows.name for rows in tables)
+    return Reading(form, f"--train {first}", listings, tuple(dict.fromkeys(said)), files, None, numbers)
+
+
+def _image_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) -> str:
+    """Returns which column holds the images; that of most rows, where it is the only one there."""
+    counts: Counter[str] = Counter()
+    for rows in tables:
+        counts.update({column: len(names) for column, names in rows.images.items()})
+    if options.images is not None and options.images in counts:
+        return options.images
+    if len(counts) > 1 and "image" in counts:
+        return "image"
+    if len(counts) > 1:
+        rule = "images must stand in one column"
+        raise DataError([_which(tree, tables[0], rule, sorted(counts), "--images COLUMN")])
+    return next(iter(counts))
+
+
+def _label_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) -> str:
+    """Returns which column holds the labels: the named one, that of classes, of a usual name, or the only one."""
+    train = next((rows for rows in tables if split_in(rows.name) in ("train", None)), tables[0])
+    others = [column for column in train.columns if not column.endswith(".path")]
+    if options.label_column is not None:
+        if options.label_column not in train.columns:
+            got = f"the columns {_some(train)}"
+            raise DataError(
+                [Problem(tree.path, f"--label-column {options.label_column} must be there", got, "mend it")]
+            )
+        return options.label_column
+    taken = {options.id_column, options.group_column, options.split_column or _split_column(train)}
+    for candidates in (list(train.classes), [one for one in others if one.lower() in LABELS], others):
+        candidates = [column for column in candidates if column not in taken]
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            raise DataError([_which(tree, train, "one column must be the label", candidates, "--label-column COLUMN")])
+    if train.several:
+        rule, got = "an image must have one label", f"several in column {shown(train.several[0])}"
+        raise DataError([Problem(f"{tree.path}/{printable(train.name)}", rule, got, "give another --label-column")])
+    rule = "a table with images must have a column of labels"
+    raise DataError([_which(tree, train, rule, others, "--label-column COLUMN")])
+
+
+def _which(tree: FileTree, rows: Rows, rule: str, columns: Sequence[str], flag: str) -> Problem:
+    got = ", ".join(map(shown, columns[:8])) or "none"
+    return Problem(f"{tree.path}/{printable(rows.name)}", rule, got, f"choose with {flag}")
+
+
+def _split_column(rows: Rows) -> str | None:
+    """Returns the column whose every value is the name of a split."""
+    named = [name for name in rows.columns if name.lower() in ("split", "usage", "set", "subset", "fold", "partition")]
+    return next((name for name in named if are_splits(rows.columns[name]())), None)
+
+
+def _add(
+    tree: FileTree,
+    rows: Rows,
+    image: str,
+    label: str,
+    split_column: str | None,
+    options: DataOptions,
+    parts: dict[str, Part],
+) -> Problem | None:
+    """Adds the rows of one file to their splits; returns what is wrong with it."""
+    files = rows.images[image]
+    place = f"{tree.path}/{printable(rows.name)}"
+    try:
+        labels = _named(rows, label) if label in rows.columns else [""] * len(files)
+        groups = rows.columns[options.group_column]() if options.group_column in rows.columns else [""] * len(files)
+        ids = rows.columns[options.id_column]() if options.id_column in rows.columns else files
+        values = rows.columns[split_column]() if split_column in rows.columns else None
+    except ValueError as error:
+        return Problem(place, f"the columns must be readable, got {error}", "", "fetch it again")
+    whole = split_of_file(rows.name, options) or "train"
+    for row, file in enumerate(files):
+        split = whole if values is None else split_of_value(values[row])
+        if split is None:
+            rule, got = (
+                f"column {split_column} must name a split in row {row + 1:,}",
+                shown(values[row] if values else ""),
+            )
+            return Problem(place, rule, got, "mend it, or give another --split-column")
+        part = parts[split]
+        part.files.append(file)
+        part.labels.append(labels[row])
+        part.groups.append(groups[row])
+        part.ids.append(ids[row])
+    return None
+
+
+def split_of_file(name: str, options: DataOptions) -> str | None:
+    """Returns the split of a container, by the flags or by its name."""
+    for split, path in (("train", options.train), ("validation", options.valid), ("test", options.test)):
+        if path is not None and (name == path.strip("/") or name.startswith(path.rstrip("/") + "/")):
+            return split
+    return split_in(name)
+
+
+def _named(rows: Rows, label: str) -> Sequence[str]:
+    """Returns the labels, with names for numbers where the file has them."""
+    values, names = rows.columns[label](), rows.classes.get(label)
+    if not names:
+        return values
+    return [names[int(value)] if value.isdigit() and int(value) < len(names) else value for value in values]
+
+
+def _listing(tree: FileTree, part: Part, split: str) -> Listing:
+    """Returns a split; one for testing whose labels are all missing has none."""
+    missing = all(label in MISSING for label in part.labels)
+    labels = None if missing and split != "train" else tuple(part.labels)
+    groups = tuple(part.groups) if any(part.groups) else None
+    return Listing(f"{tree.path}/", tuple(part.ids), labels, tuple(part.files), None, groups)
+
+
+def _some(rows: Rows) -> str:
+    names = [*rows.columns, *rows.several]
+    return ", ".join(map(shown, names[:8])) + (", ..." if len(names) > 8 else "") or "none"
+
+
+SOURCE = Source("Parquet files or CSVs with images in their rows", read)

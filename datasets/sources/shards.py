@@ -1,0 +1,132 @@
+"""Tars of `KEY.jpg` beside `KEY.cls`, `KEY.txt` or `KEY.json`, as WebDataset writes them."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from datasets.file_tree import FileTree
+from datasets.problems import DataError, Findings, Problem, printable, shown
+from datasets.sources import Nearly, Reading, Source
+from datasets.sources.checked import check_listing
+from datasets.sources.listing import Listing
+from datasets.sources.rows import LABELS, split_of_file
+from datasets.trees.tars import SUFFIXES
+from storage.sweep_file import DataOptions
+
+SPLITS = ("train", "validation", "test")
+OF_LABELS = ("cls", "label", "class", "cls.txt", "label.txt", "json", "txt")  # the first that is there decides
+MOST_LABEL = 1 << 20  # bytes of a file with a label
+MOST_NAMED = 3  # in a message
+
+
+def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
+    keys = _keys(tree)
+    extensions = Counter(extension for parts in keys.values() for extension in parts)
+    images = [one for one in extensions if any(_is_image(tree, parts, one) for parts in keys.values())]
+    label = next((one for one in _asked(options) if extensions[one]), None)
+    if not images or not keys:
+        return None
+    if label is None:
+        return None
+    try:
+        listings = _listings(tree, keys, images, label, options, findings)
+    except DataError as error:
+        return Nearly(error.problems[0])
+    if "train" not in listings:
+        got = ", ".join(shown(tar) for tar in sorted({tar for tar, _ in keys})[:MOST_NAMED])
+        return Nearly(Problem(tree.path, "one of the tars must be for training", got, "name it by --train"))
+    files = frozenset(name for parts in keys.values() for one, name in parts.items() if one == label)
+    form = f"tars of images beside .{label} files, {shown(min(tar for tar, _ in keys) or tree.path)}"
+    return Reading(form, f"--train {min(tar for tar, _ in keys)}", listings, (f"label: .{label}",), files)
+
+
+def _keys(tree: FileTree) -> dict[tuple[str, str], dict[str, str]]:
+    """Returns the files of each key in each tar by what follows the key's first dot."""
+    tars = {name for name in tree.folders if name.lower().endswith(SUFFIXES)}
+    if tree.path.lower().endswith(SUFFIXES):
+        tars.add("")
+    keys: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for name in tree.visible if tars else ():
+        folder, _, file = name.rpartition("/")
+        stem, dot, extension = file.partition(".")
+        tar = folder
+        while tar and tar not in tars:
+            tar = tar.rpartition("/")[0]
+        if dot and tar in tars:
+            keys[tar, f"{folder}/{stem}"][extension.lower()] = name
+    return keys
+
+
+def _asked(options: DataOptions) -> tuple[str, ...]:
+    """Returns what may hold the labels: the file, or the field of the .json, that the user names."""
+    if options.label_column is None:
+        return OF_LABELS
+    return options.label_column.lstrip(".").lower(), "json"
+
+
+def _is_image(tree: FileTree, parts: Mapping[str, str], extension: str) -> bool:
+    return extension in parts and tree.is_image(parts[extension])
+
+
+def _listings(
+    tree: FileTree,
+    keys: Mapping[tuple[str, str], Mapping[str, str]],
+    images: list[str],
+    label: str,
+    options: DataOptions,
+    findings: Findings,
+) -> dict[str, Listing]:
+    files: dict[str, list[str]] = defaultdict(list)
+    labels: dict[str, list[str]] = defaultdict(list)
+    without = []
+    for (tar, _), parts in sorted(keys.items()):
+        found = [parts[one] for one in images if one in parts]
+        if len(found) > 1:
+            got = ", ".join(map(shown, found))
+            raise DataError([Problem(tree.path, "a key must have one image", got, "leave the others out of the tar")])
+        if not found:
+            continue
+        split = split_of_file(tar, options) or "train"
+        value = _label(tree, parts[label], label, options) if label in parts else ""
+        if not value and split != "test":
+            without.append(found[0])
+        files[split].append(found[0])
+        labels[split].append(value)
+    for name in without:
+        place = f"{tree.path}/{printable(name)}"
+        findings.refuse(place, f"image must have its label beside it, in .{label}", "none", "add it")
+    listings = {}
+    for split in SPLITS:
+        if names := tuple(files[split]):
+            values = tuple(labels[split]) if any(labels[split]) else None
+            listing = Listing(f"{tree.path}/", names, values, names)
+            if values and not all(values):
+                listing = listing.take([row for row, value in enumerate(values) if value])
+            listings[split] = check_listing(listing, findings)
+    return listings
+
+
+def _label(tree: FileTree, name: str, extension: str, options: DataOptions) -> str:
+    """Returns what a file of a label says."""
+    place = f"{tree.path}/{printable(name)}"
+    try:
+        if tree.files[name] > MOST_LABEL:
+            raise ValueError(f"must have at most {MOST_LABEL >> 20} MiB")
+        text = tree.read(name).decode("utf-8-sig").strip()
+        if extension != "json":
+            return text
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError([Problem(place, "label must be readable", str(error), "mend it")]) from error
+    if not isinstance(fields, dict):
+        return str(fields)
+    asked = options.label_column
+    found = [one for one in fields if one == asked] if asked else [one for one in fields if one.lower() in LABELS]
+    if len(found) != 1 or isinstance(fields[found[0]], dict | list):
+        got = ", ".join(map(shown, fields)) or "none"
+        raise DataError([Problem(place, "one field must be the label", got, "choose with --label-column FIELD")])
+    value = fields[found[0]]
+    return "" if value is None else str(value)
+
+
+SOURCE = Source("tars of KEY.jpg and KEY.cls", read)
