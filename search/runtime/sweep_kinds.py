@@ -246,6 +246,6 @@ class Search(Sweep):
 
     def summary(self) -> str:
         from analysis.record import Record
-        from analysis.report.summary import summary
+        from analysis.report.status import summary
 
         return summary(Record(self.folder))

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from analysis.report.page import write_report
-from analysis.report.status import look
-from analysis.report.summary import summary
+from analysis.report.status import look, summary
 from datasets.pixels.dataset import Split
 from storage.text import counted, stop_printing, use_utf8
 from tests.sweeps import MLP, SweepBuilder, noise, varied_sweep

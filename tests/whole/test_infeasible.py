@@ -12,7 +12,7 @@ from analysis.outputs.tensorboard import write_events
 from analysis.record import Record
 from analysis.report.page import write_report
 from analysis.report.status import look as status
-from analysis.report.summary import summary
+from analysis.report.status import summary
 from search.checks.inspection import inspect_folder
 from search.checks.repair import repair
 from search.pruners.halving_1 import RungPruner, epochs_of

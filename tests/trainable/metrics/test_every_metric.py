@@ -10,7 +10,7 @@ import pytest
 from analysis.estimates.choice import choose
 from analysis.report.contents import standard_error
 from analysis.report.page import write_report
-from analysis.report.summary import summary
+from analysis.report.status import summary
 from storage import user_code
 from storage.errors import UserError
 from tests.sweeps import CNN, MLP, SweepBuilder, noise
