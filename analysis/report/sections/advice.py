@@ -39,18 +39,17 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     steps = []
     is_ended = ended >= record.settings.trials and not counts.get(State.RUNNING)
     if not is_ended:
-        command = command_to_go_on(record)
         text = "The sweep is not at its end. If no driver runs any more, the same command goes on."
-        steps.append(Step(text, (command,) if command else ()))
+        steps.append(Step(text, (command,) if (command := command_to_go_on(record)) else ()))
     if counts.get(State.FAIL, 0) > MANY_FAILED * ended:
-        reason = next(iter(failures(record)))
-        failed = f"{counts[State.FAIL]} of {counted(ended, 'trial')} failed, most often as {reason}"
+        failed = (
+            f"{counts[State.FAIL]} of {counted(ended, 'trial')} failed, most often as {next(iter(failures(record)))}"
+        )
         steps.append(Step(f"{failed}: see the failures, mend the cause."))
     best = record.best
     if best is None or not is_ended:
         return steps
-    if widen := to_widen(rows):
-        names = ", ".join(f"{row.name} ({row.side} end)" for row in widen)
+    if names := to_widen(rows):
         text = f"Search wider: {names}. That is another space and so another sweep"
         steps.append(Step(f"{text}, where --enqueue can run these configs first."))
     if best.best_epoch == best.epochs and best.number not in record.damaged:

@@ -54,11 +54,9 @@ def importances(record: Record) -> tuple[list[Importance], str]:
         optuna.logging.set_verbosity(verbosity)
     if not found:
         return [], "the trials do not differ in any parameter"
-    rows = []
-    for name in sorted(found, key=lambda name: (-found[name], name)):
-        low, high = np.percentile([shares.get(name, 0.0) for shares in drawn], SPREAD)
-        rows.append(Importance(shown_name(name), found[name], float(low), float(high)))
-    return rows, ""
+    ends = {name: np.percentile([shares.get(name, 0.0) for shares in drawn], SPREAD).tolist() for name in found}
+    order = sorted(found, key=lambda name: (-found[name], name))
+    return [Importance(shown_name(name), found[name], *ends[name]) for name in order], ""
 
 
 class _Drawn(optuna.Study):
@@ -86,12 +84,11 @@ def importances_figure(record: Record) -> Figure | None:
     found, _ = importances(record)
     if not found:
         return None
-    rows = [-place for place in range(len(found))]
     texts = [f"{row.name}: {row.share:.2f}, in 90 % of the draws {row.low:.2f} to {row.high:.2f}" for row in found]
     series = Series(
         "measured",
         [row.share for row in found],
-        rows,
+        [-place for place in range(len(found))],
         texts=texts,
         intervals=[(row.low, row.high) for row in found],
         intervals_along="x",
