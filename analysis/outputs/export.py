@@ -101,12 +101,10 @@ def write_export(record: Record, best: Trained, data: Dataset, out: Path) -> tup
     content = model.SerializeToString(deterministic=True)
     checked = check(content, best, data.valid)
     text = environment().get_template("model-card.md").render(_said(record, best, data, model, content, checked, out))
-    card = card_of(out)
-    with written_whole(out) as partial:
-        partial.write_bytes(content)
-    with written_whole(card) as partial:
-        partial.write_bytes(utf8(text + "\n"))
-    return card, checked
+    for path, written in ((out, content), (card_of(out), utf8(text + "\n"))):
+        with written_whole(path) as partial:
+            partial.write_bytes(written)
+    return card_of(out), checked
 
 
 def card_of(out: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 from google.protobuf.json_format import ParseDict
 from tensorboardX.proto.api_pb2 import Status
@@ -43,18 +42,14 @@ def write_events(record: Record) -> tuple[list[int], list[str]]:
             damaged.append(str(error))
             continue
         make_folder(path.parent)
-        with written_whole(path) as partial:
-            _write(partial, events)
+        # Not by a SummaryWriter: its thread loses the error of a full disk, and it stamps events with the time of
+        # writing.
+        with written_whole(path) as partial, closing(RecordWriter(str(partial))) as writer:
+            for event in events:
+                writer.write(event.SerializeToString(deterministic=True))
+            writer.flush()
         written.append(trial.number)
     return written, damaged
-
-
-def _write(path: Path, events: list[Event]) -> None:
-    # Not by a SummaryWriter: its thread loses the error of a full disk, and it stamps events with the time of writing.
-    with closing(RecordWriter(str(path))) as writer:
-        for event in events:
-            writer.write(event.SerializeToString(deterministic=True))
-        writer.flush()
 
 
 def _events(trial: TrialRecord) -> Iterator[Event]:

@@ -23,7 +23,7 @@ class ImageError(ValueError):
     """Images that a model would take, and answer by chance; the message says the rule, what came, and what to do."""
 
 
-def check_images(images: Any, image_size: tuple[int, int], kind: type) -> None:
+def check_images(images: Any, image_size: tuple[int, int], kind: type[np.ndarray] | type[torch.Tensor]) -> None:
     """Checks that a model which was trained on images of this size can tell anything of these.
 
     Args:

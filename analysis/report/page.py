@@ -107,7 +107,8 @@ def write_report(record: Record) -> Path:
         with written_whole(folder / f"{name}.png") as partial:
             partial.write_bytes(png)
     scripts = {"plotly": get_plotlyjs(), "own": (TEMPLATES / "report.js").read_text(encoding="utf-8")}
-    hashes = [_hash(script) for script in scripts.values()]
+    digests = (hashlib.sha256(script.encode()).digest() for script in scripts.values())
+    hashes = [f"sha256-{base64.b64encode(digest).decode()}" for digest in digests]
     page = {"scripts": scripts, "hashes": hashes, "colours": COLOURS, "embedded": embedded, "source": source}
     for name, templates, more in (
         (paths.REPORT_TEXT, environment(), {"pngs": pngs}),
@@ -185,7 +186,3 @@ def _filters(record: Record) -> dict[str, Callable[..., str]]:
         "duration": duration,
         "plain": plain,
     }
-
-
-def _hash(script: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

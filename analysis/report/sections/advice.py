@@ -50,8 +50,12 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     if best is None or not is_ended:
         return steps
     if names := to_widen(rows):
-        text = f"Search wider: {names}. That is another space and so another sweep"
-        steps.append(Step(f"{text}, where --enqueue can run these configs first."))
+        steps.append(
+            Step(
+                f"Search wider: {names}. That is another space and so another sweep, where --enqueue can run these "
+                "configs first."
+            )
+        )
     if best.best_epoch == best.epochs and best.number not in record.damaged:
         steps.append(
             Step("The best trial was at its best in its last epoch: another sweep with more --max-epochs may help.")
@@ -61,14 +65,20 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
         text = "Is the first config really better than the second? Train the best again with other seeds."
         steps.append(Step(text, (f"python -m search.repeat {sweep} --top 3 --seeds 5",)))
     if doubts is not None and doubts.found:
-        labels = counted(doubts.found, "label")
-        steps.append(Step(f"Look at the {labels} that all good trials speak against, and mend what is wrong."))
-    if not paths.is_sweep(record.folder / paths.REFIT):
-        text = (
-            "The validation images can train too: refit the best config on them and the others, and predict with that."
+        steps.append(
+            Step(
+                f"Look at the {counted(doubts.found, 'label')} that all good trials speak against, and mend what is "
+                "wrong."
+            )
         )
-        commands = f"python -m search.refit {sweep}", f"python -m analysis.predict {sweep} --with refit"
-        steps.append(Step(text, commands))
+    if not paths.is_sweep(record.folder / paths.REFIT):
+        steps.append(
+            Step(
+                "The validation images can train too: refit the best config on them and the others, and predict with "
+                "that.",
+                (f"python -m search.refit {sweep}", f"python -m analysis.predict {sweep} --with refit"),
+            )
+        )
     return steps
 
 
