@@ -12,9 +12,9 @@ from functools import lru_cache
 import numpy as np
 
 from analysis.estimates.ensemble import greedy, mean
-from analysis.estimates.honest import Estimate, Scores, draws, estimate, mean_of_finite
+from analysis.estimates.honest import Estimate, estimate, mean_of_finite
 from analysis.estimates.intervals import sample_of
-from analysis.estimates.scores import Scored, scores_of_probabilities
+from analysis.estimates.scores import Scored, Scores, draws, scores_of_probabilities
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import scarcity
 from storage.states import State
