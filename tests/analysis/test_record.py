@@ -21,6 +21,7 @@ from storage.files import DamagedError, read_json
 from storage.paths import trial_folder
 from tests.sweeps import CNN, MLP, SweepBuilder, noise, varied_sweep
 
+pytestmark = pytest.mark.figures
 WRITTEN = ["trials.csv", "trials.parquet", "epochs.parquet", "report.html", "report.md", "predictions.csv"]
 WRITTEN += ["best/model.safetensors", "best/config.json", "figures/history.png", "figures/confusion.png"]
 

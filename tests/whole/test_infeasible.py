@@ -26,6 +26,7 @@ from tests import damage
 from tests.trials import execute, in_memory, open_bridge, outcome, space_with_a_gap
 from trainable.config import TrialConfig
 
+pytestmark = pytest.mark.figures  # of trials without a config too
 DATA = in_memory()
 TRIALS = 14
 

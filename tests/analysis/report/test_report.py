@@ -42,6 +42,7 @@ SECTIONS = [
     "Time and cost",
     "How to reproduce",
 ]
+pytestmark = pytest.mark.figures
 MOST_BYTES = 8_000_000
 
 

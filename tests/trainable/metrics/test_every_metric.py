@@ -18,6 +18,7 @@ from trainable.metrics import LAST, METRICS, NAMES, measure, named
 from trainable.metrics.history import OWN_FIELD, EpochMetrics
 from trainable.metrics.softmax import softmax
 
+pytestmark = pytest.mark.figures
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 OWN = [user_code.name(f"{EXAMPLES}/metric.py:{name}", "") for name in ("macro_f1", "BRIER")]
 IMAGES, CLASSES = 60, 3
