@@ -131,26 +131,26 @@ class _Comparison:
     ) -> None:
         self.record, self.best, self.found = record, best, found
         self.pool = [trial for trial in complete if trial.weights is not None or trial is best]
-        self.plain = np.stack([_probabilities(trial.valid_logits) for trial in self.pool], axis=1)
+        plain = [_probabilities(trial.valid_logits) for trial in self.pool]
         logits_tta = [trial.valid_logits_tta for trial in self.pool]
         self.has_averaged = any(logits is not None for logits in logits_tta)
         pairs = zip(logits_tta, self.pool, strict=True)
         tta = [_probabilities(trial.valid_logits if logits is None else logits) for logits, trial in pairs]
-        self.averaged = np.stack(tta, axis=1)
+        self.probabilities = {False: np.stack(plain, axis=1), True: np.stack(tta, axis=1)}  # True: averaged over views
         self.counts = counts
-        self.singles = self._alone(self.plain).on_drawn(counts).argmax(axis=1)  # of each draw
+        self.singles = self._alone(self.probabilities[False]).on_drawn(counts).argmax(axis=1)  # of each draw
 
     def options(self) -> tuple[Option, ...]:
         alone = np.bincount([self.pool.index(self.best)], minlength=len(self.pool))
-        reference = self._alone(self.plain).on_left_out(self.counts, self.singles)
+        reference = self._alone(self.probabilities[False]).on_left_out(self.counts, self.singles)
         options = [self._option(alone, False, reference, reference)]
         if not len(self.counts):  # a single image tells nothing
             return tuple(options)
         if self.best.valid_logits_tta is not None:
-            left_out = self._alone(self.averaged).on_left_out(self.counts, self.singles)
+            left_out = self._alone(self.probabilities[True]).on_left_out(self.counts, self.singles)
             options.append(self._option(alone, True, left_out, reference))
         for is_averaged in (False, True)[: 1 + self.has_averaged]:
-            probabilities = self.averaged if is_averaged else self.plain
+            probabilities = self.probabilities[is_averaged]
             members = self._greedy(probabilities, np.ones((1, probabilities.shape[2])))[0]
             if np.count_nonzero(members) > 1:
                 left_out = self._left_out_ensembles(probabilities)
@@ -161,8 +161,8 @@ class _Comparison:
         """Args:
         left_out, reference: (B,) scores on the images left out, of this way and of the best trial as it is.
         """
-        ours = mean(self.averaged if is_averaged else self.plain, members)
-        alone = self.plain[:, self.pool.index(self.best)]
+        ours = mean(self.probabilities[is_averaged], members)
+        alone = self.probabilities[False][:, self.pool.index(self.best)]
         scores = scores_of_probabilities(self.record, [ours], float)
         gain = mean_of_finite(left_out - reference) if len(reference) else 0.0
         # The gain is an estimate of its own, so the sum of the two can lie beyond what the metric can be.
@@ -195,9 +195,12 @@ class _Comparison:
         return np.array([greedy(probabilities, self.record.valid_labels, row, by_loss) for row in weights])
 
     def _left_out_ensembles(self, probabilities: np.ndarray) -> np.ndarray:
-        pairs = zip(self._greedy(probabilities, self.counts), self.counts, strict=True)
-        ensembles = ((scores_of_probabilities(self.record, [mean(probabilities, of)]), count) for of, count in pairs)
-        return np.array([scores.on_left_out(count[None], np.array([0]))[0] for scores, count in ensembles])
+        """(B,): of each draw the score of its ensemble, on the images that were not drawn."""
+        found = []
+        for members, count in zip(self._greedy(probabilities, self.counts), self.counts, strict=True):
+            ensemble = scores_of_probabilities(self.record, [mean(probabilities, members)])
+            found.append(ensemble.on_left_out(count[None], np.array([0]))[0])
+        return np.array(found)
 
 
 def averaged(is_averaged: bool) -> str:

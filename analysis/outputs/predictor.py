@@ -104,8 +104,7 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
 
 
 def of_option(record: Record, option: Option) -> Predictor:
-    trials = {trial.number: trial for trial in record.trials}
-    models = tuple((trained(record, trials[number]), count) for number, count in option.members)
+    models = tuple((trained(record, record.trials[number]), count) for number, count in option.members)
     return Predictor(option.label, models, option.is_averaged)
 
 

@@ -59,7 +59,7 @@ def over_time(record: Record) -> Figure | None:
     if not values or not spent[-1]:
         return None
     unit_seconds, unit = next((size, name) for least, size, name in UNITS if spent[-1] >= least)
-    at = {trial.number: seconds / unit_seconds for trial, seconds in zip(ended, spent, strict=True)}
+    at = {trial.number: end / unit_seconds for trial, end in zip(ended, spent, strict=True)}
     total = spent[-1] / unit_seconds
     series = [
         *(_points(record, at, state) for state in (State.PRUNED, State.COMPLETE)),
@@ -82,7 +82,8 @@ def learning_curves(record: Record) -> Figure | None:
     if not drawn:
         return None
     series = [_curves(record, pruned, curves, "pruned curve", f"{len(pruned)} PRUNED")]
-    for best in leaders[:1]:
+    if leaders:
+        best = leaders[0]
         at = on_axis(record, curves[best.number][best.best_epoch - 1])
         text = f"trial {best.number} at its best: epoch {best.best_epoch}, {record.metric.scale.value(best.value)}"
         series += [
@@ -137,6 +138,7 @@ def _best_so_far(record: Record, at: Mapping[int, float], last: float) -> Series
 
 
 def _with_values(record: Record, numbers: Iterable[int], state: State) -> list[TrialRecord]:
+    """Returns those of these trials, in their order, that are in the state and have a value."""
     trials = [record.trials[number] for number in numbers]
     return [trial for trial in trials if trial.state == state and trial.value is not None]
 

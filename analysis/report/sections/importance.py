@@ -38,8 +38,6 @@ def importances(record: Record) -> tuple[list[Importance], str]:
         there = f"there is {len(trials)}" if len(trials) == 1 else f"there are {len(trials)}"
         return [], f"it takes {FEWEST_FOR_IMPORTANCES} COMPLETE trials to tell, and {there}"
     rng = np.random.default_rng(SEED)
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a branch has few trials: the spread says what the figure is worth
@@ -50,8 +48,6 @@ def importances(record: Record) -> tuple[list[Importance], str]:
             ]
     except Exception as error:  # an estimate beside the results: whatever goes wrong in it, they are to be shown
         return [], f"they could not be computed: {plain(str(error))}"
-    finally:
-        optuna.logging.set_verbosity(verbosity)
     if not found:
         return [], "the trials do not differ in any parameter"
     ends = {name: np.percentile([shares.get(name, 0.0) for shares in drawn], SPREAD).tolist() for name in found}
