@@ -179,16 +179,5 @@ def _password(url: URL) -> str | None:
 
 def _pass_crash_points(engine: Engine) -> None:
     """Before a transaction's first statement, before its commit, and when its connection is given back."""
-    where = Path("postgresql")
-
-    @sqlalchemy.event.listens_for(engine, "begin")
-    def _(_: object) -> None:
-        files.crash_point("before", where)
-
-    @sqlalchemy.event.listens_for(engine, "commit")
-    def _(_: object) -> None:
-        files.crash_point("in", where)
-
-    @sqlalchemy.event.listens_for(engine, "checkin")
-    def _(*_: object) -> None:
-        files.crash_point("after", where)
+    for event, place in {"begin": "before", "commit": "in", "checkin": "after"}.items():
+        sqlalchemy.event.listen(engine, event, lambda *_, place=place: files.crash_point(place, Path("postgresql")))

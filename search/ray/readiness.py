@@ -40,7 +40,7 @@ def check_all(sweep: Path, start: "Start") -> list[str]:
     prepare()
     # Ray's own words go nowhere: what matters of them is in the messages here, and nothing is left behind.
     with screen() as out, chatter_to(Path(os.devnull)), connected(at, out):
-        workers = workers_there(start.asked, at is None, out)
+        workers = workers_there(start, at is None, out)
         there = nodes()
         if at is not None:
             check_nodes(there, sweep)
@@ -51,10 +51,10 @@ def check_here(sweep: Path) -> None:
     """Raises:
     ConfigError: with what this machine lacks, a line each.
     """
-    from search.ray.node import Machine, look
+    from search.ray.node import look
 
     with _visited(sweep) as folder:
-        machine = Machine(**look(f"{folder}", "here", counts_gpus=False))
+        machine = look(f"{folder}", "here", counts_gpus=False)
     _refuse(problems(DRIVER, machine, machine, gpus=0, sweep=sweep))
 
 
@@ -73,11 +73,11 @@ def check_nodes(
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from search.ray.cluster import nodes
-    from search.ray.node import Machine, look
+    from search.ray.node import look
 
     found: list[str] = []
     with _visited(sweep) as folder:
-        here = Machine(**look(f"{folder}", "here", counts_gpus=False))
+        here = look(f"{folder}", "here", counts_gpus=False)
         asked = {}
         for node in there:
             on_it = NodeAffinitySchedulingStrategy(node.id, soft=False)
@@ -98,7 +98,7 @@ def check_nodes(
                 found.append(f"{name}: no answer in {ANSWER_SECONDS:.0f} s; see `ray status`, or remove it")
                 continue
             try:
-                machine = Machine(**ray.get(answer))
+                machine = ray.get(answer)
             except Exception as error:  # whatever a worker's start or its imports can meet
                 found.append(f"{name}: cannot run a worker ({_last_line(error)}); install requirements.lock there")
                 continue

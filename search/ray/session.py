@@ -110,7 +110,7 @@ def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterato
             _note_versions(log)
             vigil = session.enter_context(connected(at, out))
             with interruptible():  # again, for Ray has set handlers of its own
-                room = Room(workers_there(start.asked, is_local, out), is_local)
+                room = Room(workers_there(start, is_local, out), is_local)
                 if not is_local:
                     check_nodes(nodes(), folder)
                 workers = room.workers

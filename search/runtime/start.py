@@ -4,12 +4,9 @@ import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from storage import user_code
-
-if TYPE_CHECKING:
-    from search.ray.cluster import Asked
 
 
 @dataclass(frozen=True)
@@ -18,6 +15,9 @@ class Start:
 
     Attributes:
       command: what the user typed, shown as the way to go on.
+      concurrency: trials at a time; None for as many as fit.
+      cpus_per_trial, gpus_per_trial, memory_per_trial: None leaves it to what the cluster has; memory in bytes.
+      resources_per_trial: further ones by their names.
       sinks: what is told of the sweep beside the screen; of `search.sinks.NAMES`, or FILE.py:OBJECT.
     """
 
@@ -32,19 +32,6 @@ class Start:
     max_failures: int = 10
     budget_seconds: float | None = None
     sinks: tuple[str, ...] = ()
-
-    @property
-    def asked(self) -> "Asked":
-        """Of the cluster, for a trial."""
-        from search.ray.cluster import Asked
-
-        return Asked(
-            self.cpus_per_trial,
-            self.gpus_per_trial,
-            self.memory_per_trial,
-            self.resources_per_trial,
-            self.concurrency,
-        )
 
     @staticmethod
     def of(module: str, flags: Mapping[str, Any]) -> "Start":

@@ -1,13 +1,15 @@
 """What the samplers need of Optuna that has no public way, as read in version 5.0.
 
 At any other version none of it is used: the samplers learn from trials that were pruned early as from any other, and a
-config that needs more memory than there is makes its trial a FAIL, for it is not drawn again.
+config that needs more memory than there is makes its trial a FAIL, for it is not drawn again. A restart with trials
+that run may draw other ones than a sweep that was not interrupted.
 """
 
 from collections.abc import Container
 from copy import copy, deepcopy
 from importlib.metadata import version
 
+from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -46,6 +48,15 @@ def forget_draw(study: Study, trial_id: int) -> FrozenTrial | None:
     storage._set_trial(trial_id, emptied)  # type: ignore[attr-defined]
     study._thread_local.cached_all_trials = None  # as `Study.ask` does: the trial is among them as it was
     return deepcopy(drawn)
+
+
+def forget_other_branches(storage: BaseStorage, trial_id: int) -> None:
+    """Empties TPE's note of what it would have drawn for other branches, which it counts as seen while the trial runs.
+
+    A restart has no such note, and draws the same.
+    """
+    if is_used():
+        storage.set_trial_system_attr(trial_id, "tpe:relative_params:0", "")
 
 
 class _View(Study):
