@@ -4,17 +4,12 @@ At any other version none of it is used. Then a sweep starts some seconds later,
 trial on a drained node loses an attempt, nobody knows which node a trial ran on, and Ray's end is noticed later.
 """
 
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Any
 
-from search.runtime.process import looks
-
 VERSION = "2.60"
-NODE_SECONDS = 30.0  # for the node of a session of one's own, then Ray goes on as it would
-NODE_LOOK_SECONDS = 0.02
 
 
 def is_used() -> bool:
@@ -27,13 +22,6 @@ def node() -> Any:
     import ray
 
     return ray._private.worker._global_node if is_used() else None
-
-
-def has_node() -> bool:
-    """Returns whether `ray.init` has found its node."""
-    import ray
-
-    return node() is not None if is_used() else ray.is_initialized()
 
 
 def read_environment_again() -> None:
@@ -67,10 +55,8 @@ def newest_cluster_here() -> str | None:
 def lean(nodes: list[Any]) -> Iterator[None]:
     """Ray starts, in the block, without what a session for one driver has no use for; it has no options for that.
 
-    The monitors, of an autoscaler and of what workers print, and the dashboard: 3 s before a trial can start, 180 MB.
-    The node's agent has no server then, whose port another session may have taken: 3 s more. And the node is looked
-    for every 20 ms, where Ray does so every second: 2.4 s to a session instead of 3.1 s. Where one of its processes
-    has ended by then, it is looked for no longer.
+    The monitors, of an autoscaler and of what workers print, and the dashboard: about a second each before a trial can
+    start, 180 MB. The node's agent has no server then, whose port another session may have taken.
 
     Args:
       nodes: gets Ray's object of the node, as soon as there is one.
@@ -80,33 +66,20 @@ def lean(nodes: list[Any]) -> Iterator[None]:
         return
     from unittest.mock import patch  # which imports asyncio
 
-    from ray._private import services, utils
+    from ray._private import utils
     from ray._private.node import Node
-    from ray._private.state import GlobalState
-
-    get_node = services.get_node
-
-    def get_node_soon(gcs_address: str, node_id: str) -> Any:
-        there = GlobalState()
-        there._initialize_global_state(services._get_gcs_client_options(gcs_address))
-        for _ in looks(NODE_SECONDS, NODE_LOOK_SECONDS):
-            if any(node["NodeID"] == node_id for node in there.node_table()):
-                break
-            if any(node.dead_processes() for node in nodes):
-                raise ChildProcessError("a process of Ray's ended while it started")
-            time.sleep(NODE_LOOK_SECONDS)
-        return get_node(gcs_address, node_id)
 
     def no_dashboard(node: Node, **_: Any) -> None:
         node._webui_url = ""
         nodes.append(node)
 
-    with ExitStack() as changed:
-        changed.enter_context(patch.object(utils, "get_dashboard_dependency_error", lambda: ImportError("not wanted")))
-        changed.enter_context(patch.object(Node, "start_api_server", no_dashboard))
-        changed.enter_context(patch.object(services, "get_node", get_node_soon))
-        for name in ("start_monitor", "start_log_monitor"):
-            changed.enter_context(patch.object(Node, name, lambda _: None))
+    no_server = patch.object(utils, "get_dashboard_dependency_error", lambda: ImportError("not wanted"))
+    with (
+        no_server,
+        patch.multiple(
+            Node, start_api_server=no_dashboard, start_monitor=lambda _: None, start_log_monitor=lambda _: None
+        ),
+    ):
         yield
 
 

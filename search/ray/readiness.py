@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.ray.connection import last_line
 from search.runtime.process import chatter_to, looks, screen
 from storage.store import is_copy, store_of
 from trainable.config import ConfigError
@@ -100,7 +101,7 @@ def check_nodes(
             try:
                 machine = ray.get(answer)
             except Exception as error:  # whatever a worker's start or its imports can meet
-                found.append(f"{name}: cannot run a worker ({_last_line(error)}); install requirements.lock there")
+                found.append(f"{name}: cannot run a worker ({last_line(error)}); install requirements.lock there")
                 continue
             lines = problems(name, machine, here, node.resources.get("GPU", 0), sweep)
             if not machine.storage and not (folder / node.id).exists():
@@ -166,7 +167,3 @@ def _visited(sweep: Path) -> Iterator[Path]:
 def _refuse(found: list[str]) -> None:
     if found:
         raise ConfigError("\n".join(found))
-
-
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]

@@ -5,7 +5,7 @@ config that needs more memory than there is makes its trial a FAIL, for it is no
 that run may draw other ones than a sweep that was not interrupted.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from copy import copy, deepcopy
 from importlib.metadata import version
 
@@ -31,7 +31,7 @@ def study_without(study: Study, hidden: set[int]) -> Study:
 
 def study_with(study: Study, added: list[FrozenTrial]) -> Study:
     """Returns a view of the study in which there are these trials as well."""
-    return _View(study, set(), added) if is_used() else study
+    return _View(study, added=added) if is_used() else study
 
 
 def forget_draw(study: Study, trial_id: int) -> FrozenTrial | None:
@@ -60,13 +60,9 @@ def forget_other_branches(storage: BaseStorage, trial_id: int) -> None:
 
 
 class _View(Study):
-    _added: list[FrozenTrial]
-
-    def __init__(self, study: Study, hidden: set[int], added: list[FrozenTrial] | None = None) -> None:
+    def __init__(self, study: Study, hidden: Container[int] = (), added: Sequence[FrozenTrial] = ()) -> None:
         super().__init__(study.study_name, study._storage, sampler=study.sampler, pruner=study.pruner)
-        self._hidden = hidden
-        seen: list[FrozenTrial] = study._added if isinstance(study, _View) else []
-        self._added = added or seen
+        self._seen, self._hidden, self._added = study, hidden, added
 
     def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
         return self._get_trials(deepcopy, states)
@@ -74,6 +70,6 @@ class _View(Study):
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
-        trials = super()._get_trials(deepcopy, states, use_cache)
+        trials = self._seen._get_trials(deepcopy, states)  # with no cache, which may be older
         added = [trial for trial in self._added if states is None or trial.state in states]
         return [trial for trial in trials if trial.number not in self._hidden] + added
