@@ -55,8 +55,8 @@ def newest_cluster_here() -> str | None:
 def lean(nodes: list[Any]) -> Iterator[None]:
     """Ray starts, in the block, without what a session for one driver has no use for; it has no options for that.
 
-    The monitors, of an autoscaler and of what workers print, and the dashboard: about a second each before a trial can
-    start, 180 MB. The node's agent has no server then, whose port another session may have taken.
+    The two monitors, of an autoscaler and of what workers print, take 0.9 s of a start, the dashboard 0.8 s, and all of
+    them 180 MB. Nor has the node's agent a server, whose port another session may have taken: 2.6 s.
 
     Args:
       nodes: gets Ray's object of the node, as soon as there is one.
@@ -87,7 +87,8 @@ def lean(nodes: list[Any]) -> Iterator[None]:
 def tuned(trainable: Any) -> Iterator[None]:
     """Tune starts, in the block, plain workers, keeps those that are starting, and looks the trainable up no more.
 
-    Each trial would ask the cluster three times for the trainable that this process has: 1 to 2 ms each time.
+    Each trial would ask the cluster three times for the trainable that this process has: 5 ms, which row 9 of
+    BENCHMARKS.md has not.
     """
     if not is_used():
         yield
@@ -99,7 +100,7 @@ def tuned(trainable: Any) -> Iterator[None]:
     from ray.tune.experiment import trial as tune_trial
 
     # Tune gives each worker an environment of its own, with a variable for Lightning and the driver's AWS keys. Ray's
-    # logs have these then; and such a worker is none of those that Ray starts ahead of need: it comes 1 to 3 s later.
+    # logs have these then; and such a worker is none of those that Ray starts ahead of need: it comes 1.3 s later.
     class_cache.DEFAULT_ENV_VARS.clear()
     class_cache.ENV_VARS_TO_PROPAGATE.clear()
     reuse_worker = TuneController._maybe_reuse_cached_actor

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from search.ray.connection import last_line
 from search.runtime.process import chatter_to, looks, screen
@@ -60,7 +60,7 @@ def check_here(sweep: Path) -> None:
 
 
 def check_nodes(
-    there: Sequence["Node"], sweep: Path, look_there: Callable[[str, str, bool], dict[str, Any]] | None = None
+    there: Sequence["Node"], sweep: Path, look_there: Callable[[str, str, bool], "Machine"] | None = None
 ) -> None:
     """Looks at all nodes at once, each by a worker on it; Ray must be connected. One that goes meanwhile is let go.
 
