@@ -243,10 +243,8 @@ def execute(
             ),
         )
         try:
-            with ray_2_60.tuned(bound):
+            with ray_2_60.tuned(bound), suppress(Stopped):
                 tuner.fit()
-        except Stopped:
-            pass
         except Abort as abort:
             raise (abort.__cause__ or abort) from None
         except Exception:
