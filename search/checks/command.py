@@ -18,7 +18,7 @@ from storage.sweep_file import SweepFile
 from storage.text import counted, stop_printing
 
 if TYPE_CHECKING:
-    from search.checks.inspection import Inspection
+    from search.checks.findings import Inspection
 
 SECONDS_BETWEEN_LOOKS = 0.5  # at a sweep that runs
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from search.checks.backup import Backup
-from search.checks.findings import Finding
-from search.checks.inspection import Inspection, inspect_folder
+from search.checks.findings import Finding, Inspection
+from search.checks.inspection import inspect_folder
 from search.checks.results import forget_results
 
 MOST_ROUNDS = 4  # what was hidden behind a damage is found when that is mended

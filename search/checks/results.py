@@ -1,6 +1,7 @@
 """Checks what a sweep made: tables, report, `best/` and predictions, against what its ledger says."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from analysis.outputs.predict import check_predictions
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import plain
 from search.checks.backup import Backup
-from search.checks.findings import Finding, damaged, naming
+from search.checks.findings import Inspection
 from search.runtime.settings import read_sweep
 from storage import paths
 from storage.files import DamagedError, check_regular
@@ -27,49 +28,35 @@ NO_RESULTS = -1  # as `results_of` in sweep.json: no number of trials, so the ne
 MOST_CSV_BYTES = 256 << 20
 
 
-def check_results(record: Record, test_ids: tuple[str, ...] | None) -> list[Finding]:
-    """Returns what is not of the trials that the ledger has. A repeat has the tables alone, a refit nothing.
+def check_results(inspection: Inspection, record: Record, test_ids: tuple[str, ...] | None) -> None:
+    """Finds what is not of the trials that the ledger has. A repeat has the tables alone, a refit nothing.
 
     Args:
       test_ids: None where there are none, or they are not known.
     """
     folder, kind, best = record.folder, record.file.kind, record.best
     if kind == paths.REFIT:
-        return []
+        return
     trials, epochs = record.trials_table(), record.epochs_table()
     ended = set(trials["number"][trials["state"] != State.RUNNING])
-    of_trials = _rows(trials, OF_TRIALS, ended)
-    of_epochs = _rows(epochs, OF_EPOCHS, ended) if len(epochs) else []
     most = sum(trial.config.get("epochs", 0) for trial in record.trials)  # rows of any table
-    checks: dict[str, Callable[[Path], None]] = {
-        paths.TRIALS_CSV: lambda path: _same(_rows(_read_csv(path), OF_TRIALS, ended), of_trials),
-        paths.TRIALS_PARQUET: lambda path: _same(_rows(_read_parquet(path, most), OF_TRIALS, ended), of_trials),
-        paths.EPOCHS_PARQUET: check_regular,
-    }
-    if of_epochs:
-        checks[paths.EPOCHS_PARQUET] = lambda path: _same(_rows(_read_parquet(path, most), OF_EPOCHS, ended), of_epochs)
+
+    def same(table: pd.DataFrame, columns: list[str]) -> Callable[[Path], None]:
+        expected = _rows(table, columns, ended)
+        return lambda path: _check_same(_rows(_read_table(path, most), columns, ended), expected)
+
+    checks = dict.fromkeys((paths.TRIALS_CSV, paths.TRIALS_PARQUET), same(trials, OF_TRIALS))
+    checks[paths.EPOCHS_PARQUET] = same(epochs, OF_EPOCHS) if len(epochs) else check_regular
     if kind == SEARCH:
         checks |= {paths.REPORT_PAGE: check_regular, paths.REPORT_TEXT: check_regular}
     if kind == SEARCH and best is not None:
         checks[paths.BEST] = lambda path: _check_best(path, best)
         if test_ids is not None:
             checks[paths.PREDICTIONS] = lambda path: _check_predictions(path, test_ids, record.classes)
-    errors = [error for name, check in checks.items() if (error := _wrong(folder / name, check))]
     way_out = "the next start of the sweep's command writes all results anew"
-    return [damaged(error, way_out, lambda backup: forget_results(folder, backup)) for error in errors]
-
-
-def _wrong(path: Path, check: Callable[[Path], None]) -> DamagedError | None:
-    try:
-        with naming(path):
-            check(path)
-    except DamagedError as error:
-        return error
-    except MemoryError:
-        raise
-    except Exception as error:  # parsers have more ways than can be listed to say that a file is none of theirs
-        return DamagedError(path, str(error))
-    return None
+    anew = partial(inspection.note_damage, way_out=way_out, mend=lambda backup: forget_results(folder, backup))
+    for name, check in checks.items():
+        inspection.read(folder / name, check, anew)
 
 
 def _check_best(folder: Path, trial: TrialRecord) -> None:
@@ -94,15 +81,12 @@ def forget_results(folder: Path, backup: Backup) -> None:
         file.write(folder)
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_table(path: Path, most_rows: int) -> pd.DataFrame:
     check_regular(path)
-    if path.stat().st_size > MOST_CSV_BYTES:
-        raise DamagedError(path, f"must have at most {MOST_CSV_BYTES >> 20} MiB")
-    return pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
-
-
-def _read_parquet(path: Path, most_rows: int) -> pd.DataFrame:
-    check_regular(path)
+    if path.suffix == ".csv":
+        if path.stat().st_size > MOST_CSV_BYTES:
+            raise DamagedError(path, f"must have at most {MOST_CSV_BYTES >> 20} MiB")
+        return pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
     rows = pyarrow.parquet.read_metadata(path).num_rows
     if rows > most_rows:  # a small file can hold any number of them
         raise DamagedError(path, f"must have at most {counted(most_rows, 'row')}, got {rows}")
@@ -115,7 +99,7 @@ def _rows(table: pd.DataFrame, columns: list[str], numbers: set[int]) -> list[tu
     return [tuple(None if pd.isna(value) else value for value in row) for row in chosen.itertuples(index=False)]
 
 
-def _same(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> None:
+def _check_same(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> None:
     """Raises:
     ValueError: they differ; shows the first difference.
     """
