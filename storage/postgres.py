@@ -22,6 +22,7 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.pool import QueuePool
 
 from storage import files
+from storage.lock import HeldError
 from storage.store import is_copy
 
 ERRORS = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
@@ -35,10 +36,6 @@ class NoTablesError(OSError):
     """No sweep was ever begun in the database."""
 
 
-class LockedError(Exception):
-    """Another driver writes this sweep; the message says which."""
-
-
 def open_storage(url: str, lock: str | None) -> RDBStorage:
     """The storage of all sweeps in a database.
 
@@ -48,7 +45,7 @@ def open_storage(url: str, lock: str | None) -> RDBStorage:
         read only; tables are not made then.
 
     Raises:
-      LockedError: another driver holds it.
+      HeldError: another driver holds it.
       OSError: the server cannot be reached, refuses, or its tables are not Optuna's; the message names the URL.
     """
     opened = list[Any]()
@@ -143,7 +140,7 @@ def _take(cursor: Any, lock: str, url: str) -> None:
         if cursor.fetchone()[0]:
             return
         time.sleep(0.05)  # the server needs a moment to see that a killed driver is gone
-    raise LockedError(f"{url}: another driver holds this sweep: {_holder(cursor, lock) or 'gone just now, try again'}")
+    raise HeldError(f"{url}: another driver holds this sweep: {_holder(cursor, lock) or 'gone just now, try again'}")
 
 
 def _holder(cursor: Any, lock: str) -> str:

@@ -55,10 +55,8 @@ class Mending:
         elif not self.trial.state.is_finished() and newest > attempt:
             self._note(f"attempt {attempt} is its newest, but attempt-{newest} is there", "that is the newest")
             self.trial.user_attrs["attempt"] = newest
-        if self.trial.state.is_finished():
+        if self.trial.state.is_finished() or self.content.has_ended:
             self._mend_ended()
-        elif self.content.has_ended:
-            self._end_as_its_folder()
         elif (possible := self._possible_values()) != self.trial.intermediate_values:
             way_out = "those after it are left out, and written again from its newest checkpoint"
             self._note(f"epoch {len(possible) + 1} has no value that can be, and later ones have", way_out)
@@ -115,52 +113,47 @@ class Mending:
         return self.trial.user_attrs["config"]["epochs"]
 
     def _mend_ended(self) -> None:
-        trial, state, name = self.trial, self.trial.state, self.trial.state.name
-        attributes, known = trial.user_attrs, self._history_values()
-        if known is not None and known != trial.intermediate_values and self._are_all(state, known):
-            self._note(f"it is {name}, and epochs of it have no value", "they are taken from its history.json")
-            trial.intermediate_values = known
-        elif not self._are_all(state, self._possible_values()):
-            self.train_again(f"it is {name}, and neither the ledger nor its folder has the values of its epochs")
+        """Of a trial that has ended by its folder alone the last record is lost, if it is for one that ended so."""
+        trial, reason, is_told = self.trial, self.trial.user_attrs.get("reason"), self.trial.state.is_finished()
+        if not is_told:
+            trial.state = TrialState.FAIL if reason else TrialState.COMPLETE
+        if not is_told and reason == Reason.NOT_AMONG_THE_BEST:
+            trial.state = TrialState.PRUNED
+        name = trial.state.name
+        found = f"it is {name}" if is_told else "it has ended by its folder, and is RUNNING in the ledger"
+        values, known = self._possible_values(), self._history_values()
+        if known is not None and self._are_all(known):
+            values = known
+        if not self._are_all(values):
+            self.train_again(f"{found}, and neither the ledger nor its folder has the values of its epochs")
             return
-        if state == TrialState.FAIL and not (attributes.get("reason") and attributes.get("message")):
+        if trial.state == TrialState.FAIL and not (reason and trial.user_attrs.get("message")):
             self.train_again("it is a FAIL without its reason or its message")
             return
-        last = trial.intermediate_values.get(self._epochs)
-        if state == TrialState.COMPLETE and trial.values != [last]:
-            self._note(
-                f"its value is {trial.values}, and that of its last epoch {last}", "it is that of its last epoch"
-            )
-            trial.values = [last]
-        if state == TrialState.PRUNED and not attributes.get("reason"):
+        if not is_told:
+            self._note(found, f"it is {name}" + (f" ({reason})" if reason else ""))
+        elif values != trial.intermediate_values:
+            self._note(f"{found}, and epochs of it have no value", "they are taken from its history.json")
+        elif trial.state == TrialState.COMPLETE and trial.values != [values[self._epochs]]:
+            last = f"that of its last epoch {values[self._epochs]}"
+            self._note(f"its value is {trial.values}, and {last}", "it is that of its last epoch")
+        if trial.state == TrialState.PRUNED and not reason:
             self._note("it is PRUNED without a reason", f"it is {Reason.NOT_AMONG_THE_BEST}")
-            attributes["reason"] = str(Reason.NOT_AMONG_THE_BEST)
+            reason = Reason.NOT_AMONG_THE_BEST
+        self._end(trial.state, values, reason)
 
-    def _end_as_its_folder(self) -> None:
-        """The record of its end is lost, if it is for a trial that has ended that its folder is as it is."""
-        found = "it has ended by its folder, and is RUNNING in the ledger"
-        known, reason = self._history_values(), self.trial.user_attrs.get("reason")
-        state = TrialState.FAIL if reason else TrialState.COMPLETE
-        if reason == Reason.NOT_AMONG_THE_BEST:
-            state = TrialState.PRUNED
-        if state == TrialState.FAIL or (known is not None and self._are_all(state, known)):
-            self._end(state, self._possible_values() if known is None else known)
-            self._note(found, f"it is {state.name}" + (f" ({reason})" if reason else ""))
-        else:
-            self.train_again(f"{found}, which does not tell how")
-
-    def _end(self, state: TrialState, values: dict[int, float], reason: str = "") -> None:
-        self.trial.state, self.trial.datetime_complete = state, datetime.now()
+    def _end(self, state: TrialState, values: dict[int, float], reason: str | None) -> None:
+        self.trial.state, self.trial.datetime_complete = state, self.trial.datetime_complete or datetime.now()
         self.trial.intermediate_values = values
         self.trial.values = None if state == TrialState.FAIL else [values[max(values)]]  # as Optuna has it
         if reason:
             self.trial.user_attrs["reason"] = str(reason)
 
-    def _are_all(self, state: TrialState, values: dict[int, float]) -> bool:
+    def _are_all(self, values: dict[int, float]) -> bool:
         """Whether these are all the values of a trial that ended so; values beyond them there must be none."""
         if not values.keys() >= self.trial.intermediate_values.keys():
             return False
-        match state:
+        match self.trial.state:
             case TrialState.COMPLETE:
                 return len(values) == self._epochs
             case TrialState.PRUNED:

@@ -21,8 +21,7 @@ from search.ray.failure import RayFailedError
 from search.ray.readiness import check_nodes
 from search.runtime.memory import CUDA_BYTES, DRIVER_BYTES, machine_bytes
 from search.runtime.process import chatter_to, interruptible, stopping_on_signals
-from search.runtime.session import Session
-from search.runtime.start import Start
+from search.runtime.start import Session, Start
 from search.samplers import optuna_5_0
 from storage import paths
 from storage.states import Stop

@@ -13,10 +13,8 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from search.runtime import trial_files
-from search.runtime.best_weights import BestWeights
-from search.runtime.draws import Draws
+from search.runtime.draws import Draws, Plan
 from search.runtime.ledger import Ledger
-from search.runtime.plan import Plan
 from search.sinks import Sink
 from search.spaces.space import NoConfigError, Space
 from storage import paths
@@ -68,7 +66,7 @@ class Bridge:
 
     def __post_init__(self) -> None:
         self.draws = Draws(self.ledger, self.space, self.plan, self.watcher)
-        self.best_weights = BestWeights(self.folder, self.plan.metric)
+        self.best_weights = trial_files.BestWeights(self.folder, self.plan.metric)
 
     def recover(self) -> None:
         """Brings the ledger up to what workers had written when the last driver ended.

@@ -237,8 +237,6 @@ class Ledger:
 
         try:
             yield
-        except postgres.LockedError as error:
-            raise HeldError(str(error)) from None
         except postgres.ERRORS as error:
             raise postgres.unreachable(self.url, error) from error
 

@@ -84,13 +84,12 @@ class Limit:
 
     def less_than(self, other: "Limit") -> str:
         """Returns how this is less than another limit; empty where it is not."""
-        if self.worker and self.worker < other.worker:
-            of, now, then = "worker", self.worker, other.worker
-        elif self.gpu and self.gpu < other.gpu:
-            of, now, then = "GPU", self.gpu, other.gpu
-        else:
-            return ""
-        return f"A {of} has {now / GB:.1f} GB for a trial here, and had {then / GB:.1f} GB where this sweep began"
+        for of, now, then in (("worker", self.worker, other.worker), ("GPU", self.gpu, other.gpu)):
+            if 0 < now < then:
+                return (
+                    f"A {of} has {now / GB:.1f} GB for a trial here, and had {then / GB:.1f} GB where this sweep began"
+                )
+        return ""
 
     def _needs(self, config: TrialConfig) -> list[tuple[int, int, str]]:
         """Bytes that are needed, bytes that there are, and of what."""

@@ -95,9 +95,6 @@ class Again(Sweep):
         configs = [TrialConfig.from_dict(entry.config) for entry in self.queue.values() if entry.config]
         return list(dict.fromkeys(replace(config, seed=0) for config in configs))
 
-    def corners(self) -> list[TrialConfig]:
-        return self.nets()
-
     @property
     def _search_words(self) -> str:
         """The search, as a command that reads it takes it."""

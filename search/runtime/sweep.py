@@ -17,7 +17,6 @@ from search.ray.readiness import check_here
 from search.runtime import data as sweep_data
 from search.runtime.ending import finish
 from search.runtime.ledger import Ledger
-from search.runtime.ledger_place import check_moved
 from search.runtime.memory import (
     Fit,
     Limit,
@@ -26,9 +25,8 @@ from search.runtime.memory import (
 )
 from search.runtime.process import screen
 from search.runtime.queue import Queue, shown_name
-from search.runtime.session import Open, Session
-from search.runtime.settings import read_sweep
-from search.runtime.start import Start
+from search.runtime.settings import check_moved, read_sweep
+from search.runtime.start import Open, Session, Start
 from search.runtime.sweep_kinds import Sweep
 from search.sinks import Begun, opened
 from storage import paths, user_code
@@ -206,7 +204,7 @@ def _load_same(sweep: Sweep, file: SweepFile) -> "Dataset":
 def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: TextIO) -> "Bridge":
     """Returns the bridge, brought up to what workers had written."""
     from search.runtime.bridge import Bridge
-    from search.runtime.plan import Plan
+    from search.runtime.draws import Plan
 
     settings = file.settings
     limit = Limit.read(file.memory, len(file.classes), file.image_size)

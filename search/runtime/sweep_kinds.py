@@ -115,9 +115,9 @@ class Sweep(ABC):
     def nets(self) -> list[TrialConfig]:
         """A config for each net that trials may train."""
 
-    @abstractmethod
     def corners(self) -> list[TrialConfig]:
         """Returns the configs among which the largest and the smallest net and batch are."""
+        return self.space.corners() if self.space else self.nets()
 
     @abstractmethod
     def write_results(self, data: "Dataset") -> None:
@@ -229,9 +229,6 @@ class Search(Sweep):
 
     def nets(self) -> list[TrialConfig]:
         return self.space.architectures()
-
-    def corners(self) -> list[TrialConfig]:
-        return self.space.corners()
 
     def write_results(self, data: "Dataset") -> None:
         from analysis.estimates.choice import choose
