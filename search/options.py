@@ -74,10 +74,6 @@ class Amount(click.ParamType):
         return name, number
 
 
-def _named(context: click.Context, option: click.Parameter, values: tuple[tuple[str, float], ...]) -> dict[str, float]:
-    return dict(values)
-
-
 OF_A_START = (
     click.option("--time-budget", "budget_seconds", type=Duration(), default=None, help="Of this start: 90s, 30m, 2h."),
     click.option(
@@ -97,7 +93,7 @@ OF_A_START = (
         "resources_per_trial",
         type=Amount(),
         multiple=True,
-        callback=_named,
+        callback=lambda _, __, amounts: dict(amounts),
         metavar="NAME=AMOUNT",
         help="Of a custom resource of the cluster.",
     ),

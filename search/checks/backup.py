@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from storage.files import DamagedError, make_folder, read_json, written_whole
@@ -59,12 +60,8 @@ def lost_before(sweep: Path) -> set[Path]:
     """Returns the files that earlier repairs had to do without."""
     found: set[Path] = set()
     for path in sweep.glob(f"backup-*/{LOSSES}"):
-        try:
-            names = read_json(path)
-        except (DamagedError, FileNotFoundError):
-            continue
-        if isinstance(names, list):
-            found |= {sweep / name for name in names if isinstance(name, str)}
+        with suppress(DamagedError, FileNotFoundError, TypeError):  # the last: it is no list of names
+            found |= {sweep / name for name in read_json(path)}
     return found
 
 

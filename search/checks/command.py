@@ -102,7 +102,7 @@ def _repaired(folder: Path) -> "Inspection":
     """
     from search.checks.backup import Backup
     from search.checks.inspection import inspect_folder
-    from search.checks.results import forget_results
+    from search.checks.sweep_files import forget_results
 
     backup, inspection = Backup(folder), inspect_folder(folder)
     for _ in range(MOST_ROUNDS):

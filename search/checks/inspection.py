@@ -13,11 +13,10 @@ from optuna.trial import TrialState
 from analysis.commands import command_to_go_on
 from analysis.record import Record
 from search.checks.backup import Backup, copy, lost_before, move_away
-from search.checks.data_files import check_data
 from search.checks.findings import Finding, Inspection
 from search.checks.identity import FolderContent
 from search.checks.replay import replay
-from search.checks.results import check_results
+from search.checks.sweep_files import check_data, check_results
 from search.checks.trial_folder import TrialFiles
 from search.checks.trials import RESTORE_DATABASE, Trials
 from search.runtime.settings import read_sweep

@@ -28,7 +28,7 @@ GB = 1e9
 
 
 @dataclass(frozen=True)
-class Limit:
+class Limit(Memory):
     """The memory that a trial may take, and whether a config stays within it.
 
     Attributes:
@@ -38,9 +38,6 @@ class Limit:
       on_gpu: trials run on GPUs.
     """
 
-    worker: int
-    gpu: int
-    on_gpu: bool
     classes: int
     image_size: tuple[int, int]
 

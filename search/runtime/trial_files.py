@@ -119,11 +119,6 @@ def remove_attempts(folder: Path) -> None:
             remove(attempt)
 
 
-def remove_weights(folder: Path) -> None:
-    if (folder / paths.WEIGHTS).exists() and not folder.is_symlink():
-        remove(folder / paths.WEIGHTS)
-
-
 class BestWeights:
     """Knows which COMPLETE trials are the best, and removes the weights of all others.
 
@@ -156,4 +151,6 @@ class BestWeights:
 
     def _remove(self, numbers: Iterable[int]) -> None:
         for number in numbers:
-            remove_weights(paths.trial_folder(self.folder, number))
+            folder = paths.trial_folder(self.folder, number)
+            if (folder / paths.WEIGHTS).exists() and not folder.is_symlink():
+                remove(folder / paths.WEIGHTS)
