@@ -79,17 +79,17 @@ def _held(folder: Path) -> Iterator[None]:
       HeldError: a driver holds it.
     """
     with driver_lock(folder):
-        if not is_copy(folder) or not (file := SweepFile.read(folder)).settings.ledger:
-            yield
-            return
-        from storage import postgres
+        if is_copy(folder) and (file := SweepFile.read(folder)).settings.ledger:
+            from storage import postgres
 
-        storage = postgres.open_storage(file.settings.ledger, lock=postgres.lock_of(folder, file.id))
-        store_of(folder).fetch(folder)
-        try:
+            storage = postgres.open_storage(file.settings.ledger, lock=postgres.lock_of(folder, file.id))
+            store_of(folder).fetch(folder)
+            try:
+                yield
+            finally:
+                storage.engine.dispose()
+        else:
             yield
-        finally:
-            storage.engine.dispose()
 
 
 def _repaired(folder: Path) -> "Inspection":

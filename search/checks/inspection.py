@@ -22,12 +22,11 @@ from search.checks.trials import RESTORE_DATABASE, Trials
 from search.runtime.settings import read_sweep
 from search.runtime.trial_files import KEPT_WEIGHTS
 from storage import paths
-from storage.errors import SweepError
+from storage.errors import SweepError, UserError
 from storage.files import DamagedError, check_regular
 from storage.journal import repair_tail
 from storage.sweep_file import SweepFile
 from storage.text import counted
-from trainable.config import ConfigError
 from trainable.metrics import named
 
 NAMES = {  # of a sweep's files in its folder and those below it; the folders of trials look after their own
@@ -50,16 +49,13 @@ def inspect_folder(folder: Path) -> Inspection:
     way_out = "restore it from a backup: without it nothing else can be checked, and nothing mended"
     try:
         record, file = Record(folder), read_sweep(folder)
-    except DamagedError as error:
-        inspection.note_damage(error, way_out)
-        return inspection
-    except ConfigError as error:
-        inspection.note(path, str(error), way_out)
-        return inspection
-    except SweepError:
-        if not _numbered(folder):
-            raise
-        inspection.note(path, "missing, and there are trials", way_out)
+    except UserError as error:
+        damage = error if isinstance(error, DamagedError) else DamagedError(path, str(error))
+        if isinstance(error, SweepError):
+            if not _numbered(folder):
+                raise
+            damage = DamagedError(path, "missing, and there are trials")
+        inspection.note_damage(damage, way_out)
         return inspection
     _check_names(inspection)
     of_ledger = len(inspection.findings)
@@ -98,11 +94,8 @@ def _check_names(inspection: Inspection) -> None:
     """What was left over, and what is not a sweep's."""
     for below, pattern in NAMES.items():
         folder = inspection.folder / below
-        if folder.is_symlink() and folder != inspection.folder:
-            found = f"is a link to {folder.readlink()}"
-            inspection.note(folder, found, "nothing, if that is meant so", is_problem=False)
-            continue
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        is_link = folder.is_symlink() and folder != inspection.folder  # what it leads to is not the sweep's
+        for path in sorted(folder.iterdir()) if folder.is_dir() and not is_link else ():
             if path.name.endswith(".partial") and re.fullmatch(pattern, path.name.removesuffix(".partial")):
                 inspection.note_left_over(path, "a write that did not finish", "removed")
             elif not re.fullmatch(pattern, path.name):

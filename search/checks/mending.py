@@ -37,9 +37,7 @@ class Mending:
 
     def __init__(self, logged: FrozenTrial, folder: Path, file: SweepFile) -> None:
         self.number, self.content, self.file = logged.number, FolderContent(folder), file
-        self.trial = copy.copy(logged)
-        self.trial.user_attrs = dict(logged.user_attrs)
-        self.trial.intermediate_values = dict(logged.intermediate_values)
+        self.trial = copy.deepcopy(logged)
         self.findings: list[Finding] = []
         self.is_again, self.is_usable = False, True
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from datasets.problems import shown
 from storage import paths
+from storage.files import make_folder, remove, save_array, written_whole
 from storage.sweep_file import Settings
 from trainable.metrics import named
 
@@ -56,7 +57,6 @@ def imbalance_notes(data: "Dataset", metric: str) -> list[str]:
 def generate_demo(place: Path) -> None:
     """Generates demo images there, whole or not at all, where they are not there yet."""
     from datasets.demo import write_demo
-    from storage.files import make_folder, remove
 
     partial = place.with_name(f"{place.name}.partial")
     if not place.exists():
@@ -70,7 +70,6 @@ def save(folder: Path, data: "Dataset") -> None:
     """What the sweep is run on: a row an image, the labels that trials are judged by, and their images made small."""
     from datasets import fingerprint
     from datasets.pixels.thumbnails import thumbnails
-    from storage.files import save_array, written_whole
 
     with written_whole(folder / paths.DATA_TABLE) as partial:
         partial.write_bytes(fingerprint.data_table(data))

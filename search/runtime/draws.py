@@ -1,6 +1,7 @@
 """New trials: what a driver was asked for, and the next one's config, out of the queue or from the sampler."""
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 
@@ -120,6 +121,7 @@ class Draws:
                 )
 
 
+@cache  # a check asks which trial a seed is of
 def trial_seed(sweep_seed: int, number: int) -> int:
     """Of a trial's weights, order and augmentation, where the queue does not hold its config whole."""
     return int(np.random.SeedSequence([sweep_seed, number]).generate_state(1)[0] >> 1)

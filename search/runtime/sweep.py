@@ -18,7 +18,6 @@ from search.runtime import data as sweep_data
 from search.runtime.ending import finish
 from search.runtime.ledger import Ledger
 from search.runtime.memory import (
-    Fit,
     Limit,
     check_nets,
     why_too_large,
@@ -107,11 +106,11 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
         limit = session.limit(data)
         if limit:
             notes += limit.may_lack(sweep.corners())
-        if limit and not Fit(limit, sweep.corners()).matters:
-            limit = None
-        if limit:
+        if limit and limit.matters(sweep.corners()):
             queue, left_out = _bounded(sweep, limit, queue)
             notes += left_out
+        else:
+            limit = None
         file = SweepFile(
             settings=sweep.settings,
             table=table,
@@ -208,7 +207,7 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
 
     settings = file.settings
     limit = Limit.read(file.memory, len(file.classes), file.image_size)
-    without = Fit(limit, sweep.corners()).without if limit else ()
+    without = limit.without(sweep.corners()) if limit else ()
     plan = Plan(
         trials=settings.trials,
         seed=settings.seed,
@@ -250,7 +249,7 @@ def _bounded(sweep: Sweep, limit: Limit, queue: Queue) -> tuple[Queue, list[str]
         large = {config.arch: why for config in sweep.corners() if (why := limit.why_too_large(config))}
         return queue, [f"{arch} needs {why}: it may run out of memory." for arch, why in large.items()]
     sweep.check_memory(limit)
-    notes = Fit(limit, sweep.corners()).notes()
+    notes = limit.notes(sweep.corners())
     fitting = []
     for entry in queue.values():
         if entry.baseline and (why := why_too_large(sweep.space, limit, entry.params)):

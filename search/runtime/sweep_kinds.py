@@ -18,7 +18,7 @@ from storage.data_place import DEMO, own_images
 from storage.schema import to_json
 from storage.store import store_of
 from storage.sweep_file import Parent, Settings, SweepFile, Table, Values
-from trainable.config import ConfigError, TrialConfig
+from trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
@@ -228,7 +228,8 @@ class Search(Sweep):
         return replace(data, notes=(note, *data.notes))
 
     def nets(self) -> list[TrialConfig]:
-        return self.space.architectures()
+        shape = ("arch", *SHAPE_FIELDS)
+        return list({tuple(getattr(config, name) for name in shape): config for config in self.corners()}.values())
 
     def write_results(self, data: "Dataset") -> None:
         from analysis.estimates.choice import choose

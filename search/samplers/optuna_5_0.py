@@ -64,9 +64,6 @@ class _View(Study):
         super().__init__(study.study_name, study._storage, sampler=study.sampler, pruner=study.pruner)
         self._seen, self._hidden, self._added = study, hidden, added
 
-    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
-        return self._get_trials(deepcopy, states)
-
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
