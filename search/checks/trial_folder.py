@@ -9,7 +9,7 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from search.checks.backup import move_away
-from search.checks.findings import Inspection, T, hold, naming
+from search.checks.findings import Inspection, T, hold
 from search.checks.mending import has_no_config
 from search.runtime.trial_files import write_config
 from storage import paths
@@ -85,12 +85,9 @@ class TrialFiles:
 
     def wrong_weights(self, path: Path) -> DamagedError | None:
         """What keeps a file from being the trial's best weights; None where nothing does."""
-        try:
-            with naming(path):
-                check_weights(path, self.trial.user_attrs["config"], self.best_epoch)
-        except DamagedError as error:
-            return error
-        return None
+        config, errors = self.trial.user_attrs["config"], list[DamagedError]()
+        self.inspection.read(path, lambda path: check_weights(path, config, self.best_epoch), errors.append)
+        return errors[0] if errors else None
 
     def _check_config(self) -> None:
         path, config = self.folder / paths.CONFIG, self.trial.user_attrs["config"]

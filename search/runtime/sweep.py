@@ -100,7 +100,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
     data = sweep.first_load()
     queue, notes = sweep.first_queue(data)
     check_here(folder)
-    nets = beside.submit(check_nets, sweep.nets(), data)  # while Ray starts
+    nets = beside.submit(check_nets, sweep.corners(), data)  # while Ray starts
     with open_session(folder, start, out, beside) as session:
         nets.result()
         limit = session.limit(data)

@@ -18,7 +18,7 @@ from storage.data_place import DEMO, own_images
 from storage.schema import to_json
 from storage.store import store_of
 from storage.sweep_file import Parent, Settings, SweepFile, Table, Values
-from trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig
+from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
@@ -101,23 +101,19 @@ class Sweep(ABC):
     def extend(self, queue: Queue, trials: int) -> list[str]:
         """Adds what is asked for and not held yet, behind the `trials` there are; returns as `first_queue` does."""
 
-    @abstractmethod
     def load(self) -> "Dataset":
         """Raises:
         DataError, ConfigError: with all that is wrong with the data.
         """
+        return sweep_data.load(self.settings, self.defaults.listing)
 
     def first_load(self) -> "Dataset":
         """Returns the data of a new sweep; raises as `load` does."""
         return self.load()
 
     @abstractmethod
-    def nets(self) -> list[TrialConfig]:
-        """A config for each net that trials may train."""
-
     def corners(self) -> list[TrialConfig]:
-        """Returns the configs among which the largest and the smallest net and batch are."""
-        return self.space.corners() if self.space else self.nets()
+        """Returns the configs among which every net is, and the largest and the smallest net and batch."""
 
     @abstractmethod
     def write_results(self, data: "Dataset") -> None:
@@ -219,7 +215,7 @@ class Search(Sweep):
         is_demo = self.settings.data == str(place)
         if is_demo:
             sweep_data.generate_demo(place)
-        data = sweep_data.load(self.settings, self.defaults.listing)
+        data = super().load()
         if not is_demo:
             return data
         note = (
@@ -227,9 +223,8 @@ class Search(Sweep):
         )
         return replace(data, notes=(note, *data.notes))
 
-    def nets(self) -> list[TrialConfig]:
-        shape = ("arch", *SHAPE_FIELDS)
-        return list({tuple(getattr(config, name) for name in shape): config for config in self.corners()}.values())
+    def corners(self) -> list[TrialConfig]:
+        return self.space.corners()
 
     def write_results(self, data: "Dataset") -> None:
         from analysis.estimates.choice import choose

@@ -126,8 +126,7 @@ def opened(asked: Iterable[str], begun: Begun) -> Sinks:
     sinks = Sinks(begun.folder / paths.LOG)
     for name in dict.fromkeys([NAMES[0], *asked]):
         try:
-            is_own = user_code.is_reference(name)
-            new = user_code.get(name) if is_own else import_module(f"{__name__}.{name}").new
+            new = user_code.get(name) if user_code.is_reference(name) else import_module(f"{__name__}.{name}").new
             sinks.sinks[name] = new(begun)
         except Exception as error:
             sinks.fail(name, error)
