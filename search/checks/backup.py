@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 from storage.files import DamagedError, make_folder, read_json, written_whole
@@ -18,10 +19,8 @@ class Backup:
 
     def __init__(self, sweep: Path) -> None:
         self.sweep = sweep
-        number = 1
-        while os.path.lexists(sweep / f"backup-{number}"):
-            number += 1
-        self.folder = sweep / f"backup-{number}"
+        folders = (sweep / f"backup-{number}" for number in count(1))
+        self.folder = next(folder for folder in folders if not os.path.lexists(folder))
         self.lost: list[str] = []
 
     def copy(self, path: Path) -> None:

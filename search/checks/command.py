@@ -5,7 +5,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,10 +63,9 @@ def _inspected(folder: Path) -> "Inspection":
 
 
 def _is_held(folder: Path) -> bool:
-    try:
+    with suppress(SweepError, DamagedError):
         return bool(SweepFile.read(folder).holder(folder))
-    except (SweepError, DamagedError):
-        return bool(holder(folder))
+    return bool(holder(folder))
 
 
 @contextmanager
