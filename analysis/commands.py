@@ -81,13 +81,10 @@ def _without_arguments(words: list[str]) -> list[str]:
 
 def _with_options(words: list[str], values: dict[str, str]) -> list[str]:
     """Gives options other values, and adds those that are not there."""
-    changed, left, rest = list[str](), dict(values), iter(words)
+    changed, rest = list[str](), iter(words)
     for word in rest:
-        name = word.partition("=")[0]
-        if name not in values:
-            changed.append(word)
-            continue
-        if "=" not in word:
+        name, equals, _ = word.partition("=")
+        changed += [name, values[name]] if name in values else [word]
+        if name in values and not equals:
             next(rest, "")
-        changed += [name, left.pop(name)] if name in left else []
-    return changed + [word for pair in left.items() for word in pair]
+    return changed + [word for name, value in values.items() if name not in changed for word in (name, value)]

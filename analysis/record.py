@@ -42,6 +42,7 @@ class TrialRecord:
       epochs: how many epochs count (a pruned trial's up to its rung).
       baseline: the name of the published run or of the reference config that this trial is; empty otherwise.
       node: of a cluster, where it ran last; empty where it is not known.
+      ended_at: by the clock of the machine that ran the driver; None while it runs.
       config: the fields of its `TrialConfig` that are set; of a FAIL for which the space had no config its seed alone.
       params: what the search chose, by the names of the space; where that is a multiple of a reference, the field
         itself with its value.
@@ -58,6 +59,7 @@ class TrialRecord:
     attempts: int
     baseline: str
     node: str
+    ended_at: datetime | None
     config: Values
     params: Values
     ranges: dict[str, BaseDistribution]
@@ -70,17 +72,17 @@ class TrialRecord:
         What lies in the folder of a RUNNING trial was written for an end that never was.
         """
         path = self.folder / paths.HISTORY
-        if self.state == State.RUNNING:
+        if self.state == State.RUNNING or not path.exists():
             return []
+        epochs = read_json(path)
         try:
-            history = read_history(read_json(path)) if path.exists() else []
-        except DamagedError:
-            raise
+            history = read_history(epochs)
         except ValueError as error:
             raise DamagedError(path, str(error), "`python -m search.check` says what else is damaged") from None
-        if path.exists() and len(history) < self.epochs:
-            found = f"has {counted(len(history), 'epoch')}, the ledger {self.epochs}"
-            raise DamagedError(path, found, "see `python -m search.check`")
+        if len(history) < self.epochs:
+            raise DamagedError(
+                path, f"has {counted(len(history), 'epoch')}, the ledger {self.epochs}", "see `python -m search.check`"
+            )
         return [metrics.to_dict() for metrics in history[: self.epochs]]
 
     @property
@@ -199,19 +201,19 @@ class Record:
         """
         number = self.file.defaults.listing
         if number not in LISTING_RULES:
-            rule = f"this version knows the listing rules 1 to {NEWEST}, got {number!r}"
-            raise SweepError(f"{self.folder / 'sweep.json'}: {rule}; use the version that began the sweep")
+            raise SweepError(
+                f"{self.folder / 'sweep.json'}: this version knows the listing rules 1 to {NEWEST}, got {number!r}; "
+                "use the version that began the sweep"
+            )
         return number
 
     @property
     def ranked(self) -> list[TrialRecord]:
         """Trials with a value, COMPLETE before PRUNED, each the best first; the lower number wins a tie."""
         sign = -self.metric.sign
-        found = [
-            trial for trial in self.trials if trial.value is not None and trial.state in (State.COMPLETE, State.PRUNED)
-        ]
+        ended = [trial for trial in self.trials if trial.value is not None and trial.state != State.RUNNING]
         return sorted(
-            found, key=lambda trial: (trial.state != State.COMPLETE, sign * (trial.value or 0.0), trial.number)
+            ended, key=lambda trial: (trial.state != State.COMPLETE, sign * (trial.value or 0.0), trial.number)
         )
 
     @property
@@ -241,18 +243,11 @@ class Record:
     def valid_images(self) -> np.ndarray | None:
         """(N, h, w, 3) uint8: the validation images, made small; None where they were not kept."""
         try:
-            images = _array(self.folder / paths.VALID_IMAGES)
-        except DamagedError:
+            images = read_array(self.folder / paths.VALID_IMAGES)
+        except (FileNotFoundError, DamagedError):
             return None
-        if images is None or images.dtype != np.uint8 or images.ndim != 4:
-            return None
-        return images if (len(images), images.shape[3]) == (len(self.valid_labels), 3) else None
-
-    @cached_property
-    def trial_times(self) -> dict[int, tuple[datetime | None, datetime | None]]:
-        """When each trial was begun and ended, by the clocks of the machines that ran the driver."""
-        trials = self.study.get_trials(deepcopy=False)
-        return {trial.number: (trial.datetime_start, trial.datetime_complete) for trial in trials}
+        shape = (len(self.valid_labels), *images.shape[1:3], 3)
+        return images if (images.dtype, images.shape) == (np.uint8, shape) else None
 
     @cached_property
     def damaged(self) -> dict[int, str]:
@@ -279,8 +274,9 @@ class Record:
             predicted.dtype != class_dtype(classes) or predicted.ndim != 2 or predicted.shape[1] != images
             or len(predicted) < trial.epochs or predicted.max(initial=0) >= classes or predicted.min(initial=0) < 0
         ):  # fmt: skip
-            rule = f"must be {counted(images, 'class', 'classes')} each epoch"
-            raise DamagedError(trial.folder / paths.VALID_CLASSES, rule)
+            raise DamagedError(
+                trial.folder / paths.VALID_CLASSES, f"must be {counted(images, 'class', 'classes')} each epoch"
+            )
         for name, array in ((paths.VALID_LOGITS, logits), (paths.AVERAGED_LOGITS, averaged)):
             if array is not None and (array.shape != (images, classes) or not np.isfinite(array).all()):
                 raise DamagedError(trial.folder / name, f"must be {images} x {classes} finite numbers")
@@ -312,20 +308,21 @@ class Record:
         """A row a trial and epoch: `number` and the fields of `trainable.metrics.history.EpochMetrics`."""
         import pandas as pd
 
-        rows = [{"number": trial.number} | epoch for trial in self.trials for epoch in trial.history]
-        return pd.DataFrame(rows)
+        return pd.DataFrame([{"number": trial.number} | epoch for trial in self.trials for epoch in trial.history])
 
     def _trial(self, trial: FrozenTrial) -> TrialRecord:
-        way_out = f"see `python -m search.check {self.folder}`"
         values = [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)]
-        if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
-            raise DamagedError(self.folder, f"trial {trial.number} has a value that is no finite number", way_out)
-        value = values[-1] if values and trial.state != TrialState.FAIL else None
         attributes = trial.user_attrs
-        if trial.state == TrialState.WAITING:
-            raise DamagedError(self.folder, f"trial {trial.number} waits, and no driver writes that", way_out)
-        if not isinstance(attributes.get("config"), dict):
-            raise DamagedError(self.folder, f"trial {trial.number} has no config", way_out)
+        are_finite = all(isinstance(value, int | float) and math.isfinite(value) for value in values)
+        for what, is_so in (
+            ("has a value that is no finite number", not are_finite),
+            ("waits, and no driver writes that", trial.state == TrialState.WAITING),
+            ("has no config", not isinstance(attributes.get("config"), dict)),
+        ):
+            if is_so:
+                way_out = f"see `python -m search.check {self.folder}`"
+                raise DamagedError(self.folder, f"trial {trial.number} {what}", way_out)
+        value = values[-1] if values and trial.state != TrialState.FAIL else None
         # Written before the end that they are of: a driver killed in between leaves them with a trial that goes on.
         has_reason = trial.state in (TrialState.PRUNED, TrialState.FAIL)
         return TrialRecord(
@@ -339,6 +336,7 @@ class Record:
             attempts=attributes.get("attempt", 0),
             baseline=attributes.get("baseline", ""),
             node=str(attributes.get("node", "")),
+            ended_at=trial.datetime_complete,
             config=attributes["config"],
             params={shown_name(name): _shown(trial, name)[0] for name in trial.params},
             ranges={shown_name(name): _shown(trial, name)[1] for name in trial.params},

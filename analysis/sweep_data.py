@@ -35,6 +35,11 @@ def sweep_data(record: Record, place: Path | None = None) -> Dataset:
     return load_same(record.folder, found, settings.data, fingerprint, load_place)
 
 
+def data_spared(record: Record, place: Path | None) -> dict[Path, str]:
+    """Returns where the data of a sweep lies, as recorded and as --data names it, for `command_line.check_out`."""
+    return dict.fromkeys(filter(None, (Path(record.settings.data), place)), "a file of the sweep's data")
+
+
 def load_same(folder: Path, place: str, recorded: str, fingerprint: str, load_place: Callable[[], Dataset]) -> Dataset:
     """Loads data and checks that it is what the sweep in `folder` was started on.
 
@@ -52,17 +57,16 @@ def load_same(folder: Path, place: str, recorded: str, fingerprint: str, load_pl
     except DataError as error:
         if is_named:
             raise DataError(error.problems, _way_out(recorded)) from error
-        if not os.path.exists(place):
-            rule = "the data of this sweep must be there"
-            problem = Problem(place, rule, "nothing there", "name where it lies now with --data")
-            raise DataError([problem]) from error
-        raise
+        if os.path.exists(place):
+            raise
+        rule = "the data of this sweep must be there"
+        raise DataError([Problem(place, rule, "nothing there", "name where it lies now with --data")]) from error
     if data.fingerprint != fingerprint:
-        way_out = (
-            _way_out(recorded) if is_named else f"Restore them, or name with --data where they lie now. {OTHER_DATA}"
-        )
+        restore = f"Restore them, or name with --data where they lie now. {OTHER_DATA}"
         rule = "not the images and labels that this sweep was started on, by their fingerprint"
-        raise DataError([Problem(place, rule, "", _differences(folder, data))], way_out)
+        raise DataError(
+            [Problem(place, rule, "", _differences(folder, data))], _way_out(recorded) if is_named else restore
+        )
     return data
 
 

@@ -47,7 +47,7 @@ def _pace(there: Any, data: Path, sweep: Path, nodes: int) -> float:
     driver = there.drive("benchmarks.sleeping_run", *asked)
     output, _ = driver.communicate()
     assert driver.returncode == 0, output
-    ends = sorted(end for _, end in Record(sweep).trial_times.values() if end)
+    ends = sorted(trial.ended_at for trial in Record(sweep).trials if trial.ended_at)
     window = ends[nodes - 1 : len(ends) - nodes + 1]
     return (len(window) - 1) / (window[-1] - window[0]).total_seconds()
 

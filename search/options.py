@@ -15,16 +15,22 @@ from storage.command_line import NameOrOwn
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
+def _number(text: str) -> float:
+    """Returns the number that a text is; NaN where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 class Duration(click.ParamType):
     """`90s`, `30m`, `2h`, in seconds."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        units = {"s": 1, "m": 60, "h": 3600}
-        try:
-            seconds = float(value[:-1]) * units[value[-1:]]
-        except (ValueError, KeyError):
+        seconds = _number(value[:-1]) * {"s": 1, "m": 60, "h": 3600}.get(value[-1:], math.nan)
+        if math.isnan(seconds):
             self.fail(f"must be a number with s, m or h (30m), got {value!r}", param, ctx)
         if not seconds > 0:
             self.fail(f"must be above zero, got {value!r}", param, ctx)
@@ -40,10 +46,7 @@ class Number(click.ParamType):
         self.is_right, self.rule = is_right, rule
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
+        number = _number(value)
         if not math.isfinite(number) or not self.is_right(number):
             self.fail(f"{self.rule}, got {value!r}", param, ctx)
         return number
@@ -63,19 +66,12 @@ class Amount(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
         name, _, amount = str(value).partition("=")
-        try:
-            number = float(amount)
-        except ValueError:
-            number = 0.0
+        number = _number(amount)
         if not name or not 0 < number < math.inf:
             self.fail(f"must be NAME=AMOUNT with an amount above zero (tpu=1), got {value!r}", param, ctx)
         if name.lower() in ("cpu", "gpu", "memory"):
             self.fail(f"{name} has an option of its own: --{name.lower()}s-per-trial or --memory-per-trial", param, ctx)
         return name, number
-
-
-def _named(context: click.Context, option: click.Parameter, values: tuple[tuple[str, float], ...]) -> dict[str, float]:
-    return dict(values)
 
 
 OF_A_START = (
@@ -97,7 +93,7 @@ OF_A_START = (
         "resources_per_trial",
         type=Amount(),
         multiple=True,
-        callback=_named,
+        callback=lambda _, __, amounts: dict(amounts),
         metavar="NAME=AMOUNT",
         help="Of a custom resource of the cluster.",
     ),

@@ -122,7 +122,7 @@ def exit_codes(sweep: Path | None = None) -> Iterator[None]:
         yield
     except UserError as error:
         print(error, file=sys.stderr)
-        sys.exit(Exit.YOURS_TO_MEND)
+        sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(stop_printing())
     except OSError as error:

@@ -4,8 +4,10 @@
 class UserError(Exception):
     """Something that the user gave or did cannot be used; the message says what, by which rule, and what to do.
 
-    Every command ends with it as with any other: the message alone, and exit code 2.
+    Every command ends with it as with any other: the message alone, and the exit code, of `storage.command_line.Exit`.
     """
+
+    exit_code = 2
 
 
 class ConfigError(UserError, ValueError):

@@ -37,6 +37,8 @@ class JournalError(files.DamagedError):
 class ForeignWriterError(JournalError):
     """Somebody else wrote into the journal while this driver held the sweep."""
 
+    exit_code = 75
+
 
 class Journal(BaseJournalBackend):
     """One JSON record a line, each with the CRC-32 of the rest of its line.

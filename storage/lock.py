@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import TextIO
 
 from storage import paths
+from storage.errors import UserError
 
 TRIES = 4
 
 
-class HeldError(Exception):
+class HeldError(UserError):
     """Another driver holds the sweep; the message says which."""
+
+    exit_code = 75
 
 
 @contextmanager

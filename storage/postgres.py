@@ -22,6 +22,7 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.pool import QueuePool
 
 from storage import files
+from storage.lock import HeldError
 from storage.store import is_copy
 
 ERRORS = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
@@ -35,10 +36,6 @@ class NoTablesError(OSError):
     """No sweep was ever begun in the database."""
 
 
-class LockedError(Exception):
-    """Another driver writes this sweep; the message says which."""
-
-
 def open_storage(url: str, lock: str | None) -> RDBStorage:
     """The storage of all sweeps in a database.
 
@@ -48,7 +45,7 @@ def open_storage(url: str, lock: str | None) -> RDBStorage:
         read only; tables are not made then.
 
     Raises:
-      LockedError: another driver holds it.
+      HeldError: another driver holds it.
       OSError: the server cannot be reached, refuses, or its tables are not Optuna's; the message names the URL.
     """
     opened = list[Any]()
@@ -143,7 +140,7 @@ def _take(cursor: Any, lock: str, url: str) -> None:
         if cursor.fetchone()[0]:
             return
         time.sleep(0.05)  # the server needs a moment to see that a killed driver is gone
-    raise LockedError(f"{url}: another driver holds this sweep: {_holder(cursor, lock) or 'gone just now, try again'}")
+    raise HeldError(f"{url}: another driver holds this sweep: {_holder(cursor, lock) or 'gone just now, try again'}")
 
 
 def _holder(cursor: Any, lock: str) -> str:
@@ -179,16 +176,5 @@ def _password(url: URL) -> str | None:
 
 def _pass_crash_points(engine: Engine) -> None:
     """Before a transaction's first statement, before its commit, and when its connection is given back."""
-    where = Path("postgresql")
-
-    @sqlalchemy.event.listens_for(engine, "begin")
-    def _(_: object) -> None:
-        files.crash_point("before", where)
-
-    @sqlalchemy.event.listens_for(engine, "commit")
-    def _(_: object) -> None:
-        files.crash_point("in", where)
-
-    @sqlalchemy.event.listens_for(engine, "checkin")
-    def _(*_: object) -> None:
-        files.crash_point("after", where)
+    for event, place in {"begin": "before", "commit": "in", "checkin": "after"}.items():
+        sqlalchemy.event.listen(engine, event, lambda *_, place=place: files.crash_point(place, Path("postgresql")))

@@ -1,12 +1,13 @@
 """Reads JSON as dataclasses, and writes them as JSON: every value has the type of its field and follows its rule.
 
-A field may be of a plain type, another dataclass, a list, a dict, `X | None`, or one of these with a `Rule` in
-`Annotated`. An object that may be missing is `{}` in JSON. Imports nothing heavy.
+A field may be of a plain type, an enum of texts, another dataclass, a list, a dict, `X | None`, or one of these with a
+`Rule` in `Annotated`. An object that may be missing is `{}` in JSON. Imports nothing heavy.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from enum import StrEnum
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -58,6 +59,8 @@ def parsed(kind: Any, value: Any, place: str = "", rule: str = "") -> Any:
     if origin is Annotated:
         found = parsed(inner[0], value, place, inner[1].words)
         return found if inner[1].holds(found) else _refuse(place, inner[1].words, value)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return kind(value) if value in list(kind) else _refuse(place, f"one of {', '.join(kind)}", value)
     plain: Any = dict if is_dataclass(kind) else origin or kind
     if type(value) is not plain and not (plain is float and type(value) is int):
         return _refuse(place, rule or WORDS[plain], value)

@@ -40,20 +40,14 @@ def _readable(error: UnicodeError) -> tuple[str | bytes, int]:
 def _open_closed_streams() -> None:
     """Gives a process that was started with standard streams closed (`>&-`) streams that lead nowhere.
 
-    Their descriptors are taken first, for the next files that are opened would have them, and would get what is printed
-    by programs begun from here.
+    Each takes its own descriptor, the lowest that is free, and programs begun from here have it too: the next file that
+    is opened would have it else, and would get what they print.
     """
-    closed = [name for name in STREAMS if getattr(sys, name) is None]
-    if not closed:
-        return
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    while nowhere <= 2:  # the lowest number that is free: one of the closed ones
-        os.set_inheritable(nowhere, True)
-        nowhere = os.open(os.devnull, os.O_RDWR)
-    os.close(nowhere)
-    for name in closed:
-        mode = "r" if name == "stdin" else "w"
-        setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (as long as the process)
+    for name in STREAMS:
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8")  # noqa: SIM115 (as long as the process)
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
 
 
 def use_utf8() -> None:

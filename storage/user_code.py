@@ -202,16 +202,10 @@ def place(error: Exception, path: str) -> str:
 
 def name_taken(error: Exception, path: str) -> str:
     """Returns what to do where the file at `path` was given another module than the one beside it; else nothing."""
-    if isinstance(error, ImportError):
-        name = error.name or ""
-    elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
-        name = error.obj.__name__
-    else:
-        return ""
-    name = name.partition(".")[0]
+    asked = error.name if isinstance(error, ImportError) else getattr(getattr(error, "obj", None), "__name__", "")
+    name, folder = str(asked).partition(".")[0], Path(path).parent.resolve()
     place = getattr(sys.modules.get(name), "__file__", None) or "Python itself"
-    folder = Path(path).parent.resolve()
-    beside = next((file for file in (folder / f"{name}.py", folder / name) if name and file.exists()), None)
-    if beside is None or name not in sys.modules or Path(place).is_relative_to(folder):
+    beside = [file for file in (folder / f"{name}.py", folder / name) if name and file.exists()]
+    if not beside or name not in sys.modules or Path(place).is_relative_to(folder):
         return ""
-    return f"; the name `{name}` is taken, by {place}, so {beside} is not imported: rename that"
+    return f"; the name `{name}` is taken, by {place}, so {beside[0]} is not imported: rename that"

@@ -17,16 +17,9 @@ def version_differences(before: dict[str, str], after: dict[str, str]) -> list[s
 
 def code_commit() -> str:
     """Returns the commit of this code, with `+` where files differ from it; empty outside a checkout."""
-    folder = Path(__file__).resolve().parent
-
-    def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", *words], cwd=folder, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False
-        )
-        return done.stdout.strip() if done.returncode == 0 else ""
-
+    command = ["git", "describe", "--always", "--exclude=*", "--dirty=+"]
     try:
-        commit = git("rev-parse", "--short", "HEAD")
-        return commit + ("+" if commit and git("status", "--porcelain", "--untracked-files=no") else "")
-    except OSError:  # no git on this machine
+        said = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):  # no git on this machine, or no checkout
         return ""
+    return said.decode().strip()

@@ -32,6 +32,16 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def without_figures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The PNGs of a report take most of the time of a small sweep; they are drawn where tests are about them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not request.node.get_closest_marker("figures"):
+            for name in ("draw", "draw_pictures"):
+                patch.setattr(f"analysis.report.page.{name}", lambda _: b"")
+        yield
+
+
 TINY = {"train": 60, "validation": 30, "test": 10}  # images
 
 

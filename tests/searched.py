@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from datasets.pixels.dataset import Dataset
 from search.runtime import data as sweep_data
-from search.runtime.session import Open, Session
+from search.runtime.start import Open, Session
 from tests.damage import DATA, train
 from tests.trials import execute, open_bridge
 from trainable.config import TrialConfig

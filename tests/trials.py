@@ -11,8 +11,8 @@ from analysis.record import Record
 from datasets.pixels.dataset import Dataset, Split
 from search.pruners import new_pruner
 from search.runtime.bridge import Bridge
+from search.runtime.draws import Plan
 from search.runtime.ledger import Ledger
-from search.runtime.plan import Plan
 from search.runtime.settings import NEWEST_DEFAULTS
 from search.sinks import Sink
 from search.spaces.space import Space

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -68,22 +68,11 @@ class TrialConfig:
             object.__setattr__(self, name, _typed(name, getattr(self, name), kind))
         if not user_code.is_reference(self.arch) or user_code.has_run(self.arch):
             self._check_shape(models.family_of(self.arch).shape)
-        # Each rule is written so that NaN fails too.
-        self._hold(self.width is None or self.width > 0, "width > 0", "width")
-        self._hold(self.depth is None or 1 <= self.depth <= 8, "1 <= depth <= 8", "depth")
-        self._hold(self.head is None or self.head >= 1, "head >= 1", "head")
-        self._hold(self.optimizer in OPTIMIZERS, f"optimizer in {OPTIMIZERS}", "optimizer")
-        self._hold(self.schedule in SCHEDULES, f"schedule in {SCHEDULES}", "schedule")
-        self._hold(0 < self.lr < math.inf, "lr > 0", "lr")
-        self._hold(0 <= self.weight_decay < math.inf, "weight_decay >= 0", "weight_decay")
-        self._hold(0 <= self.label_smoothing < 1, "0 <= label_smoothing < 1", "label_smoothing")
-        self._hold(self.batch_size >= 2, "batch_size >= 2 (batch norm needs two images)", "batch_size")
-        self._hold(self.epochs >= 1, "epochs >= 1", "epochs")
+        for rule, (names, holds) in RULES.items():
+            self._hold(holds(self), rule, *names)
         for name in AUGMENTATIONS + MIXING:
             self._hold(0 <= getattr(self, name) <= 1, f"0 <= {name} <= 1", name)
         self._hold(not (self.pipeline and self.augmentation), "pipeline or probabilities, not both", *self.augmentation)
-        self._hold(self.mixup + self.cutmix <= 1, "mixup + cutmix <= 1", "mixup", "cutmix")
-        self._hold(0 <= self.seed < 2**31, "0 <= seed < 2**31", "seed")
 
     def _check_shape(self, reads: Mapping[str, Any]) -> None:
         for name in SHAPE_FIELDS:
@@ -133,6 +122,22 @@ class TrialConfig:
                 raise ConfigError(unknown_name(name, TYPES))
         return TrialConfig(**values)
 
+
+# By what must hold: the fields, and the check, which NaN fails too.
+RULES: dict[str, tuple[tuple[str, ...], Callable[[TrialConfig], bool]]] = {
+    "width > 0": (("width",), lambda its: its.width is None or its.width > 0),
+    "1 <= depth <= 8": (("depth",), lambda its: its.depth is None or 1 <= its.depth <= 8),
+    "head >= 1": (("head",), lambda its: its.head is None or its.head >= 1),
+    f"optimizer in {OPTIMIZERS}": (("optimizer",), lambda its: its.optimizer in OPTIMIZERS),
+    f"schedule in {SCHEDULES}": (("schedule",), lambda its: its.schedule in SCHEDULES),
+    "lr > 0": (("lr",), lambda its: 0 < its.lr < math.inf),
+    "weight_decay >= 0": (("weight_decay",), lambda its: 0 <= its.weight_decay < math.inf),
+    "0 <= label_smoothing < 1": (("label_smoothing",), lambda its: 0 <= its.label_smoothing < 1),
+    "batch_size >= 2 (batch norm needs two images)": (("batch_size",), lambda its: its.batch_size >= 2),
+    "epochs >= 1": (("epochs",), lambda its: its.epochs >= 1),
+    "mixup + cutmix <= 1": (MIXING, lambda its: its.mixup + its.cutmix <= 1),
+    "0 <= seed < 2**31": (("seed",), lambda its: 0 <= its.seed < 2**31),
+}
 
 TYPES = {  # by the name of the field
     field.name: field.type.__name__ if isinstance(field.type, type) else str(field.type)

@@ -1,6 +1,7 @@
 """Optimisers and learning rates. A rate is a function of the step alone, so there is no scheduler state to save."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn, optim
@@ -14,21 +15,19 @@ STEP_EPOCHS = 7  # the published StepLR(7, 0.1)
 
 def new_optimizer(config: TrialConfig, model: nn.Module) -> optim.Optimizer:
     """Its rate, on a GPU, is a tensor there: what is captured in a CUDA graph reads it anew at each step."""
-    parameters, decay = list(model.parameters()), config.weight_decay
+    parameters = list(model.parameters())
     device = parameters[0].device
     on_gpu = device.type == "cuda"
     lr = torch.tensor(config.lr, device=device) if on_gpu else config.lr
+    kinds: dict[str, tuple[Any, dict[str, object]]] = {
+        "sgd": (optim.SGD, {"momentum": 0.9}),
+        "nesterov": (optim.SGD, {"momentum": 0.9, "nesterov": True}),
+        "adam": (optim.Adam, {"capturable": on_gpu}),
+        "adamw": (optim.AdamW, {"capturable": on_gpu}),
+    }
+    kind, own = kinds[config.optimizer]
     # Fused: one call for all parameters instead of several for each.
-    match config.optimizer:
-        case "adam":
-            return uncompiled(optim.Adam)(parameters, lr=lr, weight_decay=decay, fused=True, capturable=on_gpu)
-        case "adamw":
-            return uncompiled(optim.AdamW)(parameters, lr=lr, weight_decay=decay, fused=True, capturable=on_gpu)
-        case _:
-            nesterov = config.optimizer == "nesterov"
-            return uncompiled(optim.SGD)(
-                parameters, lr=lr, weight_decay=decay, momentum=0.9, nesterov=nesterov, fused=True
-            )
+    return uncompiled(kind)(parameters, lr=lr, weight_decay=config.weight_decay, fused=True, **own)
 
 
 def set_lr(optimizer: optim.Optimizer, lr: float) -> None:

@@ -5,8 +5,7 @@ of no images is put through it: shapes, what autograd keeps, and the errors of l
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -111,14 +110,11 @@ def _unfilled(config: TrialConfig, classes: int, image_size: tuple[int, int]) ->
         raise ConfigError(f"{where} does not build a net: {type(error).__name__}: {error}") from error
 
 
-@contextmanager
-def _without_first_values() -> Iterator[None]:
+def _without_first_values() -> AbstractContextManager[Any]:
     """Nets built in the block draw no weights: on the meta device that would import torch's compiler, 2 s."""
     names = [name for name in dir(nn.init) if name.endswith("_") and not name.startswith("_")]
-    with ExitStack() as patched:
-        for name in names:
-            patched.enter_context(patch.object(nn.init, name, _as_it_is))
-        yield
+    kept: dict[str, Any] = dict.fromkeys(names, _as_it_is)
+    return patch.multiple(nn.init, **kept)
 
 
 def _as_it_is(*arguments: Any, **named: Any) -> Tensor:

@@ -101,18 +101,20 @@ def new_state(config: TrialConfig, data: Dataset, metric: str = DEFAULT, device:
 
 def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
     """Writes `checkpoint-EPOCH.safetensors` into `folder`, whole or not at all, and keeps the two newest."""
-    tensors: dict[str, Tensor] = {}
-    for name, tensor in state.model.state_dict().items():
-        tensors[f"model.{name}"] = tensor
-    for name, tensor in state.best_weights.items():
-        tensors[f"best.{name}"] = tensor
-    for index, values in state.optimizer.state_dict()["state"].items():
-        for name, value in values.items():
-            if value is not None:
-                tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
-    tensors["valid_classes"] = torch.from_numpy(np.stack(state.valid_classes))
     assert state.best_logits is not None
-    tensors["valid_logits"] = torch.from_numpy(state.best_logits)
+    kept_by_optimizer = state.optimizer.state_dict()["state"].items()
+    tensors: dict[str, Tensor] = {
+        **{f"model.{name}": tensor for name, tensor in state.model.state_dict().items()},
+        **{f"best.{name}": tensor for name, tensor in state.best_weights.items()},
+        **{
+            f"optimizer.{index}.{name}": torch.as_tensor(value)
+            for index, values in kept_by_optimizer
+            for name, value in values.items()
+            if value is not None
+        },
+        "valid_classes": torch.from_numpy(np.stack(state.valid_classes)),
+        "valid_logits": torch.from_numpy(state.best_logits),
+    }
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     metadata = {
         "config": json.dumps(config.to_dict()),

@@ -12,9 +12,9 @@ from functools import lru_cache
 import numpy as np
 
 from analysis.estimates.ensemble import greedy, mean
-from analysis.estimates.honest import Estimate, Scores, draws, estimate, mean_of_finite
+from analysis.estimates.honest import Estimate, estimate, mean_of_finite
 from analysis.estimates.intervals import sample_of
-from analysis.estimates.scores import Scored, scores_of_probabilities
+from analysis.estimates.scores import Scored, Scores, draws, scores_of_probabilities
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import scarcity
 from storage.states import State
@@ -84,9 +84,13 @@ def choose(record: Record) -> Choice | None:
     A record is read once; a folder that has changed since is another record.
     """
     complete = [
-        trial for trial in record.trials if trial.state == State.COMPLETE and trial.number not in record.damaged
+        trial
+        for trial in record.trials
+        if trial.state == State.COMPLETE
+        and trial.number not in record.damaged
+        and trial.valid_logits is not None
+        and trial.valid_classes is not None
     ]
-    complete = [trial for trial in complete if trial.valid_logits is not None and trial.valid_classes is not None]
     if not complete:
         return None
     selection, candidates = _selection(record, complete)
@@ -106,12 +110,10 @@ def _selection(record: Record, trials: list[TrialRecord]) -> tuple[Scored, list[
     images = record.metric.images
     if images is None or images.of_classes is None:
         return scores_of_probabilities(record, [_probabilities(trial.valid_logits) for trial in trials]), trials
-    rows, candidates = [], []
-    for trial in trials:
-        assert trial.valid_classes is not None
-        predicted = trial.valid_classes[: trial.epochs]
-        rows.append(images.of_classes(record.valid_labels, predicted))
-        candidates += [trial] * len(predicted)
+    # What was kept has at least the epochs that count, or the trial would be damaged.
+    predicted = [trial.valid_classes[: trial.epochs] for trial in trials if trial.valid_classes is not None]
+    rows = [images.of_classes(record.valid_labels, classes) for classes in predicted]
+    candidates = [trial for trial in trials for _ in range(trial.epochs)]
     return Scores(np.concatenate(rows), sample_of(record)), candidates
 
 
@@ -129,30 +131,28 @@ class _Comparison:
     ) -> None:
         self.record, self.best, self.found = record, best, found
         self.pool = [trial for trial in complete if trial.weights is not None or trial is best]
-        self.plain = np.stack([_probabilities(trial.valid_logits) for trial in self.pool], axis=1)
-        averaged = [trial.valid_logits_tta for trial in self.pool]
-        self.has_averaged = any(logits is not None for logits in averaged)
-        pairs = zip(averaged, self.pool, strict=True)
+        plain = [_probabilities(trial.valid_logits) for trial in self.pool]
+        logits_tta = [trial.valid_logits_tta for trial in self.pool]
+        self.has_averaged = any(logits is not None for logits in logits_tta)
+        pairs = zip(logits_tta, self.pool, strict=True)
         tta = [_probabilities(trial.valid_logits if logits is None else logits) for logits, trial in pairs]
-        self.averaged = np.stack(tta, axis=1)
+        self.probabilities = {False: np.stack(plain, axis=1), True: np.stack(tta, axis=1)}  # True: averaged over views
         self.counts = counts
-        self.singles = self._alone(self.plain).on_drawn(counts).argmax(axis=1)  # of each draw
+        self.singles = self._alone(self.probabilities[False]).on_drawn(counts).argmax(axis=1)  # of each draw
 
     def options(self) -> tuple[Option, ...]:
-        place = self.pool.index(self.best)
-        alone = np.bincount([place], minlength=len(self.pool))
-        reference = self._left_out_alone(self.plain)
+        alone = np.bincount([self.pool.index(self.best)], minlength=len(self.pool))
+        reference = self._alone(self.probabilities[False]).on_left_out(self.counts, self.singles)
         options = [self._option(alone, False, reference, reference)]
         if not len(self.counts):  # a single image tells nothing
             return tuple(options)
         if self.best.valid_logits_tta is not None:
-            options.append(self._option(alone, True, self._left_out_alone(self.averaged), reference))
-        if len(self.pool) > 1:
-            for is_averaged in (False, True)[: 1 + self.has_averaged]:
-                probabilities = self.averaged if is_averaged else self.plain
-                members = self._greedy(probabilities, np.ones((1, probabilities.shape[2])))[0]
-                if np.count_nonzero(members) == 1:
-                    continue
+            left_out = self._alone(self.probabilities[True]).on_left_out(self.counts, self.singles)
+            options.append(self._option(alone, True, left_out, reference))
+        for is_averaged in (False, True)[: 1 + self.has_averaged]:
+            probabilities = self.probabilities[is_averaged]
+            members = self._greedy(probabilities, np.ones((1, probabilities.shape[2])))[0]
+            if np.count_nonzero(members) > 1:
                 left_out = self._left_out_ensembles(probabilities)
                 options.append(self._option(members, is_averaged, left_out, reference))
         return tuple(options)
@@ -161,8 +161,8 @@ class _Comparison:
         """Args:
         left_out, reference: (B,) scores on the images left out, of this way and of the best trial as it is.
         """
-        ours = mean(self.averaged if is_averaged else self.plain, members)
-        alone = self.plain[:, self.pool.index(self.best)]
+        ours = mean(self.probabilities[is_averaged], members)
+        alone = self.probabilities[False][:, self.pool.index(self.best)]
         scores = scores_of_probabilities(self.record, [ours], float)
         gain = mean_of_finite(left_out - reference) if len(reference) else 0.0
         # The gain is an estimate of its own, so the sum of the two can lie beyond what the metric can be.
@@ -194,10 +194,8 @@ class _Comparison:
         by_loss, weights = not self.record.metric.is_by_class, sample_of(self.record).weights(counts)
         return np.array([greedy(probabilities, self.record.valid_labels, row, by_loss) for row in weights])
 
-    def _left_out_alone(self, probabilities: np.ndarray) -> np.ndarray:
-        return self._alone(probabilities).on_left_out(self.counts, self.singles)
-
     def _left_out_ensembles(self, probabilities: np.ndarray) -> np.ndarray:
+        """(B,): of each draw the score of its ensemble, on the images that were not drawn."""
         found = []
         for members, count in zip(self._greedy(probabilities, self.counts), self.counts, strict=True):
             ensemble = scores_of_probabilities(self.record, [mean(probabilities, members)])
@@ -205,12 +203,14 @@ class _Comparison:
         return np.array(found)
 
 
+def averaged(is_averaged: bool) -> str:
+    """What is added to the label of a way to predict."""
+    return " averaged over flips" if is_averaged else ""
+
+
 def _label(members: list[tuple[int, int]], is_averaged: bool) -> str:
-    if len(members) == 1:
-        what = f"trial {members[0][0]}"
-        return f"{what} averaged over flips" if is_averaged else what
-    what = f"an ensemble of {len(members)} trials"
-    return f"{what} averaged over flips" if is_averaged else what
+    what = f"trial {members[0][0]}" if len(members) == 1 else f"an ensemble of {len(members)} trials"
+    return what + averaged(is_averaged)
 
 
 def _sentence(record: Record, best: TrialRecord, option: Option, trials: int) -> str:
@@ -220,28 +220,24 @@ def _sentence(record: Record, best: TrialRecord, option: Option, trials: int) ->
     images = counted(len(record.valid_labels), "validation image")
     metric, shown = record.metric, record.metric.scale.rounded
     epochs = "" if not metric.is_by_class else " and all their epochs" if trials > 1 else " and all its epochs"
-    words = (
+    return (
         f"Trial {best.number} has {metric.one} of {shown(option.raw)} on the {images} that chose it, the best "
         f"of {counted(trials, 'COMPLETE trial')}{epochs}; corrected for that choice it is "
         f"{shown(option.corrected)}, with a 95 % interval of {shown(option.low)} to "
-        f"{shown(option.high)}."
+        f"{shown(option.high)}.{scarcity(record)}"
     )
-    return f"{words} {few}" if (few := scarcity(record)) else words
 
 
 def _comparison(record: Record, options: tuple[Option, ...], chosen: Option) -> str:
-    others = options[1:]
-    if not others:
+    if len(options) == 1:
         return "There is nothing better to predict with yet: no other trial adds to it."
-    scale = record.metric.scale
-    unit = scale.difference_unit
+    scale, unit = record.metric.scale, record.metric.scale.difference_unit
     if chosen is options[0]:
-        found = "; ".join(f"{option.label} {scale.change(option.gain)}{unit}" for option in others)
+        found = "; ".join(f"{option.label} {scale.change(option.gain)}{unit}" for option in options[1:])
         return f"By the corrected estimate nothing beats the best trial as it is: {found}."
-    low, high = chosen.gain_low, chosen.gain_high
-    chance = "" if low > 0 else ", which includes no gain at all"
+    chance = "" if chosen.gain_low > 0 else ", which includes no gain at all"
     return (
         f"By the corrected estimate {chosen.label} is best, {scale.rounded(chosen.corrected)}: "
         f"{scale.change(chosen.gain).removeprefix('+')}{unit} better than the best trial "
-        f"(95 % interval {scale.change(low)} to {scale.change(high)}{chance})."
+        f"(95 % interval {scale.change(chosen.gain_low)} to {scale.change(chosen.gain_high)}{chance})."
     )

@@ -27,15 +27,12 @@ How often they hold the truth for 1, 2, 5, 20 and 60 images is simulated in the 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import betaincinv, stdtrit
 
+from analysis.record import Record
 from trainable.metrics.contract import all_alike
-
-if TYPE_CHECKING:
-    from analysis.record import Record
 
 TAIL = 0.025  # beyond either end
 Z_95 = 1.959964  # standard errors to either side
@@ -89,9 +86,8 @@ class Sample:
           scores: (N,), 1 where an image is right and 0 where it is not, or its loss.
           mean: of these scores, or what was corrected of it; within their range.
         """
-        if self.guess_loss is None:
-            return self._share_interval(scores.astype(np.float64), mean)
-        return self._loss_interval(scores.astype(np.float64), mean)
+        of_kind = self._share_interval if self.guess_loss is None else self._loss_interval
+        return of_kind(scores.astype(np.float64), mean)
 
     def standard_error(self, scores: np.ndarray) -> float:
         """The standard error of the mean of (N,) scores; never zero, for the next image may differ from all these."""
@@ -111,9 +107,8 @@ class Sample:
         ]
         below, above = np.abs(np.array(ends) - shares[:, None]).T
         low, high = share_interval(mean * self.size, self.size)
-        count = len(self.strata)
-        low = min(low, mean - float(np.sqrt((below**2).sum())) / count)
-        high = max(high, mean + float(np.sqrt((above**2).sum())) / count)
+        low = min(low, mean - float(np.sqrt((below**2).sum())) / len(self.strata))
+        high = max(high, mean + float(np.sqrt((above**2).sum())) / len(self.strata))
         return max(0.0, low), min(1.0, high)
 
     def _loss_interval(self, losses: np.ndarray, mean: float) -> tuple[float, float]:
@@ -152,7 +147,7 @@ class Sample:
 
 
 @lru_cache(maxsize=4)
-def sample_of(record: "Record") -> Sample:
+def sample_of(record: Record) -> Sample:
     """The validation images of a sweep, as its metric counts them; all alike where it is no mean over them.
 
     A record is read once; a folder that has changed since is another record.

@@ -8,7 +8,8 @@ freedom that few seeds leave (Satterthwaite, "An approximate distribution of est
 Biometrics Bulletin 2, 1946).
 """
 
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import stdtrit
@@ -90,16 +91,6 @@ class Repeated:
     sentence: str
 
 
-@dataclass
-class _Config:
-    """The runs of a config by the number of their seed."""
-
-    trial: int
-    searched: float
-    asked: int = 0
-    runs: dict[int, TrialRecord] = field(default_factory=dict)
-
-
 def read(record: Record) -> Repeated | None:
     """What `python -m search.repeat` made of a sweep; None where it has not begun, or was of another sweep.
 
@@ -114,17 +105,13 @@ def read(record: Record) -> Repeated | None:
         return None
     if again.file.parent is None or again.file.parent.sweep != record.file.id:
         return None
-    configs = _configs(again, trials)
-    configs.sort(key=lambda config: (-again.metric.sign * config.searched, config.trial))
-    rows = tuple(_row(again, config, configs[0]) for config in configs)
-    words = _sentence(rows, again.metric)
-    return Repeated(again.metric, rows, f"{words} {few}" if (few := scarcity(again)) else words)
+    rows = _rows(again, trials)
+    return Repeated(again.metric, rows, _sentence(rows, again.metric) + scarcity(again))
 
 
 def sentences(repeated: Repeated) -> list[str]:
     """A line a config, whether the first beats the second, and how far all this can be trusted."""
-    lines = [_line(row, repeated.metric) for row in repeated.rows]
-    return [*lines, repeated.sentence, CAVEAT]
+    return [*(_line(row, repeated.metric) for row in repeated.rows), repeated.sentence, CAVEAT]
 
 
 def difference(first: np.ndarray, second: np.ndarray, sample: Sample) -> Difference:
@@ -160,32 +147,39 @@ def _variance(apart: np.ndarray, sample: Sample) -> tuple[float, float]:
     return variance, min(variance**2 / uncertainty, seeds + sample.size)
 
 
-def _configs(again: Record, trials: list[TrialRecord]) -> list[_Config]:
+def _rows(again: Record, trials: list[TrialRecord]) -> tuple[Row, ...]:
     """Raises:
     DamagedError: the queue in sweep.json is not that of a repeat.
     """
-    found: dict[int, _Config] = {}
+    searched, asked, runs = dict[int, float](), Counter[int](), defaultdict[int, dict[int, TrialRecord]](dict)
     for number, entry in again.file.queue.items():
         if entry.trial is None or entry.value is None or entry.nth_seed is None:
             rule = f"queue.{number} must have trial, value and nth_seed, as the queue of a repeat has"
             raise DamagedError(again.folder / paths.SWEEP_FILE, rule, "restore it from a backup")
-        config = found.setdefault(entry.trial, _Config(entry.trial, float(entry.value)))
-        config.asked += 1
+        searched.setdefault(entry.trial, float(entry.value))
+        asked[entry.trial] += 1
         if number < len(trials) and trials[number].state == State.COMPLETE:
-            config.runs[entry.nth_seed] = trials[number]
-    return list(found.values())
+            runs[entry.trial][entry.nth_seed] = trials[number]
+    order = sorted(searched, key=lambda trial: (-again.metric.sign * searched[trial], trial))
+    return tuple(
+        Row(
+            trial,
+            searched[trial],
+            tuple(run.value for _, run in sorted(runs[trial].items()) if run.value is not None),
+            asked[trial],
+            None if trial == order[0] else _lead(again, runs[order[0]], runs[trial]),
+        )
+        for trial in order
+    )
 
 
-def _row(again: Record, config: _Config, first: _Config) -> Row:
-    values = tuple(run.value for _, run in sorted(config.runs.items()) if run.value is not None)
-    lead = None if config is first else _lead(again, first, config)
-    return Row(config.trial, config.searched, values, config.asked, lead)
-
-
-def _lead(again: Record, first: _Config, other: _Config) -> Difference | None:
+def _lead(again: Record, first: dict[int, TrialRecord], other: dict[int, TrialRecord]) -> Difference | None:
+    """Args:
+    first, other: the runs of a config each, by the number of their seed.
+    """
     pairs = []
-    for nth in sorted(first.runs.keys() & other.runs.keys()):
-        a, b = (None if run.number in again.damaged else run.valid_logits for run in (first.runs[nth], other.runs[nth]))
+    for nth in sorted(first.keys() & other.keys()):
+        a, b = (None if run.number in again.damaged else run.valid_logits for run in (first[nth], other[nth]))
         if a is not None and b is not None:
             pairs.append((a, b))
     if len(pairs) < 2:  # of one there is no telling what another seed would do

@@ -1,10 +1,10 @@
 """How well candidates do on the validation images, and on draws of them, by the metric of a sweep.
 
-A metric that is a mean of per-image scores is one product of matrices for all draws, `analysis.estimates.honest`. Any
-other is computed anew for each draw from the kept predictions. How uncertain it is has two parts: how much it differs
-between the draws, the bootstrap's standard error (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993), and
-twice what a single image can change, for draws of images that are all right never differ, but the next image need not
-be right. With it the interval of 60 images that are all right is about as wide as that of Clopper and Pearson.
+A metric that is a mean of per-image scores is one product of matrices for all draws, `Scores`. Any other is computed
+anew for each draw from the kept predictions. How uncertain it is has two parts: how much it differs between the draws,
+the bootstrap's standard error (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993), and twice what a single
+image can change, for draws of images that are all right never differ, but the next image need not be right. With it the
+interval of 60 images that are all right is about as wide as that of Clopper and Pearson.
 """
 
 from collections.abc import Sequence
@@ -15,19 +15,94 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import stdtrit
 
-from analysis.estimates.honest import Scores, draws
-from analysis.estimates.intervals import TAIL, sample_of
+from analysis.estimates.intervals import TAIL, Sample, sample_of
 from analysis.record import Record
 from trainable.metrics.contract import Metric
 from trainable.metrics.loss import SMALLEST
 
+DRAWS = 1000  # of a metric that is a mean of per-image scores
+SEED = 20180509
+BLOCK = 256  # candidates whose scores are float32 at a time
 MOST_DRAWS = 200  # of a metric that is computed anew for each
 MOST_CLASSES = 20  # of which an image each is turned around
 
 
+@dataclass(frozen=True)
+class Scores:
+    """How well each of some candidates does on each image; the larger the better.
+
+    Attributes:
+      of: (P, N) numbers: whether a candidate has an image right, or minus its loss.
+      sample: of the images; the score of a candidate is the mean over its strata of the mean in each.
+    """
+
+    of: np.ndarray
+    sample: Sample
+    most_draws: ClassVar[int] = DRAWS
+
+    def means(self, weights: np.ndarray) -> np.ndarray:
+        """(B, P): the score of each candidate under each row of weights."""
+        blocks = [self.of[start : start + BLOCK] for start in range(0, len(self.of), BLOCK)]
+        return np.concatenate([weights @ block.T.astype(np.float32) for block in blocks], axis=1)
+
+    def everywhere(self) -> np.ndarray:
+        """(P,): the score of each candidate on all images, exact where scores are whole numbers: equals are equal."""
+        return np.mean([self.of[:, images].mean(axis=1, dtype=np.float64) for images in self.sample.strata], axis=0)
+
+    def on_drawn(self, counts: np.ndarray) -> np.ndarray:
+        """(B, P): the score of each candidate on each draw.
+
+        Args:
+          counts: (B, N), of `draws`.
+        """
+        return self.means(self.sample.weights(counts))
+
+    def on_left_out(self, counts: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """(B,): for each draw the score, on the images that were not drawn, of the candidate chosen in it.
+
+        Args:
+          chosen: (B,) candidates.
+        """
+        weights = self.sample.weights(counts == 0)
+        return np.array([row @ self.of[candidate] for row, candidate in zip(weights, chosen, strict=True)])
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The least and the most that a score can be."""
+        return (0.0, 1.0) if self.sample.guess_loss is None else (-np.inf, 0.0)
+
+    def interval(self, candidate: int, mean: float) -> tuple[float, float]:
+        """The 95 % interval of the mean score of a candidate.
+
+        Args:
+          mean: its own, or what was corrected of it.
+        """
+        of_image = self.of[candidate]
+        if self.sample.guess_loss is None:
+            return self.sample.interval(of_image, mean)
+        low, high = self.sample.interval(-of_image, -mean)  # a score is minus the loss
+        return -high, -low
+
+    def variance_of_gain(self) -> float:
+        """The variance, by the images, of what the first of two candidates, of float scores, is better by."""
+        return self.sample.variance_of_difference(self.of[0] - self.of[1])
+
+    def interval_of_gain(self, gain: float) -> tuple[float, float]:
+        """The 95 % interval of that.
+
+        Args:
+          gain: what the first is better by, corrected.
+        """
+        return self.sample.interval_of_difference(gain, self.variance_of_gain())
+
+    def standard_error(self) -> float:
+        """The standard error of the mean score of the first candidate."""
+        return self.sample.standard_error(self.of[0] if self.sample.guess_loss is None else -self.of[0])
+
+
 @dataclass(frozen=True, eq=False)
 class DrawnScores:
-    """As `analysis.estimates.honest.Scores`, of a metric that is no mean of per-image scores.
+    """As `Scores`, of a metric that is no mean of per-image scores.
 
     Where the metric makes no number of a draw, for example because a class is missing, the candidate is the worst in
     that draw, and the draw counts in no mean.
@@ -102,6 +177,18 @@ class DrawnScores:
             turned[image] = np.roll(logits[image], 1 if answer == label else label - answer)
             changes.append(abs(self._value(turned) - before))
         return float(np.nanmax(changes))
+
+
+def draws(images: int, times: int = DRAWS, seed: int = SEED) -> np.ndarray:
+    """(B, images) uint8: how often each image is drawn with replacement, as many in all as there are images.
+
+    B is `times`, less the draws of a handful of images that leave none out.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, images, (times, images))
+    drawn += images * np.arange(times)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=times * images).reshape(times, images).astype(np.uint8)
+    return counts[(counts == 0).any(axis=1)]
 
 
 Scored = Scores | DrawnScores  # how well each of some candidates does, the larger the better, by whatever metric

@@ -6,7 +6,7 @@ to count all views the same would cost it more than the averaging brings.
 
 from collections.abc import Callable
 from functools import partial
-from itertools import product
+from itertools import compress, product
 from math import prod
 
 import numpy as np
@@ -33,11 +33,9 @@ def views(config: TrialConfig, image_size: tuple[int, int]) -> dict[tuple[str, .
     is_square = image_size[0] == image_size[1]
     shares = {type(transform).__name__: transform.p for transform in pipeline(config, is_square) if transform.p > 0}
     names = [name for name, (_, needs_square) in _forms().items() if name in shares and (is_square or not needs_square)]
-    found = {}
-    for on in product((False, True), repeat=len(names)):
-        chosen = tuple(name for name, is_on in zip(names, on, strict=True) if is_on)
-        found[chosen] = prod(shares[name] if name in chosen else 1 - shares[name] for name in names)
-    return {chosen: share for chosen, share in found.items() if share > 0}
+    choices = [tuple(compress(names, are_on)) for are_on in product((False, True), repeat=len(names))]
+    shown = {on: prod(shares[name] if name in on else 1 - shares[name] for name in names) for on in choices}
+    return {on: share for on, share in shown.items() if share > 0}
 
 
 def log_probabilities(config: TrialConfig, model: nn.Module, images: Pixels, is_averaged: bool) -> np.ndarray:

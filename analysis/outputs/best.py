@@ -38,10 +38,9 @@ def write_best(record: Record) -> Trained | None:
         "std": family.std,
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
-    with written_whole(folder / paths.BEST_WEIGHTS) as partial:
-        partial.write_bytes(weights)
-    with written_whole(folder / paths.CONFIG) as partial:
-        partial.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    for name, content in ((paths.BEST_WEIGHTS, weights), (paths.CONFIG, f"{json.dumps(about, indent=1)}\n".encode())):
+        with written_whole(folder / name) as partial:
+            partial.write_bytes(content)
     return read_best(record.folder)
 
 

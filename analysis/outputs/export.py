@@ -20,7 +20,7 @@ from analysis.outputs.trained import Trained
 from analysis.record import Record
 from analysis.report.contents import config_fields
 from analysis.report.markdown import environment
-from analysis.sweep_data import sweep_data
+from analysis.sweep_data import data_spared, sweep_data
 from datasets.pixels.dataset import Dataset, Split
 from storage.command_line import check_out
 from storage.errors import SweepError
@@ -67,7 +67,7 @@ def export(sweep: Path, out: Path, data: Path | None) -> list[str]:
       SweepError, DataError, DamagedError: the sweep or its data cannot be read.
     """
     record, best = Record(sweep), read_best(sweep)
-    check_out(out, dict.fromkeys((Path(record.settings.data), *([data] if data else [])), "a file of the sweep's data"))
+    check_out(out, data_spared(record, data))
     if out.suffix != ".onnx":  # it could be a file of the sweep, or have the card of another export
         raise ExportError(f"--out {out}: its name must end in .onnx, got {out.name}")
     if (card := card_of(out)).exists() and not (card.is_file() and card.read_bytes().startswith(CARD_HEAD)):
@@ -88,16 +88,23 @@ def write_export(record: Record, best: Trained, data: Dataset, out: Path) -> tup
     Raises:
       ExportError: the model cannot be exported, or the file computes something else; nothing is written.
     """
-    model = to_onnx(best, _metadata(record, best))
+    metadata = {
+        "classes": json.dumps(best.classes),
+        "image_size": json.dumps(best.image_size),
+        "layout": "images: uint8 (N, 3, H, W), RGB from 0 to 255, normalised by the model; image_size: [H, W]",
+        "sweep": record.file.id,
+        "trial": str(best.trial),
+        "config": json.dumps(best.config.to_dict()),
+        "data_fingerprint": record.file.fingerprint,
+    }
+    model = to_onnx(best, metadata)
     content = model.SerializeToString(deterministic=True)
     checked = check(content, best, data.valid)
     text = environment().get_template("model-card.md").render(_said(record, best, data, model, content, checked, out))
-    card = card_of(out)
-    with written_whole(out) as partial:
-        partial.write_bytes(content)
-    with written_whole(card) as partial:
-        partial.write_bytes(utf8(text + "\n"))
-    return card, checked
+    for path, written in ((out, content), (card_of(out), utf8(text + "\n"))):
+        with written_whole(path) as partial:
+            partial.write_bytes(written)
+    return card_of(out), checked
 
 
 def card_of(out: Path) -> Path:
@@ -126,10 +133,8 @@ def to_onnx(best: Trained, metadata: dict[str, str]) -> onnx.ModelProto:
                 verbose=False,
             )
     except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
-        said = str(error).split("\n")[0]
-        raise ExportError(
-            f"arch {best.config.arch}: torch {version('torch')} cannot write it as ONNX: {said}"
-        ) from error
+        message = f"arch {best.config.arch}: torch {version('torch')} cannot write it as ONNX: {error}"
+        raise ExportError(message.split("\n")[0]) from error
     assert program is not None
     model = program.model_proto
     # Where in whose folders each operation was traced: nobody's business, and another text on each machine.
@@ -167,25 +172,12 @@ def check(content: bytes, best: Trained, valid: Split) -> Checked:
     return Checked(difference, right)
 
 
-def _metadata(record: Record, best: Trained) -> dict[str, str]:
-    return {
-        "classes": json.dumps(best.classes),
-        "image_size": json.dumps(best.image_size),
-        "layout": "images: uint8 (N, 3, H, W), RGB from 0 to 255, normalised by the model; image_size: [H, W]",
-        "sweep": record.file.id,
-        "trial": str(best.trial),
-        "config": json.dumps(best.config.to_dict()),
-        "data_fingerprint": record.file.fingerprint,
-    }
-
-
 def _said(
     record: Record, best: Trained, data: Dataset, model: onnx.ModelProto, content: bytes, checked: Checked, out: Path
 ) -> dict[str, Any]:
     """Everything that the card names."""
     is_still_best = record.best is not None and record.best.number == best.trial
     choice = choose(record) if is_still_best else None
-    missing = "the predictions of the trials were not kept" if is_still_best else "another trial is the best by now"
     per_class = zip(data.classes, _counts(data, data.train), _counts(data, data.valid), strict=True)
     config = best.config.to_dict()
     return {
@@ -198,7 +190,7 @@ def _said(
         "commit": record.file.commit,
         "trial": best.trial,
         "estimate": choice.sentence if choice else "",
-        "why_no_estimate": missing,
+        "is_still_best": is_still_best,
         "right": checked.right,
         "difference": checked.difference,
         "valid_images": len(data.valid.images),
@@ -210,7 +202,7 @@ def _said(
         "images": {name: len(split.images) for name, split in data.splits.items()},
         "notes": data.notes,
         "config": config,
-        "fields": config_fields(config, config),
+        "fields": config_fields(config),
     }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from analysis.outputs import predictor
 from analysis.outputs.predictor import Predictor
 from analysis.record import Record
-from analysis.sweep_data import sweep_data
+from analysis.sweep_data import data_spared, sweep_data
 from datasets.load import load_images
 from datasets.pixels.dataset import Split
 from datasets.problems import DataError, Problem, shown
@@ -51,7 +51,7 @@ def predict(
         raise PredictionError("--data names the sweep's own data, --images others to predict: give one of them")
     if is_averaged and kind is None:
         raise PredictionError("--tta: say what is to be averaged, --with best, ensemble or refit")
-    model = _predictor(sweep, kind, is_averaged)
+    model = predictor.KINDS[kind](sweep, is_averaged) if kind else predictor.chosen(Record(sweep))
     notes: list[str] = []
     if images is None:
         split, submission = _test_split(Record(sweep), data)
@@ -61,16 +61,6 @@ def predict(
     _check_spared(out, sweep, images, data)
     write_predictions(model, split, submission, out, probabilities)
     return [f"{out}: {counted(len(split.ids), 'prediction')} of {model.label}", *notes]
-
-
-def _predictor(sweep: Path, kind: str | None, is_averaged: bool) -> Predictor:
-    if kind == "best":
-        return predictor.best(sweep, is_averaged)
-    if kind == "ensemble":
-        return predictor.ensemble(Record(sweep), is_averaged)
-    if kind == "refit":
-        return predictor.refit(sweep, is_averaged)
-    return predictor.chosen(Record(sweep))
 
 
 def write_predictions(
@@ -156,8 +146,8 @@ def _test_split(record: Record, place: Path | None) -> tuple[Split, Submission |
     """Returns the test images of the sweep's data, and how their predictions are handed in."""
     data = sweep_data(record, place)
     if data.test is None:
-        found = str(place or record.settings.data)
-        raise DataError([Problem(found, "has no test split", "", "give the images with --images")])
+        where = str(place or record.settings.data)
+        raise DataError([Problem(where, "has no test split", "", "give the images with --images")])
     return data.test, data.submission
 
 
@@ -185,8 +175,7 @@ def _check_spared(out: Path, sweep: Path, images: Path | None, data: Path | None
     place = out.resolve()
     if place.parent == sweep.resolve() and place.suffix == ".csv" and place.name.startswith(OWN_FILES):
         return check_out(out, {})  # predictions of before may be replaced
-    data_places = (Path(Record(sweep).settings.data), *([data] if data else []))
-    spared = {sweep: "a file of the sweep itself"} | dict.fromkeys(data_places, "a file of the sweep's data")
+    spared = {sweep: "a file of the sweep itself"} | data_spared(Record(sweep), data)
     if images:
         beside = place.parent if images.is_file() and place.parent == images.resolve().parent else images
         spared |= dict.fromkeys((images, beside), "there already, with the images of --images")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.estimates.choice import Option, choose
+from analysis.estimates.choice import Option, averaged, choose
 from analysis.outputs.best import read_best
 from analysis.outputs.trained import Trained, trained
 from analysis.record import Record
@@ -64,13 +64,14 @@ def best(sweep: Path, is_averaged: bool = False) -> Predictor:
       SweepError: it is not there, or is damaged.
     """
     model = read_best(sweep)
-    return Predictor(f"trial {model.trial}{_averaged(is_averaged)}", ((model, 1),), is_averaged)
+    return Predictor(f"trial {model.trial}{averaged(is_averaged)}", ((model, 1),), is_averaged)
 
 
-def ensemble(record: Record, is_averaged: bool = False) -> Predictor:
+def ensemble(sweep: Path, is_averaged: bool = False) -> Predictor:
     """Raises:
     SweepError: there is none, or the weights of a member are not there or damaged.
     """
+    record = Record(sweep)
     choice = choose(record)
     found = [option for option in choice.options[1:] if option.is_ensemble] if choice else []
     for option in found:
@@ -96,19 +97,16 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
         expected = f"of trial {best.number if best else None} of sweep {search.file.id}"
         got = f"of trial {of.best_trial} of sweep {of.sweep}" if of else "a search"
         raise SweepError(f"{folder}: must be {expected}, got {got}; move it away, and `python -m search.refit {sweep}`")
-    models = [trained(record, trial) for trial in record.trials if trial.state == State.COMPLETE]
+    models = tuple((trained(record, trial), 1) for trial in record.trials if trial.state == State.COMPLETE)
     if not models:
         raise SweepError(f"{folder}: no trial is COMPLETE yet; `python -m search.refit {sweep}` goes on with it")
-    seeds = counted(len(models), "seed")
-    label = f"the best config on train + validation, {seeds}{_averaged(is_averaged)}"
-    return Predictor(label, tuple((model, 1) for model in models), is_averaged)
+    label = f"the best config on train + validation, {counted(len(models), 'seed')}{averaged(is_averaged)}"
+    return Predictor(label, models, is_averaged)
 
 
 def of_option(record: Record, option: Option) -> Predictor:
-    trials = {trial.number: trial for trial in record.trials}
-    models = tuple((trained(record, trials[number]), count) for number, count in option.members)
+    models = tuple((trained(record, record.trials[number]), count) for number, count in option.members)
     return Predictor(option.label, models, option.is_averaged)
 
 
-def _averaged(is_averaged: bool) -> str:
-    return " averaged over flips" if is_averaged else ""
+KINDS = {"best": best, "ensemble": ensemble, "refit": refit}  # by what --with names

@@ -49,12 +49,11 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
 
 def write_averaged(record: Record, data: Dataset) -> None:
     """Writes `valid_logits_tta.npy` of each trial whose weights are kept, that trained with flips and has none yet."""
-    height, width = data.image_size
     for trial in record.trials:
         path = trial.folder / paths.AVERAGED_LOGITS
         if trial.state != State.COMPLETE or trial.weights is None or path.exists():
             continue
-        if list(views(TrialConfig.from_dict(trial.config), (height, width))) == [()]:
+        if list(views(TrialConfig.from_dict(trial.config), data.image_size)) == [()]:
             continue
         try:
             model = trained(record, trial)

@@ -11,7 +11,7 @@ from trainable.config import TrialConfig
 from trainable.metrics.history import OWN_FIELD, EpochMetrics
 
 DTYPES = {"int": "Int64", "float": "Float64", "bool": "boolean", "str": "string"}  # of a field; all can be missing
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that begins so
+FORMULA_START = r"^([=+\-@\t\r])"  # a spreadsheet would run a cell that begins so
 
 TRIAL_COLUMNS = {
     "number": "Int64",
@@ -35,10 +35,9 @@ def write_tables(record: Record) -> None:
         del epoch[OWN_FIELD]
     trials = _typed(record.trials_table(), TRIAL_COLUMNS | config)
     epochs = _typed(record.epochs_table(), {"number": "Int64"} | epoch)
-    with written_whole(record.folder / paths.TRIALS_PARQUET) as partial:
-        trials.to_parquet(partial, index=False)
-    with written_whole(record.folder / paths.EPOCHS_PARQUET) as partial:
-        epochs.to_parquet(partial, index=False)
+    for name, table in ((paths.TRIALS_PARQUET, trials), (paths.EPOCHS_PARQUET, epochs)):
+        with written_whole(record.folder / name) as partial:
+            table.to_parquet(partial, index=False)
     with written_whole(record.folder / paths.TRIALS_CSV) as partial:
         partial.write_bytes(safe_cells(trials).to_csv(index=False, lineterminator="\n").encode())
 
@@ -46,11 +45,7 @@ def write_tables(record: Record) -> None:
 def safe_cells(table: pd.DataFrame) -> pd.DataFrame:
     """The table with an apostrophe before each text that a spreadsheet would run."""
     texts = table.select_dtypes("string")
-    return table.assign(**{name: texts[name].map(_safe, na_action="ignore") for name in texts})
-
-
-def _safe(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return table.assign(**{name: texts[name].str.replace(FORMULA_START, r"'\1", regex=True) for name in texts})
 
 
 def _dtype(field: dataclasses.Field) -> str:

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime
-from pathlib import Path
-from typing import Any
 
+from google.protobuf.json_format import ParseDict
 from tensorboardX.proto.api_pb2 import Status
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
@@ -39,38 +37,34 @@ def write_events(record: Record) -> tuple[list[int], list[str]]:
         if trial.state == State.RUNNING or path.exists():
             continue
         try:
-            events = list(_events(trial, record.trial_times[trial.number][1]))
+            events = list(_events(trial))
         except DamagedError as error:
             damaged.append(str(error))
             continue
         make_folder(path.parent)
-        with written_whole(path) as partial:
-            _write(partial, events)
+        # Not by a SummaryWriter: its thread loses the error of a full disk, and it stamps events with the time of
+        # writing.
+        with written_whole(path) as partial, closing(RecordWriter(str(partial))) as writer:
+            for event in events:
+                writer.write(event.SerializeToString(deterministic=True))
+            writer.flush()
         written.append(trial.number)
     return written, damaged
 
 
-def _write(path: Path, events: list[Event]) -> None:
-    # Not by a SummaryWriter: its thread loses the error of a full disk, and it stamps events with the time of writing.
-    with closing(RecordWriter(str(path))) as writer:
-        for event in events:
-            writer.write(event.SerializeToString(deterministic=True))
-        writer.flush()
-
-
-def _events(trial: TrialRecord, ended_at: datetime | None) -> Iterator[Event]:
+def _events(trial: TrialRecord) -> Iterator[Event]:
     """All of a trial, in order.
 
     Raises:
       DamagedError: its history is damaged.
     """
     history = trial.history
-    end = ended_at.timestamp() if ended_at else 0.0
+    end = trial.ended_at.timestamp() if trial.ended_at else 0.0
     time = end - sum(epoch["seconds"] for epoch in history)
     yield Event(wall_time=time, file_version="brain.Event:2")
     start = SessionStartInfo(start_time_secs=time)
     for name, value in {**trial.config, "state": trial.state}.items():
-        _set(start.hparams[name], value)
+        ParseDict(value, start.hparams[name])
     # No `_hparams_/experiment`, which would list names and metrics: TensorBoard heeds that of one folder only, and an
     # architecture has parameters that another one has not. Without it, it gathers them from all folders.
     yield _plugin(time, "session_start_info", HParamsPluginData(session_start_info=start))
@@ -82,16 +76,6 @@ def _events(trial: TrialRecord, ended_at: datetime | None) -> Iterator[Event]:
     status = Status.Value("STATUS_FAILURE" if trial.state == State.FAIL else "STATUS_SUCCESS")
     stop = SessionEndInfo(status=status, end_time_secs=end)
     yield _plugin(end, "session_end_info", HParamsPluginData(session_end_info=stop))
-
-
-def _set(field: Any, value: Any) -> None:
-    """A `google.protobuf.Value`."""
-    if isinstance(value, bool):
-        field.bool_value = value
-    elif isinstance(value, int | float):
-        field.number_value = value
-    else:
-        field.string_value = str(value)
 
 
 def _scalars(time: float, epoch: int, values: dict[str, float]) -> Event:

@@ -18,8 +18,6 @@ from storage.errors import SweepError
 from storage.files import DamagedError
 from storage.weights import check_weights
 from trainable.config import TrialConfig
-from trainable.images import placed
-from trainable.loop import predict_logits
 from trainable.models.net import build, place
 
 
@@ -27,7 +25,7 @@ class ImageError(ValueError):
     """Images that a model would take, and answer by chance; the message says the rule, what came, and what to do."""
 
 
-def check_images(images: Any, image_size: tuple[int, int], kind: type) -> None:
+def check_images(images: Any, image_size: tuple[int, int], kind: type[np.ndarray] | type[torch.Tensor]) -> None:
     """Checks that a model which was trained on images of this size can tell anything of these.
 
     Args:
@@ -40,37 +38,39 @@ def check_images(images: Any, image_size: tuple[int, int], kind: type) -> None:
     """
     height, width = image_size
     rule = f"images must be a {kind.__name__} of uint8 pixels in the shape (N, 3, {height}, {width})"
-    if not isinstance(images, np.ndarray | torch.Tensor):
-        raise ImageError(f"{rule}, got a {type(images).__name__}; put the pixels of all images into one array")
     if not isinstance(images, kind):
-        way_out = "torch.from_numpy(images)" if isinstance(images, np.ndarray) else "images.cpu().numpy()"
+        ways_out = {
+            np.ndarray: "torch.from_numpy(images)",
+            torch.Tensor: "images.cpu().numpy()",
+            object: "put the pixels of all images into one array",
+        }
+        way_out = next(words for other, words in ways_out.items() if isinstance(images, other))
         raise ImageError(f"{rule}, got a {type(images).__name__}; {way_out}")
-    shape = tuple(images.shape)
-    got = f"{rule}, got {str(images.dtype).removeprefix('torch.')} of shape {shape}"
-    if len(shape) != 4:
-        way_out = "a single image is images[None]" if len(shape) == 3 else "stack them, an image a row"
-        raise ImageError(f"{got}; {way_out}")
-    if shape[0] == 0:
-        raise ImageError(f"{got}; give it one image at least")
-    if shape[1] != 3 and shape[3] == 3:
-        turned = "permute(0, 3, 1, 2)" if kind is torch.Tensor else "transpose(0, 3, 1, 2)"
-        raise ImageError(f"{got}: the channels come last; images.{turned} puts them where they belong")
-    if shape[1] != 3:
-        raise ImageError(
-            f"{got}; turn them into RGB, three channels: a grey one three times, an alpha channel left out"
-        )
-    if shape[2:] != (height, width):
-        raise ImageError(
-            f"{got}; resize them to {height} px in height and {width} px in width, the size that it was trained on"
-        )
-    if images.dtype not in (torch.uint8, np.uint8):
-        least, most = float(images.min()), float(images.max())
-        way_out = "give the pixels as they are in the file, whole numbers from 0 to 255"
-        if least >= 0 and most <= 1:
-            way_out = "multiply them by 255, round, and convert them to uint8"
-        elif least >= 0 and most <= 255:
-            way_out = "convert them to uint8"
-        raise ImageError(f"{got} from {least:g} to {most:g}; {way_out}: the model normalises by itself")
+    match tuple(images.shape):
+        case (_, _, _):
+            way_out = "; a single image is images[None]"
+        case (0, _, _, _):
+            way_out = "; give it one image at least"
+        case (_, channels, _, 3) if channels != 3:
+            turned = "permute(0, 3, 1, 2)" if kind is torch.Tensor else "transpose(0, 3, 1, 2)"
+            way_out = f": the channels come last; images.{turned} puts them where they belong"
+        case (_, channels, _, _) if channels != 3:
+            way_out = "; turn them into RGB, three channels: a grey one three times, an alpha channel left out"
+        case (_, _, rows, columns) if (rows, columns) != (height, width):
+            way_out = f"; resize them to {height} px in height and {width} px in width, the size that it was trained on"
+        case (_, _, _, _) if images.dtype in (torch.uint8, np.uint8):
+            return
+        case (_, _, _, _):
+            least, most = float(images.min()), float(images.max())
+            advice = "give the pixels as they are in the file, whole numbers from 0 to 255"
+            if least >= 0 and most <= 1:
+                advice = "multiply them by 255, round, and convert them to uint8"
+            elif least >= 0 and most <= 255:
+                advice = "convert them to uint8"
+            way_out = f" from {least:g} to {most:g}; {advice}: the model normalises by itself"
+        case _:
+            way_out = "; stack them, an image a row"
+    raise ImageError(f"{rule}, got {str(images.dtype).removeprefix('torch.')} of shape {tuple(images.shape)}{way_out}")
 
 
 @dataclass(frozen=True)
@@ -106,15 +106,6 @@ class Trained:
     def _model(self) -> nn.Module:
         return self.on("cuda" if torch.cuda.is_available() else "cpu")
 
-    def logits(self, images: Pixels) -> np.ndarray:
-        """(N, classes) float32 of (N, 3, H, W) uint8 pixels of this size, on a GPU where there is one.
-
-        Raises:
-          ImageError: they are not such images.
-        """
-        self._check(images)
-        return predict_logits(self.config, self._model, placed(images, next(self._model.parameters()).device))
-
     def log_probabilities(self, images: Pixels, is_averaged: bool) -> np.ndarray:
         """`analysis.estimates.views.log_probabilities` of this model, on a GPU where there is one.
 
@@ -144,5 +135,10 @@ def trained(record: Record, trial: TrialRecord) -> Trained:
     except DamagedError as error:
         raise SweepError(f"{error}; see `python -m search.check {record.folder}`") from None
     height, width = record.file.image_size
-    config = TrialConfig.from_dict(trial.config)
-    return Trained(trial.number, config, tuple(record.classes), (height, width), trial.weights.read_bytes())
+    return Trained(
+        trial=trial.number,
+        config=TrialConfig.from_dict(trial.config),
+        classes=tuple(record.classes),
+        image_size=(height, width),
+        weights=trial.weights.read_bytes(),
+    )

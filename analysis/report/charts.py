@@ -21,7 +21,9 @@ COLOURS = {  # on white, on dark; those of series after Okabe and Ito, whom colo
     "none": ("#f3f6fa", "#1d242d"),  # of a matrix: none and all of a row; "ink" can be read on both
     "all": ("#5fa8d9", "#2a6a99"),
 }
+MOST_NUMBERED = 12  # classes of a matrix with its counts written in
 LONGEST_NAME = 20  # characters beside an axis
+MATRIX_TITLES = ("answer", "true class", "share of the true class")  # along x, along y, of the colours
 MOST_LOG_TICKS = 6
 MOST_TICKS = 11
 
@@ -114,18 +116,15 @@ class Chart:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Counts as a field of cells, coloured by their share of their row.
+    """Counts of images as a field of cells, a row a true class, a column an answer, coloured by their share of the row.
 
     Attributes:
       counts: (rows, columns), the first row on top.
       names: of rows and columns alike.
     """
 
-    x_title: str
-    y_title: str
     counts: Sequence[Sequence[int]]
     names: Sequence[str]
-    scale_title: str
     title: str = ""
     height_px: int = 460
 

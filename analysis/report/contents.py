@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -17,15 +17,6 @@ from trainable.config import AUGMENTATIONS, MIXING
 LEADERS = 10  # trials on the leaderboard
 MOST_FAILURES = 10  # shown of one reason
 LONGEST_MESSAGE = 300  # characters
-
-
-@dataclass(frozen=True)
-class ConfigField:
-    """One field of a config as it is shown; `differs`: from the best trial's."""
-
-    name: str
-    text: str
-    differs: bool
 
 
 def count_states(record: Record) -> dict[State, int]:
@@ -69,11 +60,9 @@ def baselines(record: Record) -> list[TrialRecord]:
 
 def failures(record: Record) -> dict[str, list[TrialRecord]]:
     """The FAIL trials by reason, the commonest first."""
-    found: dict[str, list[TrialRecord]] = {}
-    for trial in record.trials:
-        if trial.state == State.FAIL:
-            found.setdefault(trial.reason, []).append(trial)
-    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+    failed = [trial for trial in record.trials if trial.state == State.FAIL]
+    reasons = Counter(trial.reason for trial in failed).most_common()
+    return {reason: [trial for trial in failed if trial.reason == reason] for reason, _ in reasons}
 
 
 def micro_batches(record: Record) -> str:
@@ -82,27 +71,26 @@ def micro_batches(record: Record) -> str:
     for trial in record.trials:
         for epoch in histories(record)[trial.number][-1:]:  # a micro-batch never grows again
             if epoch["micro_batch"] < trial.config["batch_size"]:
-                sizes = f"micro-batches of {epoch['micro_batch']} of its batch of {trial.config['batch_size']}"
-                short.append(f"trial {trial.number}: {sizes}")
+                short.append(
+                    f"trial {trial.number}: micro-batches of {epoch['micro_batch']} of its batch of "
+                    f"{trial.config['batch_size']}"
+                )
     if not short:
         return ""
-    why = "for lack of GPU memory; batch norm sees smaller batches, so the result differs a little"
-    return f"{'; '.join(short)}, {why}."
+    return (
+        f"{'; '.join(short)}, for lack of GPU memory; batch norm sees smaller batches, so the result differs a little."
+    )
 
 
-def config_fields(config: Mapping[str, Any], best: Mapping[str, Any]) -> list[ConfigField]:
-    """The fields that are set, without the seed; an augmentation that is off shows only where the best has it on."""
-    fields = []
-    for name, value in config.items():
-        is_off = name in AUGMENTATIONS + MIXING and value == 0
-        if name != "seed" and not (is_off and not best.get(name)):
-            fields.append(ConfigField(name, value_text(value), value != best.get(name)))
-    return fields
+def config_fields(config: Mapping[str, Any]) -> dict[str, str]:
+    """The fields that are set, as they are shown, without the seed and without augmentations that are off."""
+    off = {name for name in AUGMENTATIONS + MIXING if config.get(name) == 0}
+    return {name: value_text(value) for name, value in config.items() if name not in off | {"seed"}}
 
 
 def config_text(config: Mapping[str, Any]) -> str:
     """A config in one line: `arch=cnn, width=2, ...`."""
-    return ", ".join(f"{field.name}={field.text}" for field in config_fields(config, config))
+    return ", ".join(f"{name}={text}" for name, text in config_fields(config).items())
 
 
 def value_text(value: Any) -> str:
@@ -123,9 +111,7 @@ def duration(seconds: float) -> str:
 
 
 def damage(record: Record) -> str:
-    """How many trials have damaged files, and what that does to the report; empty where there are none."""
-    if not record.damaged:
-        return ""
+    """How many trials have damaged files, and what that does to the report."""
     return (
         f"Kept files of {counted(len(record.damaged), 'trial')} are damaged. What the ledger says of such a trial, its "
         "value and its epoch, still counts; where curves, times or predictions are needed, it is left out."
@@ -145,30 +131,27 @@ def standard_error(record: Record, trial: TrialRecord) -> float | None:
 
 
 def scarcity(record: Record) -> str:
-    """One sentence where the validation images are too few to go by; empty where they are not."""
+    """One sentence, to stand after others, where the validation images are too few to go by; empty where not."""
     sample, images = sample_of(record), len(record.valid_labels)
     if not sample.is_small:
         return ""
     why = ""
     if images >= FEW_IMAGES:  # of a balanced accuracy
-        smallest = min(len(of_class) for of_class in sample.strata)
-        why = f", for the smallest class has {smallest} and counts as much as the largest"
+        why = f", for the smallest class has {min(map(len, sample.strata))} and counts as much as the largest"
     return (
-        f"{counted(images, 'validation image')} {'is' if images == 1 else 'are'} too few to go by{why}: which trial is "
-        f"the best may be chance, and the intervals are wide. With {FEW_IMAGES} or more they narrow."
+        f" {counted(images, 'validation image')} {'is' if images == 1 else 'are'} too few to go by{why}: which trial "
+        f"is the best may be chance, and the intervals are wide. With {FEW_IMAGES} or more they narrow."
     )
 
 
 def caution(record: Record, best: TrialRecord) -> str:
     """How far the best value can be trusted, in a sentence or two."""
-    images = len(record.valid_labels)
-    try:
+    images, error = len(record.valid_labels), None
+    with suppress(DamagedError):
         error = standard_error(record, best)
-    except DamagedError:
-        error = None
     size = f"; one standard error on so many images is about {error:.4f}" if error is not None else ""
     of_all = f"the best of {len(record.ranked)} trials, each" if len(record.ranked) > 1 else "the only trial with one,"
-    words = (
-        f"It is {of_all} at its best epoch, on the same {counted(images, 'validation image')}, and so flattered{size}."
+    return (
+        f"It is {of_all} at its best epoch, on the same {counted(images, 'validation image')}, and so "
+        f"flattered{size}.{scarcity(record)}"
     )
-    return f"{words} {few}" if (few := scarcity(record)) else words

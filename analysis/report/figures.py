@@ -14,14 +14,25 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from analysis.report.charts import COLOURS, LOOKS, Axis, Chart, Figure, Matrix, Picture, Series, short
+from analysis.report.charts import (
+    COLOURS,
+    LOOKS,
+    MATRIX_TITLES,
+    MOST_NUMBERED,
+    Axis,
+    Chart,
+    Figure,
+    Matrix,
+    Picture,
+    Series,
+    short,
+)
 
 PX = 1 / 100  # inches
 WIDTH, SMALL_WIDTH, SMALL_HEIGHT = 6.4, 2.8, 1.9  # inches
 MARGIN = 0.1  # inches, around all of it
 COLUMNS = 3  # of small charts
 PICTURES_A_ROW, CELL_HEIGHT = 6, 1.3  # the latter in widths of a cell
-MOST_NUMBERED = 12  # classes of a matrix with its counts written in
 MARKERS = {"circle": "o", "ring": "o", "triangle": "v", "cross": "x", "diamond": "D", "star": "*"}
 HOLLOW = ("ring", "triangle", "diamond")
 LINES = {"solid": "-", "dotted": ":", "dashed": "--", "steps": "-"}
@@ -130,9 +141,7 @@ def _draw_series(series: Series, axes: Axes, scale: float) -> None:
 
 
 def _set_axis(axis: Axis, axes: Axes, side: str) -> None:
-    axes.set(**{f"{side}label": axis.title})
-    if axis.is_log:
-        axes.set(**{f"{side}scale": "log"})
+    axes.set(**{f"{side}label": axis.title, f"{side}scale": "log" if axis.is_log else "linear"})
     if axis.ticks:
         drawn = axes.xaxis if side == "x" else axes.yaxis
         drawn.set_major_locator(FixedLocator([place for place, _ in axis.ticks]))
@@ -154,7 +163,7 @@ def _draw_matrix(matrix: Matrix, axes: Axes) -> None:
     if size <= MOST_NUMBERED:
         for row, column in np.ndindex(size, size):
             axes.text(column, row, f"{matrix.counts[row][column]}", ha="center", va="center", color=COLOURS["ink"][0])
-    axes.set_xlabel(matrix.x_title)
-    axes.set_ylabel(matrix.y_title)
+    x_title, y_title, scale_title = MATRIX_TITLES
+    axes.set(xlabel=x_title, ylabel=y_title)
     beside = axes.inset_axes((1.03, 0, 0.04, 1))  # as high as the matrix
-    axes.figure.colorbar(image, cax=beside, label=matrix.scale_title)
+    axes.figure.colorbar(image, cax=beside, label=scale_title)

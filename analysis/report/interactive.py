@@ -11,9 +11,8 @@ import math
 from typing import Any
 
 import cv2
-from plotly.offline import get_plotlyjs
 
-from analysis.report.charts import LOOKS, Axis, Chart, Matrix, Picture, Series, short
+from analysis.report.charts import LOOKS, MATRIX_TITLES, MOST_NUMBERED, Axis, Chart, Matrix, Picture, Series, short
 
 PlotlyObject = dict[str, Any]  # as JSON
 MARKERS = {
@@ -27,12 +26,6 @@ MARKERS = {
 LINES = {"solid": "solid", "dotted": "dot", "dashed": "dash", "steps": "solid"}
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
 DIGITS = 6  # of a number
-MOST_NUMBERED = 12  # classes of a matrix with its counts written in
-
-
-def library() -> str:
-    """plotly.js, the script."""
-    return get_plotlyjs()
 
 
 def embedded(chart: Chart | Matrix) -> str:
@@ -51,13 +44,18 @@ def chart_figure(chart: Chart) -> PlotlyObject:
         "margin": {"l": 8, "r": 12, "t": 8 if has_legend or not chart.title else 30, "b": 8},
     }
     if chart.title:
-        title = {"text": text(short(chart.title)), "x": 0, "xanchor": "left", "xref": "paper", "font": {"size": 13}}
-        layout["title"] = title
+        layout["title"] = {
+            "text": text(short(chart.title)),
+            "x": 0,
+            "xanchor": "left",
+            "xref": "paper",
+            "font": {"size": 13},
+        }
     return {"data": [trace for series in chart.series for trace in _traces(series)], "layout": layout}
 
 
 def matrix_figure(matrix: Matrix) -> PlotlyObject:
-    size = len(matrix.names)
+    size, (x_title, y_title, scale_title) = len(matrix.names), MATRIX_TITLES
     names = [text(name) for name in matrix.names]
     pointed = [
         [
@@ -72,15 +70,18 @@ def matrix_figure(matrix: Matrix) -> PlotlyObject:
         "zmin": 0,
         "zmax": 1,
         "colorscale": [[0, "var(--none)"], [1, "var(--all)"]],
-        "colorbar": {"title": {"text": matrix.scale_title, "side": "right"}, "thickness": 10, "outlinewidth": 0},
+        "colorbar": {"title": {"text": scale_title, "side": "right"}, "thickness": 10, "outlinewidth": 0},
         "hovertext": pointed,
         "hoverinfo": "text",
         "xgap": 1,
         "ygap": 1,
     }
     if size <= MOST_NUMBERED:
-        cells |= {"text": [list(map(str, row)) for row in matrix.counts], "texttemplate": "%{text}"}
-        cells |= {"textfont": {"color": "var(--ink)"}}
+        cells |= {
+            "text": [list(map(str, row)) for row in matrix.counts],
+            "texttemplate": "%{text}",
+            "textfont": {"color": "var(--ink)"},
+        }
     step = max(1, size // 20)
     ticks = {
         "tickvals": list(range(0, size, step)),
@@ -90,8 +91,8 @@ def matrix_figure(matrix: Matrix) -> PlotlyObject:
         "automargin": True,
     }
     layout = _layout(matrix.height_px) | {
-        "xaxis": ticks | {"title": {"text": matrix.x_title}},
-        "yaxis": ticks | {"title": {"text": matrix.y_title}, "autorange": "reversed"},
+        "xaxis": ticks | {"title": {"text": x_title}},
+        "yaxis": ticks | {"title": {"text": y_title}, "autorange": "reversed"},
         "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
     }
     return {"data": [cells], "layout": layout}
@@ -136,9 +137,11 @@ def _axis(axis: Axis) -> PlotlyObject:
         "type": "log" if axis.is_log else "linear",
     }
     if axis.ticks:
-        drawn |= {"tickangle": 0}
-        drawn |= {"tickvals": [_number(place) for place, _ in axis.ticks]}
-        drawn |= {"ticktext": [text(label) for _, label in axis.ticks]}
+        drawn |= {
+            "tickangle": 0,
+            "tickvals": [_number(place) for place, _ in axis.ticks],
+            "ticktext": [text(label) for _, label in axis.ticks],
+        }
     if axis.span is not None:
         drawn["range"] = [_number(math.log10(end) if axis.is_log else end) for end in axis.span]
     return drawn
@@ -174,10 +177,11 @@ def _intervals(series: Series, width: float, colour: str) -> list[PlotlyObject]:
         return []
     along = [end if end is None else _number(end) for low, high in series.intervals for end in (low, high, None)]
     across = [_number(place) for at in (series.y if series.intervals_along == "x" else series.x) for place in [at] * 3]
-    lines: PlotlyObject = {"type": "scatter", "mode": "lines", "line": {"color": colour, "width": width}}
-    lines |= {"showlegend": False, "hoverinfo": "skip"}
     x, y = (along, across) if series.intervals_along == "x" else (across, along)
-    return [lines | {"x": x, "y": y}]
+    line = {"color": colour, "width": width}
+    return [
+        {"type": "scatter", "mode": "lines", "line": line, "showlegend": False, "hoverinfo": "skip", "x": x, "y": y}
+    ]
 
 
 def _number(value: float | None) -> float | None:

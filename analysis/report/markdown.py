@@ -1,6 +1,7 @@
 """Text from outside in Markdown, and the templates that hold it."""
 
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from markupsafe import Markup
 
 from storage.text import counted
 
+TEMPLATES = Path(__file__).parent / "templates"
 MARKS = re.compile(r"([\\`*_{}\[\]#|~$])")
 
 
@@ -38,12 +40,16 @@ def escaped(text: Any) -> str:
 
 
 @cache
-def environment() -> Environment:
-    """For the Markdown in `templates/`: every expression is escaped, the HTML that Markdown may hold as well."""
+def environment(finalize: Callable[[Any], Any] = escaped) -> Environment:
+    """Of `templates/`: HTML is escaped in every expression.
+
+    Args:
+      finalize: what else each expression goes through; `escaped` is for Markdown, which may hold HTML as well.
+    """
     made = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
-        finalize=escaped,
+        finalize=finalize,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -4,36 +4,81 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+import numpy as np
+from plotly.offline import get_plotlyjs
 
 from analysis.commands import command_of
-from analysis.record import Record
-from analysis.report import contents, markdown
-from analysis.report.charts import COLOURS
+from analysis.estimates import repeated
+from analysis.estimates.choice import Choice, choose
+from analysis.estimates.repeated import Repeated
+from analysis.record import Record, TrialRecord
+from analysis.report import contents
+from analysis.report.charts import COLOURS, Figure, Picture
 from analysis.report.contents import duration, plain
-from analysis.report.context import context
 from analysis.report.figures import draw, draw_pictures
-from analysis.report.interactive import embedded, library, source
-from analysis.report.sections import cost
-from analysis.report.sections.pictures import doubts_sentence
-from analysis.report.sections.ranges import ranges_sentence
+from analysis.report.interactive import embedded, source
+from analysis.report.markdown import TEMPLATES, environment
+from analysis.report.sections import classes, cost, history
+from analysis.report.sections.advice import next_steps
+from analysis.report.sections.importance import importances, importances_figure
+from analysis.report.sections.leaders import leaders
+from analysis.report.sections.pictures import Doubts, confident_mistakes, doubts, doubts_sentence
+from analysis.report.sections.ranges import Range, ranges, ranges_figure, ranges_sentence
+from analysis.report.sections.slices import slices
 from storage import paths
 from storage.errors import SweepError
-from storage.files import make_folder, remove, utf8, written_whole
-from storage.text import counted
+from storage.files import DamagedError, make_folder, remove, utf8, written_whole
+from trainable.metrics.softmax import softmax
 
-TEMPLATES = Path(__file__).parent / "templates"
 FUNCTIONS = {  # that the templates call
     "contents": contents,
     "cost": cost,
     "command_of": command_of,
     "doubts_sentence": doubts_sentence,
+    "importances": importances,
+    "leaders_of": leaders,
+    "next_steps": next_steps,
     "ranges_sentence": ranges_sentence,
 }
+
+
+@dataclass(frozen=True)
+class Images:
+    """What is known of the best trial image by image.
+
+    Attributes:
+      classes: empty where its predictions are not there, or there is no best trial.
+      calibration: in words; empty where its logits are not there.
+    """
+
+    classes: list[classes.ClassRow]
+    mistakes: list[Picture]
+    calibration: str
+    figures: list[Figure]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the templates are given that takes more than one call to compute; the rest they ask the record for.
+
+    Attributes:
+      repeated_damaged: why what other seeds say of the best configs cannot be read; empty where it can.
+      figures: by name.
+    """
+
+    record: Record
+    best: TrialRecord | None
+    choice: Choice | None
+    repeated: Repeated | None
+    repeated_damaged: str
+    ranges: list[Range]
+    doubts: Doubts | None
+    images: Images
+    figures: dict[str, Figure]
 
 
 def write_report(record: Record) -> Path:
@@ -49,11 +94,11 @@ def write_report(record: Record) -> Path:
         raise SweepError(
             f"{record.folder}: is a refit, trained on its validation images too; report {record.folder.parent}"
         )
-    given = context(record)
+    context = _context(record)
     folder = record.folder / "figures"
     make_folder(folder)
-    pngs = {name: draw(figure) for name, figure in given.figures.items()}
-    pictures = {"mistakes": given.images.mistakes, "doubts": given.doubts.pictures if given.doubts else ()}
+    pngs = {name: draw(figure) for name, figure in context.figures.items()}
+    pictures = {"mistakes": context.images.mistakes, "doubts": context.doubts.pictures if context.doubts else ()}
     pngs |= {name: draw_pictures(shown) for name, shown in pictures.items() if shown and shown[0].pixels is not None}
     for old in folder.glob("*.png"):
         if old.stem not in pngs:
@@ -61,31 +106,67 @@ def write_report(record: Record) -> Path:
     for name, png in pngs.items():
         with written_whole(folder / f"{name}.png") as partial:
             partial.write_bytes(png)
-    scripts = {"plotly": library(), "own": (TEMPLATES / "report.js").read_text(encoding="utf-8")}
-    hashes = [_hash(script) for script in scripts.values()]
+    scripts = {"plotly": get_plotlyjs(), "own": (TEMPLATES / "report.js").read_text(encoding="utf-8")}
+    digests = (hashlib.sha256(script.encode()).digest() for script in scripts.values())
+    hashes = [f"sha256-{base64.b64encode(digest).decode()}" for digest in digests]
     page = {"scripts": scripts, "hashes": hashes, "colours": COLOURS, "embedded": embedded, "source": source}
-    for name, environment, more in (
-        (paths.REPORT_TEXT, markdown.environment(), {"pngs": pngs}),
-        (paths.REPORT_PAGE, _environment(), page),
+    for name, templates, more in (
+        (paths.REPORT_TEXT, environment(), {"pngs": pngs}),
+        (paths.REPORT_PAGE, environment(_on_one_line), page),
     ):
-        environment.filters |= _filters(record)
-        text = environment.get_template(name).render(vars(given) | FUNCTIONS | more)
+        templates.filters |= _filters(record)
+        text = templates.get_template(name).render(vars(context) | FUNCTIONS | more)
         with written_whole(record.folder / name) as partial:
             partial.write_bytes(utf8(text))
     return record.folder / paths.REPORT_PAGE
 
 
-@cache
-def _environment() -> Environment:
-    """Escapes every expression but the scripts."""
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        finalize=_on_one_line,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+def _context(record: Record) -> Context:
+    """Raises:
+    SweepError, DamagedError: settings, ledger or the validation labels cannot be read.
+    """
+    best, rows = record.best, ranges(record)
+    again, repeated_damaged = None, ""
+    try:
+        again = repeated.read(record)
+    except DamagedError as error:
+        repeated_damaged = str(error)
+    images = _images(record, best) if best else Images([], [], "", [])
+    figures = [
+        history.over_trials(record),
+        history.over_time(record),
+        importances_figure(record),
+        slices(record),
+        ranges_figure(rows),
+        history.learning_curves(record),
+        cost.states_figure(record),
+        cost.pareto_figure(record),
+        *images.figures,
+    ]
+    return Context(
+        record=record,
+        best=best,
+        choice=choose(record) if best else None,
+        repeated=again,
+        repeated_damaged=repeated_damaged,
+        ranges=rows,
+        doubts=doubts(record) if best else None,
+        images=images,
+        figures={figure.name: figure for figure in figures if figure},
     )
+
+
+def _images(record: Record, best: TrialRecord) -> Images:
+    matrix = classes.confusion(record, best)
+    if matrix is None:
+        return Images([], [], "", [])
+    rows = classes.class_rows(record.classes, matrix)
+    figures = [classes.confusion_figure(record.classes, matrix), classes.accuracies_figure(rows)]
+    if (logits := best.valid_logits) is None:
+        return Images(rows, [], "", figures)
+    bins, error = classes.calibration(softmax(logits.astype(np.float64)), record.valid_labels)
+    words = classes.calibration_sentence(bins, error)
+    return Images(rows, confident_mistakes(record, best), words, [*figures, classes.calibration_figure(bins)])
 
 
 def _on_one_line(value: Any) -> Any:
@@ -103,10 +184,5 @@ def _filters(record: Record) -> dict[str, Callable[..., str]]:
         "change": scale.change,
         "percent": lambda share: f"{100 * share:z.1f} %",
         "duration": duration,
-        "counted": counted,
         "plain": plain,
     }
-
-
-def _hash(script: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,4 +1,7 @@
-"""One screen of a sweep, running or not: progress, the best so far, what runs, what failed and why, time left."""
+"""One screen of a sweep, running or not: progress, the best so far, what runs, what failed and why, time left.
+
+The first part of it, `summary`, is also what a person is told at the end of a start.
+"""
 
 import shutil
 import sys
@@ -13,9 +16,18 @@ from rich.live import Live
 from rich.text import Text
 
 from analysis.commands import command_to_go_on
-from analysis.record import Record
-from analysis.report.contents import count_states, duration, plain
-from analysis.report.summary import summary
+from analysis.record import Record, TrialRecord
+from analysis.report.contents import (
+    baselines,
+    caution,
+    config_text,
+    count_states,
+    duration,
+    failures,
+    plain,
+    progress,
+)
+from storage import paths
 from storage.errors import SweepError
 from storage.lock import holder
 from storage.states import State
@@ -24,6 +36,12 @@ from storage.text import counted
 
 WATCH_SECONDS = 2.0
 MOST_LINES = 4  # of the screen for one line of text
+FILES = {
+    "report": paths.REPORT_PAGE,
+    "leaderboard": paths.TRIALS_CSV,
+    "best model": paths.BEST,
+    "predictions": paths.PREDICTIONS,
+}
 
 
 def show(sweep: Path) -> None:
@@ -51,9 +69,8 @@ def look(sweep: Path) -> tuple[str, bool]:
             raise
         return f"{sweep}: begins\ndriver: {driver}", False
     driver = driver or plain(record.file.holder(sweep))
-    if running := _running(record):
-        lines.append(running)
-        lines += _nodes(record)
+    if running := [_running(trial) for trial in record.trials if trial.state == State.RUNNING]:
+        lines += [f"running: {', '.join(running)}", *_nodes(record)]
     counts = count_states(record)
     is_ended = State.RUNNING not in counts and sum(counts.values()) >= record.settings.trials
     if driver:
@@ -61,7 +78,8 @@ def look(sweep: Path) -> tuple[str, bool]:
     elif is_ended:
         lines.append("driver: none runs, for every trial has ended")
     else:
-        lines.append(f"driver: none runs; the sweep goes on by {_command(record)}")
+        command = plain(command_to_go_on(record)) or "the command that started it"
+        lines.append(f"driver: none runs; the sweep goes on by {command}")
     return "\n".join(lines), is_ended and not driver
 
 
@@ -82,6 +100,35 @@ def _broken(line: str, width: int, most: int) -> list[str]:
     return textwrap.wrap(
         line, width, subsequent_indent=indent, max_lines=most, placeholder=" …", break_on_hyphens=False
     )
+
+
+def summary(record: Record) -> str:
+    """Plain text, some ten lines: progress, the best trial, the baselines beside it, where the results lie."""
+    states = ", ".join(f"{count} {state}" for state, count in count_states(record).items())
+    lines = [f"{record.folder}: {progress(record)} ({states})"]
+    best = record.best
+    if not record.metric.is_measured:
+        lines.append("a refit: it trains on its validation images too, so no number says how good it is")
+    elif best is None:
+        lines.append("best: no trial is COMPLETE yet")
+    else:
+        lines += [f"best: {trial_line(record, best)}", f"  {config_text(best.config)}", f"  {caution(record, best)}"]
+    for trial in baselines(record):
+        lines.append(f"baseline {trial.baseline}: {trial_line(record, trial)}")
+    if failed := failures(record):
+        lines.append("failures: " + ", ".join(f"{len(trials)} {reason}" for reason, trials in failed.items()))
+    for what, name in FILES.items():
+        if (record.folder / name).exists():
+            lines.append(f"{what}: {record.folder / name}")
+    return "\n".join(lines)
+
+
+def trial_line(record: Record, trial: TrialRecord) -> str:
+    """A trial's value with its metric, epoch, number and state."""
+    name = f"trial {trial.number}" + ("" if trial.state == State.COMPLETE else f", {trial.state}")
+    if trial.value is None:
+        return f"no value ({name})"
+    return f"{record.metric.words} {trial.value:z.4f} after epoch {trial.best_epoch} ({name})"
 
 
 def watch(sweep: Path, console: Console | None = None) -> None:
@@ -109,15 +156,10 @@ def _looks(sweep: Path) -> Iterator[str]:
         time.sleep(WATCH_SECONDS)
 
 
-def _running(record: Record) -> str:
-    """The RUNNING trials in one line; empty where there are none."""
-    said = []
-    for trial in record.trials:
-        if trial.state == State.RUNNING:
-            value = f", {trial.value:z.4f}" if trial.value is not None else ""
-            epochs = f"epoch {trial.epochs} of {trial.config.get('epochs')}"
-            said.append(f"trial {trial.number} ({trial.config.get('arch')}, {epochs}{value})")
-    return f"running: {', '.join(said)}" if said else ""
+def _running(trial: TrialRecord) -> str:
+    value = f", {trial.value:z.4f}" if trial.value is not None else ""
+    config = trial.config
+    return f"trial {trial.number} ({config.get('arch')}, epoch {trial.epochs} of {config.get('epochs')}{value})"
 
 
 def _nodes(record: Record) -> list[str]:
@@ -126,21 +168,17 @@ def _nodes(record: Record) -> list[str]:
     for node in sorted({trial.node for trial in record.trials if trial.node}):
         here = [trial for trial in record.trials if trial.node == node]
         running = [str(trial.number) for trial in here if trial.state == State.RUNNING]
-        ended = counted(len(here) - len(running), "trial")
-        lines.append(f"node {plain(node)}: runs {', '.join(running) or 'nothing'}; {ended} ended there")
+        lines.append(
+            f"node {plain(node)}: runs {', '.join(running) or 'nothing'}; "
+            f"{counted(len(here) - len(running), 'trial')} ended there"
+        )
     return lines
-
-
-def _command(record: Record) -> str:
-    """What goes on with the sweep."""
-    return plain(command_to_go_on(record)) or "the command that started it"
 
 
 def _time_left(record: Record) -> str:
     """By the pace of the trials that ended since the driver started."""
     started = datetime.fromisoformat(record.file.starts[-1].time)
-    trials = record.study.get_trials(deepcopy=False)
-    ended = [trial.datetime_complete for trial in trials if trial.datetime_complete]
+    ended = [trial.ended_at for trial in record.trials if trial.ended_at]
     here = [moment for moment in ended if moment >= started]
     left = record.settings.trials - len(ended)
     if not here or left <= 0:

@@ -4,9 +4,11 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
-from storage.files import DamagedError, make_folder, read_json, remove, written_whole
+from storage.files import DamagedError, make_folder, read_json, written_whole
 from storage.store import store_of
 
 LOSSES = "losses.json"  # in a backup's folder: the files that its repair had to do without
@@ -17,19 +19,15 @@ class Backup:
 
     def __init__(self, sweep: Path) -> None:
         self.sweep = sweep
-        number = 1
-        while os.path.lexists(sweep / f"backup-{number}"):
-            number += 1
-        self.folder = sweep / f"backup-{number}"
+        folders = (sweep / f"backup-{number}" for number in count(1))
+        self.folder = next(folder for folder in folders if not os.path.lexists(folder))
         self.lost: list[str] = []
 
     def copy(self, path: Path) -> None:
         """Copies a file that is about to be written anew, as it is before the repair's first write of it."""
         target = self.folder / path.relative_to(self.sweep)
         if path.is_file() and not target.exists():
-            make_folder(target.parent)
-            with written_whole(target) as partial:
-                shutil.copyfile(path, partial)
+            copy(path, target)
 
     def take(self, path: Path) -> None:
         """Moves a file, folder, link or pipe away, itself: nothing is read, and no link followed. Or nothing is there.
@@ -45,8 +43,9 @@ class Backup:
         store_of(path).move(path, target)
         path.rename(target)
 
-    def note_loss(self, path: Path) -> None:
-        """Notes a file that is lost, so that a later check knows."""
+    def lose(self, path: Path) -> None:
+        """Moves away a file that nothing can bring back, and notes it so that a later check knows."""
+        self.take(path)
         self.lost.append(str(path.relative_to(self.sweep)))
         make_folder(self.folder)
         with written_whole(self.folder / LOSSES) as partial:
@@ -60,29 +59,23 @@ def lost_before(sweep: Path) -> set[Path]:
     """Returns the files that earlier repairs had to do without."""
     found: set[Path] = set()
     for path in sweep.glob(f"backup-*/{LOSSES}"):
-        try:
-            names = read_json(path)
-        except (DamagedError, FileNotFoundError):
-            continue
-        if isinstance(names, list):
-            found |= {sweep / name for name in names if isinstance(name, str)}
+        with suppress(DamagedError, FileNotFoundError, TypeError):  # the last: it is no list of names
+            found |= {sweep / name for name in read_json(path)}
     return found
 
 
-def move_away(path: Path) -> Mend:
-    return lambda backup: backup.take(path)
+def move_away(path: Path, then: Callable[[], None] = lambda: None) -> Mend:
+    """Returns a mend that takes the file away and may write it anew `then`."""
 
-
-def remove_left_over(path: Path) -> Mend:
-    """Without a copy: nothing counts on it."""
-    return lambda _: remove(path)
-
-
-def copy_from(source: Path, path: Path) -> Mend:
     def mend(backup: Backup) -> None:
         backup.take(path)
-        make_folder(path.parent)
-        with written_whole(path) as partial:
-            shutil.copyfile(source, partial)
+        then()
 
     return mend
+
+
+def copy(source: Path, path: Path) -> None:
+    """Copies a file whole, into a folder that is made if need be."""
+    make_folder(path.parent)
+    with written_whole(path) as partial:
+        shutil.copyfile(source, partial)

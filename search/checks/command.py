@@ -1,26 +1,28 @@
-"""The check of a sweep's folder as a command makes it: what is printed, and the exit code."""
+"""The check of a sweep's folder, and its repair, as a command makes them: what is printed, and the exit code."""
 
 import os
 import stat
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.checks.repair_lock import held
 from storage import paths
 from storage.command_line import Exit
 from storage.errors import SweepError, UserError
 from storage.files import DamagedError
-from storage.lock import HeldError, holder
-from storage.store import store_of
+from storage.lock import HeldError, driver_lock, holder
+from storage.store import is_copy, store_of
 from storage.sweep_file import SweepFile
 from storage.text import counted, stop_printing
 
 if TYPE_CHECKING:
-    from search.checks.inspection import Inspection
+    from search.checks.findings import Inspection
 
 SECONDS_BETWEEN_LOOKS = 0.5  # at a sweep that runs
+MOST_ROUNDS = 4  # of a repair: what was hidden behind a damage is found when that is mended
 
 
 def check(folder: Path, must_repair: bool) -> int:
@@ -30,14 +32,14 @@ def check(folder: Path, must_repair: bool) -> int:
         is_lock = stat.S_ISREG(lock.lstat().st_mode) if os.path.lexists(lock) else True
         if not must_repair or not is_lock or not paths.is_sweep(folder):
             return _print(folder, _inspected(folder))
-        with held(folder):
+        with _held(folder):  # what else it imports is imported under the lock, so that it is refused at once
             return _print(folder, _repaired(folder))
     except HeldError as error:
         print(f"{error}; stop it first: --repair writes what it writes", file=sys.stderr)
         return Exit.HELD
-    except (UserError, DamagedError) as error:
+    except UserError as error:
         print(error, file=sys.stderr)
-        return Exit.YOURS_TO_MEND
+        return error.exit_code
     except BrokenPipeError:
         return stop_printing()
     except OSError as error:
@@ -61,22 +63,61 @@ def _inspected(folder: Path) -> "Inspection":
 
 
 def _is_held(folder: Path) -> bool:
-    try:
+    with suppress(SweepError, DamagedError):
         return bool(SweepFile.read(folder).holder(folder))
-    except (SweepError, DamagedError):
-        return bool(holder(folder))
+    return bool(holder(folder))
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Holds the sweep as a driver does. Imports nothing heavy before it does, so that it is refused at once.
+
+    Of a sweep in a bucket the lock in the folder is that of a copy: there its place in the database is held as well.
+
+    Raises:
+      HeldError: a driver holds it.
+    """
+    with driver_lock(folder):
+        if is_copy(folder) and (file := SweepFile.read(folder)).settings.ledger:
+            from storage import postgres
+
+            storage = postgres.open_storage(file.settings.ledger, lock=postgres.lock_of(folder, file.id))
+            store_of(folder).fetch(folder)
+            try:
+                yield
+            finally:
+                storage.engine.dispose()
+        else:
+            yield
 
 
 def _repaired(folder: Path) -> "Inspection":
-    # Imported under the lock, so that a repair beside a driver is refused at once.
-    from search.checks.inspection import inspect_folder
-    from search.checks.repair import repair
+    """Mends in rounds until an inspection finds nothing more that can be mended, a copy of everything first.
 
-    mended, inspection, backup = repair(folder, inspect_folder(folder))
-    for finding in mended:
-        print(f"mended: {finding.text(is_mended=True)}")
-    if backup:
-        print(f"{backup}: what was changed, as it was before")
+    The driver's lock must be held. Where the storage fails, what was mended so far stays, and a second call goes on.
+
+    Returns:
+      a last inspection.
+    """
+    from search.checks.backup import Backup
+    from search.checks.inspection import inspect_folder
+    from search.checks.sweep_files import forget_results
+
+    backup, inspection = Backup(folder), inspect_folder(folder)
+    for _ in range(MOST_ROUNDS):
+        mends = dict.fromkeys(finding.mend for finding in inspection.findings if finding.mend)
+        if not mends:
+            break
+        for mend in mends:
+            mend(backup)
+        mended = [finding for finding in inspection.findings if finding.mend]
+        if any(finding.is_problem for finding in mended):
+            forget_results(folder, backup)
+        for finding in mended:
+            print(f"mended: {finding.text(is_mended=True)}")
+        inspection = inspect_folder(folder)
+    if backup.folder.exists():
+        print(f"{backup.folder}: what was changed, as it was before")
     return inspection
 
 

@@ -1,14 +1,16 @@
 """What a check finds: each thing with its place, the rule, what is there instead, the way out and what stays lost."""
 
-import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from search.checks.backup import Backup, Mend
-from storage.files import DamagedError
+from search.checks.backup import Mend
+from storage.files import DamagedError, remove
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,25 +49,23 @@ class Finding:
         return f"{place}: {found}; {restore}`--repair`: {self.way_out}{lost}"
 
 
-class MissingError(DamagedError):
-    """A file that must be there is not."""
-
-
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Makes what the block raises about this file an error that names it.
 
     Raises:
-      MissingError: it is not there.
-      DamagedError: it is damaged.
+      DamagedError: it is damaged, or not there.
+      OSError: the storage fails.
     """
     try:
         yield
-    except DamagedError:
+    except (DamagedError, MemoryError):
         raise
-    except FileNotFoundError:
-        raise MissingError(path, "missing") from None
-    except (ValueError, csv.Error) as error:
+    except (FileNotFoundError, NotADirectoryError):
+        raise DamagedError(path, "missing") from None
+    except Exception as error:  # parsers have more ways than can be listed to say that a file is none of theirs
+        if isinstance(error, OSError) and error.errno:
+            raise
         raise DamagedError(path, str(error)) from None
 
 
@@ -77,23 +77,63 @@ def hold(path: Path, is_so: bool, rule: str, found: object) -> None:
         raise DamagedError(path, f"damaged: {rule}, got {found}")
 
 
-def damaged(error: DamagedError, way_out: str, mend: Mend | None = None, is_problem: bool = True) -> Finding:
-    """Returns what an error says of a file as a finding."""
-    return Finding(error.path, error.found, way_out, line=error.line, mend=mend, is_problem=is_problem)
+@dataclass
+class Inspection:
+    """What was found in a sweep's folder.
 
-
-def do_without(error: DamagedError, loss: str, lost_before: set[Path]) -> Finding:
-    """Returns the finding for a file that nothing can bring back: the sweep goes on without it.
-
-    Args:
-      lost_before: the files that earlier repairs did so with.
+    Attributes:
+      lost_before: the files that earlier repairs had to do without.
+      foreign: files that nothing here reads.
+      words: what was looked at, with numbers.
     """
-    path = error.path
 
-    def mend(backup: Backup) -> None:
-        backup.take(path)
-        backup.note_loss(path)
+    folder: Path
+    lost_before: set[Path]
+    findings: list[Finding] = field(default_factory=list)
+    foreign: list[Path] = field(default_factory=list)
+    words: str = ""
 
-    if path in lost_before and not os.path.lexists(path):
-        return Finding(path, error.found, "an earlier repair went on without it", is_problem=False)
-    return Finding(path, error.found, "the sweep goes on without it", line=error.line, loss=loss, mend=mend)
+    @property
+    def problems(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.is_problem]
+
+    def read(
+        self, path: Path, read: Callable[[Path], T], otherwise: Callable[[DamagedError], None], is_needed: bool = True
+    ) -> T | None:
+        """Returns what a file says; None where it cannot be trusted, of which `otherwise` makes a finding.
+
+        Args:
+          is_needed: False where it may be missing.
+        """
+        try:
+            with naming(path):
+                return read(path)
+        except DamagedError as error:
+            if is_needed or os.path.lexists(path):
+                otherwise(error)
+        return None
+
+    def note(
+        self, place: Path, found: str, way_out: str, mend: Mend | None = None, rule: str = "", is_problem: bool = True
+    ) -> None:
+        self.findings.append(Finding(place, found, way_out, rule, mend=mend, is_problem=is_problem))
+
+    def note_left_over(self, path: Path, what: str, way_out: str = "removed, as by the next start") -> None:
+        """Notes what a repair removes without a copy, for nothing counts on it."""
+        self.note(path, f"left over: {what}", way_out, lambda _: remove(path), is_problem=False)
+
+    def note_damage(self, error: DamagedError, way_out: str, mend: Mend | None = None, is_problem: bool = True) -> None:
+        """Notes what an error says of a file."""
+        self.findings.append(
+            Finding(error.path, error.found, way_out, line=error.line, mend=mend, is_problem=is_problem)
+        )
+
+    def do_without(self, error: DamagedError, loss: str) -> None:
+        """Notes a file that nothing can bring back: the sweep goes on without it."""
+        path, way_out = error.path, "the sweep goes on without it"
+        if path in self.lost_before and not os.path.lexists(path):
+            self.note(path, error.found, "an earlier repair went on without it", is_problem=False)
+        else:
+            self.findings.append(
+                Finding(path, error.found, way_out, line=error.line, loss=loss, mend=lambda backup: backup.lose(path))
+            )

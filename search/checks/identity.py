@@ -1,51 +1,64 @@
-"""Which trial of a sweep a config is of.
-
-A search draws its configs, and the seed in each is a function of the trial's number. A repeat and a refit have theirs
-whole in the queue, where several share a seed: there it takes the whole config to tell.
-"""
+"""Which trial of a sweep a config is of, and what a trial's folder knows of the trial where the ledger lost it."""
 
 import json
-from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from search.runtime.draws import trial_seed
-from storage.sweep_file import SweepFile, Values
+from storage import paths
+from storage.files import read_json
+from storage.sweep_file import SweepFile
 from trainable.config import ConfigError, TrialConfig
+from trainable.metrics.history import EpochMetrics, read_history
+from trainable.state import read_checkpoint
 
 
-def queued_config(file: SweepFile, number: int) -> Values | None:
-    """What the queue holds whole of a trial's config; None where it is drawn."""
-    return entry.config if (entry := file.queue.get(number)) else None
+def is_of(file: SweepFile, number: int, config: Any) -> bool:
+    """Returns whether this, which should be a config in JSON, is that of the trial.
+
+    A search draws its configs, and the seed in each is a function of the trial's number. A repeat and a refit have
+    theirs whole in the queue, where several share a seed: there it takes the whole config to tell.
+    """
+    queued = file.queue.get(number)
+    if queued and queued.config is not None:
+        return _comparable(config) == _comparable(queued.config)
+    return isinstance(config, dict) and config.get("seed") == trial_seed(file.settings.seed, number)
 
 
-def is_of(file: SweepFile, number: int, config: TrialConfig) -> bool:
-    """Whether a config is that of the trial."""
-    queued = queued_config(file, number)
-    if queued is None:
-        return config.seed == trial_seed(file.settings.seed, number)
-    return _comparable(queued) == config
-
-
-def numbers(file: SweepFile, limit: int) -> Callable[[Any], int | None]:
-    """Tells, of what should be a config in JSON, the number of its trial, below `limit`; None where there is none."""
-    whole = {number: config for number in range(limit) if (config := queued_config(file, number)) is not None}
-    by_config = {_comparable(config): number for number, config in whole.items()}
-    by_seed = {trial_seed(file.settings.seed, number): number for number in range(limit) if number not in whole}
-
-    def number_of(config: Any) -> int | None:
-        if not isinstance(config, dict):
-            return None
-        if by_config and (number := by_config.get(_comparable(config))) is not None:
-            return number
-        seed = config.get("seed")
-        return by_seed.get(seed) if isinstance(seed, int) else None
-
-    return number_of
-
-
-def _comparable(config: Values) -> TrialConfig | str:
+def _comparable(config: Any) -> TrialConfig | str:
     """The config, with defaults for fields that it was written without; its text where it is none of this version."""
     try:
         return TrialConfig.from_dict(config)
     except (ConfigError, TypeError, AttributeError):
         return json.dumps(config, sort_keys=True)
+
+
+class FolderContent:
+    """What can be trusted of a trial's folder.
+
+    Attributes:
+      history: None where it is not there, or is damaged.
+      attempts: the highest number of an attempt; 0 where there is none.
+      has_ended: what is kept of an ended trial is there, and its attempts are gone.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.history: list[EpochMetrics] | None = None
+        self.attempts, self.has_ended = 0, False
+        self.folder = folder
+        if folder.is_symlink() or not folder.is_dir():
+            return
+        with suppress(FileNotFoundError, ValueError):
+            self.history = read_history(read_json(folder / paths.HISTORY))
+        self.attempts = max(map(paths.attempt_number, paths.attempts(folder)), default=0)
+        self.has_ended = paths.has_ended(folder)
+
+    def config(self, file: SweepFile, number: int) -> TrialConfig | None:
+        """Returns the trial's config, if the folder has it; of a checkpoint where its own file is damaged."""
+        for path in (self.folder / paths.CONFIG, *paths.newest_checkpoints(self.folder, self.attempts)):
+            with suppress(FileNotFoundError, NotADirectoryError, ValueError, AttributeError, TypeError):
+                values = read_json(path) if path.name == paths.CONFIG else read_checkpoint(path).config
+                if is_of(file, number, values):
+                    return TrialConfig.from_dict(values)
+        return None

@@ -6,13 +6,12 @@ What the ledger lost of a trial comes from its folder. Where that has not enough
 import copy
 import math
 from datetime import datetime
-from functools import partial
+from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
 from search.checks.findings import Finding
-from search.checks.folder_content import FolderContent
-from search.checks.identity import is_of, queued_config
+from search.checks.identity import FolderContent, is_of
 from search.pruners import new_pruner
 from search.runtime.draws import trial_seed
 from storage.states import Reason
@@ -30,39 +29,32 @@ class Mending:
     """One trial: what is wrong with what the ledger says of it, and how it must be.
 
     Attributes:
-      trial: as it must be, once `mend` is through.
+      trial: as it must be, once `mend` is through; with nothing to mend as the ledger has it.
       findings: what was wrong.
       is_again: it is to be trained again.
       is_usable: False for a trial that this version cannot train; nothing of it is changed.
     """
 
-    def __init__(self, number: int, logged: FrozenTrial, content: FolderContent, file: SweepFile) -> None:
-        self.number, self.content, self.file = number, content, file
-        self.trial = copy.copy(logged)
-        self.trial.user_attrs = dict(logged.user_attrs)
-        self.trial.intermediate_values = dict(logged.intermediate_values)
+    def __init__(self, logged: FrozenTrial, folder: Path, file: SweepFile) -> None:
+        self.number, self.content, self.file = logged.number, FolderContent(folder), file
+        self.trial = copy.deepcopy(logged)
         self.findings: list[Finding] = []
         self.is_again, self.is_usable = False, True
 
     def mend(self) -> None:
         if not isinstance(self.trial.user_attrs.get("config"), dict):
             self._begin_again()
-        if has_no_config(self.trial):
-            return  # written in one record, with nothing in its folder
-        if not self._has_a_config():
+        if has_no_config(self.trial) or not self._has_a_config():  # the first: in one record, with an empty folder
             return
-        attempt = self.trial.user_attrs.get("attempt")
+        attempt, newest = self.trial.user_attrs.get("attempt"), max(1, self.content.attempts)
         if type(attempt) is not int or attempt < 1:
-            self.trial.user_attrs["attempt"] = newest = max(1, self.content.attempts)
             self._note(str(attempt), f"it is {newest}, by its folder", rule="attempt must be a number from 1")
-        elif not self.trial.state.is_finished() and self.content.attempts > attempt:
-            newest = self.content.attempts
+            self.trial.user_attrs["attempt"] = newest
+        elif not self.trial.state.is_finished() and newest > attempt:
             self._note(f"attempt {attempt} is its newest, but attempt-{newest} is there", "that is the newest")
             self.trial.user_attrs["attempt"] = newest
-        if self.trial.state.is_finished():
+        if self.trial.state.is_finished() or self.content.has_ended:
             self._mend_ended()
-        elif self.content.has_ended:
-            self._end_as_its_folder()
         elif (possible := self._possible_values()) != self.trial.intermediate_values:
             way_out = "those after it are left out, and written again from its newest checkpoint"
             self._note(f"epoch {len(possible) + 1} has no value that can be, and later ones have", way_out)
@@ -81,96 +73,85 @@ class Mending:
 
     def _begin_again(self) -> None:
         """Its first record is lost: its number must stay taken, with the config that the queue or its folder has."""
-        queued = queued_config(self.file, self.number)
-        config = self.content.config(partial(is_of, self.file, self.number))
-        attributes, found = self.trial.user_attrs, "its first record is lost"
-        unknown = TrialConfig(arch="mlp", width=1.0, seed=trial_seed(self.file.settings.seed, self.number))
-        attributes["config"] = queued or (config or unknown).to_dict()
+        entry, attributes, found = self.file.queue.get(self.number), self.trial.user_attrs, "its first record is lost"
         attributes.setdefault("attempt", max(1, self.content.attempts))
-        if (entry := self.file.queue.get(self.number)) and entry.baseline:
+        if entry and entry.baseline:
             attributes["baseline"] = entry.baseline
         self.trial.datetime_start = self.trial.datetime_start or datetime.now()
-        if queued is not None:
+        if entry and entry.config is not None:
+            attributes["config"] = entry.config
             self._note(found, "begun again with the config in sweep.json")
-        elif config is not None:
+        elif config := self.content.config(self.file, self.number):
+            attributes["config"] = config.to_dict()
             loss = "its parameters: tpe learns nothing from it any more, gp draws at random once it is COMPLETE"
             self._note(found, "begun again with the config in its folder", loss)
         else:
-            self._note(f"{found}, and its folder has no config", "it is a FAIL", "all of it")
+            unknown = TrialConfig(arch="mlp", width=1.0, seed=trial_seed(self.file.settings.seed, self.number))
+            attributes["config"] = unknown.to_dict()
             attributes["message"] = "neither its record nor its config.json was left; the config shown is not its own"
-            self.trial.values = None
+            self._note(f"{found}, and its folder has no config", "it is a FAIL", "all of it")
             self._end(TrialState.FAIL, {}, Reason.RECORD_LOST)
 
     def _has_a_config(self) -> bool:
-        config = self.trial.user_attrs["config"]
+        config, way_out = self.trial.user_attrs["config"], "restore the ledger"
         try:
-            is_its = is_of(self.file, self.number, TrialConfig.from_dict(config))
+            TrialConfig.from_dict(config)
+            self.is_usable = is_of(self.file, self.number, config)
+            found = "its config, by its seed, is another trial's or sweep's"
         except (ConfigError, AttributeError, TypeError) as error:
+            self.is_usable = False
             found = f"its config is none of this version: {error}"
             way_out = f"go on with the version that wrote it, commit {self.file.commit or 'unknown'}"
-        else:
-            found, way_out = "its config, by its seed, is another trial's or sweep's", "restore the ledger"
-            if is_its:
-                return True
-        self.is_usable = False
-        self._note(found, way_out)
-        return False
+        if not self.is_usable:
+            self._note(found, way_out)
+        return self.is_usable
 
     @property
     def _epochs(self) -> int:
         return self.trial.user_attrs["config"]["epochs"]
 
     def _mend_ended(self) -> None:
-        trial, state, name = self.trial, self.trial.state, self.trial.state.name
-        attributes, known = trial.user_attrs, self._history_values()
-        if known is not None and known != trial.intermediate_values and self._are_all(state, known):
-            self._note(f"it is {name}, and epochs of it have no value", "they are taken from its history.json")
-            trial.intermediate_values = known
-        elif not self._are_all(state, self._possible_values()):
-            self.train_again(f"it is {name}, and neither the ledger nor its folder has the values of its epochs")
+        """Of a trial that has ended by its folder alone the last record is lost, if it is for one that ended so."""
+        trial, reason, is_told = self.trial, self.trial.user_attrs.get("reason"), self.trial.state.is_finished()
+        if not is_told:
+            trial.state = TrialState.FAIL if reason else TrialState.COMPLETE
+        if not is_told and reason == Reason.NOT_AMONG_THE_BEST:
+            trial.state = TrialState.PRUNED
+        name = trial.state.name
+        found = f"it is {name}" if is_told else "it has ended by its folder, and is RUNNING in the ledger"
+        values, known = self._possible_values(), self._history_values()
+        if known is not None and self._are_all(known):
+            values = known
+        if not self._are_all(values):
+            self.train_again(f"{found}, and neither the ledger nor its folder has the values of its epochs")
             return
-        if state == TrialState.FAIL and not (attributes.get("reason") and attributes.get("message")):
+        if trial.state == TrialState.FAIL and not (reason and trial.user_attrs.get("message")):
             self.train_again("it is a FAIL without its reason or its message")
             return
-        last = trial.intermediate_values.get(self._epochs)
-        if state == TrialState.COMPLETE and trial.values != [last]:
-            self._note(
-                f"its value is {trial.values}, and that of its last epoch {last}", "it is that of its last epoch"
-            )
-            trial.values = [last]
-        if state == TrialState.PRUNED and not attributes.get("reason"):
+        if not is_told:
+            self._note(found, f"it is {name}" + (f" ({reason})" if reason else ""))
+        elif values != trial.intermediate_values:
+            self._note(f"{found}, and epochs of it have no value", "they are taken from its history.json")
+        elif trial.state == TrialState.COMPLETE and trial.values != [values[self._epochs]]:
+            last = f"that of its last epoch {values[self._epochs]}"
+            self._note(f"its value is {trial.values}, and {last}", "it is that of its last epoch")
+        if trial.state == TrialState.PRUNED and not reason:
             self._note("it is PRUNED without a reason", f"it is {Reason.NOT_AMONG_THE_BEST}")
-            attributes["reason"] = str(Reason.NOT_AMONG_THE_BEST)
+            reason = Reason.NOT_AMONG_THE_BEST
+        self._end(trial.state, values, reason)
 
-    def _end_as_its_folder(self) -> None:
-        """The record of its end is lost, if it is for a trial that has ended that its folder is as it is."""
-        found = "it has ended by its folder, and is RUNNING in the ledger"
-        known, reason = self._history_values(), self.trial.user_attrs.get("reason")
-        if reason == Reason.NOT_AMONG_THE_BEST:
-            state, is_known = TrialState.PRUNED, known is not None and self._are_all(TrialState.PRUNED, known)
-        elif reason:
-            state, is_known = TrialState.FAIL, True
-        else:
-            state, is_known = TrialState.COMPLETE, known is not None and len(known) == self._epochs
-        if not is_known:
-            self.train_again(f"{found}, which does not tell how")
-            return
-        self._end(state, self._possible_values() if known is None else known)
-        self._note(found, f"it is {state.name}" + (f" ({reason})" if reason else ""))
-
-    def _end(self, state: TrialState, values: dict[int, float], reason: str = "") -> None:
-        self.trial.state, self.trial.datetime_complete = state, datetime.now()
+    def _end(self, state: TrialState, values: dict[int, float], reason: str | None) -> None:
+        self.trial.state, self.trial.datetime_complete = state, self.trial.datetime_complete or datetime.now()
         self.trial.intermediate_values = values
-        if state != TrialState.FAIL:  # as Optuna has it, of a PRUNED as well
-            self.trial.values = [values[max(values)]]
+        self.trial.values = None if state == TrialState.FAIL else [values[max(values)]]  # as Optuna has it
         if reason:
             self.trial.user_attrs["reason"] = str(reason)
 
-    def _are_all(self, state: TrialState, values: dict[int, float]) -> bool:
+    def _are_all(self, values: dict[int, float]) -> bool:
         """Whether these are all the values of a trial that ended so; values beyond them there must be none."""
         if not values.keys() >= self.trial.intermediate_values.keys():
             return False
-        match state:
+        match self.trial.state:
             case TrialState.COMPLETE:
                 return len(values) == self._epochs
             case TrialState.PRUNED:
@@ -187,8 +168,7 @@ class Mending:
             value = logged.get(epoch)
             if not isinstance(value, int | float) or not math.isfinite(value):
                 break
-            before = possible.get(epoch - 1, value)
-            if metric.is_better(before, value):
+            if epoch > 1 and metric.is_better(possible[epoch - 1], value):
                 break
             possible[epoch] = value
         return possible

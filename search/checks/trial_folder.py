@@ -1,16 +1,15 @@
 """Checks what is kept in a trial's folder against what the ledger says of the trial."""
 
-import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from search.checks.backup import Backup, move_away, remove_left_over
-from search.checks.findings import Finding, MissingError, damaged, do_without, hold, naming
+from search.checks.backup import move_away
+from search.checks.findings import Inspection, T, hold
 from search.checks.mending import has_no_config
 from search.runtime.trial_files import write_config
 from storage import paths
@@ -21,7 +20,7 @@ from storage.weights import check_weights
 from trainable.config import TrialConfig
 from trainable.metrics import named
 from trainable.metrics.history import EpochMetrics, class_dtype, read_history
-from trainable.state import CheckpointError, read_checkpoint
+from trainable.state import read_checkpoint
 
 NAMES = {*paths.KEPT, paths.CONFIG, paths.LOG}  # in a trial's folder, beside its attempts
 LOSSES = {
@@ -29,7 +28,6 @@ LOSSES = {
     paths.VALID_CLASSES: "the classes it predicted after each epoch",
     paths.VALID_LOGITS: "its predictions at its best epoch",
 }
-T = TypeVar("T")
 
 
 @dataclass
@@ -39,45 +37,43 @@ class TrialFiles:
     Attributes:
       trial: as it must be.
       labels: of the validation images; None where they are lost.
-      lost_before: files that earlier repairs had to do without.
-      foreign: files that nothing here reads.
     """
 
-    folder: Path
+    inspection: Inspection
     trial: FrozenTrial
     file: SweepFile
-    labels: np.ndarray | None
-    lost_before: set[Path]
-    findings: list[Finding] = field(default_factory=list)
-    foreign: list[Path] = field(default_factory=list)
+    labels: np.ndarray | None = None
+
+    @property
+    def folder(self) -> Path:
+        return paths.trial_folder(self.inspection.folder, self.trial.number)
 
     def check(self) -> None:
         if self.folder.is_symlink() or (self.folder.exists() and not self.folder.is_dir()):
             rule = "must be a folder of this sweep"
-            self.findings.append(
-                Finding(self.folder, "a link or a file", "moved away", rule, mend=move_away(self.folder))
-            )
+            self.inspection.note(self.folder, "a link or a file", "moved away", move_away(self.folder), rule)
             return
         there = sorted(self.folder.iterdir()) if self.folder.exists() else []
         if has_no_config(self.trial):
-            self.foreign += there
+            self.inspection.foreign += there
             return
-        state = self.trial.state
-        if state.is_finished() or (self.folder / paths.CONFIG).exists():
-            self._check_config()
-        if state.is_finished():
+        self._check_config()
+        if (state := self.trial.state).is_finished():
             goes_on = state != TrialState.FAIL  # that one can have ended before its first checkpoint
             history = self._read(paths.HISTORY, goes_on, self._history)
             classes = self._read(paths.VALID_CLASSES, goes_on, lambda path: self._classes(path, history))
             self._read(paths.VALID_LOGITS, state == TrialState.COMPLETE, lambda path: self._logits(path, classes))
-            self._check_averaged()
+            path = self.folder / paths.AVERAGED_LOGITS  # made at a sweep's end, for some
+            way_out = "moved away, and made anew with the next results"
+            anew = partial(self.inspection.note_damage, way_out=way_out, mend=move_away(path))
+            self.inspection.read(path, self._finite, anew, is_needed=False)
         for path in there:
             if path.name.endswith(".partial") and path.name.removesuffix(".partial") in NAMES:
-                self._note_left_over(path, "a write that did not finish")
+                self.inspection.note_left_over(path, "a write that did not finish")
             elif path.name.startswith("attempt-"):
                 self._check_attempt(path)
             elif path.name not in NAMES:
-                self.foreign.append(path)
+                self.inspection.foreign.append(path)
 
     @property
     def best_epoch(self) -> int:
@@ -89,37 +85,25 @@ class TrialFiles:
 
     def wrong_weights(self, path: Path) -> DamagedError | None:
         """What keeps a file from being the trial's best weights; None where nothing does."""
-        try:
-            with naming(path):
-                check_weights(path, self.trial.user_attrs["config"], self.best_epoch)
-        except DamagedError as error:
-            return error
-        return None
+        config, errors = self.trial.user_attrs["config"], list[DamagedError]()
+        self.inspection.read(path, lambda path: check_weights(path, config, self.best_epoch), errors.append)
+        return errors[0] if errors else None
 
     def _check_config(self) -> None:
         path, config = self.folder / paths.CONFIG, self.trial.user_attrs["config"]
 
-        def write(backup: Backup) -> None:
-            backup.take(path)
-            write_config(self.folder, TrialConfig.from_dict(config))
+        def check(path: Path) -> None:
+            if read_json(path) != config:
+                raise DamagedError(path, "must be the config in the ledger")
 
-        try:
-            with naming(path):
-                if read_json(path) != config:
-                    raise DamagedError(path, "must be the config in the ledger")
-        except DamagedError as error:
-            self.findings.append(damaged(error, "written anew from the ledger", write))
+        mend = move_away(path, lambda: write_config(self.folder, TrialConfig.from_dict(config)))
+        anew = partial(self.inspection.note_damage, way_out="written anew from the ledger", mend=mend)
+        self.inspection.read(path, check, anew, is_needed=self.trial.state.is_finished())
 
     def _read(self, name: str, is_needed: bool, read: Callable[[Path], T]) -> T | None:
-        """What a kept file says; None, and a finding, where it cannot be trusted."""
-        path = self.folder / name
-        try:
-            with naming(path):
-                return read(path)
-        except DamagedError as error:
-            if is_needed or not isinstance(error, MissingError):
-                self.findings.append(do_without(error, LOSSES[name], self.lost_before))
-        return None
+        """Returns what a file says that is kept of a trial; None, and a finding, where it cannot be trusted."""
+        do_without = partial(self.inspection.do_without, loss=LOSSES[name])
+        return self.inspection.read(self.folder / name, read, do_without, is_needed)
 
     def _history(self, path: Path) -> list[EpochMetrics]:
         history, metric = read_history(read_json(path)), named(self.file.settings.metric)
@@ -150,16 +134,6 @@ class TrialFiles:
             rule = f"must be those of valid_classes.npy at epoch {self.best_epoch}"
             hold(path, differ == 0, rule, counted(differ, "other class", "other classes"))
 
-    def _check_averaged(self) -> None:
-        path = self.folder / paths.AVERAGED_LOGITS
-        try:
-            with naming(path):
-                self._finite(path)
-        except MissingError:
-            return  # made at a sweep's end, for some
-        except DamagedError as error:
-            self.findings.append(damaged(error, "moved away, and made anew with the next results", move_away(path)))
-
     def _finite(self, path: Path) -> np.ndarray:
         """(N, classes) float32."""
         logits = read_array(path)
@@ -172,20 +146,12 @@ class TrialFiles:
 
     def _check_attempt(self, path: Path) -> None:
         if self.trial.state.is_finished():
-            self._note_left_over(path, "an attempt of a trial that has ended")
+            self.inspection.note_left_over(path, "an attempt of a trial that has ended")
         elif not paths.attempt_number(path):
             rule, found = "must be the folder of an attempt", "a link, a file or a number that none has"
-            self.findings.append(Finding(path, found, "moved away", rule, mend=move_away(path)))
+            self.inspection.note(path, found, "moved away", move_away(path), rule)
         else:
-            for checkpoint in paths.checkpoints(path):
-                try:
-                    read_checkpoint(checkpoint)
-                except CheckpointError as error:
-                    if os.path.lexists(checkpoint):  # not just replaced by a newer one
-                        way_out = "the newest one that is whole is used; with none, the trial begins at its first epoch"
-                        self.findings.append(damaged(error, way_out, is_problem=False))
-
-    def _note_left_over(self, path: Path, what: str) -> None:
-        way_out = "removed, as by the next start"
-        found, mend = f"left over: {what}", remove_left_over(path)
-        self.findings.append(Finding(path, found, way_out, mend=mend, is_problem=False))
+            way_out = "the newest one that is whole is used; with none, the trial begins at its first epoch"
+            note = partial(self.inspection.note_damage, way_out=way_out, is_problem=False)
+            for checkpoint in paths.checkpoints(path):  # one may just be replaced by a newer one
+                self.inspection.read(checkpoint, read_checkpoint, note, is_needed=False)

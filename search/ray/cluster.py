@@ -13,6 +13,7 @@ from typing import TextIO
 import yaml
 
 from search.runtime.process import looks
+from search.runtime.start import Start
 from storage.text import counted
 from trainable.config import ConfigError
 from trainable.worker.order import node_name
@@ -22,22 +23,6 @@ HEAD = "node:__internal_head__"  # a resource of the head alone
 LOOK_SECONDS = 2.0  # between two looks at the nodes that there are
 FIT_SECONDS = 30.0  # for nodes that are still joining
 FIT_LOOK_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the user wants a trial to get; None leaves it to what the cluster has.
-
-    Attributes:
-      custom: further resources by their names.
-      concurrency: trials at a time; None for as many as fit.
-    """
-
-    cpus: float | None = None
-    gpus: float | None = None
-    memory_bytes: int | None = None
-    custom: Mapping[str, float] = field(default_factory=dict)
-    concurrency: int | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +111,7 @@ def may_come() -> list[Node]:
     return found[: config["max_workers"]]
 
 
-def workers_there(asked: Asked, is_local: bool, out: TextIO) -> Workers:
+def workers_there(start: Start, is_local: bool, out: TextIO) -> Workers:
     """What a trial gets, once there are nodes that it fits on, or an autoscaler that may start them.
 
     Args:
@@ -144,7 +129,7 @@ def workers_there(asked: Asked, is_local: bool, out: TextIO) -> Workers:
         if look:
             time.sleep(FIT_LOOK_SECONDS)
         try:
-            return plan_workers(nodes(), [] if is_local else may_come(), asked)
+            return plan_workers(nodes(), [] if is_local else may_come(), start)
         except ConfigError as error:
             refused = error
     assert refused is not None
@@ -181,7 +166,7 @@ class Room:
         return min(fits, self.workers.most or fits)
 
 
-def plan_workers(there: Sequence[Node], coming: Sequence[Node], asked: Asked) -> Workers:
+def plan_workers(there: Sequence[Node], coming: Sequence[Node], start: Start) -> Workers:
     """What the user asked for, else one trial a GPU where a node has any, else one CPU a trial.
 
     Args:
@@ -191,11 +176,11 @@ def plan_workers(there: Sequence[Node], coming: Sequence[Node], asked: Asked) ->
       ConfigError: a trial with what was asked fits on none of these nodes.
     """
     nodes = _at_most(there, coming)
-    gpus = asked.gpus
+    gpus = start.gpus_per_trial
     if gpus is None:
         gpus = 1.0 if any(node.resources.get("GPU", 0) >= 1 for node in nodes) else 0.0
-    cpus = asked.cpus or _share_of_cpus(nodes, gpus)
-    workers = Workers(cpus, gpus, asked.memory_bytes or 0, 0, asked.custom, asked.concurrency)
+    cpus = start.cpus_per_trial or _share_of_cpus(nodes, gpus)
+    workers = Workers(cpus, gpus, start.memory_per_trial or 0, 0, start.resources_per_trial, start.concurrency)
     fits = sum(node.fits(workers.wanted) for node in nodes)
     if not fits:
         found = "; ".join(_counted(there))
@@ -204,7 +189,7 @@ def plan_workers(there: Sequence[Node], coming: Sequence[Node], asked: Asked) ->
             f"no trial could ever start: asked for {_amounts(workers.wanted)} a trial on one node; "
             f"{found or 'no node'}{more}; ask for less, or add nodes"
         )
-    return replace(workers, concurrency=min(asked.concurrency or fits, fits))
+    return replace(workers, concurrency=min(start.concurrency or fits, fits))
 
 
 def worker_bytes(there: Sequence[Node], workers: Workers, of_machine: int | None) -> int:

@@ -46,8 +46,7 @@ DEFAULT_PLACE = "/tmp"  # noqa: S108 (the folder in it has a name of its own)
 LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107  # bytes that the system takes
 
 HANDLERS_SECONDS = 0.05  # between two settings of the handlers while Ray starts
-CLUSTER_SECONDS = 20.0  # for a cluster to answer
-START_SECONDS = 60.0  # for Ray to start on this machine, and for what is left to do once its node is there
+START_SECONDS = 60.0  # for Ray to start on this machine, or for a cluster to let the driver in
 GIVE_UP_SECONDS = 5.0  # after a signal, for Ray to have started: then it can be ended as it wants to be
 
 
@@ -119,29 +118,20 @@ class _Starting(threading.Thread):
             self.started.set_exception(error)
         self.over.wait()
 
-    def wait(self, seconds: float = START_SECONDS) -> None:
+    def wait(self) -> None:
         """Returns once Ray has started, and raises what kept it from that.
-
-        Args:
-          seconds: for Ray to find its node; then it has `START_SECONDS` more.
 
         Raises:
           TimeoutError: Ray took longer.
           Interrupted: a signal came; Ray has ended, unless it neither starts nor fails.
         """
         try:
-            is_found = False
-            for limit in (seconds, START_SECONDS):
-                for _ in looks(limit, HANDLERS_SECONDS):
-                    with interruptible():  # again and again: Ray's core sets handlers that abort
-                        wait([self.started], HANDLERS_SECONDS)
-                    if self.started.done():
-                        return self.started.result()
-                    if not is_found and ray_2_60.has_node():
-                        is_found = True
-                        break
-                else:
-                    raise TimeoutError(f"it had not started after {limit:.0f} s")
+            for _ in looks(START_SECONDS, HANDLERS_SECONDS):
+                with interruptible():  # again and again: Ray's core sets handlers that abort
+                    wait([self.started], HANDLERS_SECONDS)
+                if self.started.done():
+                    return self.started.result()
+            raise TimeoutError(f"it had not started after {START_SECONDS:.0f} s")
         except Interrupted:
             import ray
 
@@ -176,7 +166,7 @@ def _join(address: str) -> _Starting:
         ray_2_60.read_environment_again()
         starting = _Starting({"address": address, "runtime_env": environment})
         try:
-            starting.wait(CLUSTER_SECONDS)
+            starting.wait()
             return starting
         except (ConnectionError, TimeoutError, RuntimeError, AuthenticationError) as error:
             starting.over.set()
@@ -188,7 +178,7 @@ def _join(address: str) -> _Starting:
                     raise ConfigError(f"{name}: {cause}") from error
             raise ConfigError(
                 f"{name}: something listens at {address}, but no Ray cluster that this machine is part of "
-                f"({_last_line(error)}); give the address of the head's GCS (port 6379, unless it was started with "
+                f"({last_line(error)}); give the address of the head's GCS (port 6379, unless it was started with "
                 f"another), and run `ray start --address={address}` on this machine where it is not the head"
             ) from error
 
@@ -226,7 +216,7 @@ def _start_in(folder: Path) -> _Starting:
                 node.kill_all_processes(check_alive=False)
             starting.over.set()
             raise RayFailedError(
-                f"Ray could not be started on this machine: {'; '.join([*ended, _last_line(error)])} (its own words: "
+                f"Ray could not be started on this machine: {'; '.join([*ended, last_line(error)])} (its own words: "
                 f"{folder}). Is there room for it (`df {folder} /dev/shm`, `ulimit -n`, `ulimit -u`, memory), and is "
                 "the machine not too busy?"
             ) from error
@@ -266,7 +256,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _last_line(error: BaseException) -> str:
+def last_line(error: BaseException) -> str:
+    """Returns the last line of what an error says, which is its cause where it is Ray's."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]
 
 

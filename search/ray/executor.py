@@ -141,9 +141,8 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
         """Whether the node, on which the trial ran, was drained or is being drained."""
         if not ray.is_initialized():
             return False
-        drained, its = ray_2_60.drained_nodes(), self.bridge.node_of(order["number"])
-        names = {node["NodeID"]: node["NodeManagerAddress"] for node in ray_2_60.asked(ray.nodes, [])}
-        return any(node_name(names[each], each) == its for each in drained & names.keys())
+        names = _names_of_nodes()
+        return self.bridge.node_of(order["number"]) in {names.get(node) for node in ray_2_60.drained_nodes()}
 
 
 class BridgeCallback(_Bridged, tune.Callback):
@@ -244,10 +243,8 @@ def execute(
             ),
         )
         try:
-            with ray_2_60.tuned(bound):
+            with ray_2_60.tuned(bound), suppress(Stopped):
                 tuner.fit()
-        except Stopped:
-            pass
         except Abort as abort:
             raise (abort.__cause__ or abort) from None
         except Exception:
@@ -257,9 +254,13 @@ def execute(
 
 def _node_of(trial: Any) -> str:
     """Returns the name of the node that a trial of Tune's runs on; empty where either has just gone, or nobody says."""
-    here = ray_2_60.node_of(trial)
-    there = {node["NodeID"]: node["NodeManagerAddress"] for node in ray_2_60.asked(ray.nodes, [])}
-    return node_name(there[here], here) if here in there else ""
+    return _names_of_nodes().get(ray_2_60.node_of(trial), "")
+
+
+def _names_of_nodes() -> dict[str, str]:
+    """Returns the name of each node that there is or was, by Ray's id."""
+    there = ray_2_60.asked(ray.nodes, [])
+    return {node["NodeID"]: node_name(node["NodeManagerAddress"], node["NodeID"]) for node in there}
 
 
 def _in_one_line(cause: str) -> str:

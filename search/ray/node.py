@@ -2,10 +2,8 @@
 
 import platform
 import shutil
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, distributions, version
-from typing import Any
+from dataclasses import dataclass
+from importlib.metadata import distributions
 
 from storage.address import open_place
 from storage.files import written_whole
@@ -34,8 +32,8 @@ class Machine:
     storage: str
 
 
-def look(place: str, name: str, counts_gpus: bool) -> dict[str, Any]:
-    """`Machine` as an object; leaves a file of this name in the folder, whose text is the name.
+def look(place: str, name: str, counts_gpus: bool) -> Machine:
+    """Returns what this machine has; leaves a file of this name in the folder, whose text is the name.
 
     Args:
       place: the path or the address of a folder made by the driver for this look, with `DRIVER_FILE` in it.
@@ -54,24 +52,11 @@ def look(place: str, name: str, counts_gpus: bool) -> dict[str, Any]:
         storage = store_of(folder).shown(str(error))
     finally:
         store_of(folder).close()
-    return asdict(
-        Machine(
-            platform.python_version(), _versions(), _opencv(), _gpus() if counts_gpus else None, free_bytes, storage
-        )
-    )
-
-
-def _versions() -> dict[str, str]:
-    found = dict.fromkeys(VERSIONS, "")
-    for name in VERSIONS:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
-
-
-def _opencv() -> list[str]:
-    names = {(distribution.metadata["Name"] or "").lower() for distribution in distributions()}
-    return sorted(name for name in names if name.startswith("opencv-"))
+    installed = {str(each.metadata["Name"]).lower(): each.version for each in reversed(list(distributions()))}
+    versions = {name: installed.get(name, "") for name in VERSIONS}
+    opencv = sorted(name for name in installed if name.startswith("opencv-"))
+    gpus = _gpus() if counts_gpus else None
+    return Machine(platform.python_version(), versions, opencv, gpus, free_bytes, storage)
 
 
 def _gpus() -> int:

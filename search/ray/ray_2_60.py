@@ -4,17 +4,12 @@ At any other version none of it is used. Then a sweep starts some seconds later,
 trial on a drained node loses an attempt, nobody knows which node a trial ran on, and Ray's end is noticed later.
 """
 
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Any
 
-from search.runtime.process import looks
-
 VERSION = "2.60"
-NODE_SECONDS = 30.0  # for the node of a session of one's own, then Ray goes on as it would
-NODE_LOOK_SECONDS = 0.02
 
 
 def is_used() -> bool:
@@ -27,13 +22,6 @@ def node() -> Any:
     import ray
 
     return ray._private.worker._global_node if is_used() else None
-
-
-def has_node() -> bool:
-    """Returns whether `ray.init` has found its node."""
-    import ray
-
-    return node() is not None if is_used() else ray.is_initialized()
 
 
 def read_environment_again() -> None:
@@ -67,10 +55,8 @@ def newest_cluster_here() -> str | None:
 def lean(nodes: list[Any]) -> Iterator[None]:
     """Ray starts, in the block, without what a session for one driver has no use for; it has no options for that.
 
-    The monitors, of an autoscaler and of what workers print, and the dashboard: 3 s before a trial can start, 180 MB.
-    The node's agent has no server then, whose port another session may have taken: 3 s more. And the node is looked
-    for every 20 ms, where Ray does so every second: 2.4 s to a session instead of 3.1 s. Where one of its processes
-    has ended by then, it is looked for no longer.
+    The two monitors, of an autoscaler and of what workers print, take 0.9 s of a start, the dashboard 0.8 s, and all of
+    them 180 MB. Nor has the node's agent a server, whose port another session may have taken: 2.6 s.
 
     Args:
       nodes: gets Ray's object of the node, as soon as there is one.
@@ -80,33 +66,20 @@ def lean(nodes: list[Any]) -> Iterator[None]:
         return
     from unittest.mock import patch  # which imports asyncio
 
-    from ray._private import services, utils
+    from ray._private import utils
     from ray._private.node import Node
-    from ray._private.state import GlobalState
-
-    get_node = services.get_node
-
-    def get_node_soon(gcs_address: str, node_id: str) -> Any:
-        there = GlobalState()
-        there._initialize_global_state(services._get_gcs_client_options(gcs_address))
-        for _ in looks(NODE_SECONDS, NODE_LOOK_SECONDS):
-            if any(node["NodeID"] == node_id for node in there.node_table()):
-                break
-            if any(node.dead_processes() for node in nodes):
-                raise ChildProcessError("a process of Ray's ended while it started")
-            time.sleep(NODE_LOOK_SECONDS)
-        return get_node(gcs_address, node_id)
 
     def no_dashboard(node: Node, **_: Any) -> None:
         node._webui_url = ""
         nodes.append(node)
 
-    with ExitStack() as changed:
-        changed.enter_context(patch.object(utils, "get_dashboard_dependency_error", lambda: ImportError("not wanted")))
-        changed.enter_context(patch.object(Node, "start_api_server", no_dashboard))
-        changed.enter_context(patch.object(services, "get_node", get_node_soon))
-        for name in ("start_monitor", "start_log_monitor"):
-            changed.enter_context(patch.object(Node, name, lambda _: None))
+    no_server = patch.object(utils, "get_dashboard_dependency_error", lambda: ImportError("not wanted"))
+    with (
+        no_server,
+        patch.multiple(
+            Node, start_api_server=no_dashboard, start_monitor=lambda _: None, start_log_monitor=lambda _: None
+        ),
+    ):
         yield
 
 
@@ -114,7 +87,8 @@ def lean(nodes: list[Any]) -> Iterator[None]:
 def tuned(trainable: Any) -> Iterator[None]:
     """Tune starts, in the block, plain workers, keeps those that are starting, and looks the trainable up no more.
 
-    Each trial would ask the cluster three times for the trainable that this process has: 1 to 2 ms each time.
+    Each trial would ask the cluster three times for the trainable that this process has: 5 ms, which row 9 of
+    BENCHMARKS.md has not.
     """
     if not is_used():
         yield
@@ -126,7 +100,7 @@ def tuned(trainable: Any) -> Iterator[None]:
     from ray.tune.experiment import trial as tune_trial
 
     # Tune gives each worker an environment of its own, with a variable for Lightning and the driver's AWS keys. Ray's
-    # logs have these then; and such a worker is none of those that Ray starts ahead of need: it comes 1 to 3 s later.
+    # logs have these then; and such a worker is none of those that Ray starts ahead of need: it comes 1.3 s later.
     class_cache.DEFAULT_ENV_VARS.clear()
     class_cache.ENV_VARS_TO_PROPAGATE.clear()
     reuse_worker = TuneController._maybe_reuse_cached_actor

@@ -5,8 +5,9 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from search.ray.connection import last_line
 from search.runtime.process import chatter_to, looks, screen
 from storage.store import is_copy, store_of
 from trainable.config import ConfigError
@@ -40,7 +41,7 @@ def check_all(sweep: Path, start: "Start") -> list[str]:
     prepare()
     # Ray's own words go nowhere: what matters of them is in the messages here, and nothing is left behind.
     with screen() as out, chatter_to(Path(os.devnull)), connected(at, out):
-        workers = workers_there(start.asked, at is None, out)
+        workers = workers_there(start, at is None, out)
         there = nodes()
         if at is not None:
             check_nodes(there, sweep)
@@ -51,15 +52,15 @@ def check_here(sweep: Path) -> None:
     """Raises:
     ConfigError: with what this machine lacks, a line each.
     """
-    from search.ray.node import Machine, look
+    from search.ray.node import look
 
     with _visited(sweep) as folder:
-        machine = Machine(**look(f"{folder}", "here", counts_gpus=False))
+        machine = look(f"{folder}", "here", counts_gpus=False)
     _refuse(problems(DRIVER, machine, machine, gpus=0, sweep=sweep))
 
 
 def check_nodes(
-    there: Sequence["Node"], sweep: Path, look_there: Callable[[str, str, bool], dict[str, Any]] | None = None
+    there: Sequence["Node"], sweep: Path, look_there: Callable[[str, str, bool], "Machine"] | None = None
 ) -> None:
     """Looks at all nodes at once, each by a worker on it; Ray must be connected. One that goes meanwhile is let go.
 
@@ -73,11 +74,11 @@ def check_nodes(
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from search.ray.cluster import nodes
-    from search.ray.node import Machine, look
+    from search.ray.node import look
 
     found: list[str] = []
     with _visited(sweep) as folder:
-        here = Machine(**look(f"{folder}", "here", counts_gpus=False))
+        here = look(f"{folder}", "here", counts_gpus=False)
         asked = {}
         for node in there:
             on_it = NodeAffinitySchedulingStrategy(node.id, soft=False)
@@ -98,9 +99,9 @@ def check_nodes(
                 found.append(f"{name}: no answer in {ANSWER_SECONDS:.0f} s; see `ray status`, or remove it")
                 continue
             try:
-                machine = Machine(**ray.get(answer))
+                machine = ray.get(answer)
             except Exception as error:  # whatever a worker's start or its imports can meet
-                found.append(f"{name}: cannot run a worker ({_last_line(error)}); install requirements.lock there")
+                found.append(f"{name}: cannot run a worker ({last_line(error)}); install requirements.lock there")
                 continue
             lines = problems(name, machine, here, node.resources.get("GPU", 0), sweep)
             if not machine.storage and not (folder / node.id).exists():
@@ -166,7 +167,3 @@ def _visited(sweep: Path) -> Iterator[Path]:
 def _refuse(found: list[str]) -> None:
     if found:
         raise ConfigError("\n".join(found))
-
-
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]

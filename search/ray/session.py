@@ -21,8 +21,7 @@ from search.ray.failure import RayFailedError
 from search.ray.readiness import check_nodes
 from search.runtime.memory import CUDA_BYTES, DRIVER_BYTES, machine_bytes
 from search.runtime.process import chatter_to, interruptible, stopping_on_signals
-from search.runtime.session import Session
-from search.runtime.start import Start
+from search.runtime.start import Session, Start
 from search.samplers import optuna_5_0
 from storage import paths
 from storage.states import Stop
@@ -110,7 +109,7 @@ def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterato
             _note_versions(log)
             vigil = session.enter_context(connected(at, out))
             with interruptible():  # again, for Ray has set handlers of its own
-                room = Room(workers_there(start.asked, is_local, out), is_local)
+                room = Room(workers_there(start, is_local, out), is_local)
                 if not is_local:
                     check_nodes(nodes(), folder)
                 workers = room.workers

@@ -13,10 +13,8 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from search.runtime import trial_files
-from search.runtime.best_weights import BestWeights
-from search.runtime.draws import Draws
+from search.runtime.draws import Draws, Plan
 from search.runtime.ledger import Ledger
-from search.runtime.plan import Plan
 from search.sinks import Sink
 from search.spaces.space import NoConfigError, Space
 from storage import paths
@@ -68,7 +66,7 @@ class Bridge:
 
     def __post_init__(self) -> None:
         self.draws = Draws(self.ledger, self.space, self.plan, self.watcher)
-        self.best_weights = BestWeights(self.folder, self.plan.metric)
+        self.best_weights = trial_files.BestWeights(self.folder, self.plan.metric)
 
     def recover(self) -> None:
         """Brings the ledger up to what workers had written when the last driver ended.
@@ -100,9 +98,8 @@ class Bridge:
     def next_order(self) -> Order | None:
         """The next thing to run; None where there is nothing now, or nothing more."""
         self.tick()
-        if self.concurrency and len(self.running) >= self.concurrency:
-            return None
-        if self.stopping or any(self._is_alone(number) for number in self.running):
+        is_full = self.concurrency and len(self.running) >= self.concurrency
+        if is_full or self.stopping or any(self._is_alone(number) for number in self.running):
             return None
         if self.waiting and self._is_alone(self.waiting[0]) and self.running:
             return None  # it waits until it has the machine to itself
@@ -277,9 +274,8 @@ class Bridge:
         """At a rung, asks the pruner once: a trial that passed is not asked again, however often the driver starts."""
         trial = self.ledger.trial(number)
         rungs = self.ledger.rungs(trial.user_attrs["config"]["epochs"])
-        if "baseline" in trial.user_attrs or trial.last_step not in rungs:
-            return False
-        if trial.user_attrs.get("passed") == trial.last_step:
+        has_passed = trial.user_attrs.get("passed") == trial.last_step
+        if has_passed or "baseline" in trial.user_attrs or trial.last_step not in rungs:
             return False
         if not self.ledger.should_prune(number):
             self.ledger.set(number, "passed", trial.last_step)

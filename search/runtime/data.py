@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from datasets.problems import shown
 from storage import paths
+from storage.files import make_folder, remove, save_array, written_whole
 from storage.sweep_file import Settings
 from trainable.metrics import named
 
@@ -54,7 +55,6 @@ def imbalance_notes(data: "Dataset", metric: str) -> list[str]:
 def generate_demo(place: Path) -> None:
     """Generates demo images there, whole or not at all, where they are not there yet."""
     from datasets.demo import write_demo
-    from storage.files import make_folder, remove
 
     partial = place.with_name(f"{place.name}.partial")
     if not place.exists():
@@ -69,7 +69,6 @@ def save(folder: Path, data: "Dataset") -> None:
     from datasets import fingerprint
     from datasets.bad_images import left_out_table
     from datasets.pixels.thumbnails import thumbnails
-    from storage.files import save_array, written_whole
 
     with written_whole(folder / paths.DATA_TABLE) as partial:
         partial.write_bytes(fingerprint.data_table(data))

@@ -1,19 +1,48 @@
-"""New trials: what the next one's config is, out of the queue or from the sampler."""
+"""New trials: what a driver was asked for, and the next one's config, out of the queue or from the sampler."""
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 
 from search.runtime.ledger import Ledger
-from search.runtime.plan import Plan
-from search.runtime.queue import family_of_draw
-from search.samplers import new_sampler
+from search.runtime.memory import Limit
+from search.runtime.queue import Queue, family_of_draw
+from search.samplers import NEWEST, new_sampler
 from search.sinks import Sink
 from search.spaces.space import NoConfigError, Space
 from storage.states import Reason
 from trainable.config import ConfigError, TrialConfig
 
 MOST_DRAWS = 200  # of one trial, for configs that need more memory than there is
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a driver was asked for.
+
+    Attributes:
+      trials: of the sweep in total.
+      queue: the configs that run first, or every config there is to be.
+      sampler_version: the number of the sampler, as `sweep.json` has it.
+      families: the architectures of which each gets a share of the first draws; empty leaves that to the sampler.
+      limit: the memory that a drawn config may take; None for any.
+      attempts: a trial lost so often with its worker is a FAIL.
+      max_failures: so many FAILs in a row stop the sweep, and so do draws in a row for which the space has no config.
+      deadline: on `time.monotonic()`; None for no limit.
+    """
+
+    trials: int
+    seed: int
+    metric: str
+    sampler: str
+    queue: Queue
+    sampler_version: int = NEWEST
+    families: tuple[str, ...] = ()
+    limit: Limit | None = None
+    attempts: int = 3
+    max_failures: int = 10
+    deadline: float | None = None
 
 
 @dataclass
@@ -92,6 +121,7 @@ class Draws:
                 )
 
 
+@cache  # a check asks which trial a seed is of
 def trial_seed(sweep_seed: int, number: int) -> int:
     """Of a trial's weights, order and augmentation, where the queue does not hold its config whole."""
     return int(np.random.SeedSequence([sweep_seed, number]).generate_state(1)[0] >> 1)

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from search.ray.failure import RayFailedError
 from search.runtime.process import ended_in_time, interruptible, signal_behind, stopped_by
 from storage import paths
 from storage.command_line import Exit
 from storage.errors import UserError
-from storage.lock import HeldError, driver_lock, is_held
+from storage.lock import driver_lock, is_held
 from storage.store import is_copy, store_of
 from storage.text import stop_printing
 
@@ -32,13 +31,14 @@ def drive(folder: Path, start: Callable[[], int]) -> int:
     """Calls `start` as the driver of the sweep in `folder`; returns its exit code, or that of what kept it from one."""
     try:
         with ended_in_time(), interruptible(), driver_lock(folder) as lock, _told_where_gone(folder, lock):
-            return _started(start)
-    except GoneError as error:
+            try:
+                return start()
+            except UserError as error:  # told within the block: where it comes of a signal, that comes again at its end
+                print(error, file=sys.stderr)
+                return error.exit_code
+    except UserError as error:
         print(error, file=sys.stderr)
-        return Exit.STORAGE_FAILS
-    except HeldError as error:
-        print(error, file=sys.stderr)
-        return Exit.HELD
+        return error.exit_code
     except BrokenPipeError:
         return stop_printing()
     except OSError as error:
@@ -48,9 +48,6 @@ def drive(folder: Path, start: Callable[[], int]) -> int:
             file=sys.stderr,
         )
         return Exit.STORAGE_FAILS
-    except RayFailedError as error:
-        print(error, file=sys.stderr)
-        return Exit.STORAGE_FAILS
     except BaseException as error:
         if (stop := signal_behind(error)) is None:
             raise
@@ -58,8 +55,10 @@ def drive(folder: Path, start: Callable[[], int]) -> int:
         return 128 + stop.number
 
 
-class GoneError(Exception):
+class GoneError(UserError):
     """Something was taken out of the sweep's folder while its driver ran; the message says what, and what to do."""
+
+    exit_code = Exit.STORAGE_FAILS
 
 
 @contextmanager
@@ -89,15 +88,3 @@ def _told_where_gone(folder: Path, lock: TextIO) -> Iterator[None]:
 
 def _is_in(folder: Path, name: object) -> bool:
     return isinstance(name, str | os.PathLike) and Path(os.path.abspath(name)).is_relative_to(os.path.abspath(folder))
-
-
-def _started(start: Callable[[], int]) -> int:
-    from storage.journal import ForeignWriterError
-
-    try:
-        return start()
-    except ForeignWriterError as error:
-        raise HeldError(str(error)) from error
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return Exit.YOURS_TO_MEND

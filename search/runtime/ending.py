@@ -35,11 +35,9 @@ def exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:
         return 128 + signals[0]
     states = [trial.state for trial in bridge.ledger.trials if trial.state.is_finished()]
     is_whole = len(states) >= max(bridge.plan.trials, len(bridge.ledger.trials))
-    if bridge.stopping is Stop.TIME_BUDGET and not is_whole and not bridge.has_gained:
-        print(f"The time budget is reached, and no trial had made a report: nothing was gained, give it more. {again}")
-        return Exit.BUDGET_REACHED
     if bridge.stopping is Stop.TIME_BUDGET and not is_whole:
-        print(f"The time budget is reached; everything is saved. {again}")
+        nothing = ", and no trial had made a report: nothing was gained, give it more."
+        print(f"The time budget is reached{'; everything is saved.' if bridge.has_gained else nothing} {again}")
         return Exit.BUDGET_REACHED
     if bridge.stopping is Stop.RAY_ENDED and not is_whole:
         print(f"Ray has ended; everything is saved. {again}", file=sys.stderr)

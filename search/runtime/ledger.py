@@ -16,7 +16,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.pruners import Pruner
-from search.samplers.optuna_5_0 import forget_draw, study_with
+from search.samplers.optuna_5_0 import forget_draw, forget_other_branches, study_with
 from storage import files, paths
 from storage.journal import Journal, JournalError, repair_tail
 from storage.lock import HeldError
@@ -82,11 +82,13 @@ class Ledger:
                     storage=storage, study_name=sweep_id, direction=direction, sampler=no_sampler
                 )
             durable = self._study.get_trials(deepcopy=False)
-        self._storage = self._study._storage
+            self._storage, self._study_id = storage, storage.get_study_id_from_name(sweep_id)
+            going_on = [trial.number for trial in durable if not trial.state.is_finished()]
+            self._ids = {number: _id_of(storage, sweep_id, number) for number in going_on}  # of those still written
         _check_folders(folder, len(durable))
-        self._ids = [trial._trial_id for trial in durable]  # in the storage, by number
         self._rejected: list[FrozenTrial] = []  # draws of the newest trial that were not taken
-        self.mirror = optuna.create_study(study_name=sweep_id, direction=direction)
+        self._memory = optuna.storages.InMemoryStorage()
+        self.mirror = optuna.create_study(storage=self._memory, study_name=sweep_id, direction=direction)
         for trial in durable:
             try:
                 self._mirror_durable(trial)
@@ -137,7 +139,7 @@ class Ledger:
         return self.mirror.get_trials(deepcopy=False)
 
     def trial(self, number: int) -> FrozenTrial:
-        return self.mirror._storage.get_trial(number)  # its ids are numbers; `trials` makes a list of all
+        return self._memory.get_trial(self._mirror_id(number))  # `trials` makes a list of all
 
     def draw(
         self, sampler: optuna.samplers.BaseSampler, choose: Callable[[optuna.Trial], TrialConfig], given: Values
@@ -155,9 +157,7 @@ class Ledger:
         try:
             return choose(trial)
         finally:
-            # TPE notes what it would have drawn for other branches, and counts that as seen while
-            # the trial runs. Emptied, a restart, which has no such note, draws the same.
-            self.mirror._storage.set_trial_system_attr(trial._trial_id, "tpe:relative_params:0", "")
+            forget_other_branches(self._memory, self._mirror_id(trial.number))
 
     def draw_again(
         self, sampler: optuna.samplers.BaseSampler, choose: Callable[[optuna.Trial], TrialConfig]
@@ -168,7 +168,7 @@ class Ledger:
         seen nothing. Every start draws them in the same order, so none has to be kept.
         """
         number = len(self.trials) - 1
-        if (before := forget_draw(self.mirror, self.trial(number)._trial_id)) is None:
+        if (before := forget_draw(self.mirror, self._mirror_id(number))) is None:
             return None
         marked = create_trial(state=TrialState.PRUNED, params=before.params, distributions=before.distributions)
         marked.number = number + 1 + len(self._rejected)  # not its own, which a sampler leaves out
@@ -176,7 +176,7 @@ class Ledger:
         self._rejected = [*self._rejected, marked]
         self.mirror.sampler = sampler
         study = study_with(self.mirror, self._rejected)
-        return self._drawn(optuna.Trial(study, self.trial(number)._trial_id), choose)
+        return self._drawn(optuna.Trial(study, self._mirror_id(number)), choose)
 
     def add(self, attributes: Mapping[str, Any]) -> int:
         """Writes the drawn trial as RUNNING: one record, so a kill leaves all of it or nothing."""
@@ -198,8 +198,8 @@ class Ledger:
             user_attrs=dict(attributes),
         )
         with self._writing():
-            self._ids.append(self._storage.create_new_trial(self._study._study_id, template))
-            if (written := self._storage.get_trial_number_from_id(self._ids[-1])) != number:
+            self._ids[number] = self._storage.create_new_trial(self._study_id, template)
+            if (written := self._storage.get_trial_number_from_id(self._ids[number])) != number:
                 raise OSError(f"{self.url}: trial {number} was written as {written}: somebody else writes this sweep")
         for name, value in attributes.items():
             self._mirror_trial(number).set_user_attr(name, value)
@@ -237,13 +237,14 @@ class Ledger:
 
         try:
             yield
-        except postgres.LockedError as error:
-            raise HeldError(str(error)) from None
         except postgres.ERRORS as error:
             raise postgres.unreachable(self.url, error) from error
 
     def _mirror_trial(self, number: int) -> optuna.Trial:
-        return optuna.Trial(self.mirror, self.trial(number)._trial_id)
+        return optuna.Trial(self.mirror, self._mirror_id(number))
+
+    def _mirror_id(self, number: int) -> int:
+        return _id_of(self._memory, self.mirror.study_name, number)
 
     def _mirror_tell(self, number: int, state: TrialState, value: float | None) -> None:
         """The sampler's view of an end: TPE ignores FAIL, so a config that cannot be trained is shown as infeasible."""
@@ -252,6 +253,10 @@ class Ledger:
             self.mirror.tell(number, state=TrialState.PRUNED)
         else:
             self.mirror.tell(number, value if state == TrialState.COMPLETE else None, state)
+
+
+def _id_of(storage: BaseStorage, study: str, number: int) -> int:
+    return storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(study), number)
 
 
 def state_of(trial: FrozenTrial) -> State:

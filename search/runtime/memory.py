@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ GB = 1e9
 
 
 @dataclass(frozen=True)
-class Limit:
+class Limit(Memory):
     """The memory that a trial may take, and whether a config stays within it.
 
     Attributes:
@@ -38,9 +37,6 @@ class Limit:
       on_gpu: trials run on GPUs.
     """
 
-    worker: int
-    gpu: int
-    on_gpu: bool
     classes: int
     image_size: tuple[int, int]
 
@@ -84,13 +80,12 @@ class Limit:
 
     def less_than(self, other: "Limit") -> str:
         """Returns how this is less than another limit; empty where it is not."""
-        if self.worker and self.worker < other.worker:
-            of, now, then = "worker", self.worker, other.worker
-        elif self.gpu and self.gpu < other.gpu:
-            of, now, then = "GPU", self.gpu, other.gpu
-        else:
-            return ""
-        return f"A {of} has {now / GB:.1f} GB for a trial here, and had {then / GB:.1f} GB where this sweep began"
+        for of, now, then in (("worker", self.worker, other.worker), ("GPU", self.gpu, other.gpu)):
+            if 0 < now < then:
+                return (
+                    f"A {of} has {now / GB:.1f} GB for a trial here, and had {then / GB:.1f} GB where this sweep began"
+                )
+        return ""
 
     def _needs(self, config: TrialConfig) -> list[tuple[int, int, str]]:
         """Bytes that are needed, bytes that there are, and of what."""
@@ -103,58 +98,44 @@ class Limit:
             found.append((gpu_bytes(config, size, self.image_size), self.gpu, "a GPU"))
         return found
 
+    def matters(self, corners: list[TrialConfig]) -> bool:
+        """Returns whether a net of the space with these corners may come near the limit."""
+        return any(self.share(config) > CLOSE for config in corners)
 
-@dataclass(frozen=True)
-class Fit:
-    """How the nets of a sweep fit a limit.
+    def without(self, corners: list[TrialConfig]) -> set[str]:
+        """Returns the architectures of which no corner fits."""
+        return {arch for arch, configs in _by_family(corners).items() if min(map(self.share, configs)) > 1}
 
-    Attributes:
-      corners: configs at the corners of the space, or all that there are.
-    """
-
-    limit: Limit
-    corners: list[TrialConfig]
-
-    @cached_property
-    def families(self) -> dict[str, list[TrialConfig]]:
-        """The corners by architecture."""
-        found: dict[str, list[TrialConfig]] = {}
-        for config in self.corners:
-            found.setdefault(config.arch, []).append(config)
-        return found
-
-    @property
-    def matters(self) -> bool:
-        """Whether a net of the space may come near the limit."""
-        return any(self.limit.share(config) > CLOSE for config in self.corners)
-
-    @cached_property
-    def without(self) -> set[str]:
-        """The architectures of which no corner fits."""
-        return {arch for arch, configs in self.families.items() if min(map(self.limit.share, configs)) > 1}
-
-    def notes(self) -> list[str]:
+    def notes(self, corners: list[TrialConfig]) -> list[str]:
         """Returns a sentence for each architecture that is not drawn as the space has it.
+
+        Args:
+          corners: configs at the corners of the space, or all that there are.
 
         Raises:
           ConfigError: nothing of the space fits.
         """
-        share = self.limit.share
-        if self.without == self.families.keys():
-            smallest = min(self.corners, key=share)
+        families, without, notes = _by_family(corners), self.without(corners), []
+        if without == families.keys():
+            smallest = min(corners, key=self.share)
             raise ConfigError(
-                f"no net of the space fits into memory: the smallest needs {self.limit.why_too_large(smallest)}; make "
+                f"no net of the space fits into memory: the smallest needs {self.why_too_large(smallest)}; make "
                 "the images smaller with --image-size, let fewer trials run at a time with --concurrency, or search "
                 "smaller nets or batches"
             )
-        notes = []
-        for arch, configs in self.families.items():
-            least, most = min(configs, key=share), max(configs, key=share)
-            if arch in self.without:
-                notes.append(f"{arch} is not drawn: it needs at least {self.limit.why_too_large(least)}.")
-            elif why := self.limit.why_too_large(most):
+        for arch, configs in families.items():
+            least, most = min(configs, key=self.share), max(configs, key=self.share)
+            if arch in without:
+                notes.append(f"{arch} is not drawn: it needs at least {self.why_too_large(least)}.")
+            elif why := self.why_too_large(most):
                 notes.append(f"{arch}: the largest nets need {why}; what does not fit is not drawn.")
         return notes
+
+
+def _by_family(configs: list[TrialConfig]) -> dict[str, list[TrialConfig]]:
+    return {
+        arch: [each for each in configs if each.arch == arch] for arch in dict.fromkeys(each.arch for each in configs)
+    }
 
 
 def why_too_large(space: Space, limit: Limit, params: Values) -> str:

@@ -84,11 +84,8 @@ def family_of_draw(number: int, queue: Queue, families: tuple[str, ...]) -> str 
 def extend(queue: Queue, enqueued: list[Values], trials: int) -> None:
     """Adds the user's configs that the queue does not hold yet, behind it and behind the trials there are."""
     held = [entry.params for entry in queue.values()]
-    number = max([trials, *(n + 1 for n in queue)])
-    for params in enqueued:
-        if params not in held:
-            queue[number] = QueueEntry(params, "")
-            number += 1
+    new = [QueueEntry(params, "") for params in enqueued if params not in held]
+    queue.update(enumerate(new, start=max([trials, *(number + 1 for number in queue)])))
 
 
 def repeated(held: Queue, trials: "list[TrialRecord]", seeds: int, sweep_seed: int) -> tuple[Queue, int]:

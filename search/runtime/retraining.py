@@ -8,7 +8,7 @@ in what was begun.
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from analysis.outputs.tables import write_tables
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import count_states, progress
 from datasets.pixels.rows import joined as joined_pixels
-from search.runtime import data as sweep_data
 from search.runtime.queue import Queue
 from search.runtime.queue import repeated as with_other_seeds
 from search.runtime.settings import read_sweep
@@ -26,7 +25,7 @@ from search.runtime.sweep_kinds import Sweep
 from storage import paths
 from storage.errors import SweepError
 from storage.states import State
-from storage.sweep_file import SEARCH, Parent, Settings
+from storage.sweep_file import SEARCH, Parent, Values
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import LAST
 
@@ -42,6 +41,7 @@ class Again(Sweep):
       count: how many of its COMPLETE trials, the best ones; those that differ in nothing but their seed are one.
       seeds: runs of each.
       data: where the data lies now; None for where it was last.
+      changed: settings that are not the search's.
 
     Raises:
       SweepError: the search has no COMPLETE trial, or is none.
@@ -49,7 +49,7 @@ class Again(Sweep):
 
     space = None
 
-    def __init__(self, search: Path, count: int, seeds: int, data: str | None) -> None:
+    def __init__(self, search: Path, count: int, seeds: int, data: str | None, **changed: Any) -> None:
         file = read_sweep(search)
         if file.kind != SEARCH:
             raise SweepError(f"{search}: is a {file.kind} itself; give the folder of its search, {search.parent}")
@@ -61,13 +61,10 @@ class Again(Sweep):
         places = [part.settings.data for part in (held, file) if part]
         last = next((place for place in places if os.path.exists(place)), places[0])
         place = os.path.realpath(data) if data else last
-        super().__init__(folder, self._settings(replace(file.settings, data=place, trials=trials)))
+        draws_nothing: Values = {"space": None, "fixed": {}, "baselines": "none", "sampler": "random", "pruner": "none"}
+        super().__init__(folder, replace(file.settings, data=place, trials=trials, **draws_nothing | changed))
         self.search, self.searched, self.parent = search, file, Parent(file.id)
         self.defaults = file.defaults  # under others its data might be other data
-
-    @staticmethod
-    def _settings(of: Settings) -> Settings:
-        return replace(of, space=None, fixed={}, baselines="none", sampler="random", pruner="none")
 
     @property
     def way_out(self) -> str:
@@ -80,9 +77,6 @@ class Again(Sweep):
         queue.update(self.queue)
         return []
 
-    def load(self) -> "Dataset":
-        return sweep_data.load(self.settings, self.defaults.listing)
-
     def first_load(self) -> "Dataset":
         """Raises:
         DataError: these are not the data of the search.
@@ -92,12 +86,9 @@ class Again(Sweep):
         place, file = self.settings.data, self.searched
         return load_same(self.search, place, file.settings.data, file.fingerprint, self.load)
 
-    def nets(self) -> list[TrialConfig]:
+    def corners(self) -> list[TrialConfig]:
         configs = [TrialConfig.from_dict(entry.config) for entry in self.queue.values() if entry.config]
         return list(dict.fromkeys(replace(config, seed=0) for config in configs))
-
-    def corners(self) -> list[TrialConfig]:
-        return self.nets()
 
     @property
     def _search_words(self) -> str:
@@ -143,12 +134,8 @@ class Refit(Again):
     adds_trials = "--seeds with a larger number adds to them"
 
     def __init__(self, search: Path, seeds: int, data: str | None) -> None:
-        super().__init__(search, 1, seeds, data)
+        super().__init__(search, 1, seeds, data, metric=LAST)
         self.parent = Parent(self.searched.id, self.trials[0].number)
-
-    @staticmethod
-    def _settings(of: Settings) -> Settings:
-        return replace(Again._settings(of), metric=LAST)
 
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
         note = "Trained on train and validation together: what is measured of validation here says nothing."

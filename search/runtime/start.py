@@ -1,15 +1,26 @@
-"""How one start of a sweep runs its trials, which may differ from start to start."""
+"""One start of a sweep: how it runs its trials, and what they run on as the rest of the runtime sees it.
+
+Knows no Ray, and imports no part of it.
+"""
 
 import shlex
 import sys
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
+import numpy as np
+
+from search.runtime.memory import Limit, gpu_bytes
 from storage import user_code
 
 if TYPE_CHECKING:
-    from search.ray.cluster import Asked
+    from datasets.pixels.dataset import Dataset
+    from search.runtime.bridge import Bridge
 
 
 @dataclass(frozen=True)
@@ -18,6 +29,9 @@ class Start:
 
     Attributes:
       command: what the user typed, shown as the way to go on.
+      concurrency: trials at a time; None for as many as fit.
+      cpus_per_trial, gpus_per_trial, memory_per_trial: None leaves it to what the cluster has; memory in bytes.
+      resources_per_trial: further ones by their names.
       sinks: what is told of the sweep beside the screen; of `search.sinks.NAMES`, or FILE.py:OBJECT.
     """
 
@@ -33,19 +47,6 @@ class Start:
     budget_seconds: float | None = None
     sinks: tuple[str, ...] = ()
 
-    @property
-    def asked(self) -> "Asked":
-        """Of the cluster, for a trial."""
-        from search.ray.cluster import Asked
-
-        return Asked(
-            self.cpus_per_trial,
-            self.gpus_per_trial,
-            self.memory_per_trial,
-            self.resources_per_trial,
-            self.concurrency,
-        )
-
     @staticmethod
     def of(module: str, flags: Mapping[str, Any]) -> "Start":
         """By the flags of a command, `search.options.runs_trials`."""
@@ -57,3 +58,39 @@ class Start:
 def typed(module: str) -> str:
     """The command as the user typed it."""
     return shlex.join(["python", "-m", module, *sys.argv[1:]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session(ABC):
+    """Workers, ready for trials.
+
+    Attributes:
+      worker: bytes of memory that a trial may take; 0 where that is not known.
+      gpus: of a trial; a part of one where it shares it.
+      is_local: they are this machine's.
+      sharing: so many trials share the memory that `worker` is a part of with one copy of the images; 0 where the
+        images lie in other memory.
+    """
+
+    worker: int = 0
+    gpus: float = 0.0
+    is_local: bool = True
+    sharing: int = 0
+
+    @abstractmethod
+    def execute(self, bridge: "Bridge", data: "Dataset") -> list[int]:
+        """Runs a bridge to its end or a signal's; returns the numbers of the signals."""
+
+    def limit(self, data: "Dataset") -> Limit | None:
+        """Returns the memory that trials on this data may take; None where it is not known."""
+        if not self.worker:
+            return None
+        # What lies in a file takes no memory that anything else could not have.
+        arrays = [split.images.nbytes for split in data.splits.values() if isinstance(split.images, np.ndarray)]
+        worker = self.worker - (sum(arrays) // self.sharing if self.sharing else 0)
+        gpu = gpu_bytes(self.gpus) if self.gpus and self.is_local else 0
+        return Limit(max(1, worker), gpu, bool(self.gpus), len(data.classes), data.image_size)
+
+
+# Opens a session for the folder of a sweep; the screen, and a thread for what goes on beside, are the start's.
+Open = Callable[[Path, Start, TextIO, Executor], AbstractContextManager[Session]]

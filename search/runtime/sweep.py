@@ -17,18 +17,15 @@ from search.ray.readiness import check_here
 from search.runtime import data as sweep_data
 from search.runtime.ending import finish
 from search.runtime.ledger import Ledger
-from search.runtime.ledger_place import check_moved
 from search.runtime.memory import (
-    Fit,
     Limit,
     check_nets,
     why_too_large,
 )
 from search.runtime.process import screen
 from search.runtime.queue import Queue, shown_name
-from search.runtime.session import Open, Session
-from search.runtime.settings import read_sweep
-from search.runtime.start import Start
+from search.runtime.settings import check_moved, read_sweep
+from search.runtime.start import Open, Session, Start
 from search.runtime.sweep_kinds import Sweep
 from search.sinks import Begun, opened
 from storage import paths, user_code
@@ -103,17 +100,17 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
     data = sweep.first_load()
     queue, notes = sweep.first_queue(data)
     check_here(folder)
-    nets = beside.submit(check_nets, sweep.nets(), data)  # while Ray starts
+    nets = beside.submit(check_nets, sweep.corners(), data)  # while Ray starts
     with open_session(folder, start, out, beside) as session:
         nets.result()
         limit = session.limit(data)
         if limit:
             notes += limit.may_lack(sweep.corners())
-        if limit and not Fit(limit, sweep.corners()).matters:
-            limit = None
-        if limit:
+        if limit and limit.matters(sweep.corners()):
             queue, left_out = _bounded(sweep, limit, queue)
             notes += left_out
+        else:
+            limit = None
         file = SweepFile(
             settings=sweep.settings,
             table=table,
@@ -206,11 +203,11 @@ def _load_same(sweep: Sweep, file: SweepFile) -> "Dataset":
 def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: TextIO) -> "Bridge":
     """Returns the bridge, brought up to what workers had written."""
     from search.runtime.bridge import Bridge
-    from search.runtime.plan import Plan
+    from search.runtime.draws import Plan
 
     settings = file.settings
     limit = Limit.read(file.memory, len(file.classes), file.image_size)
-    without = Fit(limit, sweep.corners()).without if limit else ()
+    without = limit.without(sweep.corners()) if limit else ()
     plan = Plan(
         trials=settings.trials,
         seed=settings.seed,
@@ -252,7 +249,7 @@ def _bounded(sweep: Sweep, limit: Limit, queue: Queue) -> tuple[Queue, list[str]
         large = {config.arch: why for config in sweep.corners() if (why := limit.why_too_large(config))}
         return queue, [f"{arch} needs {why}: it may run out of memory." for arch, why in large.items()]
     sweep.check_memory(limit)
-    notes = Fit(limit, sweep.corners()).notes()
+    notes = limit.notes(sweep.corners())
     fitting = []
     for entry in queue.values():
         if entry.baseline and (why := why_too_large(sweep.space, limit, entry.params)):

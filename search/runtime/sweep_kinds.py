@@ -101,23 +101,19 @@ class Sweep(ABC):
     def extend(self, queue: Queue, trials: int) -> list[str]:
         """Adds what is asked for and not held yet, behind the `trials` there are; returns as `first_queue` does."""
 
-    @abstractmethod
     def load(self) -> "Dataset":
         """Raises:
         DataError, ConfigError: with all that is wrong with the data.
         """
+        return sweep_data.load(self.settings, self.defaults.listing)
 
     def first_load(self) -> "Dataset":
         """Returns the data of a new sweep; raises as `load` does."""
         return self.load()
 
     @abstractmethod
-    def nets(self) -> list[TrialConfig]:
-        """A config for each net that trials may train."""
-
-    @abstractmethod
     def corners(self) -> list[TrialConfig]:
-        """Returns the configs among which the largest and the smallest net and batch are."""
+        """Returns the configs among which every net is, and the largest and the smallest net and batch."""
 
     @abstractmethod
     def write_results(self, data: "Dataset") -> None:
@@ -219,16 +215,13 @@ class Search(Sweep):
         is_demo = self.settings.data == str(place)
         if is_demo:
             sweep_data.generate_demo(place)
-        data = sweep_data.load(self.settings, self.defaults.listing)
+        data = super().load()
         if not is_demo:
             return data
         note = (
             f"No data given and no folder data/ here: these are generated demo images, {DEMO}/ in the sweep's folder."
         )
         return replace(data, notes=(note, *data.notes))
-
-    def nets(self) -> list[TrialConfig]:
-        return self.space.architectures()
 
     def corners(self) -> list[TrialConfig]:
         return self.space.corners()
@@ -246,6 +239,6 @@ class Search(Sweep):
 
     def summary(self) -> str:
         from analysis.record import Record
-        from analysis.report.summary import summary
+        from analysis.report.status import summary
 
         return summary(Record(self.folder))

@@ -6,13 +6,18 @@ the attempts. Killed in between, the next start does the same again.
 """
 
 import json
+from bisect import bisect, insort
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+
+from optuna.trial import FrozenTrial, TrialState
 
 from storage import paths
 from storage.files import make_folder, read_json, remove, save_array, utf8, written_whole
 from storage.store import store_of
 from trainable.config import TrialConfig
+from trainable.metrics import named
 from trainable.metrics.history import EpochMetrics
 from trainable.worker.order import KEPT_CHECKPOINTS
 from trainable.worker.report import Report
@@ -114,6 +119,38 @@ def remove_attempts(folder: Path) -> None:
             remove(attempt)
 
 
-def remove_weights(folder: Path) -> None:
-    if (folder / paths.WEIGHTS).exists() and not folder.is_symlink():
-        remove(folder / paths.WEIGHTS)
+class BestWeights:
+    """Knows which COMPLETE trials are the best, and removes the weights of all others.
+
+    Args:
+      folder: of the sweep.
+    """
+
+    def __init__(self, folder: Path, metric: str) -> None:
+        self.folder, self.sign = folder, named(metric).sign
+        self.best: list[tuple[float, int]] = []  # by `_rank`, in order
+
+    def recover(self, ended: list[FrozenTrial]) -> None:
+        """Begins with the trials that have ended."""
+        complete = {t.number: t.value for t in ended if t.state == TrialState.COMPLETE and t.value is not None}
+        self.best = sorted({self._rank(*each) for each in complete.items()})[:KEPT_WEIGHTS]
+        self._remove({trial.number for trial in ended} - {number for _, number in self.best})
+
+    def would_stay(self, number: int, value: float) -> bool:
+        return bisect(self.best, self._rank(number, value)) < KEPT_WEIGHTS
+
+    def add(self, number: int, value: float) -> None:
+        """Takes in a trial that is COMPLETE."""
+        insort(self.best, self._rank(number, value))
+        self._remove(number for _, number in self.best[KEPT_WEIGHTS:])
+        del self.best[KEPT_WEIGHTS:]
+
+    def _rank(self, number: int, value: float) -> tuple[float, int]:
+        """Of a COMPLETE trial: the lower, the better."""
+        return (-self.sign * value, number)
+
+    def _remove(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            folder = paths.trial_folder(self.folder, number)
+            if (folder / paths.WEIGHTS).exists() and not folder.is_symlink():
+                remove(folder / paths.WEIGHTS)

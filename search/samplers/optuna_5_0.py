@@ -1,13 +1,15 @@
 """What the samplers need of Optuna that has no public way, as read in version 5.0.
 
 At any other version none of it is used: the samplers learn from trials that were pruned early as from any other, and a
-config that needs more memory than there is makes its trial a FAIL, for it is not drawn again.
+config that needs more memory than there is makes its trial a FAIL, for it is not drawn again. A restart with trials
+that run may draw other ones than a sweep that was not interrupted.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from copy import copy, deepcopy
 from importlib.metadata import version
 
+from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -29,7 +31,7 @@ def study_without(study: Study, hidden: set[int]) -> Study:
 
 def study_with(study: Study, added: list[FrozenTrial]) -> Study:
     """Returns a view of the study in which there are these trials as well."""
-    return _View(study, set(), added) if is_used() else study
+    return _View(study, added=added) if is_used() else study
 
 
 def forget_draw(study: Study, trial_id: int) -> FrozenTrial | None:
@@ -48,21 +50,23 @@ def forget_draw(study: Study, trial_id: int) -> FrozenTrial | None:
     return deepcopy(drawn)
 
 
+def forget_other_branches(storage: BaseStorage, trial_id: int) -> None:
+    """Empties TPE's note of what it would have drawn for other branches, which it counts as seen while the trial runs.
+
+    A restart has no such note, and draws the same.
+    """
+    if is_used():
+        storage.set_trial_system_attr(trial_id, "tpe:relative_params:0", "")
+
+
 class _View(Study):
-    _added: list[FrozenTrial]
-
-    def __init__(self, study: Study, hidden: set[int], added: list[FrozenTrial] | None = None) -> None:
+    def __init__(self, study: Study, hidden: Container[int] = (), added: Sequence[FrozenTrial] = ()) -> None:
         super().__init__(study.study_name, study._storage, sampler=study.sampler, pruner=study.pruner)
-        self._hidden = hidden
-        seen: list[FrozenTrial] = study._added if isinstance(study, _View) else []
-        self._added = added or seen
-
-    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
-        return self._get_trials(deepcopy, states)
+        self._seen, self._hidden, self._added = study, hidden, added
 
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
-        trials = super()._get_trials(deepcopy, states, use_cache)
+        trials = self._seen._get_trials(deepcopy, states)  # with no cache, which may be older
         added = [trial for trial in self._added if states is None or trial.state in states]
         return [trial for trial in trials if trial.number not in self._hidden] + added

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 NAMES = (
     "screen",  # of every sweep; any other where `--sink` names it
 )
+
+
+EVENTS = ("opened", "started", "progressed", "ended", "said", "closed")  # the methods of a `Sink`
 
 
 @dataclass(frozen=True)
@@ -94,24 +98,8 @@ class Sinks(Sink):
         self.log = log
         self.sinks: dict[str, Sink] = {}
         self.failed: set[str] = set()
-
-    def opened(self) -> None:
-        self._tell("opened")
-
-    def started(self, order: "Order") -> None:
-        self._tell("started", order)
-
-    def progressed(self, number: int, history: "list[EpochMetrics]") -> None:
-        self._tell("progressed", number, history)
-
-    def ended(self, trial: "FrozenTrial") -> None:
-        self._tell("ended", trial)
-
-    def said(self, message: str) -> None:
-        self._tell("said", message)
-
-    def closed(self) -> None:
-        self._tell("closed")
+        for event in EVENTS:
+            setattr(self, event, partial(self._tell, event))
 
     def _tell(self, event: str, *about: object) -> None:
         for name, sink in self.sinks.items():
@@ -138,8 +126,7 @@ def opened(asked: Iterable[str], begun: Begun) -> Sinks:
     sinks = Sinks(begun.folder / paths.LOG)
     for name in dict.fromkeys([NAMES[0], *asked]):
         try:
-            is_own = user_code.is_reference(name)
-            new = user_code.get(name) if is_own else import_module(f"{__name__}.{name}").new
+            new = user_code.get(name) if user_code.is_reference(name) else import_module(f"{__name__}.{name}").new
             sinks.sinks[name] = new(begun)
         except Exception as error:
             sinks.fail(name, error)

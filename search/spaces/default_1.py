@@ -3,8 +3,8 @@
 from search.spaces.space import Suggests
 from storage.sweep_file import Values
 from trainable.config import TrialConfig
-from trainable.imagenet import resnet18_weights_at_hand
 from trainable.models import family_of
+from trainable.models.torchvision_net import resnet18_weights_at_hand
 
 
 def suggest(trial: Suggests) -> TrialConfig:

@@ -5,29 +5,21 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
+from optuna import Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, distribution_to_json
 
 from search.spaces.bounded import Bounded
 from search.spaces.no_config import NoConfigError, OutsideError
-from search.spaces.walker import Chosen, walk
+from search.spaces.walker import Chosen, Suggester, walk
 from storage import user_code
 from storage.sweep_file import Table, Values
 from trainable.config import MULTIPLE, SHAPE_FIELDS, ConfigError, TrialConfig, unknown_name
 from trainable.models import family_of
 
-
-class Suggests(Protocol):
-    """What a space function may ask of its trial: the three methods of `optuna.Trial`."""
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any: ...
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int: ...
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float: ...
-
-
+# What a space function may ask of its trial: the three suggest methods.
+Suggests = Trial | Suggester
 Function = Callable[[Any], TrialConfig]
 
 
@@ -119,11 +111,6 @@ class Space:
                 raise ConfigError(f"--fix {name}: no architecture of this space has a `{name}`")
             known = asked | {field.name for field in fields(TrialConfig)}
             raise ConfigError(f"--fix {name}: {unknown_name(name, dict.fromkeys(sorted(known)))}")
-
-    def architectures(self) -> list[TrialConfig]:
-        """One config for each net at the corners of the space."""
-        shape = ("arch", *SHAPE_FIELDS)
-        return list({tuple(getattr(config, name) for name in shape): config for config in self.corners()}.values())
 
     def corners(self) -> list[TrialConfig]:
         """Returns the configs at the corners of the space."""

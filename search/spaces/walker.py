@@ -109,8 +109,7 @@ def walk(space: "Space") -> Iterator[Walker]:
                 trainable += 1
             except NoConfigError as error:
                 if not error.is_rejected:
-                    name = getattr(space.function, "__qualname__", space.function)
-                    raised = f"the space function {name} raised "
+                    raised = f"the space function {getattr(space.function, '__qualname__', space.function)} raised "
                     fixed = "".join(f" --fix {name}={value}" for name, value in space.fixed.items())
                     under = f"with{fixed} the space" if fixed else "the space"
                     words = raised if error.is_raised else f"{under} has a corner that cannot be trained: "

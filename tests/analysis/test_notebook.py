@@ -17,6 +17,8 @@ from storage.errors import SweepError
 from storage.files import DamagedError
 from storage.paths import trial_folder
 from tests.sweeps import CNN, SweepBuilder, noise, varied_sweep
+from trainable.batch import on_device
+from trainable.loop import predict_logits
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,7 +54,8 @@ def test_the_best_model_labels_pixels_as_the_trial_did(sweep, data):
     assert isinstance(model, nn.Module)
     assert not any(module.training for module in model.modules())
     assert (logits.dtype, logits.shape, logits.device.type) == (torch.float32, (30, 3), "cpu")
-    expected = trained(sweep.record, sweep.record.best).logits(data.valid.images)
+    best, cpu = trained(sweep.record, sweep.record.best), torch.device("cpu")
+    expected = predict_logits(best.config, best.on(cpu), on_device(data.valid.images, cpu))
     assert np.abs(logits.numpy() - expected).max() < 0.05  # that one computes in bf16 where the processor does
 
 

@@ -16,11 +16,12 @@ from analysis.record import Record
 from analysis.report import __main__ as report
 from analysis.report.contents import caution, standard_error
 from analysis.report.sections.classes import class_rows, confusion
-from analysis.report.summary import summary
+from analysis.report.status import summary
 from storage.files import DamagedError, read_json
 from storage.paths import trial_folder
 from tests.sweeps import CNN, MLP, SweepBuilder, noise, varied_sweep
 
+pytestmark = pytest.mark.figures
 WRITTEN = ["trials.csv", "trials.parquet", "epochs.parquet", "report.html", "report.md", "predictions.csv"]
 WRITTEN += ["best/model.safetensors", "best/config.json", "figures/history.png", "figures/confusion.png"]
 
@@ -216,5 +217,5 @@ def test_the_summary_names_best_baseline_failures_and_files(written):
 
 
 def test_the_summary_needs_no_torch():
-    program = "import sys, analysis.report.summary; sys.exit('torch' in sys.modules)"
+    program = "import sys, analysis.report.status; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

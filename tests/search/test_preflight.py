@@ -4,7 +4,9 @@ import os
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.metadata import distributions
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -53,17 +55,18 @@ def test_a_problem_of_a_node_is_a_line_with_its_cause_and_the_way_out(change, sa
 def test_a_machine_is_looked_at_where_the_sweep_lies(tmp_path):
     (tmp_path / DRIVER_FILE).write_text(DRIVER_FILE)
 
-    machine = Machine(**look(str(tmp_path), "a", counts_gpus=False))
+    machine = look(str(tmp_path), "a", counts_gpus=False)
 
     assert (tmp_path / "a").read_text() == "a"
     assert machine.storage == ""
     assert machine.free_bytes
     assert machine.versions["torch"]
-    assert Machine(**look(str(tmp_path / "elsewhere"), "a", counts_gpus=False)).storage
+    assert look(str(tmp_path / "elsewhere"), "a", counts_gpus=False).storage
 
 
 def test_this_machine_is_refused_with_two_builds_of_opencv_and_nothing_is_left_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr("search.ray.node._opencv", lambda: ["opencv-python", "opencv-python-headless"])
+    more = SimpleNamespace(metadata={"Name": "opencv-python"}, version="5.0.0")
+    monkeypatch.setattr("search.ray.node.distributions", lambda: [more, *distributions()])
 
     with pytest.raises(ConfigError, match="this machine: there must be one build of OpenCV"):
         check_here(tmp_path / "sweep")

@@ -398,7 +398,7 @@ def test_a_sweep_in_a_bucket_is_the_same_sweep(request, server, tmp_path):
 
     bridge, _ = open_bridge(open_place(address(request)), 5, ledger=server.url, id="1" * 32)
     execute(bridge, DATA)
-    bridge.ledger._storage._backend.engine.dispose()
+    bridge.ledger._storage.engine.dispose()
 
     assert outcome(anew(address(request))) == outcome(tmp_path / "folder")
     assert not any(anew(address(request)).rglob("attempt-*/*"))
@@ -448,7 +448,7 @@ def test_a_repair_beside_a_driver_is_refused_on_every_machine(request, server):
 
     assert result.exit_code == 75
     assert "another driver holds this sweep" in result.output
-    first.ledger._storage._backend.engine.dispose()
+    first.ledger._storage.engine.dispose()
 
 
 @pytest.mark.database
@@ -456,7 +456,7 @@ def test_a_repair_beside_a_driver_is_refused_on_every_machine(request, server):
 def test_a_repair_mends_the_bucket_and_keeps_there_what_was_before(request, server):
     bridge, _ = open_bridge(open_place(address(request)), 3, ledger=server.url, id="4" * 32)
     execute(bridge, DATA)
-    bridge.ledger._storage._backend.engine.dispose()
+    bridge.ledger._storage.engine.dispose()
     write(open_place(address(request)) / "trials" / "0000" / "valid_classes.npy", "damaged")
 
     result = command(check.main, address(request), "--repair")

@@ -61,7 +61,7 @@ def test_a_second_driver_of_the_same_sweep_is_refused_though_its_folder_is_anoth
     with pytest.raises(HeldError, match=f"another driver holds this sweep: sweep, pid {os.getpid()} on"):
         new_ledger(tmp_path, server.url)
 
-    first._storage._backend.engine.dispose()
+    first._storage.engine.dispose()
     new_ledger(tmp_path, server.url)
 
 
@@ -81,7 +81,7 @@ def test_a_connection_that_breaks_stops_the_sweep_and_the_next_start_goes_on(ser
     """Optuna would write a trial twice whose commit came through and whose answer did not."""
     monkeypatch.setattr("optuna.storages._rdb.storage.time.sleep", lambda _: None)  # between its tries
     bridge, _ = open_bridge(tmp_path, 4, ledger=server.url, id="d" * 32)
-    engine = bridge.ledger._storage._backend.engine
+    engine = bridge.ledger._storage.engine
     with engine.connect() as connection:
         connection.connection.driver_connection._usock.shutdown(2)
 
@@ -210,7 +210,7 @@ def test_a_repeat_and_a_refit_of_a_sweep_in_a_database_have_studies_of_their_own
     bridge, _ = open_bridge(tmp_path, 4, pruner="none", ledger=server.url, id="9" * 32)
     sweep_data.save(tmp_path, damage.DATA)
     execute(bridge, damage.DATA, train=damage.train)
-    bridge.ledger._storage._backend.engine.dispose()
+    bridge.ledger._storage.engine.dispose()
     data_is(monkeypatch)
 
     for again, options in ((repeat, ("--top", 2, "--seeds", 2)), (refit, ("--seeds", 1))):

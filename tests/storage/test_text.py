@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from analysis.report.page import write_report
-from analysis.report.status import look
-from analysis.report.summary import summary
+from analysis.report.status import look, summary
 from datasets.pixels.dataset import Split
 from storage.text import counted, stop_printing, use_utf8
 from tests.sweeps import MLP, SweepBuilder, noise, varied_sweep
 from tests.trees import with_class_folders, write
 
+pytestmark = pytest.mark.figures
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("storage", "datasets", "trainable", "analysis", "search")
 FILES = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]

@@ -12,9 +12,8 @@ from analysis.outputs.tensorboard import write_events
 from analysis.record import Record
 from analysis.report.page import write_report
 from analysis.report.status import look as status
-from analysis.report.summary import summary
+from analysis.report.status import summary
 from search.checks.inspection import inspect_folder
-from search.checks.repair import repair
 from search.pruners.halving_1 import RungPruner, epochs_of
 from search.runtime import data as sweep_data
 from search.runtime.draws import trial_seed
@@ -26,6 +25,7 @@ from tests import damage
 from tests.trials import execute, in_memory, open_bridge, outcome, space_with_a_gap
 from trainable.config import TrialConfig
 
+pytestmark = pytest.mark.figures  # of trials without a config too
 DATA = in_memory()
 TRIALS = 14
 
@@ -198,7 +198,7 @@ def test_a_sweep_with_such_trials_is_whole_and_a_lost_record_of_one_is_mended(en
     assert len(lost) == 1
 
     journal.write_bytes(b"".join(b"damaged\n" if line == lost[0] else line for line in lines))
-    repair(ended, inspect_folder(ended))
+    damage.checked(ended, must_repair=True)
 
     assert inspect_folder(ended).problems == []
     assert Record(ended).trials[number].state == "FAIL"

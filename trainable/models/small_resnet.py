@@ -1,19 +1,13 @@
 """A residual net for small images, as He et al. 2015 built for CIFAR-10: three stages, channels doubling."""
 
 import math
-from typing import TYPE_CHECKING
 
-from trainable.models.family import Family
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from trainable.config import TrialConfig
+from trainable.models.family import Config, Family, Net
 
 LARGEST_STAGE_PX = 32  # a larger image is brought down to this side by the stride of the stem
 
 
-def build(config: "TrialConfig", classes: int, image_size: tuple[int, int]) -> "nn.Module":
+def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     from torch import nn
 
     from trainable.models.residual import Block

@@ -5,23 +5,18 @@ torchvision is imported where one of them is built or checked alone: it takes 3 
 
 import difflib
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from storage.errors import ConfigError
-from trainable.imagenet import weights_folder
-from trainable.models.family import Family
+from trainable.models.family import Config, Family, Net
 
-if TYPE_CHECKING:
-    from torch import nn
-
-    from trainable.config import TrialConfig
-
+RESNET18_FILE = "resnet18-f37072fd.pth"
 AUXILIARY_HEADS = ("googlenet", "inception_v3")  # they return two outputs in training
 
 
-def build(config: "TrialConfig", classes: int, image_size: tuple[int, int]) -> "nn.Module":
+def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     import torchvision
 
     net = torchvision.models.get_model(config.arch, weights=None)
@@ -34,7 +29,7 @@ def build(config: "TrialConfig", classes: int, image_size: tuple[int, int]) -> "
     return net
 
 
-def check(config: "TrialConfig", others: Sequence[str]) -> None:
+def check(config: Config, others: Sequence[str]) -> None:
     """Raises:
     ConfigError: torchvision has no such classifier, or it cannot be trained here, or its weights are not at hand.
     """
@@ -82,7 +77,19 @@ def imagenet_file(arch: str) -> Path:
     return path
 
 
-def _replace_last_layer(net: "nn.Module", classes: int) -> None:
+def weights_folder() -> Path:
+    """The folder `torch.hub` downloads to; see https://docs.pytorch.org/docs/stable/hub.html#where-are-my-downloaded-models-saved."""
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    # Not `Path.expanduser`, which raises for a user without a home, as in a container under a random number.
+    return Path(os.path.expanduser(os.environ.get("TORCH_HOME", f"{cache}/torch"))) / "hub" / "checkpoints"
+
+
+def resnet18_weights_at_hand() -> bool:
+    """Returns whether ImageNet weights of resnet18 are on this machine; the search space asks, at no cost."""
+    return (weights_folder() / RESNET18_FILE).exists()
+
+
+def _replace_last_layer(net: Net, classes: int) -> None:
     """Classifiers of torchvision end in a Linear, but for SqueezeNet, which ends in a 1x1 convolution."""
     from torch import nn
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from storage.schema import parsed
 from storage.states import Reason
 from trainable.metrics.history import EpochMetrics, read_history
 
@@ -47,14 +48,7 @@ class Report:
           ValueError: it holds none.
         """
         try:
-            values, failure = content["failure"], None
-            if values is not None:
-                failure = Failure(Reason(values["reason"]), values["message"], values.get("log", ""))
-            report = Report(content["attempt"], read_history(content["history"]), failure, content["done"])
-            texts = [failure.message, failure.log] if failure else []
-        except (KeyError, TypeError, AttributeError) as error:
+            report: Report = parsed(Report, content | {"history": read_history(content["history"])})
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"no report of an attempt: {error!r}") from None
-        types = (type(report.attempt) is int, type(report.done) is bool, *(isinstance(text, str) for text in texts))
-        if not all(types):
-            raise ValueError("no report of an attempt: a value in it is of another type")
         return report

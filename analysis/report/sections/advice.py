@@ -39,20 +39,23 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     steps = []
     is_ended = ended >= record.settings.trials and not counts.get(State.RUNNING)
     if not is_ended:
-        command = command_to_go_on(record)
         text = "The sweep is not at its end. If no driver runs any more, the same command goes on."
-        steps.append(Step(text, (command,) if command else ()))
+        steps.append(Step(text, (command,) if (command := command_to_go_on(record)) else ()))
     if counts.get(State.FAIL, 0) > MANY_FAILED * ended:
-        reason = next(iter(failures(record)))
-        failed = f"{counts[State.FAIL]} of {counted(ended, 'trial')} failed, most often as {reason}"
+        failed = (
+            f"{counts[State.FAIL]} of {counted(ended, 'trial')} failed, most often as {next(iter(failures(record)))}"
+        )
         steps.append(Step(f"{failed}: see the failures, mend the cause."))
     best = record.best
     if best is None or not is_ended:
         return steps
-    if widen := to_widen(rows):
-        names = ", ".join(f"{row.name} ({row.side} end)" for row in widen)
-        text = f"Search wider: {names}. That is another space and so another sweep"
-        steps.append(Step(f"{text}, where --enqueue can run these configs first."))
+    if names := to_widen(rows):
+        steps.append(
+            Step(
+                f"Search wider: {names}. That is another space and so another sweep, where --enqueue can run these "
+                "configs first."
+            )
+        )
     if best.best_epoch == best.epochs and best.number not in record.damaged:
         steps.append(
             Step("The best trial was at its best in its last epoch: another sweep with more --max-epochs may help.")
@@ -62,14 +65,20 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
         text = "Is the first config really better than the second? Train the best again with other seeds."
         steps.append(Step(text, (f"python -m search.repeat {sweep} --top 3 --seeds 5",)))
     if doubts is not None and doubts.found:
-        labels = counted(doubts.found, "label")
-        steps.append(Step(f"Look at the {labels} that all good trials speak against, and mend what is wrong."))
-    if not paths.is_sweep(record.folder / paths.REFIT):
-        text = (
-            "The validation images can train too: refit the best config on them and the others, and predict with that."
+        steps.append(
+            Step(
+                f"Look at the {counted(doubts.found, 'label')} that all good trials speak against, and mend what is "
+                "wrong."
+            )
         )
-        commands = f"python -m search.refit {sweep}", f"python -m analysis.predict {sweep} --with refit"
-        steps.append(Step(text, commands))
+    if not paths.is_sweep(record.folder / paths.REFIT):
+        steps.append(
+            Step(
+                "The validation images can train too: refit the best config on them and the others, and predict with "
+                "that.",
+                (f"python -m search.refit {sweep}", f"python -m analysis.predict {sweep} --with refit"),
+            )
+        )
     return steps
 
 

@@ -68,15 +68,13 @@ def confusion(record: Record, trial: TrialRecord) -> np.ndarray | None:
 
 def class_rows(classes: list[str], matrix: np.ndarray) -> list[ClassRow]:
     """A row a class, of a confusion matrix."""
+    mistakes = matrix - np.diag(matrix.diagonal())
     rows = []
     for index, label in enumerate(classes):
-        mistakes = matrix[index].copy()
-        mistakes[index] = 0
-        other = int(mistakes.argmax())
+        other, most = int(mistakes[index].argmax()), int(mistakes[index].max())
         images, right = int(matrix[index].sum()), int(matrix[index, index])
-        low, high = share_interval(right, images)
-        taken_for = classes[other] if mistakes[other] else ""
-        rows.append(ClassRow(label, images, right, low, high, taken_for, int(mistakes[other])))
+        taken_for = classes[other] if most else ""
+        rows.append(ClassRow(label, images, right, *share_interval(right, images), taken_for, most))
     return rows
 
 
@@ -141,14 +139,12 @@ def confusion_figure(classes: list[str], matrix: np.ndarray) -> Figure:
         "What the best trial takes each class for, at its best epoch: a row is a true class, a column an answer, and "
         "the darker a cell, the larger its share of the row. What lies off the diagonal is mistaken."
     )
-    drawn = Matrix("answer", "true class", matrix.tolist(), classes, "share of the true class")
-    return Figure("confusion", says, (drawn,))
+    return Figure("confusion", says, (Matrix(matrix.tolist(), classes),))
 
 
 def accuracies_figure(rows: list[ClassRow]) -> Figure:
-    shown = sorted((row for row in rows if row.images), key=lambda row: row.right / row.images)
-    left_out = len(shown) - MOST_DRAWN
-    shown = shown[:MOST_DRAWN]
+    there = sorted((row for row in rows if row.images), key=lambda row: row.right / row.images)
+    left_out, shown = len(there) - MOST_DRAWN, there[:MOST_DRAWN]
     says = "The accuracy of the best trial on each class, the hardest first, with 95 % intervals: " + (
         "where two overlap by much, the difference may be chance."
         + (f" The {left_out} easiest are left out." if left_out > 0 else "")

@@ -39,26 +39,26 @@ class Saving:
 
 def by_state(record: Record) -> list[StateCost]:
     """A row a state that has ended trials."""
-    rows = []
-    for state in (State.COMPLETE, State.PRUNED, State.FAIL):
-        trials = [trial for trial in record.trials if trial.state == state]
-        if trials:
-            spent = sum(seconds(record, trial) for trial in trials)
-            rows.append(StateCost(state, len(trials), sum(trial.epochs for trial in trials), spent))
-    return rows
+    ended = {
+        state: [trial for trial in record.trials if trial.state == state]
+        for state in (State.COMPLETE, State.PRUNED, State.FAIL)
+    }
+    return [
+        StateCost(
+            state, len(trials), sum(trial.epochs for trial in trials), sum(seconds(record, trial) for trial in trials)
+        )
+        for state, trials in ended.items()
+        if trials
+    ]
 
 
 def saving(record: Record) -> Saving:
-    trials = epochs = 0
-    saved = 0.0
-    for trial in record.trials:
-        trained = len(histories(record)[trial.number])
-        if trial.state == State.PRUNED and trained:
-            left = max(0, trial.config["epochs"] - trained)
-            trials, epochs = trials + 1, epochs + left
-            saved += seconds(record, trial) / trained * left
+    trained = {number: len(history) for number, history in histories(record).items() if history}
+    pruned = [trial for trial in record.trials if trial.state == State.PRUNED and trial.number in trained]
+    left = {trial.number: max(0, trial.config["epochs"] - trained[trial.number]) for trial in pruned}
+    saved = sum(seconds(record, trial) / trained[trial.number] * left[trial.number] for trial in pruned)
     spent = sum(row.seconds for row in by_state(record))
-    return Saving(trials, epochs, saved, saved / (saved + spent) if saved else 0.0)
+    return Saving(len(pruned), sum(left.values()), saved, saved / (saved + spent) if saved else 0.0)
 
 
 def saving_sentence(found: Saving) -> str:
@@ -89,7 +89,8 @@ def pareto(record: Record) -> list[TrialRecord]:
     return front
 
 
-def states_figure(rows: list[StateCost]) -> Figure | None:
+def states_figure(record: Record) -> Figure | None:
+    rows = by_state(record)
     total = sum(row.seconds for row in rows)
     if not total:
         return None
@@ -102,8 +103,12 @@ def states_figure(rows: list[StateCost]) -> Figure | None:
             f"{row.state}: {row.seconds / 60:.1f} minutes, {100 * row.seconds / total:.0f} % of all" for row in rows
         ],
     )
-    names = named_rows([row.state for row in rows])
-    chart = Chart(Axis("training time (minutes)"), names, (series,), height_px=rows_height_px(len(rows)))
+    chart = Chart(
+        Axis("training time (minutes)"),
+        named_rows([row.state for row in rows]),
+        (series,),
+        height_px=rows_height_px(len(rows)),
+    )
     return Figure("states", says, (chart,))
 
 
@@ -112,28 +117,29 @@ def pareto_figure(record: Record) -> Figure | None:
     if not front:
         return None
     timed = [trial for trial in record.ranked if seconds(record, trial)]
-    series = []
-    for state in (State.PRUNED, State.COMPLETE):
-        shown = [trial for trial in timed if trial.state == state]
-        texts = [_text(record, trial) for trial in shown]
-        x = [seconds(record, trial) for trial in shown]
-        series.append(Series(state, x, [on_axis(record, trial.value) for trial in shown], state, texts))
     times = [seconds(record, trial) for trial in timed]
     x = [*(seconds(record, trial) for trial in front), max(times)]
     y = [on_axis(record, trial.value) for trial in (*front, front[-1])]
-    series.append(Series("front", x, y, "the best for its time"))
+    series = [
+        *(_points(record, [t for t in timed if t.state == state], state) for state in (State.PRUNED, State.COMPLETE)),
+        Series("front", x, y, "the best for its time"),
+    ]
     side = "above" if record.metric.greater_is_better else "below"
     says = (
         f"The {record.metric.words} of each trial against its training time. No COMPLETE trial lies {side} the "
         "line: along it a better value costs more time, and a trial far from it is slow for what it brings."
     )
-    is_wide = max(times) > WIDE * min(times)
     title = "training time of the trial (seconds)"
-    axis = log_axis(title, min(times), max(times)) if is_wide else Axis(title)
+    axis = log_axis(title, min(times), max(times)) if max(times) > WIDE * min(times) else Axis(title)
     values = value_axis(record, [trial.value for trial in timed if trial.value is not None])
     return Figure("cost", says, (Chart(axis, values, tuple(s for s in series if len(s.x))),))
 
 
-def _text(record: Record, trial: TrialRecord) -> str:
-    value = record.metric.scale.value(trial.value)
-    return f"trial {trial.number}, {trial.state}\n{value} in {seconds(record, trial):.1f} s"
+def _points(record: Record, trials: list[TrialRecord], state: State) -> Series:
+    x = [seconds(record, trial) for trial in trials]
+    values = (record.metric.scale.value(trial.value) for trial in trials)
+    texts = [
+        f"trial {trial.number}, {state}\n{value} in {time:.1f} s"
+        for trial, value, time in zip(trials, values, x, strict=True)
+    ]
+    return Series(state, x, [on_axis(record, trial.value) for trial in trials], state, texts)

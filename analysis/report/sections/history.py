@@ -1,7 +1,8 @@
 """How a sweep went: the value of each trial, over trials, time and epochs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 
 from analysis.record import Record, TrialRecord
 from analysis.report.charts import MOST_TICKS, Axis, Chart, Figure, Series, linear_axis, log_axis
@@ -19,60 +20,57 @@ def over_trials(record: Record) -> Figure | None:
     values = [trial.value for trial in trials if trial.value is not None]
     if not values:
         return None
-    series = []
-    for state in (State.PRUNED, State.COMPLETE, State.RUNNING):
-        shown = [trial for trial in trials if trial.state == state and trial.value is not None]
-        series.append(_points(record, shown, [trial.number for trial in shown], state))
+    at = {trial.number: trial.number for trial in trials}
     failed = [trial for trial in trials if trial.state == State.FAIL]
     edge = min(on_axis(record, value) for value in values)
-    texts = [f"trial {trial.number}, FAIL: {trial.reason}" for trial in failed]
-    series.append(
-        Series(State.FAIL, [trial.number for trial in failed], [edge] * len(failed), "FAIL (no value)", texts)
-    )
-    complete = [trial for trial in trials if trial.state == State.COMPLETE]
-    series.append(_best_so_far(record, complete, [trial.number for trial in complete], trials[-1].number))
     rings = [trial for trial in baselines(record) if trial.value is not None]
-    texts = [f"baseline: {trial.baseline}" for trial in rings]
-    y = [on_axis(record, trial.value) for trial in rings]
-    series.append(Series("baseline", [trial.number for trial in rings], y, "baseline", texts))
+    series = [
+        *(_points(record, at, state) for state in (State.PRUNED, State.COMPLETE, State.RUNNING)),
+        Series(
+            State.FAIL,
+            [trial.number for trial in failed],
+            [edge] * len(failed),
+            "FAIL (no value)",
+            [f"trial {trial.number}, FAIL: {trial.reason}" for trial in failed],
+        ),
+        _best_so_far(record, at, trials[-1].number),
+        Series(
+            "baseline",
+            [trial.number for trial in rings],
+            [on_axis(record, trial.value) for trial in rings],
+            "baseline",
+            [f"baseline: {trial.baseline}" for trial in rings],
+        ),
+    ]
     says = (
         f"The {record.metric.words} of each trial, in the order in which they were drawn. The line is the best "
         "so far of the COMPLETE trials; a trial that was pruned stands at its best up to there, and does not count."
     )
-    chart = Chart(
-        linear_axis("trial", 0, trials[-1].number, MOST_TICKS, is_whole=True),
-        value_axis(record, values),
-        tuple(s for s in series if len(s.x)),
-    )
-    return Figure("history", says, (chart,))
+    x = linear_axis("trial", 0, trials[-1].number, MOST_TICKS, is_whole=True)
+    return Figure("history", says, (Chart(x, value_axis(record, values), tuple(s for s in series if len(s.x))),))
 
 
 def over_time(record: Record) -> Figure | None:
     """The same over the training time of all trials up to the end of each; None where nothing was kept of it."""
-    ended, spent = [], []
-    total = 0.0
-    for trial in _by_end(record):
-        total += seconds(record, trial)
-        if trial.value is not None:
-            ended.append(trial)
-            spent.append(total)
-    if not ended or not total:
+    ended = [trial for trial in record.trials if trial.state != State.RUNNING]
+    ended.sort(key=lambda trial: (trial.ended_at or datetime.max, trial.number))
+    values = [trial.value for trial in ended if trial.value is not None]
+    spent = list(accumulate(seconds(record, trial) for trial in ended))
+    if not values or not spent[-1]:
         return None
-    unit_seconds, unit = next((size, name) for least, size, name in UNITS if total >= least)
-    spent = [at / unit_seconds for at in spent]
-    series = []
-    for state in (State.PRUNED, State.COMPLETE):
-        of_state = [place for place, trial in enumerate(ended) if trial.state == state]
-        series.append(_points(record, [ended[i] for i in of_state], [spent[i] for i in of_state], state))
-    complete = [place for place, trial in enumerate(ended) if trial.state == State.COMPLETE]
-    line = _best_so_far(record, [ended[i] for i in complete], [spent[i] for i in complete], total / unit_seconds)
+    unit_seconds, unit = next((size, name) for least, size, name in UNITS if spent[-1] >= least)
+    at = {trial.number: end / unit_seconds for trial, end in zip(ended, spent, strict=True)}
+    total = spent[-1] / unit_seconds
+    series = [
+        *(_points(record, at, state) for state in (State.PRUNED, State.COMPLETE)),
+        _best_so_far(record, at, total),
+    ]
     says = (
-        f"The same over time: how much training, {duration(total)} in all, it took to come so far. Each trial stands "
-        "where it ended; trials that ran side by side add up, pauses and lost attempts do not count."
+        f"The same over time: how much training, {duration(spent[-1])} in all, it took to come so far. Each trial "
+        "stands where it ended; trials that ran side by side add up, pauses and lost attempts do not count."
     )
-    x = linear_axis(f"training time of all trials so far ({unit})", 0, total / unit_seconds, MOST_TICKS)
-    y = value_axis(record, [trial.value for trial in ended if trial.value is not None])
-    return Figure("time", says, (Chart(x, y, tuple(s for s in (*series, line) if len(s.x))),))
+    x = linear_axis(f"training time of all trials so far ({unit})", 0, total, MOST_TICKS)
+    return Figure("time", says, (Chart(x, value_axis(record, values), tuple(s for s in series if len(s.x))),))
 
 
 def learning_curves(record: Record) -> Figure | None:
@@ -86,11 +84,13 @@ def learning_curves(record: Record) -> Figure | None:
     series = [_curves(record, pruned, curves, "pruned curve", f"{len(pruned)} PRUNED")]
     if leaders:
         best = leaders[0]
-        series.append(_curves(record, leaders[1:], curves, "good curve", f"the next {len(leaders) - 1} COMPLETE"))
-        series.append(_curves(record, [best], curves, "best curve", f"the best, trial {best.number}"))
         at = on_axis(record, curves[best.number][best.best_epoch - 1])
         text = f"trial {best.number} at its best: epoch {best.best_epoch}, {record.metric.scale.value(best.value)}"
-        series.append(Series("best", [best.best_epoch], [at], "its best epoch", [text]))
+        series += [
+            _curves(record, leaders[1:], curves, "good curve", f"the next {len(leaders) - 1} COMPLETE"),
+            _curves(record, [best], curves, "best curve", f"the best, trial {best.number}"),
+            Series("best", [best.best_epoch], [at], "its best epoch", [text]),
+        ]
     says = (
         f"The {record.metric.words} after each epoch, of the {counted(len(leaders), 'best COMPLETE trial')}; "
         "pale and dotted, the trials that were pruned. A curve that still rises at its end asks for more epochs."
@@ -113,24 +113,34 @@ def value_axis(record: Record, values: Sequence[float]) -> Axis:
     return log_axis(title, low, high) if scale.may_be_log and 0 < low * WIDE < high else Axis(title)
 
 
-def _points(record: Record, trials: list[TrialRecord], x: Sequence[float], state: str) -> Series:
+def _points(record: Record, at: Mapping[int, float], state: State) -> Series:
+    """The trials of a state that have a value.
+
+    Args:
+      at: where each trial stands along x, by its number.
+    """
+    shown = _with_values(record, at, state)
     texts = [
         f"trial {trial.number}, {state}\n{record.metric.scale.value(trial.value)} after epoch {trial.best_epoch}"
-        for trial in trials
+        for trial in shown
     ]
-    return Series(state, x, [on_axis(record, trial.value) for trial in trials], state, texts)
+    y = [on_axis(record, trial.value) for trial in shown]
+    return Series(state, [at[trial.number] for trial in shown], y, state, texts)
 
 
-def _best_so_far(record: Record, complete: list[TrialRecord], x: Sequence[float], last: float) -> Series:
+def _best_so_far(record: Record, at: Mapping[int, float], last: float) -> Series:
+    complete = _with_values(record, at, State.COMPLETE)
+    best = record.metric.best_so_far([on_axis(record, trial.value) for trial in complete])
     if not complete:
         return Series("best so far", [], [])
-    best = record.metric.best_so_far([on_axis(record, trial.value) for trial in complete])
+    x = [at[trial.number] for trial in complete]
     return Series("best so far", [*x, last], [*best, best[-1]], "best so far")
 
 
-def _by_end(record: Record) -> list[TrialRecord]:
-    ended = [trial for trial in record.trials if trial.state != State.RUNNING]
-    return sorted(ended, key=lambda trial: (record.trial_times[trial.number][1] or datetime.max, trial.number))
+def _with_values(record: Record, numbers: Iterable[int], state: State) -> list[TrialRecord]:
+    """Returns those of these trials, in their order, that are in the state and have a value."""
+    trials = [record.trials[number] for number in numbers]
+    return [trial for trial in trials if trial.state == state and trial.value is not None]
 
 
 def _curves(record: Record, trials: list[TrialRecord], curves: dict[int, list[float]], look: str, name: str) -> Series:

@@ -38,8 +38,6 @@ def importances(record: Record) -> tuple[list[Importance], str]:
         there = f"there is {len(trials)}" if len(trials) == 1 else f"there are {len(trials)}"
         return [], f"it takes {FEWEST_FOR_IMPORTANCES} COMPLETE trials to tell, and {there}"
     rng = np.random.default_rng(SEED)
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a branch has few trials: the spread says what the figure is worth
@@ -50,15 +48,11 @@ def importances(record: Record) -> tuple[list[Importance], str]:
             ]
     except Exception as error:  # an estimate beside the results: whatever goes wrong in it, they are to be shown
         return [], f"they could not be computed: {plain(str(error))}"
-    finally:
-        optuna.logging.set_verbosity(verbosity)
     if not found:
         return [], "the trials do not differ in any parameter"
-    rows = []
-    for name in sorted(found, key=lambda name: (-found[name], name)):
-        low, high = np.percentile([shares.get(name, 0.0) for shares in drawn], SPREAD)
-        rows.append(Importance(shown_name(name), found[name], float(low), float(high)))
-    return rows, ""
+    ends = {name: np.percentile([shares.get(name, 0.0) for shares in drawn], SPREAD).tolist() for name in found}
+    order = sorted(found, key=lambda name: (-found[name], name))
+    return [Importance(shown_name(name), found[name], *ends[name]) for name in order], ""
 
 
 class _Drawn(optuna.Study):
@@ -86,12 +80,11 @@ def importances_figure(record: Record) -> Figure | None:
     found, _ = importances(record)
     if not found:
         return None
-    rows = [-place for place in range(len(found))]
     texts = [f"{row.name}: {row.share:.2f}, in 90 % of the draws {row.low:.2f} to {row.high:.2f}" for row in found]
     series = Series(
         "measured",
         [row.share for row in found],
-        rows,
+        [-place for place in range(len(found))],
         texts=texts,
         intervals=[(row.low, row.high) for row in found],
         intervals_along="x",

@@ -34,10 +34,7 @@ class Leaders:
 def leaders(record: Record) -> Leaders:
     trials = record.ranked[:LEADERS]
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
-    texts = {
-        name: {value_text(trial.params[name]) if name in trial.params else "" for trial in trials} for name in names
-    }
-    columns = [name for name in names if len(texts[name]) > 1]
+    columns = [name for name in names if len({value_text(trial.params.get(name, "")) for trial in trials}) > 1]
     cells = [[_cell(trial, trials[0], name) for name in columns] for trial in trials]
     common = [(name, value_text(trials[0].params[name])) for name in names if name not in columns]
     are_numbers = [
@@ -48,9 +45,6 @@ def leaders(record: Record) -> Leaders:
 
 
 def _cell(trial: TrialRecord, best: TrialRecord, name: str) -> Cell:
-    if name not in trial.params:
-        return Cell("", "", differs=False)
-    value = trial.params[name]
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    differs = name not in best.params or value_text(best.params[name]) != value_text(value)
-    return Cell(value_text(value), value if is_number else str(value), differs)
+    value = trial.params.get(name, "")
+    text, is_number = value_text(value), isinstance(value, int | float) and not isinstance(value, bool)
+    return Cell(text, value if is_number else str(value), text not in ("", value_text(best.params.get(name, ""))))

@@ -27,7 +27,7 @@ class Doubts:
 
     trials: int
     found: int
-    pictures: tuple[Picture, ...]
+    pictures: list[Picture]
 
 
 def confident_mistakes(record: Record, trial: TrialRecord) -> list[Picture]:
@@ -37,7 +37,7 @@ def confident_mistakes(record: Record, trial: TrialRecord) -> list[Picture]:
     shares = softmax(logits.astype(np.float64))
     answers, sure = shares.argmax(axis=1), shares.max(axis=1)
     wrong = np.flatnonzero(answers != record.valid_labels)
-    return _pictures(record, wrong, answers, sure)[:MOST_PICTURES]
+    return _pictures(record, wrong, answers, sure)
 
 
 def doubts(record: Record) -> Doubts:
@@ -47,7 +47,7 @@ def doubts(record: Record) -> Doubts:
     """
     good = good_trials(record)
     if len(good) < FEWEST_GOOD:
-        return Doubts(len(good), 0, ())
+        return Doubts(len(good), 0, [])
     total = np.zeros((len(record.valid_labels), len(record.classes)))
     answers = []
     for trial in good:
@@ -57,8 +57,7 @@ def doubts(record: Record) -> Doubts:
         answers.append(shares.argmax(axis=1))
     agreed = np.all(np.stack(answers) == answers[0], axis=0)
     against = np.flatnonzero(agreed & (answers[0] != record.valid_labels))
-    pictures = _pictures(record, against, answers[0], total.max(axis=1))
-    return Doubts(len(good), len(against), tuple(pictures[:MOST_PICTURES]))
+    return Doubts(len(good), len(against), _pictures(record, against, answers[0], total.max(axis=1)))
 
 
 def doubts_sentence(found: Doubts) -> str:
@@ -92,15 +91,14 @@ def good_trials(record: Record) -> list[TrialRecord]:
 
 
 def _pictures(record: Record, images: np.ndarray, answers: np.ndarray, sure: np.ndarray) -> list[Picture]:
-    """Of these images, by number, the surest first."""
+    """Of these images, by number, the surest first, at most `MOST_PICTURES`."""
     ids, pixels = record.valid_ids, record.valid_images
-    pictures = []
-    for image in images[np.argsort(-sure[images], kind="stable")][:MOST_PICTURES]:
-        picture = Picture(
+    return [
+        Picture(
             id=plain(ids[image]) if ids else f"image {image}",
             label=plain(record.classes[record.valid_labels[image]]),
             said=f"{plain(record.classes[answers[image]])}, {100 * sure[image]:.0f} %",
             pixels=None if pixels is None else pixels[image],
         )
-        pictures.append(picture)
-    return pictures
+        for image in images[np.argsort(-sure[images], kind="stable")][:MOST_PICTURES]
+    ]

@@ -71,17 +71,18 @@ def ranges(record: Record) -> list[Range]:
         same = [trial for trial in leaders if frozen[trial.number].distributions.get(parameter) == drawn_from]
         places = tuple(place_in(trial.ranges[name], trial.params[name]) for trial in same)
         side = _side(places)
-        row = Range(
-            name=name,
-            low=value_text(distribution.low),
-            high=value_text(distribution.high),
-            best=value_text(best.params[name]),
-            place=places[0],
-            leaders=places,
-            side=side,
-            advice=_advice(name, distribution, side, record.settings.max_epochs),
+        rows.append(
+            Range(
+                name=name,
+                low=value_text(distribution.low),
+                high=value_text(distribution.high),
+                best=value_text(best.params[name]),
+                place=places[0],
+                leaders=places,
+                side=side,
+                advice=_advice(name, distribution, side, record.settings.max_epochs),
+            )
         )
-        rows.append(row)
     return rows
 
 
@@ -138,23 +139,24 @@ def ranges_figure(rows: list[Range]) -> Figure | None:
         f"Where the best trial and the next best of the {LEADERS} on top lie in the range of each number, along the "
         f"scale it was searched on. Beyond a dashed line, within {100 * EDGE:.0f} % of an end, is the edge."
     )
-    x = Axis("place in the range (%)", span=(-4, 104))
-    names = named_rows([row.name for row in rows])
-    chart = Chart(x, names, tuple(s for s in series if len(s.x)), height_px=rows_height_px(len(rows)) + 30)
+    chart = Chart(
+        Axis("place in the range (%)", span=(-4, 104)),
+        named_rows([row.name for row in rows]),
+        tuple(s for s in series if len(s.x)),
+        height_px=rows_height_px(len(rows)) + 30,
+    )
     return Figure("ranges", says, (chart,))
 
 
 def ranges_sentence(rows: list[Range]) -> str:
     if not rows:
         return "The search chose no number for the best trial."
-    if widen := to_widen(rows):
-        return (
-            f"A wider range may hold something better of {', '.join(f'{row.name} ({row.side} end)' for row in widen)}."
-        )
+    if names := to_widen(rows):
+        return f"A wider range may hold something better of {names}."
     return "No range asks to be widened."
 
 
-def to_widen(rows: list[Range]) -> list[Range]:
-    """Those that a wider range may help."""
+def to_widen(rows: list[Range]) -> str:
+    """Names those that a wider range may help, each with the end in question."""
     wider = (Advice.WIDEN_DOWNWARDS, Advice.WIDEN_UPWARDS, Advice.MORE_EPOCHS)
-    return [row for row in rows if row.advice in wider]
+    return ", ".join(f"{row.name} ({row.side} end)" for row in rows if row.advice in wider)

@@ -22,13 +22,9 @@ JITTER = 0.25  # beside a choice's place, so that its trials do not hide each ot
 def slices(record: Record) -> Figure | None:
     """The value over each parameter, the most important first."""
     order = [row.name for row in importances(record)[0]]
-    trials = {trial.number: trial for trial in record.ranked}
-    drawn: dict[str, list[tuple[TrialRecord, BaseDistribution]]] = {}
-    for number in sorted(trials):
-        for name, distribution in trials[number].ranges.items():
-            if not distribution.single():
-                drawn.setdefault(name, []).append((trials[number], distribution))
-    names = sorted(drawn, key=lambda name: (order.index(name) if name in order else len(order), name))
+    trials = sorted(record.ranked, key=lambda trial: trial.number)
+    varied = {name for trial in trials for name, distribution in trial.ranges.items() if not distribution.single()}
+    names = sorted(varied, key=lambda name: (order.index(name) if name in order else len(order), name))
     if not names:
         return None
     left_out = f" Of {len(names)} parameters the first {MOST_SLICES} are shown." if len(names) > MOST_SLICES else ""
@@ -36,21 +32,23 @@ def slices(record: Record) -> Figure | None:
         f"The {record.metric.words} of each trial over one parameter at a time, the most important first: "
         f"filled, COMPLETE; hollow, PRUNED; the star is the best.{left_out}"
     )
-    values = [trial.value for trial in trials.values() if trial.value is not None]
+    values = [trial.value for trial in trials if trial.value is not None]
     y = replace(value_axis(record, values), title="")
     if y.span is None:
         low, high = (on_axis(record, end) for end in (min(values), max(values)))
         margin = STAR * (high - low)
         y = linear_axis("", low - margin, high + margin, FEW_TICKS)  # the same for all
-    charts = tuple(_slice(record, name, drawn[name], y) for name in names[:MOST_SLICES])
+    charts = tuple(_slice(record, name, trials, y) for name in names[:MOST_SLICES])
     return Figure("slices", says, charts)
 
 
-def _slice(record: Record, name: str, drawn: list[tuple[TrialRecord, BaseDistribution]], y: Axis) -> Chart:
+def _slice(record: Record, name: str, trials: list[TrialRecord], y: Axis) -> Chart:
     series = []
-    choices = list(dict.fromkeys(str(c) for _, d in drawn if isinstance(d, CategoricalDistribution) for c in d.choices))
+    drawn = [trial for trial in trials if name in trial.ranges and not trial.ranges[name].single()]
+    ranges = [trial.ranges[name] for trial in drawn]
+    choices = list(dict.fromkeys(str(c) for d in ranges if isinstance(d, CategoricalDistribution) for c in d.choices))
     for look in (State.PRUNED, State.COMPLETE, "best"):
-        shown = [trial for trial, _ in drawn if (trial is record.best if look == "best" else trial.state == look)]
+        shown = [trial for trial in drawn if (trial is record.best if look == "best" else trial.state == look)]
         x = [_place_on_axis(trial, name, choices) for trial in shown]
         texts = [
             f"trial {trial.number}, {trial.state}\n{name}={value_text(trial.params[name])}: "
@@ -58,8 +56,7 @@ def _slice(record: Record, name: str, drawn: list[tuple[TrialRecord, BaseDistrib
             for trial in shown
         ]
         series.append(Series(look, x, [on_axis(record, trial.value) for trial in shown], texts=texts))
-    x_axis = _axis([distribution for _, distribution in drawn], choices)
-    return Chart(x_axis, y, tuple(s for s in series if len(s.x)), name, height_px=200)
+    return Chart(_axis(ranges, choices), y, tuple(s for s in series if len(s.x)), name, height_px=200)
 
 
 def _place_on_axis(trial: TrialRecord, name: str, choices: list[str]) -> float:

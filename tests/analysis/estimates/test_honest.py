@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from analysis.estimates.honest import Scores, draws, estimate
+from analysis.estimates.honest import estimate
 from analysis.estimates.intervals import Sample
+from analysis.estimates.scores import Scores, draws
 
 IMAGES, TRIALS, EPOCHS, SWEEPS = 1173, 30, 5, 200
 HALF_A_POINT = 0.005

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.estimates.honest import Scores, draws, estimate
+from analysis.estimates.honest import estimate
 from analysis.estimates.intervals import Sample
-from analysis.estimates.scores import DrawnScores
+from analysis.estimates.scores import DrawnScores, Scores, draws
 from trainable.metrics import named
 
 ACCURACY = named("accuracy")

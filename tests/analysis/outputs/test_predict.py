@@ -68,7 +68,10 @@ def test_predictions_are_the_test_images_in_the_order_of_their_manifest(tiny_dat
     data = load(tiny_data)
     write_results(sweep.record, data)
     content = (sweep.folder / "predictions.csv").read_bytes()
-    labels = [data.classes[index] for index in read_best(sweep.folder).logits(data.test.images).argmax(axis=1)]
+    labels = [
+        data.classes[index]
+        for index in read_best(sweep.folder).log_probabilities(data.test.images, False).argmax(axis=1)
+    ]
     rows = [("id", "label"), *zip(ids, labels, strict=True)]
     assert content == "".join(f"{name},{label}\n" for name, label in rows).encode()
 
@@ -128,7 +131,9 @@ def test_the_best_folder_alone_predicts_what_the_trial_predicted(trained_sweep, 
         if path.name != "best":
             path.rename(path.with_name(f"gone-{path.name}"))
     assert predict(trained_sweep.folder, "--with", "best", "--images", data_folder / "test").exit_code == 0
-    assert (read_best(trained_sweep.folder).logits(data.valid.images).argmax(axis=1) == data.valid.labels).all()
+    assert (
+        read_best(trained_sweep.folder).log_probabilities(data.valid.images, False).argmax(axis=1) == data.valid.labels
+    ).all()
 
 
 @pytest.mark.parametrize(

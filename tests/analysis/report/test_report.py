@@ -8,11 +8,11 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from plotly.offline import get_plotlyjs
 
 import analysis.report.page
 from analysis.estimates.intervals import share_interval
 from analysis.record import Record
-from analysis.report import interactive
 from analysis.report.charts import linear_axis, log_axis
 from analysis.report.contents import progress
 from analysis.report.page import write_report
@@ -42,6 +42,7 @@ SECTIONS = [
     "Time and cost",
     "How to reproduce",
 ]
+pytestmark = pytest.mark.figures
 MOST_BYTES = 8_000_000
 
 
@@ -141,7 +142,7 @@ def test_the_page_runs_its_own_scripts_alone(varied):
     assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-")
     assert "eval" not in policy
     assert len(re.findall(r"<script>", page)) == policy.count("sha256-") == 2
-    assert "</script" not in interactive.library()
+    assert "</script" not in get_plotlyjs()
 
 
 @pytest.mark.parametrize(
@@ -309,7 +310,7 @@ def test_a_best_value_inside_its_range_asks_for_nothing(sweep):
     sweep.add(replace(MLP, lr=0.01), [27])
     rows = ranges(sweep.record)
     assert [row.words for row in rows] == ["inside"]
-    assert to_widen(rows) == []
+    assert to_widen(rows) == ""
 
 
 def test_a_slice_shows_each_trial_that_has_the_parameter(varied):

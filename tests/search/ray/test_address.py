@@ -173,7 +173,7 @@ def processes(monkeypatch):
     def are(*processes, newest=None):
         fake = SimpleNamespace(process_iter=lambda _: [SimpleNamespace(info={"cmdline": None}), *processes])
         monkeypatch.setitem(sys.modules, "psutil", fake)
-        monkeypatch.setattr("ray._private.services.find_bootstrap_address", lambda _: newest)
+        monkeypatch.setattr("search.ray.address.newest_cluster_here", lambda: newest)
 
     return are
 

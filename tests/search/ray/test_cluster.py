@@ -3,14 +3,17 @@
 import json
 import threading
 from concurrent.futures import Future
+from functools import partial
 from io import StringIO
 
 import pytest
 
 from search.ray import cluster
-from search.ray.cluster import Asked, Node, Workers, may_come, plan_workers
+from search.ray.cluster import Node, Workers, may_come, plan_workers
+from search.runtime.start import Start
 from trainable.config import ConfigError
 
+started = partial(Start, "python -m search.run")
 LAPTOP = Node("here", {"CPU": 8.0, "memory": 1e9, "object_store_memory": 1e9, "node:127.0.0.1": 1.0})
 HEAD = Node("head", {"memory": 1e9})
 GPU_HEAD = Node("head", {"CPU": 8.0, "GPU": 1.0, cluster.HEAD: 1.0})
@@ -20,20 +23,24 @@ SMALL, LARGE = Node("small", {"CPU": 4.0, "GPU": 1.0}), Node("large", {"CPU": 16
 @pytest.mark.parametrize(
     ("there", "asked", "expected"),
     [
-        ([LAPTOP], Asked(), Workers(1, 0, 0, 8)),
-        ([LAPTOP], Asked(cpus=2), Workers(2, 0, 0, 4)),
-        ([LAPTOP], Asked(concurrency=3), Workers(1, 0, 0, 3, most=3)),
-        ([LAPTOP], Asked(memory_bytes=5 * 10**8), Workers(1, 0, 5 * 10**8, 2)),
-        ([LARGE], Asked(), Workers(8, 1, 0, 2)),
-        ([LARGE], Asked(gpus=0.5), Workers(4, 0.5, 0, 4)),
-        ([LARGE], Asked(gpus=0.1), Workers(1, 0.1, 0, 16)),
-        ([LARGE], Asked(cpus=2), Workers(2, 1, 0, 2)),
-        ([LARGE], Asked(gpus=0), Workers(1, 0, 0, 16)),
-        ([LARGE], Asked(gpus=2), Workers(16, 2, 0, 1)),
-        ([HEAD, SMALL, LARGE], Asked(), Workers(4, 1, 0, 3)),
-        ([HEAD, SMALL, LARGE], Asked(cpus=8), Workers(8, 1, 0, 2)),
-        ([HEAD, LAPTOP, LAPTOP], Asked(cpus=5), Workers(5, 0, 0, 2)),
-        ([Node("tpu", {"CPU": 2.0, "tpu": 2.0})], Asked(custom={"tpu": 1.0}), Workers(1, 0, 0, 2, {"tpu": 1.0})),
+        ([LAPTOP], started(), Workers(1, 0, 0, 8)),
+        ([LAPTOP], started(cpus_per_trial=2), Workers(2, 0, 0, 4)),
+        ([LAPTOP], started(concurrency=3), Workers(1, 0, 0, 3, most=3)),
+        ([LAPTOP], started(memory_per_trial=5 * 10**8), Workers(1, 0, 5 * 10**8, 2)),
+        ([LARGE], started(), Workers(8, 1, 0, 2)),
+        ([LARGE], started(gpus_per_trial=0.5), Workers(4, 0.5, 0, 4)),
+        ([LARGE], started(gpus_per_trial=0.1), Workers(1, 0.1, 0, 16)),
+        ([LARGE], started(cpus_per_trial=2), Workers(2, 1, 0, 2)),
+        ([LARGE], started(gpus_per_trial=0), Workers(1, 0, 0, 16)),
+        ([LARGE], started(gpus_per_trial=2), Workers(16, 2, 0, 1)),
+        ([HEAD, SMALL, LARGE], started(), Workers(4, 1, 0, 3)),
+        ([HEAD, SMALL, LARGE], started(cpus_per_trial=8), Workers(8, 1, 0, 2)),
+        ([HEAD, LAPTOP, LAPTOP], started(cpus_per_trial=5), Workers(5, 0, 0, 2)),
+        (
+            [Node("tpu", {"CPU": 2.0, "tpu": 2.0})],
+            started(resources_per_trial={"tpu": 1.0}),
+            Workers(1, 0, 0, 2, {"tpu": 1.0}),
+        ),
     ],
 )
 def test_the_default_is_a_trial_a_gpu_else_a_trial_a_cpu_and_each_fits_on_one_node(there, asked, expected):
@@ -43,11 +50,15 @@ def test_the_default_is_a_trial_a_gpu_else_a_trial_a_cpu_and_each_fits_on_one_no
 @pytest.mark.parametrize(
     ("there", "asked", "message"),
     [
-        ([LAPTOP], Asked(gpus=1), "asked for 1 CPU, 1 GPU a trial on one node; here has 8 CPU, 0 GPU"),
-        ([LAPTOP, LAPTOP], Asked(cpus=16), "asked for 16 CPU a trial on one node; 2 x here has 8 CPU, 0 GPU"),
-        ([LAPTOP], Asked(memory_bytes=2**34), "asked for 1 CPU, 16.0 GiB of memory a trial"),
-        ([LAPTOP], Asked(custom={"tpu": 1.0}), "asked for 1 CPU, 1 tpu a trial"),
-        ([], Asked(), "no node"),
+        ([LAPTOP], started(gpus_per_trial=1), "asked for 1 CPU, 1 GPU a trial on one node; here has 8 CPU, 0 GPU"),
+        (
+            [LAPTOP, LAPTOP],
+            started(cpus_per_trial=16),
+            "asked for 16 CPU a trial on one node; 2 x here has 8 CPU, 0 GPU",
+        ),
+        ([LAPTOP], started(memory_per_trial=2**34), "asked for 1 CPU, 16.0 GiB of memory a trial"),
+        ([LAPTOP], started(resources_per_trial={"tpu": 1.0}), "asked for 1 CPU, 1 tpu a trial"),
+        ([], started(), "no node"),
     ],
 )
 def test_what_can_never_fit_is_an_error_that_names_what_was_asked_and_what_there_is(there, asked, message):
@@ -58,14 +69,14 @@ def test_what_can_never_fit_is_an_error_that_names_what_was_asked_and_what_there
 
 
 def test_a_head_that_may_train_counts_beside_what_an_autoscaler_may_start():
-    assert plan_workers([GPU_HEAD], [LAPTOP], Asked()) == Workers(8, 1, 0, 1)
-    assert plan_workers([GPU_HEAD, SMALL], [SMALL] * 3, Asked(cpus=4)) == Workers(4, 1, 0, 4)
+    assert plan_workers([GPU_HEAD], [LAPTOP], started()) == Workers(8, 1, 0, 1)
+    assert plan_workers([GPU_HEAD, SMALL], [SMALL] * 3, started(cpus_per_trial=4)) == Workers(4, 1, 0, 4)
 
 
 def test_what_an_autoscaler_may_start_counts_and_is_named_where_that_is_too_small_too():
-    assert plan_workers([HEAD], [SMALL] * 3, Asked()) == Workers(4, 1, 0, 3)
+    assert plan_workers([HEAD], [SMALL] * 3, started()) == Workers(4, 1, 0, 3)
     with pytest.raises(ConfigError, match="there may come 3 x small has 4 CPU, 1 GPU"):
-        plan_workers([HEAD], [SMALL] * 3, Asked(cpus=8))
+        plan_workers([HEAD], [SMALL] * 3, started(cpus_per_trial=8))
 
 
 def test_what_may_come_is_read_where_rays_launcher_leaves_it_the_preferred_kinds_first(tmp_path, monkeypatch):
@@ -92,7 +103,7 @@ def test_nodes_that_are_still_joining_are_waited_for_with_a_word(monkeypatch):
     monkeypatch.setattr(cluster, "may_come", list)
     monkeypatch.setattr(cluster.time, "sleep", lambda _: None)
 
-    assert cluster.workers_there(Asked(), is_local=False, out=said).concurrency == 1
+    assert cluster.workers_there(started(), is_local=False, out=said).concurrency == 1
     assert said.getvalue() == "No node has room for a trial yet; waiting 30 s for one to join.\n"
 
 
@@ -104,7 +115,7 @@ def test_after_half_a_minute_nothing_is_waited_for_and_a_pause_of_the_machine_is
     monkeypatch.setattr(cluster.time, "monotonic", lambda: 1000.0 * len(waited))
 
     with pytest.raises(ConfigError, match="no trial could ever start"):
-        cluster.workers_there(Asked(), is_local=False, out=StringIO())
+        cluster.workers_there(started(), is_local=False, out=StringIO())
     assert 29 <= sum(waited) <= 30
 
 

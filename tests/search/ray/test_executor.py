@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from analysis.record import Record
-from search.ray import executor
+from search.ray import executor, ray_2_60
 from search.ray.executor import Abort, BridgeCallback, BridgeScheduler, BridgeSearcher, Stopped, execute
 from search.ray.failure import RayFailedError
 from storage import user_code
@@ -33,8 +33,8 @@ def ray_session():
     prepare()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGPASSWORD", "c4nary")
-        with connected(None):
-            yield
+        with connected(None) as vigil:
+            yield vigil
 
 
 def two_epochs_space(trial):
@@ -56,14 +56,11 @@ def test_a_worker_can_import_the_project_and_has_no_password(ray_session, tmp_pa
 
 
 def test_a_session_for_one_driver_has_no_dashboard_and_no_monitors(ray_session):
-    from ray._private import services
-    from ray._private.node import Node
-    from ray._private.worker import _global_node
+    node = ray_session.node
 
-    assert set(_global_node.all_processes) == {"gcs_server", "raylet"}
+    assert set(node.all_processes) == {"gcs_server", "raylet"}
     for name in ("start_monitor", "start_log_monitor", "start_api_server"):
-        assert getattr(Node, name).__name__ == name  # another session of this process has them
-    assert services.get_node.__name__ == "get_node"
+        assert getattr(type(node), name).__name__ == name  # another session of this process has them
 
 
 def token_of(process):
@@ -73,10 +70,8 @@ def token_of(process):
 
 
 def test_the_token_of_a_session_stands_in_no_file_and_its_folder_is_for_its_owner_alone(ray_session):
-    from ray._private.worker import _global_node
-
-    folder = Path(_global_node.get_session_dir_path()).parent
-    token = token_of(_global_node.all_processes["raylet"][0].process)
+    folder = Path(ray_session.node.get_session_dir_path()).parent
+    token = token_of(ray_session.node.all_processes["raylet"][0].process)
 
     assert len(token) == 64
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -84,14 +79,12 @@ def test_the_token_of_a_session_stands_in_no_file_and_its_folder_is_for_its_owne
 
 
 def test_no_log_of_ray_has_the_drivers_keys(ray_session, tmp_path, monkeypatch):
-    from ray._private.worker import _global_node
-
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "c4nary-key")
     bridge, _ = open_bridge(tmp_path / "sweep", 1, function=two_epochs_space)
 
     execute(bridge, DATA, {"cpu": 1}, lambda: 1)
 
-    logs = [path.read_bytes() for path in Path(_global_node.get_logs_dir_path()).rglob("*") if path.is_file()]
+    logs = [path.read_bytes() for path in Path(ray_session.logs).rglob("*") if path.is_file()]
     assert logs
     assert not any(b"c4nary" in log for log in logs)
 
@@ -254,13 +247,12 @@ def test_what_ended_a_worker_is_told_to_the_bridge(tmp_path, cause, said):
 
 
 def test_a_head_that_does_not_answer_the_driver_costs_no_more_than_the_name_of_a_node(tmp_path, monkeypatch):
-    def fail(*_):
+    def fail():
         raise ConnectionError("the GCS is not there")
 
-    for name in ("nodes", "is_initialized"):
-        monkeypatch.setattr(executor.ray, name, fail if name == "nodes" else lambda: True)
-    state = SimpleNamespace(actor_table=fail, get_draining_nodes=fail)
-    monkeypatch.setattr("ray._private.state.state", state)
+    asked = ray_2_60.asked
+    monkeypatch.setattr(ray_2_60, "asked", lambda _, otherwise: asked(fail, otherwise))
+    monkeypatch.setattr(executor.ray, "is_initialized", lambda: True)
     bridge, _ = open_bridge(tmp_path / "sweep", 1)
     order = bridge.next_order().to_dict()
     worker = SimpleNamespace(_actor_id=SimpleNamespace(hex=lambda: "17"))

@@ -11,7 +11,7 @@ import torch
 import search.run
 from analysis.record import Record
 from search.ray.cluster import Node, Workers, worker_bytes
-from search.runtime.memory import Fit, Limit
+from search.runtime.memory import Limit
 from search.spaces.space import Space
 from tests.searched import command, here
 from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
@@ -112,23 +112,23 @@ def limit_of(worker: int) -> Limit:
 def test_what_is_not_drawn_is_said_once_for_each_architecture(small_process):
     corners = Space(space, {}, 9).corners()
 
-    plenty, short, shorter = (Fit(limit_of(worker), corners) for worker in (10**12, 200_000_000, 25_000_000))
+    plenty, short, shorter = map(limit_of, (10**12, 200_000_000, 25_000_000))
 
-    assert not plenty.matters
-    assert plenty.notes() == []
-    assert short.matters
-    (note,) = short.notes()
+    assert not plenty.matters(corners)
+    assert plenty.notes(corners) == []
+    assert short.matters(corners)
+    (note,) = short.notes(corners)
     assert note.startswith("cnn: the largest nets need about ")
     assert "GB at 16x16 px, of the 0.2 GB that a worker has for a trial; what does not fit is not drawn." in note
-    assert shorter.without == {"cnn"}
-    assert any(note.startswith("cnn is not drawn: it needs at least") for note in shorter.notes())
+    assert shorter.without(corners) == {"cnn"}
+    assert any(note.startswith("cnn is not drawn: it needs at least") for note in shorter.notes(corners))
 
 
 def test_a_space_of_which_nothing_fits_is_refused_with_what_is_needed_and_what_to_do(small_process):
     with pytest.raises(
         ConfigError, match=r"no net of the space fits into memory: the smallest needs about .* GB"
     ) as error:
-        Fit(limit_of(1_000), Space(space, {}, 9).corners()).notes()
+        limit_of(1_000).notes(Space(space, {}, 9).corners())
 
     assert "--image-size" in str(error.value)
 

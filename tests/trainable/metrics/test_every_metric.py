@@ -10,7 +10,7 @@ import pytest
 from analysis.estimates.choice import choose
 from analysis.report.contents import standard_error
 from analysis.report.page import write_report
-from analysis.report.summary import summary
+from analysis.report.status import summary
 from storage import user_code
 from storage.errors import UserError
 from tests.sweeps import CNN, MLP, SweepBuilder, noise
@@ -18,6 +18,7 @@ from trainable.metrics import LAST, METRICS, NAMES, measure, named
 from trainable.metrics.history import OWN_FIELD, EpochMetrics
 from trainable.metrics.softmax import softmax
 
+pytestmark = pytest.mark.figures
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 OWN = [user_code.name(f"{EXAMPLES}/metric.py:{name}", "") for name in ("macro_f1", "BRIER")]
 IMAGES, CLASSES = 60, 3

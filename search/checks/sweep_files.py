@@ -1,0 +1,171 @@
+"""Checks the files of the sweep as a whole: what it is run on, and what it made."""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
+
+from analysis.outputs.best import read_best
+from analysis.outputs.predict import check_predictions
+from analysis.record import Record, TrialRecord
+from analysis.report.contents import plain
+from datasets.fingerprint import parsed_table
+from datasets.submission import Submission
+from search.checks.backup import Backup, move_away
+from search.checks.findings import Inspection, hold
+from search.runtime.settings import read_sweep
+from storage import paths
+from storage.files import DamagedError, check_regular, read_array, save_array
+from storage.states import State
+from storage.sweep_file import SEARCH
+from storage.text import counted
+
+OF_TRIALS = ["number", "state", "reason", "value", "epochs"]  # the columns that are compared
+OF_EPOCHS = ["number", "epoch", "valid_loss", "valid_accuracy"]
+NO_RESULTS = -1  # as `results_of` in sweep.json: no number of trials, so the next start makes them
+MOST_CSV_BYTES = 256 << 20
+
+
+def check_data(inspection: Inspection, classes: list[str]) -> tuple[np.ndarray | None, tuple[str, ...] | None]:
+    """Checks `data.csv` and `valid_labels.npy` against the classes and each other, `valid_images.npy` by its shape.
+
+    Returns:
+      the labels of the validation images, None where they cannot be had; the ids of the test images, None where there
+      are none, or they cannot be had.
+    """
+    folder = inspection.folder
+    path = folder / paths.VALID_LABELS
+    do_without = partial(inspection.do_without, loss="which image is which, should the data ever change")
+    table = inspection.read(folder / paths.DATA_TABLE, lambda path: _read_table(path, classes), do_without)
+    expected, test_ids = table or (None, None)
+    way_out, mend = "restore it, or data.csv, from a backup: nothing can be reported without it", None
+    if expected is not None:
+        way_out, mend = "written anew from data.csv", move_away(path, partial(save_array, path, expected))
+    restore = partial(inspection.note_damage, way_out=way_out, mend=mend)
+    labels = inspection.read(path, lambda path: _read_labels(path, len(classes), expected), restore)
+    labels = expected if labels is None else labels
+    path = folder / paths.VALID_IMAGES
+    way_out = "moved away, and made anew by the next start that trains"
+    anew = partial(inspection.note_damage, way_out=way_out, mend=move_away(path))
+    # An older sweep has none: its report does without pictures.
+    inspection.read(path, lambda path: _check_pictures(path, labels), anew, is_needed=False)
+    return labels, test_ids
+
+
+def _read_table(path: Path, classes: list[str]) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """Returns the labels of the validation images and the ids of the test images, None where there are none."""
+    check_regular(path)
+    splits = parsed_table(path.read_bytes())
+    labels = [label for label, _ in splits.get("validation", {}).values()]
+    seen = {label for split in ("train", "validation") for label, _ in splits.get(split, {}).values()}
+    if not labels or not seen <= set(classes):
+        other = sorted(seen - set(classes))[:1] or "no validation split"
+        raise DamagedError(path, f"must have the classes of sweep.json, got {other}")
+    test_ids = tuple(splits["test"]) if "test" in splits else None
+    return np.array([classes.index(label) for label in labels], np.int64), test_ids
+
+
+def _read_labels(path: Path, classes: int, expected: np.ndarray | None) -> np.ndarray:
+    labels = read_array(path)
+    is_row = labels.ndim == 1 and labels.dtype.kind in "iu" and len(labels) > 0
+    hold(path, is_row, "must be a row of whole numbers", f"{labels.dtype} {labels.shape}")
+    hold(path, bool(labels.min() >= 0 and labels.max() < classes), f"there are {classes} classes", labels.max())
+    if expected is not None and not np.array_equal(labels, expected):
+        raise DamagedError(path, "must be the labels of the validation images in data.csv")
+    return labels
+
+
+def _check_pictures(path: Path, labels: np.ndarray | None) -> None:
+    images = read_array(path)
+    count = len(images) if labels is None else len(labels)
+    is_such = images.dtype == np.uint8 and images.ndim == 4 and (len(images), images.shape[3]) == (count, 3)
+    hold(path, is_such, f"must be {counted(count, 'image')} of uint8", f"{images.dtype} {images.shape}")
+
+
+def check_results(inspection: Inspection, record: Record, test_ids: tuple[str, ...] | None) -> None:
+    """Finds what is not of the trials that the ledger has. A repeat has the tables alone, a refit nothing.
+
+    Args:
+      test_ids: None where there are none, or they are not known.
+    """
+    folder, kind, best = record.folder, record.file.kind, record.best
+    if kind == paths.REFIT:
+        return
+    trials, epochs = record.trials_table(), record.epochs_table()
+    ended = set(trials["number"][trials["state"] != State.RUNNING])
+    most = sum(trial.config.get("epochs", 0) for trial in record.trials)  # rows of any table
+
+    def same(table: pd.DataFrame, columns: list[str]) -> Callable[[Path], None]:
+        expected = _rows(table, columns, ended)
+        return lambda path: _check_same(_rows(_read_results(path, most), columns, ended), expected)
+
+    checks = dict.fromkeys((paths.TRIALS_CSV, paths.TRIALS_PARQUET), same(trials, OF_TRIALS))
+    checks[paths.EPOCHS_PARQUET] = same(epochs, OF_EPOCHS) if len(epochs) else check_regular
+    if kind == SEARCH:
+        checks |= {paths.REPORT_PAGE: check_regular, paths.REPORT_TEXT: check_regular}
+    if kind == SEARCH and best is not None:
+        checks[paths.BEST] = lambda path: _check_best(path, best)
+        if test_ids is not None:
+            checks[paths.PREDICTIONS] = lambda path: _check_predictions(path, test_ids, record.classes)
+    way_out = "the next start of the sweep's command writes all results anew"
+    anew = partial(inspection.note_damage, way_out=way_out, mend=lambda backup: forget_results(folder, backup))
+    for name, check in checks.items():
+        inspection.read(folder / name, check, anew)
+
+
+def _check_best(folder: Path, trial: TrialRecord) -> None:
+    best = read_best(folder.parent)
+    if best.trial != trial.number:
+        raise DamagedError(folder, f"must be of the best trial, {trial.number}, and is of trial {best.trial}")
+    if trial.weights is not None and best.weights != trial.weights.read_bytes():
+        raise DamagedError(folder, f"has other weights than trial {trial.number}")
+
+
+def _check_predictions(path: Path, test_ids: tuple[str, ...], classes: list[str]) -> None:
+    check_regular(path)
+    check_predictions(path.read_bytes(), Submission.of(test_ids), len(test_ids), tuple(classes))
+
+
+def forget_results(folder: Path, backup: Backup) -> None:
+    """The sweep's next start finds none, and makes them."""
+    file = read_sweep(folder)
+    if file.results_of != NO_RESULTS:
+        backup.copy(folder / paths.SWEEP_FILE)
+        file.results_of = NO_RESULTS
+        file.write(folder)
+
+
+def _read_results(path: Path, most_rows: int) -> pd.DataFrame:
+    check_regular(path)
+    if path.suffix == ".csv":
+        if path.stat().st_size > MOST_CSV_BYTES:
+            raise DamagedError(path, f"must have at most {MOST_CSV_BYTES >> 20} MiB")
+        return pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
+    rows = pyarrow.parquet.read_metadata(path).num_rows
+    if rows > most_rows:  # a small file can hold any number of them
+        raise DamagedError(path, f"must have at most {counted(most_rows, 'row')}, got {rows}")
+    return pd.read_parquet(path)
+
+
+def _rows(table: pd.DataFrame, columns: list[str], numbers: set[int]) -> list[tuple[Any, ...]]:
+    """Of these trials; what is missing is None."""
+    chosen = table[table["number"].isin(numbers)][columns]
+    return [tuple(None if pd.isna(value) else value for value in row) for row in chosen.itertuples(index=False)]
+
+
+def _check_same(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> None:
+    """Raises:
+    ValueError: they differ; shows the first difference.
+    """
+    for got, wanted in zip_longest(found, expected):
+        if got != wanted:
+            raise ValueError(f"must have the row {_text(wanted)}, got {_text(got)}")
+
+
+def _text(row: tuple[Any, ...] | None) -> str:
+    return "none" if row is None else plain(", ".join(map(str, row)))
