@@ -14,7 +14,7 @@ class Unread:
     Attributes:
       suffixes: in small letters.
       rule: why it is not read.
-      way_out: what to do, with `{}` for the file.
+      way_out: what to do, with `{0}` for the file.
     """
 
     suffixes: tuple[str, ...]
@@ -24,20 +24,20 @@ class Unread:
 
 PICKLE = "a Python pickle"
 UNREAD = {
-    "a 7-Zip archive": Unread((".7z", ".7z.001"), "7-Zip archives are not read", "unpack it: 7z x {}"),
-    "a RAR archive": Unread((".rar",), "RAR archives are not read", "unpack it: unrar x {}"),
+    "a 7-Zip archive": Unread((".7z", ".7z.001"), "7-Zip archives are not read", "unpack it: 7z x {0}"),
+    "a RAR archive": Unread((".rar",), "RAR archives are not read", "unpack it: unrar x {0}"),
     "a part of an archive": Unread(
         (".zip.001", ".z01", ".tar.001", ".tar.gz.001", ".tar.gz.00", ".tar.gzaa", ".partaa"),
         "archives in several parts are not read",
-        "put them together and unpack them: 7z x {} (.zip), or cat all parts > one.tar",
+        "put them together and unpack them: 7z x {0} (.zip), or cat all parts > one.tar",
     ),
     "a Zstandard or LZ4 archive": Unread(
-        (".zst", ".lz4", ".tar.z"), "files packed in this way are not read", "unpack it: unzstd {}, or unlz4 {}"
+        (".zst", ".lz4", ".tar.z"), "files packed in this way are not read", "unpack it: unzstd {0}, or unlz4 {0}"
     ),
     PICKLE: Unread(
         (".pkl", ".pickle", ".p", ".joblib", ".pkl.gz", ".pickle.gz"),
         "a pickle is not read, for reading one runs the code in it",
-        "convert it: python -m datasets.unpickle {} --out images.npz (reads arrays, lists and text, runs nothing)",
+        "convert it: python -m datasets.unpickle {0} --out images.npz (reads arrays, lists and text, runs nothing)",
     ),
     "a PyTorch file": Unread(
         (".pt", ".pth"),
@@ -52,7 +52,7 @@ UNREAD = {
     "a MATLAB file": Unread(
         (".mat",),
         "MATLAB files are not read",
-        'convert it: python -c "import numpy, scipy.io; m = scipy.io.loadmat({!r}); print(scipy.io.whosmat({!r}))" '
+        'convert it: python -c "import numpy, scipy.io; m = scipy.io.loadmat({0!r}); print(scipy.io.whosmat({0!r}))" '
         "shows its arrays; save images (image, row, column, colour) and labels by numpy.savez",
     ),
     "a TFRecord file": Unread(
@@ -93,6 +93,8 @@ def unread_problems(unread: Mapping[str, list[str]], place_of: Callable[[str], s
     problems = []
     for what, files in unread.items():
         first = place_of(min(files))
-        got = f"{what}" + (f" and {counted(len(files) - 1, 'more', 'more')}" if len(files) > 1 else "")
-        problems.append(Problem(first, UNREAD[what].rule, got, UNREAD[what].way_out.format(first, first)))
+        more = f" and {counted(len(files) - 1, 'more', 'more')}" if len(files) > 1 else ""
+        # A data set of several pickles is converted together.
+        named = first.rpartition("/")[0] if more and what == PICKLE else first
+        problems.append(Problem(first, UNREAD[what].rule, what + more, UNREAD[what].way_out.format(named)))
     return problems

@@ -28,7 +28,8 @@ def test_a_kind_that_is_not_read_is_told_with_what_to_do(tmp_path, opened, name)
     (problem,) = tree.unread()
     assert problem.place == f"{folder}/{name}" or problem.place == f"{folder}/more/{name}"
     assert problem.got.endswith(" and 1 more")
-    assert way_out.format(problem.place) in str(problem)
+    named = problem.place.rpartition("/")[0] if "unpickle" in way_out else problem.place
+    assert way_out.format(named) in str(problem)
     assert findings.problems == []
 
 

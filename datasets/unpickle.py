@@ -1,0 +1,144 @@
+"""Images and labels of Python pickles as a `.npz`, without running what is in the pickles.
+
+python -m datasets.unpickle cifar-10-batches-py/ --out cifar10.npz
+"""
+
+import gzip
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from datasets.pickles import PickleError, read_pickle
+from datasets.sources.split_words import split_in
+from datasets.trees.unread import PICKLE, unread_kind
+from storage.command_line import check_out, exit_codes, program
+from storage.errors import UserError
+from storage.files import written_whole
+
+MOST_BYTES = 4 << 30  # of a pickle, unpacked
+SPLITS = ("train", "validation", "test")  # of three pairs in one pickle, in their order
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="images.npz", show_default=True, help="The .npz to write."
+)
+def main(data: Path, out: Path) -> None:
+    """Writes the arrays of DATA, a pickle or a folder of pickles, as a .npz that --data takes."""
+    with exit_codes():
+        check_out(out, {data: "a file of the data"})
+        arrays = joined(files_of(data), data)
+        if not arrays:
+            raise UserError(f"{data}: pickles must hold arrays of images and labels, got none; check the path")
+        with written_whole(out) as partial, partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+    lines = [f"  {name}: {array.dtype}, {'x'.join(map(str, array.shape))}" for name, array in arrays.items()]
+    print("\n".join([f"{out}: give it as --data", *lines]))
+
+
+def files_of(data: Path) -> list[Path]:
+    """Returns the pickles in a folder, sorted, or the one that is named."""
+    if not data.is_dir():
+        return [data]
+    return sorted(path for path in data.iterdir() if path.is_file() and _is_pickle(path))
+
+
+def _is_pickle(path: Path) -> bool:
+    def head() -> bytes:
+        with path.open("rb") as file:
+            return file.read(2)
+
+    return path.suffix == ".meta" or unread_kind(path.name, head) == PICKLE
+
+
+def joined(files: list[Path], data: Path) -> dict[str, np.ndarray]:
+    """Returns the arrays of all files, those of a split one after the other."""
+    parts: dict[str, list[np.ndarray]] = defaultdict(list)
+    for path in files:
+        try:
+            value = read_pickle(_content(path))
+        except (PickleError, OSError, EOFError) as error:
+            raise UserError(f"{path}: must be a pickle of numbers and text, got {error}") from error
+        split = split_in(path.name) or "train"
+        for name, array in _arrays(value):
+            is_of_a_split = split_in(name) is not None or name.endswith("names")
+            parts[name if is_of_a_split else f"{split}_{name}"].append(array)
+    try:
+        return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    except ValueError as error:
+        raise UserError(f"{data}: the arrays of a split must have images of one size, got {error}") from error
+
+
+def _content(path: Path) -> bytes:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rb") as file:
+        content: bytes = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise PickleError(f"more than {MOST_BYTES >> 30} GiB")
+    return content
+
+
+def _arrays(value: Any) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields what is an array of images, or one value an image, by its name."""
+    if isinstance(value, list | tuple) and len(value) in (2, 3) and all(_is_pair(one) for one in value):
+        value = {
+            f"{split}_{key}": one
+            for split, pair in zip(_splits(value), value, strict=True)
+            for key, one in _named(pair)
+        }
+    elif _is_pair(value):
+        value = dict(_named(value))
+    elif isinstance(value, np.ndarray):
+        value = {"images": value}
+    for key, one in value.items() if isinstance(value, dict) else ():
+        name = key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
+        if (array := _array(one)) is not None:
+            yield name.replace("/", "_"), array
+
+
+def _is_pair(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(one, np.ndarray | list) for one in value)
+    )
+
+
+def _named(pair: Any) -> list[tuple[str, Any]]:
+    return [("images", pair[0]), ("labels", pair[1])]
+
+
+def _splits(value: Any) -> tuple[str, ...]:
+    return SPLITS if len(value) == 3 else ("train", "test")
+
+
+def _array(value: Any) -> np.ndarray | None:
+    """Returns a value as an array whose rows are images or labels; None for anything else."""
+    if isinstance(value, list) and value and all(isinstance(one, bytes) for one in value):
+        value = [one.decode("utf-8", "replace") for one in value]
+    if isinstance(value, list) and value and isinstance(value[0], int | float | str):
+        if not all(type(one) is type(value[0]) for one in value):
+            return None
+        value = np.array(value)
+    if not isinstance(value, np.ndarray) or value.ndim == 0:
+        return None
+    return _unrolled(value) if value.ndim == 2 else value
+
+
+def _unrolled(rows: np.ndarray) -> np.ndarray:
+    """Returns rows of pixels as square images; those of three colours one colour after the other, as in CIFAR."""
+    count = rows.shape[1]
+    for channels in (3, 1):
+        side = math.isqrt(count // channels)
+        if side >= 8 and channels * side * side == count:
+            images = rows.reshape(len(rows), channels, side, side)
+            return images.transpose(0, 2, 3, 1) if channels == 3 else images[:, 0]
+    return rows
+
+
+if __name__ == "__main__":
+    program(main)
