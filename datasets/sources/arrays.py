@@ -29,10 +29,12 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         return Nearly(Problem(_place(tree, unread), f"the array is not read, for {unread.why_not}", "", "convert it"))
     try:
         pairs = _pairs(tree, arrays, options)
-        names = _class_names(arrays)
+        names = _names_of_classes(arrays, _values(tree, pairs["train"][1]) or ())
         listings = {split: _listing(tree, *pairs[split], names, findings) for split in SPLITS if split in pairs}
     except DataError as error:
         return Nearly(error.problems[0])
+    except ValueError as error:  # a damaged array
+        return Nearly(Problem(tree.path, "the arrays must be readable", str(error), "fetch the file again"))
     images, labels = pairs["train"]
     said = [f"label: array {labels.name}"] if labels else []
     form = f"images in the rows of arrays, {shown(images.name)}"
@@ -102,31 +104,38 @@ def _subject(array: NamedArray) -> list[str]:
     return [word for word in words if word not in SPLIT_OF and word not in IMAGE_WORDS | LABEL_WORDS]
 
 
-def _class_names(arrays: Sequence[NamedArray]) -> tuple[str, ...]:
-    """Returns the names of the classes where one array holds them, such as `list_classes`; else nothing."""
-    named = [
-        array
-        for array in arrays
-        if array.values and len(array.shape) == 1 and {"names", "classes"} & set(_last_words(array))
-    ]
-    texts = [tuple(array.values()) for array in named if array.values]
-    texts = [names for names in set(texts) if not any(name.lstrip("-").isdigit() for name in names)]
-    return texts[0] if len(texts) == 1 else ()
+def _names_of_classes(arrays: Sequence[NamedArray], labels: Sequence[str]) -> tuple[str, ...]:
+    """Returns the names in an array such as `list_classes`, where one has as many as there are numbers of classes.
+
+    Nothing where none has, or two have: of coarse and of fine classes.
+    """
+    if not all(value.isdigit() for value in labels):
+        return ()
+    count = max(map(int, labels), default=0) + 1
+    named = [array for array in arrays if array.shape == (count,) and {"names", "classes"} & set(_last_words(array))]
+    texts = {tuple(array.values()) for array in named if array.values}
+    texts = {names for names in texts if not any(name.lstrip("-").isdigit() for name in names)}
+    return texts.pop() if len(texts) == 1 else ()
+
+
+def _values(tree: FileTree, labels: NamedArray | None) -> tuple[str, ...] | None:
+    if labels is None or labels.values is None:
+        return None
+    try:
+        return tuple(labels.values())
+    except ValueError as error:
+        problem = Problem(
+            _place(tree, labels), "labels must be readable", str(error), "choose with --label-column NAME"
+        )
+        raise DataError([problem]) from error
 
 
 def _listing(
     tree: FileTree, images: NamedArray, labels: NamedArray | None, names: tuple[str, ...], findings: Findings
 ) -> Listing:
-    values: tuple[str, ...] | None = None
-    if labels is not None and labels.values is not None:
-        try:
-            values = tuple(labels.values())
-        except ValueError as error:
-            raise DataError(
-                [Problem(_place(tree, labels), str(error), "", "choose with --label-column NAME")]
-            ) from error
-        if names and all(value.isdigit() and int(value) < len(names) for value in values):
-            values = tuple(names[int(value)] for value in values)
+    values = _values(tree, labels)
+    if values is not None and all(value.isdigit() and int(value) < len(names) for value in values):
+        values = tuple(names[int(value)] for value in values)
     files = tuple(images.images or ())
     return check_listing(Listing(f"{tree.path}/", files, values, files), findings)
 

@@ -41,6 +41,8 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         label = _label_column(tree, tables, options)
     except DataError as error:
         return Nearly(error.problems[0])
+    except ValueError as error:  # a damaged column
+        return Nearly(Problem(tree.path, "the columns must be readable", str(error), "fetch the file again"))
     parts: dict[str, Part] = defaultdict(Part)
     said = [f"label: column {label}"] + ([f"image: column {image}"] if len(tables[0].images) > 1 else [])
     for rows in tables:
@@ -135,7 +137,7 @@ def _add(
         ids = rows.columns[options.id_column]() if options.id_column in rows.columns else files
         values = rows.columns[split_column]() if split_column in rows.columns else None
     except ValueError as error:
-        return Problem(place, f"the columns must be readable, got {error}", "", "fetch it again")
+        return Problem(place, "the columns must be readable", str(error), "fetch it again")
     whole = split_of_file(rows.name, options) or "train"
     for row, file in enumerate(files):
         split = whole if values is None else split_of_value(values[row])

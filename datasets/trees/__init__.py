@@ -10,7 +10,8 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import overload
@@ -85,7 +86,7 @@ class Rows:
     Attributes:
       name: the container's.
       images: for each column of images the name of each row's image in the tree.
-      columns: reads each other column: a value a row as text, empty where it is missing.
+      columns: reads each other column: a value a row as text, empty where it is missing; ValueError where it cannot be.
       classes: for each column of numbers that stand for names, these names.
       several: columns that hold several values a row.
     """
@@ -109,7 +110,7 @@ class NamedArray:
     Attributes:
       name: the container's and, behind a slash, its own where the container holds several.
       images: the name of each row's image in the tree; None where its rows are no images.
-      values: reads the rows as text; None where a row is more than a value.
+      values: reads the rows as text, or raises ValueError; None where a row is more than a value.
       why_not: why its rows are not read, after "is not read: "; empty where they are.
     """
 
@@ -198,6 +199,17 @@ class Kind:
     store_of: Callable[[Opening], Store | None]
     is_packed: bool = False
     is_archive: bool = False
+
+
+@contextmanager
+def as_value_errors() -> Iterator[None]:
+    """Turns what a library raises of a damaged file into ValueError."""
+    try:
+        yield
+    except ValueError:
+        raise
+    except (*BROKEN, LookupError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
 
 
 def kind_of(name: str, head: Callable[[], bytes]) -> Kind | None:

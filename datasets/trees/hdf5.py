@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.trees import Kind, Opening, Store
+from datasets.trees import Kind, Opening, Store, as_value_errors
 from datasets.trees.names import leads_out
 from datasets.trees.npy import ArrayStore
 from datasets.trees.regions import RegionFile
@@ -30,7 +30,8 @@ class Hdf5Array:
         return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
 
     def rows(self, start: int, stop: int) -> np.ndarray:
-        return np.asarray(self.dataset[start:stop], self.dtype)
+        with as_value_errors():
+            return np.asarray(self.dataset[start:stop], self.dtype)
 
 
 class Hdf5(ArrayStore):
@@ -90,7 +91,8 @@ def _array(dataset: Any) -> Hdf5Array | str:
 def _open(opening: Opening) -> Store | None:
     import h5py
 
-    return Hdf5(h5py.File(RegionFile(opening.region), "r", rdcc_nbytes=CACHE_BYTES))
+    with as_value_errors():
+        return Hdf5(h5py.File(RegionFile(opening.region), "r", rdcc_nbytes=CACHE_BYTES))
 
 
 def _is_one(name: str, head: Callable[[], bytes]) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from datasets.listing_rules.rules_2 import BEGINNINGS
-from datasets.trees import Kind, Opening, RowNames, Rows, Store
+from datasets.trees import Kind, Opening, RowNames, Rows, Store, as_value_errors
 from datasets.trees.regions import Region, RegionFile
 from datasets.trees.unpacked import unpack
 
@@ -66,7 +66,8 @@ class Parquet(Store):
     def read(self, name: str, count: int) -> bytes:
         folder, _, row = name.rpartition("/")
         column = self._by_folder[folder]
-        data = self._read_row(column, int(row))
+        with as_value_errors():
+            data = self._read_row(column, int(row))
         if not data:
             raise ValueError(f"an image in column {column.name} of each row")
         return data
@@ -193,10 +194,13 @@ class _Column:
 
     def __call__(self) -> Sequence[str]:
         values: list[str] = []
-        for batch in self.file.iter_batches(65536, columns=[self.leaf], use_threads=False):
-            column = batch.column(0)
-            column = column.field(self.leaf.rpartition(".")[2]) if self.leaf not in batch.schema.names else column
-            values += map(_text, column.to_pylist())
+        with as_value_errors():
+            for batch in self.file.iter_batches(65536, columns=[self.leaf], use_threads=False):
+                column = batch.column(0)
+                column = column.field(self.leaf.rpartition(".")[2]) if self.leaf not in batch.schema.names else column
+                values += map(_text, column.to_pylist())
+        if len(values) != self.file.metadata.num_rows:
+            raise ValueError(f"column {self.leaf} has {len(values):,} of {self.file.metadata.num_rows:,} values")
         return values
 
 
@@ -221,9 +225,10 @@ def _features(file: Any) -> dict[str, Any]:
 def _open(opening: Opening) -> Store | None:
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(RegionFile(opening.region), buffer_size=1 << 20)
-    columns = _image_columns(file)
-    return Parquet(opening, file, columns) if columns else None
+    with as_value_errors():
+        file = pq.ParquetFile(RegionFile(opening.region), buffer_size=1 << 20)
+        columns = _image_columns(file)
+        return Parquet(opening, file, columns) if columns else None
 
 
 KIND = Kind("Parquet file", lambda name, head: name.endswith((".parquet", ".pq")), _open)

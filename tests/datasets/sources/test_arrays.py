@@ -81,9 +81,11 @@ def test_it_is_read(tmp_path, form):
 
 
 def test_an_array_with_the_names_of_the_classes_names_them(tmp_path):
-    data = npz_of(train_x=images(9), train_y=labels(9), list_classes=np.array([b"cat", b"dog", b"owl"]))
+    names = {"list_classes": np.array([b"cat", b"dog", b"owl"]), "coarse_names": np.array(["a", "b"])}
+    data = npz_of(train_x=images(9), train_y=labels(9), test_x=images(2), test_y=labels(2), **names)
     reading, _ = reading_of({"animals.npz": data}, tmp_path / "data")
     assert reading.listings["train"].labels[:3] == ("cat", "dog", "owl")
+    assert reading.listings["test"].labels == ("cat", "dog")
 
 
 def test_two_arrays_of_labels_are_asked_for(tmp_path):
