@@ -30,7 +30,7 @@ def sweep_data(record: Record, place: Path | None = None) -> Dataset:
     found = str(place or settings.data)
 
     def load_place() -> Dataset:
-        return load(Path(found), settings.data_options, settings.seed, record.listing)
+        return load(Path(found), settings.data_options, settings.seed, record.listing, record.file.pixels)
 
     return load_same(record.folder, found, settings.data, fingerprint, load_place)
 

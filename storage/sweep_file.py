@@ -22,6 +22,7 @@ PORTFOLIOS = (  # of `search/portfolios/`
 BASELINES = ("auto", *PORTFOLIOS, "none")
 FITS = ("crop", "pad", "stretch")
 LEAVE_OUT = ("bad",)
+FORMS = ("array", "mapped", "jpeg")  # of pixels, see `datasets.pixels.form`
 
 Values = dict[str, Any]  # of hyperparameters, by name
 Table = dict[str, Values]
@@ -39,6 +40,7 @@ AtLeast0 = Annotated[int, Rule("a whole number of at least 0", lambda number: nu
 Time = Annotated[str, Rule("a date and a time, YYYY-MM-DD HH:MM:SS", _is_time)]
 Classes = Annotated[list[str], Rule("a list of different names", lambda names: 0 < len(names) == len(set(names)))]
 Fit = Annotated[str, Rule(f"one of {', '.join(FITS)}", FITS.__contains__)]
+Form = Annotated[str, Rule(f"one of {', '.join(FORMS)}", FORMS.__contains__)]
 LeaveOut = Annotated[str, Rule(f"one of {', '.join(LEAVE_OUT)}", LEAVE_OUT.__contains__)]
 Size = Annotated[list[int], Rule("height and width, each above 0", lambda size: len(size) == 2 and min(size) > 0)]
 
@@ -188,6 +190,7 @@ class SweepFile:
       kind: `search`, or `repeat` or `refit` of one, in a folder within its own.
       parent: None of a search.
       own: the models, metrics and transforms in files of the user's, each with the sha256 of its file.
+      pixels: the form in which the pixels are kept; None of sweeps by versions that had one alone.
     """
 
     settings: Settings
@@ -207,6 +210,7 @@ class SweepFile:
     kind: Annotated[str, Rule(f"one of {', '.join(KINDS)}", KINDS.__contains__)] = SEARCH
     parent: Parent | None = None
     own: dict[str, str] = field(default_factory=dict)
+    pixels: Form | None = None
 
     def started(self, command: str, folder: Path) -> None:
         """Notes a driver's start."""

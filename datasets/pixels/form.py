@@ -1,6 +1,8 @@
 """In which form the pixels of a data set are kept: it follows from their size, and is fixed for a sweep."""
 
-ARRAY, MAPPED, JPEG = FORMS = "array", "mapped", "jpeg"
+from storage.sweep_file import FORMS
+
+ARRAY, MAPPED, JPEG = FORMS
 
 # Up to here an array in memory: 21,000 images of 64 px, or 340,000 of 16 px. It is shared by the workers of a node, is
 # copied to a GPU in one go, and a training step takes its images without a call of the operating system for each.

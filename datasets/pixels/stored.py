@@ -69,7 +69,9 @@ class StoredPixels:
 
     def take(self, rows: np.ndarray) -> "StoredPixels":
         """Returns these rows of the same file."""
-        return StoredPixels(self.path, self.form, self.size, self.places[rows], self.checksums[rows])
+        some = StoredPixels(self.path, self.form, self.size, self.places[rows], self.checksums[rows])
+        some.__dict__["_file"] = self._file
+        return some
 
     def at(self, path: Path) -> "StoredPixels":
         """Returns the same rows of a copy of the file."""

@@ -90,7 +90,9 @@ class InPool(Target):
     def pixels(self, first: int, rows: list[Row]) -> Pixels:
         places = np.array([(row.start, row.length) for row in rows], np.int64).reshape(-1, 2)
         checksums = np.array([row.checksum for row in rows], np.uint32)
-        return StoredPixels(self.pool.path, self.pool.form, self.size, places, checksums)
+        images = StoredPixels(self.pool.path, self.pool.form, self.size, places, checksums)
+        images.hold()
+        return images
 
 
 @contextmanager
@@ -159,4 +161,4 @@ def fits_memory(nbytes: int) -> bool:
 
 
 def gigabytes(number: int) -> str:
-    return f"{number / 1e9:,.1f} GB"
+    return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.0f} MB"

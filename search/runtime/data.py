@@ -18,15 +18,15 @@ LARGE_SHARE = 0.5  # of the images in one class, which is then right at least as
 LARGE_TIMES = 2  # as many as the smallest class has, or fewer, are about even where there are two classes
 
 
-def load(settings: Settings, listing: int) -> "Dataset":
-    """Reads and checks the data, under these listing rules.
+def load(settings: Settings, listing: int, form: str | None = None) -> "Dataset":
+    """Reads and checks the data, under these listing rules, its pixels in the form that a sweep has them in.
 
     Raises:
       DataError: with all problems found.
     """
     from datasets import load as images
 
-    data = images.load(Path(settings.data), settings.data_options, settings.seed, listing)
+    data = images.load(Path(settings.data), settings.data_options, settings.seed, listing, form)
     images.check_trainable(data, Path(settings.data))
     return data
 

@@ -64,7 +64,7 @@ class Again(Sweep):
         draws_nothing: Values = {"space": None, "fixed": {}, "baselines": "none", "sampler": "random", "pruner": "none"}
         super().__init__(folder, replace(file.settings, data=place, trials=trials, **draws_nothing | changed))
         self.search, self.searched, self.parent = search, file, Parent(file.id)
-        self.defaults = file.defaults  # under others its data might be other data
+        self.defaults, self.pixels = file.defaults, file.pixels  # under others its data might be other data
 
     @property
     def way_out(self) -> str:

@@ -124,6 +124,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
             own=sweep.own,
             parent=sweep.parent,
             defaults=sweep.defaults,
+            pixels=data.form,
             memory=limit.memory if limit and sweep.space else None,
         )
         ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing here
@@ -140,7 +141,7 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
     folder, settings = sweep.folder, sweep.settings
     file = read_sweep(folder)
     before = file.settings
-    sweep.defaults = file.defaults
+    sweep.defaults, sweep.pixels = file.defaults, file.pixels
     if changed := sweep.changed(file):
         raise ConfigError(
             f"{folder}: this {file.kind} was started with other settings, which may not change:\n  "

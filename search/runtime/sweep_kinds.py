@@ -34,6 +34,7 @@ class Sweep(ABC):
       folder: of the sweep.
       parent: what a repeat or a refit is of; None for a search.
       defaults: the number of each published default that it goes on under, as `sweep.json` has them.
+      pixels: the form in which its pixels are kept; None where it is new, or older than the choice.
       space: what the sampler draws from; None where the queue holds every config whole.
     """
 
@@ -44,6 +45,7 @@ class Sweep(ABC):
         self.folder, self.settings = folder, settings
         self.parent: Parent | None = None
         self.defaults = NEWEST_DEFAULTS
+        self.pixels: str | None = None
 
     @property
     @abstractmethod
@@ -105,7 +107,7 @@ class Sweep(ABC):
         """Raises:
         DataError, ConfigError: with all that is wrong with the data.
         """
-        return sweep_data.load(self.settings, self.defaults.listing)
+        return sweep_data.load(self.settings, self.defaults.listing, self.pixels)
 
     def first_load(self) -> "Dataset":
         """Returns the data of a new sweep; raises as `load` does."""

@@ -1,0 +1,109 @@
+"""Images are trained on a batch at a time, with the numbers that they have all at once."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from analysis.estimates.views import log_probabilities
+from datasets.pixels.rows import JoinedPixels, joined
+from tests.datasets.pixels.test_stored import stored
+from tests.trials import in_memory
+from trainable.config import TrialConfig
+from trainable.images import ahead, parts
+from trainable.loop import train
+from trainable.state import new_state
+
+CPU = torch.device("cpu")
+DATA = in_memory(train=26)
+CONFIG = TrialConfig(
+    arch="small_resnet", width=1.0, depth=1, epochs=2, batch_size=8, horizontal_flip=0.5, cutout=0.5, mixup=0.5, seed=3
+)
+
+
+def on_disk(folder, data=DATA):
+    """The same data set with its pixels in a file."""
+
+    def split(name, part):
+        (folder / name).mkdir()
+        return replace(part, images=stored(folder / name, images=part.images.transpose(0, 2, 3, 1)))
+
+    return replace(data, train=split("train", data.train), valid=split("valid", data.valid))
+
+
+def trained(config, data):
+    state = new_state(config, data)
+    metrics = [replace(epoch, seconds=0.0) for epoch in train(config, data, state)]
+    return metrics, state
+
+
+@pytest.mark.parametrize("batch_size", [8, 25, 64], ids=["a last batch of 2", "a last image alone", "one batch"])
+def test_a_trial_has_the_same_numbers_wherever_its_images_are(tmp_path, batch_size):
+    config = replace(CONFIG, batch_size=batch_size)
+
+    expected, in_array = trained(config, DATA)
+    found, in_file = trained(config, on_disk(tmp_path))
+
+    assert found == expected
+    for name, weights in in_array.model.state_dict().items():
+        assert torch.equal(weights, in_file.model.state_dict()[name]), name
+
+
+def test_train_and_validation_joined_train_as_one_array(tmp_path):
+    there = on_disk(tmp_path)
+
+    def both(data):
+        labels = np.concatenate([data.train.labels, data.valid.labels])
+        return replace(
+            data, train=replace(data.train, images=joined(data.train.images, data.valid.images), labels=labels)
+        )
+
+    assert isinstance(both(there).train.images, JoinedPixels)
+    assert trained(CONFIG, both(there))[0] == trained(CONFIG, both(DATA))[0]
+
+
+def test_averaged_predictions_are_the_same(tmp_path):
+    _, state = trained(CONFIG, DATA)
+
+    found = log_probabilities(CONFIG, state.model, on_disk(tmp_path).valid.images, is_averaged=True)
+
+    np.testing.assert_array_equal(found, log_probabilities(CONFIG, state.model, DATA.valid.images, is_averaged=True))
+
+
+def test_images_come_in_the_order_that_was_asked_for(tmp_path):
+    images = on_disk(tmp_path).train.images
+    chosen = [np.array([3, 1]), np.array([25]), np.arange(26)[::-1]]
+
+    batches = list(ahead(images, chosen, CPU))
+
+    for batch, rows in zip(batches, chosen, strict=True):
+        np.testing.assert_array_equal(batch.numpy(), DATA.train.images[rows])
+
+
+@pytest.mark.parametrize("size", [1, 7, 20, 100])
+def test_all_images_come_in_parts_of_a_size(tmp_path, size):
+    from_file = list(parts(on_disk(tmp_path).valid.images, size, CPU))
+    from_tensor = list(parts(torch.from_numpy(DATA.valid.images), size, CPU))
+
+    assert [len(part) for part in from_file] == [len(part) for part in from_tensor]
+    assert torch.equal(torch.cat(from_file), torch.cat(from_tensor))
+
+
+def test_whoever_stops_amid_the_batches_leaves_no_thread_behind(tmp_path):
+    batches = ahead(on_disk(tmp_path).train.images, [np.arange(3)] * 50, CPU)
+    next(batches)
+
+    batches.close()
+
+    with pytest.raises(StopIteration):
+        next(batches)
+
+
+def test_an_error_of_the_file_is_raised_where_the_batch_is_taken(tmp_path):
+    data = on_disk(tmp_path)
+    data.train.images.path.write_bytes(b"")
+    state = new_state(CONFIG, data)
+
+    with pytest.raises(ValueError, match=r"key.pixels: has no .* bytes at"):
+        next(train(CONFIG, data, state))
