@@ -55,7 +55,7 @@ def here(train: Train = train, **about: Any) -> Open:
 
 def data_is(patch: pytest.MonkeyPatch, data: Dataset = DATA) -> None:
     """Lets commands load this data, wherever it says that the data lies."""
-    patch.setattr(sweep_data, "load", lambda settings, listing: data)
+    patch.setattr(sweep_data, "load", lambda settings, *numbers: data)
 
 
 def command(main: Any, *words: object, on: Open | None = None) -> Result:
