@@ -2,7 +2,7 @@
 
 from datasets.problems import DataError, Problem
 from datasets.trees import Kind, Opening, Store
-from datasets.trees.npy import ArrayStore, RawArray, parse_npy
+from datasets.trees.npy import SAMPLE, ArrayStore, RawArray, parse_npy
 from datasets.trees.zips import Zip
 
 
@@ -21,7 +21,15 @@ def _open_npz(opening: Opening) -> Store | None:
 def _open(opening: Opening) -> Store | None:
     if opening.region.read(0, 4).startswith(b"PK"):
         return _open_npz(opening)
-    return ArrayStore({"": parse_npy(opening.region)})
+    array = parse_npy(opening.region)
+    return ArrayStore({"": array}) if isinstance(array, str) or _has_rows(array) else None
+
+
+def _has_rows(array: RawArray) -> bool:
+    """Says whether the rows of a `.npy` are images or labels; else it is one image, as a file in a folder is."""
+    if len(array.shape) == 2:
+        return array.shape[1] == 1 or bool((array.rows(0, min(array.shape[0], SAMPLE)).sum(axis=1) == 1).all())
+    return len(array.shape) != 3 or array.shape[2] not in (3, 4)
 
 
 KIND = Kind("array file", lambda name, head: name.endswith((".npz", ".npy")), _open)

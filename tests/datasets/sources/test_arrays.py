@@ -14,7 +14,7 @@ RNG = np.random.default_rng(0)
 
 
 def images(count: int) -> np.ndarray:
-    return RNG.integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
+    return RNG.integers(0, 256, (count, 6, 6, 3), dtype=np.uint8)
 
 
 def labels(count: int) -> np.ndarray:

@@ -131,3 +131,18 @@ def test_a_cut_array_lacks_its_last_images(tmp_path, opened):
     assert len(tree.read("x.npy/2")) == 128 + 24
     with pytest.raises(ValueError, match="row 4 is missing: the data ends before it"):
         tree.read("x.npy/4")
+
+
+ONE_IMAGE = {
+    "colour": RGB[0],
+    "with opacity": np.concatenate([RGB, RGB[..., :1]], 3)[0],
+    "grey": GREY[0],
+}
+
+
+@pytest.mark.parametrize("name", ONE_IMAGE)
+def test_an_array_that_is_one_image_stays_a_file(tmp_path, opened, name):
+    data = saved(ONE_IMAGE[name])
+    tree, findings = opened(write({"cat/x.npy": data}, tmp_path / "data"))
+    assert ({file: tree.read(file) for file in tree.files}, tree.arrays) == ({"cat/x.npy": data}, [])
+    assert findings.problems == []

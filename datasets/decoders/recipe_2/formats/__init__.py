@@ -26,6 +26,7 @@ NAMES = (  # in the order in which they are tried
     "avif",
     "heic",
     "jpeg_xl",
+    "dicom",
     "pnm",
     "tga",  # by how plausible its first bytes are, so after all that have a signature
 )

@@ -1,0 +1,83 @@
+"""DICOM, the images of hospitals, by the optional package pydicom.
+
+Grey values become what a viewer shows first: through the file's own rescaling and its first window; without a window,
+from the least to the largest value that its bits can hold, or of the image where the values were rescaled or have a
+sign. MONOCHROME1 is turned so that more is brighter. JPEG 2000 and lossless JPEG within the file need further packages.
+"""
+
+import io
+import re
+from typing import Any
+
+import numpy as np
+
+from datasets.decoders.recipe import ImageError
+from datasets.decoders.recipe_2.formats import FIRST_FRAME, TO_8_BITS, Format, Opened, Pixels
+
+BEGINS = re.compile(rb".{128}DICM", re.DOTALL)
+INSTALL = "pip install pydicom==3.0.2"
+
+
+def _open(data: bytes) -> Opened:
+    try:
+        import pydicom
+    except ImportError as error:
+        raise ImageError("DICOM must be read by the package pydicom, which is not installed", INSTALL) from error
+    header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
+    if "Rows" not in header or "Columns" not in header:
+        raise ImageError("must have pixels, got a DICOM file without")
+    return Opened((int(header.Rows), int(header.Columns)), lambda _: _decode(data))
+
+
+def _decode(data: bytes) -> Pixels:
+    import pydicom
+    from pydicom.pixels import apply_color_lut, pixel_array
+
+    header = pydicom.dcmread(io.BytesIO(data))
+    remarks = [FIRST_FRAME] if int(header.get("NumberOfFrames") or 1) > 1 else []
+    try:
+        samples = pixel_array(header, index=0)  # colours as RGB, whichever way they are stored
+    except (RuntimeError, NotImplementedError) as error:
+        way_out = "pip install pylibjpeg pylibjpeg-openjpeg, or store it without compression"
+        raise ImageError(f"DICOM must be stored in a way that can be decoded, got: {error}", way_out) from error
+    if header.PhotometricInterpretation == "PALETTE COLOR":
+        samples = apply_color_lut(samples, header)
+    if samples.ndim == 2:
+        pixels = np.repeat(_shown(samples, header)[..., None], 3, 2)
+        return pixels, (*remarks, TO_8_BITS) if samples.dtype.itemsize > 1 else tuple(remarks)
+    if samples.dtype != np.uint8:
+        samples = np.rint(samples / (2**16 - 1) * 255).astype(np.uint8)
+        remarks.append(TO_8_BITS)
+    return np.ascontiguousarray(samples[..., :3]), tuple(remarks)
+
+
+def _shown(samples: np.ndarray, header: Any) -> np.ndarray:
+    """Returns grey values as a viewer shows them, 0 to 255."""
+    from pydicom.pixels import apply_modality_lut, apply_voi_lut
+
+    values = apply_modality_lut(samples, header)
+    is_rescaled = values is not samples
+    if header.get("WindowWidth") is not None or "VOILUTSequence" in header:
+        values = apply_voi_lut(values, header, index=0)
+        least, most = _range_of_window(values, header)
+    elif is_rescaled or header.PixelRepresentation == 1:
+        least, most = float(values.min()), float(values.max())
+    else:
+        least, most = 0.0, float(2**header.BitsStored - 1)
+    scaled = np.clip((values - least) / max(most - least, 1e-12), 0, 1)
+    if header.PhotometricInterpretation == "MONOCHROME1":
+        scaled = 1 - scaled
+    return np.rint(scaled * 255).astype(np.uint8)
+
+
+def _range_of_window(values: np.ndarray, header: Any) -> tuple[float, float]:
+    """Returns the range that a window maps to, which is that of the bits; of the image where a table maps them."""
+    if "VOILUTSequence" in header:
+        return float(values.min()), float(values.max())
+    slope, intercept = float(header.get("RescaleSlope", 1)), float(header.get("RescaleIntercept", 0))
+    bits = int(header.BitsStored)
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if header.PixelRepresentation == 1 else (0, 2**bits - 1)
+    return low * slope + intercept, high * slope + intercept
+
+
+FORMAT = Format("DICOM", BEGINS, _open)
