@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from datasets.problems import Findings
+from datasets.problems import Findings, shown
 from datasets.sources.listing import Listing
+from storage.text import counted
 
 CUT = 0.15  # of train, where the data has no validation split
 
@@ -19,6 +20,62 @@ def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.n
         rows = shuffled[labels[shuffled] == label]
         rank[rows] = np.arange(len(rows)) / len(rows)
     return np.sort(shuffled[np.argsort(rank[shuffled], kind="stable")[:count]])
+
+
+def grouped(labels: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Returns sorted row numbers of whole groups, as near as they come to `CUT` of each label.
+
+    No group is taken that has the last images of a label; none is where each has some.
+
+    Args:
+      labels: (N,) numbers from 0.
+      groups: (N,) numbers from 0.
+    """
+    left = np.bincount(labels)
+    wanted = CUT * left
+    taken, rows = np.zeros(len(left)), []
+    order = np.argsort(groups, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    for number in rng.permutation(len(members)):
+        kinds, counts = np.unique(labels[members[number]], return_counts=True)
+        scale = np.maximum(wanted[kinds], 1)
+        before = (taken[kinds] - wanted[kinds]) ** 2 / scale
+        after = (taken[kinds] + counts - wanted[kinds]) ** 2 / scale
+        if after.sum() < before.sum() and (left[kinds] > counts).all():
+            taken[kinds] += counts
+            left[kinds] -= counts
+            rows.append(members[number])
+    return np.sort(np.concatenate(rows)) if rows else np.empty(0, np.int64)
+
+
+def _cut(train: Listing, seed: int, findings: Findings) -> np.ndarray:
+    """Returns the rows of train that become the validation split, and says how it is cut."""
+    labels, rng = np.array(train.labels), np.random.default_rng([seed, 0])
+    together = ""
+    rows = np.empty(0, np.int64)
+    if train.groups is not None:
+        # An image without a group is one by itself.
+        names = np.array([group or f"\0{row}" for row, group in enumerate(train.groups)])
+        groups = np.unique(names, return_inverse=True)[1]
+        rows = grouped(np.unique(labels, return_inverse=True)[1], groups, rng)
+        count, every = len(np.unique(groups[rows])), len(np.unique(groups))
+        together = f", {count:,} of {counted(every, 'group')}, each whole"
+        if not len(rows):
+            together = ", across groups, for no group can be spared by its labels"
+            rng = np.random.default_rng([seed, 0])
+    if not len(rows):
+        rows = stratified(labels, max(round(CUT * len(labels)), len(set(train.labels or ()))), rng)
+    set_aside = f"{len(rows)} of {len(labels)} train images were set aside (seed {seed}){together}"
+    findings.notes.append(f"No validation split: {set_aside}.")
+    return rows
+
+
+def _note_shared_groups(listings: dict[str, Listing], findings: Findings) -> None:
+    train, valid = listings["train"].groups, listings["validation"].groups
+    if train is not None and valid is not None and (shared := (set(train) & set(valid)) - {""}):
+        findings.notes.append(
+            f"{counted(len(shared), 'group')} of train in validation too, first {shown(min(shared))}."
+        )
 
 
 def cut_and_limit(
@@ -37,12 +94,11 @@ def cut_and_limit(
     train = listings["train"]
     classes = len(set(train.labels or ()))
     if "validation" not in listings:
-        labels = np.array(train.labels)
-        rows = stratified(labels, max(round(CUT * len(labels)), classes), np.random.default_rng([seed, 0]))
-        listings["train"] = train.take(np.setdiff1d(np.arange(len(labels)), rows))
+        rows = _cut(train, seed, findings)
+        listings["train"] = train.take(np.setdiff1d(np.arange(len(train.ids)), rows))
         listings["validation"] = train.take(rows)
-        set_aside = f"{len(rows)} of {len(labels)} train images were set aside (seed {seed})"
-        findings.notes.append(f"No validation split: {set_aside}.")
+    else:
+        _note_shared_groups(listings, findings)
     for split, limit in (("train", limit_train), ("validation", limit_valid)):
         if limit is not None and limit < classes:
             flag = "--limit-train" if split == "train" else "--limit-valid"

@@ -12,6 +12,7 @@ from datasets.problems import Findings
 from datasets.sources.listing import Listing
 
 LAYOUTS = (tables, class_folders)
+OF_FOLDERS = class_folders.FORM
 LOOKED_FOR = "train.txt or train.csv with its images, or folders train/CLASS/"
 
 
@@ -23,12 +24,16 @@ class Layout:
       form: what it is.
       listings: by name, `train`, and `validation` and `test` where there are any.
       files: tables that were read.
+      rest: says of images that are not used why, after the word "images".
+      leaves_aside: a table or a folder that has nearly the name of a split is not used.
       submission_ids: of the sample submission, in its order; None where there is none.
     """
 
     form: str
     listings: dict[str, Listing]
     files: frozenset[str]
+    rest: str
+    leaves_aside: bool
     submission_ids: tuple[str, ...] | None = None
 
 
@@ -37,8 +42,8 @@ def find(tree: FileTree, findings: Findings) -> Layout | None:
     for root in _roots(tree.visible):
         for layout in LAYOUTS:
             if layout.is_in(tree, root):
-                listings, files, submission_ids = layout.list_splits(tree, root, findings)
-                return Layout(layout.FORM, listings, frozenset(files), submission_ids)
+                listings, files, submission_ids, leaves_aside = layout.list_splits(tree, root, findings)
+                return Layout(layout.FORM, listings, frozenset(files), layout.REST, leaves_aside, submission_ids)
     return None
 
 

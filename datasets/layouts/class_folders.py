@@ -9,6 +9,7 @@ from datasets.sources.left_out import note_left_aside, note_left_out
 from datasets.sources.listing import SPLITS, Listing, check_ids, list_folder
 
 FORM = "folders train/CLASS/"
+REST = "in no folder of a split"
 
 # Why a folder or a table is left aside.
 SPLIT_FOLDERS = "a split is a folder train, validation (or valid, val) or test, written so; rename it to use it"
@@ -21,8 +22,8 @@ def is_in(tree: FileTree, root: str) -> bool:
 
 def list_splits(
     tree: FileTree, root: str, findings: Findings
-) -> tuple[dict[str, Listing], set[str], tuple[str, ...] | None]:
-    """Returns the listings by split; no table is read, and no sample submission."""
+) -> tuple[dict[str, Listing], set[str], tuple[str, ...] | None, bool]:
+    """Returns the listings by split, no table, no sample submission, and whether a folder is left aside."""
     listings: dict[str, Listing] = {}
     used: set[str] = set()
     for split, folders in SPLITS.items():
@@ -43,9 +44,10 @@ def list_splits(
                 _check_empty(tree, listing, there[0], findings)
             listings[split] = listing if split == "test" else _labelled(tree, listing, findings)
             used |= set(listing.files)
-    note_left_aside(tree, root, used, SPLIT_FOLDERS, NO_TABLES, findings)
-    note_left_out(tree, used, "in no folder of a split", findings)
-    return listings, set(), None
+    aside = note_left_aside(tree, root, used, SPLIT_FOLDERS, NO_TABLES, findings)
+    if tree.rules.layouts_alone:  # newer rules note it once everything is known
+        note_left_out(tree, used, REST, findings)
+    return listings, set(), None, any(top.endswith("/") for top in aside)
 
 
 def _labelled(tree: FileTree, listing: Listing, findings: Findings) -> Listing:

@@ -10,6 +10,7 @@ from datasets.sources.listing import SPLITS, Listing
 from datasets.table import Table, parse_table
 
 FORM = "tables of `id,label`"
+REST = "that no table names"
 SUBMISSION = "sample_submission"
 STEMS = SPLITS | {SUBMISSION: (SUBMISSION,)}
 SUFFIXES = (".txt", ".csv")
@@ -28,8 +29,8 @@ def is_in(tree: FileTree, root: str) -> bool:
 
 def list_splits(
     tree: FileTree, root: str, findings: Findings
-) -> tuple[dict[str, Listing], set[str], tuple[str, ...] | None]:
-    """Returns the listings by split, the tables that were read, and the ids of the sample submission."""
+) -> tuple[dict[str, Listing], set[str], tuple[str, ...] | None, bool]:
+    """Returns the listings by split, the tables, the sample submission's ids, and whether anything is left aside."""
     tables: dict[str, Table] = {}
     read: set[str] = set()
     for split, stems in STEMS.items():
@@ -52,16 +53,18 @@ def list_splits(
             findings.notes.append(f"{table.place}: its labels are not used.")
         listings[split], _ = list_table(tree, table, root, findings)
     used = read.union(*(listing.files for listing in listings.values()))
-    note_left_aside(tree, root, used, NO_TABLE, SPLIT_TABLES, findings)
-    if not findings.problems:  # else the images of a refused table would seem to have none
-        note_left_out(tree, used, "that no table names", findings)
+    aside = note_left_aside(tree, root, used, NO_TABLE, SPLIT_TABLES, findings)
+    # The images of a refused table would seem to have none; newer rules note it once everything is known.
+    if not findings.problems and tree.rules.layouts_alone:
+        note_left_out(tree, used, REST, findings)
 
     test = tables.get("test")
     if submission and not test and tree.rules.layouts_alone:
         findings.notes.append(f"{submission.place}: is not used, for there is no table of test images; add a test.csv.")
     if submission and test and not broken & {submission.place, test.place}:
         _check_submission(submission, test, findings)
-    return listings, read, submission.ids if submission and (test or tree.rules.layouts_alone) else None
+    ids = submission.ids if submission and (test or tree.rules.layouts_alone) else None
+    return listings, read, ids, bool(aside)
 
 
 def _read(tree: FileTree, file: str, findings: Findings) -> Table | None:

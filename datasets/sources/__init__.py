@@ -17,10 +17,13 @@ from datasets.sources.listing import Listing
 from datasets.submission import Submission
 from storage.sweep_file import DataOptions
 
-NAMES: tuple[str, ...] = (
+NAMES = (
     "rows",
     "arrays",
     "shards",
+    "tables",
+    "class_folders",
+    "names",
 )
 
 
@@ -33,6 +36,8 @@ class Reading:
       flag: the flag by which a person says that this reading is meant: `--train train/`.
       listings: by name, `train`, and `validation` and `test` where there are any. A test listing with labels is scored
         once, at the end; labels that train does not have are problems.
+      rest: says of images that are not used why, after the word "images".
+      is_sure: the data itself says the labels; where it does not, a second reading with other labels is refused.
       inferred: what a person could have meant otherwise, a phrase each (`label: column target`), for the same line.
       files: what was read that is no image, such as the tables.
       submission: how predictions are handed in, where the source knows it itself.
@@ -47,6 +52,8 @@ class Reading:
     files: frozenset[str] = frozenset()
     submission: Submission | None = None
     other_ids: dict[str, int] = field(default_factory=dict)
+    is_sure: bool = True
+    rest: str = "that are not used"
 
 
 @dataclass(frozen=True)

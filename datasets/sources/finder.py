@@ -1,17 +1,25 @@
 """Finds the images of a data set, whichever of its forms it has, before any is read."""
 
+from dataclasses import replace
 from itertools import chain
 
 from datasets import layouts
 from datasets.file_tree import FileTree
 from datasets.problems import DataError, Findings, Problem, shown
 from datasets.sources import Nearly, Reading, Source, all_sources
+from datasets.sources.images import Images, folder_of
+from datasets.sources.left_out import note_left_out
 from datasets.sources.listing import first_refused
+from datasets.sources.samples import read_sample
 from datasets.submission import Submission
 from storage.sweep_file import DataOptions
+from storage.text import counted
 
-WHICH = ("id_column", "label_column", "labels_separator", "group_column", "split_column")
-WHERE = ("images", "train", "valid", "test", "label_pattern")
+HOW = (
+    *("id_column", "label_column", "labels_separator", "group_column", "split_column"),
+    *("images", "train", "valid", "test", "label_pattern"),
+)
+RIVAL_SHARE = 0.5  # of the images: a second reading of fewer is none
 
 
 def find_reading(tree: FileTree, options: DataOptions, findings: Findings) -> Reading:
@@ -23,32 +31,20 @@ def find_reading(tree: FileTree, options: DataOptions, findings: Findings) -> Re
       DataError: no form is recognised, or two are that do not agree.
     """
     before = Findings()
-    layout = None if _says_how(options) else layouts.find(tree, before)
-    if layout and (tree.rules.layouts_alone or (_has_images(layout) and not before.problems)):
-        return _as_before(layout, before, findings)
+    layout = None if any(getattr(options, name) is not None for name in HOW) else layouts.find(tree, before)
     if tree.rules.layouts_alone:
-        raise DataError([_nothing(tree, layouts.LOOKED_FOR)])
-    tree.open_containers(findings)
-    sources = all_sources()
-    readings: list[tuple[Reading, Findings]] = []
-    nearly: list[Problem] = []
-    for source in sources:
-        found = Findings()
-        reading = source.read(tree, options, found)
-        if isinstance(reading, Reading):
-            readings.append((reading, found))
-        elif isinstance(reading, Nearly):
-            nearly.append(reading.problem)
-    if readings:
-        chosen, found = readings[0]
-        for other, _ in readings[1:]:
-            _check_agreement(tree, chosen, other)
-        _add(findings, found)
-        return chosen
-    if layout:  # with mistakes in it
+        if layout is None:
+            raise DataError([_nothing(tree, layouts.LOOKED_FOR)])
         return _as_before(layout, before, findings)
-    nearly += tree.unread()
-    raise DataError([*findings.problems, *nearly] or [_nothing(tree, _looked_for(sources))])
+    if layout and _has_images(layout) and not before.problems and not layout.leaves_aside:
+        reading = _as_before(layout, before, findings)
+    else:
+        reading = _by_sources(tree, options, layout, before, findings)
+    reading = _with_sample(tree, _with_test_labels(reading, findings), findings)
+    if not findings.problems:  # else the images of a refused table would seem to be in none
+        used = reading.files.union(*(listing.files for listing in reading.listings.values()))
+        note_left_out(tree, used, reading.rest, findings)
+    return reading
 
 
 def _has_images(layout: layouts.Layout) -> bool:
@@ -56,17 +52,74 @@ def _has_images(layout: layouts.Layout) -> bool:
     return "train" in layout.listings and bool(layout.listings["train"].ids)
 
 
-def _says_how(options: DataOptions) -> bool:
-    """Says whether a flag tells how the data is to be read."""
-    return any(getattr(options, name) is not None for name in (*WHICH, *WHERE))
+def _by_sources(
+    tree: FileTree, options: DataOptions, layout: layouts.Layout | None, before: Findings, findings: Findings
+) -> Reading:
+    """Returns the reading of a source, or of a layout with mistakes in it where no source makes more of the data.
+
+    Raises:
+      DataError: no source reads the data.
+    """
+    by_source = Findings()
+    train = layout.listings.get("train") if layout else None
+    is_mistaken = bool(layout and train and (train.ids or layout.form != layouts.OF_FOLDERS))
+    try:
+        tree.open_containers(by_source)
+        found = _asked(tree, options, by_source)
+        if found is None and not layout:
+            unread = [*by_source.problems, *tree.unread()]
+            raise DataError(unread or [_nothing(tree, _looked_for(all_sources()))])
+    except DataError:
+        if not is_mistaken:
+            raise
+        found = None
+    if layout and (found is None or (is_mistaken and by_source.problems)):
+        return _as_before(layout, before, findings)
+    assert found is not None
+    _add(findings, by_source)
+    return found
+
+
+def _asked(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | None:
+    """Asks each source, and returns the first reading; None where no source reads the data or knows what is missing.
+
+    Raises:
+      DataError: a source says what is missing, or two readings do not agree.
+    """
+    readings: list[tuple[Reading, Findings]] = []
+    nearly: list[Problem] = []
+    for source in all_sources():
+        of_source = Findings()
+        found = source.read(tree, options, of_source)
+        if isinstance(found, Reading):
+            readings.append((found, of_source))
+        elif isinstance(found, Nearly):
+            nearly.append(found.problem)
+    if not readings and nearly:
+        raise DataError([*findings.problems, *nearly[:1], *tree.unread()])
+    if not readings:
+        return None
+    chosen, of_source = readings[0]
+    for other, _ in readings[1:]:
+        _check_agreement(tree, chosen, other)
+    _add(findings, of_source)
+    if chosen.inferred:
+        findings.notes.append(f"Read as {chosen.form}: {'; '.join(chosen.inferred)}.")
+    return chosen
 
 
 def _as_before(layout: layouts.Layout, before: Findings, findings: Findings) -> Reading:
     """Returns the reading of a layout, whose sample submission has the ids of the test table in its order."""
     _add(findings, before)
     ids = layout.submission_ids
-    submission = None if ids is None else Submission.of(ids)
-    return Reading(layout.form, "", layout.listings, (), layout.files, submission)
+    return Reading(
+        layout.form,
+        "",
+        layout.listings,
+        files=layout.files,
+        submission=None if ids is None else Submission.of(ids),
+        rest=layout.rest,
+    )
 
 
 def _add(findings: Findings, more: Findings) -> None:
@@ -74,14 +127,46 @@ def _add(findings: Findings, more: Findings) -> None:
     findings.notes.extend(more.notes)
 
 
+def _with_test_labels(reading: Reading, findings: Findings) -> Reading:
+    """Returns the reading with the labels of its test split, where each is a class of train."""
+    test, train = reading.listings.get("test"), reading.listings.get("train")
+    if test is None or train is None:
+        return reading
+    classes = set(train.labels or ())
+    labels = test.labels
+    if labels is None and reading.form == layouts.OF_FOLDERS:
+        firsts = tuple(name.partition("/")[0] for name in test.ids)
+        labels = firsts if classes.issuperset(firsts) else None
+    elif labels and (unknown := [label for label in labels if label not in classes]):
+        some = f"{counted(len(unknown), 'image')} with a label that train does not have, such as {shown(unknown[0])}"
+        findings.notes.append(f"{test.place}: its labels are not used: {some}.")
+        labels = None
+    return replace(reading, listings=reading.listings | {"test": replace(test, labels=labels)})
+
+
+def _with_sample(tree: FileTree, reading: Reading, findings: Findings) -> Reading:
+    """Returns the reading with the form in which predictions are handed in, and the test images that it names."""
+    if reading.submission is not None or "train" not in reading.listings:
+        return reading
+    handed = read_sample(tree, reading, Images(tree), findings)
+    listings = reading.listings | ({"test": handed.listing} if handed.listing else {})
+    files = reading.files | ({handed.file} if handed.file else set())
+    return replace(reading, listings=listings, files=files, submission=handed.submission)
+
+
 def _check_agreement(tree: FileTree, chosen: Reading, other: Reading) -> None:
-    """Checks that the second reading gives no image another label than the first, and has no images of its own."""
+    """Checks that a second reading of many of the images gives them the same labels as the first, or others' names."""
     labels, others = _labels(chosen), _labels(other)
-    differs = next((file for file, label in others.items() if labels.get(file, label) != label), None)
-    if differs is None and (not others or others.keys() & labels.keys()):
+    if chosen.is_sure and labels.keys() & others.keys():
+        return
+    shared = labels.keys() & others.keys()
+    if len(others) < RIVAL_SHARE * len(labels) or all(labels[file] in folder_of(file).split("/") for file in shared):
+        return
+    pairs = {(labels[file], others[file]) for file in shared}
+    if shared and len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs}):
         return
     got = f"{chosen.form}, and {other.form}"
-    if differs is not None:
+    if differs := next((file for file in sorted(shared) if labels[file] != others[file]), None):
         got += f"; {shown(differs)} is {shown(labels[differs])} by the first and {shown(others[differs])} by the second"
     rule = "data must be read in one way only"
     raise DataError([Problem(tree.path, rule, got, f"choose with {chosen.flag} or {other.flag}")])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from datasets.file_tree import COUNTED, FileTree
 from datasets.listing_rules.rules_2 import suffix_of
 from datasets.problems import Findings, shown
+from datasets.sources.split_names import is_sample
 from storage.text import counted
 
 SHOWN = 5  # folders or suffixes in a note
@@ -53,8 +54,10 @@ def note_left_out(tree: FileTree, used: Collection[str], of_images: str, finding
 
 def note_left_aside(
     tree: FileTree, root: str, used: Collection[str], of_folders: str, of_tables: str, findings: Findings
-) -> None:
-    """Adds a note for each folder or table on top that is not used, but has nearly the name of a split.
+) -> list[str]:
+    """Adds a note for each folder or table on top that is not used, but has nearly the name of a split; returns these.
+
+    The sample submission is none of them where other rules than the first read it.
 
     Args:
       of_folders, of_tables: say why such a one is not used, and what to do.
@@ -64,7 +67,10 @@ def note_left_aside(
         if name.startswith(root):
             top, slash, _ = name.removeprefix(root).partition("/")
             tops[top + slash].append(name)
+    aside = []
     for top, files in tops.items():
+        if not tree.rules.layouts_alone and is_sample(top):
+            continue
         is_folder = top.endswith("/")
         stem = top if is_folder else top.rpartition(".")[0]
         is_candidate = is_folder or suffix_of(top) in TABLES
@@ -73,6 +79,8 @@ def note_left_aside(
             images = sum(tree.is_image(name) for name in files)
             with_images = f", with {counted(images, 'image', 'images')}" if is_folder else ""
             findings.notes.append(f"{shown(top)} is left aside{with_images}: {of_folders if is_folder else of_tables}.")
+            aside.append(top)
+    return aside
 
 
 def _most(counts: Counter[str], word: Callable[[str], str] = str) -> str:

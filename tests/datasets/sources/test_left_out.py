@@ -83,41 +83,52 @@ def test_images_of_any_suffix_are_in_their_class(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["Val", "VALIDATION", "eval", "dev", "valid_set"])
-def test_a_folder_with_nearly_the_name_of_a_split_is_said_to_be_left_aside(name, tmp_path):
+def test_a_folder_with_nearly_the_name_of_a_split_was_left_aside_and_is_read_by_the_newest_rules(name, tmp_path):
     tree = {n.replace("validation/", f"{name}/"): data for n, data in with_class_folders(train=12).items()}
+    folder = write(tree, tmp_path / "data")
 
-    notes = load(write(tree, tmp_path / "data")).notes
+    notes = load(folder, listing=2).notes
+
+    assert len(load(folder).valid.ids) == 3
 
     rule = "a split is a folder train, validation (or valid, val) or test, written so; rename it to use it"
     assert notes[0] == f"`{name}/` is left aside, with 3 images: {rule}."
     assert "No validation split" in notes[2]
 
 
-def test_a_test_folder_in_capitals_is_said_to_be_left_aside(tmp_path):
-    tree = {name.replace("test/", "Test/"): data for name, data in with_class_folders().items()}
+def test_a_test_folder_in_capitals_was_left_aside_and_is_read_by_the_newest_rules(tmp_path):
+    folder = write(
+        {name.replace("test/", "Test/"): data for name, data in with_class_folders().items()}, tmp_path / "data"
+    )
 
-    data = load(write(tree, tmp_path / "data"))
+    data = load(folder, listing=2)
 
+    assert load(folder).test.ids == ("test0.png", "test1.png", "test2.png")
     assert data.test is None
     assert data.notes[0].startswith("`Test/` is left aside, with 3 images")
 
 
-@pytest.mark.parametrize("name", ["sample_submission.csv", "sampleSubmission.csv", "test.csv"])
-def test_a_table_beside_folders_of_classes_is_said_to_be_left_aside(name, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "listing"), [("sample_submission.csv", 2), ("sampleSubmission.csv", 2), ("test.csv", 2), ("test.csv", 3)]
+)
+def test_a_table_beside_folders_of_classes_is_said_to_be_left_aside(name, listing, tmp_path):
     tree = with_class_folders() | {name: table("id,label", "test0.png,0")}
 
-    notes = load(write(tree, tmp_path / "data")).notes
+    notes = load(write(tree, tmp_path / "data"), listing=listing).notes
 
     rule = "tables are not read beside folders of classes; predictions.csv has the images of test/ by their names"
     assert notes == (f"`{name}` is left aside: {rule}.", "Left out: 1 file that is no image (1 .csv).")
 
 
-def test_tables_and_folders_that_no_table_uses_are_said_to_be_left_aside(tmp_path):
+def test_tables_that_no_layout_uses_were_left_aside_and_are_read_by_the_newest_rules(tmp_path):
     tree = with_manifests(train=12)
     tree["Validation.csv"] = tree.pop("validation.txt")
     del tree["test.txt"]
 
-    notes = load(write(tree, tmp_path / "data")).notes
+    folder = write(tree, tmp_path / "data")
 
+    notes = load(folder, listing=2).notes
+
+    assert (len(load(folder).valid.ids), len(load(folder).test.ids)) == (3, 3)
     assert any(note.startswith("`Validation.csv` is left aside: a table is train, validation") for note in notes)
     assert "`test/` is left aside, with 3 images: no table names its images." in notes

@@ -83,5 +83,8 @@ def test_two_images_under_a_key_are_refused(tmp_path):
 
 def test_a_tar_of_class_folders_is_another_form(tmp_path):
     data = tarred({"a/0.png": image(0), "b/1.png": image(1)})
-    with pytest.raises(DataError, match="data must hold"):
-        reading_of({"x.tar": data}, tmp_path / "data")
+
+    reading = reading_of({"x.tar": data}, tmp_path / "data")
+
+    assert reading.form == "folders of classes in `x.tar/`"
+    assert reading.listings["train"].labels == ("a", "b")

@@ -1,0 +1,141 @@
+"""The images of a tree by the many ways in which tables name them: with or without suffix, folder, or disk."""
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from datasets.file_tree import FileTree
+from datasets.sources.split_names import split_in
+
+DRIVE = re.compile(r"[A-Za-z]:/|/|~/|file:/|[a-z0-9]+://")  # how a path begins that is one of another machine
+STRAY_TIMES = 2  # a folder with less than half as many of the images as the fullest has is no other answer
+
+
+def image_files(tree: FileTree) -> list[str]:
+    """Returns the images that are files, in a folder or an archive, and no rows of a table or an array."""
+    rows = {f"{table.name}/" for table in tree.tables} | {f"{array.name}/" for array in tree.arrays}
+    containers = tuple(sorted(rows))
+    return [name for name in tree.visible if not name.startswith(containers) and tree.is_image(name)]
+
+
+class Images:
+    """The images of a tree.
+
+    Args:
+      inside: the folder that they lie in, empty or with `/` at its end.
+    """
+
+    def __init__(self, tree: FileTree, inside: str = "") -> None:
+        self.files = [name for name in image_files(tree) if name.startswith(inside)]
+        self._by_name: dict[str, list[str]] = defaultdict(list)
+        self._by_stem: dict[str, list[str]] = defaultdict(list)
+        for file in self.files:
+            name = _form(file.rpartition("/")[2])
+            self._by_name[name].append(file)
+            self._by_stem[_stem(name)].append(file)
+
+    def named(self, value: str) -> list[str]:
+        """Returns the files that a value of a table may name."""
+        path = _form(value.strip().replace("\\", "/"))
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        if not parts or ".." in parts:
+            return []
+        for found in (self._by_name.get(parts[-1]), self._by_stem.get(parts[-1]), self._by_stem.get(_stem(parts[-1]))):
+            if found and (fitting := _fitting(found, parts[:-1], DRIVE.match(path) is not None)):
+                return fitting
+        return []
+
+    def rate(self, values: Sequence[str]) -> float:
+        """Returns the share of the values that name a file."""
+        return sum(bool(self.named(value)) for value in values) / max(len(values), 1)
+
+
+def _form(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _stem(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return stem if dot and stem and suffix.isalnum() and not suffix.isdigit() else name
+
+
+def _fitting(files: list[str], folders: list[str], is_absolute: bool) -> list[str]:
+    """Returns the files whose folders end like these; of a path on another disk those that fit best."""
+    if not folders:
+        return files
+    lengths = {file: _common(_form(file).split("/")[:-1], folders) for file in files}
+    whole = [file for file in files if lengths[file] == min(len(folders), file.count("/"))]
+    if whole:
+        most = max(lengths[file] for file in whole)
+        return [file for file in whole if lengths[file] == most]
+    most = max(lengths.values())
+    return [file for file in files if lengths[file] == most] if is_absolute else []
+
+
+def _common(one: list[str], other: list[str]) -> int:
+    """Returns how many parts both end with."""
+    count = 0
+    while count < min(len(one), len(other)) and one[-1 - count] == other[-1 - count]:
+        count += 1
+    return count
+
+
+def folder_of(file: str) -> str:
+    return file.rpartition("/")[0]
+
+
+class AmbiguousError(ValueError):
+    """Two folders hold the images of a table; has how many each holds."""
+
+    def __init__(self, holding: dict[str, int]) -> None:
+        super().__init__(holding)
+        self.holding = holding
+
+
+def resolved(images: Images, values: Sequence[str], beside: str, split: str | None) -> list[str | None]:
+    """Returns the file that each value of a table names; None where none is.
+
+    Where several files have the name, the folder of the split comes first, then the one that holds the most.
+
+    Args:
+      beside: the folder of the table, without `/` at its end.
+      split: of the table, where it has one.
+
+    Raises:
+      AmbiguousError: two folders are as good as each other.
+    """
+    found = [images.named(value) for value in values]
+    if all(len(files) < 2 for files in found):
+        return [files[0] if files else None for files in found]
+    holding = Counter(folder for files in found for folder in {folder_of(file) for file in files})
+    ranks = {folder: _rank(folder, beside, split) for folder in holding}
+    best: list[str | None] = []
+    doubtful: Counter[str] = Counter()
+    for files in found:
+        least = min((ranks[folder_of(file)] for file in files), default=0)
+        nearest = [file for file in files if ranks[folder_of(file)] == least]
+        fullest = max((holding[folder_of(file)] for file in nearest), default=0)
+        likely = [file for file in nearest if STRAY_TIMES * holding[folder_of(file)] >= fullest]
+        if len({folder_of(file) for file in likely}) > 1:
+            doubtful.update({folder_of(file) for file in likely})
+        best.append(_one_suffix(likely))
+    if doubtful:
+        raise AmbiguousError(dict(doubtful))
+    return best
+
+
+def _one_suffix(files: Iterable[str]) -> str | None:
+    """Returns the file; of several forms of an image in one folder the first that every version reads."""
+    return min(files, key=lambda file: (file.lower().endswith((".dcm", ".dicom", ".tif", ".tiff")), file), default=None)
+
+
+def _rank(folder: str, beside: str, split: str | None) -> int:
+    """Returns how near a folder is to a table: its split's, beside it, any, another split's."""
+    inner = folder.removeprefix(beside).strip("/") if folder.startswith(beside) else folder
+    splits = {found for part in inner.split("/") if (found := split_in(part))}
+    if split and split in splits:
+        return 0
+    if splits - {split} and split:
+        return 3
+    return 1 if folder == beside else 2

@@ -1,0 +1,48 @@
+"""What the values of a label column say: one label, a label with boxes, or several labels."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from datasets.problems import Problem, shown
+from storage.text import counted
+
+BOX = r"( -?\d+(\.\d+)?){4}"
+WITH_BOXES = re.compile(rf"(\S+){BOX}( \1{BOX})*")  # `n01440764 13 25 291 297`, as ImageNet's solution has it
+SEPARATORS = (" ", "|", ",", ";")
+
+
+def read_labels(
+    values: Sequence[str], separator: str | None, place: str
+) -> tuple[list[str], list[str], Problem | None]:
+    """Returns the label of each value, what was inferred of them, and the problem that images have several.
+
+    Args:
+      separator: stands between labels; empty where a value is one label whatever it holds; None to find out.
+    """
+    if separator is None and values and all(WITH_BOXES.fullmatch(value) for value in values if value):
+        return [value.partition(" ")[0] for value in values], ["the label stands before the box"], None
+    separator = _separator(values) if separator is None else separator
+    if not separator:
+        return list(values), [], None
+    parts = [[part.strip() for part in value.split(separator) if part.strip()] for value in values]
+    several = [value for value, some in zip(values, parts, strict=True) if len(some) > 1]
+    if several:
+        got = f"{shown(several[0])}, {counted(len(several), 'image')} with several, split at {shown(separator)}"
+        way_out = (
+            "several labels an image cannot be trained on yet; --labels-separator '' takes each combination as a label"
+        )
+        return list(values), [], Problem(place, "an image must have one label", got, way_out)
+    return ["".join(some) for some in parts], [], None
+
+
+def _separator(values: Sequence[str]) -> str:
+    """Returns what stands between labels, where they come alone as well; empty where each value is one."""
+    counts = Counter(values)
+    for separator in SEPARATORS:
+        together = [value for value in counts if separator in value.strip()]
+        parts = Counter(part for value in together for part in value.split(separator))
+        alone = [part for part in parts if part in counts]
+        if alone and all(part in counts or times > 1 for part, times in parts.items()):
+            return separator
+    return ""

@@ -1,0 +1,96 @@
+"""Data whose labels stand in the names of the files: `cat.0.jpg`, or wherever `--label-pattern` finds them."""
+
+import re
+from collections import Counter
+
+from datasets.file_tree import FileTree
+from datasets.problems import Findings, Problem, printable, shown
+from datasets.sources import Nearly, Reading, Source
+from datasets.sources.images import folder_of, image_files
+from datasets.sources.listing import Listing
+from datasets.sources.split_names import split_in
+from storage.sweep_file import DataOptions
+
+LABEL_FIRST = re.compile(r"([A-Za-z][A-Za-z0-9 _\-]*?)[ ._\-]*\(?\d+\)?")  # the whole of a name without its suffix
+IMAGES_A_CLASS = 2  # fewer are names that happen to begin alike
+CAMERAS = {"img", "image", "dsc", "dscn", "dscf", "photo", "pic", "picture", "frame", "scan", "p", "file"}
+
+
+def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
+    asked = options.label_pattern
+    pattern = LABEL_FIRST
+    if asked:
+        try:
+            pattern = re.compile(asked)
+        except re.error as error:
+            rule = "--label-pattern must be a regular expression"
+            return Nearly(Problem("", rule, f"{shown(asked)}: {error}", "mend it"))
+        if not pattern.groups:
+            rule = "--label-pattern must have a group, which is the label"
+            return Nearly(Problem("", rule, shown(asked), "put it in parentheses: '([a-z]+)_'"))
+    found: dict[str, list[tuple[str, str | None]]] = {}
+    for file in image_files(tree):
+        split = next((split for part in file.split("/")[:-1] if (split := split_in(part))), "train")
+        found.setdefault(split, []).append((file, _label(pattern, file, asked is not None)))
+    train = found.get("train", [])
+    labels = Counter(label for _, label in train if label)
+    unnamed = [file for file, label in train if label is None]
+    if asked and unnamed and labels:
+        rule = "--label-pattern must be found in the name of each train image"
+        return Nearly(Problem(f"{tree.path}/{printable(unnamed[0])}", rule, shown(asked), "mend it"))
+    if asked and not labels:
+        got = shown(train[0][0]) if train else "no train images"
+        return Nearly(Problem(tree.path, f"--label-pattern {asked} must be found in names of images", got, "mend it"))
+    if not asked and (unnamed or not _are_classes(labels)):
+        return None
+    return _reading(tree, found, asked)
+
+
+def _label(pattern: re.Pattern[str], file: str, asked: bool) -> str | None:
+    name = file.rpartition("/")[2]
+    stem = name.rpartition(".")[0] or name
+    match = pattern.search(file) if asked else pattern.fullmatch(stem)
+    return match.group(1) if match and match.group(1) else None
+
+
+def _are_classes(labels: Counter[str]) -> bool:
+    """Says whether the beginnings of names are classes, and no camera's."""
+    few = len(labels) > 1 and min(labels.values()) >= IMAGES_A_CLASS
+    return few and not {label.lower().strip("_- ") for label in labels} & CAMERAS
+
+
+def _reading(tree: FileTree, found: dict[str, list[tuple[str, str | None]]], asked: str | None) -> Reading:
+    listings = {}
+    classes = {label for _, label in found["train"]}
+    for split, pairs in found.items():
+        shared = _shared_folder([file for file, _ in pairs])
+        rows = [(file, label) for file, label in pairs if split == "test" or label]
+        labels = tuple(label or "" for _, label in rows)
+        is_labelled = split != "test" or classes.issuperset(labels)
+        ids = tuple(file.removeprefix(shared) for file, _ in rows)
+        place = f"{tree.path}/{printable(shared)}"
+        listings[split] = Listing(place, ids, labels if is_labelled else None, tuple(file for file, _ in rows))
+    file, label = found["train"][0]
+    inferred = f"label: {shown(label or '')} in {shown(file.rpartition('/')[2])}"
+    form = "names of files" + ("" if asked is None else " by --label-pattern")
+    return Reading(
+        form,
+        f"--label-pattern '{asked or LABEL_FIRST.pattern}'",
+        listings,
+        (inferred,),
+        rest="without a label in their names",
+    )
+
+
+def _shared_folder(files: list[str]) -> str:
+    """Returns the deepest folder that all files are in, with `/` at its end; empty for the top."""
+    folders = [folder_of(file).split("/") for file in files]
+    shared: list[str] = []
+    for parts in zip(*folders, strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0])
+    return "/".join(shared) + "/" if shared and shared != [""] else ""
+
+
+SOURCE = Source("files that begin with their label (`cat.0.jpg`)", read)

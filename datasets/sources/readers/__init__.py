@@ -1,0 +1,80 @@
+"""The files that hold tables, as columns: a file a kind, each with a `READER`; to add one, add its line in `NAMES`.
+
+A reader says nothing of what the columns mean, unless its kind does.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from datasets.file_tree import FileTree
+from datasets.problems import Problem, printable
+
+NAMES = ("coco", "json_rows", "json_lines", "separated")
+MOST_BYTES = 256 << 20  # of a table, which is read whole
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A table as it was written.
+
+    Attributes:
+      place: path shown in messages.
+      file: its name in the tree.
+      header: the names of its columns; None where the first row may be one, or an image.
+      rows: as many fields in each.
+      lines: the line, from 1, on which each row stands.
+      problems: rows that cannot be read.
+      id_column, label_column, other_id_column: where the kind itself says which column names the image, which is its
+        label, and which is another name of it.
+    """
+
+    place: str
+    file: str
+    header: tuple[str, ...] | None
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...]
+    problems: tuple[Problem, ...] = ()
+    id_column: int | None = None
+    label_column: int | None = None
+    other_id_column: int | None = None
+
+    def column(self, number: int) -> list[str]:
+        return [row[number] for row in self.rows]
+
+    @property
+    def width(self) -> int:
+        return len(self.header) if self.header else max(map(len, self.rows), default=0)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One kind of file that holds a table.
+
+    Attributes:
+      suffixes: of its files.
+      read: returns the table of a file's bytes, or None where it holds none; it is given the place and the name, too.
+    """
+
+    suffixes: tuple[str, ...]
+    read: Callable[[bytes, str, str], Columns | None]
+
+
+def read_columns(tree: FileTree, file: str) -> Columns | Problem | None:
+    """Returns the table in a file of the tree, why it cannot be read, or None where it holds none."""
+    place = f"{tree.path}/{printable(file)}"
+    readers: list[Reader] = [import_module(f"datasets.sources.readers.{name}").READER for name in NAMES]
+    fitting = [reader for reader in readers if file.lower().endswith(reader.suffixes)]
+    if not fitting or not 0 < tree.files[file] <= MOST_BYTES:
+        return None
+    try:
+        data = tree.read(file)
+        for reader in fitting:
+            if columns := reader.read(data, place, file):
+                return columns
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        return Problem(f"{place}:{line}", "text must be UTF-8", f"byte 0x{data[error.start]:02x}", "save it as UTF-8")
+    except ValueError as error:
+        return Problem(place, f"table {error}", "", "fetch it again")
+    return None

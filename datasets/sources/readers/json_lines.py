@@ -1,0 +1,31 @@
+"""JSON Lines: an object a line, whose keys are the columns."""
+
+import json
+
+from datasets.problems import Problem
+from datasets.sources.readers import Columns, Reader
+from datasets.sources.readers.json_rows import text_of
+
+
+def read(data: bytes, place: str, file: str) -> Columns | None:
+    objects, lines, problems = [], [], list[Problem]()
+    for number, line in enumerate(data.decode("utf-8-sig").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict):
+            objects.append(found)
+            lines.append(number)
+        else:
+            problems.append(Problem(f"{place}:{number}", "line must be a JSON object", "", "mend it"))
+    if not objects:
+        return None
+    header = tuple(dict.fromkeys(str(key) for each in objects for key in each))
+    rows = tuple(tuple(text_of(each.get(key)) for key in header) for each in objects)
+    return Columns(place, file, header, rows, tuple(lines), tuple(problems))
+
+
+READER = Reader((".jsonl", ".ndjson", ".json"), read)

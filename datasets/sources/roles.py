@@ -1,0 +1,225 @@
+"""What each column of a table is: which names the image, which is its label, its group, its split."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from datasets.problems import Problem, shown
+from datasets.sources.images import Images, folder_of
+from datasets.sources.readers import Columns
+from datasets.sources.split_names import split_of, words_of
+from storage.sweep_file import DataOptions
+
+PROBED = 400  # rows by which a column is known
+MOSTLY = 0.5  # of the values of a column that names images are files
+ID_WORDS = ("image", "images", "img", "file", "filename", "path", "filepath", "photo", "picture", "name", "id")
+LABEL_WORDS = {
+    *("label", "labels", "class", "classes", "classname", "category", "target", "species", "breed"),
+    *("diagnosis", "dx", "tag", "tags", "y"),
+}
+GROUP_WORDS = {
+    *("patient", "subject", "driver", "lesion", "camera", "person", "participant", "series", "session", "video"),
+    *("sequence", "seq", "clip", "burst", "group", "location", "plot", "case", "study", "user"),
+}
+SPLIT_WORDS = ("split", "set", "subset", "usage", "partition", "phase", "dataset")
+NUMBERED_SPLITS = {"0": "train", "1": "validation", "2": "test"}
+
+
+@dataclass(frozen=True)
+class Roles:
+    """A table whose columns are known, without its header.
+
+    Attributes:
+      names: of its columns, as people are told them.
+      id, label, group, split: numbers of columns; None where there is none.
+      is_sure: the name of a column, the sample submission or a flag says which is the label; not its values alone.
+      one_hot: the columns that are a class each, where these give the label.
+    """
+
+    columns: Columns
+    names: tuple[str, ...]
+    id: int
+    label: int | None = None
+    group: int | None = None
+    split: int | None = None
+    one_hot: tuple[int, ...] = ()
+    is_sure: bool = True
+
+
+def find_roles(
+    columns: Columns, images: Images, options: DataOptions, sample_names: Sequence[str], is_test: bool
+) -> Roles | Problem | None:
+    """Returns what the columns of a table are; a problem where that cannot be told; None where no column names images.
+
+    Args:
+      sample_names: the columns of the sample submission behind its first.
+      is_test: labels of it are not looked for.
+    """
+    columns, names = _with_header(columns, images, options)
+    number = _id_column(columns, names, images, options)
+    if number is None or isinstance(number, Problem):
+        return number
+    roles = Roles(columns, names, number)
+    roles = replace(roles, split=_asked(names, options.split_column) if options.split_column else _split_column(roles))
+    group = _asked(names, options.group_column) if options.group_column else _group_column(roles, sample_names)
+    roles = replace(roles, group=group)
+    return roles if is_test else _with_label(roles, images, options, sample_names)
+
+
+def _with_header(columns: Columns, images: Images, options: DataOptions) -> tuple[Columns, tuple[str, ...]]:
+    """Returns the table without its header, and the names of its columns."""
+    if columns.header:
+        return columns, columns.header
+    first, rest = columns.rows[0], columns.rows[1:]
+    asked = {options.id_column, options.label_column, options.group_column, options.split_column} & set(first)
+    names_image = any(images.named(field) for field in first if not field.isdigit())
+    repeats = any(field and field in {row[number] for row in rest[:PROBED]} for number, field in enumerate(first))
+    numbers = bool(first) and all(re.fullmatch(r"[+-]?\d+(\.\d+)?", field) for field in first)
+    if not asked and (names_image or repeats or numbers):
+        return columns, tuple(f"column {number}" for number in range(1, len(first) + 1))
+    return replace(columns, header=first, rows=rest, lines=columns.lines[1:]), first
+
+
+def _asked(names: Sequence[str], name: str) -> int | None:
+    """Returns the column that a flag names: by its header, else by its number from 1."""
+    if name in names:
+        return names.index(name)
+    small = [each.strip().lower() for each in names]
+    if name.lower() in small:
+        return small.index(name.lower())
+    return int(name) - 1 if name.isdigit() and 1 <= int(name) <= len(names) else None
+
+
+def _probed(columns: Columns, number: int) -> list[str]:
+    step = max(1, len(columns.rows) // PROBED)
+    return [row[number] for row in columns.rows[::step]]
+
+
+def _id_column(columns: Columns, names: Sequence[str], images: Images, options: DataOptions) -> int | Problem | None:
+    if options.id_column:
+        return _asked(names, options.id_column)
+    if columns.id_column is not None:
+        return columns.id_column
+    found: list[tuple[tuple[bool, bool, int], int]] = []
+    for number in range(columns.width):
+        values = _probed(columns, number)
+        if not values or images.rate(values) < MOSTLY:
+            continue
+        is_path = all(not value.isdigit() for value in values)
+        is_unique = len(set(values)) > MOSTLY * len(values)
+        if is_path or is_unique:
+            rank = min((ID_WORDS.index(word) for word in words_of(names[number]) if word in ID_WORDS), default=99)
+            found.append(((not is_unique, not is_path, rank), number))
+    found.sort()
+    if len(found) > 1 and found[0][0] == found[1][0]:
+        first, second = (number for _, number in found[:2])
+        pairs = zip(_probed(columns, first), _probed(columns, second), strict=True)
+        if any(images.named(one) != images.named(other) for one, other in pairs):
+            got = f"{shown(names[first])} and {shown(names[second])}, which name other files"
+            way_out = f"choose with --id-column {names[first]} or --id-column {names[second]}"
+            return Problem(columns.place, "one column must name the image of a row", got, way_out)
+    return found[0][1] if found else None
+
+
+def _split_column(roles: Roles) -> int | None:
+    """Returns the column whose values are splits: words for them, or, where it is named so, 0, 1 and 2."""
+    for number, name in enumerate(roles.names):
+        if number == roles.id:
+            continue
+        values = set(_probed(roles.columns, number))
+        splits = {split_of(value) for value in values}
+        if None not in splits and "train" in splits and len(splits) > 1:
+            return number
+        is_named = bool(set(words_of(name)) & set(SPLIT_WORDS))
+        if is_named and "0" in values and len(values) > 1 and values <= NUMBERED_SPLITS.keys():
+            return number
+    return None
+
+
+def _group_column(roles: Roles, sample_names: Sequence[str]) -> int | None:
+    """Returns the column that is named as what several images belong to; its values must come again."""
+    for number, name in enumerate(roles.names):
+        if number in (roles.id, roles.split) or name in sample_names or roles.columns.header is None:
+            continue
+        if set(words_of(name)) & GROUP_WORDS and not set(words_of(name)) & LABEL_WORDS:
+            values = roles.columns.column(number)
+            if 1 < len(set(values)) < len(values):
+                return number
+    return None
+
+
+def _with_label(roles: Roles, images: Images, options: DataOptions, sample_names: Sequence[str]) -> Roles | Problem:
+    """Returns the roles with the column of the label, which may be none: then the folders say it."""
+    columns, names = roles.columns, roles.names
+    if options.label_column:
+        return replace(roles, label=_asked(names, options.label_column))
+    if columns.label_column is not None or columns.id_column is not None:
+        return replace(roles, label=columns.label_column)
+    others = [number for number in range(columns.width) if number not in (roles.id, roles.group, roles.split)]
+    asked = [number for number in others if names[number] in sample_names]
+    if len(asked) == 1 and len(sample_names) == 1:
+        return replace(roles, label=asked[0])
+    if len(asked) > 1 and _are_one_hot(columns, asked):
+        return replace(roles, one_hot=tuple(asked))
+    for number in others if len(sample_names) > 1 else []:
+        values = set(columns.column(number))
+        if len(values) > 1 and values <= set(sample_names):
+            return replace(roles, label=number)
+    if len(others) > 1 and _are_one_hot(columns, others):
+        return replace(roles, one_hot=tuple(others))
+    if len(others) == 1:
+        is_named = bool(set(words_of(names[others[0]])) & LABEL_WORDS) or not columns.header
+        return replace(roles, label=others[0], is_sure=is_named)
+    likely = [number for number in others if _may_be_label(columns, number)]
+    of_folders = [number for number in likely if _are_folders(roles, number, images)]
+    named = [number for number in likely if set(words_of(names[number])) & LABEL_WORDS]
+    for some in (of_folders, named, likely):
+        if some and all(_says_the_same(columns, some[0], other) for other in some[1:]):
+            label = min(some, key=lambda number: (_is_number(columns, number), number))
+            return replace(roles, label=label, is_sure=some is not likely)
+        if len(some) > 1:
+            got = ", ".join(shown(names[number]) for number in some[:5]) + (", ..." if len(some) > 5 else "")
+            way_out = f"choose with --label-column {names[some[0]]}"
+            return Problem(columns.place, "one column must be the label", got, way_out)
+    return roles
+
+
+def _are_one_hot(columns: Columns, numbers: Sequence[int]) -> bool:
+    """Says whether each of these columns is 0 or 1 throughout: a column a class."""
+    return all(_as_bit(value) is not None for number in numbers for value in _probed(columns, number))
+
+
+def _as_bit(value: str) -> int | None:
+    return {"0": 0, "0.0": 0, "1": 1, "1.0": 1, "false": 0, "true": 1}.get(value.strip().lower())
+
+
+def label_of_bits(roles: Roles, row: Sequence[str]) -> list[str]:
+    """Returns the classes whose column is 1."""
+    return [roles.names[number] for number in roles.one_hot if _as_bit(row[number]) == 1]
+
+
+def _may_be_label(columns: Columns, number: int) -> bool:
+    """Says whether the values of a column come again and again, and are no measurements."""
+    values = _probed(columns, number)
+    kinds = set(values)
+    is_measured = any(re.fullmatch(r"[+-]?\d*\.\d+(e[+-]?\d+)?", value.lower()) for value in kinds)
+    return 1 < len(kinds) <= max(2, len(values) // 2) and not is_measured
+
+
+def _is_number(columns: Columns, number: int) -> bool:
+    return all(value.lstrip("+-").isdigit() for value in _probed(columns, number))
+
+
+def _are_folders(roles: Roles, number: int, images: Images) -> bool:
+    """Says whether the values of a column are names of folders that the images lie in."""
+    for row in roles.columns.rows[:: max(1, len(roles.columns.rows) // PROBED)]:
+        files = images.named(row[roles.id])
+        if not files or row[number] not in folder_of(files[0]).split("/"):
+            return False
+    return True
+
+
+def _says_the_same(columns: Columns, one: int, other: int) -> bool:
+    """Says whether two columns are the same classes under other names."""
+    pairs = {(row[one], row[other]) for row in columns.rows}
+    return len(pairs) == len({first for first, _ in pairs}) == len({second for _, second in pairs})

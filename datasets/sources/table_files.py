@@ -1,0 +1,110 @@
+"""Which of the files of a data set are its tables, and which of them is which split's."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from datasets.file_tree import FileTree
+from datasets.problems import Findings, Problem, printable, shown
+from datasets.sources.images import Images
+from datasets.sources.readers import Columns, read_columns
+from datasets.sources.roles import Roles
+from datasets.sources.split_names import is_sample, split_in, words_of
+from storage.sweep_file import DataOptions
+from storage.text import counted
+
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".lst", ".list", ".jsonl", ".ndjson", ".json")
+MOST_OF_A_FOLDER = 40  # more are a text an image
+NO_TABLES = {"readme", "license", "licence", "copying", "citation", "changelog", "requirements"}
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A table of the data set.
+
+    Attributes:
+      split: that its name or its folder means; None where neither does.
+      roles: what its columns are, once that is known.
+    """
+
+    columns: Columns
+    split: str | None
+    roles: Roles | None = None
+
+    @property
+    def file(self) -> str:
+        return self.columns.file
+
+
+def table_files(tree: FileTree, options: DataOptions) -> tuple[list[TableFile], Columns | None, list[Problem]]:
+    """Returns the tables, the sample submission, and the problems of those that cannot be read."""
+    asked = {"train": options.train, "validation": options.valid, "test": options.test}
+    asked = {split: path.strip("/") for split, path in asked.items() if path}
+    tables, samples, problems = list[TableFile](), list[Columns](), list[Problem]()
+    for file in _names(tree):
+        split = next((split for split, path in asked.items() if path == file), None)
+        if options.train in tree.files and split is None and not is_sample(file):
+            continue  # a person named the table
+        columns = read_columns(tree, file)
+        if isinstance(columns, Problem):
+            problems.append(columns)
+        elif columns and is_sample(file):
+            samples.append(with_first_row_as_header(columns))
+        elif columns:
+            tables.append(TableFile(columns, split or _split_of(file)))
+    return tables, samples[0] if samples else None, problems
+
+
+def with_first_row_as_header(columns: Columns) -> Columns:
+    if columns.header:
+        return columns
+    rest = columns.rows[1:], columns.lines[1:]
+    return Columns(columns.place, columns.file, columns.rows[0], *rest, columns.problems)
+
+
+def _names(tree: FileTree) -> list[str]:
+    names = [name for name in tree.visible if name.lower().endswith(SUFFIXES)]
+    names = [name for name in names if not NO_TABLES & set(words_of(name.rpartition("/")[2]))]
+    crowd = Counter(name.rpartition("/")[0] for name in names)
+    return [name for name in names if crowd[name.rpartition("/")[0]] <= MOST_OF_A_FOLDER]
+
+
+def _split_of(file: str) -> str | None:
+    """Returns the split that the name of a table means, or else the folder that it is in."""
+    folder, _, name = file.rpartition("/")
+    return split_in(name.rpartition(".")[0]) or split_in(folder.rpartition("/")[2])
+
+
+def choose_tables(
+    found: Iterable[TableFile], images: Images, options: DataOptions, findings: Findings
+) -> dict[str, TableFile]:
+    """Returns the table of each split: the one that has labels and names the most images.
+
+    A table that means no split is that of train, where none does.
+    """
+    of_split: dict[str, list[TableFile]] = {}
+    for table in found:
+        of_split.setdefault(table.split or "", []).append(table)
+    if "" in of_split and "train" not in of_split:
+        of_split["train"] = of_split.pop("")
+    chosen = {split: min(tables, key=_weight) for split, tables in of_split.items() if split}
+    for split, tables in of_split.items():
+        for table in tables:
+            if table is chosen.get(split):
+                continue
+            if split and _weight(table) == _weight(chosen[split]) and table.columns.rows != chosen[split].columns.rows:
+                flag = {"train": "--train", "validation": "--valid", "test": "--test"}[split]
+                got = f"{shown(chosen[split].file)} and {shown(table.file)}"
+                findings.refuse(
+                    table.columns.place, f"there must be one table for {split}", got, f"choose with {flag} {table.file}"
+                )
+            note = f"`{printable(table.file)}` is left aside, with {counted(len(table.columns.rows), 'row')}"
+            findings.notes.append(f"{note}: another table names the images.")
+    order = ("train", "validation", "test")
+    return {split: chosen[split] for split in order if split in chosen}
+
+
+def _weight(table: TableFile) -> tuple[bool, int]:
+    assert table.roles is not None
+    has_label = table.roles.label is not None or bool(table.roles.one_hot)
+    return not has_label, -len(table.columns.rows)

@@ -1,0 +1,247 @@
+"""Data as tables of any kind that name the images: with or without a header, whatever the columns are called."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from datasets.file_tree import FileTree
+from datasets.labels import id_problem, label_problem
+from datasets.problems import Findings, Problem, shown
+from datasets.sources import Nearly, Reading, Source
+from datasets.sources.images import AmbiguousError, Images, folder_of, resolved
+from datasets.sources.label_values import read_labels
+from datasets.sources.listing import Listing
+from datasets.sources.roles import NUMBERED_SPLITS, Roles, find_roles, label_of_bits
+from datasets.sources.split_names import split_in, split_of
+from datasets.sources.table_files import TableFile, choose_tables, table_files
+from storage.sweep_file import DataOptions
+from storage.text import counted
+
+
+def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
+    inside = f"{options.images.strip('/')}/" if options.images else ""
+    images = Images(tree, inside)
+    if not images.files:
+        return None
+    files, sample, problems = table_files(tree, options)
+    names = sample.header[1:] if sample and sample.header else ()
+    found: list[TableFile] = []
+    for file in files:
+        roles = find_roles(file.columns, images, options, names, file.split == "test")
+        if isinstance(roles, Problem):
+            problems.append(roles)
+        elif roles is not None:
+            found.append(replace(file, roles=roles))
+    tables = choose_tables(found, images, options, findings)
+    if "train" not in tables:
+        return Nearly(problems[0]) if problems else _nearly(files, found)
+    reading = _Reading(tree, images, options, findings)
+    for split, table in tables.items():
+        reading.add(table, split)
+    return reading.done(frozenset(table.columns.file for table in tables.values()))
+
+
+def _nearly(files: list[TableFile], found: list[TableFile]) -> Nearly | None:
+    """Says what is missing where tables are there, but none that is train."""
+    if found:
+        names = ", ".join(shown(table.columns.file) for table in found[:3])
+        rule = "a table must name the train images with their labels"
+        return Nearly(Problem(found[0].columns.place, rule, names, "name it with --train"))
+    tables = [file for file in files if file.split == "train" and file.columns.rows]
+    if not tables:
+        return None
+    columns = tables[0].columns
+    got = shown(",".join(columns.header or columns.rows[0])[:80])
+    rule = "a column must name the images by their files, with or without suffix and folder"
+    return Nearly(Problem(columns.place, rule, got, "check that the images are there, or name it with --id-column"))
+
+
+@dataclass
+class _Row:
+    """A row of a table, with what it says."""
+
+    id: str
+    file: str
+    label: str
+    group: str
+    line: int
+
+
+class _Reading:
+    """The listings of a data set, table by table."""
+
+    def __init__(self, tree: FileTree, images: Images, options: DataOptions, findings: Findings) -> None:
+        self._tree, self._images, self._options, self._findings = tree, images, options, findings
+        self._listings: dict[str, Listing] = {}
+        self._other_ids: dict[str, int] = {}
+        self._inferred: list[str] = []
+        self._form = ""
+        self._flag = ""
+        self._label_name: str | None = None
+        self._is_sure = True
+
+    def add(self, table: TableFile, split: str) -> None:
+        """Adds the images of a table; those of train may be of several splits."""
+        roles = table.roles
+        assert roles is not None
+        if split == "train":
+            self._describe(roles)
+        elif split == "test" and self._label_name in roles.names:
+            roles = replace(roles, label=roles.names.index(self._label_name))
+        rows, splits = self._rows(roles, table, split), [split] * len(roles.columns.rows)
+        if split == "train" and roles.split is not None:
+            splits = self._splits_of_column(roles)
+        elif split == "train" and table.split is None:
+            splits = self._splits_of_folders(roles, rows, splits)
+        for name in dict.fromkeys(splits):
+            some = [row for row, of in zip(rows, splits, strict=True) if of == name and row]
+            self._list(name, roles, [row for row in some if row])
+        if roles.columns.other_id_column is not None and split == "test":
+            number = roles.columns.other_id_column
+            kept = [row for row, at in zip(roles.columns.rows, rows, strict=True) if at]
+            self._other_ids = {row[number]: at for at, row in enumerate(kept)}
+
+    def done(self, files: frozenset[str]) -> Reading | Nearly:
+        listings = {split: listing for split, listing in self._listings.items() if listing.ids or split == "train"}
+        inferred, rest = tuple(self._inferred), "that no table names"
+        return Reading(
+            self._form,
+            self._flag,
+            listings,
+            inferred,
+            files,
+            other_ids=self._other_ids,
+            is_sure=self._is_sure,
+            rest=rest,
+        )
+
+    def _describe(self, roles: Roles) -> None:
+        """Says which columns of the train table are what."""
+        names, columns = roles.names, roles.columns
+        self._is_sure = roles.is_sure
+        self._form = f"table {shown(columns.file)}"
+        self._flag = f"--train {columns.file}"
+        parts = [f"image: {shown(names[roles.id])}"]
+        if roles.label is not None:
+            self._label_name = names[roles.label]
+            parts.append(f"label: {shown(names[roles.label])}")
+        elif roles.one_hot:
+            parts.append(f"label: the one of {counted(len(roles.one_hot), 'column')} that is 1")
+        else:
+            parts.append("label: the folder")
+        for word, number in (("group", roles.group), ("split", roles.split)):
+            parts += [f"{word}: {shown(names[number])}"] if number is not None else []
+        used = {roles.id, roles.label, roles.group, roles.split, *roles.one_hot}
+        if rest := [name for number, name in enumerate(names) if number not in used]:
+            few = ", ".join(map(shown, rest[:3])) + (", ..." if len(rest) > 3 else "")
+            parts.append(f"not used: {counted(len(rest), 'column')} ({few})")
+        self._inferred += parts
+
+    def _rows(self, roles: Roles, table: TableFile, split: str) -> list[_Row | None]:
+        """Returns the rows; None where one is a problem or a repetition."""
+        columns = roles.columns
+        self._findings.problems.extend(columns.problems)
+        try:
+            files = resolved(self._images, columns.column(roles.id), folder_of(columns.file), table.split)
+        except AmbiguousError as error:
+            holding = sorted((-count, folder) for folder, count in error.holding.items())[:3]
+            got = " and ".join(f"{-count:,} in {shown(folder + '/')}" for count, folder in holding)
+            rule, way_out = "its images must be in one folder only", f"choose with --images {holding[0][1]}"
+            self._findings.refuse(columns.place, rule, got, way_out)
+            return [None] * len(columns.rows)
+        labels = self._labels(roles, files, is_test=split == "test")
+        rows: list[_Row | None] = []
+        first: dict[str, _Row] = {}
+        repeated = 0
+        for number, file in enumerate(files):
+            value, line = columns.rows[number][roles.id], columns.lines[number]
+            place = f"{columns.place}:{line}"
+            if file is None:
+                rule = f"image must exist, {shown(value)} is none of the files"
+                self._findings.refuse(place, rule, "", "add it or remove the row")
+                rows.append(None)
+                continue
+            name = value if not id_problem(value, "") else file
+            group = "" if roles.group is None else columns.rows[number][roles.group]
+            row = _Row(name, file, labels[number] if labels else "", group, line)
+            before = first.setdefault(file, row)
+            if before is not row and before.label != row.label:
+                rule = f"an image must have one label, {shown(value)} has {shown(before.label)} on line {before.line}"
+                self._findings.refuse(place, rule, shown(row.label), "keep one of them")
+            repeated += before is not row and before.label == row.label
+            rows.append(row if before is row else None)
+        if repeated:
+            self._findings.notes.append(f"{columns.place}: {counted(repeated, 'row')} named an image again.")
+        return rows
+
+    def _labels(self, roles: Roles, files: list[str | None], is_test: bool) -> list[str] | None:
+        """Returns the label of each row; None where the table has none. One that cannot be is a problem."""
+        columns = roles.columns
+        if roles.one_hot:
+            found = [label_of_bits(roles, row) for row in columns.rows]
+            if wrong := [number for number, some in enumerate(found) if len(some) != 1]:
+                many = f"{len(wrong):,} of {counted(len(found), 'row')} have none or several"
+                way_out = "several labels an image cannot be trained on yet; name one column with --label-column"
+                place = f"{columns.place}:{columns.lines[wrong[0]]}"
+                self._findings.refuse(place, "an image must have one label", many, way_out)
+            return [some[0] if some else "" for some in found]
+        if roles.label is None:
+            return None if is_test else self._labels_of_folders(roles, files)
+        values = columns.column(roles.label)
+        labels, inferred, several = read_labels(values, self._options.labels_separator, columns.place)
+        if is_test:
+            return labels
+        self._inferred += inferred
+        if several:
+            self._findings.problems.append(several)
+            return labels
+        for number, label in enumerate(labels):
+            if problem := label_problem(label, f"{columns.place}:{columns.lines[number]}"):
+                self._findings.problems.append(problem)
+        return labels
+
+    def _labels_of_folders(self, roles: Roles, files: list[str | None]) -> list[str]:
+        """Returns the name of each image's folder, where a list names images and no labels."""
+        labels = [folder_of(file or "").rpartition("/")[2] for file in files]
+        if "" in [label for label, file in zip(labels, files, strict=True) if file] or len(set(labels)) < 2:
+            rule = "a column or the folders must give the label"
+            way_out = "name the column with --label-column"
+            self._findings.refuse(roles.columns.place, rule, ", ".join(map(shown, roles.names[:5])), way_out)
+        return [self._tree.rules.class_name(label) for label in labels]
+
+    def _splits_of_column(self, roles: Roles) -> list[str]:
+        assert roles.split is not None
+        values = roles.columns.column(roles.split)
+        is_numbered = set(values) <= NUMBERED_SPLITS.keys()
+        splits = [NUMBERED_SPLITS[value] if is_numbered else split_of(value) for value in values]
+        kinds = Counter(values)
+        if unknown := [value for value in kinds if not is_numbered and split_of(value) is None]:
+            rule = f"column {shown(roles.names[roles.split])} must say train, validation or test"
+            self._findings.refuse(roles.columns.place, rule, ", ".join(map(shown, unknown[:5])), "write it so")
+        self._inferred.append(", ".join(f"{shown(value)}: {count:,}" for value, count in kinds.most_common(5)))
+        return [split or "train" for split in splits]
+
+    def _splits_of_folders(self, roles: Roles, rows: list[_Row | None], splits: list[str]) -> list[str]:
+        """Returns the splits that the folders of the images are named as, where they are several."""
+        of_folder: dict[str, str | None] = {}
+        for row in rows:
+            if row and (folder := folder_of(row.file)) not in of_folder:
+                of_folder[folder] = next((found for part in folder.split("/") if (found := split_in(part))), None)
+        if None in of_folder.values() or "train" not in of_folder.values() or len(set(of_folder.values())) < 2:
+            return splits
+        self._inferred.append("split: the folder")
+        return [of_folder[folder_of(row.file)] or "train" if row else "train" for row in rows]
+
+    def _list(self, split: str, roles: Roles, rows: list[_Row]) -> None:
+        """Adds the images of a split."""
+        has_labels = roles.label is not None or bool(roles.one_hot) or split != "test"
+        self._listings[split] = Listing(
+            roles.columns.place,
+            tuple(row.id for row in rows),
+            tuple(row.label for row in rows) if has_labels else None,
+            tuple(row.file for row in rows),
+            tuple(row.line for row in rows),
+            tuple(row.group for row in rows) if roles.group is not None else None,
+        )
+
+
+SOURCE = Source("a table that names images and their labels", read)
