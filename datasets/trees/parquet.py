@@ -19,7 +19,7 @@ from datasets.trees import Kind, Opening, RowNames, Rows, Store, as_value_errors
 from datasets.trees.regions import Region, RegionFile
 from datasets.trees.unpacked import unpack
 
-GROUP_BYTES = 256 << 20  # images of a group that are kept in memory together
+GROUP_BYTES = 128 << 20  # images of a group that are kept in memory together
 BATCH = 16  # rows that are decoded at once
 MOST_FILE = 256 << 20  # bytes of an image, as of any file
 IMAGE_BEGINS = re.compile(b"|".join((*BEGINNINGS, rb"GIF8[79]a")), re.DOTALL)
@@ -226,7 +226,8 @@ def _open(opening: Opening) -> Store | None:
     import pyarrow.parquet as pq
 
     with as_value_errors():
-        file = pq.ParquetFile(RegionFile(opening.region), buffer_size=1 << 20)
+        # Without a buffer, or with what it reads before it is asked, Arrow holds a whole group as it is packed.
+        file = pq.ParquetFile(RegionFile(opening.region), buffer_size=1 << 20, pre_buffer=False)
         columns = _image_columns(file)
         return Parquet(opening, file, columns) if columns else None
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any
 
-MOST_BYTES = 512 << 20
+MOST_BYTES = 256 << 20
 
 
 class Recent:
