@@ -4,9 +4,7 @@ The pixels are the same either way, and so is what is drawn.
 """
 
 import warnings
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -14,6 +12,7 @@ from torch import Tensor
 
 from datasets.augment.batch_rows import take
 from datasets.pixels import Pixels
+from datasets.pixels.threads import in_threads
 
 GPU_SHARE = 0.25  # of the memory that is free on a GPU; a data set that needs more goes there by the batch
 UPLOADED_BYTES = 64 << 20  # at a time, of a data set that goes there whole
@@ -59,17 +58,8 @@ def ahead(images: Pixels, chosen: Iterable[np.ndarray], device: torch.device) ->
         batch = on_device(images[rows], torch.device("cpu"))
         return batch.pin_memory() if device.type == "cuda" else batch
 
-    waiting: deque[Future[Tensor]] = deque()
-    pool = ThreadPoolExecutor(threads, "images")
-    try:
-        for rows in chosen:
-            waiting.append(pool.submit(read, rows))
-            if len(waiting) >= threads + AHEAD:
-                yield waiting.popleft().result().to(device, non_blocking=True)
-        while waiting:
-            yield waiting.popleft().result().to(device, non_blocking=True)
-    finally:  # also where whoever takes the batches stops halfway
-        pool.shutdown(wait=True, cancel_futures=True)
+    for batch in in_threads(read, chosen, threads, threads + AHEAD):
+        yield batch.to(device, non_blocking=True)
 
 
 def parts(images: Tensor | Pixels, size: int, device: torch.device) -> Iterator[Tensor]:

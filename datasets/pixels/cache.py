@@ -105,10 +105,10 @@ def keep(key: str, data: Dataset, tree: FileTree) -> None:
             os.replace(partial, place / f"{key}.arrow")
         finally:
             Path(partial).unlink(missing_ok=True)
-        _remove_old(place)
+        tidy(place)
 
 
-def _remove_old(place: Path) -> None:
+def tidy(place: Path) -> None:
     """Removes what was used least lately, where all together is too much; nothing that a process has open."""
     from datasets.pixels.pool import PIXELS, ROWS, is_used
 
@@ -124,6 +124,7 @@ def _remove_old(place: Path) -> None:
         if total > KEPT_BYTES and number > 1 and not (is_used(path) or is_used(rows)):
             path.unlink()
             rows.unlink(missing_ok=True)
+            path.with_suffix(".blocks").unlink(missing_ok=True)
 
 
 def _write(path: Path, data: Dataset) -> None:
@@ -196,7 +197,7 @@ def _split(batch: Any, about: dict[str, Any], place: Path) -> Split:
         places = np.stack([numbers("start", np.int64), numbers("length", np.int64)], axis=1)
         images: Any = StoredPixels(path, about["form"], (height, width), places, numbers("checksum", np.uint32).copy())
         images.hold()
-        if places.sum(axis=1).max(initial=0) > path.stat().st_size:
+        if images.end > path.stat().st_size:
             raise ValueError("cut")
         with suppress(OSError):
             os.utime(path)  # used last

@@ -2,11 +2,10 @@
 
 import hashlib
 import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -18,14 +17,14 @@ from datasets.pixels.pool import Row
 from datasets.pixels.progress import Progress
 from datasets.pixels.rows import taken
 from datasets.pixels.target import Target, opened
+from datasets.pixels.threads import in_threads
 from datasets.problems import DataError, Findings, Problem
 from datasets.sources.listing import Listing
 from storage.text import counted
 
 BLOCK = 32  # images a task; one is too little work for a thread
+THREADS = min(os.cpu_count() or 1, 16)
 WAITING = 4  # tasks for each thread; their results are small
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def _read_rows(tree: FileTree, names: Sequence[str], states: Sequence[str], how:
     progress = Progress(len(missing), target.takes)
     size = None if not how.resizes else how.size
 
-    with caught_words() as warned, ThreadPoolExecutor(min(os.cpu_count() or 1, 16)) as pool:
+    with caught_words() as warned:
 
         def read_one(number: int) -> Row:
             with warned() as words:
@@ -136,26 +135,16 @@ def _read_rows(tree: FileTree, names: Sequence[str], states: Sequence[str], how:
             return [(number, read_one(number)) for number in block]
 
         blocks = (missing[start : start + BLOCK] for start in range(0, len(missing), BLOCK))
-        for block in _in_threads(pool, read_block, blocks):
-            for number, row in block:
-                rows[number] = row
-            # A file with an error is read again: it may have been the disk's.
-            target.note((names[number], states[number], row) for number, row in block if not row.error)
-            progress.advance(len(block))
+        # Closed before the target is: an interruption must not leave a thread that writes into a file of somebody else.
+        with closing(in_threads(read_block, blocks, THREADS, WAITING * THREADS)) as results:
+            for block in results:
+                for number, row in block:
+                    rows[number] = row
+                # A file with an error is read again: it may have been the disk's.
+                target.note((names[number], states[number], row) for number, row in block if not row.error)
+                progress.advance(len(block))
         progress.close()
     return rows
-
-
-def _in_threads(pool: ThreadPoolExecutor, work: Callable[[list[int]], T], given: Iterable[list[int]]) -> Iterator[T]:
-    """Yields the results in their order; a few tasks are handed out ahead, so that an interruption waits for few."""
-    waiting: deque[Future[T]] = deque()
-    most = WAITING * pool._max_workers
-    for each in given:
-        if len(waiting) == most:
-            yield waiting.popleft().result()
-        waiting.append(pool.submit(work, each))
-    while waiting:
-        yield waiting.popleft().result()
 
 
 def _read_of(listing: Listing, rows: list[Row], images: Pixels) -> Read:

@@ -50,6 +50,11 @@ class StoredPixels:
     def nbytes(self) -> int:
         return len(self.places) * 3 * self.size[0] * self.size[1]
 
+    @property
+    def end(self) -> int:
+        """How far into the file these rows reach, in bytes."""
+        return int(self.places.sum(axis=1).max(initial=0))
+
     def __len__(self) -> int:
         return len(self.places)
 

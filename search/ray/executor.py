@@ -23,6 +23,7 @@ from ray.tune.search import Searcher
 
 from datasets.pixels.dataset import Dataset
 from search.ray import ray_2_60
+from search.ray.blocks import blocks_of
 from search.ray.vigil import Vigil
 from search.runtime.bridge import Bridge
 from storage import user_code
@@ -221,7 +222,9 @@ def execute(
     """
     check, check_now = (vigil.check, vigil.check_now) if vigil else (lambda: None, lambda: None)
     bridge.concurrency = room()
-    shared = {"dataset": dataset.for_training(), "sources": user_code.sources()}
+    # On one machine, workers open the driver's own file.
+    blocks = None if is_local else blocks_of(dataset)
+    shared = {"dataset": dataset.for_training(), "sources": user_code.sources(), "blocks": blocks}
     bound = tune.with_resources(tune.with_parameters(trainable, **shared), resources)
     with tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as folder:
         tuner = tune.Tuner(

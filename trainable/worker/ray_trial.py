@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+import ray
 from ray import tune
 
+from datasets.pixels.copies import here
 from datasets.pixels.dataset import Dataset
 from storage import user_code
 from trainable import allocator
@@ -26,11 +28,12 @@ class RayTrial(tune.Trainable):
     attempt: "Attempt | None" = None
 
     def setup(  # type: ignore[override]
-        self, config: dict[str, Any], dataset: Dataset, sources: dict[str, bytes]
+        self, config: dict[str, Any], dataset: Dataset, sources: dict[str, bytes], blocks: Any = None
     ) -> None:
         """Args:
-        dataset: out of Ray's object store, its pixels shared with the other workers of the node.
+        dataset: out of Ray's object store, its pixels shared with the other workers of the node or in a file.
         sources: of the user's files, `storage.user_code.sources`.
+        blocks: an actor that gives the blocks of the file, `search.ray.blocks`, where other nodes may not see it.
         """
         import cv2
         import torch
@@ -40,6 +43,8 @@ class RayTrial(tune.Trainable):
         allocator.keep_freed_memory()
         user_code.remember(sources)
         self.dataset = dataset
+        if blocks is not None:
+            self.dataset = here(dataset, lambda number: ray.get(blocks.block.remote(number)))
         self.train_function = type(self).training or loop.train
         given = self.trial_resources.required_resources if self.trial_resources else {}
         torch.set_num_threads(max(1, int(given.get("CPU", 1))))  # more, and trials beside each other fight
