@@ -314,7 +314,7 @@ def test_a_node_finds_what_the_driver_wrote_and_leaves_its_own(request):
 
     found = look(place, "a-node", counts_gpus=False)
 
-    assert found["storage"] == ""
+    assert found.storage == ""
     assert (anew(place) / "a-node").read_text() == "a-node"
 
 
