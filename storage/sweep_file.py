@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from storage import lock, paths, user_code
 from storage.data_place import to_place, to_record
 from storage.errors import SweepError
-from storage.files import DamagedError, read_json, written_whole
+from storage.files import DamagedError, read_json, save_bytes
 from storage.schema import Rule, WrongError, named, parsed, to_json
 from storage.versions import code_commit, current_versions
 
@@ -194,8 +194,7 @@ class SweepFile:
         content = to_json(self)
         settings = content.pop("settings")  # its fields stand among the others
         content = settings | {"data": to_record(folder, self.kind, settings["data"])} | content
-        with written_whole(folder / paths.SWEEP_FILE) as partial:
-            partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        save_bytes(folder / paths.SWEEP_FILE, (json.dumps(content, indent=1) + "\n").encode())
 
     @staticmethod
     def read(folder: Path) -> "SweepFile":

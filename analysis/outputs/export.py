@@ -24,7 +24,7 @@ from analysis.sweep_data import data_spared, sweep_data
 from datasets.pixels.dataset import Dataset, Split
 from storage.command_line import check_out
 from storage.errors import SweepError
-from storage.files import utf8, written_whole
+from storage.files import save_bytes, utf8
 from trainable.batch import on_device
 
 TOLERANCE = 1e-4  # between two logits
@@ -102,8 +102,7 @@ def write_export(record: Record, best: Trained, data: Dataset, out: Path) -> tup
     checked = check(content, best, data.valid)
     text = environment().get_template("model-card.md").render(_said(record, best, data, model, content, checked, out))
     for path, written in ((out, content), (card_of(out), utf8(text + "\n"))):
-        with written_whole(path) as partial:
-            partial.write_bytes(written)
+        save_bytes(path, written)
     return card_of(out), checked
 
 

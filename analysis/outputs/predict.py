@@ -19,7 +19,7 @@ from datasets.pixels.dataset import Split
 from datasets.problems import DataError, Problem, shown
 from storage.command_line import check_out
 from storage.errors import SweepError
-from storage.files import written_whole
+from storage.files import save_bytes
 from storage.text import counted
 
 SHOWN = 5  # differences in a message
@@ -78,8 +78,7 @@ def write_predictions(
     labels = [model.classes[index] for index in shares.argmax(axis=1)]
     table = predictions_table(split.ids, labels, *((shares, model.classes) if probabilities else ()))
     check_predictions(table, split.ids, submission_ids, model.classes)
-    with written_whole(out) as partial:
-        partial.write_bytes(table)
+    save_bytes(out, table)
 
 
 def check_predictions(

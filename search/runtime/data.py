@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from datasets.problems import shown
 from storage import paths
-from storage.files import make_folder, remove, save_array, written_whole
+from storage.files import make_folder, remove, save_array, save_bytes
 from storage.sweep_file import Settings
 from trainable.metrics import named
 
@@ -71,8 +71,7 @@ def save(folder: Path, data: "Dataset") -> None:
     from datasets import fingerprint
     from datasets.pixels.thumbnails import thumbnails
 
-    with written_whole(folder / paths.DATA_TABLE) as partial:
-        partial.write_bytes(fingerprint.data_table(data))
+    save_bytes(folder / paths.DATA_TABLE, fingerprint.data_table(data))
     assert data.valid.labels is not None
     save_array(folder / paths.VALID_LABELS, data.valid.labels)
     save_array(folder / paths.VALID_IMAGES, thumbnails(data.valid.images))
