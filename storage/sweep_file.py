@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from storage import lock, paths, user_code
-from storage.data_place import to_place, to_record
 from storage.errors import SweepError
 from storage.files import DamagedError, read_json, save_bytes
 from storage.schema import Rule, WrongError, named, parsed, to_json
@@ -193,7 +192,7 @@ class SweepFile:
     def write(self, folder: Path) -> None:
         content = to_json(self)
         settings = content.pop("settings")  # its fields stand among the others
-        content = settings | {"data": to_record(folder, self.kind, settings["data"])} | content
+        content = settings | {"data": paths.to_record(folder, self.kind, settings["data"])} | content
         save_bytes(folder / paths.SWEEP_FILE, (json.dumps(content, indent=1) + "\n").encode())
 
     @staticmethod
@@ -218,5 +217,5 @@ class SweepFile:
         except WrongError as error:
             raise DamagedError(path, str(error), "restore it from a backup") from None
         user_code.check(file.own)
-        settings.data = to_place(folder, file.kind, settings.data)
+        settings.data = paths.to_place(folder, file.kind, settings.data)
         return file

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from storage.address import open_place
+from storage.bucket import open_place
 from storage.command_line import NameOrOwn, program, runs_own_code
 from storage.errors import UserError
 from storage.store import store_of

@@ -14,7 +14,7 @@ from analysis.estimates.views import log_probabilities
 from analysis.record import Record, TrialRecord
 from storage.errors import SweepError
 from storage.files import DamagedError
-from storage.weights import check_weights
+from storage.tensors import check_weights
 from trainable.config import TrialConfig
 from trainable.models.net import build, place
 

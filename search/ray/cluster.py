@@ -44,12 +44,8 @@ class Node:
         return min(math.floor(self.resources.get(name, 0) / amount + 1e-9) for name, amount in wanted.items())
 
     def __str__(self) -> str:
-        return f"{self.name} has {_amounts({n: self.resources.get(n, 0) for n in ('CPU', 'GPU')} | self._others)}"
-
-    @property
-    def _others(self) -> dict[str, float]:
-        """Without the names that Ray gives each node."""
-        return {n: a for n, a in self.resources.items() if ":" not in n and n not in ("object_store_memory",)}
+        own = {name: n for name, n in self.resources.items() if ":" not in name and name != "object_store_memory"}
+        return f"{self.name} has {_amounts({'CPU': 0, 'GPU': 0} | own)}"  # without the names that Ray gives each node
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 from importlib.metadata import distributions
 
-from storage.address import open_place
+from storage.bucket import open_place
 from storage.files import save_bytes
 from storage.store import store_of
 from storage.versions import VERSIONS

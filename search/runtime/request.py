@@ -11,7 +11,6 @@ from search.runtime.settings import read_sweep
 from search.runtime.sweep_kinds import Search
 from search.spaces.fixed import read_fixed
 from storage import paths, user_code
-from storage.data_place import own_images
 from storage.sweep_file import DataOptions, Settings, Values
 from trainable.config import ConfigError
 from trainable.metrics import name_of
@@ -31,7 +30,7 @@ def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: 
       UserError: a flag has a value that cannot be.
     """
     flags = dict(flags)
-    flags["data"] = str(own_images(folder)) if is_demo else os.path.realpath(flags["data"] or "data")
+    flags["data"] = str(paths.own_images(folder)) if is_demo else os.path.realpath(flags["data"] or "data")
     flags["space"] = flags["space"] and user_code.name(flags["space"], "--space")
     flags["metric"] = name_of(flags["metric"])
     flags["fixed"] = read_fixed(flags["fixed"])

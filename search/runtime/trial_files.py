@@ -37,7 +37,7 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
     uint8. `valid_logits.npy`: (N, classes) float32 of the best epoch. `best.safetensors`,
     where wanted: the weights of the best epoch.
     """
-    from storage.weights import save_weights  # torch: 2 s that must not hold up the first trial
+    from storage.tensors import save_weights  # torch: 2 s that must not hold up the first trial
     from trainable.state import CheckpointError, read_checkpoint
 
     store_of(folder).fetch(folder)

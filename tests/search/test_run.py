@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.record import Record
-from search.ray.failure import RayFailedError
+from search.ray.address import RayFailedError
 from search.ray.session import RaySession
 from search.run import main
 from search.runtime.driver import drive

@@ -15,8 +15,8 @@ import pytest
 
 from analysis.record import Record
 from search.ray import executor, ray_2_60
+from search.ray.address import RayFailedError
 from search.ray.executor import Abort, BridgeCallback, BridgeScheduler, BridgeSearcher, Stopped, execute
-from search.ray.failure import RayFailedError
 from storage import user_code
 from storage.states import Stop
 from tests.drivers import ROOT
