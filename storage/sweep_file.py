@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from storage import lock, paths, user_code
 from storage.errors import SweepError
 from storage.files import DamagedError, read_json, save_bytes
-from storage.schema import Rule, WrongError, named, parsed, to_json
+from storage.schema import Rule, named, parsed, to_json
 from storage.versions import code_commit, current_versions
 
 SEARCH = "search"
@@ -214,7 +214,7 @@ class SweepFile:
             of_settings = [each.name for each in fields(Settings) if each.name in content]
             settings = parsed(Settings, {name: content.pop(name) for name in of_settings})
             file: SweepFile = parsed(SweepFile, content | {"settings": settings})
-        except WrongError as error:
+        except ValueError as error:
             raise DamagedError(path, str(error), "restore it from a backup") from None
         user_code.check(file.own)
         settings.data = paths.to_place(folder, file.kind, settings.data)

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from storage.bucket import open_place
-from storage.command_line import NameOrOwn, program, runs_own_code
-from storage.errors import UserError
+from storage.command_line import NameOrOwn, exit_codes, program, runs_own_code
 from storage.store import store_of
-from storage.text import stop_printing
 from trainable.allocator import keep_freed_memory
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import DEFAULT, NAMES, name_of
@@ -40,20 +38,16 @@ if TYPE_CHECKING:
 def main(config_place: str, data_path: Path, metric: str, **options: Any) -> None:
     from datasets.load import check_trainable, load
 
-    try:
+    with exit_codes():
         config, data = _config(config_place), load(data_path, **options)
         check_trainable(data, data_path)
         for note in data.notes:
             print(note)
-        _train(config, data, name_of(metric))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        sys.exit(stop_printing())
-    except ArithmeticError as error:
-        print(f"diverged: {error}", file=sys.stderr)
-        sys.exit(3)
+        try:
+            _train(config, data, name_of(metric))
+        except ArithmeticError as error:
+            print(f"diverged: {error}", file=sys.stderr)
+            sys.exit(3)
 
 
 def _config(place: str) -> TrialConfig:

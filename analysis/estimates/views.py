@@ -15,7 +15,7 @@ from datasets.augment import transforms
 from trainable.batch import on_device
 from trainable.config import TrialConfig
 from trainable.loop import predict_logits
-from trainable.metrics.softmax import softmax
+from trainable.metrics import softmax
 from trainable.step import pipeline
 
 

@@ -154,7 +154,6 @@ def check(content: bytes, best: Trained, valid: Split) -> Checked:
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     net = best.on("cpu")
-    assert valid.labels is not None
     difference, right = 0.0, 0
     for start in range(0, len(valid.images), CHECKED_TOGETHER):
         images = valid.images[start : start + CHECKED_TOGETHER]
@@ -162,7 +161,7 @@ def check(content: bytes, best: Trained, valid: Split) -> Checked:
             expected = net(on_device(images, torch.device("cpu"))).numpy()
         (logits,) = session.run(["logits"], {"images": images})
         difference = float(np.maximum(difference, np.abs(logits - expected).max()))  # NaN stays NaN
-        right += int((logits.argmax(axis=1) == valid.labels[start : start + CHECKED_TOGETHER]).sum())
+        right += int((logits.argmax(axis=1) == valid.truth[start : start + CHECKED_TOGETHER]).sum())
     if not difference <= TOLERANCE:
         raise ExportError(
             f"arch {best.config.arch}: onnxruntime's logits must be torch's to {TOLERANCE:g}, and differ by up to "
@@ -207,5 +206,4 @@ def _said(
 
 def _counts(data: Dataset, split: Split) -> np.ndarray:
     """Images of each class."""
-    assert split.labels is not None
-    return np.bincount(split.labels, minlength=len(data.classes))
+    return np.bincount(split.truth, minlength=len(data.classes))

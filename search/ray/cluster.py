@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
@@ -116,7 +117,6 @@ def workers_there(start: Start, is_local: bool, out: TextIO) -> Workers:
     Raises:
       ConfigError: after `FIT_SECONDS` there is no such node, nor can one come.
     """
-    refused: ConfigError | None = None
     for look in looks(0 if is_local else FIT_SECONDS, FIT_LOOK_SECONDS):
         if look == 1:
             print(
@@ -124,12 +124,9 @@ def workers_there(start: Start, is_local: bool, out: TextIO) -> Workers:
             )
         if look:
             time.sleep(FIT_LOOK_SECONDS)
-        try:
+        with suppress(ConfigError):
             return plan_workers(nodes(), [] if is_local else may_come(), start)
-        except ConfigError as error:
-            refused = error
-    assert refused is not None
-    raise refused
+    return plan_workers(nodes(), [] if is_local else may_come(), start)
 
 
 class Room:

@@ -37,15 +37,13 @@ def imbalance_notes(data: "Dataset", metric: str) -> list[str]:
     """Notes, where trials are judged by accuracy, that one class is so large that always answering it looks good."""
     import numpy as np
 
-    assert data.train.labels is not None
-    assert data.valid.labels is not None
-    counts = np.bincount([*data.train.labels, *data.valid.labels], minlength=len(data.classes))
+    counts = np.bincount([*data.train.truth, *data.valid.truth], minlength=len(data.classes))
     largest, smallest = counts.argmax(), counts.argmin()
     is_large = counts[largest] >= LARGE_SHARE * counts.sum() and counts[largest] > LARGE_TIMES * counts[smallest]
     if not named(metric).favours_large_classes or not is_large:
         return []
     share = min(round(100 * counts[largest] / counts.sum()), 99)
-    right = (data.valid.labels == largest).mean()
+    right = (data.valid.truth == largest).mean()
     return [
         f"Class {shown(data.classes[largest])} has {share} % of the labelled images, "
         f"{shown(data.classes[smallest])} {counts[smallest]:,} of {counts.sum():,}: a net that always answers "
@@ -72,6 +70,5 @@ def save(folder: Path, data: "Dataset") -> None:
     from datasets.pixels.thumbnails import thumbnails
 
     save_bytes(folder / paths.DATA_TABLE, fingerprint.data_table(data))
-    assert data.valid.labels is not None
-    save_array(folder / paths.VALID_LABELS, data.valid.labels)
+    save_array(folder / paths.VALID_LABELS, data.valid.truth)
     save_array(folder / paths.VALID_IMAGES, thumbnails(data.valid.images))

@@ -175,13 +175,11 @@ def best_trials(record: Record, count: int) -> list[TrialRecord]:
 def joined(data: "Dataset") -> "Dataset":
     """The same with train + validation as its train split; the validation split stays, for the loop measures on one."""
     first, second = data.train, data.valid
-    assert first.labels is not None
-    assert second.labels is not None
     train = replace(
         first,
         ids=first.ids + second.ids,
         images=np.concatenate([first.images, second.images]),
-        labels=np.concatenate([first.labels, second.labels]),
+        labels=np.concatenate([first.truth, second.truth]),
         digests=first.digests + second.digests,
     )
     return replace(data, train=train)

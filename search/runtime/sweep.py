@@ -56,8 +56,8 @@ def run(sweep: Sweep, start: Start, open_session: Open | None = None) -> int:
     with screen() as out, _beside() as beside:
         if is_copy(sweep.folder):
             _check_bucket(sweep)
-        is_new = not paths.is_sweep(sweep.folder)
-        return (_begin if is_new else _resume)(sweep, start, out, beside, open_session or _ray)
+        go_on = _resume if paths.is_sweep(sweep.folder) else _begin
+        return go_on(sweep, start, out, beside, open_session or _ray)
 
 
 def _ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> AbstractContextManager[Session]:

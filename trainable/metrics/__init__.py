@@ -15,9 +15,8 @@ from storage import user_code
 from storage.errors import UserError
 from trainable.metrics.contract import PERCENT, Metric, PerImage, Scale
 from trainable.metrics.history import OWN_FIELD
-from trainable.metrics.softmax import softmax
 
-__all__ = ["PERCENT", "Metric", "PerImage", "Scale"]  # what a metric is made of, in a file of the user's too
+__all__ = ["PERCENT", "Metric", "PerImage", "Scale", "softmax"]  # what a metric is made of, in a file of the user's too
 
 FILES = (
     "accuracy",
@@ -89,3 +88,13 @@ def _own(reference: str) -> Metric:
 
 def _of_probabilities(function: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[np.ndarray, np.ndarray], float]:
     return lambda labels, logits: float(function(labels, softmax(logits)))
+
+
+def softmax(logits: np.ndarray, dtype: type = np.float64) -> np.ndarray:
+    """(N, classes) probabilities of (N, classes) logits.
+
+    Args:
+      dtype: in which exponents are computed; the largest logit is taken away in that of `logits`.
+    """
+    exponents = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(dtype))
+    return exponents / exponents.sum(axis=1, keepdims=True)
