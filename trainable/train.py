@@ -6,7 +6,6 @@ A config is a JSON object of hyperparameters, as `config.json` in a trial's fold
 what it leaves out keeps its default.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import click
 
 from storage.bucket import open_place
 from storage.command_line import NameOrOwn, exit_codes, program, runs_own_code
+from storage.files import read_json
 from storage.store import store_of
 from trainable.allocator import keep_freed_memory
 from trainable.config import ConfigError, TrialConfig
@@ -60,10 +60,8 @@ def _config(place: str) -> TrialConfig:
         raise ConfigError(f"--config: {error}") from error
     try:
         store_of(file).fetch(file.parent, whole=False)
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{place}:{error.lineno}: is not JSON: {error.msg}") from error
-    except (OSError, UnicodeDecodeError) as error:
+        values = read_json(file)
+    except OSError as error:
         raise ConfigError(f"--config {place}: {store_of(file).shown(str(error))}") from error
     finally:
         store_of(file).close()
