@@ -6,7 +6,6 @@ from dataclasses import asdict
 
 from analysis.record import Record, TrialRecord
 from storage import paths
-from storage.data_place import is_same, own_images
 from storage.sweep_file import SEARCH, SweepFile
 
 HERE = "data"  # what a search without --data takes, where the command is typed
@@ -34,8 +33,8 @@ def search_command(record: Record, *words: str) -> str:
     space, data = record.settings.space, record.settings.data
     named = ["--space", space] if space else []
     named += own_code(record.file)
-    is_generated = is_same(data, str(own_images(record.folder)))
-    if not (is_same(data, HERE) or (is_generated and not os.path.exists(HERE))):
+    is_generated = paths.is_same(data, str(paths.own_images(record.folder)))
+    if not (paths.is_same(data, HERE) or (is_generated and not os.path.exists(HERE))):
         named += ["--data", data]
     return shlex.join(["python", "-m", "search.run", "--sweep", f"{record.folder}", *named, *words])
 
@@ -61,7 +60,7 @@ def command_to_go_on(record: Record) -> str:
     except ValueError:  # no driver wrote that
         return command
     # Paths in it may be relative to a folder that nobody knows any more.
-    named = {} if is_same(settings.data, str(own_images(folder, kind))) else {"--data": settings.data}
+    named = {} if paths.is_same(settings.data, str(paths.own_images(folder, kind))) else {"--data": settings.data}
     if kind == SEARCH:
         named |= {"--sweep": f"{folder}"} | ({"--space": settings.space} if settings.space else {})
     else:

@@ -110,7 +110,7 @@ def read_sweep(folder: str | PathLike[str]) -> Sweep:
       OSError: the bucket cannot be read.
     """
     from analysis.record import Record
-    from storage.address import open_place
+    from storage.bucket import open_place
     from storage.store import store_of
 
     path = open_place(fspath(folder))

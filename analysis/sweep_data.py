@@ -10,7 +10,6 @@ from datasets.load import load
 from datasets.pixels.dataset import Dataset
 from datasets.problems import DataError, Problem
 from storage import paths
-from storage.data_place import is_same
 from storage.text import counted
 
 SHOWN_DIFFERENCES = 5
@@ -51,7 +50,7 @@ def load_same(folder: Path, place: str, recorded: str, fingerprint: str, load_pl
     Raises:
       DataError: it cannot be loaded, or is other data; the message says where the sweep's own lay last.
     """
-    is_named = not is_same(place, recorded)
+    is_named = not paths.is_same(place, recorded)
     try:
         data = load_place()
     except DataError as error:

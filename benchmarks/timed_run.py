@@ -33,7 +33,7 @@ class Clock:
         self.seconds = {"augment": 0.0, "evaluate": 0.0}
         self.is_first_step = False
         step.Step._batch = self._around("augment", step.Step._batch)  # type: ignore[method-assign]
-        for name in ("predict_logits", "evaluate"):
+        for name in ("predict_logits", "measure"):
             setattr(loop, name, self._around("evaluate", getattr(loop, name)))
 
     def write(self, event: str, **values: Any) -> None:

@@ -8,8 +8,7 @@ Of this file a sweep keeps the hash: it goes on, and is reported on, with the me
 
 import numpy as np
 
-from trainable.metrics import Metric, PerImage
-from trainable.metrics.softmax import softmax
+from trainable.metrics import Metric, PerImage, softmax
 
 
 def macro_f1(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -19,8 +19,7 @@ from search import pruners, samplers
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive
 from storage import paths
-from storage.command_line import NameOrOwn, SweepFolder, exit_codes, program, runs_own_code
-from storage.database_url import without_password
+from storage.command_line import NameOrOwn, SweepFolder, exit_codes, program, runs_own_code, without_password
 from storage.errors import SweepError
 from storage.sweep_file import BASELINES
 from trainable.metrics import DEFAULT, NAMES

@@ -1,4 +1,6 @@
-"""The store of a sweep in a bucket: what a process writes into its copy is in the bucket before the write returns.
+"""The place of a sweep, as a person names it, and its store where that is a bucket.
+
+What a process writes into its copy of a bucket is there before the write returns.
 
 Keys, region and endpoint are found as by the clouds' own programs: AWS_ACCESS_KEY_ID, AWS_REGION, AWS_ENDPOINT_URL,
 ~/.aws, the role of the machine.
@@ -18,6 +20,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from storage import paths
 from storage.store import Store, StoredPath
@@ -27,12 +30,30 @@ if TYPE_CHECKING:
 
 # pyarrow is imported where a bucket is used: 0.1 s that no other sweep needs.
 
+SCHEMES = ("s3", "gs")  # of the clouds that Arrow can open; any other needs a `Store` in a file of its own
 PREFIX = "sweep-copy-"
 AT_ONCE = 16  # files that are fetched beside each other: each is little but waiting
 TRIES = 3
 OF_THE_COPY = (paths.LOCK, paths.LOG, paths.HUNG)  # written where they are, by other means than `storage.files`
 WHEN_READ = "attempt-*/checkpoint-*"  # fetched by who reads it: the largest files there are, and most are never read
 LOCK = "taken"  # in the folder of a copy, held while its process lives
+
+
+def open_place(text: str) -> Path:
+    """Returns the path of the folder that a text names: of an address that of a copy, with nothing fetched yet.
+
+    Raises:
+      ValueError: it is an address of another kind, or has a key or options in it.
+    """
+    if ":/" not in text:  # whatever has a scheme is an address, also where it is not known
+        return Path(text)
+    parts = urlsplit(text)
+    names = parts.path.strip("/").split("/")
+    is_right = parts.scheme in SCHEMES and parts.netloc and not parts.query and not parts.fragment
+    if not is_right or "@" in parts.netloc or not {"", ".", ".."}.isdisjoint(names):
+        shown = f"{parts.scheme}://..." if {"@", "?", "#"} & set(text) else text  # there may be a key in it
+        raise ValueError(f"must be s3://BUCKET/PATH or gs://BUCKET/PATH, without keys and options, got {shown}")
+    return BucketStore(parts.scheme, parts.netloc, names).folder
 
 
 class BucketStore(Store):

@@ -143,6 +143,11 @@ def utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode("utf-8")
 
 
+def save_bytes(path: Path, content: bytes) -> None:
+    with written_whole(path) as partial:
+        partial.write_bytes(content)
+
+
 def save_array(path: Path, array: np.ndarray) -> None:
     with written_whole(path) as partial, open(partial, "wb") as file:
         np.save(file, array, allow_pickle=False)

@@ -62,10 +62,8 @@ def holder(folder: Path) -> str:
     try:
         # Through no link, and no pipe may hold the reader up.
         descriptor = os.open(folder / paths.LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return ""
     except OSError as error:
-        if error.errno == errno.ELOOP:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
             return ""
         raise
     with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:

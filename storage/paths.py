@@ -12,6 +12,7 @@
 Imports nothing heavy.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -20,6 +21,7 @@ JOURNAL = "journal.log"
 LOCK = "lock"
 LOG = "log.txt"
 
+DEMO = "demo-images"  # what `sweep.json` records of data that was generated; of any other an absolute path
 DATA_TABLE = "data.csv"
 LEFT_OUT = "left-out.csv"
 VALID_LABELS = "valid_labels.npy"
@@ -99,3 +101,32 @@ def newest_checkpoints(trial: Path, up_to_attempt: int) -> list[Path]:
 def _epoch(checkpoint: Path) -> int:
     """Returns the epoch that a checkpoint is of: a number, for as text 9999 comes after 10000."""
     return int(checkpoint.stem.split("-")[1])
+
+
+def own_images(folder: Path, kind: str = "search") -> Path:
+    """Returns where the generated images of a sweep lie, there or not; `kind` as `sweep.json` has it.
+
+    They are in the sweep's own folder, and move with it. A repeat and a refit lie in the folder of their search, and
+    use its images.
+    """
+    home = folder.resolve()
+    return (home if kind == "search" else home.parent) / DEMO
+
+
+def to_place(folder: Path, kind: str, recorded: str) -> str:
+    """Returns the absolute path of the data that `sweep.json` in `folder` records."""
+    own = own_images(folder, kind)
+    # Sweeps of before have the absolute path of their images, which is another one once the folder was moved.
+    if recorded == DEMO or (os.path.basename(recorded) == DEMO and own.is_dir()):
+        return str(own)
+    return recorded
+
+
+def to_record(folder: Path, kind: str, place: str) -> str:
+    """Returns what `sweep.json` in `folder` records of data that lies at `place`."""
+    return DEMO if is_same(place, str(own_images(folder, kind))) else place
+
+
+def is_same(place: str, other: str) -> bool:
+    """Whether both paths lead to one place, which need not exist."""
+    return os.path.realpath(place) == os.path.realpath(other)

@@ -23,10 +23,6 @@ SHOWN = 40  # characters of a wrong value
 MOST_DIGITS = 9  # of a number that is a name
 
 
-class WrongError(ValueError):
-    """A value is not what its field must be; the message names the field, the rule and the value."""
-
-
 @dataclass(frozen=True)
 class Rule:
     """What a value must be beside its type."""
@@ -49,7 +45,7 @@ def parsed(kind: Any, value: Any, place: str = "", rule: str = "") -> Any:
       rule: what the value must be, where that is more than its type.
 
     Raises:
-      WrongError: it is none.
+      ValueError: it is none; the message names the field, the rule and the value.
     """
     origin, inner = get_origin(kind), get_args(kind)
     if kind is Any or (is_dataclass(kind) and type(value) is kind):  # such as one that was read before
@@ -95,10 +91,10 @@ def _object(kind: Any, content: Mapping[str, Any], place: str) -> Any:
     known = {_name(each): each for each in fields(kind)}
     needed = [name for name, each in known.items() if each.default is MISSING and each.default_factory is MISSING]
     if lacks := [name for name in needed if name not in content]:
-        raise WrongError(f"{place} lacks {', '.join(lacks)}".lstrip())
+        raise ValueError(f"{place} lacks {', '.join(lacks)}".lstrip())
     if unknown := [name for name in content if name not in known]:
         names = ", ".join(unknown)[:SHOWN]
-        raise WrongError(f"{place} has {names}, which this version does not know".lstrip())
+        raise ValueError(f"{place} has {names}, which this version does not know".lstrip())
     values = {name: parsed(known[name].type, value, f"{place}.{name}".lstrip(".")) for name, value in content.items()}
     return kind(**{known[name].name: value for name, value in values.items()})
 
@@ -115,4 +111,4 @@ def _key(kind: type, key: str, place: str) -> Any:
 
 
 def _refuse(place: str, rule: str, value: Any) -> Any:
-    raise WrongError(f"{place} must be {rule}, got {json.dumps(value)[:SHOWN]}".lstrip())
+    raise ValueError(f"{place} must be {rule}, got {json.dumps(value)[:SHOWN]}".lstrip())

@@ -5,7 +5,7 @@ paths of cloudpathlib know their client. `storage.files` writes through the stor
 what is written whole is in the bucket before the write returns.
 
 This file has the contract and the files of this machine; every other kind of store is a file of its own, and
-`storage/address.py` chooses it by the scheme of an address.
+`storage.bucket.open_place` chooses it by the scheme of an address.
 """
 
 from pathlib import Path, PosixPath

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from storage import lock, paths, user_code
-from storage.data_place import to_place, to_record
 from storage.errors import SweepError
-from storage.files import DamagedError, read_json, written_whole
-from storage.schema import Rule, WrongError, named, parsed, to_json
+from storage.files import DamagedError, read_json, save_bytes
+from storage.schema import Rule, named, parsed, to_json
 from storage.versions import code_commit, current_versions
 
 SEARCH = "search"
@@ -229,9 +228,8 @@ class SweepFile:
     def write(self, folder: Path) -> None:
         content = to_json(self)
         settings = content.pop("settings")  # its fields stand among the others
-        content = settings | {"data": to_record(folder, self.kind, settings["data"])} | content
-        with written_whole(folder / paths.SWEEP_FILE) as partial:
-            partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        content = settings | {"data": paths.to_record(folder, self.kind, settings["data"])} | content
+        save_bytes(folder / paths.SWEEP_FILE, (json.dumps(content, indent=1) + "\n").encode())
 
     @staticmethod
     def read(folder: Path) -> "SweepFile":
@@ -252,8 +250,8 @@ class SweepFile:
             of_settings = [each.name for each in fields(Settings) if each.name in content]
             settings = parsed(Settings, {name: content.pop(name) for name in of_settings})
             file: SweepFile = parsed(SweepFile, content | {"settings": settings})
-        except WrongError as error:
+        except ValueError as error:
             raise DamagedError(path, str(error), "restore it from a backup") from None
         user_code.check(file.own)
-        settings.data = to_place(folder, file.kind, settings.data)
+        settings.data = paths.to_place(folder, file.kind, settings.data)
         return file

@@ -1,4 +1,7 @@
-"""Tensors and what they are of, in one safetensors file with a checksum over both."""
+"""Tensors and what they are of, in one safetensors file with a checksum over both.
+
+Of such files `best.safetensors` in a trial's folder has the weights of its best epoch.
+"""
 
 import json
 import zlib
@@ -49,6 +52,26 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     if not is_whole:
         raise DamagedError(path, "damaged: its checksum differs")
     return metadata, tensors
+
+
+def save_weights(path: Path, weights: dict[str, Tensor], config: Mapping[str, object], epoch: int) -> None:
+    """Writes the weights whole or not at all.
+
+    Args:
+      config: of the trial, the fields that are set.
+      epoch: the one that the weights are of.
+    """
+    save_tensors(path, weights, {"config": json.dumps(config), "epoch": str(epoch)})
+
+
+def check_weights(path: Path, config: Mapping[str, object], epoch: int) -> None:
+    """Raises:
+    FileNotFoundError: it is not there.
+    DamagedError: it is not, to the bit, what `save_weights` wrote of this config and epoch.
+    """
+    metadata, _ = read_tensors(path)
+    if metadata.get("config") != json.dumps(config) or metadata.get("epoch") != str(epoch):
+        raise DamagedError(path, f"holds the weights of another trial, or not of its epoch {epoch}")
 
 
 def _checksum(metadata: Mapping[str, str], tensors: dict[str, Tensor]) -> str:

@@ -39,7 +39,6 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
     device = next(state.model.parameters()).device
     step = Step(config, data, state, device)
     valid_images = placed(data.valid.images, device)
-    assert data.valid.labels is not None
     images = len(data.train.images)
     steps = steps_per_epoch(config, images)
     while state.epochs_done < config.epochs:
@@ -59,7 +58,7 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
         metrics = EpochMetrics(
             epoch=epoch,
             train_loss=float(total_loss) / min(images, steps * config.batch_size),
-            **measure(data.valid.labels, logits, state.metric),
+            **measure(data.valid.truth, logits, state.metric),
             lr=lr,
             seconds=time.monotonic() - started,
             micro_batch=state.micro_batch,

@@ -137,7 +137,11 @@ def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: st
       OSError: it is in a bucket that cannot be read.
     """
     checkpoint = read_checkpoint(path)
-    if _read_config(path, checkpoint) != config or checkpoint.metric != metric:
+    try:
+        written = TrialConfig.from_dict(checkpoint.config)  # not compared as it stands there: a field may be newer
+    except ConfigError as error:
+        raise CheckpointError(path, f"holds no config: {error}") from error
+    if written != config or checkpoint.metric != metric:
         raise CheckpointError(path, f"written by another config: {checkpoint.config}")
     state = new_state(config.from_scratch(), data, metric, device)  # its weights are the file's
     expected = _shapes(state.model.state_dict())
@@ -163,14 +167,6 @@ def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: st
     state.best_weights = {name: tensor.to(device, copy=True) for name, tensor in checkpoint.best.items()}
     state.best_logits = checkpoint.valid_logits
     return state
-
-
-def _read_config(path: Path, checkpoint: Checkpoint) -> TrialConfig:
-    """Not compared as it was written: a field may have been added since."""
-    try:
-        return TrialConfig.from_dict(checkpoint.config)
-    except ConfigError as error:
-        raise CheckpointError(path, f"holds no config: {error}") from error
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -6,7 +6,6 @@ A config is a JSON object of hyperparameters, as `config.json` in a trial's fold
 what it leaves out keeps its default.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from datasets.options import reads_data, taken_options
-from storage.address import open_place
-from storage.command_line import NameOrOwn, program, runs_own_code
-from storage.errors import UserError
+from storage.bucket import open_place
+from storage.command_line import NameOrOwn, exit_codes, program, runs_own_code
+from storage.files import read_json
 from storage.store import store_of
-from storage.text import stop_printing
 from trainable.allocator import keep_freed_memory
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import DEFAULT, NAMES, name_of
@@ -39,20 +37,16 @@ if TYPE_CHECKING:
 def main(config_place: str, data_path: Path, metric: str, seed: int, **flags: Any) -> None:
     from datasets.load import check_trainable, load
 
-    try:
+    with exit_codes():
         config, data = _config(config_place), load(data_path, taken_options(flags), seed)
         check_trainable(data, data_path)
         for note in data.notes:
             print(note)
-        _train(config, data, name_of(metric))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        sys.exit(stop_printing())
-    except ArithmeticError as error:
-        print(f"diverged: {error}", file=sys.stderr)
-        sys.exit(3)
+        try:
+            _train(config, data, name_of(metric))
+        except ArithmeticError as error:
+            print(f"diverged: {error}", file=sys.stderr)
+            sys.exit(3)
 
 
 def _config(place: str) -> TrialConfig:
@@ -65,10 +59,8 @@ def _config(place: str) -> TrialConfig:
         raise ConfigError(f"--config: {error}") from error
     try:
         store_of(file).fetch(file.parent, whole=False)
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{place}:{error.lineno}: is not JSON: {error.msg}") from error
-    except (OSError, UnicodeDecodeError) as error:
+        values = read_json(file)
+    except OSError as error:
         raise ConfigError(f"--config {place}: {store_of(file).shown(str(error))}") from error
     finally:
         store_of(file).close()

@@ -8,7 +8,7 @@ from analysis.outputs.trained import Trained, trained
 from analysis.record import Record
 from storage import paths
 from storage.errors import SweepError
-from storage.files import DamagedError, check_regular, make_folder, read_json, written_whole
+from storage.files import DamagedError, check_regular, make_folder, read_json, save_bytes
 from trainable.config import TrialConfig
 from trainable.models import family_of
 
@@ -39,8 +39,7 @@ def write_best(record: Record) -> Trained | None:
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     for name, content in ((paths.BEST_WEIGHTS, weights), (paths.CONFIG, f"{json.dumps(about, indent=1)}\n".encode())):
-        with written_whole(folder / name) as partial:
-            partial.write_bytes(content)
+        save_bytes(folder / name, content)
     return read_best(record.folder)
 
 

@@ -24,7 +24,7 @@ from analysis.sweep_data import data_spared, sweep_data
 from datasets.pixels.dataset import Dataset, Split
 from storage.command_line import check_out
 from storage.errors import SweepError
-from storage.files import utf8, written_whole
+from storage.files import save_bytes, utf8
 from trainable.images import on_device
 
 TOLERANCE = 1e-4  # between two logits
@@ -102,8 +102,7 @@ def write_export(record: Record, best: Trained, data: Dataset, out: Path) -> tup
     checked = check(content, best, data.valid)
     text = environment().get_template("model-card.md").render(_said(record, best, data, model, content, checked, out))
     for path, written in ((out, content), (card_of(out), utf8(text + "\n"))):
-        with written_whole(path) as partial:
-            partial.write_bytes(written)
+        save_bytes(path, written)
     return card_of(out), checked
 
 
@@ -155,7 +154,6 @@ def check(content: bytes, best: Trained, valid: Split) -> Checked:
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     net = best.on("cpu")
-    assert valid.labels is not None
     difference, right = 0.0, 0
     for start in range(0, len(valid.images), CHECKED_TOGETHER):
         images = valid.images[start : start + CHECKED_TOGETHER]
@@ -163,7 +161,7 @@ def check(content: bytes, best: Trained, valid: Split) -> Checked:
             expected = net(on_device(images, torch.device("cpu"))).numpy()
         (logits,) = session.run(["logits"], {"images": images})
         difference = float(np.maximum(difference, np.abs(logits - expected).max()))  # NaN stays NaN
-        right += int((logits.argmax(axis=1) == valid.labels[start : start + CHECKED_TOGETHER]).sum())
+        right += int((logits.argmax(axis=1) == valid.truth[start : start + CHECKED_TOGETHER]).sum())
     if not difference <= TOLERANCE:
         raise ExportError(
             f"arch {best.config.arch}: onnxruntime's logits must be torch's to {TOLERANCE:g}, and differ by up to "
@@ -208,5 +206,4 @@ def _said(
 
 def _counts(data: Dataset, split: Split) -> np.ndarray:
     """Images of each class."""
-    assert split.labels is not None
-    return np.bincount(split.labels, minlength=len(data.classes))
+    return np.bincount(split.truth, minlength=len(data.classes))

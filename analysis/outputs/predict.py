@@ -20,7 +20,7 @@ from datasets.problems import DataError, Problem, shown
 from datasets.submission import Submission
 from storage.command_line import check_out
 from storage.errors import SweepError
-from storage.files import written_whole
+from storage.files import save_bytes
 from storage.text import counted
 
 SHOWN = 5  # differences in a message
@@ -82,8 +82,7 @@ def write_predictions(
     of_classes = shares[rows] if probabilities else None
     table = predictions_table(form.ids, [labels[row] for row in rows], of_classes, model.classes, form.header)
     check_predictions(table, form, len(split.ids), model.classes)
-    with written_whole(out) as partial:
-        partial.write_bytes(table)
+    save_bytes(out, table)
 
 
 def check_predictions(table: bytes, form: Submission, images: int, classes: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.record import Record
 from storage import paths
-from storage.files import written_whole
+from storage.files import save_bytes, written_whole
 from trainable.config import TrialConfig
 from trainable.metrics.history import OWN_FIELD, EpochMetrics
 
@@ -38,8 +38,8 @@ def write_tables(record: Record) -> None:
     for name, table in ((paths.TRIALS_PARQUET, trials), (paths.EPOCHS_PARQUET, epochs)):
         with written_whole(record.folder / name) as partial:
             table.to_parquet(partial, index=False)
-    with written_whole(record.folder / paths.TRIALS_CSV) as partial:
-        partial.write_bytes(safe_cells(trials).to_csv(index=False, lineterminator="\n").encode())
+    csv = safe_cells(trials).to_csv(index=False, lineterminator="\n")
+    save_bytes(record.folder / paths.TRIALS_CSV, csv.encode())
 
 
 def safe_cells(table: pd.DataFrame) -> pd.DataFrame:

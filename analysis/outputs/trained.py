@@ -16,7 +16,7 @@ from datasets.pixels import Pixels
 from datasets.pixels.stored import StoredPixels
 from storage.errors import SweepError
 from storage.files import DamagedError
-from storage.weights import check_weights
+from storage.tensors import check_weights
 from trainable.config import TrialConfig
 from trainable.models.net import build, place
 

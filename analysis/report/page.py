@@ -31,8 +31,8 @@ from analysis.report.sections.ranges import Range, ranges, ranges_figure, ranges
 from analysis.report.sections.slices import slices
 from storage import paths
 from storage.errors import SweepError
-from storage.files import DamagedError, make_folder, remove, utf8, written_whole
-from trainable.metrics.softmax import softmax
+from storage.files import DamagedError, make_folder, remove, save_bytes, utf8
+from trainable.metrics import softmax
 
 FUNCTIONS = {  # that the templates call
     "contents": contents,
@@ -104,8 +104,7 @@ def write_report(record: Record) -> Path:
         if old.stem not in pngs:
             remove(old)
     for name, png in pngs.items():
-        with written_whole(folder / f"{name}.png") as partial:
-            partial.write_bytes(png)
+        save_bytes(folder / f"{name}.png", png)
     scripts = {"plotly": get_plotlyjs(), "own": (TEMPLATES / "report.js").read_text(encoding="utf-8")}
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts.values())
     hashes = [f"sha256-{base64.b64encode(digest).decode()}" for digest in digests]
@@ -116,8 +115,7 @@ def write_report(record: Record) -> Path:
     ):
         templates.filters |= _filters(record)
         text = templates.get_template(name).render(vars(context) | FUNCTIONS | more)
-        with written_whole(record.folder / name) as partial:
-            partial.write_bytes(utf8(text))
+        save_bytes(record.folder / name, utf8(text))
     return record.folder / paths.REPORT_PAGE
 
 

@@ -78,11 +78,10 @@ def _write_head(figure: Figure, dataset: Dataset, title: str) -> None:
 
 def _mosaic(train: Split, image_size: tuple[int, int], classes: int) -> np.ndarray:
     """Returns samples of the first `classes` classes, a row each, centred in square cells on white."""
-    assert train.labels is not None
     height, width = (max(1, round(side * TILE / max(image_size))) for side in image_size)
     mosaic = np.full((classes * CELL, COLUMNS * CELL, 3), 255, np.uint8)
     for row in range(classes):
-        members = np.flatnonzero(train.labels == row)
+        members = np.flatnonzero(train.truth == row)
         for column, member in enumerate(members[:: max(1, len(members) // COLUMNS)][:COLUMNS]):
             top, left = row * CELL + (CELL - height) // 2, column * CELL + (CELL - width) // 2
             mosaic[top : top + height, left : left + width] = _tile(

@@ -25,6 +25,12 @@ class Split:
     labels: np.ndarray | None
     digests: tuple[str, ...] = ()
 
+    @property
+    def truth(self) -> np.ndarray:
+        """The labels of a split that has them: every one but the test split."""
+        assert self.labels is not None
+        return self.labels
+
 
 @dataclass(frozen=True)
 class LeftOut:

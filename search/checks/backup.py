@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-from storage.files import DamagedError, make_folder, read_json, written_whole
+from storage.files import DamagedError, make_folder, read_json, save_bytes, written_whole
 from storage.store import store_of
 
 LOSSES = "losses.json"  # in a backup's folder: the files that its repair had to do without
@@ -48,8 +48,7 @@ class Backup:
         self.take(path)
         self.lost.append(str(path.relative_to(self.sweep)))
         make_folder(self.folder)
-        with written_whole(self.folder / LOSSES) as partial:
-            partial.write_text(json.dumps(self.lost, indent=1) + "\n", encoding="utf-8")
+        save_bytes(self.folder / LOSSES, (json.dumps(self.lost, indent=1) + "\n").encode())
 
 
 Mend = Callable[[Backup], None]  # what a repair does about a finding

@@ -15,8 +15,8 @@ from search.runtime.trial_files import write_config
 from storage import paths
 from storage.files import DamagedError, read_array, read_json
 from storage.sweep_file import SweepFile
+from storage.tensors import check_weights
 from storage.text import counted
-from storage.weights import check_weights
 from trainable.config import TrialConfig
 from trainable.metrics import named
 from trainable.metrics.history import EpochMetrics, class_dtype, read_history

@@ -12,7 +12,7 @@ from search.checks.findings import Finding
 from search.checks.mending import Mending
 from search.checks.replay import JournalInMemory
 from storage import paths
-from storage.files import DamagedError, written_whole
+from storage.files import DamagedError, save_bytes
 from storage.journal import line_of
 from storage.sweep_file import SweepFile, Values
 from trainable.metrics import named
@@ -73,5 +73,4 @@ class Trials:
             except ValueError as error:
                 found = f"trial {trial.number} cannot be written: {error}"
                 raise DamagedError(self.journal, found, "restore the ledger") from None
-        with written_whole(self.journal) as partial:
-            partial.write_bytes(b"".join(map(line_of, journal.records)))
+        save_bytes(self.journal, b"".join(map(line_of, journal.records)))

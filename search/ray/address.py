@@ -1,4 +1,7 @@
-"""Where Ray runs: the address that the user gave, and whether a cluster answers there. Imports nothing heavy."""
+"""Where Ray runs: the address that the user gave, whether a cluster answers there, and the error where Ray fails.
+
+Imports nothing heavy.
+"""
 
 import os
 import re
@@ -9,7 +12,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from search.ray.ray_2_60 import newest_cluster_here
-from trainable.config import ConfigError
+from storage.errors import ConfigError, UserError
 
 VARIABLE = "RAY_ADDRESS"
 ANSWER_SECONDS = 5.0  # for a server to take a connection, and to say its first words
@@ -17,6 +20,15 @@ ANSWER_SECONDS = 5.0  # for a server to take a connection, and to say its first 
 # are what it says first, whoever asks: a frame of type 4.
 HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 SETTINGS = 4
+
+
+class RayFailedError(UserError):
+    """Ray could not be started, or ended under the sweep."""
+
+    exit_code = 4
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\nNothing that was recorded is lost; run the same command again to go on."
 
 
 def place(address: str | None) -> str | None:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
@@ -44,12 +45,8 @@ class Node:
         return min(math.floor(self.resources.get(name, 0) / amount + 1e-9) for name, amount in wanted.items())
 
     def __str__(self) -> str:
-        return f"{self.name} has {_amounts({n: self.resources.get(n, 0) for n in ('CPU', 'GPU')} | self._others)}"
-
-    @property
-    def _others(self) -> dict[str, float]:
-        """Without the names that Ray gives each node."""
-        return {n: a for n, a in self.resources.items() if ":" not in n and n not in ("object_store_memory",)}
+        own = {name: n for name, n in self.resources.items() if ":" not in name and name != "object_store_memory"}
+        return f"{self.name} has {_amounts({'CPU': 0, 'GPU': 0} | own)}"  # without the names that Ray gives each node
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,6 @@ def workers_there(start: Start, is_local: bool, out: TextIO) -> Workers:
     Raises:
       ConfigError: after `FIT_SECONDS` there is no such node, nor can one come.
     """
-    refused: ConfigError | None = None
     for look in looks(0 if is_local else FIT_SECONDS, FIT_LOOK_SECONDS):
         if look == 1:
             print(
@@ -128,12 +124,9 @@ def workers_there(start: Start, is_local: bool, out: TextIO) -> Workers:
             )
         if look:
             time.sleep(FIT_LOOK_SECONDS)
-        try:
+        with suppress(ConfigError):
             return plan_workers(nodes(), [] if is_local else may_come(), start)
-        except ConfigError as error:
-            refused = error
-    assert refused is not None
-    raise refused
+    return plan_workers(nodes(), [] if is_local else may_come(), start)
 
 
 class Room:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from search.ray import ray_2_60
-from search.ray.address import check_answers, named, running_here
-from search.ray.failure import RayFailedError
+from search.ray.address import RayFailedError, check_answers, named, running_here
 from search.runtime.process import Interrupted, interruptible, looks
 from trainable.config import ConfigError
 
@@ -90,7 +89,8 @@ def connected(address: str | None, out: TextIO | None = None) -> Iterator["Vigil
             vigil.end_what_is_left()
         else:
             ray.shutdown(wait_for_processes=True)
-            _remove(folder)
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
         starting.over.set()
 
 
@@ -208,7 +208,7 @@ def _start_in(folder: Path) -> _Starting:
             folder.chmod(0o700)  # Ray has opened it to everybody, for users who share a cluster
             return starting
         except Interrupted:
-            _remove(folder)
+            shutil.rmtree(folder, ignore_errors=True)
             raise
         except Exception as error:  # Ray has no class for it
             ended = [f"its {name} ended" for node in nodes for name, _ in node.dead_processes()]
@@ -243,11 +243,6 @@ def session_folder(out: TextIO | None = None) -> Path:
             print(f"{line}; it lies in {place}.", file=out, flush=True)
         return folder
     raise ConfigError("\n".join(refused) + "\nset RAY_TMPDIR to a folder with a short path that can be written")
-
-
-def _remove(folder: Path | None) -> None:
-    if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

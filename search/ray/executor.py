@@ -134,7 +134,9 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
             if RAY_OUT_OF_MEMORY in cause:
                 self.bridge.out_of_memory(order["number"], order["attempt"], "Ray ended its worker: the node ran low")
             else:
-                self.bridge.lost(order["number"], order["attempt"], _in_one_line(cause), self._is_drained(order))
+                words = " ".join(" ".join(cause.splitlines()[1:]).split())  # the first line is a heading
+                message = f"{words[:300] or 'no cause given'}; see log.txt"
+                self.bridge.lost(order["number"], order["attempt"], message, self._is_drained(order))
         except Exception as error:
             raise Abort from error
 
@@ -167,7 +169,7 @@ class BridgeCallback(_Bridged, tune.Callback):
             return
         order = trial.config["order"]
         try:
-            self.bridge.placed(order["number"], order["attempt"], _node_of(trial))
+            self.bridge.placed(order["number"], order["attempt"], _names_of_nodes().get(ray_2_60.node_of(trial), ""))
         except Exception as error:
             raise Abort from error
 
@@ -255,18 +257,7 @@ def execute(
             raise
 
 
-def _node_of(trial: Any) -> str:
-    """Returns the name of the node that a trial of Tune's runs on; empty where either has just gone, or nobody says."""
-    return _names_of_nodes().get(ray_2_60.node_of(trial), "")
-
-
 def _names_of_nodes() -> dict[str, str]:
     """Returns the name of each node that there is or was, by Ray's id."""
     there = ray_2_60.asked(ray.nodes, [])
     return {node["NodeID"]: node_name(node["NodeManagerAddress"], node["NodeID"]) for node in there}
-
-
-def _in_one_line(cause: str) -> str:
-    """What Tune's error file says, without its first line, a heading."""
-    words = " ".join(" ".join(cause.splitlines()[1:]).split())
-    return f"{words[:300] or 'no cause given'}; see log.txt"

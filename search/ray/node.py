@@ -5,8 +5,8 @@ import shutil
 from dataclasses import dataclass
 from importlib.metadata import distributions
 
-from storage.address import open_place
-from storage.files import written_whole
+from storage.bucket import open_place
+from storage.files import save_bytes
 from storage.store import store_of
 from storage.versions import VERSIONS
 
@@ -43,8 +43,7 @@ def look(place: str, name: str, counts_gpus: bool) -> Machine:
     try:
         store_of(folder).fetch(folder)
         (folder / DRIVER_FILE).read_bytes()
-        with written_whole(folder / name) as partial:
-            partial.write_text(name, encoding="utf-8")
+        save_bytes(folder / name, name.encode())
         free_bytes = shutil.disk_usage(folder).free
     except FileNotFoundError:
         storage = "does not see what the driver wrote there"

@@ -149,7 +149,7 @@ def problems(name: str, machine: "Machine", driver: "Machine", gpus: float, swee
 def _visited(sweep: Path) -> Iterator[Path]:
     """A folder in the sweep's for the block, with the driver's file in it."""
     from search.ray.node import DRIVER_FILE
-    from storage.files import make_folder, remove, written_whole
+    from storage.files import make_folder, remove, save_bytes
 
     if not is_copy(sweep):  # where another driver may be looking just now
         for left in sweep.glob("preflight-*"):  # by a driver that was killed
@@ -157,8 +157,7 @@ def _visited(sweep: Path) -> Iterator[Path]:
     folder = (sweep / f"preflight-{uuid.uuid4().hex[:8]}").resolve()
     make_folder(folder)
     try:
-        with written_whole(folder / DRIVER_FILE) as partial:
-            partial.write_text(DRIVER_FILE, encoding="utf-8")
+        save_bytes(folder / DRIVER_FILE, DRIVER_FILE.encode())
         yield folder
     finally:
         remove(folder)

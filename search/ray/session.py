@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from search.ray import ray_2_60
-from search.ray.address import place
+from search.ray.address import RayFailedError, place
 from search.ray.cluster import Room, nodes, worker_bytes, workers_there
 from search.ray.connection import ROOT, connected, prepare
-from search.ray.failure import RayFailedError
 from search.ray.readiness import check_nodes
 from search.runtime.memory import CUDA_BYTES, DRIVER_BYTES, machine_bytes
 from search.runtime.process import chatter_to, interruptible, stopping_on_signals

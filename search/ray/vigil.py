@@ -16,8 +16,7 @@ from typing import Any, Self
 import ray
 
 from search.ray import ray_2_60
-from search.ray.address import fault_of, resolved
-from search.ray.failure import RayFailedError
+from search.ray.address import RayFailedError, fault_of, resolved
 from search.runtime.process import end_at_once, tell
 from storage.command_line import Exit
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from datasets.problems import shown
 from storage import paths
-from storage.files import make_folder, remove, save_array, written_whole
+from storage.files import make_folder, remove, save_array, save_bytes
 from storage.sweep_file import Settings
 from trainable.metrics import named
 
@@ -35,15 +35,13 @@ def imbalance_notes(data: "Dataset", metric: str) -> list[str]:
     """Notes, where trials are judged by accuracy, that one class is so large that always answering it looks good."""
     import numpy as np
 
-    assert data.train.labels is not None
-    assert data.valid.labels is not None
-    counts = np.bincount([*data.train.labels, *data.valid.labels], minlength=len(data.classes))
+    counts = np.bincount([*data.train.truth, *data.valid.truth], minlength=len(data.classes))
     largest, smallest = counts.argmax(), counts.argmin()
     is_large = counts[largest] >= LARGE_SHARE * counts.sum() and counts[largest] > LARGE_TIMES * counts[smallest]
     if not named(metric).favours_large_classes or not is_large:
         return []
     share = min(round(100 * counts[largest] / counts.sum()), 99)
-    right = (data.valid.labels == largest).mean()
+    right = (data.valid.truth == largest).mean()
     return [
         f"Class {shown(data.classes[largest])} has {share} % of the labelled images, "
         f"{shown(data.classes[smallest])} {counts[smallest]:,} of {counts.sum():,}: a net that always answers "
@@ -70,11 +68,8 @@ def save(folder: Path, data: "Dataset") -> None:
     from datasets.bad_images import left_out_table
     from datasets.pixels.thumbnails import thumbnails
 
-    with written_whole(folder / paths.DATA_TABLE) as partial:
-        partial.write_bytes(fingerprint.data_table(data))
+    save_bytes(folder / paths.DATA_TABLE, fingerprint.data_table(data))
     if data.left_out:
-        with written_whole(folder / paths.LEFT_OUT) as partial:
-            partial.write_bytes(left_out_table(data.left_out))
-    assert data.valid.labels is not None
-    save_array(folder / paths.VALID_LABELS, data.valid.labels)
+        save_bytes(folder / paths.LEFT_OUT, left_out_table(data.left_out))
+    save_array(folder / paths.VALID_LABELS, data.valid.truth)
     save_array(folder / paths.VALID_IMAGES, thumbnails(data.valid.images))

@@ -84,9 +84,8 @@ class Draws:
         """Writes the trial that was drawn and has no config, as a FAIL; returns its number."""
         seed = trial_seed(self.plan.seed, len(self.ledger.trials) - 1)
         # The seed tells whose record it is where the ledger is damaged.
-        return self.ledger.add_failed(
-            {"config": {"seed": seed}, "attempt": 0, "reason": Reason.NO_CONFIG, "message": message}
-        )
+        about = {"config": {"seed": seed}, "attempt": 0, "reason": Reason.NO_CONFIG, "message": message}
+        return self.ledger.add(about, is_failed=True)
 
     def _fitting(self, number: int, config: TrialConfig) -> TrialConfig:
         """Draws the trial again until memory is enough for it: the draws before were never written.

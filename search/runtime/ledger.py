@@ -146,7 +146,7 @@ class Ledger:
     ) -> TrialConfig:
         """Lets `choose` draw the next trial's config in memory, `given` parameters as they are.
 
-        `add` must follow, or `add_failed` where `choose` raised something: the parameters drawn so far are kept.
+        `add` must follow, of a failed one where `choose` raised something: the parameters drawn so far are kept.
         """
         self.mirror.sampler, self._rejected = sampler, []
         if given:
@@ -178,21 +178,16 @@ class Ledger:
         study = study_with(self.mirror, self._rejected)
         return self._drawn(optuna.Trial(study, self._mirror_id(number)), choose)
 
-    def add(self, attributes: Mapping[str, Any]) -> int:
-        """Writes the drawn trial as RUNNING: one record, so a kill leaves all of it or nothing."""
-        return self._add(TrialState.RUNNING, attributes)
+    def add(self, attributes: Mapping[str, Any], is_failed: bool = False) -> int:
+        """Writes the drawn trial as RUNNING; returns its number. One record, so a kill leaves all of it or nothing.
 
-    def add_failed(self, attributes: Mapping[str, Any]) -> int:
-        """Writes the drawn trial, of which nothing can be run, as a FAIL: begun and ended in one record."""
-        number = self._add(TrialState.FAIL, attributes)
-        self._mirror_tell(number, TrialState.FAIL, None)
-        return number
-
-    def _add(self, state: TrialState, attributes: Mapping[str, Any]) -> int:
+        Args:
+          is_failed: nothing of it can be run: it is a FAIL, begun and ended in this record.
+        """
         number = len(self.trials) - 1
         drawn = self.trial(number)
         template = create_trial(
-            state=state,
+            state=TrialState.FAIL if is_failed else TrialState.RUNNING,
             params=drawn.params,
             distributions=drawn.distributions,
             user_attrs=dict(attributes),
@@ -203,6 +198,8 @@ class Ledger:
                 raise OSError(f"{self.url}: trial {number} was written as {written}: somebody else writes this sweep")
         for name, value in attributes.items():
             self._mirror_trial(number).set_user_attr(name, value)
+        if is_failed:
+            self._mirror_tell(number, TrialState.FAIL, None)
         return number
 
     def set(self, number: int, name: str, value: Any) -> None:

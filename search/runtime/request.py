@@ -1,6 +1,5 @@
 """The search that a command asks for: what its flags say, and beyond them what the sweep knows."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -11,12 +10,11 @@ from search.runtime.settings import read_sweep
 from search.runtime.sweep_kinds import Search
 from search.spaces.fixed import read_fixed
 from storage import paths, user_code
-from storage.data_place import own_images
+from storage.files import DamagedError, read_json
+from storage.schema import parsed
 from storage.sweep_file import DataOptions, Settings, Values
 from trainable.config import ConfigError
 from trainable.metrics import name_of
-
-SHOWN = 40  # characters of a wrong entry
 
 
 def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: bool) -> Search:
@@ -31,7 +29,7 @@ def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: 
       UserError: a flag has a value that cannot be.
     """
     flags = dict(flags)
-    flags["data"] = str(own_images(folder)) if is_demo else os.path.realpath(flags["data"] or "data")
+    flags["data"] = str(paths.own_images(folder)) if is_demo else os.path.realpath(flags["data"] or "data")
     flags["space"] = flags["space"] and user_code.name(flags["space"], "--space")
     flags["metric"] = name_of(flags["metric"])
     flags["fixed"] = read_fixed(flags["fixed"])
@@ -57,14 +55,11 @@ def _named(asked: Settings | DataOptions, given: set[str]) -> Mapping[str, Any]:
 def _read_enqueued(path: Path | None) -> list[Values]:
     if path is None:
         return []
+    flag, entry = f"--enqueue {path}", "an object, parameter name to value"
     try:
-        configs = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"--enqueue {path}: cannot be read as JSON: {error}") from error
-    rule = "must hold a list of objects, parameter name to value"
-    if not isinstance(configs, list):
-        raise ConfigError(f"--enqueue {path}: {rule}, got {json.dumps(configs)[:SHOWN]}")
-    for number, config in enumerate(configs, start=1):
-        if not isinstance(config, dict):
-            raise ConfigError(f"--enqueue {path}, entry {number}: {rule}, got {json.dumps(config)[:SHOWN]}")
-    return configs
+        configs = parsed(list[Any], read_json(path), f"{flag}:", "a list of objects, parameter name to value")
+        return [parsed(Values, each, f"{flag}, entry {number}:", entry) for number, each in enumerate(configs, start=1)]
+    except (OSError, DamagedError) as error:
+        raise ConfigError(f"{flag}: cannot be read as JSON: {error}") from error
+    except ValueError as error:
+        raise ConfigError(str(error)) from None

@@ -30,7 +30,7 @@ from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import LAST
 
 if TYPE_CHECKING:
-    from datasets.pixels.dataset import Dataset, Split
+    from datasets.pixels.dataset import Dataset
 
 
 class Again(Sweep):
@@ -64,11 +64,8 @@ class Again(Sweep):
         draws_nothing: Values = {"space": None, "fixed": {}, "baselines": "none", "sampler": "random", "pruner": "none"}
         super().__init__(folder, replace(file.settings, data=place, trials=trials, **draws_nothing | changed))
         self.search, self.searched, self.parent = search, file, Parent(file.id)
+        self.way_out = f"Move {folder} away, and this command begins anew."
         self.defaults, self.pixels = file.defaults, file.pixels  # under others its data might be other data
-
-    @property
-    def way_out(self) -> str:
-        return f"Move {self.folder} away, and this command begins anew."
 
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
         return self.queue, []
@@ -178,19 +175,15 @@ def best_trials(record: Record, count: int) -> list[TrialRecord]:
 
 def joined(data: "Dataset") -> "Dataset":
     """The same with train + validation as its train split; the validation split stays, for the loop measures on one."""
-    return replace(data, train=_joined(data.train, data.valid))
-
-
-def _joined(first: "Split", second: "Split") -> "Split":
-    assert first.labels is not None
-    assert second.labels is not None
-    return replace(
+    first, second = data.train, data.valid
+    train = replace(
         first,
         ids=first.ids + second.ids,
         images=joined_pixels(first.images, second.images),
-        labels=np.concatenate([first.labels, second.labels]),
+        labels=np.concatenate([first.truth, second.truth]),
         digests=first.digests + second.digests,
     )
+    return replace(data, train=train)
 
 
 def _trials(queue: Queue) -> set[int]:

@@ -30,7 +30,6 @@ from search.runtime.sweep_kinds import Sweep
 from search.sinks import Begun, opened
 from storage import paths, user_code
 from storage.command_line import Exit
-from storage.data_place import is_same, own_images
 from storage.store import is_copy
 from storage.sweep_file import SweepFile
 from storage.text import counted
@@ -57,8 +56,8 @@ def run(sweep: Sweep, start: Start, open_session: Open | None = None) -> int:
     with screen() as out, _beside() as beside:
         if is_copy(sweep.folder):
             _check_bucket(sweep)
-        is_new = not paths.is_sweep(sweep.folder)
-        return (_begin if is_new else _resume)(sweep, start, out, beside, open_session or _ray)
+        go_on = _resume if paths.is_sweep(sweep.folder) else _begin
+        return go_on(sweep, start, out, beside, open_session or _ray)
 
 
 def _ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> AbstractContextManager[Session]:
@@ -88,7 +87,7 @@ def _check_bucket(sweep: Sweep) -> None:
             f"{place}: a bucket needs --ledger postgresql://[USER@]HOST[:PORT]/DATABASE; "
             "its journal would be appended to, and no bucket can do that"
         )
-    if sweep.settings.data == str(own_images(sweep.folder)):
+    if sweep.settings.data == str(paths.own_images(sweep.folder)):
         raise ConfigError(f"{place}: demo images are generated into a folder; give --data, or a folder as --sweep")
 
 
@@ -150,7 +149,7 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
         )
     if settings.ledger != before.ledger:
         check_moved(file.id, before.ledger, settings.ledger)
-    data = None if is_same(settings.data, before.data) else _load_same(sweep, file)
+    data = None if paths.is_same(settings.data, before.data) else _load_same(sweep, file)
     ledger = _ledger(folder, replace(file, settings=settings))
     file = read_sweep(folder)  # of a bucket the newest, now that the ledger is held
     file.settings = settings

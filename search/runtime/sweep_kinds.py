@@ -14,7 +14,6 @@ from search.runtime.settings import NEWEST_DEFAULTS, differences, table_differen
 from search.spaces import DEFAULT_SPACES
 from search.spaces.space import Space
 from storage import paths, user_code
-from storage.data_place import DEMO, own_images
 from storage.schema import to_json
 from storage.store import store_of
 from storage.sweep_file import Parent, Settings, SweepFile, Table, Values
@@ -40,16 +39,13 @@ class Sweep(ABC):
 
     kind: ClassVar[str]
     adds_trials: ClassVar[str]
+    way_out: str
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder, self.settings = folder, settings
         self.parent: Parent | None = None
         self.defaults = NEWEST_DEFAULTS
         self.pixels: str | None = None
-
-    @property
-    @abstractmethod
-    def way_out(self) -> str: ...
 
     @property
     @abstractmethod
@@ -213,17 +209,15 @@ class Search(Sweep):
         return [f"Some enqueued configs wait for their turn; --trials {last + 1} runs them all."]
 
     def load(self) -> "Dataset":
-        place = own_images(self.folder)
+        place = paths.own_images(self.folder)
         is_demo = self.settings.data == str(place)
         if is_demo:
             sweep_data.generate_demo(place)
         data = super().load()
         if not is_demo:
             return data
-        note = (
-            f"No data given and no folder data/ here: these are generated demo images, {DEMO}/ in the sweep's folder."
-        )
-        return replace(data, notes=(note, *data.notes))
+        note = "No data given and no folder data/ here: these are generated demo images, "
+        return replace(data, notes=(f"{note}{paths.DEMO}/ in the sweep's folder.", *data.notes))
 
     def corners(self) -> list[TrialConfig]:
         return self.space.corners()

@@ -14,7 +14,7 @@ from pathlib import Path
 from optuna.trial import FrozenTrial, TrialState
 
 from storage import paths
-from storage.files import make_folder, read_json, remove, save_array, utf8, written_whole
+from storage.files import make_folder, read_json, remove, save_array, save_bytes, utf8
 from storage.store import store_of
 from trainable.config import TrialConfig
 from trainable.metrics import named
@@ -27,8 +27,7 @@ KEPT_WEIGHTS = 10  # trials whose best weights stay: the leaderboard's
 
 def write_config(folder: Path, config: TrialConfig) -> None:
     make_folder(folder)
-    with written_whole(folder / paths.CONFIG) as partial:
-        partial.write_text(config.to_json(), encoding="utf-8")
+    save_bytes(folder / paths.CONFIG, config.to_json().encode())
 
 
 def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> bool:
@@ -38,7 +37,7 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
     uint8 or int16. `valid_logits.npy`: (N, classes) float32 of the best epoch. `best.safetensors`,
     where wanted: the weights of the best epoch.
     """
-    from storage.weights import save_weights  # torch: 2 s that must not hold up the first trial
+    from storage.tensors import save_weights  # torch: 2 s that must not hold up the first trial
     from trainable.state import CheckpointError, read_checkpoint
 
     store_of(folder).fetch(folder)
@@ -61,8 +60,7 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
 
 def write_history(folder: Path, history: list[EpochMetrics]) -> None:
     make_folder(folder)
-    with written_whole(folder / paths.HISTORY) as partial:
-        partial.write_text(json.dumps([metrics.to_dict() for metrics in history]), encoding="utf-8")
+    save_bytes(folder / paths.HISTORY, json.dumps([metrics.to_dict() for metrics in history]).encode())
 
 
 def written_report(folder: Path, attempt: int) -> Report:
@@ -89,8 +87,7 @@ def read_result(path: Path, attempt: int) -> Report | None:
 def write_log(folder: Path, text: str) -> None:
     """The traceback of a trial that failed by an error."""
     make_folder(folder)
-    with written_whole(folder / paths.LOG) as partial:
-        partial.write_bytes(utf8(text))
+    save_bytes(folder / paths.LOG, utf8(text))
 
 
 def remove_superseded(folder: Path, next_attempt: int) -> None:

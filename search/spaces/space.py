@@ -11,8 +11,7 @@ from optuna import Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, distribution_to_json
 
 from search.spaces.bounded import Bounded
-from search.spaces.no_config import NoConfigError, OutsideError
-from search.spaces.walker import Chosen, Suggester, walk
+from search.spaces.walker import Chosen, NoConfigError, OutsideError, Suggester, walk
 from storage import user_code
 from storage.sweep_file import Table, Values
 from trainable.config import MULTIPLE, SHAPE_FIELDS, ConfigError, TrialConfig, unknown_name

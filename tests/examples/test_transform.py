@@ -62,13 +62,3 @@ def test_the_sweep_does_not_go_on_with_another_file(searched, own_file, tiny_dat
 
     assert again.exit_code == 2
     assert "is not the file that the sweep began with" in again.output
-
-
-@pytest.mark.ray
-def test_workers_of_ray_are_handed_the_file(own_file, tiny_data, tmp_path):
-    space, place = ("--space", f"{own_file}:suggest"), ("--data", tiny_data, "--sweep", tmp_path / "sweep")
-
-    done = command(search_main, *space, *place, *WORDS)
-
-    assert done.exit_code == 0, done.output
-    assert [trial.state for trial in Record(tmp_path / "sweep").trials] == ["COMPLETE", "COMPLETE"]

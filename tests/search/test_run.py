@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.record import Record
-from search.ray.failure import RayFailedError
+from search.ray.address import RayFailedError
 from search.ray.session import RaySession
 from search.run import main
 from search.runtime.driver import drive
@@ -124,11 +124,11 @@ def test_a_fixed_value_is_read_as_one_writes_it(pair, value):
         ([{"arch": "mlp"}, {"arch": "mlp", "depth": 2}], "--enqueue mine.json, entry 2: `depth` is not a parameter of"),
         (
             [{"arch": "mlp"}, 5],
-            "entry 2: must hold a list of objects, parameter name to value, got 5",
+            "mine.json, entry 2: must be an object, parameter name to value, got 5",
         ),
         (
             {"arch": "mlp"},
-            'json: must hold a list of objects, parameter name to value, got {"arch": "mlp"}',
+            'json: must be a list of objects, parameter name to value, got {"arch": "mlp"}',
         ),
         (b"\xff", "--enqueue mine.json: cannot be read as JSON"),
     ],

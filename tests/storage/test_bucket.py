@@ -23,8 +23,7 @@ from search.ray.node import DRIVER_FILE, look
 from search.ray.readiness import check_here
 from search.runtime.process import Interrupted
 from storage import files
-from storage.address import open_place
-from storage.bucket import BucketStore
+from storage.bucket import BucketStore, open_place
 from storage.paths import newest_checkpoints
 from storage.postgres import lock_of, open_storage
 from storage.store import store_of
@@ -278,7 +277,7 @@ def test_what_is_moved_in_a_bucket_is_moved_whole_fetched_or_not(request):
 
 def test_the_copies_of_a_process_that_was_killed_go_with_the_next_one(request, temporary_files):
     code = (
-        "import os, signal, tempfile; from storage.address import open_place\n"
+        "import os, signal, tempfile; from storage.bucket import open_place\n"
         f"tempfile.tempdir = {str(temporary_files)!r}; open_place('s3://b/sweep').mkdir(parents=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -293,7 +292,7 @@ def test_the_copies_of_a_process_that_was_killed_go_with_the_next_one(request, t
 
 def test_copies_in_use_stay(request, temporary_files):
     code = (
-        "import sys, tempfile; from storage.address import open_place\n"
+        "import sys, tempfile; from storage.bucket import open_place\n"
         f"tempfile.tempdir = {str(temporary_files)!r}; kept = open_place('s3://b/sweep'); print(flush=True)\n"
         "sys.stdin.read()"
     )
@@ -314,7 +313,7 @@ def test_a_node_finds_what_the_driver_wrote_and_leaves_its_own(request):
 
     found = look(place, "a-node", counts_gpus=False)
 
-    assert found["storage"] == ""
+    assert found.storage == ""
     assert (anew(place) / "a-node").read_text() == "a-node"
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from search.ray import cluster
+from search.runtime.start import Start
 from tests.cluster_rules import PORTS, ROOT, RULES, TEMPLATES, Template, broken
 
 
@@ -181,7 +182,7 @@ def test_a_sweep_on_kubernetes_knows_what_the_autoscaler_may_start(tmp_path, mon
 
     assert cluster.may_come() == [cluster.Node(group["groupName"], given)] * group["maxReplicas"]
     head = cluster.Node("head", {cluster.HEAD: 1.0})  # as the template starts it
-    assert cluster.plan_workers([head], cluster.may_come(), cluster.Asked()).concurrency == group["maxReplicas"]
+    assert cluster.plan_workers([head], cluster.may_come(), Start("the command")).concurrency == group["maxReplicas"]
 
 
 FAKES = {

@@ -5,6 +5,8 @@ with the fields of `EpochMetrics`, and only the oldest three metrics have one of
 torch: readers are quick.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -13,9 +15,8 @@ from storage import user_code
 from storage.errors import UserError
 from trainable.metrics.contract import PERCENT, Metric, PerImage, Scale
 from trainable.metrics.history import OWN_FIELD
-from trainable.metrics.own import own
 
-__all__ = ["PERCENT", "Metric", "PerImage", "Scale"]  # what a metric is made of, in a file of the user's too
+__all__ = ["PERCENT", "Metric", "PerImage", "Scale", "softmax"]  # what a metric is made of, in a file of the user's too
 
 FILES = (
     "accuracy",
@@ -40,7 +41,7 @@ def name_of(flag: str) -> str:
     Raises:
       UserError: there is no such file, it does not run, or what it has is no metric.
     """
-    return own(user_code.name(flag, "--metric")).name if user_code.is_reference(flag) else flag
+    return _own(user_code.name(flag, "--metric")).name if user_code.is_reference(flag) else flag
 
 
 def named(name: str) -> Metric:
@@ -51,7 +52,7 @@ def named(name: str) -> Metric:
     """
     if not is_name(name):
         raise UserError(f"metric must be one of {', '.join(_BY_NAME)} or FILE.py:OBJECT, got {name}")
-    return _BY_NAME[name] if name in _BY_NAME else own(name)
+    return _BY_NAME[name] if name in _BY_NAME else _own(name)
 
 
 def measure(labels: np.ndarray, logits: np.ndarray, metric: Metric) -> dict[str, float]:
@@ -64,3 +65,36 @@ def measure(labels: np.ndarray, logits: np.ndarray, metric: Metric) -> dict[str,
     known = (each for each in METRICS if each.field != OWN_FIELD)  # measured of every epoch, whatever judges the trial
     computed = {each.field: each.value for each in (*known, metric) if each.value}
     return {field: value(labels, logits) for field, value in computed.items()}
+
+
+def _own(reference: str) -> Metric:
+    """Returns the metric at FILE.py:OBJECT, which a command must have named.
+
+    A function is called with (N,) labels and (N, classes) probabilities; the larger what it returns, the better.
+
+    Raises:
+      UserError: no command named it, or it is no metric.
+    """
+    found = user_code.get(reference)
+    if isinstance(found, Metric) and found.value:
+        return replace(found, name=reference, field=OWN_FIELD)
+    if not callable(found):
+        rule = "must be a Metric with a value, or a function of labels and probabilities"
+        raise UserError(f"{reference}: {rule}, got a {type(found).__name__}")
+    short = reference.rpartition(":")[2].replace("_", " ").strip()
+    article = "an" if short[:1] in "aeiou" else "a"
+    return Metric(reference, f"validation {short}", short, f"{article} {short}", _of_probabilities(found))
+
+
+def _of_probabilities(function: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[np.ndarray, np.ndarray], float]:
+    return lambda labels, logits: float(function(labels, softmax(logits)))
+
+
+def softmax(logits: np.ndarray, dtype: type = np.float64) -> np.ndarray:
+    """(N, classes) probabilities of (N, classes) logits.
+
+    Args:
+      dtype: in which exponents are computed; the largest logit is taken away in that of `logits`.
+    """
+    exponents = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(dtype))
+    return exponents / exponents.sum(axis=1, keepdims=True)

@@ -51,11 +51,11 @@ def check(config: Config, others: Sequence[str]) -> None:
             f"torchvision.models: {', '.join(known)}"
         )
     if config.pretrained:
-        imagenet_file(arch)
+        _check_imagenet_file(arch)
 
 
-def imagenet_file(arch: str) -> Path:
-    """The weights that torchvision serves for `arch`, on this machine and unaltered.
+def _check_imagenet_file(arch: str) -> None:
+    """Checks that the weights that torchvision serves for `arch` are on this machine, and unaltered.
 
     Raises:
       ConfigError: the file is not there, or is another one; says from where it comes and where it belongs.
@@ -74,7 +74,6 @@ def imagenet_file(arch: str) -> Path:
         raise ConfigError(
             f"{path} is damaged: its sha256 must begin with {expected}, got {found}; get it again from {url}"
         )
-    return path
 
 
 def weights_folder() -> Path:

@@ -17,7 +17,7 @@ import torch
 
 from datasets.pixels.dataset import Dataset
 from storage import paths
-from storage.files import make_folder, written_whole
+from storage.files import make_folder, save_bytes
 from storage.states import Reason
 from storage.store import Store, is_copy, store_of
 from trainable import loop
@@ -88,8 +88,7 @@ class Attempt:
         if report.done and (failure is None or failure.reason is not Reason.STORAGE):
             try:
                 self._make_folder()
-                with written_whole(self.folder / paths.RESULT) as partial:
-                    partial.write_text(report.to_json(), encoding="utf-8")
+                save_bytes(self.folder / paths.RESULT, report.to_json().encode())
             except OSError as error:
                 return self._report(_failure(error, self.store))
         return report

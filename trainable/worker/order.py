@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from storage import paths
-from storage.address import open_place
+from storage.bucket import open_place
 from trainable.config import TrialConfig
 
 KEPT_CHECKPOINTS = 2  # the newest, and the one before it should the newest be damaged

@@ -59,7 +59,9 @@ class _Drawn(optuna.Study):
     """A study with the trials of a draw. Added to a study they would be copied, each time, which takes a second."""
 
     def __init__(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:
-        super().__init__(study.study_name, study._storage)
+        memory = optuna.storages.InMemoryStorage()
+        memory.create_new_study(study.directions, study.study_name)
+        super().__init__(study.study_name, memory)
         self._drawn = trials
 
     def get_trials(self, deepcopy: bool = True, states: Any = None) -> list[FrozenTrial]:

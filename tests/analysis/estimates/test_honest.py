@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from analysis.estimates.honest import estimate
 from analysis.estimates.intervals import Sample
@@ -72,7 +72,7 @@ def test_few_images_and_a_choice_among_many_trials_leave_the_interval_honest(ima
         if 0 < accuracy < 1:
             truth -= 0.1 * rng.random(60)
         common = np.sqrt(0.6) * rng.standard_normal(images)  # trials find the same images hard
-        right = common + np.sqrt(0.4) * rng.standard_normal((60, images)) < norm.ppf(truth)[:, None]
+        right = common + np.sqrt(0.4) * rng.standard_normal((60, images)) < ndtri(truth)[:, None]
         found = estimate(scores(right), counts)
         assert 0 <= found.low <= found.corrected + 1e-6
         assert found.corrected - 1e-6 <= found.high <= 1
@@ -102,7 +102,7 @@ def simulated():
         image = np.sqrt(0.5) * rng.standard_normal((1, 1, IMAGES), np.float32)
         of_trial = np.sqrt(0.2) * rng.standard_normal((TRIALS, 1, IMAGES), np.float32)
         own = np.sqrt(0.3) * rng.standard_normal((TRIALS, EPOCHS, IMAGES), np.float32)
-        right = image + of_trial + own < norm.ppf(truth)[..., None]
+        right = image + of_trial + own < ndtri(truth)[..., None]
         result = estimate(scores(right.reshape(-1, IMAGES)), counts)
         by_trial = right.mean(axis=2).max(axis=1).mean()
         found.append((result.raw, result.corrected, by_trial, truth.ravel()[result.chosen], result.low, result.high))

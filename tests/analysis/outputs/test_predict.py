@@ -19,7 +19,7 @@ from datasets.load import load
 from datasets.submission import Submission
 from datasets.table import parse_table
 from search.run import main as search_main
-from storage.weights import save_weights
+from storage.tensors import save_weights
 from tests.searched import command, here
 from tests.sweeps import CNN, SweepBuilder, varied_sweep
 from trainable.loop import train

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from search.ray import connection
+from search.ray.address import RayFailedError
 from search.ray.connection import ROOT, connected, session_folder
-from search.ray.failure import RayFailedError
 from search.runtime.process import Interrupted
 from trainable.config import ConfigError
 

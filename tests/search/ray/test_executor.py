@@ -1,11 +1,13 @@
 """Faults on real Ray workers."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,10 +15,11 @@ import pytest
 
 from analysis.record import Record
 from search.ray import executor, ray_2_60
+from search.ray.address import RayFailedError
 from search.ray.executor import Abort, BridgeCallback, BridgeScheduler, BridgeSearcher, Stopped, execute
-from search.ray.failure import RayFailedError
 from storage import user_code
 from storage.states import Stop
+from tests.drivers import ROOT
 from tests.trials import fake_train, in_memory, open_bridge
 from trainable.config import TrialConfig
 from trainable.worker import attempt
@@ -369,3 +372,19 @@ def test_a_model_of_the_users_is_trained_by_workers_that_do_not_have_its_file(ra
 
     trials = Record(tmp_path / "sweep").trials
     assert [(trial.state, trial.message) for trial in trials] == [("COMPLETE", "")] * 2
+
+
+def test_a_transform_of_the_examples_is_run_by_workers_that_do_not_have_its_file(ray_session, tmp_path):
+    file = Path(shutil.copy(ROOT / "examples/transform.py", tmp_path))
+    suggest = user_code.get(user_code.name(f"{file}:suggest", "--space"))
+    file.unlink()
+
+    def space(trial):
+        return replace(suggest(trial), epochs=1)
+
+    bridge, _ = open_bridge(tmp_path / "sweep", 2, function=space, pruner="none")
+    execute(bridge, DATA, {"cpu": 1}, lambda: 1)
+
+    trials = Record(tmp_path / "sweep").trials
+    assert [(trial.state, trial.message) for trial in trials] == [("COMPLETE", "")] * 2
+    assert all(f"{file}:Speckle" in trial.config["pipeline"] for trial in trials)

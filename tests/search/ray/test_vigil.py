@@ -11,7 +11,7 @@ import pytest
 import ray
 
 from search.ray import vigil as vigil_module
-from search.ray.failure import RayFailedError
+from search.ray.address import RayFailedError
 from search.ray.vigil import Vigil
 
 

@@ -14,9 +14,8 @@ from analysis.report.status import summary
 from storage import user_code
 from storage.errors import UserError
 from tests.sweeps import CNN, MLP, SweepBuilder, noise
-from trainable.metrics import LAST, METRICS, NAMES, measure, named
+from trainable.metrics import LAST, METRICS, NAMES, measure, named, softmax
 from trainable.metrics.history import OWN_FIELD, EpochMetrics
-from trainable.metrics.softmax import softmax
 
 pytestmark = pytest.mark.figures
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
