@@ -65,8 +65,11 @@ def predict(
 
 def write_predictions(
     model: Predictor, split: Split, submission: Submission | None, out: Path, probabilities: bool = False
-) -> None:
+) -> np.ndarray:
     """Writes the predictions as they are handed in; `out` appears only after its bytes were checked.
+
+    Returns:
+      (N, classes), the probabilities of each image in the order of the split.
 
     Args:
       submission: the header, and the ids in their order; None for `id,label` and those of the split.
@@ -84,6 +87,7 @@ def write_predictions(
     check_predictions(table, form, len(split.ids), model.classes)
     with written_whole(out) as partial:
         partial.write_bytes(table)
+    return shares
 
 
 def check_predictions(table: bytes, form: Submission, images: int, classes: tuple[str, ...]) -> None:

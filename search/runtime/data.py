@@ -69,12 +69,16 @@ def save(folder: Path, data: "Dataset") -> None:
     from datasets import fingerprint
     from datasets.bad_images import left_out_table
     from datasets.pixels.thumbnails import thumbnails
+    from datasets.submission import Submission
 
     with written_whole(folder / paths.DATA_TABLE) as partial:
         partial.write_bytes(fingerprint.data_table(data))
     if data.left_out:
         with written_whole(folder / paths.LEFT_OUT) as partial:
             partial.write_bytes(left_out_table(data.left_out))
+    if data.test is not None and data.submission is not None and data.submission != Submission.of(data.test.ids):
+        with written_whole(folder / paths.SUBMISSION) as partial:
+            partial.write_bytes(data.submission.table())
     assert data.valid.labels is not None
     save_array(folder / paths.VALID_LABELS, data.valid.labels)
     save_array(folder / paths.VALID_IMAGES, thumbnails(data.valid.images))
