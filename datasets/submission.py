@@ -1,23 +1,8 @@
 """The form in which predictions are handed in, as a sample submission shows it."""
 
+import csv
+import io
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A sample submission as it was written.
-
-    Attributes:
-      place: path shown in messages.
-      header: its columns.
-      rows: a row an image, with as many fields.
-      lines: the line, from 1, on which each stands.
-    """
-
-    place: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    lines: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -38,3 +23,23 @@ class Submission:
     def of(ids: tuple[str, ...]) -> "Submission":
         """Returns the form that has these ids as they are, where no sample shows another."""
         return Submission(("id", "label"), ids, tuple(range(len(ids))))
+
+    def table(self) -> bytes:
+        """Returns a CSV with the header, and for each id the row of its image in the test split, from 0."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.header)
+        writer.writerows(zip(self.ids, self.rows, strict=True))
+        return text.getvalue().encode()
+
+    @staticmethod
+    def parsed(table: bytes) -> "Submission":
+        """Reads what `table` wrote.
+
+        Raises:
+          ValueError, csv.Error: it is no such table.
+        """
+        header, *rows = [*csv.reader(io.StringIO(table.decode(), newline=""), strict=True)] or [[]]
+        if len(header) != 2 or any(len(row) != 2 for row in rows):
+            raise ValueError("must have two fields a row")
+        return Submission((header[0], header[1]), tuple(row[0] for row in rows), tuple(int(row[1]) for row in rows))

@@ -14,7 +14,7 @@ import click
 import numpy as np
 
 from datasets.pickles import PickleError, read_pickle
-from datasets.sources.split_words import split_in
+from datasets.sources.split_words import split_in_path
 from datasets.trees.unread import PICKLE, unread_kind
 from storage.command_line import check_out, exit_codes, program
 from storage.errors import UserError
@@ -65,9 +65,9 @@ def joined(files: list[Path], data: Path) -> dict[str, np.ndarray]:
             value = read_pickle(_content(path))
         except (PickleError, OSError, EOFError) as error:
             raise UserError(f"{path}: must be a pickle of numbers and text, got {error}") from error
-        split = split_in(path.name) or "train"
+        split = split_in_path(path.name) or "train"
         for name, array in _arrays(value):
-            is_of_a_split = split_in(name) is not None or name.endswith("names")
+            is_of_a_split = split_in_path(name) is not None or name.endswith("names")
             parts[name if is_of_a_split else f"{split}_{name}"].append(array)
     try:
         return {name: np.concatenate(arrays) for name, arrays in parts.items()}

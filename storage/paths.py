@@ -23,6 +23,7 @@ LOG = "log.txt"
 
 DEMO = "demo-images"  # what `sweep.json` records of data that was generated; of any other an absolute path
 DATA_TABLE = "data.csv"
+SUBMISSION = "submission.csv"
 LEFT_OUT = "left-out.csv"
 VALID_LABELS = "valid_labels.npy"
 VALID_IMAGES = "valid_images.npy"
@@ -47,6 +48,7 @@ TRIALS_CSV = "trials.csv"
 TRIALS_PARQUET = "trials.parquet"
 EPOCHS_PARQUET = "epochs.parquet"
 PREDICTIONS = "predictions.csv"
+TEST_SCORE = "test_score.json"
 
 REPEAT = "repeat"
 REFIT = "refit"

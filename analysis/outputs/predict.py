@@ -65,8 +65,11 @@ def predict(
 
 def write_predictions(
     model: Predictor, split: Split, submission: Submission | None, out: Path, probabilities: bool = False
-) -> None:
+) -> np.ndarray:
     """Writes the predictions as they are handed in; `out` appears only after its bytes were checked.
+
+    Returns:
+      (N, classes), the probabilities of each image in the order of the split.
 
     Args:
       submission: the header, and the ids in their order; None for `id,label` and those of the split.
@@ -83,6 +86,7 @@ def write_predictions(
     table = predictions_table(form.ids, [labels[row] for row in rows], of_classes, model.classes, form.header)
     check_predictions(table, form, len(split.ids), model.classes)
     save_bytes(out, table)
+    return shares
 
 
 def check_predictions(table: bytes, form: Submission, images: int, classes: tuple[str, ...]) -> None:

@@ -1,7 +1,11 @@
 """Everything that is made out of a sweep's trials, written at its end."""
 
 from pathlib import Path
+from typing import TypeGuard
 
+import numpy as np
+
+from analysis.estimates import test_score
 from analysis.estimates.views import views
 from analysis.outputs import predictor
 from analysis.outputs.best import write_best
@@ -23,7 +27,8 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
     """Writes the report, the tables, `best/` and `predictions.csv`; the same trials give the same bytes.
 
     Nothing of the last two where no trial is COMPLETE, and no predictions without `data` or its test split. The
-    predictions are those of what the corrected estimate says is best.
+    predictions are those of what the corrected estimate says is best; a test split with labels is scored with them once
+    all trials have ended.
 
     Returns:
       what a person will look for, in the order of writing.
@@ -42,9 +47,20 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
         written.append(record.folder / paths.BEST)
         if data is not None and data.test is not None:
             out = record.folder / paths.PREDICTIONS
-            write_predictions(predictor.chosen(record), data.test, data.submission, out)
+            model = predictor.chosen(record)
+            shares = write_predictions(model, data.test, data.submission, out)
             written.append(out)
+            if is_scored(data.test.labels, record):
+                test_score.write(record, test_score.measured(record, model.label, data.test.labels, shares))
+                write_report(record)  # once more, with the score
     return written
+
+
+def is_scored(labels: np.ndarray | None, record: Record) -> TypeGuard[np.ndarray]:
+    """Says whether the test split is scored now; labels that are all the same are no labels, but filled in."""
+    ended = sum(trial.state != State.RUNNING for trial in record.trials)
+    is_over = ended == len(record.trials) >= record.settings.trials
+    return is_over and record.metric.is_measured and labels is not None and len(np.unique(labels)) > 1
 
 
 def write_averaged(record: Record, data: Dataset) -> None:

@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from analysis.commands import command_to_go_on
+from analysis.estimates import test_score
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import (
     baselines,
@@ -113,6 +114,8 @@ def summary(record: Record) -> str:
         lines.append("best: no trial is COMPLETE yet")
     else:
         lines += [f"best: {trial_line(record, best)}", f"  {config_text(best.config)}", f"  {caution(record, best)}"]
+    if tested := test_score.sentence(record):
+        lines.append(f"test: {tested}")
     for trial in baselines(record):
         lines.append(f"baseline {trial.baseline}: {trial_line(record, trial)}")
     if failed := failures(record):

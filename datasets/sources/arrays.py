@@ -9,8 +9,8 @@ from datasets.problems import DataError, Findings, Problem, printable, shown
 from datasets.sources import Nearly, Reading, Source
 from datasets.sources.checked import check_listing
 from datasets.sources.listing import Listing
-from datasets.sources.rows import split_of_file
-from datasets.sources.split_words import SPLIT_OF, words_of
+from datasets.sources.split_names import OF_WORD, words_of
+from datasets.sources.split_words import TEN_THOUSAND, split_of_container
 from datasets.trees import NamedArray
 from storage.sweep_file import DataOptions
 
@@ -51,7 +51,7 @@ def _pairs(
     images: dict[str, list[NamedArray]] = defaultdict(list)
     labels: dict[str, list[NamedArray]] = defaultdict(list)
     for array in arrays:
-        split = split_of_file(array.name, options) or "train"
+        split = split_of_container(array.name, options) or "train"
         if array.images:
             images[split].append(array)
         elif array.values:
@@ -100,8 +100,8 @@ def _last_words(array: NamedArray) -> list[str]:
 
 def _subject(array: NamedArray) -> list[str]:
     """Returns the words of a name that say neither what it holds nor of which split: a pair has the same."""
-    words = words_of(NOT_TOLD.sub(" ", array.name))
-    return [word for word in words if word not in SPLIT_OF and word not in IMAGE_WORDS | LABEL_WORDS]
+    words = words_of(NOT_TOLD.sub(" ", TEN_THOUSAND.sub("test", array.name)))
+    return [word for word in words if word not in OF_WORD and word not in IMAGE_WORDS | LABEL_WORDS]
 
 
 def _names_of_classes(arrays: Sequence[NamedArray], labels: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from datasets.labels import label_problem
 from datasets.problems import Findings, Problem, printable, shown
 from datasets.sources import Nearly, Reading, Source
 from datasets.sources.images import image_files
-from datasets.sources.listing import Listing
+from datasets.sources.listing import Listing, check_ids
 from datasets.sources.split_names import is_for_prediction, split_in, split_of, words_of
 from storage.sweep_file import DataOptions
 from storage.text import counted
@@ -177,12 +177,14 @@ def _listed(tree: FileTree, found: dict[str, Folder], level: str, findings: Find
         files = folder.every()
         if split == "train":
             classes = {tree.rules.class_name(name) for name in folder.inner}
+            _check_empty(tree, folder, findings)
         ids = [file.removeprefix(folder.path) for file in files]
         labels = [tree.rules.class_name(name.partition("/")[0]) if "/" in name else "" for name in ids]
         place = f"{tree.path}/{printable(folder.path)}"
         if split == "test":
             is_labelled = all(label in classes for label in labels)
             listings[split] = Listing(place, tuple(ids), tuple(labels) if is_labelled else None, tuple(files))
+            check_ids(listings[split], findings)
         elif folder.inner:
             rows = [row for row, label in enumerate(labels) if label]
             listing = Listing(place, tuple(ids), tuple(labels), tuple(files)).take(rows)
@@ -238,8 +240,18 @@ def _with_splits_below(tree: FileTree, level: Folder, classes: list[Folder], fin
     return Reading(form, f"--train {level.path or '.'}", listings, inferred, rest=REST)
 
 
+def _check_empty(tree: FileTree, train: Folder, findings: Findings) -> None:
+    """Checks that no class vanishes because its images are somewhere else."""
+    for name in sorted(filter(tree.rules.is_visible, tree.folders)):
+        inner = name.removeprefix(train.path)
+        if name.startswith(train.path) and "/" not in inner and inner not in train.inner:
+            place, got = f"{tree.path}/{printable(name)}", "none with an image's suffix"
+            findings.refuse(place, "class must have 2 images or more", got, "add some or remove the folder")
+
+
 def _checked(listing: Listing, findings: Findings) -> Listing:
-    """Returns the listing without those whose label cannot be, which are problems."""
+    """Returns the listing without those whose id or label cannot be, which are problems."""
+    check_ids(listing, findings)
     rows = []
     for row, label in enumerate(listing.labels or ()):
         if broken := label_problem(label, listing.place_of(row)):

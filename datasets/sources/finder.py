@@ -102,9 +102,9 @@ def _asked(tree: FileTree, options: DataOptions, findings: Findings) -> Reading 
     chosen, of_source = readings[0]
     for other, _ in readings[1:]:
         _check_agreement(tree, chosen, other)
-    _add(findings, of_source)
     if chosen.inferred:
-        findings.notes.append(f"Read as {chosen.form}: {'; '.join(chosen.inferred)}.")
+        findings.notes.append(f"Read as {chosen.form}: {'; '.join(dict.fromkeys(chosen.inferred))}.")
+    _add(findings, of_source)
     return chosen
 
 
@@ -137,10 +137,14 @@ def _with_test_labels(reading: Reading, findings: Findings) -> Reading:
     if labels is None and reading.form == layouts.OF_FOLDERS:
         firsts = tuple(name.partition("/")[0] for name in test.ids)
         labels = firsts if classes.issuperset(firsts) else None
-    elif labels and (unknown := [label for label in labels if label not in classes]):
+    if labels and (unknown := [label for label in labels if label not in classes]):
         some = f"{counted(len(unknown), 'image')} with a label that train does not have, such as {shown(unknown[0])}"
         findings.notes.append(f"{test.place}: its labels are not used: {some}.")
         labels = None
+    elif labels and len(set(labels)) == 1 < len(classes):
+        findings.notes.append(f"{test.place}: its labels are not used: all are {shown(labels[0])}.")
+    elif labels:
+        findings.notes.append(f"The {counted(len(labels), 'test image')} with labels are scored once, at the end.")
     return replace(reading, listings=reading.listings | {"test": replace(test, labels=labels)})
 
 

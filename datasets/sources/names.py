@@ -7,7 +7,7 @@ from datasets.file_tree import FileTree
 from datasets.problems import Findings, Problem, printable, shown
 from datasets.sources import Nearly, Reading, Source
 from datasets.sources.images import folder_of, image_files
-from datasets.sources.listing import Listing
+from datasets.sources.listing import Listing, check_ids
 from datasets.sources.split_names import split_in
 from storage.sweep_file import DataOptions
 
@@ -43,7 +43,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         return Nearly(Problem(tree.path, f"--label-pattern {asked} must be found in names of images", got, "mend it"))
     if not asked and (unnamed or not _are_classes(labels)):
         return None
-    return _reading(tree, found, asked)
+    return _reading(tree, found, asked, findings)
 
 
 def _label(pattern: re.Pattern[str], file: str, asked: bool) -> str | None:
@@ -59,7 +59,9 @@ def _are_classes(labels: Counter[str]) -> bool:
     return few and not {label.lower().strip("_- ") for label in labels} & CAMERAS
 
 
-def _reading(tree: FileTree, found: dict[str, list[tuple[str, str | None]]], asked: str | None) -> Reading:
+def _reading(
+    tree: FileTree, found: dict[str, list[tuple[str, str | None]]], asked: str | None, findings: Findings
+) -> Reading:
     listings = {}
     classes = {label for _, label in found["train"]}
     for split, pairs in found.items():
@@ -70,6 +72,7 @@ def _reading(tree: FileTree, found: dict[str, list[tuple[str, str | None]]], ask
         ids = tuple(file.removeprefix(shared) for file, _ in rows)
         place = f"{tree.path}/{printable(shared)}"
         listings[split] = Listing(place, ids, labels if is_labelled else None, tuple(file for file, _ in rows))
+        check_ids(listings[split], findings)
     file, label = found["train"][0]
     inferred = f"label: {shown(label or '')} in {shown(file.rpartition('/')[2])}"
     form = "names of files" + ("" if asked is None else " by --label-pattern")

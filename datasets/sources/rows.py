@@ -9,15 +9,13 @@ from datasets.problems import DataError, Findings, Problem, printable, shown
 from datasets.sources import Nearly, Reading, Source
 from datasets.sources.checked import check_listing
 from datasets.sources.listing import Listing
-from datasets.sources.split_words import are_splits, split_in, split_of_value
+from datasets.sources.roles import GROUP_WORDS, LABEL_WORDS, SPLIT_WORDS
+from datasets.sources.split_names import split_of, words_of
+from datasets.sources.split_words import are_splits, split_of_container
 from datasets.trees import Rows
 from storage.sweep_file import DataOptions
 
 SPLITS = ("train", "validation", "test")
-LABELS = (  # the usual names of a column of labels, in small letters
-    *("label", "labels", "class", "classes", "class_name", "classname", "class_id", "category", "target", "y"),
-    *("emotion", "digit", "letter", "species", "breed", "diagnosis"),
-)
 MISSING = ("", "-1")  # what stands where a test image has no label
 
 
@@ -44,12 +42,17 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     except ValueError as error:  # a damaged column
         return Nearly(Problem(tree.path, "the columns must be readable", str(error), "fetch the file again"))
     parts: dict[str, Part] = defaultdict(Part)
-    said = [f"label: column {label}"] + ([f"image: column {image}"] if len(tables[0].images) > 1 else [])
+    group = options.group_column or _group_column(tables[0])
+    said = (
+        [f"label: column {label}"]
+        + ([f"group: column {group}"] if group else [])
+        + ([f"image: column {image}"] if len(tables[0].images) > 1 else [])
+    )
     for rows in tables:
         split_column = options.split_column or _split_column(rows)
         if split_column and split_column in rows.columns:
             said.append(f"split: column {split_column}")
-        problem = _add(tree, rows, image, label, split_column, options, parts)
+        problem = _add(tree, rows, image, label, group, split_column, options, parts)
         if problem:
             return Nearly(problem)
     listings = {}
@@ -60,7 +63,9 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         rule = "rows with images must have labels, in a table for training"
         got = f"{shown(tables[0].name)} with the columns {_some(tables[0])}"
         return Nearly(Problem(tree.path, rule, got, "give --label-column, and --train FILE"))
-    first = next((rows.name for rows in tables if split_of_file(rows.name, options) in ("train", None)), tables[0].name)
+    first = next(
+        (rows.name for rows in tables if split_of_container(rows.name, options) in ("train", None)), tables[0].name
+    )
     test = listings.get("test")
     numbers = {str(row + 1): row for row in range(len(test.ids))} if test else {}
     form = f"images in the rows of {shown(first)}" + (f" and {len(tables) - 1} more" if len(tables) > 1 else "")
@@ -85,7 +90,7 @@ def _image_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) 
 
 def _label_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) -> str:
     """Returns which column holds the labels: the named one, that of classes, of a usual name, or the only one."""
-    train = next((rows for rows in tables if split_in(rows.name) in ("train", None)), tables[0])
+    train = next((rows for rows in tables if split_of_container(rows.name, options) in ("train", None)), tables[0])
     others = [column for column in train.columns if not column.endswith(".path")]
     if options.label_column is not None:
         if options.label_column not in train.columns:
@@ -94,8 +99,9 @@ def _label_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) 
                 [Problem(tree.path, f"--label-column {options.label_column} must be there", got, "mend it")]
             )
         return options.label_column
-    taken = {options.id_column, options.group_column, options.split_column or _split_column(train)}
-    for candidates in (list(train.classes), [one for one in others if one.lower() in LABELS], others):
+    taken = {options.id_column, options.group_column or _group_column(train)}
+    taken.add(options.split_column or _split_column(train))
+    for candidates in (list(train.classes), [one for one in others if set(words_of(one)) & LABEL_WORDS], others):
         candidates = [column for column in candidates if column not in taken]
         if len(candidates) == 1:
             return candidates[0]
@@ -115,8 +121,17 @@ def _which(tree: FileTree, rows: Rows, rule: str, columns: Sequence[str], flag: 
 
 def _split_column(rows: Rows) -> str | None:
     """Returns the column whose every value is the name of a split."""
-    named = [name for name in rows.columns if name.lower() in ("split", "usage", "set", "subset", "fold", "partition")]
+    named = [name for name in rows.columns if set(words_of(name)) & set(SPLIT_WORDS)]
     return next((name for name in named if are_splits(rows.columns[name]())), None)
+
+
+def _group_column(rows: Rows) -> str | None:
+    """Returns the column that is named as what several images belong to; its values must come again."""
+    for name, values in rows.columns.items():
+        words = set(words_of(name))
+        if words & GROUP_WORDS and not words & LABEL_WORDS and 1 < len(set(values())) < len(values()):
+            return name
+    return None
 
 
 def _add(
@@ -124,6 +139,7 @@ def _add(
     rows: Rows,
     image: str,
     label: str,
+    group: str | None,
     split_column: str | None,
     options: DataOptions,
     parts: dict[str, Part],
@@ -133,14 +149,14 @@ def _add(
     place = f"{tree.path}/{printable(rows.name)}"
     try:
         labels = _named(rows, label) if label in rows.columns else [""] * len(files)
-        groups = rows.columns[options.group_column]() if options.group_column in rows.columns else [""] * len(files)
+        groups = rows.columns[group]() if group in rows.columns else [""] * len(files)
         ids = rows.columns[options.id_column]() if options.id_column in rows.columns else files
         values = rows.columns[split_column]() if split_column in rows.columns else None
     except ValueError as error:
         return Problem(place, "the columns must be readable", str(error), "fetch it again")
-    whole = split_of_file(rows.name, options) or "train"
+    whole = split_of_container(rows.name, options) or "train"
     for row, file in enumerate(files):
-        split = whole if values is None else split_of_value(values[row])
+        split = whole if values is None else split_of(values[row])
         if split is None:
             rule, got = (
                 f"column {split_column} must name a split in row {row + 1:,}",
@@ -153,14 +169,6 @@ def _add(
         part.groups.append(groups[row])
         part.ids.append(ids[row])
     return None
-
-
-def split_of_file(name: str, options: DataOptions) -> str | None:
-    """Returns the split of a container, by the flags or by its name."""
-    for split, path in (("train", options.train), ("validation", options.valid), ("test", options.test)):
-        if path is not None and (name == path.strip("/") or name.startswith(path.rstrip("/") + "/")):
-            return split
-    return split_in(name)
 
 
 def _named(rows: Rows, label: str) -> Sequence[str]:

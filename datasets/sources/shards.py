@@ -9,7 +9,9 @@ from datasets.problems import DataError, Findings, Problem, printable, shown
 from datasets.sources import Nearly, Reading, Source
 from datasets.sources.checked import check_listing
 from datasets.sources.listing import Listing
-from datasets.sources.rows import LABELS, split_of_file
+from datasets.sources.roles import LABEL_WORDS
+from datasets.sources.split_names import words_of
+from datasets.sources.split_words import split_of_container
 from datasets.trees.tars import SUFFIXES
 from storage.sweep_file import DataOptions
 
@@ -86,7 +88,7 @@ def _listings(
             raise DataError([Problem(tree.path, "a key must have one image", got, "leave the others out of the tar")])
         if not found:
             continue
-        split = split_of_file(tar, options) or "train"
+        split = split_of_container(tar, options) or "train"
         value = _label(tree, parts[label], label, options) if label in parts else ""
         if not value and split != "test":
             without.append(found[0])
@@ -121,7 +123,10 @@ def _label(tree: FileTree, name: str, extension: str, options: DataOptions) -> s
     if not isinstance(fields, dict):
         return str(fields)
     asked = options.label_column
-    found = [one for one in fields if one == asked] if asked else [one for one in fields if one.lower() in LABELS]
+    found = [one for one in fields if one == asked]
+    if asked is None:
+        named = [one for one in fields if set(words_of(one)) & LABEL_WORDS]
+        found = [one for one in named if one.lower() in LABEL_WORDS] or named
     if len(found) != 1 or isinstance(fields[found[0]], dict | list):
         got = ", ".join(map(shown, fields)) or "none"
         raise DataError([Problem(place, "one field must be the label", got, "choose with --label-column FIELD")])

@@ -78,6 +78,7 @@ class _Reading:
         self._flag = ""
         self._label_name: str | None = None
         self._is_sure = True
+        self._classes: set[str] = set()  # where the folders say the label
 
     def add(self, table: TableFile, split: str) -> None:
         """Adds the images of a table; those of train may be of several splits."""
@@ -185,7 +186,7 @@ class _Reading:
                 self._findings.refuse(place, "an image must have one label", many, way_out)
             return [some[0] if some else "" for some in found]
         if roles.label is None:
-            return None if is_test else self._labels_of_folders(roles, files)
+            return self._labels_of_folders(roles, files, is_test)
         values = columns.column(roles.label)
         labels, inferred, several = read_labels(values, self._options.labels_separator, columns.place)
         if is_test:
@@ -199,13 +200,16 @@ class _Reading:
                 self._findings.problems.append(problem)
         return labels
 
-    def _labels_of_folders(self, roles: Roles, files: list[str | None]) -> list[str]:
-        """Returns the name of each image's folder, where a list names images and no labels."""
+    def _labels_of_folders(self, roles: Roles, files: list[str | None], is_test: bool) -> list[str] | None:
+        """Returns the name of each image's folder, where lists name images and no labels."""
         labels = [folder_of(file or "").rpartition("/")[2] for file in files]
+        if is_test:
+            return labels if self._classes and self._classes.issuperset(labels) else None
         if "" in [label for label, file in zip(labels, files, strict=True) if file] or len(set(labels)) < 2:
             rule = "a column or the folders must give the label"
             way_out = "name the column with --label-column"
             self._findings.refuse(roles.columns.place, rule, ", ".join(map(shown, roles.names[:5])), way_out)
+        self._classes = {self._tree.rules.class_name(label) for label in labels}
         return [self._tree.rules.class_name(label) for label in labels]
 
     def _splits_of_column(self, roles: Roles) -> list[str]:
@@ -233,11 +237,11 @@ class _Reading:
 
     def _list(self, split: str, roles: Roles, rows: list[_Row]) -> None:
         """Adds the images of a split."""
-        has_labels = roles.label is not None or bool(roles.one_hot) or split != "test"
+        has_labels = roles.label is not None or bool(roles.one_hot) or split != "test" or bool(self._classes)
         self._listings[split] = Listing(
             roles.columns.place,
             tuple(row.id for row in rows),
-            tuple(row.label for row in rows) if has_labels else None,
+            tuple(row.label for row in rows) if has_labels and all(row.label for row in rows) else None,
             tuple(row.file for row in rows),
             tuple(row.line for row in rows),
             tuple(row.group for row in rows) if roles.group is not None else None,

@@ -128,7 +128,9 @@ def _check_best(folder: Path, trial: TrialRecord) -> None:
 
 def _check_predictions(path: Path, test_ids: tuple[str, ...], classes: list[str]) -> None:
     check_regular(path)
-    check_predictions(path.read_bytes(), Submission.of(test_ids), len(test_ids), tuple(classes))
+    kept = path.with_name(paths.SUBMISSION)
+    form = Submission.parsed(kept.read_bytes()) if kept.is_file() else Submission.of(test_ids)
+    check_predictions(path.read_bytes(), form, len(test_ids), tuple(classes))
 
 
 def forget_results(folder: Path, backup: Backup) -> None:

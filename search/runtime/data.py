@@ -67,9 +67,12 @@ def save(folder: Path, data: "Dataset") -> None:
     from datasets import fingerprint
     from datasets.bad_images import left_out_table
     from datasets.pixels.thumbnails import thumbnails
+    from datasets.submission import Submission
 
     save_bytes(folder / paths.DATA_TABLE, fingerprint.data_table(data))
     if data.left_out:
         save_bytes(folder / paths.LEFT_OUT, left_out_table(data.left_out))
+    if data.test is not None and data.submission is not None and data.submission != Submission.of(data.test.ids):
+        save_bytes(folder / paths.SUBMISSION, data.submission.table())
     save_array(folder / paths.VALID_LABELS, data.valid.truth)
     save_array(folder / paths.VALID_IMAGES, thumbnails(data.valid.images))

@@ -142,3 +142,10 @@ def test_parquet_files_in_a_zip_are_read(tmp_path):
 def test_images_for_training_without_labels_say_what_is_missing(tmp_path):
     with pytest.raises(DataError, match="a table with images must have a column of labels, got none"):
         reading_of({"digits.csv": csv_of(PIXELS, ROWS)}, tmp_path / "data")
+
+
+def test_a_column_of_patients_is_found_as_the_group_and_said(tmp_path):
+    data = hugging_face(4, 0, patient_id=["p1", "p1", "p2", "p2"], age=[40, 41, 42, 43])
+    reading, _ = reading_of({"x.parquet": data}, tmp_path / "data")
+    assert reading.listings["train"].groups == ("p1", "p1", "p2", "p2")
+    assert reading.inferred == ("label: column label", "group: column patient_id")

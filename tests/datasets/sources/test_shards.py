@@ -59,10 +59,10 @@ def test_labels_come_in_several_forms(tmp_path, form):
 
 
 def test_a_field_of_the_json_is_asked_for_where_none_is_usual(tmp_path):
-    files = {"x.tar": shard(0, 3, "json", lambda number: json.dumps({"breed id": number, "age": 7}))}
-    with pytest.raises(DataError, match="one field must be the label, got `breed id`, `age`; choose with"):
+    files = {"x.tar": shard(0, 3, "json", lambda number: json.dumps({"kind id": number, "age": 7}))}
+    with pytest.raises(DataError, match="one field must be the label, got `kind id`, `age`; choose with"):
         reading_of(files, tmp_path / "data")
-    reading, _ = reading_of({}, tmp_path / "data", label_column="breed id")
+    reading, _ = reading_of({}, tmp_path / "data", label_column="kind id")
     assert reading.listings["train"].labels == ("0", "1", "2")
 
 
@@ -84,7 +84,7 @@ def test_two_images_under_a_key_are_refused(tmp_path):
 def test_a_tar_of_class_folders_is_another_form(tmp_path):
     data = tarred({"a/0.png": image(0), "b/1.png": image(1)})
 
-    reading = reading_of({"x.tar": data}, tmp_path / "data")
+    reading, _ = reading_of({"x.tar": data}, tmp_path / "data")
 
     assert reading.form == "folders of classes in `x.tar/`"
     assert reading.listings["train"].labels == ("a", "b")
