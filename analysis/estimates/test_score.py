@@ -9,7 +9,7 @@ from analysis.estimates.intervals import Sample
 from analysis.record import Record
 from storage import paths
 from storage.files import DamagedError, read_json, written_whole
-from storage.schema import WrongError, parsed
+from storage.schema import ValueError, parsed
 from storage.states import State
 from storage.text import counted
 
@@ -65,7 +65,7 @@ def sentence(record: Record) -> str:
         return ""
     try:
         score: TestScore = parsed(TestScore, read_json(path))
-    except (WrongError, DamagedError) as error:
+    except (ValueError, DamagedError) as error:
         return f"What was measured on the test images is damaged: {error}"
     shown = record.metric.scale.rounded
     within = ""
