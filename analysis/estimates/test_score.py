@@ -9,7 +9,7 @@ from analysis.estimates.intervals import Sample
 from analysis.record import Record
 from storage import paths
 from storage.files import DamagedError, read_json, written_whole
-from storage.schema import ValueError, parsed
+from storage.schema import parsed
 from storage.states import State
 from storage.text import counted
 
