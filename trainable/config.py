@@ -45,7 +45,8 @@ class TrialConfig:
     batch_size: int = 128  # images per step, one device
     epochs: int = 20  # passes over the training split
 
-    horizontal_flip: float = 0.0  # the augmentations: probability per image and epoch, [0, 1]
+    random_resized_crop: float = 0.0  # the augmentations: probability per image and epoch, [0, 1]; 35 % to all of it
+    horizontal_flip: float = 0.0
     vertical_flip: float = 0.0
     transpose: float = 0.0
     rotate: float = 0.0  # up to 90 degrees either way
@@ -53,6 +54,9 @@ class TrialConfig:
     gauss_noise: float = 0.0
     emboss: float = 0.0
     hue_saturation_value: float = 0.0
+    color_jitter: float = (
+        0.0  # brightness, contrast and saturation by up to 40 %, the hue by up to a tenth of its circle
+    )
     channel_shuffle: float = 0.0
     cutout: float = 0.0  # one square, a quarter to a half of the side
     pipeline: str | None = (

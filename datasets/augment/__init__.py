@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datasets.augment.batch_rows import Change
 
 NAMES = (  # in the order in which they run
+    "random_resized_crop",
     "horizontal_flip",
     "vertical_flip",
     "transpose",
@@ -32,6 +33,7 @@ NAMES = (  # in the order in which they run
     "gauss_noise",
     "emboss",
     "hue_saturation_value",
+    "color_jitter",
     "channel_shuffle",
     "cutout",
 )
@@ -48,6 +50,7 @@ class Transform:
         where they have no such form. The change is given (N, 3, H, W) uint8, all of which it changes.
       view: the change itself where nothing of it is drawn, so that predictions can be averaged over it.
       needs_square: says that images which are not square would change their shape.
+      also: other classes that `batched` takes; no config asks for them, pipelines of the user's may.
     """
 
     kind: "type[A.BasicTransform]"
@@ -55,6 +58,7 @@ class Transform:
     batched: "Callable[[Any], Change | None]"
     view: "Callable[[Tensor], Tensor] | None" = None
     needs_square: bool = False
+    also: "tuple[type[A.BasicTransform], ...]" = ()
 
 
 def transforms() -> dict[str, Transform]:

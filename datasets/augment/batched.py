@@ -61,5 +61,6 @@ def unsupported(pipeline: A.Compose) -> list[str]:
 
 
 def _form(transform: A.BasicTransform) -> Change | None:
-    forms = (known.batched(transform) for known in transforms().values() if known.kind is type(transform))
+    kind = type(transform)
+    forms = (known.batched(transform) for known in transforms().values() if kind in (known.kind, *known.also))
     return next(filter(None, forms), None)

@@ -1,0 +1,60 @@
+"""Changes brightness, contrast, saturation and hue of an image, one after the other in a random order."""
+
+import albumentations as A
+import torch
+from torch import Tensor
+
+from datasets.augment import Transform
+from datasets.augment.batch_rows import Change, uniform
+from datasets.augment.hue_saturation_value import shifted
+
+LUMA = (9798, 19235, 3735)  # of red, green and blue in grey, in 32768ths, as OpenCV has it
+OTHERS = 3  # brightness, contrast and saturation
+
+
+def batched(transform: A.ColorJitter) -> Change:
+    limits = (transform.brightness, transform.contrast, transform.saturation)
+    turns = any(transform.hue)
+
+    def change(images: Tensor, generator: torch.Generator) -> Tensor:
+        factors = torch.cat([uniform(limit, images, generator)[:, 0, 0] for limit in limits], 1)  # (N, OTHERS)
+        hue = uniform(transform.hue, images, generator)[:, 0, 0].mul_(180)
+        order = torch.rand(len(images), OTHERS, generator=generator, device=images.device).argsort(1)
+        before = torch.rand(len(images), 1, generator=generator, device=images.device).mul_(OTHERS + 1).floor_()
+        if not turns:
+            return _blended(images, factors.gather(1, order), order)
+        factors, places = factors.gather(1, order), torch.arange(OTHERS, device=images.device)
+        first = _blended(images, torch.where(places < before, factors, 1), order)
+        turned = shifted(first, hue, torch.zeros_like(hue), torch.zeros_like(hue))
+        return _blended(turned, torch.where(places < before, 1, factors), order)
+
+    return change
+
+
+def _blended(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
+    """Returns each image pulled towards, or pushed away from, black, its mean grey or its own grey.
+
+    Args:
+      factors: (N, OTHERS), how much of the image is kept by each of the steps; 1 leaves it as it is.
+      order: (N, OTHERS), which steps these are: 0 for black, 1 for the mean grey, 2 for its own grey.
+    """
+    pixels = images.float()
+    for step in range(OTHERS):
+        factor, which = factors[:, step, None, None, None], order[:, step, None, None, None]
+        grey = _grey(pixels)
+        towards = torch.where(which == 1, grey.mean((2, 3), keepdim=True), torch.where(which == 2, grey, 0))
+        mixed = (pixels * factor).add_(towards * (1 - factor)).clamp_(0, 255)
+        # albumentations cuts the fractions, but for the saturation, which OpenCV rounds.
+        pixels = torch.where(which == 2, mixed.round(), mixed.floor())
+    return pixels.to(torch.uint8)
+
+
+def _grey(pixels: Tensor) -> Tensor:
+    """Returns (N, 1, H, W), the grey of each pixel in whole numbers."""
+    red, green, blue = (pixels[:, i : i + 1] for i in range(3))
+    sums = (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])  # below 2**24, so exact
+    return sums.add_(2**14).mul_(2**-15).floor_()
+
+
+LIMITS: dict[str, object] = {"brightness": (0.6, 1.4), "contrast": (0.6, 1.4), "saturation": (0.6, 1.4)}
+TRANSFORM = Transform(A.ColorJitter, LIMITS | {"hue": (-0.1, 0.1)}, batched)
