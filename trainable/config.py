@@ -45,8 +45,7 @@ class TrialConfig:
     batch_size: int = 128  # images per step, one device
     epochs: int = 20  # passes over the training split
 
-    random_resized_crop: float = 0.0  # the augmentations: probability per image and epoch, [0, 1]; 35 % to all of it
-    horizontal_flip: float = 0.0
+    horizontal_flip: float = 0.0  # the augmentations: probability per image and epoch, [0, 1]
     vertical_flip: float = 0.0
     transpose: float = 0.0
     rotate: float = 0.0  # up to 90 degrees either way
@@ -54,11 +53,11 @@ class TrialConfig:
     gauss_noise: float = 0.0
     emboss: float = 0.0
     hue_saturation_value: float = 0.0
-    color_jitter: float = (
-        0.0  # brightness, contrast and saturation by up to 40 %, the hue by up to a tenth of its circle
-    )
     channel_shuffle: float = 0.0
     cutout: float = 0.0  # one square, a quarter to a half of the side
+    # None is 0: these two came later, and a config that does not ask for them is written as it was before.
+    random_resized_crop: float | None = None  # a part of 35 % to all of it, enlarged
+    color_jitter: float | None = None  # brightness, contrast, saturation up to 40 %, hue up to a tenth of the circle
     pipeline: str | None = (
         None  # a Compose of one's own instead of these, as datasets.augment.pipeline.to_text writes it
     )
@@ -75,7 +74,7 @@ class TrialConfig:
         for rule, (names, holds) in RULES.items():
             self._hold(holds(self), rule, *names)
         for name in AUGMENTATIONS + MIXING:
-            self._hold(0 <= getattr(self, name) <= 1, f"0 <= {name} <= 1", name)
+            self._hold(0 <= (getattr(self, name) or 0) <= 1, f"0 <= {name} <= 1", name)
         self._hold(not (self.pipeline and self.augmentation), "pipeline or probabilities, not both", *self.augmentation)
 
     def _check_shape(self, reads: Mapping[str, Any]) -> None:
@@ -93,7 +92,7 @@ class TrialConfig:
     @property
     def augmentation(self) -> dict[str, float]:
         """The probabilities above zero, in the order in which the transforms run."""
-        return {name: getattr(self, name) for name in AUGMENTATIONS if getattr(self, name) > 0}
+        return {name: p for name in AUGMENTATIONS if (p := getattr(self, name) or 0) > 0}
 
     @property
     def own_transforms(self) -> list[str]:

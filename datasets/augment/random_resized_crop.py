@@ -33,7 +33,7 @@ class RandomResizedCrop(A.ImageOnlyTransform):
             raise ValueError(f"`0 < from <= to <= 1` must hold for scale, got {scale}")
         if not (len(ratio) == 2 and 0 < ratio[0] <= ratio[1] < math.inf):
             raise ValueError(f"`0 < from <= to` must hold for ratio, got {ratio}")
-        self.scale, self.ratio = tuple(scale), tuple(ratio)
+        self.scale, self.ratio = (scale[0], scale[1]), (ratio[0], ratio[1])
 
     @classmethod
     def get_class_fullname(cls) -> str:
@@ -62,7 +62,7 @@ def batched(transform: RandomResizedCrop | A.RandomResizedCrop) -> Change | None
         height, width = images.shape[2:]
         if size not in (None, (height, width)):
             raise ValueError(f"RandomResizedCrop must leave images {height}x{width}, got size={size}")
-        part_height, part_width, is_middle = _part(transform.scale, transform.ratio, images, generator)
+        part_height, part_width, is_middle = _part(transform, images, generator)
         y = _places(part_height, height, is_middle, images, generator)
         x = _places(part_width, width, is_middle, images, generator)
         grid = torch.stack([x[:, None, :].expand(-1, height, -1), y[:, :, None].expand(-1, -1, width)], 3)
@@ -72,13 +72,13 @@ def batched(transform: RandomResizedCrop | A.RandomResizedCrop) -> Change | None
 
 
 def _part(
-    scale: tuple[float, float], ratio: tuple[float, float], images: Tensor, generator: torch.Generator
+    transform: RandomResizedCrop | A.RandomResizedCrop, images: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Returns the height and width in px of the part that is kept of each image, and whether that is the middle.
 
     Each is (N, 1). The middle is kept where no part that was tried lies in the image: all of it that the ratio allows.
     """
-    height, width = images.shape[2:]
+    (height, width), scale, ratio = images.shape[2:], transform.scale, transform.ratio
     draws = torch.empty(2, len(images), TRIES, device=images.device)
     area = draws[0].uniform_(*scale, generator=generator).mul_(height * width)
     shape = draws[1].uniform_(math.log(ratio[0]), math.log(ratio[1]), generator=generator).exp_()
