@@ -13,8 +13,9 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from datasets import decoders, listing_rules
+from datasets.decoders.recipe import STRETCH, Decoding
 from datasets.fingerprint import parsed_table
-from datasets.listing_rules import LISTING_RULES, NEWEST
 from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, read_array, read_json
@@ -199,10 +200,22 @@ class Record:
         Raises:
           SweepError: a newer version began the sweep.
         """
-        number = self.file.defaults.listing
-        if number not in LISTING_RULES:
+        return self._known("listing rules", self.file.defaults.listing, listing_rules.NEWEST)
+
+    @property
+    def decoding(self) -> Decoding:
+        """How the images of the data are decoded.
+
+        Raises:
+          SweepError: a newer version began the sweep.
+        """
+        number = self._known("decoding recipes", self.file.defaults.decoder, decoders.NEWEST)
+        return Decoding(number, self.settings.data_options.fit or STRETCH)
+
+    def _known(self, what: str, number: int, newest: int) -> int:
+        if not 1 <= number <= newest:
             raise SweepError(
-                f"{self.folder / 'sweep.json'}: this version knows the listing rules 1 to {NEWEST}, got {number!r}; "
+                f"{self.folder / 'sweep.json'}: this version knows the {what} 1 to {newest}, got {number!r}; "
                 "use the version that began the sweep"
             )
         return number

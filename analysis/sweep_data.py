@@ -29,7 +29,8 @@ def sweep_data(record: Record, place: Path | None = None) -> Dataset:
     found = str(place or settings.data)
 
     def load_place() -> Dataset:
-        return load(Path(found), settings.data_options, settings.seed, record.listing, record.file.pixels)
+        listing, decoder, form = record.listing, record.decoding.number, record.file.pixels
+        return load(Path(found), settings.data_options, settings.seed, listing, decoder, form)
 
     return load_same(record.folder, found, settings.data, fingerprint, load_place)
 

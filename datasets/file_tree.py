@@ -239,11 +239,11 @@ class FileTree:
         """Says whether one of `files` is an image, by its name or its first bytes."""
         return self._owner(name)[0].has_rows or self.rules.is_image(name, lambda: self.head(name))
 
-    def head(self, name: str) -> bytes:
+    def head(self, name: str, count: int = HEAD_BYTES) -> bytes:
         """Returns the first bytes of one of `files`; none where it cannot be read."""
         with suppress(ValueError, *BROKEN):
             store, inner = self._owner(name)
-            return store.read(inner, min(self.files[name], HEAD_BYTES))[:HEAD_BYTES]
+            return store.read(inner, min(self.files[name], count))[:count]
         return b""
 
     def read(self, name: str) -> bytes:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from datasets.decoders.recipe import STRETCH
 from datasets.problems import shown
 from storage.text import counted
 
@@ -20,9 +21,10 @@ DIGITS = 16  # of each sha256 in the table: enough to tell files apart, and half
 Rows = dict[str, dict[str, tuple[str, str]]]  # label and digest by split and id, in order
 
 
-def fingerprint(data: "Dataset", image_size: int | None) -> str:
-    """Returns the sha256 over each (split, id, label, sha256 of the file), in order, and the side of resized images."""
-    digest = hashlib.sha256(json.dumps(["image_size", image_size]).encode())
+def fingerprint(data: "Dataset", image_size: int | None, fit: str = STRETCH) -> str:
+    """Returns the sha256 over each (split, id, label, sha256 of the file), in order, and how images are resized."""
+    resized = [image_size] if fit == STRETCH or image_size is None else [image_size, fit]
+    digest = hashlib.sha256(json.dumps(["image_size", *resized]).encode())
     for name, split in data.splits.items():
         for image, label, file in _images(split, data.classes, name == "test"):
             digest.update(json.dumps([name, image, label, file]).encode())

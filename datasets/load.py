@@ -9,7 +9,7 @@ import numpy as np
 from datasets import decoders
 from datasets.bad_images import BadImages, Fault, LeftOut, note_left_out
 from datasets.checks import check_bytes, check_classes_left, check_files, check_labels, check_sizes, sizes_found
-from datasets.decoders.recipe import STRETCH
+from datasets.decoders.recipe import STRETCH, Decoding
 from datasets.file_tree import FileTree
 from datasets.fingerprint import fingerprint
 from datasets.layouts.table_images import list_table
@@ -23,11 +23,12 @@ from datasets.sources.left_out import note_left_out as note_unused
 from datasets.sources.listing import Listing, check_ids, list_folder
 from datasets.splits import cut_and_limit
 from datasets.table import Table, parse_table
+from datasets.training_size import note_size, training_size
 from storage.sweep_file import DataOptions
 
 MIN_SIDE = 2  # px; one pixel can be neither turned nor shifted
 AS_IT_IS = DataOptions()
-DECODER = 1
+NEWEST_DECODING = Decoding(decoders.NEWEST)
 MAX_SIDE = 4000  # px; 16 million pixels
 
 
@@ -36,6 +37,7 @@ def load(
     options: DataOptions = AS_IT_IS,
     seed: int = 0,
     listing: int = NEWEST,
+    decoder: int = decoders.NEWEST,
     form: str | None = None,
 ) -> Dataset:
     """Reads and checks a whole data set, in either layout, from a folder or a .zip, or takes it out of the cache.
@@ -44,6 +46,7 @@ def load(
       options: how it is read.
       seed: of the validation split that is cut where there is none, and of the limits.
       listing: the number of the rules by which files count and are named.
+      decoder: the number of the recipe by which files become pixels.
       form: that the pixels of a sweep have been in since it began, `datasets.pixels.form`; None for a new one.
 
     Raises:
@@ -54,9 +57,9 @@ def load(
         rule = f"--image-size must be {MIN_SIDE} to {MAX_SIDE} px"
         raise DataError([Problem("", rule, str(image_size), "give another")])
     with FileTree(path, listing) as tree:
-        key = cache.key_of(tree, asdict(options), seed, listing)
+        key = cache.key_of(tree, asdict(options), seed, listing, decoder)
         if (data := cache.find(key, form)) is None:
-            data = _read(tree, options, seed, form)
+            data = _read(tree, options, seed, decoder, form)
             cache.keep(key, data, tree)
     return data
 
@@ -71,8 +74,8 @@ def check_trainable(data: Dataset, path: Path) -> None:
         raise DataError([Problem(str(path), rule, f"{width}x{height} px", "give --image-size to enlarge them")])
 
 
-def _read(tree: FileTree, options: DataOptions, seed: int, form: str | None) -> Dataset:
-    image_size = options.image_size
+def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: str | None) -> Dataset:
+    side = options.image_size
     findings = Findings(notes=list(tree.notes))
     found = find_reading(tree, options, findings)
     listings = found.listings
@@ -88,20 +91,22 @@ def _read(tree: FileTree, options: DataOptions, seed: int, form: str | None) -> 
         findings.notes.append("No test split: no prediction file will be written.")
     if not findings.problems:
         listings = cut_and_limit(listings, options.limit_train, options.limit_valid, seed, findings)
-    recipe = decoders.recipe(DECODER)
-    size = (image_size, image_size) if image_size is not None else first_size(tree, listings, recipe)
-    resizes = image_size is not None
-    how = How(DECODER, recipe, size, resizes, options.fit or STRETCH, options.cache_limit, form)
+    recipe, fit = decoders.recipe(decoder), options.fit or STRETCH
+    size = (side, side) if side else training_size(tree, listings, recipe)
+    first = size or first_size(tree, listings, recipe)
+    how = How(decoder, recipe, first, size is not None, fit, options.cache_limit, form)
     reads = read_images(tree, listings, how)
     bad = BadImages(listings, findings, options.leave_out is not None)
     for split, read in reads.items():
         for row, problem in read.problems.items():
             bad.add(split, row, Fault.UNREADABLE, problem)
     note_warnings(reads.values(), findings)
-    if not resizes:
+    if size is None:
         check_sizes(reads, listings, findings)
     elif sizes := sizes_found(reads.values()):
         findings.notes.append(f"Images of several sizes: {sizes}.")
+    if size and not side:
+        note_size(size, reads.values(), findings)
     check_bytes(listings, reads, is_cut, bad)
     if options.min_per_class:
         bad.add_small_classes(options.min_per_class, ["train", "validation"] if is_cut else ["train"])
@@ -124,16 +129,19 @@ def _read(tree: FileTree, options: DataOptions, seed: int, form: str | None) -> 
         notes=tuple(findings.notes),
         left_out=left_out,
     )
-    return replace(data, fingerprint=fingerprint(data, image_size))
+    return replace(data, fingerprint=fingerprint(data, size[0] if size else None, fit))
 
 
-def load_images(path: Path, size: tuple[int, int], notes: list[str] | None = None) -> Split:
+def load_images(
+    path: Path, size: tuple[int, int], notes: list[str] | None = None, decoding: Decoding = NEWEST_DECODING
+) -> Split:
     """Reads new images without labels, resized to (H, W) px.
 
     Args:
       path: a folder or a .zip (every image in it, the ids being the relative names, sorted), or a manifest, .txt or
         .csv, beside its images (its ids in its order; labels are not used).
       notes: what a person should know is appended, a sentence each.
+      decoding: that of the sweep whose model they are for.
 
     Raises:
       DataError: with every image that is missing or bad, or for a path with no image at all.
@@ -150,7 +158,8 @@ def load_images(path: Path, size: tuple[int, int], notes: list[str] | None = Non
             listing = list_folder(tree)
             check_ids(listing, findings)
             note_unused(tree, set(listing.files), "", findings)
-        read = read_images(tree, {"": listing}, How(DECODER, decoders.recipe(DECODER), size, resizes=True))[""]
+        how = How(decoding.number, decoders.recipe(decoding.number), size, resizes=True, fit=decoding.fit)
+        read = read_images(tree, {"": listing}, how)[""]
     findings.problems.extend(read.problems.values())
     note_warnings([read], findings)
     if not listing.ids and not findings.problems:

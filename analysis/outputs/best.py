@@ -2,10 +2,14 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from analysis.outputs.trained import Trained, trained
 from analysis.record import Record
+from datasets import decoders
+from datasets.decoders.recipe import FITS, Decoding
 from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, make_folder, read_json, save_bytes
@@ -22,7 +26,8 @@ def write_best(record: Record) -> Trained | None:
     trial = record.best
     if trial is None:
         return None
-    weights = trained(record, trial).weights
+    model = trained(record, trial)
+    weights = model.weights
     folder = record.folder / paths.BEST
     make_folder(folder)
     family = family_of(trial.config["arch"])
@@ -34,6 +39,8 @@ def write_best(record: Record) -> Trained | None:
         "config": trial.config,
         "classes": record.classes,
         "image_size": record.file.image_size,
+        # Left out where it is that of before there was a choice, so that the file of such a sweep stays as it is.
+        **({} if model.decoding == Decoding() else {"decoding": asdict(model.decoding)}),
         "mean": family.mean,
         "std": family.std,
         "sha256": hashlib.sha256(weights).hexdigest(),
@@ -62,6 +69,7 @@ def read_best(sweep: Path) -> Trained:
             classes=tuple(about["classes"]),
             image_size=(about["image_size"][0], about["image_size"][1]),
             weights=weights,
+            decoding=_decoding(about),
         )
     except FileNotFoundError as error:
         raise SweepError(f"{error.filename}: is not there; it is written once a trial is COMPLETE") from None
@@ -70,6 +78,13 @@ def read_best(sweep: Path) -> Trained:
     if not is_whole:
         raise DamagedError(folder, "model.safetensors is not the one of config.json", _anew(sweep))
     return best
+
+
+def _decoding(about: dict[str, Any]) -> Decoding:
+    found = Decoding(**about.get("decoding", {}))
+    if found.number not in range(1, decoders.NEWEST + 1) or found.fit not in FITS:
+        raise ValueError(f"decoding {found.number!r}, {found.fit!r} is not known")
+    return found
 
 
 def _anew(sweep: Path) -> str:

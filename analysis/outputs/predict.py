@@ -56,7 +56,7 @@ def predict(
     if images is None:
         split, submission = _test_split(Record(sweep), data)
     else:
-        split, submission = load_images(images, model.image_size, notes), None
+        split, submission = load_images(images, model.image_size, notes, model.decoding), None
     out = out or sweep / _default_name(kind, is_averaged, images, probabilities)
     _check_spared(out, sweep, images, data)
     write_predictions(model, split, submission, out, probabilities)

@@ -9,6 +9,7 @@ from analysis.estimates.choice import Option, averaged, choose
 from analysis.outputs.best import read_best
 from analysis.outputs.trained import Trained, trained
 from analysis.record import Record
+from datasets.decoders.recipe import Decoding
 from datasets.pixels import Pixels
 from storage import paths
 from storage.errors import SweepError
@@ -36,6 +37,11 @@ class Predictor:
     def image_size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.models[0][0].image_size
+
+    @property
+    def decoding(self) -> Decoding:
+        """How the images are decoded."""
+        return self.models[0][0].decoding
 
     def probabilities(self, images: Pixels) -> np.ndarray:
         """(N, classes) float64, rows that add up to 1, of (N, 3, H, W) uint8 pixels.

@@ -12,6 +12,7 @@ from torch import nn
 
 from analysis.estimates.views import log_probabilities
 from analysis.record import Record, TrialRecord
+from datasets.decoders.recipe import Decoding
 from datasets.pixels import Pixels
 from datasets.pixels.stored import StoredPixels
 from storage.errors import SweepError
@@ -81,6 +82,7 @@ class Trained:
       trial: the number of the trial it comes from.
       image_size: height and width in pixels.
       weights: safetensors.
+      decoding: of the images that it was trained on.
     """
 
     trial: int
@@ -88,6 +90,7 @@ class Trained:
     classes: tuple[str, ...]
     image_size: tuple[int, int]
     weights: bytes
+    decoding: Decoding
 
     def on(self, device: torch.device | str) -> nn.Module:
         """The net from (N, 3, H, W) pixels in [0, 255] to (N, classes) logits, in evaluation mode.
@@ -141,4 +144,5 @@ def trained(record: Record, trial: TrialRecord) -> Trained:
         classes=tuple(record.classes),
         image_size=(height, width),
         weights=trial.weights.read_bytes(),
+        decoding=record.decoding,
     )

@@ -26,6 +26,19 @@ class ImageError(ValueError):
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """How the images of a sweep are decoded.
+
+    Attributes:
+      number: of the recipe.
+      fit: one of FITS.
+    """
+
+    number: int = 1
+    fit: str = STRETCH
+
+
+@dataclass(frozen=True)
 class Decoded:
     """One image as it is trained on.
 

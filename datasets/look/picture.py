@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from datasets.decoders.recipe_1 import resize
 from datasets.pixels.dataset import Dataset, Split
 from datasets.problems import printable
 from storage.text import counted
@@ -94,7 +93,7 @@ def _tile(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Returns an image enlarged with sharp pixels, or made smaller smoothly."""
     if image.shape[0] < size[0]:
         return cv2.resize(image, size[::-1], interpolation=cv2.INTER_NEAREST)
-    return resize(image, size)
+    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
 
 
 def _plain(text: str, longest: int = 16) -> str:

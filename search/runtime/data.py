@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from datasets.problems import shown
 from storage import paths
 from storage.files import make_folder, remove, save_array, save_bytes
-from storage.sweep_file import Settings
+from storage.sweep_file import Defaults, Settings
 from trainable.metrics import named
 
 if TYPE_CHECKING:
@@ -18,15 +18,16 @@ LARGE_SHARE = 0.5  # of the images in one class, which is then right at least as
 LARGE_TIMES = 2  # as many as the smallest class has, or fewer, are about even where there are two classes
 
 
-def load(settings: Settings, listing: int, form: str | None = None) -> "Dataset":
-    """Reads and checks the data, under these listing rules, its pixels in the form that a sweep has them in.
+def load(settings: Settings, defaults: Defaults, form: str | None = None) -> "Dataset":
+    """Reads and checks the data, by these rules, its pixels in the form that a sweep has them in.
 
     Raises:
       DataError: with all problems found.
     """
     from datasets import load as images
 
-    data = images.load(Path(settings.data), settings.data_options, settings.seed, listing, form)
+    listing, decoder = defaults.listing, defaults.decoder
+    data = images.load(Path(settings.data), settings.data_options, settings.seed, listing, decoder, form)
     images.check_trainable(data, Path(settings.data))
     return data
 

@@ -103,7 +103,7 @@ class Sweep(ABC):
         """Raises:
         DataError, ConfigError: with all that is wrong with the data.
         """
-        return sweep_data.load(self.settings, self.defaults.listing, self.pixels)
+        return sweep_data.load(self.settings, self.defaults, self.pixels)
 
     def first_load(self) -> "Dataset":
         """Returns the data of a new sweep; raises as `load` does."""

@@ -197,7 +197,7 @@ IMAGES = {
         "a damaged IDAT chunk",
         REPLACE,
     ),
-    "a cut jpeg": (put(IMAGE, JPEG[:-9]), ROW, WHOLE, "got: ", REPLACE),
+    "a cut jpeg": (put(IMAGE, JPEG[:-9]), ROW, WHOLE, "got one that is cut or damaged", REPLACE),
     "a cut webp": (put(IMAGE, encoded(RGB, "WEBP")[:-9]), ROW, WHOLE, "got: ", REPLACE),
     "a cut tiff": (put(IMAGE, encoded(RGB, "TIFF")[:-20]), ROW, WHOLE, "got: ", REPLACE),
     "a cut bmp": (put(IMAGE, encoded(RGB, "BMP")[:-20]), ROW, WHOLE, "got: ", REPLACE),

@@ -66,7 +66,7 @@ def by_opencv(data: bytes, flags: int) -> np.ndarray:
     """
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is None:  # how OpenCV says no
-        raise ImageError("must be a whole image, got one that cannot be decoded")
+        raise ImageError("must be a whole image, got one that is cut or damaged")
     return np.asarray(pixels)
 
 

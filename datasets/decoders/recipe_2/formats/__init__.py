@@ -15,8 +15,8 @@ import numpy as np
 from datasets.decoders.recipe import Size
 
 NAMES = (  # in the order in which they are tried
-    "jpeg",
     "png",
+    "jpeg",
     "webp",
     "bmp",
     "gif",

@@ -16,12 +16,15 @@ from datasets.decoders.recipe_2.samples import by_opencv, to_rgb, turned
 from storage.text import counted
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+HEADER_END = 33  # bytes
 GREY, RGB, RGBA = 0, 2, 6
 OF_PILLOW = {b"tRNS", b"acTL", b"eXIf"}  # what OpenCV cannot tell or would drop
 TEXTS = {b"tEXt", b"zTXt", b"iTXt"}  # in which some programs write EXIF, too
 
 
 def _open(data: bytes) -> Opened:
+    if len(data) < HEADER_END:
+        raise ImageError(f"must be a whole image, got a PNG cut after {counted(len(data), 'byte')}")
     if data[12:16] != b"IHDR":
         raise ImageError("must be a whole image, got a PNG that does not begin with its header")
     width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)

@@ -158,7 +158,7 @@ REFUSED = {
     "an array of objects": (array(np.array([[None, 1]], object)), "must be an array of numbers, got one of objects"),
     "a cut array": (array(PIXELS)[:-1], "must be a whole array"),
     "no pixels": (array(PIXELS[:0]), "must be an array"),
-    "an icon": (encoded(PIXELS, "ICO"), "must be a JPEG, PNG, .* or TGA image, got a file that begins with"),
+    "an icon": (encoded(PIXELS, "ICO"), "must be a PNG, JPEG, .* or TGA image, got a file that begins with"),
     "a web page": (b"<!DOCTYPE html><html>", "got a file that begins with b'<!DOCTYPE ht'"),
     "zeros": (bytes(100), "got a file that begins with"),
     "nothing": (b"", "must be an image, got an empty file"),
