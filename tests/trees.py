@@ -83,7 +83,7 @@ def animated(kind: str) -> bytes:
     return encoded(RGB, kind, save_all=True, append_images=[Image.fromarray(255 - PIXELS)])
 
 
-HUGE_PNG = PNG[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 5000, 5000, 8, 2, 0, 0, 0)) + chunk(b"IEND", b"")
+HUGE_PNG = PNG[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 20000, 20000, 8, 2, 0, 0, 0)) + chunk(b"IEND", b"")
 _bmp = bytearray(encoded(RGB, "BMP"))
 _bmp[18:26] = struct.pack("<ii", 30000, 30000)
 HUGE_BMP = bytes(_bmp)

@@ -40,6 +40,7 @@ class Row(NamedTuple):
       remarks: of the decoding recipe.
       start, length: of its bytes in the pool; 0 where its pixels are not there.
       checksum: CRC-32 of these bytes.
+      way_out: what to do about an error.
     """
 
     error: str = ""
@@ -51,6 +52,7 @@ class Row(NamedTuple):
     start: int = 0
     length: int = 0
     checksum: int = 0
+    way_out: str = ""
 
 
 class Pool:

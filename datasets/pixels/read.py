@@ -123,7 +123,7 @@ def _read_rows(tree: FileTree, names: Sequence[str], states: Sequence[str], how:
                     data = tree.read(names[number])
                     decoded = how.recipe.decode_to(data, size, how.fit)
                 except ValueError as error:
-                    return Row(error=str(error))
+                    return Row(error=str(error), way_out=getattr(error, "way_out", "replace it"))
             height, width = decoded.size
             row = Row("", hashlib.sha256(data).hexdigest(), height, width, tuple(words), decoded.remarks)
             if decoded.pixels.shape[:2] != how.size:
@@ -152,7 +152,7 @@ def _read_of(listing: Listing, rows: list[Row], images: Pixels) -> Read:
         images,
         tuple(row.digest for row in rows),
         [(row.height, row.width) if row.digest else None for row in rows],
-        {number: listing.problem(number, row.error, "", "replace it") for number, row in enumerate(rows) if row.error},
+        {number: listing.problem(number, row.error, "", row.way_out) for number, row in enumerate(rows) if row.error},
         [(listing.named(number), word) for number, row in enumerate(rows) for word in row.words],
         [row.remarks for row in rows],
     )
