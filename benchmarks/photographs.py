@@ -5,6 +5,7 @@ lies in a cache folder of its own.
 """
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -13,9 +14,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,27 +25,32 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 COUNT = int(os.environ.get("SWEEP_PHOTOGRAPHS", "100_000"))
 WIDTH, HEIGHT, CLASSES, QUALITY = 500, 375, 10, 88
-TRAINED, VALID_SHARE = 256, 0.02  # batch size; of the photographs in the validation split
-STEPS = 40
+VALID_SHARE = 0.02  # of the photographs in the validation split
+BATCH, STEPS = 64, 40  # of the training in which the wait is measured
+SIDES = (64, 224)
+LARGE = 1_281_167  # images of ImageNet, which the figures are extrapolated to
 
 
 @dataclass(frozen=True)
-class First:
-    """The first start, which reads every photograph, and the second one, which reads none.
+class Found:
+    """What was measured at one size of images.
 
     Attributes:
-      a_second: photographs listed, checked, hashed and stored.
-      private: bytes of memory that the process had of its own at most.
-      again: seconds until the data set was there at the second start.
-      waited: share of a step at 64 px with the small residual net, in which it waited for images.
-      trainer: bytes of memory of its own that a process had while it trained.
+      a_second: photographs listed, checked, hashed and stored by a first start.
+      reader: bytes of memory that the process which read them had of its own, at most.
+      again: seconds from the command to the first training step at a second start.
+      driver, worker: bytes of memory that the driver, and the largest of its workers, had of their own, at most.
+      waited: share of a training step of the small residual net in which it waited for images.
+      stored: bytes on the disk.
     """
 
     a_second: float
-    private: int
+    reader: int
     again: float
+    driver: int
+    worker: int
     waited: float
-    trainer: int
+    stored: int
 
 
 READ = """
@@ -119,29 +126,78 @@ def private_bytes(pid: int | str = "self") -> int:
     return 1024 * sum(int(kb) for kb in re.findall(r"(?:Private_Dirty|Swap): *(\d+) kB", text))
 
 
-def first_and_second(folder: Path, side: int) -> First:
-    """Reads the photographs at a size twice, in processes of their own, and trains on them."""
-    with tempfile.TemporaryDirectory(prefix="photographs-cache-") as cache:
-        seconds, private, form, count = _in_process(READ, folder, side, cache)
-        again, *_ = _in_process(READ, folder, side, cache)
-        waited, trainer = _in_process(TRAIN, folder, side, cache)
-    assert form != "array"
-    return First(count / seconds, private, again, waited, trainer)
+def measure(folder: Path, side: int) -> Found:
+    """Reads the photographs at a size, trains on them in a sweep, goes on with it, and measures the wait for images."""
+    with tempfile.TemporaryDirectory(prefix="photographs-cache-") as name:
+        place = Path(name)
+        seconds, reader, form, count = _in_process(READ, folder, side, place)
+        assert form != "array"
+        _, driver, worker = _sweep(folder, side, place, trials=2)
+        again, *more = _sweep(folder, side, place, trials=4)
+        waited = _in_process(TRAIN, folder, side, place)
+        stored = sum(path.stat().st_size for path in (place / "sweep").iterdir())
+    return Found(count / seconds, reader, again, max(driver, more[0]), max(worker, more[1]), waited, stored)
 
 
-def _in_process(code: str, folder: Path, side: int, cache: str) -> list:
-    environment = os.environ | {"XDG_CACHE_HOME": cache}
-    words = [sys.executable, "-c", code, str(folder), str(side)]
-    done = subprocess.run(words, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    found: list = json.loads(done.stdout)
+def _sweep(folder: Path, side: int, place: Path, trials: int) -> tuple[float, int, int]:
+    """Runs a sweep or goes on with it; returns the seconds to the first step, and the memory of driver and workers.
+
+    A worker opens an attempt's hung.txt when the net is built and the first batch is next.
+    """
+    words = ["--data", folder, "--sweep", place / "run", "--trials", trials, "--image-size", side, "--concurrency", 2]
+    words += ["--max-epochs", 1, "--no-baselines", "--sampler", "random", "--pruner", "none"]
+    words += [
+        word for fixed in ("arch=cnn", "epochs=1", "width=0.5", "depth=2", "batch_size=64") for word in ("--fix", fixed)
+    ]
+    environment = os.environ | {"XDG_CACHE_HOME": str(place), "RAY_ADDRESS": "local"}
+    before = set(place.glob("run/trials/*/attempt-*/hung.txt")) | set(place.glob("run/trials/*"))
+    started = time.monotonic()
+    process = subprocess.Popen([sys.executable, "-m", "search.run", *map(str, words)], cwd=ROOT, env=environment)
+    first, driver, worker = math.nan, 0, 0
+    while process.poll() is None:
+        if math.isnan(first):
+            begun = (path for path in place.glob("run/trials/*/attempt-*/hung.txt") if path.parents[1] not in before)
+            first = time.monotonic() - started if any(begun) else first
+        else:
+            driver = max(driver, _private_or_none(process.pid))
+            worker = max(worker, *map(_private_or_none, _descendants(process.pid)), 0)
+        time.sleep(0.05)
+    assert process.returncode == 0, "the sweep failed"
+    return first, driver, worker
+
+
+def _descendants(pid: int) -> list[int]:
+    parents: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            parents.setdefault(int(path.read_text().rsplit(")", 1)[1].split()[1]), []).append(int(path.parent.name))
+    found, left = [], [pid]
+    while left:
+        children = parents.get(left.pop(), [])
+        found += children
+        left += children
     return found
 
 
-def share_waited(folder: Path, side: int) -> tuple[float, int]:
-    """Returns the share of training steps spent waiting for images, and the memory that the process had of its own."""
+def _private_or_none(pid: int) -> int:
+    with suppress(OSError):
+        return private_bytes(pid)
+    return 0
+
+
+def _in_process(code: str, folder: Path, side: int, cache: Path) -> Any:
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
+    words = [sys.executable, "-c", code, str(folder), str(side)]
+    done = subprocess.run(words, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout)
+
+
+def share_waited(folder: Path, side: int) -> float:
+    """Returns the share of training steps that was spent waiting for images."""
     import torch
 
     from datasets.load import load
+    from datasets.pixels.rows import taken
     from storage.sweep_file import DataOptions
     from trainable.allocator import keep_freed_memory
     from trainable.config import TrialConfig
@@ -152,18 +208,14 @@ def share_waited(folder: Path, side: int) -> tuple[float, int]:
     torch.set_num_threads(1)
     keep_freed_memory()
     data = load(folder, DataOptions(image_size=side)).for_training()
-    rows = np.random.default_rng(0).permutation(len(data.train.images))[: STEPS * 64]
-    few = np.arange(64)
-    from dataclasses import replace
-
-    from datasets.pixels.rows import taken
-
+    rows = np.random.default_rng(0).permutation(len(data.train.images))[: STEPS * BATCH]
+    few = np.arange(BATCH)
     assert data.train.labels is not None
     assert data.valid.labels is not None
     some = replace(data.train, images=taken(data.train.images, rows), labels=data.train.labels[rows])
     valid = replace(data.valid, images=taken(data.valid.images, few), labels=data.valid.labels[few])
     data = replace(data, train=some, valid=valid)
-    config = TrialConfig(arch="small_resnet", width=1.0, depth=1, batch_size=64, epochs=1, horizontal_flip=0.5)
+    config = TrialConfig(arch="small_resnet", width=1.0, depth=1, batch_size=BATCH, epochs=1, horizontal_flip=0.5)
     waited, load_batch = 0.0, TrainingImages.load
 
     def load_and_measure(images: TrainingImages) -> None:
@@ -176,4 +228,4 @@ def share_waited(folder: Path, side: int) -> tuple[float, int]:
     state = new_state(config, data)
     started = time.monotonic()
     list(train(config, data, state))
-    return waited / (time.monotonic() - started), private_bytes()
+    return waited / (time.monotonic() - started)

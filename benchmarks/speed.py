@@ -22,7 +22,7 @@ from unittest.mock import patch
 
 import torch
 
-from benchmarks import driver, epochs, gpu, memory, numerics, scale
+from benchmarks import driver, epochs, gpu, memory, numerics, photographs, scale
 from benchmarks.conditions import conditions
 from benchmarks.sweeps import WORKERS, Run, Work, ours, rival
 from datasets.load import load
@@ -82,6 +82,8 @@ class Row:
             return f"{1000 * value:.0f} ms"
         if self.unit == "/s":
             return f"{value:.0f} /s"
+        if self.unit == "GB":
+            return f"{value:.2f} GB"
         return f"{value:.1f} s" if self.unit == "s" else f"{value:.2f}x"
 
 
@@ -223,8 +225,31 @@ class Bench:
         what = f"{scale.WORKERS} workers simulated, without Ray, random sampler: results a second"
         return [Row("13", what, "-", REPORTS_A_SECOND, 100, [load.a_second], True, "/s", note)]
 
+    def row_14(self) -> list[Row]:
+        rows = []
+        with photographs.photographs() as folder:
+            for side in photographs.SIDES:
+                found = photographs.measure(folder, side)
+                of = f"{photographs.COUNT:,} photographs of 500x375 at {side} px"
+                each = photographs.LARGE / photographs.COUNT
+                minutes = photographs.LARGE / found.a_second / 60
+                note = (
+                    f"{found.stored / 1e9:.1f} GB on the disk; 1.28 million would take {minutes:.0f} min, "
+                    f"{each * found.stored / 1e9:.0f} GB as they are, {each * found.reader / 1e9:.1f} GB of memory"
+                )
+                pace = f"{of}, listed, checked, hashed and stored: images a second"
+                rows.append(Row("14", pace, "-", 300, 450, [found.a_second], True, "/s", note))
+                for who, private in {"reads": found.reader, "drives": found.driver, "trains": found.worker}.items():
+                    what = f"{of}: GB of memory of its own of the process that {who}"
+                    rows.append(Row("14", what, "-", 2, 1, [private / 1e9], False, "GB"))
+                what = f"{of}: the command to the first training step, second start"
+                rows.append(Row("14", what, "-", 15, 10, [found.again], False, "s"))
+                what = f"{of}: share of a step of the small residual net that waits for images"
+                rows.append(Row("14", what, "1", 0.05, 0.02, [found.waited], False, "%"))
+        return rows
+
     def rows(self) -> dict[str, Callable[[], list[Row]]]:
-        return {str(number): getattr(self, f"row_{number}") for number in range(1, 14)}
+        return {str(number): getattr(self, f"row_{number}") for number in range(1, 15)}
 
 
 def _shares(parts: dict[str, float]) -> str:
