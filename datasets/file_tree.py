@@ -114,6 +114,11 @@ class FileTree:
             raise
         except BROKEN as error:
             rule, got = "data must be a folder or a whole .zip", f"a file that is neither ({error})"
+            if self.rules.opens_containers and not path.name.lower().endswith(".zip"):
+                rule, got = (
+                    f"{rule}, .tar, .tar.gz, .parquet, .npz, .h5, idx or .csv file",
+                    "a file that is none of them",
+                )
             raise DataError([Problem(self.path, rule, got, "give the folder, or fetch the .zip again")]) from error
 
     def _kind_of_data(self, name: str, head: Callable[[], bytes]) -> Kind | None:

@@ -48,7 +48,7 @@ class Unbuilt:
     value: Any = None
 
 
-def read_pickle(data: bytes) -> Any:
+def plain_content(data: bytes) -> Any:
     """Returns what a pickle holds.
 
     Raises:

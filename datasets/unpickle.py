@@ -13,7 +13,7 @@ from typing import Any
 import click
 import numpy as np
 
-from datasets.pickles import PickleError, read_pickle
+from datasets.pickles import PickleError, plain_content
 from datasets.sources.split_words import split_in_path
 from datasets.trees.unread import PICKLE, unread_kind
 from storage.command_line import check_out, exit_codes, program
@@ -62,7 +62,7 @@ def joined(files: list[Path], data: Path) -> dict[str, np.ndarray]:
     parts: dict[str, list[np.ndarray]] = defaultdict(list)
     for path in files:
         try:
-            value = read_pickle(_content(path))
+            value = plain_content(_content(path))
         except (PickleError, OSError, EOFError) as error:
             raise UserError(f"{path}: must be a pickle of numbers and text, got {error}") from error
         split = split_in_path(path.name) or "train"

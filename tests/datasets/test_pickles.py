@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.pickles import PickleError, read_pickle
+from datasets.pickles import PickleError, plain_content
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 VALUES = {
@@ -22,7 +22,7 @@ VALUES = {
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("name", VALUES)
 def test_plain_values_come_out_as_they_went_in(name, protocol):
-    assert read_pickle(pickle.dumps(VALUES[name], protocol)) == VALUES[name]
+    assert plain_content(pickle.dumps(VALUES[name], protocol)) == VALUES[name]
 
 
 ARRAYS = [
@@ -38,7 +38,7 @@ ARRAYS = [
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.dtype}{array.shape}")
 def test_arrays_come_out_as_they_went_in(array, protocol):
-    read = read_pickle(pickle.dumps({"x": array, "one": np.int64(7)}, protocol))
+    read = plain_content(pickle.dumps({"x": array, "one": np.int64(7)}, protocol))
     assert np.array_equal(read["x"], array)
     assert read["x"].dtype == array.dtype
     assert read["one"] == 7
@@ -51,7 +51,7 @@ def test_a_pickle_of_python_2_is_read():
         b"\x87Rq\x05(K\x01K\x01K\x02\x86cnumpy\ndtype\nq\x06U\x02u1K\x00K\x01\x87Rq\x07(K\x03U\x01|NNNJ\xff\xff\xff\xff"
         b"J\xff\xff\xff\xffK\x00tb\x89U\x02\x01\x02tbU\x06labelsq\x08]q\tK\x06au."
     )
-    read = read_pickle(data)
+    read = plain_content(data)
     assert (read[b"data"].tolist(), read[b"labels"]) == ([[1, 2]], [6])
 
 
@@ -92,7 +92,7 @@ REFUSED = {
 def test_anything_else_is_refused_and_nothing_is_run(tmp_path, name):
     folder = tmp_path / "made"
     with pytest.raises(PickleError, match=r"a pickle|an array"):
-        read_pickle(REFUSED[name](folder))
+        plain_content(REFUSED[name](folder))
     assert not folder.exists()
 
 
@@ -102,9 +102,9 @@ sys.addaudithook(lambda event, arguments: HEARD.append(event) if event == "pickl
 
 def test_python_looks_no_name_up(tmp_path):
     HEARD.clear()
-    read_pickle(pickle.dumps(ARRAYS))
+    plain_content(pickle.dumps(ARRAYS))
     with pytest.raises(PickleError):
-        read_pickle(pickle.dumps(Evil(tmp_path / "made")))
+        plain_content(pickle.dumps(Evil(tmp_path / "made")))
     assert HEARD == []
 
 
@@ -112,5 +112,5 @@ def test_one_thing_a_million_times_over_is_read_once():
     value: list = []
     for _ in range(60):
         value = [value, value]
-    read = read_pickle(pickle.dumps(value))
+    read = plain_content(pickle.dumps(value))
     assert read[0] is read[1]
