@@ -1,6 +1,5 @@
 """Images decoded once, checked, kept as numpy uint8."""
 
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -12,17 +11,15 @@ from datasets.checks import check_bytes, check_classes_left, check_files, check_
 from datasets.decoders.recipe import STRETCH, Decoding
 from datasets.file_tree import FileTree
 from datasets.fingerprint import fingerprint
-from datasets.layouts.table_images import list_table
 from datasets.listing_rules import NEWEST
+from datasets.new_images import listed
 from datasets.pixels import cache
 from datasets.pixels.dataset import Dataset, Split
 from datasets.pixels.read import How, Read, first_size, note_warnings, read_images
 from datasets.problems import DataError, Findings, Problem
 from datasets.sources.finder import find_reading
-from datasets.sources.left_out import note_left_out as note_unused
-from datasets.sources.listing import Listing, check_ids, list_folder
+from datasets.sources.listing import Listing
 from datasets.splits import cut_and_limit
-from datasets.table import Table, parse_table
 from datasets.training_size import note_size, training_size
 from storage.sweep_file import DataOptions
 
@@ -133,31 +130,26 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
 
 
 def load_images(
-    path: Path, size: tuple[int, int], notes: list[str] | None = None, decoding: Decoding = NEWEST_DECODING
+    path: Path,
+    size: tuple[int, int],
+    notes: list[str] | None = None,
+    decoding: Decoding = NEWEST_DECODING,
+    id_column: str | None = None,
 ) -> Split:
     """Reads new images without labels, resized to (H, W) px.
 
     Args:
-      path: a folder or a .zip (every image in it, the ids being the relative names, sorted), or a manifest, .txt or
-        .csv, beside its images (its ids in its order; labels are not used).
+      path: one image, a folder, an archive or another container (every image in it, the ids being the relative names,
+        sorted), or a table beside its images (its ids in its order; labels are not used).
       notes: what a person should know is appended, a sentence each.
       decoding: that of the sweep whose model they are for.
+      id_column: of a table, which names the images; None to find out.
 
     Raises:
       DataError: with every image that is missing or bad, or for a path with no image at all.
     """
     findings = Findings(notes=[] if notes is None else notes)
-    is_table = path.suffix.lower() in (".txt", ".csv") and os.path.isfile(path)
-    with FileTree(path.parent if is_table else path) as tree:
-        findings.notes.extend(tree.notes)
-        if is_table:
-            listing, folder = list_table(tree, _table(path), "", findings)
-            if not findings.problems:
-                note_unused(tree, {*listing.files, path.name}, "that the table does not name", findings, folder)
-        else:
-            listing = list_folder(tree)
-            check_ids(listing, findings)
-            note_unused(tree, set(listing.files), "", findings)
+    with listed(path, id_column, findings) as (tree, listing):
         how = How(decoding.number, decoders.recipe(decoding.number), size, resizes=True, fit=decoding.fit)
         read = read_images(tree, {"": listing}, how)[""]
     findings.problems.extend(read.problems.values())
@@ -166,18 +158,6 @@ def load_images(
         findings.refuse(str(path), "there must be an image", "none", " ".join(["check the path.", *findings.notes]))
     findings.raise_problems()
     return Split(listing.ids, read.images, None, read.digests)
-
-
-def _table(path: Path) -> Table:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        problem = Problem(str(path), "manifest must be readable", error.strerror or "", "check its rights")
-        raise DataError([problem]) from error
-    table, problems = parse_table(data, str(path))
-    if table is None or problems:
-        raise DataError(problems)
-    return table
 
 
 def _split(listing: Listing, read: Read, index: dict[str, int]) -> Split:

@@ -40,6 +40,7 @@ def predict(
     data: Path | None,
     out: Path | None,
     probabilities: bool,
+    id_column: str | None = None,
 ) -> list[str]:
     """Writes the predictions that a command asks for, by its options; returns what is to be said of them, a line each.
 
@@ -56,7 +57,7 @@ def predict(
     if images is None:
         split, submission = _test_split(Record(sweep), data)
     else:
-        split, submission = load_images(images, model.image_size, notes, model.decoding), None
+        split, submission = load_images(images, model.image_size, notes, model.decoding, id_column), None
     out = out or sweep / _default_name(kind, is_averaged, images, probabilities)
     _check_spared(out, sweep, images, data)
     write_predictions(model, split, submission, out, probabilities)

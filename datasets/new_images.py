@@ -1,0 +1,102 @@
+"""Lists images to predict: a folder, an archive, another container, one image, or a table that names them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from datasets.file_tree import FileTree
+from datasets.layouts.table_images import list_table
+from datasets.problems import DataError, Findings, Problem, shown
+from datasets.sources.images import AmbiguousError, Images, resolved
+from datasets.sources.left_out import note_left_out
+from datasets.sources.listing import Listing, check_ids, list_folder
+from datasets.sources.readers import read_columns
+from datasets.sources.roles import Roles, find_roles
+from datasets.sources.table_files import SUFFIXES
+from datasets.table import parse_table
+from storage.sweep_file import DataOptions
+
+
+@contextmanager
+def listed(path: Path, id_column: str | None, findings: Findings) -> Iterator[tuple[FileTree, Listing]]:
+    """Yields the files and the images of a path, which are open as long as the block runs.
+
+    Raises:
+      DataError: the path cannot be read, or is a table that names no images and holds none.
+    """
+    problems: list[Problem] = []
+    if os.path.isfile(path):
+        with FileTree(path.parent) as tree:
+            found: Listing | list[Problem] = []
+            if path.suffix.lower() in SUFFIXES:
+                found = _of_table(tree, path, id_column, findings)
+            elif path.name in tree.files and tree.is_image(path.name):
+                found = Listing(f"{tree.path}/", (path.name,), None, (path.name,))
+            if isinstance(found, Listing):
+                findings.notes.extend(tree.notes)
+                yield tree, found
+                return
+            problems = found
+    if problems and not _holds_images(path):
+        raise DataError(problems)
+    with FileTree(path) as tree:
+        tree.open_containers(findings)
+        findings.notes.extend(tree.notes)
+        listing = list_folder(tree)
+        check_ids(listing, findings)
+        note_left_out(tree, set(listing.files), "", findings)
+        yield tree, listing
+
+
+def _holds_images(path: Path) -> bool:
+    """Says whether a table has images in its rows, as a CSV of pixels does."""
+    try:
+        with FileTree(path) as tree:
+            tree.open_containers(Findings())
+            return bool(list_folder(tree).ids)
+    except DataError:
+        return False
+
+
+def _of_table(tree: FileTree, path: Path, id_column: str | None, findings: Findings) -> Listing | list[Problem]:
+    """Returns the images that a table names in the folder that it is in, or why it names none."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return [Problem(str(path), "manifest must be readable", error.strerror or "", "check its rights")]
+    table, problems = parse_table(data, str(path))
+    if table is not None and not problems and id_column is None:
+        listing, folder = list_table(tree, table, "", findings)
+        if not findings.problems:
+            note_left_out(tree, {*listing.files, path.name}, "that the table does not name", findings, folder)
+        return listing
+    columns = read_columns(tree, path.name) if path.name in tree.files else None
+    if columns is None or isinstance(columns, Problem):
+        return [columns] if columns else problems
+    images = Images(tree)
+    roles = find_roles(columns, images, DataOptions(id_column=id_column), (), is_test=True)
+    if isinstance(roles, Roles) and (table is None or id_column is not None):
+        return _resolved(images, roles, findings)
+    return [roles] if isinstance(roles, Problem) else problems
+
+
+def _resolved(images: Images, roles: Roles, findings: Findings) -> Listing:
+    """Returns the images that a column names; those that are not there are problems."""
+    columns = roles.columns
+    ids = columns.column(roles.id)
+    try:
+        files = resolved(images, ids, "", None)
+    except AmbiguousError as error:
+        some = " and ".join(shown(f"{folder}/") for folder in sorted(error.holding)[:3])
+        rule, way_out = "its images must be in one folder only", "write the folder into the names"
+        raise DataError([Problem(columns.place, rule, some, way_out)]) from error
+    for line, name, file in zip(columns.lines, ids, files, strict=True):
+        if file is None:
+            rule = f"image must exist, {shown(name)} is none of the files"
+            findings.refuse(f"{columns.place}:{line}", rule, "", "add it or remove the row")
+    rows = [row for row, file in enumerate(files) if file]
+    every = Listing(columns.place, tuple(ids), None, tuple(file or "" for file in files), columns.lines)
+    listing = every.take(rows)
+    check_ids(listing, findings)
+    return listing
