@@ -87,3 +87,50 @@ HUGE_PNG = PNG[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 20000, 20000, 8, 2, 
 _bmp = bytearray(encoded(RGB, "BMP"))
 _bmp[18:26] = struct.pack("<ii", 30000, 30000)
 HUGE_BMP = bytes(_bmp)
+
+
+def _pictures(folder: str, count: int, first: int = 0, suffix: str = ".png") -> dict[str, bytes]:
+    """So many images, `FOLDER/FIRST.png` and so on, each of other pixels wherever the folder is."""
+    return {
+        f"{folder}{number}{suffix}": image(zlib.crc32(folder.encode()) % 9973 + number)
+        for number in range(first, first + count)
+    }
+
+
+def with_tables(train: int = 6, validation: int = 3, test: int = 3, classes: int = 3) -> dict[str, bytes]:
+    """Tables under other names and headers, ids without suffix, images in folders that are named as their split."""
+    tree: dict[str, bytes] = {}
+    for split, count in (("train", train), ("val", validation), ("test", test)):
+        if count:
+            tree |= _pictures(f"{split}_images/{split}", count)
+            rows = (f"{split}{number},{number % classes},x" for number in range(count))
+            header = "Image,Class,Note"
+            if split == "test":
+                header, rows = "Image", (f"test{number}" for number in range(count))
+            tree[f"{split}_table.csv"] = table(header, *rows)
+    return tree
+
+
+def with_deep_class_folders(train: int = 6, validation: int = 3, test: int = 3, classes: int = 3) -> dict[str, bytes]:
+    """Folders of classes below folders of splits with names of their own, two folders deep."""
+    tree: dict[str, bytes] = {}
+    for split, count in (("Training", train), ("valid_set", validation)):
+        for number in range(count):
+            tree |= _pictures(f"some/data/{split}/{'abcdefg'[number % classes]}/{split}", 1, number)
+    return tree | _pictures("some/data/Testing/", test)
+
+
+def with_labels_in_names(train: int = 6, validation: int = 3, test: int = 3, classes: int = 3) -> dict[str, bytes]:
+    """Files that begin with their label, in flat folders of splits."""
+    tree: dict[str, bytes] = {}
+    for split, count in (("train", train), ("val", validation)):
+        for number in range(count):
+            tree |= _pictures(f"{split}/{'abcdefg'[number % classes]}.", 1, number)
+    return tree | _pictures("test/", test)
+
+
+FORMS = {  # a small data set in each form, by the name of its source
+    "tables": with_tables,
+    "class_folders": with_deep_class_folders,
+    "names": with_labels_in_names,
+}

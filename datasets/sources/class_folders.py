@@ -55,6 +55,8 @@ def folders_of(tree: FileTree) -> Folder:
 
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
+    if options.label_pattern:
+        return None
     top = folders_of(tree)
     if options.train or options.valid or options.test:
         return _as_named(tree, top, options, findings)

@@ -60,8 +60,10 @@ def find_roles(
     if number is None or isinstance(number, Problem):
         return number
     roles = Roles(columns, names, number)
-    roles = replace(roles, split=_asked(names, options.split_column) if options.split_column else _split_column(roles))
-    group = _asked(names, options.group_column) if options.group_column else _group_column(roles, sample_names)
+    roles = replace(
+        roles, split=column_named(names, options.split_column) if options.split_column else _split_column(roles)
+    )
+    group = column_named(names, options.group_column) if options.group_column else _group_column(roles, sample_names)
     roles = replace(roles, group=group)
     return roles if is_test else _with_label(roles, images, options, sample_names)
 
@@ -80,7 +82,7 @@ def _with_header(columns: Columns, images: Images, options: DataOptions) -> tupl
     return replace(columns, header=first, rows=rest, lines=columns.lines[1:]), first
 
 
-def _asked(names: Sequence[str], name: str) -> int | None:
+def column_named(names: Sequence[str], name: str) -> int | None:
     """Returns the column that a flag names: by its header, else by its number from 1."""
     if name in names:
         return names.index(name)
@@ -97,7 +99,7 @@ def _probed(columns: Columns, number: int) -> list[str]:
 
 def _id_column(columns: Columns, names: Sequence[str], images: Images, options: DataOptions) -> int | Problem | None:
     if options.id_column:
-        return _asked(names, options.id_column)
+        return column_named(names, options.id_column)
     if columns.id_column is not None:
         return columns.id_column
     found: list[tuple[tuple[bool, bool, int], int]] = []
@@ -152,7 +154,7 @@ def _with_label(roles: Roles, images: Images, options: DataOptions, sample_names
     """Returns the roles with the column of the label, which may be none: then the folders say it."""
     columns, names = roles.columns, roles.names
     if options.label_column:
-        return replace(roles, label=_asked(names, options.label_column))
+        return replace(roles, label=column_named(names, options.label_column))
     if columns.label_column is not None or columns.id_column is not None:
         return replace(roles, label=columns.label_column)
     others = [number for number in range(columns.width) if number not in (roles.id, roles.group, roles.split)]

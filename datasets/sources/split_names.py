@@ -6,7 +6,10 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 WORDS = {
     TRAIN: ("train", "training", "trainset", "traindata", "tr", "trn"),
     VALIDATION: ("validation", "valid", "val", "validate", "validating", "dev", "eval", "evaluation", "publictest"),
-    TEST: ("test", "testing", "testset", "testdata", "tst", "te", "pred", "predict", "prediction", "privatetest"),
+    TEST: (
+        *("test", "testing", "testset", "testdata", "tst", "te", "pred", "predict", "prediction", "privatetest"),
+        *("holdout", "heldout", "unseen"),
+    ),
 }
 SHORT = ("tr", "trn", "tst", "te", "dev", "eval")  # too short or too common for a part of a name
 OF_WORD = {word: split for split, words in WORDS.items() for word in words}

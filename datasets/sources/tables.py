@@ -10,7 +10,7 @@ from datasets.sources import Nearly, Reading, Source
 from datasets.sources.images import AmbiguousError, Images, folder_of, resolved
 from datasets.sources.label_values import read_labels
 from datasets.sources.listing import Listing
-from datasets.sources.roles import NUMBERED_SPLITS, Roles, find_roles, label_of_bits
+from datasets.sources.roles import NUMBERED_SPLITS, Roles, column_named, find_roles, label_of_bits
 from datasets.sources.split_names import split_in, split_of
 from datasets.sources.table_files import TableFile, choose_tables, table_files
 from storage.sweep_file import DataOptions
@@ -20,13 +20,15 @@ from storage.text import counted
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
     inside = f"{options.images.strip('/')}/" if options.images else ""
     images = Images(tree, inside)
-    if not images.files:
+    if not images.files or options.label_pattern:
         return None
     files, sample, problems = table_files(tree, options)
+    if problem := _unknown_column(tree, files, options):
+        return Nearly(problem)
     names = sample.header[1:] if sample and sample.header else ()
     found: list[TableFile] = []
     for file in files:
-        roles = find_roles(file.columns, images, options, names, file.split == "test")
+        roles = find_roles(file.columns, images, options, names, file.split in ("validation", "test"))
         if isinstance(roles, Problem):
             problems.append(roles)
         elif roles is not None:
@@ -38,6 +40,22 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     for split, table in tables.items():
         reading.add(table, split)
     return reading.done(frozenset(table.columns.file for table in tables.values()))
+
+
+def _unknown_column(tree: FileTree, files: list[TableFile], options: DataOptions) -> Problem | None:
+    """Returns the problem that a flag names a column that no table has."""
+    for flag in ("id_column", "label_column", "group_column", "split_column"):
+        name = getattr(options, flag)
+        headers = [file.columns.header or file.columns.rows[0] for file in files if file.columns.rows]
+        if name and not any(column_named(header, name) is not None for header in headers):
+            got = (
+                f"{shown(name)}; {shown(files[0].file)} has {', '.join(map(shown, headers[0][:8]))}"
+                if files
+                else "no table"
+            )
+            rule = f"--{flag.replace('_', '-')} must be the header or the number of a column"
+            return Problem(tree.path, rule, got, "give one of these")
+    return None
 
 
 def _nearly(files: list[TableFile], found: list[TableFile]) -> Nearly | None:
@@ -76,7 +94,7 @@ class _Reading:
         self._inferred: list[str] = []
         self._form = ""
         self._flag = ""
-        self._label_name: str | None = None
+        self._train: Roles | None = None
         self._is_sure = True
         self._classes: set[str] = set()  # where the folders say the label
 
@@ -86,8 +104,8 @@ class _Reading:
         assert roles is not None
         if split == "train":
             self._describe(roles)
-        elif split == "test" and self._label_name in roles.names:
-            roles = replace(roles, label=roles.names.index(self._label_name))
+        else:
+            roles = self._as_train(roles)
         rows, splits = self._rows(roles, table, split), [split] * len(roles.columns.rows)
         if split == "train" and roles.split is not None:
             splits = self._splits_of_column(roles)
@@ -100,6 +118,17 @@ class _Reading:
             number = roles.columns.other_id_column
             kept = [row for row, at in zip(roles.columns.rows, rows, strict=True) if at]
             self._other_ids = {row[number]: at for at, row in enumerate(kept)}
+
+    def _as_train(self, roles: Roles) -> Roles:
+        """Returns the roles of another table's columns, which have the names that they have in that of train."""
+        train = self._train
+        assert train is not None
+        of_names = {name: number for number, name in enumerate(roles.names)}
+        label, group = (
+            None if number is None else of_names.get(train.names[number]) for number in (train.label, train.group)
+        )
+        one_hot = tuple(of_names[name] for number in train.one_hot if (name := train.names[number]) in of_names)
+        return replace(roles, label=label, group=group, one_hot=one_hot if len(one_hot) == len(train.one_hot) else ())
 
     def done(self, files: frozenset[str]) -> Reading | Nearly:
         listings = {split: listing for split, listing in self._listings.items() if listing.ids or split == "train"}
@@ -118,12 +147,11 @@ class _Reading:
     def _describe(self, roles: Roles) -> None:
         """Says which columns of the train table are what."""
         names, columns = roles.names, roles.columns
-        self._is_sure = roles.is_sure
+        self._is_sure, self._train = roles.is_sure, roles
         self._form = f"table {shown(columns.file)}"
         self._flag = f"--train {columns.file}"
         parts = [f"image: {shown(names[roles.id])}"]
         if roles.label is not None:
-            self._label_name = names[roles.label]
             parts.append(f"label: {shown(names[roles.label])}")
         elif roles.one_hot:
             parts.append(f"label: the one of {counted(len(roles.one_hot), 'column')} that is 1")
@@ -203,6 +231,10 @@ class _Reading:
     def _labels_of_folders(self, roles: Roles, files: list[str | None], is_test: bool) -> list[str] | None:
         """Returns the name of each image's folder, where lists name images and no labels."""
         labels = [folder_of(file or "").rpartition("/")[2] for file in files]
+        if self._train is not None and (self._train.label is not None or self._train.one_hot) and not is_test:
+            rule, got = "a table must have the column of the labels of train", ", ".join(map(shown, roles.names[:5]))
+            self._findings.refuse(roles.columns.place, rule, got, "add it")
+            return None
         if is_test:
             return labels if self._classes and self._classes.issuperset(labels) else None
         if "" in [label for label, file in zip(labels, files, strict=True) if file] or len(set(labels)) < 2:

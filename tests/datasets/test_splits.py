@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from datasets.load import load
-from datasets.splits import stratified
+from datasets.problems import Findings
+from datasets.sources.listing import Listing
+from datasets.splits import cut_and_limit, stratified
 from storage.sweep_file import DataOptions
 
 
@@ -39,3 +41,41 @@ def test_a_stratified_draw_has_every_class_and_its_share(count):
     assert len(rows) == count
     assert counts.min() >= 1
     assert np.abs(counts - count * np.array([0.8, 0.16, 0.04])).max() < 2
+
+
+def listing(labels, groups=None):
+    names = tuple(f"{number}.png" for number in range(len(labels)))
+    return Listing("data", names, tuple(labels), names, None, groups)
+
+
+def test_a_group_is_whole_on_one_side_of_the_cut_and_each_label_on_both():
+    labels, groups = ["ab"[number % 2] for number in range(400)], tuple(f"p{number // 10}" for number in range(400))
+    findings = Findings()
+
+    cut = cut_and_limit({"train": listing(labels, groups)}, None, None, 3, findings)
+
+    assert not set(cut["train"].groups) & set(cut["validation"].groups)
+    assert 0.12 <= len(cut["validation"].ids) / 400 <= 0.18
+    assert set(cut["train"].labels) == set(cut["validation"].labels) == {"a", "b"}
+    assert sorted([*cut["train"].ids, *cut["validation"].ids]) == sorted(listing(labels).ids)
+    assert findings.notes[0].endswith("each whole.")
+    assert cut == cut_and_limit({"train": listing(labels, groups)}, None, None, 3, Findings())
+
+
+def test_an_image_without_a_group_is_one_by_itself_and_groups_of_a_whole_label_are_cut_through():
+    alone = cut_and_limit({"train": listing("ab" * 50, ("",) * 100)}, None, None, 0, Findings())
+    findings = Findings()
+    of_labels = cut_and_limit({"train": listing("ab" * 50, tuple("xy" * 50))}, None, None, 0, findings)
+
+    assert 13 <= len(alone["validation"].ids) <= 15
+    assert len(of_labels["validation"].ids) == 15
+    assert "across groups, for no group can be spared by its labels" in findings.notes[0]
+
+
+def test_groups_in_both_of_two_given_splits_are_said():
+    findings = Findings()
+    splits = {"train": listing("abab", ("p", "p", "q", "q")), "validation": listing("ab", ("q", "r"))}
+
+    cut_and_limit(splits, None, None, 0, findings)
+
+    assert findings.notes == ["1 group of train in validation too, first `q`."]

@@ -1,0 +1,118 @@
+"""Folders of classes are found at any depth, below or above folders of splits, or without any."""
+
+import pytest
+
+from datasets.problems import DataError
+from tests.datasets.sources.reading import reading_of, splits_of
+from tests.trees import image, table
+
+
+def pictures(*folders, count=2, first=0):
+    return {
+        f"{folder}/{n}.png": image(1000 * at + n + first) for at, folder in enumerate(folders) for n in range(count)
+    }
+
+
+CLASSES = ("cat", "dog")
+WHOLE = {
+    "on top": pictures("cat", "dog"),
+    "below another": pictures("flowers/cat", "flowers/dog") | {"flowers/LICENSE.txt": b"x"},
+    "two deep": pictures("EuroSAT/2750/cat", "EuroSAT/2750/dog"),
+    "with folders in them": pictures("cat/wild", "cat/tame", "dog/tame"),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_without_splits_every_image_is_train(name, tmp_path):
+    reading, findings = reading_of(WHOLE[name], tmp_path / "data")
+
+    ((split, listing),) = reading.listings.items()
+    assert (split, set(listing.files)) == ("train", {file for file in WHOLE[name] if file.endswith("png")})
+    assert set(listing.labels) == set(CLASSES)
+    assert findings.problems == []
+
+
+def split_folders(*names):
+    train, test = names
+    return pictures(*(f"{train}/{each}" for each in CLASSES), *(f"{test}/{each}" for each in CLASSES))
+
+
+SPLITS = {
+    "capitals": split_folders("Training", "Testing"),
+    "within themselves": split_folders("seg_train/seg_train", "seg_test/seg_test"),
+    "below others": split_folders("a/b/train", "a/b/test"),
+    "in words": split_folders("my_train_images", "my_test_images"),
+    "in each class": pictures("cat/train", "dog/train", "cat/test", "dog/test"),
+}
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_a_test_split_in_folders_of_classes_keeps_its_labels(name, tmp_path):
+    reading, findings = reading_of(SPLITS[name], tmp_path / "data")
+
+    assert list(reading.listings) == ["train", "test"]
+    for listing in reading.listings.values():
+        assert (len(listing.files), set(listing.labels)) == (4, set(CLASSES))
+    assert findings.problems == []
+    assert any("4 test images with labels are scored once" in note for note in findings.notes)
+
+
+def test_a_flat_test_folder_has_no_labels_and_images_to_predict_are_said(tmp_path):
+    files = split_folders("seg_train", "seg_test") | pictures("seg_pred", count=3, first=500)
+    reading, findings = reading_of(files, tmp_path / "data")
+
+    assert len(reading.listings["test"].ids) == 4
+    assert any(note.startswith("`seg_pred/` has 3 images to predict") for note in findings.notes)
+
+    reading, _ = reading_of(pictures("top/Train/cat", "top/Train/dog", "top/Test"), tmp_path / "flat")
+    assert reading.listings["test"].labels is None
+
+
+def test_a_copy_of_the_whole_within_it_is_left_out_and_named(tmp_path):
+    files = split_folders("x/train", "x/val") | {
+        f"x/{name}": data for name, data in split_folders("x/train", "x/val").items()
+    }
+    reading, findings = reading_of({f"more/{name}": data for name, data in files.items()}, tmp_path / "data")
+
+    assert {split: len(listing.ids) for split, listing in reading.listings.items()} == {"train": 4, "validation": 4}
+    assert "`more/x/x/` is a copy of what is beside it, and left out." in findings.notes
+
+
+def test_two_folders_for_one_split_are_named_and_a_flag_chooses(tmp_path):
+    files = split_folders("top/Train", "top/val") | pictures("top/validation/cat", "top/validation/dog", first=700)
+
+    _, findings = reading_of(files, tmp_path / "data")
+    reading, chosen = reading_of(files, tmp_path / "again", train="top/Train", valid="top/val/")
+
+    (problem,) = findings.problems
+    assert problem.rule == "there must be one folder for validation"
+    assert problem.way_out == "choose with --valid top/val/ or --valid top/validation/"
+    assert set(splits_of(reading)["validation"][0]) == {f"top/val/{each}/{n}.png" for each in CLASSES for n in range(2)}
+    assert chosen.problems == []
+
+
+def test_a_flag_that_names_nothing_in_the_data_is_refused(tmp_path):
+    with pytest.raises(DataError, match="--train must name a table or a folder with images in the data, got `nowhere`"):
+        reading_of(WHOLE["on top"], tmp_path / "data", train="nowhere")
+
+
+@pytest.mark.parametrize("folders", [("part_1", "part_2"), ("images_001", "images_002")])
+def test_folders_that_are_mere_parts_are_no_classes(folders, tmp_path):
+    with pytest.raises(DataError, match="data must hold"):
+        reading_of(pictures(*folders), tmp_path / "data")
+
+
+def test_a_vehicle_may_be_called_train(tmp_path):
+    reading, _ = reading_of(pictures("bus", "car", "train"), tmp_path / "data")
+
+    assert set(reading.listings["train"].labels) == {"bus", "car", "train"}
+
+
+def test_groups_come_from_a_table_that_names_the_same_images(tmp_path):
+    files = {f"imgs/train/c{n % 2}/img_{n}.jpg": image(n) for n in range(6)} | pictures("imgs/test", first=90)
+    rows = [f"p{n // 2},c{n % 2},img_{n}.jpg" for n in range(6)]
+    reading, findings = reading_of(files | {"drivers.csv": table("subject,classname,img", *rows)}, tmp_path / "data")
+
+    assert reading.listings["train"].labels == tuple(f"c{n % 2}" for n in range(6))
+    assert reading.listings["train"].groups == tuple(f"p{n // 2}" for n in range(6))
+    assert findings.problems == []
