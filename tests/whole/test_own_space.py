@@ -190,7 +190,7 @@ def test_corners_that_a_space_rejects_are_none_of_its_errors(tmp_path):
     space = Space(function, {}, 9)
 
     assert space.table()["ranges"].keys() == {"width", "depth"}
-    assert {(net.width, net.depth) for net in space.architectures()} == {(1.0, 1), (1.0, 3), (4.0, 1)}
+    assert {(net.width, net.depth) for net in space.corners()} == {(1.0, 1), (1.0, 3), (4.0, 1)}
 
 
 def test_choices_behind_a_rejected_corner_are_walked_too():
