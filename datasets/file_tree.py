@@ -244,6 +244,11 @@ class FileTree:
         """Says whether one of `files` is an image, by its name or its first bytes."""
         return self._owner(name)[0].has_rows or self.rules.is_image(name, lambda: self.head(name))
 
+    def is_layout_image(self, name: str) -> bool:
+        """Says whether one of `files` was an image before there was more than the two layouts."""
+        is_image = self.rules.is_layout_image
+        return self.is_image(name) if is_image is None else is_image(name, lambda: self.head(name))
+
     def head(self, name: str, count: int = HEAD_BYTES) -> bytes:
         """Returns the first bytes of one of `files`; none where it cannot be read."""
         with suppress(ValueError, *BROKEN):

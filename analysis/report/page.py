@@ -53,10 +53,12 @@ class Images:
 
     Attributes:
       classes: empty where its predictions are not there, or there is no best trial.
+      other_classes: what is said of those that are not among them; empty where all are.
       calibration: in words; empty where its logits are not there.
     """
 
     classes: list[classes.ClassRow]
+    other_classes: str
     mistakes: list[Picture]
     calibration: str
     figures: list[Figure]
@@ -130,7 +132,7 @@ def _context(record: Record) -> Context:
         again = repeated.read(record)
     except DamagedError as error:
         repeated_damaged = str(error)
-    images = _images(record, best) if best else Images([], [], "", [])
+    images = _images(record, best) if best else Images([], "", [], "", [])
     figures = [
         history.over_trials(record),
         history.over_time(record),
@@ -156,16 +158,17 @@ def _context(record: Record) -> Context:
 
 
 def _images(record: Record, best: TrialRecord) -> Images:
-    matrix = classes.confusion(record, best)
-    if matrix is None:
-        return Images([], [], "", [])
-    rows = classes.class_rows(record.classes, matrix)
-    figures = [classes.confusion_figure(record.classes, matrix), classes.accuracies_figure(rows)]
+    answers, labels = classes.answers(record, best), record.valid_labels
+    if answers is None:
+        return Images([], "", [], "", [])
+    every = classes.class_rows(record.classes, labels, answers)
+    figures = [classes.confusion_figure(record.classes, labels, answers), classes.accuracies_figure(every)]
+    rows, others = classes.listed(every)
     if (logits := best.valid_logits) is None:
-        return Images(rows, [], "", figures)
-    bins, error = classes.calibration(softmax(logits.astype(np.float64)), record.valid_labels)
+        return Images(rows, others, [], "", figures)
+    bins, error = classes.calibration(softmax(logits.astype(np.float64)), labels)
     words = classes.calibration_sentence(bins, error)
-    return Images(rows, confident_mistakes(record, best), words, [*figures, classes.calibration_figure(bins)])
+    return Images(rows, others, confident_mistakes(record, best), words, [*figures, classes.calibration_figure(bins)])
 
 
 def _on_one_line(value: Any) -> Any:

@@ -36,7 +36,7 @@ def list_splits(
         if len(there) > 1:
             findings.refuse(tree.path, "there must be one folder a split", ", ".join(there), "remove all but one")
         elif there:
-            listing = list_folder(tree, there[0])
+            listing = list_folder(tree, there[0], tree.is_layout_image)
             if not listing.ids and split != "train":
                 continue
             check_ids(listing, findings)

@@ -22,6 +22,7 @@ class Rules:
       table_folder: chooses the folder of a table's images; it is given a function that finds an id in a folder, the
         ids, all files, the folder of the table, and its split. None: they must be found in one folder only.
       opens_containers: archives and other containers in the data are opened.
+      is_layout_image: like `is_image`, of the images in the two layouts; None where it is the same.
     """
 
     is_visible: Callable[[str], bool]
@@ -32,3 +33,4 @@ class Rules:
     layouts_alone: bool
     table_folder: Callable[[Find, Sequence[str], Iterable[str], str, str], str] | None
     opens_containers: bool = True
+    is_layout_image: Callable[[str, Callable[[], bytes]], bool] | None = None

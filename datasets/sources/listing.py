@@ -1,6 +1,6 @@
 """A listing says which images to read, before any is read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,13 +55,14 @@ class Listing:
         return "image" if self.lines is None else f"image {shown(self.ids[row])}"
 
 
-def list_folder(tree: FileTree, folder: str = "") -> Listing:
+def list_folder(tree: FileTree, folder: str = "", is_image: Callable[[str], bool] | None = None) -> Listing:
     """Lists every visible image below a folder, sorted; the ids are the names relative to it.
 
     Args:
       folder: empty for all of the tree, else with `/` at its end.
+      is_image: says which files are images; None for `tree.is_image`.
     """
-    files = [name for name in tree.visible if name.startswith(folder) and tree.is_image(name)]
+    files = [name for name in tree.visible if name.startswith(folder) and (is_image or tree.is_image)(name)]
     ids = tuple(name.removeprefix(folder) for name in files)
     return Listing(f"{tree.path}/{printable(folder)}", ids, None, tuple(files))
 

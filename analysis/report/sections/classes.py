@@ -11,6 +11,8 @@ from storage.text import counted
 
 BINS = 10  # of confidence, of equal width
 MOST_DRAWN = 30  # classes with their accuracies
+MOST_CROSSED = 40  # classes of which it is drawn which is taken for which
+MOST_LISTED = 100  # classes in a table
 WELL = 0.01  # probability less accuracy, on average
 
 
@@ -56,26 +58,57 @@ class Bin:
     high: float
 
 
-def confusion(record: Record, trial: TrialRecord) -> np.ndarray | None:
-    """(classes, classes) counts at the trial's best epoch, a row a true class; None where predictions were not kept."""
+def answers(record: Record, trial: TrialRecord) -> np.ndarray | None:
+    """(N,) the class that the trial takes each image for, at its best epoch; None where that was not kept."""
     predicted = None if trial.number in record.damaged else trial.valid_classes
-    if predicted is None:
-        return None
-    size = len(record.classes)
-    cells = record.valid_labels * size + predicted[trial.best_epoch - 1]
-    return np.bincount(cells, minlength=size * size).reshape(size, size)
+    return None if predicted is None else predicted[trial.best_epoch - 1].astype(np.int64)
 
 
-def class_rows(classes: list[str], matrix: np.ndarray) -> list[ClassRow]:
-    """A row a class, of a confusion matrix."""
-    mistakes = matrix - np.diag(matrix.diagonal())
+def _mistakes(labels: np.ndarray, answers: np.ndarray, classes: int) -> list[tuple[int, int, int]]:
+    """Returns how often an image of a class is taken for another: count, class, the other; the commonest first."""
+    is_wrong = labels != answers
+    cells, counts = np.unique(labels[is_wrong] * classes + answers[is_wrong], return_counts=True)
+    found = zip(counts.tolist(), cells.tolist(), strict=True)
+    pairs = [(count, cell // classes, cell % classes) for count, cell in found]
+    return sorted(pairs, key=lambda pair: (-pair[0], *pair[1:]))
+
+
+def class_rows(classes: list[str], labels: np.ndarray, answers: np.ndarray) -> list[ClassRow]:
+    """A row a class.
+
+    Args:
+      labels, answers: (N,) class indices, what each image is and what it is taken for.
+    """
+    every, right = (np.bincount(part, minlength=len(classes)) for part in (labels, labels[labels == answers]))
+    most: dict[int, tuple[int, int]] = {}
+    for count, of, other in _mistakes(labels, answers, len(classes)):
+        most.setdefault(of, (count, other))
     rows = []
     for index, label in enumerate(classes):
-        other, most = int(mistakes[index].argmax()), int(mistakes[index].max())
-        images, right = int(matrix[index].sum()), int(matrix[index, index])
-        taken_for = classes[other] if most else ""
-        rows.append(ClassRow(label, images, right, *share_interval(right, images), taken_for, most))
+        count, other = most.get(index, (0, 0))
+        hits, images = int(right[index]), int(every[index])
+        taken_for = classes[other] if count else ""
+        rows.append(ClassRow(label, images, hits, *share_interval(hits, images), taken_for, count))
     return rows
+
+
+def listed(rows: list[ClassRow]) -> tuple[list[ClassRow], str]:
+    """Returns the rows that a table shows, and what is to be said of the others; empty where it shows all."""
+    if len(rows) <= MOST_LISTED:
+        return rows, ""
+    there = sorted((row for row in rows if row.images), key=_accuracy)
+    hard, others = there[:MOST_LISTED], there[MOST_LISTED:]
+    words = f"Of {len(rows):,} classes the {len(hard)} hardest are listed."
+    if others:
+        share = sum(row.right for row in others) / sum(row.images for row in others)
+        words += f" Of the images of {len(others):,} others {100 * share:.1f} % are right."
+    if lacking := len(rows) - len(there):
+        words += f" No validation image is of {counted(lacking, 'class', 'classes')}."
+    return hard, words
+
+
+def _accuracy(row: ClassRow) -> float:
+    return row.right / row.images
 
 
 def calibration(shares: np.ndarray, labels: np.ndarray) -> tuple[list[Bin], float]:
@@ -134,16 +167,28 @@ def calibration_figure(bins: list[Bin]) -> Figure:
     return Figure("calibration", says, (Chart(*axes, series),))
 
 
-def confusion_figure(classes: list[str], matrix: np.ndarray) -> Figure:
+def confusion_figure(classes: list[str], labels: np.ndarray, answers: np.ndarray) -> Figure:
+    """Draws how often each class is taken for which; of many classes those between which most mistakes are made."""
     says = (
         "What the best trial takes each class for, at its best epoch: a row is a true class, a column an answer, and "
         "the darker a cell, the larger its share of the row. What lies off the diagonal is mistaken."
     )
-    return Figure("confusion", says, (Matrix(matrix.tolist(), classes),))
+    drawn = list(range(len(classes)))
+    if len(classes) > MOST_CROSSED:
+        often = [index for _, *pair in _mistakes(labels, answers, len(classes)) for index in pair]
+        drawn = sorted(list(dict.fromkeys([*often, *drawn]))[:MOST_CROSSED])
+        says += f" Of {len(classes):,} classes the {len(drawn)} are drawn between which most mistakes are made."
+    place = np.full(len(classes), -1)
+    place[drawn] = np.arange(len(drawn))
+    rows, columns = place[labels], place[answers]
+    is_drawn = (rows >= 0) & (columns >= 0)
+    cells = np.bincount((rows * len(drawn) + columns)[is_drawn], minlength=len(drawn) ** 2)
+    matrix = cells.reshape(len(drawn), len(drawn))
+    return Figure("confusion", says, (Matrix(matrix.tolist(), [classes[index] for index in drawn]),))
 
 
 def accuracies_figure(rows: list[ClassRow]) -> Figure:
-    there = sorted((row for row in rows if row.images), key=lambda row: row.right / row.images)
+    there = sorted((row for row in rows if row.images), key=_accuracy)
     left_out, shown = len(there) - MOST_DRAWN, there[:MOST_DRAWN]
     says = "The accuracy of the best trial on each class, the hardest first, with 95 % intervals: " + (
         "where two overlap by much, the difference may be chance."

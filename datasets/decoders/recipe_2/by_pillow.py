@@ -51,15 +51,14 @@ def _converted(image: Image.Image) -> Pixels:
         return to_rgb(samples.astype(np.uint16))
     if image.mode == "F":
         return to_rgb(np.asarray(image))
-    if not image.has_transparency_data:
-        remarks = (FROM_CMYK,) if image.mode == "CMYK" else ()
-        return np.array(image.convert("RGB")), remarks
     pixels, is_transparent = np.empty((image.height, image.width, 3), np.uint8), False
+    has_alpha = image.has_transparency_data
     for rows in strips(image.height, image.width):
-        part = image.crop((0, rows.start, image.width, rows.stop)).convert("RGBA")
-        is_transparent |= part.getextrema()[3][0] < 255  # type: ignore[misc]
-        pixels[rows] = over_white(part)
-    return pixels, (ON_WHITE,) if is_transparent else ()
+        part = image.crop((0, rows.start, image.width, rows.stop)).convert("RGBA" if has_alpha else "RGB")
+        if has_alpha:
+            is_transparent |= part.getextrema()[3][0] < 255  # type: ignore[misc]
+        pixels[rows] = over_white(part) if has_alpha else np.asarray(part)
+    return pixels, (ON_WHITE,) * is_transparent + (FROM_CMYK,) * (image.mode == "CMYK")
 
 
 def _is_animated(image: Image.Image) -> bool:
