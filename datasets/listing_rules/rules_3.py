@@ -10,7 +10,7 @@ from datasets.listing_rules.rules_2 import suffix_of
 SUFFIXES = (
     *rules_2.SUFFIXES,
     *(".gif", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".tga", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
-    *(".avif", ".heic", ".heif", ".hif", ".jxl"),
+    *(".avif", ".heic", ".heif", ".hif", ".jxl", ".npy", ".dcm", ".dicom"),
 )
 # How more formats begin, where that is long enough to be no accident.
 BEGINNINGS = (

@@ -105,7 +105,7 @@ def resolved(images: Images, values: Sequence[str], beside: str, split: str | No
     Raises:
       AmbiguousError: two folders are as good as each other.
     """
-    found = [images.named(value) for value in values]
+    found = [_first_forms(images.named(value)) for value in values]
     if all(len(files) < 2 for files in found):
         return [files[0] if files else None for files in found]
     holding = Counter(folder for files in found for folder in {folder_of(file) for file in files})
@@ -125,9 +125,15 @@ def resolved(images: Images, values: Sequence[str], beside: str, split: str | No
     return best
 
 
+def _first_forms(files: list[str]) -> list[str]:
+    """Leaves out the DICOM files of images that are there in another form as well."""
+    others = [file for file in files if not file.lower().endswith((".dcm", ".dicom"))]
+    return others or files
+
+
 def _one_suffix(files: Iterable[str]) -> str | None:
     """Returns the file; of several forms of an image in one folder the first that every version reads."""
-    return min(files, key=lambda file: (file.lower().endswith((".dcm", ".dicom", ".tif", ".tiff")), file), default=None)
+    return min(files, key=lambda file: (file.lower().endswith((".tif", ".tiff")), file), default=None)
 
 
 def _rank(folder: str, beside: str, split: str | None) -> int:

@@ -49,11 +49,6 @@ UNREAD = {
         "HDF5 files are read by an extra package, which is not installed",
         "install it: pip install h5py==3.16.0",
     ),
-    "a DICOM file": Unread(
-        (".dcm", ".dicom"),
-        "DICOM files are read by an extra package",
-        "install it if it is missing: pip install pydicom==3.0.2; the images' labels must be in a table or in folders",
-    ),
     "a MATLAB file": Unread(
         (".mat",),
         "MATLAB files are not read",
