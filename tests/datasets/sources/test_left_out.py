@@ -9,8 +9,8 @@ from datasets.load import load, load_images
 from tests.trees import JPEG, PNG, RGB, encoded, image, pack, table, with_class_folders, with_manifests, write
 
 SQUARE = RGB.crop((0, 0, 4, 4))
-REST = {"a.txt": b"x", "b.txt": b"x", "sub/c.csv": b"x", "LICENCE": b"text", "a.gif": b"GIF89a", ".d.png": b"x"}
-REST_NOTE = "5 files that are no images (2 .txt, 1 .csv, 1 .gif, 1 without a suffix), 1 hidden file"
+REST = {"a.txt": b"x", "b.txt": b"x", "sub/c.csv": b"x", "LICENCE": b"text", "a.svg": b"<svg>", ".d.png": b"x"}
+REST_NOTE = "5 files that are no images (2 .txt, 1 .csv, 1 .svg, 1 without a suffix), 1 hidden file"
 
 
 def with_links(folder: Path, outside: Path) -> Path:
