@@ -10,7 +10,7 @@ ARRAY_BYTES = 256 << 20
 
 # From here JPEG, unless `--cache-limit` says something else. 100,000 photographs at 224 px are 15 GB, and ImageNet's
 # 1.28 million at 64 px 16 GB: they stay as they are. ImageNet at 224 px would be 193 GB, which few disks have to spare
-# and no machine's memory keeps near; as JPEG it is about 40.
+# and no machine's memory keeps near; as JPEG it is 30 to 40.
 CACHE_LIMIT = 40 * 10**9
 
 

@@ -17,7 +17,7 @@ import torch
 
 from datasets.pixels.dataset import Dataset
 from storage import paths
-from storage.files import make_folder, save_bytes
+from storage.files import DamagedError, make_folder, save_bytes
 from storage.states import Reason
 from storage.store import Store, is_copy, store_of
 from trainable import loop
@@ -153,7 +153,7 @@ def _failure(error: Exception, store: Store) -> Failure:
     if no_memory or any(words in message for words in HOST_MEMORY):
         message = message or "no memory"  # Python's own MemoryError says nothing
         return Failure(Reason.HOST_MEMORY, f"{message} (peak of this process: {_peak_mib()} MiB)")
-    if isinstance(error, OSError):
+    if isinstance(error, OSError | DamagedError):  # a damaged file of pixels is none of the trial's faults either
         return Failure(Reason.STORAGE, message)
     log = store.shown("".join(traceback.format_exception(error)))
     return Failure(Reason.ERROR, f"{type(error).__name__}: {message}", log)

@@ -8,12 +8,14 @@ import signal
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from storage.files import DamagedError
 from storage.paths import checkpoints
 from storage.states import Reason
 from tests.trials import fake_train, in_memory
@@ -88,6 +90,7 @@ def raising(error):
         (torch_allocates, "host memory", "you tried to allocate 4503599627370496 bytes"),
         (raising(OSError(errno.ENOMEM, "Cannot allocate memory")), "host memory", "Cannot allocate memory"),
         (raising(OSError(errno.ENOSPC, "No space left")), "storage", "No space left"),
+        (raising(DamagedError(Path("a.pixels"), "is cut", "remove it")), "storage", "a.pixels: is cut; remove it"),
         (raising(RuntimeError("bug")), "error", "RuntimeError: bug"),
     ],
 )
