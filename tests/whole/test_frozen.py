@@ -145,16 +145,25 @@ def test_the_newest_rules_are_asked_for_where_none_are_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("number", "error", "message"),
-    [(number, SweepError, "this version knows the listing rules 1 to 2, got") for number in (99, 0)]
-    + [(text, DamagedError, "defaults.listing must be a whole number, got") for text in (None, "2", True, [])],
+    [(number, SweepError, "this version knows the {} 1 to {}, got") for number in (99, 0)]
+    + [(text, DamagedError, "defaults.{2} must be a whole number, got") for text in (None, "2", True, [])],
 )
-def test_a_sweep_of_listing_rules_that_are_not_known_is_refused_where_it_is_read_only(number, error, message, begun):
+@pytest.mark.parametrize(
+    ("field", "name", "newest"),
+    [
+        ("listing", "listing rules", NEWEST_DEFAULTS.listing),
+        ("decoder", "decoding recipes", NEWEST_DEFAULTS.decoder),
+    ],
+)
+def test_a_sweep_of_rules_that_are_not_known_is_refused_where_it_is_read_only(
+    number, error, message, field, name, newest, begun
+):
     content = json.loads((begun / "sweep.json").read_text(encoding="utf-8")) | {
-        "defaults": asdict(NEWEST_DEFAULTS) | {"listing": number}
+        "defaults": asdict(NEWEST_DEFAULTS) | {field: number}
     }
     (begun / "sweep.json").write_text(json.dumps(content))
 
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=message.format(name, newest, field)):
         sweep_data(Record(begun))
 
 
