@@ -19,7 +19,7 @@ from typing import overload
 from datasets.listing_rules.rules import Rules
 from datasets.trees.regions import Held, Region
 
-NAMES = ("zips", "tars", "gzips", "idx", "npz", "parquet", "pixel_columns", "hdf5")
+NAMES = ("zips", "tars", "gzips", "idx", "npz", "parquet", "pixel_columns", "hdf5", "mat")
 
 BROKEN = (  # what libraries raise of files that are not whole
     *(OSError, ValueError, EOFError, NotImplementedError, struct.error),

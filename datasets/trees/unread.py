@@ -51,9 +51,8 @@ UNREAD = {
     ),
     "a MATLAB file": Unread(
         (".mat",),
-        "MATLAB files are not read",
-        'convert it: python -c "import numpy, scipy.io; m = scipy.io.loadmat({0!r}); print(scipy.io.whosmat({0!r}))" '
-        "shows its arrays; save images (image, row, column, colour) and labels by numpy.savez",
+        "a MATLAB file of version 7.3, or without arrays of images, is not read",
+        "save it from MATLAB with -v7, images in one array (row, column, colour, image) and labels in another",
     ),
     "a TFRecord file": Unread(
         (".tfrecord", ".tfrec", ".tfrecords"),

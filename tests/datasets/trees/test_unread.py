@@ -14,7 +14,7 @@ FILES = {
     "train.tar.zst": (b"\x28\xb5", "unpack it: unzstd {}"),
     "data_batch_1": (pickle.dumps({b"data": b"x"}), "convert it: python -m datasets.unpickle {} --out images.npz"),
     "train.pkl": (pickle.dumps([1]), "convert it: python -m datasets.unpickle {} --out images.npz"),
-    "train_32x32.mat": (b"MATLAB 5.0", "scipy.io.loadmat"),
+    "train_32x32.mat": (b"MATLAB 7.3 MAT-file", "save it from MATLAB with -v7"),
     "train.tfrecord": (b"", "take the data set in another form"),
     "data.mdb": (b"", "write its images to files"),
 }

@@ -1,0 +1,91 @@
+"""A MATLAB file up to version 7: its arrays of numbers. Images lie along the last axis there, as in SVHN.
+
+SciPy reads an array whole; here one after the other, each up to a limit, and its images are unpacked, see
+`unpacked.py`. Nothing but numbers is read, so no object of a file is built.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from datasets.problems import DataError, Problem
+from datasets.trees import Kind, Opening, Store
+from datasets.trees.npy import ArrayStore, RawArray, image_axes
+from datasets.trees.regions import Memory, RegionFile
+from datasets.trees.unpacked import CHUNK, unpack
+
+BEGINS = b"MATLAB 5.0 MAT-f"
+NUMBERS = {
+    **{"double": 8, "single": 4, "logical": 1, "uint8": 1, "int8": 1, "uint16": 2, "int16": 2},
+    **{"uint32": 4, "int32": 4, "uint64": 8, "int64": 8},
+}  # bytes of a value
+MOST_BYTES = 1 << 30  # of an array, which is in memory while it is unpacked
+
+
+def _open(opening: Opening) -> Store | None:
+    from scipy.io import whosmat
+
+    with _value_errors():
+        arrays = whosmat(RegionFile(opening.region))
+    sizes = {name: (tuple(shape), kind) for name, shape, kind in arrays if kind in NUMBERS}
+    count = next((shape[0] for shape, _ in sizes.values() if len(shape) == 2 and shape[1] == 1), None)
+    count = count or next((shape[1] for shape, _ in sizes.values() if len(shape) == 2 and shape[0] == 1), None)
+    found: dict[str, RawArray] = {}
+    for name, (shape, kind) in sizes.items():
+        size = int(np.prod(shape, dtype=np.float64)) * NUMBERS[kind]
+        if len(shape) == 2 and 1 in shape:
+            if size <= MOST_BYTES:
+                found[name] = _whole(_read(opening, name).ravel())
+        elif image_axes(_rows_first(shape, count)):
+            if size > MOST_BYTES:
+                got, way_out = f"{size:,} bytes in {name}", "save it by numpy.savez in parts, or as images in folders"
+                rule = f"an array in a MATLAB file must have at most {MOST_BYTES >> 20} MiB"
+                raise DataError([Problem(opening.place, rule, got, way_out)])
+            found[name] = _unpacked(opening, name, _rows_first(shape, count))
+    return ArrayStore(dict(found)) if any(len(array.shape) > 1 for array in found.values()) else None
+
+
+def _rows_first(shape: tuple[int, ...], count: int | None) -> tuple[int, ...]:
+    """Returns the shape with the axis of the images in front: the last, unless the labels say that it is the first."""
+    return shape if shape[0] == count != shape[-1] else (shape[-1], *shape[:-1])
+
+
+def _unpacked(opening: Opening, name: str, shape: tuple[int, ...]) -> RawArray:
+    def chunks() -> Iterator[bytes]:
+        array = _read(opening, name)
+        rows = array if array.shape == shape else np.moveaxis(array, -1, 0)
+        step = max(1, CHUNK // max(1, rows[:1].nbytes))
+        # The type stands in front: a copy that is found again tells it.
+        yield array.dtype.newbyteorder("<").str.encode().ljust(16)
+        for start in range(0, len(rows), step):
+            yield np.ascontiguousarray(rows[start : start + step]).astype(array.dtype.newbyteorder("<")).tobytes()
+
+    region = unpack(chunks, opening.region.size, name, opening)
+    return RawArray(region, 16, shape, np.dtype(region.read(0, 16).decode().strip()))
+
+
+def _read(opening: Opening, name: str) -> np.ndarray:
+    from scipy.io import loadmat
+
+    with _value_errors():
+        array: np.ndarray = loadmat(RegionFile(opening.region), variable_names=[name])[name]
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{array.dtype} in {name}, where numbers are read")
+    return array
+
+
+def _whole(values: np.ndarray) -> RawArray:
+    return RawArray(Memory(values.tobytes()), 0, values.shape, values.dtype)
+
+
+@contextmanager
+def _value_errors() -> Iterator[None]:
+    """SciPy's reader raises a dozen kinds of errors on damaged files, some of its own."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+KIND = Kind("MATLAB file", lambda name, head: name.endswith(".mat") and head().startswith(BEGINS), _open)
