@@ -78,7 +78,13 @@ def _of_table(tree: FileTree, path: Path, id_column: str | None, findings: Findi
     roles = find_roles(columns, images, DataOptions(id_column=id_column), (), is_test=True)
     if isinstance(roles, Roles) and (table is None or id_column is not None):
         return _resolved(images, roles, findings)
-    return [roles] if isinstance(roles, Problem) else problems
+    if isinstance(roles, Problem):
+        return [roles]
+    if table is not None:  # of `id,label`, with mistakes in it
+        return problems
+    got = shown(",".join(columns.header or columns.rows[0])[:80])
+    rule = "a column must name the images by their files, which lie in the folder of the table"
+    return [Problem(columns.place, rule, got, "give another --id-column, or the folder of the images")]
 
 
 def _resolved(images: Images, roles: Roles, findings: Findings) -> Listing:

@@ -154,10 +154,8 @@ def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading:
             if split == "test" and is_for_prediction(first.name) != is_for_prediction(name):
                 kept, other = (second, first) if is_for_prediction(first.name) else (first, second)
                 found[split] = kept
-                count = counted(len(other.every()), "image")
-                findings.notes.append(
-                    f"{shown(other.path)} has {count} to predict: analysis.predict with --images {other.path}"
-                )
+                count, place = counted(len(other.every()), "image"), f"{tree.path}/{printable(other.path)}"
+                findings.notes.append(f"{shown(other.path)} has {count} to predict: analysis.predict --images {place}")
                 continue
             got = f"{shown(first.path)} and {shown(second.path)}"
             flag = {"train": "--train", "validation": "--valid", "test": "--test"}[split]

@@ -355,3 +355,30 @@ def test_ids_and_labels_stay_as_they_were_written():
 def test_a_prediction_for_each_id_is_demanded():
     with pytest.raises(ValueError, match="shorter"):
         predictions_table(["a", "b"], ["1"])
+
+
+def test_predictions_have_the_header_ids_and_order_of_the_sample_submission(trained_sweep, tiny_data, tmp_path):
+    data = load(tiny_data)
+    form = Submission(("Image", "Kind"), tuple(f"number {row}" for row in range(9, -1, -1)), tuple(range(9, -1, -1)))
+
+    write_predictions(predictor.best(trained_sweep.folder), data.test, form, tmp_path / "out.csv")
+
+    colours = ("red", "green", "blue")
+    rows = [f"number {row},{colours[row % 3]}" for row in range(9, -1, -1)]
+    assert (tmp_path / "out.csv").read_text().splitlines() == ["Image,Kind", *rows]
+
+
+def test_new_images_are_read_as_data_is(trained_sweep, tiny_data, tmp_path):
+    table = "picture;taken\ntest04;monday\ntest02;friday\n"
+    (tiny_data / "new.csv").write_text(table)
+    colours = {"test04": "green", "test02": "blue"}
+
+    named = predict(trained_sweep.folder, "--images", tiny_data / "new.csv", "--out", tmp_path / "named.csv")
+    one = predict(trained_sweep.folder, "--images", tiny_data / "test/test04.png", "--out", tmp_path / "one.csv")
+    wrong = predict(trained_sweep.folder, "--images", tiny_data / "new.csv", "--id-column", "taken")
+
+    assert (named.exit_code, one.exit_code, wrong.exit_code) == (0, 0, 2)
+    rows = [f"{name},{colour}" for name, colour in colours.items()]
+    assert (tmp_path / "named.csv").read_text().splitlines()[1:] == rows
+    assert (tmp_path / "one.csv").read_text().splitlines()[1:] == ["test04.png,green"]
+    assert "image must exist, `monday` is none of the files" in wrong.stderr
