@@ -36,7 +36,7 @@ def main(data: Path, out: Path) -> None:
         arrays = joined(files_of(data), data)
         if not arrays:
             raise UserError(f"{data}: pickles must hold arrays of images and labels, got none; check the path")
-        with written_whole(out) as partial, partial.open("wb") as file:
+        with written_whole(out) as partial, open(partial, "wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
     lines = [f"  {name}: {array.dtype}, {'x'.join(map(str, array.shape))}" for name, array in arrays.items()]
     print("\n".join([f"{out}: give it as --data", *lines]))
@@ -51,7 +51,7 @@ def files_of(data: Path) -> list[Path]:
 
 def _is_pickle(path: Path) -> bool:
     def head() -> bytes:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             return file.read(2)
 
     return path.suffix == ".meta" or unread_kind(path.name, head) == PICKLE
