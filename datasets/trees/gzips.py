@@ -7,7 +7,10 @@ from datasets.trees.unpacked import unpack
 
 PACKED = (".gz", ".bz2", ".xz")
 # Not any file: a folder may hold a hundred thousand packed ones that are no part of the data.
-INSIDE = ("ubyte", ".idx", ".csv", ".tsv", ".txt", ".json", ".jsonl", ".npy", ".npz", ".parquet", ".zip")
+INSIDE = (
+    *("ubyte", ".idx", ".npy", ".npz", ".h5", ".hdf5", ".mat", ".parquet", ".zip"),
+    *(".csv", ".tsv", ".txt", ".json", ".jsonl"),
+)
 
 
 class Packed(Store):

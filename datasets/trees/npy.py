@@ -1,6 +1,7 @@
 """Arrays of images and of labels, which lie in a row behind a header: `.npy` and what is read like it."""
 
 import ast
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -150,7 +151,7 @@ class ArrayStore(Store):
                 self._scales[name] = scale_of(array)
                 size = HEADER_BYTES + axes[0] * axes[1] * max(1, abs(axes[2]))
                 files |= dict.fromkeys(names, size)
-            elif array.dtype.kind in "buifSU" and len(array.shape) in (1, 2):
+            elif array.dtype.kind in "buifSU" and (len(array.shape) in (1, 2) or _is_column(array.shape)):
                 named = replace(named, values=Values(array))
             self.arrays.append(named)
         self.files = files
@@ -159,6 +160,11 @@ class ArrayStore(Store):
         array, _, row = name.rpartition("/")
         number = int(row)
         return npy_bytes(to_image(self._arrays[array].rows(number, number + 1)[0], self._scales[array]))
+
+
+def _is_column(shape: tuple[int, ...]) -> bool:
+    """Says whether each row is one value, however many axes there are."""
+    return len(shape) > 0 and math.prod(shape[1:]) == 1
 
 
 def scale_of(array: Any) -> float:
@@ -182,8 +188,7 @@ class Values:
         if array.shape[0] * array.row_bytes > MOST_VALUES:
             raise ValueError(f"labels must have at most {MOST_VALUES >> 20} MiB")
         values = array.rows(0, array.shape[0])
-        if values.ndim == 2:
-            values = values[:, 0] if values.shape[1] == 1 else _places(values)
+        values = values.ravel() if _is_column(array.shape) else _places(values)
         if values.dtype.kind == "b":
             values = values.astype(np.uint8)
         return [*map(_text, values.tolist())]

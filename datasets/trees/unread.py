@@ -59,6 +59,11 @@ UNREAD = {
         "TFRecord files are not read",
         "take the data set in another form, or write its images to files by tf.data.TFRecordDataset",
     ),
+    "an Arrow file": Unread(
+        (".arrow", ".feather"),
+        "Arrow files are not read",
+        "write them as Parquet, from Hugging Face's format: load_from_disk(...).to_parquet(...)",
+    ),
     "an LMDB database": Unread(
         ("data.mdb", ".lmdb"), "LMDB databases are not read", "write its images to files, a folder a class"
     ),

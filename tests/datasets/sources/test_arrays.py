@@ -127,3 +127,18 @@ def test_labels_that_are_python_objects_are_told_as_what_is_missing(tmp_path):
 def test_images_for_testing_alone_are_not_enough(tmp_path):
     with pytest.raises(DataError, match=r"one array of images must be for training, got `x.npz/test_images`"):
         reading_of({"x.npz": npz_of(test_images=images(3), test_labels=labels(3))}, tmp_path / "data")
+
+
+def test_packed_hdf5_files_of_images_and_of_labels_find_each_other(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    files = {}
+    for split, count in (("train", 9), ("test", 3)):
+        for name, array in (("x", images(count)), ("y", labels(count).reshape(count, 1, 1, 1))):
+            buffer = io.BytesIO()
+            with h5py.File(buffer, "w") as file:
+                file[name] = array
+            files[f"camelyonpatch_level_2_split_{split}_{name}.h5.gz"] = gzip.compress(buffer.getvalue())
+    reading, findings = reading_of(files, tmp_path / "data")
+    assert reading.listings["train"].labels == ("0", "1", "2") * 3
+    assert reading.listings["test"].labels == ("0", "1", "2")
+    assert findings.problems == []

@@ -77,6 +77,7 @@ def test_values_that_are_no_pixels_are_refused_with_them(tmp_path, opened, name)
 LABELS = {
     "numbers": (np.array([3, 1, 2]), ["3", "1", "2"]),
     "a column": (np.array([[3], [1], [2]], np.uint8), ["3", "1", "2"]),
+    "axes of one": (np.array([3, 1, 2]).reshape(3, 1, 1, 1), ["3", "1", "2"]),
     "whole floats": (np.array([3.0, 1.0, 2.0]), ["3", "1", "2"]),
     "text": (np.array(["dog", "cat", "élan"]), ["dog", "cat", "élan"]),
     "bytes": (np.array([b"dog", b"cat"]), ["dog", "cat"]),

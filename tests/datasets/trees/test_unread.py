@@ -16,6 +16,7 @@ FILES = {
     "train.pkl": (pickle.dumps([1]), "convert it: python -m datasets.unpickle {} --out images.npz"),
     "train_32x32.mat": (b"MATLAB 7.3 MAT-file", "save it from MATLAB with -v7"),
     "train.tfrecord": (b"", "take the data set in another form"),
+    "data-00000-of-00001.arrow": (b"", "write them as Parquet"),
     "data.mdb": (b"", "write its images to files"),
 }
 
