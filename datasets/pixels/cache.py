@@ -35,6 +35,7 @@ SETTLED_SECONDS = 2.0  # between the last change of a file and the listing; some
 KEPT_BYTES = 50 << 30  # of all data sets together; the one used last stays, however large it is
 FREE_TIMES = 4  # the disk must have room for so many of a data set that is kept though nothing needs it
 STALE_SECONDS = 3600.0  # after which a file that was begun and not ended is nobody's
+STALE_COPY_SECONDS = 7 * 86400.0  # the same of a copy, which could go on where it was broken off
 
 
 def folder() -> Path:
@@ -112,9 +113,10 @@ def tidy(place: Path) -> None:
     """Removes what was used least lately, where all together is too much; nothing that a process has open."""
     from datasets.pixels.pool import PIXELS, ROWS, is_used
 
-    for path in place.glob("*.partial"):
-        if time.time() - path.stat().st_mtime > STALE_SECONDS:
-            path.unlink()
+    for pattern, seconds in {"*.partial": STALE_SECONDS, "*.copying": STALE_COPY_SECONDS}.items():
+        for path in place.glob(pattern):
+            if time.time() - path.stat().st_mtime > seconds:
+                path.unlink()
     total = 0
     kept = [path for path in place.iterdir() if path.suffix in (".arrow", PIXELS)]
     for number, path in enumerate(sorted(kept, key=lambda path: path.stat().st_mtime, reverse=True)):

@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from tests.trainable.test_images import on_disk
 from tests.trials import in_memory
-from trainable import step
+from trainable import images, step
 from trainable.config import AUGMENTATIONS, TrialConfig
 from trainable.graphed import Graphed
 from trainable.images import on_device
@@ -139,6 +140,24 @@ def test_steps_replayed_as_a_graph_train_as_those_launched_one_by_one(config, mi
         assert a.train_loss == pytest.approx(b.train_loss, rel=tolerance(config))
     assert batches_seen(state) == batches_seen(expected)
     assert state.optimizer.param_groups[0]["lr"].item() == pytest.approx(graphed[-1].lr)
+
+
+@each
+@mixed_or_not
+def test_images_that_go_there_by_the_batch_train_as_those_that_lie_there(config, mixed, monkeypatch, replays, tmp_path):
+    config = replace(config, **mixed)
+    whole, _ = trained(config)
+    count = len(replays)
+    monkeypatch.setattr(images, "GPU_SHARE", 0.0)
+
+    for data in (DATA, on_disk(tmp_path, DATA)):
+        replays.clear()
+        by_batch, _ = trained(config, data=data)
+
+        assert len(replays) == count
+        for a, b in zip(by_batch, whole, strict=True):
+            assert a.train_loss == pytest.approx(b.train_loss, rel=tolerance(config))
+            assert a.valid_loss == pytest.approx(b.valid_loss, rel=max(tolerance(config), 0.05))
 
 
 def batches_seen(state):
