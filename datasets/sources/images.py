@@ -9,6 +9,7 @@ from datasets.file_tree import FileTree
 from datasets.sources.split_names import split_in
 
 DRIVE = re.compile(r"[A-Za-z]:/|/|~/|file:/|[a-z0-9]+://")  # how a path begins that is one of another machine
+MOST_DIGITS = 30  # of a name that is a number
 STRAY_TIMES = 2  # a folder with less than half as many of the images as the fullest has is no other answer
 
 
@@ -30,10 +31,16 @@ class Images:
         self.files = [name for name in image_files(tree) if name.startswith(inside)]
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
+        self._by_letters: dict[str, list[str]] = defaultdict(list)  # in small ones
+        self._by_number: dict[int, list[str]] = defaultdict(list)
         for file in self.files:
             name = _form(file.rpartition("/")[2])
+            stem = _stem(name)
             self._by_name[name].append(file)
-            self._by_stem[_stem(name)].append(file)
+            self._by_stem[stem].append(file)
+            self._by_letters[stem.casefold()].append(file)
+            if (number := _number(stem)) is not None:
+                self._by_number[number].append(file)
 
     def named(self, value: str) -> list[str]:
         """Returns the files that a value of a table may name."""
@@ -41,7 +48,14 @@ class Images:
         parts = [part for part in path.split("/") if part not in ("", ".")]
         if not parts or ".." in parts:
             return []
-        for found in (self._by_name.get(parts[-1]), self._by_stem.get(parts[-1]), self._by_stem.get(_stem(parts[-1]))):
+        stem = _stem(parts[-1])
+        for found in (
+            self._by_name.get(parts[-1]),
+            self._by_stem.get(parts[-1]),
+            self._by_stem.get(stem),
+            _one_a_folder(self._by_letters.get(stem.casefold(), [])),
+            _one_a_folder(self._by_number.get(-1 if (number := _number(stem)) is None else number, [])),
+        ):
             if found and (fitting := _fitting(found, parts[:-1], DRIVE.match(path) is not None)):
                 return fitting
         return []
@@ -58,6 +72,17 @@ def _form(name: str) -> str:
 def _stem(name: str) -> str:
     stem, dot, suffix = name.rpartition(".")
     return stem if dot and stem and suffix.isalnum() and not suffix.isdigit() else name
+
+
+def _number(stem: str) -> int | None:
+    """Returns the number that a name is: spreadsheets take its leading zeros away, or add a `.0`."""
+    whole = stem.removesuffix(".0")
+    return int(whole) if whole.isascii() and whole.isdigit() and len(whole) <= MOST_DIGITS else None
+
+
+def _one_a_folder(files: list[str]) -> list[str]:
+    """Returns the files, where each is in a folder of its own; else the name means several."""
+    return files if len({folder_of(file) for file in files}) == len(files) else []
 
 
 def _fitting(files: list[str], folders: list[str], is_absolute: bool) -> list[str]:

@@ -1,6 +1,7 @@
 """What each column of a table is: which names the image, which is its label, its group, its split."""
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,14 +16,17 @@ MOSTLY = 0.5  # of the values of a column that names images are files
 ID_WORDS = ("image", "images", "img", "file", "filename", "path", "filepath", "photo", "picture", "name", "id")
 LABEL_WORDS = {
     *("label", "labels", "class", "classes", "classname", "category", "target", "species", "breed"),
-    *("diagnosis", "dx", "tag", "tags", "y"),
+    *("diagnosis", "dx", "tag", "tags", "y", "grade", "severity", "level", "landmark", "cultivar"),
+    *("klasse", "kategorie", "art", "clase", "categoria", "etiqueta", "especie", "classe", "categorie", "etiquette"),
+    *("espece", "specie", "标签", "类别", "ラベル", "метка", "класс"),  # in other languages
 }
 GROUP_WORDS = {
     *("patient", "subject", "driver", "lesion", "camera", "person", "participant", "series", "session", "video"),
     *("sequence", "seq", "clip", "burst", "group", "location", "plot", "case", "study", "user"),
 }
-SPLIT_WORDS = ("split", "set", "subset", "usage", "partition", "phase", "dataset")
-NUMBERED_SPLITS = {"0": "train", "1": "validation", "2": "test"}
+SPLIT_WORDS = ("split", "set", "subset", "usage", "partition", "phase", "dataset", "status")
+MEASURED = re.compile(r"[+-]?\d*\.(?!0*$)\d+(e[+-]?\d+)?|[+-]?\d+(\.\d+)?e[+-]?\d+")  # 1.0 may be a class
+DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}.*|\d{1,2}:\d{2}.*")
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,11 @@ def column_named(names: Sequence[str], name: str) -> int | None:
     return int(name) - 1 if name.isdigit() and 1 <= int(name) <= len(names) else None
 
 
+def flag_value(columns: Columns, names: Sequence[str], number: int) -> str:
+    """Returns what a person gives a flag to name a column: its header, or its number where there is none."""
+    return shlex.quote(names[number]) if columns.header and names[number] else str(number + 1)
+
+
 def _probed(columns: Columns, number: int) -> list[str]:
     step = max(1, len(columns.rows) // PROBED)
     return [row[number] for row in columns.rows[::step]]
@@ -118,7 +127,8 @@ def _id_column(columns: Columns, names: Sequence[str], images: Images, options: 
         pairs = zip(_probed(columns, first), _probed(columns, second), strict=True)
         if any(images.named(one) != images.named(other) for one, other in pairs):
             got = f"{shown(names[first])} and {shown(names[second])}, which name other files"
-            way_out = f"choose with --id-column {names[first]} or --id-column {names[second]}"
+            one, other = (flag_value(columns, names, number) for number in (first, second))
+            way_out = f"choose with --id-column {one} or --id-column {other}"
             return Problem(columns.place, "one column must name the image of a row", got, way_out)
     return found[0][1] if found else None
 
@@ -132,10 +142,30 @@ def _split_column(roles: Roles) -> int | None:
         splits = {split_of(value) for value in values}
         if None not in splits and "train" in splits and len(splits) > 1:
             return number
-        is_named = bool(set(words_of(name)) & set(SPLIT_WORDS))
-        if is_named and "0" in values and len(values) > 1 and values <= NUMBERED_SPLITS.keys():
+        if len(values) > 1 and values <= numbered_splits(name).keys():
             return number
     return None
+
+
+def numbered_splits(name: str) -> dict[str, str]:
+    """Returns which split each value means in a column that is named as one, such as `is_valid` or `split`."""
+    words = set(words_of(name))
+    is_asked = "is" in words or "split" in words  # `train_test_split` is 1 where `is_train` is
+    if words & {"train", "training"} and (is_asked or len(words) == 1):
+        return _yes_or_no("train", "test")
+    if words & {"valid", "val", "validation"} and is_asked:
+        return _yes_or_no("validation", "train")
+    if "test" in words and is_asked:
+        return _yes_or_no("test", "train")
+    if words & set(SPLIT_WORDS):
+        return {"0": "train", "1": "validation", "2": "test"}
+    return {}
+
+
+def _yes_or_no(yes: str, no: str) -> dict[str, str]:
+    return dict.fromkeys(("1", "1.0", "True", "true", "TRUE"), yes) | dict.fromkeys(
+        ("0", "0.0", "False", "false", "FALSE"), no
+    )
 
 
 def _group_column(roles: Roles, sample_names: Sequence[str]) -> int | None:
@@ -169,7 +199,7 @@ def _with_label(roles: Roles, images: Images, options: DataOptions, sample_names
             return replace(roles, label=number)
     if len(others) > 1 and _are_one_hot(columns, others):
         return replace(roles, one_hot=tuple(others))
-    if len(others) == 1:
+    if len(others) == 1 and len(set(columns.column(others[0]))) < len(columns.rows):
         is_named = bool(set(words_of(names[others[0]])) & LABEL_WORDS) or not columns.header
         return replace(roles, label=others[0], is_sure=is_named)
     likely = [number for number in others if _may_be_label(columns, number)]
@@ -181,7 +211,7 @@ def _with_label(roles: Roles, images: Images, options: DataOptions, sample_names
             return replace(roles, label=label, is_sure=some is not likely)
         if len(some) > 1:
             got = ", ".join(shown(names[number]) for number in some[:5]) + (", ..." if len(some) > 5 else "")
-            way_out = f"choose with --label-column {names[some[0]]}"
+            way_out = f"choose with --label-column {flag_value(columns, names, some[0])}"
             return Problem(columns.place, "one column must be the label", got, way_out)
     return roles
 
@@ -204,7 +234,7 @@ def _may_be_label(columns: Columns, number: int) -> bool:
     """Says whether the values of a column come again and again, and are no measurements."""
     values = _probed(columns, number)
     kinds = set(values)
-    is_measured = any(re.fullmatch(r"[+-]?\d*\.\d+(e[+-]?\d+)?", value.lower()) for value in kinds)
+    is_measured = any(MEASURED.fullmatch(value.lower()) or DATE.fullmatch(value) for value in kinds)
     return 1 < len(kinds) <= max(2, len(values) // 2) and not is_measured
 
 

@@ -4,11 +4,17 @@ import re
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 WORDS = {
-    TRAIN: ("train", "training", "trainset", "traindata", "tr", "trn"),
-    VALIDATION: ("validation", "valid", "val", "validate", "validating", "dev", "eval", "evaluation", "publictest"),
+    TRAIN: (
+        *("train", "training", "trainset", "traindata", "tr", "trn"),
+        *("entrenamiento", "treino", "treinamento", "entrainement", "addestramento", "训练", "训练集"),
+    ),
+    VALIDATION: (
+        *("validation", "valid", "val", "validate", "validating", "dev", "eval", "evaluation", "publictest"),
+        *("validierung", "validacion", "validación", "validacao", "validação", "convalida", "验证", "验证集"),
+    ),
     TEST: (
         *("test", "testing", "testset", "testdata", "tst", "te", "pred", "predict", "prediction", "privatetest"),
-        *("holdout", "heldout", "unseen"),
+        *("holdout", "heldout", "unseen", "prueba", "teste", "测试", "测试集"),
     ),
 }
 SHORT = ("tr", "trn", "tst", "te", "dev", "eval")  # too short or too common for a part of a name
@@ -20,7 +26,7 @@ SAMPLE = re.compile("(sample|example|my|random)?.*(submission|submit)|sample_?(s
 def words_of(name: str) -> list[str]:
     """Returns the words of a name in small letters: those of `trainLabels2017.csv` are train and labels."""
     apart = re.sub("(?<=[a-z])(?=[A-Z])", " ", name)
-    return [word.lower() for word in re.split(r"[^A-Za-z]+", apart) if word]
+    return [word.lower() for word in re.split(r"[\W\d_]+", apart) if word]
 
 
 def split_of(name: str) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from datasets.file_tree import FileTree
 from datasets.problems import Findings, Problem, printable, shown
-from datasets.sources.images import Images
+from datasets.sources.images import Images, image_files
 from datasets.sources.readers import Columns, read_columns
 from datasets.sources.roles import Roles
 from datasets.sources.split_names import is_sample, split_in, words_of
@@ -64,14 +64,18 @@ def with_first_row_as_header(columns: Columns) -> Columns:
 
 def _names(tree: FileTree) -> list[str]:
     names = [name for name in tree.visible if name.lower().endswith(SUFFIXES)]
+    pictured = {file.rpartition(".")[0] for file in image_files(tree)}
+    names = [name for name in names if not (name.endswith((".json", ".txt")) and name.rpartition(".")[0] in pictured)]
     names = [name for name in names if not NO_TABLES & set(words_of(name.rpartition("/")[2]))]
     crowd = Counter(name.rpartition("/")[0] for name in names)
     return [name for name in names if crowd[name.rpartition("/")[0]] <= MOST_OF_A_FOLDER]
 
 
 def _split_of(file: str) -> str | None:
-    """Returns the split that the name of a table means, or else the folder that it is in."""
+    """Returns the split that the name of a table means, or else the folder that it is in; None for one of splits."""
     folder, _, name = file.rpartition("/")
+    if {"partition", "partitions", "split", "splits"} & set(words_of(name.rpartition(".")[0])):
+        return None
     return split_in(name.rpartition(".")[0]) or split_in(folder.rpartition("/")[2])
 
 

@@ -10,7 +10,8 @@ from datasets.sources import Nearly, Reading, Source
 from datasets.sources.images import AmbiguousError, Images, folder_of, resolved
 from datasets.sources.label_values import read_labels
 from datasets.sources.listing import Listing
-from datasets.sources.roles import NUMBERED_SPLITS, Roles, column_named, find_roles, label_of_bits
+from datasets.sources.readers.texts import WINDOWS
+from datasets.sources.roles import Roles, column_named, find_roles, label_of_bits, numbered_splits
 from datasets.sources.split_names import split_in, split_of
 from datasets.sources.table_files import TableFile, choose_tables, table_files
 from storage.sweep_file import DataOptions
@@ -159,6 +160,7 @@ class _Reading:
             parts.append("label: the folder")
         for word, number in (("group", roles.group), ("split", roles.split)):
             parts += [f"{word}: {shown(names[number])}"] if number is not None else []
+        parts += ["text: Windows-1252"] if columns.encoding == WINDOWS else []
         used = {roles.id, roles.label, roles.group, roles.split, *roles.one_hot}
         if rest := [name for number, name in enumerate(names) if number not in used]:
             few = ", ".join(map(shown, rest[:3])) + (", ..." if len(rest) > 3 else "")
@@ -247,13 +249,16 @@ class _Reading:
     def _splits_of_column(self, roles: Roles) -> list[str]:
         assert roles.split is not None
         values = roles.columns.column(roles.split)
-        is_numbered = set(values) <= NUMBERED_SPLITS.keys()
-        splits = [NUMBERED_SPLITS[value] if is_numbered else split_of(value) for value in values]
+        numbered = numbered_splits(roles.names[roles.split])
+        is_numbered = set(values) <= numbered.keys()
+        splits = [numbered[value] if is_numbered else split_of(value) for value in values]
         kinds = Counter(values)
         if unknown := [value for value in kinds if not is_numbered and split_of(value) is None]:
             rule = f"column {shown(roles.names[roles.split])} must say train, validation or test"
             self._findings.refuse(roles.columns.place, rule, ", ".join(map(shown, unknown[:5])), "write it so")
-        self._inferred.append(", ".join(f"{shown(value)}: {count:,}" for value, count in kinds.most_common(5)))
+        said = {value: split for value, split in zip(values, splits, strict=True)}
+        parts = (f"{shown(value)} is {said[value]}: {count:,}" for value, count in kinds.most_common(5))
+        self._inferred.append(", ".join(parts))
         return [split or "train" for split in splits]
 
     def _splits_of_folders(self, roles: Roles, rows: list[_Row | None], splits: list[str]) -> list[str]:

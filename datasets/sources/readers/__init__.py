@@ -3,6 +3,7 @@
 A reader says nothing of what the columns mean, unless its kind does.
 """
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -25,6 +26,7 @@ class Columns:
       rows: as many fields in each.
       lines: the line, from 1, on which each row stands.
       problems: rows that cannot be read.
+      encoding: of its text.
       id_column, label_column, other_id_column: where the kind itself says which column names the image, which is its
         label, and which is another name of it.
     """
@@ -35,6 +37,7 @@ class Columns:
     rows: tuple[tuple[str, ...], ...]
     lines: tuple[int, ...]
     problems: tuple[Problem, ...] = ()
+    encoding: str = "utf-8"
     id_column: int | None = None
     label_column: int | None = None
     other_id_column: int | None = None
@@ -74,7 +77,8 @@ def read_columns(tree: FileTree, file: str) -> Columns | Problem | None:
                 return columns
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        return Problem(f"{place}:{line}", "text must be UTF-8", f"byte 0x{data[error.start]:02x}", "save it as UTF-8")
+        way_out = f"save it as UTF-8: iconv -f GBK -t UTF-8 {shlex.quote(file)} for Chinese text, -f CP1251 for Russian"
+        return Problem(f"{place}:{line}", "text must be UTF-8", f"byte 0x{data[error.start]:02x}", way_out)
     except ValueError as error:
         return Problem(place, f"table {error}", "", "fetch it again")
     return None

@@ -1,30 +1,33 @@
 """Tables of text: fields between commas, tabs, semicolons, bars or spaces, or one field a line."""
 
-import codecs
 import csv
 import io
 from collections import Counter
 
 from datasets.problems import Problem, shown
 from datasets.sources.readers import Columns, Reader
+from datasets.sources.readers.texts import decoded, without_preface
 
 SEPARATORS = (",", "\t", ";", "|")
+KEY_FIRST = "first space"  # the first word, and the rest of the line
 PROBED = 200  # lines from which the separator is known
 MOSTLY = 0.9  # of the lines must have as many fields
-DECODED = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}  # as spreadsheets save "Unicode text"
 
 
 def read(data: bytes, place: str, file: str) -> Columns | None:
-    text = data.decode(DECODED.get(data[:2], "utf-8-sig"))
+    text, encoding = decoded(data)
     if "\0" in text:
         return None
+    text, separator = without_preface(text)
     probed = [line for line in text[: PROBED << 12].splitlines()[:PROBED] if line.strip()]
     if not probed:
         return None
-    separator = _separator(probed)
+    separator = separator or _separator(probed)
     rows, lines, problems = _rows(text, separator, place)
     if not rows:
         return None
+    if len(rows) > 2 and {len(row) for row in rows[1:]} == {len(rows[0]) + 1}:
+        rows[0] = ["", *rows[0]]  # as R writes names of rows: without one of their own in the header
     (width, _), *_ = Counter(map(len, rows)).most_common(1)
     width = max(width, len(rows[0])) if len(rows) > 1 and len(rows[0]) > width and not rows[0][width:] else width
     good = [number for number, row in enumerate(rows) if len(row) == width]
@@ -33,7 +36,7 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
             rule, got = f"row must have {width} fields as the others", f"{len(row)}: {shown(','.join(row))}"
             problems.append(Problem(f"{place}:{lines[number]}", rule, got, "mend the row (quote a comma in a name)"))
     kept, on = tuple(tuple(rows[number]) for number in good), tuple(lines[number] for number in good)
-    return Columns(place, file, None, kept, on, tuple(problems))
+    return Columns(place, file, None, kept, on, tuple(problems), encoding=encoding)
 
 
 def _separator(lines: list[str]) -> str | None:
@@ -43,9 +46,25 @@ def _separator(lines: list[str]) -> str | None:
         count, times = counts.most_common(1)[0]
         if count > 1 and times >= MOSTLY * len(lines):
             return separator
+    if _is_list(lines) or all(_ends_in_number(line) for line in lines):
+        return " "
+    return KEY_FIRST if _begin_with_key(lines) else None
+
+
+def _is_list(lines: list[str]) -> bool:
+    """Says whether spaces part each line in as many fields; the first may be a header without that of the first."""
     widths = {len(line.split()) for line in lines}
-    is_list = len(widths) == 1 and widths != {1}
-    return " " if is_list or all(_ends_in_number(line) for line in lines) else None
+    first, others = len(lines[0].split()), {len(line.split()) for line in lines[1:]}
+    return widths != {1} and (len(widths) == 1 or (len(lines) > 2 and others == {first + 1}))
+
+
+def _begin_with_key(lines: list[str]) -> bool:
+    """Says whether each line is a word of its own and a label, which may hold spaces: `0034309 Boeing 707`."""
+    parts = [line.split(None, 1) for line in lines]
+    if any(len(part) != 2 for part in parts):
+        return False
+    keys, labels = {key for key, _ in parts}, {label.strip() for _, label in parts}
+    return len(keys) == len(lines) and len(labels) <= max(1, len(lines) // 2)
 
 
 def _ends_in_number(line: str) -> bool:
@@ -56,11 +75,10 @@ def _ends_in_number(line: str) -> bool:
 
 def _rows(text: str, separator: str | None, place: str) -> tuple[list[list[str]], list[int], list[Problem]]:
     """Returns the rows that are not blank, the line of each, and what is wrong."""
-    if separator in (None, " "):
+    if separator in (None, " ", KEY_FIRST):
         pairs = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-        widths = {len(line.split()) for _, line in pairs}
-        most = -1 if len(widths) == 1 else 1
-        rows = [[line.strip()] if separator is None else _fields(line, most) for _, line in pairs]
+        is_list = _is_list([line for _, line in pairs])
+        rows = [_fields(line, separator, is_list) for _, line in pairs]
         return rows, [number for number, _ in pairs], []
     rows, lines = [], []
     line = 1  # on which a row begins; an open quote takes the lines after it into the row
@@ -77,8 +95,12 @@ def _rows(text: str, separator: str | None, place: str) -> tuple[list[list[str]]
     return rows, lines, []
 
 
-def _fields(line: str, most: int) -> list[str]:
-    return line.split() if most < 0 else line.rsplit(None, most)
+def _fields(line: str, separator: str | None, is_list: bool) -> list[str]:
+    if separator is None:
+        return [line.strip()]
+    if separator == KEY_FIRST:
+        return [part.strip() for part in line.split(None, 1)]
+    return line.split() if is_list else line.rsplit(None, 1)
 
 
 READER = Reader((".csv", ".tsv", ".txt", ".lst", ".list", ".tab"), read)

@@ -1,0 +1,55 @@
+"""The text of a table: decoded, and without the lines before its rows that are neither header nor row."""
+
+import codecs
+import re
+
+BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}  # of "Unicode text" of spreadsheets
+SEPARATOR_LINE = re.compile("sep=(.)", re.IGNORECASE)  # which Excel writes and reads as the first line
+FOREIGN_RUN = re.compile(rb"[\x80-\xff]{3,}")  # longer than letters of Western Europe stand together
+WINDOWS = "cp1252"
+
+
+def decoded(data: bytes) -> tuple[str, str]:
+    """Returns the text of a table and its encoding: UTF-8, UTF-16 or, as spreadsheets save it, Windows-1252.
+
+    Raises:
+      UnicodeDecodeError: it is none of these.
+    """
+    encoding = BYTE_ORDER_MARKS.get(data[:2], "utf-8-sig")
+    try:
+        return data.decode(encoding), encoding
+    except UnicodeDecodeError:
+        if encoding != "utf-8-sig" or FOREIGN_RUN.search(data) or not _are_letters(data):
+            raise
+    return data.decode(WINDOWS), WINDOWS
+
+
+def _are_letters(data: bytes) -> bool:
+    """Says whether all that is not ASCII is a letter in Windows-1252, beside other letters most of the time."""
+    try:
+        text = data.decode(WINDOWS)
+    except UnicodeDecodeError:
+        return False
+    foreign = [match.start() for match in re.finditer(r"[^\x00-\x7f]", text)]
+    pairs = sum(text[at : at + 2].isalpha() and ord(text[at + 1]) > 127 for at in foreign if at + 1 < len(text))
+    return all(text[at].isalpha() for at in foreign) and pairs * 4 <= len(foreign)
+
+
+def without_preface(text: str) -> tuple[str, str | None]:
+    """Returns the text with blanks for the lines that say something of the table, and the separator that one names.
+
+    Such are `sep=;`, comments that begin with `#`, and the number of the rows, as CelebA's lists have it.
+    """
+    lines = text.splitlines(keepends=True)
+    separator, at = None, 0
+    if lines and (match := SEPARATOR_LINE.fullmatch(lines[0].strip('\ufeff\r\n "'))):
+        separator, at = match.group(1), 1
+    while at < len(lines) and (lines[at].startswith("#") or not lines[at].strip()):
+        at += 1
+    rest = [line for line in lines[at + 1 :] if line.strip()]
+    if at < len(lines) and lines[at].strip() in (str(len(rest)), str(len(rest) - 1)):
+        at += 1
+    if not rest:
+        return text, separator
+    blanks = "".join(line[len(line.rstrip("\r\n")) :] for line in lines[:at])
+    return blanks + "".join(lines[at:]), separator
