@@ -5,7 +5,7 @@ from typing import TypeGuard
 
 import numpy as np
 
-from analysis.estimates import test_score
+from analysis.estimates import held_out
 from analysis.estimates.views import views
 from analysis.outputs import predictor
 from analysis.outputs.best import write_best
@@ -51,7 +51,7 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
             shares = write_predictions(model, data.test, data.submission, out)
             written.append(out)
             if is_scored(data.test.labels, record):
-                test_score.write(record, test_score.measured(record, model.label, data.test.labels, shares))
+                held_out.write(record, held_out.measured(record, model.label, data.test.labels, shares))
                 write_report(record)  # once more, with the score
     return written
 

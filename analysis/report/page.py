@@ -12,7 +12,7 @@ import numpy as np
 from plotly.offline import get_plotlyjs
 
 from analysis.commands import command_of
-from analysis.estimates import repeated, test_score
+from analysis.estimates import held_out, repeated
 from analysis.estimates.choice import Choice, choose
 from analysis.estimates.repeated import Repeated
 from analysis.record import Record, TrialRecord
@@ -43,7 +43,7 @@ FUNCTIONS = {  # that the templates call
     "leaders_of": leaders,
     "next_steps": next_steps,
     "ranges_sentence": ranges_sentence,
-    "test_sentence": test_score.sentence,
+    "test_sentence": held_out.sentence,
 }
 
 

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from analysis.commands import command_to_go_on
-from analysis.estimates import test_score
+from analysis.estimates import held_out
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import (
     baselines,
@@ -114,7 +114,7 @@ def summary(record: Record) -> str:
         lines.append("best: no trial is COMPLETE yet")
     else:
         lines += [f"best: {trial_line(record, best)}", f"  {config_text(best.config)}", f"  {caution(record, best)}"]
-    if tested := test_score.sentence(record):
+    if tested := held_out.sentence(record):
         lines.append(f"test: {tested}")
     for trial in baselines(record):
         lines.append(f"baseline {trial.baseline}: {trial_line(record, trial)}")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from analysis.estimates import test_score
+from analysis.estimates import held_out
 from analysis.outputs import results
 from analysis.outputs.best import write_best
 from analysis.outputs.results import is_scored, write_results
@@ -55,7 +55,7 @@ def test_before_the_end_and_without_labels_nothing_is_scored(sweep, tiny_data):
     assert not is_scored(np.zeros(10, np.int64), finished)  # all the same: filled in
     write_results(sweep.record, labelled(load(tiny_data)))
     assert not (sweep.folder / paths.TEST_SCORE).exists()
-    assert test_score.sentence(sweep.record) == ""
+    assert held_out.sentence(sweep.record) == ""
 
 
 def test_the_score_is_the_metrics_with_its_interval(sweep):
@@ -64,7 +64,7 @@ def test_the_score_is_the_metrics_with_its_interval(sweep):
         np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.8, 0.2, 0]]),
     )
 
-    score = test_score.measured(sweep.record, "trial 3", labels, shares)
+    score = held_out.measured(sweep.record, "trial 3", labels, shares)
 
     assert (score.images, score.value) == (4, 0.75)
     assert 0.15 < score.low < 0.25
@@ -74,4 +74,4 @@ def test_the_score_is_the_metrics_with_its_interval(sweep):
 def test_a_damaged_score_is_said_and_stops_no_report(sweep):
     (sweep.folder / paths.TEST_SCORE).write_text('{"predictor": 5}')
 
-    assert test_score.sentence(sweep.record).startswith("What was measured on the test images is damaged: ")
+    assert held_out.sentence(sweep.record).startswith("What was measured on the test images is damaged: ")
