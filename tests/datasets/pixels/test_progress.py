@@ -59,6 +59,6 @@ def test_on_a_terminal_a_bar_fills_up_in_one_line(read):
 
     bars = text.split("\r\x1b[2K")[1:]
     assert bars[0] == "━" * 1 + "─" * 29 + " 500 of 10,000 images, 400 a second, 24 s left"
-    assert [bar.count("━") for bar in bars] == sorted(bar.count("━") for bar in bars[:-1]) + [0]
+    assert [bar.count("━") for bar in bars] == [*sorted(bar.count("━") for bar in bars[:-1]), 0]
     assert bars[-1] == "Read 10,000 images in 25 s, 400 a second.\n"
     assert text.count("\n") == 2
