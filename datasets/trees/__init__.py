@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib import import_module
 from typing import overload
 
@@ -218,5 +219,10 @@ def kind_of(name: str, head: Callable[[], bytes]) -> Kind | None:
     Args:
       head: returns its first bytes.
     """
-    kinds = (import_module(f"datasets.trees.{module}").KIND for module in NAMES)
-    return next((kind for kind in kinds if kind.is_one(name.lower(), head)), None)
+    lower = name.lower()
+    return next((kind for kind in _kinds() if kind.is_one(lower, head)), None)
+
+
+@cache
+def _kinds() -> tuple[Kind, ...]:
+    return tuple(import_module(f"datasets.trees.{module}").KIND for module in NAMES)

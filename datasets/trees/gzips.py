@@ -11,6 +11,7 @@ INSIDE = (
     *("ubyte", ".idx", ".npy", ".npz", ".h5", ".hdf5", ".mat", ".parquet", ".zip"),
     *(".csv", ".tsv", ".txt", ".json", ".jsonl"),
 )
+SUFFIXES = tuple(inside + packed for inside in INSIDE for packed in PACKED)
 
 
 class Packed(Store):
@@ -35,8 +36,4 @@ def _open(opening: Opening) -> Store:
     return Packed(opening.stem, unpack(chunks, opening.region.size, "", opening))
 
 
-def _is_one(name: str) -> bool:
-    return any(name.endswith(f"{inside}{packed}") for inside in INSIDE for packed in PACKED)
-
-
-KIND = Kind("packed file", lambda name, head: _is_one(name), _open, is_packed=True)
+KIND = Kind("packed file", lambda name, head: name.endswith(SUFFIXES), _open, is_packed=True)

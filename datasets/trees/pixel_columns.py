@@ -158,10 +158,14 @@ class PixelColumns(Store):
         start, stop = map(int, self._places[int(name)])
         layout = self._layout
         fields = _fields(self._region.read(start, stop - start), layout)
-        pixels = fields[layout.start].split() if layout.in_one else fields[layout.start : layout.stop]
-        if len(pixels) != math.prod(layout.shape) or not _are_pixels(pixels):
+        pixels = (
+            fields[layout.start].split() if layout.in_one else [*map(str.strip, fields[layout.start : layout.stop])]
+        )
+        digits = "".join(pixels)
+        values = [*map(int, pixels)] if all(pixels) and digits.isascii() and digits.isdigit() else []
+        if len(values) != math.prod(layout.shape) or max(values) > 255:
             raise ValueError(f"{math.prod(layout.shape):,} whole numbers from 0 to 255 in each row")
-        return npy_bytes(np.array([*map(int, pixels)], np.uint8).reshape(layout.shape))
+        return npy_bytes(np.array(values, np.uint8).reshape(layout.shape))
 
 
 @dataclass(frozen=True)

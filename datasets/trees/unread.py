@@ -69,6 +69,7 @@ UNREAD = {
     ),
     "a RecordIO file": Unread((".rec",), "RecordIO files are not read", "unpack it by MXNet: im2rec.py, or the like"),
 }
+ALL_SUFFIXES = tuple(suffix for kind in UNREAD.values() for suffix in kind.suffixes)
 PICKLE_BEGINS = tuple(b"\x80" + bytes([protocol]) for protocol in (2, 3, 4, 5))
 
 
@@ -79,9 +80,8 @@ def unread_kind(name: str, head: Callable[[], bytes]) -> str | None:
       head: returns its first bytes, by which a pickle without a suffix is known.
     """
     lower = name.lower()
-    for what, kind in UNREAD.items():
-        if lower.endswith(kind.suffixes):
-            return what
+    if lower.endswith(ALL_SUFFIXES):
+        return next(what for what, kind in UNREAD.items() if lower.endswith(kind.suffixes))
     if "." not in lower.rpartition("/")[2] and head().startswith(PICKLE_BEGINS):
         return PICKLE
     return None
