@@ -26,6 +26,7 @@ class Fault(StrEnum):
     """Why an image cannot be used, as `left-out.csv` has it."""
 
     UNREADABLE = "unreadable"
+    TOO_LARGE = "too large"
     DOUBLED = "doubled within its label"
     CONTRADICTORY = "doubled under another label"
     LEAK = "doubled in another split"

@@ -96,7 +96,7 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
     bad = BadImages(listings, findings, options.leave_out is not None)
     for split, read in reads.items():
         for row, problem in read.problems.items():
-            bad.add(split, row, Fault.UNREADABLE, problem)
+            bad.add(split, row, Fault.TOO_LARGE if row in read.too_large else Fault.UNREADABLE, problem)
     note_warnings(reads.values(), findings)
     if size is None:
         check_sizes(reads, listings, findings)

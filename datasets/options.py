@@ -9,8 +9,18 @@ import click
 from storage.sweep_file import FITS, LEAVE_OUT, DataOptions
 
 FLAGS = (
-    click.option("--image-size", type=int, default=None, help="Side in px that images are resized to."),
-    click.option("--fit", type=click.Choice(FITS), default=None, help="How an image becomes a square."),
+    click.option(
+        "--image-size",
+        type=int,
+        default=None,
+        help="Side in px that images are resized to; 64 where they are larger or differ.",
+    ),
+    click.option(
+        "--fit",
+        type=click.Choice(FITS),
+        default=None,
+        help="Each side for itself; or the shape is kept: its middle, or all on grey.",
+    ),
     click.option(
         "--limit-train", type=click.IntRange(min=1), default=None, help="Only so many train images: a quick look."
     ),

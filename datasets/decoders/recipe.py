@@ -25,6 +25,10 @@ class ImageError(ValueError):
         self.way_out = way_out
 
 
+class TooLargeError(ImageError):
+    """An image has more pixels than are decoded."""
+
+
 @dataclass(frozen=True)
 class Decoding:
     """How the images of a sweep are decoded.

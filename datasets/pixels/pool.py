@@ -41,6 +41,7 @@ class Row(NamedTuple):
       start, length: of its bytes in the pool; 0 where its pixels are not there.
       checksum: CRC-32 of these bytes.
       way_out: what to do about an error.
+      is_too_large: the error is that the image has too many pixels.
     """
 
     error: str = ""
@@ -53,6 +54,7 @@ class Row(NamedTuple):
     length: int = 0
     checksum: int = 0
     way_out: str = ""
+    is_too_large: bool = False
 
 
 class Pool:

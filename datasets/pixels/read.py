@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.decoders.recipe import STRETCH, Recipe, Size
+from datasets.decoders.recipe import STRETCH, Recipe, Size, TooLargeError
 from datasets.decoders.words import caught_words
 from datasets.file_tree import FileTree
 from datasets.pixels import Pixels, cache
@@ -62,6 +62,7 @@ class Read:
       problems: of single images, by row.
       warnings: what Pillow warned of in an image that was read all the same: the image, and the warning.
       remarks: of the recipe, on each image.
+      too_large: the rows whose problem is that they have too many pixels.
     """
 
     images: Pixels
@@ -70,6 +71,7 @@ class Read:
     problems: dict[int, Problem]
     warnings: list[tuple[str, str]]
     remarks: list[tuple[str, ...]]
+    too_large: frozenset[int] = frozenset()
 
     def take(self, rows: np.ndarray) -> "Read":
         """Returns these rows alone, none of which has a problem."""
@@ -123,7 +125,8 @@ def _read_rows(tree: FileTree, names: Sequence[str], states: Sequence[str], how:
                     data = tree.read(names[number])
                     decoded = how.recipe.decode_to(data, size, how.fit)
                 except ValueError as error:
-                    return Row(error=str(error), way_out=getattr(error, "way_out", "replace it"))
+                    way_out = getattr(error, "way_out", "replace it")
+                    return Row(str(error), way_out=way_out, is_too_large=isinstance(error, TooLargeError))
             height, width = decoded.size
             row = Row("", hashlib.sha256(data).hexdigest(), height, width, tuple(words), decoded.remarks)
             if decoded.pixels.shape[:2] != how.size:
@@ -155,6 +158,7 @@ def _read_of(listing: Listing, rows: list[Row], images: Pixels) -> Read:
         {number: listing.problem(number, row.error, "", row.way_out) for number, row in enumerate(rows) if row.error},
         [(listing.named(number), word) for number, row in enumerate(rows) for word in row.words],
         [row.remarks for row in rows],
+        frozenset(number for number, row in enumerate(rows) if row.is_too_large),
     )
 
 

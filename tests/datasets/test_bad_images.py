@@ -9,8 +9,8 @@ from datasets.bad_images import left_out_table
 from datasets.load import load
 from datasets.problems import DataError
 from storage.sweep_file import DataOptions
+from tests.trees import HUGE_PNG, write
 from tests.trees import image as png
-from tests.trees import write
 
 LEFT_OUT = DataOptions(leave_out="bad")
 
@@ -41,6 +41,15 @@ def test_an_unreadable_image_is_named_and_left_out_where_that_is_asked(tmp_path)
     assert reasons(data) == {"a/empty.png": "unreadable", "b/words.jpg": "unreadable"}
     assert len(data.train.ids) == len(data.train.labels) == len(data.train.images) == 12
     assert "Left out: 2 images (2 unreadable); left-out.csv names each." in data.notes
+
+
+def test_an_image_with_too_many_pixels_is_left_out_for_that(tmp_path):
+    path = write(photographs(**{"train/a/huge.png": HUGE_PNG}), tmp_path / "data")
+
+    data = load(path, LEFT_OUT)
+
+    assert reasons(data) == {"a/huge.png": "too large"}
+    assert "Left out: 1 image (1 too large); left-out.csv names each." in data.notes
 
 
 def test_what_is_kept_is_what_was_there_without_the_bad_ones(tmp_path):

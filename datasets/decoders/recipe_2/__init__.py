@@ -5,13 +5,13 @@ converted, transparency laid over white, the orientation in EXIF applied; gamma 
 animation or of several pages the first is used. What is not in the pixels is in the remarks.
 
 Where an image is made smaller, JPEG is decoded at a half, a quarter or an eighth of its sides, as long as each is at
-least twice what it is then averaged down to: two to five times as fast from 2 to 12 million pixels, and on 64
-photographs of 400x533 px no more than 1.3 grey levels from the whole image averaged down, in the mean.
+least twice what it is then averaged down to: five to eight times as fast as the first rules from 2 to 12 million
+pixels, and on 64 photographs of 400x533 px within 1.3 grey levels of the whole image averaged down, in the mean.
 """
 
 from collections.abc import Iterable
 
-from datasets.decoders.recipe import Decoded, ImageError, Recipe, Size
+from datasets.decoders.recipe import Decoded, ImageError, Recipe, Size, TooLargeError
 from datasets.decoders.recipe_2.fit import box, fitted, inner_size
 from datasets.decoders.recipe_2.formats import Opened, formats
 from datasets.decoders.recipe_2.room import room_for
@@ -75,7 +75,7 @@ def _opened(data: bytes) -> Opened:
     if min(height, width) < 1:
         raise ImageError(f"must have a pixel, got {width} x {height}")
     if height * width > MAX_PIXELS:
-        raise ImageError(f"must have at most {MAX_PIXELS:,} pixels, got {width} x {height}", "make it smaller")
+        raise TooLargeError(f"must have at most {MAX_PIXELS:,} pixels, got {width} x {height}", "make it smaller")
     return opened
 
 
