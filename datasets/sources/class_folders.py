@@ -9,6 +9,7 @@ from datasets.sources import Nearly, Reading, Source
 from datasets.sources.images import image_files
 from datasets.sources.listing import Listing, check_ids
 from datasets.sources.split_names import is_for_prediction, split_in, split_of, words_of
+from datasets.sources.split_tables import labelled_by_table
 from storage.sweep_file import DataOptions
 from storage.text import counted
 
@@ -191,11 +192,19 @@ def _listed(tree: FileTree, found: dict[str, Folder], level: str, findings: Find
             listings[split] = _checked(listing, findings)
         else:
             continue
+    tables: set[str] = set()
+    flat = [split for split in ("validation", "test") if split in found and not found[split].inner]
+    for split in flat:
+        if by_table := labelled_by_table(tree, split, found[split].path, classes):
+            listings[split] = by_table
+            tables.add(by_table.place.removeprefix(f"{tree.path}/"))
     form = f"folders of classes below {shown(train.path or '/')}"
     inferred = [f"{split}: {shown(folder.path)}" for split, folder in found.items() if split in listings]
+    inferred += [f"labels of {shown(file)}" for file in sorted(tables)]
     if "test" in listings and listings["test"].labels is not None:
         inferred.append("test has labels")
-    return Reading(form, f"--train {train.path or '.'}", listings, (*inferred, "label: the folder"), rest=REST)
+    told = (*inferred, "label: the folder")
+    return Reading(form, f"--train {train.path or '.'}", listings, told, frozenset(tables), rest=REST)
 
 
 def _with_classes(tree: FileTree, level: Folder, findings: Findings) -> Reading:

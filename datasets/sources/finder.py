@@ -36,7 +36,7 @@ def find_reading(tree: FileTree, options: DataOptions, findings: Findings) -> Re
         if layout is None:
             raise DataError([_nothing(tree, layouts.LOOKED_FOR)])
         return _as_before(layout, before, findings)
-    if layout and _has_images(layout) and not before.problems and not layout.leaves_aside:
+    if layout and _is_whole(layout, before):
         reading = _as_before(layout, before, findings)
     else:
         reading = _by_sources(tree, options, layout, before, findings)
@@ -47,9 +47,15 @@ def find_reading(tree: FileTree, options: DataOptions, findings: Findings) -> Re
     return reading
 
 
-def _has_images(layout: layouts.Layout) -> bool:
-    """Says whether there is an image to train on: a folder `train/` may hold a container alone."""
-    return "train" in layout.listings and bool(layout.listings["train"].ids)
+def _is_whole(layout: layouts.Layout, before: Findings) -> bool:
+    """Says whether a layout is all that the data needs: nothing is wrong with it, and nothing is left aside.
+
+    A folder `train/` may hold a container alone, and one of validation a folder of images that is no class.
+    """
+    train, valid = layout.listings.get("train"), layout.listings.get("validation")
+    if before.problems or layout.leaves_aside or train is None or not train.ids:
+        return False
+    return valid is None or bool(set(valid.labels or ()) & set(train.labels or ()))
 
 
 def _by_sources(

@@ -116,3 +116,15 @@ def test_groups_come_from_a_table_that_names_the_same_images(tmp_path):
     assert reading.listings["train"].labels == tuple(f"c{n % 2}" for n in range(6))
     assert reading.listings["train"].groups == tuple(f"p{n // 2}" for n in range(6))
     assert findings.problems == []
+
+
+def test_a_flat_validation_folder_takes_its_labels_from_the_table_beside_it(tmp_path):
+    rows = [f"val_{n}.png\t{CLASSES[n % 2]}\t0\t0\t9\t9" for n in range(4)]
+    files = pictures("set/train/cat/images", "set/train/dog/images") | pictures("set/test/images", first=40)
+    files |= {f"set/val/images/val_{n}.png": image(500 + n) for n in range(4)}
+    reading, findings = reading_of(files | {"set/val/val_annotations.txt": table(*rows)}, tmp_path / "data")
+
+    assert reading.listings["train"].labels == ("cat", "cat", "dog", "dog")
+    assert reading.listings["validation"].labels == ("cat", "dog") * 2
+    assert reading.listings["test"].labels is None
+    assert findings.problems == []

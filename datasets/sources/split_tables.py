@@ -1,0 +1,49 @@
+"""Tables that give labels to one split, beside folders of classes that are another: a flat validation folder."""
+
+from collections.abc import Collection
+
+from datasets.file_tree import FileTree
+from datasets.problems import Problem
+from datasets.sources.images import AmbiguousError, Images, folder_of, resolved
+from datasets.sources.listing import Listing
+from datasets.sources.readers import Columns
+from datasets.sources.roles import Roles, find_roles
+from datasets.sources.table_files import table_files
+from storage.sweep_file import DataOptions
+
+
+def labelled_by_table(tree: FileTree, split: str, folder: str, classes: Collection[str]) -> Listing | None:
+    """Returns the images of a flat folder as the table of their split lists them; None where no table does.
+
+    Args:
+      folder: with `/` at its end.
+      classes: those of train, one of which each label must be.
+    """
+    images = Images(tree, folder)
+    for table in table_files(tree, DataOptions())[0]:
+        if table.split != split:
+            continue
+        roles = find_roles(table.columns, images, DataOptions(), (), is_test=True)
+        if roles is None or isinstance(roles, Problem):
+            continue
+        label = _label_column(roles.columns, roles, classes)
+        if label is None:
+            continue
+        try:
+            files = resolved(images, roles.columns.column(roles.id), folder_of(table.file), split)
+        except AmbiguousError:
+            continue
+        if set(files) != set(images.files) or len(files) != len(images.files):
+            continue
+        ids, labels = roles.columns.column(roles.id), roles.columns.column(label)
+        of_files = tuple(file or "" for file in files)
+        return Listing(roles.columns.place, tuple(ids), tuple(labels), of_files, roles.columns.lines)
+    return None
+
+
+def _label_column(columns: Columns, roles: Roles, classes: Collection[str]) -> int | None:
+    """Returns the column whose every value is a class of train."""
+    for number in range(columns.width):
+        if number != roles.id and all(row[number] in classes for row in columns.rows):
+            return number
+    return None
