@@ -19,6 +19,8 @@ HOW = (
     *("id_column", "label_column", "labels_separator", "group_column", "split_column"),
     *("images", "train", "valid", "test", "label_pattern"),
 )
+# How the rules begin that a table of another form breaks, read as one of `id,label`.
+OF_ANOTHER_FORM = ("header must be", "row must not be blank", "image must exist", "id must be a relative path")
 RIVAL_SHARE = 0.5  # of the images: a second reading of fewer is none
 
 
@@ -38,6 +40,8 @@ def find_reading(tree: FileTree, options: DataOptions, findings: Findings) -> Re
         return _as_before(layout, before, findings)
     if layout and _is_whole(layout, before):
         reading = _as_before(layout, before, findings)
+    elif layout and not _may_be_another_form(layout, before):
+        return _as_before(layout, before, findings)
     else:
         reading = _by_sources(tree, options, layout, before, findings)
     reading = _with_sample(tree, _with_test_labels(reading, findings), findings)
@@ -58,6 +62,17 @@ def _is_whole(layout: layouts.Layout, before: Findings) -> bool:
     return valid is None or bool(set(valid.labels or ()) & set(train.labels or ()))
 
 
+def _may_be_another_form(layout: layouts.Layout, before: Findings) -> bool:
+    """Says whether what is wrong with a layout may be that the data has another form, and is no mistake in it."""
+    train = layout.listings.get("train")
+    if layout.form == layouts.OF_FOLDERS and (train is None or not train.ids):
+        return True
+    return all(
+        problem.rule.startswith(OF_ANOTHER_FORM) or " found in one folder" in problem.rule
+        for problem in before.problems
+    )
+
+
 def _by_sources(
     tree: FileTree, options: DataOptions, layout: layouts.Layout | None, before: Findings, findings: Findings
 ) -> Reading:
@@ -75,8 +90,10 @@ def _by_sources(
         if found is None and not layout:
             unread = [*by_source.problems, *tree.unread()]
             raise DataError(unread or [_nothing(tree, _looked_for(all_sources()))])
-    except DataError:
-        if not is_mistaken:
+    except DataError as error:
+        of_train = [problem.place.partition(":")[0] for problem in before.problems[:1]]
+        says_more = not layout or layout.form == layouts.OF_FOLDERS
+        if not is_mistaken and (says_more or error.problems[0].place.partition(":")[0] in of_train):
             raise
         found = None
     if layout and (found is None or (is_mistaken and by_source.problems)):

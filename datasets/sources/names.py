@@ -8,7 +8,7 @@ from datasets.problems import Findings, Problem, printable, shown
 from datasets.sources import Nearly, Reading, Source
 from datasets.sources.images import folder_of, image_files
 from datasets.sources.listing import Listing, check_ids
-from datasets.sources.split_names import split_in
+from datasets.sources.split_names import split_in, split_of
 from storage.sweep_file import DataOptions
 
 LABEL_FIRST = re.compile(r"([A-Za-z][A-Za-z0-9 _\-]*?)[ ._\-]*\(?\d+\)?")  # the whole of a name without its suffix
@@ -56,7 +56,8 @@ def _label(pattern: re.Pattern[str], file: str, asked: bool) -> str | None:
 def _are_classes(labels: Counter[str]) -> bool:
     """Says whether the beginnings of names are classes, and no camera's."""
     few = len(labels) > 1 and min(labels.values()) >= IMAGES_A_CLASS
-    return few and not {label.lower().strip("_- ") for label in labels} & CAMERAS
+    words = {label.lower().strip("_- ") for label in labels}
+    return few and not words & CAMERAS and not any(split_of(word) for word in words)
 
 
 def _reading(

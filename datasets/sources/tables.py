@@ -124,11 +124,9 @@ class _Reading:
         """Returns the roles of another table's columns, which have the names that they have in that of train."""
         train = self._train
         assert train is not None
-        of_names = {name: number for number, name in enumerate(roles.names)}
-        label, group = (
-            None if number is None else of_names.get(train.names[number]) for number in (train.label, train.group)
-        )
-        one_hot = tuple(of_names[name] for number in train.one_hot if (name := train.names[number]) in of_names)
+        same = _same_columns(train, roles)
+        label, group = (None if number is None else same.get(number) for number in (train.label, train.group))
+        one_hot = tuple(same[number] for number in train.one_hot if number in same)
         return replace(roles, label=label, group=group, one_hot=one_hot if len(one_hot) == len(train.one_hot) else ())
 
     def done(self, files: frozenset[str]) -> Reading | Nearly:
@@ -283,6 +281,16 @@ class _Reading:
             tuple(row.line for row in rows),
             tuple(row.group for row in rows) if roles.group is not None else None,
         )
+
+
+def _same_columns(train: Roles, other: Roles) -> dict[int, int]:
+    """Returns for columns of the train table those of another, by their names, or by their places if one has none."""
+    if train.columns.header is None or other.columns.header is None:
+        are_alike = (train.columns.width, train.id) == (other.columns.width, other.id)
+        return {number: number for number in range(train.columns.width)} if are_alike else {}
+    of_names = {name.strip().lower(): number for number, name in enumerate(other.names)}
+    names = enumerate(name.strip().lower() for name in train.names)
+    return {number: of_names[name] for number, name in names if name in of_names and of_names[name] != other.id}
 
 
 SOURCE = Source("a table that names images and their labels", read)

@@ -42,7 +42,10 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
 def _separator(lines: list[str]) -> str | None:
     """Returns what stands between the fields; None where a line is one field, a space for any number of them."""
     for separator in SEPARATORS:
-        counts = Counter(len(row) for row in csv.reader(lines, delimiter=separator))
+        try:
+            counts = Counter(len(row) for row in csv.reader(lines, delimiter=separator))
+        except csv.Error:  # a field that does not end
+            continue
         count, times = counts.most_common(1)[0]
         if count > 1 and times >= MOSTLY * len(lines):
             return separator
