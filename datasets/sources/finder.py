@@ -20,7 +20,13 @@ HOW = (
     *("images", "train", "valid", "test", "label_pattern"),
 )
 # How the rules begin that a table of another form breaks, read as one of `id,label`.
-OF_ANOTHER_FORM = ("header must be", "row must not be blank", "image must exist", "id must be a relative path")
+OF_ANOTHER_FORM = (
+    "header must be",
+    "text must be UTF-8",
+    "row must not be blank",
+    "image must exist",
+    "id must be a relative path",
+)
 RIVAL_SHARE = 0.5  # of the images: a second reading of fewer is none
 
 
