@@ -41,11 +41,11 @@ def _blended(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
     pixels = images.float()
     for step in range(OTHERS):
         factor, which = factors[:, step, None, None, None], order[:, step, None, None, None]
-        grey = _grey(pixels)
-        towards = torch.where(which == 1, grey.mean((2, 3), keepdim=True), torch.where(which == 2, grey, 0))
-        mixed = (pixels * factor).add_(towards * (1 - factor)).clamp_(0, 255)
+        grey, rest = _grey(pixels), 1 - factor
+        mean = grey.mean((2, 3), keepdim=True).mul_(rest * (which == 1))
+        pixels.mul_(factor).add_(grey.mul_(rest * (which == 2)).add_(mean)).clamp_(0, 255)
         # albumentations cuts the fractions, but for the saturation, which OpenCV rounds.
-        pixels = torch.where(which == 2, mixed.round(), mixed.floor())
+        pixels.add_((which == 2) * 0.5).floor_()
     return pixels.to(torch.uint8)
 
 
