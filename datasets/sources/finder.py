@@ -74,7 +74,8 @@ def _may_be_another_form(layout: layouts.Layout, before: Findings) -> bool:
     if layout.form == layouts.OF_FOLDERS and (train is None or not train.ids):
         return True
     return all(
-        problem.rule.startswith(OF_ANOTHER_FORM) or " found in one folder" in problem.rule
+        problem.got != "an empty file"
+        and (problem.rule.startswith(OF_ANOTHER_FORM) or " found in one folder" in problem.rule)
         for problem in before.problems
     )
 

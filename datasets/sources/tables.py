@@ -37,6 +37,10 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     tables = choose_tables(found, images, options, findings)
     if "train" not in tables:
         return Nearly(problems[0]) if problems else _nearly(files, found)
+    for problem in problems:  # of a table that would be that of a split
+        split = split_in(problem.place.rpartition("/")[2].partition(".")[0])
+        if split is not None and split not in tables:
+            findings.problems.append(problem)
     reading = _Reading(tree, images, options, findings)
     for split, table in tables.items():
         reading.add(table, split)
