@@ -136,6 +136,11 @@ def _as_named(tree: FileTree, top: Folder, options: DataOptions, findings: Findi
                 rule = f"{flag} must name a table or a folder with images in the data"
                 return Nearly(Problem(tree.path, rule, shown(path), "give its path within the data"))
             found[split] = folder
+    if "train" in found and not found["train"].inner:
+        rule = "--train must name a table, or a folder with a folder a class"
+        return Nearly(
+            Problem(tree.path, rule, f"{shown(found['train'].path)} with images", "give --label-pattern as well")
+        )
     return _listed(tree, found, "", findings) if "train" in found else None
 
 

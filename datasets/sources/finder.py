@@ -7,7 +7,7 @@ from datasets import layouts
 from datasets.file_tree import FileTree
 from datasets.problems import DataError, Findings, Problem, shown
 from datasets.sources import Nearly, Reading, Source, all_sources
-from datasets.sources.images import Images, folder_of
+from datasets.sources.images import folder_of
 from datasets.sources.left_out import note_left_out
 from datasets.sources.listing import first_refused
 from datasets.sources.samples import read_sample
@@ -182,7 +182,7 @@ def _with_sample(tree: FileTree, reading: Reading, findings: Findings) -> Readin
     """Returns the reading with the form in which predictions are handed in, and the test images that it names."""
     if reading.submission is not None or "train" not in reading.listings:
         return reading
-    handed = read_sample(tree, reading, Images(tree), findings)
+    handed = read_sample(tree, reading, findings)
     listings = reading.listings | ({"test": handed.listing} if handed.listing else {})
     files = reading.files | ({handed.file} if handed.file else set())
     return replace(reading, listings=listings, files=files, submission=handed.submission)

@@ -32,7 +32,7 @@ class Handed:
     file: str = ""
 
 
-def read_sample(tree: FileTree, reading: Reading, images: Images, findings: Findings) -> Handed:
+def read_sample(tree: FileTree, reading: Reading, findings: Findings) -> Handed:
     """Reads the sample submission of a data set, where there is one."""
     files = [name for name in tree.visible if name.lower().endswith(SUFFIXES) and is_sample(name)]
     files = [name for name in files if name not in reading.files]
@@ -40,6 +40,9 @@ def read_sample(tree: FileTree, reading: Reading, images: Images, findings: Find
     if not isinstance(columns, Columns) or not columns.rows:
         return Handed()
     columns = with_first_row_as_header(columns)
+    if not columns.rows:
+        return Handed()
+    images = Images(tree)
     test, ids = reading.listings.get("test"), columns.column(0)
     listing = None
     if test is None:

@@ -66,7 +66,10 @@ def find_layout(head: bytes) -> Layout | None:
     if not lines:
         return None
     separator = max(",;\t", key=lines[0].count)
-    first, *rest = csv.reader(lines, delimiter=separator)
+    try:
+        first, *rest = csv.reader(lines, delimiter=separator)
+    except csv.Error:  # a field that does not end
+        return None
     is_named = not all(_is_integer(value) for value in first if " " not in value.strip())
     rows = rest if is_named else [first, *rest]
     if not rows or any(len(row) != len(first) for row in rows):
