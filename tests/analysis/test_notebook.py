@@ -17,7 +17,7 @@ from storage.errors import SweepError
 from storage.files import DamagedError
 from storage.paths import trial_folder
 from tests.sweeps import CNN, SweepBuilder, noise, varied_sweep
-from trainable.batch import on_device
+from trainable.images import on_device
 from trainable.loop import predict_logits
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -40,13 +40,13 @@ class Variant:
 
 VARIANTS = {
     "source": Variant(
-        "datasets/sources/labels_in_names.py",
+        "datasets/sources/ini_lists.py",
         "datasets/sources/__init__.py",
         "NAMES = (",
-        '    "labels_in_names",',
+        '    "ini_lists",',
         "tests/datasets/sources/test_sources.py",
         "",  # the other forms are still recognised
-        19,
+        26,
     ),
     "transform": Variant(
         "datasets/augment/solarize.py",
@@ -138,15 +138,17 @@ SEARCHES = {  # flags of each
 }
 DATA = """
 
-def with_labels_in_names(train=6, validation=3, test=3):
-    return {
-        f"{split}/{'abc'[number % 3] + '.' if split != 'test' else ''}{number}.png": image(1000 * len(split) + number)
-        for split, count in (("train", train), ("validation", validation), ("test", test))
-        for number in range(count)
-    }
+def with_ini_lists(train=6, validation=3, test=3):
+    tree, lines = {}, []
+    for split, count in (("train", train), ("validation", validation), ("test", test)):
+        names = [f"{split}{number}.png" for number in range(count)]
+        tree |= {f"images/{name}": image(1000 * len(split) + number) for number, name in enumerate(names)}
+        rows = names if split == "test" else [f"{name} = {'abc'[number % 3]}" for number, name in enumerate(names)]
+        lines += [f"[{split}]", *rows] if count else []
+    return tree | {"images.ini": table(*lines)}
 
 
-FORMS["labels_in_names"] = with_labels_in_names
+FORMS["ini_lists"] = with_ini_lists
 """
 PROGRAM = """
 import json, sys
@@ -161,7 +163,7 @@ from trainable.loop import train
 
 tests, searches = map(json.loads, sys.argv[1:])
 pytest.main(tests)
-write(FORMS["labels_in_names"](), Path("data"))
+write(FORMS["ini_lists"](), Path("data"))
 for name, words in searches.items():
     done = command(main, "--sweep", name, "--data", "data", "--trials", 2, *words, on=here(train))
     print(done.output, done.exit_code)
