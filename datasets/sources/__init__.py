@@ -77,5 +77,11 @@ class Source:
     read: Callable[[FileTree, DataOptions, Findings], Reading | Nearly | None]
 
 
+def asks_for_tables(options: DataOptions) -> bool:
+    """Says whether a flag tells how a table is to be read, so that no other form is meant."""
+    of_tables = ("images", "id_column", "label_column", "labels_separator", "group_column", "split_column")
+    return any(getattr(options, name) is not None for name in of_tables)
+
+
 def all_sources() -> list[Source]:
     return [import_module(f"datasets.sources.{name}").SOURCE for name in NAMES]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datasets.file_tree import FileTree
 from datasets.labels import label_problem
 from datasets.problems import Findings, Problem, printable, shown
-from datasets.sources import Nearly, Reading, Source
+from datasets.sources import Nearly, Reading, Source, asks_for_tables
 from datasets.sources.images import image_files
 from datasets.sources.listing import Listing, check_ids
 from datasets.sources.split_names import is_for_prediction, split_in, split_of, words_of
@@ -15,6 +15,7 @@ from storage.text import counted
 
 # Words that say of a folder that it holds images, and not which.
 PLAIN_WORDS = {"image", "images", "img", "imgs", "jpg", "jpeg", "png", "data", "dataset", "part", "folder", "photos"}
+PLAIN_WORDS |= {"pictures", "mask", "masks", "annotations", "labels"}
 PLAIN_WORDS |= {"set", "batch", "archive", "zip", "tar", "raw", "new", "all"}
 
 
@@ -56,7 +57,7 @@ def folders_of(tree: FileTree) -> Folder:
 
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
-    if options.label_pattern:
+    if options.label_pattern or asks_for_tables(options):
         return None
     top = folders_of(tree)
     if options.train or options.valid or options.test:

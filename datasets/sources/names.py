@@ -5,7 +5,7 @@ from collections import Counter
 
 from datasets.file_tree import FileTree
 from datasets.problems import Findings, Problem, printable, shown
-from datasets.sources import Nearly, Reading, Source
+from datasets.sources import Nearly, Reading, Source, asks_for_tables
 from datasets.sources.images import folder_of, image_files
 from datasets.sources.listing import Listing, check_ids
 from datasets.sources.split_names import split_in, split_of
@@ -18,6 +18,8 @@ CAMERAS = {"img", "image", "dsc", "dscn", "dscf", "photo", "pic", "picture", "fr
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
     asked = options.label_pattern
+    if not asked and asks_for_tables(options):
+        return None
     pattern = LABEL_FIRST
     if asked:
         try:

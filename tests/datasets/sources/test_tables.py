@@ -217,3 +217,23 @@ def test_folders_that_say_other_labels_than_a_column_that_is_not_named_so_are_na
     assert problem.rule == "data must be read in one way only"
     assert "table `notes.csv`, and folders of classes in `/`" in problem.got
     assert problem.way_out == "choose with --train notes.csv or --train ."
+
+
+def test_a_folder_chooses_between_images_and_masks_of_the_same_names(tmp_path):
+    masks = {name.replace("pictures", "masks"): image(100 + n) for n, name in enumerate(FILES)}
+    files = PICTURES | masks | {"labels.csv": labelled("id", "label")}
+
+    _, findings = reading_of(files, tmp_path / "data")
+    reading, _ = reading_of(files, tmp_path / "again", images="pictures/")
+
+    assert "its images must be in one folder only, got 6 in `masks/` and 6 in `pictures/`" in str(findings.problems[0])
+    assert reading.listings["train"].files == FILES
+    with pytest.raises(DataError, match="--images must be a folder with images in the data, got `elsewhere/`"):
+        reading_of(files, tmp_path / "third", images="elsewhere")
+
+
+def test_a_table_of_a_split_that_cannot_be_read_is_a_problem(tmp_path):
+    files = PICTURES | {"labels_train.csv": labelled("id", "label"), "labels_val.csv": b"id,label\np0,\xed\xa0\x80\n"}
+    _, findings = reading_of(files, tmp_path / "data")
+
+    assert "labels_val.csv:2: text must be UTF-8" in str(findings.problems[0])
