@@ -8,7 +8,7 @@ from datasets.problems import Findings, Problem, printable, shown
 from datasets.sources import Nearly, Reading, Source, asks_for_tables
 from datasets.sources.images import image_files
 from datasets.sources.listing import Listing, check_ids
-from datasets.sources.split_names import is_for_prediction, split_in, split_of, words_of
+from datasets.sources.split_names import is_for_prediction, is_of_both, split_in, split_of, words_of
 from datasets.sources.split_tables import labelled_by_table
 from storage.sweep_file import DataOptions
 from storage.text import counted
@@ -83,8 +83,7 @@ def is_split_level(folder: Folder) -> bool:
 
 def _split_in(name: str) -> str | None:
     """Returns the split that a folder's name means; one of train and validation together is train."""
-    words = set(words_of(name))
-    return "train" if "train" in words and words & {"val", "valid", "validation"} else split_in(name)
+    return "train" if is_of_both(name) else split_in(name)
 
 
 def _level_of_splits(folder: Folder) -> Folder | None:
@@ -145,7 +144,7 @@ def _as_named(tree: FileTree, top: Folder, options: DataOptions, findings: Findi
     return _listed(tree, found, "", findings) if "train" in found else None
 
 
-def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading:
+def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading | None:
     """Reads folders of splits, with folders of classes in them."""
     found: dict[str, Folder] = {}
     for name, folder in level.inner.items():
@@ -173,8 +172,10 @@ def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading:
     return _listed(tree, {split: _entered(folder, split) for split, folder in found.items()}, level.path, findings)
 
 
-def _listed(tree: FileTree, found: dict[str, Folder], level: str, findings: Findings) -> Reading:
+def _listed(tree: FileTree, found: dict[str, Folder], level: str, findings: Findings) -> Reading | None:
     train = found["train"]
+    if not train.inner:
+        return None
     listings: dict[str, Listing] = {}
     classes: set[str] = set()
     for split in ("train", "validation", "test"):

@@ -130,12 +130,21 @@ def _asked(tree: FileTree, options: DataOptions, findings: Findings) -> Reading 
     if not readings:
         return None
     chosen, of_source = readings[0]
+    if nearly and (not chosen.is_sure or _has_strange_labels(chosen)):
+        way_out = f"{nearly[0].way_out}, or {chosen.flag} for {chosen.form}"
+        raise DataError([*findings.problems, replace(nearly[0], way_out=way_out)])
     for other, _ in readings[1:]:
         _check_agreement(tree, chosen, other)
     if chosen.inferred:
         findings.notes.append(f"Read as {chosen.form}: {'; '.join(dict.fromkeys(chosen.inferred))}.")
     _add(findings, of_source)
     return chosen
+
+
+def _has_strange_labels(reading: Reading) -> bool:
+    """Says whether validation has labels that train does not have, as folders of patients do."""
+    labels = {split: set(listing.labels or ()) for split, listing in reading.listings.items()}
+    return not labels.get("validation", set()) <= labels.get("train", set())
 
 
 def _as_before(layout: layouts.Layout, before: Findings, findings: Findings) -> Reading:

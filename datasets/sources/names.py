@@ -1,7 +1,9 @@
 """Data whose labels stand in the names of the files: `cat.0.jpg`, or wherever `--label-pattern` finds them."""
 
 import re
+import shlex
 from collections import Counter
+from pathlib import PurePosixPath
 
 from datasets.file_tree import FileTree
 from datasets.problems import Findings, Problem, printable, shown
@@ -12,6 +14,10 @@ from datasets.sources.split_names import split_in, split_of
 from storage.sweep_file import DataOptions
 
 LABEL_FIRST = re.compile(r"([A-Za-z][A-Za-z0-9 _\-]*?)[ ._\-]*\(?\d+\)?")  # the whole of a name without its suffix
+NUMBERED = re.compile(r"[ ._\-]\d+$")  # `input_1` of `input_1_7`: which of the numbers counts is not known
+PART = re.compile(r"[ _.\-]+")
+MOST_PARTS = 8
+SHARE = 0.9  # of the images must have names of one kind
 IMAGES_A_CLASS = 2  # fewer are names that happen to begin alike
 CAMERAS = {"img", "image", "dsc", "dscn", "dscf", "photo", "pic", "picture", "frame", "scan", "p", "file"}
 
@@ -31,7 +37,9 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
             rule = "--label-pattern must have a group, which is the label"
             return Nearly(Problem("", rule, shown(asked), "put it in parentheses: '([a-z]+)_'"))
     found: dict[str, list[tuple[str, str | None]]] = {}
-    for file in image_files(tree):
+    inside = f"{options.images.strip('/')}/" if options.images else ""
+    files = [file for file in image_files(tree) if file.startswith(inside)]
+    for file in files:
         split = next((split for part in file.split("/")[:-1] if (split := split_in(part))), "train")
         found.setdefault(split, []).append((file, _label(pattern, file, asked is not None)))
     train = found.get("train", [])
@@ -43,8 +51,11 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     if asked and not labels:
         got = shown(train[0][0]) if train else "no train images"
         return Nearly(Problem(tree.path, f"--label-pattern {asked} must be found in names of images", got, "mend it"))
-    if not asked and (unnamed or not _are_classes(labels)):
-        return None
+    if not asked and (unnamed or not are_classes(labels)):
+        problem = _which_part(tree, [file for file, _ in train])
+        return Nearly(problem) if problem else None
+    if not asked and (problem := _two_sets(tree, files)):
+        return Nearly(problem)
     return _reading(tree, found, asked, findings)
 
 
@@ -55,11 +66,56 @@ def _label(pattern: re.Pattern[str], file: str, asked: bool) -> str | None:
     return match.group(1) if match and match.group(1) else None
 
 
-def _are_classes(labels: Counter[str]) -> bool:
+def label_in_name(file: str) -> str | None:
+    """Returns what the name of a file begins with before its number."""
+    return _label(LABEL_FIRST, file, asked=False)
+
+
+def are_classes(labels: Counter[str]) -> bool:
     """Says whether the beginnings of names are classes, and no camera's."""
     few = len(labels) > 1 and min(labels.values()) >= IMAGES_A_CLASS
     words = {label.lower().strip("_- ") for label in labels}
-    return few and not words & CAMERAS and not any(split_of(word) for word in words)
+    is_clear = not any(NUMBERED.search(label) for label in labels)
+    return few and is_clear and not words & CAMERAS and not any(split_of(word) for word in words)
+
+
+def _two_sets(tree: FileTree, files: list[str]) -> Problem | None:
+    """Returns the problem that each image is there twice under its name, as with a mask in another folder."""
+    folders: dict[str, set[str]] = {}
+    for file in files:
+        folders.setdefault(PurePosixPath(file).stem, set()).add(folder_of(file))
+    several = [some for some in folders.values() if len(some) > 1]
+    if not several or len(several) < SHARE * len(folders) or len({frozenset(some) for some in several}) > 1:
+        return None
+    if all(split_in(part) for folder in several[0] for part in folder.split("/")[-1:]):
+        return None
+    first, *rest = sorted(several[0])
+    got = " and ".join(shown(f"{folder}/") for folder in (first, *rest[:2]))
+    way_out = f"choose with --images {shlex.quote(rest[-1] if len(rest) else first)}"
+    return Problem(tree.path, "images of the same names must be in one folder", got, way_out)
+
+
+def _which_part(tree: FileTree, files: list[str]) -> Problem | None:
+    """Returns the problem that the names are made of parts, of which a person must say which is the label."""
+    parts = [PART.split(PurePosixPath(file).stem) for file in files]
+    (width, count), *_ = Counter(map(len, parts)).most_common(1) or [(0, 0)]
+    if not 2 <= width <= MOST_PARTS or count < SHARE * len(files):
+        return None
+    of_parts = [[some[at] for some in parts if len(some) == width] for at in range(width)]
+    likely = [at for at, some in enumerate(of_parts) if 1 < len(set(some)) <= len(some) // 2]
+    if not likely:
+        return None
+    first = PurePosixPath(files[0]).name
+    ways = [f"--label-pattern '{_pattern_of(first, at)}' for {shown(of_parts[at][0])}" for at in likely[:4]]
+    rule = "a part of the names may be the label, but which one is not known"
+    return Problem(tree.path, rule, shown(first), f"choose {', '.join(ways)}")
+
+
+def _pattern_of(name: str, at: int) -> str:
+    """Returns the regular expression that finds a part of a name of this kind by its number from 0."""
+    marks = [mark[0] for mark in PART.findall(name)]
+    before = "".join(f"[^/{mark}]+{re.escape(mark)}" for mark in marks[:at])
+    return f"(?:^|/){before}([^/{marks[at]}]+)" if at < len(marks) else f"(?:^|/){before}([^/.]+)"
 
 
 def _reading(
@@ -84,6 +140,7 @@ def _reading(
         f"--label-pattern '{asked or LABEL_FIRST.pattern}'",
         listings,
         (inferred,),
+        is_sure=asked is not None,
         rest="without a label in their names",
     )
 

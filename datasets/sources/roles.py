@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datasets.problems import Problem, shown
 from datasets.sources.images import Images, folder_of
 from datasets.sources.readers import Columns
-from datasets.sources.split_names import split_of, words_of
+from datasets.sources.split_names import is_of_splits, split_of, words_of
 from storage.sweep_file import DataOptions
 
 PROBED = 400  # rows by which a column is known
@@ -51,16 +51,24 @@ class Roles:
 
 
 def find_roles(
-    columns: Columns, images: Images, options: DataOptions, sample_names: Sequence[str], is_test: bool
+    columns: Columns,
+    images: Images,
+    options: DataOptions,
+    sample_names: Sequence[str],
+    is_test: bool,
+    image: int | None = None,
+    own: int | None = None,
 ) -> Roles | Problem | None:
     """Returns what the columns of a table are; a problem where that cannot be told; None where no column names images.
 
     Args:
       sample_names: the columns of the sample submission behind its first.
       is_test: labels of it are not looked for.
+      image: the column that names the images; None to find out.
+      own: only so many columns may be the label, those of the table without what others say; None for all.
     """
-    columns, names = _with_header(columns, images, options)
-    number = _id_column(columns, names, images, options)
+    columns, names = with_header(columns, images, options)
+    number = image_column(columns, images, options) if image is None else image
     if number is None or isinstance(number, Problem):
         return number
     roles = Roles(columns, names, number)
@@ -69,13 +77,15 @@ def find_roles(
     )
     group = column_named(names, options.group_column) if options.group_column else _group_column(roles, sample_names)
     roles = replace(roles, group=group)
-    return roles if is_test else _with_label(roles, images, options, sample_names)
+    return roles if is_test else _with_label(roles, images, options, sample_names, own)
 
 
-def _with_header(columns: Columns, images: Images, options: DataOptions) -> tuple[Columns, tuple[str, ...]]:
+def with_header(columns: Columns, images: Images, options: DataOptions) -> tuple[Columns, tuple[str, ...]]:
     """Returns the table without its header, and the names of its columns."""
     if columns.header:
         return columns, columns.header
+    if not columns.rows:
+        return columns, ()
     first, rest = columns.rows[0], columns.rows[1:]
     asked = {options.id_column, options.label_column, options.group_column, options.split_column} & set(first)
     names_image = any(images.named(field) for field in first if not field.isdigit())
@@ -106,7 +116,9 @@ def _probed(columns: Columns, number: int) -> list[str]:
     return [row[number] for row in columns.rows[::step]]
 
 
-def _id_column(columns: Columns, names: Sequence[str], images: Images, options: DataOptions) -> int | Problem | None:
+def image_column(columns: Columns, images: Images, options: DataOptions) -> int | Problem | None:
+    """Returns which column names the image of a row; None where none does. A header must be apart from the rows."""
+    names = columns.header or tuple(f"column {number}" for number in range(1, columns.width + 1))
     if options.id_column:
         return column_named(names, options.id_column)
     if columns.id_column is not None:
@@ -142,9 +154,15 @@ def _split_column(roles: Roles) -> int | None:
         splits = {split_of(value) for value in values}
         if None not in splits and "train" in splits and len(splits) > 1:
             return number
-        if len(values) > 1 and values <= numbered_splits(name).keys():
+        if len(values) > 1 and values <= numbered_splits(name_of_values(roles.columns, name)).keys():
             return number
     return None
+
+
+def name_of_values(columns: Columns, name: str) -> str:
+    """Returns what a column is called: by the name of the file, where it is a list of splits without a header."""
+    stem = columns.file.rpartition("/")[2].rpartition(".")[0]
+    return stem if not columns.header and columns.width == 2 and is_of_splits(stem) else name
 
 
 def numbered_splits(name: str) -> dict[str, str]:
@@ -180,14 +198,17 @@ def _group_column(roles: Roles, sample_names: Sequence[str]) -> int | None:
     return None
 
 
-def _with_label(roles: Roles, images: Images, options: DataOptions, sample_names: Sequence[str]) -> Roles | Problem:
+def _with_label(
+    roles: Roles, images: Images, options: DataOptions, sample_names: Sequence[str], own: int | None
+) -> Roles | Problem:
     """Returns the roles with the column of the label, which may be none: then the folders say it."""
     columns, names = roles.columns, roles.names
     if options.label_column:
         return replace(roles, label=column_named(names, options.label_column))
     if columns.label_column is not None or columns.id_column is not None:
         return replace(roles, label=columns.label_column)
-    others = [number for number in range(columns.width) if number not in (roles.id, roles.group, roles.split)]
+    taken = (roles.id, roles.group, roles.split)
+    others = [number for number in range(columns.width if own is None else own) if number not in taken]
     asked = [number for number in others if names[number] in sample_names]
     if len(asked) == 1 and len(sample_names) == 1:
         return replace(roles, label=asked[0])

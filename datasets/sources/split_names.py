@@ -42,6 +42,17 @@ def split_in(name: str) -> str | None:
     return splits.pop() if len(splits) == 1 else None
 
 
+def is_of_both(name: str) -> bool:
+    """Says whether a name means train and validation together."""
+    words = set(words_of(name))
+    return "trainval" in words or ("train" in words and bool(words & {"val", "valid", "validation"}))
+
+
+def is_of_splits(name: str) -> bool:
+    """Says whether a table of this name says which image is in which split."""
+    return bool({"partition", "partitions", "split", "splits"} & set(words_of(name)))
+
+
 def is_for_prediction(name: str) -> bool:
     """Says whether a name of a test split means images without labels."""
     return any(word in UNLABELLED for word in words_of(name))

@@ -1,15 +1,16 @@
 """Which of the files of a data set are its tables, and which of them is which split's."""
 
+import shlex
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from datasets.file_tree import FileTree
 from datasets.problems import Findings, Problem, printable, shown
-from datasets.sources.images import Images, image_files
+from datasets.sources.images import image_files
 from datasets.sources.readers import Columns, read_columns
 from datasets.sources.roles import Roles
-from datasets.sources.split_names import is_sample, split_in, words_of
+from datasets.sources.split_names import is_of_both, is_of_splits, is_sample, split_in, words_of
 from storage.sweep_file import DataOptions
 from storage.text import counted
 
@@ -25,11 +26,13 @@ class TableFile:
     Attributes:
       split: that its name or its folder means; None where neither does.
       roles: what its columns are, once that is known.
+      partners: the tables whose columns it has as well.
     """
 
     columns: Columns
     split: str | None
     roles: Roles | None = None
+    partners: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:
@@ -74,13 +77,13 @@ def _names(tree: FileTree) -> list[str]:
 def _split_of(file: str) -> str | None:
     """Returns the split that the name of a table means, or else the folder that it is in; None for one of splits."""
     folder, _, name = file.rpartition("/")
-    if {"partition", "partitions", "split", "splits"} & set(words_of(name.rpartition(".")[0])):
+    if is_of_splits(name.rpartition(".")[0]):
         return None
     return split_in(name.rpartition(".")[0]) or split_in(folder.rpartition("/")[2])
 
 
 def choose_tables(
-    found: Iterable[TableFile], images: Images, options: DataOptions, findings: Findings
+    tree: FileTree, found: Sequence[TableFile], options: DataOptions, findings: Findings
 ) -> dict[str, TableFile]:
     """Returns the table of each split: the one that has labels and names the most images.
 
@@ -90,25 +93,55 @@ def choose_tables(
     for table in found:
         of_split.setdefault(table.split or "", []).append(table)
     if "" in of_split and "train" not in of_split:
-        of_split["train"] = of_split.pop("")
-    chosen = {split: min(tables, key=_weight) for split, tables in of_split.items() if split}
-    for split, tables in of_split.items():
-        for table in tables:
-            if table is chosen.get(split):
-                continue
-            if split and _weight(table) == _weight(chosen[split]) and table.columns.rows != chosen[split].columns.rows:
-                flag = {"train": "--train", "validation": "--valid", "test": "--test"}[split]
-                got = f"{shown(chosen[split].file)} and {shown(table.file)}"
-                findings.refuse(
-                    table.columns.place, f"there must be one table for {split}", got, f"choose with {flag} {table.file}"
-                )
+        both = [table for table in of_split[""] if is_of_both(table.file)]
+        of_split["train"] = both or of_split[""]
+        of_split[""] = [table for table in of_split[""] if table not in of_split["train"]]
+    order = ("train", "validation", "test")
+    train = min(of_split.get("train", []), key=_weight, default=None)
+    labels = _label_names(train)
+    weights = {id(table): _weight(table, labels if table.split in ("validation", "test") else None) for table in found}
+    chosen = {split: min(of_split[split], key=lambda table: weights[id(table)]) for split in order if split in of_split}
+    rivals = {
+        split: [table for table in of_split[split] if weights[id(table)] == weights[id(chosen[split])]]
+        for split in chosen
+    }
+    rivals = {split: some for split, some in rivals.items() if _differ(some)}
+    if rivals:
+        some = next(iter(rivals.values()))
+        got = ", ".join(shown(table.file) for table in some[:3]) + (f" and {len(some) - 3} more" if some[3:] else "")
+        asked = {"train": options.train, "validation": options.valid, "test": options.test}
+        flags = {"train": "--train", "validation": "--valid", "test": "--test"}
+        wanted = [f"{flags[one]} {shlex.quote(chosen[one].file)}" for one in rivals if not asked[one]]
+        rule = f"there must be one table for {' and for '.join(rivals)}"
+        findings.refuse(tree.path, rule, got, f"choose, such as with {' '.join(wanted)}")
+    used = {file for table in chosen.values() for file in (table.file, *table.partners)}
+    for table in found:
+        if table.file not in used:
             note = f"`{printable(table.file)}` is left aside, with {counted(len(table.columns.rows), 'row')}"
             findings.notes.append(f"{note}: another table names the images.")
-    order = ("train", "validation", "test")
-    return {split: chosen[split] for split in order if split in chosen}
+    return chosen
 
 
-def _weight(table: TableFile) -> tuple[bool, int]:
+def _differ(tables: Sequence[TableFile]) -> bool:
+    return any(table.columns.rows != tables[0].columns.rows for table in tables[1:])
+
+
+def _label_names(train: TableFile | None) -> set[str]:
+    """Returns the columns of the table of train that say the label."""
+    if train is None or train.roles is None:
+        return set()
+    numbers = train.roles.one_hot or (() if train.roles.label is None else (train.roles.label,))
+    return {train.roles.names[number] for number in numbers}
+
+
+def _weight(table: TableFile, labels: set[str] | None = None) -> tuple[bool, int]:
+    """Returns what is least for the table to choose.
+
+    Args:
+      labels: names of the columns that say the label; None to take what is known of the table.
+    """
     assert table.roles is not None
     has_label = table.roles.label is not None or bool(table.roles.one_hot)
+    if labels is not None:
+        has_label = bool(labels) and labels <= set(table.roles.names)
     return not has_label, -len(table.columns.rows)

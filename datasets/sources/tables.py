@@ -8,10 +8,12 @@ from datasets.labels import id_problem, label_problem
 from datasets.problems import Findings, Problem, shown
 from datasets.sources import Nearly, Reading, Source
 from datasets.sources.images import AmbiguousError, Images, folder_of, resolved
+from datasets.sources.joins import with_roles
 from datasets.sources.label_values import read_labels
 from datasets.sources.listing import Listing
+from datasets.sources.names import are_classes, label_in_name
 from datasets.sources.readers.texts import WINDOWS
-from datasets.sources.roles import Roles, column_named, find_roles, label_of_bits, numbered_splits
+from datasets.sources.roles import Roles, column_named, label_of_bits, name_of_values, numbered_splits
 from datasets.sources.split_names import split_in, split_of
 from datasets.sources.table_files import TableFile, choose_tables, table_files
 from storage.sweep_file import DataOptions
@@ -27,17 +29,14 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     if not images.files or options.label_pattern:
         return None
     files, sample, problems = table_files(tree, options)
-    if problem := _unknown_column(tree, files, options):
-        return Nearly(problem)
     names = sample.header[1:] if sample and sample.header else ()
-    found: list[TableFile] = []
-    for file in files:
-        roles = find_roles(file.columns, images, options, names, file.split in ("validation", "test"))
-        if isinstance(roles, Problem):
-            problems.append(roles)
-        elif roles is not None:
-            found.append(replace(file, roles=roles))
-    tables = choose_tables(found, images, options, findings)
+    found, undecided = with_roles(files, images, options, names)
+    problems += undecided
+    if problem := _unknown_column(tree, files, found, options):
+        return Nearly(problem)
+    if _are_of_folders(found):
+        return None
+    tables = choose_tables(tree, found, options, findings)
     if "train" not in tables:
         return Nearly(problems[0]) if problems else _nearly(files, found)
     for problem in problems:  # of a table that would be that of a split
@@ -47,7 +46,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     reading = _Reading(tree, images, options, findings)
     for split, table in tables.items():
         reading.add(table, split)
-    return reading.done(frozenset(table.columns.file for table in tables.values()))
+    return reading.done(frozenset(file for table in tables.values() for file in (table.file, *table.partners)))
 
 
 def _image_columns(tree: FileTree) -> set[str]:
@@ -55,11 +54,29 @@ def _image_columns(tree: FileTree) -> set[str]:
     return {column for rows in tree.tables for column in rows.images}
 
 
-def _unknown_column(tree: FileTree, files: list[TableFile], options: DataOptions) -> Problem | None:
+def _are_of_folders(tables: list[TableFile]) -> bool:
+    """Says whether each folder has a table of its images which does not say the label, as GTSRB has: the folders do."""
+    of_train = [table for table in tables if table.split in ("train", None)]
+    folders = {folder_of(table.file) for table in of_train}
+    return 1 < len(folders) == len(of_train) and not any(map(_has_labels, of_train))
+
+
+def _has_labels(table: TableFile) -> bool:
+    """Says whether a table tells images apart by their labels; a list of the images of one class does not."""
+    roles = table.roles
+    if roles is None or roles.label is None:
+        return bool(roles and roles.one_hot)
+    return len(set(roles.columns.column(roles.label))) > 1
+
+
+def _unknown_column(
+    tree: FileTree, files: list[TableFile], found: list[TableFile], options: DataOptions
+) -> Problem | None:
     """Returns the problem that a flag names a column that no table has."""
     for flag in ("id_column", "label_column", "group_column", "split_column"):
         name = getattr(options, flag)
         headers = [file.columns.header or file.columns.rows[0] for file in files if file.columns.rows]
+        headers += [table.roles.names for table in found if table.roles]
         if name and not any(column_named(header, name) is not None for header in headers):
             got = (
                 f"{shown(name)}; {shown(files[0].file)} has {', '.join(map(shown, headers[0][:8]))}"
@@ -109,7 +126,8 @@ class _Reading:
         self._flag = ""
         self._train: Roles | None = None
         self._is_sure = True
-        self._classes: set[str] = set()  # where the folders say the label
+        self._classes: set[str] = set()  # where the folders or the names say the label
+        self._are_in_names = False
 
     def add(self, table: TableFile, split: str) -> None:
         """Adds the images of a table; those of train may be of several splits."""
@@ -117,6 +135,8 @@ class _Reading:
         assert roles is not None
         if split == "train":
             self._describe(roles)
+            if table.partners:
+                self._inferred.append(f"joined with {', '.join(map(shown, table.partners[:3]))}")
         else:
             roles = self._as_train(roles)
         rows, splits = self._rows(roles, table, split), [split] * len(roles.columns.rows)
@@ -166,8 +186,6 @@ class _Reading:
             parts.append(f"label: {shown(names[roles.label])}")
         elif roles.one_hot:
             parts.append(f"label: the one of {counted(len(roles.one_hot), 'column')} that is 1")
-        else:
-            parts.append("label: the folder")
         for word, number in (("group", roles.group), ("split", roles.split)):
             parts += [f"{word}: {shown(names[number])}"] if number is not None else []
         parts += ["text: Windows-1252"] if columns.encoding == WINDOWS else []
@@ -247,19 +265,27 @@ class _Reading:
             rule, got = "a table must have the column of the labels of train", ", ".join(map(shown, roles.names[:5]))
             self._findings.refuse(roles.columns.place, rule, got, "add it")
             return None
+        if is_test and self._are_in_names:
+            labels = [label_in_name(file or "") or "" for file in files]
         if is_test:
             return labels if self._classes and self._classes.issuperset(labels) else None
+        by_name = [label_in_name(file or "") or "" for file in files]
+        if len(set(labels)) < 2 and are_classes(Counter(by_name)):
+            labels, self._are_in_names = by_name, True
+            self._inferred.append(f"label: {shown(labels[0])} in {shown((files[0] or '').rpartition('/')[2])}")
         if "" in [label for label, file in zip(labels, files, strict=True) if file] or len(set(labels)) < 2:
             rule = "a column or the folders must give the label"
             way_out = "name the column with --label-column"
             self._findings.refuse(roles.columns.place, rule, ", ".join(map(shown, roles.names[:5])), way_out)
+        elif not self._are_in_names:
+            self._inferred.append("label: the folder")
         self._classes = {self._tree.rules.class_name(label) for label in labels}
         return [self._tree.rules.class_name(label) for label in labels]
 
     def _splits_of_column(self, roles: Roles) -> list[str]:
         assert roles.split is not None
         values = roles.columns.column(roles.split)
-        numbered = numbered_splits(roles.names[roles.split])
+        numbered = numbered_splits(name_of_values(roles.columns, roles.names[roles.split]))
         is_numbered = set(values) <= numbered.keys()
         splits = [numbered[value] if is_numbered else split_of(value) for value in values]
         kinds = Counter(values)

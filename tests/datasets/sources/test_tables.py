@@ -201,7 +201,7 @@ def test_two_tables_that_may_be_train_are_named_and_a_flag_chooses(tmp_path):
     _, findings = reading_of(files, tmp_path / "data")
     reading, _ = reading_of(files, tmp_path / "again", train="two.csv")
 
-    assert "there must be one table for train, got `one.csv` and `two.csv`; choose with --train" in str(
+    assert "there must be one table for train, got `one.csv`, `two.csv`; choose, such as with --train one.csv" in str(
         findings.problems[0]
     )
     assert reading.listings["train"].labels == ("x", "y") * 3

@@ -1,0 +1,127 @@
+"""Tables that speak of the same images are one: a list of splits, patients or labels beside the list of images."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from datasets.problems import Problem
+from datasets.sources.images import Images, folder_of
+from datasets.sources.readers import Columns
+from datasets.sources.roles import Roles, find_roles, image_column, with_header
+from datasets.sources.table_files import TableFile
+from storage.sweep_file import DataOptions
+
+COVERED = 0.95  # of the images of a table must stand in another one
+SURE, LIKELY, A_CHOICE, NO_LABEL = range(4)  # what a table says of the labels by itself
+SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}$")
+
+
+def with_roles(
+    files: Sequence[TableFile], images: Images, options: DataOptions, sample_names: Sequence[str]
+) -> tuple[list[TableFile], list[Problem]]:
+    """Returns the tables that name images, with what their columns are, and the problems of others.
+
+    A table takes the columns of others with the same images, or the same numbers of images, as CUB-200-2011 has them.
+    """
+    tables = [replace(file, columns=_named(file.columns, images, options)) for file in files]
+    roles = [
+        find_roles(table.columns, images, options, sample_names, table.split in ("validation", "test"))
+        for table in tables
+    ]
+    ranks = [_rank(find_roles(table.columns, images, options, sample_names, False), table) for table in tables]
+    ids = [image_column(table.columns, images, options) for table in tables]
+    problems, done, taken = list[Problem](), list[TableFile](), set[int]()
+    for at in sorted(range(len(tables)), key=lambda at: (ranks[at], at)):
+        number, table, found = ids[at], tables[at], roles[at]
+        if at in taken or not isinstance(number, int) or found is None:
+            problems += [found] if isinstance(found, Problem) and at not in taken else []
+            continue
+        partners = []
+        for other in range(len(tables)):
+            is_free = other != at and other not in taken and tables[other].split in (None, table.split)
+            is_rival = isinstance(ids[other], int) and max(ranks[other], ranks[at]) <= LIKELY
+            if is_free and not is_rival and (pair := _key(table, number, ranks[at], tables[other], ids[other], images)):
+                partners.append((other, pair))
+        if partners:
+            is_own = ranks[at] == SURE or all(ranks[other] != A_CHOICE for other, _ in partners)
+            own = table.columns.width if is_own and ranks[at] <= LIKELY else None
+            table = _joined(table, [(tables[other], *pair) for other, pair in partners])
+            taken |= {other for other, _ in partners if tables[other].split == table.split}
+            is_test = table.split in ("validation", "test")
+            found = find_roles(table.columns, images, options, sample_names, is_test, number, own)
+        if isinstance(found, Problem):
+            problems.append(found)
+        elif found is not None:
+            done.append(replace(table, roles=found))
+    return [each for file in files for each in done if each.file == file.file], problems
+
+
+def _named(columns: Columns, images: Images, options: DataOptions) -> Columns:
+    """Returns the table with its header apart from its rows, if it has one."""
+    return with_header(columns, images, options)[0]
+
+
+def _rank(roles: Roles | Problem | None, table: TableFile) -> int:
+    if not isinstance(roles, Roles):
+        return A_CHOICE if roles else NO_LABEL
+    if roles.one_hot or (roles.label is not None and roles.is_sure and table.columns.header):
+        return SURE
+    return LIKELY if roles.label is not None else NO_LABEL
+
+
+def _are_of_other_folders(table: TableFile, number: int, other: TableFile, images: Images) -> bool:
+    """Says whether two tables lie in folders of their own, with images that have the same names in each."""
+    names = table.columns.column(number)[:1]
+    return folder_of(table.file) != folder_of(other.file) and any(len(images.named(name)) > 1 for name in names)
+
+
+def _keys(values: Iterable[str]) -> list[str]:
+    """Returns names of images without suffix, so that `a.png` and `a` are the same."""
+    return [SUFFIX.sub("", value.replace("\\", "/").removeprefix("./")) for value in values]
+
+
+def _key(
+    table: TableFile, number: int, rank: int, other: TableFile, id_of_other: int | Problem | None, images: Images
+) -> tuple[int, int] | None:
+    """Returns the columns of a table and of another by which their rows belong together; None where there are none.
+
+    A table without labels takes them from one of more images; a column that names no image must be the same in both.
+    """
+    if other.columns.width < 2 or _are_of_other_folders(table, number, other, images):
+        return None
+    for theirs in range(other.columns.width):
+        values = _keys(other.columns.column(theirs))
+        if len(set(values)) < len(values):
+            continue
+        for ours in dict.fromkeys((number, *range(table.columns.width))):
+            own = set(_keys(table.columns.column(ours)))
+            shared = len(own & set(values))
+            if ours == number and theirs == id_of_other:
+                is_same = shared >= COVERED * len(values) or (rank == NO_LABEL and other.split is None)
+                if shared >= COVERED * len(own) and is_same:
+                    return ours, theirs
+            elif len(own) == len(table.columns.rows) and own == set(values):
+                return ours, theirs
+    return None
+
+
+def _joined(table: TableFile, others: Sequence[tuple[TableFile, int, int]]) -> TableFile:
+    """Returns the table with the columns of others; empty where these say nothing of an image."""
+    names, rows = list(_names(table.columns, "column")), [list(row) for row in table.columns.rows]
+    for other, ours, theirs in others:
+        columns = other.columns
+        stem = other.file.rpartition("/")[2].rpartition(".")[0]
+        added = [number for number in range(columns.width) if number != theirs]
+        given = _names(columns, stem)
+        for number in added:
+            name = stem if len(added) == 1 and not columns.header else given[number]
+            names.append(f"{stem} {name}" if name in names else name)
+        by_key = dict(zip(_keys(columns.column(theirs)), columns.rows, strict=True))
+        for row, key in zip(rows, _keys(table.columns.column(ours)), strict=True):
+            row += [by_key[key][number] if key in by_key else "" for number in added]
+    columns = replace(table.columns, header=tuple(names), rows=tuple(map(tuple, rows)))
+    return replace(table, columns=columns, partners=tuple(other.file for other, _, _ in others))
+
+
+def _names(columns: Columns, word: str) -> tuple[str, ...]:
+    return columns.header or tuple(f"{word} {number}" for number in range(1, columns.width + 1))
