@@ -8,7 +8,7 @@ from datasets.problems import Findings, Problem, printable, shown
 from datasets.sources import Nearly, Reading, Source, asks_for_tables
 from datasets.sources.images import image_files
 from datasets.sources.listing import Listing, check_ids
-from datasets.sources.split_names import is_for_prediction, is_of_both, split_in, split_of, words_of
+from datasets.sources.split_names import is_for_prediction, is_of_both, split_in, split_of, splits_in, words_of
 from datasets.sources.split_tables import labelled_by_table
 from storage.sweep_file import DataOptions
 from storage.text import counted
@@ -136,6 +136,10 @@ def _as_named(tree: FileTree, top: Folder, options: DataOptions, findings: Findi
                 rule = f"{flag} must name a table or a folder with images in the data"
                 return Nearly(Problem(tree.path, rule, shown(path), "give its path within the data"))
             found[split] = folder
+    if "train" not in found and (level := _level_of_splits(top)) is not None:
+        for name, of_name in splits_in(level.inner).items():
+            if meant := "train" if is_of_both(name) else of_name:
+                found.setdefault(meant, _entered(level.inner[name], meant))
     if "train" in found and not found["train"].inner:
         rule = "--train must name a table, or a folder with a folder a class"
         return Nearly(
@@ -147,8 +151,9 @@ def _as_named(tree: FileTree, top: Folder, options: DataOptions, findings: Findi
 def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading | None:
     """Reads folders of splits, with folders of classes in them."""
     found: dict[str, Folder] = {}
+    of_names = splits_in(level.inner)
     for name, folder in level.inner.items():
-        split = _split_in(name)
+        split = "train" if is_of_both(name) else of_names[name]
         if split is None:
             if is_split_level(folder) or folder.name == level.name:
                 own = {image.removeprefix(level.path) for image in level.every()}

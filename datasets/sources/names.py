@@ -10,13 +10,14 @@ from datasets.problems import Findings, Problem, printable, shown
 from datasets.sources import Nearly, Reading, Source, asks_for_tables
 from datasets.sources.images import folder_of, image_files
 from datasets.sources.listing import Listing, check_ids
-from datasets.sources.split_names import split_in, split_of
+from datasets.sources.split_names import split_in, split_of, splits_in
 from storage.sweep_file import DataOptions
 
 LABEL_FIRST = re.compile(r"([A-Za-z][A-Za-z0-9 _\-]*?)[ ._\-]*\(?\d+\)?")  # the whole of a name without its suffix
 NUMBERED = re.compile(r"[ ._\-]\d+$")  # `input_1` of `input_1_7`: which of the numbers counts is not known
 PART = re.compile(r"[ _.\-]+")
 MOST_PARTS = 8
+FEWEST = 10  # images, by which parts of names are known
 SHARE = 0.9  # of the images must have names of one kind
 IMAGES_A_CLASS = 2  # fewer are names that happen to begin alike
 CAMERAS = {"img", "image", "dsc", "dscn", "dscf", "photo", "pic", "picture", "frame", "scan", "p", "file"}
@@ -39,8 +40,9 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     found: dict[str, list[tuple[str, str | None]]] = {}
     inside = f"{options.images.strip('/')}/" if options.images else ""
     files = [file for file in image_files(tree) if file.startswith(inside)]
+    splits = splits_in({part for file in files for part in file.split("/")[:-1]})
     for file in files:
-        split = next((split for part in file.split("/")[:-1] if (split := split_in(part))), "train")
+        split = next((split for part in file.split("/")[:-1] if (split := splits[part])), "train")
         found.setdefault(split, []).append((file, _label(pattern, file, asked is not None)))
     train = found.get("train", [])
     labels = Counter(label for _, label in train if label)
@@ -91,7 +93,7 @@ def _two_sets(tree: FileTree, files: list[str]) -> Problem | None:
         return None
     first, *rest = sorted(several[0])
     got = " and ".join(shown(f"{folder}/") for folder in (first, *rest[:2]))
-    way_out = f"choose with --images {shlex.quote(rest[-1] if len(rest) else first)}"
+    way_out = f"choose with --images {shlex.quote(sorted(several[0], key=len)[0])}"
     return Problem(tree.path, "images of the same names must be in one folder", got, way_out)
 
 
@@ -99,7 +101,7 @@ def _which_part(tree: FileTree, files: list[str]) -> Problem | None:
     """Returns the problem that the names are made of parts, of which a person must say which is the label."""
     parts = [PART.split(PurePosixPath(file).stem) for file in files]
     (width, count), *_ = Counter(map(len, parts)).most_common(1) or [(0, 0)]
-    if not 2 <= width <= MOST_PARTS or count < SHARE * len(files):
+    if len(files) < FEWEST or not 2 <= width <= MOST_PARTS or count < SHARE * len(files):
         return None
     of_parts = [[some[at] for some in parts if len(some) == width] for at in range(width)]
     likely = [at for at, some in enumerate(of_parts) if 1 < len(set(some)) <= len(some) // 2]
@@ -115,7 +117,8 @@ def _pattern_of(name: str, at: int) -> str:
     """Returns the regular expression that finds a part of a name of this kind by its number from 0."""
     marks = [mark[0] for mark in PART.findall(name)]
     before = "".join(f"[^/{mark}]+{re.escape(mark)}" for mark in marks[:at])
-    return f"(?:^|/){before}([^/{marks[at]}]+)" if at < len(marks) else f"(?:^|/){before}([^/.]+)"
+    stop = marks[at] if at < len(marks) else "."
+    return f"(?:^|/){before}([^/{stop}]+)[^/]*$"
 
 
 def _reading(

@@ -1,6 +1,7 @@
 """Which split the name of a folder, a table or a value means: `Training`, `seg_train`, `val_images`, `PrivateTest`."""
 
 import re
+from collections.abc import Iterable
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 WORDS = {
@@ -40,6 +41,16 @@ def split_in(name: str) -> str | None:
         return whole
     splits = {OF_WORD[word] for word in words_of(name) if word in OF_WORD and word not in SHORT}
     return splits.pop() if len(splits) == 1 else None
+
+
+def splits_in(names: Iterable[str]) -> dict[str, str | None]:
+    """Returns the split that each name means; evaluation is the test where validation is there as well."""
+    splits = {name: split_in(name) for name in names}
+    valid = [name for name, split in splits.items() if split == VALIDATION]
+    evaluation = [name for name in valid if {"eval", "evaluation"} & set(words_of(name))]
+    if TEST not in splits.values() and len(evaluation) < len(valid):
+        splits |= dict.fromkeys(evaluation, TEST)
+    return splits
 
 
 def is_of_both(name: str) -> bool:

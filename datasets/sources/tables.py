@@ -43,7 +43,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         split = split_in(problem.place.rpartition("/")[2].partition(".")[0])
         if split is not None and split not in tables:
             findings.problems.append(problem)
-    reading = _Reading(tree, images, options, findings)
+    reading = _Reading(tree, images, options, findings, sample.column(0) if sample else [])
     for split, table in tables.items():
         reading.add(table, split)
     return reading.done(frozenset(file for table in tables.values() for file in (table.file, *table.partners)))
@@ -117,7 +117,10 @@ class _Row:
 class _Reading:
     """The listings of a data set, table by table."""
 
-    def __init__(self, tree: FileTree, images: Images, options: DataOptions, findings: Findings) -> None:
+    def __init__(
+        self, tree: FileTree, images: Images, options: DataOptions, findings: Findings, handed_in: list[str]
+    ) -> None:
+        self._handed_in = set(handed_in)  # ids of the sample submission
         self._tree, self._images, self._options, self._findings = tree, images, options, findings
         self._listings: dict[str, Listing] = {}
         self._other_ids: dict[str, int] = {}
@@ -147,10 +150,18 @@ class _Reading:
         for name in dict.fromkeys(splits):
             some = [row for row, of in zip(rows, splits, strict=True) if of == name and row]
             self._list(name, roles, [row for row in some if row])
-        if roles.columns.other_id_column is not None and split == "test":
-            number = roles.columns.other_id_column
+        number = self._other_id(roles)
+        if number is not None and split == "test":
             kept = [row for row, at in zip(roles.columns.rows, rows, strict=True) if at]
             self._other_ids = {row[number]: at for at, row in enumerate(kept)}
+
+    def _other_id(self, roles: Roles) -> int | None:
+        """Returns the column by whose values the sample submission calls the test images."""
+        columns = roles.columns
+        for number in range(columns.width):
+            if number != roles.id and self._handed_in and self._handed_in == set(columns.column(number)):
+                return number
+        return columns.other_id_column
 
     def _as_train(self, roles: Roles) -> Roles:
         """Returns the roles of another table's columns, which have the names that they have in that of train."""

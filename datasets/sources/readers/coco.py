@@ -6,6 +6,8 @@ from typing import Any
 from datasets.sources.readers import Columns, Reader
 
 HEADER = ("file_name", "category", "id")
+PLAIN = (str, int, float, bool)
+OF_THE_IMAGE = {"width", "height", "license", "coco_url", "flickr_url", "rights_holder", "image_id", "file_name", "id"}
 
 
 def read(data: bytes, place: str, file: str) -> Columns | None:
@@ -18,18 +20,30 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
     images, categories, annotations = (_objects(content, key) for key in ("images", "categories", "annotations"))
     if not images or not all("file_name" in image for image in images):
         return None
-    names = {str(each.get("id")): str(each.get("name") or each.get("id")) for each in categories}
+    names = {_id(each, "category_id"): str(each.get("name") or each.get("scientificName") or "") for each in categories}
     labels: dict[str, dict[str, None]] = {}
     for each in annotations:
-        number = str(each.get("category_id"))
-        labels.setdefault(str(each.get("image_id")), {})[names.get(number, number)] = None
-    numbers = [str(image.get("id", "")) for image in images]
+        if (number := each.get("category_id")) is not None:
+            labels.setdefault(str(each.get("image_id")), {})[names.get(str(number)) or str(number)] = None
+    more = tuple(key for key, value in images[0].items() if isinstance(value, PLAIN) and key not in OF_THE_IMAGE)
+    numbers = [_id(image, "image_id") for image in images]
     rows = tuple(
-        (str(image["file_name"]), "|".join(labels.get(number, ())), number)
+        (
+            str(image["file_name"]),
+            "|".join(labels.get(number, ())),
+            number,
+            *(str(image.get(key, "")) for key in more),
+        )
         for image, number in zip(images, numbers, strict=True)
     )
     lines = tuple(range(1, len(rows) + 1))
-    return Columns(place, file, HEADER, rows, lines, id_column=0, label_column=1 if labels else None, other_id_column=2)
+    header = (*HEADER, *more)
+    return Columns(place, file, header, rows, lines, id_column=0, label_column=1 if labels else None, other_id_column=2)
+
+
+def _id(found: dict[str, Any], other: str) -> str:
+    """Returns the number of an image or a category, which some data sets call by the name that annotations have."""
+    return str(found.get("id", found.get(other, "")))
 
 
 def _objects(content: Any, key: str) -> list[dict[str, Any]]:

@@ -57,3 +57,34 @@ def test_a_pattern_chooses_among_folders(tmp_path):
 def test_a_pattern_that_does_not_fit_is_refused(pattern, message, tmp_path):
     with pytest.raises(DataError, match=message):
         reading_of(CATS_AND_DOGS, tmp_path / "data", label_pattern=pattern)
+
+
+def test_parts_of_names_that_may_be_labels_are_named_with_their_patterns(tmp_path):
+    tree = files(*(f"faces/{20 + n}_{n % 2}_{n % 3}_{n}.png" for n in range(12)))
+    with pytest.raises(DataError, match="a part of the names may be the label") as error:
+        reading_of(tree, tmp_path / "data")
+
+    pattern = error.value.problems[0].way_out.split("'")[1]
+    reading, _ = reading_of(tree, tmp_path / "again", label_pattern=pattern)
+    assert set(reading.listings["train"].labels) == {"0", "1"}
+
+
+def test_masks_of_the_same_names_in_another_folder_are_no_images_to_train_on(tmp_path):
+    tree = files(*(f"{folder}/{kind}_{n}.png" for folder in ("images", "masks") for kind in "ab" for n in range(3)))
+    with pytest.raises(DataError, match=r"images of the same names must be in one folder, got `images/` and `masks/`"):
+        reading_of(tree, tmp_path / "data")
+    reading, _ = reading_of(tree, tmp_path / "again", images="images")
+
+    assert reading.listings["train"].files == tuple(sorted(f"images/{kind}_{n}.png" for kind in "ab" for n in range(3)))
+
+
+def test_evaluation_is_the_test_where_validation_is_there_as_well(tmp_path):
+    splits = {"training": 3, "validation": 2, "evaluation": 2}
+    tree = files(*(f"{split}/{kind}_{n}.png" for split, count in splits.items() for kind in "ab" for n in range(count)))
+    reading, _ = reading_of(tree, tmp_path / "data")
+
+    assert {split: len(listing.ids) for split, listing in reading.listings.items()} == {
+        "train": 6,
+        "validation": 4,
+        "test": 4,
+    }
