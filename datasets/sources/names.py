@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections import Counter
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from datasets.file_tree import FileTree
@@ -25,7 +26,7 @@ CAMERAS = {"img", "image", "dsc", "dscn", "dscf", "photo", "pic", "picture", "fr
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
     asked = options.label_pattern
-    if not asked and asks_for_tables(options):
+    if not asked and asks_for_tables(replace(options, images=None)):  # the folder of images may be that of any files
         return None
     pattern = LABEL_FIRST
     if asked:
