@@ -19,6 +19,7 @@ from datasets.sources.listing import Listing
 from storage.text import counted
 
 LABELLED = ("train", "validation")  # the splits of which images may be left out
+ADVICE = "--leave-out bad goes on without such images of train and validation, and names each in left-out.csv."
 HEADER = ["split", "id", "label", "reason", "detail"]
 
 
@@ -52,6 +53,8 @@ class BadImages:
             self._bad.setdefault((split, row), (fault, _detail(problem)))
         else:
             self.findings.problems.append(problem)
+            if split in LABELLED:
+                self.findings.advice.append(ADVICE)
 
     def add_small_classes(self, least: int, counted_in: Sequence[str]) -> None:
         """Notes every image that is labelled with a class of which fewer than `least` images can be used.

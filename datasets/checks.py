@@ -8,8 +8,10 @@ from datasets.labels import meaning, sort_classes
 from datasets.pixels.read import Read
 from datasets.problems import Findings, shown
 from datasets.sources.listing import Listing
+from storage.text import counted
 
 MAX_CLASSES = 10_000
+MOST_ALONE = 4  # classes of one image that are named one by one
 
 
 def check_labels(listings: dict[str, Listing], findings: Findings) -> tuple[str, ...]:
@@ -34,8 +36,15 @@ def check_labels(listings: dict[str, Listing], findings: Findings) -> tuple[str,
     if not 2 <= len(classes) <= MAX_CLASSES:
         got = f"{len(classes)} ({_some(classes)})" if classes else "0"
         findings.refuse(train.place, f"train must have 2 to {MAX_CLASSES:,} classes", got, "check its labels")
+    alone = [label for label in first if counts[label] < 2]
+    if len(alone) > MOST_ALONE:
+        few = ", ".join(map(shown, alone[:3]))
+        got = f"{len(alone):,} of {counted(len(first), 'class', 'classes')} with one ({few}, ...)"
+        check = "check that these are labels, or " if len(alone) > len(first) / 2 else ""
+        way_out = f"{check}give --min-per-class 2 to leave classes of one image out"
+        findings.refuse(train.place, "each class must have 2 images or more", got, way_out)
     for label, row in first.items():
-        if counts[label] < 2:
+        if counts[label] < 2 and len(alone) <= MOST_ALONE:
             rule, got = "must not be alone in its class", f"label {shown(label)} once in train"
             way_out = "add another, or give --min-per-class 2 to leave such classes out"
             findings.problems.append(train.problem(row, rule, got, way_out))

@@ -36,10 +36,12 @@ class Findings:
 
     Attributes:
       notes: what a person should know, a sentence each.
+      advice: what to do about some of the problems together, a sentence each.
     """
 
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
 
     def refuse(self, place: str, rule: str, got: str, way_out: str) -> None:
         """Adds a problem."""
@@ -50,7 +52,7 @@ class Findings:
         DataError: with all problems, where there are any.
         """
         if self.problems:
-            raise DataError(self.problems)
+            raise DataError(self.problems, " ".join(dict.fromkeys(self.advice)))
 
 
 class DataError(UserError, ValueError):

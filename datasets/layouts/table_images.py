@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from datasets.file_tree import FileTree
 from datasets.problems import Findings, shown
-from datasets.sources.listing import SPLITS, Listing, first_refused
+from datasets.sources.listing import SPLITS, Listing, first_refused, none_found
 from datasets.table import Table
 from storage.text import counted
 
@@ -39,6 +39,9 @@ def list_table(tree: FileTree, table: Table, beside: str, findings: Findings) ->
 
     found = [files.find(where, name) for name in table.ids]
     hint = first_refused(tree) if not any(found) else ""
+    if len(found) > 1 and not any(found):
+        findings.problems.append(none_found(tree, table.place, table.ids, hint))
+        return Listing(table.place, (), None if table.labels is None else (), (), ()), where
     other_form = 0
     for line, name, file in zip(table.lines, table.ids, found, strict=True):
         if file is None:

@@ -1,5 +1,6 @@
 """A first look at a data set: what was read, as what, what would be left out, and at which size it would be trained on.
 
+\b
     python -m datasets.look data/                  # look.html for the browser, and look.png
     python -m datasets.look data.zip --out my.png  # the picture alone
     python -m datasets.look data/ --json           # the same as JSON on the screen, and no file

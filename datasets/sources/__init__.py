@@ -68,7 +68,7 @@ class Source:
     """One form in which data comes.
 
     Attributes:
-      looked_for: what it is recognised by, for the message that is shown when no form is recognised.
+      looked_for: what it is recognised by, for the line that is shown when no form is recognised.
       read: returns what it makes of the data, or what is missing, or None where nothing looks like its form. Problems
         and notes about what it read go into the findings, which count only if this reading is chosen.
     """

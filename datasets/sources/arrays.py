@@ -73,7 +73,8 @@ def _pairs(
         else:
             unread = next((array for array in arrays if array.why_not), None)
             rule = f"an array of labels must have a row for each of the {chosen.shape[0]:,} images"
-            got = f"{shown(unread.name)}, and {unread.why_not}" if unread else "none"
+            others = ", ".join(f"{shown(array.name)} with {array.shape[0]:,}" for array in labels[split])
+            got = f"{shown(unread.name)}, and {unread.why_not}" if unread else others or "none"
             raise DataError([Problem(_place(tree, chosen), rule, got, "add it, or name it by --label-column")])
     if "train" not in found:
         got = ", ".join(shown(array.name) for array in arrays if array.images)

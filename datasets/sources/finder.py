@@ -6,10 +6,11 @@ from itertools import chain
 from datasets import layouts
 from datasets.file_tree import FileTree
 from datasets.problems import DataError, Findings, Problem, shown
-from datasets.sources import Nearly, Reading, Source, all_sources
+from datasets.sources import Nearly, Reading, all_sources
 from datasets.sources.images import folder_of
 from datasets.sources.left_out import note_left_out
 from datasets.sources.listing import first_refused
+from datasets.sources.refusals import nothing_read, wrong_flag
 from datasets.sources.samples import read_sample
 from datasets.submission import Submission
 from storage.sweep_file import DataOptions
@@ -42,7 +43,9 @@ def find_reading(tree: FileTree, options: DataOptions, findings: Findings) -> Re
     layout = None if any(getattr(options, name) is not None for name in HOW) else layouts.find(tree, before)
     if tree.rules.layouts_alone:
         if layout is None:
-            raise DataError([_nothing(tree, layouts.LOOKED_FOR)])
+            got = ", ".join(map(shown, tree.visible[:3])) or "no files"
+            rule = f"data must hold {layouts.LOOKED_FOR}"
+            raise DataError([Problem(tree.path, rule, got + first_refused(tree), "check the path")])
         return _as_before(layout, before, findings)
     if layout and _is_whole(layout, before):
         reading = _as_before(layout, before, findings)
@@ -93,10 +96,14 @@ def _by_sources(
     is_mistaken = bool(layout and train and (train.ids or layout.form != layouts.OF_FOLDERS))
     try:
         tree.open_containers(by_source)
+        if problem := wrong_flag(tree, options):
+            raise DataError([problem])
         found = _asked(tree, options, by_source)
-        if found is None and not layout:
-            unread = [*by_source.problems, *tree.unread()]
-            raise DataError(unread or [_nothing(tree, _looked_for(all_sources()))])
+        if found is None and not is_mistaken and (not layout or layout.form == layouts.OF_FOLDERS):
+            if unread := [*by_source.problems, *tree.unread()]:
+                raise DataError(unread)
+            forms = ", or ".join(source.looked_for for source in all_sources())
+            raise DataError([nothing_read(tree)], f"What is read: {forms}.")
     except DataError as error:
         of_train = [problem.place.partition(":")[0] for problem in before.problems[:1]]
         says_more = not layout or layout.form == layouts.OF_FOLDERS
@@ -219,12 +226,3 @@ def _labels(reading: Reading) -> dict[str, str]:
     """Returns the label of each labelled file, whichever split it is in."""
     pairs = (zip(listing.files, listing.labels or (), strict=False) for listing in reading.listings.values())
     return dict(chain.from_iterable(pairs))
-
-
-def _looked_for(sources: list[Source]) -> str:
-    return ", or ".join(source.looked_for for source in sources)
-
-
-def _nothing(tree: FileTree, looked_for: str) -> Problem:
-    got = ", ".join(map(shown, tree.visible[:3])) or "no files"
-    return Problem(tree.path, f"data must hold {looked_for}", got + first_refused(tree), "check the path")

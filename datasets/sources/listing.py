@@ -8,6 +8,7 @@ import numpy as np
 from datasets.file_tree import FileTree
 from datasets.labels import id_problem
 from datasets.problems import Findings, Problem, printable, shown
+from storage.text import counted
 
 SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}  # by their names
 
@@ -45,7 +46,7 @@ class Listing:
 
     def named(self, row: int) -> str:
         """Returns how a sentence about an image names it."""
-        return f"{self.place_of(row)}: {self._noun(row)}"
+        return self.place_of(row) if self.lines is None else f"{self.place_of(row)}: {self._noun(row)}"
 
     def problem(self, row: int, rule: str, got: str, way_out: str) -> Problem:
         """Returns the problem of an image that breaks a rule, which begins with its verb (`must have one label`)."""
@@ -71,6 +72,15 @@ def check_ids(listing: Listing, findings: Findings) -> None:
     """Checks ids that are names of files: those of a table are checked where it is read."""
     problems = (id_problem(name, listing.place_of(row)) for row, name in enumerate(listing.ids))
     findings.problems.extend(filter(None, problems))
+
+
+def none_found(tree: FileTree, place: str, ids: Sequence[str], hint: str = "") -> Problem:
+    """Returns the problem of a table that names no image at all, in one line instead of one for each of its rows."""
+    images = [name for name in tree.visible if tree.is_image(name)]
+    there = f"{counted(len(images), 'image')}, such as {shown(images[0])}" if images else "no image"
+    got = f"{shown(ids[0])} and {counted(len(ids) - 1, 'more', 'more')}; the data holds {there}{hint}"
+    way_out = "add the images, or correct the names in the table"
+    return Problem(place, "the images that the table names must be in the data, none is", got, way_out)
 
 
 def first_refused(tree: FileTree) -> str:

@@ -83,7 +83,7 @@ def _listed(columns: Columns, images: Images, reading: Reading, findings: Findin
     rows = [row for row, file in enumerate(files) if file and file not in labelled]
     if not rows:
         return None
-    findings.notes.append(f"{columns.place}: {counted(len(rows), 'test image')} by it.")
+    findings.notes.append(f"{columns.place}: it names the {counted(len(rows), 'test image')}.")
     kept = tuple(ids[row] for row in rows), None, tuple(files[row] or "" for row in rows)
     return Listing(columns.place, *kept, tuple(columns.lines[row] for row in rows))
 

@@ -10,7 +10,7 @@ from datasets.sources import Nearly, Reading, Source
 from datasets.sources.images import AmbiguousError, Images, folder_of, resolved
 from datasets.sources.joins import with_roles
 from datasets.sources.label_values import read_labels
-from datasets.sources.listing import Listing
+from datasets.sources.listing import Listing, none_found
 from datasets.sources.names import are_classes, label_in_name
 from datasets.sources.readers.texts import WINDOWS
 from datasets.sources.roles import Roles, column_named, label_of_bits, name_of_values, numbered_splits
@@ -78,13 +78,12 @@ def _unknown_column(
         headers = [file.columns.header or file.columns.rows[0] for file in files if file.columns.rows]
         headers += [table.roles.names for table in found if table.roles]
         if name and not any(column_named(header, name) is not None for header in headers):
-            got = (
-                f"{shown(name)}; {shown(files[0].file)} has {', '.join(map(shown, headers[0][:8]))}"
-                if files
-                else "no table"
-            )
-            rule = f"--{flag.replace('_', '-')} must be the header or the number of a column"
-            return Problem(tree.path, rule, got, "give one of these")
+            words = f"--{flag.replace('_', '-')}"
+            if not headers:
+                rule, got = f"{words} must name a column of a table", f"{shown(name)}, and there is no table"
+                return Problem(tree.path, rule, got, f"leave {words} out, or add the table")
+            got = f"{shown(name)}; {shown(files[0].file)} has {', '.join(map(shown, headers[0][:8]))}"
+            return Problem(tree.path, f"{words} must be the header or the number of a column", got, "give one of these")
     return None
 
 
@@ -218,6 +217,9 @@ class _Reading:
             rule, way_out = "its images must be in one folder only", f"choose with --images {holding[0][1]}"
             self._findings.refuse(columns.place, rule, got, way_out)
             return [None] * len(columns.rows)
+        if len(files) > 1 and not any(files):
+            self._findings.problems.append(none_found(self._tree, columns.place, columns.column(roles.id)))
+            return [None] * len(columns.rows)
         labels = self._labels(roles, files, is_test=split == "test")
         rows: list[_Row | None] = []
         first: dict[str, _Row] = {}
@@ -257,7 +259,9 @@ class _Reading:
         if roles.label is None:
             return self._labels_of_folders(roles, files, is_test)
         values = columns.column(roles.label)
-        labels, inferred, several = read_labels(values, self._options.labels_separator, columns.place)
+        asked = self._options.labels_separator
+        separator = columns.labels_separator if asked is None else asked
+        labels, inferred, several = read_labels(values, separator, columns.place)
         if is_test:
             return labels
         self._inferred += inferred

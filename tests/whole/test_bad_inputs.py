@@ -739,7 +739,7 @@ def test_bad_input_is_refused_with_place_rule_value_and_way_out(name, tmp_path):
     lines = refused(tmp_path, spoil(folder) or folder)
 
     assert any(all(fragment in line for fragment in fragments) for line in lines), "\n".join(lines)
-    assert all(line.startswith((str(tmp_path), "... and ")) for line in lines)
+    assert all(line.startswith((str(tmp_path), "... and ", "--leave-out bad", "What is read")) for line in lines)
     assert all(line.isprintable() for line in lines)
 
 
@@ -771,8 +771,9 @@ def test_all_problems_are_told_at_once_the_first_twenty_in_full(tmp_path):
 
     lines = refused(tmp_path, folder)
 
-    assert len(lines) == 21
-    assert lines[-1] == "... and 10 more"
+    assert len(lines) == 22
+    assert lines[-2] == "... and 10 more"
+    assert lines[-1].startswith("--leave-out bad goes on without such images")
 
 
 NFC, NFD = "caf\u00e9.png", "cafe\u0301.png"

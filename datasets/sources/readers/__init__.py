@@ -29,6 +29,8 @@ class Columns:
       encoding: of its text.
       id_column, label_column, other_id_column: where the kind itself says which column names the image, which is its
         label, and which is another name of it.
+      labels_separator: what stands between the labels of an image that the kind itself gives several; None where no
+        image has several, or the kind does not know.
     """
 
     place: str
@@ -41,6 +43,7 @@ class Columns:
     id_column: int | None = None
     label_column: int | None = None
     other_id_column: int | None = None
+    labels_separator: str | None = None
 
     def column(self, number: int) -> list[str]:
         return [row[number] for row in self.rows]

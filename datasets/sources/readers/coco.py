@@ -6,6 +6,7 @@ from typing import Any
 from datasets.sources.readers import Columns, Reader
 
 HEADER = ("file_name", "category", "id")
+BETWEEN = "|"  # the categories of an image that has several
 PLAIN = (str, int, float, bool)
 OF_THE_IMAGE = {"width", "height", "license", "coco_url", "flickr_url", "rights_holder", "image_id", "file_name", "id"}
 
@@ -30,7 +31,7 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
     rows = tuple(
         (
             str(image["file_name"]),
-            "|".join(labels.get(number, ())),
+            BETWEEN.join(labels.get(number, ())),
             number,
             *(str(image.get(key, "")) for key in more),
         )
@@ -38,7 +39,11 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
     )
     lines = tuple(range(1, len(rows) + 1))
     header = (*HEADER, *more)
-    return Columns(place, file, header, rows, lines, id_column=0, label_column=1 if labels else None, other_id_column=2)
+    separator = BETWEEN if any(len(some) > 1 for some in labels.values()) else None
+    label = 1 if labels else None
+    return Columns(
+        place, file, header, rows, lines, id_column=0, label_column=label, other_id_column=2, labels_separator=separator
+    )
 
 
 def _id(found: dict[str, Any], other: str) -> str:

@@ -163,7 +163,7 @@ def test_a_hidden_folder_is_never_an_answer(other, tmp_path):
 
 def test_a_hidden_folder_alone_is_no_answer_either(tmp_path):
     tree = moved(with_manifests(), "train+validation/", ".images/")
-    with pytest.raises(DataError, match=r"`train0\.png` is in no folder beside the manifest"):
+    with pytest.raises(DataError, match=r"none is, got `train0\.png` and 5 more; the data holds 3 images"):
         load(write(tree, tmp_path / "data"))
 
 

@@ -114,7 +114,7 @@ def test_of_several_data_sets_in_a_folder_one_is_asked_for(tmp_path):
 
 def test_labels_of_another_length_are_no_labels(tmp_path):
     data = npz_of(train_images=images(9), train_labels=labels(8))
-    with pytest.raises(DataError, match="an array of labels must have a row for each of the 9 images, got none"):
+    with pytest.raises(DataError, match=r"an array of labels must have a row for each of the 9 images, got .* with 8;"):
         reading_of({"x.npz": data}, tmp_path / "data")
 
 

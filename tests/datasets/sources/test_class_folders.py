@@ -98,7 +98,7 @@ def test_a_flag_that_names_nothing_in_the_data_is_refused(tmp_path):
 
 @pytest.mark.parametrize("folders", [("part_1", "part_2"), ("images_001", "images_002")])
 def test_folders_that_are_mere_parts_are_no_classes(folders, tmp_path):
-    with pytest.raises(DataError, match="data must hold"):
+    with pytest.raises(DataError, match="each image to train on must have a label"):
         reading_of(pictures(*folders), tmp_path / "data")
 
 

@@ -27,7 +27,7 @@ def test_names_that_begin_with_few_words_and_end_in_numbers_are_labels(tmp_path)
 
 @pytest.mark.parametrize("names", [("IMG_001", "IMG_002"), ("a1", "b2", "c3"), ("img_1", "scan_1", "img_2", "scan_2")])
 def test_names_of_cameras_and_names_that_all_differ_are_no_labels(names, tmp_path):
-    with pytest.raises(DataError, match="data must hold"):
+    with pytest.raises(DataError, match="each image to train on must have a label"):
         reading_of(files(*(f"{name}.png" for name in names)), tmp_path / "data")
 
 

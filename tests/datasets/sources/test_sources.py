@@ -76,8 +76,9 @@ def test_where_nothing_is_recognised_every_form_is_named(tmp_path):
         load(write({"readme.md": b"none"}, tmp_path / "data"))
 
     (problem,) = error.value.problems
-    assert all(source.looked_for in problem.rule for source in all_sources())
-    assert problem.got == "`readme.md`"
+    assert (problem.rule, problem.way_out) == ("data must hold images", "check the path")
+    assert problem.got == "1 file, none of which is read as an image (1 .md)"
+    assert all(source.looked_for in error.value.advice for source in all_sources())
 
 
 BY_SUFFIX = '''"""Data whose files have their label behind two dashes, `12--cat.png`."""

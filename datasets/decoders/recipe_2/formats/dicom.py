@@ -22,7 +22,7 @@ def _open(data: bytes) -> Opened:
     try:
         import pydicom
     except ImportError as error:
-        raise ImageError("DICOM must be read by the package pydicom, which is not installed", INSTALL) from error
+        raise ImageError("is a DICOM image, for which the package pydicom must be installed", INSTALL) from error
     header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
     if "Rows" not in header or "Columns" not in header:
         raise ImageError("must have pixels, got a DICOM file without")

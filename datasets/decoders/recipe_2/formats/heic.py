@@ -18,7 +18,7 @@ def _open(data: bytes) -> Opened:
     try:
         import pi_heif
     except ImportError as error:
-        raise ImageError("HEIC must be read by the package pi-heif, which is not installed", INSTALL) from error
+        raise ImageError("is a HEIC image, for which the package pi-heif must be installed", INSTALL) from error
     image = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)  # upright: its turns are part of the format
 
     width, height = image.size

@@ -23,7 +23,7 @@ def _open(data: bytes) -> Opened:
         try:
             import imagecodecs
         except ImportError as error:
-            rule = "JPEG XL must be read by the package imagecodecs, which is not installed"
+            rule = "is a JPEG XL image, for which the package imagecodecs must be installed"
             raise ImageError(rule, INSTALL) from error
         return to_rgb(np.asarray(imagecodecs.jpegxl_decode(data, index=0)))
 

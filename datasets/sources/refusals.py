@@ -1,0 +1,55 @@
+"""Why data cannot be read as any form, told from what is there: no images, no labels, a flag that names nothing."""
+
+from collections import Counter
+
+from datasets.file_tree import FileTree
+from datasets.listing_rules.rules_2 import suffix_of
+from datasets.problems import Problem, shown
+from datasets.sources.images import folder_of, image_files
+from datasets.sources.listing import first_refused
+from storage.sweep_file import DataOptions
+from storage.text import counted
+
+SHOWN = 5  # folders or suffixes
+
+
+def wrong_flag(tree: FileTree, options: DataOptions) -> Problem | None:
+    """Returns the problem that `--train`, `--valid`, `--test` or `--images` names nothing in the data."""
+    held = [*tree.files, *(table.name for table in tree.tables), *(array.name for array in tree.arrays)]
+    for flag in ("train", "valid", "test"):
+        asked = getattr(options, flag)
+        path = _path(asked or "")
+        if path and not any(name == path or name.startswith(f"{path}/") for name in held):
+            rule = f"--{flag} must name a table or a folder with images in the data"
+            return Problem(tree.path, rule, f"{shown(asked)}, which is not there", "give its path within the data")
+    asked, images = options.images or "", image_files(tree)
+    path = _path(asked)
+    columns = {column for table in tree.tables for column in table.images}
+    arrays = {end for array in tree.arrays for end in (array.name, array.name.rpartition("/")[2])}
+    if not path or asked in columns | arrays or any(name.startswith(f"{path}/") for name in images):
+        return None
+    folders = Counter(folder_of(name) for name in images)
+    others = ", ".join(shown(f"{folder}/") for folder, _ in folders.most_common(SHOWN) if folder)
+    rule = "--images must name a folder in the data with images"
+    return Problem(tree.path, rule, shown(asked), f"give one of {others}" if others else "leave it out")
+
+
+def _path(asked: str) -> str:
+    return "" if asked in (".", "./") else asked.removeprefix("./").strip("/")
+
+
+def nothing_read(tree: FileTree) -> Problem:
+    """Returns the problem of data that no source reads."""
+    images, hint = image_files(tree), first_refused(tree)
+    if not tree.visible:
+        return Problem(tree.path, "data must hold images", f"no files{hint}", "check the path")
+    if not images:
+        suffixes = Counter(suffix_of(name) or "without a suffix" for name in tree.visible)
+        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(SHOWN))
+        got = f"{counted(len(tree.visible), 'file')}, none of which is read as an image ({kinds}){hint}"
+        return Problem(tree.path, "data must hold images", got, "check the path")
+    places = Counter(f"in {shown(folder + '/')}" if (folder := folder_of(name)) else "on top" for name in images)
+    where = ", ".join(place for place, _ in places.most_common(SHOWN)) + (", ..." if len(places) > SHOWN else "")
+    got = f"{counted(len(images), 'image')} {where}, such as {shown(images[0])}, and nothing that says the labels"
+    way_out = "make a folder for each class (train/cat/1.jpg), or add a table of them (train.csv with image,label)"
+    return Problem(tree.path, "each image to train on must have a label", got + hint, way_out)

@@ -1,0 +1,100 @@
+"""What cannot be read is refused in a line that says what is there, and what to do."""
+
+import json
+
+import pytest
+
+from datasets.load import load
+from datasets.problems import DataError
+from storage.sweep_file import DataOptions
+from tests.trees import image, table, write
+
+FLAT = {f"photos/IMG_{number}.png": image(number) for number in range(6)}
+TABLE = FLAT | {"train.csv": table("file,kind", *(f"IMG_{number}.png,{number % 2}" for number in range(6)))}
+FOLDERS = {f"{kind}/{number}.png": image(number + 10 * ord(kind)) for kind in "ab" for number in range(3)}
+SEVERAL = {
+    "images": [{"id": number, "file_name": f"IMG_{number}.png"} for number in range(6)],
+    "annotations": [{"image_id": number // 2, "category_id": number % 3} for number in range(12)],
+    "categories": [{"id": number, "name": "abc"[number]} for number in range(3)],
+}
+REFUSED = {
+    "an empty folder": ({}, {}, "data must hold images, got no files; check the path"),
+    "texts alone": (
+        {"train.csv": b"a\n"},
+        {},
+        "got 1 file, none of which is read as an image (1 .csv); check",
+    ),
+    "no labels anywhere": (
+        FLAT,
+        {},
+        "each image to train on must have a label, got 6 images in `photos/`, such as `photos/IMG_0.png`, and nothing "
+        "that says the labels; make a folder for each class (train/cat/1.jpg), or add a table of them",
+    ),
+    "images to train on without labels": (
+        {f"{split}/{number}.png": image(number + len(split)) for split in ("train", "test") for number in range(3)},
+        {},
+        "each image to train on must have a label, got 6 images in `test/`, in `train/`",
+    ),
+    "a table whose images are elsewhere": (
+        {"train.csv": table("id,label", "1.png,0", "2.png,1", "3.png,0"), "other.png": image(1)},
+        {},
+        "train.csv: the images that the table names must be in the data, none is, got `1.png` and 2 more; the data "
+        "holds 1 image, such as `other.png`; add the images, or correct the names in the table",
+    ),
+    "a column that names no images": (
+        TABLE,
+        {"id_column": "kind"},
+        "train.csv: the images that the table names must be in the data, none is, got `0` and 5 more",
+    ),
+    "--train of nothing": (TABLE, {"train": "training.csv"}, "--train must name a table or a folder with images"),
+    "--valid of nothing": (TABLE, {"valid": "val/"}, "--valid must name a table or a folder with images in the data"),
+    "--test of nothing": (FOLDERS, {"test": "tst"}, "got `tst`, which is not there; give its path within the data"),
+    "--images of nothing": (
+        TABLE,
+        {"images": "pictures"},
+        "--images must name a folder in the data with images, got `pictures`; give one of `photos/`",
+    ),
+    "a column where there is no table": (
+        FOLDERS,
+        {"label_column": "kind"},
+        "--label-column must name a column of a table, got `kind`, and there is no table; leave --label-column out",
+    ),
+    "classes of one image": (
+        {f"person{number}/face.png": image(number) for number in range(8)},
+        {},
+        "each class must have 2 images or more, got 8 of 8 classes with one (`person0`, `person1`, `person2`, ...); "
+        "check that these are labels, or give --min-per-class 2",
+    ),
+    "categories of COCO": (
+        FLAT | {"train.json": json.dumps(SEVERAL).encode()},
+        {},
+        "an image must have one label, got `a|b`, ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_read_is_refused_in_one_line_with_what_is_there(name, tmp_path):
+    files, flags, line = REFUSED[name]
+    folder = tmp_path / "data"
+    folder.mkdir()
+
+    with pytest.raises(DataError) as error:
+        load(write(files, folder), DataOptions(**flags))
+
+    (problem,) = error.value.problems
+    assert line in str(problem)
+    assert str(problem).startswith(str(folder))
+
+
+def test_a_flag_that_names_a_folder_or_the_top_is_taken(tmp_path):
+    data = load(write(FOLDERS | {"c/1.png": image(1)}, tmp_path / "data"), DataOptions(train=".", min_per_class=2))
+
+    assert data.classes == ("a", "b")
+
+
+def test_images_that_cannot_be_used_are_named_with_the_flag_that_leaves_them_out(tmp_path):
+    with pytest.raises(DataError) as error:
+        load(write(FOLDERS | {"a/empty.png": b""}, tmp_path / "data"))
+
+    assert str(error.value).splitlines()[1].startswith("--leave-out bad goes on without such images of train")
