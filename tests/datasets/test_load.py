@@ -85,7 +85,7 @@ def test_a_folder_without_an_image_in_it_is_no_split(tiny_data):
     shutil.rmtree(folder / "train")
     (folder / "train").mkdir()
     (folder / "train/readme.txt").write_text("nothing yet")
-    assert "train must have 2 to 10,000 classes, got 0" in problems_of(folder)[0]
+    assert "data must hold images, got 3 files, none of which is read as an image (3 .txt)" in problems_of(folder)[0]
 
 
 def edit(name: str, old: str, new: str):
@@ -163,7 +163,7 @@ def test_every_leak_is_told_up_to_the_limit_of_an_error(tiny_data):
     with pytest.raises(DataError) as error:
         load(tiny_data)
     assert len(error.value.problems) == 30
-    assert str(error.value).splitlines()[20:] == ["... and 10 more"]
+    assert str(error.value).splitlines()[20] == "... and 10 more"
 
 
 def test_the_same_name_in_two_folders_is_two_images(tiny_data):

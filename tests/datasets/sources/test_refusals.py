@@ -20,7 +20,7 @@ SEVERAL = {
 REFUSED = {
     "an empty folder": ({}, {}, "data must hold images, got no files; check the path"),
     "texts alone": (
-        {"train.csv": b"a\n"},
+        {"notes.csv": b"a\n"},
         {},
         "got 1 file, none of which is read as an image (1 .csv); check",
     ),
