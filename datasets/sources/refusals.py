@@ -30,7 +30,7 @@ def wrong_flag(tree: FileTree, options: DataOptions) -> Problem | None:
         return None
     folders = Counter(folder_of(name) for name in images)
     others = ", ".join(shown(f"{folder}/") for folder, _ in folders.most_common(SHOWN) if folder)
-    rule = "--images must name a folder in the data with images"
+    rule = "--images must be a folder with images in the data"
     return Problem(tree.path, rule, shown(asked), f"give one of {others}" if others else "leave it out")
 
 

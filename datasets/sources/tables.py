@@ -23,9 +23,6 @@ from storage.text import counted
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
     inside = f"{options.images.strip('/')}/" if options.images else ""
     images = Images(tree, inside)
-    if inside and not images.files and options.images not in _image_columns(tree):
-        rule = "--images must be a folder with images in the data"
-        return Nearly(Problem(tree.path, rule, shown(inside), "give its path within the data"))
     if not images.files or options.label_pattern:
         return None
     files, sample, problems = table_files(tree, options)
@@ -47,11 +44,6 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     for split, table in tables.items():
         reading.add(table, split)
     return reading.done(frozenset(file for table in tables.values() for file in (table.file, *table.partners)))
-
-
-def _image_columns(tree: FileTree) -> set[str]:
-    """Returns the columns of images in tables that hold them, which the flag may name as well."""
-    return {column for rows in tree.tables for column in rows.images}
 
 
 def _are_of_folders(tables: list[TableFile]) -> bool:

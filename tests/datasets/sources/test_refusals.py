@@ -52,7 +52,7 @@ REFUSED = {
     "--images of nothing": (
         TABLE,
         {"images": "pictures"},
-        "--images must name a folder in the data with images, got `pictures`; give one of `photos/`",
+        "--images must be a folder with images in the data, got `pictures`; give one of `photos/`",
     ),
     "a column where there is no table": (
         FOLDERS,

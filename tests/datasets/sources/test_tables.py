@@ -228,7 +228,7 @@ def test_a_folder_chooses_between_images_and_masks_of_the_same_names(tmp_path):
 
     assert "its images must be in one folder only, got 6 in `masks/` and 6 in `pictures/`" in str(findings.problems[0])
     assert reading.listings["train"].files == FILES
-    with pytest.raises(DataError, match="--images must be a folder with images in the data, got `elsewhere/`"):
+    with pytest.raises(DataError, match="--images must be a folder with images in the data, got `elsewhere`"):
         reading_of(files, tmp_path / "third", images="elsewhere")
 
 
