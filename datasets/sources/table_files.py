@@ -14,7 +14,7 @@ from datasets.sources.split_names import is_of_both, is_of_splits, is_sample, sp
 from storage.sweep_file import DataOptions
 from storage.text import counted
 
-SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".lst", ".list", ".jsonl", ".ndjson", ".json")
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".lst", ".list", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 MOST_OF_A_FOLDER = 40  # more are a text an image
 NO_TABLES = {"readme", "license", "licence", "copying", "citation", "changelog", "requirements"}
 

@@ -1,5 +1,9 @@
 """Tables are read as spreadsheets and lists of data sets have them: encodings, prefaces, short headers, lost zeros."""
 
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from datasets.problems import DataError
@@ -74,4 +78,14 @@ def test_a_text_beside_an_image_of_its_name_is_no_table(tmp_path):
     reading, findings = reading_of(PICTURES | texts | {"a.csv": table("id,label", *rows)}, tmp_path / "data")
 
     assert reading.listings["train"].labels == LABELS
+    assert findings.problems == []
+
+
+def test_a_parquet_file_may_name_images(tmp_path):
+    content = io.BytesIO()
+    columns = {"path": list(FILES), "label": list(LABELS), "split": ["train"] * 4 + ["test"] * 2, "width": [1.0] * 6}
+    pq.write_table(pa.table(columns), content)
+    reading, findings = reading_of(PICTURES | {"labels.parquet": content.getvalue()}, tmp_path / "data")
+
+    assert splits_of(reading) == {"train": (FILES[:4], LABELS[:4]), "test": (FILES[4:], LABELS[4:])}
     assert findings.problems == []
