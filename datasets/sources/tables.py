@@ -40,7 +40,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         split = split_in(problem.place.rpartition("/")[2].partition(".")[0])
         if split is not None and split not in tables:
             findings.problems.append(problem)
-    reading = _Reading(tree, images, options, findings, sample.column(0) if sample else [])
+    reading = _Reading(tree, images, options, findings, sample.column(0) if sample else [], "test" in tables)
     for split, table in tables.items():
         reading.add(table, split)
     return reading.done(frozenset(file for table in tables.values() for file in (table.file, *table.partners)))
@@ -94,6 +94,9 @@ def _nearly(files: list[TableFile], found: list[TableFile]) -> Nearly | None:
     return Nearly(Problem(columns.place, rule, got, "check that the images are there, or name it with --id-column"))
 
 
+MANY = 0.05  # of the rows of a table without a label are no mistakes
+
+
 @dataclass
 class _Row:
     """A row of a table, with what it says."""
@@ -109,8 +112,15 @@ class _Reading:
     """The listings of a data set, table by table."""
 
     def __init__(
-        self, tree: FileTree, images: Images, options: DataOptions, findings: Findings, handed_in: list[str]
+        self,
+        tree: FileTree,
+        images: Images,
+        options: DataOptions,
+        findings: Findings,
+        handed_in: list[str],
+        has_test: bool,
     ) -> None:
+        self._has_test = has_test  # a table of test images
         self._handed_in = set(handed_in)  # ids of the sample submission
         self._tree, self._images, self._options, self._findings = tree, images, options, findings
         self._listings: dict[str, Listing] = {}
@@ -133,10 +143,13 @@ class _Reading:
                 self._inferred.append(f"joined with {', '.join(map(shown, table.partners[:3]))}")
         else:
             roles = self._as_train(roles)
-        rows, splits = self._rows(roles, table, split), [split] * len(roles.columns.rows)
+        splits = [split] * len(roles.columns.rows)
         if split == "train" and roles.split is not None:
             splits = self._splits_of_column(roles)
-        elif split == "train" and table.split is None:
+        elif split == "train" and roles.label is not None and not self._has_test:
+            splits = self._splits_of_labels(roles, splits)
+        rows = self._rows(roles, table, splits)
+        if split == "train" and roles.split is None and table.split is None and set(splits) == {"train"}:
             splits = self._splits_of_folders(roles, rows, splits)
         for name in dict.fromkeys(splits):
             some = [row for row, of in zip(rows, splits, strict=True) if of == name and row]
@@ -197,8 +210,12 @@ class _Reading:
             parts.append(f"not used: {counted(len(rest), 'column')} ({few})")
         self._inferred += parts
 
-    def _rows(self, roles: Roles, table: TableFile, split: str) -> list[_Row | None]:
-        """Returns the rows; None where one is a problem or a repetition."""
+    def _rows(self, roles: Roles, table: TableFile, splits: list[str]) -> list[_Row | None]:
+        """Returns the rows; None where one is a problem or a repetition.
+
+        Args:
+          splits: of each row.
+        """
         columns = roles.columns
         self._findings.problems.extend(columns.problems)
         try:
@@ -212,7 +229,7 @@ class _Reading:
         if len(files) > 1 and not any(files):
             self._findings.problems.append(none_found(self._tree, columns.place, columns.column(roles.id)))
             return [None] * len(columns.rows)
-        labels = self._labels(roles, files, is_test=split == "test")
+        labels = self._labels(roles, files, splits)
         rows: list[_Row | None] = []
         first: dict[str, _Row] = {}
         repeated = 0
@@ -237,9 +254,9 @@ class _Reading:
             self._findings.notes.append(f"{columns.place}: {counted(repeated, 'row')} named an image again.")
         return rows
 
-    def _labels(self, roles: Roles, files: list[str | None], is_test: bool) -> list[str] | None:
+    def _labels(self, roles: Roles, files: list[str | None], splits: list[str]) -> list[str] | None:
         """Returns the label of each row; None where the table has none. One that cannot be is a problem."""
-        columns = roles.columns
+        columns, is_test = roles.columns, set(splits) == {"test"}
         if roles.one_hot:
             found = [label_of_bits(roles, row) for row in columns.rows]
             if wrong := [number for number, some in enumerate(found) if len(some) != 1]:
@@ -261,7 +278,8 @@ class _Reading:
             self._findings.problems.append(several)
             return labels
         for number, label in enumerate(labels):
-            if problem := label_problem(label, f"{columns.place}:{columns.lines[number]}"):
+            is_asked = bool(label) or splits[number] != "test"
+            if is_asked and (problem := label_problem(label, f"{columns.place}:{columns.lines[number]}")):
                 self._findings.problems.append(problem)
         return labels
 
@@ -303,6 +321,14 @@ class _Reading:
         parts = (f"{shown(value)} is {said[value]}: {count:,}" for value, count in kinds.most_common(5))
         self._inferred.append(", ".join(parts))
         return [split or "train" for split in splits]
+
+    def _splits_of_labels(self, roles: Roles, splits: list[str]) -> list[str]:
+        """Returns the splits, where the rows without a label, if these are many, are those to predict."""
+        empty = [not row[roles.label or 0] for row in roles.columns.rows]
+        if not MANY * len(empty) <= sum(empty) < len(empty):
+            return splits
+        self._inferred.append(f"test: {counted(sum(empty), 'row')} without a label")
+        return ["test" if is_empty else split for is_empty, split in zip(empty, splits, strict=True)]
 
     def _splits_of_folders(self, roles: Roles, rows: list[_Row | None], splits: list[str]) -> list[str]:
         """Returns the splits that the folders of the images are named as, where they are several."""

@@ -237,3 +237,14 @@ def test_a_table_of_a_split_that_cannot_be_read_is_a_problem(tmp_path):
     _, findings = reading_of(files, tmp_path / "data")
 
     assert "labels_val.csv:2: text must be UTF-8" in str(findings.problems[0])
+
+
+@pytest.mark.parametrize("header", ["id,label", "id,label,split"])
+def test_rows_of_the_test_split_need_no_label(header, tmp_path):
+    labels = [*LABELS[:3], *LABELS[:1], "", ""]
+    rows = (f"p{n},{labels[n]},{'train' if labels[n] else 'test'}" for n in range(6))
+    rows = (row if header.endswith("split") else row.rpartition(",")[0] for row in rows)
+    reading, findings = reading_of(PICTURES | {"all.csv": table(header, *rows)}, tmp_path / "data")
+
+    assert splits_of(reading) == {"train": (FILES[:4], tuple(labels[:4])), "test": (FILES[4:], None)}
+    assert findings.problems == []
