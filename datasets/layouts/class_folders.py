@@ -53,6 +53,10 @@ def list_splits(
 def _labelled(tree: FileTree, listing: Listing, findings: Findings) -> Listing:
     """Returns the listing with the first folder of each id as its class."""
     labels, rows = [], []
+    if listing.ids and not any("/" in name for name in listing.ids):
+        rule, got = "images must be in folders named as their classes", f"{shown(listing.ids[0])} and others in none"
+        findings.refuse(listing.place, rule, got, "move them into such folders, or add a table `id,label`")
+        return replace(listing.take([]), labels=())
     for row, name in enumerate(listing.ids):
         label, slash, _ = name.partition("/")
         place = listing.place_of(row)

@@ -1,59 +1,34 @@
 """Data as a folder a class, at any depth, with folders of splits above or below the classes, or without any."""
 
-from dataclasses import dataclass, field
+import re
+from collections import Counter
+from dataclasses import replace
+from shlex import quote
 
 from datasets.file_tree import FileTree
 from datasets.labels import label_problem
 from datasets.problems import Findings, Problem, printable, shown
 from datasets.sources import Nearly, Reading, Source, asks_for_tables
-from datasets.sources.images import image_files
+from datasets.sources.folders import (
+    Folder,
+    are_numbered,
+    class_name,
+    entered,
+    folder_split,
+    folders_of,
+    level_of_classes,
+    level_of_splits,
+    without_copies,
+)
+from datasets.sources.images import is_plain
 from datasets.sources.listing import Listing, check_ids
-from datasets.sources.split_names import is_for_prediction, is_of_both, split_in, split_of, splits_in, words_of
+from datasets.sources.split_names import is_for_prediction, is_of_both, split_of, splits_in
 from datasets.sources.split_tables import labelled_by_table
 from storage.sweep_file import DataOptions
 from storage.text import counted
 
-# Words that say of a folder that it holds images, and not which.
-PLAIN_WORDS = {"image", "images", "img", "imgs", "jpg", "jpeg", "png", "data", "dataset", "part", "folder", "photos"}
-PLAIN_WORDS |= {"pictures", "mask", "masks", "annotations", "labels"}
-PLAIN_WORDS |= {"set", "batch", "archive", "zip", "tar", "raw", "new", "all"}
-
-
 REST = "in no folder of a class"
-
-
-@dataclass
-class Folder:
-    """A folder with images in it or below.
-
-    Attributes:
-      path: in the tree, empty for the top, else with `/` at its end.
-      images: those directly in it.
-      inner: the folders in it, by name, that have images.
-    """
-
-    path: str
-    images: list[str] = field(default_factory=list)
-    inner: dict[str, "Folder"] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return self.path.rstrip("/").rpartition("/")[2]
-
-    def every(self) -> list[str]:
-        """Returns all images in it and below, sorted."""
-        return sorted([*self.images, *(image for folder in self.inner.values() for image in folder.every())])
-
-
-def folders_of(tree: FileTree) -> Folder:
-    """Returns the top, with all images of the tree."""
-    top = Folder("")
-    for name in image_files(tree):
-        folder = top
-        for part in name.split("/")[:-1]:
-            folder = folder.inner.setdefault(part, Folder(f"{folder.path}{part}/"))
-        folder.images.append(name)
-    return top
+PARTS_A_CLASS = 3  # where folders and those in them are numbered: so many more are parts, such as patients
 
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
@@ -62,62 +37,13 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     top = folders_of(tree)
     if options.train or options.valid or options.test:
         return _as_named(tree, top, options, findings)
-    if (level := _level_of_splits(top)) is not None:
+    without_copies(top, findings)
+    if (level := level_of_splits(top)) is not None:
         return _with_splits(tree, level, findings)
-    level = _level_of_classes(top)
+    level = level_of_classes(top)
     if level is None:
         return None
     return _with_classes(tree, level, findings)
-
-
-def is_split_level(folder: Folder) -> bool:
-    """Says whether the folders in a folder are splits: one is train and has folders, another is one too or has none."""
-    splits = {name: _split_in(name) for name in folder.inner}
-    trains = [inner for name, inner in folder.inner.items() if splits[name] == "train"]
-    if not any(inner.inner for inner in trains):
-        return False
-    others = [split for split in splits.values() if split not in ("train", None)]
-    has_classes = any(len(_entered(inner, "train").inner) > 1 for inner in trains)
-    return bool(others) or has_classes
-
-
-def _split_in(name: str) -> str | None:
-    """Returns the split that a folder's name means; one of train and validation together is train."""
-    return "train" if is_of_both(name) else split_in(name)
-
-
-def _level_of_splits(folder: Folder) -> Folder | None:
-    """Returns the folder nearest to the top whose folders are splits."""
-    level = [folder]
-    while level:
-        if found := [each for each in level if is_split_level(each)]:
-            return found[0]
-        level = [inner for each in level for inner in each.inner.values()]
-    return None
-
-
-def _level_of_classes(folder: Folder) -> Folder | None:
-    """Returns the folder whose folders are classes: the first with two or more; None where these are mere parts."""
-    while len(folder.inner) == 1 and not folder.images:
-        (folder,) = folder.inner.values()
-    classes = [name for name in folder.inner if not split_of(name) and not set(words_of(name)) <= PLAIN_WORDS]
-    return folder if len(classes) > 1 and not _is_numbered(classes) else None
-
-
-def _is_numbered(names: list[str]) -> bool:
-    """Says whether the names are one plain word with numbers: `part_1`, `part_2`."""
-    words = {tuple(words_of(name)) for name in names}
-    return len(words) == 1 and bool(set(*words) & PLAIN_WORDS)
-
-
-def _entered(folder: Folder, split: str) -> Folder:
-    """Returns the folder in which the classes of a split are: `seg_train/seg_train/`, `train/images/`."""
-    while len(folder.inner) == 1 and not folder.images:
-        ((name, inner),) = folder.inner.items()
-        if _split_in(name) != split and not set(words_of(name)) <= PLAIN_WORDS:
-            break
-        folder = inner
-    return folder
 
 
 def _as_named(tree: FileTree, top: Folder, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
@@ -136,10 +62,10 @@ def _as_named(tree: FileTree, top: Folder, options: DataOptions, findings: Findi
                 rule = f"{flag} must name a table or a folder with images in the data"
                 return Nearly(Problem(tree.path, rule, shown(path), "give its path within the data"))
             found[split] = folder
-    if "train" not in found and (level := _level_of_splits(top)) is not None:
+    if "train" not in found and (level := level_of_splits(top)) is not None:
         for name, of_name in splits_in(level.inner).items():
             if meant := "train" if is_of_both(name) else of_name:
-                found.setdefault(meant, _entered(level.inner[name], meant))
+                found.setdefault(meant, entered(level.inner[name], meant))
     if "train" in found and not found["train"].inner:
         rule = "--train must name a table, or a folder with a folder a class"
         return Nearly(
@@ -148,17 +74,13 @@ def _as_named(tree: FileTree, top: Folder, options: DataOptions, findings: Findi
     return _listed(tree, found, "", findings) if "train" in found else None
 
 
-def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading | None:
+def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading | Nearly:
     """Reads folders of splits, with folders of classes in them."""
     found: dict[str, Folder] = {}
     of_names = splits_in(level.inner)
     for name, folder in level.inner.items():
         split = "train" if is_of_both(name) else of_names[name]
         if split is None:
-            if is_split_level(folder) or folder.name == level.name:
-                own = {image.removeprefix(level.path) for image in level.every()}
-                if all(image.removeprefix(folder.path) in own for image in folder.every()):
-                    findings.notes.append(f"{shown(folder.path)} is a copy of what is beside it, and left out.")
             continue
         if split in found:
             first, second = found[split], folder
@@ -168,74 +90,119 @@ def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading |
                 count, place = counted(len(other.every()), "image"), f"{tree.path}/{printable(other.path)}"
                 findings.notes.append(f"{shown(other.path)} has {count} to predict: analysis.predict --images {place}")
                 continue
+            if (split_of(first.name) == split) != (split_of(name) == split):
+                kept, other = (first, second) if split_of(first.name) == split else (second, first)
+                found[split] = kept
+                count = counted(len(other.every()), "image")
+                findings.notes.append(
+                    f"{shown(other.path)} is left aside, with {count}: {shown(kept.path)} is {split}."
+                )
+                continue
             got = f"{shown(first.path)} and {shown(second.path)}"
             flag = {"train": "--train", "validation": "--valid", "test": "--test"}[split]
             rule = f"there must be one folder for {split}"
             findings.refuse(tree.path, rule, got, f"choose with {flag} {first.path} or {flag} {second.path}")
             continue
         found[split] = folder
-    return _listed(tree, {split: _entered(folder, split) for split, folder in found.items()}, level.path, findings)
+    return _listed(tree, {split: entered(folder, split) for split, folder in found.items()}, level.path, findings)
 
 
-def _listed(tree: FileTree, found: dict[str, Folder], level: str, findings: Findings) -> Reading | None:
+def _listed(tree: FileTree, found: dict[str, Folder], level: str, findings: Findings) -> Reading | Nearly:
     train = found["train"]
     if not train.inner:
-        return None
+        got = f"{counted(len(train.images), 'image')} without, such as {shown(train.images[0])}"
+        way_out = "move them into a folder a class, or add a table `image,label`"
+        return Nearly(
+            Problem(f"{tree.path}/{printable(train.path)}", "the train images must have labels", got, way_out)
+        )
     listings: dict[str, Listing] = {}
-    classes: set[str] = set()
+    tables: set[str] = set()
+    classes = {class_name(tree, name) for name in train.inner}
+    _check_empty(tree, train, findings)
     for split in ("train", "validation", "test"):
         if split not in found:
             continue
         folder = found[split]
-        files = folder.every()
-        if split == "train":
-            classes = {tree.rules.class_name(name) for name in folder.inner}
-            _check_empty(tree, folder, findings)
-        ids = [file.removeprefix(folder.path) for file in files]
-        labels = [tree.rules.class_name(name.partition("/")[0]) if "/" in name else "" for name in ids]
-        place = f"{tree.path}/{printable(folder.path)}"
-        if split == "test":
-            is_labelled = all(label in classes for label in labels)
-            listings[split] = Listing(place, tuple(ids), tuple(labels) if is_labelled else None, tuple(files))
-            check_ids(listings[split], findings)
-        elif folder.inner:
-            rows = [row for row, label in enumerate(labels) if label]
-            listing = Listing(place, tuple(ids), tuple(labels), tuple(files)).take(rows)
-            listings[split] = _checked(listing, findings)
-        else:
-            continue
-    tables: set[str] = set()
-    flat = [split for split in ("validation", "test") if split in found and not found[split].inner]
-    for split in flat:
-        if by_table := labelled_by_table(tree, split, found[split].path, classes):
+        is_flat = split != "train" and not folder.inner
+        if is_flat and (by_table := labelled_by_table(tree, split, folder.path, classes)):
             listings[split] = by_table
             tables.add(by_table.place.removeprefix(f"{tree.path}/"))
+            continue
+        files = folder.every()
+        ids = [file.removeprefix(folder.path) for file in files]
+        labels = [class_name(tree, name.partition("/")[0]) if "/" in name else "" for name in ids]
+        listing = Listing(f"{tree.path}/{printable(folder.path)}", tuple(ids), tuple(labels), tuple(files))
+        if split == "test":
+            is_labelled = all(labels) and bool(classes & set(labels))
+            listings[split] = listing if is_labelled else replace(listing, labels=None)
+            check_ids(listings[split], findings)
+        elif any(labels):
+            listings[split] = _checked(listing.take([row for row, label in enumerate(labels) if label]), findings)
+        else:
+            count = counted(len(files), "image")
+            findings.notes.append(f"{shown(folder.path)} is left aside, with {count}: nothing says their labels.")
     form = f"folders of classes below {shown(train.path or '/')}"
     inferred = [f"{split}: {shown(folder.path)}" for split, folder in found.items() if split in listings]
-    inferred += [f"labels of {shown(file)}" for file in sorted(tables)]
-    if "test" in listings and listings["test"].labels is not None:
+    if "test" in listings and classes.issuperset(listings["test"].labels or ("",)):
         inferred.append("test has labels")
-    told = (*inferred, "label: the folder")
-    return Reading(form, f"--train {train.path or '.'}", listings, told, frozenset(tables), rest=REST)
+    said = (*inferred, "label: the folder", *(f"labels of {shown(table)}" for table in sorted(tables)))
+    return Reading(form, f"--train {train.path or '.'}", listings, said, frozenset(tables), rest=REST)
 
 
-def _with_classes(tree: FileTree, level: Folder, findings: Findings) -> Reading:
+def _with_classes(tree: FileTree, level: Folder, findings: Findings) -> Reading | Nearly:
     """Reads folders of classes without folders of splits above them, and perhaps with some in them."""
     test = [folder for name, folder in level.inner.items() if split_of(name) == "test" and not folder.inner]
     classes = [folder for folder in level.inner.values() if folder not in test]
     if all(_has_splits(folder) for folder in classes):
         return _with_splits_below(tree, level, classes, findings)
+    if all(map(folder_split, names := [folder.name for folder in classes])) and "train" in map(folder_split, names):
+        pairs = [(folder_split(folder.name) or "", _without_split(folder.name), folder) for folder in classes]
+        if len(classes) > len({label for _, label, _ in pairs}) > 1:
+            return _with_pairs(tree, level, pairs, "", findings)
+    depth, is_group, said = 0, False, ["label: the folder"]
+    if inner := _shared_below(classes):
+        outer = [folder.name for folder in classes]
+        if are_numbered(outer) and not (are_numbered(inner) and len(outer) < PARTS_A_CLASS * len(inner)):
+            is_group = not any(map(is_plain, outer))
+            depth, said = 1, ["label: the second folder", *(["group: the first"] if is_group else [])]
+        elif are_numbered(outer) or not are_numbered(inner):
+            return _both_ways(tree, level, outer, inner)
     files = sorted(file for folder in classes for file in folder.every())
     ids = tuple(file.removeprefix(level.path) for file in files)
-    labels = tuple(tree.rules.class_name(name.partition("/")[0]) for name in ids)
+    labels = tuple(class_name(tree, name.split("/")[depth]) for name in ids)
+    groups = tuple(name.partition("/")[0] for name in ids) if is_group else None
     place = f"{tree.path}/{printable(level.path)}"
-    listings = {"train": _checked(Listing(place, ids, labels, tuple(files)), findings)}
+    listings = {"train": _checked(Listing(place, ids, labels, tuple(files), None, groups), findings)}
+    filled = {name.removeprefix(level.path).partition("/")[0] for name in tree.files if name.startswith(level.path)}
+    for name in sorted(filter(tree.rules.is_visible, tree.folders)):
+        if f"{name.rpartition('/')[0]}/".lstrip("/") == level.path and name.rpartition("/")[2] not in filled:
+            findings.notes.append(f"{shown(name + '/')} is empty, and no class.")
     if test:
         own = test[0].every()
-        names = tuple(file.removeprefix(test[0].path) for file in own)
-        listings["test"] = Listing(f"{tree.path}/{printable(test[0].path)}", names, None, tuple(own))
+        own_ids = tuple(file.removeprefix(test[0].path) for file in own)
+        listings["test"] = Listing(f"{tree.path}/{printable(test[0].path)}", own_ids, None, tuple(own))
     form = f"folders of classes in {shown(level.path or '/')}"
-    return Reading(form, f"--train {level.path or '.'}", listings, ("label: the folder",), rest=REST)
+    return Reading(form, f"--train {level.path or '.'}", listings, tuple(said), rest=REST)
+
+
+def _shared_below(classes: list[Folder]) -> list[str]:
+    """Returns the folders that are in each of these folders alike, or, where these are numbered, in most; else none."""
+    kinds = Counter(name for folder in classes for name in folder.inner)
+    least = len(classes) / 2 if are_numbered([folder.name for folder in classes]) else len(classes)
+    is_shared = len(kinds) > 1 and min(kinds.values()) >= least and not any(folder.images for folder in classes)
+    return sorted(kinds) if is_shared and not all(map(is_plain, kinds)) else []
+
+
+def _both_ways(tree: FileTree, level: Folder, outer: list[str], inner: list[str]) -> Nearly:
+    """Refuses folders in which the same folders are again: either may be the classes."""
+    some = [", ".join(map(shown, names[:3])) + (", ..." if len(names) > 3 else "") for names in (outer, inner)]
+    rule, got = "folders must be classes in one way only", f"{some[0]}, and in each of them {some[1]}"
+    whole = f"--train {quote(level.path or '.')} if {some[0]} are the classes"
+    one = f"--train {quote(level.path + outer[0])} to use one of them"
+    if are_numbered(outer):
+        one = f"--label-pattern {quote('([^/]+)/[^/]+$')} if {some[1]} are"
+    way_out = f"choose with {whole}, or with {one}"
+    return Nearly(Problem(f"{tree.path}/{printable(level.path)}", rule, got, way_out))
 
 
 def _has_splits(folder: Folder) -> bool:
@@ -243,21 +210,36 @@ def _has_splits(folder: Folder) -> bool:
     return "train" in splits and None not in splits and not folder.images
 
 
+def _without_split(name: str) -> str:
+    """Returns the name of a folder without the word that is a split: `cats` of `cats_train`."""
+    return "_".join(word for word in re.split(r"[\W_]+", name) if word and split_of(word) is None)
+
+
 def _with_splits_below(tree: FileTree, level: Folder, classes: list[Folder], findings: Findings) -> Reading:
+    pairs = [
+        (split_of(name) or "train", class_name(tree, folder.name), inner)
+        for folder in classes
+        for name, inner in folder.inner.items()
+    ]
+    return _with_pairs(tree, level, pairs, " with folders of splits in each", findings)
+
+
+def _with_pairs(
+    tree: FileTree, level: Folder, pairs: list[tuple[str, str, Folder]], of_form: str, findings: Findings
+) -> Reading:
+    """Reads folders that are one split and one class each."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for folder in classes:
-        for name, inner in folder.inner.items():
-            label = tree.rules.class_name(folder.name)
-            found.setdefault(split_of(name) or "train", []).extend((file, label) for file in inner.every())
+    for split, label, folder in pairs:
+        found.setdefault(split, []).extend((file, label) for file in folder.every())
     listings = {}
     for split in ("train", "validation", "test"):
-        if pairs := sorted(found.get(split, [])):
-            ids = tuple(file.removeprefix(level.path) for file, _ in pairs)
+        if rows := sorted(found.get(split, [])):
+            ids = tuple(file.removeprefix(level.path) for file, _ in rows)
             place = f"{tree.path}/{printable(level.path)}"
-            labels = tuple(label for _, label in pairs)
-            listings[split] = _checked(Listing(place, ids, labels, tuple(file for file, _ in pairs)), findings)
-    form = f"folders of classes in {shown(level.path or '/')} with folders of splits in each"
-    inferred = ("label: the first folder", "split: the second")
+            labels = tuple(label for _, label in rows)
+            listings[split] = _checked(Listing(place, ids, labels, tuple(file for file, _ in rows)), findings)
+    form = f"folders of classes in {shown(level.path or '/')}{of_form}"
+    inferred = ("label: the first folder, split: the second" if of_form else "label and split: the folder",)
     return Reading(form, f"--train {level.path or '.'}", listings, inferred, rest=REST)
 
 

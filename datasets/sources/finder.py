@@ -1,5 +1,6 @@
 """Finds the images of a data set, whichever of its forms it has, before any is read."""
 
+from collections import Counter
 from dataclasses import replace
 from itertools import chain
 
@@ -136,11 +137,13 @@ def _asked(tree: FileTree, options: DataOptions, findings: Findings) -> Reading 
         raise DataError([*findings.problems, *nearly[:1], *tree.unread()])
     if not readings:
         return None
-    chosen, of_source = readings[0]
-    if nearly and (not chosen.is_sure or _has_strange_labels(chosen)):
+    asked = f"--train {options.train or ''}".rstrip("/")
+    by_flag = [one for one in readings if one[0].flag.rstrip("/") == asked]
+    chosen, of_source = (by_flag or readings)[0]
+    if nearly and not by_flag and (not chosen.is_sure or _has_strange_labels(chosen)):
         way_out = f"{nearly[0].way_out}, or {chosen.flag} for {chosen.form}"
         raise DataError([*findings.problems, replace(nearly[0], way_out=way_out)])
-    for other, _ in readings[1:]:
+    for other, _ in [] if by_flag else readings[1:]:
         _check_agreement(tree, chosen, other)
     if chosen.inferred:
         findings.notes.append(f"Read as {chosen.form}: {'; '.join(dict.fromkeys(chosen.inferred))}.")
@@ -210,8 +213,12 @@ def _check_agreement(tree: FileTree, chosen: Reading, other: Reading) -> None:
     if chosen.is_sure and labels.keys() & others.keys():
         return
     shared = labels.keys() & others.keys()
-    if len(others) < RIVAL_SHARE * len(labels) or all(labels[file] in folder_of(file).split("/") for file in shared):
+    if len(others) < RIVAL_SHARE * len(labels) or (
+        shared and all(labels[file] in folder_of(file).split("/") for file in shared)
+    ):
         return
+    if not shared and _counts(chosen) == _counts(other):
+        return  # the same images in another form
     pairs = {(labels[file], others[file]) for file in shared}
     if shared and len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs}):
         return
@@ -220,6 +227,11 @@ def _check_agreement(tree: FileTree, chosen: Reading, other: Reading) -> None:
         got += f"; {shown(differs)} is {shown(labels[differs])} by the first and {shown(others[differs])} by the second"
     rule = "data must be read in one way only"
     raise DataError([Problem(tree.path, rule, got, f"choose with {chosen.flag} or {other.flag}")])
+
+
+def _counts(reading: Reading) -> dict[str, Counter[str]]:
+    """Returns how many images each label has in each split."""
+    return {split: Counter(listing.labels or ()) for split, listing in reading.listings.items()}
 
 
 def _labels(reading: Reading) -> dict[str, str]:

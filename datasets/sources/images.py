@@ -6,8 +6,26 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from datasets.file_tree import FileTree
-from datasets.sources.split_names import split_in
+from datasets.sources.split_names import split_in, words_of
 
+# Words that say of a folder that it holds images, and not which.
+PLAIN_WORDS = {"image", "images", "img", "imgs", "jpg", "jpeg", "png", "data", "dataset", "part", "folder", "photos"}
+PLAIN_WORDS |= {
+    "set",
+    "batch",
+    "archive",
+    "zip",
+    "tar",
+    "raw",
+    "new",
+    "all",
+    "jpegimages",
+    "pictures",
+    "masks",
+    "annotations",
+    "labels",
+}
+MASK_WORDS = {"masks", "trimaps", "segmentation", "segmentations", "groundtruth"}
 DRIVE = re.compile(r"[A-Za-z]:/|/|~/|file:/|[a-z0-9]+://")  # how a path begins that is one of another machine
 MOST_DIGITS = 30  # of a name that is a number
 STRAY_TIMES = 2  # a folder with less than half as many of the images as the fullest has is no other answer
@@ -17,7 +35,32 @@ def image_files(tree: FileTree) -> list[str]:
     """Returns the images that are files, in a folder or an archive, and no rows of a table or an array."""
     rows = {f"{table.name}/" for table in tree.tables} | {f"{array.name}/" for array in tree.arrays}
     containers = tuple(sorted(rows))
-    return [name for name in tree.visible if not name.startswith(containers) and tree.is_image(name)]
+    files = [name for name in tree.visible if not name.startswith(containers) and tree.is_image(name)]
+    return _without_masks(files)
+
+
+def _without_masks(files: list[str]) -> list[str]:
+    """Returns the images without the masks of others: in `masks/`, and named as one that is in `images/`."""
+    masks: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        if MASK_WORDS & set(words_of(folder_of(file))):
+            masks[folder_of(file)].append(file)
+    if not masks:
+        return files
+    others = [file for file in files if folder_of(file) not in masks]
+    plain = {_stem(file.rpartition("/")[2]) for file in others if is_plain(folder_of(file).rpartition("/")[2])}
+    dropped = {folder for folder, some in masks.items() if plain.issuperset(map(_of_mask, some))}
+    return [file for file in files if folder_of(file) not in dropped]
+
+
+def is_plain(folder: str) -> bool:
+    """Says whether the name of a folder says that it holds images, and not which."""
+    words = set(words_of(folder))
+    return bool(words) and words <= PLAIN_WORDS
+
+
+def _of_mask(file: str) -> str:
+    return re.sub(r"[_\-. ](mask|segmentation|trimap)$", "", _stem(file.rpartition("/")[2]))
 
 
 class Images:

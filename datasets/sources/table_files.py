@@ -89,6 +89,7 @@ def choose_tables(
 
     A table that means no split is that of train, where none does.
     """
+    found = _without_boxes(found)
     of_split: dict[str, list[TableFile]] = {}
     for table in found:
         of_split.setdefault(table.split or "", []).append(table)
@@ -120,6 +121,13 @@ def choose_tables(
             note = f"`{printable(table.file)}` is left aside, with {counted(len(table.columns.rows), 'row')}"
             findings.notes.append(f"{note}: another table names the images.")
     return chosen
+
+
+def _without_boxes(found: Sequence[TableFile]) -> list[TableFile]:
+    """Returns the tables without those that lie in several folders and have no label: they are about these folders."""
+    unlabelled = [table for table in found if table.split in ("train", None) and _weight(table)[0]]
+    are_many = len({table.file.rpartition("/")[0] for table in unlabelled}) > 1
+    return [table for table in found if not (are_many and table in unlabelled)]
 
 
 def _differ(tables: Sequence[TableFile]) -> bool:

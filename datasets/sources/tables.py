@@ -85,7 +85,7 @@ def _nearly(files: list[TableFile], found: list[TableFile]) -> Nearly | None:
         names = ", ".join(shown(table.columns.file) for table in found[:3])
         rule = "a table must name the train images with their labels"
         return Nearly(Problem(found[0].columns.place, rule, names, "name it with --train"))
-    tables = [file for file in files if file.split == "train" and file.columns.rows]
+    tables = [file for file in files if file.split == "train" and file.columns.rows and file.columns.width > 1]
     if not tables:
         return None
     columns = tables[0].columns

@@ -128,3 +128,77 @@ def test_a_flat_validation_folder_takes_its_labels_from_the_table_beside_it(tmp_
     assert reading.listings["validation"].labels == ("cat", "dog") * 2
     assert reading.listings["test"].labels is None
     assert findings.problems == []
+
+
+def parts(*outer, inner=CLASSES):
+    return pictures(*(f"top/{one}/{each}" for one in outer for each in inner))
+
+
+def test_numbered_folders_with_all_classes_in_each_are_groups(tmp_path):
+    reading, _ = reading_of(parts("fold1", "fold2", "fold3"), tmp_path / "folds")
+    patients, _ = reading_of(parts("10253", "10254", "10255", "10256", "10257", "10258", inner="01"), tmp_path / "ids")
+
+    assert set(reading.listings["train"].labels) == set(CLASSES)
+    assert set(reading.listings["train"].groups) == {"fold1", "fold2", "fold3"}
+    assert set(patients.listings["train"].labels) == {"0", "1"}
+
+
+def test_the_same_folders_in_folders_that_may_be_classes_are_refused_and_a_flag_chooses(tmp_path):
+    files = parts("colour", "grey")
+
+    with pytest.raises(
+        DataError, match=r"folders must be classes in one way only.*--train top/ if .*--train top/colour"
+    ):
+        reading_of(files, tmp_path / "data")
+    one, _ = reading_of(files, tmp_path / "one", train="top/colour")
+    whole, _ = reading_of(files, tmp_path / "whole", train="top/")
+
+    assert set(one.listings["train"].labels) == set(CLASSES)
+    assert set(whole.listings["train"].labels) == {"colour", "grey"}
+
+
+def test_a_copy_of_classes_without_splits_is_left_out(tmp_path):
+    files = pictures("cells/cat", "cells/dog")
+    reading, _ = reading_of(files | {f"cells/{name}": data for name, data in files.items()}, tmp_path / "data")
+
+    assert set(reading.listings["train"].files) == set(files)
+
+
+def test_masks_of_the_images_are_no_images(tmp_path):
+    files = pictures("cat/images", "dog/images")
+    masks = {name.replace("images", "masks"): image(50 + at) for at, name in enumerate(files)}
+    reading, _ = reading_of(files | masks, tmp_path / "data")
+
+    assert set(reading.listings["train"].files) == set(files)
+
+
+def test_stray_images_and_folders_of_documents_are_no_classes(tmp_path):
+    files = pictures("data/raw/1", "data/raw/2", count=12)
+    strays = {name: image(500 + at) for at, name in enumerate(("logo.png", "docs/a.png", "data/raw/sample.png"))}
+    reading, _ = reading_of(files | strays, tmp_path / "data")
+
+    assert set(reading.listings["train"].files) == set(files)
+    assert set(reading.listings["train"].labels) == {"1", "2"}
+
+
+def test_a_folder_with_the_whole_name_of_a_split_is_it_and_the_other_is_said(tmp_path):
+    reading, findings = reading_of(split_folders("TRAIN", "TEST") | pictures("TEST_SIMPLE/cat"), tmp_path / "data")
+
+    assert len(reading.listings["test"].ids) == 4
+    assert "`TEST_SIMPLE/` is left aside, with 2 images: `TEST/` is test." in findings.notes
+
+
+def test_folders_may_be_named_as_class_and_split(tmp_path):
+    reading, _ = reading_of(pictures("cat_train", "cat_test", "dog_train", "dog_test"), tmp_path / "data")
+
+    assert {split: set(listing.labels) for split, listing in reading.listings.items()} == {
+        "train": set(CLASSES),
+        "test": set(CLASSES),
+    }
+
+
+def test_train_images_without_labels_are_refused_by_the_folder(tmp_path):
+    files = pictures("cars_train/cars_train", "cars_test/cars_test")
+
+    with pytest.raises(DataError, match="cars_train/cars_train/: the train images must have labels, got 2 images"):
+        reading_of(files, tmp_path / "data")

@@ -1,0 +1,140 @@
+"""The folders of a data set that have images, without those that are copies of what lies beside them."""
+
+import re
+from dataclasses import dataclass, field
+
+from datasets.file_tree import FileTree
+from datasets.problems import Findings, shown
+from datasets.sources.images import PLAIN_WORDS, image_files, is_plain
+from datasets.sources.split_names import is_of_both, split_in, split_of, words_of
+
+# Words of folders whose images show what the data is about, and are none of it.
+ASIDE_WORDS = {"doc", "docs", "documentation", "assets", "figure", "figures", "figs", "screenshots", "media", "static"}
+ASIDE_WORDS |= {"readme", "logo", "logos", "result", "results", "output", "outputs", "demo", "notebooks"}
+STRAY_SHARE = 0.1  # of the images of a folder: fewer that lie directly in it, beside folders, are strays
+ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
+
+
+@dataclass
+class Folder:
+    """A folder with images in it or below.
+
+    Attributes:
+      path: in the tree, empty for the top, else with `/` at its end.
+      images: those directly in it.
+      inner: the folders in it, by name, that have images.
+    """
+
+    path: str
+    images: list[str] = field(default_factory=list)
+    inner: dict[str, "Folder"] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.path.rstrip("/").rpartition("/")[2]
+
+    def every(self) -> list[str]:
+        """Returns all images in it and below, sorted."""
+        return sorted([*self.images, *(image for folder in self.inner.values() for image in folder.every())])
+
+
+def folders_of(tree: FileTree) -> Folder:
+    """Returns the top, with all images of the tree."""
+    top = Folder("")
+    for name in image_files(tree):
+        folder = top
+        for part in name.split("/")[:-1]:
+            folder = folder.inner.setdefault(part, Folder(f"{folder.path}{part}/"))
+        folder.images.append(name)
+    return top
+
+
+def class_name(tree: FileTree, folder: str) -> str:
+    """Returns the class that the name of a folder, or of an archive, means."""
+    return tree.rules.class_name(ARCHIVE.sub("", folder))
+
+
+def without_copies(folder: Folder, findings: Findings) -> None:
+    """Takes out each folder whose every image lies beside it as well, under the same path."""
+    for name, inner in list(folder.inner.items()):
+        without_copies(inner, findings)
+        if not inner.inner or not inner.inner.keys() <= folder.inner.keys() - {name}:
+            continue
+        others = [image for one in folder.inner.values() if one is not inner for image in one.every()]
+        beside = {image.removeprefix(folder.path) for image in others}
+        if beside.issuperset(image.removeprefix(inner.path) for image in inner.every()):
+            del folder.inner[name]
+            findings.notes.append(f"{shown(inner.path)} is a copy of what is beside it, and left out.")
+
+
+def _lone(folder: Folder) -> Folder | None:
+    """Returns the one folder that all images of a folder are in, but for strays; None where there are several."""
+    inner = [one for name, one in folder.inner.items() if not set(words_of(name)) & ASIDE_WORDS]
+    if len(folder.inner) > 1 and len(inner) == 1 and len(_classes(inner[0])) < 2:
+        return None  # folders beside a class that are named so are classes
+    return inner[0] if len(inner) == 1 and len(folder.images) <= STRAY_SHARE * len(inner[0].every()) else None
+
+
+def _classes(folder: Folder) -> dict[str, Folder]:
+    """Returns the folders of the first folder in or below this one that has several."""
+    while len(folder.inner) == 1:
+        (folder,) = folder.inner.values()
+    return folder.inner
+
+
+def are_numbered(names: list[str]) -> bool:
+    """Says whether the names are one word with numbers behind it, or numbers alone."""
+    words = {tuple(words_of(name)) for name in names}
+    return len(words) == 1 and len(names) > 1 and all(re.search(r"\d", name) for name in names)
+
+
+def is_split_level(folder: Folder) -> bool:
+    """Says whether the folders in a folder are splits: one is train and has folders, another is one too or has none."""
+    splits = {name: folder_split(name) for name in folder.inner}
+    trains = [inner for name, inner in folder.inner.items() if splits[name] == "train"]
+    if not any(inner.inner for inner in trains):
+        return False
+    others = [split for split in splits.values() if split not in ("train", None)]
+    has_classes = any(len(entered(inner, "train").inner) > 1 for inner in trains)
+    return bool(others) or has_classes
+
+
+def folder_split(name: str) -> str | None:
+    """Returns the split that a folder's name means; one of train and validation together is train."""
+    return "train" if is_of_both(name) else split_in(name)
+
+
+def level_of_splits(folder: Folder) -> Folder | None:
+    """Returns the folder nearest to the top whose folders are splits."""
+    level = [folder]
+    while level:
+        if found := [each for each in level if is_split_level(each)]:
+            return found[0]
+        level = [inner for each in level for inner in each.inner.values()]
+    return None
+
+
+def level_of_classes(folder: Folder) -> Folder | None:
+    """Returns the folder whose folders are classes: the first with two or more; None where these are mere parts."""
+    while (inner := _lone(folder)) is not None:
+        folder = inner
+    if are_numbered([*folder.inner]) and all(len(inner.inner) > 1 for inner in folder.inner.values()):
+        return folder  # of which each may be a part with all classes
+    classes = [name for name in folder.inner if not split_of(name) and not is_plain(name)]
+    return folder if len(classes) > 1 and not _is_numbered(classes) else None
+
+
+def _is_numbered(names: list[str]) -> bool:
+    """Says whether the names are one plain word with numbers: `part_1`, `part_2`."""
+    words = {tuple(words_of(name)) for name in names}
+    return len(words) == 1 and bool(set(*words) & PLAIN_WORDS)
+
+
+def entered(folder: Folder, split: str) -> Folder:
+    """Returns the folder in which the classes of a split are: `seg_train/seg_train/`, `train/images/`."""
+    while len(folder.inner) == 1 and not folder.images:
+        ((name, inner),) = folder.inner.items()
+        if folder_split(name) != split and not set(words_of(name)) <= PLAIN_WORDS:
+            break
+        folder = inner
+    return folder
