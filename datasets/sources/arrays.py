@@ -16,7 +16,7 @@ from storage.sweep_file import DataOptions
 
 SPLITS = ("train", "validation", "test")
 IMAGE_WORDS = {"images", "image", "imgs", "img", "x", "data", "features", "pixels", "pictures", "photos", "inputs"}
-LABEL_WORDS = {"labels", "label", "lbl", "y", "target", "targets", "class", "classes", "category", "outputs"}
+LABEL_WORDS = {"labels", "label", "lbl", "y", "target", "targets", "class", "classes", "category", "outputs", "ans"}
 NOT_TOLD = re.compile(r"idx\d|ubyte|\.(gz|npy|npz|h5|hdf5|idx)\b")  # what says nothing of which array it is
 
 
@@ -25,7 +25,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     if not any(array.images for array in arrays):
         unread = next((array for array in arrays if array.why_not), None)
         if unread is None:
-            return None
+            return _no_images(tree, arrays)
         return Nearly(Problem(_place(tree, unread), f"the array is not read, for {unread.why_not}", "", "convert it"))
     try:
         pairs = _pairs(tree, arrays, options)
@@ -42,6 +42,16 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     test = listings.get("test")
     numbers = {str(row + 1): row for row in range(len(test.ids))} if test else {}
     return Reading(form, f"--train {images.name}", listings, tuple(said), files, None, numbers)
+
+
+def _no_images(tree: FileTree, arrays: Sequence[NamedArray]) -> Nearly | None:
+    """Says of which shapes the arrays are, where none holds images."""
+    if not arrays:
+        return None
+    shapes = [f"{shown(array.name)} of {' x '.join(map(str, array.shape))}" for array in arrays[:4]]
+    got = ", ".join(shapes) + (", ..." if len(arrays) > 4 else "")
+    rule = "an array must hold images: of N x height x width, or N x height x width x 3"
+    return Nearly(Problem(tree.path, rule, got, "give it this shape by numpy.reshape, and save it by numpy.savez"))
 
 
 def _pairs(
@@ -87,12 +97,24 @@ def _chosen(
 ) -> NamedArray:
     """Returns the array that a flag names, or the only one, or the only one whose name says what it holds."""
     by_flag = [array for array in arrays if name in (array.name, array.name.rpartition("/")[2])]
+    told = [array for array in arrays if name and (name in _subject(array) or array.name.startswith(f"{name}/"))]
     named = [array for array in arrays if set(_last_words(array)) & words]
-    for candidates in (by_flag, arrays, named):
+    for candidates in (by_flag, told, arrays, named):
         if len(candidates) == 1:
             return candidates[0]
-    got = ", ".join(shown(array.name) for array in arrays)
-    raise DataError([Problem(tree.path, f"one array must hold the {what}", got, f"choose with {flag} NAME")])
+    got = ", ".join(shown(array.name) for array in arrays[:4]) + (", ..." if len(arrays) > 4 else "")
+    way_out = "choose with " + " or ".join(f"{flag} {_short(array, arrays)}" for array in arrays[:2])
+    raise DataError([Problem(tree.path, f"one array must hold the {what}", got, way_out)])
+
+
+def _short(array: NamedArray, arrays: Sequence[NamedArray]) -> str:
+    """Returns by which word, file or name a flag tells an array from others; a word does so in each split."""
+    words = (
+        word for word in _subject(array) if not any(word in _subject(other) for other in arrays if other is not array)
+    )
+    file = array.name.rpartition("/")[0]
+    alone = [other for other in arrays if other.name.startswith(f"{file}/")] == [array]
+    return next(words, file if file and alone else array.name)
 
 
 def _last_words(array: NamedArray) -> list[str]:

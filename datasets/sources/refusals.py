@@ -25,8 +25,8 @@ def wrong_flag(tree: FileTree, options: DataOptions) -> Problem | None:
     asked, images = options.images or "", image_files(tree)
     path = _path(asked)
     columns = {column for table in tree.tables for column in table.images}
-    arrays = {end for array in tree.arrays for end in (array.name, array.name.rpartition("/")[2])}
-    if not path or asked in columns | arrays or any(name.startswith(f"{path}/") for name in images):
+    is_of_arrays = any(asked in array.name for array in tree.arrays)  # a word that tells sets of arrays apart
+    if not path or is_of_arrays or asked in columns or any(name.startswith(f"{path}/") for name in images):
         return None
     folders = Counter(folder_of(name) for name in images)
     others = ", ".join(shown(f"{folder}/") for folder, _ in folders.most_common(SHOWN) if folder)

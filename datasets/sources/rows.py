@@ -10,12 +10,14 @@ from datasets.sources import Nearly, Reading, Source
 from datasets.sources.checked import check_listing
 from datasets.sources.listing import Listing
 from datasets.sources.roles import GROUP_WORDS, LABEL_WORDS, SPLIT_WORDS
+from datasets.sources.row_files import belonging
 from datasets.sources.split_names import split_of, words_of
 from datasets.sources.split_words import are_splits, split_of_container
 from datasets.trees import Rows
 from storage.sweep_file import DataOptions
 
 SPLITS = ("train", "validation", "test")
+ONE_LABEL = "one column must be the label"
 MISSING = ("", "-1")  # what stands where a test image has no label
 
 
@@ -34,6 +36,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     if not tables:
         return None
     try:
+        tables = belonging(tree, tables, options, findings)
         image = _image_column(tree, tables, options)
         tables = [rows for rows in tables if image in rows.images]
         label = _label_column(tree, tables, options)
@@ -44,7 +47,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     parts: dict[str, Part] = defaultdict(Part)
     group = options.group_column or _group_column(tables[0])
     said = (
-        [f"label: column {label}"]
+        [f"label: column {label.removeprefix('column ')}"]
         + ([f"group: column {group}"] if group else [])
         + ([f"image: column {image}"] if len(tables[0].images) > 1 else [])
     )
@@ -106,7 +109,7 @@ def _label_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) 
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
-            raise DataError([_which(tree, train, "one column must be the label", candidates, "--label-column COLUMN")])
+            raise DataError([_which(tree, train, ONE_LABEL, candidates, f"--label-column {candidates[0]}")])
     if train.several:
         rule, got = "an image must have one label", f"several in column {shown(train.several[0])}"
         raise DataError([Problem(f"{tree.path}/{printable(train.name)}", rule, got, "give another --label-column")])

@@ -25,7 +25,10 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     keys = _keys(tree)
     extensions = Counter(extension for parts in keys.values() for extension in parts)
     images = [one for one in extensions if any(_is_image(tree, parts, one) for parts in keys.values())]
-    label = next((one for one in _asked(options) if extensions[one]), None)
+    pictured = [parts for parts in keys.values() if any(_is_image(tree, parts, one) for one in images)]
+    asked = Counter(one for parts in pictured for one in _asked(options) if one in parts)
+    # One beside few of the images is a readme.
+    label = next((one for one in _asked(options) if 2 * asked[one] >= len(pictured)), None)
     if not images or not keys:
         return None
     if label is None:

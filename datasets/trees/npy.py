@@ -196,7 +196,9 @@ class Values:
 
 def _places(values: np.ndarray) -> np.ndarray:
     if not ((values == 0) | (values == 1)).all() or not (values.sum(axis=1) == 1).all():
-        raise ValueError("labels must be one value a row, or one 1 among zeros")
+        raise ValueError(
+            f"rows of {values.shape[1]} values, not one 1 among zeros; several labels an image cannot be trained on yet"
+        )
     return values.argmax(axis=1)
 
 

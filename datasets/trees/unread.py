@@ -67,6 +67,12 @@ UNREAD = {
     "an LMDB database": Unread(
         ("data.mdb", ".lmdb"), "LMDB databases are not read", "write its images to files, a folder a class"
     ),
+    "a binary file": Unread(
+        (".bin",),
+        "files of raw bytes are not read, for nothing in them says what they are",
+        "read it by numpy.fromfile(FILE, 'uint8'), reshape it as its description says to (images, rows, columns, 3), "
+        "and save it by numpy.savez(train_images=..., train_labels=...); or take the data set in another form",
+    ),
     "a RecordIO file": Unread((".rec",), "RecordIO files are not read", "unpack it by MXNet: im2rec.py, or the like"),
 }
 ALL_SUFFIXES = tuple(suffix for kind in UNREAD.values() for suffix in kind.suffixes)

@@ -94,10 +94,11 @@ def test_two_arrays_of_labels_are_asked_for(tmp_path):
         reading_of({"x.npz": data}, tmp_path / "data")
     assert str(refusal.value) == (
         f"{tmp_path}/data: one array must hold the labels of train, got `x.npz/train_coarse_labels`, "
-        "`x.npz/train_fine_labels`; choose with --label-column NAME"
+        "`x.npz/train_fine_labels`; choose with --label-column coarse or --label-column fine"
     )
     reading, _ = reading_of({}, tmp_path / "data", label_column="train_coarse_labels")
-    assert reading.listings["train"].labels[:3] == ("0", "0", "1")
+    by_word, _ = reading_of({}, tmp_path / "data", label_column="coarse")
+    assert reading.listings["train"].labels[:3] == by_word.listings["train"].labels[:3] == ("0", "0", "1")
 
 
 def test_of_several_data_sets_in_a_folder_one_is_asked_for(tmp_path):
@@ -142,3 +143,23 @@ def test_packed_hdf5_files_of_images_and_of_labels_find_each_other(tmp_path):
     assert reading.listings["train"].labels == ("0", "1", "2") * 3
     assert reading.listings["test"].labels == ("0", "1", "2")
     assert findings.problems == []
+
+
+def test_of_several_sets_a_word_chooses_one_in_every_split(tmp_path):
+    files = {}
+    for name, count in (("letters", 9), ("digits", 6)):
+        for split in ("train", "test"):
+            files[f"emnist-{name}-{split}-images-idx3-ubyte"] = idx_of(images(count)[..., 0])
+            files[f"emnist-{name}-{split}-labels-idx1-ubyte"] = idx_of(labels(count).astype(np.uint8))
+
+    with pytest.raises(DataError, match="choose with --images digits or --images letters"):
+        reading_of(files, tmp_path / "data")
+    reading, _ = reading_of({}, tmp_path / "data", images="letters")
+
+    assert {split: len(listing.labels) for split, listing in reading.listings.items()} == {"train": 9, "test": 9}
+
+
+def test_arrays_of_no_shape_of_images_are_named_with_their_shapes(tmp_path):
+    data = npz_of(data=np.zeros((4, 784), np.uint8), labels=labels(4))
+    with pytest.raises(DataError, match=r"an array must hold images.*got `x.npz/data` of 4 x 784, .*numpy.reshape"):
+        reading_of({"x.npz": data}, tmp_path / "data")

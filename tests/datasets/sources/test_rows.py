@@ -82,7 +82,7 @@ def test_two_columns_of_classes_are_asked_for(tmp_path):
         reading_of({"train.parquet": data}, tmp_path / "data")
     assert str(refusal.value) == (
         f"{tmp_path}/data/train.parquet: one column must be the label, got `fine_label`, `coarse_label`; "
-        "choose with --label-column COLUMN"
+        "choose with --label-column fine_label"
     )
     reading, _ = reading_of({}, tmp_path / "data", label_column="coarse_label")
     assert reading.listings["train"].labels[:3] == ("rot", "rust", "bean")
@@ -149,3 +149,31 @@ def test_a_column_of_patients_is_found_as_the_group_and_said(tmp_path):
     reading, _ = reading_of({"x.parquet": data}, tmp_path / "data")
     assert reading.listings["train"].groups == ("p1", "p1", "p2", "p2")
     assert reading.inferred == ("label: column label", "group: column patient_id")
+
+
+def digits(first: int, *more: str) -> bytes:
+    rows = [[row % 2, *more, *((pixel + first) % 256 for pixel in pixels)] for row, pixels in enumerate(ROWS)]
+    return csv_of(["label", *more, *PIXELS], rows)
+
+
+def test_a_copy_of_a_file_in_another_folder_is_left_out(tmp_path):
+    reading, findings = reading_of({"train.csv": digits(0), "train/train.csv": digits(0)}, tmp_path / "data")
+
+    assert len(reading.listings["train"].ids) == 6
+    assert "1 file is a copy and left out, first `train/train.csv` of `train.csv`." in findings.notes
+
+
+def test_files_of_one_split_in_two_folders_are_two_versions(tmp_path):
+    files = {"raw/train.csv": digits(0), "blurred/train.csv": digits(100)}
+    with pytest.raises(DataError, match=r"`train.csv` in `blurred/` and `raw/`; give one folder as the data"):
+        reading_of(files, tmp_path / "data")
+
+
+def test_files_with_other_columns_are_other_tables_and_a_flag_chooses(tmp_path):
+    files = {"train.csv": digits(0), "all.csv": digits(50, "source")}
+    with pytest.raises(DataError, match=r"choose with --train all.csv or --train train.csv"):
+        reading_of(files, tmp_path / "data")
+
+    reading, _ = reading_of({}, tmp_path / "data", train="train.csv")
+
+    assert {name.partition("/")[0] for name in reading.listings["train"].files} == {"train.csv"}

@@ -88,3 +88,10 @@ def test_a_tar_of_class_folders_is_another_form(tmp_path):
 
     assert reading.form == "folders of classes in `x.tar/`"
     assert reading.listings["train"].labels == ("a", "b")
+
+
+def test_a_text_beside_the_folders_in_a_tar_is_no_label(tmp_path):
+    folders = {f"rice/{name}/{n}.png": image(10 * at + n) for at, name in enumerate("ab") for n in range(3)}
+    reading, _ = reading_of({"x.tar": tarred(folders | {"rice/citation.txt": b"cite"})}, tmp_path / "data")
+
+    assert set(reading.listings["train"].labels) == {"a", "b"}

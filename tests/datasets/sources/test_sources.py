@@ -9,7 +9,9 @@ from datasets.sources import NAMES, Reading, all_sources
 from datasets.sources.finder import find_reading
 from storage.sweep_file import DataOptions
 from tests.copies import add_line, copied_project, run_in
-from tests.trees import FORMS, pack, write
+from tests.datasets.sources.reading import reading_of
+from tests.datasets.trees.containers import csv_of
+from tests.trees import FORMS, image, pack, table, write
 
 SPLITS = {"train": 6, "validation": 3, "test": 3}  # images of each, as `FORMS` has them
 OF_FILES = [name for name in NAMES if name in FORMS]  # those of containers have tests of their own
@@ -134,3 +136,16 @@ def test_a_source_is_added_by_one_file_and_one_line(tmp_path):
 
     assert suite.returncode == 0, suite.stdout
     assert "7 passed" in suite.stdout
+
+
+def test_a_table_and_an_array_of_other_images_are_two_readings_and_a_flag_chooses(tmp_path):
+    photographs = {f"photos/{n}.png": image(n) for n in range(6)}
+    rows = [[row % 2, *((row + at) % 256 for at in range(64))] for row in range(6)]
+    small = csv_of(["label", *(f"pixel{at}" for at in range(64))], rows)
+    files = {**photographs, "meta.csv": table("id,dx", *(f"{n},{'ab'[n % 2]}" for n in range(6))), "small.csv": small}
+
+    with pytest.raises(DataError, match=r"choose with --train small.csv or --train meta.csv"):
+        reading_of(files, tmp_path / "data")
+    reading, _ = reading_of({}, tmp_path / "data", train="meta.csv")
+
+    assert reading.listings["train"].labels == tuple("ababab")

@@ -1,0 +1,78 @@
+"""Which of the files with images in their rows belong together: copies and other versions of them do not."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from datasets.file_tree import FileTree
+from datasets.problems import DataError, Findings, Problem, shown
+from datasets.sources.images import folder_of
+from datasets.sources.split_words import split_of_container
+from datasets.trees import Rows
+from storage.sweep_file import DataOptions
+from storage.text import counted
+
+COMPARED = 20  # images by which a file is known as a copy
+
+
+def belonging(tree: FileTree, tables: Sequence[Rows], options: DataOptions, findings: Findings) -> list[Rows]:
+    """Returns the files that are one data set, without copies.
+
+    Raises:
+      DataError: those for training are versions of each other, or have other columns, and no flag names one.
+    """
+    kept: list[Rows] = []
+    copies: list[tuple[Rows, Rows]] = []
+    for rows in tables:
+        if original := next((one for one in kept if _is_copy(tree, rows, one)), None):
+            copies.append((rows, original))
+        else:
+            kept.append(rows)
+    if copies:
+        count = counted(len(copies), "file is a copy", "files are copies")
+        first, original = copies[0]
+        findings.notes.append(f"{count} and left out, first {shown(first.name)} of {shown(original.name)}.")
+    splits = {rows.name: split_of_container(rows.name, options) or "train" for rows in kept}
+    asked = (options.train or "").removeprefix("./").rstrip("/")
+    if named := [rows for rows in kept if rows.name == asked or rows.name.startswith(f"{asked}/")]:
+        forms = {_form(rows) for rows in named}
+        return [rows for rows in kept if splits[rows.name] != "train" or rows in named or _form(rows) in forms]
+    for one, other in combinations(kept, 2):
+        is_other = splits[one.name] == splits[other.name] == "train" and set(one.columns) != set(other.columns)
+        is_version = splits[one.name] == splits[other.name] and _name(one) == _name(other)
+        if is_version:
+            folders = f"{shown(folder_of(one.name) + '/')} and {shown(folder_of(other.name) + '/')}"
+            rule, way_out = (
+                "files of one split must not have the same name in two folders",
+                "give one folder as the data",
+            )
+            raise DataError([Problem(tree.path, rule, f"{shown(_name(one))} in {folders}", way_out)])
+        if is_other:
+            got = f"{shown(one.name)} and {shown(other.name)}, which have other columns"
+            way_out = f"choose with --train {one.name} or --train {other.name}"
+            raise DataError([Problem(tree.path, "one table must be for training", got, way_out)])
+    return kept
+
+
+def _name(rows: Rows) -> str:
+    return rows.name.rpartition("/")[2]
+
+
+def _form(rows: Rows) -> tuple[str, tuple[str, ...]]:
+    return folder_of(rows.name), tuple(rows.columns)
+
+
+def _is_copy(tree: FileTree, rows: Rows, other: Rows) -> bool:
+    """Says whether two files of the same name have the same rows, by their columns and by some of their images."""
+    if (
+        _name(rows) != _name(other)
+        or rows.columns.keys() != other.columns.keys()
+        or rows.images.keys() != other.images.keys()
+    ):
+        return False
+    pairs = [(rows.images[column], other.images[column]) for column in rows.images]
+    if any(len(one) != len(two) for one, two in pairs):
+        return False
+    if any([*rows.columns[column]()] != [*other.columns[column]()] for column in rows.columns):
+        return False
+    some = [(one[row], two[row]) for one, two in pairs for row in range(0, len(one), max(1, len(one) // COMPARED))]
+    return all(tree.read(one) == tree.read(two) for one, two in some)
