@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from datasets.file_tree import FileTree
-from datasets.problems import DataError, Findings, Problem, shown
+from datasets.problems import DataError, Findings, Problem, printable, shown
 from datasets.sources.images import folder_of
 from datasets.sources.split_words import split_of_container
 from datasets.trees import Rows
@@ -49,7 +49,9 @@ def belonging(tree: FileTree, tables: Sequence[Rows], options: DataOptions, find
         if is_other:
             got = f"{shown(one.name)} and {shown(other.name)}, which have other columns"
             way_out = f"choose with --train {one.name} or --train {other.name}"
-            raise DataError([Problem(tree.path, "one table must be for training", got, way_out)])
+            first = min(one, other, key=lambda rows: split_of_container(rows.name, options) != "train")
+            place = f"{tree.path}/{printable(first.name)}"
+            raise DataError([Problem(place, "one table must be for training", got, way_out)])
     return kept
 
 
