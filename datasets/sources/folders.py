@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from datasets.file_tree import FileTree
 from datasets.problems import Findings, shown
-from datasets.sources.images import PLAIN_WORDS, image_files, is_plain
+from datasets.sources.images import PLAIN_WORDS, image_files, is_plain, without_masks
 from datasets.sources.split_names import is_of_both, split_in, split_of, words_of
 
 # Words of folders whose images show what the data is about, and are none of it.
@@ -41,7 +41,7 @@ class Folder:
 def folders_of(tree: FileTree) -> Folder:
     """Returns the top, with all images of the tree."""
     top = Folder("")
-    for name in image_files(tree):
+    for name in without_masks(image_files(tree)):
         folder = top
         for part in name.split("/")[:-1]:
             folder = folder.inner.setdefault(part, Folder(f"{folder.path}{part}/"))

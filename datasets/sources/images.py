@@ -35,11 +35,10 @@ def image_files(tree: FileTree) -> list[str]:
     """Returns the images that are files, in a folder or an archive, and no rows of a table or an array."""
     rows = {f"{table.name}/" for table in tree.tables} | {f"{array.name}/" for array in tree.arrays}
     containers = tuple(sorted(rows))
-    files = [name for name in tree.visible if not name.startswith(containers) and tree.is_image(name)]
-    return _without_masks(files)
+    return [name for name in tree.visible if not name.startswith(containers) and tree.is_image(name)]
 
 
-def _without_masks(files: list[str]) -> list[str]:
+def without_masks(files: list[str]) -> list[str]:
     """Returns the images without the masks of others: in `masks/`, and named as one that is in `images/`."""
     masks: dict[str, list[str]] = defaultdict(list)
     for file in files:
