@@ -26,6 +26,7 @@ HEADER = ["split", "id", "label", "reason", "detail"]
 class Fault(StrEnum):
     """Why an image cannot be used, as `left-out.csv` has it."""
 
+    MISSING = "missing"
     UNREADABLE = "unreadable"
     TOO_LARGE = "too large"
     DOUBLED = "doubled within its label"
@@ -92,6 +93,12 @@ class BadImages:
     def _rows(self, split: str) -> np.ndarray:
         rows = range(len(self.listings[split].ids)) if split in self.listings else ()
         return np.array([row for row in rows if (split, row) not in self._bad], np.int64)
+
+
+def without_image(findings: Findings) -> tuple[LeftOut, ...]:
+    """Returns the rows of tables that are left out as their image is not there."""
+    rows = findings.without_image
+    return tuple(LeftOut(split, name, label, Fault.MISSING, _detail(problem)) for split, name, label, problem in rows)
 
 
 def _detail(problem: Problem) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets import decoders
-from datasets.bad_images import BadImages, Fault, LeftOut, note_left_out
+from datasets.bad_images import BadImages, Fault, note_left_out, without_image
 from datasets.checks import check_bytes, check_classes_left, check_files, check_labels, check_sizes, sizes_found
 from datasets.decoders.recipe import STRETCH, Decoding
 from datasets.file_tree import FileTree
@@ -76,11 +76,12 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
     findings = Findings(notes=list(tree.notes))
     found = find_reading(tree, options, findings)
     listings = found.listings
-    left_out: tuple[LeftOut, ...] = ()
+    left_out = without_image(findings)
     if options.min_per_class and "train" in listings:
         small = BadImages(listings, findings, leave_out=True)
         small.add_small_classes(options.min_per_class, ["train"])
-        left_out, (listings, _) = small.left_out(), small.kept({})
+        left_out += small.left_out()
+        listings, _ = small.kept({})
     classes = check_labels(listings, findings)
     check_files(listings, findings)
     is_cut = "validation" not in listings

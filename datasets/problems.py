@@ -37,10 +37,12 @@ class Findings:
     Attributes:
       notes: what a person should know, a sentence each.
       advice: what to do about some of the problems together, a sentence each.
+      without_image: rows of tables that are left out as their image is not there: split, id, label and the problem.
     """
 
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    without_image: list[tuple[str, str, str, Problem]] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
 
     def refuse(self, place: str, rule: str, got: str, way_out: str) -> None:

@@ -174,6 +174,7 @@ def _as_before(layout: layouts.Layout, before: Findings, findings: Findings) -> 
 def _add(findings: Findings, more: Findings) -> None:
     findings.problems.extend(more.problems)
     findings.notes.extend(more.notes)
+    findings.without_image.extend(more.without_image)
 
 
 def _with_test_labels(reading: Reading, findings: Findings) -> Reading:

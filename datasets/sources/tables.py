@@ -237,8 +237,15 @@ class _Reading:
             value, line = columns.rows[number][roles.id], columns.lines[number]
             place = f"{columns.place}:{line}"
             if file is None:
-                rule = f"image must exist, {shown(value)} is none of the files"
-                self._findings.refuse(place, rule, "", "add it or remove the row")
+                rule, way_out = f"image must exist, {shown(value)} is none of the files", "add it or remove the row"
+                if splits[number] == "test":
+                    self._findings.refuse(place, rule, "", way_out)
+                elif self._options.leave_out:
+                    label = labels[number] if labels else ""
+                    problem = Problem(place, rule, "", way_out)
+                    self._findings.without_image.append((splits[number], value, label, problem))
+                else:
+                    self._findings.refuse(place, rule, "", f"{way_out}, or give --leave-out bad")
                 rows.append(None)
                 continue
             name = value if not id_problem(value, "") else file

@@ -146,7 +146,7 @@ REFUSED = {
     ),
     "an image that is not there": (
         labelled("name", "label", rows=[*(f"p{n},{LABELS[n]}" for n in range(6)), "p7,dog"]),
-        "image must exist, `p7` is none of the files; add it or remove the row",
+        "image must exist, `p7` is none of the files; add it or remove the row, or give --leave-out bad",
     ),
     "no images": (
         labelled("id", "label", rows=[f"q{n},{LABELS[n]}" for n in range(6)]),
@@ -248,3 +248,13 @@ def test_rows_of_the_test_split_need_no_label(header, tmp_path):
 
     assert splits_of(reading) == {"train": (FILES[:4], tuple(labels[:4])), "test": (FILES[4:], None)}
     assert findings.problems == []
+
+
+def test_rows_of_train_without_their_image_may_be_left_out(tmp_path):
+    rows = [*(f"p{n},{LABELS[n]}" for n in range(6)), "p7,dog"]
+    files = PICTURES | {"train_labels.csv": table("name,label", *rows)}
+    reading, findings = reading_of(files, tmp_path / "data", leave_out="bad")
+
+    assert reading.listings["train"].files == FILES
+    assert findings.problems == []
+    assert [left[:3] for left in findings.without_image] == [("train", "p7", "dog")]
