@@ -1,5 +1,6 @@
 """Kinds of files that hold images and are not read, and what to do about each."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -76,6 +77,7 @@ UNREAD = {
     "a RecordIO file": Unread((".rec",), "RecordIO files are not read", "unpack it by MXNet: im2rec.py, or the like"),
 }
 ALL_SUFFIXES = tuple(suffix for kind in UNREAD.values() for suffix in kind.suffixes)
+PACKED = re.compile(r"(.+?\.(?:zip|tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz)))/")  # a path into an archive
 PICKLE_BEGINS = tuple(b"\x80" + bytes([protocol]) for protocol in (2, 3, 4, 5))
 
 
@@ -106,5 +108,8 @@ def unread_problems(unread: Mapping[str, list[str]], place_of: Callable[[str], s
         more = f" and {counted(len(files) - 1, 'more', 'more')}" if len(files) > 1 else ""
         # A data set of several pickles is converted together.
         named = first.rpartition("/")[0] if more and what == PICKLE else first
-        problems.append(Problem(first, UNREAD[what].rule, what + more, UNREAD[what].way_out.format(named)))
+        way_out = UNREAD[what].way_out.format(named)
+        if packed := PACKED.match(first):
+            way_out = f"unpack {packed[1]} first, then {way_out.replace(f'{packed[1]}/', '')}"
+        problems.append(Problem(first, UNREAD[what].rule, what + more, way_out))
     return problems

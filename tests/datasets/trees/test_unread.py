@@ -5,6 +5,7 @@ import pickle
 import pytest
 
 from datasets.problems import DataError
+from datasets.trees.unread import PICKLE, unread_problems
 from tests.trees import write
 
 FILES = {
@@ -41,3 +42,11 @@ def test_as_the_data_itself_it_is_refused_so(tmp_path, opened, name):
     with pytest.raises(DataError) as refusal:
         opened(path)
     assert way_out.format(path) in str(refusal.value)
+
+
+def test_a_pickle_in_an_archive_is_to_be_unpacked_before_it_is_converted():
+    (problem,) = unread_problems({PICKLE: ["c.tar.gz/c/train", "c.tar.gz/c/test"]}, "data/{}".format)
+
+    assert problem.way_out.startswith(
+        "unpack data/c.tar.gz first, then convert it: python -m datasets.unpickle c --out"
+    )
