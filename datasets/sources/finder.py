@@ -8,7 +8,7 @@ from datasets import layouts
 from datasets.file_tree import FileTree
 from datasets.problems import DataError, Findings, Problem, shown
 from datasets.sources import Nearly, Reading, all_sources
-from datasets.sources.images import folder_of
+from datasets.sources.images import folder_of, image_files
 from datasets.sources.left_out import note_left_out
 from datasets.sources.listing import first_refused
 from datasets.sources.refusals import nothing_read, wrong_flag
@@ -84,6 +84,10 @@ def _may_be_another_form(layout: layouts.Layout, before: Findings) -> bool:
     )
 
 
+def _is_of_folders(layout: layouts.Layout | None) -> bool:
+    return layout is None or layout.form == layouts.OF_FOLDERS
+
+
 def _by_sources(
     tree: FileTree, options: DataOptions, layout: layouts.Layout | None, before: Findings, findings: Findings
 ) -> Reading:
@@ -100,15 +104,15 @@ def _by_sources(
         if problem := wrong_flag(tree, options):
             raise DataError([problem])
         found = _asked(tree, options, by_source)
-        if found is None and not is_mistaken and (not layout or layout.form == layouts.OF_FOLDERS):
+        is_told = any(problem.rule.startswith("class must have") for problem in before.problems)  # a folder is empty
+        if found is None and not is_mistaken and not (is_told and image_files(tree)) and _is_of_folders(layout):
             if unread := [*by_source.problems, *tree.unread()]:
                 raise DataError(unread)
             forms = ", or ".join(source.looked_for for source in all_sources())
             raise DataError([nothing_read(tree)], f"What is read: {forms}.")
     except DataError as error:
         of_train = [problem.place.partition(":")[0] for problem in before.problems[:1]]
-        says_more = not layout or layout.form == layouts.OF_FOLDERS
-        if not is_mistaken and (says_more or error.problems[0].place.partition(":")[0] in of_train):
+        if not is_mistaken and (_is_of_folders(layout) or error.problems[0].place.partition(":")[0] in of_train):
             raise
         found = None
     if layout and (found is None or (is_mistaken and by_source.problems)):

@@ -224,9 +224,9 @@ IMAGES = {
     "a test image missing": (gone("test/test2.png"), "test.txt:4: image must exist, `test2.png`", ADD),
     "their folder a link out": (
         link(FOLDER, "../elsewhere"),
-        MISSING,
+        "train.txt: the images that the table names must be in the data, none is, got `train0.png` and 5 more",
         "(`train+validation` is a link that leaves the folder)",
-        ADD,
+        "; add the images, or correct the names",
     ),
 }
 
@@ -658,9 +658,9 @@ FOLDERS = {
     ),
     "train a link out": (
         by_class(link("train", "../elsewhere")),
-        "classes: data must hold ",
+        "classes: each image to train on must have a label",
         "(`train` is a link that leaves the folder)",
-        "; check the path",
+        "; make a folder for each class (train/cat/1.jpg)",
     ),
     "two of validation": (
         by_class(put("val/a/x.png", PNG)),
@@ -691,7 +691,12 @@ PATHS = {
         "train.txt: data must be a folder or a whole",
         "give the folder",
     ),
-    "a folder of images": (lambda folder: folder / FOLDER, "data must hold ", "got `train0.png`", "; check"),
+    "a folder of images": (
+        lambda folder: folder / FOLDER,
+        "must have a label, got 9 images on top",
+        "`train0.png`",
+        "; make",
+    ),
     "no manifests": (
         both(gone("train.txt"), gone("test.txt")),
         "validation.txt: a table must name the train images with their labels",
