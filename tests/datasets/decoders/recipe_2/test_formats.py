@@ -184,7 +184,7 @@ XL = b"\xff\x0a" + bytes([0b0001111 << 1 | 1, 0b00100000 | 0, 0, 0])
 def test_a_format_whose_package_is_missing_names_it(monkeypatch, package, data):
     monkeypatch.setitem(sys.modules, package, None)
 
-    with pytest.raises(ImageError, match="which is not installed") as caught:
+    with pytest.raises(ImageError, match="must be installed") as caught:
         RECIPE.decode_to(data, None, STRETCH)
 
     assert caught.value.way_out.startswith(f"pip install {package.replace('_', '-')}==")
