@@ -37,7 +37,7 @@ def load(
     decoder: int = decoders.NEWEST,
     form: str | None = None,
 ) -> Dataset:
-    """Reads and checks a whole data set, in either layout, from a folder or a .zip, or takes it out of the cache.
+    """Reads and checks a whole data set, in whichever form it has, or takes it out of the cache.
 
     Args:
       options: how it is read.
