@@ -3,15 +3,16 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from datasets.file_tree import FileTree
+from datasets.labels import id_problem
 from datasets.layouts.table_images import list_table
 from datasets.problems import DataError, Findings, Problem, shown
 from datasets.sources.images import AmbiguousError, Images, resolved
 from datasets.sources.left_out import note_left_out
 from datasets.sources.listing import Listing, check_ids, list_folder
-from datasets.sources.readers import read_columns
+from datasets.sources.readers import Columns, read_columns
 from datasets.sources.roles import Roles, find_roles
 from datasets.sources.table_files import SUFFIXES
 from datasets.table import parse_table
@@ -67,9 +68,16 @@ def _of_table(tree: FileTree, path: Path, id_column: str | None, findings: Findi
         return [Problem(str(path), "manifest must be readable", error.strerror or "", "check its rights")]
     table, problems = parse_table(data, str(path))
     if table is not None and not problems and id_column is None:
-        listing, folder = list_table(tree, table, "", findings)
-        if not findings.problems:
+        as_before = Findings()
+        listing, folder = list_table(tree, table, "", as_before)
+        if not as_before.problems:
+            findings.notes.extend(as_before.notes)
             note_left_out(tree, {*listing.files, path.name}, "that the table does not name", findings, folder)
+            return listing
+        if found := _otherwise_named(tree, path, findings):
+            return found
+        findings.problems.extend(as_before.problems)
+        findings.notes.extend(as_before.notes)
         return listing
     columns = read_columns(tree, path.name) if path.name in tree.files else None
     if columns is None or isinstance(columns, Problem):
@@ -87,6 +95,30 @@ def _of_table(tree: FileTree, path: Path, id_column: str | None, findings: Findi
     return [Problem(columns.place, rule, got, "give another --id-column, or the folder of the images")]
 
 
+def _otherwise_named(tree: FileTree, path: Path, findings: Findings) -> Listing | None:
+    """Returns the images of a table of `id,label` that names them without zeros or in other letters.
+
+    None where one has the name as it is written: then it is not meant, as it is one of another split.
+    """
+    columns = read_columns(tree, path.name) if path.name in tree.files else None
+    if not isinstance(columns, Columns):
+        return None
+    images, trial = Images(tree), Findings()
+    roles = find_roles(columns, images, DataOptions(), (), is_test=True)
+    if not isinstance(roles, Roles):
+        return None
+    try:
+        listing = _resolved(images, roles, trial)
+    except DataError:
+        return None
+    pairs = zip(listing.ids, listing.files, strict=True)
+    is_written_so = any(PurePath(name).name in (PurePath(file).name, PurePath(file).stem) for name, file in pairs)
+    if trial.problems or is_written_so:
+        return None
+    findings.notes.extend(trial.notes)
+    return listing
+
+
 def _resolved(images: Images, roles: Roles, findings: Findings) -> Listing:
     """Returns the images that a column names; those that are not there are problems."""
     columns = roles.columns
@@ -102,7 +134,8 @@ def _resolved(images: Images, roles: Roles, findings: Findings) -> Listing:
             rule = f"image must exist, {shown(name)} is none of the files"
             findings.refuse(f"{columns.place}:{line}", rule, "", "add it or remove the row")
     rows = [row for row, file in enumerate(files) if file]
-    every = Listing(columns.place, tuple(ids), None, tuple(file or "" for file in files), columns.lines)
+    names = (name if not id_problem(name, "") else file or name for name, file in zip(ids, files, strict=True))
+    every = Listing(columns.place, tuple(names), None, tuple(file or "" for file in files), columns.lines)
     listing = every.take(rows)
     check_ids(listing, findings)
     return listing

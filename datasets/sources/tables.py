@@ -35,7 +35,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         return None
     tables = choose_tables(tree, found, options, findings)
     if "train" not in tables:
-        return Nearly(problems[0]) if problems else _nearly(files, found)
+        return Nearly(problems[0]) if problems else _nearly(files, found, images)
     for problem in problems:  # of a table that would be that of a split
         split = split_in(problem.place.rpartition("/")[2].partition(".")[0])
         if split is not None and split not in tables:
@@ -79,7 +79,7 @@ def _unknown_column(
     return None
 
 
-def _nearly(files: list[TableFile], found: list[TableFile]) -> Nearly | None:
+def _nearly(files: list[TableFile], found: list[TableFile], images: Images) -> Nearly | None:
     """Says what is missing where tables are there, but none that is train."""
     if found:
         names = ", ".join(shown(table.columns.file) for table in found[:3])
@@ -90,6 +90,14 @@ def _nearly(files: list[TableFile], found: list[TableFile]) -> Nearly | None:
         return None
     columns = tables[0].columns
     got = shown(",".join(columns.header or columns.rows[0])[:80])
+    for value in columns.rows[-1]:
+        several = [
+            file for file in images.files if value and file.rpartition("/")[2].startswith((f"{value}_", f"{value}-"))
+        ]
+        if len(several) > 1:
+            rule, parts = "an image must be one file", ", ".join(map(shown, several[:4]))
+            got = f"{len(several)} for {shown(value)}: {parts}"
+            return Nearly(Problem(columns.place, rule, got, "join these into one image each, as its three channels"))
     rule = "a column must name the images by their files, with or without suffix and folder"
     return Nearly(Problem(columns.place, rule, got, "check that the images are there, or name it with --id-column"))
 

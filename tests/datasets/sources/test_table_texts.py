@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from datasets.load import load_images
 from datasets.problems import DataError
 from tests.datasets.sources.reading import reading_of, splits_of
 from tests.trees import image, table
@@ -89,3 +90,11 @@ def test_a_parquet_file_may_name_images(tmp_path):
 
     assert splits_of(reading) == {"train": (FILES[:4], LABELS[:4]), "test": (FILES[4:], LABELS[4:])}
     assert findings.problems == []
+
+
+def test_images_to_predict_are_named_in_the_same_ways(tmp_path):
+    for name, data in (PICTURES | {"list.csv": table("id", *map(str, range(6)))}).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+
+    assert load_images(tmp_path / "list.csv", (4, 4)).ids == tuple("012345")
