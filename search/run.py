@@ -28,7 +28,9 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
 
 
 @click.command(context_settings=CONTEXT)
-@click.option("--data", type=str, default=None, help="Folder, archive or file of images; default data/, else demo images.")
+@click.option(
+    "--data", type=str, default=None, help="Folder, archive or file of images; default data/, else demo images."
+)
 @click.option("--sweep", type=SweepFolder(whole=False), default=None, help=SWEEP_HELP)
 @click.option("--trials", type=click.IntRange(min=1), default=50, show_default=True, help="Of the sweep in total.")
 @click.option("--max-epochs", type=click.IntRange(min=1), default=30, show_default=True, help="Of any trial.")

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @runs_own_code
 @click.option("--config", "config_place", required=True, help="a file, or its address in a bucket")
-@click.option("--data", "data_path", type=click.Path(path_type=Path), required=True, help="a folder, an archive or a file of images")
+@click.option(
+    "--data",
+    "data_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="a folder, an archive or a file of images",
+)
 @reads_data
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, help="the search's: of a split that is cut, and of the limits"
