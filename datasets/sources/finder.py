@@ -27,6 +27,7 @@ OF_ANOTHER_FORM = (
     "text must be UTF-8",
     "row must not be blank",
     "image must exist",
+    "the images that the table names must be in the data",
     "id must be a relative path",
 )
 RIVAL_SHARE = 0.5  # of the images: a second reading of fewer is none

@@ -98,3 +98,11 @@ def test_images_to_predict_are_named_in_the_same_ways(tmp_path):
         (tmp_path / name).write_bytes(data)
 
     assert load_images(tmp_path / "list.csv", (4, 4)).ids == tuple("012345")
+
+
+def test_numbers_without_their_zeros_are_found_in_the_layout_of_before_as_well(tmp_path):
+    rows = (f"{n},{LABELS[n]}" for n in range(6))
+    reading, findings = reading_of(PICTURES | {"train.csv": table("id,label", *rows)}, tmp_path / "data")
+
+    assert splits_of(reading) == {"train": (FILES, LABELS)}
+    assert findings.problems == []
