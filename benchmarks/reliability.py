@@ -188,8 +188,8 @@ def inputs(folder: Path) -> list[Row]:
     for what, must, file, environment, fewest, most_seconds in (
         ("bad inputs", "80 or more, 15 s or less, each refused by name", "test_bad_inputs", {}, 80, 15),
         (
-            f"{MUTATIONS:,} random mutations of a valid data set",
-            "accepted with every id, or refused by name",
+            f"{MUTATIONS:,} random mutations of valid data, in two layouts and of five kinds",
+            "each image is accounted for, or refused by name",
             "test_mutations",
             {"SWEEP_MUTATIONS": str(MUTATIONS)},
             1,

@@ -63,7 +63,8 @@ class BadImages:
         Args:
           counted_in: the splits whose images count.
         """
-        used = [(split, row) for split in LABELLED for row in self._rows(split).tolist()]
+        labelled = [split for split in LABELLED if split in self.listings and self.listings[split].labels is not None]
+        used = [(split, row) for split in labelled for row in self._rows(split).tolist()]
         labels = {(split, row): self._label(split, row) for split, row in used}
         counts = Counter(label for (split, _), label in labels.items() if split in counted_in)
         for place, label in labels.items():

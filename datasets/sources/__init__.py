@@ -58,9 +58,15 @@ class Reading:
 
 @dataclass(frozen=True)
 class Nearly:
-    """Why data that begins like a form is not it: the first line of the refusal where no other source reads it."""
+    """Why data that begins like a form is not it: the first line of the refusal where no other source reads it.
+
+    Attributes:
+      is_damaged: a file that says what the images are cannot be read; what another source would make of the rest is
+        other data.
+    """
 
     problem: Problem
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,10 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         return Nearly(error.problems[0])
     except ValueError as error:  # a damaged array
         return Nearly(Problem(tree.path, "the arrays must be readable", str(error), "fetch the file again"))
+    for array in arrays:
+        if array.why_not and (split_of_container(array.name, options) or "train") not in pairs:
+            rule = f"the array is not read, for {array.why_not}"
+            findings.refuse(_place(tree, array), rule, "", "convert it, or take it out of the data")
     images, labels = pairs["train"]
     said = [f"label: array {labels.name}"] if labels else []
     form = f"images in the rows of arrays, {shown(images.name)}"

@@ -138,6 +138,8 @@ def _asked(tree: FileTree, options: DataOptions, findings: Findings) -> Reading 
             readings.append((found, of_source))
         elif isinstance(found, Nearly):
             nearly.append(found.problem)
+            if found.is_damaged:
+                raise DataError([*findings.problems, found.problem])
     if not readings and nearly:
         raise DataError([*findings.problems, *nearly[:1], *tree.unread()])
     if not readings:

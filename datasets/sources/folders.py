@@ -121,7 +121,9 @@ def level_of_classes(folder: Folder) -> Folder | None:
     if are_numbered([*folder.inner]) and all(len(inner.inner) > 1 for inner in folder.inner.values()):
         return folder  # of which each may be a part with all classes
     classes = [name for name in folder.inner if not split_of(name) and not is_plain(name)]
-    return folder if len(classes) > 1 and not _is_numbered(classes) else None
+    # `train-000.tar` and `test-000.tar` are no classes.
+    others = [name for name in classes if not ARCHIVE.search(name) or split_in(name) is None]
+    return folder if len(others) > 1 and not _is_numbered(classes) else None
 
 
 def _is_numbered(names: list[str]) -> bool:

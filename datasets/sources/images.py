@@ -28,6 +28,7 @@ PLAIN_WORDS |= {
 MASK_WORDS = {"masks", "trimaps", "segmentation", "segmentations", "groundtruth"}
 DRIVE = re.compile(r"[A-Za-z]:/|/|~/|file:/|[a-z0-9]+://")  # how a path begins that is one of another machine
 MOST_DIGITS = 30  # of a name that is a number
+PACKING = re.compile(r"\.(zip|tgz|tbz2?|txz|tar(\.\w+)?)$", re.IGNORECASE)
 STRAY_TIMES = 2  # a folder with less than half as many of the images as the fullest has is no other answer
 
 
@@ -131,7 +132,8 @@ def _fitting(files: list[str], folders: list[str], is_absolute: bool) -> list[st
     """Returns the files whose folders end like these; of a path on another disk those that fit best."""
     if not folders:
         return files
-    lengths = {file: _common(_form(file).split("/")[:-1], folders) for file in files}
+    folders = [*map(unpacked_name, folders)]
+    lengths = {file: _common([*map(unpacked_name, _form(file).split("/")[:-1])], folders) for file in files}
     whole = [file for file in files if lengths[file] == min(len(folders), file.count("/"))]
     if whole:
         most = max(lengths[file] for file in whole)
@@ -146,6 +148,11 @@ def _common(one: list[str], other: list[str]) -> int:
     while count < min(len(one), len(other)) and one[-1 - count] == other[-1 - count]:
         count += 1
     return count
+
+
+def unpacked_name(folder: str) -> str:
+    """Returns the name that a folder has once it is unpacked: an archive is one that is called as its file."""
+    return PACKING.sub("", folder)
 
 
 def folder_of(file: str) -> str:

@@ -32,6 +32,14 @@ class Part:
 
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
+    try:
+        return _read(tree, options, findings)
+    except ValueError as error:  # a damaged column
+        rule = "the columns must be readable"
+        return Nearly(Problem(tree.path, rule, printable(str(error)), "fetch the file again"), is_damaged=True)
+
+
+def _read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
     tables = sorted((rows for rows in tree.tables if tree.rules.is_visible(rows.name)), key=lambda rows: rows.name)
     if not tables:
         return None
@@ -42,8 +50,6 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         label = _label_column(tree, tables, options)
     except DataError as error:
         return Nearly(error.problems[0])
-    except ValueError as error:  # a damaged column
-        return Nearly(Problem(tree.path, "the columns must be readable", str(error), "fetch the file again"))
     parts: dict[str, Part] = defaultdict(Part)
     group = options.group_column or _group_column(tables[0])
     said = (

@@ -41,7 +41,8 @@ def read_sample(tree: FileTree, reading: Reading, findings: Findings) -> Handed:
         return Handed()
     columns = with_first_row_as_header(columns)
     if not columns.rows:
-        return Handed()
+        findings.notes.append(f"{columns.place}: has a header alone: predictions.csv has `id,label`.")
+        return Handed(file=columns.file)
     images = Images(tree)
     test, ids = reading.listings.get("test"), columns.column(0)
     listing = None

@@ -39,22 +39,28 @@ class TableFile:
         return self.columns.file
 
 
-def table_files(tree: FileTree, options: DataOptions) -> tuple[list[TableFile], Columns | None, list[Problem]]:
-    """Returns the tables, the sample submission, and the problems of those that cannot be read."""
+def table_files(
+    tree: FileTree, options: DataOptions
+) -> tuple[list[TableFile], Columns | None, list[tuple[str | None, Problem]]]:
+    """Returns the tables, the sample submission, and the splits and problems of those that cannot be read."""
     asked = {"train": options.train, "validation": options.valid, "test": options.test}
     asked = {split: path.strip("/") for split, path in asked.items() if path}
-    tables, samples, problems = list[TableFile](), list[Columns](), list[Problem]()
+    tables, samples, problems = list[TableFile](), list[Columns](), list[tuple[str | None, Problem]]()
     for file in _names(tree):
         split = next((split for split, path in asked.items() if path == file), None)
         if options.train in tree.files and split is None and not is_sample(file):
             continue  # a person named the table
+        split = split or _split_of(file)
         columns = read_columns(tree, file)
+        if columns is None and split and not tree.files[file] and not is_sample(file):
+            place = f"{tree.path}/{printable(file)}"
+            columns = Problem(place, "table must have rows", "an empty file", "fetch it again, or remove it")
         if isinstance(columns, Problem):
-            problems.append(columns)
+            problems.append((split, columns))
         elif columns and is_sample(file):
             samples.append(with_first_row_as_header(columns))
         elif columns:
-            tables.append(TableFile(columns, split or _split_of(file)))
+            tables.append(TableFile(columns, split))
     return tables, samples[0] if samples else None, problems
 
 

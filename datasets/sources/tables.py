@@ -28,18 +28,20 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     files, sample, problems = table_files(tree, options)
     names = sample.header[1:] if sample and sample.header else ()
     found, undecided = with_roles(files, images, options, names)
-    problems += undecided
+    damaged = [problem for split, problem in problems if split]
     if problem := _unknown_column(tree, files, found, options):
         return Nearly(problem)
-    if _are_of_folders(found):
+    if not damaged and _are_of_folders(found):
         return None
     tables = choose_tables(tree, found, options, findings)
     if "train" not in tables:
-        return Nearly(problems[0]) if problems else _nearly(files, found, images)
-    for problem in problems:  # of a table that would be that of a split
-        split = split_in(problem.place.rpartition("/")[2].partition(".")[0])
-        if split is not None and split not in tables:
-            findings.problems.append(problem)
+        if problems or undecided:
+            first = [*damaged, *(problem for _, problem in problems), *undecided][0]
+            return Nearly(first, is_damaged=bool(damaged))
+        return _nearly(files, found, images)
+    # One that is named as a split has images that would be missed; any other may be no part of the data.
+    named = [(split_in(problem.place.rpartition("/")[2].partition(".")[0]), problem) for problem in undecided]
+    findings.problems.extend(problem for split, problem in [*problems, *named] if split and split not in tables)
     reading = _Reading(tree, images, options, findings, sample.column(0) if sample else [], "test" in tables)
     for split, table in tables.items():
         reading.add(table, split)

@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import overload
 
 from datasets.listing_rules.rules import Rules
+from datasets.problems import printable
 from datasets.trees.regions import Held, Region
 
 NAMES = ("zips", "tars", "gzips", "idx", "npz", "parquet", "pixel_columns", "hdf5", "mat")
@@ -207,10 +208,9 @@ def as_value_errors() -> Iterator[None]:
     """Turns what a library raises of a damaged file into ValueError."""
     try:
         yield
-    except ValueError:
-        raise
     except (*BROKEN, LookupError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
-        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
+        # Its words may quote bytes of the file.
+        raise ValueError(printable(" ".join(str(error).split())) or type(error).__name__) from error
 
 
 def kind_of(name: str, head: Callable[[], bytes]) -> Kind | None:

@@ -14,6 +14,7 @@ from datasets.trees.regions import Region
 MAGIC = b"\x93NUMPY\x01\x00"
 HEADER_BYTES = 128
 MOST_HEADER = 1 << 16  # bytes of a header that is read
+MOST_TIMES = 2  # as many bytes as are there; of a cut file the last images are missing, a damaged header says far more
 MOST_VALUES = 256 << 20  # bytes of labels, which are read at once
 MIN_SIDE = 2  # px
 CHANNELS = (1, 3, 4)
@@ -47,7 +48,7 @@ class RawArray:
 
     @property
     def row_bytes(self) -> int:
-        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def rows(self, start: int, stop: int) -> np.ndarray:
         """Returns some rows; raises ValueError where the data ends before."""
@@ -85,7 +86,11 @@ def parse_npy(region: Region) -> RawArray | str:
         return "its rows are records; save its fields as arrays of their own"
     if in_columns and len(shape) > 1:
         return "it is in Fortran order; save numpy.ascontiguousarray of it"
-    return RawArray(region, 8 + width + length, shape, dtype)
+    array = RawArray(region, 8 + width + length, shape, dtype)
+    size = array.start + math.prod(shape) * dtype.itemsize
+    if size > MOST_TIMES * region.size or not dtype.itemsize:
+        raise ValueError(f"{region.size:,} bytes where its header says {size:,}")
+    return array
 
 
 def image_axes(shape: tuple[int, ...]) -> tuple[int, int, int] | None:

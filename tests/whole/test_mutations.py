@@ -4,23 +4,32 @@ import csv
 import hashlib
 import io
 import os
+import re
+import signal
+import sys
+import sysconfig
 import tempfile
-import zipfile
-import zlib
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from datasets.bad_images import Fault
 from datasets.load import load
 from datasets.pixels.dataset import Dataset
 from datasets.problems import DataError
-from tests.trees import HUGE_PNG, JPEG, PNG, RGB, animated, encoded, image, with_class_folders, with_manifests
+from storage.sweep_file import DataOptions
+from tests.mutated_forms import FORMS
+from tests.mutations import Form, Mutated, mutated, pack, write
+from tests.plain_reading import files_of, images_of, is_image
+from tests.trees import RGB, encoded, image, with_class_folders, with_manifests
 
 EXAMPLES = int(os.environ.get("SWEEP_MUTATIONS", "100"))
+LONGEST = 120  # seconds, for a data set of twenty images
 TREES = (
     with_manifests(train=8, validation=2, test=2, classes=2),
     with_class_folders(train=8, validation=2, test=2, classes=2),
@@ -31,243 +40,57 @@ for tree in TREES:  # a file is what its bytes are, whatever its suffix
     for file, kind in zip(files, ("JPEG", "WEBP", "TIFF", "BMP"), strict=False):
         tree[file] = encoded(SQUARE, kind)
 SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".jfif")
-
-FILES = [
-    b"",
-    b"\0" * 50,
-    b"<html>",
-    PNG,
-    JPEG,
-    HUGE_PNG,
-    animated("PNG"),
-    encoded(RGB, "GIF"),
-    image(99),
-    image(100, 5),
-]
-NAMES = [
-    *("train.csv", "validation.csv", "val.txt", "valid.csv", "test.csv", "TRAIN.TXT", "sample_submission.csv", "x.md"),
-    *("train/a/new.png", "train/c/new.png", "train/new.png", "val/a/new.png", "test/new.PNG", "test/deep/new.jpg"),
-    *("train+validation/new.png", "images/train0.png", "__MACOSX/train.txt", ".hidden", "test/.hidden.png"),
-    *("test/=new.png", "test/\u202enew.png", "test/new\n.png", "test/\u00e9.png", "test/e\u0301.png", "test/ .png"),
-    *("test/a\\b.png", "C:new.png", "test/" + 251 * "x" + ".png", "validation", "train/a/b/c/new.png"),
-    *("train/a/new.jfif", "train/a/@eaDir/new.png", "Val/a/new.png", "images/new.png"),
-]
-IDS = [
-    *("train0.png", "train7.png", "validation0.png", "test0.png", "new.png", "\u00e9.png", "e\u0301.png", "a,b.png"),
-    *("../x.png", "/etc/passwd", "", " ", ".", "~", "=1", "a\0b", "x" * 300, '"', '"train0.png"', "train0.png ", "NA"),
-]
-LABELS = [
-    "0",
-    "1",
-    "2",
-    "1.0",
-    "01",
-    "-1",
-    "",
-    " ",
-    "nan",
-    "1e400",
-    "9" * 5000,
-    "=1",
-    "caf\u00e9",
-    "cafe\u0301",
-    '"1"',
-    "0,",
-]
-LINES = ["", "id,label", "id", "train0.png,0", "new.png,1", ",", '"', "#", "\u2028", "\ufeff", "\0", "a,b,c"]
-LINKS = ["train0.png", "../test/test0.png", "train", "../../secret", "/etc/hostname", ".", "test.txt", "validation.txt"]
-ENCODINGS = ["utf-8-sig", "utf-16", "utf-16-le", "latin-1", "cp037"]
-
-Tree = dict[str, bytes | str]  # a str is where a link leads
+OF_LAYOUTS = st.sampled_from([Form(dict(tree), {}) for tree in TREES])
+AS_ASKED = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+ROOT = Path(__file__).parents[2]
+CODE = [*map(str, (ROOT, sys.prefix, sys.base_prefix)), *sysconfig.get_paths().values()]
 
 
-@dataclass(repr=False)
-class Mutated:
-    """A tree after 1 to 4 changes.
+class Ear:
+    """Hears which files are opened and which folders are listed while it is open."""
 
-    Attributes:
-      flips: where a bit of the .zip is flipped, as shares of its length.
-    """
+    def __init__(self) -> None:
+        self.is_open = False
+        self.heard: list[str] = []
+        sys.addaudithook(self._hear)
 
-    tree: Tree
-    steps: list[str]
-    is_zip: bool
-    flips: list[float]
-
-    def __repr__(self) -> str:
-        return f"{self.steps}, zip: {self.is_zip}, flips: {self.flips}"
+    def _hear(self, name: str, arguments: tuple[object, ...]) -> None:
+        if self.is_open and name in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], str):
+            self.heard.append(arguments[0])
 
 
-@st.composite
-def mutated(draw: st.DrawFn) -> Mutated:
-    steps = []
-    tree: Tree = dict(draw(st.sampled_from(TREES)))
-    if draw(st.booleans()):
-        tree = {f"top/{name}": data for name, data in tree.items()}
-    for _ in range(draw(st.integers(1, 4))):
-        names = sorted(name for name, data in tree.items() if isinstance(data, bytes))
-        if not names:
-            break
-        tables = [name for name in names if name.lower().endswith((".txt", ".csv"))]
-        is_table = bool(tables) and draw(st.booleans())
-        name = draw(st.sampled_from(tables if is_table else names))
-        change = draw(st.sampled_from(TABLE_CHANGES if is_table else FILE_CHANGES))
-        event(change.__name__)
-        change(draw, tree, name)
-        steps.append(f"{change.__name__} {name}: {repr(tree.get(name))[:200]}")
-    is_zip = draw(st.booleans())
-    flips = draw(st.lists(st.floats(0, 1, exclude_max=True), max_size=2)) if is_zip and draw(st.booleans()) else []
-    return Mutated(tree, steps, is_zip, flips)
+EAR: list[Ear] = []  # one for the whole process: a hook stays
 
 
-def flip(draw, tree, name):
-    data = bytearray(tree[name])
-    if data:
-        data[draw(st.integers(0, len(data) - 1))] ^= 1 << draw(st.integers(0, 7))
-    tree[name] = bytes(data)
+@contextmanager
+def watched(path: Path) -> Iterator[None]:
+    """Fails where anything is opened that is neither data, code, nor in the cache, or where reading does not end."""
 
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise AssertionError(f"still reading after {LONGEST} s")
 
-def cut(draw, tree, name):
-    tree[name] = tree[name][: draw(st.integers(0, len(tree[name])))]
-
-
-def append(draw, tree, name):
-    tree[name] += draw(st.binary(min_size=1, max_size=8))
-
-
-def prepend(draw, tree, name):
-    tree[name] = draw(st.binary(min_size=1, max_size=8)) + tree[name]
-
-
-def replace(draw, tree, name):
-    tree[name] = draw(st.sampled_from(FILES))
-
-
-def delete(draw, tree, name):
-    del tree[name]
-
-
-def rename(draw, tree, name):
-    data = tree.pop(name)
-    tree[draw(st.sampled_from(NAMES + [f"top/{new}" for new in NAMES]))] = data
-
-
-def copy(draw, tree, name):
-    tree[draw(st.sampled_from(sorted(tree)))] = tree[name]
-
-
-def swap(draw, tree, name):
-    other = draw(st.sampled_from(sorted(tree)))
-    tree[name], tree[other] = tree[other], tree[name]
-
-
-def link(draw, tree, name):
-    tree[name] = draw(st.sampled_from(LINKS))
-
-
-def change_lines(draw, tree, name, change) -> None:
-    text = tree[name].decode(errors="surrogateescape")
-    lines = text.split("\n")
-    change(lines, draw(st.integers(0, len(lines) - 1)))
-    tree[name] = "\n".join(lines).encode(errors="surrogateescape")
-
-
-def insert_line(draw, tree, name):
-    change_lines(draw, tree, name, lambda lines, at: lines.insert(at, draw(st.sampled_from(LINES))))
-
-
-def remove_line(draw, tree, name):
-    change_lines(draw, tree, name, lambda lines, at: lines.pop(at))
-
-
-def repeat_line(draw, tree, name):
-    change_lines(draw, tree, name, lambda lines, at: lines.insert(at, lines[at]))
-
-
-def shuffle_lines(draw, tree, name):
-    def shuffle(lines, at):
-        lines[1:-1] = draw(st.permutations(lines[1:-1]))
-
-    change_lines(draw, tree, name, shuffle)
-
-
-def change_id(draw, tree, name):
-    def change(lines, at):
-        lines[at] = draw(st.sampled_from(IDS)) + lines[at][len(lines[at].split(",")[0]) :]
-
-    change_lines(draw, tree, name, change)
-
-
-def change_label(draw, tree, name):
-    def change(lines, at):
-        lines[at] = lines[at].split(",")[0] + "," + draw(st.sampled_from(LABELS))
-
-    change_lines(draw, tree, name, change)
-
-
-def quote(draw, tree, name):
-    def change(lines, at):
-        lines[at] = ",".join(f'"{field}"' for field in lines[at].split(","))
-
-    change_lines(draw, tree, name, change)
-
-
-def end_lines(draw, tree, name):
-    tree[name] = tree[name].replace(b"\n", draw(st.sampled_from([b"\r\n", b"\r", b"\n\n", b"\x0b", b" \n"])))
-
-
-def encode(draw, tree, name):
-    text = tree[name].decode(errors="replace")
-    tree[name] = text.encode(draw(st.sampled_from(ENCODINGS)), errors="replace")
-
-
-FILE_CHANGES = [flip, cut, append, prepend, replace, delete, rename, copy, swap, link]
-TABLE_CHANGES = [
-    *(flip, cut, append, insert_line, remove_line, repeat_line, shuffle_lines, change_id, change_label, quote),
-    *(end_lines, encode),
-]
-
-
-def write(tree: Tree, folder: Path) -> Path:
-    for name, data in tree.items():
-        path = folder / name
-        with suppress(FileExistsError, NotADirectoryError, IsADirectoryError):  # a file and a folder of one name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(data, str):
-                path.symlink_to(data)
-            else:
-                path.write_bytes(data)
-    return folder
-
-
-def pack(tree: Tree, path: Path, flips: list[float]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in tree.items():
-            member = zipfile.ZipInfo(name)
-            member.external_attr = (0o120777 if isinstance(data, str) else 0o100644) << 16
-            archive.writestr(member, data)
-    data = bytearray(path.read_bytes())
-    for share in flips:
-        place = int(8 * share * len(data))
-        data[place // 8] ^= 1 << place % 8
-    path.write_bytes(data)
-    return path
-
-
-def seen(path: Path) -> dict[str, bytes]:
-    """The files as a plain reader sees them."""
-    if path.is_dir():
-        return {file.relative_to(path).as_posix(): file.read_bytes() for file in path.rglob("*") if file.is_file()}
-    files = {}
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if member.external_attr >> 28 != 0o12:
-                name = member.filename.replace("\\", "/")
-                files[name] = b""  # where it cannot be read: then it must not be used
-                with suppress(zipfile.BadZipFile, zlib.error, NotImplementedError):
-                    files[name] = archive.read(member)
-    return files
+    if not EAR:
+        EAR.append(Ear())
+    ear = EAR[0]
+    ear.heard.clear()
+    ear.is_open = True
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(LONGEST)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        ear.is_open = False
+    whole = {os.path.normpath(one) for one in ear.heard if one.startswith("/")}
+    allowed = (str(path), os.environ["XDG_CACHE_HOME"], *CODE)
+    assert [one for one in whole if not one.startswith(allowed)] == []
+    # What does not begin with a slash is a step from a folder that is open, see FileTree.
+    assert [one for one in ear.heard if not one.startswith("/") and ("/" in one or one in ("..", "secret.png"))] == []
 
 
 def plain_ids(files: dict[str, bytes]) -> dict[str, list[str]]:
@@ -290,13 +113,17 @@ def plain_ids(files: dict[str, bytes]) -> dict[str, list[str]]:
             }
         if any(name.startswith(f"{root}train/") for name in names):
             folders = {
-                split: [name.removeprefix(folder) for name in names if name.startswith(folder)]
+                split: [
+                    name.removeprefix(folder)
+                    for name in names
+                    if name.startswith(folder) and is_image(name, files[name])
+                ]
                 for split, stems in SPLITS.items()
                 for stem in stems
                 for folder in [f"{root}{stem}/"]
-                if any(name.startswith(folder) and name.lower().endswith(SUFFIXES) for name in names)
+                if any(name.startswith(folder) and is_image(name, files[name]) for name in names)
             }
-            return {split: [i for i in ids if i.lower().endswith(SUFFIXES)] for split, ids in folders.items()}
+            return folders
     raise AssertionError("accepted without a train split")
 
 
@@ -321,6 +148,34 @@ def check_whole(data: Dataset, files: dict[str, bytes]) -> None:
         assert split.labels is None or len(split.labels) == len(split.ids)
 
 
+def check_accounted(data: Dataset, mutation: Mutated, path: Path) -> None:
+    """Every image is used, left out by name, or counted in a note; what is said of each is what the data says."""
+    for split in data.splits.values():
+        assert len(split.ids) == len(split.images) == len(split.digests) == len(set(split.ids))
+        assert split.labels is None or len(split.labels) == len(split.ids)
+    used = sum(len(split.ids) for split in data.splits.values())
+    left_out = sum(image.reason != Fault.MISSING for image in data.left_out)
+    assert images_of(path, data.notes) == used + left_out + counted_in(data.notes)
+    assert {image.split for image in data.left_out} <= {"train", "validation"}
+    truths, groups = mutation.truths, {}
+    for name, split in data.splits.items():
+        for row, digest in enumerate(split.digests):
+            if truth := truths.get(digest):
+                assert (name == "test") == (truth.split == "test"), split.ids[row]
+                assert truth.split in ("", name), split.ids[row]
+                label = None if split.labels is None else data.classes[split.labels[row]]
+                assert label == truth.label or (name == "test" and label is None), split.ids[row]
+                groups.setdefault(truth.group, set()).add(name)
+    are_told = any("across groups" in note or "in validation too" in note for note in data.notes)
+    assert are_told or all(not names >= {"train", "validation"} for group, names in groups.items() if group)
+
+
+def counted_in(notes: Sequence[str]) -> int:
+    """Returns how many images are said to be no part of the data."""
+    found = (re.match(r"Left out: ([\d,]+) images? [^(]", note) for note in notes)
+    return sum(int(each[1].replace(",", "")) for each in found if each)
+
+
 def check_named(problems: list[str], path: Path) -> None:
     assert problems
     for problem in problems:
@@ -329,27 +184,45 @@ def check_named(problems: list[str], path: Path) -> None:
         assert problem.isprintable()
 
 
+def read(mutation: Mutated, top: Path, options: DataOptions) -> tuple[Path, Dataset | None]:
+    """Writes a data set and reads it; returns None where it is refused, once the problems are looked at."""
+    (top / "secret.png").write_bytes(image(999))
+    place = top / "data"
+    if mutation.packing == "folder":
+        path = write(mutation.tree, place)
+    else:
+        path = pack(mutation.tree, Path(f"{place}{mutation.packing}"), mutation.flips)
+    try:
+        with watched(path):
+            data = load(path, options)
+    except DataError as error:
+        event("refused")
+        check_named([*map(str, error.problems)], path)
+        return path, None
+    event("accepted")
+    return path, data
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of Pillow, before it refuses a file
-@given(mutated())
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@given(mutated(OF_LAYOUTS))
+@settings(AS_ASKED, max_examples=EXAMPLES)
 def test_mutated_data_is_read_whole_or_refused_by_name(mutation):
     with tempfile.TemporaryDirectory() as top:
-        place = Path(top) / "data"
-        if mutation.is_zip:
-            path = pack(mutation.tree, place.with_suffix(".zip"), mutation.flips)
-        else:
-            path = write(mutation.tree, place)
-        try:
-            data = load(path)
-        except DataError as error:
-            event("refused")
-            check_named([*map(str, error.problems)], path)
-        else:
-            event("accepted")
-            check_whole(data, seen(path))
+        path, data = read(mutation, Path(top), DataOptions())
+        if data:
+            check_whole(data, files_of(path))
+
+
+@pytest.mark.parametrize("kind", FORMS)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_each_image_of_mutated_data_of_any_kind_is_accounted_for_or_the_data_is_refused_by_name(kind):
+    @given(mutated(FORMS[kind], ("folder", ".zip", ".tar", ".tar.gz"), fewest=0), st.booleans())
+    @settings(AS_ASKED, max_examples=max(1, EXAMPLES // len(FORMS)))
+    def check(mutation: Mutated, leave_out: bool) -> None:
+        options = DataOptions(leave_out="bad", min_per_class=2) if leave_out else DataOptions()
+        with tempfile.TemporaryDirectory() as top:
+            path, data = read(mutation, Path(top), options)
+            if data:
+                check_accounted(data, mutation, path)
+
+    check()

@@ -83,5 +83,5 @@ def read_columns(tree: FileTree, file: str) -> Columns | Problem | None:
         way_out = f"save it as UTF-8: iconv -f GBK -t UTF-8 {shlex.quote(file)} for Chinese text, -f CP1251 for Russian"
         return Problem(f"{place}:{line}", "text must be UTF-8", f"byte 0x{data[error.start]:02x}", way_out)
     except ValueError as error:
-        return Problem(place, f"table {error}", "", "fetch it again")
+        return Problem(place, f"table {error}", "", "fetch it again, or save it as UTF-8")
     return None

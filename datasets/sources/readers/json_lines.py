@@ -22,10 +22,20 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
         else:
             problems.append(Problem(f"{place}:{number}", "line must be a JSON object", "", "mend it"))
     if not objects:
+        _check_json(data)
         return None
     header = tuple(dict.fromkeys(str(key) for each in objects for key in each))
     rows = tuple(tuple(text_of(each.get(key)) for key in header) for each in objects)
     return Columns(place, file, header, rows, tuple(lines), tuple(problems))
+
+
+def _check_json(data: bytes) -> None:
+    """Raises ValueError where a file that begins like JSON is not whole."""
+    if data.lstrip()[:1] in (b"{", b"["):
+        try:
+            json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"must be whole JSON, or a JSON object a line ({error})") from error
 
 
 READER = Reader((".jsonl", ".ndjson", ".json"), read)

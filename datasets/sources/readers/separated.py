@@ -17,7 +17,7 @@ MOSTLY = 0.9  # of the lines must have as many fields
 def read(data: bytes, place: str, file: str) -> Columns | None:
     text, encoding = decoded(data)
     if "\0" in text:
-        return None
+        raise ValueError("must be text, and not have zero bytes (as UTF-16 without its mark has)")
     text, separator = without_preface(text)
     probed = [line for line in text[: PROBED << 12].splitlines()[:PROBED] if line.strip()]
     if not probed:
