@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from datasets.labels import id_problem, label_problem
-from datasets.problems import Problem, shown
+from datasets.problems import Problem, printable, shown
 
 HEADERS = (["id", "label"], ["id"])
 HEADER_RULE = "header must be `id,label` or `id`"
@@ -59,7 +59,9 @@ def parse_table(data: bytes, place: str) -> tuple[Table | None, list[Problem]]:
             rows.append((line, row))
             line = reader.line_num + 1
     except csv.Error as error:
-        problems.append(Problem(f"{place}:{line}", f"row must be valid CSV, got: {error}", "", "mend its quotes"))
+        problems.append(
+            Problem(f"{place}:{line}", f"row must be valid CSV, got: {printable(str(error))}", "", "mend its quotes")
+        )
     if not rows:
         return None, problems
     (_, header), *rows = rows

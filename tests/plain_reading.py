@@ -8,7 +8,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -62,14 +62,15 @@ def unpacked(name: str, data: bytes) -> dict[str, bytes]:
     return {re.sub("/+", "/", inner.removeprefix("./")): data for inner, data in files.items()}
 
 
-def images_of(path: Path, notes: Sequence[str]) -> int:
+def images_of(path: Path, notes: Sequence[str], ids: Collection[str]) -> int:
     """Returns how many images there are, in files, in archives and in the rows of containers.
 
     Args:
-      notes: say which packed files are not opened, being unpacked beside.
+      notes: say which packed files are not opened, being unpacked beside, and that a table is not read.
+      ids: of the images that are used.
     """
     beside = any("being unpacked beside" in note for note in notes)
-    return sum(_images(name, data, notes) for name, data in _every_file(files_of(path), beside).items())
+    return sum(_images(name, data, notes, ids) for name, data in _every_file(files_of(path), beside).items())
 
 
 def _every_file(files: dict[str, bytes], beside: bool) -> dict[str, bytes]:
@@ -91,15 +92,15 @@ def _every_file(files: dict[str, bytes], beside: bool) -> dict[str, bytes]:
     return found
 
 
-def _images(name: str, data: bytes, notes: Sequence[str]) -> int:
+def _images(name: str, data: bytes, notes: Sequence[str], ids: Collection[str]) -> int:
     """Returns how many images a file is or holds."""
     stem, _, suffix = name.rpartition("/")[2].lower().rpartition(".")
     with suppress(*BROKEN):
         if suffix == "npz":
             arrays = unpacked("x.zip", data)
-            return sum(_rows_of(np.load(io.BytesIO(one))) for inner, one in arrays.items() if inner.endswith(".npy"))
+            return sum(_rows_of(one) for inner, one in arrays.items() if inner.endswith(".npy"))
         if suffix == "npy":
-            return _rows_of(np.load(io.BytesIO(data)))
+            return _rows_of(data)
         if "idx" in stem + suffix and data[:2] == b"\0\0" and len(data) > 4:
             axes = struct.unpack_from(f">{data[3]}I", data, 4)
             return axes[0] if len(axes) == 3 else 0
@@ -108,7 +109,10 @@ def _images(name: str, data: bytes, notes: Sequence[str]) -> int:
             return pq.read_metadata(io.BytesIO(data)).num_rows if "image" in columns.names else 0
         if suffix == "csv" and b"pixel" in data[:99]:
             rows = [row for row in csv.reader(io.StringIO(data.decode())) if row]
-            return len(rows) - 1 if ".csv)" not in " ".join(notes) else 0  # a note names one that is not read
+            is_used = any(f"{name}/" in each for each in ids)
+            return (
+                len(rows) - 1 if is_used or ".csv)" not in " ".join(notes) else 0
+            )  # a note counts one that is not read
     return is_image(name, data)
 
 
@@ -120,5 +124,10 @@ def is_image(name: str, data: bytes) -> bool:
     return data.startswith(BEGINNINGS) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
 
 
-def _rows_of(array: np.ndarray) -> int:
+def _rows_of(data: bytes) -> int:
+    """Returns how many images a .npy file holds; none where it cannot be read, for its neighbours may be."""
+    try:
+        array = np.load(io.BytesIO(data))
+    except BROKEN:
+        return 0
     return len(array) if array.ndim in (3, 4) and min(array.shape[1:3]) > 1 else 0

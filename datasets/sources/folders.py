@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datasets.file_tree import FileTree
 from datasets.problems import Findings, shown
 from datasets.sources.images import PLAIN_WORDS, image_files, is_plain, without_masks
-from datasets.sources.split_names import is_of_both, split_in, split_of, words_of
+from datasets.sources.split_names import OF_WORD, is_of_both, split_in, split_of, words_of
 
 # Words of folders whose images show what the data is about, and are none of it.
 ASIDE_WORDS = {"doc", "docs", "documentation", "assets", "figure", "figures", "figs", "screenshots", "media", "static"}
@@ -120,10 +120,16 @@ def level_of_classes(folder: Folder) -> Folder | None:
         folder = inner
     if are_numbered([*folder.inner]) and all(len(inner.inner) > 1 for inner in folder.inner.values()):
         return folder  # of which each may be a part with all classes
-    classes = [name for name in folder.inner if not split_of(name) and not is_plain(name)]
+    classes = [name for name in folder.inner if not is_of_split(name) and not is_plain(name)]
     # `train-000.tar` and `test-000.tar` are no classes.
     others = [name for name in classes if not ARCHIVE.search(name) or split_in(name) is None]
     return folder if len(others) > 1 and not _is_numbered(classes) else None
+
+
+def is_of_split(name: str) -> bool:
+    """Says whether the name of a folder means a split and nothing else: `test`, or `test_images`."""
+    others = set(words_of(name)) - PLAIN_WORDS - OF_WORD.keys()
+    return split_of(name) is not None or (split_in(name) is not None and not others)
 
 
 def _is_numbered(names: list[str]) -> bool:

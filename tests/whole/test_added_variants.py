@@ -46,7 +46,7 @@ VARIANTS = {
         '    "ini_lists",',
         "tests/datasets/sources/test_sources.py",
         "",  # the other forms are still recognised
-        26,
+        27,
     ),
     "transform": Variant(
         "datasets/augment/solarize.py",

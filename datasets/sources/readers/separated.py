@@ -4,7 +4,7 @@ import csv
 import io
 from collections import Counter
 
-from datasets.problems import Problem, shown
+from datasets.problems import Problem, printable, shown
 from datasets.sources.readers import Columns, Reader
 from datasets.sources.readers.texts import decoded, without_preface
 
@@ -93,7 +93,7 @@ def _rows(text: str, separator: str | None, place: str) -> tuple[list[list[str]]
                 lines.append(line)
             line = reader.line_num + 1
     except csv.Error as error:
-        rule = f"row must be valid CSV, got: {error}"
+        rule = f"row must be valid CSV, got: {printable(str(error))}"
         return rows, lines, [Problem(f"{place}:{line}", rule, "", "mend its quotes")]
     return rows, lines, []
 
