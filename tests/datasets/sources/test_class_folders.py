@@ -102,6 +102,12 @@ def test_folders_that_are_mere_parts_are_no_classes(folders, tmp_path):
         reading_of(pictures(*folders), tmp_path / "data")
 
 
+@pytest.mark.parametrize("folders", [("train_images", "test_images"), ("TrainData", "TestData"), ("img_train", "val")])
+def test_folders_of_splits_alone_are_no_classes(folders, tmp_path):
+    with pytest.raises(DataError, match="label"):
+        reading_of(pictures(*folders, count=4), tmp_path / "data")
+
+
 def test_a_vehicle_may_be_called_train(tmp_path):
     reading, _ = reading_of(pictures("bus", "car", "train"), tmp_path / "data")
 
