@@ -418,7 +418,11 @@ TABLES = {
         "train.txt:3: image must exist, `caf\u00e9.png` is none of the files",
         "; add it or remove the row",
     ),
-    "utf-16 without a mark": (put("train.txt", "id,label\n".encode("utf-16-le")), HEADER, r"got `i\x00d\x00", FIRST),
+    "utf-16 without a mark": (
+        put("train.txt", "id,label\n".encode("utf-16-le")),
+        "train.txt: table must be text, and not have zero bytes",
+        "save it as UTF-8",
+    ),
     "a surrogate": (
         put("train.txt", b"id,label\n\xed\xa0\x80.png,1\n"),
         "train.txt:2: text must be UTF-8, got byte 0xed",
