@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from trainable import models
 OPTIMIZERS = ("sgd", "nesterov", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "onecycle")
 
+POOLINGS = ("mean", "mean_std", "2x2", "4x4", "pyramid")  # of a stage's map; pyramid: the finer, the larger the map
 MIXING = ("mixup", "cutmix")  # per batch
 
 MULTIPLE = "_multiple"  # the ending of a search parameter that is the multiple of a field's reference value
@@ -35,7 +36,23 @@ class TrialConfig:
     depth: int | None = None  # cnn: convolutions; small_resnet: blocks a stage
     head: int | None = None  # cnn: units of the first hidden layer after the convolutions
     small_stem: bool | None = None  # resnet18: a 3x3 stem without pooling, for images under 64 px
-    pretrained: bool | None = None  # resnet18 and other torchvision nets: start from ImageNet weights
+    pretrained: bool | None = None  # resnet18 and the nets of timm and torchvision: start from weights of theirs
+
+    # Pretrained nets, and heads on their frozen features. None leaves a choice out, and is written nowhere.
+    backbone: str | None = None  # the heads: the net whose features they read, timm/NAME or torchvision/NAME
+    input_size: int | None = None  # px, the side to which the net's first layer resizes images; None: as they are kept
+    stages: str | None = None  # the heads: the first and the last stage whose features they read, "2-5"
+    pooling: str | None = None  # the heads: how each stage's map becomes features
+    flip: bool | None = None  # the heads: learn from each image and from its mirror image
+    penalty: float | None = None  # the heads: the factor of |W|^2 beside the mean loss, features standardised
+    hidden: int | None = None  # mlp_head: units of its hidden layer
+    feature_mixup: float | None = None  # mlp_head: probability per batch, [0, 1]
+    frozen_stages: int | None = None  # so many stages, from the first, keep the weights that they came with
+    kept_stages: int | None = None  # so many stages, from the first, are there at all; None: every one
+    head_start: bool | None = None  # the last layer begins as the solution of a logistic head
+    dropout: float | None = None  # before the last layer, [0, 1)
+    drop_path: float | None = None  # the share of residual branches that are left out, [0, 1)
+    layer_decay: float | None = None  # the rate of each stage is that of the one behind it times this, (0, 1]
 
     optimizer: str = "nesterov"  # sgd and nesterov with momentum 0.9
     schedule: str = "onecycle"  # step: a tenth of the rate every 7 epochs
@@ -64,24 +81,29 @@ class TrialConfig:
     mixup: float = 0.0  # probability per batch, [0, 1]; mixup + cutmix <= 1
     cutmix: float = 0.0
 
+    warmup: float | None = None  # the share of the steps in which the rate rises from 0, [0, 0.5]; None: the schedule's
+    clip: float | None = None  # the most that the norm of the gradients may be
+    ema: float | None = None  # decay a step of the mean of weights that predicts, [0, 1); None: the weights themselves
+
     seed: int = 0  # weights, order, augmentation and dropout
 
     def __post_init__(self) -> None:
         for name, kind in TYPES.items():
             object.__setattr__(self, name, _typed(name, getattr(self, name), kind))
         if not user_code.is_reference(self.arch) or user_code.has_run(self.arch):
-            self._check_shape(models.family_of(self.arch).shape)
+            family = models.family_of(self.arch)
+            self._check_shape(family.shape.keys(), family.optional)
         for rule, (names, holds) in RULES.items():
             self._hold(holds(self), rule, *names)
         for name in AUGMENTATIONS + MIXING:
             self._hold(0 <= (getattr(self, name) or 0) <= 1, f"0 <= {name} <= 1", name)
         self._hold(not (self.pipeline and self.augmentation), "pipeline or probabilities, not both", *self.augmentation)
 
-    def _check_shape(self, reads: Mapping[str, Any]) -> None:
+    def _check_shape(self, needs: Collection[str], may_have: Collection[str]) -> None:
         for name in SHAPE_FIELDS:
             given = getattr(self, name) is not None
-            if given != (name in reads):
-                rule = "must be set" if name in reads else "must be left out"
+            if given != (name in needs) and name not in may_have:
+                rule = "must be set" if name in needs else "must be left out"
                 raise ConfigError(f"`{name}` {rule} for arch={self.arch}, got {name}={getattr(self, name)}")
 
     def _hold(self, rule: bool, text: str, *names: str) -> None:
@@ -131,6 +153,19 @@ RULES: dict[str, tuple[tuple[str, ...], Callable[[TrialConfig], bool]]] = {
     "width > 0": (("width",), lambda its: its.width is None or its.width > 0),
     "1 <= depth <= 8": (("depth",), lambda its: its.depth is None or 1 <= its.depth <= 8),
     "head >= 1": (("head",), lambda its: its.head is None or its.head >= 1),
+    "32 <= input_size <= 1024": (("input_size",), lambda its: its.input_size is None or 32 <= its.input_size <= 1024),
+    f"pooling in {POOLINGS}": (("pooling",), lambda its: its.pooling in (None, *POOLINGS)),
+    "penalty > 0": (("penalty",), lambda its: its.penalty is None or 0 < its.penalty < math.inf),
+    "hidden >= 1": (("hidden",), lambda its: its.hidden is None or its.hidden >= 1),
+    "0 <= feature_mixup <= 1": (("feature_mixup",), lambda its: 0 <= (its.feature_mixup or 0) <= 1),
+    "frozen_stages >= 0": (("frozen_stages",), lambda its: (its.frozen_stages or 0) >= 0),
+    "kept_stages >= 1": (("kept_stages",), lambda its: its.kept_stages is None or its.kept_stages >= 1),
+    "0 <= dropout < 1": (("dropout",), lambda its: 0 <= (its.dropout or 0) < 1),
+    "0 <= drop_path < 1": (("drop_path",), lambda its: 0 <= (its.drop_path or 0) < 1),
+    "0 < layer_decay <= 1": (("layer_decay",), lambda its: its.layer_decay is None or 0 < its.layer_decay <= 1),
+    "0 <= warmup <= 0.5": (("warmup",), lambda its: 0 <= (its.warmup or 0) <= 0.5),
+    "clip > 0": (("clip",), lambda its: its.clip is None or 0 < its.clip < math.inf),
+    "0 <= ema < 1": (("ema",), lambda its: 0 <= (its.ema or 0) < 1),
     f"optimizer in {OPTIMIZERS}": (("optimizer",), lambda its: its.optimizer in OPTIMIZERS),
     f"schedule in {SCHEDULES}": (("schedule",), lambda its: its.schedule in SCHEDULES),
     "lr > 0": (("lr",), lambda its: 0 < its.lr < math.inf),
@@ -150,14 +185,14 @@ TYPES = {  # by the name of the field
 # Per image and epoch, in the order in which they run. A transform that is no field can be asked for in a pipeline.
 AUGMENTATIONS = tuple(name for name in augment.NAMES if name in TYPES)
 # Those that a family reads, its architectures must have; the others they must not.
-SHAPE_FIELDS = tuple(name for name in TYPES if any(name in family.shape for family in models.FAMILIES))
+SHAPE_FIELDS = tuple(name for name in TYPES if any(name in family.fields for family in models.FAMILIES))
 
 
 def check_field(name: str, value: Any) -> None:
     """Raises:
     ConfigError: no config can have this value in the field of that name, whatever its other fields are.
     """
-    family = next((family for family in models.FAMILIES if name in family.shape), models.FAMILIES[0])
+    family = next((family for family in models.FAMILIES if name in family.fields), models.FAMILIES[0])
     if name == "arch":
         family = models.family_of(_typed(name, value, "str"))
     config = TrialConfig.from_dict({"arch": family.name, **family.shape, name: value})

@@ -30,7 +30,7 @@ def write_best(record: Record) -> Trained | None:
     weights = model.weights
     folder = record.folder / paths.BEST
     make_folder(folder)
-    family = family_of(trial.config["arch"])
+    preprocessing = family_of(trial.config["arch"]).preprocessing(TrialConfig.from_dict(trial.config))
     about = {
         "trial": trial.number,
         "metric": record.metric.name,
@@ -41,8 +41,8 @@ def write_best(record: Record) -> Trained | None:
         "image_size": record.file.image_size,
         # Left out where it is that of before there was a choice, so that the file of such a sweep stays as it is.
         **({} if model.decoding == Decoding() else {"decoding": asdict(model.decoding)}),
-        "mean": family.mean,
-        "std": family.std,
+        "mean": preprocessing.mean,
+        "std": preprocessing.std,
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     for name, content in ((paths.BEST_WEIGHTS, weights), (paths.CONFIG, f"{json.dumps(about, indent=1)}\n".encode())):

@@ -35,7 +35,8 @@ def family_of(arch: str) -> Family:
       UserError: no command named the file, or the object is neither.
     """
     if not user_code.is_reference(arch):
-        return next((family for family in FAMILIES if family.name == arch), FAMILIES[-1])
+        named = (each for each in FAMILIES if each.name == arch or (each.prefix and arch.startswith(each.prefix)))
+        return next(named, FAMILIES[-1])
     found = user_code.get(arch)
     if isinstance(found, Family):
         return found

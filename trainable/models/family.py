@@ -1,18 +1,42 @@
 """The contract of a family of architectures; read where torch is not, so what builds a net imports torch itself."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch.nn import Module as Net
 
+    from datasets.pixels.dataset import Dataset
     from trainable.config import TrialConfig as Config
+    from trainable.metrics.history import EpochMetrics
+    from trainable.state import TrainState
+
+    Train = Callable[[Config, Dataset, TrainState], Iterator[EpochMetrics]]
 else:
     Config = Net = Any  # for a family's file to say what its functions take and return
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)  # which the published runs and every pretrained net use
-IMAGENET_STD = (0.229, 0.224, 0.225)
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How pixels become what a net takes; of a pretrained net this is what its weights were trained with.
+
+    Attributes:
+      mean, std: of each channel, as parts of 255; the net's first layer takes pixels to about zero mean.
+      interpolation: `bilinear` or `bicubic`, how images are resized to `input_size` within the net.
+      size: the side in px that the weights were trained at; None where a net has no such size.
+      crop: the share of an image's side that is kept, cut out of the middle, when a net is judged.
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str = "bilinear"
+    size: int | None = None
+    crop: float = 1.0
+
+
+# The published runs and every net from scratch have these; a pretrained net has those of its own weights.
+FROM_SCRATCH = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True)
@@ -21,14 +45,17 @@ class Family:
 
     Attributes:
       name: of the architecture; of a family of many, what they are called together.
-      shape: the shape fields of `TrialConfig` that it reads, each with its value at the published size.
+      shape: the shape fields of `TrialConfig` that it must be given, each with its value at the published size.
+      optional: the shape fields that it may be given; None leaves them out.
       build: builds the net for a config, a number of classes and images of this height and width: from (N, 3, H, W)
         normalised pixels to (N, classes) logits, on the CPU, its weights drawn from torch's global generator.
       bf16: the types of devices, `cpu` and `cuda`, on which it multiplies in bf16, where the device has units for
         that; sums, weights and loss stay in float32. BENCHMARKS.md has the measurements, under "Precision".
       channels_last: convolutions on (N, H, W, C) in memory instead of (N, C, H, W).
       waits: a step in training may wait for the device, so that no CUDA graph can be made of it.
-      mean, std: of each channel, as parts of 255; the net's first layer takes pixels to about zero mean.
+      prefix: what the names of its architectures begin with, for a family of many; empty for one of one name.
+      preprocessing: how a config's net takes pixels.
+      train: trains a config in place of `trainable.loop.train`, for what is no descent by batches; None for the rest.
       check: raises a ConfigError where there is no such architecture, or what it needs is not on this machine;
         `others` are the names of the families beside it.
     """
@@ -39,6 +66,13 @@ class Family:
     bf16: frozenset[str] = frozenset()
     channels_last: bool = True
     waits: bool = False
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    optional: frozenset[str] = frozenset()
+    prefix: str = ""
+    preprocessing: Callable[[Config], Preprocessing] = lambda config: FROM_SCRATCH
+    train: "Train | None" = None
     check: Callable[[Config, Sequence[str]], None] = lambda config, others: None
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The shape fields of `TrialConfig` that it reads."""
+        return self.optional | self.shape.keys()

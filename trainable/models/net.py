@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from trainable import precision
 from trainable.config import ConfigError, TrialConfig
 from trainable.models import check, family_of
-from trainable.models.family import Family
+from trainable.models.family import Preprocessing
 
 
 class Normalize(nn.Module):
@@ -15,11 +15,11 @@ class Normalize(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, family: Family) -> None:
+    def __init__(self, preprocessing: Preprocessing) -> None:
         super().__init__()
         # On a CPU also where the net is built on the meta device: arithmetic there imports torch's compiler, 2 s.
-        self.register_buffer("mean", 255 * torch.tensor(family.mean, device="cpu").view(3, 1, 1))
-        self.register_buffer("std", 255 * torch.tensor(family.std, device="cpu").view(3, 1, 1))
+        self.register_buffer("mean", 255 * torch.tensor(preprocessing.mean, device="cpu").view(3, 1, 1))
+        self.register_buffer("std", 255 * torch.tensor(preprocessing.std, device="cpu").view(3, 1, 1))
         self.memory_format = torch.contiguous_format
 
     def forward(self, images: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
     net = family.build(config, classes, image_size)
     if not isinstance(net, nn.Module):
         raise ConfigError(f"{config.arch}: must return a torch.nn.Module, got {type(net).__name__}")
-    return nn.Sequential(Normalize(family), net)
+    return nn.Sequential(Normalize(family.preprocessing(config)), net)
 
 
 def place(model: nn.Module, arch: str, device: torch.device | str) -> nn.Module:

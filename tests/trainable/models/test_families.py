@@ -48,9 +48,10 @@ class TestFamily:
 
     def test_its_first_layer_takes_its_mean_to_zero_and_a_deviation_more_to_one(self, family):
         normalise = build(config_of(family), 5, SIZE)[0]
+        expected = family.preprocessing(config_of(family))
 
         for deviations in (0, 1):
-            channels = [255 * (m + deviations * s) for m, s in zip(family.mean, family.std, strict=True)]
+            channels = [255 * (m + deviations * s) for m, s in zip(expected.mean, expected.std, strict=True)]
             pixels = torch.tensor(channels).view(1, 3, 1, 1).expand(1, 3, *SIZE)
             torch.testing.assert_close(normalise(pixels), torch.full((1, 3, *SIZE), float(deviations)))
 
