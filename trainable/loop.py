@@ -51,10 +51,13 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
         batches = order.split(config.batch_size)[:steps]
         step.begin(batches)
         for number, chosen in enumerate(batches):
-            lr = lr_at(config, (epoch - 1) * steps + number, steps)
+            done = (epoch - 1) * steps + number
+            lr = lr_at(config, done, steps)
             set_lr(state.optimizer, lr)
             total_loss += step(chosen)
-        logits = predict_logits(config, state.model, valid_images)
+            if state.averaged:
+                state.averaged.update(done)
+        logits = predict_logits(config, state.predictor, valid_images)
         metrics = EpochMetrics(
             epoch=epoch,
             train_loss=float(total_loss) / min(images, steps * config.batch_size),

@@ -7,18 +7,21 @@ import torch
 from torch import Tensor, nn, optim
 
 from trainable.config import TrialConfig
+from trainable.models import family_of
 from trainable.torch_changes import uncompiled
 
-WARM_UP = 0.25  # share of the steps in which the one-cycle rate rises
+ONE_CYCLE_WARM_UP = 0.25  # share of the steps, where the config does not say it
 STEP_EPOCHS = 7  # the published StepLR(7, 0.1)
 
 
 def new_optimizer(config: TrialConfig, model: nn.Module) -> optim.Optimizer:
-    """Its rate, on a GPU, is a tensor there: what is captured in a CUDA graph reads it anew at each step."""
-    parameters = list(model.parameters())
-    device = parameters[0].device
+    """Its rates, on a GPU, are tensors there: what is captured in a CUDA graph reads them anew at each step."""
+    groups = parameter_groups(config, model)
+    device = groups[0]["params"][0].device
     on_gpu = device.type == "cuda"
-    lr = torch.tensor(config.lr, device=device) if on_gpu else config.lr
+    for group in groups:
+        rate = config.lr * group["factor"]
+        group["lr"] = torch.tensor(rate, device=device) if on_gpu else rate
     kinds: dict[str, tuple[Any, dict[str, object]]] = {
         "sgd": (optim.SGD, {"momentum": 0.9}),
         "nesterov": (optim.SGD, {"momentum": 0.9, "nesterov": True}),
@@ -26,30 +29,66 @@ def new_optimizer(config: TrialConfig, model: nn.Module) -> optim.Optimizer:
         "adamw": (optim.AdamW, {"capturable": on_gpu}),
     }
     kind, own = kinds[config.optimizer]
-    # Fused: one call for all parameters instead of several for each.
-    return uncompiled(kind)(parameters, lr=lr, weight_decay=config.weight_decay, fused=True, **own)
+    # Fused: one call for all parameters of a group instead of several for each.
+    return uncompiled(kind)(groups, lr=groups[0]["lr"], weight_decay=config.weight_decay, fused=True, **own)
+
+
+def parameter_groups(config: TrialConfig, model: nn.Module) -> list[dict[str, Any]]:
+    """Returns the parameters that train, in groups, each with its `factor` of the learning rate.
+
+    A net of stages has a rate for each of them if the config asks for it, and no weight decay on norms and biases. Any
+    other net is one group, as it was when its results were published.
+    """
+    if not family_of(config.arch).prefix:
+        return [{"params": list(model.parameters()), "factor": 1.0}]
+    stages = parameters_by_stage(model)
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for depth, parameters in enumerate(stages, 1):
+        factor = (config.layer_decay or 1.0) ** (len(stages) - depth)
+        for parameter in parameters:
+            if parameter.requires_grad:
+                groups.setdefault((factor, parameter.ndim > 1), []).append(parameter)
+    decay = {True: config.weight_decay, False: 0.0}
+    return [
+        {"params": parameters, "factor": factor, "weight_decay": decay[is_matrix]}
+        for (factor, is_matrix), parameters in groups.items()
+    ]
+
+
+def parameters_by_stage(model: nn.Module) -> list[list[nn.Parameter]]:
+    """Returns the parameters of a net behind its normalisation, from those nearest to the pixels to the last layer."""
+    *_, net = model.children()
+    children = (list(child.parameters()) for child in net.children())
+    return [parameters for parameters in children if parameters]
 
 
 def set_lr(optimizer: optim.Optimizer, lr: float) -> None:
     for group in optimizer.param_groups:
+        rate = lr * group["factor"]
         if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(lr)
+            group["lr"].fill_(rate)
         else:
-            group["lr"] = lr
+            group["lr"] = rate
 
 
 def lr_at(config: TrialConfig, step: int, steps_per_epoch: int) -> float:
     """The learning rate of `step`, counted from 0 over the whole trial.
 
-    onecycle: linear from 0 to `lr` in the first quarter, linear to 0 at the end.
-    cosine: from `lr` to 0. step: a tenth every 7 epochs. constant: `lr`.
+    It rises linearly from 0 to `lr` in the steps of the warm-up: a quarter of all for onecycle, none for the others,
+    unless the config says their share. After that:
+
+    onecycle: linear to 0 at the end. cosine: to 0. step: a tenth every 7 epochs of the trial. constant: `lr`.
     """
     done = step / (config.epochs * steps_per_epoch)
+    rising = config.warmup if config.warmup is not None else ONE_CYCLE_WARM_UP if config.schedule == "onecycle" else 0.0
+    if done < rising:
+        return config.lr * (done / rising)
+    since = (done - rising) / (1 - rising) if rising else done
     match config.schedule:
         case "onecycle":
-            return config.lr * (done / WARM_UP if done < WARM_UP else (1 - done) / (1 - WARM_UP))
+            return config.lr * ((1 - done) / (1 - rising))
         case "cosine":
-            return config.lr * (1 + math.cos(math.pi * done)) / 2
+            return config.lr * (1 + math.cos(math.pi * since)) / 2
         case "step":
             return config.lr * 0.1 ** (step // steps_per_epoch // STEP_EPOCHS)
         case _:

@@ -78,7 +78,7 @@ def worker_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int], o
     There are the weights, their gradients, what the optimizer keeps, and the weights of the best epoch; then the
     greatest of three: a training step, the predictions after an epoch, and a checkpoint, for which all is copied.
     """
-    copied = size.weights * (2 + _kept_by_optimizer(config))
+    copied = size.weights * (2 + _kept_beside(config))
     if on_gpu:
         return CUDA_PROCESS_BYTES + 2 * copied
     pixels = 3 * FLOAT_BYTES * math.prod(image_size)
@@ -91,12 +91,12 @@ def gpu_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int]) -> i
     """Returns about how much of a GPU's memory the trial needs at least: a batch may be trained in smaller ones."""
     pixels = 3 * FLOAT_BYTES * math.prod(image_size)
     step = SMALLEST_MICRO_BATCH * BACKWARD * size.of_image + config.batch_size * AUGMENTED * pixels
-    return CUDA_BYTES + size.weights * (3 + _kept_by_optimizer(config)) + int(step)
+    return CUDA_BYTES + size.weights * (3 + _kept_beside(config)) + int(step)
 
 
-def _kept_by_optimizer(config: TrialConfig) -> int:
-    """How many numbers the optimizer keeps for each weight."""
-    return 2 if config.optimizer in ("adam", "adamw") else 1
+def _kept_beside(config: TrialConfig) -> int:
+    """How many numbers are kept for each weight by the optimizer, and by the mean of the weights."""
+    return (2 if config.optimizer in ("adam", "adamw") else 1) + (config.ema is not None)
 
 
 def _unfilled(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:

@@ -15,6 +15,7 @@ from storage.files import DamagedError, make_folder, remove
 from storage.store import store_of
 from storage.sweep_file import Values
 from storage.tensors import read_tensors, save_tensors
+from trainable.averaged import Averaged
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import DEFAULT, is_name, named
 from trainable.metrics.contract import Metric
@@ -34,15 +35,17 @@ class TrainState:
 
     Attributes:
       micro_batch: images a forward pass, from now on.
+      averaged: the mean of the model's weights, where the config asks for it.
       valid_classes: an (N,) array of `class_dtype` an epoch, the predicted class of each validation image.
       best_epoch: the first of the epochs with the best metric; 0 before the first.
-      best_weights, best_logits: the model and its (N, classes) float32 logits at that epoch.
+      best_weights, best_logits: of the net that predicts, its weights and (N, classes) float32 logits at that epoch.
     """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     metric: Metric
     micro_batch: int
+    averaged: Averaged | None = None
     history: list[EpochMetrics] = field(default_factory=list)
     valid_classes: list[np.ndarray] = field(default_factory=list)
     best_epoch: int = 0
@@ -53,13 +56,18 @@ class TrainState:
     def epochs_done(self) -> int:
         return len(self.history)
 
+    @property
+    def predictor(self) -> nn.Module:
+        """The net that predicts, is judged and is kept: the mean of the weights where there is one."""
+        return self.averaged.model if self.averaged else self.model
+
     def add_epoch(self, metrics: EpochMetrics, logits: np.ndarray) -> None:
         """Keeps an epoch, and its weights if it is the best so far."""
         self.history.append(metrics)
         self.valid_classes.append(logits.argmax(axis=1).astype(class_dtype(logits.shape[1])))
         if self.metric.best_epoch(self.metric.of_epochs(self.history)) == metrics.epoch:
             self.best_epoch, self.best_logits = metrics.epoch, logits
-            self.best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+            self.best_weights = {name: tensor.detach().clone() for name, tensor in self.predictor.state_dict().items()}
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,8 @@ class Checkpoint:
     Attributes:
       config: `TrialConfig.to_dict()` of the trial.
       history: one epoch at least.
-      model, best: the weights now and at the best epoch.
+      model, averaged: the weights now, and their mean; empty where the config asks for none.
+      best: the weights that predict, at the best epoch.
       optimizer: by the index of the parameter and the optimizer's own name, `0.momentum_buffer`.
       valid_classes: (epochs, N) of `class_dtype`.
       valid_logits: (N, classes) float32, at the best epoch.
@@ -81,6 +90,7 @@ class Checkpoint:
     metric: str
     history: list[EpochMetrics]
     model: dict[str, Tensor]
+    averaged: dict[str, Tensor]
     best: dict[str, Tensor]
     optimizer: dict[str, Tensor]
     valid_classes: np.ndarray
@@ -96,15 +106,18 @@ def new_state(config: TrialConfig, data: Dataset, metric: str = DEFAULT, device:
     """The state before the first epoch; weights are a function of the config's seed."""
     torch.manual_seed(config.seed)
     model = place(build(config, len(data.classes), data.image_size), config.arch, device)
-    return TrainState(model, new_optimizer(config, model), named(metric), config.batch_size)
+    averaged = None if config.ema is None else Averaged(model, config.ema)
+    return TrainState(model, new_optimizer(config, model), named(metric), config.batch_size, averaged)
 
 
 def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
     """Writes `checkpoint-EPOCH.safetensors` into `folder`, whole or not at all, and keeps the two newest."""
     assert state.best_logits is not None
+    averaged = state.averaged.model.state_dict() if state.averaged else {}
     kept_by_optimizer = state.optimizer.state_dict()["state"].items()
     tensors: dict[str, Tensor] = {
         **{f"model.{name}": tensor for name, tensor in state.model.state_dict().items()},
+        **{f"averaged.{name}": tensor for name, tensor in averaged.items()},
         **{f"best.{name}": tensor for name, tensor in state.best_weights.items()},
         **{
             f"optimizer.{index}.{name}": torch.as_tensor(value)
@@ -145,11 +158,18 @@ def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: st
         raise CheckpointError(path, f"written by another config: {checkpoint.config}")
     state = new_state(config.from_scratch(), data, metric, device)  # its weights are the file's
     expected = _shapes(state.model.state_dict())
-    if _shapes(checkpoint.model) != expected or _shapes(checkpoint.best) != expected:
+    averaged = expected if state.averaged else {}
+    if [_shapes(part) for part in (checkpoint.model, checkpoint.averaged, checkpoint.best)] != [
+        expected,
+        averaged,
+        expected,
+    ]:
         raise CheckpointError(path, "holds other weights than its config has")
     if checkpoint.valid_logits.shape != (len(data.valid.images), len(data.classes)):
         raise CheckpointError(path, "holds predictions of other images or classes")
     state.model.load_state_dict(checkpoint.model)
+    if state.averaged:
+        state.averaged.model.load_state_dict(checkpoint.averaged)
     parameters = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
     by_index = {str(index): parameter for index, parameter in enumerate(parameters)}
     for name, tensor in checkpoint.optimizer.items():
@@ -200,6 +220,7 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
         metric=metadata["metric"],
         history=history,
         model=_under("model.", tensors),
+        averaged=_under("averaged.", tensors),
         best=_under("best.", tensors),
         optimizer=_under("optimizer.", tensors),
         valid_classes=classes.copy(),

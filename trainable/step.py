@@ -56,6 +56,7 @@ class Step:
         augmentation = pipeline(config, square=height == width)
         on_batch = batched(augmentation)
         self.augment = on_batch or _one_by_one(augmentation)
+        self.training = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
         self.surroundings = _Surroundings(state.model, device)
         self.generator, self.mixing = torch.Generator(device), torch.Generator()
         self.graph: Graphed | None = None
@@ -89,7 +90,7 @@ class Step:
         if mix:
             batch = mix(batch, self.mixing)
         loss = self._backpropagated(batch)
-        self.state.optimizer.step()
+        self._descend()
         return loss
 
     def _batch(self, chosen: Tensor) -> Batch:
@@ -119,8 +120,14 @@ class Step:
         batch = self._batch(chosen)
         self.state.optimizer.zero_grad(set_to_none=True)
         loss = self._accumulated(batch)
-        self.state.optimizer.step()
+        self._descend()
         return loss
+
+    def _descend(self) -> None:
+        """Changes the weights by the gradients of the whole batch, which are clipped first where the config says so."""
+        if self.config.clip is not None:
+            nn.utils.clip_grad_norm_(self.training, self.config.clip)
+        self.state.optimizer.step()
 
     def _backpropagated(self, batch: Batch) -> Tensor:
         """Leaves the gradients of the batch's mean loss in the model, and returns the sum of its images' losses.

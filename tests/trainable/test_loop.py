@@ -28,6 +28,21 @@ CONFIGS = [
     TrialConfig(arch="cnn", width=1.0, depth=2, head=16, epochs=4, seed=3, batch_size=8, optimizer="adamw", lr=0.01),
     TrialConfig(arch="small_vgg", width=0.25, epochs=4, seed=3, batch_size=8, optimizer="sgd", rotate=0.5),
     TrialConfig(arch="mobilenet_v3_small", pretrained=False, epochs=4, seed=3, batch_size=8, lr=1e-3),  # it has dropout
+    TrialConfig(
+        arch="small_resnet",
+        width=1.0,
+        depth=1,
+        epochs=4,
+        seed=3,
+        batch_size=8,
+        optimizer="adamw",
+        schedule="cosine",
+        lr=0.01,
+        warmup=0.2,
+        clip=0.5,
+        ema=0.9,
+        mixup=0.5,
+    ),
 ]
 
 FLOAT32 = TrialConfig(arch="mlp", width=1.0, epochs=1, seed=3, batch_size=26, optimizer="adamw", lr=0.01)  # one step
@@ -65,6 +80,8 @@ def test_a_trial_stopped_after_epoch_2_and_continued_equals_an_unbroken_one_to_t
     assert without_seconds(seen) == without_seconds(expected)
     for name, tensor in unbroken.model.state_dict().items():
         assert torch.equal(tensor, continued.model.state_dict()[name]), name
+    for name, tensor in unbroken.predictor.state_dict().items():
+        assert torch.equal(tensor, continued.predictor.state_dict()[name]), name
     assert np.array_equal(np.stack(continued.valid_classes), np.stack(unbroken.valid_classes))
     assert np.array_equal(continued.best_logits, unbroken.best_logits)
     assert continued.best_epoch == unbroken.best_epoch
@@ -184,6 +201,33 @@ def test_the_kept_weights_predict_the_kept_logits():
 
     assert np.array_equal(logits, state.best_logits)
     assert np.array_equal(logits.argmax(axis=1), state.valid_classes[state.best_epoch - 1])
+
+
+def test_where_weights_are_averaged_their_mean_is_judged_and_kept():
+    config = CONFIGS[-1]
+    state = new_state(config, DATA)
+    list(train(config, DATA, state))
+    valid = on_device(DATA.valid.images, torch.device("cpu"))
+    mean, last = predict_logits(config, state.predictor, valid), predict_logits(config, state.model, valid)
+
+    state.model.load_state_dict(state.best_weights)
+
+    assert not np.array_equal(mean, last)
+    assert np.array_equal(mean.argmax(axis=1), state.valid_classes[-1])
+    assert np.array_equal(predict_logits(config, state.model, valid), state.best_logits)
+
+
+def test_clipped_gradients_are_no_longer_than_the_limit():
+    config = replace(CONFIGS[-1], epochs=1)
+    norms = {}
+    for clip in (None, 0.5, 1e-3):
+        state = new_state(config, DATA)
+        list(train(replace(config, clip=clip), DATA, state))
+        norms[clip] = torch.stack([parameter.grad.norm() for parameter in state.model.parameters()]).norm()
+
+    assert norms[None] > 0.5
+    assert norms[0.5] == pytest.approx(0.5, rel=1e-3)
+    assert norms[1e-3] == pytest.approx(1e-3, rel=1e-2)
 
 
 def test_images_that_are_not_square_train_without_being_transposed():
