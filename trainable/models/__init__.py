@@ -20,6 +20,7 @@ NAMES = (  # the last one builds what no other family is named for
     "small_resnet",
     "small_vgg",
     "resnet18",
+    "timm_net",
     "torchvision_net",
 )
 FAMILIES: tuple[Family, ...] = tuple(import_module(f"trainable.models.{name}").FAMILY for name in NAMES)
@@ -49,4 +50,4 @@ def check(config: "TrialConfig") -> None:
     """Raises:
     ConfigError: there is no such architecture, or what it needs is not on this machine.
     """
-    family_of(config.arch).check(config, [family.name for family in FAMILIES[:-1]])
+    family_of(config.arch).check(config, [family.name for family in FAMILIES if not family.prefix])

@@ -25,6 +25,7 @@ class Preprocessing:
       mean, std: of each channel, as parts of 255; the net's first layer takes pixels to about zero mean.
       interpolation: `bilinear` or `bicubic`, how images are resized to `input_size` within the net.
       size: the side in px that the weights were trained at; None where a net has no such size.
+      fixed: images are resized to `size` where the config names no `input_size`: the net takes them at one size.
       crop: the share of an image's side that is kept, cut out of the middle, when a net is judged.
     """
 
@@ -33,6 +34,12 @@ class Preprocessing:
     interpolation: str = "bilinear"
     size: int | None = None
     crop: float = 1.0
+    fixed: bool = False
+
+    def input_size(self, config: Config, image_size: tuple[int, int]) -> tuple[int, int]:
+        """Returns the height and width that the net sees, of images that are kept at this height and width."""
+        side = config.input_size or (self.size if self.fixed else None)
+        return (side, side) if side else image_size
 
 
 # The published runs and every net from scratch have these; a pretrained net has those of its own weights.
@@ -47,8 +54,9 @@ class Family:
       name: of the architecture; of a family of many, what they are called together.
       shape: the shape fields of `TrialConfig` that it must be given, each with its value at the published size.
       optional: the shape fields that it may be given; None leaves them out.
-      build: builds the net for a config, a number of classes and images of this height and width: from (N, 3, H, W)
-        normalised pixels to (N, classes) logits, on the CPU, its weights drawn from torch's global generator.
+      build: builds the net for a config, a number of classes and images of this height and width, which are those of
+        `Preprocessing.input_size`: from (N, 3, H, W) normalised pixels to (N, classes) logits, on the CPU, its weights
+        drawn from torch's global generator.
       bf16: the types of devices, `cpu` and `cuda`, on which it multiplies in bf16, where the device has units for
         that; sums, weights and loss stay in float32. BENCHMARKS.md has the measurements, under "Precision".
       channels_last: convolutions on (N, H, W, C) in memory instead of (N, C, H, W).

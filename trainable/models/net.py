@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from trainable import precision
 from trainable.config import ConfigError, TrialConfig
@@ -10,21 +11,55 @@ from trainable.models.family import Preprocessing
 
 
 class Normalize(nn.Module):
-    """Pixels in [0, 255] to floats of about zero mean; inside the model, so a checkpoint alone can predict."""
+    """Pixels in [0, 255] to floats of about zero mean at the size that the net takes.
+
+    It is inside the model, so a checkpoint alone can predict.
+    """
 
     mean: Tensor
     std: Tensor
+    rows: Tensor
+    columns: Tensor
 
-    def __init__(self, preprocessing: Preprocessing) -> None:
+    def __init__(self, preprocessing: Preprocessing, image_size: tuple[int, int], input_size: tuple[int, int]) -> None:
+        """Args:
+        image_size, input_size: height and width of the images as they come, and as the net takes them.
+        """
         super().__init__()
         # On a CPU also where the net is built on the meta device: arithmetic there imports torch's compiler, 2 s.
         self.register_buffer("mean", 255 * torch.tensor(preprocessing.mean, device="cpu").view(3, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(preprocessing.std, device="cpu").view(3, 1, 1))
         self.memory_format = torch.contiguous_format
+        self.resizes = image_size != input_size
+        self.overshoots = preprocessing.interpolation == "bicubic"
+        if self.resizes:  # no part of a state dict: they follow from the config
+            for name, old, new in zip(("rows", "columns"), image_size, input_size, strict=True):
+                self.register_buffer(name, resizing(old, new, preprocessing.interpolation), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         # To float first: a difference of uint8 and float costs torch ten times as much.
-        return ((images.float() - self.mean) / self.std).contiguous(memory_format=self.memory_format)
+        images = images.float()
+        if self.resizes:
+            images = self._resized(images)
+        return ((images - self.mean) / self.std).contiguous(memory_format=self.memory_format)
+
+    def _resized(self, images: Tensor) -> Tensor:
+        if torch.is_autocast_enabled(images.device.type):  # a pixel has more digits than bf16
+            with torch.autocast(images.device.type, enabled=False):
+                resized = self.rows @ images @ self.columns.T
+        else:  # an exported graph has no autocast
+            resized = self.rows @ images @ self.columns.T
+        return resized.clamp(0, 255) if self.overshoots else resized
+
+
+def resizing(old: int, new: int, interpolation: str) -> Tensor:
+    """Returns the (new, old) matrix that resizes one side of an image as torch does, without aliasing.
+
+    Resizing is linear, so its matrix is what it makes of the unit matrix. A product of matrices gives the same numbers
+    in every runtime of an exported file, which `Resize` of ONNX does not.
+    """
+    unit = torch.eye(old, device="cpu")[None, None]
+    return F.interpolate(unit, size=(new, old), mode=interpolation, antialias=True)[0, 0]
 
 
 def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
@@ -41,10 +76,12 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
     """
     check(config)
     family = family_of(config.arch)
-    net = family.build(config, classes, image_size)
+    preprocessing = family.preprocessing(config)
+    input_size = preprocessing.input_size(config, image_size)
+    net = family.build(config, classes, input_size)
     if not isinstance(net, nn.Module):
         raise ConfigError(f"{config.arch}: must return a torch.nn.Module, got {type(net).__name__}")
-    return nn.Sequential(Normalize(family.preprocessing(config)), net)
+    return nn.Sequential(Normalize(preprocessing, image_size, input_size), net)
 
 
 def place(model: nn.Module, arch: str, device: torch.device | str) -> nn.Module:

@@ -1,79 +1,101 @@
-"""The classifiers of `torchvision.models`, from scratch or from ImageNet weights at hand.
+"""The classifiers of `torchvision.models`, from scratch or from weights of theirs.
+
+`torchvision/NAME`, or `torchvision/NAME.WEIGHTS` for another set of weights than the default one. A name alone is how
+it was before there were other libraries; such a net takes pixels as nets from scratch do.
 
 torchvision is imported where one of them is built or checked alone: it takes 3 s, which most workers never need.
 """
 
 import difflib
-import hashlib
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from storage.errors import ConfigError
-from trainable.models.family import Config, Family, Net
+from trainable.models import loading
+from trainable.models.family import FROM_SCRATCH, Config, Family, Net, Preprocessing
 
+PREFIX = "torchvision/"
 RESNET18_FILE = "resnet18-f37072fd.pth"
-AUXILIARY_HEADS = ("googlenet", "inception_v3")  # they return two outputs in training
+# Built without the auxiliary heads that they have in training. Their pretrained weights take other means than the other
+# nets of torchvision, and change from those themselves.
+AUXILIARY = {"aux_logits": False, "transform_input": True, "init_weights": True}
+AUXILIARY_HEADS = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
+SIZE_OPTIONS = {"vit_": "image_size", "maxvit_": "input_size"}  # of nets of one size, by how their names begin
 
 
-def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
+def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
     import torchvision
 
-    net = torchvision.models.get_model(config.arch, weights=None)
+    name = _name(config.arch)
+    options: dict[str, Any] = AUXILIARY if name in AUXILIARY_HEADS else {}
+    if size_option := _size_option(name):
+        options = {size_option: input_size[0] if size_option == "image_size" else input_size}
+    net = torchvision.models.get_model(name, weights=None, **options)
+    last = replace_last_layer(net, classes)
+    _set_dropout(config, net, last)
+    _set_drop_path(config, net)
     if config.pretrained:
-        # torchvision serves its weights as pickles only: its own reader takes them, and nothing in them but tensors.
-        weights = torchvision.models.get_model_weights(config.arch).DEFAULT
-        options = {"model_dir": str(weights_folder()), "map_location": "cpu", "check_hash": True, "weights_only": True}
-        net.load_state_dict(weights.get_state_dict(**options))
-    _replace_last_layer(net, classes)
+        from trainable.weights import state_dict
+
+        loading.load(config.arch, net, _fitting(name, net, state_dict(long_name(config.arch))), last)
     return net
+
+
+def long_name(arch: str) -> str:
+    """Returns how the weights of an architecture are asked for, whose name may be torchvision's alone."""
+    return arch if arch.startswith(PREFIX) else PREFIX + arch
+
+
+def preprocessing(config: Config) -> Preprocessing:
+    """How the weights were trained; of a bare name, as before there were prefixes."""
+    if not config.arch.startswith(PREFIX):
+        return FROM_SCRATCH
+    transforms = served_weights(config.arch).transforms()
+    size = transforms.crop_size[0]
+    return Preprocessing(
+        mean=tuple(transforms.mean),
+        std=tuple(transforms.std),
+        interpolation=transforms.interpolation.value,
+        size=size,
+        crop=size / transforms.resize_size[0],
+        fixed=_size_option(_name(config.arch)) is not None,
+    )
+
+
+def served_weights(arch: str) -> Any:
+    """Returns the member of torchvision's enumeration that holds where the weights are and how they were trained."""
+    import torchvision
+
+    _, _, tag = arch.removeprefix(PREFIX).partition(".")
+    every = torchvision.models.get_model_weights(_name(arch))
+    return every[tag] if tag else every.DEFAULT
 
 
 def check(config: Config, others: Sequence[str]) -> None:
     """Raises:
-    ConfigError: torchvision has no such classifier, or it cannot be trained here, or its weights are not at hand.
+    ConfigError: torchvision has no such classifier, or no such weights of it, or they are not at hand.
     """
     import torchvision
 
-    arch = config.arch
-    if arch in AUXILIARY_HEADS:
-        smallest = " and takes images of 75 px or more" if arch == "inception_v3" else ""
-        raise ConfigError(
-            f"`arch` must be a net with one output, got {arch}, which has auxiliary ones in training{smallest}; "
-            "resnet50 or efficientnet_b0 do as well"
-        )
-    known = [name for name in torchvision.models.list_models(module=torchvision.models) if name not in AUXILIARY_HEADS]
-    if arch not in known:
-        near = difflib.get_close_matches(arch, [*others, *known], n=1)
+    arch, name = config.arch, _name(config.arch)
+    known = torchvision.models.list_models(module=torchvision.models)
+    if name not in known:
+        prefix = PREFIX if arch.startswith(PREFIX) else ""
+        near = difflib.get_close_matches(arch, [*others, *(prefix + each for each in known)], n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise ConfigError(
-            f"unknown `arch`, got {arch}{hint}; it must be one of {', '.join(others)}, or a classifier of "
+            f"unknown `arch`, got {arch}{hint}; it must be one of {', '.join(others)}, timm/NAME, or a classifier of "
             f"torchvision.models: {', '.join(known)}"
         )
+    _, _, tag = arch.removeprefix(PREFIX).partition(".")
+    tags = [each.name for each in torchvision.models.get_model_weights(name)]
+    if tag and tag not in tags:
+        raise ConfigError(f"unknown `arch`, got {arch}: the weights of {PREFIX}{name} are {', '.join(tags)}")
     if config.pretrained:
-        _check_imagenet_file(arch)
-
-
-def _check_imagenet_file(arch: str) -> None:
-    """Checks that the weights that torchvision serves for `arch` are on this machine, and unaltered.
-
-    Raises:
-      ConfigError: the file is not there, or is another one; says from where it comes and where it belongs.
-    """
-    import torchvision
-
-    url = torchvision.models.get_model_weights(arch).DEFAULT.url
-    path = weights_folder() / Path(url).name
-    if not path.exists():
-        raise ConfigError(f"pretrained=True for arch={arch} needs the file {path}; get it from {url} and put it there")
-    # torch.hub checks a file as it downloads it, never one that is there already.
-    expected = path.stem.rpartition("-")[2]
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()[: len(expected)]
-    if found != expected:
-        raise ConfigError(
-            f"{path} is damaged: its sha256 must begin with {expected}, got {found}; get it again from {url}"
-        )
+        loading.check_at_hand(long_name(arch))
 
 
 def weights_folder() -> Path:
@@ -88,18 +110,90 @@ def resnet18_weights_at_hand() -> bool:
     return (weights_folder() / RESNET18_FILE).exists()
 
 
-def _replace_last_layer(net: Net, classes: int) -> None:
-    """Classifiers of torchvision end in a Linear, but for SqueezeNet, which ends in a 1x1 convolution."""
+def replace_last_layer(net: Net, classes: int) -> str:
+    """Gives a net as many outputs as there are classes, and returns the name of the new layer.
+
+    Classifiers of torchvision end in a Linear, but for SqueezeNet, which ends in a 1x1 convolution.
+    """
     from torch import nn
 
     name, last = [(n, m) for n, m in net.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
-    parent, _, attribute = name.rpartition(".")
     if isinstance(last, nn.Linear):
         new: nn.Module = nn.Linear(last.in_features, classes)
     else:
         new = nn.Conv2d(last.in_channels, classes, kernel_size=1)
-    setattr(net.get_submodule(parent), attribute, new)
+    net.set_submodule(name, new)
+    return name
+
+
+def _name(arch: str) -> str:
+    return arch.removeprefix(PREFIX).partition(".")[0]
+
+
+def _size_option(name: str) -> str | None:
+    """Returns what torchvision calls the size of images for which a net is built; None where it takes any."""
+    return next((option for begin, option in SIZE_OPTIONS.items() if name.startswith(begin)), None)
+
+
+def _fitting(name: str, net: Net, state: Any) -> dict[str, Any]:
+    """Returns weights as torchvision itself would load them into the net."""
+    state = {key: value for key, value in state.items() if not key.startswith(AUXILIARY_HEADS.get(name, ()) or ("\0",))}
+    if name.startswith("densenet"):  # written when a name was allowed a dot: norm.1, conv.2
+        state = {re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", key): value for key, value in state.items()}
+    positions = "encoder.pos_embedding"
+    if name.startswith("vit_") and positions in state:
+        from torchvision.models.vision_transformer import interpolate_embeddings
+
+        if state[positions].shape != net.state_dict()[positions].shape:
+            state = interpolate_embeddings(net.image_size, net.patch_size, dict(state))
+    return state
+
+
+def _set_dropout(config: Config, net: Net, last: str) -> None:
+    """Sets the dropout before the last layer, and puts one there where the net has none."""
+    if config.dropout is None:
+        return
+    from torch import nn
+
+    from trainable.models.dropped import DroppedConv2d, DroppedLinear
+
+    modules = dict(net.named_modules())
+    names = list(modules)
+    before = modules[names[names.index(last) - 1]]
+    if isinstance(before, nn.Dropout) and before is not net:
+        before.p = config.dropout
+        return
+    layer = modules[last]
+    layer.__class__ = DroppedLinear if isinstance(layer, nn.Linear) else DroppedConv2d
+    layer.dropout = config.dropout
+
+
+def _set_drop_path(config: Config, net: Net) -> None:
+    """Raises:
+    ConfigError: the net has no residual branches that torchvision leaves out.
+    """
+    if config.drop_path is None:
+        return
+    from torchvision.ops import StochasticDepth
+
+    branches = [module for module in net.modules() if isinstance(module, StochasticDepth)]
+    if not branches:
+        raise ConfigError(f"`drop_path` must be left out for arch={config.arch}, got drop_path={config.drop_path}")
+    for number, branch in enumerate(branches):  # rising linearly, as Huang et al. 2016 have it
+        branch.p = config.drop_path * number / max(1, len(branches) - 1)
 
 
 # On a CPU its convolutions of one channel each lose more to conversions than bf16 wins.
-FAMILY = Family("torchvision", {"pretrained": False}, build, bf16=frozenset({"cuda"}), waits=True, check=check)
+FAMILY = Family(
+    "torchvision",
+    {"pretrained": False},
+    build,
+    bf16=frozenset({"cuda"}),
+    waits=True,
+    optional=frozenset(
+        {"input_size", "frozen_stages", "kept_stages", "head_start", "dropout", "drop_path", "layer_decay"}
+    ),
+    prefix=PREFIX,
+    preprocessing=preprocessing,
+    check=check,
+)

@@ -1,0 +1,130 @@
+"""The classifiers of timm by name, from scratch or from weights of theirs: `timm/NAME`, or `timm/NAME.TAG`.
+
+The tag names one of several sets of weights; without it, it is the set that timm has as the default. timm is imported
+where one of its nets is built or checked: that takes seconds, which most workers never need.
+"""
+
+import difflib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from storage.errors import ConfigError
+from trainable.models import loading
+from trainable.models.family import Config, Family, Net, Preprocessing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PREFIX = "timm/"
+KEYWORDS = {"drop_rate": "dropout", "drop_path_rate": "drop_path", "img_size": "input_size"}  # timm's, and our fields
+
+
+def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
+    about = weights_config(config.arch)
+    options: dict[str, Any] = {"num_classes": classes, "drop_rate": config.dropout, "drop_path_rate": config.drop_path}
+    if about["fixed_input_size"]:
+        options["img_size"] = input_size
+    if not config.pretrained:
+        return _create(config, options)
+    from trainable.weights import state_dict
+
+    return _with_weights(config, options, about, state_dict(config.arch))
+
+
+def _create(config: Config, options: dict[str, Any]) -> Net:
+    """Raises:
+    ConfigError: the net does not have what one of the config's fields asks for.
+    """
+    import timm
+
+    try:
+        return timm.create_model(config.arch.removeprefix(PREFIX), **options)
+    except TypeError as error:
+        for keyword, field in KEYWORDS.items():
+            if f"'{keyword}'" in str(error):
+                value = getattr(config, field)
+                raise ConfigError(f"`{field}` must be left out for arch={config.arch}, got {field}={value}") from error
+        raise
+
+
+def _with_weights(config: Config, options: dict[str, Any], about: dict[str, Any], state: dict[str, "Tensor"]) -> Net:
+    """Builds the net with weights, which timm itself fits to its input size.
+
+    Raises:
+      ConfigError: they are the weights of another net.
+    """
+    last = _names(about["classifier"])
+    rows = [len(state[f"{name}.weight"]) for name in last if f"{name}.weight" in state]
+    # Where they are as many as the classes, timm keeps the last layer as well.
+    overlay = {"state_dict": state, "num_classes": rows[0] if rows else 0}
+    with loading.recorded() as loaded:
+        net = loading.told(
+            config.arch, lambda: _create(config, options | {"pretrained": True, "pretrained_cfg_overlay": overlay})
+        )
+    net.pretrained_cfg = {}  # it would keep the weights a second time
+    # Weights without a last layer may lack what is before it too: its norm.
+    parts = last if rows else [*last, *(name.rpartition(".")[0] or name for name in last), "fc_norm", "norm"]
+    loading.check(config.arch, loaded, parts)
+    return net
+
+
+def weights_config(arch: str) -> dict[str, Any]:
+    """Returns timm's record of a net's weights, as a copy."""
+    from timm.models import PretrainedCfg, get_pretrained_cfg
+
+    return vars(get_pretrained_cfg(arch.removeprefix(PREFIX)) or PretrainedCfg()).copy()
+
+
+def preprocessing(config: Config) -> Preprocessing:
+    about = weights_config(config.arch)
+    return Preprocessing(
+        mean=tuple(about["mean"]),
+        std=tuple(about["std"]),
+        interpolation="bilinear" if about["interpolation"] == "bilinear" else "bicubic",
+        size=min(about["input_size"][1:]),
+        crop=min(1.0, about["crop_pct"]),  # above 1 the weights' images had a border
+        fixed=about["fixed_input_size"],
+    )
+
+
+def check(config: Config, others: Sequence[str]) -> None:
+    """Raises:
+    ConfigError: timm has no such classifier, or no such weights of it, or they are not at hand.
+    """
+    import timm
+    from timm.models import get_arch_pretrained_cfgs, get_deprecated_models, split_model_name_tag
+
+    name, tag = split_model_name_tag(config.arch.removeprefix(PREFIX))
+    known = timm.list_models()
+    if name not in known:
+        renamed = get_deprecated_models().get(name)
+        near = [renamed] if renamed else difflib.get_close_matches(name, known, n=3)
+        hint = f"did you mean {', '.join(PREFIX + each for each in near)}?" if near else "timm.list_models() lists them"
+        raise ConfigError(f"unknown `arch`, got {config.arch}: no classifier of timm {timm.__version__}; {hint}")
+    tags = list(get_arch_pretrained_cfgs(name))
+    if tag and f"{name}.{tag}" not in tags:
+        hint = f"{PREFIX}{name} has {', '.join(PREFIX + each for each in tags)}" if tags else f"{PREFIX}{name} has none"
+        raise ConfigError(f"unknown `arch`, got {config.arch}: timm {timm.__version__} has no such weights; {hint}")
+    if config.pretrained:
+        loading.check_at_hand(config.arch)
+
+
+def _names(classifier: "str | Sequence[str] | None") -> list[str]:
+    """Returns the names of a net's last layers: a distilled one has two."""
+    return [classifier] if isinstance(classifier, str) else list(classifier or ())
+
+
+# On a CPU bf16 makes the step back of convolutions of one channel each twice as slow.
+FAMILY = Family(
+    "timm",
+    {"pretrained": False},
+    build,
+    bf16=frozenset({"cuda"}),
+    waits=True,
+    optional=frozenset(
+        {"input_size", "frozen_stages", "kept_stages", "head_start", "dropout", "drop_path", "layer_decay"}
+    ),
+    prefix=PREFIX,
+    preprocessing=preprocessing,
+    check=check,
+)
