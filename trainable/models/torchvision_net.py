@@ -7,6 +7,7 @@ torchvision is imported where one of them is built or checked alone: it takes 3 
 """
 
 import difflib
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -38,15 +39,18 @@ def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
     _set_dropout(config, net, last)
     _set_drop_path(config, net)
     if config.pretrained:
-        from trainable.weights import state_dict
-
-        loading.load(config.arch, net, _fitting(name, net, state_dict(long_name(config.arch))), last)
+        loading.load(config.arch, net, _fitting(name, net, _state_dict(config.arch)), last)
     return net
 
 
-def long_name(arch: str) -> str:
-    """Returns how the weights of an architecture are asked for, whose name may be torchvision's alone."""
-    return arch if arch.startswith(PREFIX) else PREFIX + arch
+def _state_dict(arch: str) -> Any:
+    """Returns the weights of an architecture; those of a bare name are read where torchvision keeps them."""
+    if arch.startswith(PREFIX):
+        from trainable.weights import state_dict
+
+        return state_dict(arch)
+    options = {"model_dir": str(weights_folder()), "map_location": "cpu", "check_hash": True, "weights_only": True}
+    return served_weights(arch).get_state_dict(**options)
 
 
 def preprocessing(config: Config) -> Preprocessing:
@@ -95,7 +99,32 @@ def check(config: Config, others: Sequence[str]) -> None:
     if tag and tag not in tags:
         raise ConfigError(f"unknown `arch`, got {arch}: the weights of {PREFIX}{name} are {', '.join(tags)}")
     if config.pretrained:
-        loading.check_at_hand(long_name(arch))
+        if arch.startswith(PREFIX):
+            loading.check_at_hand(arch)
+        else:
+            _check_imagenet_file(arch)
+
+
+def _check_imagenet_file(arch: str) -> None:
+    """Checks that the weights that torchvision serves for `arch` are on this machine, and unaltered.
+
+    Raises:
+      ConfigError: the file is not there, or is another one; says from where it comes and where it belongs.
+    """
+    import torchvision
+
+    url = torchvision.models.get_model_weights(arch).DEFAULT.url
+    path = weights_folder() / Path(url).name
+    if not path.exists():
+        raise ConfigError(f"pretrained=True for arch={arch} needs the file {path}; get it from {url} and put it there")
+    # torch.hub checks a file as it downloads it, never one that is there already.
+    expected = path.stem.rpartition("-")[2]
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()[: len(expected)]
+    if found != expected:
+        raise ConfigError(
+            f"{path} is damaged: its sha256 must begin with {expected}, got {found}; get it again from {url}"
+        )
 
 
 def weights_folder() -> Path:

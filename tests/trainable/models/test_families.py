@@ -9,17 +9,18 @@ import torch
 from tests.copies import run_in
 from tests.trials import in_memory
 from trainable import models, precision
-from trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig
+from trainable.config import SHAPE_FIELDS, TYPES, ConfigError, TrialConfig
 from trainable.loop import train
 from trainable.models.net import build, place
 from trainable.state import new_state
 
 SIZE = (16, 16)
+SMALL = {"timm/": "test_efficientnet", "torchvision/": "mobilenet_v3_small"}  # a small net, by a catalogue's prefix
 
 
 def config_of(family, **values) -> TrialConfig:
     """A config of the family at its published size."""
-    arch = family.name if family is not models.FAMILIES[-1] else "mobilenet_v3_small"
+    arch = f"{family.prefix}{SMALL[family.prefix]}" if family.prefix else family.name
     return TrialConfig(**{"arch": arch, **family.shape, **values})
 
 
@@ -30,8 +31,8 @@ class TestFamily:
 
         assert models.family_of(config.arch) is family
         assert {name for name in SHAPE_FIELDS if getattr(config, name) is not None} == family.shape.keys()
-        for name in SHAPE_FIELDS:
-            some = True if name in ("small_stem", "pretrained") else 1
+        for name in {*SHAPE_FIELDS} - family.optional:
+            some = {"bool": True, "str": "1"}.get(TYPES[name].removesuffix(" | None"), 1)
             other = None if name in family.shape else some
             with pytest.raises(ConfigError, match=f"`{name}` must be (set|left out) for arch={config.arch}"):
                 replace(config, **{name: other})
