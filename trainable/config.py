@@ -72,9 +72,10 @@ class TrialConfig:
     hue_saturation_value: float = 0.0
     channel_shuffle: float = 0.0
     cutout: float = 0.0  # one square, a quarter to a half of the side
-    # None is 0: these two came later, and a config that does not ask for them is written as it was before.
+    # None is 0: these came later, and a config that does not ask for them is written as it was before.
     random_resized_crop: float | None = None  # a part of 35 % to all of it, enlarged
     color_jitter: float | None = None  # brightness, contrast, saturation up to 40 %, hue up to a tenth of the circle
+    trivial_augment: float | None = None  # one of 14 changes of place, colour or sharpness, of a drawn strength
     pipeline: str | None = (
         None  # a Compose of one's own instead of these, as datasets.augment.pipeline.to_text writes it
     )

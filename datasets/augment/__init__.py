@@ -35,6 +35,7 @@ NAMES = (  # in the order in which they run
     "hue_saturation_value",
     "color_jitter",
     "channel_shuffle",
+    "trivial_augment",
     "cutout",
 )
 

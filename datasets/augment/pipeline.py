@@ -162,7 +162,7 @@ def _kind(name: str) -> Any:
     kind: Any = user_code.get(name) if user_code.is_reference(name) else own.get(name) or getattr(A, name, None)
     known = inspect.isclass(kind) and issubclass(kind, bases) and kind not in bases
     if not (known and kind.is_serializable()):
-        others = " or ".join(other for other in own if not hasattr(A, other))
+        others = ", ".join(other for other in own if not hasattr(A, other))
         raise ValueError(
             f"unknown transform `{name}`: it must be {others} or one of albumentations {A.__version__} that is no "
             "function, or a class of a file of yours, FILE.py:CLASS"

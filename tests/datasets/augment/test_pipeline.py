@@ -88,7 +88,7 @@ def one(name: str, /, **arguments: object) -> str:
         ('{"transform": {"__class_fullname__": "HorizontalFlip"}}', "the outermost transform must be Compose, got Hor"),
         (
             one("Flop"),
-            "unknown transform `Flop`: it must be datasets.augment.RandomResizedCrop or datasets.augment.Shift or one",
+            "unknown transform `Flop`: it must be datasets.augment.RandomResizedCrop, datasets.augment.Shift, ",
         ),
         (one("os.system"), "unknown transform `os.system`"),
         (one("cv2"), "unknown transform `cv2`"),
