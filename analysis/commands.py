@@ -5,7 +5,7 @@ import shlex
 from dataclasses import asdict
 
 from analysis.record import Record, TrialRecord
-from storage import paths
+from storage import paths, user_code
 from storage.sweep_file import SEARCH, SweepFile
 
 HERE = "data"  # what a search without --data takes, where the command is typed
@@ -30,13 +30,19 @@ def search_command(record: Record, *words: str) -> str:
     What lies in files of the user's is named in it, for these run only where the command names them. Data is named
     because a command without it takes the folder `data/`, wherever there is one.
     """
-    space, data = record.settings.space, record.settings.data
-    named = ["--space", space] if space else []
+    data = record.settings.data
+    named = [word for pair in own_space(record).items() for word in pair]
     named += own_code(record.file)
     is_generated = paths.is_same(data, str(paths.own_images(record.folder)))
     if not (paths.is_same(data, HERE) or (is_generated and not os.path.exists(HERE))):
         named += ["--data", data]
     return shlex.join(["python", "-m", "search.run", "--sweep", f"{record.folder}", *named, *words])
+
+
+def own_space(record: Record) -> dict[str, str]:
+    """Returns the option that names a space in a file of the user's; a published one is known to its sweep."""
+    space = record.settings.space
+    return {"--space": space} if space and user_code.is_reference(space) else {}
 
 
 def own_code(file: SweepFile) -> list[str]:
@@ -62,7 +68,7 @@ def command_to_go_on(record: Record) -> str:
     # Paths in it may be relative to a folder that nobody knows any more.
     named = {} if paths.is_same(settings.data, str(paths.own_images(folder, kind))) else {"--data": settings.data}
     if kind == SEARCH:
-        named |= {"--sweep": f"{folder}"} | ({"--space": settings.space} if settings.space else {})
+        named |= {"--sweep": f"{folder}"} | own_space(record)
     else:
         words = _without_arguments(words)
         words.insert(3, f"{folder.parent}")

@@ -16,10 +16,10 @@ HEADER_BYTES = 1 << 16  # that are read for the header of an image; few have it 
 def training_size(tree: FileTree, listings: Mapping[str, Listing], recipe: Recipe) -> Size | None:
     """Returns the size that the recipe proposes for these images; None for the one that they all have."""
     with caught_words() as warned, warned():  # they are said when all images are read
-        return recipe.training_size(_sizes(tree, listings, recipe))
+        return recipe.training_size(sizes_of(tree, listings, recipe))
 
 
-def _sizes(tree: FileTree, listings: Mapping[str, Listing], recipe: Recipe) -> Iterator[Size]:
+def sizes_of(tree: FileTree, listings: Mapping[str, Listing], recipe: Recipe) -> Iterator[Size]:
     """Yields the size of each image whose header can be read: what is wrong with the others is said when all are."""
     for listing in listings.values():
         for file in listing.files:

@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from datasets.options import reads_data
-from search import pruners, samplers
+from search import pruners, samplers, spaces
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive
 from storage import paths
@@ -38,7 +38,19 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
 @click.option("--resume", "must_exist", is_flag=True, help="The sweep must exist already.")
 @reads_data
 @click.option("--metric", type=NameOrOwn(NAMES), default=DEFAULT, help="Or FILE.py:OBJECT, a metric of your own.")
-@click.option("--space", type=str, default=None, help="FILE.py:OBJECT, your own search space, a function.")
+@click.option(
+    "--space",
+    type=NameOrOwn(spaces.NAMES),
+    default=None,
+    help="Default: by the data and the device; or FILE.py:OBJECT, your own search space, a function.",
+)
+@click.option(
+    "--backbones",
+    type=str,
+    multiple=True,
+    metavar="NAME,NAME",
+    help="Pretrained nets to use, timm/NAME or torchvision/NAME; default: those whose weights are at hand.",
+)
 @click.option(
     "--fix", "fixed", type=str, multiple=True, metavar="NAME=VALUE", help="Takes a hyperparameter out of the search."
 )

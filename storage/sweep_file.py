@@ -87,8 +87,11 @@ class Settings:
 
     Attributes:
       data: the absolute path of a folder or .zip.
-      space: FILE.py:FUNCTION with an absolute path; None for the default space.
+      space: the name of a published space, or FILE.py:FUNCTION with an absolute path; None leaves it to the data, and
+        of a sweep that has begun it is the default space.
       ledger: URL of a PostgreSQL database, without password; empty for the journal in the folder.
+      backbones: the pretrained nets that the space is made for; empty leaves them to what is at hand, and of a sweep
+        that has begun there are none.
     """
 
     data: str
@@ -103,6 +106,7 @@ class Settings:
     pruner: str
     ledger: str
     data_options: DataOptions = DataOptions()
+    backbones: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ class QueueEntry:
 
     Attributes:
       baseline: the name of a published run or of a family's reference config; empty for any other.
-      config: of a repeat or a refit the whole of it; the others are of these two alone as well.
+      config: the whole of it: of a repeat or a refit, the others are of these two alone; and of a published run that is
+        no point of the space.
       trial: the number in the search of the trial that is trained again.
       value: of that trial.
       nth_seed: under which of the other seeds, from 1.
@@ -168,6 +173,19 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How long a drawn trial may take without a GPU, as it was where the sweep began.
+
+    Attributes:
+      seconds: of one CPU thread, estimated.
+      images: of an epoch.
+    """
+
+    seconds: float
+    images: int
+
+
+@dataclass(frozen=True)
 class Parent:
     """The search that a repeat or a refit is of: its id, and of a refit the number of its best trial."""
 
@@ -186,6 +204,7 @@ class SweepFile:
       versions, commit: of the newest start.
       results_of: the number of ended trials that report, best model and predictions are made of.
       memory: None for no limit.
+      pace: None for no limit.
       kind: `search`, or `repeat` or `refit` of one, in a folder within its own.
       parent: None of a search.
       own: the models, metrics and transforms in files of the user's, each with the sha256 of its file.
@@ -210,6 +229,7 @@ class SweepFile:
     parent: Parent | None = None
     own: dict[str, str] = field(default_factory=dict)
     pixels: Form | None = None
+    pace: Pace | None = None
 
     def started(self, command: str, folder: Path) -> None:
         """Notes a driver's start."""

@@ -19,6 +19,7 @@ from storage.errors import UserError
 from trainable.batch import SMALLEST_MICRO_BATCH, predict_batch
 from trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig
 from trainable.models.net import build
+from trainable.work import counted
 
 FLOAT_BYTES = 4
 PROCESS_BYTES = 256 * 2**20  # of a worker with torch, before it has a net; its libraries are shared with the others
@@ -36,11 +37,13 @@ class Size:
       weights: bytes.
       of_image: bytes that the pass forward keeps of one image for the pass back.
       largest: bytes of it in the largest layer.
+      training_seconds: about how long a step takes on one thread of a CPU, for each image in it.
     """
 
     weights: int
     of_image: int
     largest: int
+    training_seconds: float = 0.0
 
 
 def size_of(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> Size:
@@ -58,18 +61,20 @@ def _size_of_net(config: TrialConfig, classes: int, image_size: tuple[int, int])
     net = _unfilled(config, classes, image_size)
     weights = FLOAT_BYTES * sum(parameter.numel() for parameter in net.parameters())
     try:
-        passed = _passed(_with_one_number(net), torch.zeros(0, 3, *image_size), classes)
+        with counted(net) as work:
+            passed = _passed(_with_one_number(net), torch.zeros(0, 3, *image_size), classes)
     except Exception:  # some nets of torchvision cannot take a batch of none, whatever the size of the images
         net = _unfilled(config, classes, image_size).to("meta")
         try:
             images = torch.zeros(2, 3, *image_size, device="meta")
-            passed = _passed(net, images, classes)  # imports torch's compiler: 2 s
+            with counted(net) as work:
+                passed = _passed(net, images, classes)  # imports torch's compiler: 2 s
         except Exception as error:  # each net of torchvision has its own
             raise ConfigError(
                 f"arch={config.arch} does not fit images of {image_size[0]}x{image_size[1]} px ({error}); "
                 "resize them with --image-size, or --fix another arch"
             ) from error
-    return Size(weights, sum(passed), max(passed, default=0))
+    return Size(weights, sum(passed), max(passed, default=0), work.training_seconds)
 
 
 def worker_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int], on_gpu: bool = False) -> int:

@@ -1,5 +1,6 @@
 """New trials: what a driver was asked for, and the next one's config, out of the queue or from the sampler."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -7,11 +8,14 @@ import numpy as np
 
 from search.runtime.ledger import Ledger
 from search.runtime.memory import Limit
+from search.runtime.pace import PaceLimit
 from search.runtime.queue import Queue, family_of_draw
+from search.runtime.turns import Turns
 from search.samplers import NEWEST, new_sampler
 from search.sinks import Sink
 from search.spaces.space import NoConfigError, Space
 from storage.states import Reason
+from storage.sweep_file import Values
 from trainable.config import ConfigError, TrialConfig
 
 MOST_DRAWS = 200  # of one trial, for configs that need more memory than there is
@@ -26,7 +30,9 @@ class Plan:
       queue: the configs that run first, or every config there is to be.
       sampler_version: the number of the sampler, as `sweep.json` has it.
       families: the architectures of which each gets a share of the first draws; empty leaves that to the sampler.
+      turns: which branch a drawn trial is of, in a space over pretrained nets; None where `families` says it.
       limit: the memory that a drawn config may take; None for any.
+      pace: the time that one may take; None for any.
       attempts: a trial lost so often with its worker is a FAIL.
       max_failures: so many FAILs in a row stop the sweep, and so do draws in a row for which the space has no config.
       deadline: on `time.monotonic()`; None for no limit.
@@ -39,7 +45,9 @@ class Plan:
     queue: Queue
     sampler_version: int = NEWEST
     families: tuple[str, ...] = ()
+    turns: Turns | None = None
     limit: Limit | None = None
+    pace: PaceLimit | None = None
     attempts: int = 3
     max_failures: int = 10
     deadline: float | None = None
@@ -72,9 +80,9 @@ class Draws:
             config = self.ledger.draw(sampler, lambda _: TrialConfig.from_dict(whole), {})
         else:
             assert self.space is not None
-            family = family_of_draw(number, self.plan.queue, self.plan.families)
-            given = queued.params if queued else {"arch": family} if family else {}
-            config = self._fitting(number, self.ledger.draw(sampler, self.space.config, given))
+            given = queued.params if queued else self._turn(number)
+            config = self._fitting(number, self.ledger.draw(sampler, self.space.config, given), not queued)
+        if not queued or queued.trial is None:
             config = replace(config, seed=trial_seed(self.plan.seed, number))
         self._tell_of_slow_transforms(number, config)  # before it is written: the pipeline may not be readable
         named = {"baseline": queued.baseline} if queued and queued.baseline else {}
@@ -87,15 +95,41 @@ class Draws:
         about = {"config": {"seed": seed}, "attempt": 0, "reason": Reason.NO_CONFIG, "message": message}
         return self.ledger.add(about, is_failed=True)
 
-    def _fitting(self, number: int, config: TrialConfig) -> TrialConfig:
-        """Draws the trial again until memory is enough for it: the draws before were never written.
+    def _turn(self, number: int) -> Values:
+        """Returns the parameters that a drawn trial must have."""
+        assert self.space is not None
+        if self.plan.turns is None:
+            family = family_of_draw(number, self.plan.queue, self.plan.families)
+            return {"arch": family} if family else {}
+        if (turn := self.plan.turns.next(self.ledger.mirror)) is None:
+            return {}
+        arch, recipe = turn
+        given = self.space.capped({"arch": arch} | recipe)
+        with suppress(ConfigError):  # --fix makes another one of it
+            self.space.missing(given)
+            if not self._why_unfit(self.space.chosen(given), is_drawn=True):
+                return given
+        return {"arch": arch}
+
+    def _why_unfit(self, config: TrialConfig, is_drawn: bool) -> str:
+        """Returns what a config needs that there is not, memory or time; empty where it fits.
+
+        Args:
+          is_drawn: the sampler chose it; a person may ask for one that takes longer.
+        """
+        limit, pace = self.plan.limit, self.plan.pace
+        why = limit.why_too_large(config) if limit else ""
+        return why or (pace.why_too_slow(config) if pace and is_drawn else "")
+
+    def _fitting(self, number: int, config: TrialConfig, is_drawn: bool) -> TrialConfig:
+        """Draws the trial again until memory and time are enough for it: the draws before were never written.
 
         Raises:
           NoConfigError: none of many draws fits.
         """
         assert self.space is not None
-        turn, limit = 0, self.plan.limit
-        while limit and (why := limit.why_too_large(config)):
+        turn = 0
+        while why := self._why_unfit(config, is_drawn):
             turn += 1
             sampler = new_sampler(self.plan.sampler, self.plan.seed, number, self.plan.sampler_version, turn)
             drawn = self.ledger.draw_again(sampler, self.space.config) if turn < MOST_DRAWS else None

@@ -1,16 +1,18 @@
 """The configs that run before the sampler is asked, and which families its first draws are of."""
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from search.portfolios import configs
-from search.spaces import DEFAULT_SPACES
+from search.portfolios.by_cost import linear_heads
+from search.spaces import DEFAULT, own_number, suggest_of, uses_backbones
 from search.spaces.space import Space
 from storage.sweep_file import QueueEntry, Values
 from trainable.config import ConfigError, TrialConfig
+from trainable.models import family_of
 
 if TYPE_CHECKING:
     from analysis.record import TrialRecord
@@ -18,37 +20,69 @@ if TYPE_CHECKING:
 Queue = dict[int, QueueEntry]  # by trial number
 
 REFERENCE = "reference "  # of a family: what the baseline is named before it
+OTHER_CONFIG = "with what --fix or --space sets, it would be another config"
 FIRST_DRAWS = 20  # in which each family is tried, whatever the sampler thinks of it so far
 FAMILY_SHARE = 4  # of them, at least, while there are no more than five families
 
 
 def first_queue(
-    space: Space, default: int, portfolio: str | None, enqueued: list[Values], is_default: bool
+    space: Space, number: int, portfolio: str | None, enqueued: list[Values], name: str | None
 ) -> tuple[Queue, list[str]]:
     """Returns the queue of a new sweep, and a sentence for each run of the portfolio that the space does not hold.
 
-    The portfolio comes first, then the user's own configs, then a reference config of each family.
+    The portfolio comes first, then the user's own configs, then the references: a config of each family, or where
+    pretrained nets are searched a linear head on each of them.
 
     Args:
-      default: the number of the default space, whose points the portfolio and the references are.
+      name, number: of the published space that `space` is made of; the name is None for a space of the user's, which
+        has no references.
       enqueued: parameters of the space, as `Space.parameters` gives them.
-      is_default: `space` is made of the default space; another one has no references.
     """
-    entries, notes = [], []
-    whole = Space(DEFAULT_SPACES[default], {}, space.max_epochs)
-    for name, params in configs(portfolio, default).items() if portfolio else ():
-        params = whole.parameters(whole.capped(params))
-        if why := _why_left_out(space, whole, params):
-            notes.append(f"The {portfolio} run {name} is left out: {why}.")
-        else:
-            entries.append(QueueEntry(space.capped(params), f"{portfolio} {name}"))
+    entries, notes = _published_runs(space, number, portfolio, name) if portfolio else ([], [])
     entries += [QueueEntry(params, "") for params in enqueued]
-    for family, params in configs("references", default).items() if is_default else ():
+    for of, params in _references(space, number, name).items():
         params = space.capped(params)
         with suppress(ConfigError):  # what --fix leaves of the space has none of this family's parameters
-            if space.chosen(params).arch == family and not space.missing(params):
-                entries.append(QueueEntry(params, f"{REFERENCE}{family}"))
+            if of in asdict(space.chosen(params)).values() and not space.missing(params):
+                entries.append(QueueEntry(params, f"{REFERENCE}{of}"))
     return dict(enumerate(entries)), notes
+
+
+def _references(space: Space, number: int, name: str | None) -> dict[str, Values]:
+    """Returns the reference configs of a published space, by family or pretrained net."""
+    if name is None:
+        return {}
+    if not uses_backbones(name, number):
+        return configs("references", own_number(name, number))
+    return linear_heads(name, own_number(name, number), space.choices("backbone"), _side_of)
+
+
+def _side_of(backbone: str) -> int | None:
+    return family_of(backbone).preprocessing(TrialConfig(arch=backbone, pretrained=True)).size
+
+
+def _published_runs(space: Space, number: int, portfolio: str, name: str | None) -> tuple[list[QueueEntry], list[str]]:
+    """Returns the runs of a portfolio: as whole configs in a space over pretrained nets, which has other parameters."""
+    entries, notes = [], []
+    default = Space(suggest_of(DEFAULT, number), {}, space.max_epochs)
+    is_whole = name is not None and uses_backbones(name, number)
+    for run, params in configs(portfolio, own_number(DEFAULT, number)).items():
+        params = default.parameters(default.capped(params))
+        why = _why_fixed_otherwise(space, default, params) if is_whole else _why_left_out(space, default, params)
+        if why:
+            notes.append(f"The {portfolio} run {run} is left out: {why}.")
+        elif is_whole:
+            entries.append(QueueEntry({}, f"{portfolio} {run}", default.chosen(params).to_dict()))
+        else:
+            entries.append(QueueEntry(space.capped(params), f"{portfolio} {run}"))
+    return entries, notes
+
+
+def _why_fixed_otherwise(space: Space, published: Space, params: Values) -> str:
+    """Empty where no value that `--fix` sets is another one in the published run."""
+    config = published.chosen(params).to_dict()
+    is_same = all(config.get(name) == value for name, value in space.fixed.items())
+    return "" if is_same else OTHER_CONFIG
 
 
 def _why_left_out(space: Space, published: Space, params: Values) -> str:
@@ -60,7 +94,7 @@ def _why_left_out(space: Space, published: Space, params: Values) -> str:
         same = space.chosen(space.capped(params)) == published.chosen(published.capped(params))
     except ConfigError as error:
         return str(error)
-    return "" if same else "with what --fix or --space sets, it would be another config"
+    return "" if same else OTHER_CONFIG
 
 
 def family_of_draw(number: int, queue: Queue, families: tuple[str, ...]) -> str | None:

@@ -1,7 +1,7 @@
 """The search that a command asks for: what its flags say, and beyond them what the sweep knows."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from storage.schema import parsed
 from storage.sweep_file import DataOptions, Settings, Values
 from trainable.config import ConfigError
 from trainable.metrics import name_of
+from trainable.models import family_of
 
 
 def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: bool) -> Search:
@@ -30,7 +31,9 @@ def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: 
     """
     flags = dict(flags)
     flags["data"] = str(paths.own_images(folder)) if is_demo else os.path.realpath(flags["data"] or "data")
-    flags["space"] = flags["space"] and user_code.name(flags["space"], "--space")
+    if user_code.is_reference(flags["space"]):
+        flags["space"] = user_code.name(flags["space"], "--space")
+    flags["backbones"] = _backbones(flags["backbones"])
     flags["metric"] = name_of(flags["metric"])
     flags["fixed"] = read_fixed(flags["fixed"])
     options = DataOptions(**{field.name: flags[field.name] for field in fields(DataOptions)})
@@ -45,6 +48,21 @@ def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: 
         options = replace(stored.data_options, **_named(options, given))
         settings = replace(stored, data_options=options, **_named(settings, given))
     return Search(folder, settings, enqueued, flags["enqueue"], "space" in given)
+
+
+def _backbones(values: Sequence[str]) -> list[str]:
+    """Returns the names that an option gives, repeated or with commas between, each once.
+
+    Raises:
+      ConfigError: one is not as pretrained nets are named.
+    """
+    names = list(dict.fromkeys(name.strip() for value in values for name in value.split(",")))
+    for name in names:
+        if not family_of(name).prefix:
+            raise ConfigError(
+                f"--backbones: each must be timm/NAME or torchvision/NAME, such as timm/resnet50.a1_in1k, got {name!r}"
+            )
+    return names
 
 
 def _named(asked: Settings | DataOptions, given: set[str]) -> Mapping[str, Any]:

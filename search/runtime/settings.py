@@ -29,6 +29,7 @@ FIXED = (
     "sampler",
     "pruner",
     "baselines",
+    "backbones",
     "image_size",
     "limit_train",
     "limit_valid",

@@ -22,12 +22,14 @@ from search.runtime.memory import (
     check_nets,
     why_too_large,
 )
+from search.runtime.pace import MOST_SECONDS, PaceLimit
 from search.runtime.process import screen
 from search.runtime.queue import Queue, shown_name
 from search.runtime.settings import check_moved, read_sweep
 from search.runtime.start import Open, Session, Start
 from search.runtime.sweep_kinds import Sweep
 from search.sinks import Begun, opened
+from search.spaces.proposal import has_gpu_here
 from storage import paths, user_code
 from storage.command_line import Exit
 from storage.store import is_copy
@@ -93,11 +95,14 @@ def _check_bucket(sweep: Sweep) -> None:
 
 def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_session: Open) -> int:
     """Everything is checked before anything is written."""
-    folder, table = sweep.folder, sweep.table
+    folder = sweep.folder
     check_address(start.address)  # before images are read, which may take minutes
+    settled = sweep.settle(has_gpu_here(start.address, start.gpus_per_trial))
+    table = sweep.table
     sweep.check_configs()
     data = sweep.first_load()
     queue, notes = sweep.first_queue(data)
+    notes = settled + notes
     check_here(folder)
     nets = beside.submit(check_nets, sweep.corners(), data)  # while Ray starts
     with open_session(folder, start, out, beside) as session:
@@ -110,6 +115,8 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
             notes += left_out
         else:
             limit = None
+        pace = _pace(sweep, session, data)
+        notes += pace.notes(sweep.corners()) if pace else []
         file = SweepFile(
             settings=sweep.settings,
             table=table,
@@ -125,6 +132,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
             defaults=sweep.defaults,
             pixels=data.form,
             memory=limit.memory if limit and sweep.space else None,
+            pace=pace.pace if pace else None,
         )
         ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing here
         sweep_data.save(folder, data)
@@ -207,7 +215,10 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
 
     settings = file.settings
     limit = Limit.read(file.memory, len(file.classes), file.image_size)
-    without = limit.without(sweep.corners()) if limit else ()
+    height, width = file.image_size
+    pace = PaceLimit(**vars(file.pace), classes=len(file.classes), image_size=(height, width)) if file.pace else None
+    without = {*(limit.without(sweep.corners()) if limit else ()), *(pace.without(sweep.corners()) if pace else ())}
+    families = tuple(family for family in sweep.families if family not in without)
     plan = Plan(
         trials=settings.trials,
         seed=settings.seed,
@@ -215,8 +226,10 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
         sampler=settings.sampler,
         queue=file.queue,
         sampler_version=file.defaults.sampler,
-        families=tuple(family for family in sweep.families if family not in without),
+        families=families,
+        turns=sweep.turns(families),
         limit=limit,
+        pace=pace,
         attempts=start.attempts,
         max_failures=start.max_failures,
         deadline=None if start.budget_seconds is None else time.monotonic() + start.budget_seconds,
@@ -237,6 +250,13 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
         )
         watcher.said(f"Goes on: {counted(len(ended), 'trial')} had ended, {len(bridge.waiting)} {continue_theirs}.")
     return bridge
+
+
+def _pace(sweep: Sweep, session: Session, data: "Dataset") -> PaceLimit | None:
+    """Returns the time that a drawn trial may take; None where trials have a GPU, or draw none that may take long."""
+    if session.gpus or sweep.turns(()) is None:
+        return None
+    return PaceLimit(MOST_SECONDS, len(data.train.ids), len(data.classes), data.image_size)
 
 
 def _bounded(sweep: Sweep, limit: Limit, queue: Queue) -> tuple[Queue, list[str]]:

@@ -2,16 +2,18 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from search.portfolios import published
+from search import spaces
+from search.portfolios import by_cost, published
 from search.runtime import data as sweep_data
 from search.runtime.memory import Limit, why_too_large
 from search.runtime.queue import Queue, extend, first_queue
 from search.runtime.settings import NEWEST_DEFAULTS, differences, table_differences
-from search.spaces import DEFAULT_SPACES
+from search.runtime.turns import Turns
+from search.spaces.proposal import propose, usual_at_hand
 from search.spaces.space import Space
 from storage import paths, user_code
 from storage.schema import to_json
@@ -20,6 +22,7 @@ from storage.sweep_file import Parent, Settings, SweepFile, Table, Values
 from trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
+    from datasets.headers import Headers
     from datasets.pixels.dataset import Dataset
 
 
@@ -76,6 +79,14 @@ class Sweep(ABC):
         """Returns how the space changed since `file` was written, a line each; its table counts, not its name."""
         return table_differences(file.table, self.table)
 
+    def settle(self, has_gpu: bool) -> list[str]:
+        """Chooses what the command of a new sweep leaves to the data; returns a sentence on each choice.
+
+        Raises:
+          DataError, ConfigError: the data has none of the known forms, or nothing fits.
+        """
+        return []
+
     def check_configs(self) -> None:  # noqa: B027 (a repeat's are those of its search)
         """Raises:
         ConfigError: one of the user's configs cannot be.
@@ -90,6 +101,14 @@ class Sweep(ABC):
     def families(self) -> tuple[str, ...]:
         """The architectures of which each gets a share of the first draws."""
         return ()
+
+    def turns(self, families: tuple[str, ...]) -> Turns | None:
+        """Returns which branch each drawn trial is of, in a space over pretrained nets; None where `families` says it.
+
+        Args:
+          families: the architectures that may be drawn.
+        """
+        return None
 
     @abstractmethod
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
@@ -148,22 +167,47 @@ class Search(Sweep):
 
     @cached_property
     def space(self) -> Space:
-        if self.settings.space is not None and not self.names_space:
+        if self.is_own_space and not self.names_space:
             raise ConfigError(
                 f"{self.folder}: draws from {self.settings.space}, a file of yours, which runs only where the command "
                 f"names it; add --space {self.settings.space}, or its place by now"
             )
-        default = DEFAULT_SPACES[self.defaults.space]
-        function = default if self.settings.space is None else user_code.get(self.settings.space)
+        if self.is_own_space:
+            function = user_code.get(self.space_name)
+        else:
+            function = spaces.suggest_of(self.space_name, self.defaults.space, self.settings.backbones)
         return Space(function, self.settings.fixed, self.settings.max_epochs)
 
+    @property
+    def space_name(self) -> str:
+        return self.settings.space or spaces.DEFAULT
+
+    @property
+    def is_own_space(self) -> bool:
+        """Whether the space is in a file of the user's."""
+        return user_code.is_reference(self.space_name)
+
+    def settle(self, has_gpu: bool) -> list[str]:
+        self.settings, notes = propose(self.settings, usual_at_hand(), self._headers, has_gpu)
+        return notes
+
+    @cache  # noqa: B019 (there is one sweep a process)
+    def _headers(self) -> "Headers":
+        from datasets.headers import read_headers
+
+        self._generate_demo()
+        path, options = Path(self.settings.data), self.settings.data_options
+        return read_headers(path, options, self.defaults.listing, self.defaults.decoder)
+
     def changed_space(self, file: SweepFile) -> list[str]:
-        is_named = self.settings.space is None or self.names_space
-        if not is_named or not all(map(user_code.has_run, file.own)):
+        if (self.is_own_space and not self.names_space) or not all(map(user_code.has_run, file.own)):
             return []  # nobody named another
-        lines, before = super().changed_space(file), file.settings.space
-        if lines and before != self.settings.space:
-            lines.insert(0, f"space: was {before or 'the default'}, now {self.settings.space or 'the default'}")
+        before = file.settings.space or spaces.DEFAULT
+        renamed = [f"space: was {before}, now {self.space_name}"] if before != self.space_name else []
+        if renamed and not self.is_own_space and not user_code.is_reference(before):
+            return renamed  # the pretrained nets of one may be none of the other
+        lines = super().changed_space(file)
+        return renamed + lines if lines else []
         return lines
 
     @cached_property
@@ -191,12 +235,18 @@ class Search(Sweep):
     def families(self) -> tuple[str, ...]:
         return self.space.families if self.defaults.sampler > 1 else ()
 
+    def turns(self, families: tuple[str, ...]) -> Turns | None:
+        number = self.defaults.space
+        if self.is_own_space or not spaces.uses_backbones(self.space_name, number):
+            return None
+        return Turns(families, by_cost.RECIPES[self.space_name, spaces.own_number(self.space_name, number)])
+
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
         is_contest = (*data.image_size, len(data.classes)) == published.CONTEST
         by_data = "published" if is_contest else None
         portfolio = {"auto": by_data, "none": None}.get(self.settings.baselines, self.settings.baselines)
-        is_default, number = self.settings.space is None, self.defaults.space
-        queue, notes = first_queue(self.space, number, portfolio, self.own_configs, is_default)
+        named = None if self.is_own_space else self.space_name
+        queue, notes = first_queue(self.space, self.defaults.space, portfolio, self.own_configs, named)
         if portfolio and self.settings.baselines == "auto":
             notes.insert(0, published.CONTEST_NOTE)
         return queue, notes
@@ -209,15 +259,20 @@ class Search(Sweep):
         return [f"Some enqueued configs wait for their turn; --trials {last + 1} runs them all."]
 
     def load(self) -> "Dataset":
-        place = paths.own_images(self.folder)
-        is_demo = self.settings.data == str(place)
-        if is_demo:
-            sweep_data.generate_demo(place)
+        is_demo = self._generate_demo()
         data = super().load()
         if not is_demo:
             return data
         note = "No data given and no folder data/ here: these are generated demo images, "
         return replace(data, notes=(f"{note}{paths.DEMO}/ in the sweep's folder.", *data.notes))
+
+    def _generate_demo(self) -> bool:
+        """Returns whether the sweep is of demo images, which are then there."""
+        place = paths.own_images(self.folder)
+        is_demo = self.settings.data == str(place)
+        if is_demo:
+            sweep_data.generate_demo(place)
+        return is_demo
 
     def corners(self) -> list[TrialConfig]:
         return self.space.corners()

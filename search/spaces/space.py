@@ -179,9 +179,13 @@ class Space:
     @cached_property
     def families(self) -> tuple[str, ...]:
         """The architectures among which a parameter `arch` chooses; none where it chooses something else."""
-        arch = self._asked({}).lacking.get("arch")
-        choices = arch.choices if isinstance(arch, CategoricalDistribution) else ()
+        choices = self.choices("arch")
         return tuple(str(choice) for choice in choices) if all(map(self._is_arch, choices)) else ()
+
+    def choices(self, name: str) -> tuple[Any, ...]:
+        """Returns what a parameter chooses among in the first branch; nothing where it is no choice, or is fixed."""
+        found = self._asked({}).lacking.get(name)
+        return found.choices if isinstance(found, CategoricalDistribution) else ()
 
     def _is_arch(self, choice: Any) -> bool:
         """Returns whether this choice of the parameter `arch` is the architecture of the config, as far as it shows."""

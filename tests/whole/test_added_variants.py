@@ -78,8 +78,8 @@ VARIANTS = {
     "space": Variant(
         "search/spaces/default_3.py",
         "search/spaces/__init__.py",
-        "    2,",
-        "    3,",
+        '    ("heads", 1),',
+        '    ("default", 3),',
         "tests/search/spaces/test_default_spaces.py",
         "default_3",
         2,

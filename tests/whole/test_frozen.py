@@ -25,7 +25,7 @@ from search.runtime.start import Start
 from search.runtime.sweep import _load_same, _opened
 from search.runtime.sweep_kinds import Search
 from search.samplers import SAMPLERS, new_sampler
-from search.spaces import DEFAULT_SPACES
+from search.spaces import SPACES
 from storage.errors import SweepError
 from storage.files import DamagedError
 from storage.sweep_file import Defaults, SweepFile
@@ -193,7 +193,7 @@ def test_the_first_sampler_is_the_grouped_estimator_that_sees_every_trial():
 
 def test_the_numbers_count_from_one_without_a_gap():
     for known, newest in (
-        (DEFAULT_SPACES, "space"),
+        (sorted({number for _, number in SPACES}), "space"),
         (sorted({number for _, number in SAMPLERS}), "sampler"),
         (sorted({number for _, number in PRUNERS}), "pruner"),
         (LISTING_RULES, "listing"),

@@ -4,18 +4,19 @@ import pytest
 
 from search.portfolios import configs
 from search.runtime.queue import first_queue
-from search.spaces import DEFAULT_SPACES, NEWEST
+from search.spaces import SPACES, suggest_of
 from search.spaces.space import Space
 from storage.sweep_file import PORTFOLIOS as NAMES
 
+NUMBERS = [number for name, number in SPACES if name == "default"]
 PORTFOLIOS = {name: name for name in NAMES} | {"reference": "references"}  # the file of each, by the word for its runs
 
 
-@pytest.mark.parametrize("number", DEFAULT_SPACES)
+@pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("name", PORTFOLIOS)
 class TestPortfolio:
     def test_each_config_is_a_point_of_the_space_that_lacks_nothing(self, name, number):
-        space = Space(DEFAULT_SPACES[number], {}, 40)
+        space = Space(suggest_of("default", number), {}, 40)
 
         for params in configs(PORTFOLIOS[name], number).values():
             params = space.parameters(params)
@@ -25,7 +26,7 @@ class TestPortfolio:
     def test_its_configs_are_the_first_trials_in_its_order(self, name, number):
         portfolio = name if name in NAMES else "published"
 
-        queue, notes = first_queue(Space(DEFAULT_SPACES[number], {}, 40), number, portfolio, [], is_default=True)
+        queue, notes = first_queue(Space(suggest_of("default", number), {}, 40), number, portfolio, [], name="default")
 
         names = [entry.baseline for entry in queue.values() if entry.baseline.startswith(f"{name} ")]
         assert names == [f"{name} {config}" for config in configs(PORTFOLIOS[name], number)]
@@ -34,4 +35,4 @@ class TestPortfolio:
 
 @pytest.mark.parametrize("name", PORTFOLIOS)
 def test_the_newest_default_space_has_configs_of_every_portfolio(name):
-    assert configs(PORTFOLIOS[name], NEWEST)
+    assert configs(PORTFOLIOS[name], max(NUMBERS))

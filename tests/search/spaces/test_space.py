@@ -5,16 +5,18 @@ import json
 import optuna
 import pytest
 
+from search import spaces
 from search.portfolios import published as contest
 from search.portfolios import references
 from search.runtime.queue import extend, family_of_draw, first_queue
-from search.spaces import DEFAULT_SPACES, NEWEST
+from search.spaces import own_number, suggest_of
 from search.spaces.fixed import read_fixed
 from search.spaces.space import Space
 from storage.sweep_file import QueueEntry
 from trainable.config import ConfigError, TrialConfig
 
-default = DEFAULT_SPACES[NEWEST]
+NEWEST = own_number("default", spaces.NEWEST)
+default = suggest_of("default", NEWEST)
 
 
 def published():
@@ -76,7 +78,7 @@ def test_a_default_space_has_so_many_parameters_and_so_many_in_a_branch(number, 
     for seed in range(200):
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
         trial = study.ask()
-        Space(DEFAULT_SPACES[number], {}, 40).config(trial)
+        Space(suggest_of("default", number), {}, 40).config(trial)
         names |= set(trial.params)
         most = max(most, len(trial.params))
 
@@ -249,14 +251,14 @@ def test_a_published_run_that_fixed_values_change_is_left_out_and_said_so(fixed,
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
     own = [] if fixed else [{"batch_size": 100}]
-    queue, notes = first_queue(Space(default, fixed, 30), NEWEST, "published", own, is_default=False)
+    queue, notes = first_queue(Space(default, fixed, 30), NEWEST, "published", own, name=None)
 
     assert [entry.baseline for entry in queue.values()] == [f"published {name}" for name in kept] + [""] * len(own)
     assert len(notes) == 4 - len(kept)
 
 
 def test_of_the_first_20_drawn_trials_each_family_has_4_its_reference_config_among_them():
-    queue, _ = first_queue(DEFAULT, NEWEST, "published", [{"batch_size": 100}], is_default=True)
+    queue, _ = first_queue(DEFAULT, NEWEST, "published", [{"batch_size": 100}], name="default")
     numbers = [number for number in range(40) if number not in queue or queue[number].baseline.startswith("reference")]
     drawn = [queue[n].params["arch"] if n in queue else family_of_draw(n, queue, DEFAULT.families) for n in numbers]
 
@@ -291,7 +293,7 @@ def test_a_parameter_named_arch_that_chooses_something_else_is_left_to_the_sampl
 @pytest.mark.parametrize("fixed", [{"arch": "cnn"}, {"arch": "cnn", "lr": 0.01}])
 def test_where_one_family_is_searched_its_reference_is_the_only_one_and_nothing_is_shared_out(fixed):
     space = Space(default, fixed, 30)
-    queue, _ = first_queue(space, NEWEST, None, [], is_default=True)
+    queue, _ = first_queue(space, NEWEST, None, [], name="default")
 
     assert [entry.baseline for entry in queue.values()] == ["reference cnn"]
     assert space.missing(queue[0].params) == []

@@ -1,0 +1,66 @@
+"""The first trials of the spaces over pretrained nets: what is cheap and says much comes first.
+
+A linear head on each pretrained net, on its last stage and the plain image, is what the other trials are measured by;
+its parameters are in `HEADS`. `RECIPES` has, for each further branch, the parameters of its first trial: usual recipes,
+by the architecture, or by `TUNED` for every pretrained net. The values are taken from no data set; those of one that
+they were chosen on would make its results look better than they are.
+"""
+
+from collections.abc import Callable, Sequence
+
+from search.spaces.branches_1 import PHOTO_HEADS, TINY_HEADS, Heads
+from storage.sweep_file import Values
+
+TUNED = "a pretrained net"
+
+_HEAD: Values = dict(arch="logistic_head", stages="-1", flip=False, penalty=0.03)
+_MLP: Values = dict(lr_multiple=1.0, decoupled_weight_decay=0.05, label_smoothing=0.1)
+_TUNED: Values = dict(
+    **dict(head_start=True, dropout=0.1, drop_path=0.1, layer_decay=0.9, lr_multiple=0.5, label_smoothing=0.1),
+    **dict(decoupled_weight_decay=0.05, tuned_batch_size=64, tuned_epochs=6, ema=0.99, mixup=0.2, cutmix=0.0),
+    horizontal_flip=0.5,
+)
+_SCRATCH: Values = dict(
+    **dict(optimizer="nesterov", lr_multiple=1.0, weight_decay=5e-4, label_smoothing=0.1, batch_size=128, epochs=20),
+    **dict(horizontal_flip=0.5, vertical_flip=0.0, shift=0.5, cutout=0.0, width=2.0),
+)
+_PHOTO_RECIPES: dict[str, Values] = {
+    "mlp_head": _MLP | dict(stages="-1", pooling="mean", flip=True, hidden=256, feature_mixup=0.2, head_dropout=0.2),
+    TUNED: _TUNED | dict(tuned_input_size=160, frozen_stages=1, random_resized_crop=0.5, color_jitter=0.2),
+}
+
+HEADS: dict[tuple[str, int], tuple[Heads, Values]] = {  # by name and number of the space
+    ("tiny", 1): (TINY_HEADS, _HEAD | dict(pooling="mean_std")),
+    ("photos", 1): (PHOTO_HEADS, _HEAD | dict(pooling="mean")),
+    ("heads", 1): (PHOTO_HEADS, _HEAD | dict(pooling="mean")),
+}
+RECIPES: dict[tuple[str, int], dict[str, Values]] = {
+    ("tiny", 1): {
+        "mlp_head": _MLP | dict(pooling="mean_std", flip=True, hidden=256, feature_mixup=0.2, head_dropout=0.2),
+        TUNED: _TUNED | dict(tuned_input_size=64, frozen_stages=2),
+        "small_resnet": _SCRATCH | dict(depth=1),
+        "cnn": _SCRATCH | dict(optimizer="adamw", depth=2, head=256),
+    },
+    ("photos", 1): _PHOTO_RECIPES,
+    ("heads", 1): _PHOTO_RECIPES,
+}
+
+
+def linear_heads(
+    name: str, number: int, backbones: Sequence[str], side_of: Callable[[str], int | None]
+) -> dict[str, Values]:
+    """Returns a linear head on each pretrained net by its name, as parameters of a space; none of any other space.
+
+    Args:
+      name, number: of the space.
+      side_of: returns the side in px that the weights of a net were trained at; None where there is no such side.
+    """
+    if (name, number) not in HEADS:
+        return {}
+    heads, params = HEADS[name, number]
+    low, high, step = heads.sides
+    configs = {}
+    for backbone in backbones:
+        side = min(range(low, high + 1, step), key=lambda each: abs(each - (side_of(backbone) or high)))
+        configs[backbone] = params | dict(backbone=backbone, input_size=side)
+    return configs

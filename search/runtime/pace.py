@@ -1,0 +1,58 @@
+"""How long a drawn trial may take where there is no GPU: known before the first trial, and fixed for the sweep.
+
+The time is worked out from the net, the images and the epochs, never measured: a sweep draws the same configs on a busy
+machine as on an idle one. A config that takes longer is drawn again before it is written.
+"""
+
+from dataclasses import dataclass
+
+from storage.sweep_file import Pace
+from trainable.config import TrialConfig
+from trainable.models import family_of
+
+MOST_SECONDS = 900.0  # of a trial, on one thread: of 50 some 25 are of nets in training, most of them pruned early
+
+
+@dataclass(frozen=True)
+class PaceLimit(Pace):
+    """Whether a config stays within the time."""
+
+    classes: int
+    image_size: tuple[int, int]
+
+    @property
+    def pace(self) -> Pace:
+        """What `sweep.json` holds of it."""
+        return Pace(self.seconds, self.images)
+
+    def seconds_of(self, config: TrialConfig) -> float:
+        """Returns about how long a config trains; 0 of a head, whose time is that of its features."""
+        from trainable.size import size_of  # torch
+
+        if family_of(config.arch).train:
+            return 0.0
+        return size_of(config, self.classes, self.image_size).training_seconds * self.images * config.epochs
+
+    def why_too_slow(self, config: TrialConfig) -> str:
+        """Returns how long a config takes and what there is; empty where it stays within that."""
+        if (seconds := self.seconds_of(config)) <= self.seconds:
+            return ""
+        return f"about {seconds / 60:,.0f} minutes of a CPU, of the {self.seconds / 60:.0f} that a drawn trial may take"
+
+    def without(self, corners: list[TrialConfig]) -> dict[str, str]:
+        """Returns the architectures of which nothing stays within the time, each with why."""
+        least: dict[str, TrialConfig] = {}
+        for config in corners:
+            if config.arch not in least or self.seconds_of(config) < self.seconds_of(least[config.arch]):
+                least[config.arch] = config
+        return {arch: why for arch, config in least.items() if (why := self.why_too_slow(config))}
+
+    def notes(self, corners: list[TrialConfig]) -> list[str]:
+        """Returns what a person should know of it, a sentence each."""
+        if not any(map(self.why_too_slow, corners)):
+            return []
+        notes = [
+            f"There is no GPU: nets, sizes of images and epochs are drawn so that a trial on {self.images:,} images "
+            f"takes at most about {self.seconds / 60:.0f} minutes; --enqueue runs longer ones."
+        ]
+        return notes + [f"{arch} is not drawn: it needs at least {why}." for arch, why in self.without(corners).items()]

@@ -1,0 +1,101 @@
+"""Which branch of a space the next drawn trial is of, where pretrained nets are searched: what is cheap comes first.
+
+Heads come before fine-tuning, for they take seconds and say which nets are worth hours. Those nets are fine-tuned whose
+trials were the best so far: half of them once each, the better half of these twice more, and so on. Nets from scratch
+take turns with fine-tuning. When each branch has had its turns, the sampler is free.
+
+Everything follows from the trials in the ledger at the time of the draw, and what was drawn is in the ledger, so a
+restart goes on as if there had been none.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from search.portfolios.by_cost import TUNED
+from storage.sweep_file import Values
+from trainable.models import family_of
+
+HEADS_FIRST = 16  # trials before any other, linear heads of the queue among them
+TUNED_FIRST = 14  # trials of fine-tuning
+SCRATCH_FIRST = 8  # trials from scratch, between those of fine-tuning
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Attributes:
+    families: the architectures that the space chooses among.
+    recipes: the parameters of the first trial of an architecture, or of any pretrained net.
+    """
+
+    families: tuple[str, ...]
+    recipes: Mapping[str, Values]
+
+    def next(self, study: Study) -> tuple[str, Values] | None:
+        """Returns the architecture of the next trial, and the parameters that it should have; None for any.
+
+        Args:
+          study: the trials there are; the next one is not among them.
+        """
+        trials = [trial for trial in study.get_trials(deepcopy=False) if "arch" in trial.params]
+        drawn = Counter(trial.params["arch"] for trial in trials)
+        heads = [arch for arch in self.families if reads_features(arch)]
+        nets = [arch for arch in self.families if family_of(arch).prefix]
+        scratch = [arch for arch in self.families if arch not in (*heads, *nets)]
+        if heads and _count(drawn, heads) < HEADS_FIRST:
+            return self._recipe(_least_drawn(drawn, heads), drawn)
+        shares = [
+            (_count(drawn, archs) / most, archs)
+            for archs, most in ((nets, TUNED_FIRST), (scratch, SCRATCH_FIRST))
+            if archs and _count(drawn, archs) < most
+        ]
+        if not shares:
+            return None
+        _, archs = min(shares, key=lambda share: share[0])
+        if archs is nets:
+            archs = self._worth_tuning(study, trials, nets, _count(drawn, nets))
+        return self._recipe(_least_drawn(drawn, archs), drawn)
+
+    def _recipe(self, arch: str, drawn: Counter[str]) -> tuple[str, Values]:
+        recipe = self.recipes.get(TUNED if family_of(arch).prefix else arch, {})
+        return arch, {} if drawn[arch] else recipe
+
+    def _worth_tuning(self, study: Study, trials: list[FrozenTrial], nets: list[str], tuned: int) -> list[str]:
+        """Returns the nets among which the next one to fine-tune is, the best first.
+
+        Args:
+          tuned: so many trials of fine-tuning were drawn.
+        """
+        kept, each = math.ceil(len(nets) / 2), 1
+        while kept > 1 and tuned >= kept * each:
+            tuned -= kept * each
+            kept, each = math.ceil(kept / 2), 2 * each
+        return _by_value(study, trials, nets)[:kept]
+
+
+def reads_features(arch: str) -> bool:
+    """Returns whether an architecture is a head on the frozen features of a pretrained net."""
+    return "backbone" in family_of(arch).fields
+
+
+def _by_value(study: Study, trials: list[FrozenTrial], nets: list[str]) -> list[str]:
+    """Returns the nets, those first of which a trial that ran to its end has the best value."""
+    sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1
+    best = dict.fromkeys(nets, math.inf)
+    for trial in trials:
+        net = trial.params.get("backbone", trial.params["arch"])
+        if trial.state == TrialState.COMPLETE and net in best and trial.value is not None:
+            best[net] = min(best[net], sign * trial.value)
+    return sorted(nets, key=best.__getitem__)
+
+
+def _count(drawn: Counter[str], archs: list[str]) -> int:
+    return sum(drawn[arch] for arch in archs)
+
+
+def _least_drawn(drawn: Counter[str], archs: list[str]) -> str:
+    return min(archs, key=drawn.__getitem__)

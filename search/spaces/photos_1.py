@@ -1,0 +1,23 @@
+"""The first space for images above 64 px; frozen, for sweeps that began in it go on in it.
+
+Pretrained nets alone: heads on their frozen features, and the nets fine-tuned. From scratch a net needs many more
+photographs than most people have, and hours; --space default trains it.
+"""
+
+from collections.abc import Callable, Sequence
+
+from search.spaces.branches_1 import PHOTO_HEADS, PHOTO_TUNING, suggest_branch
+from search.spaces.space import Suggests
+from trainable.config import TrialConfig
+
+LARGEST_SIDE = 224  # px
+
+
+def new(backbones: Sequence[str]) -> Callable[[Suggests], TrialConfig]:
+    """Returns the space for these pretrained nets."""
+
+    def suggest(trial: Suggests) -> TrialConfig:
+        archs = ["logistic_head", "mlp_head", *backbones]
+        return suggest_branch(trial, archs, backbones, PHOTO_HEADS, PHOTO_TUNING)
+
+    return suggest

@@ -1,0 +1,85 @@
+"""What fits the data where the command leaves it open: the space, its pretrained nets, and the size of the images."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search import spaces
+from storage import user_code
+from storage.errors import ConfigError
+from storage.sweep_file import Settings
+
+if TYPE_CHECKING:
+    from datasets.headers import Headers
+
+TINY, PHOTOS, HEADS = "tiny", "photos", "heads"
+LARGEST_TINY = 64  # px
+USUAL: tuple[str, ...] = ()  # pretrained nets that are worth trying, the cheapest first
+MOST_BACKBONES = 8  # of those at hand, where nobody says which; each costs a pass over all images, and trials
+MOST_ON_A_CPU = 20_000  # train images above 64 px; more take hours an epoch to fine-tune a net on
+
+
+def propose(
+    settings: Settings, at_hand: Sequence[str], headers: Callable[[], "Headers"], has_gpu: bool
+) -> tuple[Settings, list[str]]:
+    """Returns the settings of a new search with all that they left open, and a sentence on each choice.
+
+    Args:
+      at_hand: the pretrained nets whose weights are on this machine.
+      headers: reads those of the images; is called only where something depends on them.
+      has_gpu: trials may run on one.
+
+    Raises:
+      ConfigError: the space is made for pretrained nets, and there is none.
+    """
+    name, notes = settings.space, list[str]()
+    if name is not None and user_code.is_reference(name):
+        return settings, notes
+    backbones = settings.backbones or list(at_hand[:MOST_BACKBONES])
+    if name is None and not backbones:
+        name = spaces.DEFAULT
+        notes.append(
+            "The default space is searched, nets from scratch, for no weights of a pretrained net are at hand; "
+            "--backbones timm/NAME fetches some, and --weights FILE takes a file."
+        )
+    if name is None:
+        name, why = _by_data(headers(), has_gpu)
+        notes.append(f"The space `{name}` is searched, for {why}; --space {'|'.join(spaces.NAMES)} chooses another.")
+    if not spaces.uses_backbones(name):
+        return replace(settings, space=name, backbones=[]), notes
+    if not backbones:
+        raise ConfigError(
+            f"--space {name}: is made for pretrained nets, and no weights of one are on this machine; --backbones "
+            "timm/NAME,torchvision/NAME fetches them, or --weights FILE names a file"
+        )
+    notes.append(f"Pretrained nets: {', '.join(backbones)}; --backbones NAME,NAME chooses others.")
+    settings = replace(settings, space=name, backbones=backbones)
+    largest = spaces.largest_side(name)
+    if settings.data_options.image_size is None and largest and (side := headers().side) > LARGEST_TINY < largest:
+        kept = min(side, largest)
+        options = replace(settings.data_options, image_size=kept)
+        settings = replace(settings, data_options=options)
+        notes.append(f"Images are kept at {kept}x{kept} px; --image-size sets another size.")
+    return settings, notes
+
+
+def _by_data(headers: "Headers", has_gpu: bool) -> tuple[str, str]:
+    """Returns the name of the space that fits the data, and why."""
+    if headers.side <= LARGEST_TINY:
+        return TINY, f"the images have up to {LARGEST_TINY} px"
+    if not has_gpu and headers.train > MOST_ON_A_CPU:
+        return HEADS, f"there is no GPU to fine-tune nets on {headers.train:,} images of {headers.side} px"
+    return PHOTOS, f"the images have {headers.side} px"
+
+
+def usual_at_hand() -> list[str]:
+    """Returns the usual pretrained nets whose weights are on this machine."""
+    from trainable import weights
+
+    return [arch for arch in USUAL if weights.at_hand(arch)]
+
+
+def has_gpu_here(address: str | None, gpus_per_trial: float | None) -> bool:
+    """Returns whether trials may run on a GPU: one of this machine, or of a cluster, whose nodes are not known yet."""
+    return gpus_per_trial != 0 and (address is not None or any(Path("/dev").glob("nvidia[0-9]*")))
