@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class TrialConfig:
     # Pretrained nets, and heads on their frozen features. None leaves a choice out, and is written nowhere.
     backbone: str | None = None  # the heads: the net whose features they read, timm/NAME or torchvision/NAME
     input_size: int | None = None  # px, the side to which the net's first layer resizes images; None: as they are kept
-    stages: str | None = None  # the heads: the first and the last stage whose features they read, "2-5"
+    stages: str | None = None  # the heads: the stages whose features they read: "2-5", or "-3", the last three
     pooling: str | None = None  # the heads: how each stage's map becomes features
     flip: bool | None = None  # the heads: learn from each image and from its mirror image
     penalty: float | None = None  # the heads: the factor of |W|^2 beside the mean loss, features standardised
@@ -127,7 +128,7 @@ class TrialConfig:
 
     def from_scratch(self) -> "TrialConfig":
         """The same net, for weights of our own or none: ImageNet's need not be on this machine."""
-        return dataclasses.replace(self, pretrained=False) if self.pretrained else self
+        return dataclasses.replace(self, pretrained=False) if self.pretrained or self.backbone else self
 
     def to_dict(self) -> dict[str, Any]:
         """The fields that are set, in their order: what is shown and stored."""
@@ -156,6 +157,10 @@ RULES: dict[str, tuple[tuple[str, ...], Callable[[TrialConfig], bool]]] = {
     "head >= 1": (("head",), lambda its: its.head is None or its.head >= 1),
     "32 <= input_size <= 1024": (("input_size",), lambda its: its.input_size is None or 32 <= its.input_size <= 1024),
     f"pooling in {POOLINGS}": (("pooling",), lambda its: its.pooling in (None, *POOLINGS)),
+    'stages as "2-5", "3", or "-2" for the last two': (
+        ("stages",),
+        lambda its: bool(re.fullmatch(r"[1-9]\d?(-[1-9]\d?)?|-[1-9]\d?", its.stages or "1")),
+    ),
     "penalty > 0": (("penalty",), lambda its: its.penalty is None or 0 < its.penalty < math.inf),
     "hidden >= 1": (("hidden",), lambda its: its.hidden is None or its.hidden >= 1),
     "0 <= feature_mixup <= 1": (("feature_mixup",), lambda its: 0 <= (its.feature_mixup or 0) <= 1),
@@ -196,7 +201,7 @@ def check_field(name: str, value: Any) -> None:
     family = next((family for family in models.FAMILIES if name in family.fields), models.FAMILIES[0])
     if name == "arch":
         family = models.family_of(_typed(name, value, "str"))
-    config = TrialConfig.from_dict({"arch": family.name, **family.shape, name: value})
+    config = TrialConfig.from_dict({"arch": family.name, "epochs": 1, **family.shape, name: value})
     if name == "arch":
         models.check(config)
 

@@ -19,6 +19,7 @@ from trainable.config import TrialConfig
 from trainable.images import parts, placed
 from trainable.metrics import measure
 from trainable.metrics.history import EpochMetrics, is_finite
+from trainable.models import family_of
 from trainable.optim import lr_at, set_lr
 from trainable.precision import forward
 from trainable.state import TrainState
@@ -36,6 +37,10 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
       Diverged: the loss or the predictions of an epoch are not finite.
       torch.OutOfMemoryError: not even micro-batches of two images fit.
     """
+    own = family_of(config.arch).train
+    if own:
+        yield from own(config, data, state)
+        return
     device = next(state.model.parameters()).device
     step = Step(config, data, state, device)
     valid_images = placed(data.valid.images, device)
@@ -67,8 +72,8 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
             micro_batch=state.micro_batch,
         )
         if not is_finite(metrics):
-            own = "" if metrics.score is None else f", {state.metric.label}={metrics.score}"
-            raise Diverged(f"epoch {epoch}: train_loss={metrics.train_loss}, valid_loss={metrics.valid_loss}{own}")
+            of_own = "" if metrics.score is None else f", {state.metric.label}={metrics.score}"
+            raise Diverged(f"epoch {epoch}: train_loss={metrics.train_loss}, valid_loss={metrics.valid_loss}{of_own}")
         state.add_epoch(metrics, logits)
         yield metrics
 

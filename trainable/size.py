@@ -53,7 +53,7 @@ def size_of(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> S
       ConfigError: it does not fit these images, or there is no such architecture.
     """
     shape = {name: getattr(config, name) for name in SHAPE_FIELDS}
-    return _size_of_net(TrialConfig(arch=config.arch, **shape).from_scratch(), classes, image_size)
+    return _size_of_net(TrialConfig(arch=config.arch, epochs=1, **shape).from_scratch(), classes, image_size)
 
 
 @lru_cache(maxsize=10_000)
@@ -130,7 +130,8 @@ def _with_one_number(net: nn.Module) -> nn.Module:
     """Gives each weight and buffer its shape on the CPU, where one number stands for all of them."""
     for module in net.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
-            setattr(module, name, nn.Parameter(torch.zeros(()).expand(parameter.shape)))
+            number = torch.zeros(()).expand(parameter.shape)
+            setattr(module, name, nn.Parameter(number, requires_grad=parameter.requires_grad))
         for name, buffer in list(module.named_buffers(recurse=False)):
             setattr(module, name, torch.zeros((), dtype=buffer.dtype).expand(buffer.shape))
     return net

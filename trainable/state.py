@@ -20,6 +20,7 @@ from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import DEFAULT, is_name, named
 from trainable.metrics.contract import Metric
 from trainable.metrics.history import EpochMetrics, class_dtype, read_history
+from trainable.models import frozen
 from trainable.models.net import build, place
 from trainable.optim import new_optimizer
 from trainable.worker.order import KEPT_CHECKPOINTS
@@ -38,7 +39,8 @@ class TrainState:
       averaged: the mean of the model's weights, where the config asks for it.
       valid_classes: an (N,) array of `class_dtype` an epoch, the predicted class of each validation image.
       best_epoch: the first of the epochs with the best metric; 0 before the first.
-      best_weights, best_logits: of the net that predicts, its weights and (N, classes) float32 logits at that epoch.
+      best_weights, best_logits: of the net that predicts, its weights without what is frozen and (N, classes) float32
+        logits at that epoch.
     """
 
     model: nn.Module
@@ -67,7 +69,8 @@ class TrainState:
         self.valid_classes.append(logits.argmax(axis=1).astype(class_dtype(logits.shape[1])))
         if self.metric.best_epoch(self.metric.of_epochs(self.history)) == metrics.epoch:
             self.best_epoch, self.best_logits = metrics.epoch, logits
-            self.best_weights = {name: tensor.detach().clone() for name, tensor in self.predictor.state_dict().items()}
+            weights = frozen.own_weights(self.predictor)
+            self.best_weights = {name: tensor.detach().clone() for name, tensor in weights.items()}
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Checkpoint:
     Attributes:
       config: `TrialConfig.to_dict()` of the trial.
       history: one epoch at least.
-      model, averaged: the weights now, and their mean; empty where the config asks for none.
+      model, averaged: the weights now, and their mean; empty where the config asks for none. What is frozen is in none.
       best: the weights that predict, at the best epoch.
       optimizer: by the index of the parameter and the optimizer's own name, `0.momentum_buffer`.
       valid_classes: (epochs, N) of `class_dtype`.
@@ -113,10 +116,10 @@ def new_state(config: TrialConfig, data: Dataset, metric: str = DEFAULT, device:
 def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
     """Writes `checkpoint-EPOCH.safetensors` into `folder`, whole or not at all, and keeps the two newest."""
     assert state.best_logits is not None
-    averaged = state.averaged.model.state_dict() if state.averaged else {}
+    averaged = frozen.own_weights(state.averaged.model) if state.averaged else {}
     kept_by_optimizer = state.optimizer.state_dict()["state"].items()
     tensors: dict[str, Tensor] = {
-        **{f"model.{name}": tensor for name, tensor in state.model.state_dict().items()},
+        **{f"model.{name}": tensor for name, tensor in frozen.own_weights(state.model).items()},
         **{f"averaged.{name}": tensor for name, tensor in averaged.items()},
         **{f"best.{name}": tensor for name, tensor in state.best_weights.items()},
         **{
@@ -156,8 +159,10 @@ def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: st
         raise CheckpointError(path, f"holds no config: {error}") from error
     if written != config or checkpoint.metric != metric:
         raise CheckpointError(path, f"written by another config: {checkpoint.config}")
-    state = new_state(config.from_scratch(), data, metric, device)  # its weights are the file's
-    expected = _shapes(state.model.state_dict())
+    # Its weights are the file's, but for those that are frozen.
+    has_frozen = config.backbone or config.frozen_stages
+    state = new_state(config if has_frozen else config.from_scratch(), data, metric, device)
+    expected = _shapes(frozen.own_weights(state.model))
     averaged = expected if state.averaged else {}
     if [_shapes(part) for part in (checkpoint.model, checkpoint.averaged, checkpoint.best)] != [
         expected,
@@ -167,9 +172,9 @@ def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: st
         raise CheckpointError(path, "holds other weights than its config has")
     if checkpoint.valid_logits.shape != (len(data.valid.images), len(data.classes)):
         raise CheckpointError(path, "holds predictions of other images or classes")
-    state.model.load_state_dict(checkpoint.model)
+    frozen.load_own(state.model, checkpoint.model)
     if state.averaged:
-        state.averaged.model.load_state_dict(checkpoint.averaged)
+        frozen.load_own(state.averaged.model, checkpoint.averaged)
     parameters = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
     by_index = {str(index): parameter for index, parameter in enumerate(parameters)}
     for name, tensor in checkpoint.optimizer.items():

@@ -26,7 +26,7 @@ def write_best(record: Record) -> Trained | None:
     trial = record.best
     if trial is None:
         return None
-    model = trained(record, trial)
+    model = trained(record, trial).whole()
     weights = model.weights
     folder = record.folder / paths.BEST
     make_folder(folder)

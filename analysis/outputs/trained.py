@@ -1,5 +1,6 @@
 """A trained model of a sweep: its config, its weights, what images it takes, and what it says of them."""
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as read_safetensors
+from safetensors.torch import save as write_safetensors
 from torch import nn
 
 from analysis.estimates.views import log_probabilities
@@ -19,6 +21,7 @@ from storage.errors import SweepError
 from storage.files import DamagedError
 from storage.tensors import check_weights
 from trainable.config import TrialConfig
+from trainable.models import frozen
 from trainable.models.net import build, place
 
 
@@ -97,13 +100,26 @@ class Trained:
 
         Raises:
           SweepError: the weights are not those of the config.
+          UserError: a trial's weights, which leave out what is frozen, need pretrained ones that are not at hand.
         """
-        model = place(build(self.config.from_scratch(), len(self.classes), self.image_size), self.config.arch, device)
+        model = self._built(self.config.from_scratch())
         try:
-            model.load_state_dict(read_safetensors(self.weights))
+            weights = read_safetensors(self.weights)
+            if not frozen.names(model) <= weights.keys():
+                model = self._built(self.config)
+            frozen.load_own(place(model, self.config.arch, device), weights)
         except (RuntimeError, SafetensorError) as error:
             raise SweepError(f"trial {self.trial}: its weights are not those of its config: {error}") from None
         return model.eval()
+
+    def whole(self) -> "Trained":
+        """Returns the same model with its frozen weights among its own, so that it needs nothing else to predict."""
+        if not frozen.names(self._built(self.config.from_scratch())):
+            return self
+        return dataclasses.replace(self, weights=write_safetensors(self.on("cpu").state_dict()))
+
+    def _built(self, config: TrialConfig) -> nn.Module:
+        return build(config, len(self.classes), self.image_size)
 
     @cached_property
     def _model(self) -> nn.Module:

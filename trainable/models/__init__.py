@@ -20,6 +20,7 @@ NAMES = (  # the last one builds what no other family is named for
     "small_resnet",
     "small_vgg",
     "resnet18",
+    "logistic_head",
     "timm_net",
     "torchvision_net",
 )

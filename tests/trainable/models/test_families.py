@@ -21,7 +21,8 @@ SMALL = {"timm/": "test_efficientnet", "torchvision/": "mobilenet_v3_small"}  # 
 def config_of(family, **values) -> TrialConfig:
     """A config of the family at its published size."""
     arch = f"{family.prefix}{SMALL[family.prefix]}" if family.prefix else family.name
-    return TrialConfig(**{"arch": arch, **family.shape, **values})
+    epochs = {"epochs": 1} if family.train else {}  # what is no descent by batches is done at once
+    return TrialConfig(**{"arch": arch, **family.shape, **values, **epochs})
 
 
 @pytest.mark.parametrize("family", models.FAMILIES, ids=lambda family: family.name)
@@ -74,7 +75,8 @@ class TestFamily:
         losses = [metrics.train_loss for metrics in train(config, data, new_state(config, data))]
 
         assert all(math.isfinite(loss) for loss in losses)
-        assert losses[1] < losses[0]
+        chance = math.log(len(data.classes))  # where there is but one epoch
+        assert losses[-1] < (losses[0] if len(losses) > 1 else chance)
 
     def test_it_computes_on_every_device_as_that_can(self, family, monkeypatch):
         gpu, cpu = torch.device("cuda", 0), torch.device("cpu")

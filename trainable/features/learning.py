@@ -1,0 +1,57 @@
+"""Trains a head: in one epoch, on features that were computed once for all heads."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from datasets.pixels.dataset import Dataset
+from trainable.config import TrialConfig
+from trainable.features.computing import features_of
+from trainable.features.matrix import Features
+from trainable.loop import Diverged
+from trainable.metrics import measure
+from trainable.metrics.history import EpochMetrics, is_finite
+from trainable.models.head import HeadNet
+from trainable.state import TrainState
+
+Fit = Callable[[TrialConfig, nn.Module, Features, Tensor], float]
+
+
+def train(config: TrialConfig, data: Dataset, state: TrainState, fit: Fit) -> Iterator[EpochMetrics]:
+    """Trains a head in one epoch, which is what a family's `train` does; the features are not part of its seconds.
+
+    Args:
+      fit: trains the head on the features and the labels of the training images, and returns its loss.
+    """
+    if state.epochs_done:
+        return
+    model = state.model
+    assert isinstance(model, nn.Sequential)
+    net = model[1]
+    assert isinstance(net, HeadNet)
+    train_features, valid_features = (features_of(config, data, split, model) for split in ("train", "validation"))
+    started = time.monotonic()
+    labels = torch.tensor(data.train.truth, device=net.mean.device)
+    mean, std = train_features.standardise()
+    net.mean.copy_(mean)
+    net.std.copy_(std)
+    valid_features.standardise(mean, std)
+    torch.manual_seed(config.seed)
+    loss = fit(config, net.head, train_features, labels.repeat(train_features.count // len(labels)))
+    net.head.eval()
+    with torch.no_grad():
+        logits = torch.cat([net.head(block) for block in valid_features.blocks()]).cpu().numpy()
+    metrics = EpochMetrics(
+        epoch=1,
+        train_loss=loss,
+        **measure(data.valid.truth, logits, state.metric),
+        lr=config.lr,
+        seconds=time.monotonic() - started,
+        micro_batch=state.micro_batch,
+    )
+    if not is_finite(metrics):
+        raise Diverged(f"train_loss={metrics.train_loss}, valid_loss={metrics.valid_loss}")
+    state.add_epoch(metrics, logits)
+    yield metrics

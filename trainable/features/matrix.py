@@ -1,0 +1,92 @@
+"""The features of a head as one matrix, (N, F), of which a part is in memory at a time where it is large."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from trainable.features.pooling import Shape, chosen, columns, stored
+
+BLOCK_ROWS = 2048
+MEMORY_BYTES = 1 << 30  # a matrix that needs more stays in its files, and is read anew for each use
+
+Layout = Sequence[tuple[int, str, Shape]]  # of the columns: the stage, the part of it, and the shape of its map
+Chunk = dict[str, Tensor]  # (rows, F) float16, mapped
+
+
+def layout(stages: Sequence[int], shapes: Sequence[Shape], pooling: str) -> Layout:
+    """Returns what the columns are made of, in the order in which the net of a head has them."""
+    return [
+        (stage, part, shape) for stage, shape in zip(stages, shapes, strict=True) for part in chosen(pooling, shape)
+    ]
+
+
+def name_of(stage: int, part: str) -> str:
+    """Returns the name of a part of a stage in the file of a chunk."""
+    return f"{stage}.{stored(part)}"
+
+
+class Features:
+    """Features of images: their rows in the order of the chunks, their columns in that of the layout."""
+
+    def __init__(self, chunks: Sequence[Chunk], columns_of: Layout, device: torch.device) -> None:
+        self.chunks, self.layout, self.device = chunks, columns_of, device
+        first = name_of(*columns_of[0][:2])
+        self.starts = torch.tensor([0, *(len(chunk[first]) for chunk in chunks)]).cumsum(0)
+        self.count = int(self.starts[-1])
+        self.is_standardised = False
+        self.matrix: Tensor | None = None
+        self.width = self._of_chunk(chunks[0], torch.zeros(1, dtype=torch.int64)).shape[1]
+
+    def standardise(self, mean: Tensor | None = None, std: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Makes each feature have mean 0 and deviation 1, or subtracts and divides by what is given.
+
+        Returns:
+          mean and deviation of each feature; a feature that never changes has the deviation 1.
+        """
+        if mean is None or std is None:
+            zeros = torch.zeros(self.width, dtype=torch.float64, device=self.device)
+            centre = sum((block.double().sum(0) for block in self.blocks()), zeros) / self.count
+            squares = sum(((block.double() - centre).square().sum(0) for block in self.blocks()), zeros)
+            spread = (squares / self.count).sqrt()
+            mean, std = centre.float(), torch.where(spread > 1e-6 * (1 + centre.abs()), spread, 1.0).float()
+        self.mean, self.std, self.is_standardised = mean, std, True
+        if 4 * self.count * self.width <= MEMORY_BYTES:
+            self.matrix = torch.cat(list(self.blocks()))
+        return mean, std
+
+    def blocks(self) -> Iterator[Tensor]:
+        """Yields all rows, float32, so many at a time; the same blocks whether the matrix is in memory or not."""
+        for rows in torch.arange(self.count).split(BLOCK_ROWS):
+            begin, end = int(rows[0]), int(rows[-1]) + 1
+            yield self.matrix[begin:end] if self.matrix is not None else self._range(begin, end)
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Returns these rows, float32.
+
+        Args:
+          rows: (n,) int64, on the CPU.
+        """
+        if self.matrix is not None:
+            return self.matrix[rows.to(self.device)]
+        taken = torch.empty((len(rows), self.width))
+        owners = torch.bucketize(rows, self.starts, right=True) - 1
+        for owner in owners.unique().tolist():
+            places = (owners == owner).nonzero()[:, 0]
+            taken[places] = self._of_chunk(self.chunks[owner], rows[places] - self.starts[owner])
+        return self._ready(taken)
+
+    def _range(self, begin: int, end: int) -> Tensor:
+        made = []
+        for chunk, first, last in zip(self.chunks, self.starts.tolist(), self.starts.tolist()[1:], strict=False):
+            if first < end and last > begin:
+                made.append(self._of_chunk(chunk, slice(max(0, begin - first), end - first)))
+        return self._ready(torch.cat(made))
+
+    def _of_chunk(self, chunk: Chunk, rows: Tensor | slice) -> Tensor:
+        parts = [columns(part, chunk[name_of(stage, part)][rows].float(), shape) for stage, part, shape in self.layout]
+        return torch.cat(parts, dim=1)
+
+    def _ready(self, raw: Tensor) -> Tensor:
+        raw = raw.to(self.device)
+        return (raw - self.mean) / self.std if self.is_standardised else raw

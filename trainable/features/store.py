@@ -1,0 +1,194 @@
+"""Features on the disk: `~/.cache/sweep/features/KEY/`, a file for each chunk of images.
+
+A chunk is there whole or not at all. Whoever computes one holds the lock of its claim, which ends with the process, so
+nobody computes what another is computing. What is read is mapped: all workers of a machine share one copy.
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from datasets.pixels import cache
+from datasets.pixels.target import SPARE_BYTES, gigabytes
+from storage.errors import UserError
+
+CHUNK_ROWS = 128  # images; a worker that dies loses as many
+MOST_BYTES = 40 * 10**9  # of the features of one split and view
+KEPT_BYTES = 50 << 30  # of all features together; those in use stay, however large they are
+ABOUT = "about.json"
+
+
+class FeaturesError(UserError):
+    """Features cannot be kept; the message says which, how large they are, and what to do."""
+
+
+class Store:
+    """The features of some images by one net at one size, in one view.
+
+    Attributes:
+      count: of the images.
+    """
+
+    def __init__(self, about: Mapping[str, Any], count: int) -> None:
+        """Args:
+        about: all that decides the numbers, as JSON has it.
+        """
+        self.about, self.count = dict(about), count
+        key = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()
+        self.folder = cache.folder() / "features" / key[:40]
+
+    @property
+    def chunks(self) -> range:
+        return range(-(-self.count // CHUNK_ROWS))
+
+    def rows(self, number: int) -> range:
+        """Returns the rows of a chunk."""
+        return range(number * CHUNK_ROWS, min(self.count, (number + 1) * CHUNK_ROWS))
+
+    def path(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.safetensors"
+
+    def missing(self) -> list[int]:
+        return [number for number in self.chunks if not self.path(number).exists()]
+
+    def open(self, numbers_an_image: int) -> None:
+        """Makes the folder, marks it as used now, and holds it as long as this object is there.
+
+        Raises:
+          FeaturesError: the features would be too large, or there is no room for them.
+        """
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._held  # noqa: B018 (opens it)
+        os.utime(self.folder)
+        if not self.missing():
+            return
+        needed = 2 * numbers_an_image * self.count
+        what = f"the features of {self.count:,} images by {self.about['backbone']} at {self.about['input_size']} px"
+        if needed > MOST_BYTES:
+            raise FeaturesError(
+                f"{what} must take at most {gigabytes(MOST_BYTES)}, got {gigabytes(needed)}; "
+                "choose a smaller backbone, or fewer images"
+            )
+        free = shutil.disk_usage(self.folder).free
+        if needed + SPARE_BYTES > free:
+            raise FeaturesError(
+                f"{self.folder}: there must be room for {what}, {gigabytes(needed)}, got {gigabytes(free)} free; "
+                "make room, or name a folder on a larger disk with XDG_CACHE_HOME"
+            )
+        (self.folder / ABOUT).write_text(json.dumps(self.about, indent=1) + "\n", encoding="utf-8")
+        tidy(self.folder.parent, needed)
+
+    @cached_property
+    def _held(self) -> "_Lock":
+        return _Lock(self.folder / "used", fcntl.LOCK_SH)
+
+    @contextmanager
+    def claim(self, number: int, wait: bool) -> Iterator[bool]:
+        """Yields whether the chunk is to be computed in the block, by this process alone.
+
+        Args:
+          wait: for the process that is computing it, to its end; else the answer is then no.
+        """
+        path = self.folder / f"{number:06d}.claim"
+        lock = _Lock(path, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        try:
+            # A claim is removed only once its chunk is there, so whoever locked one that was removed sees the chunk.
+            is_mine = lock.is_held and not self.path(number).exists()
+            yield is_mine
+            if lock.is_held:
+                path.unlink(missing_ok=True)
+        finally:
+            lock.close()
+
+    def write(self, number: int, tensors: Mapping[str, Tensor]) -> None:
+        """Writes a chunk, whole or not at all.
+
+        Raises:
+          OSError: the disk is full, or fails.
+        """
+        halves = {name: tensor.to("cpu", torch.float16).contiguous() for name, tensor in tensors.items()}
+        checksums = {name: _checksum(tensor) for name, tensor in halves.items()}
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(suffix=".partial", dir=self.folder)
+        os.close(handle)
+        try:
+            save_file(halves, partial, {"checksums": json.dumps(checksums)})
+            os.replace(partial, self.path(number))
+        finally:
+            Path(partial).unlink(missing_ok=True)
+
+    def read(self, number: int, names: set[str]) -> dict[str, Tensor]:
+        """Returns parts of a chunk, (rows, F) float16, mapped.
+
+        Returns an empty dict where the chunk is not there, or is damaged, which removes it.
+        """
+        path, rows = self.path(number), len(self.rows(number))
+        try:
+            with safe_open(path, framework="pt") as file:
+                checksums = json.loads(file.metadata()["checksums"])
+                tensors = {name: file.get_tensor(name) for name in sorted(names)}
+            if all(len(tensor) == rows and _checksum(tensor) == checksums[name] for name, tensor in tensors.items()):
+                return tensors
+        except MemoryError:
+            raise
+        except Exception:  # safetensors has many ways to say that a file is none of its own
+            tensors = {}
+        path.unlink(missing_ok=True)
+        return {}
+
+
+def tidy(place: Path, coming: int = 0) -> None:
+    """Removes the features that were used least lately, where all together are too many; none that are in use.
+
+    Args:
+      coming: bytes that are about to be written.
+    """
+    total = coming
+    folders = sorted(place.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    for folder in folders:
+        with suppress(OSError):  # somebody else removes it
+            total += sum(path.stat().st_size for path in folder.iterdir())
+            lock = _Lock(folder / "used", fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if total > KEPT_BYTES and lock.is_held:
+                shutil.rmtree(folder, ignore_errors=True)
+            lock.close()
+
+
+class _Lock:
+    """A lock on a file, which ends with this object and with the process at the latest."""
+
+    def __init__(self, path: Path, how: int) -> None:
+        self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.is_held = True
+        try:
+            fcntl.flock(self.file, how)
+        except OSError as error:  # where a file system has no locks, two may compute the same
+            self.is_held = error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+
+    def close(self) -> None:
+        if self.file >= 0:
+            os.close(self.file)
+        self.file = -1
+
+    def __del__(self) -> None:
+        if hasattr(self, "file"):
+            self.close()
+
+
+def _checksum(tensor: Tensor) -> int:
+    return zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data)

@@ -1,0 +1,36 @@
+"""The parts of a net that keep the weights they came with: they are not saved with a trial, but put back."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+
+def freeze(module: nn.Module) -> None:
+    """Marks a part of a net as frozen: all its parameters and buffers keep their values."""
+    module.requires_grad_(False)
+    module.is_frozen = True  # type: ignore[assignment]
+
+
+def names(model: nn.Module) -> frozenset[str]:
+    """Returns the names, in the model's state dict, of all that is frozen."""
+    frozen = [prefix for prefix, module in model.named_modules() if getattr(module, "is_frozen", False)]
+    return frozenset(
+        name for name in model.state_dict() if any(prefix == "" or name.startswith(f"{prefix}.") for prefix in frozen)
+    )
+
+
+def own_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Returns the state dict without what is frozen: what a trial has learnt."""
+    frozen = names(model)
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
+
+
+def load_own(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Loads what `own_weights` returned, or a whole state dict; what is frozen and not among it stays as it is.
+
+    Raises:
+      RuntimeError: they are the weights of another net.
+    """
+    frozen = names(model)
+    kept = {name: tensor for name, tensor in model.state_dict().items() if name in frozen}
+    model.load_state_dict({**kept, **weights})

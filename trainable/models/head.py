@@ -1,0 +1,136 @@
+"""What the heads have in common: a frozen net, the pooling of its stages, and a last part that is trained.
+
+A head is trained on features that were computed once for all heads (`trainable/features/`). The net that comes of it
+maps pixels to logits alone, as any other does.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from storage.errors import ConfigError
+from trainable.features.pooling import Shape, pooled, shape_of, width
+from trainable.models import family_of, frozen
+from trainable.models.family import Config, Preprocessing
+
+
+class HeadNet(nn.Module):
+    """Normalised pixels to logits: the frozen backbone, its stages pooled, the features standardised, the head.
+
+    Attributes:
+      stages: the numbers of the backbone's stages that are read, from 1.
+      shapes: of their maps.
+      all_shapes: of the maps of all stages.
+      mean, std: of each feature, over the training images.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: Config, backbone: nn.Module, input_size: tuple[int, int]) -> None:
+        super().__init__()
+        self.backbone = backbone.eval()
+        frozen.freeze(backbone)
+        self.all_shapes = _shapes(backbone, input_size)
+        self.pooling = config.pooling or "mean"
+        self.stages = tuple(chosen_stages(config, len(self.all_shapes)))
+        self.shapes = [self.all_shapes[number - 1] for number in self.stages]
+        self.count = sum(width(self.pooling, shape) for shape in self.shapes)
+        self.register_buffer("mean", torch.zeros(self.count))
+        self.register_buffer("std", torch.ones(self.count))
+        self.head: nn.Module = nn.Identity()
+
+    def train(self, mode: bool = True) -> "HeadNet":
+        super().train(mode)
+        self.backbone.eval()  # its batch norms are those of its weights
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.no_grad():
+            maps = stage_maps(self.backbone, images, self.stages)
+        if not torch.is_autocast_enabled(images.device.type):  # an exported graph has no autocast
+            return self.from_maps(maps)
+        with torch.autocast(images.device.type, enabled=False):
+            return self.from_maps(maps)
+
+    def from_maps(self, maps: Sequence[Tensor]) -> Tensor:
+        """Returns the logits of images by the maps of exactly the stages that it reads."""
+        columns = torch.cat([pooled(stage, self.pooling) for stage in maps], dim=1)
+        logits: Tensor = self.head(self.standardised(columns))
+        return logits
+
+    def standardised(self, columns: Tensor) -> Tensor:
+        return (columns - self.mean) / self.std
+
+
+def build(config: Config, input_size: tuple[int, int]) -> HeadNet:
+    """Builds the net of a head, the head itself left out.
+
+    Args:
+      input_size: height and width of what the backbone takes.
+    """
+    backbone = family_of(_backbone(config)).build(backbone_config(config), 1, input_size)
+    return HeadNet(config, backbone, input_size)
+
+
+def backbone_config(config: Config) -> Config:
+    """Returns the config by which the backbone's own family builds it."""
+    family = family_of(_backbone(config))
+    has_weights = config.pretrained is not False
+    return dataclasses.replace(  # a fresh one: a head's fields are none of its backbone's
+        _plain(_backbone(config), tuple(family.shape.items())), pretrained=has_weights, input_size=config.input_size
+    )
+
+
+def preprocessing(config: Config) -> Preprocessing:
+    return family_of(_backbone(config)).preprocessing(backbone_config(config))
+
+
+def check(config: Config) -> None:
+    """Raises:
+    ConfigError: there is no such backbone, or its weights are not at hand, or a head is to have several epochs.
+    """
+    if config.epochs != 1:
+        raise ConfigError(f"`epochs = 1` must hold for arch={config.arch}, got epochs={config.epochs}")
+    family = family_of(_backbone(config))
+    if not family.prefix:
+        raise ConfigError(f"`backbone` must be timm/NAME or torchvision/NAME, got {config.backbone}")
+    family.check(backbone_config(config), [])
+
+
+def chosen_stages(config: Config, count: int) -> list[int]:
+    """Returns the numbers of the stages that a head reads, of so many that there are; the last one by default."""
+    text = config.stages or "-1"
+    if text.startswith("-"):
+        return list(range(max(1, count + 1 - int(text[1:])), count + 1))
+    first, _, last = text.partition("-")
+    begin, end = min(int(first), count), min(int(last or first), count)
+    return list(range(begin, end + 1))
+
+
+def stage_maps(net: Any, images: Tensor, stages: Sequence[int] | None = None) -> list[Tensor]:
+    """Returns the maps (N, C, H, W) of a net's stages, all by default; the last is its features, (N, C, 1, 1)."""
+    last, maps = net.forward_intermediates(images)
+    maps = [*maps, net.forward_head(last, pre_logits=True)[:, :, None, None]]
+    return maps if stages is None else [maps[number - 1] for number in stages]
+
+
+def _backbone(config: Config) -> str:
+    assert config.backbone is not None
+    return config.backbone
+
+
+def _plain(arch: str, shape: tuple[tuple[str, object], ...]) -> Config:
+    from trainable.config import TrialConfig
+
+    return TrialConfig.from_dict({"arch": arch, **dict(shape)})
+
+
+def _shapes(net: nn.Module, input_size: tuple[int, int]) -> list[Shape]:
+    """Returns the shapes of all stages' maps, which an empty image tells."""
+    device = next(net.parameters()).device
+    with torch.no_grad():
+        return [shape_of(stage) for stage in stage_maps(net, torch.zeros((1, 3, *input_size), device=device))]
