@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from storage.errors import ConfigError
-from trainable.models.family import Net
+from trainable.models.family import Config, Net
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,6 +95,17 @@ def check(arch: str, accounts: Sequence[Any], may_lack: Sequence[str]) -> None:
 
 def refusal(arch: str, found: str) -> ConfigError:
     return ConfigError(f"the weights for arch={arch} are those of another net: {found}")
+
+
+def kept(config: Config, net: Net, classes: int, input_size: tuple[int, int]) -> Net:
+    """Returns the net with the stages that the config keeps."""
+    if config.kept_stages is None:
+        return net
+    import torch
+
+    from trainable.models.cut import cut
+
+    return cut(net, config.kept_stages, classes, torch.zeros(1, 3, *input_size), config.dropout)
 
 
 def check_at_hand(arch: str) -> None:

@@ -24,11 +24,13 @@ def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
     options: dict[str, Any] = {"num_classes": classes, "drop_rate": config.dropout, "drop_path_rate": config.drop_path}
     if about["fixed_input_size"]:
         options["img_size"] = input_size
-    if not config.pretrained:
-        return _create(config, options)
-    from trainable.weights import state_dict
+    if config.pretrained:
+        from trainable.weights import state_dict
 
-    return _with_weights(config, options, about, state_dict(config.arch))
+        net = _with_weights(config, options, about, state_dict(config.arch))
+    else:
+        net = _create(config, options)
+    return loading.kept(config, net, classes, input_size)
 
 
 def _create(config: Config, options: dict[str, Any]) -> Net:

@@ -40,7 +40,7 @@ def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
     _set_drop_path(config, net)
     if config.pretrained:
         loading.load(config.arch, net, _fitting(name, net, _state_dict(config.arch)), last)
-    return net
+    return loading.kept(config, net, classes, input_size)
 
 
 def _state_dict(arch: str) -> Any:

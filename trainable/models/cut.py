@@ -1,0 +1,45 @@
+"""A net cut behind a stage: what comes after is left out, and the mean of the map is classified."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainable.models.staged import Stages, calls_of, features, stages
+
+
+class Cut(nn.Module):
+    """The first stages of a net, and a linear layer on the mean of their last map."""
+
+    def __init__(self, net: nn.Module, number: int, classes: int, images: Tensor, dropout: float) -> None:
+        """Args:
+        number: of the last stage that is kept.
+        images: one at least, normalised, of the size that the net takes.
+        """
+        super().__init__()
+        about = stages(net, images)
+        channels = features(net, images, (number,))[0].shape[1]
+        for name in _called_after(net, about.ends[number - 1], images):
+            net.set_submodule(name, nn.Identity())
+        self.net, self.number, self.dropout = net, number, dropout
+        self.head = nn.Linear(channels, classes)
+        ends = tuple(f"net.{name}" for name in about.ends[:number])
+        groups = [[f"net.{name}" for name in group] for group in about.parameters[:number]]
+        known = {name for group in groups for name in group}
+        groups[-1] += [name for name, _ in self.named_parameters() if name.startswith("net.") and name not in known]
+        self.found_stages = Stages(ends, (), (*map(tuple, groups), (), ("head.weight", "head.bias")))
+
+    def forward(self, images: Tensor) -> Tensor:
+        (last,) = features(self.net, images, (self.number,))
+        return self.head(F.dropout(last.mean((2, 3)), self.dropout, self.training))
+
+
+def cut(net: nn.Module, number: int, classes: int, images: Tensor, dropout: float | None) -> nn.Module:
+    """Returns so many stages of the net, from the first, with a classifier; the net itself where it has no more."""
+    return net if number >= stages(net, images).count else Cut(net, number, classes, images, dropout or 0.0)
+
+
+def _called_after(net: nn.Module, end: str, images: Tensor) -> list[str]:
+    """Returns the names of the modules that are called behind a stage's end alone, without those within them."""
+    calls = calls_of(net, images)
+    limit = next(call.ended for call in calls if call.name == end)
+    late = {call.name for call in calls} - {call.name for call in calls if call.began < limit}
+    return [name for name in late if not any(name.startswith(f"{other}.") for other in late)]

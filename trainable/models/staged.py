@@ -1,0 +1,292 @@
+"""The stages of a net that somebody else built: what it computes up to a certain depth, and which weights do that.
+
+They are found by putting one batch through the net and noting which of its modules are called, in which order. So a net
+of timm and one of torchvision are the same here, and so is one whose file nobody has read.
+
+Stages are counted from 1. For most nets they are where the resolution falls; a net of many equal blocks has four, a
+quarter of its blocks each. The number after the last stage is that of the features before the classifier.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+STANDARD_PX = 224  # at which resolutions are told apart: in small images the last ones have one pixel each
+MOST_STAGES = 6  # a net with more lists each of its blocks
+QUARTERS = 4
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a module while a batch passed.
+
+    Attributes:
+      began, ended: the numbers of the two events, counted over all modules.
+      output: what it returned.
+    """
+
+    name: str
+    began: int
+    ended: int
+    output: Any
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Where the stages of a net end.
+
+    Attributes:
+      ends: the name of the module whose output is the map of each stage.
+      indices: which of timm's own list of maps each is; empty for a net that is not timm's.
+      parameters: the names of the parameters of each stage; then those behind the last; then the classifier's.
+    """
+
+    ends: tuple[str, ...]
+    indices: tuple[int, ...]
+    parameters: tuple[tuple[str, ...], ...]
+
+    @property
+    def count(self) -> int:
+        """The number of the last one, the features before the classifier."""
+        return len(self.ends) + 1
+
+
+def stages(net: nn.Module, images: Tensor) -> Stages:
+    """Returns the stages of a net; they are found once.
+
+    Args:
+      images: (N, 3, H, W), normalised, of the size that the net takes; one is enough.
+    """
+    found = getattr(net, "found_stages", None)
+    if found is None:
+        found = net.found_stages = _find(net, images)  # type: ignore[assignment]
+    return found
+
+
+def _find(net: nn.Module, images: Tensor) -> Stages:
+    calls = calls_of(net, images)
+    own = _of_timm(net, calls)
+    ends = [name for _, name in own] or _by_resolution(net, images, calls)
+    if len(ends) > MOST_STAGES:
+        chosen = [len(ends) * (quarter + 1) // QUARTERS - 1 for quarter in range(QUARTERS)]
+        own, ends = [own[number] for number in chosen if own], [ends[number] for number in chosen]
+    return Stages(tuple(ends), tuple(index for index, _ in own), _parameters(net, calls, ends))
+
+
+def features(net: nn.Module, images: Tensor, numbers: Sequence[int]) -> list[Tensor]:
+    """Returns what a net has computed at the ends of stages.
+
+    Args:
+      images: as `stages` takes them.
+      numbers: of the stages, rising.
+
+    Returns:
+      (N, C, H, W) of each; of the last number (N, C, 1, 1), what the classifier is given.
+    """
+    about = stages(net, images)
+    *inner, last = [*numbers, 0] if numbers[-1] < about.count else numbers
+    found = _features_of_timm if about.indices else _features_by_hook
+    maps = found(net, about, images, inner, bool(last))
+    if last:
+        maps[-1] = maps[-1].flatten(2).mean(2)[:, :, None, None] if maps[-1].ndim > 2 else maps[-1][:, :, None, None]
+    return maps
+
+
+def _features_of_timm(net: Any, about: Stages, images: Tensor, inner: Sequence[int], with_last: bool) -> list[Tensor]:
+    indices = [about.indices[number - 1] for number in inner]
+    if not with_last:
+        return list(net.forward_intermediates(images, indices=indices, stop_early=True, intermediates_only=True))
+    maps: list[Tensor] = []
+    if indices:
+        final, maps = net.forward_intermediates(images, indices=indices)
+    else:
+        final = net.forward_features(images)
+    return [*maps, net.forward_head(final, pre_logits=True)]
+
+
+def _features_by_hook(
+    net: nn.Module, about: Stages, images: Tensor, inner: Sequence[int], with_last: bool
+) -> list[Tensor]:
+    ends = [about.ends[number - 1] for number in inner]
+    maps: list[Tensor] = []
+
+    def keep(name: str) -> Any:
+        return lambda module, arguments, output: maps.append(_as_map(net, name, output))
+
+    handles = [net.get_submodule(name).register_forward_hook(keep(name)) for name in ends]
+    try:
+        if with_last:
+            maps.append(before(net, images, classifier_names(net)[0]))
+        else:
+            after(net, images, ends[-1])
+    finally:
+        for handle in handles:
+            handle.remove()
+    return maps
+
+
+class _EnoughError(Exception):
+    """The part of a net that was asked for has been computed."""
+
+
+def after(net: nn.Module, images: Tensor, name: str) -> Any:
+    """Returns what a module of a net returns; what comes after it is not computed."""
+
+    def stop(module: nn.Module, arguments: Any, output: Any) -> None:
+        raise _EnoughError(output)
+
+    return _stopped(net, images, net.get_submodule(name).register_forward_hook(stop))
+
+
+def before(net: nn.Module, images: Tensor, name: str) -> Any:
+    """Returns what a module of a net is given; it and what comes after it are not computed."""
+
+    def stop(module: nn.Module, arguments: Any) -> None:
+        raise _EnoughError(arguments[0])
+
+    return _stopped(net, images, net.get_submodule(name).register_forward_pre_hook(stop))
+
+
+def _stopped(net: nn.Module, images: Tensor, handle: RemovableHandle) -> Any:
+    try:
+        net(images)
+    except _EnoughError as enough:
+        return enough.args[0]
+    finally:
+        handle.remove()
+    raise AssertionError("each end of a stage is called in every pass")
+
+
+def _as_map(net: nn.Module, name: str, output: Tensor) -> Tensor:
+    """Returns an output as (N, C, H, W)."""
+    if output.ndim == 3:  # tokens, that of the class first
+        side = math.isqrt(output.shape[1])
+        return output[:, output.shape[1] - side**2 :].transpose(1, 2).unflatten(2, (side, side))
+    # Those nets of torchvision whose channels come last have a layer that puts them first, at their end.
+    is_last = hasattr(net, "permute") and name != "permute"
+    return output.permute(0, 3, 1, 2) if is_last else output
+
+
+def classifier_names(net: Any) -> list[str]:
+    """Returns the names of the last layers of a net: of a distilled one there are two."""
+    if hasattr(net, "get_classifier"):  # timm's own
+        last = net.get_classifier()
+        layers = list(last) if isinstance(last, tuple | list | nn.ModuleList) else [last]
+        return [name for name, module in net.named_modules() if any(module is layer for layer in layers)]
+    return [name for name, module in net.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1:]
+
+
+@contextmanager
+def judged(net: nn.Module) -> Iterator[None]:
+    """The net computes in the block as when it predicts, and nothing is learned from it."""
+    modes = [(module, module.training) for module in net.modules()]
+    net.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def calls_of(net: nn.Module, images: Tensor) -> list[Call]:
+    """Returns the calls of a net's modules, in the order in which they end; the last is the net's own."""
+    calls: list[Call] = []
+    begun: list[int] = []
+    events = 0
+
+    def begin(*_: Any) -> None:
+        nonlocal events
+        begun.append(events)
+        events += 1
+
+    def end(name: str, output: Any) -> None:
+        nonlocal events
+        calls.append(Call(name, begun.pop(), events, output))
+        events += 1
+
+    def hook(name: str) -> Any:
+        return lambda module, arguments, output: end(name, output)
+
+    handles = []
+    for name, module in net.named_modules():
+        handles += [module.register_forward_pre_hook(begin), module.register_forward_hook(hook(name))]
+    try:
+        with judged(net):
+            net(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return calls
+
+
+def _of_timm(net: nn.Module, calls: list[Call]) -> list[tuple[int, str]]:
+    """Returns timm's own list of maps, each by its number there; empty where a module of it was not called once."""
+    names = [about["module"] for about in getattr(net, "feature_info", None) or ()]
+    called = [call.name for call in calls]
+    return list(enumerate(names)) if all(called.count(name) == 1 for name in names) else []
+
+
+def _by_resolution(net: nn.Module, images: Tensor, calls: list[Call]) -> list[str]:
+    """Returns the last module of each resolution; of many equal blocks, each."""
+    with suppress(Exception):  # some nets take images of one size alone
+        calls = calls_of(net, images.new_zeros(1, 3, STANDARD_PX, STANDARD_PX))
+    units = _units(net)
+    chain = [(call.name, pixels) for call in calls if call.name in units and (pixels := _pixels(call.output)) > 1]
+    ends = [name for (name, pixels), (_, next_) in zip(chain, [*chain[1:], ("", 0)], strict=True) if 2 * next_ < pixels]
+    blocks: dict[type, list[str]] = {}
+    for name, _ in chain:
+        blocks.setdefault(type(net.get_submodule(name)), []).append(name)
+    most = max(blocks.values(), key=len, default=[])
+    return most if len(ends) < QUARTERS - 1 and len(most) > MOST_STAGES else ends
+
+
+def _units(net: nn.Module, prefix: str = "") -> list[str]:
+    """Returns the names of the modules that follow each other: a net's children, and the children of its sequences."""
+    whole, names = _numbers(net), []
+    for name, child in net.named_children():
+        if isinstance(child, nn.Sequential | nn.ModuleList):
+            names += [f"{prefix}{name}.{inner}" for inner, _ in child.named_children()]
+        elif 2 * _numbers(child) > whole and any(isinstance(inner, nn.Sequential) for inner in child.children()):
+            names += _units(child, f"{prefix}{name}.")
+        else:
+            names.append(prefix + name)
+    return names
+
+
+def _numbers(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _pixels(output: Any) -> int:
+    """Returns of how many places of a square image an output tells; 0 where it is no map."""
+    if not isinstance(output, Tensor) or output.ndim not in (3, 4):
+        return 0
+    sides = output.shape[1:]
+    return sides[0] if output.ndim == 3 else sides[0] ** 2 if sides[0] == sides[1] else sides[2] ** 2
+
+
+def _parameters(net: nn.Module, calls: list[Call], ends: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Returns the names of the parameters by the stage in which their module is first called."""
+    last = classifier_names(net)
+    began: dict[str, int] = {}
+    ended = {call.name: call.ended for call in calls}
+    for call in calls:
+        began[call.name] = min(call.began, began.get(call.name, call.began))
+    limits = [ended[name] for name in ends]
+    groups: list[list[str]] = [[] for _ in range(len(ends) + 2)]
+    for name, _ in net.named_parameters():
+        owner = name.rpartition(".")[0]
+        if any(owner == layer or owner.startswith(f"{layer}.") for layer in last):
+            groups[-1].append(name)
+            continue
+        while owner not in began:  # its weights are read by the module around it
+            owner = owner.rpartition(".")[0]
+        groups[sum(limit < began[owner] for limit in limits)].append(name)
+    return tuple(map(tuple, groups))
