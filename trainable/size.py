@@ -18,6 +18,7 @@ from storage import user_code
 from storage.errors import UserError
 from trainable.batch import SMALLEST_MICRO_BATCH, predict_batch
 from trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig
+from trainable.models import family_of
 from trainable.models.net import build
 from trainable.work import counted
 
@@ -27,6 +28,12 @@ CUDA_BYTES = 600 * 2**20  # of a GPU, taken by each process that uses it
 CUDA_PROCESS_BYTES = 2**30  # of a worker that uses a GPU, beside the libraries
 AUGMENTED = 6  # copies of a batch, in float32, while it is augmented
 BACKWARD = 1.25  # what a step takes, of what the pass forward keeps
+# Fields of a net's shape that change how it learns and not what it takes, or no more than the last layer of a head: a
+# net is not built for each of their values, which takes a second.
+WITHOUT_SIZE = frozenset(
+    {"penalty", "flip", "feature_mixup", "dropout", "drop_path", "layer_decay", "head_start", "frozen_stages"}
+    | {"stages", "pooling"}
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,8 @@ def size_of(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> S
     Raises:
       ConfigError: it does not fit these images, or there is no such architecture.
     """
-    shape = {name: getattr(config, name) for name in SHAPE_FIELDS}
+    usual = family_of(config.arch).shape
+    shape = {name: usual.get(name) if name in WITHOUT_SIZE else getattr(config, name) for name in SHAPE_FIELDS}
     return _size_of_net(TrialConfig(arch=config.arch, epochs=1, **shape).from_scratch(), classes, image_size)
 
 

@@ -16,7 +16,7 @@ TUNED = "a pretrained net"
 _HEAD: Values = dict(arch="logistic_head", stages="-1", flip=False, penalty=0.03)
 _MLP: Values = dict(lr_multiple=1.0, decoupled_weight_decay=0.05, label_smoothing=0.1)
 _TUNED: Values = dict(
-    **dict(head_start=True, dropout=0.1, drop_path=0.1, layer_decay=0.9, lr_multiple=0.5, label_smoothing=0.1),
+    **dict(head_start=True, dropout=0.1, layer_decay=0.9, lr_multiple=0.5, label_smoothing=0.1),
     **dict(decoupled_weight_decay=0.05, tuned_batch_size=64, tuned_epochs=6, ema=0.99, mixup=0.2, cutmix=0.0),
     horizontal_flip=0.5,
 )

@@ -19,6 +19,8 @@ PRUNERS = (
     ("halving", 1),
     ("median", 1),
     ("none", 1),
+    ("halving", 2),
+    ("median", 2),
 )
 NEWEST = max(number for _, number in PRUNERS)
 NAMES = tuple(dict.fromkeys(name for name, _ in PRUNERS))

@@ -29,6 +29,10 @@ class RungPruner(optuna.pruners.BasePruner):
         """Returns the epochs after which a trial of so many may be pruned; its last one is none of them."""
         return _rungs(epochs)
 
+    def is_peer(self, trial: optuna.trial.FrozenTrial, other: optuna.trial.FrozenTrial) -> bool:
+        """Returns whether a trial is compared with another one."""
+        return True
+
     def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
         stops = self.rungs(epochs_of(trial))
         if trial.last_step not in stops:
@@ -37,7 +41,7 @@ class RungPruner(optuna.pruners.BasePruner):
         peers = []
         for other in study.get_trials(deepcopy=False):
             other_stops = self.rungs(epochs_of(other))
-            if k < len(other_stops) and other_stops[k] in other.intermediate_values:
+            if k < len(other_stops) and self.is_peer(trial, other) and other_stops[k] in other.intermediate_values:
                 peers.append(other.intermediate_values[other_stops[k]])
         if len(peers) < FEWEST_PEERS:
             return False

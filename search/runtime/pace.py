@@ -4,13 +4,15 @@ The time is worked out from the net, the images and the epochs, never measured: 
 machine as on an idle one. A config that takes longer is drawn again before it is written.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from storage.sweep_file import Pace
 from trainable.config import TrialConfig
 from trainable.models import family_of
 
 MOST_SECONDS = 900.0  # of a trial, on one thread: of 50 some 25 are of nets in training, most of them pruned early
+
+REFERENCE_SIDE = 128  # px
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,12 @@ class PaceLimit(Pace):
 
         if family_of(config.arch).train:
             return 0.0
-        return size_of(config, self.classes, self.image_size).training_seconds * self.images * config.epochs
+        larger = 1.0
+        if config.input_size:  # what a net computes grows with its input's area, so it is built once
+            larger = (config.input_size / REFERENCE_SIDE) ** 2
+            config = replace(config, input_size=REFERENCE_SIDE)
+        of_image = larger * size_of(config, self.classes, self.image_size).training_seconds
+        return of_image * self.images * config.epochs
 
     def why_too_slow(self, config: TrialConfig) -> str:
         """Returns how long a config takes and what there is; empty where it stays within that."""

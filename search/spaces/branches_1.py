@@ -108,7 +108,6 @@ def _tuned(trial: Suggests, arch: str, tuning: Tuning) -> TrialConfig:
         frozen_stages=trial.suggest_int("frozen_stages", *tuning.frozen_stages),
         head_start=trial.suggest_categorical("head_start", [False, True]),
         dropout=trial.suggest_float("dropout", 0.0, 0.5),
-        drop_path=trial.suggest_float("drop_path", 0.0, 0.3),
         layer_decay=trial.suggest_float("layer_decay", 0.6, 1.0),
         optimizer="adamw",
         schedule="cosine",

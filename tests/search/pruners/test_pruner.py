@@ -67,6 +67,19 @@ def test_pruners_by_name(name, keep):
     assert new_pruner(name).keep == keep
 
 
+@pytest.mark.parametrize("name", ["halving", "median"])
+def test_nets_from_scratch_are_not_compared_with_pretrained_ones(name):
+    pretrained = study_with([[0.9], [0.8], [0.7], [0.85]]).trials
+    for trial in pretrained:
+        trial.user_attrs["config"]["pretrained"] = True
+    mixed = optuna.create_study(direction="maximize")
+    mixed.add_trials([*pretrained, *study_with([[0.3], [0.4], [0.5]]).trials])
+
+    assert new_pruner(name).prune(mixed, mixed.trials[-1]) is False
+    assert new_pruner(name, 1).prune(mixed, mixed.trials[-1]) is True  # as a sweep goes on that began so
+    assert new_pruner(name).prune(mixed, mixed.trials[2]) is True
+
+
 def test_none_prunes_nothing():
     study = study_with([[value] for value in (0.1, 0.2, 0.3, 0.4)])
 
