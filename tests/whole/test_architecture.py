@@ -194,8 +194,10 @@ def test_the_flags_in_the_readme_exist():
     ("name", "locked"),
     [
         ("requirements", "requirements"),
+        ("requirements-weights", "requirements-weights"),
         ("requirements-test", "requirements-test"),
         ("requirements-formats", "requirements-test"),  # so that the tests of these formats run
+        ("requirements-weights", "requirements-test"),
     ],
 )
 def test_every_requirement_is_pinned_in_its_lock_with_hashes(name, locked):
@@ -208,7 +210,7 @@ def test_every_requirement_is_pinned_in_its_lock_with_hashes(name, locked):
     assert lock.count("==") <= lock.count("--hash=sha256:")
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-formats"])
+@pytest.mark.parametrize("name", ["requirements", "requirements-formats", "requirements-weights"])
 def test_every_requirement_has_its_reason(name):
     for line in (ROOT / f"{name}.txt").read_text().splitlines():
         assert line.startswith("#") or re.search(r"\S+==\S+ +# \w+", line), line

@@ -9,7 +9,8 @@ NOTICE = (ROOT / "NOTICE").read_text(encoding="utf-8")
 
 
 def test_each_direct_dependency_has_its_licence_in_the_notice():
-    direct = re.findall(r"^([\w-]+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    files = [ROOT / "requirements.txt", ROOT / "requirements-weights.txt"]
+    direct = re.findall(r"^([\w-]+)", "".join(file.read_text(encoding="utf-8") for file in files), re.MULTILINE)
 
     named = re.findall(r"^ {4}([\w-]+)  +\S", NOTICE, re.MULTILINE)
 

@@ -18,7 +18,10 @@ class Cut(nn.Module):
         about = stages(net, images)
         channels = features(net, images, (number,))[0].shape[1]
         for name in _called_after(net, about.ends[number - 1], images):
-            net.set_submodule(name, nn.Identity())
+            left_out = net.get_submodule(name)
+            # The net may count the members of a list.
+            blank = nn.Sequential(*(nn.Identity() for _ in left_out.children()))
+            net.set_submodule(name, blank if isinstance(left_out, nn.Sequential) else nn.Identity())
         self.net, self.number, self.dropout = net, number, dropout
         self.head = nn.Linear(channels, classes)
         ends = tuple(f"net.{name}" for name in about.ends[:number])
