@@ -60,7 +60,9 @@ def size_of(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> S
       ConfigError: it does not fit these images, or there is no such architecture.
     """
     usual = family_of(config.arch).shape
-    shape = {name: usual.get(name) if name in WITHOUT_SIZE else getattr(config, name) for name in SHAPE_FIELDS}
+    shape: dict[str, Any] = {
+        name: usual.get(name) if name in WITHOUT_SIZE else getattr(config, name) for name in SHAPE_FIELDS
+    }
     return _size_of_net(TrialConfig(arch=config.arch, epochs=1, **shape).from_scratch(), classes, image_size)
 
 

@@ -108,15 +108,5 @@ def kept(config: Config, net: Net, classes: int, input_size: tuple[int, int]) ->
     return cut(net, config.kept_stages, classes, torch.zeros(1, 3, *input_size), config.dropout)
 
 
-def check_at_hand(arch: str) -> None:
-    """Raises:
-    ConfigError: weights of that name are not on this machine.
-    """
-    from trainable.weights import at_hand
-
-    if at_hand(arch) is None:
-        raise ConfigError(f"pretrained=True for arch={arch} needs its weights, which are not on this machine")
-
-
 def _more(names: Sequence[str]) -> str:
     return f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""

@@ -79,17 +79,18 @@ def _find(net: nn.Module, images: Tensor) -> Stages:
     return Stages(tuple(ends), tuple(index for index, _ in own), _parameters(net, calls, ends))
 
 
-def features(net: nn.Module, images: Tensor, numbers: Sequence[int]) -> list[Tensor]:
+def features(net: nn.Module, images: Tensor, numbers: Sequence[int] | None = None) -> list[Tensor]:
     """Returns what a net has computed at the ends of stages.
 
     Args:
       images: as `stages` takes them.
-      numbers: of the stages, rising.
+      numbers: of the stages, rising; None for all.
 
     Returns:
       (N, C, H, W) of each; of the last number (N, C, 1, 1), what the classifier is given.
     """
     about = stages(net, images)
+    numbers = numbers or range(1, about.count + 1)
     *inner, last = [*numbers, 0] if numbers[-1] < about.count else numbers
     found = _features_of_timm if about.indices else _features_by_hook
     maps = found(net, about, images, inner, bool(last))
@@ -228,9 +229,11 @@ def calls_of(net: nn.Module, images: Tensor) -> list[Call]:
 
 def _of_timm(net: nn.Module, calls: list[Call]) -> list[tuple[int, str]]:
     """Returns timm's own list of maps, each by its number there; empty where a module of it was not called once."""
-    names = [about["module"] for about in getattr(net, "feature_info", None) or ()]
+    numbers: dict[str, int] = {}  # of nets with branches, the first: the modules of all branches end together
+    for number, about in enumerate(getattr(net, "feature_info", None) or ()):
+        numbers.setdefault(about["module"], number)
     called = [call.name for call in calls]
-    return list(enumerate(names)) if all(called.count(name) == 1 for name in names) else []
+    return [(number, name) for name, number in numbers.items()] if all(called.count(n) == 1 for n in numbers) else []
 
 
 def _by_resolution(net: nn.Module, images: Tensor, calls: list[Call]) -> list[str]:

@@ -91,7 +91,7 @@ def preprocessing(config: Config) -> Preprocessing:
 
 def check(config: Config, others: Sequence[str]) -> None:
     """Raises:
-    ConfigError: timm has no such classifier, or no such weights of it, or they are not at hand.
+    ConfigError: timm has no such classifier, or no such weights of it.
     """
     import timm
     from timm.models import get_arch_pretrained_cfgs, get_deprecated_models, split_model_name_tag
@@ -107,8 +107,6 @@ def check(config: Config, others: Sequence[str]) -> None:
     if tag and f"{name}.{tag}" not in tags:
         hint = f"{PREFIX}{name} has {', '.join(PREFIX + each for each in tags)}" if tags else f"{PREFIX}{name} has none"
         raise ConfigError(f"unknown `arch`, got {config.arch}: timm {timm.__version__} has no such weights; {hint}")
-    if config.pretrained:
-        loading.check_at_hand(config.arch)
 
 
 def _names(classifier: "str | Sequence[str] | None") -> list[str]:

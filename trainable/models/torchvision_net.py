@@ -98,11 +98,8 @@ def check(config: Config, others: Sequence[str]) -> None:
     tags = [each.name for each in torchvision.models.get_model_weights(name)]
     if tag and tag not in tags:
         raise ConfigError(f"unknown `arch`, got {arch}: the weights of {PREFIX}{name} are {', '.join(tags)}")
-    if config.pretrained:
-        if arch.startswith(PREFIX):
-            loading.check_at_hand(arch)
-        else:
-            _check_imagenet_file(arch)
+    if config.pretrained and not arch.startswith(PREFIX):
+        _check_imagenet_file(arch)
 
 
 def _check_imagenet_file(arch: str) -> None:
