@@ -21,6 +21,7 @@ NAMES = (  # the last one builds what no other family is named for
     "small_vgg",
     "resnet18",
     "logistic_head",
+    "mlp_head",
     "timm_net",
     "torchvision_net",
 )

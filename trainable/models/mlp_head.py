@@ -1,0 +1,99 @@
+"""A net with one hidden layer on the features of a frozen net.
+
+Its one epoch is a whole training: `PASSES` passes over the features with AdamW, whose rate ends at zero. The features
+do not change from pass to pass, so what is mixed, and left out by dropout, is all that keeps it from learning them by
+heart.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from trainable.models.family import Config, Family, Net, Preprocessing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from datasets.pixels.dataset import Dataset
+    from trainable.features.matrix import Features
+    from trainable.metrics.history import EpochMetrics
+    from trainable.state import TrainState
+
+PASSES = 30
+
+
+def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
+    from torch import nn
+
+    from trainable.models import head
+
+    assert config.hidden is not None
+    net, rate = head.build(config, input_size), config.dropout or 0.0
+    net.head = nn.Sequential(
+        nn.Linear(net.count, config.hidden), nn.ReLU(), nn.Dropout(rate), nn.Linear(config.hidden, classes)
+    )
+    return net
+
+
+def train(config: Config, data: "Dataset", state: "TrainState") -> Iterator["EpochMetrics"]:
+    from trainable.features import learning
+
+    return learning.train(config, data, state, fit)
+
+
+def fit(config: Config, net: Any, features: "Features", labels: "Tensor") -> float:
+    """Trains the net, and returns the mean loss of the last pass; what is drawn follows from the config's seed."""
+    import torch
+    from torch.nn import functional as F
+
+    from trainable.optim import lr_at, set_lr
+    from trainable.torch_changes import uncompiled
+
+    device = labels.device
+    drawn = torch.Generator().manual_seed(config.seed)
+    group = {"params": list(net.parameters()), "factor": 1.0}
+    optimizer = uncompiled(torch.optim.AdamW)([group], config.lr, weight_decay=config.weight_decay, fused=True)
+    steps, done, total = PASSES * -(-features.count // config.batch_size), 0, torch.zeros((), device=device)
+    net.train()
+    for _ in range(PASSES):
+        total.zero_()
+        for rows in torch.randperm(features.count, generator=drawn).split(config.batch_size):
+            batch, truth = features.take(rows), F.one_hot(labels[rows.to(device)], net[-1].out_features).float()
+            mixing, share = torch.rand(2, generator=drawn).tolist()
+            if mixing < (config.feature_mixup or 0):
+                partners = torch.randperm(len(rows), generator=drawn).to(device)
+                batch = share * batch + (1 - share) * batch[partners]
+                truth = share * truth + (1 - share) * truth[partners]
+            set_lr(optimizer, lr_at(config, done, steps))
+            loss = F.cross_entropy(net(batch), truth, label_smoothing=config.label_smoothing)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.detach() * len(rows)
+            done += 1
+    return float(total) / features.count
+
+
+def preprocessing(config: Config) -> Preprocessing:
+    from trainable.models import head
+
+    return head.preprocessing(config)
+
+
+def check(config: Config, others: Sequence[str]) -> None:
+    from trainable.models import head
+
+    head.check(config)
+
+
+SHAPE: dict[str, Any] = {"backbone": "timm/tf_efficientnet_lite0", "hidden": 256}
+FAMILY = Family(
+    "mlp_head",
+    SHAPE,
+    build,
+    bf16=frozenset({"cpu", "cuda"}),  # of the backbone, which only goes forward
+    waits=True,
+    optional=frozenset({"input_size", "stages", "pooling", "flip", "pretrained", "feature_mixup", "dropout"}),
+    preprocessing=preprocessing,
+    train=train,
+    check=check,
+)
