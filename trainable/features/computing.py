@@ -21,7 +21,8 @@ from trainable.features.matrix import Chunk, Features, layout, name_of
 from trainable.features.pooling import parts
 from trainable.features.store import FeaturesError, Store
 from trainable.images import on_device
-from trainable.models.head import HeadNet, preprocessing, stage_maps
+from trainable.models import staged
+from trainable.models.head import HeadNet, all_stages, preprocessing
 from trainable.precision import autocast, numerics
 
 VERSION = 1  # of the arithmetic: another number wherever the same images give other features
@@ -97,7 +98,8 @@ def _computed(
     made: list[dict[str, Tensor]] = []
     for batch in on_device(images, device).split(BATCH[device.type]):
         with autocast(config.arch, device):
-            maps = stage_maps(net.backbone, normalise(view(batch)))
+            pixels = normalise(view(batch))
+            maps = staged.features(net.backbone, pixels, all_stages(net.backbone, pixels))
         found = {stage: parts(each) for stage, each in enumerate(maps, start=1)}
         made.append({name_of(stage, part): value for stage, its in found.items() for part, value in its.items()})
     return {name: torch.cat([each[name] for each in made]) for name in made[0]}

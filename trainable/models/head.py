@@ -6,14 +6,13 @@ maps pixels to logits alone, as any other does.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from storage.errors import ConfigError
 from trainable.features.pooling import Shape, pooled, shape_of, width
-from trainable.models import family_of, frozen
+from trainable.models import family_of, frozen, staged
 from trainable.models.family import Config, Preprocessing
 
 
@@ -50,7 +49,7 @@ class HeadNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         with torch.no_grad():
-            maps = stage_maps(self.backbone, images, self.stages)
+            maps = staged.features(self.backbone, images, self.stages)
         if not torch.is_autocast_enabled(images.device.type):  # an exported graph has no autocast
             return self.from_maps(maps)
         with torch.autocast(images.device.type, enabled=False):
@@ -111,13 +110,6 @@ def chosen_stages(config: Config, count: int) -> list[int]:
     return list(range(begin, end + 1))
 
 
-def stage_maps(net: Any, images: Tensor, stages: Sequence[int] | None = None) -> list[Tensor]:
-    """Returns the maps (N, C, H, W) of a net's stages, all by default; the last is its features, (N, C, 1, 1)."""
-    last, maps = net.forward_intermediates(images)
-    maps = [*maps, net.forward_head(last, pre_logits=True)[:, :, None, None]]
-    return maps if stages is None else [maps[number - 1] for number in stages]
-
-
 def _backbone(config: Config) -> str:
     assert config.backbone is not None
     return config.backbone
@@ -131,6 +123,11 @@ def _plain(arch: str, shape: tuple[tuple[str, object], ...]) -> Config:
 
 def _shapes(net: nn.Module, input_size: tuple[int, int]) -> list[Shape]:
     """Returns the shapes of all stages' maps, which an empty image tells."""
-    device = next(net.parameters()).device
+    image = torch.zeros((1, 3, *input_size), device=next(net.parameters()).device)
     with torch.no_grad():
-        return [shape_of(stage) for stage in stage_maps(net, torch.zeros((1, 3, *input_size), device=device))]
+        return [shape_of(stage) for stage in staged.features(net, image, all_stages(net, image))]
+
+
+def all_stages(net: nn.Module, images: Tensor) -> range:
+    """Returns the numbers of all stages of a net; `images` as it takes them, one at least."""
+    return range(1, staged.stages(net, images).count + 1)
