@@ -1,6 +1,7 @@
 """Where a net's images are while it trains: all of them on its device, or a batch at a time.
 
-The pixels are the same either way, and so is what is drawn.
+The pixels are the same either way, and so is what is drawn. What a net's frozen stages have made of images is handled
+as images are: rows of (C, H, W), of another dtype.
 """
 
 import warnings
@@ -16,11 +17,12 @@ from datasets.pixels.threads import in_threads
 
 GPU_SHARE = 0.25  # of the memory that is free on a GPU; a data set that needs more goes there by the batch
 UPLOADED_BYTES = 64 << 20  # at a time, of a data set that goes there whole
+CPU = torch.device("cpu")
 AHEAD = 2  # batches that are ready, or being read, beside those that each thread reads
 
 
 def on_device(images: np.ndarray, device: torch.device) -> Tensor:
-    """(N, 3, H, W) uint8 pixels as a tensor; on CPU without a copy."""
+    """(N, 3, H, W) pixels as a tensor; on CPU without a copy."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray shares arrays read-only, and torch warns of those
         return torch.from_numpy(images).to(device)
@@ -38,12 +40,12 @@ def placed(images: Pixels, device: torch.device) -> Tensor | Pixels:
     if images.nbytes > GPU_SHARE * free:
         return images
     try:
-        whole = torch.empty(images.shape, dtype=torch.uint8, device=device)
+        whole = torch.empty(images.shape, dtype=on_device(images[:1], CPU).dtype, device=device)
     except torch.OutOfMemoryError:  # another trial was faster
         return images
     count = max(1, UPLOADED_BYTES * len(images) // max(1, images.nbytes))
     for start in range(0, len(images), count):
-        whole[start : start + count] = on_device(images[start : start + count], torch.device("cpu"))
+        whole[start : start + count] = on_device(images[start : start + count], CPU)
     return whole
 
 
@@ -55,7 +57,7 @@ def ahead(images: Pixels, chosen: Iterable[np.ndarray], device: torch.device) ->
     threads = max(1, torch.get_num_threads())
 
     def read(rows: np.ndarray) -> Tensor:
-        batch = on_device(images[rows], torch.device("cpu"))
+        batch = on_device(images[rows], CPU)
         return batch.pin_memory() if device.type == "cuda" else batch
 
     for batch in in_threads(read, chosen, threads, threads + AHEAD):
@@ -88,7 +90,8 @@ class TrainingImages:
         self.batch = torch.empty(0)
         if not isinstance(self.images, Tensor) and device.type == "cuda":
             # One place for every batch: a graph reads where it was captured.
-            self.batch = torch.empty((most, *images.shape[1:]), dtype=torch.uint8, device=device)
+            dtype = on_device(images[:1], CPU).dtype
+            self.batch = torch.empty((most, *images.shape[1:]), dtype=dtype, device=device)
 
     def begin(self, chosen: Sequence[Tensor]) -> None:
         """Args:

@@ -17,9 +17,10 @@ from datasets.pixels.dataset import Dataset
 from trainable.batch import predict_batch
 from trainable.config import TrialConfig
 from trainable.images import parts, placed
+from trainable.inputs import as_floats, inputs_of
 from trainable.metrics import measure
 from trainable.metrics.history import EpochMetrics, is_finite
-from trainable.models import family_of
+from trainable.models import family_of, frozen
 from trainable.optim import lr_at, set_lr
 from trainable.precision import forward
 from trainable.state import TrainState
@@ -42,16 +43,19 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
         yield from own(config, data, state)
         return
     device = next(state.model.parameters()).device
-    step = Step(config, data, state, device)
-    valid_images = placed(data.valid.images, device)
-    images = len(data.train.images)
+    inputs = inputs_of(config, data, state.model)
+    step, predictor = Step(config, inputs, state, device), inputs.part(state.predictor)
+    valid_images = placed(inputs.valid, device)
+    images = inputs.images
     steps = steps_per_epoch(config, images)
     while state.epochs_done < config.epochs:
         started = time.monotonic()
         epoch = state.epochs_done + 1
         step.seed(epoch)
         order = torch.randperm(images, generator=step.generator, device=device)
+        order = inputs.rows(order, step.generator)
         state.model.train()
+        frozen.judge(state.model)
         total_loss = torch.zeros((), device=device)
         batches = order.split(config.batch_size)[:steps]
         step.begin(batches)
@@ -62,7 +66,8 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
             total_loss += step(chosen)
             if state.averaged:
                 state.averaged.update(done)
-        logits = predict_logits(config, state.predictor, valid_images)
+        view = as_floats if inputs.are_maps else None
+        logits = predict_logits(config, predictor, valid_images, view, inputs.size)
         metrics = EpochMetrics(
             epoch=epoch,
             train_loss=float(total_loss) / min(images, steps * config.batch_size),
@@ -86,17 +91,22 @@ def steps_per_epoch(config: TrialConfig, images: int) -> int:
 
 @torch.no_grad()
 def predict_logits(
-    config: TrialConfig, model: nn.Module, images: Tensor | Pixels, view: Callable[[Tensor], Tensor] | None = None
+    config: TrialConfig,
+    model: nn.Module,
+    images: Tensor | Pixels,
+    view: Callable[[Tensor], Tensor] | None = None,
+    size: int | None = None,
 ) -> np.ndarray:
     """(N, classes) float32 logits of (N, 3, H, W) pixels, in batches, without augmentation.
 
     Args:
       images: on the model's device, or wherever else they are kept.
       view: what is done to a batch first, for example a flip.
+      size: of a batch; None: as many as images of this height and width allow.
     """
     model.eval()
     device = next(model.parameters()).device
-    size = predict_batch((images.shape[2], images.shape[3]))
+    size = size or predict_batch((images.shape[2], images.shape[3]))
     while True:
         try:
             batches = parts(images, size, device)

@@ -8,6 +8,7 @@ from torch import Tensor, nn, optim
 
 from trainable.config import TrialConfig
 from trainable.models import family_of
+from trainable.models.staged import found_stages
 from trainable.torch_changes import uncompiled
 
 ONE_CYCLE_WARM_UP = 0.25  # share of the steps, where the config does not say it
@@ -36,15 +37,13 @@ def new_optimizer(config: TrialConfig, model: nn.Module) -> optim.Optimizer:
 def parameter_groups(config: TrialConfig, model: nn.Module) -> list[dict[str, Any]]:
     """Returns the parameters that train, in groups, each with its `factor` of the learning rate.
 
-    A net of stages has a rate for each of them if the config asks for it, and no weight decay on norms and biases. Any
-    other net is one group, as it was when its results were published.
+    A net of one of the catalogues has a rate for each of its stages if the config asks for it, and no weight decay on
+    norms and biases. Any other net is one group, as it was when its results were published.
     """
     if not family_of(config.arch).prefix:
         return [{"params": list(model.parameters()), "factor": 1.0}]
-    stages = parameters_by_stage(model)
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
-    for depth, parameters in enumerate(stages, 1):
-        factor = (config.layer_decay or 1.0) ** (len(stages) - depth)
+    for factor, parameters in _by_rate(config, model):
         for parameter in parameters:
             if parameter.requires_grad:
                 groups.setdefault((factor, parameter.ndim > 1), []).append(parameter)
@@ -55,11 +54,17 @@ def parameter_groups(config: TrialConfig, model: nn.Module) -> list[dict[str, An
     ]
 
 
-def parameters_by_stage(model: nn.Module) -> list[list[nn.Parameter]]:
-    """Returns the parameters of a net behind its normalisation, from those nearest to the pixels to the last layer."""
+def _by_rate(config: TrialConfig, model: nn.Module) -> list[tuple[float, list[nn.Parameter]]]:
+    """Returns all parameters with the factor of their rate: 1 for the classifier, less for each stage before it."""
+    if config.layer_decay is None:
+        return [(1.0, list(model.parameters()))]
     *_, net = model.children()
-    children = (list(child.parameters()) for child in net.children())
-    return [parameters for parameters in children if parameters]
+    parameters = dict(net.named_parameters())
+    groups = [group for group in found_stages(net).parameters if group]
+    return [
+        (config.layer_decay**behind, [parameters[name] for name in group])
+        for behind, group in enumerate(reversed(groups))
+    ]
 
 
 def set_lr(optimizer: optim.Optimizer, lr: float) -> None:

@@ -18,11 +18,11 @@ from torch.nn import functional as F
 from datasets.augment.batch_rows import Change
 from datasets.augment.batched import batched
 from datasets.augment.pipeline import compose, from_text, per_image
-from datasets.pixels.dataset import Dataset
 from trainable.batch import SMALLEST_MICRO_BATCH, Batch, draw_mix
 from trainable.config import ConfigError, TrialConfig
 from trainable.graphed import Graphed
 from trainable.images import TrainingImages
+from trainable.inputs import Inputs, as_floats
 from trainable.models import family_of
 from trainable.precision import forward
 from trainable.state import TrainState
@@ -44,17 +44,19 @@ class Step:
       torch.OutOfMemoryError: not even micro-batches of two images fit.
     """
 
-    def __init__(self, config: TrialConfig, data: Dataset, state: TrainState, device: torch.device) -> None:
+    def __init__(self, config: TrialConfig, inputs: Inputs, state: TrainState, device: torch.device) -> None:
         """Raises:
         ConfigError: the config's own pipeline cannot be read.
         """
         self.config, self.state = config, state
-        count, _, height, width = data.train.images.shape
-        self.images_a_step = min(config.batch_size, count)  # but for an epoch's last one
-        self.images = TrainingImages(data.train.images, device, self.images_a_step)
-        self.labels = torch.as_tensor(data.train.labels, device=device)
-        augmentation = pipeline(config, square=height == width)
-        on_batch = batched(augmentation)
+        self.images_a_step = min(config.batch_size, inputs.images)  # but for an epoch's last one
+        self.images = TrainingImages(inputs.train, device, self.images_a_step)
+        self.labels, self.part = inputs.labels, inputs.part(state.model)
+        on_batch: Change | None = as_floats
+        if not inputs.are_maps:
+            height, width = inputs.train.shape[2:]
+            augmentation = pipeline(config, square=height == width)
+            on_batch = batched(augmentation)
         self.augment = on_batch or _one_by_one(augmentation)
         self.training = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
         self.surroundings = _Surroundings(state.model, device)
@@ -160,7 +162,7 @@ class Step:
         """`_backpropagated`, where memory is enough."""
         total = torch.zeros((), device=batch.images.device)
         for part in batch.parts(self.state.micro_batch):
-            loss = _loss(self.config, self.state.model, part)
+            loss = _loss(self.config, self.part, part)
             # Not the share as the gradient to begin with: for that torch imports sympy, 1 s for a worker.
             (loss * (len(part.labels) / len(batch.labels))).backward()
             total += loss.detach() * len(part.labels)

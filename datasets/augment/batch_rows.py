@@ -13,18 +13,18 @@ def take(images: Tensor, index: Tensor) -> Tensor:
     """Returns `images[index]` in a fraction of the time.
 
     Args:
-      images: (N, 3, H, W) uint8, contiguous; others are copied first.
+      images: (N, ...), contiguous; others are copied first.
       index: (M,) int64, each in [0, N).
 
     Returns:
-      (M, 3, H, W) uint8, new.
+      (M, ...), new.
     """
-    return rows(images).index_select(0, index).view(torch.uint8).view(len(index), *images.shape[1:])
+    return rows(images).index_select(0, index).view(images.dtype).view(len(index), *images.shape[1:])
 
 
 def rows(images: Tensor) -> Tensor:
     """Returns (N, columns), each image's bytes in the widest integers that hold them; the same memory if contiguous."""
-    flat = images.flatten(1)
+    flat = images.flatten(1).view(torch.uint8)
     wide = next(dtype for dtype in INTEGERS if flat.shape[1] % dtype.itemsize == 0)
     return flat.view(wide)
 

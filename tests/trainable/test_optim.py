@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from trainable.config import TrialConfig
-from trainable.optim import lr_at, new_optimizer
+from trainable.models.net import build
+from trainable.optim import lr_at, new_optimizer, parameter_groups, set_lr
 
 
 @pytest.mark.parametrize(
@@ -52,3 +55,51 @@ def test_an_optimizer_is_the_one_named(name, kind, nesterov):
     assert type(optimizer).__mro__[1] is kind
     assert optimizer.defaults["weight_decay"] == 0.25
     assert optimizer.defaults.get("nesterov") == nesterov
+
+
+STAGED = TrialConfig(
+    arch="timm/test_efficientnet", pretrained=False, optimizer="adamw", lr=1.0, weight_decay=0.5, layer_decay=0.5
+)
+
+
+def rates(config):
+    """Returns the factor of the rate and the weight decay of each parameter that trains, by its name."""
+    torch.manual_seed(0)
+    model = build(config, 3, (32, 32))
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    groups = parameter_groups(config, model)
+    return {names[id(its)]: (group["factor"], group["weight_decay"]) for group in groups for its in group["params"]}
+
+
+def test_each_stage_has_the_rate_of_the_one_behind_it_times_the_decay():
+    found = rates(STAGED)
+
+    assert found["1.classifier.weight"] == (1.0, 0.5)
+    assert found["1.conv_head.weight"] == (0.5, 0.5)
+    by_block = {name.split(".")[2]: factor for name, (factor, _) in found.items() if name.startswith("1.blocks")}
+    assert by_block == {"4": 0.25, "3": 0.125, "2": 0.0625, "1": 0.03125, "0": 0.015625}
+
+
+def test_norms_and_biases_have_no_weight_decay():
+    found = rates(replace(STAGED, layer_decay=None))
+
+    assert {factor for factor, _ in found.values()} == {1.0}
+    for name, (_, weight_decay) in found.items():
+        assert weight_decay == (0.0 if "bn" in name or name.endswith("bias") else 0.5), name
+
+
+def test_what_is_frozen_is_in_no_optimizer():
+    found = rates(replace(STAGED, frozen_stages=3))
+
+    assert {name.split(".")[2] for name in found if name.startswith("1.blocks")} == {"3", "4"}
+    assert not any(name.startswith(("1.conv_stem", "1.bn1")) for name in found)
+
+
+def test_a_rate_is_set_times_the_factor_of_each_group():
+    model = build(STAGED, 3, (32, 32))
+    optimizer = new_optimizer(STAGED, model)
+
+    set_lr(optimizer, 0.1)
+
+    for group in optimizer.param_groups:
+        assert group["lr"] == pytest.approx(0.1 * group["factor"])

@@ -11,6 +11,13 @@ def freeze(module: nn.Module) -> None:
     module.is_frozen = True  # type: ignore[assignment]
 
 
+def judge(model: nn.Module) -> None:
+    """Makes all that is frozen compute as when it predicts, while the rest of a net trains."""
+    for module in model.modules():
+        if getattr(module, "is_frozen", False):
+            module.training = False
+
+
 def names(model: nn.Module) -> frozenset[str]:
     """Returns the names, in the model's state dict, of all that is frozen."""
     frozen = [prefix for prefix, module in model.named_modules() if getattr(module, "is_frozen", False)]

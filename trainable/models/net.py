@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from trainable import precision
 from trainable.config import ConfigError, TrialConfig
-from trainable.models import check, family_of
+from trainable.models import check, family_of, front, staged
 from trainable.models.family import Preprocessing
 
 
@@ -81,6 +81,11 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
     net = family.build(config, classes, input_size)
     if not isinstance(net, nn.Module):
         raise ConfigError(f"{config.arch}: must return a torch.nn.Module, got {type(net).__name__}")
+    if not next(net.parameters()).is_meta:  # nothing is computed there
+        if config.frozen_stages:
+            front.freeze_front(net, config.frozen_stages, torch.zeros(1, 3, *input_size))
+        if config.layer_decay:
+            staged.stages(net, torch.zeros(1, 3, *input_size))
     return nn.Sequential(Normalize(preprocessing, image_size, input_size), net)
 
 

@@ -1,0 +1,117 @@
+"""What a trial learns from: the images, or what the frozen stages of its net have made of them."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from datasets.pixels import Pixels
+from datasets.pixels.dataset import Dataset
+from trainable.batch import predict_batch
+from trainable.config import TrialConfig
+from trainable.features.maps import map_of, maps_of
+from trainable.images import on_device
+from trainable.models import family_of
+from trainable.models.split import split
+from trainable.models.staged import judged
+
+MOST_BYTES = 8 << 30  # of the maps of a split in one view: larger ones are made anew at each step
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What goes into the part of a net that trains.
+
+    Attributes:
+      train, valid: images, or maps; by row.
+      labels: (rows,) int64 of `train`.
+      images: of the training split.
+      flip: the probability with which an image's second row, the map of its mirror image, takes the place of its
+        first; those rows lie behind the first rows of all images. 0 where there are none.
+      size: images that go through a net at once where nothing is learned.
+      part: returns the part of a model that takes them.
+      are_maps: these are maps, not images.
+    """
+
+    train: Pixels
+    valid: Pixels
+    labels: Tensor
+    images: int
+    flip: float
+    size: int
+    part: Callable[[nn.Module], nn.Module]
+    are_maps: bool
+
+    def rows(self, order: Tensor, generator: torch.Generator) -> Tensor:
+        """Returns the row that is taken of each image of an epoch.
+
+        Args:
+          order: (N,) int64, images.
+        """
+        if self.flip == 0:
+            return order
+        is_flipped = torch.rand(len(order), generator=generator, device=order.device) < self.flip
+        return order + self.images * is_flipped
+
+
+def inputs_of(config: TrialConfig, data: Dataset, model: nn.Module) -> Inputs:
+    """Returns what a trial learns from.
+
+    It is the maps of the frozen stages where no augmentation but left-right flips comes before them, where the net can
+    be put through in two parts, and where the maps are not too large: all that follows from config and data.
+    """
+    device = next(model.parameters()).device
+    labels = torch.as_tensor(data.train.truth, device=device)
+    size = predict_batch(family_of(config.arch).preprocessing(config).input_size(config, data.image_size))
+    whole = Inputs(data.train.images, data.valid.images, labels, len(labels), 0.0, size, lambda model: model, False)
+    if not config.frozen_stages or config.pipeline or not config.augmentation.keys() <= {"horizontal_flip"}:
+        return whole
+    parts = _parts(config, model, data)
+    if parts is None or not _can_be_kept(config, data, parts[0], model):
+        return whole
+    assert isinstance(model, nn.Sequential)
+    views = ["plain", "flip"] if config.horizontal_flip else ["plain"]
+
+    def maps(images: Pixels, views: list[str]) -> Pixels:
+        return maps_of(config, data.fingerprint, images, views, model, parts[0])
+
+    def rest(model: nn.Module) -> nn.Module:
+        parts = _parts(config, model, data)
+        assert parts is not None
+        return parts[1]
+
+    return Inputs(
+        train=maps(data.train.images, views),
+        valid=maps(data.valid.images, ["plain"]),
+        labels=labels.repeat(len(views)),
+        images=len(labels),
+        flip=config.horizontal_flip,
+        size=size,
+        part=rest,
+        are_maps=True,
+    )
+
+
+def as_floats(maps: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    return maps.float()
+
+
+def _parts(config: TrialConfig, model: nn.Module, data: Dataset) -> tuple[nn.Module, nn.Module] | None:
+    """Returns the frozen front of a model, from normalised images on, and the rest; None where they are not two."""
+    assert isinstance(model, nn.Sequential)
+    assert config.frozen_stages
+    with judged(model):
+        normalised = model[0](on_device(data.train.images[:1], next(model.parameters()).device))
+    return split(model[1], config.frozen_stages, normalised)
+
+
+def _can_be_kept(config: TrialConfig, data: Dataset, front: nn.Module, model: nn.Module) -> bool:
+    assert isinstance(model, nn.Sequential)
+    example = on_device(data.train.images[:1], next(model.parameters()).device)
+    shape = map_of(config, model, front, example).shape[1:]
+    bytes_of_view = 2 * math.prod(shape) * max(len(data.train.images), len(data.valid.images))
+    height, width = data.image_size
+    is_map = len(shape) == 3 and shape[1] * width == shape[2] * height  # channels first, as boxes are cut
+    return bytes_of_view <= MOST_BYTES and (is_map or not config.cutmix)
