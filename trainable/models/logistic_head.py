@@ -4,7 +4,7 @@ The loss is the mean cross entropy and `penalty` times the sum of all squared we
 deviation 1. It has one minimum, which L-BFGS finds, so there is no rate and nothing is drawn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainable.models.family import Config, Family, Net, Preprocessing
@@ -40,13 +40,26 @@ def train(config: Config, data: "Dataset", state: "TrainState") -> Iterator["Epo
 
 def fit(config: Config, linear: Any, features: "Features", labels: "Tensor") -> float:
     """Leaves the minimum in `linear`, and returns the mean cross entropy there."""
+    assert config.penalty is not None
+    return solve(linear, features.blocks, labels, config.penalty, config.label_smoothing)
+
+
+def solve(
+    linear: Any,
+    blocks: "Callable[[], Iterable[Tensor]]",
+    labels: "Tensor",
+    penalty: float,
+    label_smoothing: float = 0.0,
+) -> float:
+    """Leaves the minimum in a linear layer, and returns the mean cross entropy there.
+
+    Args:
+      blocks: returns the standardised features, (n, F) at a time, in order: not all of them need be in memory.
+      labels: (N,) class indices.
+    """
     import torch
     from torch.nn import functional as F
 
-    from trainable.features.matrix import BLOCK_ROWS
-
-    assert config.penalty is not None
-    penalty, weight = config.penalty, linear.weight
     for parameter in linear.parameters():
         torch.nn.init.zeros_(parameter)
     optimizer = torch.optim.LBFGS(
@@ -58,21 +71,26 @@ def fit(config: Config, linear: Any, features: "Features", labels: "Tensor") -> 
         line_search_fn="strong_wolfe",
     )
 
-    def loss() -> "Tensor":
-        """Leaves the gradient in the parameters; block by block, for not all features need be in memory."""
-        optimizer.zero_grad()
-        total = torch.zeros((), device=weight.device)
-        for block, truth in zip(features.blocks(), labels.split(BLOCK_ROWS), strict=True):
-            part = F.cross_entropy(linear(block), truth, label_smoothing=config.label_smoothing, reduction="sum")
+    def entropy() -> "Tensor":
+        """Returns the mean cross entropy, and adds its gradient to that of the parameters."""
+        total, start = torch.zeros((), device=labels.device), 0
+        for block in blocks():
+            truth = labels[start : start + len(block)]
+            part = F.cross_entropy(linear(block), truth, label_smoothing=label_smoothing, reduction="sum")
             part = part / len(labels)
             part.backward()
-            total += part.detach()
-        regular = penalty * weight.square().sum()
+            total, start = total + part.detach(), start + len(block)
+        return total
+
+    def loss() -> "Tensor":
+        optimizer.zero_grad()
+        regular = penalty * linear.weight.square().sum()
         regular.backward()
-        return total + regular.detach()
+        return entropy() + regular.detach()
 
     optimizer.step(loss)
-    return float(loss() - penalty * weight.detach().square().sum())
+    optimizer.zero_grad()
+    return float(entropy())
 
 
 def preprocessing(config: Config) -> Preprocessing:
