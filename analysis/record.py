@@ -13,6 +13,8 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from analysis.estimates import ensembles
+from analysis.estimates.ensembles.contract import Ensembles
 from datasets import decoders, listing_rules
 from datasets.decoders.recipe import STRETCH, Decoding
 from datasets.fingerprint import parsed_table
@@ -27,6 +29,7 @@ from trainable.config import MULTIPLE
 from trainable.metrics import LAST, NAMES, is_name, named
 from trainable.metrics.contract import Metric
 from trainable.metrics.history import class_dtype, read_history
+from trainable.models import kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +68,16 @@ class TrialRecord:
     params: Values
     ranges: dict[str, BaseDistribution]
     folder: Path
+
+    @property
+    def kind(self) -> str:
+        """Of model, `trainable.models.kind_of`; empty without a config."""
+        return kind_of(self.config)
+
+    @property
+    def is_head(self) -> bool:
+        """Whether it is a head on the features of a net."""
+        return "backbone" in self.config
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -211,6 +224,15 @@ class Record:
         """
         number = self._known("decoding recipes", self.file.defaults.decoder, decoders.NEWEST)
         return Decoding(number, self.settings.data_options.fit or STRETCH)
+
+    @property
+    def ensembles(self) -> Ensembles:
+        """How ensembles of its trials are made.
+
+        Raises:
+          SweepError: a newer version began the sweep.
+        """
+        return ensembles.ensembles(self._known("ensembles", self.file.defaults.ensemble, ensembles.NEWEST))
 
     def _known(self, what: str, number: int, newest: int) -> int:
         if not 1 <= number <= newest:

@@ -154,6 +154,7 @@ class Defaults:
     Attributes:
       decoder: of images.
       listing: the rules by which the files of the data count and are named.
+      ensemble: how the members of an ensemble are chosen and averaged.
     """
 
     space: int = 1
@@ -161,6 +162,7 @@ class Defaults:
     pruner: int = 1
     decoder: int = 1
     listing: int = 1
+    ensemble: int = 1
 
 
 @dataclass(frozen=True)

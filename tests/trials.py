@@ -97,7 +97,7 @@ def open_bridge(
       ledger: URL of a database; empty for a journal.
       plan: of `Plan`, and `pruner` and `id`.
     """
-    plan = {"seed": 7, "metric": "accuracy", "sampler": "tpe", "queue": {}} | plan
+    plan = {"seed": 7, "metric": "accuracy", "sampler": "tpe", "queue": {}, "kept_of_kind": 1} | plan
     pruner, name = plan.pop("pruner", "halving"), plan.pop("id", "a" * 32)
     space = Space(function, {}, max_epochs)
     if not (folder / "sweep.json").exists():

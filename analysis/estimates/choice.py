@@ -11,7 +11,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from analysis.estimates.ensemble import greedy, mean
 from analysis.estimates.honest import Estimate, estimate, mean_of_finite
 from analysis.estimates.intervals import sample_of
 from analysis.estimates.scores import Scored, Scores, draws, scores_of_probabilities
@@ -137,6 +136,8 @@ class _Comparison:
         pairs = zip(logits_tta, self.pool, strict=True)
         tta = [_probabilities(trial.valid_logits if logits is None else logits) for logits, trial in pairs]
         self.probabilities = {False: np.stack(plain, axis=1), True: np.stack(tta, axis=1)}  # True: averaged over views
+        self.ensembles = record.ensembles
+        self.parts = {is_averaged: self.ensembles.part(each) for is_averaged, each in self.probabilities.items()}
         self.counts = counts
         self.singles = self._alone(self.probabilities[False]).on_drawn(counts).argmax(axis=1)  # of each draw
 
@@ -150,10 +151,10 @@ class _Comparison:
             left_out = self._alone(self.probabilities[True]).on_left_out(self.counts, self.singles)
             options.append(self._option(alone, True, left_out, reference))
         for is_averaged in (False, True)[: 1 + self.has_averaged]:
-            probabilities = self.probabilities[is_averaged]
-            members = self._greedy(probabilities, np.ones((1, probabilities.shape[2])))[0]
+            parts = self.parts[is_averaged]
+            members = self._chosen(parts, np.ones((1, parts.shape[2])))[0]
             if np.count_nonzero(members) > 1:
-                left_out = self._left_out_ensembles(probabilities)
+                left_out = self._left_out_ensembles(parts)
                 options.append(self._option(members, is_averaged, left_out, reference))
         return tuple(options)
 
@@ -161,7 +162,7 @@ class _Comparison:
         """Args:
         left_out, reference: (B,) scores on the images left out, of this way and of the best trial as it is.
         """
-        ours = mean(self.probabilities[is_averaged], members)
+        ours = self.ensembles.mean(self.parts[is_averaged], members)
         alone = self.probabilities[False][:, self.pool.index(self.best)]
         scores = scores_of_probabilities(self.record, [ours], float)
         gain = mean_of_finite(left_out - reference) if len(reference) else 0.0
@@ -189,16 +190,17 @@ class _Comparison:
         """Each model of the pool by itself."""
         return scores_of_probabilities(self.record, [probabilities[:, model] for model in range(len(self.pool))])
 
-    def _greedy(self, probabilities: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    def _chosen(self, parts: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """(B, T): the ensemble chosen on each draw; by their losses where the metric asks for more than the class."""
         by_loss, weights = not self.record.metric.is_by_class, sample_of(self.record).weights(counts)
-        return np.array([greedy(probabilities, self.record.valid_labels, row, by_loss) for row in weights])
+        labels, kinds = self.record.valid_labels, [trial.kind for trial in self.pool]
+        return np.array([self.ensembles.choose(parts, labels, row, by_loss, kinds) for row in weights])
 
-    def _left_out_ensembles(self, probabilities: np.ndarray) -> np.ndarray:
+    def _left_out_ensembles(self, parts: np.ndarray) -> np.ndarray:
         """(B,): of each draw the score of its ensemble, on the images that were not drawn."""
         found = []
-        for members, count in zip(self._greedy(probabilities, self.counts), self.counts, strict=True):
-            ensemble = scores_of_probabilities(self.record, [mean(probabilities, members)])
+        for members, count in zip(self._chosen(parts, self.counts), self.counts, strict=True):
+            ensemble = scores_of_probabilities(self.record, [self.ensembles.mean(parts, members)])
             found.append(ensemble.on_left_out(count[None], np.array([0]))[0])
         return np.array(found)
 

@@ -1,11 +1,13 @@
 """What the chosen predictor scores on a test split with labels: measured once, when all trials have ended."""
 
 import json
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from analysis.estimates.intervals import Sample
+from analysis.estimates.scores import scores_of_images
 from analysis.record import Record
 from storage import paths
 from storage.files import DamagedError, read_json, written_whole
@@ -17,6 +19,27 @@ LEAST_SHARE = 1e-30  # of a class, whose logarithm is finite
 
 
 @dataclass(frozen=True)
+class Rival:
+    """What else was measured on the same images.
+
+    Attributes:
+      predictor: what labelled them, in words.
+      value: by the metric of the sweep.
+      low, high: 95 % interval; None where it cannot be told.
+      gain: what the chosen predictor is better by; below zero, worse.
+      gain_low, gain_high: 95 % interval of the gain, paired image by image; None where it cannot be told.
+    """
+
+    predictor: str
+    value: float
+    low: float | None
+    high: float | None
+    gain: float
+    gain_low: float | None
+    gain_high: float | None
+
+
+@dataclass(frozen=True)
 class TestScore:
     """A value on the labelled test images.
 
@@ -25,7 +48,8 @@ class TestScore:
       trials: how many had ended.
       images: how many there are.
       value: by the metric of the sweep.
-      low, high: of its 95 % interval; None where the metric has none.
+      low, high: of its 95 % interval; None where it cannot be told.
+      rivals: the best single model and the best head, as far as they are not what labelled the images.
     """
 
     __test__ = False  # no test of pytest's
@@ -36,21 +60,40 @@ class TestScore:
     value: float
     low: float | None = None
     high: float | None = None
+    rivals: list[Rival] = field(default_factory=list)
 
 
-def measured(record: Record, predictor: str, labels: np.ndarray, shares: np.ndarray) -> TestScore:
-    """Returns the value of (N, classes) probabilities for (N,) labels."""
-    metric = record.metric
-    assert metric.value is not None
-    logits = np.log(np.maximum(shares, LEAST_SHARE))
-    value = float(metric.value(labels, logits))
-    low = high = None
-    if (images := metric.images) is not None:
-        guess = None if images.guess_loss is None else images.guess_loss(len(record.classes))
-        scores = images.of_logits(labels, logits)
-        scores = scores if guess is None else -scores
-        low, high = Sample(images.strata(labels), guess).interval(scores, value)
-    return TestScore(predictor, _ended(record), len(labels), value, low, high)
+def measured(
+    record: Record, predictor: str, labels: np.ndarray, shares: np.ndarray, rivals: Mapping[str, np.ndarray]
+) -> TestScore:
+    """Scores the chosen predictor, and what it is better by than others.
+
+    Args:
+      labels: (N,) class indices.
+      shares: (N, classes) probabilities of the chosen predictor.
+      rivals: of each of the others, by what it is in words.
+    """
+    sign = record.metric.sign
+    logits = {name: np.log(np.maximum(each, LEAST_SHARE)) for name, each in {predictor: shares, **rivals}.items()}
+
+    def value(name: str) -> tuple[float, float | None, float | None]:
+        """Its value, and the ends of the interval."""
+        scores = scores_of_images(record, labels, [logits[name]])
+        mean = float(scores.everywhere()[0])
+        return sign * mean, *_told(sorted(sign * end for end in scores.interval(0, mean)))
+
+    found = []
+    for name in rivals:
+        pair = scores_of_images(record, labels, [logits[predictor], logits[name]])
+        gain = float(np.subtract(*pair.everywhere()))
+        found.append(Rival(name, *value(name), gain, *_told(pair.interval_of_gain(gain))))
+    return TestScore(predictor, _ended(record), len(labels), *value(predictor), found)
+
+
+def _told(ends: Sequence[float]) -> tuple[float | None, float | None]:
+    """The ends of an interval; None where they are no numbers."""
+    low, high = (end if math.isfinite(end) else None for end in ends)
+    return low, high
 
 
 def write(record: Record, score: TestScore) -> None:
@@ -67,15 +110,30 @@ def sentence(record: Record) -> str:
         score: TestScore = parsed(TestScore, read_json(path))
     except (ValueError, DamagedError) as error:
         return f"What was measured on the test images is damaged: {error}"
-    shown = record.metric.scale.rounded
-    within = ""
-    if score.low is not None and score.high is not None:
-        within = f" (95 % interval {shown(score.low)} to {shown(score.high)})"
     later = "" if score.trials == _ended(record) else f", measured when {counted(score.trials, 'trial')} had ended"
     return (
         f"On the {counted(score.images, 'labelled test image')}, which no trial was trained on and none was chosen by, "
-        f"{score.predictor} has {record.metric.one} of {shown(score.value)}{within}{later}."
+        f"{score.predictor} has {record.metric.one} of {_shown(record, score)}{later}."
+        + "".join(_compared(record, rival) for rival in score.rivals)
     )
+
+
+def _shown(record: Record, measured: TestScore | Rival) -> str:
+    shown = record.metric.scale.rounded
+    if measured.low is None or measured.high is None:
+        return shown(measured.value)
+    return f"{shown(measured.value)} (95 % interval {shown(measured.low)} to {shown(measured.high)})"
+
+
+def _compared(record: Record, rival: Rival) -> str:
+    scale = record.metric.scale
+    gain, within = f"{scale.amount(abs(rival.gain))}{scale.difference_unit}", ""
+    if rival.gain_low is not None and rival.gain_high is not None:
+        ends = sorted((rival.gain_low, rival.gain_high) if rival.gain >= 0 else (-rival.gain_low, -rival.gain_high))
+        chance = ", which includes no difference" if ends[0] <= 0 <= ends[1] else ""
+        within = f" (95 % interval {scale.change(ends[0])} to {scale.change(ends[1])}{chance})"
+    better = "better" if rival.gain >= 0 else "worse"
+    return f" That is {gain}{within} {better} than {rival.predictor}, with {_shown(record, rival)}."
 
 
 def _ended(record: Record) -> int:

@@ -32,7 +32,7 @@ import numpy as np
 from scipy.special import betaincinv, stdtrit
 
 from analysis.record import Record
-from trainable.metrics.contract import all_alike
+from trainable.metrics.contract import Metric, all_alike
 
 TAIL = 0.025  # beyond either end
 Z_95 = 1.959964  # standard errors to either side
@@ -152,11 +152,19 @@ def sample_of(record: Record) -> Sample:
 
     A record is read once; a folder that has changed since is another record.
     """
-    images = record.metric.images
-    if images is None:
-        return Sample(all_alike(record.valid_labels))
-    guess_loss = None if images.guess_loss is None else images.guess_loss(len(record.classes))
-    return Sample(images.strata(record.valid_labels), guess_loss)
+    return sample(record.metric, record.valid_labels, len(record.classes))
+
+
+def sample(metric: Metric, labels: np.ndarray, classes: int) -> Sample:
+    """Images with these labels, as a metric counts them.
+
+    Args:
+      labels: (N,) class indices.
+    """
+    if metric.images is None:
+        return Sample(all_alike(labels))
+    guess_loss = None if metric.images.guess_loss is None else metric.images.guess_loss(classes)
+    return Sample(metric.images.strata(labels), guess_loss)
 
 
 def share_interval(right: float, images: float) -> tuple[float, float]:

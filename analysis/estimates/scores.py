@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import stdtrit
 
-from analysis.estimates.intervals import TAIL, Sample, sample_of
+from analysis.estimates.intervals import TAIL, Sample, sample, sample_of
 from analysis.record import Record
 from trainable.metrics.contract import Metric
 from trainable.metrics.loss import SMALLEST
@@ -204,6 +204,19 @@ def scores_of(record: Record, logits: Sequence[np.ndarray]) -> Scored:
     if metric.images is None:
         return DrawnScores(metric, labels, logits)
     return Scores(np.stack([metric.images.of_logits(labels, each) for each in logits]), sample_of(record))
+
+
+def scores_of_images(record: Record, labels: np.ndarray, logits: Sequence[np.ndarray]) -> Scored:
+    """The same on other images than those for validation.
+
+    Args:
+      labels: (N,) class indices.
+    """
+    metric = record.metric
+    if metric.images is None:
+        return DrawnScores(metric, labels, logits)
+    of = np.stack([metric.images.of_logits(labels, each) for each in logits])
+    return Scores(of.astype(float), sample(metric, labels, len(record.classes)))
 
 
 def scores_of_probabilities(record: Record, probabilities: Sequence[np.ndarray], dtype: type | None = None) -> Scored:

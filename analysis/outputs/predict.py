@@ -65,21 +65,24 @@ def predict(
 
 
 def write_predictions(
-    model: Predictor, split: Split, submission: Submission | None, out: Path, probabilities: bool = False
-) -> np.ndarray:
+    model: Predictor,
+    split: Split,
+    submission: Submission | None,
+    out: Path,
+    probabilities: bool = False,
+    shares: np.ndarray | None = None,
+) -> None:
     """Writes the predictions as they are handed in; `out` appears only after its bytes were checked.
 
-    Returns:
-      (N, classes), the probabilities of each image in the order of the split.
-
     Args:
+      shares: (N, classes), the model's probabilities of each image; None where they are still to be computed.
       submission: the header, and the ids in their order; None for `id,label` and those of the split.
       probabilities: adds a column `p(CLASS)` for each class.
 
     Raises:
       PredictionError: the file is not what it must be.
     """
-    shares = model.probabilities(split.images)
+    shares = model.probabilities(split.images) if shares is None else shares
     labels = [model.classes[index] for index in shares.argmax(axis=1)]
     form = submission or Submission.of(split.ids)
     rows = list(form.rows)
@@ -87,7 +90,6 @@ def write_predictions(
     table = predictions_table(form.ids, [labels[row] for row in rows], of_classes, model.classes, form.header)
     check_predictions(table, form, len(split.ids), model.classes)
     save_bytes(out, table)
-    return shares
 
 
 def check_predictions(table: bytes, form: Submission, images: int, classes: tuple[str, ...]) -> None:

@@ -1,11 +1,16 @@
-"""What labels images: one trained model, or several whose probabilities are averaged."""
+"""What labels images: one trained model, or several whose predictions are averaged."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from analysis.estimates.choice import Option, averaged, choose
+from analysis.estimates.ensembles import ensembles
+from analysis.estimates.ensembles.contract import Ensembles
+from analysis.estimates.views import Answering, by_batch
 from analysis.outputs.best import read_best
 from analysis.outputs.trained import Trained, trained
 from analysis.record import Record
@@ -16,6 +21,8 @@ from storage.errors import SweepError
 from storage.states import State
 from storage.text import counted
 
+Asked = tuple[Trained, bool]  # a model, and whether it is averaged over its views
+
 
 @dataclass(frozen=True)
 class Predictor:
@@ -23,11 +30,13 @@ class Predictor:
     label: what it is, in words.
     models: each with how often it counts.
     is_averaged: each over the flips and transposes that it trained with.
+    ensembles: how what they say becomes one; of a single model nothing does.
     """
 
     label: str
     models: tuple[tuple[Trained, int], ...]
     is_averaged: bool = False
+    ensembles: Ensembles = field(default_factory=partial(ensembles, 1))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -44,13 +53,39 @@ class Predictor:
         return self.models[0][0].decoding
 
     def probabilities(self, images: Pixels) -> np.ndarray:
-        """(N, classes) float64, rows that add up to 1, of (N, 3, H, W) uint8 pixels.
+        """(N, classes), rows that add up to 1, of (N, 3, H, W) uint8 pixels.
 
         Raises:
           ImageError: they are not such images of the models' size, `analysis.outputs.trained`.
         """
-        total = sum(count * np.exp(model.log_probabilities(images, self.is_averaged)) for model, count in self.models)
-        return total / total.sum(axis=1, keepdims=True)
+        return probabilities([self], images)[0]
+
+    def _of_batch(self, logs: Mapping[Asked, np.ndarray]) -> np.ndarray:
+        """The probabilities of the images of which each model has these log probabilities."""
+        part, members = self.ensembles.part, sum(count for _, count in self.models)
+        parts = [count * part(np.exp(logs[model, self.is_averaged]).T) for model, count in self.models]
+        shares = np.ascontiguousarray(self.ensembles.whole(np.sum(parts, axis=0), members).T)
+        return shares / shares.sum(axis=1, keepdims=True)
+
+
+def probabilities(predictors: Sequence[Predictor], images: Pixels) -> list[np.ndarray]:
+    """What each of several predictors says of the images, `Predictor.probabilities`; each model sees them once.
+
+    Beside what is returned, no more than a batch of images is held at a time.
+
+    Raises:
+      ImageError: they are not images of the models' size.
+    """
+    asked: dict[Asked, Answering] = {}
+    for predictor in predictors:
+        for model, _ in predictor.models:
+            key = model, predictor.is_averaged
+            asked[key] = asked.get(key) or model.answering(images, predictor.is_averaged)
+    batches = [
+        [predictor._of_batch(dict(zip(asked, found, strict=True))) for predictor in predictors]
+        for found in by_batch(list(asked.values()), images)
+    ]
+    return [np.concatenate(shares) for shares in zip(*batches, strict=True)]
 
 
 def chosen(record: Record) -> Predictor:
@@ -61,6 +96,28 @@ def chosen(record: Record) -> Predictor:
     """
     choice = choose(record)
     return of_option(record, choice.chosen) if choice else best(record.folder)
+
+
+def rivals(record: Record, model: Predictor) -> list[Predictor]:
+    """What the chosen predictor is compared with on test images: the best trial as it is, and the best head.
+
+    Neither where it is the chosen one itself, and no head where none is COMPLETE with its weights.
+
+    Raises:
+      SweepError: the weights of one are damaged.
+    """
+    complete = [trial for trial in record.ranked if trial.state == State.COMPLETE and trial.weights is not None]
+    names = {"the best single model": complete[:1], "the best head": [each for each in complete if each.is_head][:1]}
+    numbers = {trial.number for found in names.values() for trial in found}
+    said = {
+        number: " and ".join(name for name, found in names.items() if found and found[0].number == number)
+        for number in sorted(numbers, key=[trial.number for trial in complete].index)
+    }
+    found = [
+        Predictor(f"trial {number}, {words}", ((trained(record, record.trials[number]), 1),))
+        for number, words in said.items()
+    ]
+    return [each for each in found if (each.models, each.is_averaged) != (model.models, model.is_averaged)]
 
 
 def best(sweep: Path, is_averaged: bool = False) -> Predictor:
@@ -107,12 +164,12 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
     if not models:
         raise SweepError(f"{folder}: no trial is COMPLETE yet; `python -m search.refit {sweep}` goes on with it")
     label = f"the best config on train + validation, {counted(len(models), 'seed')}{averaged(is_averaged)}"
-    return Predictor(label, models, is_averaged)
+    return Predictor(label, models, is_averaged, record.ensembles)
 
 
 def of_option(record: Record, option: Option) -> Predictor:
     models = tuple((trained(record, record.trials[number]), count) for number, count in option.members)
-    return Predictor(option.label, models, option.is_averaged)
+    return Predictor(option.label, models, option.is_averaged, record.ensembles)
 
 
 KINDS = {"best": best, "ensemble": ensemble, "refit": refit}  # by what --with names

@@ -28,7 +28,7 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
 
     Nothing of the last two where no trial is COMPLETE, and no predictions without `data` or its test split. The
     predictions are those of what the corrected estimate says is best; a test split with labels is scored with them once
-    all trials have ended.
+    all trials have ended, beside the best single model and the best head.
 
     Returns:
       what a person will look for, in the order of writing.
@@ -47,11 +47,14 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
         written.append(record.folder / paths.BEST)
         if data is not None and data.test is not None:
             out = record.folder / paths.PREDICTIONS
-            model = predictor.chosen(record)
-            shares = write_predictions(model, data.test, data.submission, out)
+            model, labels = predictor.chosen(record), data.test.labels
+            compared = predictor.rivals(record, model) if is_scored(labels, record) else []
+            shares, *of_rivals = predictor.probabilities([model, *compared], data.test.images)
+            write_predictions(model, data.test, data.submission, out, shares=shares)
             written.append(out)
-            if is_scored(data.test.labels, record):
-                held_out.write(record, held_out.measured(record, model.label, data.test.labels, shares))
+            if is_scored(labels, record):
+                others = {rival.label: found for rival, found in zip(compared, of_rivals, strict=True)}
+                held_out.write(record, held_out.measured(record, model.label, labels, shares, others))
                 write_report(record)  # once more, with the score
     return written
 

@@ -12,7 +12,7 @@ from safetensors.torch import load as read_safetensors
 from safetensors.torch import save as write_safetensors
 from torch import nn
 
-from analysis.estimates.views import log_probabilities
+from analysis.estimates.views import Answering, by_batch
 from analysis.record import Record, TrialRecord
 from datasets.decoders.recipe import Decoding
 from datasets.pixels import Pixels
@@ -131,11 +131,16 @@ class Trained:
         Raises:
           ImageError: they are not images as it takes them.
         """
-        self._check(images)
-        return log_probabilities(self.config, self._model, images, is_averaged)
+        return np.concatenate([found for (found,) in by_batch([self.answering(images, is_averaged)], images)])
 
-    def _check(self, images: Pixels) -> None:
+    def answering(self, images: Pixels, is_averaged: bool) -> Answering:
+        """This model, to be asked for these images, on a GPU where there is one.
+
+        Raises:
+          ImageError: they are not images as it takes them.
+        """
         check_images(images[:1] if isinstance(images, StoredPixels) else images, self.image_size, np.ndarray)
+        return Answering(self.config, self._model, is_averaged)
 
 
 def trained(record: Record, trial: TrialRecord) -> Trained:

@@ -11,6 +11,7 @@ import numpy as np
 from optuna.trial import TrialState
 
 from analysis.commands import command_to_go_on
+from analysis.estimates.ensembles import ensembles
 from analysis.record import Record
 from search.checks.backup import Backup, copy, lost_before, move_away
 from search.checks.findings import Finding, Inspection
@@ -20,7 +21,7 @@ from search.checks.sweep_files import check_data, check_results
 from search.checks.trial_folder import TrialFiles
 from search.checks.trials import RESTORE_DATABASE, Trials
 from search.runtime.settings import read_sweep
-from search.runtime.trial_files import KEPT_WEIGHTS
+from search.runtime.trial_files import Ranked, with_weights
 from storage import paths
 from storage.errors import SweepError, UserError
 from storage.files import DamagedError, check_regular
@@ -170,9 +171,12 @@ def _check_trials(inspection: Inspection, trials: Trials, labels: np.ndarray | N
 
 def _check_weights(inspection: Inspection, trials: Trials) -> int:
     """Of the best COMPLETE trials, whose weights are kept; returns how many are whole."""
-    sign = -named(trials.file.settings.metric).sign
+    sign = named(trials.file.settings.metric).sign
     usable = [each for each in trials.mendings if each.is_usable and each.trial.state == TrialState.COMPLETE]
-    ranked = sorted(usable, key=lambda each: (sign * (each.trial.value or 0.0), each.number))[:KEPT_WEIGHTS]
+    of_kind = ensembles(trials.file.defaults.ensemble).of_kind
+    kept = with_weights([Ranked.of(each.trial, each.trial.value or 0.0, sign) for each in usable], of_kind)
+    by_number = {each.trial.number: each for each in usable}
+    ranked = [by_number[each.number] for each in kept]
     whole, of_the_best = 0, inspection.folder / paths.BEST / paths.BEST_WEIGHTS
     for mending in ranked:
         files = TrialFiles(inspection, mending.trial, trials.file)

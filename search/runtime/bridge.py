@@ -66,7 +66,7 @@ class Bridge:
 
     def __post_init__(self) -> None:
         self.draws = Draws(self.ledger, self.space, self.plan, self.watcher)
-        self.best_weights = trial_files.BestWeights(self.folder, self.plan.metric)
+        self.best_weights = trial_files.BestWeights(self.folder, self.plan.metric, self.plan.kept_of_kind)
 
     def recover(self) -> None:
         """Brings the ledger up to what workers had written when the last driver ended.
@@ -292,7 +292,7 @@ class Bridge:
         folder = paths.trial_folder(self.folder, number)
         epochs = len(trial.intermediate_values)
         value = trial.intermediate_values[epochs]
-        is_best = self.best_weights.would_stay(number, value)
+        is_best = self.best_weights.would_stay(trial, value)
         if not trial_files.keep(folder, self.running[number], epochs, with_weights=is_best):
             # The result is there and its checkpoint is damaged: not an end, but a lost attempt.
             self.lost(number, self.running[number], f"no whole checkpoint of epoch {epochs} in {folder}")
@@ -317,7 +317,7 @@ class Bridge:
         self.has_gained = True
         trial_files.remove_attempts(paths.trial_folder(self.folder, number))
         if value is not None:
-            self.best_weights.add(number, value)
+            self.best_weights.add(self.ledger.trial(number), value)
         self.failures_in_a_row = self.failures_in_a_row + 1 if state == TrialState.FAIL else 0
         self.watcher.ended(self.ledger.trial(number))
         if failure and self.failures_in_a_row >= self.plan.max_failures:

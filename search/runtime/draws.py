@@ -35,6 +35,7 @@ class Plan:
       pace: the time that one may take; None for any.
       attempts: a trial lost so often with its worker is a FAIL.
       max_failures: so many FAILs in a row stop the sweep, and so do draws in a row for which the space has no config.
+      kept_of_kind: so many trials of each kind of model keep their weights, beside the best of all.
       deadline: on `time.monotonic()`; None for no limit.
     """
 
@@ -50,6 +51,7 @@ class Plan:
     pace: PaceLimit | None = None
     attempts: int = 3
     max_failures: int = 10
+    kept_of_kind: int = 0
     deadline: float | None = None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import optuna
 
+from analysis.estimates import ensembles
 from datasets import decoders, listing_rules
 from search import pruners, samplers, spaces
 from storage.sweep_file import Defaults, Settings, SweepFile, Table
@@ -17,6 +18,7 @@ NEWEST_DEFAULTS = Defaults(
     pruner=pruners.NEWEST,
     decoder=decoders.NEWEST,
     listing=listing_rules.NEWEST,
+    ensemble=ensembles.NEWEST,
 )
 
 # What decides the results, with the data and the space, which are known by fingerprint and table wherever they lie;

@@ -210,6 +210,7 @@ def _load_same(sweep: Sweep, file: SweepFile) -> "Dataset":
 
 def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: TextIO) -> "Bridge":
     """Returns the bridge, brought up to what workers had written."""
+    from analysis.estimates.ensembles import ensembles
     from search.runtime.bridge import Bridge
     from search.runtime.draws import Plan
 
@@ -232,6 +233,7 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
         pace=pace,
         attempts=start.attempts,
         max_failures=start.max_failures,
+        kept_of_kind=ensembles(file.defaults.ensemble).of_kind,
         deadline=None if start.budget_seconds is None else time.monotonic() + start.budget_seconds,
     )
     ended = [trial for trial in ledger.trials if trial.state.is_finished()]

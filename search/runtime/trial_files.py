@@ -6,10 +6,11 @@ the attempts. Killed in between, the next start does the same again.
 """
 
 import json
-from bisect import bisect, insort
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -19,10 +20,11 @@ from storage.store import store_of
 from trainable.config import TrialConfig
 from trainable.metrics import named
 from trainable.metrics.history import EpochMetrics
+from trainable.models import kind_of
 from trainable.worker.order import KEPT_CHECKPOINTS
 from trainable.worker.report import Report
 
-KEPT_WEIGHTS = 10  # trials whose best weights stay: the leaderboard's
+KEPT_WEIGHTS = 10  # trials whose best weights stay, the leaderboard's, whatever kinds of model they are
 
 
 def write_config(folder: Path, config: TrialConfig) -> None:
@@ -116,35 +118,67 @@ def remove_attempts(folder: Path) -> None:
             remove(attempt)
 
 
+class Ranked(NamedTuple):
+    """A COMPLETE trial among others: the lower, the better.
+
+    Attributes:
+      kind: of model, `trainable.models.kind_of`.
+    """
+
+    rank: float
+    number: int
+    kind: str
+
+    @staticmethod
+    def of(trial: FrozenTrial, value: float, sign: int) -> "Ranked":
+        return Ranked(-sign * value, trial.number, kind_of(trial.user_attrs["config"]))
+
+
+def with_weights(trials: Iterable[Ranked], of_kind: int) -> list[Ranked]:
+    """Returns those whose weights stay, in order: the best of all, and the best of each kind of model.
+
+    Args:
+      of_kind: so many of each, `analysis.estimates.ensembles.contract.Ensembles`.
+    """
+    kinds, found = Counter[str](), []
+    for place, trial in enumerate(sorted(trials)):
+        kinds[trial.kind] += 1
+        if place < KEPT_WEIGHTS or kinds[trial.kind] <= of_kind:
+            found.append(trial)
+    return found
+
+
 class BestWeights:
-    """Knows which COMPLETE trials are the best, and removes the weights of all others.
+    """Knows which COMPLETE trials keep their weights, and removes those of all others.
 
     Args:
       folder: of the sweep.
+      of_kind: as `with_weights` takes it.
     """
 
-    def __init__(self, folder: Path, metric: str) -> None:
-        self.folder, self.sign = folder, named(metric).sign
-        self.best: list[tuple[float, int]] = []  # by `_rank`, in order
+    def __init__(self, folder: Path, metric: str, of_kind: int) -> None:
+        self.folder, self.sign, self.of_kind = folder, named(metric).sign, of_kind
+        self.best: list[Ranked] = []  # those whose weights are kept; none that was left out comes in again
 
     def recover(self, ended: list[FrozenTrial]) -> None:
         """Begins with the trials that have ended."""
-        complete = {t.number: t.value for t in ended if t.state == TrialState.COMPLETE and t.value is not None}
-        self.best = sorted({self._rank(*each) for each in complete.items()})[:KEPT_WEIGHTS]
-        self._remove({trial.number for trial in ended} - {number for _, number in self.best})
+        complete = [
+            Ranked.of(trial, trial.value, self.sign)
+            for trial in ended
+            if trial.state == TrialState.COMPLETE and trial.value is not None
+        ]
+        self.best = with_weights(complete, self.of_kind)
+        self._remove({trial.number for trial in ended} - {trial.number for trial in self.best})
 
-    def would_stay(self, number: int, value: float) -> bool:
-        return bisect(self.best, self._rank(number, value)) < KEPT_WEIGHTS
+    def would_stay(self, trial: FrozenTrial, value: float) -> bool:
+        ranked = Ranked.of(trial, value, self.sign)
+        return ranked in with_weights([*self.best, ranked], self.of_kind)
 
-    def add(self, number: int, value: float) -> None:
+    def add(self, trial: FrozenTrial, value: float) -> None:
         """Takes in a trial that is COMPLETE."""
-        insort(self.best, self._rank(number, value))
-        self._remove(number for _, number in self.best[KEPT_WEIGHTS:])
-        del self.best[KEPT_WEIGHTS:]
-
-    def _rank(self, number: int, value: float) -> tuple[float, int]:
-        """Of a COMPLETE trial: the lower, the better."""
-        return (-self.sign * value, number)
+        every = [*self.best, Ranked.of(trial, value, self.sign)]
+        self.best = with_weights(every, self.of_kind)
+        self._remove(trial.number for trial in every if trial not in self.best)
 
     def _remove(self, numbers: Iterable[int]) -> None:
         for number in numbers:

@@ -58,7 +58,7 @@ def test_a_search_has_these_values_in_this_order(tmp_path):
     assert list(content) == VALUES.split()
     assert content["data_options"] == {"image_size": 12, "limit_valid": 30}
     assert content["queue"] == {"3": {"params": {"lr": 0.1}, "baseline": "mlp"}}
-    assert content["defaults"] == {"space": 2, "sampler": 2, "pruner": 1, "decoder": 1, "listing": 1}
+    assert content["defaults"] == {"space": 2, "sampler": 2, "pruner": 1, "decoder": 1, "listing": 1, "ensemble": 1}
     assert (content["memory"], content["parent"]) == ({}, {})
 
 

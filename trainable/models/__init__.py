@@ -4,8 +4,9 @@ To add one is to add its file and its name to the tuple. It can then be asked fo
 a new default space names it (`search/spaces/`). Nothing here imports torch: configs are checked without it.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from storage import user_code
 from storage.errors import ConfigError
@@ -46,6 +47,15 @@ def family_of(arch: str) -> Family:
     if not callable(found):
         raise ConfigError(f"{arch}: must be a function build(config, classes, image_size) or a Family, got {found!r}")
     return Family(arch, {}, found, channels_last=False, waits=True)
+
+
+def kind_of(config: Mapping[str, Any]) -> str:
+    """Returns what kind of model the fields of a config make: models of two kinds make different mistakes.
+
+    That is its architecture, fine-tuned or from scratch; for a head that it is one, whatever net its features are of.
+    """
+    arch = str(config.get("arch", ""))
+    return f"{arch}, fine-tuned" if config.get("pretrained") else arch
 
 
 def check(config: "TrialConfig") -> None:

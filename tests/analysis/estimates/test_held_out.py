@@ -1,5 +1,6 @@
 """A labelled test split is scored with what was chosen, once all trials have ended; report and screen say so."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -64,11 +65,49 @@ def test_the_score_is_the_metrics_with_its_interval(sweep):
         np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.8, 0.2, 0]]),
     )
 
-    score = held_out.measured(sweep.record, "trial 3", labels, shares)
+    score = held_out.measured(sweep.record, "trial 3", labels, shares, {})
 
     assert (score.images, score.value) == (4, 0.75)
     assert 0.15 < score.low < 0.25
     assert 0.99 < score.high < 1
+    assert score.rivals == []
+
+
+def test_what_was_chosen_is_compared_image_by_image_with_its_rivals(sweep):
+    labels = np.arange(300) % 3
+    answers = np.where(np.arange(300) < 240, labels, (labels + 1) % 3)
+    fewer = np.where(np.arange(300) < 210, labels, (labels + 1) % 3)  # wrong wherever the chosen one is, and more
+    shares, of_head = 0.8 * np.eye(3)[answers] + 0.05, 0.8 * np.eye(3)[fewer] + 0.05
+
+    score = held_out.measured(sweep.record, "an ensemble", labels, shares, {"trial 4, the best head": of_head})
+    held_out.write(sweep.record, score)
+    said = held_out.sentence(sweep.record)
+
+    (rival,) = score.rivals
+    assert (rival.value, rival.gain) == (0.7, pytest.approx(0.1))
+    assert 0.06 < rival.gain_low < rival.gain < rival.gain_high < 0.14  # narrower than the interval of either
+    assert "an ensemble has an accuracy of 80.0 % (95 % interval " in said
+    assert " That is 10.0 points (95 % interval +6." in said
+    assert " better than trial 4, the best head, with 70.0 % (95 % interval " in said
+
+
+def test_where_the_chosen_one_is_worse_on_the_test_images_that_is_said(sweep):
+    labels = np.arange(300) % 3
+    answers = np.where(np.arange(300) < 150, labels, (labels + 1) % 3)
+    right = 0.8 * np.eye(3)[labels] + 0.05
+
+    score = held_out.measured(sweep.record, "an ensemble", labels, 0.8 * np.eye(3)[answers] + 0.05, {"trial 1": right})
+    held_out.write(sweep.record, score)
+
+    said = held_out.sentence(sweep.record)
+    assert "That is 50.0 points (95 % interval +43.9 to +55.4) worse than trial 1, with 100.0 % (95 % " in said
+
+
+def test_a_score_that_was_measured_before_there_were_rivals_is_read(sweep):
+    before = {"predictor": "trial 1", "trials": 5, "images": 10, "value": 0.5, "low": 0.2, "high": 0.8}
+    (sweep.folder / paths.TEST_SCORE).write_text(json.dumps(before))
+
+    assert "trial 1 has an accuracy of 50.0 % (95 % interval 20.0 % to 80.0 %)" in held_out.sentence(sweep.record)
 
 
 def test_a_damaged_score_is_said_and_stops_no_report(sweep):

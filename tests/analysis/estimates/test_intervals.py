@@ -19,6 +19,7 @@ class Judged:
 
     valid_labels: np.ndarray
     metric: Metric
+    classes: tuple[str, ...] = ("a", "b", "c")
 
 
 def everything(images):

@@ -11,6 +11,7 @@ from analysis.record import Record
 from datasets.augment.pipeline import to_text
 from search.runtime import trial_files
 from search.runtime.draws import trial_seed
+from search.runtime.trial_files import Ranked, with_weights
 from storage import files
 from storage.paths import attempt_folder, checkpoints, trial_folder
 from storage.states import Stop
@@ -343,6 +344,29 @@ def test_weights_stay_with_the_best_trials_only(tmp_path, monkeypatch):
     record = Record(tmp_path)
     with_weights = [trial.number for trial in record.trials if trial.weights]
     assert sorted(with_weights) == sorted(trial.number for trial in record.ranked[:2])
+
+
+def test_the_best_of_each_kind_of_model_keeps_its_weights_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial_files, "KEPT_WEIGHTS", 1)
+    kinds = ["heads", "heads", "nets", "nets", "heads", "others"]
+    trials = [Ranked(-value, number, kinds[number]) for number, value in enumerate([0.9, 0.8, 0.5, 0.6, 0.95, 0.1])]
+
+    assert [each.number for each in with_weights(trials, of_kind=0)] == [4]
+    assert [each.number for each in with_weights(trials, of_kind=1)] == [4, 3, 5]
+    assert [each.number for each in with_weights(trials, of_kind=2)] == [4, 0, 3, 2, 5]
+
+
+def test_of_each_kind_of_model_weights_stay_while_a_sweep_runs_and_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial_files, "KEPT_WEIGHTS", 1)
+    for total in (4, 8):
+        bridge, _ = open_bridge(tmp_path, total, pruner="none", kept_of_kind=1)
+        execute(bridge, DATA)
+
+    record = Record(tmp_path)
+    complete = [trial for trial in record.ranked if trial.state == "COMPLETE"]
+    best_of_kinds = {next(trial.number for trial in complete if trial.kind == kind.kind) for kind in complete}
+    assert len(best_of_kinds) > 1
+    assert {trial.number for trial in record.trials if trial.weights} == best_of_kinds
 
 
 def test_weights_that_would_not_stay_are_not_written(tmp_path, monkeypatch):

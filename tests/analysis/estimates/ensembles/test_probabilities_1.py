@@ -1,8 +1,10 @@
-"""Greedy ensembles, on cases small enough to be checked by hand."""
+"""Greedy ensembles by the mean of probabilities, on cases small enough to be checked by hand."""
 
 import numpy as np
 
-from analysis.estimates.ensemble import greedy, mean
+from analysis.estimates.ensembles.probabilities_1 import ENSEMBLES, greedy
+
+mean = ENSEMBLES.mean
 
 
 def probabilities(*models):

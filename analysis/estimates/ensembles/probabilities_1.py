@@ -1,27 +1,28 @@
-"""Greedy ensembles: Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of models", 2004."""
+"""Greedy ensembles by the mean of probabilities.
+
+Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of models", 2004.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
+
+from analysis.estimates.ensembles.contract import Ensembles
 
 MOST_STEPS = 10  # models added, a model that is added again counting again
 
 
-def greedy(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray, by_loss: bool = False) -> np.ndarray:
+def greedy(
+    parts: np.ndarray, labels: np.ndarray, weights: np.ndarray, by_loss: bool = False, kinds: Sequence[str] = ()
+) -> np.ndarray:
     """Adds, with replacement, the model whose addition does most for the mean of the probabilities.
 
     Of two that leave as many images right, the one that gives the true classes more probability is the better; of all
-    that were tried on the way, the best ensemble is taken.
-
-    Args:
-      probabilities: (classes, T, N) float32, of T models.
-      labels: (N,) class indices.
-      weights: (N,) what each image counts, adding up to 1.
-      by_loss: judges by the mean log probability of the true class instead of by images that are right.
-
-    Returns:
-      (T,) int: how often each model is in it; one at least is.
+    that were tried on the way, the best ensemble is taken. The kinds do not count. Arguments and result are those of
+    `analysis.estimates.ensembles.contract.Choose`.
     """
     counting = np.flatnonzero(weights)
-    probabilities, labels, weights = probabilities[:, :, counting], labels[counting], weights[counting]
+    probabilities, labels, weights = parts[:, :, counting], labels[counting], weights[counting]
     classes, models, images = probabilities.shape
     true = probabilities[labels, :, np.arange(images)].T  # (T, N)
     total = np.zeros((classes, images), np.float32)
@@ -46,11 +47,4 @@ def greedy(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray, b
     return np.bincount(added[: 1 + int(np.argmax(scores))], minlength=models)
 
 
-def mean(probabilities: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(classes, N): of the ensemble with each of the T models in it so often.
-
-    Args:
-      probabilities: (classes, T, N).
-      counts: (T,).
-    """
-    return np.tensordot(probabilities, counts.astype(np.float32) / counts.sum(), axes=([1], [0]))
+ENSEMBLES = Ensembles(part=lambda each: each, whole=lambda total, count: total, choose=greedy, of_kind=0)
