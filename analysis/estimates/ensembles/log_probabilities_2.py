@@ -45,7 +45,7 @@ def choose(
             if found > value:
                 members, value = order[: size + 1], found
     values = [value]
-    for size in range(len(members), MOST_MEMBERS):
+    for _ in range(MOST_MEMBERS - len(members)):
         found = judge.with_one_more(members)
         members.append(int(found.argmax()))
         values.append(found[members[-1]])
