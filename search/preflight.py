@@ -15,10 +15,12 @@ import click
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive
 from storage.command_line import Exit, SweepFolder, program
+from trainable.weights.options import uses_weights
 
 
 @click.command(context_settings=CONTEXT)
 @click.option("--sweep", type=SweepFolder(whole=False), default=Path("sweeps/default"), show_default=True)
+@uses_weights
 @runs_trials
 def main(sweep: Path, **flags: Any) -> None:
     """Checks each node that is there, and that a trial fits on one; starts nothing and leaves nothing behind."""

@@ -16,6 +16,7 @@ import click
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive_below
 from storage.command_line import SweepFolder, program, runs_own_code
+from trainable.weights.options import uses_weights
 
 MOST_SEEDS = 10  # search.runtime.trial_files.KEPT_WEIGHTS, without its imports: as many trials keep their weights
 
@@ -25,6 +26,7 @@ MOST_SEEDS = 10  # search.runtime.trial_files.KEPT_WEIGHTS, without its imports:
 @click.option("--seeds", type=click.IntRange(1, MOST_SEEDS), default=3, show_default=True, help="Runs of it.")
 @click.option("--data", type=str, default=None, help="Where the data lies now; default: where it was last.")
 @runs_own_code
+@uses_weights
 @runs_trials
 @click.pass_obj
 def main(open_session: Any, sweep: Path, **flags: Any) -> None:

@@ -15,6 +15,7 @@ import click
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive_below
 from storage.command_line import SweepFolder, program, runs_own_code
+from trainable.weights.options import uses_weights
 
 
 @click.command(context_settings=CONTEXT, help=__doc__.split("\n")[0] if __doc__ else None)
@@ -23,6 +24,7 @@ from storage.command_line import SweepFolder, program, runs_own_code
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Runs of each.")
 @click.option("--data", type=str, default=None, help="Where the data lies now; default: where it was last.")
 @runs_own_code
+@uses_weights
 @runs_trials
 @click.pass_obj
 def main(open_session: Any, sweep: Path, **flags: Any) -> None:

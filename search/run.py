@@ -23,6 +23,7 @@ from storage.command_line import NameOrOwn, SweepFolder, exit_codes, program, ru
 from storage.errors import SweepError
 from storage.sweep_file import BASELINES
 from trainable.metrics import DEFAULT, NAMES
+from trainable.weights.options import uses_weights
 
 SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweeps/default."
 
@@ -67,6 +68,7 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
 @click.option("--pruner", type=click.Choice(pruners.NAMES), default=pruners.NAMES[0])
 @click.option("--ledger", type=str, default="", metavar="URL", help="postgresql://[USER@]HOST[:PORT]/DATABASE.")
 @runs_own_code
+@uses_weights
 @runs_trials
 @click.pass_context
 def main(context: click.Context, **flags: Any) -> None:

@@ -1,6 +1,7 @@
 """`sweep.json`: what a sweep is, fixed at its start, and what happened to it since. Imports nothing heavy."""
 
 import json
+import re
 import time
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -195,6 +196,23 @@ class Parent:
     best_trial: int | None = named("best trial")
 
 
+@dataclass(frozen=True)
+class WeightsEntry:
+    """Weights of a pretrained net that trials begin with.
+
+    Attributes:
+      source: where they came from, in words for people.
+      sha256: of the file as its library serves it.
+      licence: as the library records it.
+      file: its name, without folders.
+    """
+
+    source: str
+    sha256: Annotated[str, Rule("64 hexadecimal digits", lambda text: bool(re.fullmatch("[0-9a-f]{64}", text)))]
+    licence: str
+    file: str
+
+
 @dataclass
 class SweepFile:
     """The content of `sweep.json`.
@@ -211,6 +229,7 @@ class SweepFile:
       parent: None of a search.
       own: the models, metrics and transforms in files of the user's, each with the sha256 of its file.
       pixels: the form in which the pixels are kept; None of sweeps by versions that had one alone.
+      weights: of the pretrained nets that trials begin with, by the nets' names; None where none does.
     """
 
     settings: Settings
@@ -232,6 +251,7 @@ class SweepFile:
     own: dict[str, str] = field(default_factory=dict)
     pixels: Form | None = None
     pace: Pace | None = None
+    weights: dict[str, WeightsEntry] | None = None
 
     def started(self, command: str, folder: Path) -> None:
         """Notes a driver's start."""

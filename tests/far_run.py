@@ -20,12 +20,12 @@ from trainable.worker.ray_trial import RayTrial
 
 def far(folder: Path) -> type[RayTrial]:
     class Far(RayTrial):
-        def setup(self, config, dataset, sources, blocks=None):
+        def setup(self, config, dataset, sources, blocks=None, weights_table=None):
             from datasets.pixels import copies
 
             os.environ["XDG_CACHE_HOME"] = str(folder)
             copies._is_here = lambda images: False
-            super().setup(config, dataset, sources, blocks)
+            super().setup(config, dataset, sources, blocks, weights_table)
 
     return Far
 

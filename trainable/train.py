@@ -20,6 +20,8 @@ from storage.store import store_of
 from trainable.allocator import keep_freed_memory
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import DEFAULT, NAMES, name_of
+from trainable.weights import licences, needed
+from trainable.weights.options import uses_weights
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @runs_own_code
+@uses_weights
 @click.option("--config", "config_place", required=True, help="a file, or its address in a bucket")
 @click.option(
     "--data",
@@ -42,11 +45,13 @@ if TYPE_CHECKING:
 @click.option("--metric", type=NameOrOwn(NAMES), default=DEFAULT)
 def main(config_place: str, data_path: Path, metric: str, seed: int, **flags: Any) -> None:
     from datasets.load import check_trainable, load
+    from trainable.weights.prepare import prepare
 
     with exit_codes():
         config, data = _config(config_place), load(data_path, taken_options(flags), seed)
         check_trainable(data, data_path)
-        for note in data.notes:
+        table = prepare(needed(config), print)
+        for note in (*data.notes, *licences.notes(table)):
             print(note)
         try:
             _train(config, data, name_of(metric))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from storage.sweep_file import Values
-from trainable.models.torchvision_net import resnet18_weights_at_hand
+from trainable.weights import resnet18_weights_at_hand
 
 
 def _in_space_2() -> dict[str, Values]:

@@ -1,4 +1,4 @@
-"""Gives nodes that do not see the driver's files the pixels of a sweep, a block at a time."""
+"""Gives nodes that do not see the driver's files the pixels of a sweep and its weights, a block at a time."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,25 +8,32 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from datasets.pixels.copies import block_of
 from datasets.pixels.stored import StoredPixels
+from trainable.weights import Weights, kept
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
 
 
 class Blocks:
-    """An actor on the driver's node, which reads the file there."""
+    """An actor on the driver's node, which reads the files there."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, pixels: Path | None, weights: dict[str, Path]) -> None:
+        self.pixels, self.weights = pixels, weights
 
     def block(self, number: int) -> bytes:
-        return block_of(self.path, number)
+        assert self.pixels is not None
+        return block_of(self.pixels, number)
+
+    def block_of_weights(self, net: str, number: int) -> bytes:
+        return block_of(self.weights[net], number)
 
 
-def blocks_of(data: "Dataset") -> Any:
-    """Returns the actor that gives the blocks of the data's pool; None where its pixels are in an array."""
+def blocks_of(data: "Dataset", table: dict[str, Weights]) -> Any:
+    """Returns the actor that gives the blocks of the data's pool and of weights; None where there are no such files."""
     images = data.valid.images
-    if not isinstance(images, StoredPixels):
+    pixels = images.path if isinstance(images, StoredPixels) else None
+    if pixels is None and not table:
         return None
+    files = {net: kept.path_of(net, each.sha256) for net, each in table.items()}
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(num_cpus=0)(Blocks).options(scheduling_strategy=here, max_concurrency=4).remote(images.path)
+    return ray.remote(num_cpus=0)(Blocks).options(scheduling_strategy=here, max_concurrency=4).remote(pixels, files)

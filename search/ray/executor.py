@@ -27,6 +27,7 @@ from search.ray.blocks import blocks_of
 from search.ray.vigil import Vigil
 from search.runtime.bridge import Bridge
 from storage import user_code
+from trainable import weights
 from trainable.worker.order import node_name
 from trainable.worker.ray_trial import RayTrial
 from trainable.worker.report import Report
@@ -225,8 +226,14 @@ def execute(
     check, check_now = (vigil.check, vigil.check_now) if vigil else (lambda: None, lambda: None)
     bridge.concurrency = room()
     # On one machine, workers open the driver's own file.
-    blocks = None if is_local else blocks_of(dataset)
-    shared = {"dataset": dataset.for_training(), "sources": user_code.sources(), "blocks": blocks}
+    table = weights.remembered()
+    blocks = None if is_local else blocks_of(dataset, table)
+    shared = {
+        "dataset": dataset.for_training(),
+        "sources": user_code.sources(),
+        "blocks": blocks,
+        "weights_table": table,
+    }
     bound = tune.with_resources(tune.with_parameters(trainable, **shared), resources)
     with tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as folder:
         tuner = tune.Tuner(

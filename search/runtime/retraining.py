@@ -66,6 +66,7 @@ class Again(Sweep):
         self.search, self.searched, self.parent = search, file, Parent(file.id)
         self.way_out = f"Move {folder} away, and this command begins anew."
         self.defaults, self.pixels = file.defaults, file.pixels  # under others its data might be other data
+        self.weights = file.weights or {}
 
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
         return self.queue, []

@@ -37,6 +37,8 @@ from storage.sweep_file import SweepFile
 from storage.text import counted
 from storage.versions import current_versions, version_differences
 from trainable.config import ConfigError
+from trainable.weights import licences, remember
+from trainable.weights.prepare import entries, prepare, recorded
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
@@ -100,6 +102,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
     settled = sweep.settle(has_gpu_here(start.address, start.gpus_per_trial))
     table = sweep.table
     sweep.check_configs()
+    weights = prepare(sweep.nets, print, sweep.weights)  # likewise before the images
     data = sweep.first_load()
     queue, notes = sweep.first_queue(data)
     notes = settled + notes
@@ -124,7 +127,12 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
             classes=list(data.classes),
             image_size=list(data.image_size),
             queue=queue,
-            notes=[*data.notes, *sweep_data.imbalance_notes(data, sweep.settings.metric), *notes],
+            notes=[
+                *data.notes,
+                *sweep_data.imbalance_notes(data, sweep.settings.metric),
+                *notes,
+                *licences.notes(weights),
+            ],
             id=uuid.uuid4().hex,
             kind=sweep.kind,
             own=sweep.own,
@@ -133,6 +141,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
             pixels=data.form,
             memory=limit.memory if limit and sweep.space else None,
             pace=pace.pace if pace else None,
+            weights=entries(weights) or None,
         )
         ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing here
         sweep_data.save(folder, data)
@@ -148,7 +157,8 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
     folder, settings = sweep.folder, sweep.settings
     file = read_sweep(folder)
     before = file.settings
-    sweep.defaults, sweep.pixels = file.defaults, file.pixels
+    sweep.defaults, sweep.pixels, sweep.weights = file.defaults, file.pixels, file.weights or {}
+    remember(recorded(sweep.weights))  # the space draws from what the sweep was begun with
     if changed := sweep.changed(file):
         raise ConfigError(
             f"{folder}: this {file.kind} was started with other settings, which may not change:\n  "
@@ -178,6 +188,8 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
     _ = sweep.space  # refused before anything is read or written, where the command would have to name it
     for reference in file.own:
         user_code.get(reference)  # refused likewise
+    weights = prepare(sweep.nets, print, sweep.weights)
+    file.weights = entries(weights) or None
     data = data or _load_same(sweep, file)
     if not all((folder / name).exists() for name in sweep_data.KEPT):  # lost: it is the same data
         sweep_data.save(folder, data)

@@ -1,6 +1,7 @@
 """What sets one kind of sweep apart from another; `search/runtime/sweep.py` starts and runs them all alike."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,8 +19,9 @@ from search.spaces.space import Space
 from storage import paths, user_code
 from storage.schema import to_json
 from storage.store import store_of
-from storage.sweep_file import Parent, Settings, SweepFile, Table, Values
+from storage.sweep_file import Parent, Settings, SweepFile, Table, Values, WeightsEntry
 from trainable.config import ConfigError, TrialConfig
+from trainable.weights import needed
 
 if TYPE_CHECKING:
     from datasets.headers import Headers
@@ -37,6 +39,7 @@ class Sweep(ABC):
       parent: what a repeat or a refit is of; None for a search.
       defaults: the number of each published default that it goes on under, as `sweep.json` has them.
       pixels: the form in which its pixels are kept; None where it is new, or older than the choice.
+      weights: of pretrained nets, as `sweep.json` has them, or that of the search; empty where it is new.
       space: what the sampler draws from; None where the queue holds every config whole.
     """
 
@@ -49,6 +52,7 @@ class Sweep(ABC):
         self.parent: Parent | None = None
         self.defaults = NEWEST_DEFAULTS
         self.pixels: str | None = None
+        self.weights: Mapping[str, WeightsEntry] = {}
 
     @property
     @abstractmethod
@@ -74,6 +78,11 @@ class Sweep(ABC):
         named = [name for config in self.corners() for name in (config.arch, *config.own_transforms)]
         own = filter(user_code.is_reference, [self.settings.metric, *named])
         return {name: user_code.digest(name) for name in own}
+
+    @property
+    def nets(self) -> set[str]:
+        """The pretrained nets that trials begin with."""
+        return {net for config in self.corners() for net in needed(config)}
 
     def changed_space(self, file: SweepFile) -> list[str]:
         """Returns how the space changed since `file` was written, a line each; its table counts, not its name."""

@@ -4,7 +4,7 @@ from search.spaces.space import Suggests
 from storage.sweep_file import Values
 from trainable.config import TrialConfig
 from trainable.models import family_of
-from trainable.models.torchvision_net import resnet18_weights_at_hand
+from trainable.weights import resnet18_weights_at_hand
 
 
 def suggest(trial: Suggests) -> TrialConfig:

@@ -58,7 +58,6 @@ from trainable.train import main as train_main
         (["--fix", "pretrained=maybe"], "--fix pretrained=maybe: `pretrained` must be true or false, got 'maybe'"),
         (["--fix", "small_stem=1"], "--fix small_stem=1: `small_stem` must be true or false, got 1"),
         (["--fix", "mixup=.7", "--fix", "cutmix=.7"], "with --fix mixup=0.7 --fix cutmix=0.7 the space has a corner"),
-        (["--fix", "arch=resnet18", "--fix", "pretrained=true"], "needs the file"),
         (["--resume"], "holds no sweep"),
         (["--space", "nowhere.py:f"], "must be FILE.py:OBJECT with an existing file"),
         (["--enqueue", "nowhere.json"], "--enqueue nowhere.json: cannot be read as JSON"),

@@ -7,11 +7,8 @@ torchvision is imported where one of them is built or checked alone: it takes 3 
 """
 
 import difflib
-import hashlib
-import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from storage.errors import ConfigError
@@ -19,7 +16,6 @@ from trainable.models import loading
 from trainable.models.family import FROM_SCRATCH, Config, Family, Net, Preprocessing
 
 PREFIX = "torchvision/"
-RESNET18_FILE = "resnet18-f37072fd.pth"
 # Built without the auxiliary heads that they have in training. Their pretrained weights take other means than the other
 # nets of torchvision, and change from those themselves.
 AUXILIARY = {"aux_logits": False, "transform_input": True, "init_weights": True}
@@ -39,18 +35,11 @@ def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
     _set_dropout(config, net, last)
     _set_drop_path(config, net)
     if config.pretrained:
-        loading.load(config.arch, net, _fitting(name, net, _state_dict(config.arch)), last)
-    return loading.kept(config, net, classes, input_size)
-
-
-def _state_dict(arch: str) -> Any:
-    """Returns the weights of an architecture; those of a bare name are read where torchvision keeps them."""
-    if arch.startswith(PREFIX):
         from trainable.weights import state_dict
 
-        return state_dict(arch)
-    options = {"model_dir": str(weights_folder()), "map_location": "cpu", "check_hash": True, "weights_only": True}
-    return served_weights(arch).get_state_dict(**options)
+        weights = state_dict(PREFIX + config.arch.removeprefix(PREFIX))
+        loading.load(config.arch, net, _fitting(name, net, weights), last)
+    return loading.kept(config, net, classes, input_size)
 
 
 def preprocessing(config: Config) -> Preprocessing:
@@ -80,7 +69,7 @@ def served_weights(arch: str) -> Any:
 
 def check(config: Config, others: Sequence[str]) -> None:
     """Raises:
-    ConfigError: torchvision has no such classifier, or no such weights of it, or they are not at hand.
+    ConfigError: torchvision has no such classifier, or no such weights of it.
     """
     import torchvision
 
@@ -98,42 +87,6 @@ def check(config: Config, others: Sequence[str]) -> None:
     tags = [each.name for each in torchvision.models.get_model_weights(name)]
     if tag and tag not in tags:
         raise ConfigError(f"unknown `arch`, got {arch}: the weights of {PREFIX}{name} are {', '.join(tags)}")
-    if config.pretrained and not arch.startswith(PREFIX):
-        _check_imagenet_file(arch)
-
-
-def _check_imagenet_file(arch: str) -> None:
-    """Checks that the weights that torchvision serves for `arch` are on this machine, and unaltered.
-
-    Raises:
-      ConfigError: the file is not there, or is another one; says from where it comes and where it belongs.
-    """
-    import torchvision
-
-    url = torchvision.models.get_model_weights(arch).DEFAULT.url
-    path = weights_folder() / Path(url).name
-    if not path.exists():
-        raise ConfigError(f"pretrained=True for arch={arch} needs the file {path}; get it from {url} and put it there")
-    # torch.hub checks a file as it downloads it, never one that is there already.
-    expected = path.stem.rpartition("-")[2]
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()[: len(expected)]
-    if found != expected:
-        raise ConfigError(
-            f"{path} is damaged: its sha256 must begin with {expected}, got {found}; get it again from {url}"
-        )
-
-
-def weights_folder() -> Path:
-    """The folder `torch.hub` downloads to; see https://docs.pytorch.org/docs/stable/hub.html#where-are-my-downloaded-models-saved."""
-    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    # Not `Path.expanduser`, which raises for a user without a home, as in a container under a random number.
-    return Path(os.path.expanduser(os.environ.get("TORCH_HOME", f"{cache}/torch"))) / "hub" / "checkpoints"
-
-
-def resnet18_weights_at_hand() -> bool:
-    """Returns whether ImageNet weights of resnet18 are on this machine; the search space asks, at no cost."""
-    return (weights_folder() / RESNET18_FILE).exists()
 
 
 def replace_last_layer(net: Net, classes: int) -> str:

@@ -1,52 +1,139 @@
 """Weights of pretrained nets: where they come from, and one way to read them.
 
-Each file that is named in `SOURCES` is a place that weights come from; the contract is `contract.py`. To add one is to
-add its file and its name to the tuple. The driver finds what a sweep needs before anything starts, and hands the table
-to its workers. Nothing here imports torch before tensors are read.
+Each file that is named in `NAMES` is a place that weights come from, and each of `LIBRARY_NAMES` a library of nets; the
+contract is `contract.py`. To add one is to add its file and its name to the tuple. The driver prepares what a sweep
+needs before anything starts, and hands the table to its workers. Nothing here imports torch before tensors are read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from trainable.weights import kept
-from trainable.weights.contract import Source, Weights, WeightsError
+from trainable.weights.contract import Library, Source, Weights, WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from trainable.config import TrialConfig
+
 NAMES = (  # in the order in which they are asked
+    "given",
+    "torchvision_library",
+    "timm_library",
     "lite0_package",
 )
+LIBRARY_NAMES = ("timm_library", "torchvision_library")
 SOURCES: tuple[Source, ...] = tuple(import_module(f"trainable.weights.{name}").SOURCE for name in NAMES)
+LIBRARIES: tuple[Library, ...] = tuple(import_module(f"trainable.weights.{name}").LIBRARY for name in LIBRARY_NAMES)
+
+Parts = Callable[[Weights], Iterator[bytes]]  # of the file that is kept of these weights on the driver's machine
 
 _remembered: dict[str, Weights] = {}
+_driver: list[Parts] = []
 
 
-def remember(table: Mapping[str, Weights]) -> None:
-    """Makes these the weights that this process uses, by their nets, whatever else is at hand."""
+def remember(table: Mapping[str, Weights], parts: Parts | None = None) -> None:
+    """Makes these the weights that this process uses, by their nets, whatever else is at hand.
+
+    Args:
+      parts: gives the files of the driver's machine, where this may be another one.
+    """
     _remembered.clear()
     _remembered.update(table)
+    _driver[:] = [parts] if parts else []
+
+
+def remembered() -> dict[str, Weights]:
+    return dict(_remembered)
 
 
 def at_hand(arch: str) -> Weights | None:
     """Returns the weights of a net that this process uses: those of its sweep, else what is on this machine.
 
-    Asks no network and does not import torch.
+    Asks no network and does not import torch, or a library of nets where nothing of it is there.
+
+    Raises:
+      WeightsError: a file that is there is not what it should be.
     """
     if arch in _remembered:
         return _remembered[arch]
     return next((weights for source in SOURCES if (weights := source.find(arch))), None)
 
 
+def resnet18_weights_at_hand() -> bool:
+    """Says whether torchvision's weights of resnet18 are on this machine: the published spaces draw it with them."""
+    return at_hand("torchvision/resnet18") is not None
+
+
+def all_at_hand() -> list[str]:
+    """Returns the names of the nets whose weights are on this machine: what the user named, the package's, the rest."""
+    given, in_torch_hub, in_hub, package = (list(source.nets()) for source in SOURCES)
+    by_name: dict[str, str] = {}
+    for net in filter(_is_net, given):  # of which library a file is, its name does not say: the first that has it
+        by_name.setdefault(net.partition("/")[2], net)
+    return list(dict.fromkeys([*by_name.values(), *package, *sorted(filter(_is_found, {*in_torch_hub, *in_hub}))]))
+
+
 def state_dict(arch: str) -> "dict[str, Tensor]":
-    """Returns the state dict of a net with its own classifier, mapped from a file: what is to change must be copied.
+    """Returns the weights of a net by the names that its library serves them under, mapped from a file.
 
     Raises:
       WeightsError: there are none on this machine, or the file is not what it was.
     """
     weights = at_hand(arch)
     if weights is None:
-        raise WeightsError(f"{arch}: its pretrained weights are not on this machine")
+        raise WeightsError(f"{arch}: its pretrained weights are not on this machine; --weights FILE or DIR names them")
+    if (found := kept.tensors(weights)) is None:
+        with kept.alone(weights):  # of the workers of a machine one copies them
+            if (found := kept.tensors(weights)) is None:
+                keep(weights)
+                found = kept.tensors(weights)
+    if found is None:
+        raise WeightsError(f"{kept.path_of(arch, weights.sha256)}: is damaged again and again; check the disk")
+    return found
+
+
+def needed(config: "TrialConfig") -> list[str]:
+    """Returns the names of the nets whose pretrained weights a config begins with."""
+    names = [config.backbone] if config.backbone else []
+    if config.pretrained:
+        names.append(config.arch if "/" in config.arch else f"torchvision/{config.arch}")
+    return names
+
+
+def library_of(arch: str) -> Library:
+    """Raises:
+    WeightsError: the name is not of a net of a library.
+    """
+    found = next((library for library in LIBRARIES if arch.startswith(library.prefix)), None)
+    if found is None:
+        names = " or ".join(f"{library.prefix}NAME" for library in LIBRARIES)
+        raise WeightsError(f"{arch}: must be {names} to have pretrained weights")
+    return found
+
+
+def keep(weights: Weights) -> None:
+    """Keeps what the file of weights holds; raises as `state_dict` does."""
+    if not weights.path.is_file() and _driver:
+        kept.copy(weights, lambda: _driver[0](weights))
+        return
+    digest = kept.sha256_of(weights.path)
+    if digest != weights.sha256:
+        raise WeightsError(
+            f"{weights.path}: must be the file with the sha256 {weights.sha256}, got {digest}; put that one there again"
+        )
     source = next(source for source in SOURCES if source.name == weights.found_by)
-    return kept.state_dict(weights, source.read)
+    kept.keep(weights, source.read(weights))
+
+
+def _is_net(name: str) -> bool:
+    return library_of(name).has(name)
+
+
+def _is_found(net: str) -> bool:
+    """Says whether weights for a net are there; a file that is not what it should be is none of a sweep's by itself."""
+    try:
+        return at_hand(net) is not None
+    except WeightsError:
+        return False

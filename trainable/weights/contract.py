@@ -1,6 +1,9 @@
-"""What weights of a pretrained net are, and what a source of them can do. Imports nothing heavy."""
+"""What weights of a pretrained net are, what a place that they come from can do, and what a library of nets knows.
 
-from collections.abc import Callable
+Imports nothing heavy.
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +13,9 @@ from storage.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trainable.models.family import Preprocessing
-
 UNKNOWN = "unknown"  # the licence of weights whose library records none
+
+Say = Callable[[str], object]  # shows a line to the user
 
 
 class WeightsError(UserError):
@@ -30,7 +33,6 @@ class Weights:
       licence: as the library that serves them records it; `unknown` where it records none.
       path: of the file.
       found_by: the name of the source that found it.
-      preprocessing: how their net takes pixels, where that is not what its library says of the net.
     """
 
     arch: str
@@ -39,7 +41,6 @@ class Weights:
     licence: str
     path: Path
     found_by: str
-    preprocessing: "Preprocessing | None" = None
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,31 @@ class Source:
 
     Attributes:
       name: in `Weights.found_by`.
-      find: returns the weights of a net that are there; asks no network, and imports neither torch nor a catalogue
-        of nets where nothing is there.
-      read: returns the tensors of weights that `find` returned, by the names that their net has for them.
+      find: returns the weights of a net that are there; asks no network, and imports neither torch nor a library of
+        nets where nothing is there. Raises a WeightsError where a file is not what it should be.
+      nets: returns the names of the nets whose weights may be there, by names of files alone.
+      read: returns the tensors of weights that `find` returned, by the names that their library has for them.
     """
 
     name: str
     find: Callable[[str], Weights | None]
+    nets: Callable[[], Iterable[str]]
     read: Callable[[Weights], "dict[str, Tensor]"]
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library of nets, which also serves weights of them; its functions import it.
+
+    Attributes:
+      prefix: what the names of its nets begin with.
+      has: says whether there is a net of this name.
+      cached: returns the weights of a net that are in the library's own cache, whatever their file is called.
+      fetch: fetches the weights of a net into the library's own cache, through its own client, whole or not at all;
+        raises a WeightsError where it cannot.
+    """
+
+    prefix: str
+    has: Callable[[str], bool]
+    cached: Callable[[str], Weights | None]
+    fetch: Callable[[str, Say], Weights]

@@ -1,86 +1,135 @@
 """Weights as safetensors in the project's cache folder, made once of the file that their library serves.
 
 `~/.cache/sweep/weights/SHA256.NAME.safetensors`: the sha256 is that of the library's file, so a file that changed is
-never found. It is mapped, so that all workers of a machine share one copy.
+never found. It holds the state dict of the net, and is mapped, so that all workers of a machine share one copy.
 """
 
+import fcntl
 import hashlib
+import json
 import os
+import shutil
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datasets.pixels import cache
 from storage.files import DamagedError
 from trainable.weights.contract import Weights, WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+FORMAT = 1  # another wherever the same file gives other tensors
+STALE_SECONDS = 86400.0  # after which what was begun and not ended is nobody's
+NAME = "kept"  # in `Weights.found_by`
+
 
 def folder() -> Path:
+    from datasets.pixels import cache  # numpy: commands import this package before a second driver is refused
+
     return cache.folder() / "weights"
 
 
-def path_of(weights: Weights) -> Path:
-    return folder() / f"{weights.sha256}.{weights.arch.replace('/', '.')}.safetensors"
+def path_of(arch: str, sha256: str) -> Path:
+    return folder() / f"{sha256}.{arch.replace('/', '.')}.{FORMAT}.safetensors"
 
 
-def state_dict(weights: Weights, read: Callable[[Weights], "dict[str, Tensor]"]) -> "dict[str, Tensor]":
-    """Returns the tensors that are kept, or keeps what `read` makes of the library's file.
+def find(arch: str, sha256: str) -> Weights | None:
+    """Returns weights that were kept, without the file that they were made of; None where there are none."""
+    from safetensors import safe_open
 
-    Raises:
-      WeightsError: the file is not there, or is another one.
-    """
+    path = path_of(arch, sha256)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads(json.loads(file.metadata()["about"])["weights"])
+        return Weights(**about, path=path, found_by=NAME)
+    except Exception:  # a file that cannot be used is none
+        return None
+
+
+def tensors(weights: Weights) -> "dict[str, Tensor] | None":
+    """Returns what is kept of weights, mapped from the file; None where nothing is, or it is damaged."""
     from storage.tensors import read_tensors
 
-    with suppress(FileNotFoundError, DamagedError):
-        return read_tensors(path_of(weights))[1]
-    check(weights)
-    keep(weights, read(weights))
-    return read_tensors(path_of(weights))[1]
+    with suppress(OSError, DamagedError):  # what cannot be read is written again, or cannot be written either
+        return read_tensors(path_of(weights.arch, weights.sha256))[1]
+    return None
 
 
-def check(weights: Weights) -> None:
-    """Raises:
-    WeightsError: the file is not there, or is another one than it was found as.
-    """
-    digest = sha256_of(weights.path)
-    if digest != weights.sha256:
-        raise WeightsError(
-            f"{weights.path}: must be the file with the sha256 {weights.sha256}, got {digest}; put the right one there"
-        )
+@contextmanager
+def alone(weights: Weights) -> Iterator[None]:
+    """While the block runs, no other process is in a block for the same weights; raises as `keep` does."""
+    path = path_of(weights.arch, weights.sha256)
+    with _told(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = open(path.with_suffix(".lock"), "a")  # noqa: SIM115 (closed below, and by the end of its process)
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
-def sha256_of(path: Path) -> str:
-    """Raises:
-    WeightsError: the file cannot be read.
-    """
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def keep(weights: Weights, tensors: "dict[str, Tensor]") -> None:
-    """Writes the tensors whole or not at all; of several processes that do so at once, each leaves the same file.
+def keep(weights: Weights, state_dict: "dict[str, Tensor]") -> None:
+    """Writes a state dict for `tensors` whole or not at all.
 
     Raises:
       WeightsError: the cache folder cannot be written.
     """
     from storage.tensors import save_tensors
 
-    about = {"arch": weights.arch, "source": weights.source, "sha256": weights.sha256, "licence": weights.licence}
-    path = path_of(weights)
+    about = {name: value for name, value in asdict(weights).items() if name not in ("path", "found_by")}
+    copies = {name: tensor.detach().contiguous().clone() for name, tensor in state_dict.items()}
+    with _written(path_of(weights.arch, weights.sha256)) as partial:
+        save_tensors(partial, copies, {"weights": json.dumps(about)})
+
+
+def copy(weights: Weights, parts: Callable[[], Iterator[bytes]]) -> None:
+    """Writes the parts of another machine's file for `tensors`, whole or not at all; raises as `keep` does."""
+    with _written(path_of(weights.arch, weights.sha256)) as partial, open(partial, "wb") as file:
+        file.writelines(parts())
+
+
+def sha256_of(path: Path) -> str:
+    """Returns the sha256 of a file, which is read once as long as it does not change.
+
+    Raises:
+      WeightsError: it cannot be read.
+    """
     try:
+        state = path.stat()
+        return _digest(path, state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+@lru_cache
+def _digest(path: Path, *state: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    """Yields a path to write to, of this process alone; of several that write at once, each leaves the same file."""
+    with _told(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in path.parent.glob("partial-*"):  # by a process that was killed
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix="partial-", dir=path.parent) as place:
-            whole = Path(place) / path.name
-            save_tensors(whole, {name: tensor.contiguous().clone() for name, tensor in tensors.items()}, about)
-            os.replace(whole, path)
+            partial = Path(place) / path.name
+            yield partial
+            os.replace(partial, path)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise WeightsError(
             f"{path}: cannot be written: {error.strerror or error}; the environment variable XDG_CACHE_HOME names "

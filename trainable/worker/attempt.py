@@ -24,6 +24,7 @@ from trainable import loop
 from trainable.config import TrialConfig
 from trainable.metrics.history import EpochMetrics
 from trainable.state import CheckpointError, TrainState, load, new_state, save
+from trainable.weights import WeightsError
 from trainable.worker.order import Order
 from trainable.worker.report import Failure, Report
 from trainable.worker.watchdog import ended_when_hung
@@ -153,7 +154,7 @@ def _failure(error: Exception, store: Store) -> Failure:
     if no_memory or any(words in message for words in HOST_MEMORY):
         message = message or "no memory"  # Python's own MemoryError says nothing
         return Failure(Reason.HOST_MEMORY, f"{message} (peak of this process: {_peak_mib()} MiB)")
-    if isinstance(error, OSError | DamagedError):  # a damaged file of pixels is none of the trial's faults either
+    if isinstance(error, OSError | DamagedError | WeightsError):  # damaged pixels or weights are not its fault either
         return Failure(Reason.STORAGE, message)
     log = store.shown("".join(traceback.format_exception(error)))
     return Failure(Reason.ERROR, f"{type(error).__name__}: {message}", log)

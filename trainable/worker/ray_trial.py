@@ -1,14 +1,16 @@
 """The Tune trainable: one worker process, many trials."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
 
-from datasets.pixels.copies import here
+from datasets.pixels.copies import BLOCK_BYTES, here
 from datasets.pixels.dataset import Dataset
 from storage import user_code
-from trainable import allocator
+from trainable import allocator, weights
+from trainable.weights import Weights
 from trainable.worker.order import Order
 
 if TYPE_CHECKING:
@@ -28,12 +30,18 @@ class RayTrial(tune.Trainable):
     attempt: "Attempt | None" = None
 
     def setup(  # type: ignore[override]
-        self, config: dict[str, Any], dataset: Dataset, sources: dict[str, bytes], blocks: Any = None
+        self,
+        config: dict[str, Any],
+        dataset: Dataset,
+        sources: dict[str, bytes],
+        blocks: Any = None,
+        weights_table: dict[str, Weights] | None = None,
     ) -> None:
         """Args:
         dataset: out of Ray's object store, its pixels shared with the other workers of the node or in a file.
         sources: of the user's files, `storage.user_code.sources`.
-        blocks: an actor that gives the blocks of the file, `search.ray.blocks`, where other nodes may not see it.
+        blocks: an actor that gives the blocks of files, `search.ray.blocks`, where other nodes may not see them.
+        weights_table: the weights of pretrained nets that trials begin with.
         """
         import cv2
         import torch
@@ -42,6 +50,7 @@ class RayTrial(tune.Trainable):
 
         allocator.keep_freed_memory()
         user_code.remember(sources)
+        weights.remember(weights_table or {}, blocks and (lambda each: _blocks_of_weights(blocks, each)))
         self.dataset = dataset
         if blocks is not None:
             self.dataset = here(dataset, lambda number: ray.get(blocks.block.remote(number)))
@@ -73,3 +82,12 @@ class RayTrial(tune.Trainable):
         if self.attempt:
             self.attempt.store.close()
         self.attempt = None
+
+
+def _blocks_of_weights(blocks: Any, each: Weights) -> Iterator[bytes]:
+    """Yields the blocks of the driver's file of weights."""
+    number, block = 0, b""
+    while number == 0 or len(block) == BLOCK_BYTES:
+        block = ray.get(blocks.block_of_weights.remote(each.arch, number))
+        number += 1
+        yield block

@@ -220,7 +220,7 @@ os.environ.pop("HOME", None)
 from storage.postgres import _password
 from search.ray.cluster import may_come
 from sqlalchemy import make_url
-from trainable.models.torchvision_net import resnet18_weights_at_hand
+from trainable.weights import resnet18_weights_at_hand
 assert may_come() == []
 assert _password(make_url("postgresql://ada@db.lab/sweeps")) is None
 assert not resnet18_weights_at_hand()

@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from trainable import weights
 from trainable.weights import lite0_package, reader
+from trainable.weights.options import CHOICES
+from trainable.weights.prepare import prepare
 
 pytest.importorskip(lite0_package.PACKAGE)
 
@@ -25,8 +28,7 @@ def test_they_are_found_without_torch_and_without_running_the_package():
     assert answer.stdout.strip() == "[]"
 
 
-def test_they_have_the_names_of_timm_and_are_read_once(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_they_have_the_names_of_timm_and_are_read_once(package, tmp_path, monkeypatch):
     first = weights.state_dict(lite0_package.ARCH)
 
     monkeypatch.setattr(reader, "read", None)  # a second reading would fail
@@ -37,11 +39,34 @@ def test_they_have_the_names_of_timm_and_are_read_once(tmp_path, monkeypatch):
         first
     )
     assert first["classifier.weight"].shape == (1000, 1280)
-    assert len(list((tmp_path / "sweep" / "weights").iterdir())) == 1
+    assert len(list((tmp_path / "cache" / "sweep" / "weights").glob("*.safetensors"))) == 1
+
+
+def test_the_file_under_another_name_is_known_by_its_sha256(package, tmp_path, monkeypatch):
+    installed = weights.at_hand(lite0_package.ARCH)
+    file = tmp_path / "mine.pth"
+    file.write_bytes(installed.path.read_bytes())
+    monkeypatch.setattr(CHOICES, "place", file)
+
+    table = prepare([lite0_package.ARCH], say=pytest.fail)
+
+    assert table[lite0_package.ARCH] == replace(installed, path=file, found_by="given")
+    assert "conv_stem.weight" in weights.state_dict(lite0_package.ARCH)
+
+
+def test_a_file_that_changed_in_the_package_is_refused_with_both_hashes(package, tmp_path, monkeypatch):
+    changed = tmp_path / "efficientnet.pth"
+    changed.write_bytes(lite0_package._path().read_bytes()[:-1] + b"x")
+    monkeypatch.setattr(lite0_package, "_path", lambda: changed)
+
+    with pytest.raises(
+        weights.WeightsError, match=rf"efficientnet.pth: must be .* {lite0_package.SHA256}, got [0-9a-f]+;"
+    ):
+        prepare([lite0_package.ARCH], say=pytest.fail)
 
 
 @pytest.mark.parametrize(
-    ("package", "timm"),
+    ("packages", "timms"),
     [
         ("_conv_stem.weight", "conv_stem.weight"),
         ("_bn0.bias", "bn1.bias"),
@@ -50,5 +75,5 @@ def test_they_have_the_names_of_timm_and_are_read_once(tmp_path, monkeypatch):
         ("_blocks.15._expand_conv.weight", "blocks.6.0.conv_pw.weight"),
     ],
 )
-def test_a_tensor_has_timms_name(package, timm):
-    assert lite0_package.timm_name(package) == timm
+def test_a_tensor_has_timms_name(packages, timms):
+    assert lite0_package.timm_name(packages) == timms

@@ -1,0 +1,151 @@
+"""A sweep of a pretrained net: its weights are there before anything starts, or one line says why not."""
+
+import shutil
+
+import pytest
+import torch
+
+from search.refit import main as refit
+from search.repeat import main as repeat
+from search.run import main
+from storage.sweep_file import SweepFile
+from tests.searched import command, here
+from tests.trainable.weights import nets
+from tests.trainable.weights.fixtures import empty_machine, server
+from trainable import weights
+from trainable.weights import kept
+
+__all__ = ["empty_machine", "server"]
+
+WHOLE = f"{nets.REPOSITORY}/model.safetensors"
+PRETRAINED = ("--fix", f"arch={nets.TIMM}", "--fix", "pretrained=true", "--fix", "epochs=1")
+
+
+@pytest.fixture
+def words(tiny_data, tmp_path):
+    return ("--data", tiny_data, "--sweep", tmp_path / "sweep", "--trials", 2, *PRETRAINED)
+
+
+@pytest.fixture
+def hub(server, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", server.address)
+    server.files[WHOLE] = nets.safetensors_of(nets.TIMM)
+    return server
+
+
+def run(*words):
+    """Runs a command as a process of its own would: it remembers no weights."""
+    weights.remember({})
+    return command(*words, on=here())
+
+
+def test_they_are_fetched_and_source_hash_and_licence_stand_in_the_sweeps_file(hub, words, tmp_path):
+    done = run(main, *words)
+
+    assert done.exit_code == 0, done.output
+    assert f"Fetches the weights of {nets.TIMM}" in done.output
+    entry = SweepFile.read(tmp_path / "sweep").weights[nets.TIMM]
+    assert entry.source == f"timm, {hub.address}/timm/test_resnet.r160_in1k"
+    assert entry.sha256 == kept.find(nets.TIMM, entry.sha256).sha256
+    assert entry.licence == "apache-2.0"
+
+
+def test_the_same_command_and_the_sweeps_of_its_best_take_what_was_kept(hub, words, tmp_path):
+    run(main, *words)
+    hub.asked.clear()
+    shutil.rmtree(tmp_path / "hf")
+    more = [4 if word == 2 else word for word in words]
+
+    again = [run(main, *more, "--offline"), run(repeat, tmp_path / "sweep", "--seeds", 1, "--top", 1, "--offline")]
+    again.append(run(refit, tmp_path / "sweep", "--seeds", 1, "--offline"))
+
+    assert [done.exit_code for done in again] == [0, 0, 0], [done.output for done in again]
+    assert hub.asked == []
+    entries = [SweepFile.read(tmp_path / "sweep" / part).weights for part in (".", "repeat", "refit")]
+    assert entries[0] == entries[1] == entries[2]
+
+
+def test_a_finished_sweep_is_reported_without_them(hub, words, tmp_path):
+    run(main, *words)
+    for part in ("hf", "cache"):
+        shutil.rmtree(tmp_path / part)
+
+    done = run(main, *words, "--offline")
+
+    assert done.exit_code == 0, done.output
+    assert "All 2 trials of this sweep have ended" in done.output
+
+
+def test_a_sweep_that_goes_on_with_another_file_is_refused_with_both(words, tmp_path):
+    file = nets.saved(nets.TIMM, tmp_path / "test_resnet.pth")
+    run(main, *words, "--weights", file)
+    before = kept.sha256_of(file)
+    torch.save({name: tensor + 1 for name, tensor in nets.net(nets.TIMM).state_dict().items()}, file)
+    more = [4 if word == 2 else word for word in words]
+
+    done = run(main, *more, "--weights", file)
+
+    assert done.exit_code == 2
+    (line,) = done.output.strip().splitlines()
+    assert before in line
+    assert kept.sha256_of(file) in line
+
+
+def test_a_licence_that_asks_for_a_look_is_said_before_training(words, tmp_path, capfd):
+    done = run(main, *words, "--weights", nets.saved(nets.TIMM, tmp_path / "test_resnet.pth"))
+
+    assert done.exit_code == 0, done.output
+    printed = capfd.readouterr().out
+    assert 0 < printed.index("have no known licence: find out whether you may use") < printed.index("trial 0 COMPLETE")
+    assert "have no known licence" in (tmp_path / "sweep" / "report.md").read_text()
+
+
+def no_file(tmp_path, hub):
+    return "--weights", tmp_path / "nowhere.pth"
+
+
+def other_net(tmp_path, hub):
+    return "--weights", nets.saved(nets.OTHER, tmp_path / "test_resnet.pth")
+
+
+def no_weights(tmp_path, hub):
+    (tmp_path / "test_resnet.pth").write_bytes(b"no weights")
+    return "--weights", tmp_path / "test_resnet.pth"
+
+
+def offline(tmp_path, hub):
+    return ("--offline",)
+
+
+def interrupted(tmp_path, hub):
+    hub.sent[WHOLE] = 1000
+    return ()
+
+
+def wrong_hash(tmp_path, hub):
+    hub.promised[WHOLE] = "0" * 64
+    return ()
+
+
+def no_rights(tmp_path, hub):
+    (tmp_path / "hf").write_text("no folder")  # rights would not keep root out
+    return ()
+
+
+def no_network(tmp_path, hub):
+    hub.status[WHOLE] = 503
+    return ()
+
+
+@pytest.mark.parametrize(
+    "fault", [no_file, other_net, no_weights, offline, interrupted, wrong_hash, no_rights, no_network]
+)
+def test_what_cannot_be_is_one_line_and_nothing_is_written(fault, hub, words, tmp_path):
+    given = fault(tmp_path, hub)
+
+    done = run(main, *words, *given)
+
+    lines = [line for line in done.output.strip().splitlines() if not line.startswith("Fetches ")]
+    assert (done.exit_code, len(lines)) == (2, 1), done.output
+    assert not (tmp_path / "sweep").exists()
+    assert list((tmp_path / "cache").rglob("*.safetensors")) == []

@@ -1,0 +1,48 @@
+"""What a person is told of a fetch: one line before it begins, and one where it fails, with the ways out.
+
+The words of the clients are not repeated: the addresses in them may hold keys.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from trainable.weights.contract import WeightsError
+
+NO_NETWORK = "--weights FILE or DIR takes what is on this machine"
+
+
+def fetching(arch: str, size: int, licence: str, place: str, folder: Path) -> str:
+    return f"Fetches the weights of {arch} ({size / 1e6:,.1f} MB, licence {licence}) from {place} into {folder}."
+
+
+def shown(url: str) -> str:
+    """Returns an address without what may be a key in it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+@contextmanager
+def cannot_fetch(arch: str, place: str) -> Iterator[None]:
+    """Whatever a client raises in the block becomes a WeightsError."""
+    try:
+        yield
+    except WeightsError:
+        raise
+    except Exception as error:
+        raise WeightsError(f"{arch}: its weights cannot be fetched from {place}: {_why(error)}") from error
+
+
+def _why(error: Exception) -> str:
+    status = getattr(getattr(error, "response", None), "status_code", None) or getattr(error, "code", None)
+    if isinstance(status, int):
+        refused = ", which asks for an account or a consent there" if status in (401, 403) else ""
+        return f"the server answered {status}{refused}; {NO_NETWORK}"
+    if isinstance(error, OSError) and error.filename and error.errno:
+        return f"{os.fspath(error.filename)} cannot be written: {error.strerror}; free it, or name another cache folder"
+    if "hash" in str(error):  # torch.hub has a RuntimeError for it
+        return "what came has another sha256 than its name promises; nothing of it is kept, run the same command again"
+    kind = type(getattr(error, "reason", None) or error.__cause__ or error).__name__
+    return f"no answer, or a broken one ({kind}); run the same command again, or {NO_NETWORK}"

@@ -1,0 +1,97 @@
+"""The driver finds or fetches the weights that trials begin with, and keeps them, before anything starts."""
+
+from collections.abc import Iterable, Mapping
+
+from storage.errors import ConfigError
+from storage.sweep_file import WeightsEntry
+from trainable import weights
+from trainable.weights import given, kept
+from trainable.weights.contract import Say, Weights, WeightsError
+from trainable.weights.options import CHOICES
+
+
+def prepare(nets: Iterable[str], say: Say, begun: Mapping[str, WeightsEntry] | None = None) -> dict[str, Weights]:
+    """Returns the weights of these nets, kept and checked, and makes them those that this process uses.
+
+    Args:
+      say: shows what is fetched.
+      begun: what the sweep was begun with; it goes on with the same alone.
+
+    Raises:
+      WeightsError: some are not there and cannot be fetched, are others than before, or are those of another net.
+    """
+    begun = begun or {}
+    wanted = sorted(set(nets))
+    given.assign(wanted)
+    table = {net: _found(net, begun.get(net), say) for net in wanted}
+    weights.remember(table)
+    for each in table.values():
+        if kept.tensors(each) is None:
+            weights.keep(each)
+            _check_fit(each)
+    return table
+
+
+def entries(table: Mapping[str, Weights]) -> dict[str, WeightsEntry]:
+    """Returns what `sweep.json` records of weights."""
+    return {
+        net: WeightsEntry(each.source, each.sha256, each.licence, each.path.name) for net, each in sorted(table.items())
+    }
+
+
+def recorded(begun: Mapping[str, WeightsEntry]) -> dict[str, Weights]:
+    """Returns the weights that `sweep.json` records, wherever they are by now; enough to know that there were some."""
+    return {
+        net: Weights(net, each.source, each.sha256, each.licence, kept.path_of(net, each.sha256), kept.NAME)
+        for net, each in begun.items()
+    }
+
+
+def _found(net: str, before: WeightsEntry | None, say: Say) -> Weights:
+    if before is None:
+        return _at_hand(net) or _fetched(net, say)
+    places = (lambda: given.find(net), lambda: kept.find(net, before.sha256), lambda: _at_hand(net))
+    now = next((found for place in places if (found := place())), None) or _fetched(net, say, before)
+    if now.sha256 != before.sha256:
+        raise WeightsError(
+            f"{net}: the sweep was begun with weights with the sha256 {before.sha256} ({before.source}), got "
+            f"{now.sha256} ({now.source}); name the file of then, {before.file}, with --weights, or start another "
+            "sweep with --sweep"
+        )
+    return now
+
+
+def _at_hand(net: str) -> Weights | None:
+    found = (source.find(net) for source in weights.SOURCES)
+    return next(filter(None, found), None) or weights.library_of(net).cached(net)
+
+
+def _fetched(net: str, say: Say, before: WeightsEntry | None = None) -> Weights:
+    if CHOICES.offline:
+        of_then = f" (those of this sweep: {before.file}, sha256 {before.sha256}, {before.source})" if before else ""
+        raise WeightsError(
+            f"{net}: its weights are not on this machine{of_then}, and --offline forbids to fetch them; leave it out, "
+            "or name a file or folder with --weights"
+        )
+    return weights.library_of(net).fetch(net, say)
+
+
+def _check_fit(found: Weights) -> None:
+    """Builds the net with weights that were just kept, once.
+
+    Raises:
+      WeightsError: they are those of another net; then they are kept no longer.
+    """
+    from trainable.config import TrialConfig
+    from trainable.models import family_of
+    from trainable.models.net import build
+
+    family = family_of(found.arch)
+    try:
+        config = TrialConfig(arch=found.arch, **{**family.shape, "pretrained": True})
+        build(config, classes=2, image_size=(224, 224))
+    except ConfigError as error:
+        kept.path_of(found.arch, found.sha256).unlink()
+        raise WeightsError(
+            f"{found.path}: {error}; give a file of this net with --weights, or name the net that it is of"
+        ) from error
