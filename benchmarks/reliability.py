@@ -26,6 +26,7 @@ from tests import damage, postgres
 from tests.clusters import lose_randomly
 from tests.drivers import kill_randomly, race
 from tests.kill_points import IN_DATABASE, SCHEDULES, Tally, kill_everywhere
+from tests.nets import follow_all
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "RELIABILITY.md"
@@ -245,6 +246,21 @@ def unsorted_pictures(folder: Path) -> list[Row]:
     return [Row("Debian's openclipart-png, as it is", must, found, seconds, not problems)]
 
 
+def nets(folder: Path) -> list[Row]:
+    """Nets of both catalogues, from their first step to their exported file."""
+    must = "continued to the last bit, finite predictions, ONNX within 1e-4"
+    return [
+        Row(
+            f"{net.kind.arch}: {net.kind.what}",
+            must,
+            "; ".join(net.problems) or f"the same numbers; ONNX within {net.difference:.0e}",
+            net.seconds,
+            not net.problems,
+        )
+        for net in follow_all(folder)
+    ]
+
+
 PARTS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "points": ("A driver killed at each durable write", kill_points),
     "database": ("A driver killed at each transaction of a PostgreSQL ledger", database),
@@ -255,11 +271,12 @@ PARTS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "damage": ("A damaged journal", damages),
     "inputs": ("Bad input, hostile files, known holes", inputs),
     "forms": ("Data as it was downloaded", unsorted_pictures),
+    "nets": ("Nets of timm and torchvision", nets),
 }
 INTRODUCTION = """# Reliability
 
 Measured by `make reliability`. What each line counts is defined in `tests/kill_points.py`, `tests/drivers.py`,
-`tests/damage.py` and `benchmarks/faults.py`; what happens on each fault is in the README."""
+`tests/damage.py`, `tests/nets.py` and `benchmarks/faults.py`; what happens on each fault is in the README."""
 
 
 def main(names: list[str]) -> int:

@@ -247,8 +247,10 @@ def _by_resolution(net: nn.Module, images: Tensor, calls: list[Call]) -> list[st
     """Returns the last module of each resolution; of many equal blocks, each."""
     with suppress(Exception):  # some nets take images of one size alone
         calls = calls_of(net, images.new_zeros(1, 3, STANDARD_PX, STANDARD_PX))
-    units = _units(net)
-    chain = [(call.name, pixels) for call in calls if call.name in units and (pixels := _pixels(call.output)) > 1]
+    units, last = _units(net), classifier_names(net)[0]
+    limit = next(call.began for call in calls if call.name == last)
+    before_last = [call for call in calls if call.name in units and call.ended < limit]
+    chain = [(call.name, pixels) for call in before_last if (pixels := _pixels(call.output)) > 1]
     ends = [name for (name, pixels), (_, next_) in zip(chain, [*chain[1:], ("", 0)], strict=True) if 2 * next_ < pixels]
     blocks: dict[type, list[str]] = {}
     for name, _ in chain:
