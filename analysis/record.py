@@ -24,7 +24,7 @@ from storage.states import State
 from storage.sweep_file import Settings, SweepFile, Values
 from storage.text import counted
 from trainable.config import MULTIPLE
-from trainable.metrics import METRICS, is_name, named
+from trainable.metrics import LAST, NAMES, is_name, named
 from trainable.metrics.contract import Metric
 from trainable.metrics.history import class_dtype, read_history
 
@@ -127,7 +127,7 @@ class Record:
         """
         self.folder, self.file = folder, SweepFile.read(folder)
         if not is_name(self.settings.metric):
-            rule = f"metric must be one of {', '.join(each.name for each in METRICS)}, got {self.settings.metric}"
+            rule = f"metric must be one of {', '.join((*NAMES, LAST))}, got {self.settings.metric}"
             raise DamagedError(folder / paths.SWEEP_FILE, rule, "restore it from a backup")
 
     @property

@@ -14,12 +14,13 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from storage.errors import UserError
 from storage.store import store_of
+
+if TYPE_CHECKING:
+    import numpy as np  # imported where an array is written or read: a second driver is refused before
 
 MOST_JSON_BYTES = 64 << 20
 
@@ -148,7 +149,9 @@ def save_bytes(path: Path, content: bytes) -> None:
         partial.write_bytes(content)
 
 
-def save_array(path: Path, array: np.ndarray) -> None:
+def save_array(path: Path, array: "np.ndarray") -> None:
+    import numpy as np
+
     with written_whole(path) as partial, open(partial, "wb") as file:
         np.save(file, array, allow_pickle=False)
 
@@ -191,11 +194,13 @@ def _finite(number: str) -> float:
     return value
 
 
-def read_array(path: Path) -> np.ndarray:
+def read_array(path: Path) -> "np.ndarray":
     """Raises:
     FileNotFoundError: it is not there.
     DamagedError: it is no whole .npy file of numbers.
     """
+    import numpy as np
+
     check_regular(path)
     try:
         return np.array(np.lib.format.open_memmap(path, mode="r"))  # mapped first: a size that lies allocates nothing

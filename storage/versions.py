@@ -1,13 +1,14 @@
 """Which versions a result was made with: those of the packages that decide it, and the commit of this code."""
 
 import subprocess
-from importlib.metadata import version
 from pathlib import Path
 
 VERSIONS = ("ray", "optuna", "torch", "torchvision", "albumentations", "opencv-python-headless", "numpy")
 
 
 def current_versions() -> dict[str, str]:
+    from importlib.metadata import version  # a second driver is refused before this is imported
+
     return {name: version(name) for name in VERSIONS}
 
 

@@ -19,7 +19,7 @@ from analysis.record import Record, TrialRecord
 from analysis.report.contents import scarcity
 from storage.states import State
 from storage.text import counted
-from trainable.metrics import softmax
+from trainable.metrics.contract import softmax
 
 COMPARED_DRAWS = 200  # at most; fewer of many images, whose draws differ less
 COMPARED_IMAGES = 1_000_000  # of all these draws

@@ -17,7 +17,7 @@ from datasets.pixels import Pixels
 from trainable.config import TrialConfig
 from trainable.images import placed
 from trainable.loop import predict_logits
-from trainable.metrics import softmax
+from trainable.metrics.contract import softmax
 from trainable.step import pipeline
 
 

@@ -32,7 +32,7 @@ from analysis.report.sections.slices import slices
 from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError, make_folder, remove, save_bytes, utf8
-from trainable.metrics import softmax
+from trainable.metrics.contract import softmax
 
 FUNCTIONS = {  # that the templates call
     "contents": contents,

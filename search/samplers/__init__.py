@@ -12,8 +12,6 @@ the newest file of its name up to that number.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
@@ -35,6 +33,8 @@ def new_sampler(name: str, seed: int, number: int, version: int = NEWEST, turn: 
       version: the sampler's own number, as `sweep.json` has it.
       turn: how often the trial was drawn before.
     """
+    import numpy as np  # a second driver, which needs the names alone, is refused before this
+
     own = max(known for each, known in SAMPLERS if each == name and known <= version)
     drawn = np.random.SeedSequence([seed, number], spawn_key=(turn,) if turn else ())
     sampler: BaseSampler = import_module(f"{__name__}.{name}_{own}").new(int(drawn.generate_state(1)[0]))

@@ -148,3 +148,13 @@ class Metric:
     def best_epoch(self, values: Sequence[float]) -> int:
         """The first epoch, from 1, with the best value."""
         return 1 + values.index(self.best_so_far(values)[-1])
+
+
+def softmax(logits: np.ndarray, dtype: type = np.float64) -> np.ndarray:
+    """(N, classes) probabilities of (N, classes) logits.
+
+    Args:
+      dtype: in which exponents are computed; the largest logit is taken away in that of `logits`.
+    """
+    exponents = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(dtype))
+    return exponents / exponents.sum(axis=1, keepdims=True)

@@ -9,7 +9,7 @@ from analysis.report.charts import Picture
 from analysis.report.contents import plain, standard_error
 from storage.states import State
 from storage.text import counted
-from trainable.metrics import softmax
+from trainable.metrics.contract import softmax
 
 MOST_PICTURES = 24
 FEWEST_GOOD, MOST_GOOD = 3, 20  # trials that must agree against a label

@@ -15,7 +15,7 @@ from datasets.load import load
 from storage import paths
 from storage.states import State
 from tests.sweeps import varied_sweep
-from trainable.metrics import METRICS
+from trainable.metrics import named
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def sweep(tmp_path, tiny_data):
 
 def of_trials(wanted: int, *states: State) -> SimpleNamespace:
     trials = [SimpleNamespace(state=state) for state in states]
-    return SimpleNamespace(trials=trials, settings=SimpleNamespace(trials=wanted), metric=METRICS[0])
+    return SimpleNamespace(trials=trials, settings=SimpleNamespace(trials=wanted), metric=named("accuracy"))
 
 
 def labelled(data):

@@ -14,7 +14,8 @@ from analysis.report.status import summary
 from storage import user_code
 from storage.errors import UserError
 from tests.sweeps import CNN, MLP, SweepBuilder, noise
-from trainable.metrics import LAST, METRICS, NAMES, measure, named, softmax
+from trainable.metrics import LAST, NAMES, measure, metrics, named
+from trainable.metrics.contract import softmax
 from trainable.metrics.history import OWN_FIELD, EpochMetrics
 
 pytestmark = pytest.mark.figures
@@ -129,11 +130,10 @@ def metric_best(metric):
     return max if metric.greater_is_better else min
 
 
-def test_no_two_metrics_have_a_name_in_common_or_a_field_of_an_epoch_that_is_one_metrics_own():
-    names = [metric.name for metric in METRICS]
-    fields = [metric.field for metric in METRICS if metric.field != OWN_FIELD]
+def test_a_metric_has_the_name_of_its_file_and_no_two_have_a_field_of_an_epoch_that_is_one_metrics_own():
+    fields = [metric.field for metric in metrics().values() if metric.field != OWN_FIELD]
 
-    assert len(set(names)) == len(names)
+    assert {name: metric.name for name, metric in metrics().items()} == {name: name for name in metrics()}
     assert len(set(fields)) == len(fields)
 
 
@@ -146,7 +146,7 @@ def test_of_a_refit_no_value_is_shown_and_the_last_epoch_is_the_best():
 
 
 def test_a_name_that_no_metric_has_is_refused_with_those_that_there_are():
-    names = ", ".join(metric.name for metric in METRICS)
+    names = ", ".join(metrics())
 
     with pytest.raises(UserError, match=rf"one of {names} or FILE\.py:OBJECT, got los"):
         named("los")
