@@ -185,9 +185,16 @@ def test_the_flags_in_the_readme_exist():
     assert used <= known
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-test"])
-def test_every_requirement_is_pinned_in_its_lock_with_hashes(name):
-    lock = (ROOT / f"{name}.lock").read_text()
+@pytest.mark.parametrize(
+    ("name", "locked"),
+    [
+        ("requirements", "requirements"),
+        ("requirements-test", "requirements-test"),
+        ("requirements-formats", "requirements-test"),  # so that the tests of these formats run
+    ],
+)
+def test_every_requirement_is_pinned_in_its_lock_with_hashes(name, locked):
+    lock = (ROOT / f"{locked}.lock").read_text()
     wanted = re.findall(r"^([a-z0-9-]+)(?:\[\w+\])?==(\S+)", (ROOT / f"{name}.txt").read_text(), re.MULTILINE)
 
     assert wanted
@@ -196,6 +203,7 @@ def test_every_requirement_is_pinned_in_its_lock_with_hashes(name):
     assert lock.count("==") <= lock.count("--hash=sha256:")
 
 
-def test_every_requirement_has_its_reason():
-    for line in (ROOT / "requirements.txt").read_text().splitlines():
+@pytest.mark.parametrize("name", ["requirements", "requirements-formats"])
+def test_every_requirement_has_its_reason(name):
+    for line in (ROOT / f"{name}.txt").read_text().splitlines():
         assert line.startswith("#") or re.search(r"\S+==\S+ +# \w+", line), line
