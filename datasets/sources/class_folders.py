@@ -1,6 +1,5 @@
 """Data as a folder a class, at any depth, with folders of splits above or below the classes, or without any."""
 
-import re
 from collections import Counter
 from dataclasses import replace
 from shlex import quote
@@ -19,6 +18,7 @@ from datasets.sources.folders import (
     level_of_classes,
     level_of_splits,
     without_copies,
+    without_split,
 )
 from datasets.sources.images import is_plain
 from datasets.sources.listing import Listing, check_ids
@@ -156,7 +156,7 @@ def _with_classes(tree: FileTree, level: Folder, findings: Findings) -> Reading 
     if all(_has_splits(folder) for folder in classes):
         return _with_splits_below(tree, level, classes, findings)
     if all(map(folder_split, names := [folder.name for folder in classes])) and "train" in map(folder_split, names):
-        pairs = [(folder_split(folder.name) or "", _without_split(folder.name), folder) for folder in classes]
+        pairs = [(folder_split(folder.name) or "", without_split(folder.name), folder) for folder in classes]
         if len(classes) > len({label for _, label, _ in pairs}) > 1:
             return _with_pairs(tree, level, pairs, "", findings)
     depth, is_group, said = 0, False, ["label: the folder"]
@@ -208,11 +208,6 @@ def _both_ways(tree: FileTree, level: Folder, outer: list[str], inner: list[str]
 def _has_splits(folder: Folder) -> bool:
     splits = [split_of(name) for name in folder.inner]
     return "train" in splits and None not in splits and not folder.images
-
-
-def _without_split(name: str) -> str:
-    """Returns the name of a folder without the word that is a split: `cats` of `cats_train`."""
-    return "_".join(word for word in re.split(r"[\W_]+", name) if word and split_of(word) is None)
 
 
 def _with_splits_below(tree: FileTree, level: Folder, classes: list[Folder], findings: Findings) -> Reading:

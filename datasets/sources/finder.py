@@ -130,26 +130,27 @@ def _asked(tree: FileTree, options: DataOptions, findings: Findings) -> Reading 
       DataError: a source says what is missing, or two readings do not agree.
     """
     readings: list[tuple[Reading, Findings]] = []
-    nearly: list[Problem] = []
+    nearly: list[Nearly] = []
     for source in all_sources():
         of_source = Findings()
         found = source.read(tree, options, of_source)
         if isinstance(found, Reading):
             readings.append((found, of_source))
         elif isinstance(found, Nearly):
-            nearly.append(found.problem)
+            nearly.append(found)
             if found.is_damaged:
                 raise DataError([*findings.problems, found.problem])
     if not readings and nearly:
-        raise DataError([*findings.problems, *nearly[:1], *tree.unread()])
+        raise DataError([*findings.problems, *(one.problem for one in nearly[:1]), *tree.unread()])
     if not readings:
         return None
     asked = f"--train {options.train or ''}".rstrip("/")
     by_flag = [one for one in readings if one[0].flag.rstrip("/") == asked]
     chosen, of_source = (by_flag or readings)[0]
-    if nearly and not by_flag and (not chosen.is_sure or _has_strange_labels(chosen)):
-        way_out = f"{nearly[0].way_out}, or {chosen.flag} for {chosen.form}"
-        raise DataError([*findings.problems, replace(nearly[0], way_out=way_out)])
+    is_doubtful = not chosen.is_sure or _has_strange_labels(chosen)
+    if doubts := [one.problem for one in nearly if one.is_rival or is_doubtful][: not by_flag]:
+        way_out = f"{doubts[0].way_out}, or {chosen.flag} for {chosen.form}"
+        raise DataError([*findings.problems, replace(doubts[0], way_out=way_out)])
     for other, _ in [] if by_flag else readings[1:]:
         _check_agreement(tree, chosen, other)
     if chosen.inferred:

@@ -68,10 +68,14 @@ class Images:
 
     Args:
       inside: the folder that they lie in, empty or with `/` at its end.
+
+    Attributes:
+      sizes: bytes of each.
     """
 
     def __init__(self, tree: FileTree, inside: str = "") -> None:
         self.files = [name for name in image_files(tree) if name.startswith(inside)]
+        self.sizes = tree.files
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         self._by_letters: dict[str, list[str]] = defaultdict(list)  # in small ones
@@ -179,7 +183,7 @@ def resolved(images: Images, values: Sequence[str], beside: str, split: str | No
     Raises:
       AmbiguousError: two folders are as good as each other.
     """
-    found = [_first_forms(images.named(value)) for value in values]
+    found = [_first_forms(images, images.named(value)) for value in values]
     if all(len(files) < 2 for files in found):
         return [files[0] if files else None for files in found]
     holding = Counter(folder for files in found for folder in {folder_of(file) for file in files})
@@ -199,10 +203,13 @@ def resolved(images: Images, values: Sequence[str], beside: str, split: str | No
     return best
 
 
-def _first_forms(files: list[str]) -> list[str]:
-    """Leaves out the DICOM files of images that are there in another form as well."""
-    others = [file for file in files if not file.lower().endswith((".dcm", ".dicom"))]
-    return others or files
+def _first_forms(images: Images, files: list[str]) -> list[str]:
+    """Leaves out the DICOM files of images that are there in another form, and copies in folders of other capitals."""
+    others = [file for file in files if not file.lower().endswith((".dcm", ".dicom"))] or files
+    of_letters: dict[tuple[str, int], str] = {}
+    for file in others:
+        of_letters.setdefault((file.casefold(), images.sizes[file]), file)
+    return list(of_letters.values())
 
 
 def _one_suffix(files: Iterable[str]) -> str | None:

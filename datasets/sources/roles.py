@@ -50,6 +50,10 @@ class Roles:
     is_sure: bool = True
 
 
+class SeveralLabels(Problem):
+    """Several columns are named as labels: the table tells the classes, and only which of them is not known."""
+
+
 def find_roles(
     columns: Columns,
     images: Images,
@@ -233,7 +237,8 @@ def _with_label(
         if len(some) > 1:
             got = ", ".join(shown(names[number]) for number in some[:5]) + (", ..." if len(some) > 5 else "")
             way_out = f"choose with --label-column {flag_value(columns, names, some[0])}"
-            return Problem(columns.place, "one column must be the label", got, way_out)
+            kind = SeveralLabels if some is named else Problem
+            return kind(columns.place, "one column must be the label", got, way_out)
     return roles
 
 

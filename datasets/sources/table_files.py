@@ -112,7 +112,7 @@ def choose_tables(
         split: [table for table in of_split[split] if weights[id(table)] == weights[id(chosen[split])]]
         for split in chosen
     }
-    rivals = {split: some for split, some in rivals.items() if _differ(some)}
+    rivals = {split: some for split, some in rivals.items() if _differ(some, labels)}
     if rivals:
         some = next(iter(rivals.values()))
         got = ", ".join(shown(table.file) for table in some[:3]) + (f" and {len(some) - 3} more" if some[3:] else "")
@@ -136,8 +136,23 @@ def _without_boxes(found: Sequence[TableFile]) -> list[TableFile]:
     return [table for table in found if not (are_many and table in unlabelled)]
 
 
-def _differ(tables: Sequence[TableFile]) -> bool:
-    return any(table.columns.rows != tables[0].columns.rows for table in tables[1:])
+def _differ(tables: Sequence[TableFile], labels: set[str]) -> bool:
+    """Says whether tables say other things of the images, by the columns that say the label."""
+    if all(table.columns.rows == tables[0].columns.rows for table in tables):
+        return False
+    are_paths = all("/" in row[table.roles.id] for table in tables for row in table.columns.rows if table.roles)
+    said = [_said(table, labels, are_paths) for table in tables]
+    return not said[0] or any(one != said[0] for one in said)
+
+
+def _said(table: TableFile, labels: set[str], are_paths: bool) -> list[tuple[str, ...]]:
+    """Returns the name of the image and the label in each row, sorted; nothing where labels are missing."""
+    roles = table.roles
+    if roles is None or not labels <= set(roles.names):
+        return []
+    numbers = [roles.names.index(name) for name in sorted(labels)]
+    names = (row[roles.id] if are_paths else row[roles.id].rpartition("/")[2] for row in roles.columns.rows)
+    return sorted((name, *(row[at] for at in numbers)) for name, row in zip(names, roles.columns.rows, strict=True))
 
 
 def _label_names(train: TableFile | None) -> set[str]:

@@ -13,7 +13,7 @@ from datasets.sources.label_values import read_labels
 from datasets.sources.listing import Listing, none_found
 from datasets.sources.names import are_classes, label_in_name
 from datasets.sources.readers.texts import WINDOWS
-from datasets.sources.roles import Roles, column_named, label_of_bits, name_of_values, numbered_splits
+from datasets.sources.roles import Roles, SeveralLabels, column_named, label_of_bits, name_of_values, numbered_splits
 from datasets.sources.split_names import split_in, split_of
 from datasets.sources.table_files import TableFile, choose_tables, table_files
 from storage.sweep_file import DataOptions
@@ -37,7 +37,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     if "train" not in tables:
         if problems or undecided:
             first = [*damaged, *(problem for _, problem in problems), *undecided][0]
-            return Nearly(first, is_damaged=bool(damaged))
+            return Nearly(first, is_damaged=bool(damaged), is_rival=isinstance(first, SeveralLabels))
         return _nearly(files, found, images)
     # One that is named as a split has images that would be missed; any other may be no part of the data.
     named = [(split_in(problem.place.rpartition("/")[2].partition(".")[0]), problem) for problem in undecided]
