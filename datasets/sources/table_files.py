@@ -14,7 +14,7 @@ from datasets.sources.split_names import is_of_both, is_of_splits, is_sample, sp
 from storage.sweep_file import DataOptions
 from storage.text import counted
 
-SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".lst", ".list", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".lst", ".list", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".mat")
 MOST_OF_A_FOLDER = 40  # more are a text an image
 NO_TABLES = {"readme", "license", "licence", "copying", "citation", "changelog", "requirements"}
 
@@ -121,12 +121,14 @@ def choose_tables(
         wanted = [f"{flags[one]} {shlex.quote(chosen[one].file)}" for one in rivals if not asked[one]]
         rule = f"there must be one table for {' and for '.join(rivals)}"
         findings.refuse(tree.path, rule, got, f"choose, such as with {' '.join(wanted)}")
-    used = {file for table in chosen.values() for file in (table.file, *table.partners)}
-    for table in found:
-        if table.file not in used:
-            note = f"`{printable(table.file)}` is left aside, with {counted(len(table.columns.rows), 'row')}"
-            findings.notes.append(f"{note}: another table names the images.")
     return chosen
+
+
+def note_aside(tables: Sequence[TableFile], findings: Findings) -> None:
+    """Adds a note for each table that is not used."""
+    for table in tables:
+        note = f"`{printable(table.file)}` is left aside, with {counted(len(table.columns.rows), 'row')}"
+        findings.notes.append(f"{note}: another table names the images.")
 
 
 def _without_boxes(found: Sequence[TableFile]) -> list[TableFile]:

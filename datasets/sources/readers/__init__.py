@@ -11,7 +11,7 @@ from importlib import import_module
 from datasets.file_tree import FileTree
 from datasets.problems import Problem, printable
 
-NAMES = ("coco", "json_rows", "json_lines", "separated", "parquet")
+NAMES = ("coco", "json_rows", "json_lines", "separated", "parquet", "matlab")
 MOST_BYTES = 256 << 20  # of a table, which is read whole
 
 

@@ -21,7 +21,7 @@ def test_lists_by_the_number_of_an_image_give_its_label_and_its_split(tmp_path):
     }
     reading, findings = reading_of(PICTURES | lists, tmp_path / "data")
 
-    assert splits_of(reading) == {"train": (FILES[:3], ("1", "2", "3")), "test": (FILES[3:], ("1", "2", "3"))}
+    assert splits_of(reading) == {"train": (FILES[:3], LABELS[:3]), "test": (FILES[3:], LABELS[3:])}
     assert findings.problems == []
     assert "joined with `image_class_labels.txt`, `train_test_split.txt`" in reading.inferred
 

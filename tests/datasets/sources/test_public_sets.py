@@ -138,3 +138,60 @@ def test_folders_that_are_splits_of_one_thing_are_no_classes(tmp_path):
 
     with pytest.raises(DataError, match="each image to train on must have a label"):
         reading_of(photographs(*cars), tmp_path / "data")
+
+
+@pytest.mark.parametrize("end", ["", "_aligned"])
+def test_names_tell_the_split_and_have_an_ending_that_the_list_leaves_out(end, tmp_path):
+    """RAF-DB."""
+    stems = [*(f"train_{n:05d}" for n in range(1, 7)), *(f"test_{n:05d}" for n in range(1, 4))]
+    files = [f"basic/Image/aligned/{stem}{end}.jpg" for stem in stems]
+    labels = tuple(str(n % 3 + 1) for n in range(9))
+    rows = (f"{stem}.jpg {label}" for stem, label in zip(stems, labels, strict=True))
+
+    reading, findings = reading_of(
+        photographs(*files) | {"basic/EmoLabel/list_patition_label.txt": table(*rows)}, tmp_path / "data"
+    )
+
+    assert splits_of(reading) == {"train": (tuple(files[:6]), labels[:6]), "test": (tuple(files[6:]), labels[6:])}
+    assert findings.problems == []
+
+
+def test_a_list_of_a_few_images_has_its_labels_where_those_of_train_have_them(tmp_path):
+    """Garbage classification: lists of three splits beside two of all images, counted from 0 and from 1."""
+    kinds = ("glass", "metal", "paper")
+    names = [f"{kinds[n % 3]}{n // 3 + 1}.jpg" for n in range(15)]
+    files = [f"Garbage classification/{kinds[n % 3]}/{name}" for n, name in enumerate(names)]
+    lists = {
+        f"one-indexed-files-notrash_{split}.txt": table(*(f"{names[n]} {n % 3 + 1}" for n in rows))
+        for split, rows in (("train", range(9)), ("val", range(9, 12)), ("test", range(12, 15)))
+    }
+    lists |= {
+        f"{word}-indexed-files.txt": table(*(f"{name} {n % 3 + first}" for n, name in enumerate(names)))
+        for first, word in enumerate(("zero", "one"))
+    }
+
+    reading, findings = reading_of(photographs(*files) | lists, tmp_path / "data")
+
+    assert {split: labels for split, (_, labels) in splits_of(reading).items()} == {
+        "train": kinds * 3,
+        "validation": kinds,
+        "test": kinds,
+    }
+    assert findings.problems == []
+
+
+def test_the_folder_is_the_label_where_a_list_gives_it_among_others(tmp_path):
+    """Describable Textures Dataset."""
+    files = [f"dtd/images/{kind}/{kind}_{n:04d}.jpg" for kind in ("banded", "braided") for n in range(6)]
+    names = [file.removeprefix("dtd/images/") for file in files]
+    rows = (f"{name} {name.partition('/')[0]}{' lined' * (n % 3 == 0)} " for n, name in enumerate(names))
+    lists = {"dtd/labels/labels_joint_anno.txt": table(*rows)}
+    lists |= {f"dtd/labels/{split}1.txt": table(*names[at::2]) for at, split in enumerate(("train", "test"))}
+
+    reading, findings = reading_of(photographs(*files) | lists, tmp_path / "data")
+
+    assert splits_of(reading) == {
+        "train": (tuple(files[::2]), ("banded",) * 3 + ("braided",) * 3),
+        "test": (tuple(files[1::2]), ("banded",) * 3 + ("braided",) * 3),
+    }
+    assert findings.problems == []
