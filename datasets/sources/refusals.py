@@ -52,4 +52,7 @@ def nothing_read(tree: FileTree) -> Problem:
     where = ", ".join(place for place, _ in places.most_common(SHOWN)) + (", ..." if len(places) > SHOWN else "")
     got = f"{counted(len(images), 'image')} {where}, such as {shown(images[0])}, and nothing that says the labels"
     way_out = "make a folder for each class (train/cat/1.jpg), or add a table of them (train.csv with image,label)"
+    if mat := next((name for name in tree.visible if name.lower().endswith(".mat")), None):
+        one_line = f"pandas.DataFrame(scipy.io.loadmat({mat!r}, squeeze_me=True)[NAME]).to_csv('train.csv')"
+        way_out += f"; if {shown(mat)} says the labels, such as by {one_line}"
     return Problem(tree.path, "each image to train on must have a label", got + hint, way_out)

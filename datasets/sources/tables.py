@@ -201,7 +201,7 @@ class _Reading:
         one_hot = tuple(same[number] for number in train.one_hot if number in same)
         return replace(roles, label=label, group=group, one_hot=one_hot if len(one_hot) == len(train.one_hot) else ())
 
-    def done(self, files: frozenset[str]) -> Reading | Nearly:
+    def done(self, files: frozenset[str]) -> Reading:
         listings = {split: listing for split, listing in self._listings.items() if listing.ids or split == "train"}
         inferred, rest = tuple(self._inferred), "that no table names"
         files |= {self._naming} - {""}

@@ -52,7 +52,7 @@ UNREAD = {
     ),
     "a MATLAB file": Unread(
         (".mat",),
-        "a MATLAB file of version 7.3, or without arrays of images, is not read",
+        "a MATLAB file is read up to version 7, and this one is newer or damaged",
         "save it from MATLAB with -v7, images in one array (row, column, colour, image) and labels in another",
     ),
     "a TFRecord file": Unread(

@@ -8,7 +8,7 @@ import math
 import struct
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ def _splits(vectors: dict[str, list[str]]) -> list[tuple[str, str]]:
     return [(value, split) for split, values in found.items() for value in values] if len(found) > 1 else []
 
 
-def _vectors(variables: dict[str, Value]) -> Iterator[tuple[str, list[str]]]:
+def _vectors(variables: Mapping[str, Value]) -> Iterator[tuple[str, list[str]]]:
     """Yields the vectors of two values or more, also those in a structure, as text."""
     for name, value in variables.items():
         if isinstance(value, dict):

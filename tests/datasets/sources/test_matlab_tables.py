@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from datasets.problems import DataError
 from datasets.sources.readers.matlab import HEADER_BYTES, MATRIX, MOST_BYTES, PACKED, read
 from tests.datasets.sources.reading import reading_of, splits_of
 from tests.trees import image
@@ -138,3 +139,14 @@ def test_what_is_large_once_it_is_unpacked_is_left_alone():
     bomb = zlib.compress(element(MATRIX, bytes(4 * MOST_BYTES)))
 
     assert read(WHOLE[:HEADER_BYTES] + struct.pack("<II", PACKED, len(bomb)) + bomb, "x.mat", "x.mat") is None
+
+
+def test_a_file_of_which_nothing_is_a_vector_is_named_with_the_line_that_makes_a_table_of_it(tmp_path):
+    files = {f"jpg/{n}.jpg": image(n) for n in range(4)} | {"truth.mat": mat(score=np.eye(4))}
+
+    with pytest.raises(DataError) as refusal:
+        reading_of(files, tmp_path / "data")
+
+    (problem,) = refusal.value.problems
+    line = "pandas.DataFrame(scipy.io.loadmat('truth.mat', squeeze_me=True)[NAME]).to_csv('train.csv')"
+    assert problem.way_out.endswith(f"if `truth.mat` says the labels, such as by {line}")
