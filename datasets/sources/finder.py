@@ -7,12 +7,13 @@ from itertools import chain
 from datasets import layouts
 from datasets.file_tree import FileTree
 from datasets.problems import DataError, Findings, Problem, shown
-from datasets.sources import Nearly, Reading, all_sources
+from datasets.sources import Nearly, Reading, all_sources, tables
 from datasets.sources.images import folder_of, image_files
 from datasets.sources.left_out import note_left_out
 from datasets.sources.listing import first_refused
 from datasets.sources.refusals import nothing_read, wrong_flag
 from datasets.sources.samples import read_sample
+from datasets.sources.table_files import table_names
 from datasets.submission import Submission
 from storage.sweep_file import DataOptions
 from storage.text import counted
@@ -51,6 +52,8 @@ def find_reading(tree: FileTree, options: DataOptions, findings: Findings) -> Re
         return _as_before(layout, before, findings)
     if layout and _is_whole(layout, before):
         reading = _as_before(layout, before, findings)
+        if _is_of_folders(layout):
+            _note_other_labels(tree, reading, findings)
     elif layout and not _may_be_another_form(layout, before):
         return _as_before(layout, before, findings)
     else:
@@ -83,6 +86,24 @@ def _may_be_another_form(layout: layouts.Layout, before: Findings) -> bool:
         and (problem.rule.startswith(OF_ANOTHER_FORM) or " found in one folder" in problem.rule)
         for problem in before.problems
     )
+
+
+def _note_other_labels(tree: FileTree, reading: Reading, findings: Findings) -> None:
+    """Says where tables give other labels than the folders, which were ever what counts."""
+    other = tables.SOURCE.read(tree, DataOptions(), Findings()) if table_names(tree) else None
+    if not isinstance(other, Reading):
+        return
+    labels, others = _labels(reading), _labels(other)
+    pairs = {(labels[file], others[file]) for file in labels.keys() & others.keys()}
+    if len(pairs) > max(len({one for one, _ in pairs}), len({other for _, other in pairs})):
+        flags = {"train": "--train", "validation": "--valid", "test": "--test"}
+        named = [
+            f"{flags[split]} {listing.place.removeprefix(f'{tree.path}/')}" for split, listing in other.listings.items()
+        ]
+        some = ", ".join(map(shown, sorted(set(others.values()))[:3]))
+        findings.notes.append(
+            f"The labels are those of the folders; {other.form} has others, such as {some}: {' '.join(named)}."
+        )
 
 
 def _is_of_folders(layout: layouts.Layout | None) -> bool:

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from datasets.problems import Problem
+from datasets.sources.folders import without_split
 from datasets.sources.images import Images, folder_of
 from datasets.sources.readers import Columns
 from datasets.sources.roles import Roles, find_roles, image_column, with_header
+from datasets.sources.split_names import split_in
 from datasets.sources.table_files import TableFile
 from storage.sweep_file import DataOptions
 
@@ -123,6 +125,7 @@ def _joined(table: TableFile, others: Sequence[tuple[TableFile, int, int]]) -> T
     for other, ours, theirs in others:
         columns = other.columns
         stem = other.file.rpartition("/")[2].rpartition(".")[0]
+        stem = without_split(stem) if split_in(stem) else stem  # the tables of all splits have the same columns
         added = [number for number in range(columns.width) if number != theirs]
         given = _names(columns, stem)
         for number in added:

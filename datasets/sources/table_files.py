@@ -46,7 +46,7 @@ def table_files(
     asked = {"train": options.train, "validation": options.valid, "test": options.test}
     asked = {split: path.strip("/") for split, path in asked.items() if path}
     tables, samples, problems = list[TableFile](), list[Columns](), list[tuple[str | None, Problem]]()
-    for file in _names(tree):
+    for file in table_names(tree):
         split = next((split for split, path in asked.items() if path == file), None)
         if options.train in tree.files and split is None and not is_sample(file):
             continue  # a person named the table
@@ -71,7 +71,8 @@ def with_first_row_as_header(columns: Columns) -> Columns:
     return Columns(columns.place, columns.file, columns.rows[0], *rest, columns.problems)
 
 
-def _names(tree: FileTree) -> list[str]:
+def table_names(tree: FileTree) -> list[str]:
+    """Returns the files that may be tables of images, by their names."""
     names = [name for name in tree.visible if name.lower().endswith(SUFFIXES)]
     pictured = {file.rpartition(".")[0] for file in image_files(tree)}
     names = [name for name in names if not (name.endswith((".json", ".txt")) and name.rpartition(".")[0] in pictured)]
@@ -91,7 +92,7 @@ def _split_of(file: str) -> str | None:
 def choose_tables(
     tree: FileTree, found: Sequence[TableFile], options: DataOptions, findings: Findings
 ) -> dict[str, TableFile]:
-    """Returns the table of each split: the one that has labels and names the most images.
+    """Returns the table of each split: the one that has labels, names the most images and takes the least of others.
 
     A table that means no split is that of train, where none does.
     """
@@ -104,10 +105,11 @@ def choose_tables(
         of_split["train"] = both or of_split[""]
         of_split[""] = [table for table in of_split[""] if table not in of_split["train"]]
     order = ("train", "validation", "test")
-    train = min(of_split.get("train", []), key=_weight, default=None)
+    train = min(of_split.get("train", []), key=lambda table: (_weight(table), len(table.partners)), default=None)
     labels = _label_names(train)
     weights = {id(table): _weight(table, labels if table.split in ("validation", "test") else None) for table in found}
-    chosen = {split: min(of_split[split], key=lambda table: weights[id(table)]) for split in order if split in of_split}
+    ranks = {id(table): (weights[id(table)], len(table.partners)) for table in found}
+    chosen = {split: min(of_split[split], key=lambda table: ranks[id(table)]) for split in order if split in of_split}
     rivals = {
         split: [table for table in of_split[split] if weights[id(table)] == weights[id(chosen[split])]]
         for split in chosen

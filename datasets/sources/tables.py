@@ -9,6 +9,7 @@ from datasets.labels import id_problem, label_problem
 from datasets.problems import Findings, Problem, shown
 from datasets.sources import Nearly, Reading, Source
 from datasets.sources.class_names import class_names
+from datasets.sources.folder_rows import with_images
 from datasets.sources.images import AmbiguousError, Images, folder_of, resolved
 from datasets.sources.joins import with_roles
 from datasets.sources.label_values import read_labels
@@ -30,6 +31,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         return None
     files, sample, problems = table_files(tree, options)
     names = sample.header[1:] if sample and sample.header else ()
+    files = [replace(file, columns=with_images(file.columns, images)) for file in files]
     found, undecided = with_roles(files, images, options, names)
     if not found and not undecided:
         images.know_by_rest()

@@ -195,3 +195,40 @@ def test_the_folder_is_the_label_where_a_list_gives_it_among_others(tmp_path):
         "test": (tuple(files[1::2]), ("banded",) * 3 + ("braided",) * 3),
     }
     assert findings.problems == []
+
+
+def xrays():
+    """MURA: folders of body parts, of patients and of studies, and lists of the images and of the studies' labels."""
+    found = {}
+    for split, patients in (("train", range(6)), ("valid", range(6, 9))):
+        studies = [
+            f"MURA-v1.1/{split}/XR_{part}/patient{n:05d}/study{1 + n % 2}_{('negative', 'positive')[n % 3 == 0]}/"
+            for part in ("ELBOW", "HAND")
+            for n in patients
+        ]
+        images = [f"{study}image{n}.png" for study in studies for n in (1, 2)]
+        found |= {name: image(len(found) + n) for n, name in enumerate(images)}
+        found[f"MURA-v1.1/{split}_image_paths.csv"] = table(*images)
+        found[f"MURA-v1.1/{split}_labeled_studies.csv"] = table(*(f"{name},{int('pos' in name)}" for name in studies))
+    return found
+
+
+def test_tables_that_give_other_labels_than_the_folders_are_named_with_the_flags_that_choose_them(tmp_path):
+    reading, findings = reading_of(xrays(), tmp_path / "data")
+
+    assert set(reading.listings["train"].labels) == {"XR_ELBOW", "XR_HAND"}
+    assert findings.problems == []
+    flags = "--train MURA-v1.1/train_labeled_studies.csv --valid MURA-v1.1/valid_labeled_studies.csv"
+    assert any(note.endswith(f"has others, such as `0`, `1`: {flags}.") for note in findings.notes)
+
+
+def test_a_row_that_names_a_folder_is_that_of_all_images_in_it(tmp_path):
+    names = {"train": "MURA-v1.1/train_labeled_studies.csv", "valid": "MURA-v1.1/valid_labeled_studies.csv"}
+    reading, findings = reading_of(xrays(), tmp_path / "data", **names)
+
+    assert {split: len(listing.files) for split, listing in reading.listings.items()} == {"train": 24, "validation": 12}
+    for listing in reading.listings.values():
+        assert all(
+            label == str(int("positive" in file)) for file, label in zip(listing.files, listing.labels, strict=True)
+        )
+    assert findings.problems == []
