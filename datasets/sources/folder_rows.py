@@ -15,6 +15,8 @@ def with_images(columns: Columns, images: Images) -> Columns:
         if len(set(paths)) < len(paths) or not all("/" in path for path in paths[1:]) or len(paths) < 2:
             continue
         of_folder = of_folder or _images_by_folder(images)
+        if not _in_folder(paths[-1], of_folder):
+            continue
         found = [_in_folder(path, of_folder) for path in paths]
         if not all(found[1:]):
             continue

@@ -17,9 +17,10 @@ from datasets.sources.listing import Listing, none_found
 from datasets.sources.names import are_classes, label_in_name
 from datasets.sources.readers import Columns
 from datasets.sources.readers.texts import WINDOWS
-from datasets.sources.roles import Roles, SeveralLabels, column_named, label_of_bits, name_of_values, numbered_splits
+from datasets.sources.roles import Roles, SeveralLabels, label_of_bits, name_of_values, numbered_splits
 from datasets.sources.split_names import split_before_number, split_in, split_of
 from datasets.sources.table_files import TableFile, choose_tables, note_aside, table_files
+from datasets.sources.table_refusals import no_train_table, unknown_column
 from storage.sweep_file import DataOptions
 from storage.text import counted
 
@@ -37,7 +38,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         images.know_by_rest()
         found, undecided = with_roles(files, images, options, names)
     damaged = [problem for split, problem in problems if split]
-    if problem := _unknown_column(tree, files, found, options):
+    if problem := unknown_column(tree, files, found, options):
         return Nearly(problem)
     if not damaged and _are_of_folders(found):
         return None
@@ -46,7 +47,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         if problems or undecided:
             first = [*damaged, *(problem for _, problem in problems), *undecided][0]
             return Nearly(first, is_damaged=bool(damaged), is_rival=isinstance(first, SeveralLabels))
-        return _nearly(files, found, images)
+        return no_train_table(files, found, images)
     # One that is named as a split has images that would be missed; any other may be no part of the data.
     named = [(split_in(problem.place.rpartition("/")[2].partition(".")[0]), problem) for problem in undecided]
     findings.problems.extend(problem for split, problem in [*problems, *named] if split and split not in tables)
@@ -73,47 +74,6 @@ def _has_labels(table: TableFile) -> bool:
     if roles is None or roles.label is None:
         return bool(roles and roles.one_hot)
     return len(set(roles.columns.column(roles.label))) > 1
-
-
-def _unknown_column(
-    tree: FileTree, files: list[TableFile], found: list[TableFile], options: DataOptions
-) -> Problem | None:
-    """Returns the problem that a flag names a column that no table has."""
-    for flag in ("id_column", "label_column", "group_column", "split_column"):
-        name = getattr(options, flag)
-        headers = [file.columns.header or file.columns.rows[0] for file in files if file.columns.rows]
-        headers += [table.roles.names for table in found if table.roles]
-        if name and not any(column_named(header, name) is not None for header in headers):
-            words = f"--{flag.replace('_', '-')}"
-            if not headers:
-                rule, got = f"{words} must name a column of a table", f"{shown(name)}, and there is no table"
-                return Problem(tree.path, rule, got, f"leave {words} out, or add the table")
-            got = f"{shown(name)}; {shown(files[0].file)} has {', '.join(map(shown, headers[0][:8]))}"
-            return Problem(tree.path, f"{words} must be the header or the number of a column", got, "give one of these")
-    return None
-
-
-def _nearly(files: list[TableFile], found: list[TableFile], images: Images) -> Nearly | None:
-    """Says what is missing where tables are there, but none that is train."""
-    if found:
-        names = ", ".join(shown(table.columns.file) for table in found[:3])
-        rule = "a table must name the train images with their labels"
-        return Nearly(Problem(found[0].columns.place, rule, names, "name it with --train"))
-    tables = [file for file in files if file.split == "train" and file.columns.rows and file.columns.width > 1]
-    if not tables:
-        return None
-    columns = tables[0].columns
-    got = shown(",".join(columns.header or columns.rows[0])[:80])
-    for value in columns.rows[-1]:
-        several = [
-            file for file in images.files if value and file.rpartition("/")[2].startswith((f"{value}_", f"{value}-"))
-        ]
-        if len(several) > 1:
-            rule, parts = "an image must be one file", ", ".join(map(shown, several[:4]))
-            got = f"{len(several)} for {shown(value)}: {parts}"
-            return Nearly(Problem(columns.place, rule, got, "join these into one image each, as its three channels"))
-    rule = "a column must name the images by their files, with or without suffix and folder"
-    return Nearly(Problem(columns.place, rule, got, "check that the images are there, or name it with --id-column"))
 
 
 LABELS_APART = re.compile(r"[ |,;]+")
@@ -312,7 +272,7 @@ class _Reading:
         if self._train is roles:
             of_train = {label for label, split in zip(labels, splits, strict=True) if split != "test"}
             folders = {(label, folder) for label, folder in zip(labels, of_files, strict=True) if folder}
-            self._names, self._naming, said = class_names(self._lists, of_train, folders)
+            self._names, self._naming, said = class_names(self._lists, self._images, of_train, folders)
             inferred += [said] if said else []
         labels = [self._names.get(label, label) for label in labels]
         if is_test:

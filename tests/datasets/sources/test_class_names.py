@@ -45,8 +45,9 @@ def test_a_list_of_classes_names_the_numbers(tmp_path, name, content, first):
         {"classes.txt": table("cat", "dog", "dog")},
         {"classes.txt": table("cat", "dog")},
         {"notes.txt": table(*NAMES)},
+        {"test_labels.csv": table("image,label", "0x.png,0", "1x.png,1", "2x.png,2")},
     ],
-    ids=["two that differ", "a name again", "a name too few", "no name for it"],
+    ids=["two that differ", "a name again", "a name too few", "no name for it", "images of each class"],
 )
 def test_numbers_stay_where_the_names_are_not_known(tmp_path, lists):
     assert labels_of(tmp_path, lists)[0] == ("0", "1", "2")
