@@ -9,13 +9,14 @@ from datasets.problems import Findings, Problem, shown
 from datasets.sources import Nearly, Reading, Source
 from datasets.sources.images import AmbiguousError, Images, folder_of, resolved
 from datasets.sources.joins import with_roles
-from datasets.sources.label_values import read_labels
+from datasets.sources.label_values import ONE_OF_SEVERAL, read_labels
 from datasets.sources.listing import Listing, none_found
 from datasets.sources.names import are_classes, label_in_name
 from datasets.sources.readers.texts import WINDOWS
 from datasets.sources.roles import Roles, SeveralLabels, column_named, label_of_bits, name_of_values, numbered_splits
 from datasets.sources.split_names import split_in, split_of
 from datasets.sources.table_files import TableFile, choose_tables, table_files
+from datasets.sources.unnamed import names_no_image
 from storage.sweep_file import DataOptions
 from storage.text import counted
 
@@ -23,8 +24,10 @@ from storage.text import counted
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
     inside = f"{options.images.strip('/')}/" if options.images else ""
     images = Images(tree, inside)
-    if not images.files or options.label_pattern:
+    if options.label_pattern:
         return None
+    if not images.files:
+        return _without_images(tree, options)
     files, sample, problems = table_files(tree, options)
     names = sample.header[1:] if sample and sample.header else ()
     found, undecided = with_roles(files, images, options, names)
@@ -38,7 +41,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         if problems or undecided:
             first = [*damaged, *(problem for _, problem in problems), *undecided][0]
             return Nearly(first, is_damaged=bool(damaged), is_rival=isinstance(first, SeveralLabels))
-        return _nearly(files, found, images)
+        return _nearly(tree, files, found, images)
     # One that is named as a split has images that would be missed; any other may be no part of the data.
     named = [(split_in(problem.place.rpartition("/")[2].partition(".")[0]), problem) for problem in undecided]
     findings.problems.extend(problem for split, problem in [*problems, *named] if split and split not in tables)
@@ -81,17 +84,28 @@ def _unknown_column(
     return None
 
 
-def _nearly(files: list[TableFile], found: list[TableFile], images: Images) -> Nearly | None:
+def _without_images(tree: FileTree, options: DataOptions) -> Nearly | None:
+    """Says what the tables of data without images are about; None where other files may be the images."""
+    if tree.tables or tree.arrays or tree.unread():
+        return None
+    tables, _, problems = table_files(tree, options)
+    tables = [file for file in tables if file.columns.rows and file.columns.width + len(file.columns.unread) > 1]
+    if not tables:
+        return Nearly(problems[0][1]) if problems else None
+    likeliest = min(tables, key=lambda file: (file.split != "train", file.split is not None))
+    return Nearly(names_no_image(tree, likeliest.columns))
+
+
+def _nearly(tree: FileTree, files: list[TableFile], found: list[TableFile], images: Images) -> Nearly | None:
     """Says what is missing where tables are there, but none that is train."""
-    if found:
+    table = next((file for file in files if file.split == "train" and file.columns.rows), None)
+    if table is None and found:
         names = ", ".join(shown(table.columns.file) for table in found[:3])
         rule = "a table must name the train images with their labels"
         return Nearly(Problem(found[0].columns.place, rule, names, "name it with --train"))
-    tables = [file for file in files if file.split == "train" and file.columns.rows and file.columns.width > 1]
-    if not tables:
+    if table is None:
         return None
-    columns = tables[0].columns
-    got = shown(",".join(columns.header or columns.rows[0])[:80])
+    columns = table.columns
     for value in columns.rows[-1]:
         several = [
             file for file in images.files if value and file.rpartition("/")[2].startswith((f"{value}_", f"{value}-"))
@@ -100,8 +114,7 @@ def _nearly(files: list[TableFile], found: list[TableFile], images: Images) -> N
             rule, parts = "an image must be one file", ", ".join(map(shown, several[:4]))
             got = f"{len(several)} for {shown(value)}: {parts}"
             return Nearly(Problem(columns.place, rule, got, "join these into one image each, as its three channels"))
-    rule = "a column must name the images by their files, with or without suffix and folder"
-    return Nearly(Problem(columns.place, rule, got, "check that the images are there, or name it with --id-column"))
+    return Nearly(names_no_image(tree, columns))
 
 
 MANY = 0.05  # of the rows of a table without a label are no mistakes
@@ -277,10 +290,9 @@ class _Reading:
         if roles.one_hot:
             found = [label_of_bits(roles, row) for row in columns.rows]
             if wrong := [number for number, some in enumerate(found) if len(some) != 1]:
-                many = f"{len(wrong):,} of {counted(len(found), 'row')} have none or several"
-                way_out = "several labels an image cannot be trained on yet; name one column with --label-column"
+                many = f"{len(wrong):,} of {counted(len(found), 'row')} with none or several columns that are 1"
                 place = f"{columns.place}:{columns.lines[wrong[0]]}"
-                self._findings.refuse(place, "an image must have one label", many, way_out)
+                self._findings.refuse(place, ONE_OF_SEVERAL, many, "name one column with --label-column")
             return [some[0] if some else "" for some in found]
         if roles.label is None:
             return self._labels_of_folders(roles, files, is_test)
@@ -316,9 +328,11 @@ class _Reading:
             labels, self._are_in_names = by_name, True
             self._inferred.append(f"label: {shown(labels[0])} in {shown((files[0] or '').rpartition('/')[2])}")
         if "" in [label for label, file in zip(labels, files, strict=True) if file] or len(set(labels)) < 2:
-            rule = "a column or the folders must give the label"
-            way_out = "name the column with --label-column"
-            self._findings.refuse(roles.columns.place, rule, ", ".join(map(shown, roles.names[:5])), way_out)
+            rule = "a column or the folders must give the label: a few values that come again and again"
+            got = f"the columns {', '.join(map(shown, roles.names[:5]))}, of which none does"
+            way_out = "add a column, name it with --label-column, or put the images in a folder for each class"
+            if roles is self._train or not self._findings.problems:
+                self._findings.refuse(roles.columns.place, rule, got, way_out)
         elif not self._are_in_names:
             self._inferred.append("label: the folder")
         self._classes = {self._tree.rules.class_name(label) for label in labels}
