@@ -16,7 +16,7 @@ from datasets.sources.readers.texts import WINDOWS
 from datasets.sources.roles import Roles, SeveralLabels, column_named, label_of_bits, name_of_values, numbered_splits
 from datasets.sources.split_names import split_in, split_of
 from datasets.sources.table_files import TableFile, choose_tables, table_files
-from datasets.sources.unnamed import names_no_image
+from datasets.sources.unnamed import names_no_image, ragged
 from storage.sweep_file import DataOptions
 from storage.text import counted
 
@@ -98,7 +98,8 @@ def _without_images(tree: FileTree, options: DataOptions) -> Nearly | None:
 
 def _nearly(tree: FileTree, files: list[TableFile], found: list[TableFile], images: Images) -> Nearly | None:
     """Says what is missing where tables are there, but none that is train."""
-    table = next((file for file in files if file.split == "train" and file.columns.rows), None)
+    tables = (file for file in files if file.split == "train" and file.columns.rows)
+    table = next((file for file in tables if file.columns.width > 1 or ragged(file.columns)), None)
     if table is None and found:
         names = ", ".join(shown(table.columns.file) for table in found[:3])
         rule = "a table must name the train images with their labels"

@@ -26,7 +26,7 @@ def names_no_image(tree: FileTree, columns: Columns) -> Problem:
     if not rows:
         got = f"the header {', '.join(map(shown, header[:SHOWN]))} alone"
         return Problem(columns.place, "a table must have rows", got, "fetch it again, or add a row an image")
-    if problem := (_ragged(columns) if columns.width == 1 else next(iter(columns.problems), None)):
+    if problem := ragged(columns) or next(iter(columns.problems), None):
         return problem
     if not images and (pixels := why_no_pixels(header, rows[:PROBED])):
         return Problem(columns.place, *pixels)
@@ -64,11 +64,13 @@ def _with_header(columns: Columns) -> tuple[Sequence[str], Sequence[Sequence[str
     return first, columns.rows[1:]
 
 
-def _ragged(columns: Columns) -> Problem | None:
+def ragged(columns: Columns) -> Problem | None:
     """Returns the problem of a table that is read as one column, since not all of its rows have the same fields."""
+    if columns.width != 1 or columns.header:
+        return None
     (first,), *rows = columns.rows
     separator = max(SEPARATORS, key=first.count)
-    if not first.count(separator) or columns.header:
+    if separator not in first:
         return None
     for line, (row,) in zip(columns.lines[1:], rows, strict=True):
         if row.count(separator) != first.count(separator) or row.count('"') % 2:
