@@ -86,7 +86,7 @@ class Settings:
     """What the user asked for. Of a repeat or a refit those of its search.
 
     Attributes:
-      data: the absolute path of a folder or .zip.
+      data: the absolute path of a folder, an archive or another file that holds images.
       space: FILE.py:FUNCTION with an absolute path; None for the default space.
       ledger: URL of a PostgreSQL database, without password; empty for the journal in the folder.
     """

@@ -17,6 +17,7 @@ from datasets.sources.folders import (
     folders_of,
     level_of_classes,
     level_of_splits,
+    splits_without_train,
     without_copies,
     without_split,
 )
@@ -40,6 +41,9 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     without_copies(top, findings)
     if (level := level_of_splits(top)) is not None:
         return _with_splits(tree, level, findings)
+    is_there = any(folder_split(name.rpartition("/")[2]) == "train" for name in (*tree.folders, *tree.refused))
+    if not is_there and (splits := splits_without_train(top)):
+        return _no_train(tree, splits)
     level = level_of_classes(top)
     if level is None:
         return None
@@ -105,6 +109,14 @@ def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading |
             continue
         found[split] = folder
     return _listed(tree, {split: entered(folder, split) for split, folder in found.items()}, level.path, findings)
+
+
+def _no_train(tree: FileTree, splits: list[Folder]) -> Nearly:
+    """Refuses folders of validation and test alone."""
+    parts = [f"{shown(split.path)} with {counted(len(split.every()), 'image')}" for split in splits]
+    likely = next((split for split in splits if folder_split(split.name) == "validation"), splits[0])
+    way_out = f"add the images of train, or train on these with --train {quote(likely.path)}"
+    return Nearly(Problem(tree.path, "there must be a split to train on", f"{' and '.join(parts)} alone", way_out))
 
 
 def _listed(tree: FileTree, found: dict[str, Folder], level: str, findings: Findings) -> Reading | Nearly:

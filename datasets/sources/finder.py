@@ -81,11 +81,10 @@ def _may_be_another_form(layout: layouts.Layout, before: Findings) -> bool:
     train = layout.listings.get("train")
     if layout.form == layouts.OF_FOLDERS and (train is None or not train.ids):
         return True
-    return all(
-        problem.got != "an empty file"
-        and (problem.rule.startswith(OF_ANOTHER_FORM) or " found in one folder" in problem.rule)
-        for problem in before.problems
-    )
+    rules = [problem.rule for problem in before.problems]
+    if train is None and any(rule.startswith("header must be") for rule in rules):
+        return not any("manifest" in rule for rule in rules)  # one that is there and cannot be read would be missed
+    return all(rule.startswith(OF_ANOTHER_FORM) or " found in one folder" in rule for rule in rules)
 
 
 def _note_other_labels(tree: FileTree, reading: Reading, findings: Findings) -> None:
@@ -127,17 +126,18 @@ def _by_sources(
             raise DataError([problem])
         found = _asked(tree, options, by_source)
         is_told = any(problem.rule.startswith("class must have") for problem in before.problems)  # a folder is empty
-        if found is None and not is_mistaken and not (is_told and image_files(tree)) and _is_of_folders(layout):
+        if found is None and not is_mistaken and not (is_told and image_files(tree)):
             if unread := [*by_source.problems, *tree.unread()]:
                 raise DataError(unread)
             forms = ", or ".join(source.looked_for for source in all_sources())
             raise DataError([nothing_read(tree)], f"What is read: {forms}.")
-    except DataError as error:
-        of_train = [problem.place.partition(":")[0] for problem in before.problems[:1]]
-        if not is_mistaken and (_is_of_folders(layout) or error.problems[0].place.partition(":")[0] in of_train):
+    except DataError:
+        if not is_mistaken:
             raise
         found = None
     if layout and (found is None or (is_mistaken and by_source.problems)):
+        if not image_files(tree):
+            findings.problems.extend(tree.unread())
         return _as_before(layout, before, findings)
     assert found is not None
     _add(findings, by_source)
@@ -161,8 +161,9 @@ def _asked(tree: FileTree, options: DataOptions, findings: Findings) -> Reading 
             nearly.append(found)
             if found.is_damaged:
                 raise DataError([*findings.problems, found.problem])
-    if not readings and nearly:
-        raise DataError([*findings.problems, *(one.problem for one in nearly[:1]), *tree.unread()])
+    told = {problem.place for problem in findings.problems}
+    if not readings and (nearly := [one for one in nearly if one.problem.place not in told]):
+        raise DataError([*findings.problems, nearly[0].problem, *tree.unread()])
     if not readings:
         return None
     asked = f"--train {options.train or ''}".rstrip("/")

@@ -137,6 +137,14 @@ def _are_splits(names: list[str]) -> bool:
     return "train" in splits and None not in splits and len({without_split(name) for name in names}) == 1
 
 
+def splits_without_train(folder: Folder) -> list[Folder]:
+    """Returns the folders of classes, where each is one of validation or test: nothing is there to train on."""
+    while len(folder.inner) == 1 and not folder.images and not any(map(is_of_split, folder.inner)):
+        (folder,) = folder.inner.values()
+    splits = [inner for name, inner in folder.inner.items() if is_of_split(name) and folder_split(name) != "train"]
+    return splits if len(splits) == len(folder.inner) and any(inner.inner for inner in splits) else []
+
+
 def is_of_split(name: str) -> bool:
     """Says whether the name of a folder means a split and nothing else: `test`, or `test_images`."""
     others = set(words_of(name)) - PLAIN_WORDS - OF_WORD.keys()

@@ -54,7 +54,7 @@ def table_files(
         columns = read_columns(tree, file)
         if columns is None and split and not tree.files[file] and not is_sample(file):
             place = f"{tree.path}/{printable(file)}"
-            columns = Problem(place, "table must have rows", "an empty file", "fetch it again, or remove it")
+            columns = Problem(place, "a table must have rows", "an empty file", "fetch it again, or remove it")
         if isinstance(columns, Problem):
             problems.append((split, columns))
         elif columns and is_sample(file):

@@ -5,7 +5,8 @@ from datasets.problems import Problem, shown
 from datasets.sources import Nearly
 from datasets.sources.images import Images
 from datasets.sources.roles import column_named
-from datasets.sources.table_files import TableFile
+from datasets.sources.table_files import TableFile, table_files
+from datasets.sources.unnamed import names_no_image, ragged
 from storage.sweep_file import DataOptions
 
 
@@ -27,17 +28,29 @@ def unknown_column(
     return None
 
 
-def no_train_table(files: list[TableFile], found: list[TableFile], images: Images) -> Nearly | None:
+def without_images(tree: FileTree, options: DataOptions) -> Nearly | None:
+    """Says what the tables of data without images are about; None where other files may be the images."""
+    if tree.tables or tree.arrays or tree.unread():
+        return None
+    tables, _, problems = table_files(tree, options)
+    tables = [file for file in tables if file.columns.rows and file.columns.width + len(file.columns.unread) > 1]
+    if not tables:
+        return Nearly(problems[0][1]) if problems else None
+    likeliest = min(tables, key=lambda file: (file.split != "train", file.split is not None))
+    return Nearly(names_no_image(tree, likeliest.columns))
+
+
+def no_train_table(tree: FileTree, files: list[TableFile], found: list[TableFile], images: Images) -> Nearly | None:
     """Says what is missing where tables are there, but none that is train."""
-    if found:
+    tables = (file for file in files if file.split == "train" and file.columns.rows)
+    table = next((file for file in tables if file.columns.width > 1 or ragged(file.columns)), None)
+    if table is None and found:
         names = ", ".join(shown(table.columns.file) for table in found[:3])
         rule = "a table must name the train images with their labels"
         return Nearly(Problem(found[0].columns.place, rule, names, "name it with --train"))
-    tables = [file for file in files if file.split == "train" and file.columns.rows and file.columns.width > 1]
-    if not tables:
+    if table is None:
         return None
-    columns = tables[0].columns
-    got = shown(",".join(columns.header or columns.rows[0])[:80])
+    columns = table.columns
     for value in columns.rows[-1]:
         several = [
             file for file in images.files if value and file.rpartition("/")[2].startswith((f"{value}_", f"{value}-"))
@@ -46,5 +59,4 @@ def no_train_table(files: list[TableFile], found: list[TableFile], images: Image
             rule, parts = "an image must be one file", ", ".join(map(shown, several[:4]))
             got = f"{len(several)} for {shown(value)}: {parts}"
             return Nearly(Problem(columns.place, rule, got, "join these into one image each, as its three channels"))
-    rule = "a column must name the images by their files, with or without suffix and folder"
-    return Nearly(Problem(columns.place, rule, got, "check that the images are there, or name it with --id-column"))
+    return Nearly(names_no_image(tree, columns))

@@ -12,7 +12,7 @@ from datasets.sources.class_names import class_names
 from datasets.sources.folder_rows import with_images
 from datasets.sources.images import AmbiguousError, Images, folder_of, resolved
 from datasets.sources.joins import with_roles
-from datasets.sources.label_values import read_labels
+from datasets.sources.label_values import ONE_OF_SEVERAL, read_labels
 from datasets.sources.listing import Listing, none_found
 from datasets.sources.names import are_classes, label_in_name
 from datasets.sources.readers import Columns
@@ -20,7 +20,7 @@ from datasets.sources.readers.texts import WINDOWS
 from datasets.sources.roles import Roles, SeveralLabels, label_of_bits, name_of_values, numbered_splits
 from datasets.sources.split_names import split_before_number, split_in, split_of
 from datasets.sources.table_files import TableFile, choose_tables, note_aside, table_files
-from datasets.sources.table_refusals import no_train_table, unknown_column
+from datasets.sources.table_refusals import no_train_table, unknown_column, without_images
 from storage.sweep_file import DataOptions
 from storage.text import counted
 
@@ -28,8 +28,10 @@ from storage.text import counted
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
     inside = f"{options.images.strip('/')}/" if options.images else ""
     images = Images(tree, inside)
-    if not images.files or options.label_pattern:
+    if options.label_pattern:
         return None
+    if not images.files:
+        return without_images(tree, options)
     files, sample, problems = table_files(tree, options)
     names = sample.header[1:] if sample and sample.header else ()
     files = [replace(file, columns=with_images(file.columns, images)) for file in files]
@@ -47,7 +49,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         if problems or undecided:
             first = [*damaged, *(problem for _, problem in problems), *undecided][0]
             return Nearly(first, is_damaged=bool(damaged), is_rival=isinstance(first, SeveralLabels))
-        return no_train_table(files, found, images)
+        return no_train_table(tree, files, found, images)
     # One that is named as a split has images that would be missed; any other may be no part of the data.
     named = [(split_in(problem.place.rpartition("/")[2].partition(".")[0]), problem) for problem in undecided]
     findings.problems.extend(problem for split, problem in [*problems, *named] if split and split not in tables)
@@ -255,10 +257,9 @@ class _Reading:
         if roles.one_hot:
             found = [label_of_bits(roles, row) for row in columns.rows]
             if wrong := [number for number, some in enumerate(found) if len(some) != 1]:
-                many = f"{len(wrong):,} of {counted(len(found), 'row')} have none or several"
-                way_out = "several labels an image cannot be trained on yet; name one column with --label-column"
+                many = f"{len(wrong):,} of {counted(len(found), 'row')} with none or several columns that are 1"
                 place = f"{columns.place}:{columns.lines[wrong[0]]}"
-                self._findings.refuse(place, "an image must have one label", many, way_out)
+                self._findings.refuse(place, ONE_OF_SEVERAL, many, "name one column with --label-column")
             return [some[0] if some else "" for some in found]
         if roles.label is None:
             return self._labels_of_folders(roles, files, is_test)
@@ -303,9 +304,11 @@ class _Reading:
             labels, self._are_in_names = by_name, True
             self._inferred.append(f"label: {shown(labels[0])} in {shown((files[0] or '').rpartition('/')[2])}")
         if "" in [label for label, file in zip(labels, files, strict=True) if file] or len(set(labels)) < 2:
-            rule = "a column or the folders must give the label"
-            way_out = "name the column with --label-column"
-            self._findings.refuse(roles.columns.place, rule, ", ".join(map(shown, roles.names[:5])), way_out)
+            rule = "a column or the folders must give the label: a few values that come again and again"
+            got = f"the columns {', '.join(map(shown, roles.names[:5]))}, of which none does"
+            way_out = "add a column, name it with --label-column, or put the images in a folder for each class"
+            if roles is self._train or not self._findings.problems:
+                self._findings.refuse(roles.columns.place, rule, got, way_out)
         elif not self._are_in_names:
             self._inferred.append("label: the folder")
         self._classes = {self._tree.rules.class_name(label) for label in labels}

@@ -91,7 +91,10 @@ def test_a_table_of_two_labels_beside_folders_of_one_of_them_is_a_choice(tmp_pat
 
     (problem,) = refusal.value.problems
     assert problem.got == "`class_id`, `super_class_id`"
-    assert problem.way_out == "choose with --label-column class_id, or --train . for folders of classes in `/`"
+    assert (
+        problem.way_out == "choose with --label-column class_id or --label-column super_class_id, "
+        "or --train . for folders of classes in `/`"
+    )
 
 
 @pytest.mark.parametrize(
