@@ -185,7 +185,10 @@ class FileTree:
             return []
         except (*BROKEN, MemoryError) as error:
             got, way_out = str(error) or type(error).__name__, "fetch it again, or remove it"
-            got, way_out = mistaken_for(self.head(name)) or (got, way_out)
+            head = b""
+            with suppress(*BROKEN):
+                head = self.head(name) if callable(region) else region.read(0, HEAD_BYTES)
+            got, way_out = mistaken_for(head) or (got, way_out)
             findings.refuse(self._place(name), f"{kind.noun} must be whole", got, way_out)
             return []
         findings.notes.extend(notes)

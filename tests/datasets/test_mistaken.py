@@ -2,7 +2,6 @@
 
 import pytest
 
-from datasets.file_tree import FileTree
 from datasets.load import load
 from datasets.mistaken import mistaken_for
 from datasets.problems import DataError
@@ -40,9 +39,10 @@ def test_images_that_are_pointers_are_told_in_one_line(tmp_path):
     )
 
 
-def test_an_archive_that_is_a_web_page_is_told_so(tmp_path):
-    path = tmp_path / "data.zip"
+@pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz", ".parquet"])
+def test_data_that_is_a_web_page_is_told_so(suffix, tmp_path):
+    path = tmp_path / f"data{suffix}"
     path.write_bytes(b"<!DOCTYPE html><html>")
 
     with pytest.raises(DataError, match="got a web page, not the file itself; fetch it again"):
-        FileTree(path)
+        load(path)
