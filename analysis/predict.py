@@ -2,7 +2,7 @@
 
     python -m analysis.predict SWEEP                        # the test images of its data, with what is best
     python -m analysis.predict SWEEP --with ensemble --tta  # or with best, or refit
-    python -m analysis.predict SWEEP --images FOLDER        # or a .zip, a table beside its images, an image
+    python -m analysis.predict SWEEP --images FOLDER        # or an archive, a table beside its images, an image
     python -m analysis.predict SWEEP --data PATH            # where the sweep's data was moved to
 
 Writes `id,label`, a row an image, and prints where. What is best is what the corrected estimate of the report says.
@@ -22,7 +22,9 @@ from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
     "--with", "kind", type=click.Choice(["best", "ensemble", "refit"]), help="Default: what is best by the estimate."
 )
 @click.option("--tta", is_flag=True, help="Averaged over the flips and transposes trained with; needs --with.")
-@click.option("--images", type=click.Path(path_type=Path), help="Folder, .zip, table, image; default: the test split.")
+@click.option(
+    "--images", type=click.Path(path_type=Path), help="Folder, archive, table, image; default: the test split."
+)
 @click.option("--id-column", type=str, default=None, help="Of a table given as --images: names the images.")
 @click.option("--data", type=click.Path(path_type=Path), help="Where the sweep's data lies now; default: where it was.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write; default: in the sweep's folder.")

@@ -49,12 +49,12 @@ class BadImages:
     _bad: dict[tuple[str, int], tuple[Fault, str]] = field(default_factory=dict)
 
     def add(self, split: str, row: int, fault: Fault, problem: Problem) -> None:
-        """Notes a bad image by its split and row."""
-        if self.leave_out and split in LABELLED:
+        """Notes a bad image by its split and row; one that another machine could read is never left out."""
+        if self.leave_out and split in LABELLED and not problem.is_of_machine:
             self._bad.setdefault((split, row), (fault, _detail(problem)))
         else:
             self.findings.problems.append(problem)
-            if split in LABELLED:
+            if split in LABELLED and not problem.is_of_machine:
                 self.findings.advice.append(ADVICE)
 
     def add_small_classes(self, least: int, counted_in: Sequence[str]) -> None:

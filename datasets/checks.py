@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from datasets.bad_images import BadImages, Fault
 from datasets.labels import meaning, sort_classes
 from datasets.pixels.read import Read
 from datasets.problems import Findings, shown
+from datasets.sources.label_values import BAR
 from datasets.sources.listing import Listing
 from storage.text import counted
 
@@ -14,8 +16,12 @@ MAX_CLASSES = 10_000
 MOST_ALONE = 4  # classes of one image that are named one by one
 
 
-def check_labels(listings: dict[str, Listing], findings: Findings) -> tuple[str, ...]:
-    """Returns the classes, which are those of train; notes those that validation lacks."""
+def check_labels(listings: dict[str, Listing], findings: Findings, least: int | None = None) -> tuple[str, ...]:
+    """Returns the classes, which are those of train; notes those that validation lacks.
+
+    Args:
+      least: classes with fewer images have been left out; None where none has.
+    """
     train = listings.get("train")
     if train is None:  # its table is broken: said already
         return ()
@@ -35,7 +41,12 @@ def check_labels(listings: dict[str, Listing], findings: Findings) -> tuple[str,
 
     if not 2 <= len(classes) <= MAX_CLASSES:
         got = f"{len(classes)} ({_some(classes)})" if classes else "0"
-        findings.refuse(train.place, f"train must have 2 to {MAX_CLASSES:,} classes", got, "check its labels")
+        of_size = f" of {least} images or more" if least else ""
+        way_out = "give a smaller --min-per-class" if least else "check its labels"
+        findings.refuse(train.place, f"train must have 2 to {MAX_CLASSES:,} classes{of_size}", got, way_out)
+    if joined := [label for label in classes if BAR in label.strip(BAR)]:
+        count = f"{len(joined):,} of {counted(len(classes), 'class', 'classes')}"
+        findings.notes.append(f"{count} are several words, such as {shown(joined[0])}: each is a class of its own.")
     alone = [label for label in first if counts[label] < 2]
     if len(alone) > MOST_ALONE:
         few = ", ".join(map(shown, alone[:3]))
@@ -52,7 +63,8 @@ def check_labels(listings: dict[str, Listing], findings: Findings) -> tuple[str,
         for row, label in enumerate(valid.labels or ()):
             if label not in counts:
                 rule, got = f"must have a label of train ({_some(classes)})", shown(label) + _as_in(written, label)
-                findings.problems.append(valid.problem(row, rule, got, "mend one of them"))
+                problem = valid.problem(row, rule, got, "mend one of them")
+                findings.problems.append(replace(problem, cause=f"label {label}"))
         if absent := sort_classes(set(classes) - set(valid.labels or ())):
             rule = "how often they are told right is not measured, and balanced accuracy leaves them out"
             findings.notes.append(f"No image in validation of {_some(absent)}: {rule}.")

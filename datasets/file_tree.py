@@ -1,6 +1,7 @@
 """A folder, an archive or another container as a flat list of files that cannot lead out of it."""
 
 import os
+import re
 import stat
 import sys
 import time
@@ -9,9 +10,11 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from datasets.decoders.recipe import ImageError
 from datasets.listing_rules import LISTING_RULES, NEWEST
+from datasets.mistaken import mistaken_for
 from datasets.problems import DataError, Findings, Problem, printable
-from datasets.trees import BROKEN, COUNTED, HEAD_BYTES, Kind, NamedArray, Opening, Rows, Store, kind_of
+from datasets.trees import BROKEN, COUNTED, HEAD_BYTES, Kind, NamedArray, Opening, PixelsError, Rows, Store, kind_of
 from datasets.trees.folders import Folder, stamp
 from datasets.trees.regions import FileRegion, Held, Region
 from datasets.trees.unread import unread_kind, unread_problems
@@ -24,7 +27,10 @@ MAX_FILE_BYTES = 256 << 20
 MAX_FILES = 50_000_000  # names, which are kept in memory
 MAX_DEPTH = 3  # containers in containers
 SETTLED_SECONDS = 2.0  # since the last change of a file: within a tick of the clock it may change again unseen
-DATA_RULE = "data must be a folder or a .zip"
+DATA_RULE = "data must be a folder, an archive or a file that holds images (.zip, .tar, .parquet, .npz, .h5, idx, .csv)"
+
+
+ADDRESS = re.compile(r"(https?|ftp|s3|gs):/", re.IGNORECASE)  # a path has lost one of the slashes
 
 
 def announce_on_screen(sentence: str) -> None:
@@ -52,12 +58,12 @@ class FileTree:
       listed_at: when the listing began, on `time.time()`.
 
     Args:
-      path: a folder, a .zip, or another container.
+      path: a folder, an archive, or another container.
       listing: the number of the rules.
       announce: is told what takes long before it begins; by default it is shown on the screen.
 
     Raises:
-      DataError: `path` does not exist, or is neither a folder nor a whole, open .zip with names that stay in it.
+      DataError: `path` does not exist, or is neither a folder nor a whole container with names that stay in it.
     """
 
     def __init__(self, path: Path, listing: int = NEWEST, announce: Callable[[str], None] = announce_on_screen) -> None:
@@ -82,7 +88,8 @@ class FileTree:
             found = os.stat(path)
         except (OSError, ValueError) as error:
             got = f"nothing there ({error.strerror if isinstance(error, OSError) else error})"
-            raise DataError([Problem(self.path, DATA_RULE, got, "check the path")]) from error
+            way_out = "download it, and give its path" if ADDRESS.match(self.path) else "check the path"
+            raise DataError([Problem(self.path, DATA_RULE, got, way_out)]) from error
         if stat.S_ISDIR(found.st_mode):
             folder = Folder(path, self.path, self._held)
             folder.list_all()
@@ -113,13 +120,11 @@ class FileTree:
         except DataError:
             raise
         except BROKEN as error:
-            rule, got = "data must be a folder or a whole .zip", f"a file that is neither ({error})"
-            if self.rules.opens_containers and not path.name.lower().endswith(".zip"):
-                rule, got = (
-                    f"{rule}, .tar, .tar.gz, .parquet, .npz, .h5, idx or .csv file",
-                    "a file that is none of them",
-                )
-            raise DataError([Problem(self.path, rule, got, "give the folder, or fetch the .zip again")]) from error
+            got, way_out = "a file that is none of these", "give the folder that it is in"
+            if path.name.lower().endswith(".zip"):
+                got, way_out = f"a .zip that is not whole ({error})", "fetch it again, or give the folder of its files"
+            got, way_out = mistaken_for(region.read(0, HEAD_BYTES)) or (got, way_out)
+            raise DataError([Problem(self.path, DATA_RULE, got, way_out)]) from error
 
     def _kind_of_data(self, name: str, head: Callable[[], bytes]) -> Kind | None:
         """Returns which container the data is; raises DataError for a kind that is not read."""
@@ -179,10 +184,12 @@ class FileTree:
             findings.problems.extend(error.problems)
             return []
         except (*BROKEN, MemoryError) as error:
-            way_out = "fetch it again, or remove it"
-            findings.refuse(
-                self._place(name), f"{kind.noun} must be whole", str(error) or type(error).__name__, way_out
-            )
+            got, way_out = str(error) or type(error).__name__, "fetch it again, or remove it"
+            head = b""
+            with suppress(*BROKEN):
+                head = self.head(name) if callable(region) else region.read(0, HEAD_BYTES)
+            got, way_out = mistaken_for(head) or (got, way_out)
+            findings.refuse(self._place(name), f"{kind.noun} must be whole", got, way_out)
             return []
         findings.notes.extend(notes)
         return list(filter(self.rules.is_visible, files)) if kind.is_packed else []
@@ -270,7 +277,10 @@ class FileTree:
             data = store.read(inner, size)
         except BROKEN as error:
             got = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise ValueError(f"must be readable, got {got}") from error
+            broken = ImageError(f"must be readable, got {got}", getattr(error, "way_out", "replace it"))
+            if isinstance(error, PixelsError):
+                broken.cause = f"{name.removesuffix(inner)} {error.way_out}"
+            raise broken from error
         if len(data) != size and not store.has_rows:
             got = "more" if len(data) > size else f"{len(data):,}"
             raise ValueError(f"must have the {counted(size, 'byte')} that it is listed with, got {got}")

@@ -31,7 +31,8 @@ def label_problem(label: str, place: str) -> Problem | None:
         rule = f"must not begin with `{label[0]}` (a spreadsheet would run it)"
     if not rule and len(label.encode()) > 255:
         rule = "must have at most 255 bytes"
-    return Problem(place, f"label {rule}", shown(label), "give it another") if rule else None
+    way_out = "give it another" if label.strip() else "give the image one, or remove the row"
+    return Problem(place, f"label {rule}", shown(label), way_out) if rule else None
 
 
 def _text_rule(text: str) -> str | None:

@@ -82,7 +82,7 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
         small.add_small_classes(options.min_per_class, ["train"])
         left_out += small.left_out()
         listings, _ = small.kept({})
-    classes = check_labels(listings, findings)
+    classes = check_labels(listings, findings, options.min_per_class)
     check_files(listings, findings)
     is_cut = "validation" not in listings
     if "test" not in listings:

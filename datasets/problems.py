@@ -1,9 +1,11 @@
 """What is wrong with data, as objects; this is the one place that turns them into the lines that are shown."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from storage.errors import UserError
+from storage.text import counted
 
 SHOWN = 20  # problems in the text of an error
 
@@ -17,12 +19,17 @@ class Problem:
       rule: what must hold, beginning with what it must hold for (`id must be unique`).
       got: what there is instead; empty where the rule says it already.
       way_out: what to do.
+      cause: what it shares with the problems of other images, such as the container that they lie in; those of one
+        cause are told in one line. Empty where it is the image's own.
+      is_of_machine: the data is not to blame, as where a package is missing.
     """
 
     place: str
     rule: str
     got: str
     way_out: str
+    cause: str = ""
+    is_of_machine: bool = False
 
     def __str__(self) -> str:
         place = f"{self.place}: " if self.place else ""
@@ -54,7 +61,22 @@ class Findings:
         DataError: with all problems, where there are any.
         """
         if self.problems:
-            raise DataError(self.problems, " ".join(dict.fromkeys(self.advice)))
+            raise DataError(_by_cause(self.problems), " ".join(dict.fromkeys(self.advice)))
+
+
+def _by_cause(problems: Sequence[Problem]) -> list[Problem]:
+    """Returns the problems, of each cause the first one, with how many there are."""
+    counts = Counter(problem.cause for problem in problems)
+    found: dict[object, Problem] = {}
+    for number, problem in enumerate(problems):
+        if problem.cause in found:
+            continue
+        if problem.cause and (more := counts[problem.cause] - 1):
+            words = f" (and {counted(more, 'more image')})"
+            rule, got = (problem.rule, problem.got + words) if problem.got else (problem.rule + words, "")
+            problem = replace(problem, rule=rule, got=got)
+        found[problem.cause or number] = problem
+    return list(found.values())
 
 
 class DataError(UserError, ValueError):

@@ -44,7 +44,7 @@ def parse_table(data: bytes, place: str) -> tuple[Table | None, list[Problem]]:
         got = f"byte 0x{data[error.start]:02x}"
         return None, [Problem(f"{place}:{line}", "text must be UTF-8", got, "save the file as UTF-8")]
     if not text.strip():
-        return None, [Problem(f"{place}:1", HEADER_RULE, "an empty file", "fetch it again")]
+        return None, [Problem(f"{place}:1", "a table must have rows", "an empty file", "fetch it again")]
 
     rows: list[tuple[int, list[str]]] = []
     problems: list[Problem] = []

@@ -87,7 +87,7 @@ class Settings:
     """What the user asked for. Of a repeat or a refit those of its search.
 
     Attributes:
-      data: the absolute path of a folder or .zip.
+      data: the absolute path of a folder, an archive or another file that holds images.
       space: the name of a published space, or FILE.py:FUNCTION with an absolute path; None leaves it to the data, and
         of a sweep that has begun it is the default space.
       ledger: URL of a PostgreSQL database, without password; empty for the journal in the folder.

@@ -18,15 +18,35 @@ class ImageError(ValueError):
 
     Args:
       way_out: what to do.
+      cause: what it shares with the errors of other images; empty where it is the file's own.
     """
 
-    def __init__(self, message: str, way_out: str = "replace it") -> None:
+    is_of_machine = False
+
+    def __init__(self, message: str, way_out: str = "replace it", cause: str = "") -> None:
         super().__init__(message)
         self.way_out = way_out
+        self.cause = cause
 
 
 class TooLargeError(ImageError):
     """An image has more pixels than are decoded."""
+
+
+class MissingPackageError(ImageError):
+    """A format of images is decoded by an optional package, which this machine does not have.
+
+    Args:
+      what: the format, with its article.
+      install: the command that installs the package.
+    """
+
+    is_of_machine = True
+
+    def __init__(self, what: str, package: str, install: str) -> None:
+        super().__init__(
+            f"is {what}, for which the package {package} must be installed", f"install it: {install}", package
+        )
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class Row(NamedTuple):
       checksum: CRC-32 of these bytes.
       way_out: what to do about an error.
       is_too_large: the error is that the image has too many pixels.
+      cause, is_of_machine: of an error, as a `Problem` has them.
     """
 
     error: str = ""
@@ -55,6 +56,8 @@ class Row(NamedTuple):
     checksum: int = 0
     way_out: str = ""
     is_too_large: bool = False
+    cause: str = ""
+    is_of_machine: bool = False
 
 
 class Pool:

@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -125,8 +125,7 @@ def _read_rows(tree: FileTree, names: Sequence[str], states: Sequence[str], how:
                     data = tree.read(names[number])
                     decoded = how.recipe.decode_to(data, size, how.fit)
                 except ValueError as error:
-                    way_out = getattr(error, "way_out", "replace it")
-                    return Row(str(error), way_out=way_out, is_too_large=isinstance(error, TooLargeError))
+                    return _row_of(error)
             height, width = decoded.size
             row = Row("", hashlib.sha256(data).hexdigest(), height, width, tuple(words), decoded.remarks)
             if decoded.pixels.shape[:2] != how.size:
@@ -155,11 +154,27 @@ def _read_of(listing: Listing, rows: list[Row], images: Pixels) -> Read:
         images,
         tuple(row.digest for row in rows),
         [(row.height, row.width) if row.digest else None for row in rows],
-        {number: listing.problem(number, row.error, "", row.way_out) for number, row in enumerate(rows) if row.error},
+        {number: _problem(listing, number, row) for number, row in enumerate(rows) if row.error},
         [(listing.named(number), word) for number, row in enumerate(rows) for word in row.words],
         [row.remarks for row in rows],
         frozenset(number for number, row in enumerate(rows) if row.is_too_large),
     )
+
+
+def _row_of(error: ValueError) -> Row:
+    """Returns what reading an image gave that cannot be read."""
+    return Row(
+        str(error),
+        way_out=getattr(error, "way_out", "replace it"),
+        is_too_large=isinstance(error, TooLargeError),
+        cause=getattr(error, "cause", ""),
+        is_of_machine=getattr(error, "is_of_machine", False),
+    )
+
+
+def _problem(listing: Listing, number: int, row: Row) -> Problem:
+    problem = listing.problem(number, row.error, "", row.way_out)
+    return replace(problem, cause=row.cause, is_of_machine=row.is_of_machine)
 
 
 def _state(tree: FileTree, name: str) -> str:

@@ -63,10 +63,12 @@ class Nearly:
     Attributes:
       is_damaged: a file that says what the images are cannot be read; what another source would make of the rest is
         other data.
+      is_rival: it says the labels, but not in one way only; what another source makes of the data is a second reading.
     """
 
     problem: Problem
     is_damaged: bool = False
+    is_rival: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         unread = next((array for array in arrays if array.why_not), None)
         if unread is None:
             return _no_images(tree, arrays)
-        return Nearly(Problem(_place(tree, unread), f"the array is not read, for {unread.why_not}", "", "convert it"))
+        return Nearly(_not_read(tree, unread))
     try:
         pairs = _pairs(tree, arrays, options)
         names = _names_of_classes(arrays, _values(tree, pairs["train"][1]) or ())
@@ -37,8 +37,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         return Nearly(Problem(tree.path, "the arrays must be readable", str(error), "fetch the file again"))
     for array in arrays:
         if array.why_not and (split_of_container(array.name, options) or "train") not in pairs:
-            rule = f"the array is not read, for {array.why_not}"
-            findings.refuse(_place(tree, array), rule, "", "convert it, or take it out of the data")
+            findings.problems.append(_not_read(tree, array))
     images, labels = pairs["train"]
     said = [f"label: array {labels.name}"] if labels else []
     form = f"images in the rows of arrays, {shown(images.name)}"
@@ -46,6 +45,11 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     test = listings.get("test")
     numbers = {str(row + 1): row for row in range(len(test.ids))} if test else {}
     return Reading(form, f"--train {images.name}", listings, tuple(said), files, None, numbers)
+
+
+def _not_read(tree: FileTree, array: NamedArray) -> Problem:
+    why, _, way_out = array.why_not.partition("; ")
+    return Problem(_place(tree, array), f"the array is not read, for {why}", "", way_out or "take it out of the data")
 
 
 def _no_images(tree: FileTree, arrays: Sequence[NamedArray]) -> Nearly | None:

@@ -1,6 +1,5 @@
 """Data as a folder a class, at any depth, with folders of splits above or below the classes, or without any."""
 
-import re
 from collections import Counter
 from dataclasses import replace
 from shlex import quote
@@ -18,7 +17,9 @@ from datasets.sources.folders import (
     folders_of,
     level_of_classes,
     level_of_splits,
+    splits_without_train,
     without_copies,
+    without_split,
 )
 from datasets.sources.images import is_plain
 from datasets.sources.listing import Listing, check_ids
@@ -40,6 +41,9 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     without_copies(top, findings)
     if (level := level_of_splits(top)) is not None:
         return _with_splits(tree, level, findings)
+    is_there = any(folder_split(name.rpartition("/")[2]) == "train" for name in (*tree.folders, *tree.refused))
+    if not is_there and (splits := splits_without_train(top)):
+        return _no_train(tree, splits)
     level = level_of_classes(top)
     if level is None:
         return None
@@ -107,6 +111,14 @@ def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading |
     return _listed(tree, {split: entered(folder, split) for split, folder in found.items()}, level.path, findings)
 
 
+def _no_train(tree: FileTree, splits: list[Folder]) -> Nearly:
+    """Refuses folders of validation and test alone."""
+    parts = [f"{shown(split.path)} with {counted(len(split.every()), 'image')}" for split in splits]
+    likely = next((split for split in splits if folder_split(split.name) == "validation"), splits[0])
+    way_out = f"add the images of train, or train on these with --train {quote(likely.path)}"
+    return Nearly(Problem(tree.path, "there must be a split to train on", f"{' and '.join(parts)} alone", way_out))
+
+
 def _listed(tree: FileTree, found: dict[str, Folder], level: str, findings: Findings) -> Reading | Nearly:
     train = found["train"]
     if not train.inner:
@@ -156,7 +168,7 @@ def _with_classes(tree: FileTree, level: Folder, findings: Findings) -> Reading 
     if all(_has_splits(folder) for folder in classes):
         return _with_splits_below(tree, level, classes, findings)
     if all(map(folder_split, names := [folder.name for folder in classes])) and "train" in map(folder_split, names):
-        pairs = [(folder_split(folder.name) or "", _without_split(folder.name), folder) for folder in classes]
+        pairs = [(folder_split(folder.name) or "", without_split(folder.name), folder) for folder in classes]
         if len(classes) > len({label for _, label, _ in pairs}) > 1:
             return _with_pairs(tree, level, pairs, "", findings)
     depth, is_group, said = 0, False, ["label: the folder"]
@@ -208,11 +220,6 @@ def _both_ways(tree: FileTree, level: Folder, outer: list[str], inner: list[str]
 def _has_splits(folder: Folder) -> bool:
     splits = [split_of(name) for name in folder.inner]
     return "train" in splits and None not in splits and not folder.images
-
-
-def _without_split(name: str) -> str:
-    """Returns the name of a folder without the word that is a split: `cats` of `cats_train`."""
-    return "_".join(word for word in re.split(r"[\W_]+", name) if word and split_of(word) is None)
 
 
 def _with_splits_below(tree: FileTree, level: Folder, classes: list[Folder], findings: Findings) -> Reading:

@@ -7,12 +7,13 @@ from itertools import chain
 from datasets import layouts
 from datasets.file_tree import FileTree
 from datasets.problems import DataError, Findings, Problem, shown
-from datasets.sources import Nearly, Reading, all_sources
+from datasets.sources import Nearly, Reading, all_sources, tables
 from datasets.sources.images import folder_of, image_files
 from datasets.sources.left_out import note_left_out
 from datasets.sources.listing import first_refused
 from datasets.sources.refusals import nothing_read, wrong_flag
 from datasets.sources.samples import read_sample
+from datasets.sources.table_files import table_names
 from datasets.submission import Submission
 from storage.sweep_file import DataOptions
 from storage.text import counted
@@ -51,6 +52,8 @@ def find_reading(tree: FileTree, options: DataOptions, findings: Findings) -> Re
         return _as_before(layout, before, findings)
     if layout and _is_whole(layout, before):
         reading = _as_before(layout, before, findings)
+        if _is_of_folders(layout):
+            _note_other_labels(tree, reading, findings)
     elif layout and not _may_be_another_form(layout, before):
         return _as_before(layout, before, findings)
     else:
@@ -78,11 +81,28 @@ def _may_be_another_form(layout: layouts.Layout, before: Findings) -> bool:
     train = layout.listings.get("train")
     if layout.form == layouts.OF_FOLDERS and (train is None or not train.ids):
         return True
-    return all(
-        problem.got != "an empty file"
-        and (problem.rule.startswith(OF_ANOTHER_FORM) or " found in one folder" in problem.rule)
-        for problem in before.problems
-    )
+    rules = [problem.rule for problem in before.problems]
+    if train is None and any(rule.startswith("header must be") for rule in rules):
+        return not any("manifest" in rule for rule in rules)  # one that is there and cannot be read would be missed
+    return all(rule.startswith(OF_ANOTHER_FORM) or " found in one folder" in rule for rule in rules)
+
+
+def _note_other_labels(tree: FileTree, reading: Reading, findings: Findings) -> None:
+    """Says where tables give other labels than the folders, which were ever what counts."""
+    other = tables.SOURCE.read(tree, DataOptions(), Findings()) if table_names(tree) else None
+    if not isinstance(other, Reading):
+        return
+    labels, others = _labels(reading), _labels(other)
+    pairs = {(labels[file], others[file]) for file in labels.keys() & others.keys()}
+    if len(pairs) > max(len({one for one, _ in pairs}), len({other for _, other in pairs})):
+        flags = {"train": "--train", "validation": "--valid", "test": "--test"}
+        named = [
+            f"{flags[split]} {listing.place.removeprefix(f'{tree.path}/')}" for split, listing in other.listings.items()
+        ]
+        some = ", ".join(map(shown, sorted(set(others.values()))[:3]))
+        findings.notes.append(
+            f"The labels are those of the folders; {other.form} has others, such as {some}: {' '.join(named)}."
+        )
 
 
 def _is_of_folders(layout: layouts.Layout | None) -> bool:
@@ -106,17 +126,18 @@ def _by_sources(
             raise DataError([problem])
         found = _asked(tree, options, by_source)
         is_told = any(problem.rule.startswith("class must have") for problem in before.problems)  # a folder is empty
-        if found is None and not is_mistaken and not (is_told and image_files(tree)) and _is_of_folders(layout):
+        if found is None and not is_mistaken and not (is_told and image_files(tree)):
             if unread := [*by_source.problems, *tree.unread()]:
                 raise DataError(unread)
             forms = ", or ".join(source.looked_for for source in all_sources())
             raise DataError([nothing_read(tree)], f"What is read: {forms}.")
-    except DataError as error:
-        of_train = [problem.place.partition(":")[0] for problem in before.problems[:1]]
-        if not is_mistaken and (_is_of_folders(layout) or error.problems[0].place.partition(":")[0] in of_train):
+    except DataError:
+        if not is_mistaken:
             raise
         found = None
     if layout and (found is None or (is_mistaken and by_source.problems)):
+        if not image_files(tree):
+            findings.problems.extend(tree.unread())
         return _as_before(layout, before, findings)
     assert found is not None
     _add(findings, by_source)
@@ -130,26 +151,28 @@ def _asked(tree: FileTree, options: DataOptions, findings: Findings) -> Reading 
       DataError: a source says what is missing, or two readings do not agree.
     """
     readings: list[tuple[Reading, Findings]] = []
-    nearly: list[Problem] = []
+    nearly: list[Nearly] = []
     for source in all_sources():
         of_source = Findings()
         found = source.read(tree, options, of_source)
         if isinstance(found, Reading):
             readings.append((found, of_source))
         elif isinstance(found, Nearly):
-            nearly.append(found.problem)
+            nearly.append(found)
             if found.is_damaged:
                 raise DataError([*findings.problems, found.problem])
-    if not readings and nearly:
-        raise DataError([*findings.problems, *nearly[:1], *tree.unread()])
+    told = {problem.place for problem in findings.problems}
+    if not readings and (nearly := [one for one in nearly if one.problem.place not in told]):
+        raise DataError([*findings.problems, nearly[0].problem, *tree.unread()])
     if not readings:
         return None
     asked = f"--train {options.train or ''}".rstrip("/")
     by_flag = [one for one in readings if one[0].flag.rstrip("/") == asked]
     chosen, of_source = (by_flag or readings)[0]
-    if nearly and not by_flag and (not chosen.is_sure or _has_strange_labels(chosen)):
-        way_out = f"{nearly[0].way_out}, or {chosen.flag} for {chosen.form}"
-        raise DataError([*findings.problems, replace(nearly[0], way_out=way_out)])
+    is_doubtful = not chosen.is_sure or _has_strange_labels(chosen)
+    if doubts := [one.problem for one in nearly if one.is_rival or is_doubtful][: not by_flag]:
+        way_out = f"{doubts[0].way_out}, or {chosen.flag} for {chosen.form}"
+        raise DataError([*findings.problems, replace(doubts[0], way_out=way_out)])
     for other, _ in [] if by_flag else readings[1:]:
         _check_agreement(tree, chosen, other)
     if chosen.inferred:

@@ -123,7 +123,26 @@ def level_of_classes(folder: Folder) -> Folder | None:
     classes = [name for name in folder.inner if not is_of_split(name) and not is_plain(name)]
     # `train-000.tar` and `test-000.tar` are no classes.
     others = [name for name in classes if not ARCHIVE.search(name) or split_in(name) is None]
-    return folder if len(others) > 1 and not _is_numbered(classes) else None
+    return folder if len(others) > 1 and not _is_numbered(classes) and not _are_splits(classes) else None
+
+
+def without_split(name: str) -> str:
+    """Returns the name of a folder without the word that is a split: `cats` of `cats_train`."""
+    return "_".join(word for word in re.split(r"[\W_]+", name) if word and split_of(word) is None)
+
+
+def _are_splits(names: list[str]) -> bool:
+    """Says whether the names tell splits of one thing: `cars_train` and `cars_test`."""
+    splits = {folder_split(name) for name in names}
+    return "train" in splits and None not in splits and len({without_split(name) for name in names}) == 1
+
+
+def splits_without_train(folder: Folder) -> list[Folder]:
+    """Returns the folders of classes, where each is one of validation or test: nothing is there to train on."""
+    while len(folder.inner) == 1 and not folder.images and not any(map(is_of_split, folder.inner)):
+        (folder,) = folder.inner.values()
+    splits = [inner for name, inner in folder.inner.items() if is_of_split(name) and folder_split(name) != "train"]
+    return splits if len(splits) == len(folder.inner) and any(inner.inner for inner in splits) else []
 
 
 def is_of_split(name: str) -> bool:

@@ -68,13 +68,18 @@ class Images:
 
     Args:
       inside: the folder that they lie in, empty or with `/` at its end.
+
+    Attributes:
+      sizes: bytes of each.
     """
 
     def __init__(self, tree: FileTree, inside: str = "") -> None:
         self.files = [name for name in image_files(tree) if name.startswith(inside)]
+        self.sizes = tree.files
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         self._by_letters: dict[str, list[str]] = defaultdict(list)  # in small ones
+        self._by_rest: dict[str, list[str]] = defaultdict(list)
         self._by_number: dict[int, list[str]] = defaultdict(list)
         for file in self.files:
             name = _form(file.rpartition("/")[2])
@@ -84,6 +89,19 @@ class Images:
             self._by_letters[stem.casefold()].append(file)
             if (number := _number(stem)) is not None:
                 self._by_number[number].append(file)
+
+    def know_by_rest(self) -> None:
+        """Makes `named` know images also by what is left of their names without what all of them begin or end with.
+
+        So `1` is `image_00001.jpg`, and `train_7.jpg` is `train_7_aligned.jpg`.
+        """
+        stems = [_stem(_form(file.rpartition("/")[2])) for file in self.files]
+        begin, end = _shared_ends(stems)
+        for file, stem in zip(self.files, stems if begin or end else (), strict=False):
+            rest = stem[len(begin) : len(stem) - len(end)]
+            self._by_rest[rest].append(file)
+            if (number := _number(rest)) is not None and str(number) != rest:
+                self._by_rest[str(number)].append(file)
 
     def named(self, value: str) -> list[str]:
         """Returns the files that a value of a table may name."""
@@ -98,6 +116,7 @@ class Images:
             self._by_stem.get(stem),
             _one_a_folder(self._by_letters.get(stem.casefold(), [])),
             _one_a_folder(self._by_number.get(-1 if (number := _number(stem)) is None else number, [])),
+            _one_a_folder(self._by_rest.get(stem, [])),
         ):
             if found and (fitting := _fitting(found, parts[:-1], DRIVE.match(path) is not None)):
                 return fitting
@@ -115,6 +134,22 @@ def _form(name: str) -> str:
 def _stem(name: str) -> str:
     stem, dot, suffix = name.rpartition(".")
     return stem if dot and stem and suffix.isalnum() and not suffix.isdigit() else name
+
+
+def _shared_ends(stems: Sequence[str]) -> tuple[str, str]:
+    """Returns what all names begin with before a number or behind a mark, and end with from a mark on."""
+    begin = _beginning(stems).rstrip("0123456789")
+    if not all(stem[len(begin) :][:1].isdigit() for stem in stems):
+        begin = re.sub(r"[^_\-. ]+$", "", begin)
+    backwards = _beginning([stem[len(begin) :][::-1] for stem in stems])
+    return begin, re.sub(r"^[^_\-. ]+", "", backwards[::-1])
+
+
+def _beginning(texts: Sequence[str]) -> str:
+    """Returns what all texts begin with, which the first and the last of them do."""
+    first, last = min(texts, default=""), max(texts, default="")
+    length = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), None)
+    return first if length is None else first[:length]
 
 
 def _number(stem: str) -> int | None:
@@ -179,7 +214,7 @@ def resolved(images: Images, values: Sequence[str], beside: str, split: str | No
     Raises:
       AmbiguousError: two folders are as good as each other.
     """
-    found = [_first_forms(images.named(value)) for value in values]
+    found = [_first_forms(images, images.named(value)) for value in values]
     if all(len(files) < 2 for files in found):
         return [files[0] if files else None for files in found]
     holding = Counter(folder for files in found for folder in {folder_of(file) for file in files})
@@ -199,10 +234,13 @@ def resolved(images: Images, values: Sequence[str], beside: str, split: str | No
     return best
 
 
-def _first_forms(files: list[str]) -> list[str]:
-    """Leaves out the DICOM files of images that are there in another form as well."""
-    others = [file for file in files if not file.lower().endswith((".dcm", ".dicom"))]
-    return others or files
+def _first_forms(images: Images, files: list[str]) -> list[str]:
+    """Leaves out the DICOM files of images that are there in another form, and copies in folders of other capitals."""
+    others = [file for file in files if not file.lower().endswith((".dcm", ".dicom"))] or files
+    of_letters: dict[tuple[str, int], str] = {}
+    for file in others:
+        of_letters.setdefault((file.casefold(), images.sizes[file]), file)
+    return list(of_letters.values())
 
 
 def _one_suffix(files: Iterable[str]) -> str | None:

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from datasets.problems import Problem
+from datasets.sources.folders import without_split
 from datasets.sources.images import Images, folder_of
 from datasets.sources.readers import Columns
 from datasets.sources.roles import Roles, find_roles, image_column, with_header
+from datasets.sources.split_names import split_in
 from datasets.sources.table_files import TableFile
 from storage.sweep_file import DataOptions
 
@@ -30,6 +32,7 @@ def with_roles(
     ]
     ranks = [_rank(find_roles(table.columns, images, options, sample_names, False), table) for table in tables]
     ids = [image_column(table.columns, images, options) for table in tables]
+    ranks = [min(rank, _rank_of_train(at, tables, ids, ranks)) for at, rank in enumerate(ranks)]
     problems, done, taken = list[Problem](), list[TableFile](), set[int]()
     for at in sorted(range(len(tables)), key=lambda at: (ranks[at], at)):
         number, table, found = ids[at], tables[at], roles[at]
@@ -67,6 +70,17 @@ def _rank(roles: Roles | Problem | None, table: TableFile) -> int:
     if roles.one_hot or (roles.label is not None and roles.is_sure and table.columns.header):
         return SURE
     return LIKELY if roles.label is not None else NO_LABEL
+
+
+def _rank_of_train(
+    at: int, tables: Sequence[TableFile], ids: Sequence[int | Problem | None], ranks: Sequence[int]
+) -> int:
+    """Returns what a table of train in the form of this one says: a few rows do not show that they have labels."""
+    if tables[at].split not in ("validation", "test"):
+        return NO_LABEL
+    forms = [(table.columns.header, table.columns.width, number) for table, number in zip(tables, ids, strict=True)]
+    of_train = (other for other, table in enumerate(tables) if table.split == "train" and forms[other] == forms[at])
+    return min((ranks[other] for other in of_train), default=NO_LABEL)
 
 
 def _are_of_other_folders(table: TableFile, number: int, other: TableFile, images: Images) -> bool:
@@ -111,6 +125,7 @@ def _joined(table: TableFile, others: Sequence[tuple[TableFile, int, int]]) -> T
     for other, ours, theirs in others:
         columns = other.columns
         stem = other.file.rpartition("/")[2].rpartition(".")[0]
+        stem = without_split(stem) if split_in(stem) else stem  # the tables of all splits have the same columns
         added = [number for number in range(columns.width) if number != theirs]
         given = _names(columns, stem)
         for number in added:

@@ -9,7 +9,11 @@ from storage.text import counted
 
 BOX = r"( -?\d+(\.\d+)?){4}"
 WITH_BOXES = re.compile(rf"(\S+){BOX}( \1{BOX})*")  # `n01440764 13 25 291 297`, as ImageNet's solution has it
-SEPARATORS = (" ", "|", ",", ";")
+LIST = re.compile(r"\[.*\]")  # `['cat', 'dog']`, as Python writes lists
+LISTED = re.compile(r"[^\[\]'\",\s][^\[\]'\",]*")
+BAR = "|"
+SEPARATORS = (" ", BAR, ",", ";")
+ONE_OF_SEVERAL = "an image must have one label, for several labels an image cannot be trained on yet"
 
 
 def read_labels(
@@ -22,17 +26,18 @@ def read_labels(
     """
     if separator is None and values and all(WITH_BOXES.fullmatch(value) for value in values if value):
         return [value.partition(" ")[0] for value in values], ["the label stands before the box"], None
+    if separator is None and values and all(map(LIST.fullmatch, values)):
+        values, separator = [BAR.join(LISTED.findall(value)) for value in values], BAR
     separator = _separator(values) if separator is None else separator
     if not separator:
         return list(values), [], None
     parts = [[part.strip() for part in value.split(separator) if part.strip()] for value in values]
     several = [value for value, some in zip(values, parts, strict=True) if len(some) > 1]
     if several:
-        got = f"{shown(several[0])}, {counted(len(several), 'image')} with several, split at {shown(separator)}"
-        way_out = (
-            "several labels an image cannot be trained on yet; --labels-separator '' takes each combination as a label"
-        )
-        return list(values), [], Problem(place, "an image must have one label", got, way_out)
+        more = f" and {counted(len(several) - 1, 'more image')} with several" if several[1:] else ""
+        got = f"{shown(several[0])}{more}, split at {shown(separator)}"
+        way_out = "give --labels-separator '' to take each combination as a label of its own"
+        return list(values), [], Problem(place, ONE_OF_SEVERAL, got, way_out)
     return ["".join(some) for some in parts], [], None
 
 
@@ -44,5 +49,7 @@ def _separator(values: Sequence[str]) -> str:
         parts = Counter(part for value in together for part in value.split(separator))
         alone = [part for part in parts if part in counts]
         if alone and all(part in counts or times > 1 for part, times in parts.items()):
+            return separator
+        if separator == BAR and max(parts.values(), default=0) > 1:  # which hardly stands within a name
             return separator
     return ""

@@ -1,6 +1,7 @@
 """Why data cannot be read as any form, told from what is there: no images, no labels, a flag that names nothing."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from datasets.file_tree import FileTree
 from datasets.listing_rules.rules_2 import suffix_of
@@ -38,18 +39,28 @@ def _path(asked: str) -> str:
     return "" if asked in (".", "./") else asked.removeprefix("./").strip("/")
 
 
+def _kinds(names: Sequence[str]) -> str:
+    """Counts files by their suffixes: `6 .xml, 1 .md`."""
+    suffixes = Counter(suffix_of(name) or "without a suffix" for name in names)
+    return ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(SHOWN))
+
+
 def nothing_read(tree: FileTree) -> Problem:
     """Returns the problem of data that no source reads."""
     images, hint = image_files(tree), first_refused(tree)
     if not tree.visible:
-        return Problem(tree.path, "data must hold images", f"no files{hint}", "check the path")
+        hidden = f" but {counted(len(tree.files), 'hidden file')}, which do not count" if tree.files else ""
+        return Problem(tree.path, "data must hold images", f"no files{hidden}{hint}", "check the path")
     if not images:
-        suffixes = Counter(suffix_of(name) or "without a suffix" for name in tree.visible)
-        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(SHOWN))
-        got = f"{counted(len(tree.visible), 'file')}, none of which is read as an image ({kinds}){hint}"
+        got = f"{counted(len(tree.visible), 'file')}, none of which is read as an image ({_kinds(tree.visible)}){hint}"
         return Problem(tree.path, "data must hold images", got, "check the path")
     places = Counter(f"in {shown(folder + '/')}" if (folder := folder_of(name)) else "on top" for name in images)
     where = ", ".join(place for place, _ in places.most_common(SHOWN)) + (", ..." if len(places) > SHOWN else "")
     got = f"{counted(len(images), 'image')} {where}, such as {shown(images[0])}, and nothing that says the labels"
+    if others := sorted({*tree.visible}.difference(images)):
+        got += f" (beside {_kinds(others)})"
     way_out = "make a folder for each class (train/cat/1.jpg), or add a table of them (train.csv with image,label)"
+    if mat := next((name for name in tree.visible if name.lower().endswith(".mat")), None):
+        one_line = f"pandas.DataFrame(scipy.io.loadmat({mat!r}, squeeze_me=True)[NAME]).to_csv('train.csv')"
+        way_out += f"; if {shown(mat)} says the labels, such as by {one_line}"
     return Problem(tree.path, "each image to train on must have a label", got + hint, way_out)

@@ -50,6 +50,10 @@ class Roles:
     is_sure: bool = True
 
 
+class SeveralLabels(Problem):
+    """Several columns are named as labels: the table tells the classes, and only which of them is not known."""
+
+
 def find_roles(
     columns: Columns,
     images: Images,
@@ -232,8 +236,9 @@ def _with_label(
             return replace(roles, label=label, is_sure=some is not likely)
         if len(some) > 1:
             got = ", ".join(shown(names[number]) for number in some[:5]) + (", ..." if len(some) > 5 else "")
-            way_out = f"choose with --label-column {flag_value(columns, names, some[0])}"
-            return Problem(columns.place, "one column must be the label", got, way_out)
+            flags = (f"--label-column {flag_value(columns, names, number)}" for number in some[:2])
+            kind = SeveralLabels if some is named else Problem
+            return kind(columns.place, "one column must be the label", got, f"choose with {' or '.join(flags)}")
     return roles
 
 

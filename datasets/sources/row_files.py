@@ -8,6 +8,7 @@ from datasets.problems import DataError, Findings, Problem, printable, shown
 from datasets.sources.images import folder_of
 from datasets.sources.split_words import split_of_container
 from datasets.trees import Rows
+from datasets.trees.npy import HEADER_BYTES, MAGIC
 from storage.sweep_file import DataOptions
 from storage.text import counted
 
@@ -18,7 +19,8 @@ def belonging(tree: FileTree, tables: Sequence[Rows], options: DataOptions, find
     """Returns the files that are one data set, without copies.
 
     Raises:
-      DataError: those for training are versions of each other, or have other columns, and no flag names one.
+      DataError: those for training are versions of each other, or have other columns, and no flag names one. The same
+        images at another size are a version, too.
     """
     kept: list[Rows] = []
     copies: list[tuple[Rows, Rows]] = []
@@ -35,7 +37,14 @@ def belonging(tree: FileTree, tables: Sequence[Rows], options: DataOptions, find
     asked = (options.train or "").removeprefix("./").rstrip("/")
     if named := [rows for rows in kept if rows.name == asked or rows.name.startswith(f"{asked}/")]:
         forms = {_form(rows) for rows in named}
-        return [rows for rows in kept if splits[rows.name] != "train" or rows in named or _form(rows) in forms]
+        kept = [rows for rows in kept if splits[rows.name] != "train" or rows in named or _form(rows) in forms]
+        return [rows for rows in kept if rows in named or not any(_is_of_other_size(tree, rows, one) for one in named)]
+    for one in kept:
+        sizes = [one, *(other for other in kept if _is_of_other_size(tree, one, other))]
+        if len(sizes) > 1 and splits[one.name] == "train":
+            rule, got = "the same images must be there at one size only", ", ".join(shown(rows.name) for rows in sizes)
+            way_out = f"choose one, such as with --train {max(sizes, key=lambda rows: tree.files[_first(rows)]).name}"
+            raise DataError([Problem(f"{tree.path}/{printable(one.name)}", rule, got, way_out)])
     for one, other in combinations(kept, 2):
         is_other = splits[one.name] == splits[other.name] == "train" and set(one.columns) != set(other.columns)
         is_version = splits[one.name] == splits[other.name] and _name(one) == _name(other)
@@ -61,6 +70,22 @@ def _name(rows: Rows) -> str:
 
 def _form(rows: Rows) -> tuple[str, tuple[str, ...]]:
     return folder_of(rows.name), tuple(rows.columns)
+
+
+def _first(rows: Rows) -> str:
+    return next(iter(rows.images.values()))[0]
+
+
+def _is_of_other_size(tree: FileTree, rows: Rows, other: Rows) -> bool:
+    """Says whether two files have the same labels, row by row, beside raw pixels of another shape."""
+    images = (*rows.images.values(), *other.images.values())
+    if rows.columns.keys() != other.columns.keys() or not all(map(len, images)):
+        return False
+    heads = {tree.head(_first(one), HEADER_BYTES) for one in (rows, other)}
+    if len(heads) < 2 or not all(head.startswith(MAGIC) for head in heads):
+        return False
+    columns = [(rows.columns[name](), other.columns[name]()) for name in rows.columns]
+    return any(len(set(one)) > 1 for one, _ in columns) and all([*one] == [*two] for one, two in columns)
 
 
 def _is_copy(tree: FileTree, rows: Rows, other: Rows) -> bool:

@@ -1,5 +1,6 @@
 """Images in the rows of tables that hold them: Parquet files, as Hugging Face has them, and CSVs of pixels."""
 
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from datasets.file_tree import FileTree
 from datasets.problems import DataError, Findings, Problem, printable, shown
 from datasets.sources import Nearly, Reading, Source
 from datasets.sources.checked import check_listing
+from datasets.sources.label_values import ONE_OF_SEVERAL
 from datasets.sources.listing import Listing
 from datasets.sources.roles import GROUP_WORDS, LABEL_WORDS, SPLIT_WORDS
 from datasets.sources.row_files import belonging
@@ -93,7 +95,7 @@ def _image_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) 
         return "image"
     if len(counts) > 1:
         rule = "images must stand in one column"
-        raise DataError([_which(tree, tables[0], rule, sorted(counts), "--images COLUMN")])
+        raise DataError([_which(tree, tables[0], rule, sorted(counts), "--images")])
     return next(iter(counts))
 
 
@@ -115,17 +117,20 @@ def _label_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) 
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
-            raise DataError([_which(tree, train, ONE_LABEL, candidates, f"--label-column {candidates[0]}")])
+            raise DataError([_which(tree, train, ONE_LABEL, candidates, "--label-column")])
     if train.several:
-        rule, got = "an image must have one label", f"several in column {shown(train.several[0])}"
-        raise DataError([Problem(f"{tree.path}/{printable(train.name)}", rule, got, "give another --label-column")])
+        got, way_out = f"several in column {shown(train.several[0])}", "give another --label-column"
+        raise DataError([Problem(f"{tree.path}/{printable(train.name)}", ONE_OF_SEVERAL, got, way_out)])
     rule = "a table with images must have a column of labels"
-    raise DataError([_which(tree, train, rule, others, "--label-column COLUMN")])
+    place = f"{tree.path}/{printable(train.name)}"
+    got = f"the columns {_some(train)} beside the images" if others else "images alone"
+    raise DataError([Problem(place, rule, got, "add one, or name it with --label-column")])
 
 
 def _which(tree: FileTree, rows: Rows, rule: str, columns: Sequence[str], flag: str) -> Problem:
-    got = ", ".join(map(shown, columns[:8])) or "none"
-    return Problem(f"{tree.path}/{printable(rows.name)}", rule, got, f"choose with {flag}")
+    got = ", ".join(map(shown, columns[:8]))
+    way_out = " or ".join(f"{flag} {shlex.quote(column)}" for column in columns[:2])
+    return Problem(f"{tree.path}/{printable(rows.name)}", rule, got, f"choose with {way_out}")
 
 
 def _split_column(rows: Rows) -> str | None:

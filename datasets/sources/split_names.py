@@ -43,6 +43,12 @@ def split_in(name: str) -> str | None:
     return splits.pop() if len(splits) == 1 else None
 
 
+def split_before_number(file: str) -> str | None:
+    """Returns the split that the name of a file begins with, before its number: that of `train_00001.jpg` is train."""
+    word = re.match(r"([^\W\d_]+)[ _.\-]*\d", file)
+    return split_of(word[1]) if word else None
+
+
 def splits_in(names: Iterable[str]) -> dict[str, str | None]:
     """Returns the split that each name means; evaluation is the test where validation is there as well."""
     splits = {name: split_in(name) for name in names}

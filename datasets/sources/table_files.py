@@ -14,7 +14,7 @@ from datasets.sources.split_names import is_of_both, is_of_splits, is_sample, sp
 from storage.sweep_file import DataOptions
 from storage.text import counted
 
-SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".lst", ".list", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".lst", ".list", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".mat")
 MOST_OF_A_FOLDER = 40  # more are a text an image
 NO_TABLES = {"readme", "license", "licence", "copying", "citation", "changelog", "requirements"}
 
@@ -46,7 +46,7 @@ def table_files(
     asked = {"train": options.train, "validation": options.valid, "test": options.test}
     asked = {split: path.strip("/") for split, path in asked.items() if path}
     tables, samples, problems = list[TableFile](), list[Columns](), list[tuple[str | None, Problem]]()
-    for file in _names(tree):
+    for file in table_names(tree):
         split = next((split for split, path in asked.items() if path == file), None)
         if options.train in tree.files and split is None and not is_sample(file):
             continue  # a person named the table
@@ -54,7 +54,7 @@ def table_files(
         columns = read_columns(tree, file)
         if columns is None and split and not tree.files[file] and not is_sample(file):
             place = f"{tree.path}/{printable(file)}"
-            columns = Problem(place, "table must have rows", "an empty file", "fetch it again, or remove it")
+            columns = Problem(place, "a table must have rows", "an empty file", "fetch it again, or remove it")
         if isinstance(columns, Problem):
             problems.append((split, columns))
         elif columns and is_sample(file):
@@ -71,7 +71,8 @@ def with_first_row_as_header(columns: Columns) -> Columns:
     return Columns(columns.place, columns.file, columns.rows[0], *rest, columns.problems)
 
 
-def _names(tree: FileTree) -> list[str]:
+def table_names(tree: FileTree) -> list[str]:
+    """Returns the files that may be tables of images, by their names."""
     names = [name for name in tree.visible if name.lower().endswith(SUFFIXES)]
     pictured = {file.rpartition(".")[0] for file in image_files(tree)}
     names = [name for name in names if not (name.endswith((".json", ".txt")) and name.rpartition(".")[0] in pictured)]
@@ -91,7 +92,7 @@ def _split_of(file: str) -> str | None:
 def choose_tables(
     tree: FileTree, found: Sequence[TableFile], options: DataOptions, findings: Findings
 ) -> dict[str, TableFile]:
-    """Returns the table of each split: the one that has labels and names the most images.
+    """Returns the table of each split: the one that has labels, names the most images and takes the least of others.
 
     A table that means no split is that of train, where none does.
     """
@@ -104,15 +105,16 @@ def choose_tables(
         of_split["train"] = both or of_split[""]
         of_split[""] = [table for table in of_split[""] if table not in of_split["train"]]
     order = ("train", "validation", "test")
-    train = min(of_split.get("train", []), key=_weight, default=None)
+    train = min(of_split.get("train", []), key=lambda table: (_weight(table), len(table.partners)), default=None)
     labels = _label_names(train)
     weights = {id(table): _weight(table, labels if table.split in ("validation", "test") else None) for table in found}
-    chosen = {split: min(of_split[split], key=lambda table: weights[id(table)]) for split in order if split in of_split}
+    ranks = {id(table): (weights[id(table)], len(table.partners)) for table in found}
+    chosen = {split: min(of_split[split], key=lambda table: ranks[id(table)]) for split in order if split in of_split}
     rivals = {
         split: [table for table in of_split[split] if weights[id(table)] == weights[id(chosen[split])]]
         for split in chosen
     }
-    rivals = {split: some for split, some in rivals.items() if _differ(some)}
+    rivals = {split: some for split, some in rivals.items() if _differ(some, labels)}
     if rivals:
         some = next(iter(rivals.values()))
         got = ", ".join(shown(table.file) for table in some[:3]) + (f" and {len(some) - 3} more" if some[3:] else "")
@@ -121,12 +123,14 @@ def choose_tables(
         wanted = [f"{flags[one]} {shlex.quote(chosen[one].file)}" for one in rivals if not asked[one]]
         rule = f"there must be one table for {' and for '.join(rivals)}"
         findings.refuse(tree.path, rule, got, f"choose, such as with {' '.join(wanted)}")
-    used = {file for table in chosen.values() for file in (table.file, *table.partners)}
-    for table in found:
-        if table.file not in used:
-            note = f"`{printable(table.file)}` is left aside, with {counted(len(table.columns.rows), 'row')}"
-            findings.notes.append(f"{note}: another table names the images.")
     return chosen
+
+
+def note_aside(tables: Sequence[TableFile], findings: Findings) -> None:
+    """Adds a note for each table that is not used."""
+    for table in tables:
+        note = f"`{printable(table.file)}` is left aside, with {counted(len(table.columns.rows), 'row')}"
+        findings.notes.append(f"{note}: another table names the images.")
 
 
 def _without_boxes(found: Sequence[TableFile]) -> list[TableFile]:
@@ -136,8 +140,23 @@ def _without_boxes(found: Sequence[TableFile]) -> list[TableFile]:
     return [table for table in found if not (are_many and table in unlabelled)]
 
 
-def _differ(tables: Sequence[TableFile]) -> bool:
-    return any(table.columns.rows != tables[0].columns.rows for table in tables[1:])
+def _differ(tables: Sequence[TableFile], labels: set[str]) -> bool:
+    """Says whether tables say other things of the images, by the columns that say the label."""
+    if all(table.columns.rows == tables[0].columns.rows for table in tables):
+        return False
+    are_paths = all("/" in row[table.roles.id] for table in tables for row in table.columns.rows if table.roles)
+    said = [_said(table, labels, are_paths) for table in tables]
+    return not said[0] or any(one != said[0] for one in said)
+
+
+def _said(table: TableFile, labels: set[str], are_paths: bool) -> list[tuple[str, ...]]:
+    """Returns the name of the image and the label in each row, sorted; nothing where labels are missing."""
+    roles = table.roles
+    if roles is None or not labels <= set(roles.names):
+        return []
+    numbers = [roles.names.index(name) for name in sorted(labels)]
+    names = (row[roles.id] if are_paths else row[roles.id].rpartition("/")[2] for row in roles.columns.rows)
+    return sorted((name, *(row[at] for at in numbers)) for name, row in zip(names, roles.columns.rows, strict=True))
 
 
 def _label_names(train: TableFile | None) -> set[str]:

@@ -1,5 +1,6 @@
 """Data as tables of any kind that name the images: with or without a header, whatever the columns are called."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -7,15 +8,19 @@ from datasets.file_tree import FileTree
 from datasets.labels import id_problem, label_problem
 from datasets.problems import Findings, Problem, shown
 from datasets.sources import Nearly, Reading, Source
+from datasets.sources.class_names import class_names
+from datasets.sources.folder_rows import with_images
 from datasets.sources.images import AmbiguousError, Images, folder_of, resolved
 from datasets.sources.joins import with_roles
-from datasets.sources.label_values import read_labels
+from datasets.sources.label_values import ONE_OF_SEVERAL, read_labels
 from datasets.sources.listing import Listing, none_found
 from datasets.sources.names import are_classes, label_in_name
+from datasets.sources.readers import Columns
 from datasets.sources.readers.texts import WINDOWS
-from datasets.sources.roles import Roles, column_named, label_of_bits, name_of_values, numbered_splits
-from datasets.sources.split_names import split_in, split_of
-from datasets.sources.table_files import TableFile, choose_tables, table_files
+from datasets.sources.roles import Roles, SeveralLabels, label_of_bits, name_of_values, numbered_splits
+from datasets.sources.split_names import split_before_number, split_in, split_of
+from datasets.sources.table_files import TableFile, choose_tables, note_aside, table_files
+from datasets.sources.table_refusals import no_train_table, unknown_column, without_images
 from storage.sweep_file import DataOptions
 from storage.text import counted
 
@@ -23,13 +28,19 @@ from storage.text import counted
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
     inside = f"{options.images.strip('/')}/" if options.images else ""
     images = Images(tree, inside)
-    if not images.files or options.label_pattern:
+    if options.label_pattern:
         return None
+    if not images.files:
+        return without_images(tree, options)
     files, sample, problems = table_files(tree, options)
     names = sample.header[1:] if sample and sample.header else ()
+    files = [replace(file, columns=with_images(file.columns, images)) for file in files]
     found, undecided = with_roles(files, images, options, names)
+    if not found and not undecided:
+        images.know_by_rest()
+        found, undecided = with_roles(files, images, options, names)
     damaged = [problem for split, problem in problems if split]
-    if problem := _unknown_column(tree, files, found, options):
+    if problem := unknown_column(tree, files, found, options):
         return Nearly(problem)
     if not damaged and _are_of_folders(found):
         return None
@@ -37,15 +48,19 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     if "train" not in tables:
         if problems or undecided:
             first = [*damaged, *(problem for _, problem in problems), *undecided][0]
-            return Nearly(first, is_damaged=bool(damaged))
-        return _nearly(files, found, images)
+            return Nearly(first, is_damaged=bool(damaged), is_rival=isinstance(first, SeveralLabels))
+        return no_train_table(tree, files, found, images)
     # One that is named as a split has images that would be missed; any other may be no part of the data.
     named = [(split_in(problem.place.rpartition("/")[2].partition(".")[0]), problem) for problem in undecided]
     findings.problems.extend(problem for split, problem in [*problems, *named] if split and split not in tables)
-    reading = _Reading(tree, images, options, findings, sample.column(0) if sample else [], "test" in tables)
+    # A sample submission has the labels as they are to be handed in.
+    lists = [] if sample else [file.columns for file in files]
+    reading = _Reading(tree, images, options, findings, sample.column(0) if sample else [], "test" in tables, lists)
     for split, table in tables.items():
         reading.add(table, split)
-    return reading.done(frozenset(file for table in tables.values() for file in (table.file, *table.partners)))
+    done = reading.done(frozenset(file for table in tables.values() for file in (table.file, *table.partners)))
+    note_aside([table for table in found if table.file not in done.files], findings)
+    return done
 
 
 def _are_of_folders(tables: list[TableFile]) -> bool:
@@ -63,47 +78,7 @@ def _has_labels(table: TableFile) -> bool:
     return len(set(roles.columns.column(roles.label))) > 1
 
 
-def _unknown_column(
-    tree: FileTree, files: list[TableFile], found: list[TableFile], options: DataOptions
-) -> Problem | None:
-    """Returns the problem that a flag names a column that no table has."""
-    for flag in ("id_column", "label_column", "group_column", "split_column"):
-        name = getattr(options, flag)
-        headers = [file.columns.header or file.columns.rows[0] for file in files if file.columns.rows]
-        headers += [table.roles.names for table in found if table.roles]
-        if name and not any(column_named(header, name) is not None for header in headers):
-            words = f"--{flag.replace('_', '-')}"
-            if not headers:
-                rule, got = f"{words} must name a column of a table", f"{shown(name)}, and there is no table"
-                return Problem(tree.path, rule, got, f"leave {words} out, or add the table")
-            got = f"{shown(name)}; {shown(files[0].file)} has {', '.join(map(shown, headers[0][:8]))}"
-            return Problem(tree.path, f"{words} must be the header or the number of a column", got, "give one of these")
-    return None
-
-
-def _nearly(files: list[TableFile], found: list[TableFile], images: Images) -> Nearly | None:
-    """Says what is missing where tables are there, but none that is train."""
-    if found:
-        names = ", ".join(shown(table.columns.file) for table in found[:3])
-        rule = "a table must name the train images with their labels"
-        return Nearly(Problem(found[0].columns.place, rule, names, "name it with --train"))
-    tables = [file for file in files if file.split == "train" and file.columns.rows and file.columns.width > 1]
-    if not tables:
-        return None
-    columns = tables[0].columns
-    got = shown(",".join(columns.header or columns.rows[0])[:80])
-    for value in columns.rows[-1]:
-        several = [
-            file for file in images.files if value and file.rpartition("/")[2].startswith((f"{value}_", f"{value}-"))
-        ]
-        if len(several) > 1:
-            rule, parts = "an image must be one file", ", ".join(map(shown, several[:4]))
-            got = f"{len(several)} for {shown(value)}: {parts}"
-            return Nearly(Problem(columns.place, rule, got, "join these into one image each, as its three channels"))
-    rule = "a column must name the images by their files, with or without suffix and folder"
-    return Nearly(Problem(columns.place, rule, got, "check that the images are there, or name it with --id-column"))
-
-
+LABELS_APART = re.compile(r"[ |,;]+")
 MANY = 0.05  # of the rows of a table without a label are no mistakes
 
 
@@ -129,7 +104,11 @@ class _Reading:
         findings: Findings,
         handed_in: list[str],
         has_test: bool,
+        lists: list[Columns],
     ) -> None:
+        self._lists = lists  # tables that may give the names of classes
+        self._names: dict[str, str] = {}  # of the labels
+        self._naming = ""  # the file that has them
         self._has_test = has_test  # a table of test images
         self._handed_in = set(handed_in)  # ids of the sample submission
         self._tree, self._images, self._options, self._findings = tree, images, options, findings
@@ -160,7 +139,7 @@ class _Reading:
             splits = self._splits_of_labels(roles, splits)
         rows = self._rows(roles, table, splits)
         if split == "train" and roles.split is None and table.split is None and set(splits) == {"train"}:
-            splits = self._splits_of_folders(roles, rows, splits)
+            splits = self._splits_of_files(rows, splits)
         for name in dict.fromkeys(splits):
             some = [row for row, of in zip(rows, splits, strict=True) if of == name and row]
             self._list(name, roles, [row for row in some if row])
@@ -186,9 +165,10 @@ class _Reading:
         one_hot = tuple(same[number] for number in train.one_hot if number in same)
         return replace(roles, label=label, group=group, one_hot=one_hot if len(one_hot) == len(train.one_hot) else ())
 
-    def done(self, files: frozenset[str]) -> Reading | Nearly:
+    def done(self, files: frozenset[str]) -> Reading:
         listings = {split: listing for split, listing in self._listings.items() if listing.ids or split == "train"}
         inferred, rest = tuple(self._inferred), "that no table names"
+        files |= {self._naming} - {""}
         return Reading(
             self._form,
             self._flag,
@@ -277,10 +257,9 @@ class _Reading:
         if roles.one_hot:
             found = [label_of_bits(roles, row) for row in columns.rows]
             if wrong := [number for number, some in enumerate(found) if len(some) != 1]:
-                many = f"{len(wrong):,} of {counted(len(found), 'row')} have none or several"
-                way_out = "several labels an image cannot be trained on yet; name one column with --label-column"
+                many = f"{len(wrong):,} of {counted(len(found), 'row')} with none or several columns that are 1"
                 place = f"{columns.place}:{columns.lines[wrong[0]]}"
-                self._findings.refuse(place, "an image must have one label", many, way_out)
+                self._findings.refuse(place, ONE_OF_SEVERAL, many, "name one column with --label-column")
             return [some[0] if some else "" for some in found]
         if roles.label is None:
             return self._labels_of_folders(roles, files, is_test)
@@ -288,6 +267,15 @@ class _Reading:
         asked = self._options.labels_separator
         separator = columns.labels_separator if asked is None else asked
         labels, inferred, several = read_labels(values, separator, columns.place)
+        of_files = [folder_of(file or "").rpartition("/")[2] for file in files]
+        if several and all(folder in LABELS_APART.split(value) for folder, value in zip(of_files, values, strict=True)):
+            labels, inferred, several = of_files, ["label: the folder, which is one of several labels"], None
+        if self._train is roles:
+            of_train = {label for label, split in zip(labels, splits, strict=True) if split != "test"}
+            folders = {(label, folder) for label, folder in zip(labels, of_files, strict=True) if folder}
+            self._names, self._naming, said = class_names(self._lists, self._images, of_train, folders)
+            inferred += [said] if said else []
+        labels = [self._names.get(label, label) for label in labels]
         if is_test:
             return labels
         self._inferred += inferred
@@ -316,9 +304,11 @@ class _Reading:
             labels, self._are_in_names = by_name, True
             self._inferred.append(f"label: {shown(labels[0])} in {shown((files[0] or '').rpartition('/')[2])}")
         if "" in [label for label, file in zip(labels, files, strict=True) if file] or len(set(labels)) < 2:
-            rule = "a column or the folders must give the label"
-            way_out = "name the column with --label-column"
-            self._findings.refuse(roles.columns.place, rule, ", ".join(map(shown, roles.names[:5])), way_out)
+            rule = "a column or the folders must give the label: a few values that come again and again"
+            got = f"the columns {', '.join(map(shown, roles.names[:5]))}, of which none does"
+            way_out = "add a column, name it with --label-column, or put the images in a folder for each class"
+            if roles is self._train or not self._findings.problems:
+                self._findings.refuse(roles.columns.place, rule, got, way_out)
         elif not self._are_in_names:
             self._inferred.append("label: the folder")
         self._classes = {self._tree.rules.class_name(label) for label in labels}
@@ -347,16 +337,17 @@ class _Reading:
         self._inferred.append(f"test: {counted(sum(empty), 'row')} without a label")
         return ["test" if is_empty else split for is_empty, split in zip(empty, splits, strict=True)]
 
-    def _splits_of_folders(self, roles: Roles, rows: list[_Row | None], splits: list[str]) -> list[str]:
-        """Returns the splits that the folders of the images are named as, where they are several."""
-        of_folder: dict[str, str | None] = {}
-        for row in rows:
-            if row and (folder := folder_of(row.file)) not in of_folder:
-                of_folder[folder] = next((found for part in folder.split("/") if (found := split_in(part))), None)
-        if None in of_folder.values() or "train" not in of_folder.values() or len(set(of_folder.values())) < 2:
-            return splits
-        self._inferred.append("split: the folder")
-        return [of_folder[folder_of(row.file)] or "train" if row else "train" for row in rows]
+    def _splits_of_files(self, rows: list[_Row | None], splits: list[str]) -> list[str]:
+        """Returns the splits that the folders of the images are named as, or the images, where they are several."""
+        there = [row for row in rows if row]
+        of_folder = {row.file: _split_of_folder(folder_of(row.file)) for row in there}
+        of_name = {row.file: split_before_number(row.file.rpartition("/")[2]) for row in there}
+        are_labels = len({(row.label, of_name[row.file]) for row in there}) == len({row.label for row in there})
+        for of_file, what in ((of_folder, "the folder"), ({} if are_labels else of_name, "the name of the file")):
+            if None not in of_file.values() and "train" in of_file.values() and len(set(of_file.values())) > 1:
+                self._inferred.append(f"split: {what}")
+                return [of_file[row.file] or "train" if row else "train" for row in rows]
+        return splits
 
     def _list(self, split: str, roles: Roles, rows: list[_Row]) -> None:
         """Adds the images of a split."""
@@ -369,6 +360,10 @@ class _Reading:
             tuple(row.line for row in rows),
             tuple(row.group for row in rows) if roles.group is not None else None,
         )
+
+
+def _split_of_folder(folder: str) -> str | None:
+    return next((found for part in folder.split("/") if (found := split_in(part))), None)
 
 
 def _same_columns(train: Roles, other: Roles) -> dict[int, int]:

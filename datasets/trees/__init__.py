@@ -203,6 +203,18 @@ class Kind:
     is_archive: bool = False
 
 
+class PixelsError(ValueError):
+    """A row of a container holds no pixels that can be used.
+
+    Args:
+      way_out: what to do about the container.
+    """
+
+    def __init__(self, message: str, way_out: str) -> None:
+        super().__init__(message)
+        self.way_out = way_out
+
+
 @contextmanager
 def as_value_errors() -> Iterator[None]:
     """Turns what a library raises of a damaged file into ValueError."""

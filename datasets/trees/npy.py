@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.trees import NamedArray, RowNames, Store
+from datasets.trees import NamedArray, PixelsError, RowNames, Store
 from datasets.trees.regions import Region
 
 MAGIC = b"\x93NUMPY\x01\x00"
@@ -126,10 +126,11 @@ def to_image(row: np.ndarray, scale: float) -> np.ndarray:
     values = row * scale if scale != 1 else row
     if row.dtype.kind == "f":
         if not np.isfinite(values).all():
-            raise ValueError("values that are not finite")
+            raise PixelsError("values that are not finite", "put numbers in their place, or leave these rows out")
         values = np.round(values)
     if values.size and not (values.min() >= 0 and values.max() <= 255):
-        raise ValueError(f"values from {row.min()} to {row.max()}, where pixels are 0 to 255 (floats: 0 to 1)")
+        got = f"values from {row.min():.6g} to {row.max():.6g}, where pixels are 0 to 255 (floats: 0 to 1)"
+        raise PixelsError(got, "scale the whole array x: (x - x.min()) / (x.max() - x.min()), and save it again")
     return values.astype(np.uint8)
 
 

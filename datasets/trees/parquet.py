@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from datasets.listing_rules.rules_2 import BEGINNINGS
-from datasets.trees import Kind, Opening, RowNames, Rows, Store, as_value_errors
+from datasets.trees import Kind, Opening, PixelsError, RowNames, Rows, Store, as_value_errors
 from datasets.trees.regions import Region, RegionFile
 from datasets.trees.unpacked import unpack
 
@@ -69,7 +69,7 @@ class Parquet(Store):
         with as_value_errors():
             data = self._read_row(column, int(row))
         if not data:
-            raise ValueError(f"an image in column {column.name} of each row")
+            raise PixelsError(f"no image in column {column.name}", "remove the rows without an image")
         return data
 
     def _read_row(self, column: ImageColumn, row: int) -> bytes | None:
@@ -130,11 +130,15 @@ def _group_rows(file: Any) -> list[int]:
     return [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
 
 
-def _image_columns(file: Any) -> list[ImageColumn]:
+def is_binary(kind: Any) -> bool:
     import pyarrow as pa
 
-    def is_binary(kind: Any) -> bool:
-        return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def image_columns(file: Any) -> list[ImageColumn]:
+    """Returns the columns of a Parquet file that hold images."""
+    import pyarrow as pa
 
     columns = []
     for field in file.schema_arrow:
@@ -228,7 +232,7 @@ def _open(opening: Opening) -> Store | None:
     with as_value_errors():
         # Without a buffer, or with what it reads before it is asked, Arrow holds a whole group as it is packed.
         file = pq.ParquetFile(RegionFile(opening.region), buffer_size=1 << 20, pre_buffer=False)
-        columns = _image_columns(file)
+        columns = image_columns(file)
         return Parquet(opening, file, columns) if columns else None
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from datasets.problems import DataError, Findings, shown
-from datasets.trees import Kind, Opening, RowNames, Rows, Store
+from datasets.trees import Kind, Opening, PixelsError, RowNames, Rows, Store
 from datasets.trees.npy import HEADER_BYTES, npy_bytes
 from datasets.trees.regions import Region
 from datasets.trees.unpacked import CHUNK
@@ -76,11 +76,11 @@ def find_layout(head: bytes) -> Layout | None:
         return None
     header = tuple(value.strip() for value in first) if is_named else tuple(f"column {i}" for i in range(len(first)))
     for column in range(len(first)):
-        shape = _shape(len(rows[0][column].split(" ")))
+        shape = square_shape(len(rows[0][column].split(" ")))
         if shape and all(_are_pixels(row[column].split(" ")) for row in rows):
             return Layout(header, is_named, separator, column, column + 1, True, shape)
     for start, stop in _runs(header, is_named):
-        shape = _shape(stop - start)
+        shape = square_shape(stop - start)
         if shape and all(_are_pixels(row[start:stop]) for row in rows):
             return Layout(header, is_named, separator, start, stop, False, shape)
     return None
@@ -98,17 +98,17 @@ def _runs(header: tuple[str, ...], is_named: bool) -> list[tuple[int, int]]:
                 runs[-1][1] = column + 1
             elif found:
                 runs.append([column, column + 1])
-        square = [(start, stop) for start, stop in runs if _shape(stop - start)]
+        square = [(start, stop) for start, stop in runs if square_shape(stop - start)]
         if square:
             return square if len(square) == 1 else []  # several are measurements, not pixels
         label = next((column for column, name in enumerate(header) if name.lower() in LABELS), None)
         if label not in (None, 0, count - 1):
             return []
         return [(0, count - 1)] if label == count - 1 else [(1, count)]
-    return [(0, count)] if _shape(count) else [(1, count), (0, count - 1)]
+    return [(0, count)] if square_shape(count) else [(1, count), (0, count - 1)]
 
 
-def _shape(count: int) -> tuple[int, ...] | None:
+def square_shape(count: int) -> tuple[int, ...] | None:
     """Returns the shape of a square image of so many values."""
     for channels in CHANNELS:
         side = math.isqrt(count // channels)
@@ -167,7 +167,8 @@ class PixelColumns(Store):
         digits = "".join(pixels)
         values = [*map(int, pixels)] if all(pixels) and digits.isascii() and digits.isdigit() else []
         if len(values) != math.prod(layout.shape) or max(values) > 255:
-            raise ValueError(f"{math.prod(layout.shape):,} whole numbers from 0 to 255 in each row")
+            rule = f"other than {math.prod(layout.shape):,} whole numbers from 0 to 255"
+            raise PixelsError(rule, "mend the pixels of the row, or remove it")
         return npy_bytes(np.array(values, np.uint8).reshape(layout.shape))
 
 

@@ -52,7 +52,7 @@ UNREAD = {
     ),
     "a MATLAB file": Unread(
         (".mat",),
-        "a MATLAB file of version 7.3, or without arrays of images, is not read",
+        "a MATLAB file is read up to version 7, and this one is newer or damaged",
         "save it from MATLAB with -v7, images in one array (row, column, colour, image) and labels in another",
     ),
     "a TFRecord file": Unread(
@@ -73,6 +73,29 @@ UNREAD = {
         "files of raw bytes are not read, for nothing in them says what they are",
         "read it by numpy.fromfile(FILE, 'uint8'), reshape it as its description says to (images, rows, columns, 3), "
         "and save it by numpy.savez(train_images=..., train_labels=...); or take the data set in another form",
+    ),
+    "a spreadsheet": Unread(
+        (".xlsx", ".xls", ".ods", ".numbers"), "spreadsheets are not read", "save the sheet with the labels as a .csv"
+    ),
+    "a video": Unread(
+        (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"),
+        "videos are not read",
+        "write their frames to files: ffmpeg -i {0} -vf fps=1 frame-%05d.png",
+    ),
+    "a raw photograph": Unread(
+        (".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"),
+        "raw photographs are not read",
+        "develop them to JPEG or PNG: darktable-cli {0} photograph.png",
+    ),
+    "a picture of another kind": Unread(
+        (".svg", ".psd", ".xcf", ".eps", ".ai", ".exr", ".hdr", ".dds", ".ico", ".wmf", ".emf"),
+        "pictures of this kind are not read",
+        "convert them to PNG, with ImageMagick: magick {0} picture.png",
+    ),
+    "a scan of science or medicine": Unread(
+        (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".fits", ".fit", ".svs", ".ndpi", ".czi", ".nd2", ".lif", ".vsi"),
+        "scans of this kind are not read, for which part of them is the image is not known",
+        "read them by the package that is made for them, and write 2D images of 8 bits to PNG, a folder a class",
     ),
     "a RecordIO file": Unread((".rec",), "RecordIO files are not read", "unpack it by MXNet: im2rec.py, or the like"),
 }

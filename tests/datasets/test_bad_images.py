@@ -2,13 +2,16 @@
 
 import csv
 import io
+import sys
 
+import numpy as np
 import pytest
 
 from datasets.bad_images import left_out_table
 from datasets.load import load
 from datasets.problems import DataError
 from storage.sweep_file import DataOptions
+from tests.datasets.trees.containers import npz_of
 from tests.trees import HUGE_PNG, write
 from tests.trees import image as png
 
@@ -132,3 +135,32 @@ def test_without_two_classes_left_the_flag_is_to_blame(tmp_path):
 
     with pytest.raises(DataError, match="classes"):
         load(path, DataOptions(min_per_class=7))
+
+
+def test_a_package_that_is_missing_is_told_once_and_leaves_no_image_out(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    scans = {f"{kind}/{number}.dcm": bytes(128) + b"DICM" + bytes([number]) for kind in "ab" for number in range(30)}
+    folder = write(
+        scans | {f"{kind}/{n}.png": png(n + 10 * ord(kind)) for kind in "ab" for n in range(3)}, tmp_path / "data"
+    )
+
+    for options in (DataOptions(), DataOptions(leave_out="bad")):
+        with pytest.raises(DataError) as error:
+            load(folder, options)
+
+        assert str(error.value) == (
+            f"{folder}/a/0.dcm: image is a DICOM image, for which the package pydicom must be installed "
+            "(and 59 more images); install it: pip install pydicom==3.0.2"
+        )
+
+
+def test_an_array_out_of_range_is_told_once_for_each_container(tmp_path):
+    values = np.random.default_rng(0).normal(size=(60, 8, 8)).astype(np.float32)
+    files = {f"{split}.npz": npz_of(x=values - len(split), y=np.arange(60) % 2) for split in ("train", "test")}
+
+    with pytest.raises(DataError) as error:
+        load(write(files, tmp_path / "data"))
+
+    first, second = error.value.problems
+    assert "where pixels are 0 to 255 (floats: 0 to 1) (and 59 more images); scale the whole array x: " in str(first)
+    assert "test.npz/x/" in str(second)

@@ -56,7 +56,7 @@ def test_data_that_cannot_be_used_at_all_ends_with_code_2_and_its_problems_on_st
     result, picture = look(tiny_data)
 
     assert result.exit_code == 2
-    assert f"{tiny_data}/test.txt:5: image `test03.png` must be a PNG" in result.stderr
+    assert f"{tiny_data}/test.txt:5: image `test03.png` must be an image, got a web page" in result.stderr
     assert picture is None
 
 
@@ -68,7 +68,7 @@ def test_data_with_bad_images_is_looked_at_without_them_and_what_refuses_it_is_s
 
     assert result.exit_code == 2
     assert "Without --leave-out bad it is refused:" in result.stderr
-    assert f"{tiny_data}/train.txt:5: image `train03.png` must be a PNG" in result.stderr
+    assert f"{tiny_data}/train.txt:5: image `train03.png` must be an image, got a web page" in result.stderr
     assert "Left out: 1 image (1 unreadable)" in result.stdout
     assert "1 problem: a search refuses this data unless" in out.read_text()
     assert "train03.png" in out.read_text()

@@ -53,3 +53,20 @@ def test_findings_are_raised_only_where_there_is_a_problem():
     with pytest.raises(DataError) as error:
         findings.raise_problems()
     assert error.value.problems == [PROBLEM]
+
+
+def test_problems_of_one_cause_are_told_in_one_line_with_their_number():
+    findings = Findings()
+    for number in range(3):
+        findings.problems.append(Problem(f"a/{number}.dcm", "image is DICOM", "", "install it", cause="pydicom"))
+        findings.problems.append(Problem(f"x.npz/{number}", "image must be readable", str(number), "scale", cause="x"))
+        findings.problems.append(Problem(f"b/{number}.png", "image must be whole", "a part", "replace it"))
+
+    with pytest.raises(DataError) as error:
+        findings.raise_problems()
+
+    assert str(error.value).splitlines() == [
+        "a/0.dcm: image is DICOM (and 2 more images); install it",
+        "x.npz/0: image must be readable, got 0 (and 2 more images); scale",
+        *(f"b/{number}.png: image must be whole, got a part; replace it" for number in range(3)),
+    ]

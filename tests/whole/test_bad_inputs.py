@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from datasets.file_tree import DATA_RULE
 from datasets.load import load
 from search.run import main
 from tests.trees import (
@@ -181,7 +182,7 @@ IMAGES = {
         "got 300",
         REPLACE,
     ),
-    "a web page": (put(IMAGE, b"<!DOCTYPE html>"), ROW, "must be a PNG, JPEG", "begins with b'<!DOCTYPE", REPLACE),
+    "a web page": (put(IMAGE, b"<!DOCTYPE html>"), ROW, "must be an image, got a web page", "; fetch it again"),
     "text": (put(IMAGE, b"hello"), ROW, "must be a PNG, JPEG", "begins with b'hello'", REPLACE),
     "zeros": (put(IMAGE, bytes(200)), ROW, "must be a PNG, JPEG", r"begins with b'\x00", REPLACE),
     "a pdf": (put(IMAGE, b"%PDF-1.7"), ROW, "must be a PNG, JPEG", "begins with b'%PDF", REPLACE),
@@ -272,8 +273,8 @@ LABELS = {
         "; check its labels",
     ),
     "one image of a class": (row("train1.png,9"), ROW, "alone in its class, got label `9` once in train", ALONE),
-    "no label": (row("train1.png,"), "train.txt:3: label must not be empty, got ``", LABEL),
-    "a blank label": (row("train1.png, "), "train.txt:3: label must not be empty, got ` `", LABEL),
+    "no label": (row("train1.png,"), "train.txt:3: label must not be empty, got ``", "; give the image one"),
+    "a blank label": (row("train1.png, "), "train.txt:3: label must not be empty, got ` `", "; give the image one"),
     "a space behind": (row("train1.png,1 "), "train.txt:3: label must not begin or end with a space, got `1 `", LABEL),
     "a formula": (row("train1.png,=1+1"), "train.txt:3: label must not begin with `=`", "got `=1+1`", LABEL),
     "a formula by @": (row("train1.png,@x"), "train.txt:3: label must not begin with `@`", "got `@x`", LABEL),
@@ -283,8 +284,8 @@ LABELS = {
     "no labels at all": (
         put("train.txt", b"id\ntrain1.png\n"),
         "train.txt: a column or the folders must give the label",
-        "got `id`",
-        "; name the column with --label-column",
+        "got the columns `id`, of which none does",
+        "; add a column, name it with --label-column",
     ),
 }
 
@@ -370,15 +371,14 @@ DUPLICATES = {
     ),
 }
 
-HEADER = "train.txt:1: header must be `id,label` or `id`"
-FIRST = "; write it as the first line"
+ROWS = "a table must have rows"
 FIELDS = "row must have the fields `id,label`"
 MEND = "; mend the row"
 QUOTES = "; mend its quotes"
 CONTROL = "train.txt:3: id must not hold a control character"
 TABLES = {
-    "empty": (put("train.txt", b""), HEADER, "got an empty file", "; fetch it again"),
-    "line ends only": (put("train.txt", b"\n\r\n"), HEADER, "got an empty file", "; fetch it again"),
+    "empty": (put("train.txt", b""), f"train.txt:1: {ROWS}, got an empty file; fetch it again"),
+    "line ends only": (put("train.txt", b"\n\r\n"), f"train.txt:1: {ROWS}, got an empty file; fetch it again"),
     "header only": (put("train.txt", b"id,label\n"), "train.txt:2: a row must follow", "got none", "; list the images"),
     "test with a header only": (
         both(put("test.txt", b"id\n"), gone("sample_submission.txt")),
@@ -392,9 +392,13 @@ TABLES = {
         "got `id`, `label`",
         "; add it",
     ),
-    "extra column": (edit("train.txt", "id,label", "id,label,fold"), HEADER, "got `id,label,fold`", FIRST),
-    "a web page": (put("train.txt", b"<html>\n</html>"), HEADER, "got `<html>`", FIRST),
-    "json": (put("train.txt", b'[{"id": 1}]'), HEADER, 'got `[{"id": 1}]`', FIRST),
+    "extra column": (
+        edit("train.txt", "id,label", "id,label,fold"),
+        "train.txt:2: row must have the fields of the header, `id,label,fold`, got `train0.png,0`",
+        MEND,
+    ),
+    "a web page": (put("train.txt", b"<html>\n</html>"), f"train.txt: {ROWS}, got a web page", "; fetch it again"),
+    "json": (put("train.txt", b'[{"id": 1}]'), f"train.txt: {ROWS}, got the header", "alone; fetch it again"),
     "extra field": (row("train1.png,1,5"), f"train.txt:3: {FIELDS}, got 3: `train1.png,1,5`", MEND),
     "trailing comma": (row("train1.png,1,"), f"train.txt:3: {FIELDS}, got 3: `train1.png,1,`", MEND),
     "missing label": (row("train1.png"), f"train.txt:3: {FIELDS}, got 1: `train1.png`", MEND),
@@ -494,16 +498,16 @@ IDS = {
 }
 
 AGAIN = "; pack it again"
+NOT_WHOLE = "got a .zip that is not whole (File is not a zip file); fetch it again"
 ZIPS = {
-    "cut": (zipped(lambda data: data[:-30]), "data.zip: data must be a folder or a whole .zip", "; give the folder"),
-    "cut in half": (zipped(lambda data: data[: len(data) // 2]), "data.zip: data must be", "; give the folder"),
+    "cut": (zipped(lambda data: data[:-30]), "data.zip: data must be a folder, an archive", NOT_WHOLE),
+    "cut in half": (zipped(lambda data: data[: len(data) // 2]), "data.zip: data must be", NOT_WHOLE),
     "no zip": (
         zipped(lambda data: b"no zip"),
         "data.zip: data must be",
-        "got a file that is neither",
-        "fetch the .zip",
+        NOT_WHOLE,
     ),
-    "empty file": (zipped(lambda data: b""), "data.zip: data must be", "got a file that is neither", "fetch the .zip"),
+    "empty file": (zipped(lambda data: b""), "data.zip: data must be", NOT_WHOLE),
     "no members": (
         lambda folder: pack({}, folder.with_suffix(".zip")),
         "data.zip: data must hold ",
@@ -685,15 +689,15 @@ FOLDERS = {
     ),
 }
 
-NOTHING = "data must be a folder or a .zip, got nothing there"
+NOTHING = f"{DATA_RULE}, got nothing there"
 PATHS = {
     "missing": (lambda folder: folder / "no", f"data/no: {NOTHING} (No such file", "; check the path"),
     "below a file": (lambda folder: folder / "test.txt/x", f"test.txt/x: {NOTHING} (Not a dir", "; check the path"),
     "too long": (lambda folder: folder / ("x" * 300), f"{NOTHING} (File name too long)", "; check the path"),
     "a manifest": (
         lambda folder: folder / "train.txt",
-        "train.txt: data must be a folder or a whole",
-        "give the folder",
+        f"train.txt: {DATA_RULE}, got a file that is none of these",
+        "; give the folder that it is in",
     ),
     "a folder of images": (
         lambda folder: folder / FOLDER,
@@ -709,7 +713,7 @@ PATHS = {
     ),
     "a pipe": (
         lambda folder: os.mkfifo(folder / "pipe") or folder / "pipe",
-        "pipe: data must be a folder or a .zip, got a pipe or a device",
+        f"pipe: {DATA_RULE}, got a pipe or a device",
         "; check the path",
     ),
 }

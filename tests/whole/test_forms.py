@@ -83,7 +83,7 @@ READ = {
 }
 WITH_DICOM = {"siim_melanoma": Expected(splits(200, 20), 2, ("image_name", "target"), groups=25)}
 REFUSED = {
-    "plant2021": "several labels an image cannot be trained on yet; --labels-separator '' takes each combination",
+    "plant2021": "give --labels-separator '' to take each combination as a label of its own",
     "cifar10_batches": "convert it: python -m datasets.unpickle",
 }
 

@@ -19,6 +19,7 @@ import search.run
 from analysis.commands import command_to_go_on, search_command
 from analysis.outputs.best import write_best
 from analysis.record import Record
+from datasets.file_tree import DATA_RULE
 from search.runtime import data as sweep_data
 from storage.sweep_file import SweepFile
 from tests import searched
@@ -96,7 +97,7 @@ def test_a_finished_sweep_does_not_answer_for_data_that_is_not_there(finished, t
     result = search_run(finished, "--data", tmp_path / "nowhere")
 
     assert result.exit_code == 2
-    assert f"{tmp_path / 'nowhere'}: data must be a folder or a .zip, got nothing there" in result.output
+    assert f"{tmp_path / 'nowhere'}: {DATA_RULE}, got nothing there" in result.output
     assert f"lay last at {tiny_data}" in result.output
 
 

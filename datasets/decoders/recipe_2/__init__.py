@@ -15,6 +15,7 @@ from datasets.decoders.recipe import Decoded, ImageError, Recipe, Size, TooLarge
 from datasets.decoders.recipe_2.fit import box, fitted, inner_size
 from datasets.decoders.recipe_2.formats import Opened, formats
 from datasets.decoders.recipe_2.room import room_for
+from datasets.mistaken import mistaken_for
 
 MAX_PIXELS = 200_000_000
 LARGEST_AS_IT_IS = 64  # px; larger images are trained at this side where nobody asks for another
@@ -61,6 +62,9 @@ def training_size(sizes: Iterable[Size]) -> Size | None:
 def _opened(data: bytes) -> Opened:
     """Returns the file with its header read, where that says that it is not too large."""
     known = next((each for each in formats() if each.begins.match(data)), None)
+    if known is None and (mistaken := mistaken_for(data)):
+        what, way_out = mistaken
+        raise ImageError(f"must be an image, got {what}", way_out, cause=what)
     if known is None:
         *names, last = (each.name for each in formats())
         rule = f"must be a {', '.join(names)} or {last} image"

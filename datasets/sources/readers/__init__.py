@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from datasets.file_tree import FileTree
+from datasets.mistaken import mistaken_for
 from datasets.problems import Problem, printable
 
-NAMES = ("coco", "json_rows", "json_lines", "separated", "parquet")
+NAMES = ("coco", "json_rows", "json_lines", "separated", "parquet", "matlab")
 MOST_BYTES = 256 << 20  # of a table, which is read whole
 
 
@@ -31,6 +32,7 @@ class Columns:
         label, and which is another name of it.
       labels_separator: what stands between the labels of an image that the kind itself gives several; None where no
         image has several, or the kind does not know.
+      unread: further columns, which hold neither texts nor numbers.
     """
 
     place: str
@@ -44,6 +46,7 @@ class Columns:
     label_column: int | None = None
     other_id_column: int | None = None
     labels_separator: str | None = None
+    unread: tuple[str, ...] = ()
 
     def column(self, number: int) -> list[str]:
         return [row[number] for row in self.rows]
@@ -75,6 +78,8 @@ def read_columns(tree: FileTree, file: str) -> Columns | Problem | None:
         return None
     try:
         data = tree.read(file)
+        if mistaken := mistaken_for(data):
+            return Problem(place, "a table must have rows", *mistaken)
         for reader in fitting:
             if columns := reader.read(data, place, file):
                 return columns

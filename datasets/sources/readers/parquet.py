@@ -4,6 +4,7 @@ import io
 
 from datasets.sources.readers import Columns, Reader
 from datasets.trees import as_value_errors
+from datasets.trees.parquet import image_columns, is_binary
 
 
 def read(data: bytes, place: str, file: str) -> Columns | None:
@@ -13,13 +14,16 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
     with as_value_errors():
         found = pq.ParquetFile(io.BytesIO(data))
         fields = list(found.schema_arrow)
-        if any(pa.types.is_struct(field.type) or pa.types.is_binary(field.type) for field in fields):
-            return None  # these hold images
-        flat = [field.name for field in fields if not pa.types.is_nested(field.type)]
+        if image_columns(found):
+            return None
+        unread = [field.name for field in fields if pa.types.is_nested(field.type) or is_binary(field.type)]
+        flat = [field.name for field in fields if field.name not in unread]
         table = found.read(columns=flat, use_threads=False)
         columns = [[_text(value) for value in table.column(name).to_pylist()] for name in flat]
     rows = tuple(zip(*columns, strict=True))
-    return Columns(place, file, tuple(flat), rows, tuple(range(1, len(rows) + 1))) if rows else None
+    return (
+        Columns(place, file, tuple(flat), rows, tuple(range(1, len(rows) + 1)), unread=tuple(unread)) if rows else None
+    )
 
 
 def _text(value: object) -> str:

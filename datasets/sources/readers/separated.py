@@ -30,6 +30,8 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
         rows[0] = ["", *rows[0]]  # as R writes names of rows: without one of their own in the header
     (width, _), *_ = Counter(map(len, rows)).most_common(1)
     width = max(width, len(rows[0])) if len(rows) > 1 and len(rows[0]) > width and not rows[0][width:] else width
+    if separator in SEPARATORS:
+        _mend_last(rows, width, separator)
     good = [number for number, row in enumerate(rows) if len(row) == width]
     for number, row in enumerate(rows):
         if len(row) != width:
@@ -104,6 +106,21 @@ def _fields(line: str, separator: str | None, is_list: bool) -> list[str]:
     if separator == KEY_FIRST:
         return [part.strip() for part in line.split(None, 1)]
     return line.split() if is_list else line.rsplit(None, 1)
+
+
+def _mend_last(rows: list[list[str]], width: int, separator: str) -> None:
+    """Puts together the last field of rows where it holds the separator, as a text without quotes does.
+
+    It is such a text where its values hardly come again, and each field before it stands in other rows of its column
+    as well, or in a column whose values never come again.
+    """
+    *before, last = (Counter(row[at] for row in rows if len(row) == width) for at in range(width))
+    if not before or len(last) <= MOSTLY * last.total():
+        return
+    for row in rows:
+        pairs = zip(row, before, strict=False)
+        if len(row) > width and all(field in column or max(column.values()) == 1 for field, column in pairs):
+            row[width - 1 :] = [separator.join(row[width - 1 :])]
 
 
 READER = Reader((".csv", ".tsv", ".txt", ".lst", ".list", ".tab"), read)

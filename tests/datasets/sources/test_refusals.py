@@ -65,10 +65,69 @@ REFUSED = {
         "each class must have 2 images or more, got 8 of 8 classes with one (`person0`, `person1`, `person2`, ...); "
         "check that these are labels, or give --min-per-class 2",
     ),
+    "validation alone": (
+        {f"validation/{name}": data for name, data in FOLDERS.items()},
+        {},
+        "there must be a split to train on, got `validation/` with 6 images alone; add the images of train, or train "
+        "on these with --train validation/",
+    ),
+    "validation and test alone": (
+        {f"x/{split}/{name}": data for split in ("val", "test") for name, data in FOLDERS.items()},
+        {},
+        "got `x/test/` with 6 images and `x/val/` with 6 images alone; add the images of train, or train on these with "
+        "--train x/val/",
+    ),
+    "hidden files alone": (
+        {f".x/{name}": data for name, data in FOLDERS.items()},
+        {},
+        "data must hold images, got no files but 6 hidden files, which do not count; check the path",
+    ),
+    "annotations in a form that is not read": (
+        FLAT | {"notes/1.xml": b"<annotation/>"},
+        {},
+        "and nothing that says the labels (beside 1 .xml); make a folder for each class",
+    ),
+    "a measurement for a label": (
+        FLAT | {"train.csv": table("file,age", *(f"IMG_{number}.png,{number}.25" for number in range(6)))},
+        {},
+        "a few values that come again and again, got the columns `file`, `age`, of which none does; add a column",
+    ),
+    "classes that are all too small": (
+        FOLDERS,
+        {"min_per_class": 9},
+        "train must have 2 to 10,000 classes of 9 images or more, got 0; give a smaller --min-per-class",
+    ),
+    "a class of validation that train does not have": (
+        {f"train/{name}": data for name, data in FOLDERS.items()}
+        | {f"val/c/{number}.png": image(number) for number in range(30)},
+        {},
+        "val/c/0.png: image must have a label of train (`a`, `b`), got `c` (and 29 more images); mend one of them",
+    ),
+    "several labels between bars": (
+        FLAT
+        | {
+            "Data_Entry.csv": table(
+                "Image Index,Finding Labels", *(f"IMG_{n}.png,Mass|{'abc'[n % 3]}" for n in range(6))
+            )
+        },
+        {},
+        "an image must have one label, for several labels an image cannot be trained on yet, got `Mass|a` and 5 more "
+        "images with several, split at `|`; give --labels-separator ''",
+    ),
+    "several labels in lists": (
+        FLAT
+        | {
+            "train.jsonl": "\n".join(
+                f'{{"file": "IMG_{n}.png", "tags": "[\'a\', \'{"bc"[n % 2]}\']"}}' for n in range(6)
+            ).encode()
+        },
+        {},
+        "got `a|b` and 5 more images with several, split at `|`",
+    ),
     "categories of COCO": (
         FLAT | {"train.json": json.dumps(SEVERAL).encode()},
         {},
-        "an image must have one label, got `a|b`, ",
+        "several labels an image cannot be trained on yet, got `a|b` and 5 more images with several",
     ),
 }
 
@@ -91,6 +150,14 @@ def test_a_flag_that_names_a_folder_or_the_top_is_taken(tmp_path):
     data = load(write(FOLDERS | {"c/1.png": image(1)}, tmp_path / "data"), DataOptions(train=".", min_per_class=2))
 
     assert data.classes == ("a", "b")
+
+
+def test_labels_with_a_bar_between_that_are_taken_as_they_are_are_noted(tmp_path):
+    files = {f"train/{name.replace('a/', 'Mass|Nodule/')}": data for name, data in FOLDERS.items()}
+
+    notes = load(write(files, tmp_path / "data")).notes
+
+    assert "1 of 2 classes are several words, such as `Mass|Nodule`: each is a class of its own." in notes
 
 
 def test_images_that_cannot_be_used_are_named_with_the_flag_that_leaves_them_out(tmp_path):

@@ -69,7 +69,7 @@ def test_a_missing_label_for_training_is_a_problem_of_its_row(tmp_path):
     data = parquet_file({"image": [{"bytes": image(k)} for k in range(3)], "label": ["a", None, "b"]})
     reading, findings = reading_of({"train.parquet": data}, tmp_path / "data")
     assert [str(problem) for problem in findings.problems] == [
-        f"{tmp_path}/data/train.parquet/image/1: label must not be empty, got ``; give it another"
+        f"{tmp_path}/data/train.parquet/image/1: label must not be empty, got ``; give the image one, or remove the row"
     ]
     assert reading.listings["train"].labels == ("a", "b")
 
@@ -82,7 +82,7 @@ def test_two_columns_of_classes_are_asked_for(tmp_path):
         reading_of({"train.parquet": data}, tmp_path / "data")
     assert str(refusal.value) == (
         f"{tmp_path}/data/train.parquet: one column must be the label, got `fine_label`, `coarse_label`; "
-        "choose with --label-column fine_label"
+        "choose with --label-column fine_label or --label-column coarse_label"
     )
     reading, _ = reading_of({}, tmp_path / "data", label_column="coarse_label")
     assert reading.listings["train"].labels[:3] == ("rot", "rust", "bean")
@@ -90,7 +90,7 @@ def test_two_columns_of_classes_are_asked_for(tmp_path):
 
 def test_several_labels_an_image_are_refused_in_a_sentence(tmp_path):
     data = parquet_file({"image": [{"bytes": image(0)}], "labels": [[1, 2]]})
-    with pytest.raises(DataError, match="an image must have one label, got several in column `labels`"):
+    with pytest.raises(DataError, match="cannot be trained on yet, got several in column `labels`; give"):
         reading_of({"train.parquet": data}, tmp_path / "data")
 
 
@@ -140,7 +140,7 @@ def test_parquet_files_in_a_zip_are_read(tmp_path):
 
 
 def test_images_for_training_without_labels_say_what_is_missing(tmp_path):
-    with pytest.raises(DataError, match="a table with images must have a column of labels, got none"):
+    with pytest.raises(DataError, match="must have a column of labels, got images alone; add one"):
         reading_of({"digits.csv": csv_of(PIXELS, ROWS)}, tmp_path / "data")
 
 

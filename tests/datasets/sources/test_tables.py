@@ -124,16 +124,16 @@ def test_names_that_begin_again_in_each_split_are_those_of_the_tables_split(tmp_
 REFUSED = {
     "several labels": (
         labelled("id", "labels", rows=["p0,cat", "p1,dog", "p2,cat dog", "p3,owl", "p4,cat", "p5,dog owl"]),
-        "an image must have one label, got `cat dog`, 2 images with several, split at ` `; several labels an image "
-        "cannot be trained on yet; --labels-separator '' takes each combination as a label",
+        "an image must have one label, for several labels an image cannot be trained on yet, got `cat dog` and 1 more "
+        "image with several, split at ` `; give --labels-separator '' to take each combination as a label of its own",
     ),
     "several of one-hot": (
         labelled("id", "a", "b", rows=["p0,1,0", "p1,0,1", "p2,1,1", "p3,1,0", "p4,0,1", "p5,0,1"]),
-        "an image must have one label, got 1 of 6 rows have none or several",
+        "cannot be trained on yet, got 1 of 6 rows with none or several columns that are 1; name one column with",
     ),
     "two columns that may be the label": (
         labelled("id", "colour", "size", rows=[f"p{n},{'rgb'[n % 3]},{'sl'[n % 2]}" for n in range(6)]),
-        "one column must be the label, got `colour`, `size`; choose with --label-column colour",
+        "got `colour`, `size`; choose with --label-column colour or --label-column size",
     ),
     "two columns of images": (
         labelled("left", "right", "label", rows=[f"p{n}.png,p{5 - n}.png,{LABELS[n]}" for n in range(6)]),
@@ -150,7 +150,8 @@ REFUSED = {
     ),
     "no images": (
         labelled("id", "label", rows=[f"q{n},{LABELS[n]}" for n in range(6)]),
-        "a column must name the images by their files, with or without suffix and folder, got `id,label`",
+        "a column must name the images by their files, with or without suffix and folder, got 6 images such as "
+        "`pictures/p0.png`, and the columns `id`, `label`, of which `id` names `q0`, and no such file is there",
     ),
 }
 

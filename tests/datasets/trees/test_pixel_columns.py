@@ -84,5 +84,5 @@ def test_rows_with_another_number_of_fields_are_named(tmp_path, opened):
 def test_a_value_that_is_no_pixel_is_told_when_it_is_read(tmp_path, opened, value):
     rows = [*WIDE, [1, value, *WIDE[0][2:]]]
     tree, _ = opened(write({"train.csv": csv_of(["label", *NAMES], rows)}, tmp_path / "data"))
-    with pytest.raises(ValueError, match="must be readable, got 64 whole numbers from 0 to 255 in each row"):
+    with pytest.raises(ValueError, match="must be readable, got other than 64 whole numbers from 0 to 255"):
         tree.read("train.csv/5")

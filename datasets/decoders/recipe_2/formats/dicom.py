@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.decoders.recipe import ImageError
+from datasets.decoders.recipe import ImageError, MissingPackageError
 from datasets.decoders.recipe_2.formats import FIRST_FRAME, TO_8_BITS, Format, Opened, Pixels
 
 BEGINS = re.compile(rb".{128}DICM", re.DOTALL)
@@ -22,7 +22,7 @@ def _open(data: bytes) -> Opened:
     try:
         import pydicom
     except ImportError as error:
-        raise ImageError("is a DICOM image, for which the package pydicom must be installed", INSTALL) from error
+        raise MissingPackageError("a DICOM image", "pydicom", INSTALL) from error
     header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
     if "Rows" not in header or "Columns" not in header:
         raise ImageError("must have pixels, got a DICOM file without")
@@ -39,7 +39,8 @@ def _decode(data: bytes) -> Pixels:
         samples = pixel_array(header, index=0)  # colours as RGB, whichever way they are stored
     except (RuntimeError, NotImplementedError) as error:
         way_out = "pip install pylibjpeg pylibjpeg-openjpeg, or store it without compression"
-        raise ImageError(f"DICOM must be stored in a way that can be decoded, got: {error}", way_out) from error
+        rule = f"DICOM must be stored in a way that can be decoded, got: {error}"
+        raise ImageError(rule, way_out, cause=str(header.file_meta.get("TransferSyntaxUID"))) from error
     if header.PhotometricInterpretation == "PALETTE COLOR":
         samples = apply_color_lut(samples, header)
     if samples.ndim == 2:

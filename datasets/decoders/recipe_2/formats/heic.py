@@ -6,7 +6,7 @@ Its wheel holds libheif and libde265, both under the LGPL; that of pillow-heif h
 import io
 import re
 
-from datasets.decoders.recipe import ImageError
+from datasets.decoders.recipe import MissingPackageError
 from datasets.decoders.recipe_2.by_pillow import pixels_of
 from datasets.decoders.recipe_2.formats import Format, Opened
 
@@ -18,7 +18,7 @@ def _open(data: bytes) -> Opened:
     try:
         import pi_heif
     except ImportError as error:
-        raise ImageError("is a HEIC image, for which the package pi-heif must be installed", INSTALL) from error
+        raise MissingPackageError("a HEIC image", "pi-heif", INSTALL) from error
     image = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)  # upright: its turns are part of the format
 
     width, height = image.size

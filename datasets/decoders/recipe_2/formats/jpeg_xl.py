@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from datasets.decoders.recipe import ImageError, Size
+from datasets.decoders.recipe import ImageError, MissingPackageError, Size
 from datasets.decoders.recipe_2.by_pillow import upright_size
 from datasets.decoders.recipe_2.formats import Format, Opened, Pixels
 from datasets.decoders.recipe_2.samples import to_rgb
@@ -23,8 +23,7 @@ def _open(data: bytes) -> Opened:
         try:
             import imagecodecs
         except ImportError as error:
-            rule = "is a JPEG XL image, for which the package imagecodecs must be installed"
-            raise ImageError(rule, INSTALL) from error
+            raise MissingPackageError("a JPEG XL image", "imagecodecs", INSTALL) from error
         return to_rgb(np.asarray(imagecodecs.jpegxl_decode(data, index=0)))
 
     return Opened(_size(_codestream(data)), decode)

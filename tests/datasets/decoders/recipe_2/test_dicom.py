@@ -93,4 +93,4 @@ def test_without_its_package_the_line_that_installs_it_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(ImageError, match="is a DICOM image, for which the package pydicom must be installed") as caught:
         RECIPE.decode_to(bytes(128) + b"DICM" + bytes(100), None, STRETCH)
-    assert caught.value.way_out == "pip install pydicom==3.0.2"
+    assert caught.value.way_out == "install it: pip install pydicom==3.0.2"

@@ -159,7 +159,7 @@ REFUSED = {
     "a cut array": (array(PIXELS)[:-1], "must be a whole array"),
     "no pixels": (array(PIXELS[:0]), "must be an array"),
     "an icon": (encoded(PIXELS, "ICO"), "must be a PNG, JPEG, .* or TGA image, got a file that begins with"),
-    "a web page": (b"<!DOCTYPE html><html>", "got a file that begins with b'<!DOCTYPE ht'"),
+    "a web page": (b"<!DOCTYPE html><html>", "must be an image, got a web page, not the file itself"),
     "zeros": (bytes(100), "got a file that begins with"),
     "nothing": (b"", "must be an image, got an empty file"),
     "many scans": (
@@ -187,7 +187,7 @@ def test_a_format_whose_package_is_missing_names_it(monkeypatch, package, data):
     with pytest.raises(ImageError, match="must be installed") as caught:
         RECIPE.decode_to(data, None, STRETCH)
 
-    assert caught.value.way_out.startswith(f"pip install {package.replace('_', '-')}==")
+    assert caught.value.way_out.startswith(f"install it: pip install {package.replace('_', '-')}==")
 
 
 HEIC = base64.b64decode(  # 16x12 px, orange on the left, blue on the right; nothing that is installed writes one

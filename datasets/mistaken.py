@@ -1,0 +1,21 @@
+"""What lies under the name of another kind of file: a web page that was saved for it, a pointer of Git LFS."""
+
+import re
+
+KNOWN = (
+    (
+        re.compile(rb"version https:/"),
+        "a pointer of Git LFS, not the file itself",
+        "fetch the files: git lfs pull, in the repository that they are from",
+    ),
+    (
+        re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head|body)", re.IGNORECASE),
+        "a web page, not the file itself",
+        "fetch it again: what was saved is a page, such as of an error or a login",
+    ),
+)
+
+
+def mistaken_for(head: bytes) -> tuple[str, str] | None:
+    """Returns what a file really is, by its first bytes, and what to do; None where it may be what its name says."""
+    return next(((what, way_out) for begins, what, way_out in KNOWN if begins.match(head)), None)

@@ -1,0 +1,45 @@
+"""Tables whose rows name folders and not images, as a study or a video is one: each row is that of all images in it."""
+
+from collections import defaultdict
+from dataclasses import replace
+
+from datasets.sources.images import Images, folder_of
+from datasets.sources.readers import Columns
+
+
+def with_images(columns: Columns, images: Images) -> Columns:
+    """Returns the table with a row an image, where a column has paths of folders that images are in."""
+    of_folder: dict[str, list[str]] = {}
+    for number in range(columns.width):
+        paths = [path.replace("\\", "/").strip("/") for path in columns.column(number)]
+        if len(set(paths)) < len(paths) or not all("/" in path for path in paths[1:]) or len(paths) < 2:
+            continue
+        of_folder = of_folder or _images_by_folder(images)
+        if not _in_folder(paths[-1], of_folder):
+            continue
+        found = [_in_folder(path, of_folder) for path in paths]
+        if not all(found[1:]):
+            continue
+        rows = [
+            (line, (*row[:number], file, *row[number + 1 :]))
+            for row, line, files in zip(columns.rows, columns.lines, found, strict=True)
+            for file in files or ([] if columns.header or found[0] else [row[number]])  # the first is the header
+        ]
+        return replace(columns, rows=tuple(row for _, row in rows), lines=tuple(line for line, _ in rows))
+    return columns
+
+
+def _images_by_folder(images: Images) -> dict[str, list[str]]:
+    found = defaultdict(list)
+    for file in images.files:
+        found[folder_of(file)].append(file)
+    return found
+
+
+def _in_folder(path: str, of_folder: dict[str, list[str]]) -> list[str]:
+    """Returns the images of the folder, which may be named from above the data or from below its top."""
+    while path:
+        if path in of_folder:
+            return of_folder[path]
+        path = path.partition("/")[2]
+    return []

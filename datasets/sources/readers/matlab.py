@@ -1,0 +1,203 @@
+"""MATLAB files up to version 7 that hold labels, names or splits of images, and no images: vectors become columns.
+
+They are read here and not by SciPy, which makes as much room as a file says that it needs and follows cells in cells as
+deep as they go. Numbers, text, cells and structures are read; of anything else nothing is built.
+"""
+
+import math
+import struct
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from datasets.sources.readers import Columns, Reader
+from datasets.sources.split_names import OF_WORD
+
+BEGINS = b"MATLAB 5.0 MAT-f"
+HEADER_BYTES = 128
+MOST_BYTES = 32 << 20  # of what is looked into, unpacked; the tables of such files have 3 MB
+MOST_AXES = 32
+MOST_DEPTH = 4  # of cells and structures in each other
+MATRIX, PACKED = 14, 15
+DTYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
+CELL, STRUCTURE, TEXT, NUMBERS = 1, 2, 4, range(6, 16)
+IDS = ("_ids", "_id", "ids", "id", "_idx", "idx")  # what a list of images ends with: `trnid`, `train_idx`
+
+# A vector is a list of its values; a structure is a dictionary of such lists, a value for each of its elements.
+Value = list[Any] | dict[str, list[Any]]
+
+
+def read(data: bytes, place: str, file: str) -> Columns | None:
+    if not data.startswith(BEGINS):
+        return None
+    order = ">" if data[HEADER_BYTES - 2 : HEADER_BYTES] == b"MI" else "<"
+    try:
+        variables = dict(_variables(_Elements(memoryview(data)[HEADER_BYTES:], order)))
+    except (struct.error, zlib.error, UnicodeDecodeError, LookupError) as error:
+        raise ValueError(f"must be a whole MATLAB file, got {error}") from error
+    vectors = dict(_vectors(variables))
+    if splits := _splits(vectors):
+        return _columns(place, file, {"image": [name for name, _ in splits], "split": [split for _, split in splits]})
+    of_length: dict[int, dict[str, list[str]]] = defaultdict(dict)
+    for name, values in vectors.items():
+        of_length[len(values)][name] = values
+    if not of_length:
+        return None
+    columns = max(of_length.values(), key=lambda some: (len(some), len(next(iter(some.values())))))
+    if len(columns) == 1:  # which must be in the order of the images
+        columns = {"row": [str(row + 1) for row in range(len(next(iter(columns.values()))))], **columns}
+    return _columns(place, file, columns)
+
+
+def _columns(place: str, file: str, columns: dict[str, list[str]]) -> Columns:
+    rows = tuple(zip(*columns.values(), strict=True))
+    return Columns(place, file, tuple(columns), rows, tuple(range(1, len(rows) + 1)))
+
+
+def _splits(vectors: dict[str, list[str]]) -> list[tuple[str, str]]:
+    """Returns the numbers of the images of each split, where the vectors are these: `trnid`, `valid`, `tstid`."""
+    found = {}
+    for name, values in vectors.items():
+        stem = next((name.removesuffix(end) for end in IDS if name.endswith(end)), name)
+        split = OF_WORD.get(stem.lower())
+        if split is None or not all(value.isdigit() for value in values):
+            return []
+        found[split] = values
+    return [(value, split) for split, values in found.items() for value in values] if len(found) > 1 else []
+
+
+def _vectors(variables: Mapping[str, Value]) -> Iterator[tuple[str, list[str]]]:
+    """Yields the vectors of two values or more, also those in a structure, as text."""
+    for name, value in variables.items():
+        if isinstance(value, dict):
+            lone = {key: _lone(some) for key, some in value.items()}
+            yield from _vectors(lone)
+            continue
+        texts = [text for each in value if (text := _text(each)) is not None]
+        if len(texts) == len(value) > 1:
+            yield name, texts
+
+
+def _lone(values: list[Any]) -> list[Any]:
+    """Returns the vector that a field of a structure of one element holds, else a value for each element."""
+    return values[0] if len(values) == 1 and isinstance(values[0], list) else values
+
+
+def _text(value: Any) -> str | None:
+    """Returns a number or a text, also in a cell of its own; None for anything else."""
+    while isinstance(value, list) and len(value) == 1:
+        (value,) = value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if isinstance(value, int | float | str) else "" if value == [] else None
+
+
+def _variables(elements: "_Elements") -> Iterator[tuple[str, Value]]:
+    room = MOST_BYTES
+    while elements.left():
+        kind, body = elements.next()
+        if kind == PACKED:
+            unpacker = zlib.decompressobj()
+            unpacked = unpacker.decompress(body, room)
+            if unpacker.unconsumed_tail:
+                return
+            kind, body = _Elements(memoryview(unpacked), elements.order).next()
+        room -= len(body)
+        if room <= 0:
+            return
+        if kind == MATRIX:
+            name, value = _matrix(_Elements(body, elements.order), 1)
+            if value is not None:
+                yield name, value
+
+
+@dataclass
+class _Elements:
+    """The elements that stand in a row in some bytes."""
+
+    data: memoryview
+    order: str
+    at: int = 0
+
+    def left(self) -> bool:
+        return self.at < len(self.data)
+
+    def next(self) -> tuple[int, memoryview]:
+        """Returns the type of the next element and its bytes; ValueError where the data ends before."""
+        kind, size = struct.unpack_from(f"{self.order}II", self.data, self.at)
+        start, padded = self.at + 8, size if kind == PACKED else -(-size // 8) * 8
+        if kind >> 16:  # a small one, which is in its own tag
+            kind, size, start, padded = kind & 0xFFFF, kind >> 16, self.at + 4, 4
+        if size > len(self.data) - start or size > padded:
+            raise ValueError("ends before its data does")
+        self.at = start + padded
+        return kind, self.data[start : start + size]
+
+    def values(self, most: int = MOST_AXES) -> list[Any]:
+        """Returns the numbers of the next element; ValueError where these are more."""
+        kind, body = self.next()
+        if kind not in DTYPES:
+            raise ValueError(f"holds numbers of an unknown type, {kind}")
+        dtype = np.dtype(self.order + DTYPES[kind])
+        if len(body) % dtype.itemsize or len(body) > most * dtype.itemsize:
+            raise ValueError(f"says that it holds {most:,} numbers, and has other {len(body):,} bytes")
+        return np.frombuffer(body, dtype).tolist()
+
+    def text(self) -> str:
+        kind, body = self.next()
+        encoding = TEXTS.get(kind, "latin-1")
+        wide = "" if "utf-8" in encoding or "latin" in encoding else "-le" if self.order == "<" else "-be"
+        return bytes(body).decode(encoding + wide)
+
+
+def _matrix(elements: _Elements, depth: int) -> tuple[str, Value | None]:
+    """Returns the name of an array and its values; None where these are no vector, or not read."""
+    if not elements.left():
+        return "", []
+    kind = elements.values()[0] & 0xFF
+    shape = elements.values()
+    name = elements.text()
+    count = math.prod(shape)
+    is_vector = count == max(shape, default=0)
+    if kind == TEXT:
+        text = elements.text() if elements.left() else ""
+        height = shape[0] if len(shape) == 2 else 1
+        return name, [text[row::height].rstrip() for row in range(height)] if 0 < height <= len(text) else [text]
+    if kind in NUMBERS:
+        return name, elements.values(count) if is_vector and elements.left() else None
+    if kind not in (CELL, STRUCTURE) or depth > MOST_DEPTH:
+        return name, None
+    if kind == CELL:
+        cells = [_inner(elements, depth) for _ in _counted(count, elements)]
+        return name, cells if is_vector else None
+    length = elements.values()[0]
+    _, names = elements.next()
+    if length < 1:
+        raise ValueError("holds a structure whose fields have no names")
+    fields = [bytes(names[at : at + length]).split(b"\0")[0].decode("latin-1") for at in range(0, len(names), length)]
+    found: dict[str, list[Any]] = {field: [] for field in fields}
+    for _ in _counted(count if fields else 0, elements):
+        for field in fields:
+            found[field].append(_inner(elements, depth))
+    return name, found
+
+
+def _counted(count: int, elements: _Elements) -> Iterator[int]:
+    """Yields so many times; ValueError where nothing is left before."""
+    for number in range(count):
+        if not elements.left():
+            raise ValueError("ends before its data does")
+        yield number
+
+
+def _inner(elements: _Elements, depth: int) -> Any:
+    kind, body = elements.next()
+    return _matrix(_Elements(body, elements.order), depth + 1)[1] if kind == MATRIX else None
+
+
+READER = Reader((".mat",), read)

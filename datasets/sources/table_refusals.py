@@ -1,0 +1,62 @@
+"""Why tables that are there give no train images: a flag that names no column, none for train, no names of images."""
+
+from datasets.file_tree import FileTree
+from datasets.problems import Problem, shown
+from datasets.sources import Nearly
+from datasets.sources.images import Images
+from datasets.sources.roles import column_named
+from datasets.sources.table_files import TableFile, table_files
+from datasets.sources.unnamed import names_no_image, ragged
+from storage.sweep_file import DataOptions
+
+
+def unknown_column(
+    tree: FileTree, files: list[TableFile], found: list[TableFile], options: DataOptions
+) -> Problem | None:
+    """Returns the problem that a flag names a column that no table has."""
+    for flag in ("id_column", "label_column", "group_column", "split_column"):
+        name = getattr(options, flag)
+        headers = [file.columns.header or file.columns.rows[0] for file in files if file.columns.rows]
+        headers += [table.roles.names for table in found if table.roles]
+        if name and not any(column_named(header, name) is not None for header in headers):
+            words = f"--{flag.replace('_', '-')}"
+            if not headers:
+                rule, got = f"{words} must name a column of a table", f"{shown(name)}, and there is no table"
+                return Problem(tree.path, rule, got, f"leave {words} out, or add the table")
+            got = f"{shown(name)}; {shown(files[0].file)} has {', '.join(map(shown, headers[0][:8]))}"
+            return Problem(tree.path, f"{words} must be the header or the number of a column", got, "give one of these")
+    return None
+
+
+def without_images(tree: FileTree, options: DataOptions) -> Nearly | None:
+    """Says what the tables of data without images are about; None where other files may be the images."""
+    if tree.tables or tree.arrays or tree.unread():
+        return None
+    tables, _, problems = table_files(tree, options)
+    tables = [file for file in tables if file.columns.rows and file.columns.width + len(file.columns.unread) > 1]
+    if not tables:
+        return Nearly(problems[0][1]) if problems else None
+    likeliest = min(tables, key=lambda file: (file.split != "train", file.split is not None))
+    return Nearly(names_no_image(tree, likeliest.columns))
+
+
+def no_train_table(tree: FileTree, files: list[TableFile], found: list[TableFile], images: Images) -> Nearly | None:
+    """Says what is missing where tables are there, but none that is train."""
+    tables = (file for file in files if file.split == "train" and file.columns.rows)
+    table = next((file for file in tables if file.columns.width > 1 or ragged(file.columns)), None)
+    if table is None and found:
+        names = ", ".join(shown(table.columns.file) for table in found[:3])
+        rule = "a table must name the train images with their labels"
+        return Nearly(Problem(found[0].columns.place, rule, names, "name it with --train"))
+    if table is None:
+        return None
+    columns = table.columns
+    for value in columns.rows[-1]:
+        several = [
+            file for file in images.files if value and file.rpartition("/")[2].startswith((f"{value}_", f"{value}-"))
+        ]
+        if len(several) > 1:
+            rule, parts = "an image must be one file", ", ".join(map(shown, several[:4]))
+            got = f"{len(several)} for {shown(value)}: {parts}"
+            return Nearly(Problem(columns.place, rule, got, "join these into one image each, as its three channels"))
+    return Nearly(names_no_image(tree, columns))

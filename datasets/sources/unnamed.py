@@ -1,0 +1,95 @@
+"""Why a table names no image: which columns it has, which files were looked for, and what to do."""
+
+import re
+from collections.abc import Sequence
+
+from datasets.file_tree import FileTree
+from datasets.listing_rules.rules_3 import SUFFIXES
+from datasets.problems import Problem, shown
+from datasets.sources.images import image_files
+from datasets.sources.no_pixels import why_no_pixels
+from datasets.sources.readers import Columns
+from datasets.sources.readers.separated import SEPARATORS
+from datasets.sources.roles import ID_WORDS
+from datasets.sources.split_names import words_of
+from storage.text import counted
+
+PROBED = 20  # rows by which a column is known
+SHOWN = 8  # columns in a message
+ADDRESS = re.compile(r"(https?|ftp|s3|gs)://", re.IGNORECASE)
+
+
+def names_no_image(tree: FileTree, columns: Columns) -> Problem:
+    """Returns the problem of a table that names none of the images that are there."""
+    header, rows = _with_header(columns)
+    images = image_files(tree)
+    if not rows:
+        got = f"the header {', '.join(map(shown, header[:SHOWN]))} alone"
+        return Problem(columns.place, "a table must have rows", got, "fetch it again, or add a row an image")
+    if problem := ragged(columns) or next(iter(columns.problems), None):
+        return problem
+    if not images and (pixels := why_no_pixels(header, rows[:PROBED])):
+        return Problem(columns.place, *pixels)
+    likely, value = _likely(header, rows)
+    column = shown(header[likely])
+    names = ", ".join(map(shown, header[:SHOWN])) + (", ..." if len(header) > SHOWN else "")
+    names += "".join(f", {shown(name)} (neither text nor numbers)" for name in columns.unread)
+    looked_for = f"of which {column} names {shown(value)}, and no such file is there"
+    if not value:
+        looked_for = "none of which names image files"
+    rule, there = "the images of a table must be in the data", "no image"
+    if images:
+        rule = "a column must name the images by their files, with or without suffix and folder"
+        there = f"{counted(len(images), 'image')} such as {shown(images[0])}"
+    if ADDRESS.match(value):
+        way_out = f"download the images into the folder of the table, named as in {column}, and give that as the data"
+    elif columns.unread and not images:
+        way_out = "a Parquet file may hold images as the bytes of PNG or JPEG files, alone or as {bytes, path}"
+    elif images:
+        way_out = "correct the names, or give another column with --id-column"
+    elif value:
+        way_out = "give the folder that holds the table and its images as the data"
+    else:
+        way_out = "add the images, and a column with the names of their files"
+    return Problem(columns.place, rule, f"{there}, and the columns {names}, {looked_for}", way_out)
+
+
+def _with_header(columns: Columns) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Returns the names of the columns and the rows; the first row is the header, unless it holds numbers or files."""
+    if columns.header:
+        return columns.header, columns.rows
+    first = columns.rows[0]
+    if any(field.isdigit() or _is_file(field) for field in first):
+        return [f"column {number}" for number in range(1, len(first) + 1)], columns.rows
+    return first, columns.rows[1:]
+
+
+def ragged(columns: Columns) -> Problem | None:
+    """Returns the problem of a table that is read as one column, since not all of its rows have the same fields."""
+    if columns.width != 1 or columns.header:
+        return None
+    (first,), *rows = columns.rows
+    separator = max(SEPARATORS, key=first.count)
+    if separator not in first:
+        return None
+    for line, (row,) in zip(columns.lines[1:], rows, strict=True):
+        if row.count(separator) != first.count(separator) or row.count('"') % 2:
+            rule = f"row must have the fields of the header, {shown(first)}"
+            return Problem(f"{columns.place}:{line}", rule, shown(row), "mend the row (its quotes, a comma in a name)")
+    return None
+
+
+def _likely(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[int, str]:
+    """Returns the column that is most likely meant to name images, with its first value; no value where none is."""
+    for is_one in (_is_file, str.strip):
+        for number, name in enumerate(header):
+            values = [row[number] for row in rows[:PROBED]]
+            is_named = is_one is _is_file or any(word in ID_WORDS for word in words_of(name))
+            if is_named and values and all(map(is_one, values)):
+                return number, values[0]
+    return 0, ""
+
+
+def _is_file(value: str) -> bool:
+    """Says whether a value is an address, or ends as an image does."""
+    return ADDRESS.match(value) is not None or value.lower().endswith(SUFFIXES)
