@@ -16,6 +16,7 @@ from datasets.pixels import Pixels
 from datasets.pixels.dataset import Dataset
 from trainable.batch import predict_batch
 from trainable.config import TrialConfig
+from trainable.head_start import start_head
 from trainable.images import parts, placed
 from trainable.inputs import as_floats, inputs_of
 from trainable.metrics import measure
@@ -44,6 +45,8 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
         return
     device = next(state.model.parameters()).device
     inputs = inputs_of(config, data, state.model)
+    if config.head_start and not state.epochs_done:
+        start_head(config, inputs, state)
     step, predictor = Step(config, inputs, state, device), inputs.part(state.predictor)
     valid_images = placed(inputs.valid, device)
     images = inputs.images

@@ -1,0 +1,86 @@
+"""The start of fine-tuning: the last layer is the solution of a logistic head on the net's own features.
+
+From a drawn last layer the first steps would change good features to suit a bad one.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from trainable.config import ConfigError, TrialConfig
+from trainable.images import parts
+from trainable.inputs import Inputs, as_floats
+from trainable.models.logistic_head import solve
+from trainable.models.staged import classifier_names, judged
+from trainable.precision import forward
+from trainable.state import TrainState
+
+PENALTY = 0.1  # of the squared weights, for features of mean 0 and deviation 1
+BLOCK = 4096  # images
+
+
+def start_head(config: TrialConfig, inputs: Inputs, state: TrainState) -> None:
+    """Sets the last layer of the net, and of the mean of its weights.
+
+    Args:
+      inputs: of the trial; each training image counts once, as it is.
+
+    Raises:
+      ConfigError: the last layer of the net is not linear.
+    """
+    layers = _last_layers(config, state.model)
+    features = _features(config, inputs, state.model, layers[0])
+    mean, std = features.mean(0), features.std(0)
+    std = torch.where(std > 1e-6 * (1 + mean.abs()), std, 1.0)
+    features = features.sub_(mean).div_(std)
+    head = nn.Linear(features.shape[1], len(layers[0].weight)).to(features.device)
+    solve(head, lambda: features.split(BLOCK), inputs.labels[: inputs.images], PENALTY, config.label_smoothing)
+    models = [state.model, *([state.averaged.model] if state.averaged else [])]
+    with torch.no_grad():
+        weight = head.weight / std
+        bias = head.bias - weight @ mean
+        for layer in itertools.chain(*(_last_layers(config, model) for model in models)):
+            layer.weight.copy_(weight)
+            if layer.bias is not None:
+                layer.bias.copy_(bias)
+
+
+def _last_layers(config: TrialConfig, model: nn.Module) -> list[nn.Linear]:
+    *_, net = model.children()
+    layers = [net.get_submodule(name) for name in classifier_names(net)]
+    linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    if not linear or len(linear) < len(layers):
+        raise ConfigError(
+            f"`head_start` needs a net whose last layer is linear, got arch={config.arch}; leave head_start out"
+        )
+    return linear
+
+
+def _features(config: TrialConfig, inputs: Inputs, model: nn.Module, layer: nn.Linear) -> Tensor:
+    """Returns (N, F), what the last layer is given for each training image."""
+    found: list[Tensor] = []
+
+    def keep(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        found.append(arguments[0].float().flatten(1))
+
+    part, device = inputs.part(model), layer.weight.device
+    handle = layer.register_forward_pre_hook(keep)
+    try:
+        with judged(model):
+            for batch in _batches(inputs, device):
+                forward(config.arch, part, batch)
+    finally:
+        handle.remove()
+    return torch.cat(found)
+
+
+def _batches(inputs: Inputs, device: torch.device) -> Iterator[Tensor]:
+    seen = 0
+    for batch in parts(inputs.train, inputs.size, device):
+        batch = batch[: inputs.images - seen]  # behind these are the mirror images
+        seen += len(batch)
+        if not len(batch):
+            return
+        yield as_floats(batch) if inputs.are_maps else batch
