@@ -116,7 +116,8 @@ class Trained:
         """Returns the same model with its frozen weights among its own, so that it needs nothing else to predict."""
         if not frozen.names(self._built(self.config.from_scratch())):
             return self
-        return dataclasses.replace(self, weights=write_safetensors(self.on("cpu").state_dict()))
+        weights = {name: tensor.contiguous() for name, tensor in self.on("cpu").state_dict().items()}
+        return dataclasses.replace(self, weights=write_safetensors(weights))
 
     def _built(self, config: TrialConfig) -> nn.Module:
         return build(config, len(self.classes), self.image_size)

@@ -9,6 +9,7 @@ from trainable.features.pooling import Shape, chosen, columns, stored
 
 BLOCK_ROWS = 2048
 MEMORY_BYTES = 1 << 30  # a matrix that needs more stays in its files, and is read anew for each use
+ROUNDING = 2.0**-10  # of float16, relative to a number
 
 Layout = Sequence[tuple[int, str, Shape]]  # of the columns: the stage, the part of it, and the shape of its map
 Chunk = dict[str, Tensor]  # (rows, F) float16, mapped
@@ -42,14 +43,14 @@ class Features:
         """Makes each feature have mean 0 and deviation 1, or subtracts and divides by what is given.
 
         Returns:
-          mean and deviation of each feature; a feature that never changes has the deviation 1.
+          mean and deviation of each feature; of a feature that changes by no more than it is rounded, the deviation is 1.
         """
         if mean is None or std is None:
             zeros = torch.zeros(self.width, dtype=torch.float64, device=self.device)
             centre = sum((block.double().sum(0) for block in self.blocks()), zeros) / self.count
             squares = sum(((block.double() - centre).square().sum(0) for block in self.blocks()), zeros)
             spread = (squares / self.count).sqrt()
-            mean, std = centre.float(), torch.where(spread > 1e-6 * (1 + centre.abs()), spread, 1.0).float()
+            mean, std = centre.float(), torch.where(spread > ROUNDING * centre.abs(), spread, 1.0).float()
         self.mean, self.std, self.is_standardised = mean, std, True
         if 4 * self.count * self.width <= MEMORY_BYTES:
             self.matrix = torch.cat(list(self.blocks()))

@@ -77,7 +77,7 @@ def columns(part: str, values: Tensor, shape: Shape) -> Tensor:
     """Returns the (N, F) features of a chosen part, of the stored one that it is made of."""
     if part != "half" or shape.cells == 2:
         return values
-    quarters = values.view(len(values), shape.channels, 2, GRID // 2, 2, GRID // 2)
+    quarters = values.unflatten(1, (shape.channels, 2, GRID // 2, 2, GRID // 2))
     return quarters.mean(dim=(3, 5)).flatten(1)
 
 
