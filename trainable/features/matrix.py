@@ -43,7 +43,7 @@ class Features:
         """Makes each feature have mean 0 and deviation 1, or subtracts and divides by what is given.
 
         Returns:
-          mean and deviation of each feature; of a feature that changes by no more than it is rounded, the deviation is 1.
+          mean and deviation of each feature; 1 is the deviation of one that changes by no more than it is rounded.
         """
         if mean is None or std is None:
             zeros = torch.zeros(self.width, dtype=torch.float64, device=self.device)
