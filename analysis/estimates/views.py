@@ -21,6 +21,8 @@ from trainable.config import TrialConfig
 from trainable.images import parts, placed
 from trainable.loop import predict_logits
 from trainable.metrics.contract import softmax
+from trainable.models import family_of
+from trainable.precision import numerics
 from trainable.step import pipeline
 
 
@@ -81,15 +83,52 @@ def by_batch(nets: Sequence[Answering], images: Pixels) -> Iterator[list[np.ndar
     """
     device = next(nets[0].model.parameters()).device
     height, width = images.shape[2:]
+    groups = _groups(nets)
     for batch in parts(placed(images, device), predict_batch((height, width)), device):
-        yield [_of_batch(net, batch) for net in nets]
+        found = {net: logs for group in groups for net, logs in _of_batch(group, batch).items()}
+        yield [found[net] for net in nets]
 
 
-def _of_batch(net: Answering, batch: Tensor) -> np.ndarray:
+def _groups(nets: Sequence[Answering]) -> list[list[Answering]]:
+    """Returns the nets, heads on one frozen net together."""
+    groups: dict[object, list[Answering]] = {}
+    for net in nets:
+        alone = net.config.backbone is None
+        groups.setdefault(net if alone else _front(net), []).append(net)
+    return list(groups.values())
+
+
+def _front(net: Answering) -> object:
+    """Returns what is equal where two heads can be asked at once: the net before them, and how it takes pixels."""
+    from trainable.models.heads_together import head_of
+
+    head, arch, device = head_of(net.model), net.config.arch, next(net.model.parameters()).device
+    takes = family_of(arch).preprocessing(net.config), net.config.input_size, numerics(arch, device)
+    return id(head.backbone) if head else net, takes
+
+
+def _of_batch(group: list[Answering], batch: Tensor) -> dict[Answering, np.ndarray]:
+    """The log probabilities of each net of a group, for the images of a batch."""
     height, width = batch.shape[2:]
-    shown = net.views((height, width)).items()
-    mean = sum(share * softmax(predict_logits(net.config, net.model, batch, partial(_view, on))) for on, share in shown)
-    return np.log(np.maximum(mean, 1e-30)).astype(np.float32)
+    shown = {net: net.views((height, width)) for net in group}
+    means: dict[Answering, np.ndarray | float] = dict.fromkeys(group, 0.0)
+    for view in dict.fromkeys(view for views in shown.values() for view in views):
+        asked = [net for net in group if view in shown[net]]
+        for net, logits in zip(asked, _logits(asked, batch, view), strict=True):
+            means[net] += shown[net][view] * softmax(logits)
+    return {net: np.log(np.maximum(mean, 1e-30)).astype(np.float32) for net, mean in means.items()}
+
+
+def _logits(group: list[Answering], batch: Tensor, view: tuple[str, ...]) -> list[np.ndarray]:
+    """The logits of each net of a group, for one view of the images."""
+    config, model = group[0].config, group[0].model
+    if len(group) > 1:
+        from trainable.models.heads_together import HeadsTogether
+
+        model = HeadsTogether([net.model for net in group])
+    height, width = batch.shape[2:]
+    size = predict_batch(family_of(config.arch).preprocessing(config).input_size(config, (height, width)))
+    return np.split(predict_logits(config, model, batch, partial(_view, view), size), len(group), axis=1)
 
 
 def _view(names: tuple[str, ...], pixels: Tensor) -> Tensor:

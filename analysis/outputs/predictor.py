@@ -80,7 +80,7 @@ def probabilities(predictors: Sequence[Predictor], images: Pixels) -> list[np.nd
     for predictor in predictors:
         for model, _ in predictor.models:
             key = model, predictor.is_averaged
-            asked[key] = asked.get(key) or model.answering(images, predictor.is_averaged)
+            asked[key] = asked.get(key) or model.answering(images, predictor.is_averaged, asked.values())
     batches = [
         [predictor._of_batch(dict(zip(asked, found, strict=True))) for predictor in predictors]
         for found in by_batch(list(asked.values()), images)

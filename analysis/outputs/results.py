@@ -1,12 +1,13 @@
 """Everything that is made out of a sweep's trials, written at its end."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeGuard
 
 import numpy as np
 
 from analysis.estimates import held_out
-from analysis.estimates.views import views
+from analysis.estimates.views import Answering, by_batch, views
 from analysis.outputs import predictor
 from analysis.outputs.best import write_best
 from analysis.outputs.predict import write_predictions
@@ -68,14 +69,16 @@ def is_scored(labels: np.ndarray | None, record: Record) -> TypeGuard[np.ndarray
 
 def write_averaged(record: Record, data: Dataset) -> None:
     """Writes `valid_logits_tta.npy` of each trial whose weights are kept, that trained with flips and has none yet."""
+    asked: dict[Path, Answering] = {}
     for trial in record.trials:
         path = trial.folder / paths.AVERAGED_LOGITS
         if trial.state != State.COMPLETE or trial.weights is None or path.exists():
             continue
         if list(views(TrialConfig.from_dict(trial.config), data.image_size)) == [()]:
             continue
-        try:
-            model = trained(record, trial)
-        except SweepError:  # said by the best trial's own, and by search.check; the others go without
-            continue
-        save_array(path, model.log_probabilities(data.valid.images, is_averaged=True))
+        with suppress(SweepError):  # said by the best trial's own, and by search.check; the others go without
+            asked[path] = trained(record, trial).answering(data.valid.images, True, asked.values())
+    if asked:
+        found = zip(*by_batch(list(asked.values()), data.valid.images), strict=True)
+        for path, batches in zip(asked, found, strict=True):
+            save_array(path, np.concatenate(batches))

@@ -1,6 +1,7 @@
 """A trained model of a sweep: its config, its weights, what images it takes, and what it says of them."""
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -134,13 +135,20 @@ class Trained:
         """
         return np.concatenate([found for (found,) in by_batch([self.answering(images, is_averaged)], images)])
 
-    def answering(self, images: Pixels, is_averaged: bool) -> Answering:
+    def answering(self, images: Pixels, is_averaged: bool, others: Iterable[Answering] = ()) -> Answering:
         """This model, to be asked for these images, on a GPU where there is one.
+
+        Args:
+          others: that are to be asked with it; a head shares the frozen net of one of them.
 
         Raises:
           ImageError: they are not images as it takes them.
         """
         check_images(images[:1] if isinstance(images, StoredPixels) else images, self.image_size, np.ndarray)
+        if self.config.backbone is not None:
+            from trainable.models.heads_together import share_backbone
+
+            share_backbone(self._model, [other.model for other in others])
         return Answering(self.config, self._model, is_averaged)
 
 

@@ -25,6 +25,7 @@ from analysis.report.markdown import TEMPLATES, environment
 from analysis.report.sections import classes, cost, history
 from analysis.report.sections.advice import next_steps
 from analysis.report.sections.importance import importances, importances_figure
+from analysis.report.sections.kinds import kind_rows
 from analysis.report.sections.leaders import leaders
 from analysis.report.sections.pictures import Doubts, confident_mistakes, doubts, doubts_sentence
 from analysis.report.sections.ranges import Range, ranges, ranges_figure, ranges_sentence
@@ -40,6 +41,7 @@ FUNCTIONS = {  # that the templates call
     "command_of": command_of,
     "doubts_sentence": doubts_sentence,
     "importances": importances,
+    "kind_rows": kind_rows,
     "leaders_of": leaders,
     "next_steps": next_steps,
     "ranges_sentence": ranges_sentence,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from analysis.estimates.views import log_probabilities, views
+from analysis.estimates.views import Answering, by_batch, log_probabilities, views
 from datasets.augment.pipeline import to_text
 from trainable.config import TrialConfig
 
@@ -62,3 +62,22 @@ def test_without_averaging_the_images_are_seen_as_they_are():
     images[:, 0, 0, 0] = [0, 5]
     logs = log_probabilities(FLIPS, Corner(), images, is_averaged=False)
     np.testing.assert_allclose(np.exp(logs)[:, 0], [0.5, 1 / (1 + np.exp(-5))], rtol=1e-5)
+
+
+def test_a_head_that_learnt_of_mirrored_images_sees_both_alike():
+    head = {"arch": "logistic_head", "backbone": "timm/tf_efficientnet_lite0", "epochs": 1, "penalty": 0.1}
+    assert views(TrialConfig(**head, flip=True), (16, 16)) == {(): 0.5, ("HorizontalFlip",): 0.5}
+    assert views(TrialConfig(**head, flip=False), (16, 16)) == {(): 1}
+
+
+def test_no_more_than_a_batch_of_images_is_asked_for_at_a_time_by_all_nets(monkeypatch):
+    monkeypatch.setattr("analysis.estimates.views.predict_batch", lambda size: 2)
+    images = np.zeros((5, 3, 16, 16), np.uint8)
+    images[:, 0, 0, 0] = range(5)
+    nets = [Answering(FLIPS, Corner(), False), Answering(FLIPS, Corner(), True)]
+
+    batches = list(by_batch(nets, images))
+
+    assert [[len(logs) for logs in found] for found in batches] == [[2, 2], [2, 2], [1, 1]]
+    red = np.concatenate([plain for plain, _ in batches])[:, 0]
+    np.testing.assert_allclose(np.exp(red), 1 / (1 + np.exp(-np.arange(5))), rtol=1e-5)
