@@ -27,9 +27,11 @@ def main(sweep: Path, **flags: Any) -> None:
 
     def check() -> int:
         from search.ray.readiness import check_all
+        from search.runtime.pretrained import check_weights
         from search.runtime.start import Start
 
-        print("\n".join(check_all(sweep, Start.of("search.preflight", flags))))
+        ready = check_all(sweep, Start.of("search.preflight", flags))
+        print("\n".join([*ready, *check_weights(sweep)]))
         return Exit.WELL
 
     sys.exit(drive(sweep, check))

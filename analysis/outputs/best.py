@@ -13,8 +13,11 @@ from datasets.decoders.recipe import FITS, Decoding
 from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, make_folder, read_json, save_bytes
+from storage.schema import to_json
+from storage.sweep_file import WeightsEntry
 from trainable.config import TrialConfig
 from trainable.models import family_of
+from trainable.weights import needed
 
 
 def write_best(record: Record) -> Trained | None:
@@ -43,11 +46,19 @@ def write_best(record: Record) -> Trained | None:
         **({} if model.decoding == Decoding() else {"decoding": asdict(model.decoding)}),
         "mean": preprocessing.mean,
         "std": preprocessing.std,
+        # Likewise of a model that did not begin with pretrained weights.
+        **({"pretrained": to_json(begun)} if (begun := pretrained_of(record, model.config)) else {}),
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     for name, content in ((paths.BEST_WEIGHTS, weights), (paths.CONFIG, f"{json.dumps(about, indent=1)}\n".encode())):
         save_bytes(folder / name, content)
     return read_best(record.folder)
+
+
+def pretrained_of(record: Record, config: TrialConfig) -> dict[str, WeightsEntry]:
+    """Returns the pretrained weights that a config of a sweep begins with, by their nets."""
+    recorded = record.file.weights or {}
+    return {net: recorded[net] for net in needed(config) if net in recorded}
 
 
 def read_best(sweep: Path) -> Trained:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from analysis.estimates.choice import choose
-from analysis.outputs.best import read_best
+from analysis.outputs.best import pretrained_of, read_best
 from analysis.outputs.trained import Trained
 from analysis.record import Record
 from analysis.report.contents import config_fields
@@ -201,6 +201,7 @@ def _said(
         "notes": data.notes,
         "config": config,
         "fields": config_fields(config),
+        "pretrained": pretrained_of(record, best.config),
     }
 
 

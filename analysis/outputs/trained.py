@@ -24,6 +24,8 @@ from storage.tensors import check_weights
 from trainable.config import TrialConfig
 from trainable.models import frozen
 from trainable.models.net import build, place
+from trainable.weights import remember
+from trainable.weights.prepare import recorded
 
 
 class ImageError(ValueError):
@@ -167,6 +169,7 @@ def trained(record: Record, trial: TrialRecord) -> Trained:
         check_weights(trial.weights, trial.config, trial.best_epoch)
     except DamagedError as error:
         raise SweepError(f"{error}; see `python -m search.check {record.folder}`") from None
+    remember(recorded(record.file.weights or {}))  # a head's own weights leave out those of its frozen net
     height, width = record.file.image_size
     return Trained(
         trial=trial.number,

@@ -5,6 +5,8 @@ import shutil
 import pytest
 import torch
 
+from analysis.export import main as export
+from analysis.predict import main as predict
 from search.refit import main as refit
 from search.repeat import main as repeat
 from search.run import main
@@ -48,6 +50,24 @@ def test_they_are_fetched_and_source_hash_and_licence_stand_in_the_sweeps_file(h
     assert entry.source == f"timm, {hub.address}/timm/test_resnet.r160_in1k"
     assert entry.sha256 == kept.find(nets.TIMM, entry.sha256).sha256
     assert entry.licence == "apache-2.0"
+
+
+def test_report_best_and_model_card_tell_of_them_and_predicting_needs_them_no_more(hub, words, tmp_path):
+    run(main, *words)
+    sweep = tmp_path / "sweep"
+    for part in ("hf", "cache"):
+        shutil.rmtree(tmp_path / part)
+    weights.remember({})
+
+    done = [command(export, sweep), command(predict, sweep, "--out", tmp_path / "answers.csv")]
+
+    assert [each.exit_code for each in done] == [0, 0], [each.output for each in done]
+    entry = SweepFile.read(sweep).weights[nets.TIMM]
+    told = {
+        name: (sweep / name).read_text() for name in ("report.md", "report.html", "model-card.md", "best/config.json")
+    }
+    words = (nets.TIMM, entry.sha256, entry.licence, entry.source)
+    assert [(name, word) for name, text in told.items() for word in words if word not in text] == []
 
 
 def test_the_same_command_and_the_sweeps_of_its_best_take_what_was_kept(hub, words, tmp_path):

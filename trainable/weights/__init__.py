@@ -118,6 +118,8 @@ def keep(weights: Weights) -> None:
     if not weights.path.is_file() and _driver:
         kept.copy(weights, lambda: _driver[0](weights))
         return
+    if not weights.path.is_file():
+        weights = _elsewhere(weights)
     digest = kept.sha256_of(weights.path)
     if digest != weights.sha256:
         raise WeightsError(
@@ -125,6 +127,21 @@ def keep(weights: Weights) -> None:
         )
     source = next(source for source in SOURCES if source.name == weights.found_by)
     kept.keep(weights, source.read(weights))
+
+
+def _elsewhere(weights: Weights) -> Weights:
+    """Returns the same weights as a source has them.
+
+    Raises:
+      WeightsError: none has.
+    """
+    for source in SOURCES:
+        if (found := source.find(weights.arch)) and found.sha256 == weights.sha256:
+            return found
+    raise WeightsError(
+        f"{weights.arch}: its weights ({weights.source}, sha256 {weights.sha256}) are not on this machine any more; "
+        "the command of their sweep fetches them again, or takes them from --weights FILE"
+    )
 
 
 def _is_net(name: str) -> bool:

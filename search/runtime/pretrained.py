@@ -1,0 +1,25 @@
+"""Whether the pretrained weights of a sweep are on this machine, asked before it goes on."""
+
+from pathlib import Path
+
+from storage import paths
+from storage.sweep_file import SweepFile
+from trainable import weights
+from trainable.weights.options import CHOICES
+from trainable.weights.prepare import prepare
+
+
+def check_weights(sweep: Path) -> list[str]:
+    """Checks the weights that a sweep goes on with; fetches none.
+
+    Returns:
+      what is there, a line each; for a sweep that is not begun, whatever nets are at hand.
+
+    Raises:
+      WeightsError: the sweep's are not there, or are others by now.
+    """
+    if not paths.is_sweep(sweep):
+        return [f"weights at hand: {', '.join(nets)}" for nets in [weights.all_at_hand()] if nets]
+    begun = SweepFile.read(sweep).weights or {}
+    CHOICES.offline = True
+    return [f"weights of {net}: {each.source}" for net, each in prepare(begun, print, begun).items()]
