@@ -1,8 +1,11 @@
 """A head, from pixels to its epoch: whoever computes its features, and whenever."""
 
+import gc
 import signal
 import threading
+import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -245,3 +248,33 @@ def test_the_backbone_is_what_is_frozen(cache):
     learnt = frozen.own_weights(state.model)
 
     assert set(learnt) == {"0.mean", "0.std", "1.mean", "1.std", "1.head.weight", "1.head.bias"}
+
+
+def test_a_worker_keeps_nothing_of_the_trials_before(cache, monkeypatch):
+    made = []
+    features = computing.Features.__init__
+
+    def noted(self, *given):
+        made.append(weakref.ref(self))
+        features(self, *given)
+
+    monkeypatch.setattr(computing.Features, "__init__", noted)
+    cache("here")
+    state = trained(LOGISTIC)
+
+    gc.collect()
+
+    assert state.best_epoch == 1
+    assert len(made) == 2
+    assert [reference() for reference in made] == [None, None]
+
+
+def test_features_are_mapped_so_that_workers_share_them(cache):
+    cache("here")
+    state = new_state(LOGISTIC, in_memory())
+
+    found = computing.features_of(LOGISTIC, in_memory(), "train", state.model)
+
+    mapped = Path("/proc/self/maps").read_text()
+    assert found.count == 24
+    assert all(f"{number:06d}.safetensors" in mapped for number in range(3))  # the chunks
