@@ -15,7 +15,7 @@ from storage.schema import parsed
 from storage.sweep_file import DataOptions, Settings, Values
 from trainable.config import ConfigError
 from trainable.metrics import name_of
-from trainable.models import family_of
+from trainable.models import is_of_catalogue
 
 
 def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: bool) -> Search:
@@ -58,7 +58,7 @@ def _backbones(values: Sequence[str]) -> list[str]:
     """
     names = list(dict.fromkeys(name.strip() for value in values for name in value.split(",")))
     for name in names:
-        if not family_of(name).prefix:
+        if not is_of_catalogue(name):
             raise ConfigError(
                 f"--backbones: each must be timm/NAME or torchvision/NAME, such as timm/resnet50.a1_in1k, got {name!r}"
             )

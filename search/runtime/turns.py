@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.portfolios.by_cost import TUNED
 from storage.sweep_file import Values
-from trainable.models import family_of
+from trainable.models import is_of_catalogue, reads_features
 
 HEADS_FIRST = 16  # trials before any other, linear heads of the queue among them
 TUNED_FIRST = 14  # trials of fine-tuning
@@ -44,7 +44,7 @@ class Turns:
         trials = [trial for trial in study.get_trials(deepcopy=False) if "arch" in trial.params]
         drawn = Counter(trial.params["arch"] for trial in trials)
         heads = [arch for arch in self.families if reads_features(arch)]
-        nets = [arch for arch in self.families if family_of(arch).prefix]
+        nets = [arch for arch in self.families if is_of_catalogue(arch)]
         scratch = [arch for arch in self.families if arch not in (*heads, *nets)]
         if heads and _count(drawn, heads) < HEADS_FIRST:
             return self._recipe(_least_drawn(drawn, heads), drawn)
@@ -61,7 +61,7 @@ class Turns:
         return self._recipe(_least_drawn(drawn, archs), drawn)
 
     def _recipe(self, arch: str, drawn: Counter[str]) -> tuple[str, Values]:
-        recipe = self.recipes.get(TUNED if family_of(arch).prefix else arch, {})
+        recipe = self.recipes.get(TUNED if is_of_catalogue(arch) else arch, {})
         return arch, {} if drawn[arch] else recipe
 
     def _worth_tuning(self, study: Study, trials: list[FrozenTrial], nets: list[str], tuned: int) -> list[str]:
@@ -75,11 +75,6 @@ class Turns:
             tuned -= kept * each
             kept, each = math.ceil(kept / 2), 2 * each
         return _by_value(study, trials, nets)[:kept]
-
-
-def reads_features(arch: str) -> bool:
-    """Returns whether an architecture is a head on the frozen features of a pretrained net."""
-    return "backbone" in family_of(arch).fields
 
 
 def _by_value(study: Study, trials: list[FrozenTrial], nets: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ from search.spaces.default_2 import REFERENCE_RATES
 from search.spaces.space import Suggests, suggest_multiple
 from storage.sweep_file import Values
 from trainable.config import TrialConfig
-from trainable.models import family_of
+from trainable.models import family_of, is_of_catalogue, reads_features
 
 MULTIPLES = 0.1, 10.0  # of the rate at which a family trains well
 OTHER_RATE = 0.1  # of an optimizer that is not listed, which TrialConfig refuses
@@ -66,10 +66,9 @@ def suggest_branch(
 ) -> TrialConfig:
     """Draws one of the architectures, and what its branch asks for; --fix may name any other architecture."""
     arch = trial.suggest_categorical("arch", list(archs))
-    family = family_of(arch)
-    if "backbone" in family.fields:
+    if reads_features(arch):
         return _head(trial, arch, backbones, heads)
-    return _tuned(trial, arch, tuning) if family.prefix else _from_scratch(trial, arch)
+    return _tuned(trial, arch, tuning) if is_of_catalogue(arch) else _from_scratch(trial, arch)
 
 
 def _head(trial: Suggests, arch: str, backbones: Sequence[str], heads: Heads) -> TrialConfig:

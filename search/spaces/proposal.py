@@ -9,13 +9,14 @@ from search import spaces
 from storage import user_code
 from storage.errors import ConfigError
 from storage.sweep_file import Settings
+from trainable.models import is_of_catalogue, reads_features
 
 if TYPE_CHECKING:
     from datasets.headers import Headers
 
 TINY, PHOTOS, HEADS = "tiny", "photos", "heads"
 LARGEST_TINY = 64  # px
-USUAL: tuple[str, ...] = ()  # pretrained nets that are worth trying, the cheapest first
+USUAL = ("timm/tf_efficientnet_lite0",)  # pretrained nets that are worth trying, the cheapest first
 MOST_BACKBONES = 8  # of those at hand, where nobody says which; each costs a pass over all images, and trials
 MOST_ON_A_CPU = 20_000  # train images above 64 px; more take hours an epoch to fine-tune a net on
 
@@ -36,8 +37,13 @@ def propose(
     name, notes = settings.space, list[str]()
     if name is not None and user_code.is_reference(name):
         return settings, notes
-    backbones = settings.backbones or list(at_hand[:MOST_BACKBONES])
-    if name is None and not backbones:
+    fixed = [settings.fixed[field] for field in ("arch", "backbone") if field in settings.fixed]
+    backbones = settings.backbones or [net for net in fixed if is_of_catalogue(net)] or list(at_hand[:MOST_BACKBONES])
+    arch = settings.fixed.get("arch")
+    if name is None and arch and not is_of_catalogue(arch) and not reads_features(arch):
+        name = spaces.DEFAULT
+        notes.append(f"The default space is searched, nets from scratch, for --fix arch={arch} is one.")
+    elif name is None and not backbones:
         name = spaces.DEFAULT
         notes.append(
             "The default space is searched, nets from scratch, for no weights of a pretrained net are at hand; "

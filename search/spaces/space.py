@@ -62,7 +62,9 @@ class Space:
         if not isinstance(config, TrialConfig):
             raise ConfigError(f"the space function must return a TrialConfig, got {type(config).__name__}")
         names = {field.name for field in fields(TrialConfig)}
-        names -= set(SHAPE_FIELDS) - family_of(config.arch).fields  # a fixed shape is for those that have it
+        family = family_of(config.arch)
+        names -= set(SHAPE_FIELDS) - family.fields  # a fixed shape is for those that have it
+        names -= {"epochs"} if family.train else set()  # a head has one, whatever the other families are given
         values = config.to_dict() | {name: value for name, value in self.fixed.items() if name in names}
         values["epochs"] = min(values["epochs"], self.max_epochs)
         return TrialConfig.from_dict(values)

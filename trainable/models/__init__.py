@@ -58,6 +58,17 @@ def kind_of(config: Mapping[str, Any]) -> str:
     return f"{arch}, fine-tuned" if config.get("pretrained") else arch
 
 
+def is_of_catalogue(arch: str) -> bool:
+    """Returns whether an architecture is named as one of a catalogue, timm/NAME or torchvision/NAME."""
+    prefix = family_of(arch).prefix
+    return bool(prefix) and arch.startswith(prefix)
+
+
+def reads_features(arch: str) -> bool:
+    """Returns whether an architecture is a head on the frozen features of a pretrained net, its `backbone`."""
+    return "backbone" in family_of(arch).fields
+
+
 def check(config: "TrialConfig") -> None:
     """Raises:
     ConfigError: there is no such architecture, or what it needs is not on this machine.

@@ -7,20 +7,10 @@ from optuna.trial import TrialState, create_trial
 
 from search.runtime import turns
 from search.runtime.turns import Turns
-from trainable.models.family import Family
 
 NETS = [f"timm/net{number}" for number in range(5)]
 WORTH = dict(zip(NETS, (0.5, 0.8, 0.6, 0.9, 0.7), strict=True))  # what a head on each, and the net itself, comes to
 ARCHS = ("logistic_head", "mlp_head", *NETS, "small_resnet")
-
-
-@pytest.fixture(autouse=True)
-def families(monkeypatch):
-    def family_of(arch):
-        prefix = "timm/" if arch.startswith("timm/") else ""
-        return Family(arch, {"backbone": None} if "head" in arch else {}, lambda *_: None, prefix=prefix)
-
-    monkeypatch.setattr(turns, "family_of", family_of)
 
 
 def add(study, arch, backbone=None, value=None):

@@ -45,6 +45,22 @@ def test_without_weights_at_hand_nets_are_searched_from_scratch_and_no_header_is
 
 
 @pytest.mark.parametrize(
+    ("fixed", "name", "backbones"),
+    [
+        ({"arch": "mlp"}, "default", []),
+        ({"arch": "mobilenet_v3_small"}, "default", []),
+        ({"arch": "timm/c"}, "photos", ["timm/c"]),
+        ({"backbone": "torchvision/d", "arch": "logistic_head"}, "photos", ["torchvision/d"]),
+        ({"arch": "logistic_head"}, "photos", NETS),
+    ],
+)
+def test_a_fixed_architecture_says_which_space_and_nets_fit_it(fixed, name, backbones):
+    settings, _ = proposed(fixed=fixed)
+
+    assert (settings.space, settings.backbones) == (name, backbones)
+
+
+@pytest.mark.parametrize(
     ("side", "name", "given", "kept"),
     [
         (500, "photos", None, 224),
