@@ -42,6 +42,15 @@ def without_figures(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="module")
+def nets_from_scratch(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Searches find no pretrained net, which takes seconds to build, unless the tests are about them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not request.node.get_closest_marker("pretrained"):
+            patch.setattr("search.spaces.proposal.USUAL", ())
+        yield
+
+
 TINY = {"train": 60, "validation": 30, "test": 10}  # images
 
 

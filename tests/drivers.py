@@ -180,7 +180,7 @@ def race(folder: Path, drivers: int, rounds: int, *words: object) -> Races:
     for number in range(rounds):
         sweep = folder / f"race-{drivers}-{number}"
         began = time.monotonic()
-        running = [start("search.run", *words, "--sweep", sweep) for _ in range(drivers)]
+        running = [start("search.run", *words, "--space", "default", "--sweep", sweep) for _ in range(drivers)]
         seconds = [0.0] * drivers
 
         def wait(index: int, running=running, seconds=seconds, began=began) -> None:

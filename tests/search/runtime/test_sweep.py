@@ -46,7 +46,7 @@ def labels_of(path):
 @pytest.mark.ray
 def test_a_sweep_stopped_by_ctrl_c_goes_on_to_its_results_and_nothing_runs_twice(tiny_data, tmp_path):
     sweep = tmp_path / "sweep"
-    words = ("--data", tiny_data, "--sweep", sweep, "--max-epochs", 3, "--trials", 8)
+    words = ("--data", tiny_data, "--sweep", sweep, "--max-epochs", 3, "--trials", 8, "--space", "default")
 
     returned, rest = interrupted(3, *words)
     assert returned == 130
@@ -108,7 +108,7 @@ def test_the_same_command_reports_a_finished_sweep_and_extends_it_by_a_larger_to
 
 @pytest.mark.ray
 def test_a_driver_told_to_end_while_ray_starts_says_so(tiny_data, tmp_path):
-    driver = start("search.run", "--data", tiny_data, "--sweep", tmp_path / "sweep", "--trials", 2)
+    driver = start("search.run", "--data", tiny_data, "--sweep", tmp_path / "sweep", "--fix", "arch=mlp")
     log, tasks = tmp_path / "sweep" / "log.txt", Path(f"/proc/{driver.pid}/task")
     while not log.exists() or not any(file.read_text() for file in tasks.glob("*/children")):  # one of Ray's processes
         assert driver.poll() is None
@@ -124,7 +124,7 @@ def test_a_driver_told_to_end_while_ray_starts_says_so(tiny_data, tmp_path):
 
 @pytest.mark.ray
 def test_what_is_collected_while_ray_ends_does_not_end_the_driver(tiny_data, tmp_path):
-    words = ("--data", tiny_data, "--sweep", tmp_path / "sweep", "--trials", 1, "--max-epochs", 1)
+    words = ("--data", tiny_data, "--sweep", tmp_path / "sweep", "--trials", 1, "--max-epochs", 1, "--space", "default")
 
     done = run("tests.collected_run", *words)
 
