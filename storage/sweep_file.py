@@ -91,7 +91,7 @@ class Settings:
       space: the name of a published space, or FILE.py:FUNCTION with an absolute path; None leaves it to the data, and
         of a sweep that has begun it is the default space.
       ledger: URL of a PostgreSQL database, without password; empty for the journal in the folder.
-      backbones: the pretrained nets that the space is made for; empty leaves them to what is at hand, and of a sweep
+      backbones: the pretrained nets that the space is made for; None leaves them to what is at hand, and of a sweep
         that has begun there are none.
     """
 
@@ -107,7 +107,7 @@ class Settings:
     pruner: str
     ledger: str
     data_options: DataOptions = DataOptions()
-    backbones: list[str] = field(default_factory=list)
+    backbones: list[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def nets_from_scratch(request: pytest.FixtureRequest) -> Iterator[None]:
     """Searches find no pretrained net, which takes seconds to build, unless the tests are about them."""
     with pytest.MonkeyPatch.context() as patch:
         if not request.node.get_closest_marker("pretrained"):
-            patch.setattr("search.spaces.proposal.USUAL", ())
+            patch.setattr("search.spaces.proposal.all_at_hand", list)
         yield
 
 

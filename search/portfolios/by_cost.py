@@ -25,7 +25,8 @@ _SCRATCH: Values = dict(
     **dict(horizontal_flip=0.5, vertical_flip=0.0, shift=0.5, cutout=0.0, width=2.0),
 )
 _PHOTO_RECIPES: dict[str, Values] = {
-    "mlp_head": _MLP | dict(stages="-1", pooling="mean", flip=True, hidden=256, feature_mixup=0.2, head_dropout=0.2),
+    "mlp_head": _MLP
+    | dict(stages="-3", pooling="mean_std", flip=True, hidden=256, feature_mixup=0.2, head_dropout=0.2),
     TUNED: _TUNED | dict(tuned_input_size=160, frozen_stages=1, random_resized_crop=0.5, color_jitter=0.2),
 }
 

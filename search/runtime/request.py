@@ -50,8 +50,8 @@ def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: 
     return Search(folder, settings, enqueued, flags["enqueue"], "space" in given)
 
 
-def _backbones(values: Sequence[str]) -> list[str]:
-    """Returns the names that an option gives, repeated or with commas between, each once.
+def _backbones(values: Sequence[str]) -> list[str] | None:
+    """Returns the names that an option gives, repeated or with commas between; None where it is not given.
 
     Raises:
       ConfigError: one is not as pretrained nets are named.
@@ -62,7 +62,7 @@ def _backbones(values: Sequence[str]) -> list[str]:
             raise ConfigError(
                 f"--backbones: each must be timm/NAME or torchvision/NAME, such as timm/resnet50.a1_in1k, got {name!r}"
             )
-    return names
+    return names or None
 
 
 def _named(asked: Settings | DataOptions, given: set[str]) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from search.runtime.memory import Limit, why_too_large
 from search.runtime.queue import Queue, extend, first_queue
 from search.runtime.settings import NEWEST_DEFAULTS, differences, table_differences
 from search.runtime.turns import Turns
-from search.spaces.proposal import propose, usual_at_hand
+from search.spaces import proposal
 from search.spaces.space import Space
 from storage import paths, user_code
 from storage.schema import to_json
@@ -184,7 +184,7 @@ class Search(Sweep):
         if self.is_own_space:
             function = user_code.get(self.space_name)
         else:
-            function = spaces.suggest_of(self.space_name, self.defaults.space, self.settings.backbones)
+            function = spaces.suggest_of(self.space_name, self.defaults.space, self.settings.backbones or ())
         return Space(function, self.settings.fixed, self.settings.max_epochs)
 
     @property
@@ -197,7 +197,7 @@ class Search(Sweep):
         return user_code.is_reference(self.space_name)
 
     def settle(self, has_gpu: bool) -> list[str]:
-        self.settings, notes = propose(self.settings, usual_at_hand(), self._headers, has_gpu)
+        self.settings, notes = proposal.propose(self.settings, proposal.all_at_hand, self._headers, has_gpu)
         return notes
 
     @cache  # noqa: B019 (there is one sweep a process)

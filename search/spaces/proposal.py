@@ -10,25 +10,25 @@ from storage import user_code
 from storage.errors import ConfigError
 from storage.sweep_file import Settings
 from trainable.models import is_of_catalogue, reads_features
+from trainable.weights import all_at_hand as all_at_hand
 
 if TYPE_CHECKING:
     from datasets.headers import Headers
 
 TINY, PHOTOS, HEADS = "tiny", "photos", "heads"
 LARGEST_TINY = 64  # px
-USUAL = ("timm/tf_efficientnet_lite0",)  # pretrained nets that are worth trying, the cheapest first
 MOST_BACKBONES = 8  # of those at hand, where nobody says which; each costs a pass over all images, and trials
 MOST_ON_A_CPU = 20_000  # train images above 64 px; more take hours an epoch to fine-tune a net on
 
 
 def propose(
-    settings: Settings, at_hand: Sequence[str], headers: Callable[[], "Headers"], has_gpu: bool
+    settings: Settings, at_hand: Callable[[], Sequence[str]], headers: Callable[[], "Headers"], has_gpu: bool
 ) -> tuple[Settings, list[str]]:
     """Returns the settings of a new search with all that they left open, and a sentence on each choice.
 
     Args:
-      at_hand: the pretrained nets whose weights are on this machine.
-      headers: reads those of the images; is called only where something depends on them.
+      at_hand: finds the pretrained nets whose weights are on this machine.
+      headers: reads those of the images; both are called only where something depends on them.
       has_gpu: trials may run on one.
 
     Raises:
@@ -38,22 +38,23 @@ def propose(
     if name is not None and user_code.is_reference(name):
         return settings, notes
     fixed = [settings.fixed[field] for field in ("arch", "backbone") if field in settings.fixed]
-    backbones = settings.backbones or [net for net in fixed if is_of_catalogue(net)] or list(at_hand[:MOST_BACKBONES])
     arch = settings.fixed.get("arch")
     if name is None and arch and not is_of_catalogue(arch) and not reads_features(arch):
         name = spaces.DEFAULT
         notes.append(f"The default space is searched, nets from scratch, for --fix arch={arch} is one.")
-    elif name is None and not backbones:
+    if name is not None and not spaces.uses_backbones(name):
+        return replace(settings, space=name, backbones=None), notes
+    backbones = settings.backbones or [net for net in fixed if is_of_catalogue(net)] or [*at_hand()][:MOST_BACKBONES]
+    if name is None and not backbones:
         name = spaces.DEFAULT
         notes.append(
             "The default space is searched, nets from scratch, for no weights of a pretrained net are at hand; "
             "--backbones timm/NAME fetches some, and --weights FILE takes a file."
         )
+        return replace(settings, space=name), notes
     if name is None:
         name, why = _by_data(headers(), has_gpu)
         notes.append(f"The space `{name}` is searched, for {why}; --space {'|'.join(spaces.NAMES)} chooses another.")
-    if not spaces.uses_backbones(name):
-        return replace(settings, space=name, backbones=[]), notes
     if not backbones:
         raise ConfigError(
             f"--space {name}: is made for pretrained nets, and no weights of one are on this machine; --backbones "
@@ -77,13 +78,6 @@ def _by_data(headers: "Headers", has_gpu: bool) -> tuple[str, str]:
     if not has_gpu and headers.train > MOST_ON_A_CPU:
         return HEADS, f"there is no GPU to fine-tune nets on {headers.train:,} images of {headers.side} px"
     return PHOTOS, f"the images have {headers.side} px"
-
-
-def usual_at_hand() -> list[str]:
-    """Returns the usual pretrained nets whose weights are on this machine."""
-    from trainable import weights
-
-    return [arch for arch in USUAL if weights.at_hand(arch)]
 
 
 def has_gpu_here(address: str | None, gpus_per_trial: float | None) -> bool:

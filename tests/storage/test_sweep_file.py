@@ -21,7 +21,7 @@ from storage.sweep_file import (
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "begun_under_default_1" / "sweep" / "sweep.json"
 VALUES = "data trials max_epochs seed metric space fixed baselines sampler pruner ledger data_options table fingerprint"
-VALUES += " classes image_size queue notes id versions commit starts results_of defaults memory kind parent own"
+VALUES += " classes image_size queue notes id versions commit starts results_of defaults memory kind parent own pace"
 
 
 def a_search() -> SweepFile:
@@ -94,7 +94,7 @@ def test_a_file_of_before_the_numbers_is_read_and_goes_on_as_it_was(tmp_path):
     assert file.starts[0].folder is None
     before = json.loads(FIXTURE.read_text())
     changed = {name for name in again if again[name] != before.get(name)}
-    assert changed == {"baselines", "data_options", "defaults", "memory", "own"}
+    assert changed == {"baselines", "data_options", "defaults", "memory", "own", "pace"}
     assert file.settings.data_options == DataOptions()
     assert again["starts"] == before["starts"]
 

@@ -14,7 +14,7 @@ NETS = ["timm/a", "torchvision/b"]
 
 
 def proposed(train=3_000, side=500, at_hand=NETS, has_gpu=False, **changed):
-    return propose(replace(SETTINGS, **changed), at_hand, lambda: Headers(train, side), has_gpu)
+    return propose(replace(SETTINGS, **changed), lambda: at_hand, lambda: Headers(train, side), has_gpu)
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,9 @@ def test_the_space_follows_from_the_images_and_the_device_and_is_said_with_its_r
 
 
 def test_without_weights_at_hand_nets_are_searched_from_scratch_and_no_header_is_read():
-    settings, notes = propose(SETTINGS, [], lambda: pytest.fail("headers are read"), has_gpu=False)
+    settings, notes = propose(SETTINGS, list, lambda: pytest.fail("headers are read"), has_gpu=False)
 
-    assert (settings.space, settings.backbones) == ("default", [])
+    assert (settings.space, settings.backbones) == ("default", None)
     assert len(notes) == 1
     assert "no weights of a pretrained net are at hand" in notes[0]
 
@@ -47,8 +47,8 @@ def test_without_weights_at_hand_nets_are_searched_from_scratch_and_no_header_is
 @pytest.mark.parametrize(
     ("fixed", "name", "backbones"),
     [
-        ({"arch": "mlp"}, "default", []),
-        ({"arch": "mobilenet_v3_small"}, "default", []),
+        ({"arch": "mlp"}, "default", None),
+        ({"arch": "mobilenet_v3_small"}, "default", None),
         ({"arch": "timm/c"}, "photos", ["timm/c"]),
         ({"backbone": "torchvision/d", "arch": "logistic_head"}, "photos", ["torchvision/d"]),
         ({"arch": "logistic_head"}, "photos", NETS),
