@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from trainable.config import ConfigError, TrialConfig
+from trainable.features.solution import solve
 from trainable.images import parts
 from trainable.inputs import Inputs, as_floats
-from trainable.models.logistic_head import solve
 from trainable.models.staged import classifier_names, judged
 from trainable.precision import forward
 from trainable.state import TrainState

@@ -37,10 +37,11 @@ def new_optimizer(config: TrialConfig, model: nn.Module) -> optim.Optimizer:
 def parameter_groups(config: TrialConfig, model: nn.Module) -> list[dict[str, Any]]:
     """Returns the parameters that train, in groups, each with its `factor` of the learning rate.
 
-    A net of one of the catalogues has a rate for each of its stages if the config asks for it, and no weight decay on
-    norms and biases. Any other net is one group, as it was when its results were published.
+    A net that is named by its catalogue, timm/NAME for example, has a rate for each of its stages if the config asks
+    for it, and no weight decay on norms and biases. Any other net is one group, as when its results were published.
     """
-    if not family_of(config.arch).prefix:
+    prefix = family_of(config.arch).prefix
+    if not (prefix and config.arch.startswith(prefix)):
         return [{"params": list(model.parameters()), "factor": 1.0}]
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for factor, parameters in _by_rate(config, model):

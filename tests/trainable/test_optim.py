@@ -6,7 +6,7 @@ from torch import nn
 
 from trainable.config import TrialConfig
 from trainable.models.net import build
-from trainable.optim import lr_at, new_optimizer, parameter_groups, set_lr
+from trainable.optim import lr_at, new_optimizer, set_lr
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def rates(config):
     torch.manual_seed(0)
     model = build(config, 3, (32, 32))
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    groups = parameter_groups(config, model)
+    groups = new_optimizer(config, model).param_groups
     return {names[id(its)]: (group["factor"], group["weight_decay"]) for group in groups for its in group["params"]}
 
 
@@ -86,6 +86,12 @@ def test_norms_and_biases_have_no_weight_decay():
     assert {factor for factor, _ in found.values()} == {1.0}
     for name, (_, weight_decay) in found.items():
         assert weight_decay == (0.0 if "bn" in name or name.endswith("bias") else 0.5), name
+
+
+def test_a_net_of_torchvision_by_its_bare_name_is_one_group_as_ever():
+    config = TrialConfig(arch="mobilenet_v3_small", pretrained=False, weight_decay=0.5)
+
+    assert set(rates(config).values()) == {(1.0, 0.5)}
 
 
 def test_what_is_frozen_is_in_no_optimizer():

@@ -4,7 +4,7 @@ The loss is the mean cross entropy and `penalty` times the sum of all squared we
 deviation 1. It has one minimum, which L-BFGS finds, so there is no rate and nothing is drawn.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainable.models.family import Config, Family, Net, Preprocessing
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from trainable.features.matrix import Features
     from trainable.metrics.history import EpochMetrics
     from trainable.state import TrainState
-
-STEPS = 200  # of L-BFGS, at most: beyond them the predictions of no image change
-REMEMBERED = 10  # steps by which it estimates the curvature
-TOLERANCE = 1e-5  # of the largest part of the gradient, and of a step
 
 
 def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
@@ -40,57 +36,10 @@ def train(config: Config, data: "Dataset", state: "TrainState") -> Iterator["Epo
 
 def fit(config: Config, linear: Any, features: "Features", labels: "Tensor") -> float:
     """Leaves the minimum in `linear`, and returns the mean cross entropy there."""
+    from trainable.features.solution import solve
+
     assert config.penalty is not None
     return solve(linear, features.blocks, labels, config.penalty, config.label_smoothing)
-
-
-def solve(
-    linear: Any,
-    blocks: "Callable[[], Iterable[Tensor]]",
-    labels: "Tensor",
-    penalty: float,
-    label_smoothing: float = 0.0,
-) -> float:
-    """Leaves the minimum in a linear layer, and returns the mean cross entropy there.
-
-    Args:
-      blocks: returns the standardised features, (n, F) at a time, in order: not all of them need be in memory.
-      labels: (N,) class indices.
-    """
-    import torch
-    from torch.nn import functional as F
-
-    for parameter in linear.parameters():
-        torch.nn.init.zeros_(parameter)
-    optimizer = torch.optim.LBFGS(
-        linear.parameters(),
-        max_iter=STEPS,
-        history_size=REMEMBERED,
-        tolerance_grad=TOLERANCE,
-        tolerance_change=TOLERANCE**2,
-        line_search_fn="strong_wolfe",
-    )
-
-    def entropy() -> "Tensor":
-        """Returns the mean cross entropy, and adds its gradient to that of the parameters."""
-        total, start = torch.zeros((), device=labels.device), 0
-        for block in blocks():
-            truth = labels[start : start + len(block)]
-            part = F.cross_entropy(linear(block), truth, label_smoothing=label_smoothing, reduction="sum")
-            part = part / len(labels)
-            part.backward()
-            total, start = total + part.detach(), start + len(block)
-        return total
-
-    def loss() -> "Tensor":
-        optimizer.zero_grad()
-        regular = penalty * linear.weight.square().sum()
-        regular.backward()
-        return entropy() + regular.detach()
-
-    optimizer.step(loss)
-    optimizer.zero_grad()
-    return float(entropy())
 
 
 def preprocessing(config: Config) -> Preprocessing:
