@@ -22,6 +22,7 @@ from trainable.inputs import as_floats, inputs_of
 from trainable.metrics import measure
 from trainable.metrics.history import EpochMetrics, is_finite
 from trainable.models import family_of, frozen
+from trainable.models.net import seen_size
 from trainable.optim import lr_at, set_lr
 from trainable.precision import forward
 from trainable.state import TrainState
@@ -105,11 +106,11 @@ def predict_logits(
     Args:
       images: on the model's device, or wherever else they are kept.
       view: what is done to a batch first, for example a flip.
-      size: of a batch; None: as many as images of this height and width allow.
+      size: of a batch; None: as many as the size at which the model sees them allows.
     """
     model.eval()
     device = next(model.parameters()).device
-    size = size or predict_batch((images.shape[2], images.shape[3]))
+    size = size or predict_batch(seen_size(model, (images.shape[2], images.shape[3])))
     while True:
         try:
             batches = parts(images, size, device)

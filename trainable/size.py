@@ -19,7 +19,7 @@ from storage.errors import UserError
 from trainable.batch import SMALLEST_MICRO_BATCH, predict_batch
 from trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig
 from trainable.models import family_of
-from trainable.models.net import build
+from trainable.models.net import build, seen_size
 from trainable.work import counted
 
 FLOAT_BYTES = 4
@@ -45,12 +45,14 @@ class Size:
       of_image: bytes that the pass forward keeps of one image for the pass back.
       largest: bytes of it in the largest layer.
       training_seconds: about how long a step takes on one thread of a CPU, for each image in it.
+      seen: height and width at which the net sees images; None where that is as they are kept.
     """
 
     weights: int
     of_image: int
     largest: int
     training_seconds: float = 0.0
+    seen: tuple[int, int] | None = None
 
 
 def size_of(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> Size:
@@ -70,21 +72,41 @@ def size_of(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> S
 def _size_of_net(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> Size:
     net = _unfilled(config, classes, image_size)
     weights = FLOAT_BYTES * sum(parameter.numel() for parameter in net.parameters())
-    try:
-        with counted(net) as work:
-            passed = _passed(_with_one_number(net), torch.zeros(0, 3, *image_size), classes)
-    except Exception:  # some nets of torchvision cannot take a batch of none, whatever the size of the images
-        net = _unfilled(config, classes, image_size).to("meta")
+    # Of a batch of none, a net that flattens images into tokens does not keep how many tokens there are.
+    ways = (_on_meta, _filled) if family_of(config.arch).prefix else (_of_none, _on_meta)
+    for way in ways:
         try:
-            images = torch.zeros(2, 3, *image_size, device="meta")
             with counted(net) as work:
-                passed = _passed(net, images, classes)  # imports torch's compiler: 2 s
-        except Exception as error:  # each net of torchvision has its own
-            raise ConfigError(
-                f"arch={config.arch} does not fit images of {image_size[0]}x{image_size[1]} px ({error}); "
-                "resize them with --image-size, or --fix another arch"
-            ) from error
-    return Size(weights, sum(passed), max(passed, default=0), work.training_seconds)
+                passed = _passed(*way(net, image_size), classes)
+            break
+        except Exception as error:  # some cannot take a batch of none, others not what is on no device
+            failure = error
+            net = _unfilled(config, classes, image_size)
+    else:
+        own = family_of(config.arch).preprocessing(config).size
+        hint = (
+            f"--fix input_size={own}, the size of its weights, or" if own else "resize them with --image-size, or --fix"
+        )
+        raise ConfigError(
+            "arch={} does not fit images of {}x{} px ({}); {} another arch".format(
+                config.arch, *seen_size(net, image_size), failure or type(failure).__name__, hint
+            )
+        ) from failure
+    return Size(weights, sum(passed), max(passed, default=0), work.training_seconds, seen_size(net, image_size))
+
+
+def _of_none(net: nn.Module, image_size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
+    return _with_one_number(net), torch.zeros(0, 3, *image_size)
+
+
+def _on_meta(net: nn.Module, image_size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
+    """What is computed there imports torch's compiler: 2 s."""
+    return net.to("meta"), torch.zeros(2, 3, *image_size, device="meta")
+
+
+def _filled(net: nn.Module, image_size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
+    """Computes in earnest, for which one number is enough for all weights."""
+    return _with_one_number(net), torch.zeros(2, 3, *image_size)
 
 
 def worker_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int], on_gpu: bool = False) -> int:
@@ -98,7 +120,7 @@ def worker_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int], o
         return CUDA_PROCESS_BYTES + 2 * copied
     pixels = 3 * FLOAT_BYTES * math.prod(image_size)
     step = config.batch_size * (BACKWARD * size.of_image + AUGMENTED * pixels)
-    predictions = predict_batch(image_size) * (2 * size.largest + pixels)
+    predictions = predict_batch(size.seen or image_size) * (2 * size.largest + pixels)
     return PROCESS_BYTES + copied + size.weights + int(max(step, predictions, copied))
 
 
@@ -168,6 +190,9 @@ def _passed(net: nn.Module, images: Tensor, classes: int) -> list[int]:
     for tensor in kept:
         storage = tensor.untyped_storage()._cdata
         if storage not in own:
-            numbers = math.prod(side for side in tensor.shape if side)  # of a batch of none, those of one image
-            sizes[storage] = max(sizes.get(storage, 0), numbers * tensor.element_size() // max(1, len(images)))
+            if len(images):
+                sizes[storage] = tensor.untyped_storage().nbytes() // len(images)
+            else:  # its sides are those of one image
+                numbers = math.prod(side for side in tensor.shape if side)
+                sizes[storage] = max(sizes.get(storage, 0), numbers * tensor.element_size())
     return list(sizes.values())

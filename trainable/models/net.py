@@ -30,7 +30,7 @@ class Normalize(nn.Module):
         self.register_buffer("mean", 255 * torch.tensor(preprocessing.mean, device="cpu").view(3, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(preprocessing.std, device="cpu").view(3, 1, 1))
         self.memory_format = torch.contiguous_format
-        self.resizes = image_size != input_size
+        self.input_size, self.resizes = input_size, image_size != input_size
         self.overshoots = preprocessing.interpolation == "bicubic"
         if self.resizes:  # no part of a state dict: they follow from the config
             for name, old, new in zip(("rows", "columns"), image_size, input_size, strict=True):
@@ -44,12 +44,19 @@ class Normalize(nn.Module):
         return ((images - self.mean) / self.std).contiguous(memory_format=self.memory_format)
 
     def _resized(self, images: Tensor) -> Tensor:
-        if torch.is_autocast_enabled(images.device.type):  # a pixel has more digits than bf16
-            with torch.autocast(images.device.type, enabled=False):
+        device = images.device.type
+        if device != "meta" and torch.is_autocast_enabled(device):  # a pixel has more digits than bf16
+            with torch.autocast(device, enabled=False):
                 resized = self.rows @ images @ self.columns.T
         else:  # an exported graph has no autocast
             resized = self.rows @ images @ self.columns.T
         return resized.clamp(0, 255) if self.overshoots else resized
+
+
+def seen_size(model: nn.Module, image_size: tuple[int, int]) -> tuple[int, int]:
+    """Returns the height and width at which what `build` built sees images of this height and width."""
+    first = next(model.children(), None)
+    return first.input_size if isinstance(first, Normalize) else image_size
 
 
 def resizing(old: int, new: int, interpolation: str) -> Tensor:

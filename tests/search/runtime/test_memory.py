@@ -49,6 +49,27 @@ def test_the_size_of_a_net_is_that_of_its_weights_and_of_what_its_layers_keep_of
     assert found.of_image == pytest.approx(sum(kept), rel=0.1)
 
 
+@pytest.mark.parametrize("arch", ["timm/test_efficientnet", "timm/test_vit", "torchvision/swin_t"])
+def test_the_size_of_a_net_of_a_catalogue_is_that_of_the_images_that_it_sees(arch):
+    config = TrialConfig(arch=arch, pretrained=False, input_size=64)
+    found = size_of(config, 7, (16, 16))
+
+    net, kept = build(config, 7, (16, 16)), {}
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.setdefault(storage(t), t), lambda t: t):
+        net.eval()(torch.zeros(2, 3, 16, 16))
+    weights = {storage(tensor) for tensor in (*net.parameters(), *net.buffers())}
+    kept = [tensor.untyped_storage().nbytes() // 2 for place, tensor in kept.items() if place not in weights]
+    assert (found.seen, found.weights) == ((64, 64), 4 * sum(parameter.numel() for parameter in net.parameters()))
+    assert found.of_image == pytest.approx(sum(kept), rel=0.1)
+
+
+def test_a_net_that_cannot_take_the_images_is_refused_by_its_name_with_the_size_that_it_takes():
+    config = TrialConfig(arch="timm/halonet26t", pretrained=False, input_size=64)
+
+    with pytest.raises(ConfigError, match=r"arch=timm/halonet26t does not fit images of 64x64 px .*input_size=256"):
+        size_of(config, 7, (16, 16))
+
+
 def test_the_check_of_a_net_that_no_machine_can_hold_takes_no_memory():
     found = size_of(TrialConfig(arch="cnn", width=64.0, depth=1, head=65_536), 7, (640, 640))
 
