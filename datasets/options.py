@@ -13,7 +13,7 @@ FLAGS = (
         "--image-size",
         type=int,
         default=None,
-        help="Side in px that images are resized to; 64 where they are larger or differ.",
+        help="Side in px that images are resized to; default where larger: 224 for pretrained nets, else 64.",
     ),
     click.option(
         "--fit",

@@ -1,0 +1,87 @@
+"""What every space over pretrained nets must keep to."""
+
+import optuna
+import pytest
+
+from search.portfolios.by_cost import RECIPES, TUNED, linear_heads
+from search.runtime.queue import first_queue
+from search.spaces import SPACES, largest_side, suggest_of, uses_backbones
+from search.spaces.space import Space
+from trainable.config import TrialConfig
+
+NETS = ["timm/tf_efficientnet_lite0", "torchvision/resnet18"]
+OVER_NETS = [(name, number) for name, number in SPACES if uses_backbones(name, number)]
+
+
+def test_the_default_spaces_name_their_nets_themselves():
+    assert [name for name, number in SPACES if (name, number) not in OVER_NETS] == ["default", "default"]
+    assert largest_side("default") is None
+
+
+@pytest.mark.parametrize(("name", "number"), OVER_NETS, ids=lambda each: str(each))
+class TestSpace:
+    def test_it_is_trainable_at_its_corners_and_its_table_names_the_nets(self, name, number):
+        table = Space(suggest_of(name, number, NETS), {}, 30).table()
+
+        assert table["arch=logistic_head"]["backbone"] == [f'"{net}"' for net in NETS]
+        assert table != Space(suggest_of(name, number, NETS[:1]), {}, 30).table()
+
+    def test_what_it_draws_is_a_point_of_it_that_lacks_nothing(self, name, number):
+        space = Space(suggest_of(name, number, NETS), {}, 40)
+        for seed in range(40):
+            trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
+
+            config = space.config(trial)
+
+            assert space.missing(trial.params) == []
+            assert space.chosen(trial.params) == config
+            assert (config.epochs == 1) == (config.backbone is not None)
+
+    def test_a_linear_head_on_each_net_is_a_point_of_it_at_the_side_nearest_to_the_nets_own(self, name, number):
+        space = Space(suggest_of(name, number, NETS), {}, 40)
+
+        heads = linear_heads(name, number, NETS, lambda net: 224)
+
+        assert list(heads) == NETS
+        for net, params in heads.items():
+            assert space.missing(params) == []
+            config = space.chosen(params)
+            assert (config.arch, config.backbone, config.stages, config.flip) == ("logistic_head", net, "-1", False)
+            assert config.input_size == (128 if name == "tiny" else 224)
+
+    def test_each_recipe_is_a_point_of_it_wherever_its_branch_is(self, name, number):
+        space = Space(suggest_of(name, number, NETS), {}, 40)
+        for branch, params in RECIPES[name, number].items():
+            arch = NETS[0] if branch == TUNED else branch
+            if arch in space.families:
+                config = space.chosen({"arch": arch} | params)
+                assert set(space.missing({"arch": arch} | params)) <= {"backbone", "input_size", "stages"}
+                assert config.arch == arch
+
+    def test_a_fixed_number_of_epochs_is_for_what_trains_in_epochs(self, name, number):
+        space = Space(suggest_of(name, number, NETS), {"epochs": 3}, 40)
+
+        assert {(config.backbone is None, config.epochs) for config in space.corners()} <= {(True, 3), (False, 1)}
+
+
+def test_the_published_runs_are_whole_configs_in_a_space_that_does_not_hold_them():
+    space = Space(suggest_of("tiny", 2, NETS[:1]), {}, 40)
+
+    queue, notes = first_queue(space, 2, "published", [], "tiny")
+
+    names = [entry.baseline for entry in queue.values()]
+    assert names[:3] == ["published mlp", "published cnn", "published cnn-7"]
+    assert names[4:] == [f"reference {NETS[0]}"]
+    assert TrialConfig.from_dict(queue[1].config).arch == "cnn"
+    assert notes == []
+
+
+def test_a_published_run_that_fixed_values_change_is_left_out():
+    space = Space(suggest_of("tiny", 2, NETS[:1]), {"lr": 0.001}, 40)
+
+    queue, notes = first_queue(space, 2, "published", [], "tiny")
+
+    assert "published cnn-7" not in [entry.baseline for entry in queue.values()]
+    assert notes == [
+        "The published run cnn-7 is left out: with what --fix or --space sets, it would be another config."
+    ]
