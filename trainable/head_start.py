@@ -13,7 +13,8 @@ from trainable.config import ConfigError, TrialConfig
 from trainable.features.solution import solve
 from trainable.images import parts
 from trainable.inputs import Inputs, as_floats
-from trainable.models.staged import classifier_names, judged
+from trainable.models.calls import judged
+from trainable.models.staged import classifier_names
 from trainable.precision import forward
 from trainable.state import TrainState
 

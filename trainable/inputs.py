@@ -14,8 +14,8 @@ from trainable.config import TrialConfig
 from trainable.features.maps import map_of, maps_of
 from trainable.images import on_device
 from trainable.models import family_of
+from trainable.models.calls import judged
 from trainable.models.split import split
-from trainable.models.staged import judged
 
 MOST_BYTES = 8 << 30  # of the maps of a split in one view: larger ones are made anew at each step
 

@@ -20,7 +20,7 @@ from trainable.features.computing import BATCH, VIEWS, chunks_of, rows_about, se
 from trainable.features.store import Store
 from trainable.images import on_device
 from trainable.models import family_of, frozen
-from trainable.models.staged import judged
+from trainable.models.calls import judged
 from trainable.precision import autocast, numerics
 
 VERSION = 1  # of the arithmetic: another number wherever the same images give other maps

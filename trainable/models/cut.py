@@ -3,7 +3,8 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainable.models.staged import Stages, calls_of, features, stages
+from trainable.models.calls import calls_of
+from trainable.models.staged import Stages, features, stages
 
 
 class Cut(nn.Module):

@@ -3,7 +3,8 @@
 from torch import Tensor, nn
 
 from trainable.models import frozen
-from trainable.models.staged import calls_of, classifier_names, stages
+from trainable.models.calls import calls_of
+from trainable.models.staged import classifier_names, stages
 
 
 def freeze_front(net: nn.Module, count: int, images: Tensor) -> None:

@@ -7,9 +7,10 @@ from tests.trainable.models.test_staged import IMAGES, NETS
 from tests.trials import in_memory
 from trainable.config import TrialConfig
 from trainable.loop import train
+from trainable.models.calls import judged
 from trainable.models.cut import cut
 from trainable.models.net import build
-from trainable.models.staged import features, judged, stages
+from trainable.models.staged import features, stages
 from trainable.state import new_state
 
 

@@ -3,8 +3,9 @@ import torch
 from torch import nn
 
 from tests.trainable.models.test_staged import IMAGES, NETS
+from trainable.models.calls import judged
 from trainable.models.split import split
-from trainable.models.staged import Stages, judged, stages
+from trainable.models.staged import Stages, stages
 
 
 @pytest.mark.parametrize("name", NETS)

@@ -3,7 +3,8 @@ import timm
 import torch
 import torchvision
 
-from trainable.models.staged import classifier_names, features, judged, stages
+from trainable.models.calls import judged
+from trainable.models.staged import classifier_names, features, stages
 
 IMAGES = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 NETS = {
