@@ -7,6 +7,7 @@ All pixels lie in a file, however few they are; FOLDER is the cache of the worke
 
 import os
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def far(folder: Path) -> type[RayTrial]:
 
             os.environ["XDG_CACHE_HOME"] = str(folder)
             copies._is_here = lambda images: False
-            super().setup(config, dataset, sources, blocks, weights_table)
+            far_away = {net: replace(each, path=Path("far")) for net, each in (weights_table or {}).items()}
+            super().setup(config, dataset, sources, blocks, far_away)
 
     return Far
 
