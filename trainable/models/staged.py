@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from trainable.models.calls import Call, after, before, calls_of
@@ -116,6 +117,8 @@ def _features_by_hook(
     try:
         if with_last:
             maps.append(before(net, images, classifier_names(net)[0]))
+        elif torch.compiler.is_exporting():  # nothing may be raised through a net that is exported
+            net(images)
         else:
             after(net, images, ends[-1])
     finally:

@@ -50,3 +50,12 @@ def test_a_config_that_keeps_some_stages_learns():
 
     assert losses[-1] < losses[0]
     assert sum(p.numel() for p in build(config, 3, (32, 32)).parameters()) < 300_000
+
+
+@pytest.mark.parametrize("name", ["lite0", "squeezenet1_1"])
+def test_a_cut_net_can_be_exported(name):
+    net = cut(NETS[name](), 2, 5, IMAGES, None).eval()
+
+    exported = torch.export.export(net, (IMAGES,), strict=False).module()
+
+    torch.testing.assert_close(exported(IMAGES), net(IMAGES))
