@@ -30,6 +30,7 @@ LIBRARIES: tuple[Library, ...] = tuple(import_module(f"trainable.weights.{name}"
 Parts = Callable[[Weights], Iterator[bytes]]  # of the file that is kept of these weights on the driver's machine
 
 _remembered: dict[str, Weights] = {}
+_tried: "dict[str, dict[str, Tensor]]" = {}  # by its net, what is checked before it is kept
 _driver: list[Parts] = []
 
 
@@ -81,6 +82,8 @@ def state_dict(arch: str) -> "dict[str, Tensor]":
     Raises:
       WeightsError: there are none on this machine, or the file is not what it was.
     """
+    if arch in _tried:
+        return _tried[arch]
     weights = at_hand(arch)
     if weights is None:
         raise WeightsError(f"{arch}: its pretrained weights are not on this machine; --weights FILE or DIR names them")
@@ -113,8 +116,12 @@ def library_of(arch: str) -> Library:
     return found
 
 
-def keep(weights: Weights) -> None:
-    """Keeps what the file of weights holds; raises as `state_dict` does."""
+def keep(weights: Weights, check: Callable[[Weights], None] | None = None) -> None:
+    """Keeps what the file of weights holds; raises as `state_dict` does.
+
+    Args:
+      check: raises where they are not to be kept; in it, `state_dict` returns them already.
+    """
     if not weights.path.is_file() and _driver:
         kept.copy(weights, lambda: _driver[0](weights))
         return
@@ -126,7 +133,14 @@ def keep(weights: Weights) -> None:
             f"{weights.path}: must be the file with the sha256 {weights.sha256}, got {digest}; put that one there again"
         )
     source = next(source for source in SOURCES if source.name == weights.found_by)
-    kept.keep(weights, source.read(weights))
+    tensors = source.read(weights)
+    if check:
+        _tried[weights.arch] = tensors
+        try:
+            check(weights)
+        finally:
+            del _tried[weights.arch]
+    kept.keep(weights, tensors)
 
 
 def _elsewhere(weights: Weights) -> Weights:

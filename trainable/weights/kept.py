@@ -1,7 +1,8 @@
 """Weights as safetensors in the project's cache folder, made once of the file that their library serves.
 
 `~/.cache/sweep/weights/SHA256.NAME.safetensors`: the sha256 is that of the library's file, so a file that changed is
-never found. It holds the state dict of the net, and is mapped, so that all workers of a machine share one copy.
+never found. It holds the state dict of the net, and is mapped, so that all workers of a machine share one copy. Those
+that were used least lately are removed where all together are too large; they are made again when they are asked for.
 """
 
 import fcntl
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # another wherever the same file gives other tensors
 STALE_SECONDS = 86400.0  # after which what was begun and not ended is nobody's
+KEPT_BYTES = 20 << 30  # of all weights together; those that are in use stay, however large they are
+UNUSED_SECONDS = 86400.0  # after which weights may go: each trial that reads some marks them as used
 NAME = "kept"  # in `Weights.found_by`
 
 
@@ -56,8 +59,12 @@ def tensors(weights: Weights) -> "dict[str, Tensor] | None":
     """Returns what is kept of weights, mapped from the file; None where nothing is, or it is damaged."""
     from storage.tensors import read_tensors
 
+    path = path_of(weights.arch, weights.sha256)
     with suppress(OSError, DamagedError):  # what cannot be read is written again, or cannot be written either
-        return read_tensors(path_of(weights.arch, weights.sha256))[1]
+        found = read_tensors(path)[1]
+        with suppress(OSError):  # a folder that is not ours
+            os.utime(path)  # used now
+        return found
     return None
 
 
@@ -124,6 +131,17 @@ def _written(path: Path) -> Iterator[Path]:
             partial = Path(place) / path.name
             yield partial
             os.replace(partial, path)
+        _tidy(path.parent)
+
+
+def _tidy(place: Path) -> None:
+    """Removes the weights that were used least lately, where all together are too large."""
+    total = 0
+    for path in sorted(place.glob("*.safetensors"), key=lambda path: path.stat().st_mtime, reverse=True):
+        state = path.stat()
+        total += state.st_size
+        if total > KEPT_BYTES and time.time() - state.st_mtime > UNUSED_SECONDS:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

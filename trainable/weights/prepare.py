@@ -9,6 +9,8 @@ from trainable.weights import given, kept
 from trainable.weights.contract import Say, Weights, WeightsError
 from trainable.weights.options import CHOICES
 
+PROBE_PX = 224  # the side of the image with which new weights are tried, where they name none
+
 
 def prepare(nets: Iterable[str], say: Say, begun: Mapping[str, WeightsEntry] | None = None) -> dict[str, Weights]:
     """Returns the weights of these nets, kept and checked, and makes them those that this process uses.
@@ -27,8 +29,7 @@ def prepare(nets: Iterable[str], say: Say, begun: Mapping[str, WeightsEntry] | N
     weights.remember(table)
     for each in table.values():
         if kept.tensors(each) is None:
-            weights.keep(each)
-            _check_fit(each)
+            weights.keep(each, _check_fit)
     return table
 
 
@@ -77,11 +78,13 @@ def _fetched(net: str, say: Say, before: WeightsEntry | None = None) -> Weights:
 
 
 def _check_fit(found: Weights) -> None:
-    """Builds the net with weights that were just kept, once.
+    """Builds the net with weights that are new to this machine, and puts one grey image through it.
 
     Raises:
-      WeightsError: they are those of another net; then they are kept no longer.
+      WeightsError: they are those of another net, or what it computes with them are no numbers.
     """
+    import torch
+
     from trainable.config import TrialConfig
     from trainable.models import family_of
     from trainable.models.net import build
@@ -89,9 +92,15 @@ def _check_fit(found: Weights) -> None:
     family = family_of(found.arch)
     try:
         config = TrialConfig(arch=found.arch, **{**family.shape, "pretrained": True})
-        build(config, classes=2, image_size=(224, 224))
+        side = family.preprocessing(config).size or PROBE_PX
+        net = build(config, classes=2, image_size=(side, side)).eval()
     except ConfigError as error:
-        kept.path_of(found.arch, found.sha256).unlink()
         raise WeightsError(
             f"{found.path}: {error}; give a file of this net with --weights, or name the net that it is of"
         ) from error
+    with torch.no_grad():
+        if not net(torch.full((1, 3, side, side), 128, dtype=torch.uint8)).isfinite().all():
+            raise WeightsError(
+                f"{found.path}: must hold finite numbers, got some with which {found.arch} computes NaN or infinity; "
+                "give another file of this net with --weights"
+            )

@@ -1,8 +1,10 @@
 """The one reader of files of weights that others made: safetensors, and pickles of nothing but tensors.
 
 torch.load with weights_only=True runs no code of a file: it builds tensors and plain containers, and refuses the rest.
+What a file says of sizes is compared with its own size before as much memory is taken.
 """
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 WRAPPERS = ("state_dict_ema", "state_dict", "model", "model_state_dict")  # under which training scripts save weights
+
+MOST_TIMES = 4  # the bytes of all tensors beside those of the file: some nets use a tensor several times
 
 
 def read(path: Path) -> "dict[str, Tensor]":
@@ -46,6 +50,10 @@ def _safetensors(path: Path) -> Any:
 def _pickle(path: Path) -> Any:
     import torch
 
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                raise ValueError("its parts are compressed, which torch.save never does")
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -60,13 +68,29 @@ def _tensors(path: Path, content: Any) -> "dict[str, Tensor]":
         not isinstance(content, Mapping)
         or not content
         or not all(isinstance(each, Tensor) for each in content.values())
+        or not all(isinstance(name, str) and name.isprintable() for name in content)
     ):
         raise WeightsError(f"{path}: must hold the tensors of a net by their names, got {_kind(content)}")
-    return {str(name): tensor.detach() for name, tensor in content.items()}
+    size, claimed = path.stat().st_size, sum(each.numel() * each.element_size() for each in content.values())
+    if claimed > MOST_TIMES * size or any(map(_is_odd, content.values())):
+        raise WeightsError(
+            f"{path}: must hold every number of its tensors, got {claimed:,} bytes of tensors in a file of {size:,}; "
+            "give a file as torch.save or safetensors writes the state dict of a net"
+        )
+    return {name: tensor.detach() for name, tensor in content.items()}
+
+
+def _is_odd(tensor: "Tensor") -> bool:
+    """Returns whether a tensor is not simply numbers in memory."""
+    import torch
+
+    return tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized
 
 
 def _kind(content: Any) -> str:
     if isinstance(content, Mapping):
-        other = next((f"{name}: {type(each).__name__}" for name, each in content.items()), "nothing")
+        other = next(
+            (f"{ascii(str(name))[1:-1]:.80}: {type(each).__name__}" for name, each in content.items()), "nothing"
+        )
         return f"a dict with {other}"
     return type(content).__name__

@@ -1,6 +1,9 @@
 """The file or the folder that a user names with `--weights`."""
 
+import json
 import os
+import time
+import zipfile
 
 import pytest
 import torch
@@ -134,6 +137,7 @@ def test_a_pickle_that_runs_code_is_refused_and_runs_nothing(ending, tmp_path, m
         ("a text", "must hold the tensors of a net by their names, got str"),
         ({}, "got a dict with nothing"),
         ({"lr": 0.1}, "got a dict with lr: float"),
+        ({"two\nlines": torch.zeros(1)}, r"got a dict with two\\nlines: Tensor"),
     ],
 )
 def test_a_file_that_is_no_weights_is_refused(content, words, tmp_path, monkeypatch):
@@ -215,3 +219,73 @@ class TestOfASweepThatGoesOn:
             WeightsError, match=rf"those of this sweep: test_resnet.pth, sha256 {begun[nets.TIMM].sha256}"
         ):
             prepare([nets.TIMM], pytest.fail, begun)
+
+
+def _compressed(path):
+    plain = path.with_name("plain")
+    torch.save(nets.net(nets.TIMM).state_dict(), plain)
+    with zipfile.ZipFile(plain) as archive, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as smaller:
+        for name in archive.namelist():
+            smaller.writestr(name, archive.read(name))
+
+
+def _with_lying_header(path):
+    header = json.dumps({"fc.bias": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+
+
+HOSTILE = {
+    "compressed.pth": _compressed,
+    "lies.safetensors": _with_lying_header,
+    "one-number-as-many.pth": lambda path: torch.save({"fc.bias": torch.zeros(1).expand(2**40)}, path),
+    "nowhere.pth": lambda path: torch.save({"fc.bias": torch.zeros(2**40, device="meta")}, path),
+    "few-numbers.pth": lambda path: torch.save({"fc.bias": torch.zeros(1000).to_sparse()}, path),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_file_that_claims_more_than_it_holds_is_refused_in_one_line(name, tmp_path, monkeypatch):
+    HOSTILE[name](tmp_path / name)
+    give(monkeypatch, tmp_path / name)
+
+    with pytest.raises(WeightsError, match=rf"{name}: must hold ") as refusal:
+        prepare([nets.TIMM], say=pytest.fail)
+
+    assert "\n" not in str(refusal.value)
+    assert list(kept.folder().glob("*.safetensors")) == []
+
+
+def test_weights_that_are_no_numbers_are_refused_and_not_kept(tmp_path, monkeypatch):
+    state = nets.net(nets.TIMM).state_dict()
+    state["conv1.0.weight"][0, 0, 0, 0] = torch.nan
+    torch.save(state, tmp_path / "test_resnet.pth")
+    give(monkeypatch, tmp_path / "test_resnet.pth")
+
+    with pytest.raises(WeightsError, match=r"test_resnet.pth: must hold finite numbers, .*give another file of this"):
+        prepare([nets.TIMM], say=pytest.fail)
+
+    assert list(kept.folder().glob("*.safetensors")) == []
+
+
+def test_weights_are_tried_before_they_are_kept(tmp_path, monkeypatch):
+    give(monkeypatch, nets.saved(nets.TIMM, tmp_path / "test_resnet.pth"))
+    tried = []
+    monkeypatch.setattr("trainable.weights.prepare._check_fit", lambda each: tried.append(kept.tensors(each)))
+
+    prepare([nets.TIMM], say=pytest.fail)
+
+    assert tried == [None]
+
+
+def test_weights_that_were_used_least_lately_go_where_all_together_are_too_large(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "KEPT_BYTES", 1)
+    places = []
+    for net, age in ((nets.TIMM, 2 * kept.UNUSED_SECONDS), (nets.OTHER, 60)):
+        give(monkeypatch, nets.saved(net, tmp_path / f"{net.partition('/')[2]}.pth"))
+        places.append(kept.path_of(net, prepare([net], say=pytest.fail)[net].sha256))
+        os.utime(places[-1], (time.time() - age,) * 2)
+
+    give(monkeypatch, nets.saved(nets.TORCHVISION, tmp_path / "shufflenet_v2_x0_5.pth"))
+    prepare([nets.TORCHVISION], say=pytest.fail)
+
+    assert [place.exists() for place in places] == [False, True]
