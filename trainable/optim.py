@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn, optim
 
 from trainable.config import TrialConfig
-from trainable.models import family_of
+from trainable.models import is_of_catalogue
 from trainable.models.staged import found_stages
 from trainable.torch_changes import uncompiled
 
@@ -38,21 +38,33 @@ def parameter_groups(config: TrialConfig, model: nn.Module) -> list[dict[str, An
     """Returns the parameters that train, in groups, each with its `factor` of the learning rate.
 
     A net that is named by its catalogue, timm/NAME for example, has a rate for each of its stages if the config asks
-    for it, and no weight decay on norms and biases. Any other net is one group, as when its results were published.
+    for it, and no weight decay on norms and biases, nor on what the net itself exempts: positions and tokens. Any other
+    net is one group, as when its results were published, unless its config asks for a rate for each stage.
     """
-    prefix = family_of(config.arch).prefix
-    if not (prefix and config.arch.startswith(prefix)):
+    if not is_of_catalogue(config.arch) and config.layer_decay is None:
         return [{"params": list(model.parameters()), "factor": 1.0}]
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    exempt = _exempt(model)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for factor, parameters in _by_rate(config, model):
         for parameter in parameters:
             if parameter.requires_grad:
-                groups.setdefault((factor, parameter.ndim > 1), []).append(parameter)
-    decay = {True: config.weight_decay, False: 0.0}
+                decays = parameter.ndim > 1 and parameter not in exempt
+                groups.setdefault((factor, config.weight_decay if decays else 0.0), []).append(parameter)
     return [
-        {"params": parameters, "factor": factor, "weight_decay": decay[is_matrix]}
-        for (factor, is_matrix), parameters in groups.items()
+        {"params": parameters, "factor": factor, "weight_decay": weight_decay}
+        for (factor, weight_decay), parameters in groups.items()
     ]
+
+
+def _exempt(model: nn.Module) -> set[nn.Parameter]:
+    """Returns the parameters that the nets of timm within a model name as those without weight decay."""
+    return {
+        parameter
+        for net in model.modules()
+        if hasattr(net, "no_weight_decay")
+        for name, parameter in net.named_parameters()
+        if name in net.no_weight_decay()
+    }
 
 
 def _by_rate(config: TrialConfig, model: nn.Module) -> list[tuple[float, list[nn.Parameter]]]:

@@ -88,10 +88,22 @@ def test_norms_and_biases_have_no_weight_decay():
         assert weight_decay == (0.0 if "bn" in name or name.endswith("bias") else 0.5), name
 
 
+def test_positions_and_tokens_have_no_weight_decay_where_their_net_says_so():
+    found = rates(TrialConfig(arch="timm/test_vit", pretrained=False, input_size=32, weight_decay=0.5))
+
+    assert {name for name in ("1.pos_embed", "1.cls_token") if found[name] == (1.0, 0.0)} == {
+        "1.pos_embed",
+        "1.cls_token",
+    }
+    assert found["1.head.weight"] == (1.0, 0.5)
+
+
 def test_a_net_of_torchvision_by_its_bare_name_is_one_group_as_ever():
     config = TrialConfig(arch="mobilenet_v3_small", pretrained=False, weight_decay=0.5)
+    staged = replace(config, layer_decay=0.5)
 
     assert set(rates(config).values()) == {(1.0, 0.5)}
+    assert {factor for factor, _ in rates(staged).values()} > {1.0, 0.5, 0.25}
 
 
 def test_what_is_frozen_is_in_no_optimizer():

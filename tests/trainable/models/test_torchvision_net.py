@@ -3,11 +3,14 @@ import torch
 import torchvision
 from torch import nn
 
+from tests.trials import in_memory
 from trainable import weights
 from trainable.config import ConfigError, TrialConfig
+from trainable.loop import train
 from trainable.models import check
 from trainable.models.net import build
 from trainable.models.torchvision_net import preprocessing
+from trainable.state import new_state
 
 SIZE = (64, 64)
 
@@ -112,3 +115,33 @@ def test_left_out_branches_rise_to_the_configs_share():
 def test_branches_cannot_be_left_out_of_a_net_that_has_none():
     with pytest.raises(ConfigError, match="`drop_path` must be left out for arch=torchvision/alexnet"):
         build(config_of("alexnet", drop_path=0.1), 3, SIZE)
+
+
+ONCE = dict(pretrained=False, seed=3, batch_size=8, horizontal_flip=0.5, mixup=0.3, label_smoothing=0.1)
+
+
+@pytest.mark.parametrize(
+    ("values", "losses"),
+    [
+        (dict(arch="resnet50", lr=1e-4, epochs=1, weight_decay=0.5), [(1.446610, 1.094448)]),
+        (
+            dict(arch="resnet18", small_stem=True, optimizer="adamw", lr=1e-3, weight_decay=0.1, epochs=2),
+            [(0.875048, 1.435603), (0.374638, 1.026017)],
+        ),
+        (
+            dict(arch="mobilenet_v3_small", optimizer="adam", lr=1e-3, schedule="constant", epochs=2),
+            [(1.039060, 1.098736), (0.908485, 1.098638)],
+        ),
+    ],
+    ids=lambda values: values["arch"] if isinstance(values, dict) else "",
+)
+def test_a_bare_name_trains_as_it_did_before_there_were_catalogues(values, losses):
+    """The losses were written down before nets had prefixes, with one group of rates and weight decay on all of it."""
+    config, data = TrialConfig(**ONCE, **values), in_memory(24, 6)
+    state = new_state(config, data)
+
+    trained = list(train(config, data, state))
+
+    assert len(state.optimizer.param_groups) == 1
+    assert [(its.train_loss, its.valid_loss) for its in trained] == [pytest.approx(each, abs=1e-3) for each in losses]
+    assert state.model[0].resizes is False
