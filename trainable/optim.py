@@ -58,13 +58,12 @@ def parameter_groups(config: TrialConfig, model: nn.Module) -> list[dict[str, An
 
 def _exempt(model: nn.Module) -> set[nn.Parameter]:
     """Returns the parameters that the nets of timm within a model name as those without weight decay."""
-    return {
-        parameter
-        for net in model.modules()
-        if hasattr(net, "no_weight_decay")
-        for name, parameter in net.named_parameters()
-        if name in net.no_weight_decay()
-    }
+    found: set[nn.Parameter] = set()
+    for net in model.modules():
+        named: Any = getattr(net, "no_weight_decay", set)
+        own = dict(net.named_parameters())
+        found.update(own[name] for name in named() if name in own)
+    return found
 
 
 def _by_rate(config: TrialConfig, model: nn.Module) -> list[tuple[float, list[nn.Parameter]]]:

@@ -65,6 +65,8 @@ def size_of(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> S
     shape: dict[str, Any] = {
         name: usual.get(name) if name in WITHOUT_SIZE else getattr(config, name) for name in SHAPE_FIELDS
     }
+    if config.drop_path is not None:  # any share takes as much, but not every net has branches
+        shape["drop_path"] = 0.0
     return _size_of_net(TrialConfig(arch=config.arch, epochs=1, **shape).from_scratch(), classes, image_size)
 
 

@@ -44,8 +44,8 @@ def _create(config: Config, options: dict[str, Any]) -> Net:
     except TypeError as error:
         for keyword, field in KEYWORDS.items():
             if f"'{keyword}'" in str(error):
-                value = getattr(config, field)
-                raise ConfigError(f"`{field}` must be left out for arch={config.arch}, got {field}={value}") from error
+                message = f"`{field}` must be left out for arch={config.arch}, which has no place for it"
+                raise ConfigError(message) from error
         raise
 
 

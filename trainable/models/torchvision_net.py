@@ -157,7 +157,9 @@ def _set_drop_path(config: Config, net: Net) -> None:
 
     branches = [module for module in net.modules() if isinstance(module, StochasticDepth)]
     if not branches:
-        raise ConfigError(f"`drop_path` must be left out for arch={config.arch}, got drop_path={config.drop_path}")
+        raise ConfigError(
+            f"`drop_path` must be left out for arch={config.arch}, which has no residual branches to leave out"
+        )
     for number, branch in enumerate(branches):  # rising linearly, as Huang et al. 2016 have it
         branch.p = config.drop_path * number / max(1, len(branches) - 1)
 

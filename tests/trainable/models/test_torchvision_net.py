@@ -10,6 +10,7 @@ from trainable.loop import train
 from trainable.models import check
 from trainable.models.net import build
 from trainable.models.torchvision_net import preprocessing
+from trainable.size import size_of
 from trainable.state import new_state
 
 SIZE = (64, 64)
@@ -113,8 +114,11 @@ def test_left_out_branches_rise_to_the_configs_share():
 
 
 def test_branches_cannot_be_left_out_of_a_net_that_has_none():
-    with pytest.raises(ConfigError, match="`drop_path` must be left out for arch=torchvision/alexnet"):
-        build(config_of("alexnet", drop_path=0.1), 3, SIZE)
+    config = config_of("alexnet", drop_path=0.1)
+
+    for refuses in (build, size_of):  # whoever asks for the size is told before a trial starts
+        with pytest.raises(ConfigError, match="`drop_path` must be left out for arch=torchvision/alexnet"):
+            refuses(config, 3, SIZE)
 
 
 ONCE = dict(pretrained=False, seed=3, batch_size=8, horizontal_flip=0.5, mixup=0.3, label_smoothing=0.1)
