@@ -3,7 +3,8 @@
 A linear head on each pretrained net, on its last stage and the plain image, is what the other trials are measured by;
 its parameters are in `HEADS`. `RECIPES` has, for each further branch, the parameters of its first trial: usual recipes,
 by the architecture, or by `TUNED` for every pretrained net. None of them was chosen on the images of the contest, whose
-results would look better than they are; the stages and the pooling of the MLP were, on photographs of clothes.
+results would look better than they are; the stages and the pooling of the MLP were, on photographs of clothes. The
+first MLP reads the features of the first linear head, so that two workers compute these together.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ _SCRATCH: Values = dict(
 )
 _PHOTO_RECIPES: dict[str, Values] = {
     "mlp_head": _MLP
-    | dict(stages="-5", pooling="pyramid", flip=False, hidden=256, feature_mixup=0.0, head_dropout=0.3),
+    | dict(input_size=224, stages="-5", pooling="pyramid", flip=False, hidden=256, feature_mixup=0.0, head_dropout=0.3),
     TUNED: _TUNED | dict(tuned_input_size=160, frozen_stages=1, random_resized_crop=0.5, color_jitter=0.2),
 }
 
@@ -37,7 +38,8 @@ HEADS: dict[tuple[str, int], tuple[Heads, Values]] = {  # by name and number of 
 }
 RECIPES: dict[tuple[str, int], dict[str, Values]] = {
     ("tiny", 1): {
-        "mlp_head": _MLP | dict(pooling="2x2", flip=False, hidden=256, feature_mixup=0.2, head_dropout=0.2),
+        "mlp_head": _MLP
+        | dict(input_size=128, pooling="2x2", flip=False, hidden=256, feature_mixup=0.2, head_dropout=0.2),
         TUNED: _TUNED | dict(tuned_input_size=64, frozen_stages=2),
         "small_resnet": _SCRATCH | dict(depth=1),
         "cnn": _SCRATCH | dict(optimizer="adamw", depth=2, head=256),
