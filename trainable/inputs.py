@@ -1,7 +1,7 @@
 """What a trial learns from: the images, or what the frozen stages of its net have made of them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,8 @@ from datasets.pixels import Pixels
 from datasets.pixels.dataset import Dataset
 from trainable.batch import predict_batch
 from trainable.config import TrialConfig
-from trainable.features.maps import map_of, maps_of
+from trainable.features.computing import made
+from trainable.features.maps import map_of, maps_of, stores_of
 from trainable.images import on_device
 from trainable.models import family_of
 from trainable.models.calls import judged
@@ -66,16 +67,14 @@ def inputs_of(config: TrialConfig, data: Dataset, model: nn.Module) -> Inputs:
     labels = torch.as_tensor(data.train.truth, device=device)
     size = predict_batch(family_of(config.arch).preprocessing(config).input_size(config, data.image_size))
     whole = Inputs(data.train.images, data.valid.images, labels, len(labels), 0.0, size, lambda model: model, False)
-    if not config.frozen_stages or config.pipeline or not config.augmentation.keys() <= {"horizontal_flip"}:
-        return whole
-    parts = _parts(config, model, data)
-    if parts is None or not _can_be_kept(config, data, parts[0], model):
+    front = _kept_front(config, data, model)
+    if front is None:
         return whole
     assert isinstance(model, nn.Sequential)
-    views = ["plain", "flip"] if config.horizontal_flip else ["plain"]
+    train_views, valid_views = _views(config)
 
     def maps(images: Pixels, views: list[str]) -> Pixels:
-        return maps_of(config, data.fingerprint, images, views, model, parts[0])
+        return maps_of(config, data.fingerprint, images, views, model, front)
 
     def rest(model: nn.Module) -> nn.Module:
         parts = _parts(config, model, data)
@@ -83,9 +82,9 @@ def inputs_of(config: TrialConfig, data: Dataset, model: nn.Module) -> Inputs:
         return parts[1]
 
     return Inputs(
-        train=maps(data.train.images, views),
-        valid=maps(data.valid.images, ["plain"]),
-        labels=labels.repeat(len(views)),
+        train=maps(data.train.images, train_views),
+        valid=maps(data.valid.images, valid_views),
+        labels=labels.repeat(len(train_views)),
         images=len(labels),
         flip=config.horizontal_flip,
         size=size,
@@ -94,8 +93,32 @@ def inputs_of(config: TrialConfig, data: Dataset, model: nn.Module) -> Inputs:
     )
 
 
+def prepare(config: TrialConfig, data: Dataset, model: nn.Module) -> Iterator[None]:
+    """Computes the maps that `inputs_of` would compute, a chunk a step."""
+    front = _kept_front(config, data, model)
+    if front is None:
+        return
+    assert isinstance(model, nn.Sequential)
+    for images, views in zip((data.train.images, data.valid.images), _views(config), strict=True):
+        for store, compute in stores_of(config, data.fingerprint, images, views, model, front):
+            yield from made(store, compute)
+
+
 def as_floats(maps: Tensor, generator: torch.Generator | None = None) -> Tensor:
     return maps.float()
+
+
+def _views(config: TrialConfig) -> tuple[list[str], list[str]]:
+    """Returns the views of the training and of the validation images."""
+    return ["plain", "flip"] if config.horizontal_flip else ["plain"], ["plain"]
+
+
+def _kept_front(config: TrialConfig, data: Dataset, model: nn.Module) -> nn.Module | None:
+    """Returns the frozen front of a model; None where its maps are not kept."""
+    if not config.frozen_stages or config.pipeline or not config.augmentation.keys() <= {"horizontal_flip"}:
+        return None
+    parts = _parts(config, model, data)
+    return parts[0] if parts and _can_be_kept(config, data, parts[0], model) else None
 
 
 def _parts(config: TrialConfig, model: nn.Module, data: Dataset) -> tuple[nn.Module, nn.Module] | None:

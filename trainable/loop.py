@@ -19,6 +19,7 @@ from trainable.config import TrialConfig
 from trainable.head_start import start_head
 from trainable.images import parts, placed
 from trainable.inputs import as_floats, inputs_of
+from trainable.inputs import prepare as prepare_inputs
 from trainable.metrics import measure
 from trainable.metrics.history import EpochMetrics, is_finite
 from trainable.models import family_of, frozen
@@ -31,6 +32,18 @@ from trainable.step import Step
 
 class Diverged(ArithmeticError):
     """A loss, or a prediction, is no finite number any more."""
+
+
+def prepare(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[None]:
+    """Computes what frozen nets make of the images, which is kept for other trials too, a step of seconds at a time.
+
+    What is not computed here, `train` computes.
+    """
+    family = family_of(config.arch)
+    if family.prepare:
+        yield from family.prepare(config, data, state)
+    elif not family.train:
+        yield from prepare_inputs(config, data, state.model)
 
 
 def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[EpochMetrics]:

@@ -6,7 +6,7 @@ of no images is put through it: shapes, what autograd keeps, and the errors of l
 
 import math
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 from unittest.mock import patch
@@ -18,15 +18,23 @@ from storage import user_code
 from storage.errors import UserError
 from trainable.batch import SMALLEST_MICRO_BATCH, predict_batch
 from trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig
-from trainable.models import family_of
+from trainable.features.computing import BATCH
+from trainable.features.matrix import MEMORY_BYTES as MATRIX_BYTES
+from trainable.features.store import CHUNK_ROWS
+from trainable.models import family_of, is_of_catalogue
+from trainable.models.head import HeadNet, fill
+from trainable.models.known import known
 from trainable.models.net import build, seen_size
 from trainable.work import counted
 
+VERSION = 1  # of how a size is worked out: another number wherever the same net gets another
 FLOAT_BYTES = 4
 PROCESS_BYTES = 256 * 2**20  # of a worker with torch, before it has a net; its libraries are shared with the others
 CUDA_BYTES = 600 * 2**20  # of a GPU, taken by each process that uses it
 CUDA_PROCESS_BYTES = 2**30  # of a worker that uses a GPU, beside the libraries
 AUGMENTED = 6  # copies of a batch, in float32, while it is augmented
+PASSED_COPIES = 3  # of the largest output of a frozen net: by a convolution, its norm and its activation
+CHUNK_COPIES = 3  # of a chunk of features, in float32: by batches, joined, and as it is written
 BACKWARD = 1.25  # what a step takes, of what the pass forward keeps
 # Fields of a net's shape that change how it learns and not what it takes, or no more than the last layer of a head: a
 # net is not built for each of their values, which takes a second.
@@ -45,6 +53,8 @@ class Size:
       of_image: bytes that the pass forward keeps of one image for the pass back.
       largest: bytes of it in the largest layer.
       training_seconds: about how long a step takes on one thread of a CPU, for each image in it.
+      largest_output: numbers that the layer writes which writes most.
+      features: numbers that are kept of an image for heads; 0 where the net is no head.
       seen: height and width at which the net sees images; None where that is as they are kept.
     """
 
@@ -52,6 +62,8 @@ class Size:
     of_image: int
     largest: int
     training_seconds: float = 0.0
+    largest_output: int = 0
+    features: int = 0
     seen: tuple[int, int] | None = None
 
 
@@ -72,6 +84,14 @@ def size_of(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> S
 
 @lru_cache(maxsize=10_000)
 def _size_of_net(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> Size:
+    if not config.backbone and not is_of_catalogue(config.arch):
+        return _measured(config, classes, image_size)
+    about = {"size": VERSION, "config": config.to_dict(), "classes": classes, "image_size": image_size}
+    found = known(about, lambda: asdict(_measured(config, classes, image_size)))
+    return Size(**{**found, "seen": tuple(found["seen"])})
+
+
+def _measured(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> Size:
     net = _unfilled(config, classes, image_size)
     weights = FLOAT_BYTES * sum(parameter.numel() for parameter in net.parameters())
     # Of a batch of none, a net that flattens images into tokens does not keep how many tokens there are.
@@ -94,7 +114,9 @@ def _size_of_net(config: TrialConfig, classes: int, image_size: tuple[int, int])
                 config.arch, *seen_size(net, image_size), failure or type(failure).__name__, hint
             )
         ) from failure
-    return Size(weights, sum(passed), max(passed, default=0), work.training_seconds, seen_size(net, image_size))
+    features = sum(each.numbers for each in net.modules() if isinstance(each, HeadNet))
+    seen = seen_size(net, image_size)
+    return Size(weights, sum(passed), max(passed, default=0), work.training_seconds, work.largest, features, seen)
 
 
 def _of_none(net: nn.Module, image_size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
@@ -115,8 +137,12 @@ def worker_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int], o
     """Returns about how much memory a worker needs for the trial, the images themselves not counted.
 
     There are the weights, their gradients, what the optimizer keeps, and the weights of the best epoch; then the
-    greatest of three: a training step, the predictions after an epoch, and a checkpoint, for which all is copied.
+    greatest of three: a training step, the predictions after an epoch, and a checkpoint, for which all is copied. A
+    head needs its frozen net, which computes a chunk of features, and then the matrix of these.
     """
+    if size.features and not on_gpu:
+        computing = _passed_bytes(size, image_size, "cpu") + CHUNK_COPIES * FLOAT_BYTES * CHUNK_ROWS * size.features
+        return PROCESS_BYTES + 2 * size.weights + max(computing, MATRIX_BYTES)
     copied = size.weights * (2 + _kept_beside(config))
     if on_gpu:
         return CUDA_PROCESS_BYTES + 2 * copied
@@ -128,9 +154,17 @@ def worker_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int], o
 
 def gpu_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int]) -> int:
     """Returns about how much of a GPU's memory the trial needs at least: a batch may be trained in smaller ones."""
+    if size.features:
+        return CUDA_BYTES + size.weights + _passed_bytes(size, image_size, "cuda") + MATRIX_BYTES
     pixels = 3 * FLOAT_BYTES * math.prod(image_size)
     step = SMALLEST_MICRO_BATCH * BACKWARD * size.of_image + config.batch_size * AUGMENTED * pixels
     return CUDA_BYTES + size.weights * (3 + _kept_beside(config)) + int(step)
+
+
+def _passed_bytes(size: Size, image_size: tuple[int, int], device: str) -> int:
+    """Returns what the pass of a batch through a frozen net takes: what goes into a layer, and what comes out."""
+    pixels = 3 * math.prod(size.seen or image_size)
+    return FLOAT_BYTES * BATCH[device] * (PASSED_COPIES * size.largest_output + 2 * pixels)
 
 
 def _kept_beside(config: TrialConfig) -> int:
@@ -141,7 +175,7 @@ def _kept_beside(config: TrialConfig) -> int:
 def _unfilled(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
     try:
         with _without_first_values(), torch.device("meta"):
-            return build(config, classes, image_size).eval()
+            return fill(build(config, classes, image_size)).eval()
     except UserError:
         raise
     except Exception as error:  # the user's model: whatever it raises is theirs to mend

@@ -22,10 +22,12 @@ class Work:
     Attributes:
       multiplications: in convolutions and matrix products with weights.
       outputs: numbers that these layers write.
+      largest: numbers that the one writes which writes most.
     """
 
     multiplications: int = 0
     outputs: int = 0
+    largest: int = 0
 
     @property
     def training_seconds(self) -> float:
@@ -41,6 +43,7 @@ def counted(net: nn.Module) -> Iterator[Work]:
     def add(layer: nn.Module, _: Any, outputs: Tensor) -> None:
         numbers = math.prod(outputs.shape[1:])
         work.outputs += numbers
+        work.largest = max(work.largest, numbers)
         if isinstance(layer, nn.Linear):
             work.multiplications += numbers * layer.in_features
         elif isinstance(layer, nn.Conv2d):

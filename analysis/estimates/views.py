@@ -104,7 +104,7 @@ def _front(net: Answering) -> object:
 
     head, arch, device = head_of(net.model), net.config.arch, next(net.model.parameters()).device
     takes = family_of(arch).preprocessing(net.config), net.config.input_size, numerics(arch, device)
-    return id(head.backbone) if head else net, takes
+    return id(head.filled()) if head else net, takes
 
 
 def _of_batch(group: list[Answering], batch: Tensor) -> dict[Answering, np.ndarray]:

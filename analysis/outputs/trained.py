@@ -23,6 +23,7 @@ from storage.files import DamagedError
 from storage.tensors import check_weights
 from trainable.config import TrialConfig
 from trainable.models import frozen
+from trainable.models.head import fill
 from trainable.models.net import build, place
 from trainable.weights import remember
 from trainable.weights.prepare import recorded
@@ -123,7 +124,7 @@ class Trained:
         return dataclasses.replace(self, weights=write_safetensors(weights))
 
     def _built(self, config: TrialConfig) -> nn.Module:
-        return build(config, len(self.classes), self.image_size)
+        return fill(build(config, len(self.classes), self.image_size))
 
     @cached_property
     def _model(self) -> nn.Module:

@@ -148,11 +148,16 @@ def check_nets(configs: list[TrialConfig], data: "Dataset") -> None:
 
     Raises:
       ConfigError: one does not fit the images, or its ImageNet weights are not on this machine.
+      FeaturesError: what is kept of the images for heads would be too large.
     """
-    from trainable.size import size_of  # torch
+    from trainable.features.store import bytes_of, check_size  # torch
+    from trainable.size import size_of
 
     for config in configs:
-        size_of(config, len(data.classes), data.image_size)
+        size = size_of(config, len(data.classes), data.image_size)
+        if config.backbone:
+            images, (side, _) = len(data.train.images), size.seen or data.image_size
+            check_size(config.backbone, side, images, bytes_of(size.features, images))
         if config.pretrained:
             models.check(config)
 

@@ -112,7 +112,7 @@ def test_where_other_augmentations_come_first_the_frozen_stages_see_each_image_a
     state = trained(config)
 
     assert not inputs_of(config, DATA, state.model).are_maps
-    assert not cache.exists()
+    assert not (cache / "sweep" / "features").exists()
     for name in frozen.names(state.model):  # the statistics of batch norm too
         assert torch.equal(state.model.state_dict()[name], before[name]), name
 
@@ -122,7 +122,7 @@ def test_maps_that_would_be_too_large_are_not_kept(monkeypatch, cache):
 
     trained()
 
-    assert not cache.exists()
+    assert not (cache / "sweep" / "features").exists()
 
 
 def test_without_flips_and_mixing_maps_give_the_losses_of_the_images(monkeypatch):

@@ -1,9 +1,9 @@
 """Computes the features that a head needs and that nobody has computed yet."""
 
+import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -23,58 +23,89 @@ from trainable.features.store import FeaturesError, Store
 from trainable.images import on_device
 from trainable.models import staged
 from trainable.models.head import HeadNet, all_stages, preprocessing
+from trainable.models.known import versions
 from trainable.precision import autocast, numerics
 
 VERSION = 1  # of the arithmetic: another number wherever the same images give other features
-LIBRARIES = ("torch", "timm", "torchvision")  # whose versions decide the last digits
 BATCH = {"cpu": 16, "cuda": 128}  # images that go through the net at once; on a CPU so few stay in its caches
+WAIT_SECONDS = 0.1  # for others that compute
+Compute = Callable[[np.ndarray], dict[str, Tensor]]  # of rows, what is kept of them
 VIEWS: dict[str, Callable[[Tensor], Tensor]] = {"plain": lambda images: images, "flip": lambda images: images.flip(3)}
 
 
-def features_of(config: TrialConfig, data: Dataset, split: str, model: nn.Sequential) -> Features:
+def features_of(config: TrialConfig, data: Dataset, split: str, net: HeadNet, normalise: nn.Module) -> Features:
     """Returns the features of a split that a head is trained or judged on; what is missing is computed.
 
     With `flip` those of the mirrored training images come after those of all images as they are.
 
     Args:
-      model: of the config, with the weights of its backbone.
+      normalise: the layer before the net.
 
     Raises:
       FeaturesError: they would be too large.
       ConfigError: the weights of the backbone are not on this machine.
     """
-    net = model[1]
-    assert isinstance(net, HeadNet)
-
-    def compute(images: Pixels, view: str) -> Callable[[np.ndarray], dict[str, Tensor]]:
-        return lambda rows: _computed(config, model, VIEWS[view], images[rows])
-
     columns = layout(net.stages, net.shapes, net.pooling)
     names = {name_of(stage, part) for stage, part, _ in columns}
     chunks: list[Chunk] = []
-    for view in ("plain", "flip") if config.flip and split == "train" else ("plain",):
-        for images in separate(data.splits[split].images):
-            store = Store(_about(config, data.fingerprint, images, view, net.mean.device), len(images))
-            store.open(sum(sum(shape.widths.values()) for shape in net.all_shapes))
-            chunks += chunks_of(store, names, compute(images, view))
+    for store, compute in _stores(config, data, split, net, normalise):
+        chunks += chunks_of(store, names, compute)
     return Features(chunks, columns, net.mean.device)
 
 
-def chunks_of(store: Store, names: set[str], compute: Callable[[np.ndarray], dict[str, Tensor]]) -> list[Chunk]:
+def prepare(
+    config: TrialConfig, data: Dataset, splits: Sequence[str], net: HeadNet, normalise: nn.Module
+) -> Iterator[None]:
+    """Computes the features that are missing, a chunk a step; takes and raises what `features_of` does."""
+    for split in splits:
+        for store, compute in _stores(config, data, split, net, normalise):
+            yield from made(store, compute)
+
+
+def _stores(
+    config: TrialConfig, data: Dataset, split: str, net: HeadNet, normalise: nn.Module
+) -> Iterator[tuple[Store, Compute]]:
+    """Yields where the features of a split are kept, each with what computes them."""
+
+    def compute(images: Pixels, view: str) -> Compute:
+        return lambda rows: _computed(config, net, normalise, VIEWS[view], images[rows])
+
+    for view in ("plain", "flip") if config.flip and split == "train" else ("plain",):
+        for images in separate(data.splits[split].images):
+            store = Store(_about(config, data.fingerprint, images, view, net.mean.device), len(images))
+            store.open(net.numbers)
+            yield store, compute(images, view)
+
+
+def made(store: Store, compute: Compute) -> Iterator[None]:
+    """Computes the chunks of a store that are missing, a step each, until all are there.
+
+    It takes what nobody else has begun; what another one leaves undone, because it has ended, becomes free. While
+    others compute all that is missing, a step is to wait a little.
+    """
+    while missing := store.missing():
+        waits = True
+        for number in missing:
+            with store.claim(number) as is_mine:
+                if is_mine:
+                    store.write(number, compute(np.asarray(store.rows(number))))
+            if is_mine:
+                waits = False
+                yield
+        if waits:
+            time.sleep(WAIT_SECONDS)
+            yield
+
+
+def chunks_of(store: Store, names: set[str], compute: Compute) -> list[Chunk]:
     """Returns all chunks of a store, of which the missing ones are computed, by this process or by others.
 
     Args:
       names: of the parts that are read.
       compute: returns all parts of some rows.
-
-    First it takes what nobody else has begun. Then it waits for the others: what one of them leaves undone, because it
-    has ended, this process computes.
     """
-    for wait in (False, True):
-        for number in store.missing():
-            with store.claim(number, wait) as is_mine:
-                if is_mine:
-                    store.write(number, compute(np.asarray(store.rows(number))))
+    for _ in made(store, compute):
+        pass
     found = []
     for number in store.chunks:
         chunk = store.read(number, names)
@@ -89,17 +120,15 @@ def chunks_of(store: Store, names: set[str], compute: Callable[[np.ndarray], dic
 
 @torch.no_grad()
 def _computed(
-    config: TrialConfig, model: nn.Sequential, view: Callable[[Tensor], Tensor], images: np.ndarray
+    config: TrialConfig, net: HeadNet, normalise: nn.Module, view: Callable[[Tensor], Tensor], images: np.ndarray
 ) -> dict[str, Tensor]:
     """Returns all parts of all stages of some images, by their names in a chunk."""
-    normalise, net = model
-    assert isinstance(net, HeadNet)
-    device = net.mean.device
+    device, backbone = net.mean.device, net.filled()
     made: list[dict[str, Tensor]] = []
     for batch in on_device(images, device).split(BATCH[device.type]):
         with autocast(config.arch, device):
             pixels = normalise(view(batch))
-            maps = staged.features(net.backbone, pixels, all_stages(net.backbone, pixels))
+            maps = staged.features(backbone, pixels, all_stages(backbone, pixels))
         found = {stage: parts(each) for stage, each in enumerate(maps, start=1)}
         made.append({name_of(stage, part): value for stage, its in found.items() for part, value in its.items()})
     return {name: torch.cat([each[name] for each in made]) for name in made[0]}
@@ -133,7 +162,7 @@ def rows_about(fingerprint: str, images: Pixels) -> dict[str, Any]:
     pixels = images.checksums if isinstance(images, StoredPixels) else np.ascontiguousarray(images[:])
     return {
         "version": VERSION,
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": versions(),
         "data": fingerprint,
         "rows": [len(images), zlib.crc32(pixels.data)],
     }

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from datasets.pixels.dataset import Dataset
 from trainable.config import TrialConfig
+from trainable.features import computing
 from trainable.features.computing import features_of
 from trainable.features.matrix import Features
 from trainable.loop import Diverged
@@ -16,7 +17,15 @@ from trainable.metrics.history import EpochMetrics, is_finite
 from trainable.models.head import HeadNet
 from trainable.state import TrainState
 
+SPLITS = ("train", "validation")
 Fit = Callable[[TrialConfig, nn.Module, Features, Tensor], float]
+
+
+def prepare(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[None]:
+    """Computes the features that are missing, a step at a time."""
+    if not state.epochs_done:
+        normalise, net = _parts(state)
+        yield from computing.prepare(config, data, SPLITS, net, normalise)
 
 
 def train(config: TrialConfig, data: Dataset, state: TrainState, fit: Fit) -> Iterator[EpochMetrics]:
@@ -27,11 +36,8 @@ def train(config: TrialConfig, data: Dataset, state: TrainState, fit: Fit) -> It
     """
     if state.epochs_done:
         return
-    model = state.model
-    assert isinstance(model, nn.Sequential)
-    net = model[1]
-    assert isinstance(net, HeadNet)
-    train_features, valid_features = (features_of(config, data, split, model) for split in ("train", "validation"))
+    normalise, net = _parts(state)
+    train_features, valid_features = (features_of(config, data, split, net, normalise) for split in SPLITS)
     started = time.monotonic()
     labels = torch.tensor(data.train.truth, device=net.mean.device)
     mean, std = train_features.standardise()
@@ -55,3 +61,10 @@ def train(config: TrialConfig, data: Dataset, state: TrainState, fit: Fit) -> It
         raise Diverged(f"train_loss={metrics.train_loss}, valid_loss={metrics.valid_loss}")
     state.add_epoch(metrics, logits)
     yield metrics
+
+
+def _parts(state: TrainState) -> tuple[nn.Module, HeadNet]:
+    """Returns the layer that normalises, and the net behind it."""
+    normalise, net = state.model.children()
+    assert isinstance(net, HeadNet)
+    return normalise, net

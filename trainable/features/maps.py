@@ -6,7 +6,7 @@ whether the maps were found.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from datasets.pixels import Pixels
 from trainable.config import TrialConfig
-from trainable.features.computing import BATCH, VIEWS, chunks_of, rows_about, separate
+from trainable.features.computing import BATCH, VIEWS, Compute, chunks_of, rows_about, separate
 from trainable.features.store import Store
 from trainable.images import on_device
 from trainable.models import family_of, frozen
@@ -75,8 +75,15 @@ def maps_of(
       FeaturesError: there is no room for them.
       OSError: the disk is full, or fails.
     """
+    stores = stores_of(config, fingerprint, images, views, model, front)
+    return Maps([chunk[NAME] for store, compute in stores for chunk in chunks_of(store, {NAME}, compute)])
+
+
+def stores_of(
+    config: TrialConfig, fingerprint: str, images: Pixels, views: Sequence[str], model: nn.Sequential, front: nn.Module
+) -> Iterator[tuple[Store, Compute]]:
+    """Yields where the maps are kept, each with what computes them; takes and raises what `maps_of` does."""
     device = next(model.parameters()).device
-    chunks = []
     for view in views:
         for part in separate(images):
 
@@ -86,8 +93,7 @@ def maps_of(
 
             store = Store(_about(config, fingerprint, part, view, model, device), len(part))
             store.open(compute(np.arange(1))[NAME].numel())
-            chunks += [chunk[NAME] for chunk in chunks_of(store, {NAME}, compute)]
-    return Maps(chunks)
+            yield store, compute
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from torch import Tensor
 from trainable.features.pooling import Shape, chosen, columns, stored
 
 BLOCK_ROWS = 2048
-MEMORY_BYTES = 1 << 30  # a matrix that needs more stays in its files, and is read anew for each use
+MEMORY_BYTES = 1 << 29  # a matrix that needs more stays in its files, and is read anew for each use
 ROUNDING = 2.0**-10  # of float16, relative to a number
 
 Layout = Sequence[tuple[int, str, Shape]]  # of the columns: the stage, the part of it, and the shape of its map
@@ -53,7 +53,10 @@ class Features:
             mean, std = centre.float(), torch.where(spread > ROUNDING * centre.abs(), spread, 1.0).float()
         self.mean, self.std, self.is_standardised = mean, std, True
         if 4 * self.count * self.width <= MEMORY_BYTES:
-            self.matrix = torch.cat(list(self.blocks()))
+            matrix = torch.empty((self.count, self.width), device=self.device)
+            for part, block in zip(matrix.split(BLOCK_ROWS), self.blocks(), strict=True):
+                part.copy_(block)
+            self.matrix = matrix
         return mean, std
 
     def blocks(self) -> Iterator[Tensor]:

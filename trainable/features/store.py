@@ -77,15 +77,11 @@ class Store:
         os.utime(self.folder)
         if not self.missing():
             return
-        needed = 2 * numbers_an_image * self.count
-        what = f"the features of {self.count:,} images by {self.about['backbone']} at {self.about['input_size']} px"
-        if needed > MOST_BYTES:
-            raise FeaturesError(
-                f"{what} must take at most {gigabytes(MOST_BYTES)}, got {gigabytes(needed)}; "
-                "choose a smaller backbone, or fewer images"
-            )
+        needed = bytes_of(numbers_an_image, self.count)
+        check_size(self.about["backbone"], self.about["input_size"], self.count, needed)
         free = shutil.disk_usage(self.folder).free
         if needed + SPARE_BYTES > free:
+            what = _words(self.about["backbone"], self.about["input_size"], self.count)
             raise FeaturesError(
                 f"{self.folder}: there must be room for {what}, {gigabytes(needed)}, got {gigabytes(free)} free; "
                 "make room, or name a folder on a larger disk with XDG_CACHE_HOME"
@@ -98,14 +94,10 @@ class Store:
         return _Lock(self.folder / "used", fcntl.LOCK_SH)
 
     @contextmanager
-    def claim(self, number: int, wait: bool) -> Iterator[bool]:
-        """Yields whether the chunk is to be computed in the block, by this process alone.
-
-        Args:
-          wait: for the process that is computing it, to its end; else the answer is then no.
-        """
+    def claim(self, number: int) -> Iterator[bool]:
+        """Yields whether the chunk is to be computed in the block, by this process alone."""
         path = self.folder / f"{number:06d}.claim"
-        lock = _Lock(path, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        lock = _Lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
             # A claim is removed only once its chunk is there, so whoever locked one that was removed sees the chunk.
             is_mine = lock.is_held and not self.path(number).exists()
@@ -150,6 +142,26 @@ class Store:
             tensors = {}
         path.unlink(missing_ok=True)
         return {}
+
+
+def bytes_of(numbers_an_image: int, count: int) -> int:
+    """Returns what the features of so many images take on the disk."""
+    return 2 * numbers_an_image * count
+
+
+def check_size(backbone: str, side: int, count: int, needed: int) -> None:
+    """Raises:
+    FeaturesError: the features of so many images by a net, at this side in px, take more bytes than any may.
+    """
+    if needed > MOST_BYTES:
+        raise FeaturesError(
+            f"{_words(backbone, side, count)} must take at most {gigabytes(MOST_BYTES)}, got {gigabytes(needed)}; "
+            "choose a smaller backbone, or fewer images"
+        )
+
+
+def _words(backbone: str, side: int, count: int) -> str:
+    return f"the features of {count:,} images by {backbone} at {side} px"
 
 
 def tidy(place: Path, coming: int = 0) -> None:

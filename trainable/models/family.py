@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from trainable.metrics.history import EpochMetrics
     from trainable.state import TrainState
 
+    Prepare = Callable[[Config, Dataset, TrainState], Iterator[None]]
     Train = Callable[[Config, Dataset, TrainState], Iterator[EpochMetrics]]
 else:
     Config = Net = Any  # for a family's file to say what its functions take and return
@@ -35,6 +36,11 @@ class Preprocessing:
     size: int | None = None
     crop: float = 1.0
     fixed: bool = False
+
+    @staticmethod
+    def read(values: Mapping[str, Any]) -> "Preprocessing":
+        """Returns it from the values of its attributes, as JSON has them."""
+        return Preprocessing(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
 
     def input_size(self, config: Config, image_size: tuple[int, int]) -> tuple[int, int]:
         """Returns the height and width that the net sees, of images that are kept at this height and width."""
@@ -63,6 +69,8 @@ class Family:
       waits: a step in training may wait for the device, so that no CUDA graph can be made of it.
       prefix: what the names of its architectures begin with, for a family of many; empty for one of one name.
       preprocessing: how a config's net takes pixels.
+      prepare: computes what trials of other configs need as well and `train` would compute if it is not there, a
+        step at a time.
       train: trains a config in place of `trainable.loop.train`, for what is no descent by batches; None for the rest.
       check: raises a ConfigError where there is no such architecture, or what it needs is not on this machine;
         `others` are the names of the families beside it.
@@ -77,6 +85,7 @@ class Family:
     optional: frozenset[str] = frozenset()
     prefix: str = ""
     preprocessing: Callable[[Config], Preprocessing] = lambda config: FROM_SCRATCH
+    prepare: "Prepare | None" = None
     train: "Train | None" = None
     check: Callable[[Config, Sequence[str]], None] = lambda config, others: None
 

@@ -14,26 +14,34 @@ from storage.errors import ConfigError
 from trainable.features.pooling import Shape, pooled, shape_of, width
 from trainable.models import family_of, frozen, staged
 from trainable.models.family import Config, Preprocessing
+from trainable.models.known import known
+
+SHAPES_VERSION = 1  # of how stages are found: another number wherever a net gets others
 
 
 class HeadNet(nn.Module):
     """Normalised pixels to logits: the frozen backbone, its stages pooled, the features standardised, the head.
 
+    The backbone is built once something must be computed with it: that takes seconds, and a head whose features are
+    there already needs none.
+
     Attributes:
+      backbone: None until it is needed; `filled` returns it.
       stages: the numbers of the backbone's stages that are read, from 1.
       shapes: of their maps.
       all_shapes: of the maps of all stages.
       mean, std: of each feature, over the training images.
     """
 
+    backbone: nn.Module | None
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: Config, backbone: nn.Module, input_size: tuple[int, int]) -> None:
+    def __init__(self, config: Config, input_size: tuple[int, int]) -> None:
         super().__init__()
-        self.backbone = backbone.eval()
-        frozen.freeze(backbone)
-        self.all_shapes = _shapes(backbone, input_size)
+        self.config, self.input_size = config, input_size
+        self.register_module("backbone", None)
+        self.all_shapes = self._shapes()
         self.pooling = config.pooling or "mean"
         self.stages = tuple(chosen_stages(config, len(self.all_shapes)))
         self.shapes = [self.all_shapes[number - 1] for number in self.stages]
@@ -42,14 +50,41 @@ class HeadNet(nn.Module):
         self.register_buffer("std", torch.ones(self.count))
         self.head: nn.Module = nn.Identity()
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers are kept of an image, for all heads on the backbone."""
+        return sum(sum(shape.widths.values()) for shape in self.all_shapes)
+
+    def filled(self) -> nn.Module:
+        """Returns the backbone, with its weights, on the device of the rest."""
+        if self.backbone is None:
+            from trainable.models.net import place
+
+            self.backbone = place(_frozen_net(self.config, self.input_size), self.config.arch, self.mean.device)
+        return self.backbone
+
+    def _shapes(self) -> list[Shape]:
+        """Returns the shapes of all stages' maps, which an empty image tells."""
+
+        def find() -> list[tuple[int, int]]:
+            self.backbone = _frozen_net(self.config, self.input_size)
+            image = torch.zeros((1, 3, *self.input_size), device=next(self.backbone.parameters()).device)
+            with torch.no_grad():
+                maps = staged.features(self.backbone, image, all_stages(self.backbone, image))
+            return [(shape.channels, shape.side) for shape in map(shape_of, maps)]
+
+        about = {"shapes": SHAPES_VERSION, "backbone": self.config.backbone, "input_size": self.input_size}
+        return [Shape(channels, side) for channels, side in known(about, find)]
+
     def train(self, mode: bool = True) -> "HeadNet":
         super().train(mode)
-        self.backbone.eval()  # its batch norms are those of its weights
+        if self.backbone is not None:
+            self.backbone.eval()  # its batch norms are those of its weights
         return self
 
     def forward(self, images: Tensor) -> Tensor:
         with torch.no_grad():
-            maps = staged.features(self.backbone, images, self.stages)
+            maps = staged.features(self.filled(), images, self.stages)
         if not torch.is_autocast_enabled(images.device.type):  # an exported graph has no autocast
             return self.from_maps(maps)
         with torch.autocast(images.device.type, enabled=False):
@@ -66,13 +101,29 @@ class HeadNet(nn.Module):
 
 
 def build(config: Config, input_size: tuple[int, int]) -> HeadNet:
-    """Builds the net of a head, the head itself left out.
+    """Builds the net of a head, the head itself and the backbone left out.
 
     Args:
       input_size: height and width of what the backbone takes.
     """
-    backbone = family_of(_backbone(config)).build(backbone_config(config), 1, input_size)
-    return HeadNet(config, backbone, input_size)
+    return HeadNet(config, input_size)
+
+
+def fill(model: nn.Module) -> nn.Module:
+    """Builds what the heads in a model were built without; returns the model."""
+    for module in list(model.modules()):
+        if isinstance(module, HeadNet):
+            module.filled()
+    return model
+
+
+def _frozen_net(config: Config, input_size: tuple[int, int]) -> nn.Module:
+    """Returns the backbone of a head; nothing that is drawn later depends on whether it was built."""
+    with torch.random.fork_rng(devices=[]):
+        net = family_of(_backbone(config)).build(backbone_config(config), 1, input_size).eval()
+    frozen.freeze(net)
+    staged.stages(net, torch.zeros((1, 3, *input_size), device=next(net.parameters()).device))
+    return net
 
 
 def backbone_config(config: Config) -> Config:
@@ -119,13 +170,6 @@ def _plain(arch: str, shape: tuple[tuple[str, object], ...]) -> Config:
     from trainable.config import TrialConfig
 
     return TrialConfig.from_dict({"arch": arch, **dict(shape)})
-
-
-def _shapes(net: nn.Module, input_size: tuple[int, int]) -> list[Shape]:
-    """Returns the shapes of all stages' maps, which an empty image tells."""
-    image = torch.zeros((1, 3, *input_size), device=next(net.parameters()).device)
-    with torch.no_grad():
-        return [shape_of(stage) for stage in staged.features(net, image, all_stages(net, image))]
 
 
 def all_stages(net: nn.Module, images: Tensor) -> range:

@@ -18,8 +18,8 @@ def share_backbone(model: nn.Module, others: Iterable[nn.Module]) -> None:
     if (head := head_of(model)) is None:
         return
     for other in map(head_of, others):
-        if other is not None and _are_equal(head.backbone, other.backbone):
-            head.backbone = other.backbone
+        if other is not None and _are_equal(head.filled(), other.filled()):
+            head.backbone = other.filled()
             return
 
 
@@ -57,7 +57,7 @@ class HeadsTogether(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         normalize, _ = self.models[0].children()
         images = normalize(pixels)
-        found = staged.features(self.heads[0].backbone, images, self.stages)
+        found = staged.features(self.heads[0].filled(), images, self.stages)
         maps = dict(zip(self.stages, found, strict=True))
         with torch.autocast(images.device.type, enabled=False):  # as each head computes on its own
             logits = [head.from_maps([maps[number] for number in head.stages]) for head in self.heads]

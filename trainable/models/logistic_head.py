@@ -28,6 +28,12 @@ def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
     return net
 
 
+def prepare(config: Config, data: "Dataset", state: "TrainState") -> Iterator[None]:
+    from trainable.features import learning
+
+    return learning.prepare(config, data, state)
+
+
 def train(config: Config, data: "Dataset", state: "TrainState") -> Iterator["EpochMetrics"]:
     from trainable.features import learning
 
@@ -63,6 +69,7 @@ FAMILY = Family(
     waits=True,
     optional=frozenset({"input_size", "stages", "pooling", "flip", "pretrained"}),
     preprocessing=preprocessing,
+    prepare=prepare,
     train=train,
     check=check,
 )

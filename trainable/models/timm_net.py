@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from storage.errors import ConfigError
 from trainable.models import loading
 from trainable.models.family import Config, Family, Net, Preprocessing
+from trainable.models.known import known
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,35 +79,42 @@ def weights_config(arch: str) -> dict[str, Any]:
 
 
 def preprocessing(config: Config) -> Preprocessing:
-    about = weights_config(config.arch)
-    return Preprocessing(
-        mean=tuple(about["mean"]),
-        std=tuple(about["std"]),
-        interpolation="bilinear" if about["interpolation"] == "bilinear" else "bicubic",
-        size=min(about["input_size"][1:]),
-        crop=min(1.0, about["crop_pct"]),  # above 1 the weights' images had a border
-        fixed=about["fixed_input_size"],
-    )
+    def find() -> dict[str, Any]:
+        about = weights_config(config.arch)
+        return {
+            "mean": about["mean"],
+            "std": about["std"],
+            "interpolation": "bilinear" if about["interpolation"] == "bilinear" else "bicubic",
+            "size": min(about["input_size"][1:]),
+            "crop": min(1.0, about["crop_pct"]),  # above 1 the weights' images had a border
+            "fixed": about["fixed_input_size"],
+        }
+
+    return Preprocessing.read(known({"preprocessing": config.arch}, find))
 
 
 def check(config: Config, others: Sequence[str]) -> None:
     """Raises:
     ConfigError: timm has no such classifier, or no such weights of it.
     """
+    known({"is": config.arch}, lambda: _check(config.arch))
+
+
+def _check(arch: str) -> None:
     import timm
     from timm.models import get_arch_pretrained_cfgs, get_deprecated_models, split_model_name_tag
 
-    name, tag = split_model_name_tag(config.arch.removeprefix(PREFIX))
-    known = timm.list_models()
-    if name not in known:
+    name, tag = split_model_name_tag(arch.removeprefix(PREFIX))
+    there = timm.list_models()
+    if name not in there:
         renamed = get_deprecated_models().get(name)
-        near = [renamed] if renamed else difflib.get_close_matches(name, known, n=3)
+        near = [renamed] if renamed else difflib.get_close_matches(name, there, n=3)
         hint = f"did you mean {', '.join(PREFIX + each for each in near)}?" if near else "timm.list_models() lists them"
-        raise ConfigError(f"unknown `arch`, got {config.arch}: no classifier of timm {timm.__version__}; {hint}")
+        raise ConfigError(f"unknown `arch`, got {arch}: no classifier of timm {timm.__version__}; {hint}")
     tags = list(get_arch_pretrained_cfgs(name))
     if tag and f"{name}.{tag}" not in tags:
         hint = f"{PREFIX}{name} has {', '.join(PREFIX + each for each in tags)}" if tags else f"{PREFIX}{name} has none"
-        raise ConfigError(f"unknown `arch`, got {config.arch}: timm {timm.__version__} has no such weights; {hint}")
+        raise ConfigError(f"unknown `arch`, got {arch}: timm {timm.__version__} has no such weights; {hint}")
 
 
 def _names(classifier: "str | Sequence[str] | None") -> list[str]:

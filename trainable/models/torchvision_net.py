@@ -14,6 +14,7 @@ from typing import Any
 from storage.errors import ConfigError
 from trainable.models import loading
 from trainable.models.family import FROM_SCRATCH, Config, Family, Net, Preprocessing
+from trainable.models.known import known
 
 PREFIX = "torchvision/"
 # Built without the auxiliary heads that they have in training. Their pretrained weights take other means than the other
@@ -46,16 +47,20 @@ def preprocessing(config: Config) -> Preprocessing:
     """How the weights were trained; of a bare name, as before there were prefixes."""
     if not config.arch.startswith(PREFIX):
         return FROM_SCRATCH
-    transforms = served_weights(config.arch).transforms()
-    size = transforms.crop_size[0]
-    return Preprocessing(
-        mean=tuple(transforms.mean),
-        std=tuple(transforms.std),
-        interpolation=transforms.interpolation.value,
-        size=size,
-        crop=size / transforms.resize_size[0],
-        fixed=_size_option(_name(config.arch)) is not None,
-    )
+
+    def find() -> dict[str, Any]:
+        transforms = served_weights(config.arch).transforms()
+        size = transforms.crop_size[0]
+        return {
+            "mean": transforms.mean,
+            "std": transforms.std,
+            "interpolation": transforms.interpolation.value,
+            "size": size,
+            "crop": size / transforms.resize_size[0],
+            "fixed": _size_option(_name(config.arch)) is not None,
+        }
+
+    return Preprocessing.read(known({"preprocessing": config.arch}, find))
 
 
 def served_weights(arch: str) -> Any:
@@ -71,17 +76,21 @@ def check(config: Config, others: Sequence[str]) -> None:
     """Raises:
     ConfigError: torchvision has no such classifier, or no such weights of it.
     """
+    known({"is": config.arch}, lambda: _check(config.arch, others))
+
+
+def _check(arch: str, others: Sequence[str]) -> None:
     import torchvision
 
-    arch, name = config.arch, _name(config.arch)
-    known = torchvision.models.list_models(module=torchvision.models)
-    if name not in known:
+    name = _name(arch)
+    there = torchvision.models.list_models(module=torchvision.models)
+    if name not in there:
         prefix = PREFIX if arch.startswith(PREFIX) else ""
-        near = difflib.get_close_matches(arch, [*others, *(prefix + each for each in known)], n=1)
+        near = difflib.get_close_matches(arch, [*others, *(prefix + each for each in there)], n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise ConfigError(
             f"unknown `arch`, got {arch}{hint}; it must be one of {', '.join(others)}, timm/NAME, or a classifier of "
-            f"torchvision.models: {', '.join(known)}"
+            f"torchvision.models: {', '.join(there)}"
         )
     _, _, tag = arch.removeprefix(PREFIX).partition(".")
     tags = [each.name for each in torchvision.models.get_model_weights(name)]

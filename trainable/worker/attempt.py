@@ -22,6 +22,7 @@ from storage.states import Reason
 from storage.store import Store, is_copy, store_of
 from trainable import loop
 from trainable.config import TrialConfig
+from trainable.features.store import FeaturesError
 from trainable.metrics.history import EpochMetrics
 from trainable.state import CheckpointError, TrainState, load, new_state, save
 from trainable.weights import WeightsError
@@ -69,11 +70,12 @@ class Attempt:
         self.store = store_of(order.folder)
         self.folder = paths.attempt_folder(order.folder, order.attempt)
         self.state: TrainState | None = None
+        self.preparation: Iterator[None] = iter(())
         self.epochs: Iterator[EpochMetrics] = iter(())
         self.saves = (0.0, 0.0)  # seconds of the last two
 
     def next_report(self) -> Report:
-        """Trains to the next rung, for about a second, or to the end; a failure is a report too.
+        """Prepares or trains for about a second, to the next rung, or to the end; a failure is a report too.
 
         A rung that comes too soon after the last report is passed; its decision waits for the next one.
         """
@@ -81,6 +83,7 @@ class Attempt:
         try:
             if self.state is None:
                 self.state = self._starting_state()
+                self.preparation = loop.prepare(self.order.config, self.data, self.state)
                 self.epochs = self.train(self.order.config, self.data, self.state)
             self._train_to_next_report(self.state)
         except Exception as error:
@@ -133,6 +136,9 @@ class Attempt:
         limit = due + hung_after(state.history, self.data.train.images.nbytes // 3)
         with open(self.folder / paths.HUNG, "w", encoding="utf-8") as stacks, ended_when_hung(limit, stacks):
             started = time.monotonic()
+            for _ in self.preparation:  # of minutes, while which the sweep may stop: a report without a new epoch
+                if time.monotonic() - started >= due:
+                    return
             for metrics in self.epochs:
                 seconds = time.monotonic() - started
                 if seconds >= (self.order.spacing if metrics.epoch in self.order.rungs else due):
@@ -154,7 +160,7 @@ def _failure(error: Exception, store: Store) -> Failure:
     if no_memory or any(words in message for words in HOST_MEMORY):
         message = message or "no memory"  # Python's own MemoryError says nothing
         return Failure(Reason.HOST_MEMORY, f"{message} (peak of this process: {_peak_mib()} MiB)")
-    if isinstance(error, OSError | DamagedError | WeightsError):  # damaged pixels or weights are not its fault either
+    if isinstance(error, OSError | DamagedError | WeightsError | FeaturesError):  # none of these is its fault
         return Failure(Reason.STORAGE, message)
     log = store.shown("".join(traceback.format_exception(error)))
     return Failure(Reason.ERROR, f"{type(error).__name__}: {message}", log)

@@ -11,12 +11,14 @@ import torch
 import search.run
 from analysis.record import Record
 from search.ray.cluster import Node, Workers, worker_bytes
-from search.runtime.memory import Limit
+from search.runtime.memory import Limit, check_nets
 from search.spaces.space import Space
+from storage.errors import UserError
 from tests.searched import command, here
 from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
 from trainable import size
 from trainable.config import ConfigError, TrialConfig
+from trainable.features import store
 from trainable.models.net import build
 from trainable.size import Size, size_of
 
@@ -94,6 +96,29 @@ def test_a_worker_needs_memory_for_training_predicting_or_saving_whichever_is_th
     assert size.worker_bytes(adam, heavy, (8, 8)) == base + 9 * 10**9
     assert size.worker_bytes(sgd, wide, (8, 8)) == pytest.approx(base + 100 * 1.25 * 10**8, rel=0.01)
     assert size.gpu_bytes(sgd, wide, (8, 8)) < size.CUDA_BYTES + 3 * 10**8  # in batches of two images
+
+
+def test_a_head_needs_memory_for_the_pass_through_its_net_and_for_the_features():
+    values = dict(backbone="timm/tf_efficientnet_lite0", epochs=1, penalty=0.1)
+    small, large = (TrialConfig(arch="logistic_head", input_size=side, **values) for side in (64, 224))
+
+    found = [size_of(config, 3, (224, 224)) for config in (small, large)]
+    needed = [size.worker_bytes(config, each, (224, 224)) for config, each in zip((small, large), found, strict=True)]
+
+    assert [each.largest_output for each in found] == [96 * 32**2, 96 * 112**2]  # behind the first 1x1 convolution
+    assert [each.features for each in found] == [6656, 10496]  # the last maps of small images have few cells
+    assert min(needed) >= size.PROCESS_BYTES + size.MATRIX_BYTES + found[0].weights
+
+
+def test_features_that_would_be_too_large_are_refused_before_the_first_trial(monkeypatch):
+    head = TrialConfig(
+        arch="logistic_head", backbone="timm/tf_efficientnet_lite0", input_size=64, epochs=1, penalty=0.1
+    )
+    check_nets([head], DATA)
+    monkeypatch.setattr(store, "MOST_BYTES", 1000)
+
+    with pytest.raises(UserError, match="the features of 24 images by timm/tf_efficientnet_lite0 at 64 px must take"):
+        check_nets([head], DATA)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tests.copies import ROOT, run_in
 from tests.trials import in_memory
 from trainable.config import ConfigError, TrialConfig
 from trainable.features import computing, store
-from trainable.loop import predict_logits, train
+from trainable.loop import predict_logits, prepare, train
 from trainable.models import frozen
 from trainable.state import TrainState, load, new_state, save
 
@@ -42,6 +42,7 @@ MLP = TrialConfig(
     lr=1e-3,
     batch_size=8,
 )
+IMAGES = in_memory().valid.images
 HEADS = pytest.mark.parametrize("config", [LOGISTIC, MLP], ids=lambda config: config.arch)
 
 # Trains a head whose worker is gone once it has written two chunks.
@@ -56,7 +57,7 @@ write = store.Store.write
 def write_and_die(self, number, tensors):
     write(self, number, tensors)
     if number == 1:
-        with self.claim(2, wait=False):
+        with self.claim(2):
             os.kill(os.getpid(), signal.SIGKILL)
 
 store.Store.write = write_and_die
@@ -77,9 +78,9 @@ def computed(monkeypatch):
     chunks = []
     compute = computing._computed
 
-    def noted(config, model, view, images):
+    def noted(config, net, normalise, view, images):
         chunks.append(len(images))
-        return compute(config, model, view, images)
+        return compute(config, net, normalise, view, images)
 
     monkeypatch.setattr(computing, "_computed", noted)
     return chunks
@@ -119,6 +120,15 @@ class TestHead:
         assert outcome(trained(config)) == first
         assert len(computed) == 6
 
+    def test_a_head_whose_features_are_found_needs_no_backbone(self, config, cache):
+        cache("here")
+        first = trained(config)
+
+        again = trained(config)
+
+        assert (first.model[1].backbone is None, again.model[1].backbone is None) == (False, True)
+        np.testing.assert_array_equal(*(predict_logits(config, each.model, IMAGES) for each in (first, again)))
+
     def test_its_checkpoint_holds_the_head_alone_and_is_read_to_the_bit(self, config, cache, tmp_path):
         cache("here")
         state = trained(config)
@@ -128,7 +138,8 @@ class TestHead:
         assert path.stat().st_size < 200_000  # the backbone has 13 MB
         again = load(path, config, in_memory(), state.metric.name)
         assert outcome(again) == outcome(state)
-        assert all(map(torch.equal, again.model.state_dict().values(), state.model.state_dict().values()))
+        learnt, read = frozen.own_weights(state.model), frozen.own_weights(again.model)
+        assert all(torch.equal(learnt[name], read[name]) for name in learnt | read)
         assert list(train(config, in_memory(), again)) == []
 
     def test_it_is_one_epoch(self, config):
@@ -137,7 +148,7 @@ class TestHead:
 
     def test_a_backbone_without_weights_is_named(self, config):
         with pytest.raises(Exception, match="timm/test_resnet"):
-            new_state(replace(config, backbone="timm/test_resnet"), in_memory())
+            trained(replace(config, backbone="timm/test_resnet"))
 
 
 def test_a_worker_killed_amid_the_features_costs_one_chunk(cache, computed, tmp_path):
@@ -173,6 +184,39 @@ def test_two_workers_compute_each_chunk_once_and_end_alike(cache, computed):
 
     assert ends == [alone, alone]
     assert sorted(computed) == [4, 8, 8, 8, 8, 8]
+
+
+def test_features_are_computed_a_chunk_a_step_and_found_by_the_training_that_follows(cache, computed):
+    cache("whole")
+    whole = outcome(trained(LOGISTIC))
+    del computed[:]
+    cache("by steps")
+    state = new_state(LOGISTIC, in_memory())
+
+    steps = [len(computed) for _ in prepare(LOGISTIC, in_memory(), state)]
+    list(train(LOGISTIC, in_memory(), state))
+
+    assert steps == [1, 2, 3, 4, 5, 6]
+    assert len(computed) == 6
+    assert outcome(state) == whole
+
+
+def test_a_step_waits_for_what_another_worker_computes(cache, computed):
+    cache("here")
+    trained(LOGISTIC)
+    state = new_state(LOGISTIC, in_memory())
+    validation, _ = next(computing._stores(LOGISTIC, in_memory(), "validation", state.model[1], state.model[0]))
+    validation.path(0).unlink()
+    del computed[:]
+
+    steps = prepare(LOGISTIC, in_memory(), state)
+    with validation.claim(0):
+        next(steps)
+        next(steps)
+        assert computed == []
+    list(steps)
+
+    assert computed == [8]
 
 
 def test_a_damaged_chunk_is_computed_again(cache, computed, tmp_path):
@@ -273,7 +317,7 @@ def test_features_are_mapped_so_that_workers_share_them(cache):
     cache("here")
     state = new_state(LOGISTIC, in_memory())
 
-    found = computing.features_of(LOGISTIC, in_memory(), "train", state.model)
+    found = computing.features_of(LOGISTIC, in_memory(), "train", state.model[1], state.model[0])
 
     mapped = Path("/proc/self/maps").read_text()
     assert found.count == 24

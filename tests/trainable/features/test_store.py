@@ -49,10 +49,10 @@ def test_features_by_another_net_size_or_weights_are_others(other):
 def test_a_chunk_that_is_claimed_is_nobody_elses():
     mine, others = opened(), opened()
 
-    with mine.claim(0, wait=False) as is_mine, others.claim(0, wait=False) as is_theirs:
+    with mine.claim(0) as is_mine, others.claim(0) as is_theirs:
         assert (is_mine, is_theirs) == (True, False)
 
-    with others.claim(0, wait=False) as is_theirs:
+    with others.claim(0) as is_theirs:
         assert is_theirs
 
 
@@ -60,7 +60,7 @@ def test_a_chunk_that_somebody_has_written_since_is_not_claimed():
     store = opened()
     store.write(0, rows(0))
 
-    with store.claim(0, wait=True) as is_mine:
+    with store.claim(0) as is_mine:
         assert not is_mine
     assert not list(store.folder.glob("*.claim"))
 

@@ -76,13 +76,13 @@ def test_the_frozen_net_runs_once_an_image_and_view_for_all_of_them(images, comp
 
 def test_heads_on_the_same_weights_hold_one_net_and_those_on_others_do_not():
     first, same, other = model(LOGISTIC, 0), model(MLP, 1), model(LATE, 2)
-    next(head_of(other).backbone.parameters()).data += 1e-3
+    next(head_of(other).filled().parameters()).data += 1e-3
 
     for each in (same, other):
         share_backbone(each, [model(NET, 3), first])
 
-    assert head_of(same).backbone is head_of(first).backbone
-    assert head_of(other).backbone is not head_of(first).backbone
+    assert head_of(same).filled() is head_of(first).filled()
+    assert head_of(other).filled() is not head_of(first).filled()
 
 
 def test_heads_on_other_weights_or_at_another_size_are_not_asked_together(images, computed):

@@ -21,6 +21,7 @@ from storage.states import Reason
 from tests.trials import fake_train, in_memory
 from trainable import loop
 from trainable.config import TrialConfig
+from trainable.features import store
 from trainable.loop import Diverged
 from trainable.metrics.history import EpochMetrics
 from trainable.state import new_state, save
@@ -63,6 +64,22 @@ def test_a_node_without_the_sweeps_storage_says_so_before_it_trains(tmp_path):
     assert (report.done, report.history, report.failure.reason) == (True, [], "storage")
     assert f"trials/0000: is not there on {platform.node()}; mount" in report.failure.message
     assert not list(tmp_path.iterdir())
+
+
+def test_features_are_reported_on_while_they_are_computed_so_that_a_trial_can_be_stopped(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(attempt_module, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(store, "CHUNK_ROWS", 8)
+    config = TrialConfig(
+        arch="logistic_head", backbone="timm/tf_efficientnet_lite0", epochs=1, penalty=0.1, input_size=32
+    )
+    attempt = Attempt(Order(0, 1, config, tmp_path, "accuracy"), DATA)
+
+    reports = [attempt.next_report()]
+    while not reports[-1].done:
+        reports.append(attempt.next_report())
+
+    assert [(len(report.history), report.failure) for report in reports] == [*[(0, None)] * 7, (1, None)]
 
 
 def numpy_allocates():
