@@ -19,7 +19,7 @@ from storage.files import DamagedError
 from storage.paths import checkpoints
 from storage.states import Reason
 from tests.trials import fake_train, in_memory
-from trainable import loop
+from trainable import loop, weights
 from trainable.config import TrialConfig
 from trainable.features import store
 from trainable.loop import Diverged
@@ -68,6 +68,7 @@ def test_a_node_without_the_sweeps_storage_says_so_before_it_trains(tmp_path):
 
 def test_features_are_reported_on_while_they_are_computed_so_that_a_trial_can_be_stopped(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(weights, "_remembered", {})
     monkeypatch.setattr(attempt_module, "REPORT_SECONDS", 0.0)
     monkeypatch.setattr(store, "CHUNK_ROWS", 8)
     config = TrialConfig(
