@@ -42,6 +42,7 @@ class TrialConfig:
     # Pretrained nets, and heads on their frozen features. None leaves a choice out, and is written nowhere.
     backbone: str | None = None  # the heads: the net whose features they read, timm/NAME or torchvision/NAME
     input_size: int | None = None  # px, the side to which the net's first layer resizes images; None: as they are kept
+    center_crop: bool | None = None  # the middle of images alone is seen, the share that the weights were judged on
     stages: str | None = None  # the heads: the stages whose features they read: "2-5", or "-3", the last three
     pooling: str | None = None  # the heads: how each stage's map becomes features
     flip: bool | None = None  # the heads: learn from each image and from its mirror image

@@ -40,7 +40,7 @@ BACKWARD = 1.25  # what a step takes, of what the pass forward keeps
 # net is not built for each of their values, which takes a second.
 WITHOUT_SIZE = frozenset(
     {"penalty", "flip", "feature_mixup", "dropout", "drop_path", "layer_decay", "head_start", "frozen_stages"}
-    | {"stages", "pooling"}
+    | {"center_crop", "stages", "pooling"}
 )
 
 

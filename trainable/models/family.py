@@ -27,7 +27,8 @@ class Preprocessing:
       interpolation: `bilinear` or `bicubic`, how images are resized to `input_size` within the net.
       size: the side in px that the weights were trained at; None where a net has no such size.
       fixed: images are resized to `size` where the config names no `input_size`: the net takes them at one size.
-      crop: the share of an image's side that is kept, cut out of the middle, when a net is judged.
+      crop: the share of an image's side that is seen, in the middle: that which the weights were judged on where the
+        config asks for it, else all of it.
     """
 
     mean: tuple[float, float, float]
@@ -38,9 +39,14 @@ class Preprocessing:
     fixed: bool = False
 
     @staticmethod
-    def read(values: Mapping[str, Any]) -> "Preprocessing":
-        """Returns it from the values of its attributes, as JSON has them."""
-        return Preprocessing(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+    def read(values: Mapping[str, Any], crops: bool) -> "Preprocessing":
+        """Returns it from the values of its attributes, as JSON has them.
+
+        Args:
+          crops: the crop is made; else all of an image is seen.
+        """
+        crop = values["crop"] if crops else 1.0
+        return Preprocessing(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"]), "crop": crop})
 
     def input_size(self, config: Config, image_size: tuple[int, int]) -> tuple[int, int]:
         """Returns the height and width that the net sees, of images that are kept at this height and width."""

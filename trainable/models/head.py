@@ -131,7 +131,10 @@ def backbone_config(config: Config) -> Config:
     family = family_of(_backbone(config))
     has_weights = config.pretrained is not False
     return dataclasses.replace(  # a fresh one: a head's fields are none of its backbone's
-        _plain(_backbone(config), tuple(family.shape.items())), pretrained=has_weights, input_size=config.input_size
+        _plain(_backbone(config), tuple(family.shape.items())),
+        pretrained=has_weights,
+        input_size=config.input_size,
+        center_crop=config.center_crop,
     )
 
 

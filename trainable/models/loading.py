@@ -1,4 +1,7 @@
-"""Puts weights from elsewhere into a net, and says by name what does not fit where they are another net's."""
+"""What the nets of both catalogues have in common.
+
+It puts weights from elsewhere into a net, and says by name what does not fit where they are another net's.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +15,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SHOWN = 3  # names of weights in a message
+# What the nets of both catalogues may be given.
+FIELDS = frozenset(
+    ["input_size", "center_crop", "frozen_stages", "kept_stages", "head_start", "dropout", "drop_path", "layer_decay"]
+)
 
 
 def load(arch: str, net: Net, state: Mapping[str, "Tensor"], last: str) -> None:

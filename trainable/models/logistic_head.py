@@ -67,7 +67,7 @@ FAMILY = Family(
     build,
     bf16=frozenset({"cpu", "cuda"}),  # of the backbone, which only goes forward
     waits=True,
-    optional=frozenset({"input_size", "stages", "pooling", "flip", "pretrained"}),
+    optional=frozenset({"input_size", "center_crop", "stages", "pooling", "flip", "pretrained"}),
     preprocessing=preprocessing,
     prepare=prepare,
     train=train,

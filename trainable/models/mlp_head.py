@@ -98,7 +98,9 @@ FAMILY = Family(
     build,
     bf16=frozenset({"cpu", "cuda"}),  # of the backbone, which only goes forward
     waits=True,
-    optional=frozenset({"input_size", "stages", "pooling", "flip", "pretrained", "feature_mixup", "dropout"}),
+    optional=frozenset(
+        {"input_size", "center_crop", "stages", "pooling", "flip", "pretrained", "feature_mixup", "dropout"}
+    ),
     preprocessing=preprocessing,
     prepare=prepare,
     train=train,

@@ -30,11 +30,12 @@ class Normalize(nn.Module):
         self.register_buffer("mean", 255 * torch.tensor(preprocessing.mean, device="cpu").view(3, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(preprocessing.std, device="cpu").view(3, 1, 1))
         self.memory_format = torch.contiguous_format
-        self.input_size, self.resizes = input_size, image_size != input_size
+        self.input_size, self.resizes = input_size, image_size != input_size or preprocessing.crop < 1
         self.overshoots = preprocessing.interpolation == "bicubic"
         if self.resizes:  # no part of a state dict: they follow from the config
             for name, old, new in zip(("rows", "columns"), image_size, input_size, strict=True):
-                self.register_buffer(name, resizing(old, new, preprocessing.interpolation), persistent=False)
+                matrix = resizing(old, new, preprocessing.interpolation, preprocessing.crop)
+                self.register_buffer(name, matrix, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         # To float first: a difference of uint8 and float costs torch ten times as much.
@@ -59,14 +60,19 @@ def seen_size(model: nn.Module, image_size: tuple[int, int]) -> tuple[int, int]:
     return first.input_size if isinstance(first, Normalize) else image_size
 
 
-def resizing(old: int, new: int, interpolation: str) -> Tensor:
+def resizing(old: int, new: int, interpolation: str, crop: float = 1.0) -> Tensor:
     """Returns the (new, old) matrix that resizes one side of an image as torch does, without aliasing.
+
+    With a crop below 1 it does so to a longer side, of which it keeps the middle, as weights are judged.
 
     Resizing is linear, so its matrix is what it makes of the unit matrix. A product of matrices gives the same numbers
     in every runtime of an exported file, which `Resize` of ONNX does not.
     """
     unit = torch.eye(old, device="cpu")[None, None]
-    return F.interpolate(unit, size=(new, old), mode=interpolation, antialias=True)[0, 0]
+    longer = round(new / crop)
+    margin = (longer - new) // 2
+    whole = F.interpolate(unit, size=(longer, old), mode=interpolation, antialias=True)[0, 0]
+    return whole[margin : margin + new]
 
 
 def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:

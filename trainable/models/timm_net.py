@@ -90,7 +90,7 @@ def preprocessing(config: Config) -> Preprocessing:
             "fixed": about["fixed_input_size"],
         }
 
-    return Preprocessing.read(known({"preprocessing": config.arch}, find))
+    return Preprocessing.read(known({"preprocessing": config.arch}, find), bool(config.center_crop))
 
 
 def check(config: Config, others: Sequence[str]) -> None:
@@ -129,9 +129,7 @@ FAMILY = Family(
     build,
     bf16=frozenset({"cuda"}),
     waits=True,
-    optional=frozenset(
-        {"input_size", "frozen_stages", "kept_stages", "head_start", "dropout", "drop_path", "layer_decay"}
-    ),
+    optional=loading.FIELDS,
     prefix=PREFIX,
     preprocessing=preprocessing,
     check=check,

@@ -44,8 +44,8 @@ def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
 
 
 def preprocessing(config: Config) -> Preprocessing:
-    """How the weights were trained; of a bare name, as before there were prefixes."""
-    if not config.arch.startswith(PREFIX):
+    """How the weights were trained; of a bare name, as before there were prefixes, unless it asks for their crop."""
+    if not config.arch.startswith(PREFIX) and not config.center_crop:
         return FROM_SCRATCH
 
     def find() -> dict[str, Any]:
@@ -60,7 +60,7 @@ def preprocessing(config: Config) -> Preprocessing:
             "fixed": _size_option(_name(config.arch)) is not None,
         }
 
-    return Preprocessing.read(known({"preprocessing": config.arch}, find))
+    return Preprocessing.read(known({"preprocessing": config.arch}, find), bool(config.center_crop))
 
 
 def served_weights(arch: str) -> Any:
@@ -180,9 +180,7 @@ FAMILY = Family(
     build,
     bf16=frozenset({"cuda"}),
     waits=True,
-    optional=frozenset(
-        {"input_size", "frozen_stages", "kept_stages", "head_start", "dropout", "drop_path", "layer_decay"}
-    ),
+    optional=loading.FIELDS,
     prefix=PREFIX,
     preprocessing=preprocessing,
     check=check,

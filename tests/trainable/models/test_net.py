@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch.nn import functional as F
+from torchvision.transforms.functional import center_crop
 
 from trainable.models.family import Preprocessing
 from trainable.models.net import Normalize
@@ -21,6 +22,17 @@ def test_images_are_resized_as_torch_does_it_without_aliasing(interpolation, siz
 
     expected = F.interpolate(PIXELS.float(), size, mode=interpolation, antialias=True).clamp(0, 255)
     torch.testing.assert_close(resized, expected, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("side", [35, 40, 224])
+def test_the_middle_is_seen_as_weights_are_judged(side):
+    images = torch.rand(2, 3, 40, 40) * 255
+    about = Preprocessing((0.0,) * 3, (1 / 255,) * 3, "bicubic", crop=0.875)
+
+    seen = Normalize(about, (40, 40), (side, side))(images)
+
+    longer = F.interpolate(images, (round(side / 0.875),) * 2, mode="bicubic", antialias=True).clamp(0, 255)
+    torch.testing.assert_close(seen, center_crop(longer, [side, side]), rtol=0, atol=1e-3)
 
 
 def test_images_are_resized_in_float32_where_the_net_computes_in_bf16():

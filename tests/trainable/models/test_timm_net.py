@@ -6,7 +6,7 @@ import torch
 
 from trainable import weights
 from trainable.config import ConfigError, TrialConfig
-from trainable.models import check
+from trainable.models import check, family_of
 from trainable.models.net import build
 from trainable.models.timm_net import preprocessing
 
@@ -50,6 +50,16 @@ def test_pixels_are_taken_as_the_weights_of_each_name_were_trained():
     assert (lite0.mean, lite0.std, lite0.interpolation, lite0.size) == ((0.5,) * 3, (0.5,) * 3, "bicubic", 224)
     assert (lite0.fixed, vit.fixed) == (False, True)
     assert (other.size, other.crop) == (384, 1.0)
+
+
+def test_all_of_an_image_is_seen_unless_the_config_asks_for_the_crop_of_the_weights():
+    all_of_it, middle = (config_of("tf_efficientnet_lite0", center_crop=asked) for asked in (None, True))
+    head = TrialConfig(
+        arch="logistic_head", backbone=all_of_it.arch, stages="-1", pooling="mean", penalty=0.1, center_crop=True
+    )
+
+    assert (preprocessing(all_of_it).crop, preprocessing(middle).crop) == (1.0, 0.875)
+    assert family_of(head.arch).preprocessing(head).crop == 0.875
 
 
 def test_a_net_of_one_size_has_images_resized_to_it_or_is_built_for_another_one():
