@@ -60,7 +60,8 @@ class Limit(Memory):
         if self.share(config) <= 1:
             return ""
         needed, there, of = max(self._needs(config), key=lambda needs: needs[0] / needs[1])
-        size = "{}x{} px".format(*self.image_size)
+        side = config.input_size  # the net resizes images to it
+        size = "{}x{} px".format(*((side, side) if side else self.image_size))
         return f"about {needed / GB:.1f} GB at {size}, of the {there / GB:.1f} GB that {of} has for a trial"
 
     def may_lack(self, configs: list[TrialConfig]) -> list[str]:

@@ -170,6 +170,15 @@ def test_what_is_not_drawn_is_said_once_for_each_architecture(small_process):
     assert any(note.startswith("cnn is not drawn: it needs at least") for note in shorter.notes(corners))
 
 
+def test_what_a_net_needs_is_told_at_the_size_to_which_it_resizes(monkeypatch):
+    monkeypatch.setattr(Limit, "_needs", lambda limit, config: [(4 * 10**9, limit.worker, "a worker")])
+    config = TrialConfig(arch="torchvision/resnet18", input_size=384, pretrained=False)
+
+    why = limit_of(10**9).why_too_large(config)
+
+    assert why == "about 4.0 GB at 384x384 px, of the 1.0 GB that a worker has for a trial"
+
+
 def test_a_space_of_which_nothing_fits_is_refused_with_what_is_needed_and_what_to_do(small_process):
     with pytest.raises(
         ConfigError, match=r"no net of the space fits into memory: the smallest needs about .* GB"
