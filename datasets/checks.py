@@ -13,6 +13,7 @@ from datasets.sources.listing import Listing
 from storage.text import counted
 
 MAX_CLASSES = 10_000
+SIZES_LISTED = 4  # of images, the most common first
 MOST_ALONE = 4  # classes of one image that are named one by one
 
 
@@ -105,8 +106,9 @@ def check_sizes(reads: dict[str, Read], listings: dict[str, Listing], findings: 
 def sizes_found(reads: Iterable[Read]) -> str | None:
     """Lists the sizes of the images with their counts; returns None where all have the same."""
     sizes = Counter(size for read in reads for size in read.sizes if size)
-    most = [f"{count:,} of {width}x{height} px" for (height, width), count in sizes.most_common(8)]
-    return ", ".join(most + (["..."] if len(sizes) > 8 else [])) if len(sizes) > 1 else None
+    most = [f"{count:,} of {width}x{height} px" for (height, width), count in sizes.most_common(SIZES_LISTED)]
+    others = f" and {counted(more, 'other size')}" if (more := len(sizes) - SIZES_LISTED) > 0 else ""
+    return ", ".join(most) + others if len(sizes) > 1 else None
 
 
 def check_bytes(listings: dict[str, Listing], reads: dict[str, Read], is_cut: bool, bad: BadImages) -> None:

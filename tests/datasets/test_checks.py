@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
-from datasets.checks import MAX_CLASSES, check_labels
+from datasets.checks import MAX_CLASSES, check_labels, sizes_found
 from datasets.load import load
+from datasets.pixels.read import Read
 from datasets.problems import Findings
 from datasets.sources.listing import Listing
 from tests.trees import table, with_class_folders, with_manifests, write
@@ -23,6 +25,14 @@ def test_a_class_that_validation_lacks_is_said(tree, tmp_path):
         f"No image in validation of `{lacking}`: how often they are told right is not measured, "
         "and balanced accuracy leaves them out."
     )
+
+
+def test_of_many_sizes_the_most_common_are_listed_and_the_others_counted():
+    sizes = [(20 + number % 7, 30) for number in range(8)]
+
+    found = sizes_found([Read(np.empty(0), (), [*sizes, None], {}, [], [])])
+
+    assert found == "2 of 30x20 px, 1 of 30x21 px, 1 of 30x22 px, 1 of 30x23 px and 3 other sizes"
 
 
 def listed(classes: int) -> Listing:
