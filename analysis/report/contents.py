@@ -13,6 +13,7 @@ from storage.files import DamagedError
 from storage.states import State
 from storage.text import counted
 from trainable.config import AUGMENTATIONS, MIXING
+from trainable.models import unread_fields
 
 LEADERS = 10  # trials on the leaderboard
 MOST_FAILURES = 10  # shown of one reason
@@ -83,8 +84,8 @@ def micro_batches(record: Record) -> str:
 
 
 def config_fields(config: Mapping[str, Any]) -> dict[str, str]:
-    """The fields that are set, as they are shown, without the seed and without augmentations that are off."""
-    off = {name for name in AUGMENTATIONS + MIXING if config.get(name) == 0}
+    """The fields that count, as they are shown, without the seed and without augmentations that are off."""
+    off = {name for name in AUGMENTATIONS + MIXING if config.get(name) == 0} | unread_fields(config.get("arch", ""))
     return {name: value_text(value) for name, value in config.items() if name not in off | {"seed"}}
 
 

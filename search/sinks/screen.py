@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from analysis.report.contents import duration, plain
+from analysis.report.contents import duration, plain, value_text
 from search.runtime.ledger import state_of
 from search.sinks import Begun, Sink
 from storage.states import Reason, State
@@ -20,6 +20,7 @@ from storage.text import counted
 from trainable.config import TrialConfig
 from trainable.metrics import named
 from trainable.metrics.history import EpochMetrics
+from trainable.models import unread_fields
 from trainable.worker.order import Order
 
 ENDED_SHOWN = 8  # rows of the table for trials that ended last
@@ -178,7 +179,14 @@ new = Screen
 
 def in_short(config: TrialConfig) -> str:
     """What tells trials apart at a glance: `small_resnet width 2.6 depth 1, nesterov onecycle lr 0.1, batch 128`."""
-    shape = [config.arch]
-    shape += [f"{name} {value:z.2g}" for name in ("width", "depth") if (value := getattr(config, name))]
-    how = f"{config.optimizer} {config.schedule} lr {config.lr:.2g}, batch {config.batch_size}"
-    return f"{' '.join(shape)}, {how}"
+    unread = unread_fields(config.arch)
+    net = [config.arch]
+    net += [f"{name} {value:z.2g}" for name in ("width", "depth") if (value := getattr(config, name))]
+    net += [f"on {config.backbone}"] if config.backbone else []
+    net += [f"at {config.input_size} px"] if config.input_size else []
+    chosen = [(name, getattr(config, name)) for name in ("stages", "pooling", "penalty", "hidden", "frozen_stages")]
+    how = [f"{name} {value_text(value)}" for name, value in chosen if value is not None]
+    if "lr" not in unread:
+        rate = [getattr(config, name) for name in ("optimizer", "schedule") if name not in unread]
+        how += [f"{' '.join(rate)} lr {config.lr:.2g}", f"batch {config.batch_size}"]
+    return ", ".join([" ".join(net), *how])

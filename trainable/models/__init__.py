@@ -69,6 +69,11 @@ def reads_features(arch: str) -> bool:
     return "backbone" in family_of(arch).fields
 
 
+def unread_fields(arch: str) -> frozenset[str]:
+    """Returns the fields that every config has and that change nothing for an architecture."""
+    return frozenset() if user_code.is_reference(arch) else family_of(arch).unread
+
+
 def check(config: "TrialConfig") -> None:
     """Raises:
     ConfigError: there is no such architecture, or what it needs is not on this machine.

@@ -66,6 +66,7 @@ class Family:
       name: of the architecture; of a family of many, what they are called together.
       shape: the shape fields of `TrialConfig` that it must be given, each with its value at the published size.
       optional: the shape fields that it may be given; None leaves them out.
+      unread: the fields that every config has and that change nothing here, so that they are not shown.
       build: builds the net for a config, a number of classes and images of this height and width, which are those of
         `Preprocessing.input_size`: from (N, 3, H, W) normalised pixels to (N, classes) logits, on the CPU, its weights
         drawn from torch's global generator.
@@ -89,6 +90,7 @@ class Family:
     channels_last: bool = True
     waits: bool = False
     optional: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
     prefix: str = ""
     preprocessing: Callable[[Config], Preprocessing] = lambda config: FROM_SCRATCH
     prepare: "Prepare | None" = None

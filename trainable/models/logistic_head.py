@@ -68,6 +68,7 @@ FAMILY = Family(
     bf16=frozenset({"cpu", "cuda"}),  # of the backbone, which only goes forward
     waits=True,
     optional=frozenset({"input_size", "center_crop", "stages", "pooling", "flip", "pretrained"}),
+    unread=frozenset({"optimizer", "schedule", "lr", "weight_decay", "batch_size", "epochs"}),
     preprocessing=preprocessing,
     prepare=prepare,
     train=train,

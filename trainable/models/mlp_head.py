@@ -101,6 +101,7 @@ FAMILY = Family(
     optional=frozenset(
         {"input_size", "center_crop", "stages", "pooling", "flip", "pretrained", "feature_mixup", "dropout"}
     ),
+    unread=frozenset({"optimizer", "epochs"}),
     preprocessing=preprocessing,
     prepare=prepare,
     train=train,

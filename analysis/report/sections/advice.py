@@ -12,6 +12,7 @@ from analysis.report.sections.ranges import Range, to_widen
 from storage import paths
 from storage.states import State
 from storage.text import counted
+from trainable.models import unread_fields
 
 MANY_FAILED = 0.2  # of the ended trials
 LATE = 0.75  # of the sweep: a best that came after it may not be the last
@@ -56,7 +57,8 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
                 "configs first."
             )
         )
-    if best.best_epoch == best.epochs and best.number not in record.damaged:
+    has_epochs = best.number not in record.damaged and "epochs" not in unread_fields(best.config["arch"])
+    if has_epochs and best.best_epoch == best.epochs:
         steps.append(
             Step("The best trial was at its best in its last epoch: another sweep with more --max-epochs may help.")
         )

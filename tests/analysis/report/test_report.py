@@ -405,6 +405,16 @@ def test_the_next_step_of_a_sweep_that_is_not_at_its_end_is_to_go_on(sweep):
     assert steps[1].text.startswith("1 of 2 trials failed, most often as diverged")
 
 
+def test_a_head_is_not_advised_to_train_for_more_epochs(sweep):
+    sweep.add(MLP, [20])
+    record = sweep.record
+    record.best.config["arch"] = "logistic_head"
+
+    steps = next_steps(record, [], None, None)
+
+    assert not any("epochs" in step.text for step in steps)
+
+
 @pytest.mark.parametrize(("place", "words"), [(7, "came late, as number 8 of 8"), (1, "came early"), (5, "")])
 def test_the_next_steps_follow_from_what_the_sweep_shows(sweep, place, words):
     for number in range(8):

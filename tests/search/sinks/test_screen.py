@@ -94,6 +94,16 @@ def test_a_config_in_short_names_what_tells_trials_apart():
     assert in_short(CONFIG) == "cnn width 2 depth 1, nesterov onecycle lr 0.012, batch 128"
 
 
+def test_a_head_in_short_names_its_net_and_no_rate_that_it_does_not_have():
+    reads = dict(backbone="timm/tf_efficientnet_lite0", input_size=224, stages="-3", pooling="2x2", epochs=1)
+    linear = TrialConfig(arch="logistic_head", penalty=0.25134, **reads)
+    mlp = TrialConfig(arch="mlp_head", hidden=256, lr=1e-3, **reads)
+
+    net = "on timm/tf_efficientnet_lite0 at 224 px, stages -3, pooling 2x2"
+    assert in_short(linear) == f"logistic_head {net}, penalty 0.2513"
+    assert in_short(mlp) == f"mlp_head {net}, hidden 256, onecycle lr 0.001, batch 128"
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(5.9, "5 s"), (725, "12:05 min"), (12000, "3:20 h")])
 def test_durations_read_well(seconds, text):
     assert duration(seconds) == text
