@@ -54,7 +54,9 @@ def _references(space: Space, number: int, name: str | None) -> dict[str, Values
         return {}
     if not uses_backbones(name, number):
         return configs("references", own_number(name, number))
-    return linear_heads(name, own_number(name, number), space.choices("backbone"), _side_of)
+    fixed = space.fixed.get("backbone")
+    nets = [str(fixed)] if fixed else space.choices("backbone")
+    return linear_heads(name, own_number(name, number), nets, _side_of)
 
 
 def _side_of(backbone: str) -> int | None:

@@ -217,7 +217,6 @@ class Search(Sweep):
             return renamed  # the pretrained nets of one may be none of the other
         lines = super().changed_space(file)
         return renamed + lines if lines else []
-        return lines
 
     @cached_property
     def own_configs(self) -> list[Values]:

@@ -12,7 +12,7 @@ from storage.states import State
 from trainable.metrics import named
 from trainable.metrics.contract import softmax
 
-SWEEPS, IMAGES, TRUTH, TRIALS, CLASSES = 16, 400, 6000, 12, 4
+SWEEPS, IMAGES, TRUTH, TRIALS, CLASSES = 32, 200, 3000, 9, 4
 KINDS = ("logistic_head", "net", "other net")
 
 
@@ -61,8 +61,8 @@ def simulated():
     """Of each sweep's ensemble: as it seems, corrected, the truth, the ends of the interval."""
     found = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(choice, "COMPARED_DRAWS", 40)
-        patch.setattr(scores.Scores, "most_draws", 200)
+        patch.setattr(choice, "COMPARED_DRAWS", 10)
+        patch.setattr(scores.Scores, "most_draws", 50)
         for seed in range(SWEEPS):
             rng = np.random.default_rng(seed)
             strengths = 1.3 - 0.3 * rng.exponential(size=TRIALS)
@@ -93,4 +93,4 @@ def test_corrected_for_the_choice_of_its_members_it_does_not(simulated):
 
 def test_the_interval_holds_the_truth(simulated):
     *_, truth, low, high = simulated
-    assert ((low <= truth) & (truth <= high)).sum() >= SWEEPS - 2
+    assert ((low <= truth) & (truth <= high)).mean() >= 0.9

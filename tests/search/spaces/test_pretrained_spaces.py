@@ -1,5 +1,8 @@
 """What every space over pretrained nets must keep to."""
 
+import hashlib
+import json
+
 import optuna
 import pytest
 
@@ -11,6 +14,11 @@ from trainable.config import TrialConfig
 
 NETS = ["timm/tf_efficientnet_lite0", "torchvision/resnet18"]
 OVER_NETS = [(name, number) for name, number in SPACES if uses_backbones(name, number)]
+PUBLISHED = {  # sha256 of table, linear heads and recipes, as JSON
+    ("tiny", 1): "677c55ac432b0a3732f2c878e5da7d68e8fa3309ba1e99885f2a569e1a499079",
+    ("photos", 1): "4e9a8a4130d12101b319909889b889b57a3ba766809e804495370b57fd0a76cf",
+    ("heads", 1): "52d4139db767e436ac48662954e49d72ab36a48762a43b77ff6a8454064c3902",
+}
 
 
 def test_the_default_spaces_name_their_nets_themselves():
@@ -55,13 +63,30 @@ class TestSpace:
             arch = NETS[0] if branch == TUNED else branch
             if arch in space.families:
                 config = space.chosen({"arch": arch} | params)
-                assert set(space.missing({"arch": arch} | params)) <= {"backbone", "input_size", "stages"}
+                assert set(space.missing({"arch": arch} | params)) <= {"backbone", "input_size", "stages", "pooling"}
                 assert config.arch == arch
 
     def test_a_fixed_number_of_epochs_is_for_what_trains_in_epochs(self, name, number):
         space = Space(suggest_of(name, number, NETS), {"epochs": 3}, 40)
 
         assert {(config.backbone is None, config.epochs) for config in space.corners()} <= {(True, 3), (False, 1)}
+
+    def test_neither_it_nor_its_first_trials_ever_change(self, name, number):
+        table = Space(suggest_of(name, number, NETS), {}, 30).table()
+        first = [linear_heads(name, number, NETS, lambda net: 224), RECIPES[name, number]]
+        text = json.dumps([table, *first], sort_keys=True)
+
+        assert hashlib.sha256(text.encode()).hexdigest() == PUBLISHED[name, number]
+
+
+def test_where_the_net_is_fixed_a_linear_head_on_it_comes_first(monkeypatch):
+    monkeypatch.setattr("search.runtime.queue._side_of", lambda net: 224)
+    space = Space(suggest_of("photos", 2, NETS), {"backbone": NETS[1]}, 40)
+
+    queue, _ = first_queue(space, 2, None, [], "photos")
+
+    assert [entry.baseline for entry in queue.values()] == [f"reference {NETS[1]}"]
+    assert space.chosen(queue[0].params).backbone == NETS[1]
 
 
 def test_the_published_runs_are_whole_configs_in_a_space_that_does_not_hold_them():
