@@ -27,7 +27,7 @@ from datasets.pixels import cache
 from datasets.pixels.target import SPARE_BYTES, gigabytes
 from storage.errors import UserError
 
-CHUNK_ROWS = 128  # images; a worker that dies loses as many
+CHUNK_ROWS = 64  # images; a worker that dies loses as many, and one that is to stop ends after as many
 MOST_BYTES = 40 * 10**9  # of the features of one split and view
 KEPT_BYTES = 50 << 30  # of all features together; those in use stay, however large they are
 ABOUT = "about.json"

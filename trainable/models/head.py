@@ -118,8 +118,12 @@ def fill(model: nn.Module) -> nn.Module:
 
 
 def _frozen_net(config: Config, input_size: tuple[int, int]) -> nn.Module:
-    """Returns the backbone of a head; nothing that is drawn later depends on whether it was built."""
+    """Returns the backbone of a head; nothing that is drawn later depends on whether it was built.
+
+    Its own last layer, which no head reads, is the same each time, so that files which hold the whole net are.
+    """
     with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
         net = family_of(_backbone(config)).build(backbone_config(config), 1, input_size).eval()
     frozen.freeze(net)
     staged.stages(net, torch.zeros((1, 3, *input_size), device=next(net.parameters()).device))
