@@ -1,6 +1,7 @@
 """What labels images: one trained model, or several whose predictions are averaged."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from datasets.decoders.recipe import Decoding
 from datasets.pixels import Pixels
 from storage import paths
 from storage.errors import SweepError
+from storage.files import DamagedError
 from storage.states import State
 from storage.text import counted
 
@@ -160,11 +162,14 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
         expected = f"of trial {best.number if best else None} of sweep {search.file.id}"
         got = f"of trial {of.best_trial} of sweep {of.sweep}" if of else "a search"
         raise SweepError(f"{folder}: must be {expected}, got {got}; move it away, and `python -m search.refit {sweep}`")
-    models = tuple((trained(record, trial), 1) for trial in record.trials if trial.state == State.COMPLETE)
+    models = [trained(record, trial) for trial in record.trials if trial.state == State.COMPLETE]
     if not models:
         raise SweepError(f"{folder}: no trial is COMPLETE yet; `python -m search.refit {sweep}` goes on with it")
+    with suppress(SweepError, DamagedError):  # pretrained weights need not be at hand where `best/` has them
+        whole = read_best(sweep)
+        models = [model.completed(whole) for model in models] if whole.trial == best.number else models
     label = f"the best config on train + validation, {counted(len(models), 'seed')}{averaged(is_averaged)}"
-    return Predictor(label, models, is_averaged, record.ensembles)
+    return Predictor(label, tuple((model, 1) for model in models), is_averaged, record.ensembles)
 
 
 def of_option(record: Record, option: Option) -> Predictor:

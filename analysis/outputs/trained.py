@@ -123,6 +123,13 @@ class Trained:
         weights = {name: tensor.contiguous() for name, tensor in self.on("cpu").state_dict().items()}
         return dataclasses.replace(self, weights=write_safetensors(weights))
 
+    def completed(self, whole: "Trained") -> "Trained":
+        """Returns the same model, which takes what is frozen from a whole one of the same config but for its seed."""
+        weights, own = read_safetensors(whole.weights), read_safetensors(self.weights)
+        return (
+            dataclasses.replace(self, weights=write_safetensors(weights | own)) if weights.keys() > own.keys() else self
+        )
+
     def _built(self, config: TrialConfig) -> nn.Module:
         return fill(build(config, len(self.classes), self.image_size))
 

@@ -55,6 +55,25 @@ def test_a_whole_head_predicts_where_no_pretrained_weights_are(nowhere):
     assert load(model.weights).keys() < load(whole.weights).keys()
 
 
+def test_a_head_is_whole_in_the_same_bytes_each_time():
+    model, _ = trained(HEAD)
+
+    assert model.whole().weights == model.whole().weights
+
+
+def test_a_head_takes_what_is_frozen_from_a_whole_one_under_another_seed(nowhere):
+    model, _ = trained(HEAD)
+    other, _ = trained(replace(HEAD, seed=1, penalty=1.0))
+    images = in_memory().valid.images
+    expected = other.log_probabilities(images, False)
+
+    whole = model.whole()
+    nowhere()
+
+    completed = replace(other.completed(whole), config=HEAD)
+    np.testing.assert_array_equal(completed.log_probabilities(images, False), expected)
+
+
 def test_a_trials_head_needs_the_weights_that_its_file_leaves_out(nowhere):
     model, _ = trained(HEAD)
 
