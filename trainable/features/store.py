@@ -48,7 +48,7 @@ class Store:
         """Args:
         about: all that decides the numbers, as JSON has it.
         """
-        self.about, self.count = dict(about), count
+        self.about, self.count = {**about, "chunk_rows": CHUNK_ROWS}, count
         key = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()
         self.folder = cache.folder() / "features" / key[:40]
 
