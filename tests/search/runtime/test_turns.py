@@ -5,8 +5,15 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
+from search.portfolios.by_cost import RECIPES
+from search.pruners import new_pruner
 from search.runtime import turns
+from search.runtime.draws import Draws, Plan
+from search.runtime.ledger import Ledger
 from search.runtime.turns import Turns
+from search.spaces import suggest_of
+from search.spaces.space import Space
+from tests.trials import Silent
 
 NETS = [f"timm/net{number}" for number in range(5)]
 WORTH = dict(zip(NETS, (0.5, 0.8, 0.6, 0.9, 0.7), strict=True))  # what a head on each, and the net itself, comes to
@@ -58,16 +65,29 @@ def test_the_half_of_the_nets_whose_heads_are_best_is_tuned_then_its_better_half
     assert set(tuned[7:]) == {NETS[3]}
 
 
-def test_a_restart_between_any_two_draws_goes_on_alike():
-    study = optuna.create_study(direction="maximize")
-    for net in NETS:
-        add(study, "logistic_head", net, WORTH[net])
-    for _ in range(turns.HEADS_FIRST - len(NETS)):
-        add(study, "mlp_head", NETS[0], 0.3)
-    copied = optuna.create_study(direction="maximize")
-    copied.add_trials(study.trials)
+def draw_all(folder, is_killed):
+    """Returns the configs of the trials that are drawn; a driver that is killed at once after its draw, or its tell."""
+    space = Space(suggest_of("tiny", 2, NETS[:2]), {}, 12)
+    plan = Plan(22, 7, "accuracy", "tpe", {}, turns=Turns(space.families, RECIPES["tiny", 1]))
+    ledger = new_ledger(folder)
+    for number in range(plan.trials):
+        assert Draws(ledger, space, plan, Silent()).draw() == number
+        ledger = new_ledger(folder) if is_killed else ledger
+        ledger.tell(number, TrialState.COMPLETE, number % 7 / 10)
+        ledger = new_ledger(folder) if is_killed else ledger
+    return [trial.user_attrs["config"] for trial in ledger.trials]
 
-    assert Turns(ARCHS, {}).next(study) == Turns(ARCHS, {}).next(copied) == (NETS[3], {})
+
+def new_ledger(folder):
+    folder.mkdir(exist_ok=True)
+    return Ledger(folder, "a" * 32, "accuracy", new_pruner("halving"))
+
+
+def test_a_driver_that_is_killed_between_any_two_records_draws_the_same_configs(tmp_path):
+    whole = draw_all(tmp_path / "whole", is_killed=False)
+
+    assert {config["arch"] for config in whole} == {"logistic_head", "mlp_head", NETS[0], "small_resnet", "cnn"}
+    assert draw_all(tmp_path / "killed", is_killed=True) == whole
 
 
 def test_heads_that_still_run_do_not_keep_nets_from_being_tuned():
