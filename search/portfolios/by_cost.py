@@ -2,8 +2,8 @@
 
 A linear head on each pretrained net, on its last stage and the plain image, is what the other trials are measured by.
 `RECIPES` has, for each further branch, the parameters of its first trial: usual recipes, by the architecture, or by
-`TUNED` for every pretrained net. What they leave out is drawn. The first MLP reads the features of the first linear head
-of a net whose weights are of 224 px, so that two workers compute these together.
+`TUNED` for every pretrained net. What they leave out is drawn. The first MLP has the size of a linear head on a net of
+224 px, so that two workers compute features together.
 
 No value was chosen by results on images that the project is measured on, which would look better than they are: what
 suits them the sampler has to find, as on anybody's images.

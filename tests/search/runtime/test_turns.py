@@ -86,7 +86,9 @@ def new_ledger(folder):
 def test_a_driver_that_is_killed_between_any_two_records_draws_the_same_configs(tmp_path):
     whole = draw_all(tmp_path / "whole", is_killed=False)
 
-    assert {config["arch"] for config in whole} == {"logistic_head", "mlp_head", NETS[0], "small_resnet", "cnn"}
+    drawn = {config["arch"] for config in whole}
+    assert drawn - set(NETS) == {"logistic_head", "mlp_head", "small_resnet", "cnn"}
+    assert drawn & set(NETS)
     assert draw_all(tmp_path / "killed", is_killed=True) == whole
 
 
