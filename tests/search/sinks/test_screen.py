@@ -93,13 +93,6 @@ def test_a_message_is_shown_as_it_is(screen):
 def test_a_config_in_short_names_what_tells_trials_apart():
     assert in_short(CONFIG) == "cnn width 2 depth 1, nesterov onecycle lr 0.012, batch 128"
 
-    net = "timm/tf_efficientnet_lite0"
-    features = dict(backbone=net, input_size=128, stages="-5", pooling="2x2", epochs=1)
-    head = TrialConfig(arch="logistic_head", penalty=0.05, **features)
-    tuned = TrialConfig(arch=net, pretrained=True, input_size=64, frozen_stages=2, lr=0.001, batch_size=64)
-    assert in_short(head) == f"logistic_head on {net} at 128 px stages -5 2x2, penalty 0.05"
-    assert in_short(tuned).startswith(f"{net} at 64 px frozen 2, ")
-
 
 def test_a_head_in_short_names_its_net_and_no_rate_that_it_does_not_have():
     reads = dict(backbone="timm/tf_efficientnet_lite0", input_size=224, stages="-3", pooling="2x2", epochs=1)
