@@ -1,9 +1,11 @@
 """timm: the weights of its nets, which its clients, huggingface_hub and torch.hub, fetch and keep."""
 
+import difflib
 import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +54,8 @@ def has(arch: str) -> bool:
 def fetch(arch: str, say: Say) -> Weights:
     served = _served(arch.removeprefix(PREFIX))
     if not served or not (served.hf_hub_id or served.url):
-        raise WeightsError(f"{arch}: timm has no weights for it; give a file with --weights")
+        way_out = "give a file with --weights" if served else _nearest(arch.removeprefix(PREFIX))
+        raise WeightsError(f"{arch}: timm has no {'weights for it' if served else 'such net'}; {way_out}")
     path = (
         _fetch_of_hub(arch, served, say)
         if served.hf_hub_id
@@ -81,7 +84,16 @@ def _served(name: str) -> Any:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # read by huggingface_hub as it is imported
     from timm.models import get_pretrained_cfg, is_model
 
-    return get_pretrained_cfg(name) if is_model(name) else None
+    with suppress(RuntimeError):  # the net is there, the tag behind its name is none
+        return get_pretrained_cfg(name) if is_model(name) else None
+    return None
+
+
+def _nearest(name: str) -> str:
+    from timm import list_models
+
+    near = difflib.get_close_matches(name, [*list_models(), *list_models(pretrained=True)], n=3)
+    return f"did you mean {', '.join(PREFIX + each for each in near)}?" if near else "timm.list_models() lists them"
 
 
 def _in_hub(served: Any) -> Path | None:

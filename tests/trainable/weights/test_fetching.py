@@ -187,7 +187,9 @@ def test_offline_forbids_it(net, server, monkeypatch):
 @pytest.mark.parametrize(
     ("net", "words"),
     [
-        ("timm/nonsense", "timm has no weights for it"),
+        ("timm/nonsense", r"timm has no such net; timm.list_models\(\) lists them"),
+        ("timm/resnet18d_", r"timm has no such net; did you mean timm/resnet18d"),
+        ("timm/test_resnet.NONSENSE", "timm has no such net; did you mean timm/test_resnet"),
         ("torchvision/nonsense", "torchvision serves no such weights"),
         ("torchvision/resnet18.NONSENSE", "torchvision serves no such weights"),
         ("small_resnet", "must be timm/NAME or torchvision/NAME"),
