@@ -29,7 +29,15 @@ C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 OPENS = {"open": 1, "fdopen": 1, "read_text": None, "write_text": None, "TextIOWrapper": None}  # the place of the mode
 
 
-OPEN_NO_TEXT = {"os.open", "known.open", "Image.open", "self._zip.open", "zipfile.open", "bridge.watcher.open"}
+OPEN_NO_TEXT = {
+    "os.open",
+    "known.open",
+    "Image.open",
+    "self._zip.open",
+    "zipfile.open",
+    "bridge.watcher.open",
+    "store.open",
+}
 
 
 def opened_as_text(tree):

@@ -125,6 +125,7 @@ VARIANTS = {
 SOLARIZE = {"__class_fullname__": "Compose", "transforms": [{"__class_fullname__": "Solarize"}]}
 SEARCHES = {  # flags of each
     "first": {
+        "--space": "default",
         "--metric": "top_2",
         "--baselines": "gentle",
         "--sampler": "other",

@@ -52,14 +52,14 @@ def test_they_are_fetched_and_source_hash_and_licence_stand_in_the_sweeps_file(h
     assert entry.licence == "apache-2.0"
 
 
-def test_report_best_and_model_card_tell_of_them_and_predicting_needs_them_no_more(hub, words, tmp_path):
+def test_report_best_and_model_card_tell_of_them_and_predicting_with_the_best_needs_them_no_more(hub, words, tmp_path):
     run(main, *words)
     sweep = tmp_path / "sweep"
     for part in ("hf", "cache"):
         shutil.rmtree(tmp_path / part)
     weights.remember({})
 
-    done = [command(export, sweep), command(predict, sweep, "--out", tmp_path / "answers.csv")]
+    done = [command(export, sweep), command(predict, sweep, "--with", "best", "--out", tmp_path / "answers.csv")]
 
     assert [each.exit_code for each in done] == [0, 0], [each.output for each in done]
     entry = SweepFile.read(sweep).weights[nets.TIMM]

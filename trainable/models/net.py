@@ -94,7 +94,7 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
     net = family.build(config, classes, input_size)
     if not isinstance(net, nn.Module):
         raise ConfigError(f"{config.arch}: must return a torch.nn.Module, got {type(net).__name__}")
-    if not next(net.parameters()).is_meta:  # nothing is computed there
+    if not any(parameter.is_meta for parameter in net.parameters()):  # nothing is computed there
         if config.frozen_stages:
             front.freeze_front(net, config.frozen_stages, torch.zeros(1, 3, *input_size))
         if config.layer_decay:

@@ -74,7 +74,7 @@ def alone(weights: Weights) -> Iterator[None]:
     path = path_of(weights.arch, weights.sha256)
     with _told(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = open(path.with_suffix(".lock"), "a")  # noqa: SIM115 (closed below, and by the end of its process)
+        lock = open(path.with_suffix(".lock"), "ab")  # noqa: SIM115 (closed below, and by the end of its process)
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,6 +1,6 @@
 """A linear function of the mean colour."""
 
-from trainable.models.family import Config, Family, Net
+from trainable.models.family import Config, Family, Net, Preprocessing
 
 
 def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
@@ -9,4 +9,6 @@ def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, classes))
 
 
-FAMILY = Family("means", {}, build, mean=(0.5, 0.5, 0.5))
+GREY = Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+
+FAMILY = Family("means", {}, build, preprocessing=lambda config: GREY)
