@@ -54,8 +54,17 @@ class PaceLimit(Pace):
                 least[config.arch] = config
         return {arch: why for arch, config in least.items() if (why := self.why_too_slow(config))}
 
+    def leaves_something(self, corners: list[TrialConfig]) -> bool:
+        """Returns whether something of the space with these corners stays within the time."""
+        return any(config.arch not in self.without(corners) for config in corners)
+
     def notes(self, corners: list[TrialConfig]) -> list[str]:
         """Returns what a person should know of it, a sentence each."""
+        if not self.leaves_something(corners):
+            return [
+                f"There is no GPU, and every trial of this space takes more than {self.seconds / 60:.0f} minutes on "
+                f"{self.images:,} images; a smaller net, fewer --max-epochs or --fix input_size=PX make it shorter."
+            ]
         if not any(map(self.why_too_slow, corners)):
             return []
         notes = [

@@ -120,6 +120,8 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
             limit = None
         pace = _pace(sweep, session, data)
         notes += pace.notes(sweep.corners()) if pace else []
+        if pace and not pace.leaves_something(sweep.corners()):  # --fix asks for a slow net: then it is drawn
+            pace = None
         file = SweepFile(
             settings=sweep.settings,
             table=table,

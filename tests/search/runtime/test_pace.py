@@ -40,10 +40,19 @@ def test_an_architecture_of_which_nothing_is_quick_enough_is_named():
 
     assert LIMIT.without([SMALL, slow]) == {}
     assert LIMIT.without([slow]).keys() == {"small_resnet"}
-    notes = LIMIT.notes([slow])
+    notes = LIMIT.notes([slow, replace(SMALL, arch="mlp", depth=None)])
     assert "8,000 images takes at most about 1 minutes" in notes[0]
     assert notes[1].startswith("small_resnet is not drawn: it needs at least about ")
     assert LIMIT.notes([SMALL]) == []
+
+
+def test_a_space_of_slow_nets_alone_is_told_and_has_no_limit():
+    slow = replace(SMALL, width=8.0)
+
+    assert not LIMIT.leaves_something([slow])
+    assert LIMIT.leaves_something([slow, SMALL])
+    (note,) = LIMIT.notes([slow])
+    assert "every trial of this space takes more than 1 minutes" in note
 
 
 def space(trial):
