@@ -119,10 +119,10 @@ def damage(record: Record) -> str:
     )
 
 
-def plain(text: str) -> str:
-    """Text from outside on one line, without control characters and without end."""
+def plain(text: str, longest: int = LONGEST_MESSAGE) -> str:
+    """Returns text from outside on one line, without control characters, cut where it has more characters than that."""
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def standard_error(record: Record, trial: TrialRecord) -> float | None:

@@ -11,6 +11,7 @@ from analysis.estimates import held_out
 from analysis.outputs import results
 from analysis.outputs.best import write_best
 from analysis.outputs.results import is_scored, write_results
+from analysis.report.page import write_report
 from analysis.report.status import summary
 from datasets.load import load
 from storage import paths
@@ -44,6 +45,18 @@ def test_the_labelled_test_images_are_scored_and_said(sweep, tiny_data, monkeypa
     assert words in summary(sweep.record)
     assert words in (sweep.folder / paths.REPORT_TEXT).read_text()
     assert words in (sweep.folder / paths.REPORT_PAGE).read_text()
+
+
+def test_the_sentence_stands_whole_in_the_report_however_many_rivals_it_names(sweep):
+    shares = 0.8 * np.eye(3)[np.arange(10) % 3] + 0.05
+    rivals = {f"trial {number}, one of the models that it is compared with": shares for number in range(3)}
+    held_out.write(sweep.record, held_out.measured(sweep.record, "an ensemble", np.arange(10) % 3, shares, rivals))
+
+    write_report(sweep.record)
+
+    said = held_out.sentence(sweep.record)
+    assert len(said) > 500
+    assert said in (sweep.folder / paths.REPORT_TEXT).read_text()
 
 
 def test_before_the_end_and_without_labels_nothing_is_scored(sweep, tiny_data):
