@@ -140,9 +140,10 @@ def split_and_groups() -> tuple[Form, ...]:
         header,
         *(f"p{at // 2},{name}.png,{at}.5,{split},{label}" for at, (name, split, label) in enumerate(ROWS)),
     )
-    no_split = table(
-        "label;filename;patient", *(f"{label};{name};p{at // 3}" for at, (name, _, label) in enumerate(ROWS))
-    )
+    columns = "label;filename;patient"
+    no_split = table(columns, *(f"{label};scan{at};p{at // 3}" for at, (_, _, label) in enumerate(ROWS)))
+    scans = {f"data/images/scan{at}.png": PICTURES[name] for at, (name, _, _) in enumerate(ROWS)}
+    in_names = table(columns, *(f"{label};{name};p{at // 2}" for at, (name, _, label) in enumerate(ROWS)))
     usage = {"train": "Training", "val": "Training", "test": "Test"}
     two = table(
         "subject\timg\tusage\tclass",
@@ -152,7 +153,8 @@ def split_and_groups() -> tuple[Form, ...]:
     pictures = tree_of("images/{name}.png")
     return (
         Form({"meta.csv": whole, **pictures}, truths(labelled_test=True, group=2)),
-        Form({"data/labels.csv": no_split, **{f"data/{name}": data for name, data in pictures.items()}}, grouped),
+        Form({"data/labels.csv": no_split, **scans}, grouped),
+        Form({"labels.csv": in_names, **pictures}, truths(labelled_test=True, group=2)),
         Form({"metadata.tsv": two, **pictures}, truths(cut=True, labelled_test=True, group=2)),
     )
 
