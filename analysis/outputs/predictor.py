@@ -62,6 +62,10 @@ class Predictor:
         """
         return probabilities([self], images)[0]
 
+    def answers(self, shares: np.ndarray) -> np.ndarray:
+        """(N,) the number of the class that each image is said to have, of its (N, classes) probabilities."""
+        return shares.argmax(axis=1)
+
     def _of_batch(self, logs: Mapping[Asked, np.ndarray]) -> np.ndarray:
         """The probabilities of the images of which each model has these log probabilities."""
         part, members = self.ensembles.part, sum(count for _, count in self.models)
