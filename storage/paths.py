@@ -42,6 +42,7 @@ HUNG = "hung.txt"
 
 BEST = "best"
 BEST_WEIGHTS = "model.safetensors"
+PRETRAINED = "pretrained"  # in `best/`
 REPORT_PAGE = "report.html"
 REPORT_TEXT = "report.md"
 TRIALS_CSV = "trials.csv"
@@ -113,6 +114,14 @@ def own_images(folder: Path, kind: str = "search") -> Path:
     """
     home = folder.resolve()
     return (home if kind == "search" else home.parent) / DEMO
+
+
+def pretrained(sweep: Path, kind: str = "search") -> Path:
+    """Returns the folder with the pretrained nets that models of a sweep leave out of their own files, there or not.
+
+    A repeat and a refit, which lie in the folder of their search, use those of its `best/`.
+    """
+    return (sweep if kind == "search" else sweep.parent) / BEST / PRETRAINED
 
 
 def to_place(folder: Path, kind: str, recorded: str) -> str:

@@ -1,38 +1,52 @@
-"""`best/` in the sweep's folder: the weights of the best trial, with all that it takes to predict with them."""
+"""`best/` in the sweep's folder: the weights of the best trial, with all that it takes to predict with them.
+
+best/
+  model.safetensors     the trial's own weights, without what is frozen of a pretrained net
+  config.json           its config, the classes, what images it takes, and the sha256 of each file
+  pretrained/           each net of which the best trial or a member of an ensemble leaves something out, once
+"""
 
 import hashlib
 import json
+import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from analysis.estimates.choice import choose
 from analysis.outputs.trained import Trained, trained
-from analysis.record import Record
+from analysis.record import Record, TrialRecord
 from datasets import decoders
 from datasets.decoders.recipe import FITS, Decoding
 from storage import paths
 from storage.errors import SweepError
-from storage.files import DamagedError, check_regular, make_folder, read_json, save_bytes
-from storage.schema import to_json
+from storage.files import DamagedError, check_regular, make_folder, read_json, remove, save_bytes, written_whole
+from storage.schema import parsed, to_json
 from storage.sweep_file import WeightsEntry
 from trainable.config import TrialConfig
 from trainable.models import family_of
-from trainable.weights import needed
+from trainable.weights import kept, left_out, needed, remember, state_dict
+from trainable.weights.contract import Weights
+from trainable.weights.prepare import recorded
 
 
 def write_best(record: Record) -> Trained | None:
-    """Writes `best/model.safetensors` and `best/config.json`; None, and nothing written, where no trial is COMPLETE.
+    """Writes `best/`; None, and nothing written, where no trial is COMPLETE.
 
     Raises:
       SweepError: the best trial's weights are not there, or are damaged.
+      WeightsError: a pretrained net that is to be kept is not on this machine.
     """
     trial = record.best
     if trial is None:
         return None
-    model = trained(record, trial).whole()
+    model = trained(record, trial)
     weights = model.weights
     folder = record.folder / paths.BEST
     make_folder(folder)
+    nets = _frozen_nets(record, trial)
+    copies = _keep(record, nets)
     preprocessing = family_of(trial.config["arch"]).preprocessing(TrialConfig.from_dict(trial.config))
     about = {
         "trial": trial.number,
@@ -46,8 +60,9 @@ def write_best(record: Record) -> Trained | None:
         **({} if model.decoding == Decoding() else {"decoding": asdict(model.decoding)}),
         "mean": preprocessing.mean,
         "std": preprocessing.std,
-        # Likewise of a model that did not begin with pretrained weights.
-        **({"pretrained": to_json(begun)} if (begun := pretrained_of(record, model.config)) else {}),
+        # Likewise where nothing began with pretrained weights.
+        **({"pretrained": to_json(begun)} if (begun := pretrained_of(record, model.config, nets)) else {}),
+        **({"pretrained_files": copies} if copies else {}),
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     for name, content in ((paths.BEST_WEIGHTS, weights), (paths.CONFIG, f"{json.dumps(about, indent=1)}\n".encode())):
@@ -55,10 +70,41 @@ def write_best(record: Record) -> Trained | None:
     return read_best(record.folder)
 
 
-def pretrained_of(record: Record, config: TrialConfig) -> dict[str, WeightsEntry]:
-    """Returns the pretrained weights that a config of a sweep begins with, by their nets."""
-    recorded = record.file.weights or {}
-    return {net: recorded[net] for net in needed(config) if net in recorded}
+def pretrained_of(record: Record, config: TrialConfig, others: Iterable[str] = ()) -> dict[str, WeightsEntry]:
+    """Returns the pretrained weights that a config of a sweep begins with, and those of other nets, by their nets."""
+    begun = record.file.weights or {}
+    return {net: begun[net] for net in sorted({*needed(config), *others}) if net in begun}
+
+
+def _frozen_nets(record: Record, best: TrialRecord) -> list[str]:
+    """Returns the pretrained nets of which the best trial, or a member of an ensemble, leaves something out."""
+    if not record.file.weights:
+        return []
+    options = found.options if (found := choose(record)) else ()
+    members = {best.number, *(number for option in options for number, _ in option.members)}
+    configs = [TrialConfig.from_dict(record.trials[number].config) for number in members]
+    return sorted({net for config in configs for net in left_out(config) if net in record.file.weights})
+
+
+def _keep(record: Record, nets: Sequence[str]) -> dict[str, str]:
+    """Copies the weights of these nets to `best/`, and removes others; returns the sha256 of each file by its name.
+
+    Raises:
+      WeightsError: some are not on this machine.
+    """
+    place, begun = paths.pretrained(record.folder), recorded(record.file.weights or {})
+    copies = {net: place / begun[net].path.name for net in nets}
+    for path in place.glob("*"):
+        if path not in copies.values():
+            remove(path)
+    remember(begun)
+    for net, copy in copies.items():
+        if kept.read(copy) is None:
+            make_folder(place)
+            state_dict(net)  # it is whole in the cache folder after that
+            with written_whole(copy) as partial:
+                shutil.copyfile(begun[net].path, partial)
+    return {copy.name: kept.sha256_of(copy) for copy in copies.values()}
 
 
 def read_best(sweep: Path) -> Trained:
@@ -81,6 +127,7 @@ def read_best(sweep: Path) -> Trained:
             image_size=(about["image_size"][0], about["image_size"][1]),
             weights=weights,
             decoding=_decoding(about),
+            pretrained=_pretrained(about, folder / paths.PRETRAINED),
         )
     except FileNotFoundError as error:
         raise SweepError(f"{error.filename}: is not there; it is written once a trial is COMPLETE") from None
@@ -89,6 +136,16 @@ def read_best(sweep: Path) -> Trained:
     if not is_whole:
         raise DamagedError(folder, "model.safetensors is not the one of config.json", _anew(sweep))
     return best
+
+
+def _pretrained(about: dict[str, Any], place: Path) -> tuple[Weights, ...]:
+    for name, sha256 in about.get("pretrained_files", {}).items():
+        path = place / Path(name).name
+        check_regular(path)
+        if kept.sha256_of(path) != sha256:
+            raise ValueError(f"{path.name} is not the file of config.json")
+    begun = parsed(dict[str, WeightsEntry], about.get("pretrained", {}))
+    return tuple(recorded(begun, place).values())
 
 
 def _decoding(about: dict[str, Any]) -> Decoding:

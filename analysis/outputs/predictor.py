@@ -1,7 +1,6 @@
 """What labels images: one trained model, or several whose predictions are averaged."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,6 @@ from datasets.decoders.recipe import Decoding
 from datasets.pixels import Pixels
 from storage import paths
 from storage.errors import SweepError
-from storage.files import DamagedError
 from storage.states import State
 from storage.text import counted
 
@@ -169,9 +167,6 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
     models = [trained(record, trial) for trial in record.trials if trial.state == State.COMPLETE]
     if not models:
         raise SweepError(f"{folder}: no trial is COMPLETE yet; `python -m search.refit {sweep}` goes on with it")
-    with suppress(SweepError, DamagedError):  # pretrained weights need not be at hand where `best/` has them
-        whole = read_best(sweep)
-        models = [model.completed(whole) for model in models] if whole.trial == best.number else models
     label = f"the best config on train + validation, {counted(len(models), 'seed')}{averaged(is_averaged)}"
     return Predictor(label, tuple((model, 1) for model in models), is_averaged, record.ensembles)
 

@@ -1,6 +1,5 @@
 """A trained model of a sweep: its config, its weights, what images it takes, and what it says of them."""
 
-import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,6 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as read_safetensors
-from safetensors.torch import save as write_safetensors
 from torch import nn
 
 from analysis.estimates.views import Answering, by_batch
@@ -18,6 +16,7 @@ from analysis.record import Record, TrialRecord
 from datasets.decoders.recipe import Decoding
 from datasets.pixels import Pixels
 from datasets.pixels.stored import StoredPixels
+from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError
 from storage.tensors import check_weights
@@ -26,6 +25,7 @@ from trainable.models import frozen
 from trainable.models.head import fill
 from trainable.models.net import build, place
 from trainable.weights import remember
+from trainable.weights.contract import Weights
 from trainable.weights.prepare import recorded
 
 
@@ -90,6 +90,7 @@ class Trained:
       image_size: height and width in pixels.
       weights: safetensors.
       decoding: of the images that it was trained on.
+      pretrained: the weights of the nets that its sweep began with; its own weights leave out what is frozen of them.
     """
 
     trial: int
@@ -98,6 +99,7 @@ class Trained:
     image_size: tuple[int, int]
     weights: bytes
     decoding: Decoding
+    pretrained: tuple[Weights, ...] = ()
 
     def on(self, device: torch.device | str) -> nn.Module:
         """The net from (N, 3, H, W) pixels in [0, 255] to (N, classes) logits, in evaluation mode.
@@ -110,28 +112,17 @@ class Trained:
         try:
             weights = read_safetensors(self.weights)
             if not frozen.names(model) <= weights.keys():
+                remember({each.arch: each for each in self.pretrained})
                 model = self._built(self.config)
             frozen.load_own(place(model, self.config.arch, device), weights)
         except (RuntimeError, SafetensorError) as error:
             raise SweepError(f"trial {self.trial}: its weights are not those of its config: {error}") from None
         return model.eval()
 
-    def whole(self) -> "Trained":
-        """Returns the same model with its frozen weights among its own, so that it needs nothing else to predict."""
-        if not frozen.names(self._built(self.config.from_scratch())):
-            return self
-        weights = {name: tensor.contiguous() for name, tensor in self.on("cpu").state_dict().items()}
-        return dataclasses.replace(self, weights=write_safetensors(weights))
-
-    def completed(self, whole: "Trained") -> "Trained":
-        """Returns the same model, which takes what is frozen from a whole one of the same config but for its seed."""
-        weights, own = read_safetensors(whole.weights), read_safetensors(self.weights)
-        return (
-            dataclasses.replace(self, weights=write_safetensors(weights | own)) if weights.keys() > own.keys() else self
-        )
-
     def _built(self, config: TrialConfig) -> nn.Module:
-        return fill(build(config, len(self.classes), self.image_size))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)  # what was drawn and frozen is drawn again
+            return fill(build(config, len(self.classes), self.image_size))
 
     @cached_property
     def _model(self) -> nn.Module:
@@ -177,7 +168,7 @@ def trained(record: Record, trial: TrialRecord) -> Trained:
         check_weights(trial.weights, trial.config, trial.best_epoch)
     except DamagedError as error:
         raise SweepError(f"{error}; see `python -m search.check {record.folder}`") from None
-    remember(recorded(record.file.weights or {}))  # a head's own weights leave out those of its frozen net
+    pretrained = recorded(record.file.weights or {}, paths.pretrained(record.folder, record.file.kind))
     height, width = record.file.image_size
     return Trained(
         trial=trial.number,
@@ -186,4 +177,5 @@ def trained(record: Record, trial: TrialRecord) -> Trained:
         image_size=(height, width),
         weights=trial.weights.read_bytes(),
         decoding=record.decoding,
+        pretrained=tuple(pretrained.values()),
     )

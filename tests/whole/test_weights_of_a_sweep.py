@@ -1,12 +1,18 @@
 """A sweep of a pretrained net: its weights are there before anything starts, or one line says why not."""
 
+import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 
+from analysis.estimates.choice import choose
 from analysis.export import main as export
+from analysis.outputs import best, predictor
 from analysis.predict import main as predict
+from analysis.record import Record
+from search.check import main as check
 from search.refit import main as refit
 from search.repeat import main as repeat
 from search.run import main
@@ -14,7 +20,7 @@ from storage.sweep_file import SweepFile
 from tests.searched import command, here
 from tests.trainable.weights import nets
 from tests.trainable.weights.fixtures import empty_machine, server
-from trainable import weights
+from trainable import loop, weights
 from trainable.weights import kept
 
 __all__ = ["empty_machine", "server"]
@@ -68,6 +74,88 @@ def test_report_best_and_model_card_tell_of_them_and_predicting_with_the_best_ne
     }
     words = (nets.TIMM, entry.sha256, entry.licence, entry.source)
     assert [(name, word) for name, text in told.items() for word in words if word not in text] == []
+
+
+SPACE = f"""
+from trainable.config import TrialConfig
+
+KINDS = {{
+    "linear": dict(arch="logistic_head", backbone="{nets.TIMM}", stages="-1", penalty=0.1),
+    "mlp": dict(arch="mlp_head", backbone="{nets.TIMM}", stages="2-3", hidden=8),
+    "tuned": dict(arch="{nets.TIMM}", frozen_stages=1),
+}}
+
+
+def suggest(trial):
+    kind = KINDS[trial.suggest_categorical("kind", list(KINDS))]
+    return TrialConfig(**kind, pretrained=True, input_size=32, lr=0.01, batch_size=8, epochs=1)
+"""
+WAYS = ("best", "ensemble", "refit")
+
+
+@pytest.fixture
+def of_one_net(hub, tiny_data, tmp_path, monkeypatch):
+    """A refitted sweep of two heads on a net, and of the net itself fine-tuned behind its first stage: all together."""
+
+    def all_together(record):
+        choice = choose(record)
+        every = replace(choice.best, members=tuple((trial.number, 1) for trial in record.trials), label="all together")
+        return replace(choice, options=(choice.best, every))
+
+    for module in (best, predictor):
+        monkeypatch.setattr(module, "choose", all_together)
+    sweep, queue, space = tmp_path / "sweep", tmp_path / "queue.json", tmp_path / "space.py"
+    queue.write_text(json.dumps([{"kind": kind} for kind in ("linear", "mlp", "tuned")]))
+    space.write_text(SPACE)
+    words = ("--data", tiny_data, "--sweep", sweep, "--trials", 3, "--space", f"{space}:suggest", "--enqueue", queue)
+    for command_and_words in ((main, *words), (refit, sweep, "--seeds", 1)):
+        weights.remember({})
+        done = command(*command_and_words, on=here(loop.train))
+        assert done.exit_code == 0, done.output
+    return sweep
+
+
+def answers(sweep):
+    """Returns what each way to predict says, as a process of its own would."""
+    found = {}
+    for way in WAYS:
+        weights.remember({})
+        out = sweep.parent / f"{way}.csv"
+        done = command(predict, sweep, "--with", way, "--probabilities", "--out", out)
+        assert done.exit_code == 0, done.output
+        found[way] = out.read_text()
+    return found
+
+
+def test_best_has_a_net_once_for_all_models_and_they_predict_where_no_weights_are_on_the_machine(of_one_net, tmp_path):
+    before = answers(of_one_net)
+
+    for part in ("hf", "cache"):
+        shutil.rmtree(tmp_path / part)
+
+    assert answers(of_one_net) == before
+    assert not (tmp_path / "cache" / "weights").exists()
+    (file,) = (of_one_net / "best" / "pretrained").iterdir()
+    about = json.loads((of_one_net / "best" / "config.json").read_text())
+    assert about["pretrained_files"] == {file.name: kept.sha256_of(file)}
+    assert about["pretrained"][nets.TIMM]["licence"] == "apache-2.0"
+
+
+def test_a_net_in_best_is_checked_and_leaves_it_once_nothing_needs_it(of_one_net):
+    (file,) = (of_one_net / "best" / "pretrained").iterdir()
+    other = file.with_name("other.safetensors")
+    other.write_bytes(b"of an earlier best trial")
+    found = [command(check, of_one_net)]
+
+    best.write_best(Record(of_one_net))
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    found.append(command(predict, of_one_net, "--with", "best"))
+
+    assert [done.exit_code for done in found] == [0, 2], [done.output for done in found]
+    assert not other.exists()
+    assert f"{file.name} is not the file of config.json" in found[1].output
 
 
 def test_the_same_command_and_the_sweeps_of_its_best_take_what_was_kept(hub, words, tmp_path):

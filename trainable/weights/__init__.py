@@ -99,10 +99,16 @@ def state_dict(arch: str) -> "dict[str, Tensor]":
 
 def needed(config: "TrialConfig") -> list[str]:
     """Returns the names of the nets whose pretrained weights a config begins with."""
-    names = [config.backbone] if config.backbone else []
-    if config.pretrained:
-        names.append(config.arch if "/" in config.arch else f"torchvision/{config.arch}")
-    return names
+    if config.backbone:
+        return [config.backbone]
+    if not config.pretrained:
+        return []
+    return [config.arch if "/" in config.arch else f"torchvision/{config.arch}"]
+
+
+def left_out(config: "TrialConfig") -> list[str]:
+    """Returns the names of the nets that a trial's own weights leave out, wholly or in part: they stay as they came."""
+    return needed(config) if config.backbone or config.frozen_stages else []
 
 
 def library_of(arch: str) -> Library:
@@ -125,7 +131,7 @@ def keep(weights: Weights, check: Callable[[Weights], None] | None = None) -> No
     if not weights.path.is_file() and _driver:
         kept.copy(weights, lambda: _driver[0](weights))
         return
-    if not weights.path.is_file():
+    if weights.found_by == kept.NAME or not weights.path.is_file():
         weights = _elsewhere(weights)
     digest = kept.sha256_of(weights.path)
     if digest != weights.sha256:

@@ -56,15 +56,24 @@ def find(arch: str, sha256: str) -> Weights | None:
 
 
 def tensors(weights: Weights) -> "dict[str, Tensor] | None":
-    """Returns what is kept of weights, mapped from the file; None where nothing is, or it is damaged."""
+    """Returns what is kept of weights, mapped from the file; None where nothing is, or it is damaged.
+
+    A sweep may have a copy of what was kept; it is read where the cache folder has none.
+    """
+    path = path_of(weights.arch, weights.sha256)
+    if (found := read(path)) is None:
+        return read(weights.path) if weights.found_by == NAME else None
+    with suppress(OSError):  # a folder that is not ours
+        os.utime(path)  # used now
+    return found
+
+
+def read(path: Path) -> "dict[str, Tensor] | None":
+    """Returns what a kept file holds, mapped; None where it is not there, or is damaged."""
     from storage.tensors import read_tensors
 
-    path = path_of(weights.arch, weights.sha256)
     with suppress(OSError, DamagedError):  # what cannot be read is written again, or cannot be written either
-        found = read_tensors(path)[1]
-        with suppress(OSError):  # a folder that is not ours
-            os.utime(path)  # used now
-        return found
+        return read_tensors(path)[1]
     return None
 
 

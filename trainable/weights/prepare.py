@@ -1,6 +1,7 @@
 """The driver finds or fetches the weights that trials begin with, and keeps them, before anything starts."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from storage.errors import ConfigError
 from storage.sweep_file import WeightsEntry
@@ -40,10 +41,20 @@ def entries(table: Mapping[str, Weights]) -> dict[str, WeightsEntry]:
     }
 
 
-def recorded(begun: Mapping[str, WeightsEntry]) -> dict[str, Weights]:
-    """Returns the weights that `sweep.json` records, wherever they are by now; enough to know that there were some."""
+def recorded(begun: Mapping[str, WeightsEntry], copies: Path | None = None) -> dict[str, Weights]:
+    """Returns the weights that `sweep.json` records, wherever they are by now; enough to know that there were some.
+
+    Args:
+      copies: a folder that may have a copy of what is kept of them.
+    """
+
+    def path_of(net: str, sha256: str) -> Path:
+        path = kept.path_of(net, sha256)
+        copy = copies / path.name if copies else path
+        return copy if copy.is_file() else path
+
     return {
-        net: Weights(net, each.source, each.sha256, each.licence, kept.path_of(net, each.sha256), kept.NAME)
+        net: Weights(net, each.source, each.sha256, each.licence, path_of(net, each.sha256), kept.NAME)
         for net, each in begun.items()
     }
 

@@ -1,10 +1,9 @@
-"""A trained model that predicts: of a trial, and whole, as `best/` has it."""
-
-from dataclasses import replace
+"""A trained model that predicts, with what its own weights leave out."""
 
 import numpy as np
 import pytest
-from safetensors.torch import load, save
+import torch
+from safetensors.torch import save
 
 from analysis.outputs.trained import Trained
 from datasets.decoders.recipe import Decoding
@@ -18,7 +17,7 @@ from trainable.state import new_state
 HEAD = TrialConfig(
     arch="logistic_head", backbone="timm/tf_efficientnet_lite0", epochs=1, penalty=0.1, stages="3-4", input_size=32
 )
-MLP = TrialConfig(arch="mlp", width=0.1, epochs=1, batch_size=8)
+FROZEN = TrialConfig(arch="timm/test_resnet", pretrained=False, frozen_stages=2, epochs=1, batch_size=8, lr=0.01)
 
 
 def trained(config: TrialConfig) -> tuple[Trained, np.ndarray]:
@@ -41,37 +40,21 @@ def nowhere(monkeypatch):
     return lambda: monkeypatch.setattr(weights, "state_dict", refuse)
 
 
-def test_a_whole_head_predicts_where_no_pretrained_weights_are(nowhere):
+def test_a_head_predicts_what_its_trial_measured():
     model, logits = trained(HEAD)
-    images = in_memory().valid.images
-    expected = model.log_probabilities(images, False)
 
-    whole = model.whole()
-    nowhere()
+    found = model.log_probabilities(in_memory().valid.images, False)
 
-    found = replace(whole, config=HEAD).log_probabilities(images, False)
-    np.testing.assert_array_equal(found, expected)
     np.testing.assert_allclose(found - found.max(1, keepdims=True), logits - logits.max(1, keepdims=True), atol=2e-3)
-    assert load(model.weights).keys() < load(whole.weights).keys()
 
 
-def test_a_head_is_whole_in_the_same_bytes_each_time():
-    model, _ = trained(HEAD)
+def test_a_frozen_front_that_was_drawn_is_drawn_again():
+    model, logits = trained(FROZEN)
+    torch.manual_seed(7)
 
-    assert model.whole().weights == model.whole().weights
+    found = model.log_probabilities(in_memory().valid.images, False)
 
-
-def test_a_head_takes_what_is_frozen_from_a_whole_one_under_another_seed(nowhere):
-    model, _ = trained(HEAD)
-    other, _ = trained(replace(HEAD, seed=1, penalty=1.0))
-    images = in_memory().valid.images
-    expected = other.log_probabilities(images, False)
-
-    whole = model.whole()
-    nowhere()
-
-    completed = replace(other.completed(whole), config=HEAD)
-    np.testing.assert_array_equal(completed.log_probabilities(images, False), expected)
+    np.testing.assert_allclose(found - found.max(1, keepdims=True), logits - logits.max(1, keepdims=True), atol=2e-3)
 
 
 def test_a_trials_head_needs_the_weights_that_its_file_leaves_out(nowhere):
@@ -81,9 +64,3 @@ def test_a_trials_head_needs_the_weights_that_its_file_leaves_out(nowhere):
 
     with pytest.raises(ConfigError, match="timm/tf_efficientnet_lite0: no weights here"):
         model.on("cpu")
-
-
-def test_a_model_with_nothing_frozen_is_whole():
-    model, _ = trained(MLP)
-
-    assert model.whole() is model

@@ -1,13 +1,15 @@
 """What holds for each place that weights come from."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 
 from tests.trainable.weights import nets
 from trainable import weights
-from trainable.weights import kept, lite0_package
+from trainable.config import TrialConfig
+from trainable.weights import kept, lite0_package, needed
 from trainable.weights.options import CHOICES
 from trainable.weights.prepare import prepare
 
@@ -80,3 +82,9 @@ class TestSource:
         first, second = weights.state_dict(net), weights.state_dict(net)
 
         assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
+def test_a_head_needs_the_weights_of_its_backbone_alone_whatever_it_says_of_pretrained():
+    head = TrialConfig(arch="logistic_head", backbone="timm/test_vit", penalty=0.1, epochs=1)
+
+    assert [needed(config) for config in (head, replace(head, pretrained=True))] == [["timm/test_vit"]] * 2
