@@ -26,7 +26,7 @@ from storage.states import State
 from storage.sweep_file import Settings, SweepFile, Values
 from storage.text import counted
 from trainable.config import MULTIPLE
-from trainable.metrics import LAST, NAMES, is_name, named
+from trainable.metrics import LAST, SHOWN, is_name, named
 from trainable.metrics.contract import Metric
 from trainable.metrics.history import class_dtype, read_history
 from trainable.models import kind_of
@@ -140,7 +140,7 @@ class Record:
         """
         self.folder, self.file = folder, SweepFile.read(folder)
         if not is_name(self.settings.metric):
-            rule = f"metric must be one of {', '.join((*NAMES, LAST))}, got {self.settings.metric}"
+            rule = f"metric must be one of {', '.join((*SHOWN, LAST))}, got {self.settings.metric}"
             raise DamagedError(folder / paths.SWEEP_FILE, rule, "restore it from a backup")
 
     @property
@@ -200,7 +200,7 @@ class Record:
         """Raises:
         UserError: it is of a file of the user's that no command named.
         """
-        return named(self.settings.metric)
+        return named(self.settings.metric).for_classes(self.classes)
 
     @property
     def classes(self) -> list[str]:

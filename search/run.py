@@ -22,7 +22,7 @@ from storage import paths
 from storage.command_line import NameOrOwn, SweepFolder, exit_codes, program, runs_own_code, without_password
 from storage.errors import SweepError
 from storage.sweep_file import BASELINES
-from trainable.metrics import DEFAULT, NAMES
+from trainable.metrics import DEFAULT, SHOWN, is_flag
 from trainable.weights.options import uses_weights
 
 SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweeps/default."
@@ -38,7 +38,7 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--resume", "must_exist", is_flag=True, help="The sweep must exist already.")
 @reads_data
-@click.option("--metric", type=NameOrOwn(NAMES), default=DEFAULT, help="Or FILE.py:OBJECT, a metric of your own.")
+@click.option("--metric", type=NameOrOwn(SHOWN, is_flag), default=DEFAULT, help="Or FILE.py:OBJECT, one of your own.")
 @click.option(
     "--space",
     type=NameOrOwn(spaces.NAMES),

@@ -6,7 +6,7 @@ Imports nothing heavy, so that a second driver of a sweep is refused at once.
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
@@ -77,10 +77,18 @@ class OwnCode(click.ParamType):
 
 
 class NameOrOwn(click.Choice):
-    """One of these names, or FILE.py:OBJECT of the user's."""
+    """One of these names, or FILE.py:OBJECT of the user's.
+
+    Args:
+      is_another: returns whether a value is accepted that is none of the names.
+    """
+
+    def __init__(self, names: Sequence[str], is_another: Callable[[str], bool] = user_code.is_reference) -> None:
+        super().__init__(names)
+        self.is_another = is_another
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if user_code.is_reference(str(value)) else super().convert(value, param, ctx)
+        return value if self.is_another(str(value)) else super().convert(value, param, ctx)
 
 
 runs_own_code = click.option(

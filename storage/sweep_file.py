@@ -22,6 +22,7 @@ PORTFOLIOS = (  # of `search/portfolios/`
 BASELINES = ("auto", *PORTFOLIOS, "none")
 FITS = ("crop", "pad", "stretch")
 LEAVE_OUT = ("bad",)
+RENAMED_METRICS = {"loss": "log_loss"}  # the name now, by that which older sweeps and commands have
 FORMS = ("array", "mapped", "jpeg")  # of pixels, see `datasets.pixels.form`
 
 Values = dict[str, Any]  # of hyperparameters, by name
@@ -289,6 +290,8 @@ class SweepFile:
             content = parsed(Values, content)
             if isinstance(content.get("baselines"), bool):  # as it was before there was a choice
                 content["baselines"] = "published" if content["baselines"] else "none"
+            if isinstance(content.get("metric"), str):
+                content["metric"] = RENAMED_METRICS.get(content["metric"], content["metric"])
             of_settings = [each.name for each in fields(Settings) if each.name in content]
             settings = parsed(Settings, {name: content.pop(name) for name in of_settings})
             file: SweepFile = parsed(SweepFile, content | {"settings": settings})

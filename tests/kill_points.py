@@ -91,7 +91,7 @@ def _schedules() -> tuple[Schedule, ...]:
         Schedule("errors", (4,), errors, failing),
         Schedule("extended", (2, 4), {1: (WorkerDied(), 2)}, median),
         Schedule("outside the space", (6,), plan={"function": space_with_a_gap, "pruner": "median"}),
-        Schedule("by loss", (4,), {2: (Diverged("epoch 2"), 99)}, {"metric": "loss", "sampler": "gp"}),
+        Schedule("by loss", (4,), {2: (Diverged("epoch 2"), 99)}, {"metric": "log_loss", "sampler": "gp"}),
     )
 
 

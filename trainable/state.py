@@ -13,7 +13,7 @@ from datasets.pixels.dataset import Dataset
 from storage import paths
 from storage.files import DamagedError, make_folder, remove
 from storage.store import store_of
-from storage.sweep_file import Values
+from storage.sweep_file import RENAMED_METRICS, Values
 from storage.tensors import read_tensors, save_tensors
 from trainable.averaged import Averaged
 from trainable.config import ConfigError, TrialConfig
@@ -110,7 +110,8 @@ def new_state(config: TrialConfig, data: Dataset, metric: str = DEFAULT, device:
     torch.manual_seed(config.seed)
     model = place(build(config, len(data.classes), data.image_size), config.arch, device)
     averaged = None if config.ema is None else Averaged(model, config.ema)
-    return TrainState(model, new_optimizer(config, model), named(metric), config.batch_size, averaged)
+    judge = named(metric).for_classes(data.classes)
+    return TrainState(model, new_optimizer(config, model), judge, config.batch_size, averaged)
 
 
 def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
@@ -215,14 +216,15 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
     """Raises, among others, ValueError: the parts do not fit each other."""
     history = read_history(json.loads(metadata["history"]))
     classes, logits = tensors["valid_classes"].numpy(), tensors["valid_logits"].numpy()
-    if not history or not is_name(metadata["metric"]):
+    metric = RENAMED_METRICS.get(metadata["metric"], metadata["metric"])
+    if not history or not is_name(metric):
         raise ValueError("it has no epoch, or no known metric")
     dtypes = class_dtype(logits.shape[1]) if logits.ndim == 2 else None, np.float32
     if (classes.dtype, logits.dtype) != dtypes or classes.shape != (len(history), len(logits)):
         raise ValueError("its predictions are not those of its epochs")
     return Checkpoint(
         config=json.loads(metadata["config"]),
-        metric=metadata["metric"],
+        metric=metric,
         history=history,
         model=_under("model.", tensors),
         averaged=_under("averaged.", tensors),

@@ -19,7 +19,7 @@ from storage.files import read_json
 from storage.store import store_of
 from trainable.allocator import keep_freed_memory
 from trainable.config import ConfigError, TrialConfig
-from trainable.metrics import DEFAULT, NAMES, name_of
+from trainable.metrics import DEFAULT, SHOWN, is_flag, name_of
 from trainable.weights import licences, needed
 from trainable.weights.options import uses_weights
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, help="the search's: of a split that is cut, and of the limits"
 )
-@click.option("--metric", type=NameOrOwn(NAMES), default=DEFAULT)
+@click.option("--metric", type=NameOrOwn(SHOWN, is_flag), default=DEFAULT)
 def main(config_place: str, data_path: Path, metric: str, seed: int, **flags: Any) -> None:
     from datasets.load import check_trainable, load
     from trainable.weights.prepare import prepare

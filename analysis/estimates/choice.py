@@ -192,7 +192,7 @@ class _Comparison:
 
     def _chosen(self, parts: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """(B, T): the ensemble chosen on each draw; by their losses where the metric asks for more than the class."""
-        by_loss, weights = not self.record.metric.is_by_class, sample_of(self.record).weights(counts)
+        by_loss, weights = self.record.metric.keeps == "probabilities", sample_of(self.record).weights(counts)
         labels, kinds = self.record.valid_labels, [trial.kind for trial in self.pool]
         return np.array([self.ensembles.choose(parts, labels, row, by_loss, kinds) for row in weights])
 
@@ -221,7 +221,8 @@ def _sentence(record: Record, best: TrialRecord, option: Option, trials: int) ->
     """
     images = counted(len(record.valid_labels), "validation image")
     metric, shown = record.metric, record.metric.scale.rounded
-    epochs = "" if not metric.is_by_class else " and all their epochs" if trials > 1 else " and all its epochs"
+    has_epochs = metric.images is not None and metric.keeps == "classes"
+    epochs = "" if not has_epochs else " and all their epochs" if trials > 1 else " and all its epochs"
     return (
         f"Trial {best.number} has {metric.one} of {shown(option.raw)} on the {images} that chose it, the best "
         f"of {counted(trials, 'COMPLETE trial')}{epochs}; corrected for that choice it is "

@@ -18,7 +18,7 @@ from scipy.special import stdtrit
 from analysis.estimates.intervals import TAIL, Sample, sample, sample_of
 from analysis.record import Record
 from trainable.metrics.contract import Metric
-from trainable.metrics.loss import SMALLEST
+from trainable.metrics.log_loss import SMALLEST
 
 DRAWS = 1000  # of a metric that is a mean of per-image scores
 SEED = 20180509

@@ -50,14 +50,14 @@ def test_the_best_is_the_complete_trial_with_the_best_value_though_a_pruned_one_
 
 
 def test_for_loss_the_best_is_the_smallest(tmp_path, data):
-    sweep = SweepBuilder(tmp_path / "sweep", data, metric="loss")
+    sweep = SweepBuilder(tmp_path / "sweep", data, metric="log_loss")
     for right in ([9, 12], [21, 24], [15, 18]):
         sweep.add(MLP, right)
     record = sweep.record
     assert [trial.number for trial in record.ranked] == [1, 2, 0]
     assert record.best.best_epoch == 2
     write_results(record, data)
-    assert f"validation loss {record.best.value:.4f} after epoch 2" in summary(record)
+    assert f"validation log loss {record.best.value:.4f} after epoch 2" in summary(record)
 
 
 def test_the_tables_agree_with_the_ledger(written):
@@ -191,11 +191,11 @@ def test_the_mistakes_are_those_of_the_best_epoch(sweep):
 
 
 def test_the_standard_error_is_that_of_the_metric(tmp_path, data):
-    for metric in ("balanced_accuracy", "loss"):
+    for metric in ("balanced_accuracy", "log_loss"):
         sweep = SweepBuilder(tmp_path / metric, data, metric)
         sweep.add(MLP, [24])
         record = sweep.record
-        if metric == "loss":  # 24 losses of one size and 6 that are 2 larger
+        if metric == "log_loss":  # 24 losses of one size and 6 that are 2 larger
             expected = np.std([0.0] * 24 + [2.0] * 6) / math.sqrt(30)
         else:
             expected = math.sqrt(3 * 0.8 * 0.2 / 10) / 3

@@ -231,7 +231,7 @@ def test_what_is_damaged_is_named_and_mended_and_the_sweep_goes_on(sweep, name):
             "journal.log: must have those of sweep.json, got another sweep's id",
         ),
         (
-            replaced("sweep.json", '"metric": "accuracy"', '"metric": "loss"'),
+            replaced("sweep.json", '"metric": "accuracy"', '"metric": "log_loss"'),
             "got another sweep's id, metric or seeds; restore",
         ),
         (replaced("sweep.json", '"classes": [', '"klasses": ['), "sweep.json: lacks classes"),

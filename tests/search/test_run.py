@@ -239,7 +239,7 @@ SETTINGS = Settings("data", 50, 30, 0, "accuracy", None, {}, "auto", "tpe", "hal
     ("name", "value"),
     [
         ("seed", 1),
-        ("metric", "loss"),
+        ("metric", "log_loss"),
         ("max_epochs", 40),
         ("fixed", {"lr": 0.1}),
         ("sampler", "gp"),
@@ -280,7 +280,7 @@ def test_the_reports_command_trains_the_best_trial_again_to_the_same_losses(tiny
     sweep = tmp_path / "a `sweep`"
     images = {"--data": tiny_data, "--image-size": 12, "--limit-train": 30, "--limit-valid": 12, "--seed": 3}
     fixed = ("arch=mlp", "epochs=2", "horizontal_flip=0.5", "lr=0.01")
-    search = ["--sweep", sweep, "--trials", 1, "--no-baselines", "--metric", "loss", *chain(*images.items())]
+    search = ["--sweep", sweep, "--trials", 1, "--no-baselines", "--metric", "log_loss", *chain(*images.items())]
     searched = command(main, *search, *chain(*(("--fix", each) for each in fixed)), on=here(train))
     assert searched.exit_code == 0, searched.output
 

@@ -269,7 +269,7 @@ def test_a_rate_that_is_far_too_high_diverges():
 
 def test_for_a_loss_the_best_epoch_is_the_smallest():
     config = replace(CONFIGS[1], epochs=3)
-    state = new_state(config, DATA, metric="loss")
+    state = new_state(config, DATA, metric="log_loss")
     history = list(train(config, DATA, state))
 
     losses = [metrics.valid_loss for metrics in history]

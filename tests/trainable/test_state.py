@@ -196,7 +196,7 @@ def test_a_checkpoint_of_other_weights_than_the_config_has_is_an_error(tmp_path)
     ("changed", "problem"),
     [
         ({"config": replace(CONFIG, lr=0.02)}, "another config"),
-        ({"metric": "loss"}, "another config"),
+        ({"metric": "log_loss"}, "another config"),
         ({"data": in_memory(valid=19)}, "other images"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -69,7 +69,7 @@ VARIANTS = {
     "metric": Variant(
         "trainable/metrics/top_2.py",
         "trainable/metrics/__init__.py",
-        '    "loss",',
+        '    "log_loss",',
         '    "top_2",',
         "tests/trainable/metrics/test_every_metric.py",
         "top_2",

@@ -231,7 +231,7 @@ def test_h12_a_clock_that_jumps_back_changes_nothing(tmp_path, monkeypatch):
     assert outcome(tmp_path / "jumping") == outcome(tmp_path / "steady")
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss"])
 def test_h13_a_loss_that_is_no_number_is_a_fail_and_never_the_best(tmp_path, metric):
     """NaN is never stopped by ASHA and left RUNNING by Optuna; infinity can win a maximisation."""
 

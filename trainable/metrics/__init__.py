@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from storage import user_code
 from storage.errors import UserError
+from storage.sweep_file import RENAMED_METRICS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,20 +24,32 @@ if TYPE_CHECKING:
 NAMES = (  # those that a search can be for
     "accuracy",
     "balanced_accuracy",
-    "loss",
+    "log_loss",
+    "macro_f1",
+    "auc",
+)
+OF_ONE_CLASS = (  # the same, of a class that is named: `recall:CLASS`
+    "precision",
+    "recall",
 )
 DEFAULT, LAST = "accuracy", "last"  # of a search, and of trials that train on their validation images
+SHOWN = (*NAMES, *(f"{name}:CLASS" for name in OF_ONE_CLASS))
 
 
 @cache
 def metrics() -> "dict[str, Metric]":
-    """Returns every metric of this folder by its name, which is that of its file."""
+    """Returns every metric of this folder that has one name, which is that of its file, by it."""
     return {name: import_module(f"{__name__}.{name}").METRIC for name in (*NAMES, LAST)}
 
 
 def is_name(name: object) -> bool:
     """Returns whether a metric can have this name: one of those here, or one of the user's, FILE.py:OBJECT."""
-    return isinstance(name, str) and (name in (*NAMES, LAST) or user_code.is_reference(name))
+    return isinstance(name, str) and (name in (*NAMES, LAST) or _is_of_class(name) or user_code.is_reference(name))
+
+
+def is_flag(value: str) -> bool:
+    """Returns whether this can be the value of `--metric`: a name, which may be one of before, and is not `last`."""
+    return RENAMED_METRICS.get(value, value) != LAST and is_name(RENAMED_METRICS.get(value, value))
 
 
 def name_of(flag: str) -> str:
@@ -45,7 +58,9 @@ def name_of(flag: str) -> str:
     Raises:
       UserError: there is no such file, it does not run, or what it has is no metric.
     """
-    return _own(user_code.name(flag, "--metric")).name if user_code.is_reference(flag) else flag
+    if user_code.is_reference(flag) and not _is_of_class(flag):
+        return _own(user_code.name(flag, "--metric")).name
+    return RENAMED_METRICS.get(flag, flag)
 
 
 def named(name: str) -> "Metric":
@@ -55,7 +70,11 @@ def named(name: str) -> "Metric":
       UserError: there is no such metric, or it is of a file of the user's that no command named.
     """
     if not is_name(name):
-        raise UserError(f"metric must be one of {', '.join((*NAMES, LAST))} or FILE.py:OBJECT, got {name}")
+        raise UserError(f"metric must be one of {', '.join((*SHOWN, LAST))} or FILE.py:OBJECT, got {name}")
+    if _is_of_class(name):
+        kind, _, class_name = name.partition(":")
+        metric: Metric = import_module(f"{__name__}.{kind}").of_class(class_name)
+        return metric
     return metrics().get(name) or _own(name)
 
 
@@ -68,11 +87,15 @@ def measure(labels: "np.ndarray", logits: "np.ndarray", metric: "Metric") -> dic
     """
     from trainable.metrics.history import OWN_FIELD
 
-    known = (
-        each for each in metrics().values() if each.field != OWN_FIELD
-    )  # measured of every epoch, whatever judges the trial
+    # Whatever judges the trial, every epoch is measured by those that have a field of their own.
+    known = (each for each in metrics().values() if each.field != OWN_FIELD)
     computed = {each.field: each.value for each in (*known, metric) if each.value}
     return {field: value(labels, logits) for field, value in computed.items()}
+
+
+def _is_of_class(name: str) -> bool:
+    kind, _, class_name = name.partition(":")
+    return kind in OF_ONE_CLASS and bool(class_name)
 
 
 def _own(reference: str) -> "Metric":

@@ -1,13 +1,17 @@
-"""What a metric is: `Metric`, and its two parts. Each file beside this one is a metric or serves them all."""
+"""What a metric is: `Metric`, and its parts. Each file beside this one is a metric or serves them all."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Literal
 
 import numpy as np
 
+from storage import user_code
+from storage.errors import UserError
+from storage.text import counted
 from trainable.metrics.history import OWN_FIELD, EpochMetrics
+from trainable.metrics.predictions import falling_order
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,46 @@ class PerImage:
 
 
 @dataclass(frozen=True)
+class Ranks:
+    """How well a class is told from the rest by the order in which its probability puts the images.
+
+    With two classes a value is that of the second one, in the order of the classes; with more it is the mean over the
+    classes, each against the rest.
+
+    Attributes:
+      of_order: (B,) values of one class, the larger the better, of (N, B) weights, in which each column says how often
+        each image counts, of (N,) truth values, which say of each image whether it is of the class, and of (N,) truth
+        values, which say of each image whether it is the last of those with the same probability. The images come in
+        the order of falling probability. A value is NaN where it is not defined.
+    """
+
+    of_order: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+    def value(self, labels: np.ndarray, logits: np.ndarray) -> float:
+        """The value on (N,) labels and (N, classes) logits, in which each image counts once.
+
+        It is the mean over the classes for which it is defined, and NaN where there is none.
+        """
+        probabilities, once = softmax(logits), np.ones((len(labels), 1))
+        values = []
+        for label in ranked_classes(logits.shape[1]):
+            order, ends = falling_order(probabilities[:, label])
+            values.append(float(self.of_order(once, labels[order] == label, ends)[0]))
+        defined = [value for value in values if not np.isnan(value)]
+        return float(np.mean(defined)) if defined else np.nan
+
+
+def ranked_classes(classes: int) -> range:
+    """Returns the classes of which a value by ranks is the mean: of two the second one, of more all."""
+    return range(1, 2) if classes == 2 else range(classes)
+
+
+@dataclass(frozen=True)
 class Metric:
     """How trials are judged: what is reported, told, ranked, kept and shown of each.
+
+    At most one of `images`, `counts` and `ranks` is there. With it a thousand draws of images are scored at once; a
+    metric without one is computed anew for each draw.
 
     Attributes:
       name: as `--metric` takes it and `sweep.json` has it.
@@ -91,10 +133,15 @@ class Metric:
         that every epoch has.
       greater_is_better: the direction of the search.
       field: the one of `EpochMetrics` that holds the value of an epoch; metrics without one of their own share one.
-      images: the scores of which the value is a mean; None where it is no such mean, and is computed anew for each
-        draw of images.
+      images: the scores of single images of which the value is the mean.
+      counts: computes (...) values from (..., classes, classes) numbers, which say how many images of each true class,
+        a row, got each answer, a column.
+      ranks: computes the value from the order in which probabilities put the images.
       scale: how values are shown.
       favours_large_classes: whether always answering the largest class gives a good value.
+      undefined: returns why the metric has no value that can tell trials apart on images with these (N,) labels of
+        these named classes, and what to do; empty where it has one.
+      bind: returns the metric for data with these classes; None where it needs not know their names.
     """
 
     name: str
@@ -105,23 +152,50 @@ class Metric:
     greater_is_better: bool = True
     field: str = OWN_FIELD
     images: PerImage | None = None
+    counts: Callable[[np.ndarray], np.ndarray] | None = None
+    ranks: Ranks | None = None
     scale: Scale = Scale()
     favours_large_classes: bool = False
+    undefined: Callable[[np.ndarray, Sequence[str]], str] = lambda labels, classes: ""
+    bind: "Callable[[Sequence[str]], Metric] | None" = None
+
+    def for_classes(self, classes: Sequence[str]) -> "Metric":
+        """Returns the metric for data with these classes; whoever has the data asks for it before any value.
+
+        Raises:
+          UserError: it is no metric of such classes.
+        """
+        return replace(self.bind(classes), name=self.name, field=self.field, bind=None) if self.bind else self
+
+    def check(self, labels: np.ndarray, classes: Sequence[str]) -> None:
+        """Checks that trials can be told apart by their values on the images that they are judged by.
+
+        Args:
+          labels: (N,) class indices.
+          classes: their names.
+
+        Raises:
+          UserError: they cannot, whatever the answers are.
+        """
+        why = self.undefined(labels, classes)
+        if why:
+            raise UserError(f"--metric {self.name}: on the {counted(len(labels), 'validation image')} {why}")
+
+    @property
+    def keeps(self) -> Literal["classes", "probabilities"]:
+        """What of an epoch tells its value on any of its images: the classes that the net answers, or more."""
+        are_enough = self.counts is not None or (self.images is not None and self.images.of_classes is not None)
+        return "classes" if are_enough else "probabilities"
 
     @property
     def label(self) -> str:
         """The name without the file that it comes from."""
-        return self.name.rpartition(":")[2]
+        return self.name.rpartition(":")[2] if user_code.is_reference(self.name) else self.name
 
     @property
     def is_measured(self) -> bool:
         """Whether there is a value that says how good a trial is."""
         return self.value is not None
-
-    @property
-    def is_by_class(self) -> bool:
-        """Whether the class that a net answers tells the score of an image, whatever its probability is."""
-        return self.images is not None and self.images.of_classes is not None
 
     @property
     def sign(self) -> int:

@@ -104,7 +104,7 @@ def test_a_class_with_few_images_makes_a_balanced_accuracy_uncertain(tmp_path, d
     assert "too few to go by, for the smallest class has 2 and counts as much as the largest" in choice.sentence
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "loss"])
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "log_loss"])
 def test_no_way_to_predict_is_worth_more_than_the_metric_can_be_and_no_gain_is_certain(tmp_path, data, metric):
     sweep = SweepBuilder(tmp_path / "sweep", first_images(data, 6), metric=metric)
     for wrong in range(4):
@@ -117,7 +117,7 @@ def test_no_way_to_predict_is_worth_more_than_the_metric_can_be_and_no_gain_is_c
     for option in choice.options:
         assert 0 <= option.low <= option.corrected <= option.high
         assert option.high - option.low > 0.3
-        assert metric == "loss" or option.high <= 1
+        assert metric == "log_loss" or option.high <= 1
         assert option.gain_low <= option.gain <= option.gain_high
         assert option.gain_high - option.gain_low > 0.3
     assert "-0.0" not in re.sub(r"-0\.0\d*[1-9]", "", choice.sentence + choice.comparison)
@@ -167,7 +167,7 @@ def test_averaging_over_views_is_chosen_where_it_is_better(tmp_path, data):
 
 
 def test_for_a_loss_the_smaller_is_better_and_being_sure_of_mistakes_is_worse(tmp_path, data):
-    sweep = SweepBuilder(tmp_path / "sweep", data, metric="loss")
+    sweep = SweepBuilder(tmp_path / "sweep", data, metric="log_loss")
     sure = with_logits(sweep, MLP, np.arange(IMAGES) < 200, sure=20.0)
     unsure = with_logits(sweep, MLP, np.arange(IMAGES) < 200, sure=1.0)
     best = choose(sweep.record).best

@@ -155,7 +155,7 @@ def test_the_interval_takes_less_than_a_second_for_ten_thousand_images():
         ),
         (
             Difference(0.0312, 0.01, 0.05, 3),
-            "loss",
+            "log_loss",
             "Over 3 seeds the first config (trial 17) is 0.0312 (95 % interval 0.0100 to 0.0500) ahead of the second",
         ),
         (None, "accuracy", "Whether the first config beats the second takes two seeds of both."),
@@ -242,10 +242,10 @@ def test_only_seeds_that_both_have_are_compared(search):
 
 def test_a_loss_is_better_where_it_is_smaller(tmp_path):
     data = noise()
-    search = SweepBuilder(tmp_path / "sweep", data, metric="loss")
+    search = SweepBuilder(tmp_path / "sweep", data, metric="log_loss")
     search.add(MLP, [12])
     search.add(replace(MLP, lr=0.02), [15])
-    again = repeat_of(search, [[20, 10], [20, 10]], seeds=2, metric="loss")
+    again = repeat_of(search, [[20, 10], [20, 10]], seeds=2, metric="log_loss")
 
     first, second = repeated.read(search.record).rows
 

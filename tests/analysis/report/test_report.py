@@ -447,13 +447,13 @@ def test_the_ticks_of_an_axis_are_few_and_round():
 
 
 def test_a_loss_is_told_as_a_loss_in_every_section(tmp_path, data, without_pngs):
-    sweep = SweepBuilder(tmp_path / "sweep", data, metric="loss")
+    sweep = SweepBuilder(tmp_path / "sweep", data, metric="log_loss")
     for right in ([9, 12], [21, 24], [15, 18]):
         sweep.add(MLP, right)
     write_report(sweep.record)
     expected = read_json(trial_folder(sweep.folder, 1) / "history.json")[1]["valid_loss"]
     for text in texts(sweep.folder):
-        assert f"{expected:.4f} validation loss after epoch 2 of 2" in text
+        assert f"{expected:.4f} validation log loss after epoch 2 of 2" in text
         assert "points" not in text.split("How far its confidence")[0]
 
 

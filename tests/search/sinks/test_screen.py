@@ -57,15 +57,15 @@ def test_a_log_gets_plain_lines_though_the_environment_forces_colours(monkeypatc
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.setenv(name, "1")
     with open(tmp_path / "log.txt", "w+", encoding="utf-8") as log:
-        screen = Screen(Begun(tmp_path, 1, "loss", [], {}, log))
+        screen = Screen(Begun(tmp_path, 1, "log_loss", [], {}, log))
         with screen.open():
             screen.said("a note")
-            screen.started(Order(0, 1, CONFIG, tmp_path, "loss"))
+            screen.started(Order(0, 1, CONFIG, tmp_path, "log_loss"))
             screen.ended(ended(0, [-1e-9]))
         log.seek(0)
         note, end = log.read().splitlines()
     assert note == "a note"
-    assert end.startswith("[1/1] trial 0 COMPLETE loss 0.0000 after 1/5 epochs")
+    assert end.startswith("[1/1] trial 0 COMPLETE log_loss 0.0000 after 1/5 epochs")
 
 
 def test_on_a_terminal_the_table_shows_what_runs_and_what_is_left(screen, tmp_path):

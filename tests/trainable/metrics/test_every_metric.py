@@ -1,5 +1,6 @@
 """What every metric promises; each variant passes, and whoever adds one finds here what it must keep."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,14 +15,17 @@ from analysis.report.status import summary
 from storage import user_code
 from storage.errors import UserError
 from tests.sweeps import CNN, MLP, SweepBuilder, noise
-from trainable.metrics import LAST, NAMES, measure, metrics, named
+from trainable.metrics import LAST, NAMES, SHOWN, measure, metrics, named
 from trainable.metrics.contract import softmax
 from trainable.metrics.history import OWN_FIELD, EpochMetrics
+from trainable.metrics.predictions import confusion, falling_order
 
 pytestmark = pytest.mark.figures
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 OWN = [user_code.name(f"{EXAMPLES}/metric.py:{name}", "") for name in ("macro_f1", "BRIER")]
+OF_CLASS = ("precision:1", "recall:1")
 IMAGES, CLASSES = 60, 3
+CLASS_NAMES = ("0", "1", "2")
 LABELS = np.arange(IMAGES) % CLASSES
 
 
@@ -32,12 +36,12 @@ def logits(right, sure=2.0, seed=0):
     return (spread + sure * np.eye(CLASSES)[answers]).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", [*NAMES, *OWN], ids=lambda name: name.rpartition(":")[2])
+@pytest.mark.parametrize("name", [*NAMES, *OF_CLASS, *OWN], ids=lambda name: Path(name).name)
 class TestEveryMetric:
     @pytest.fixture(autouse=True)
     def metric(self, name):
         user_code.name(name, "") if name in OWN else None
-        return named(name)
+        return named(name).for_classes(CLASS_NAMES)
 
     def test_a_better_answer_has_a_better_value(self, metric):
         values = [metric.value(LABELS, logits(right)) for right in (20, 40, 60)]
@@ -51,8 +55,49 @@ class TestEveryMetric:
 
         assert metric.value(LABELS[order], logits(40)[order]) == pytest.approx(metric.value(LABELS, logits(40)))
 
-    def test_one_image_is_enough(self, metric):
-        assert np.isfinite(metric.value(LABELS[:1], logits(1)[:1]))
+    def test_images_of_one_class_have_a_value_or_are_refused_by_name(self, metric):
+        of_one = np.flatnonzero(LABELS == 1)
+        if metric.undefined(LABELS[of_one], CLASS_NAMES):
+            with pytest.raises(
+                UserError, match=rf"--metric {re.escape(metric.name)}: on the 20 validation images .*; "
+            ):
+                metric.check(LABELS[of_one], CLASS_NAMES)
+        else:
+            metric.check(LABELS[of_one], CLASS_NAMES)
+            assert np.isfinite(metric.value(LABELS[of_one], logits(40)[of_one]))
+
+    def test_what_is_kept_of_an_epoch_tells_its_value(self, metric):
+        answers = logits(40)
+        kept = np.eye(CLASSES)[answers.argmax(axis=1)] if metric.keeps == "classes" else softmax(answers)
+
+        assert metric.value(LABELS, np.log(np.maximum(kept, 1e-9))) == pytest.approx(metric.value(LABELS, answers))
+
+    def test_at_most_one_part_says_how_draws_of_images_are_scored(self, metric):
+        assert sum(part is not None for part in (metric.images, metric.counts, metric.ranks)) <= 1
+
+    def test_counts_tell_the_value(self, metric):
+        if metric.counts is None:
+            pytest.skip("it is not computed from counts")
+        answers = [logits(right) for right in (20, 40)]
+
+        values = metric.counts(np.stack([confusion(LABELS, each.argmax(axis=1), CLASSES) for each in answers]))
+
+        assert values == pytest.approx([metric.value(LABELS, each) for each in answers])
+
+    def test_an_image_that_counts_twice_by_its_weight_is_as_one_that_is_there_twice(self, metric):
+        if metric.ranks is None:
+            pytest.skip("it is not computed from ranks")
+        weights = np.random.default_rng(2).integers(0, 3, (IMAGES, 4))
+        probabilities = softmax(np.round(logits(40), 1))[:, 1]  # with ties
+        order, ends = falling_order(probabilities)
+
+        values = metric.ranks.of_order(weights[order], (LABELS == 1)[order], ends)
+
+        for column, value in zip(weights.T, values, strict=True):
+            images = np.repeat(np.arange(IMAGES), column)
+            order, ends = falling_order(probabilities[images])
+            once = np.ones((len(images), 1))
+            assert metric.ranks.of_order(once, (LABELS[images] == 1)[order], ends)[0] == pytest.approx(value)
 
     def test_a_mean_is_the_mean_of_the_scores_of_its_images(self, metric):
         if metric.images is None:
@@ -146,7 +191,7 @@ def test_of_a_refit_no_value_is_shown_and_the_last_epoch_is_the_best():
 
 
 def test_a_name_that_no_metric_has_is_refused_with_those_that_there_are():
-    names = ", ".join(metrics())
+    names = ", ".join((*SHOWN, LAST))
 
     with pytest.raises(UserError, match=rf"one of {names} or FILE\.py:OBJECT, got los"):
         named("los")

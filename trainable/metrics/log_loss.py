@@ -1,4 +1,4 @@
-"""The loss: the mean cross entropy of the images."""
+"""The log loss: the mean over the images of minus the logarithm of the probability of the true class."""
 
 import numpy as np
 
@@ -23,10 +23,10 @@ def _of_probabilities(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarr
 
 
 METRIC = Metric(
-    "loss",
-    words="validation loss",
-    short="loss",
-    one="a loss",
+    "log_loss",
+    words="validation log loss",
+    short="log loss",
+    one="a log loss",
     value=_value,
     greater_is_better=False,
     field="valid_loss",

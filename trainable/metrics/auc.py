@@ -1,0 +1,49 @@
+"""AUC, the area under the ROC curve: how likely an image of a class has more of its probability than one of the rest.
+
+With two classes it is that of the second one, in the order of the classes. With more it is the mean over the classes,
+each against the rest, as in scikit-learn's `roc_auc_score` with `multi_class="ovr"`. Of two images with the same
+probability each comes first in half the cases.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trainable.metrics.contract import PERCENT, Metric, Ranks
+from trainable.metrics.predictions import classes_without_images
+
+
+def _of_order(weights: np.ndarray, is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """The share of the pairs of an image of the class and one of the rest that are in the right order."""
+    above = _sums(weights, is_of_class, ends)
+    before = np.vstack([np.zeros_like(above[:1]), above[:-1]])
+    others = _sums(weights, ~is_of_class, ends)
+    of_equals = np.diff(others, axis=0, prepend=0)
+    pairs = above[-1] * others[-1]
+    with np.errstate(invalid="ignore"):
+        return (of_equals * (above + before)).sum(axis=0) / (2 * pairs)
+
+
+def _sums(weights: np.ndarray, are_these: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """How many of these images are among those with at least the probability of each group of equals."""
+    return np.cumsum(weights * are_these[:, None], axis=0, dtype=np.float64)[ends]
+
+
+def _undefined(labels: np.ndarray, classes: Sequence[str]) -> str:
+    missing = classes_without_images(labels, classes)
+    way_out = "validate on a split that has every class, or take a metric that needs none, such as macro_f1"
+    return missing and f"every class must have an image, and {missing} has none; {way_out}"
+
+
+RANKS = Ranks(_of_order)
+
+METRIC = Metric(
+    "auc",
+    words="validation AUC",
+    short="AUC",
+    one="an AUC",
+    value=RANKS.value,
+    ranks=RANKS,
+    scale=PERCENT,
+    undefined=_undefined,
+)

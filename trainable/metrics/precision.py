@@ -1,0 +1,15 @@
+"""Precision of one class: of the images that are taken for it, the share that is of it; 0 where none is."""
+
+import numpy as np
+
+from trainable.metrics.contract import Metric
+from trainable.metrics.one_class import of_one_class
+
+
+def _of_counts(label: int, counts: np.ndarray) -> np.ndarray:
+    return counts[..., label, label] / np.maximum(counts[..., :, label].sum(axis=-1), 1)
+
+
+def of_class(class_name: str) -> Metric:
+    """Returns the metric `precision:CLASS`."""
+    return of_one_class("precision", class_name, _of_counts)

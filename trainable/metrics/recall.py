@@ -1,0 +1,15 @@
+"""Recall of one class: of its images, the share that is taken for it; 0 where it has none."""
+
+import numpy as np
+
+from trainable.metrics.contract import Metric
+from trainable.metrics.one_class import of_one_class
+
+
+def _of_counts(label: int, counts: np.ndarray) -> np.ndarray:
+    return counts[..., label, label] / np.maximum(counts[..., label, :].sum(axis=-1), 1)
+
+
+def of_class(class_name: str) -> Metric:
+    """Returns the metric `recall:CLASS`."""
+    return of_one_class("recall", class_name, _of_counts)
