@@ -17,7 +17,7 @@ from analysis.estimates import ensembles
 from analysis.estimates.ensembles.contract import Ensembles
 from datasets import decoders, listing_rules
 from datasets.decoders.recipe import STRETCH, Decoding
-from datasets.fingerprint import parsed_table
+from datasets.fingerprint import judging, parsed_table
 from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, read_array, read_json
@@ -271,7 +271,7 @@ class Record:
             splits = parsed_table(path.read_bytes())
         except (OSError, ValueError, csv.Error):
             return None
-        ids = tuple(splits.get("validation", {}))
+        ids = tuple(judging(splits))
         return ids if len(ids) == len(self.valid_labels) else None
 
     @cached_property

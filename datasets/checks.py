@@ -163,8 +163,8 @@ def check_classes_left(
       is_cut: validation is a part of train.
       least: classes with fewer images have been left out; None where none has.
     """
-    train, valid = listings["train"], listings["validation"]
-    counts = Counter([*(train.labels or ()), *((valid.labels or ()) if is_cut else ())])
+    train, valid = listings["train"], listings.get("validation")
+    counts = Counter([*(train.labels or ()), *((valid.labels or ()) if valid and is_cut else ())])
     left = tuple(label for label in classes if counts[label] or least is None)
     if alone := [label for label in left if counts[label] < 2]:
         rule, got = f"class {shown(alone[0])} must have 2 images that can be used", str(counts[alone[0]])

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset, Split
 
 HEADER = ["split", "id", "label", "sha256"]
+FOLD = "fold"  # one column more, from 1: of data that is divided into folds
 SPLITS = ("train", "validation", "test")
 DIGITS = 16  # of each sha256 in the table: enough to tell files apart, and half a megabyte for 12,000 images
 
@@ -32,14 +33,19 @@ def fingerprint(data: "Dataset", image_size: int | None, fit: str = STRETCH) -> 
 
 
 def data_table(data: "Dataset") -> bytes:
-    """Returns a CSV with a row an image, `split,id,label,sha256`: the label as it was written, the hash cut short."""
+    """Returns a CSV with a row an image, `split,id,label,sha256`: the label as it was written, the hash cut short.
+
+    With folds a column more says in which one an image is validated, from 1; it is empty for test images.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADER)
+    writer.writerow(HEADER if data.folds is None else [*HEADER, FOLD])
     for name, split in data.splits.items():
-        writer.writerows(
-            (name, image, label, file[:DIGITS]) for image, label, file in _images(split, data.classes, name == "test")
-        )
+        folds = [()] * len(split.ids) if data.folds is None else [("",)] * len(split.ids)
+        if data.folds is not None and name == "train":
+            folds = [(fold + 1,) for fold in data.folds.tolist()]
+        images = zip(_images(split, data.classes, name == "test"), folds, strict=True)
+        writer.writerows((name, image, label, file[:DIGITS], *fold) for (image, label, file), fold in images)
     return text.getvalue().encode()
 
 
@@ -50,7 +56,11 @@ def parsed_table(table: bytes) -> Rows:
       ValueError, csv.Error: it is no whole table.
     """
     header, *rows = [*csv.reader(io.StringIO(table.decode(), newline=""), strict=True)] or [[]]
-    if header != HEADER or not rows:
+    if header == [*HEADER, FOLD]:
+        rows = [row[: len(HEADER)] for row in rows]
+    elif header != HEADER:
+        rows = []
+    if not rows:
         raise ValueError(f"must have the header {','.join(HEADER)} and a row an image, got {counted(len(rows), 'row')}")
     parsed: Rows = {}
     for row in rows:
@@ -59,6 +69,23 @@ def parsed_table(table: bytes) -> Rows:
         split, name, label, digest = row
         parsed.setdefault(split, {})[name] = label, digest
     return parsed
+
+
+def judging(rows: Rows) -> dict[str, tuple[str, str]]:
+    """Returns the images that trials are judged by: those of the validation split, with folds all of train."""
+    return rows.get("validation") or rows.get("train", {})
+
+
+def parsed_folds(table: bytes) -> list[int] | None:
+    """Returns the fold of each train image in a `data_table`, from 1; None where the data has none.
+
+    Raises:
+      ValueError, csv.Error: it is no such table.
+    """
+    header, *rows = [*csv.reader(io.StringIO(table.decode(), newline=""), strict=True)] or [[]]
+    if header != [*HEADER, FOLD]:
+        return None
+    return [int(row[-1]) for row in rows if row[0] == "train"]
 
 
 def differences(before: bytes, data: "Dataset") -> list[str]:
@@ -71,7 +98,21 @@ def differences(before: bytes, data: "Dataset") -> list[str]:
         old, new = parsed_table(before), parsed_table(data_table(data))
     except (ValueError, csv.Error):
         return ["the table of the images as they were is damaged: they cannot be compared one by one"]
-    return [sentence for name in SPLITS for sentence in _split_differences(name, old.get(name), new.get(name))]
+    found = [sentence for name in SPLITS for sentence in _split_differences(name, old.get(name), new.get(name))]
+    return found or _fold_differences(before, data)
+
+
+def _fold_differences(before: bytes, data: "Dataset") -> list[str]:
+    """Says that the same images are divided in another way."""
+    try:
+        old = parsed_folds(before)
+    except ValueError:
+        old = None
+    if old is None or data.folds is None or len(old) != len(data.folds):
+        return []
+    moved = [row for row, fold in enumerate(data.folds.tolist()) if fold + 1 != old[row]]
+    first = f", first {shown(data.train.ids[moved[0]])}" if moved else ""
+    return [f"{counted(len(moved), 'image')} in another fold{first}"] if moved else []
 
 
 def _images(split: "Split", classes: tuple[str, ...], is_test: bool) -> Iterator[tuple[str, str | None, str]]:

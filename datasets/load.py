@@ -11,6 +11,7 @@ from datasets.checks import check_bytes, check_classes_left, check_files, check_
 from datasets.decoders.recipe import STRETCH, Decoding
 from datasets.file_tree import FileTree
 from datasets.fingerprint import fingerprint
+from datasets.folds import folded
 from datasets.listing_rules import NEWEST
 from datasets.new_images import listed
 from datasets.pixels import cache
@@ -54,11 +55,12 @@ def load(
         rule = f"--image-size must be {MIN_SIDE} to {MAX_SIDE} px"
         raise DataError([Problem("", rule, str(image_size), "give another")])
     with FileTree(path, listing) as tree:
-        key = cache.key_of(tree, asdict(options), seed, listing, decoder)
+        reading = asdict(options) | {"folds": options.folds is not None}
+        key = cache.key_of(tree, reading, seed, listing, decoder)
         if (data := cache.find(key, form)) is None:
             data = _read(tree, options, seed, decoder, form)
             cache.keep(key, data, tree)
-    return data
+    return folded(data, options.folds, seed) if options.folds else data
 
 
 def check_trainable(data: Dataset, path: Path) -> None:
@@ -84,11 +86,12 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
         listings, _ = small.kept({})
     classes = check_labels(listings, findings, options.min_per_class)
     check_files(listings, findings)
-    is_cut = "validation" not in listings
+    is_cut = "validation" not in listings or options.folds is not None  # what judges is a part of train, by chance
     if "test" not in listings:
         findings.notes.append("No test split: no prediction file will be written.")
     if not findings.problems:
-        listings = cut_and_limit(listings, options.limit_train, options.limit_valid, seed, findings)
+        limits = options.limit_train, options.limit_valid
+        listings = cut_and_limit(listings, *limits, seed, findings, is_cut=options.folds is None)
     recipe, fit = decoders.recipe(decoder), options.fit or STRETCH
     size = (side, side) if side else training_size(tree, listings, recipe)
     first = size or first_size(tree, listings, recipe)
@@ -119,7 +122,7 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
     splits = {split: _split(listing, reads[split], index) for split, listing in listings.items()}
     data = Dataset(
         train=splits["train"],
-        valid=splits["validation"],
+        valid=splits.get("validation") or splits["train"].empty(),
         test=splits.get("test"),
         classes=classes,
         submission=found.submission,
@@ -163,4 +166,4 @@ def load_images(
 
 def _split(listing: Listing, read: Read, index: dict[str, int]) -> Split:
     labels = None if listing.labels is None else np.array([index[label] for label in listing.labels], np.int64)
-    return Split(listing.ids, read.images, labels, read.digests)
+    return Split(listing.ids, read.images, labels, read.digests, listing.groups or (), listing.folds or ())

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from storage.sweep_file import FITS, LEAVE_OUT, DataOptions
+from storage.sweep_file import FITS, LEAVE_OUT, MOST_FOLDS, DataOptions
 
 FLAGS = (
     click.option(
@@ -38,6 +38,12 @@ FLAGS = (
     click.option("--leave-out", type=click.Choice(LEAVE_OUT), default=None, help="Goes on without bad images."),
     click.option(
         "--min-per-class", type=click.IntRange(min=1), default=None, help="Leaves out classes of fewer train images."
+    ),
+    click.option(
+        "--folds",
+        type=click.IntRange(2, MOST_FOLDS),
+        default=None,
+        help="Trains so many nets a config, each judged by the part it did not see, instead of one.",
     ),
     click.option(
         "--cache-limit", type=click.IntRange(min=0), default=None, help="Bytes of pixels kept on disk as they are."

@@ -84,21 +84,27 @@ def cut_and_limit(
     limit_valid: int | None,
     seed: int,
     findings: Findings,
+    is_cut: bool = True,
 ) -> dict[str, Listing]:
     """Returns the listings with a validation split, which is cut from train where there is none, and their limits kept.
 
     Args:
+      is_cut: False leaves the data without a validation split where it has none.
       limit_train, limit_valid: images that are kept of the split; None keeps all.
     """
     listings = dict(listings)
     train = listings["train"]
     classes = len(set(train.labels or ()))
-    if "validation" not in listings:
+    if "validation" not in listings and is_cut:
         rows = _cut(train, seed, findings)
         listings["train"] = train.take(np.setdiff1d(np.arange(len(train.ids)), rows))
         listings["validation"] = train.take(rows)
-    else:
+    elif "validation" in listings and is_cut:
         _note_shared_groups(listings, findings)
+    if "validation" not in listings and limit_valid is not None:
+        rule = "--limit-valid is of a validation split, and --folds needs none"
+        findings.refuse("", rule, str(limit_valid), "give --limit-train")
+        limit_valid = None
     for split, limit in (("train", limit_train), ("validation", limit_valid)):
         if limit is not None and limit < classes:
             flag = "--limit-train" if split == "train" else "--limit-valid"

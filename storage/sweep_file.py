@@ -23,6 +23,7 @@ BASELINES = ("auto", *PORTFOLIOS, "none")
 FITS = ("crop", "pad", "stretch")
 LEAVE_OUT = ("bad",)
 RENAMED_METRICS = {"loss": "log_loss"}  # the name now, by that which older sweeps and commands have
+MOST_FOLDS = 20
 FORMS = ("array", "mapped", "jpeg")  # of pixels, see `datasets.pixels.form`
 
 Values = dict[str, Any]  # of hyperparameters, by name
@@ -40,6 +41,7 @@ Above0 = Annotated[int, Rule("a whole number above 0", lambda number: number > 0
 AtLeast0 = Annotated[int, Rule("a whole number of at least 0", lambda number: number >= 0)]
 Time = Annotated[str, Rule("a date and a time, YYYY-MM-DD HH:MM:SS", _is_time)]
 Classes = Annotated[list[str], Rule("a list of different names", lambda names: 0 < len(names) == len(set(names)))]
+Folds = Annotated[int, Rule(f"a whole number from 2 to {MOST_FOLDS}", lambda folds: 2 <= folds <= MOST_FOLDS)]
 Fit = Annotated[str, Rule(f"one of {', '.join(FITS)}", FITS.__contains__)]
 Form = Annotated[str, Rule(f"one of {', '.join(FORMS)}", FORMS.__contains__)]
 LeaveOut = Annotated[str, Rule(f"one of {', '.join(LEAVE_OUT)}", LEAVE_OUT.__contains__)]
@@ -62,6 +64,8 @@ class DataOptions:
       leave_out: which images are left out and named instead of refused.
       min_per_class: classes with fewer train images are left out.
       cache_limit: bytes of pixels above which they are kept as JPEG.
+      folds: so many parts of the labelled images, each judged by a net that was trained on the others; None trains one
+        net on the train split and judges it by the validation split.
     """
 
     image_size: Above0 | None = None
@@ -81,6 +85,7 @@ class DataOptions:
     leave_out: LeaveOut | None = None
     min_per_class: Above0 | None = None
     cache_limit: AtLeast0 | None = None
+    folds: Folds | None = None
 
 
 @dataclass

@@ -29,7 +29,7 @@ from datasets.pixels.form import JPEG
 from datasets.pixels.stored import StoredPixels
 from datasets.submission import Submission
 
-FORMAT = 4  # another wherever manifests, checks, cuts, decoding or resizing give something else
+FORMAT = 5  # another wherever manifests, checks, cuts, decoding or resizing give something else
 DECODERS = ("opencv-python-headless", "pillow", "numpy")  # whose versions decide the pixels
 SETTLED_SECONDS = 2.0  # between the last change of a file and the listing; some file systems' clocks tick that slowly
 KEPT_BYTES = 50 << 30  # of all data sets together; the one used last stays, however large it is
@@ -144,7 +144,7 @@ def _write(path: Path, data: Dataset) -> None:
         "pool": data.train.images.path.name if isinstance(data.train.images, StoredPixels) else None,
         "crc32": _checksum(data),
     }
-    fields = {"id": pa.string(), "label": pa.int64(), "digest": pa.string()}
+    fields = {"id": pa.string(), "label": pa.int64(), "digest": pa.string(), "group": pa.string(), "fold": pa.string()}
     if about["pool"]:
         fields |= {"start": pa.int64(), "length": pa.int64(), "checksum": pa.uint32()}
     else:
@@ -154,7 +154,8 @@ def _write(path: Path, data: Dataset) -> None:
         for split in data.splits.values():
             count = len(split.ids)
             labels = pa.nulls(count, pa.int64()) if split.labels is None else pa.array(split.labels)
-            columns = [pa.array(split.ids, pa.string()), labels, pa.array(split.digests, pa.string())]
+            names = [pa.array(each, pa.string()) if each else pa.nulls(count, pa.string()) for each in _names(split)]
+            columns = [pa.array(split.ids, pa.string()), labels, *names]
             if isinstance(split.images, StoredPixels):
                 numbers = (*split.images.places.T, split.images.checksums)
                 columns += [pa.array(np.ascontiguousarray(column)) for column in numbers]
@@ -173,7 +174,7 @@ def _read(path: Path) -> Dataset:
     splits = {name: _split(reader.get_batch(i), about, path.parent) for i, name in enumerate(about["splits"])}
     data = Dataset(
         train=splits["train"],
-        valid=splits["validation"],
+        valid=splits.get("validation") or splits["train"].empty(),
         test=splits.get("test"),
         classes=tuple(about["classes"]),
         submission=None if about["submission"] is None else _submission(about["submission"]),
@@ -210,8 +211,17 @@ def _split(batch: Any, about: dict[str, Any], place: Path) -> Split:
         ids=tuple(batch.column("id").to_pylist()),
         images=images,
         labels=None if labels.null_count else numbers("label", np.int64),
-        digests=tuple(batch.column("digest").to_pylist()),
+        **{name: _tuple(batch.column(name.removesuffix("s"))) for name in ("digests", "groups", "folds")},
     )
+
+
+def _names(split: Split) -> tuple[tuple[str, ...], ...]:
+    """Returns what is known of each image beside its id and label; nothing of a kind that is known of none."""
+    return split.digests, split.groups, split.folds
+
+
+def _tuple(column: Any) -> tuple[str, ...]:
+    return () if column.null_count else tuple(column.to_pylist())
 
 
 def _submission(about: dict[str, list[Any]]) -> Submission:
@@ -225,7 +235,7 @@ def _checksum(data: Dataset) -> int:
     text = [data.classes, submission, data.fingerprint, data.notes, *map(vars, data.left_out)]
     crc = 0
     for name, split in data.splits.items():
-        text += [name, split.ids, split.digests]
+        text += [name, split.ids, *_names(split)]
         images = split.images
         parts = [images.places, images.checksums] if isinstance(images, StoredPixels) else [images[:]]
         for part in [*parts, *([] if split.labels is None else [split.labels])]:

@@ -42,6 +42,42 @@ class JoinedPixels:
         return images if chosen.ndim else images[0]
 
 
+@dataclass(frozen=True)
+class ChosenPixels:
+    """Some rows of images, which stay where they lie; `datasets.pixels.Pixels`.
+
+    Attributes:
+      rows: (n,) int64 of `images`.
+    """
+
+    images: Pixels
+    rows: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self), *self.images.shape[1:]
+
+    @property
+    def form(self) -> str:
+        return getattr(self.images, "form", ARRAY)
+
+    @property
+    def nbytes(self) -> int:
+        return self.images.nbytes * len(self) // max(1, len(self.images))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: slice | int | Sequence[int] | np.ndarray, /) -> np.ndarray:
+        some: np.ndarray = self.images[self.rows[rows]]
+        return some
+
+
+def whole(images: Pixels) -> tuple[Pixels, np.ndarray | None]:
+    """Returns the images that some are rows of, and which; the images themselves and None where they are no rows."""
+    return (images.images, images.rows) if isinstance(images, ChosenPixels) else (images, None)
+
+
 def joined(first: Pixels, second: Pixels) -> Pixels:
     """Returns the rows of both, one after the other: an array where both are arrays."""
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):

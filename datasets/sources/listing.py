@@ -22,6 +22,7 @@ class Listing:
       labels: as they were written; None where there are none.
       files: names in the tree.
       groups: of each image what it belongs to with others, such as a patient; None where nothing says so.
+      folds: of each image the fold that the data puts it in, as it was written; None where nothing says so.
       lines: of the table, one an image; None where the images are those of the folder, and the ids their names in it.
     """
 
@@ -31,14 +32,16 @@ class Listing:
     files: tuple[str, ...]
     lines: tuple[int, ...] | None = None
     groups: tuple[str, ...] | None = None
+    folds: tuple[str, ...] | None = None
 
     def take(self, rows: Sequence[int] | np.ndarray) -> "Listing":
         """Returns these rows alone, in their order."""
         labels = None if self.labels is None else tuple(self.labels[row] for row in rows)
         lines = None if self.lines is None else tuple(self.lines[row] for row in rows)
         groups = None if self.groups is None else tuple(self.groups[row] for row in rows)
+        folds = None if self.folds is None else tuple(self.folds[row] for row in rows)
         ids, files = tuple(self.ids[row] for row in rows), tuple(self.files[row] for row in rows)
-        return Listing(self.place, ids, labels, files, lines, groups)
+        return Listing(self.place, ids, labels, files, lines, groups, folds)
 
     def place_of(self, row: int) -> str:
         """Returns where an image comes from: its line in the table, or its file."""

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from datasets.folds import are_folds
 from datasets.problems import Problem, shown
 from datasets.sources.images import Images, folder_of
 from datasets.sources.readers import Columns
@@ -24,6 +25,7 @@ GROUP_WORDS = {
     *("patient", "subject", "driver", "lesion", "camera", "person", "participant", "series", "session", "video"),
     *("sequence", "seq", "clip", "burst", "group", "location", "plot", "case", "study", "user"),
 }
+FOLD_WORDS = {"fold", "folds", "kfold"}
 SPLIT_WORDS = ("split", "set", "subset", "usage", "partition", "phase", "dataset", "status")
 MEASURED = re.compile(r"[+-]?\d*\.(?!0*$)\d+(e[+-]?\d+)?|[+-]?\d+(\.\d+)?e[+-]?\d+")  # 1.0 may be a class
 DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}.*|\d{1,2}:\d{2}.*")
@@ -35,7 +37,7 @@ class Roles:
 
     Attributes:
       names: of its columns, as people are told them.
-      id, label, group, split: numbers of columns; None where there is none.
+      id, label, group, split, fold: numbers of columns; None where there is none.
       is_sure: the name of a column, the sample submission or a flag says which is the label; not its values alone.
       one_hot: the columns that are a class each, where these give the label.
     """
@@ -48,6 +50,7 @@ class Roles:
     split: int | None = None
     one_hot: tuple[int, ...] = ()
     is_sure: bool = True
+    fold: int | None = None
 
 
 class SeveralLabels(Problem):
@@ -76,9 +79,10 @@ def find_roles(
     if number is None or isinstance(number, Problem):
         return number
     roles = Roles(columns, names, number)
-    roles = replace(
-        roles, split=column_named(names, options.split_column) if options.split_column else _split_column(roles)
-    )
+    roles = replace(roles, fold=_fold_column(roles, options))
+    asked = column_named(names, options.split_column) if options.split_column else None
+    is_of_folds = asked is not None and asked == roles.fold
+    roles = replace(roles, split=asked if options.split_column and not is_of_folds else _split_column(roles))
     group = column_named(names, options.group_column) if options.group_column else _group_column(roles, sample_names)
     roles = replace(roles, group=group)
     return roles if is_test else _with_label(roles, images, options, sample_names, own)
@@ -149,6 +153,24 @@ def image_column(columns: Columns, images: Images, options: DataOptions) -> int 
     return found[0][1] if found else None
 
 
+def _fold_column(roles: Roles, options: DataOptions) -> int | None:
+    """Returns the column whose values are numbers of folds, where the user asks for folds.
+
+    It is the one that `--split-column` names, unless its numbers stand for splits, else one that is named as folds.
+    """
+    if not options.folds:
+        return None
+    named = [number for number, name in enumerate(roles.names) if set(words_of(name)) & FOLD_WORDS]
+    if options.split_column and (asked := column_named(roles.names, options.split_column)) is not None:
+        named = [asked]
+    for number in named:
+        values = {*roles.columns.column(number)} - {""}
+        splits = numbered_splits(name_of_values(roles.columns, roles.names[number]))
+        if number != roles.id and are_folds(values) and not values <= splits.keys():
+            return number
+    return None
+
+
 def _split_column(roles: Roles) -> int | None:
     """Returns the column whose values are splits: words for them, or, where it is named so, 0, 1 and 2."""
     for number, name in enumerate(roles.names):
@@ -211,7 +233,7 @@ def _with_label(
         return replace(roles, label=column_named(names, options.label_column))
     if columns.label_column is not None or columns.id_column is not None:
         return replace(roles, label=columns.label_column)
-    taken = (roles.id, roles.group, roles.split)
+    taken = (roles.id, roles.group, roles.split, roles.fold)
     others = [number for number in range(columns.width if own is None else own) if number not in taken]
     asked = [number for number in others if names[number] in sample_names]
     if len(asked) == 1 and len(sample_names) == 1:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from datasets.file_tree import FileTree
+from datasets.folds import are_folds
 from datasets.problems import DataError, Findings, Problem, printable, shown
 from datasets.sources import Nearly, Reading, Source
 from datasets.sources.checked import check_listing
 from datasets.sources.label_values import ONE_OF_SEVERAL
 from datasets.sources.listing import Listing
-from datasets.sources.roles import GROUP_WORDS, LABEL_WORDS, SPLIT_WORDS
+from datasets.sources.roles import FOLD_WORDS, GROUP_WORDS, LABEL_WORDS, SPLIT_WORDS
 from datasets.sources.row_files import belonging
 from datasets.sources.split_names import split_of, words_of
 from datasets.sources.split_words import are_splits, split_of_container
@@ -31,6 +32,7 @@ class Part:
     labels: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
+    folds: list[str] = field(default_factory=list)
 
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
@@ -60,10 +62,15 @@ def _read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading |
         + ([f"image: column {image}"] if len(tables[0].images) > 1 else [])
     )
     for rows in tables:
-        split_column = options.split_column or _split_column(rows)
+        fold = _fold_column(rows, options)
+        if fold:
+            said.append(f"fold: column {fold}")
+        split_column = (
+            _split_column(rows) if fold == options.split_column else options.split_column or _split_column(rows)
+        )
         if split_column and split_column in rows.columns:
             said.append(f"split: column {split_column}")
-        problem = _add(tree, rows, image, label, group, split_column, options, parts)
+        problem = _add(tree, rows, image, label, group, split_column, fold, options, parts)
         if problem:
             return Nearly(problem)
     listings = {}
@@ -111,7 +118,7 @@ def _label_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) 
             )
         return options.label_column
     taken = {options.id_column, options.group_column or _group_column(train)}
-    taken.add(options.split_column or _split_column(train))
+    taken |= {options.split_column or _split_column(train), _fold_column(train, options)}
     for candidates in (list(train.classes), [one for one in others if set(words_of(one)) & LABEL_WORDS], others):
         candidates = [column for column in candidates if column not in taken]
         if len(candidates) == 1:
@@ -139,6 +146,16 @@ def _split_column(rows: Rows) -> str | None:
     return next((name for name in named if are_splits(rows.columns[name]())), None)
 
 
+def _fold_column(rows: Rows, options: DataOptions) -> str | None:
+    """Returns the column whose values are numbers of folds, where the user asks for folds."""
+    named = [options.split_column] if options.split_column else list(rows.columns)
+    for name in named if options.folds else ():
+        is_named = name == options.split_column or bool(set(words_of(name)) & FOLD_WORDS)
+        if is_named and name in rows.columns and are_folds({*rows.columns[name]()} - {""}):
+            return name
+    return None
+
+
 def _group_column(rows: Rows) -> str | None:
     """Returns the column that is named as what several images belong to; its values must come again."""
     for name, values in rows.columns.items():
@@ -155,6 +172,7 @@ def _add(
     label: str,
     group: str | None,
     split_column: str | None,
+    fold: str | None,
     options: DataOptions,
     parts: dict[str, Part],
 ) -> Problem | None:
@@ -164,6 +182,7 @@ def _add(
     try:
         labels = _named(rows, label) if label in rows.columns else [""] * len(files)
         groups = rows.columns[group]() if group in rows.columns else [""] * len(files)
+        folds = rows.columns[fold]() if fold else [""] * len(files)
         ids = rows.columns[options.id_column]() if options.id_column in rows.columns else files
         values = rows.columns[split_column]() if split_column in rows.columns else None
     except ValueError as error:
@@ -182,6 +201,7 @@ def _add(
         part.labels.append(labels[row])
         part.groups.append(groups[row])
         part.ids.append(ids[row])
+        part.folds.append(folds[row])
     return None
 
 
@@ -197,8 +217,8 @@ def _listing(tree: FileTree, part: Part, split: str) -> Listing:
     """Returns a split; one for testing whose labels are all missing has none."""
     missing = all(label in MISSING for label in part.labels)
     labels = None if missing and split != "train" else tuple(part.labels)
-    groups = tuple(part.groups) if any(part.groups) else None
-    return Listing(f"{tree.path}/", tuple(part.ids), labels, tuple(part.files), None, groups)
+    groups, folds = (tuple(names) if any(names) else None for names in (part.groups, part.folds))
+    return Listing(f"{tree.path}/", tuple(part.ids), labels, tuple(part.files), None, groups, folds)
 
 
 def _some(rows: Rows) -> str:

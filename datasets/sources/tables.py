@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from datasets.file_tree import FileTree
+from datasets.folds import are_folds
 from datasets.labels import id_problem, label_problem
 from datasets.problems import Findings, Problem, shown
 from datasets.sources import Nearly, Reading, Source
@@ -90,6 +91,7 @@ class _Row:
     file: str
     label: str
     group: str
+    fold: str
     line: int
 
 
@@ -161,9 +163,11 @@ class _Reading:
         train = self._train
         assert train is not None
         same = _same_columns(train, roles)
-        label, group = (None if number is None else same.get(number) for number in (train.label, train.group))
+        roles_of_train = (train.label, train.group, train.fold)
+        label, group, fold = (None if number is None else same.get(number) for number in roles_of_train)
         one_hot = tuple(same[number] for number in train.one_hot if number in same)
-        return replace(roles, label=label, group=group, one_hot=one_hot if len(one_hot) == len(train.one_hot) else ())
+        one_hot = one_hot if len(one_hot) == len(train.one_hot) else ()
+        return replace(roles, label=label, group=group, fold=fold, one_hot=one_hot)
 
     def done(self, files: frozenset[str]) -> Reading:
         listings = {split: listing for split, listing in self._listings.items() if listing.ids or split == "train"}
@@ -191,10 +195,10 @@ class _Reading:
             parts.append(f"label: {shown(names[roles.label])}")
         elif roles.one_hot:
             parts.append(f"label: the one of {counted(len(roles.one_hot), 'column')} that is 1")
-        for word, number in (("group", roles.group), ("split", roles.split)):
+        for word, number in (("group", roles.group), ("split", roles.split), ("fold", roles.fold)):
             parts += [f"{word}: {shown(names[number])}"] if number is not None else []
         parts += ["text: Windows-1252"] if columns.encoding == WINDOWS else []
-        used = {roles.id, roles.label, roles.group, roles.split, *roles.one_hot}
+        used = {roles.id, roles.label, roles.group, roles.split, roles.fold, *roles.one_hot}
         if rest := [name for number, name in enumerate(names) if number not in used]:
             few = ", ".join(map(shown, rest[:3])) + (", ..." if len(rest) > 3 else "")
             parts.append(f"not used: {counted(len(rest), 'column')} ({few})")
@@ -240,7 +244,8 @@ class _Reading:
                 continue
             name = value if not id_problem(value, "") else file
             group = "" if roles.group is None else columns.rows[number][roles.group]
-            row = _Row(name, file, labels[number] if labels else "", group, line)
+            fold = "" if roles.fold is None else columns.rows[number][roles.fold]
+            row = _Row(name, file, labels[number] if labels else "", group, fold, line)
             before = first.setdefault(file, row)
             if before is not row and before.label != row.label:
                 rule = f"an image must have one label, {shown(value)} has {shown(before.label)} on line {before.line}"
@@ -323,7 +328,10 @@ class _Reading:
         kinds = Counter(values)
         if unknown := [value for value in kinds if not is_numbered and split_of(value) is None]:
             rule = f"column {shown(roles.names[roles.split])} must say train, validation or test"
-            self._findings.refuse(roles.columns.place, rule, ", ".join(map(shown, unknown[:5])), "write it so")
+            way_out = "write it so"
+            if are_folds(kinds):
+                way_out += f", or give --folds {len(kinds)}, which takes its values as folds"
+            self._findings.refuse(roles.columns.place, rule, ", ".join(map(shown, unknown[:5])), way_out)
         said = {value: split for value, split in zip(values, splits, strict=True)}
         parts = (f"{shown(value)} is {said[value]}: {count:,}" for value, count in kinds.most_common(5))
         self._inferred.append(", ".join(parts))
@@ -359,6 +367,7 @@ class _Reading:
             tuple(row.file for row in rows),
             tuple(row.line for row in rows),
             tuple(row.group for row in rows) if roles.group is not None else None,
+            tuple(row.fold for row in rows) if roles.fold is not None else None,
         )
 
 

@@ -14,7 +14,7 @@ from analysis.outputs.best import read_best
 from analysis.outputs.predict import check_predictions
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import plain
-from datasets.fingerprint import parsed_table
+from datasets.fingerprint import judging, parsed_table
 from datasets.submission import Submission
 from search.checks.backup import Backup, move_away
 from search.checks.findings import Inspection, hold
@@ -61,7 +61,7 @@ def _read_table(path: Path, classes: list[str]) -> tuple[np.ndarray, tuple[str, 
     """Returns the labels of the validation images and the ids of the test images, None where there are none."""
     check_regular(path)
     splits = parsed_table(path.read_bytes())
-    labels = [label for label, _ in splits.get("validation", {}).values()]
+    labels = [label for label, _ in judging(splits).values()]
     seen = {label for split in ("train", "validation") for label, _ in splits.get(split, {}).values()}
     if not labels or not seen <= set(classes):
         other = sorted(seen - set(classes))[:1] or "no validation split"

@@ -36,6 +36,7 @@ FIXED = (
     "limit_train",
     "limit_valid",
     "fit",
+    "folds",
 )
 
 
