@@ -1,16 +1,22 @@
 """What to predict with, and what it is worth: the best trial or an ensemble, each also averaged over its views.
 
+Each of these also stands there adjusted, where the metric asks for that: with a decision threshold, or with a
+temperature (`analysis.estimates.adjustments`).
+
 The estimate of the best trial is that of the whole selection, `analysis.estimates.honest`. The others are compared with
-it draw by draw: each makes its choice on the images drawn, and is scored on those left out. They choose among the
-trials whose weights are kept, each at its best epoch, the best trial too, so that what is left of flattery there is the
-same for all and the difference is fair.
+it draw by draw: each makes its choice on the images drawn, is adjusted to them, and is scored on those left out. They
+choose among the trials whose weights are kept, each at its best epoch, the best trial too, so that what is left of
+flattery there is the same for all and the difference is fair.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
+from analysis.estimates.adjustments import adjustment_for
+from analysis.estimates.adjustments.contract import Fitted
 from analysis.estimates.honest import Estimate, estimate, mean_of_finite
 from analysis.estimates.intervals import sample_of
 from analysis.estimates.scores import Scored, Scores, draws, scores_of_probabilities
@@ -38,6 +44,7 @@ class Option:
       low, high: 95 % interval around it.
       gain: what it is better by than the best trial as it is, corrected; below zero, worse.
       gain_low, gain_high: 95 % interval of the gain, by the number of images.
+      fitted: how its predictions are adjusted; None where they are taken as they are.
     """
 
     label: str
@@ -50,6 +57,7 @@ class Option:
     gain: float = 0.0
     gain_low: float = 0.0
     gain_high: float = 0.0
+    fitted: Fitted | None = None
 
     @property
     def is_ensemble(self) -> bool:
@@ -74,6 +82,12 @@ class Choice:
     def best(self) -> Option:
         """The best trial as it is."""
         return self.options[0]
+
+    def best_of(self, is_ensemble: bool, is_averaged: bool) -> Option | None:
+        """Returns the best option of this kind, adjusted or not; None where there is none."""
+        kind = is_ensemble, is_averaged
+        found = [option for option in self.options if (option.is_ensemble, option.is_averaged) == kind]
+        return max(found, key=lambda option: option.gain, default=None)
 
 
 @lru_cache(maxsize=4)
@@ -139,30 +153,54 @@ class _Comparison:
         self.ensembles = record.ensembles
         self.parts = {is_averaged: self.ensembles.part(each) for is_averaged, each in self.probabilities.items()}
         self.counts = counts
-        self.singles = self._alone(self.probabilities[False]).on_drawn(counts).argmax(axis=1)  # of each draw
+        is_adjusted = self.ensembles.is_adjusted
+        self.adjustment = adjustment_for(record.metric, len(record.classes)) if is_adjusted else None
 
     def options(self) -> tuple[Option, ...]:
-        alone = np.bincount([self.pool.index(self.best)], minlength=len(self.pool))
-        reference = self._alone(self.probabilities[False]).on_left_out(self.counts, self.singles)
-        options = [self._option(alone, False, reference, reference)]
         if not len(self.counts):  # a single image tells nothing
-            return tuple(options)
+            nothing = np.empty(0)
+            return (self._option(self._only(self.best), False, nothing, nothing),)
+        reference, options = None, []
+        for members, is_averaged in self._ways():
+            drawn = self._ensembles(is_averaged) if np.count_nonzero(members) > 1 else self._best_ones(is_averaged)
+            as_it_is, adjusted = self._left_out(drawn)
+            reference = as_it_is if reference is None else reference
+            options.append(self._option(members, is_averaged, as_it_is, reference))
+            if (fitted := self._fitted(self._predictions(members, is_averaged))) is not None:
+                options.append(self._option(members, is_averaged, adjusted, reference, fitted))
+        return tuple(options)
+
+    def _ways(self) -> Iterator[tuple[np.ndarray, bool]]:
+        """Yields the ways to predict: how often each model of the pool counts, and whether they are averaged."""
+        yield self._only(self.best), False
         if self.best.valid_logits_tta is not None:
-            left_out = self._alone(self.probabilities[True]).on_left_out(self.counts, self.singles)
-            options.append(self._option(alone, True, left_out, reference))
+            yield self._only(self.best), True
         for is_averaged in (False, True)[: 1 + self.has_averaged]:
             parts = self.parts[is_averaged]
             members = self._chosen(parts, np.ones((1, parts.shape[2])))[0]
             if np.count_nonzero(members) > 1:
-                left_out = self._left_out_ensembles(parts)
-                options.append(self._option(members, is_averaged, left_out, reference))
-        return tuple(options)
+                yield members, is_averaged
 
-    def _option(self, members: np.ndarray, is_averaged: bool, left_out: np.ndarray, reference: np.ndarray) -> Option:
+    def _only(self, trial: TrialRecord) -> np.ndarray:
+        return np.bincount([self.pool.index(trial)], minlength=len(self.pool))
+
+    def _predictions(self, members: np.ndarray, is_averaged: bool) -> np.ndarray:
+        """(classes, N) probabilities of what has each model of the pool so often."""
+        return self.ensembles.mean(self.parts[is_averaged], members)
+
+    def _option(
+        self,
+        members: np.ndarray,
+        is_averaged: bool,
+        left_out: np.ndarray,
+        reference: np.ndarray,
+        fitted: Fitted | None = None,
+    ) -> Option:
         """Args:
         left_out, reference: (B,) scores on the images left out, of this way and of the best trial as it is.
         """
-        ours = self.ensembles.mean(self.parts[is_averaged], members)
+        ours = self._predictions(members, is_averaged)
+        ours = ours if fitted is None else fitted.apply(ours)
         alone = self.probabilities[False][:, self.pool.index(self.best)]
         scores = scores_of_probabilities(self.record, [ours], float)
         gain = mean_of_finite(left_out - reference) if len(reference) else 0.0
@@ -174,7 +212,7 @@ class _Comparison:
         gain_low, gain_high = scores_of_probabilities(self.record, [ours, alone], float).interval_of_gain(gain)
         counted = [(trial.number, int(count)) for trial, count in zip(self.pool, members, strict=True) if count]
         return Option(
-            label=_label(counted, is_averaged),
+            label=_label(counted, is_averaged, fitted),
             members=tuple(sorted(counted, key=lambda member: (-member[1], member[0]))),
             is_averaged=is_averaged,
             raw=sign * float(scores.everywhere()[0]),
@@ -184,11 +222,8 @@ class _Comparison:
             gain=gain,
             gain_low=gain_low,
             gain_high=gain_high,
+            fitted=fitted,
         )
-
-    def _alone(self, probabilities: np.ndarray) -> Scored:
-        """Each model of the pool by itself."""
-        return scores_of_probabilities(self.record, [probabilities[:, model] for model in range(len(self.pool))])
 
     def _chosen(self, parts: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """(B, T): the ensemble chosen on each draw; by their losses where the metric asks for more than the class."""
@@ -196,13 +231,41 @@ class _Comparison:
         labels, kinds = self.record.valid_labels, [trial.kind for trial in self.pool]
         return np.array([self.ensembles.choose(parts, labels, row, by_loss, kinds) for row in weights])
 
-    def _left_out_ensembles(self, parts: np.ndarray) -> np.ndarray:
-        """(B,): of each draw the score of its ensemble, on the images that were not drawn."""
+    def _best_ones(self, is_averaged: bool) -> Iterator[np.ndarray]:
+        """Yields the predictions of the model that is chosen on each draw."""
+        plain = self.probabilities[False]
+        alone = scores_of_probabilities(self.record, [plain[:, model] for model in range(len(self.pool))])
+        for model in alone.on_drawn(self.counts).argmax(axis=1):
+            yield self.probabilities[is_averaged][:, model]
+
+    def _ensembles(self, is_averaged: bool) -> Iterator[np.ndarray]:
+        """Yields the predictions of the ensemble that is chosen on each draw."""
+        for members in self._chosen(self.parts[is_averaged], self.counts):
+            yield self._predictions(members, is_averaged)
+
+    def _left_out(self, drawn: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """(B,) and (B,): the scores on the images that were not drawn, as they are and adjusted to those drawn.
+
+        Args:
+          drawn: (classes, N) predictions of what was chosen on each draw.
+        """
         found = []
-        for members, count in zip(self._chosen(parts, self.counts), self.counts, strict=True):
-            ensemble = scores_of_probabilities(self.record, [self.ensembles.mean(parts, members)])
-            found.append(ensemble.on_left_out(count[None], np.array([0]))[0])
-        return np.array(found)
+        for predictions, count in zip(drawn, self.counts, strict=True):
+            fitted = self._fitted(predictions, count)
+            ways = [predictions, predictions if fitted is None else fitted.apply(predictions)]
+            scores = scores_of_probabilities(self.record, ways)
+            found.append(scores.on_left_out(np.stack([count, count]), np.arange(2)))
+        as_it_is, adjusted = np.array(found).T
+        return as_it_is, adjusted
+
+    def _fitted(self, predictions: np.ndarray, counts: np.ndarray | None = None) -> Fitted | None:
+        """Returns the adjustment of predictions, fitted to a draw or to all images; None where it changes nothing."""
+        if self.adjustment is None:
+            return None
+        labels = self.record.valid_labels
+        every = np.ones(len(labels)) if counts is None else counts
+        number = self.adjustment.fit(self.record.metric, labels, predictions, every)
+        return None if number == self.adjustment.neutral else Fitted(self.adjustment, number)
 
 
 def averaged(is_averaged: bool) -> str:
@@ -210,9 +273,14 @@ def averaged(is_averaged: bool) -> str:
     return " averaged over flips" if is_averaged else ""
 
 
-def _label(members: list[tuple[int, int]], is_averaged: bool) -> str:
+def adjusted(fitted: Fitted | None) -> str:
+    """Likewise."""
+    return "" if fitted is None else fitted.label
+
+
+def _label(members: list[tuple[int, int]], is_averaged: bool, fitted: Fitted | None) -> str:
     what = f"trial {members[0][0]}" if len(members) == 1 else f"an ensemble of {len(members)} trials"
-    return what + averaged(is_averaged)
+    return what + averaged(is_averaged) + adjusted(fitted)
 
 
 def _sentence(record: Record, best: TrialRecord, option: Option, trials: int) -> str:

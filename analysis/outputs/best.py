@@ -14,6 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from analysis.estimates import adjustments
+from analysis.estimates.adjustments.contract import Fitted
 from analysis.estimates.choice import choose
 from analysis.outputs.trained import Trained, trained
 from analysis.record import Record, TrialRecord
@@ -30,9 +32,14 @@ from trainable.weights import kept, left_out, needed, remember, state_dict
 from trainable.weights.contract import Weights
 from trainable.weights.prepare import recorded
 
+ADJUSTED, AS_IT_IS, AVERAGED = "adjusted", "as it is", "averaged"  # in `best/config.json`
+WAYS = (AS_IT_IS, AVERAGED)
+
 
 def write_best(record: Record) -> Trained | None:
     """Writes `best/`; None, and nothing written, where no trial is COMPLETE.
+
+    The decision threshold or the temperature stands in the latter, where the corrected estimate is better with it.
 
     Raises:
       SweepError: the best trial's weights are not there, or are damaged.
@@ -63,11 +70,19 @@ def write_best(record: Record) -> Trained | None:
         # Likewise where nothing began with pretrained weights.
         **({"pretrained": to_json(begun)} if (begun := pretrained_of(record, model.config, nets)) else {}),
         **({"pretrained_files": copies} if copies else {}),
+        **({ADJUSTED: fitted} if (fitted := _adjusted(record)) else {}),
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     for name, content in ((paths.BEST_WEIGHTS, weights), (paths.CONFIG, f"{json.dumps(about, indent=1)}\n".encode())):
         save_bytes(folder / name, content)
     return read_best(record.folder)
+
+
+def _adjusted(record: Record) -> dict[str, dict[str, float]]:
+    """Returns how what the best trial says is adjusted, of the images as they are and averaged over their views."""
+    choice = choose(record)
+    options = {} if choice is None else {name: choice.best_of(False, name == AVERAGED) for name in WAYS}
+    return {name: option.fitted.to_json() for name, option in options.items() if option and option.fitted}
 
 
 def pretrained_of(record: Record, config: TrialConfig, others: Iterable[str] = ()) -> dict[str, WeightsEntry]:
@@ -128,6 +143,8 @@ def read_best(sweep: Path) -> Trained:
             weights=weights,
             decoding=_decoding(about),
             pretrained=_pretrained(about, folder / paths.PRETRAINED),
+            fitted=_fitted(about, AS_IT_IS),
+            fitted_averaged=_fitted(about, AVERAGED),
         )
     except FileNotFoundError as error:
         raise SweepError(f"{error.filename}: is not there; it is written once a trial is COMPLETE") from None
@@ -153,6 +170,11 @@ def _decoding(about: dict[str, Any]) -> Decoding:
     if found.number not in range(1, decoders.NEWEST + 1) or found.fit not in FITS:
         raise ValueError(f"decoding {found.number!r}, {found.fit!r} is not known")
     return found
+
+
+def _fitted(about: dict[str, Any], way: str) -> Fitted | None:
+    found = about.get(ADJUSTED, {}).get(way)
+    return None if found is None else adjustments.from_json(found)
 
 
 def _anew(sweep: Path) -> str:

@@ -26,6 +26,8 @@ from storage.command_line import check_out
 from storage.errors import SweepError
 from storage.files import save_bytes, utf8
 from trainable.images import on_device
+from trainable.metrics.contract import softmax
+from trainable.metrics.log_loss import SMALLEST
 
 TOLERANCE = 1e-4  # between two logits
 CHECKED_TOGETHER = 64  # images
@@ -42,21 +44,21 @@ class Checked:
 
     Attributes:
       difference: the largest between two logits.
-      right: validation images that the file labels right, by its own logits.
+      logits: (N, classes) that the file itself has for the validation images.
     """
 
     difference: float
-    right: int
+    logits: np.ndarray
 
 
 class _WithProbabilities(nn.Module):
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, divisor: float) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.divisor = model, divisor
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         logits = self.model(images)
-        return logits, logits.softmax(dim=1)
+        return logits, (logits if self.divisor == 1 else logits / self.divisor).softmax(dim=1)
 
 
 def export(sweep: Path, out: Path, data: Path | None) -> list[str]:
@@ -96,6 +98,7 @@ def write_export(record: Record, best: Trained, data: Dataset, out: Path) -> tup
         "trial": str(best.trial),
         "config": json.dumps(best.config.to_dict()),
         "data_fingerprint": record.file.fingerprint,
+        **({name: repr(number) for name, number in best.fitted.to_json().items()} if best.fitted else {}),
     }
     model = to_onnx(best, metadata)
     content = model.SerializeToString(deterministic=True)
@@ -117,7 +120,7 @@ def to_onnx(best: Trained, metadata: dict[str, str]) -> onnx.ModelProto:
     Raises:
       ExportError: torch cannot write its architecture as ONNX.
     """
-    net = _WithProbabilities(best.on("cpu")).eval()
+    net = _WithProbabilities(best.on("cpu"), best.fitted.divisor if best.fitted else 1.0).eval()
     example = torch.zeros((2, 3, *best.image_size), dtype=torch.uint8)
     try:
         with warnings.catch_warnings():
@@ -154,20 +157,20 @@ def check(content: bytes, best: Trained, valid: Split) -> Checked:
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     net = best.on("cpu")
-    difference, right = 0.0, 0
+    difference, found = 0.0, []
     for start in range(0, len(valid.images), CHECKED_TOGETHER):
         images = valid.images[start : start + CHECKED_TOGETHER]
         with torch.no_grad():
             expected = net(on_device(images, torch.device("cpu"))).numpy()
         (logits,) = session.run(["logits"], {"images": images})
         difference = float(np.maximum(difference, np.abs(logits - expected).max()))  # NaN stays NaN
-        right += int((logits.argmax(axis=1) == valid.truth[start : start + CHECKED_TOGETHER]).sum())
+        found.append(logits)
     if not difference <= TOLERANCE:
         raise ExportError(
             f"arch {best.config.arch}: onnxruntime's logits must be torch's to {TOLERANCE:g}, and differ by up to "
             f"{difference:.1e}; nothing is written"
         )
-    return Checked(difference, right)
+    return Checked(difference, np.concatenate(found))
 
 
 def _said(
@@ -177,7 +180,11 @@ def _said(
     is_still_best = record.best is not None and record.best.number == best.trial
     choice = choose(record) if is_still_best else None
     per_class = zip(data.classes, _counts(data, data.train), _counts(data, data.valid), strict=True)
-    config = best.config.to_dict()
+    config, metric = best.config.to_dict(), record.metric
+    shares = softmax(checked.logits)
+    scored = shares if best.fitted is None else best.fitted.scored(best.fitted.told(shares))
+    assert metric.value is not None
+    value = metric.value(data.valid.truth, np.log(np.maximum(scored, SMALLEST)))
     return {
         "name": record.folder.resolve().name,
         "file": out.name,
@@ -189,7 +196,8 @@ def _said(
         "trial": best.trial,
         "estimate": choice.sentence if choice else "",
         "is_still_best": is_still_best,
-        "right": checked.right,
+        "measured": f"{metric.one} of {metric.scale.value(value)}",
+        "fitted": best.fitted,
         "difference": checked.difference,
         "valid_images": len(data.valid.images),
         "height": best.image_size[0],

@@ -83,7 +83,7 @@ def write_predictions(
       PredictionError: the file is not what it must be.
     """
     shares = model.probabilities(split.images) if shares is None else shares
-    labels = [model.classes[index] for index in shares.argmax(axis=1)]
+    labels = [model.classes[index] for index in model.answers(shares)]
     form = submission or Submission.of(split.ids)
     rows = list(form.rows)
     of_classes = shares[rows] if probabilities else None

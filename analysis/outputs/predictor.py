@@ -1,13 +1,15 @@
 """What labels images: one trained model, or several whose predictions are averaged."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from analysis.estimates.choice import Option, averaged, choose
+from analysis.estimates.adjustments.contract import Fitted
+from analysis.estimates.choice import Option, adjusted, averaged, choose
 from analysis.estimates.ensembles import ensembles
 from analysis.estimates.ensembles.contract import Ensembles
 from analysis.estimates.views import Answering, by_batch
@@ -18,6 +20,7 @@ from datasets.decoders.recipe import Decoding
 from datasets.pixels import Pixels
 from storage import paths
 from storage.errors import SweepError
+from storage.files import DamagedError
 from storage.states import State
 from storage.text import counted
 
@@ -31,12 +34,14 @@ class Predictor:
     models: each with how often it counts.
     is_averaged: each over the flips and transposes that it trained with.
     ensembles: how what they say becomes one; of a single model nothing does.
+    fitted: how what they say is adjusted; None where it is taken as it is.
     """
 
     label: str
     models: tuple[tuple[Trained, int], ...]
     is_averaged: bool = False
     ensembles: Ensembles = field(default_factory=partial(ensembles, 1))
+    fitted: Fitted | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -62,14 +67,19 @@ class Predictor:
 
     def answers(self, shares: np.ndarray) -> np.ndarray:
         """(N,) the number of the class that each image is said to have, of its (N, classes) probabilities."""
-        return shares.argmax(axis=1)
+        return shares.argmax(axis=1) if self.fitted is None else self.fitted.answers(shares)
+
+    def scored(self, shares: np.ndarray) -> np.ndarray:
+        """(N, classes) probabilities that a metric is computed of, given its own: the largest is the answer."""
+        return shares if self.fitted is None else self.fitted.scored(shares)
 
     def _of_batch(self, logs: Mapping[Asked, np.ndarray]) -> np.ndarray:
         """The probabilities of the images of which each model has these log probabilities."""
         part, members = self.ensembles.part, sum(count for _, count in self.models)
         parts = [count * part(np.exp(logs[model, self.is_averaged]).T) for model, count in self.models]
         shares = np.ascontiguousarray(self.ensembles.whole(np.sum(parts, axis=0), members).T)
-        return shares / shares.sum(axis=1, keepdims=True)
+        shares /= shares.sum(axis=1, keepdims=True)
+        return shares if self.fitted is None else self.fitted.told(shares)
 
 
 def probabilities(predictors: Sequence[Predictor], images: Pixels) -> list[np.ndarray]:
@@ -121,7 +131,8 @@ def rivals(record: Record, model: Predictor) -> list[Predictor]:
         Predictor(f"trial {number}, {words}", ((trained(record, record.trials[number]), 1),))
         for number, words in said.items()
     ]
-    return [each for each in found if (each.models, each.is_averaged) != (model.models, model.is_averaged)]
+    same = model.models, model.is_averaged, model.fitted
+    return [each for each in found if (each.models, each.is_averaged, each.fitted) != same]
 
 
 def best(sweep: Path, is_averaged: bool = False) -> Predictor:
@@ -131,7 +142,9 @@ def best(sweep: Path, is_averaged: bool = False) -> Predictor:
       SweepError: it is not there, or is damaged.
     """
     model = read_best(sweep)
-    return Predictor(f"trial {model.trial}{averaged(is_averaged)}", ((model, 1),), is_averaged)
+    fitted = model.fitted_of(is_averaged)
+    label = f"trial {model.trial}{averaged(is_averaged)}{adjusted(fitted)}"
+    return Predictor(label, ((model, 1),), is_averaged, fitted=fitted)
 
 
 def ensemble(sweep: Path, is_averaged: bool = False) -> Predictor:
@@ -140,11 +153,9 @@ def ensemble(sweep: Path, is_averaged: bool = False) -> Predictor:
     """
     record = Record(sweep)
     choice = choose(record)
-    found = [option for option in choice.options[1:] if option.is_ensemble] if choice else []
-    for option in found:
-        if option.is_averaged == is_averaged:
-            return of_option(record, option)
-    if found:
+    if choice and (option := choice.best_of(True, is_averaged)):
+        return of_option(record, option)
+    if choice and choice.best_of(True, not is_averaged):
         raise SweepError(f"{record.folder}: no trial's averaged predictions are there; leave --tta out")
     raise SweepError(f"{record.folder}: no ensemble is better than a single trial here; use --with best")
 
@@ -167,13 +178,18 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
     models = [trained(record, trial) for trial in record.trials if trial.state == State.COMPLETE]
     if not models:
         raise SweepError(f"{folder}: no trial is COMPLETE yet; `python -m search.refit {sweep}` goes on with it")
-    label = f"the best config on train + validation, {counted(len(models), 'seed')}{averaged(is_averaged)}"
-    return Predictor(label, tuple((model, 1) for model in models), is_averaged, record.ensembles)
+    fitted = None
+    with suppress(SweepError, DamagedError):
+        if (its_own := read_best(sweep)).trial == best.number:
+            fitted = its_own.fitted_of(is_averaged)  # no image is left to fit another to
+    seeds = f"{counted(len(models), 'seed')}{averaged(is_averaged)}{adjusted(fitted)}"
+    label = f"the best config on train + validation, {seeds}"
+    return Predictor(label, tuple((model, 1) for model in models), is_averaged, record.ensembles, fitted)
 
 
 def of_option(record: Record, option: Option) -> Predictor:
     models = tuple((trained(record, record.trials[number]), count) for number, count in option.members)
-    return Predictor(option.label, models, option.is_averaged, record.ensembles)
+    return Predictor(option.label, models, option.is_averaged, record.ensembles, option.fitted)
 
 
 KINDS = {"best": best, "ensemble": ensemble, "refit": refit}  # by what --with names

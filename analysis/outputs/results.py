@@ -54,8 +54,8 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
             write_predictions(model, data.test, data.submission, out, shares=shares)
             written.append(out)
             if is_scored(labels, record):
-                others = {rival.label: found for rival, found in zip(compared, of_rivals, strict=True)}
-                held_out.write(record, held_out.measured(record, model.label, labels, shares, others))
+                others = {rival.label: rival.scored(found) for rival, found in zip(compared, of_rivals, strict=True)}
+                held_out.write(record, held_out.measured(record, model.label, labels, model.scored(shares), others))
                 write_report(record)  # once more, with the score
     return written
 

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as read_safetensors
 from torch import nn
 
+from analysis.estimates.adjustments.contract import Fitted
 from analysis.estimates.views import Answering, by_batch
 from analysis.record import Record, TrialRecord
 from datasets.decoders.recipe import Decoding
@@ -91,6 +92,8 @@ class Trained:
       weights: safetensors.
       decoding: of the images that it was trained on.
       pretrained: the weights of the nets that its sweep began with; its own weights leave out what is frozen of them.
+      fitted, fitted_averaged: how what it says is adjusted, of images as they are and averaged over their views; None
+        where it is taken as it is.
     """
 
     trial: int
@@ -100,6 +103,11 @@ class Trained:
     weights: bytes
     decoding: Decoding
     pretrained: tuple[Weights, ...] = ()
+    fitted: Fitted | None = None
+    fitted_averaged: Fitted | None = None
+
+    def fitted_of(self, is_averaged: bool) -> Fitted | None:
+        return self.fitted_averaged if is_averaged else self.fitted
 
     def on(self, device: torch.device | str) -> nn.Module:
         """The net from (N, 3, H, W) pixels in [0, 255] to (N, classes) logits, in evaluation mode.

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from analysis.estimates.ensembles.contract import Ensembles
 
-NAMES = {1: "probabilities_1", 2: "log_probabilities_2"}
+NAMES = {1: "probabilities_1", 2: "log_probabilities_2", 3: "adjusted_3"}
 NEWEST = max(NAMES)
 
 

@@ -35,12 +35,15 @@ class Ensembles:
       whole: returns the probabilities, up to a factor of each image, of (classes, N) sums of so many parts.
       choose: chooses the members.
       of_kind: so many trials of each kind of model keep their weights to be members, beside the best of all.
+      is_adjusted: whether they, and single trials too, are also compared with their predictions adjusted,
+        `analysis.estimates.adjustments`.
     """
 
     part: "Callable[[np.ndarray], np.ndarray]"
     whole: "Callable[[np.ndarray, int], np.ndarray]"
     choose: Choose
     of_kind: int
+    is_adjusted: bool = False
 
     def mean(self, parts: "np.ndarray", counts: "np.ndarray") -> "np.ndarray":
         """Returns (classes, N) probabilities of the ensemble that has each of the T models so often.

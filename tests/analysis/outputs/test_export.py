@@ -122,7 +122,7 @@ def test_the_card_has_the_numbers_and_the_data(exported):
     session = onnxruntime.InferenceSession(sweep.folder / "model.onnx")
     logits = session.run(["logits"], {"images": sweep.data.valid.images})[0]
     right = int((logits.argmax(axis=1) == sweep.data.valid.labels).sum())
-    assert f"labels {right} of the 70 validation images right ({right / 70:.4f})" in card
+    assert f"has an accuracy of {100 * right / 70:.2f} % on the 70 validation images" in card
     assert f"- lr: {record.best.config['lr']}" in card
 
 
