@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from plotly.offline import get_plotlyjs
 
 from analysis.commands import command_of
@@ -17,23 +16,23 @@ from analysis.estimates.choice import Choice, choose
 from analysis.estimates.repeated import Repeated
 from analysis.record import Record, TrialRecord
 from analysis.report import contents
-from analysis.report.charts import COLOURS, Figure, Picture
+from analysis.report.charts import COLOURS, Figure
 from analysis.report.contents import duration, plain
 from analysis.report.figures import draw, draw_pictures
 from analysis.report.interactive import embedded, source
 from analysis.report.markdown import TEMPLATES, environment
-from analysis.report.sections import classes, cost, history
+from analysis.report.sections import cost, history
 from analysis.report.sections.advice import next_steps
+from analysis.report.sections.best_trial import BestTrial, best_trial
 from analysis.report.sections.importance import importances, importances_figure
 from analysis.report.sections.kinds import kind_rows
 from analysis.report.sections.leaders import leaders
-from analysis.report.sections.pictures import Doubts, confident_mistakes, doubts, doubts_sentence
+from analysis.report.sections.pictures import Doubts, doubts, doubts_sentence
 from analysis.report.sections.ranges import Range, ranges, ranges_figure, ranges_sentence
 from analysis.report.sections.slices import slices
 from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError, make_folder, remove, save_bytes, utf8
-from trainable.metrics.contract import softmax
 
 FUNCTIONS = {  # that the templates call
     "contents": contents,
@@ -47,23 +46,6 @@ FUNCTIONS = {  # that the templates call
     "ranges_sentence": ranges_sentence,
     "test_sentence": held_out.sentence,
 }
-
-
-@dataclass(frozen=True)
-class Images:
-    """What is known of the best trial image by image.
-
-    Attributes:
-      classes: empty where its predictions are not there, or there is no best trial.
-      other_classes: what is said of those that are not among them; empty where all are.
-      calibration: in words; empty where its logits are not there.
-    """
-
-    classes: list[classes.ClassRow]
-    other_classes: str
-    mistakes: list[Picture]
-    calibration: str
-    figures: list[Figure]
 
 
 @dataclass(frozen=True)
@@ -82,7 +64,7 @@ class Context:
     repeated_damaged: str
     ranges: list[Range]
     doubts: Doubts | None
-    images: Images
+    images: BestTrial
     figures: dict[str, Figure]
 
 
@@ -134,7 +116,8 @@ def _context(record: Record) -> Context:
         again = repeated.read(record)
     except DamagedError as error:
         repeated_damaged = str(error)
-    images = _images(record, best) if best else Images([], "", [], "", [])
+    choice = choose(record) if best else None
+    images = best_trial(record, best, choice) if best else BestTrial()
     figures = [
         history.over_trials(record),
         history.over_time(record),
@@ -149,7 +132,7 @@ def _context(record: Record) -> Context:
     return Context(
         record=record,
         best=best,
-        choice=choose(record) if best else None,
+        choice=choice,
         repeated=again,
         repeated_damaged=repeated_damaged,
         ranges=rows,
@@ -157,20 +140,6 @@ def _context(record: Record) -> Context:
         images=images,
         figures={figure.name: figure for figure in figures if figure},
     )
-
-
-def _images(record: Record, best: TrialRecord) -> Images:
-    answers, labels = classes.answers(record, best), record.valid_labels
-    if answers is None:
-        return Images([], "", [], "", [])
-    every = classes.class_rows(record.classes, labels, answers)
-    figures = [classes.confusion_figure(record.classes, labels, answers), classes.accuracies_figure(every)]
-    rows, others = classes.listed(every)
-    if (logits := best.valid_logits) is None:
-        return Images(rows, others, [], "", figures)
-    bins, error = classes.calibration(softmax(logits.astype(np.float64)), labels)
-    words = classes.calibration_sentence(bins, error)
-    return Images(rows, others, confident_mistakes(record, best), words, [*figures, classes.calibration_figure(bins)])
 
 
 def _on_one_line(value: Any) -> Any:

@@ -1,4 +1,11 @@
-"""How the best trial does on each class, and how far its confidence can be trusted."""
+"""How the best trial does on each class: precision, recall and F1 with intervals, and what is taken for what.
+
+Recall is a share of the images of a class, precision a share of the images that are said to be of it, and so both have
+the interval of Clopper and Pearson, `analysis.estimates.intervals`. F1 is a function of a share too: of the images that
+are of the class or said to be, the share j that are both gives F1 = 2 j / (1 + j). Its interval is that of j, taken
+through this function (Lam, Gopal and Qian, "Confidence intervals for the F1 score: a comparison of four methods", 2024,
+who call it the method of Clopper and Pearson).
+"""
 
 from dataclasses import dataclass
 
@@ -6,14 +13,34 @@ import numpy as np
 
 from analysis.estimates.intervals import share_interval
 from analysis.record import Record, TrialRecord
-from analysis.report.charts import Axis, Chart, Figure, Matrix, Series, named_rows, rows_height_px
+from analysis.report.charts import Axis, Chart, Figure, Matrix, Series, named_rows
+from analysis.report.parts import Cell, Part, Table, interval, share
 from storage.text import counted
 
-BINS = 10  # of confidence, of equal width
-MOST_DRAWN = 30  # classes with their accuracies
+MOST_DRAWN = 30  # classes with their shares
 MOST_CROSSED = 40  # classes of which it is drawn which is taken for which
 MOST_LISTED = 100  # classes in a table
-WELL = 0.01  # probability less accuracy, on average
+HEADS = ("class", "images", "recall", "95 % interval", "answers", "precision", "95 % interval", "F1", "95 % interval")
+APART = 0.22  # of a row, between the marks in it
+ROW_PX = 40
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of some images, or a function of one.
+
+    Attributes:
+      value: None where there are no images.
+      low, high: 95 % interval.
+    """
+
+    value: float | None
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, right: int, images: int) -> "Share":
+        return cls(right / images if images else None, *share_interval(right, images))
 
 
 @dataclass(frozen=True)
@@ -22,46 +49,100 @@ class ClassRow:
 
     Attributes:
       images: of the class in the validation split.
-      right: of these, at the trial's best epoch.
-      low, high: 95 % interval of the accuracy.
+      answers: images that are said to be of it.
+      right: images that are both.
       taken_for: the class it is most often mistaken for; empty where there is no mistake.
       mistakes: how often that is.
     """
 
     label: str
     images: int
+    answers: int
     right: int
-    low: float
-    high: float
-    taken_for: str
-    mistakes: int
+    taken_for: str = ""
+    mistakes: int = 0
 
     @property
-    def accuracy(self) -> float | None:
-        return self.right / self.images if self.images else None
+    def recall(self) -> Share:
+        return Share.of(self.right, self.images)
 
+    @property
+    def precision(self) -> Share:
+        return Share.of(self.right, self.answers)
 
-@dataclass(frozen=True)
-class Bin:
-    """The images whose predicted class has a probability in one bin.
-
-    Attributes:
-      images: how many; one at least.
-      confidence: the mean of that probability.
-      accuracy: the share that is right; `low` and `high` its 95 % interval.
-    """
-
-    images: int
-    confidence: float
-    accuracy: float
-    low: float
-    high: float
+    @property
+    def f1(self) -> Share:
+        both = Share.of(self.right, self.images + self.answers - self.right)
+        low, high = (2 * end / (1 + end) for end in (both.low, both.high))
+        return Share(None if both.value is None else 2 * both.value / (1 + both.value), low, high)
 
 
 def answers(record: Record, trial: TrialRecord) -> np.ndarray | None:
     """(N,) the class that the trial takes each image for, at its best epoch; None where that was not kept."""
-    predicted = None if trial.number in record.damaged else trial.valid_classes
-    return None if predicted is None else predicted[trial.best_epoch - 1].astype(np.int64)
+    logits = None if trial.number in record.damaged else trial.valid_logits
+    return None if logits is None else logits.argmax(axis=1)
+
+
+def class_rows(classes: list[str], labels: np.ndarray, answers: np.ndarray) -> list[ClassRow]:
+    """A row a class.
+
+    Args:
+      labels, answers: (N,) class indices, what each image is and what it is taken for.
+    """
+    parts = (labels, answers, labels[labels == answers])
+    every, said, right = (np.bincount(part, minlength=len(classes)).tolist() for part in parts)
+    most: dict[int, tuple[int, int]] = {}
+    for count, of, other in _mistakes(labels, answers, len(classes)):
+        most.setdefault(of, (count, other))
+    rows = []
+    for index, label in enumerate(classes):
+        count, other = most.get(index, (0, 0))
+        rows.append(ClassRow(label, every[index], said[index], right[index], classes[other] if count else "", count))
+    return rows
+
+
+def part(rows: list[ClassRow], figures: list[Figure]) -> Part:
+    """The table of the classes under the figures; of many classes the hardest."""
+    shown, words = listed(rows)
+    cells = [
+        [
+            Cell(row.label),
+            Cell(f"{row.images:,}", row.images),
+            *_shown(row.recall),
+            Cell(f"{row.answers:,}", row.answers),
+            *_shown(row.precision),
+            *_shown(row.f1),
+            Cell(f"{row.taken_for} ({row.mistakes:,})" if row.mistakes else "", row.taken_for),
+        ]
+        for row in shown
+    ]
+    heads = (*HEADS, "most often mistaken for")
+    table = Table(heads, (False, *[True] * (len(HEADS) - 1), False), cells)
+    return Part("", [words] if words else [], figures, table)
+
+
+def _shown(found: Share) -> list[Cell]:
+    return [share(found.value), interval(found.low, found.high)]
+
+
+def listed(rows: list[ClassRow]) -> tuple[list[ClassRow], str]:
+    """Returns the rows that a table shows, and what is to be said of the others; empty where it shows all."""
+    if len(rows) <= MOST_LISTED:
+        return rows, ""
+    there = hardest(rows)
+    hard, others = there[:MOST_LISTED], there[MOST_LISTED:]
+    words = f"Of {len(rows):,} classes the {len(hard)} hardest are listed, by their F1."
+    if others:
+        right = sum(row.right for row in others) / sum(row.images for row in others)
+        words += f" Of the images of {len(others):,} others {100 * right:.1f} % are right."
+    if lacking := len(rows) - len(there):
+        words += f" No validation image is of {counted(lacking, 'class', 'classes')}."
+    return hard, words
+
+
+def hardest(rows: list[ClassRow]) -> list[ClassRow]:
+    """The classes that have images, the one with the lowest F1 first."""
+    return sorted((row for row in rows if row.images), key=lambda row: row.f1.value or 0.0)
 
 
 def _mistakes(labels: np.ndarray, answers: np.ndarray, classes: int) -> list[tuple[int, int, int]]:
@@ -71,100 +152,6 @@ def _mistakes(labels: np.ndarray, answers: np.ndarray, classes: int) -> list[tup
     found = zip(counts.tolist(), cells.tolist(), strict=True)
     pairs = [(count, cell // classes, cell % classes) for count, cell in found]
     return sorted(pairs, key=lambda pair: (-pair[0], *pair[1:]))
-
-
-def class_rows(classes: list[str], labels: np.ndarray, answers: np.ndarray) -> list[ClassRow]:
-    """A row a class.
-
-    Args:
-      labels, answers: (N,) class indices, what each image is and what it is taken for.
-    """
-    every, right = (np.bincount(part, minlength=len(classes)) for part in (labels, labels[labels == answers]))
-    most: dict[int, tuple[int, int]] = {}
-    for count, of, other in _mistakes(labels, answers, len(classes)):
-        most.setdefault(of, (count, other))
-    rows = []
-    for index, label in enumerate(classes):
-        count, other = most.get(index, (0, 0))
-        hits, images = int(right[index]), int(every[index])
-        taken_for = classes[other] if count else ""
-        rows.append(ClassRow(label, images, hits, *share_interval(hits, images), taken_for, count))
-    return rows
-
-
-def listed(rows: list[ClassRow]) -> tuple[list[ClassRow], str]:
-    """Returns the rows that a table shows, and what is to be said of the others; empty where it shows all."""
-    if len(rows) <= MOST_LISTED:
-        return rows, ""
-    there = sorted((row for row in rows if row.images), key=_accuracy)
-    hard, others = there[:MOST_LISTED], there[MOST_LISTED:]
-    words = f"Of {len(rows):,} classes the {len(hard)} hardest are listed."
-    if others:
-        share = sum(row.right for row in others) / sum(row.images for row in others)
-        words += f" Of the images of {len(others):,} others {100 * share:.1f} % are right."
-    if lacking := len(rows) - len(there):
-        words += f" No validation image is of {counted(lacking, 'class', 'classes')}."
-    return hard, words
-
-
-def _accuracy(row: ClassRow) -> float:
-    return row.right / row.images
-
-
-def calibration(shares: np.ndarray, labels: np.ndarray) -> tuple[list[Bin], float]:
-    """The bins that hold images, and the expected calibration error: the mean over the images of the gap of their bin.
-
-    Args:
-      shares: (N, classes) probabilities.
-      labels: (N,) class indices.
-    """
-    confidence, right = shares.max(axis=1), shares.argmax(axis=1) == labels
-    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    bins = []
-    for index in np.unique(place):
-        inside = place == index
-        images, hits = int(inside.sum()), int(right[inside].sum())
-        bins.append(Bin(images, float(confidence[inside].mean()), hits / images, *share_interval(hits, images)))
-    error = sum(found.images * abs(found.accuracy - found.confidence) for found in bins) / len(labels)
-    return bins, error
-
-
-def calibration_sentence(bins: list[Bin], error: float) -> str:
-    """Plain: how large the error is, and to which side."""
-    images = sum(found.images for found in bins)
-    confidence = sum(found.images * found.confidence for found in bins) / images
-    accuracy = sum(found.images * found.accuracy for found in bins) / images
-    gap = confidence - accuracy
-    way = "about as confident as" if abs(gap) < WELL else ("more confident than" if gap > 0 else "more cautious than")
-    return (
-        f"On average the best trial gives its answers a probability of {100 * confidence:.1f} %, and "
-        f"{100 * accuracy:.1f} % of them are right: it is {way} it should be. The expected calibration error, the mean "
-        f"gap between the two over {BINS} bins of probability, is {100 * error:.1f} points."
-    )
-
-
-def calibration_figure(bins: list[Bin]) -> Figure:
-    says = (
-        "How often the best trial is right when it gives its answer so much probability, with 95 % intervals. On the "
-        "dashed line the two agree; below it the trial is too confident, above it too cautious."
-    )
-    texts = [
-        f"{counted(found.images, 'image')}\n{100 * found.confidence:.0f} % sure, {100 * found.accuracy:.0f} % right"
-        for found in bins
-    ]
-    series = (
-        Series("guide", [0, 100], [0, 100], "as it should be"),
-        Series(
-            "measured",
-            [100 * found.confidence for found in bins],
-            [100 * found.accuracy for found in bins],
-            "the best trial",
-            texts,
-            [(100 * found.low, 100 * found.high) for found in bins],
-        ),
-    )
-    axes = Axis("probability given to the answer (%)", span=(0, 103)), Axis("answers that are right (%)", span=(0, 103))
-    return Figure("calibration", says, (Chart(*axes, series),))
 
 
 def confusion_figure(classes: list[str], labels: np.ndarray, answers: np.ndarray) -> Figure:
@@ -187,25 +174,32 @@ def confusion_figure(classes: list[str], labels: np.ndarray, answers: np.ndarray
     return Figure("confusion", says, (Matrix(matrix.tolist(), [classes[index] for index in drawn]),))
 
 
-def accuracies_figure(rows: list[ClassRow]) -> Figure:
-    there = sorted((row for row in rows if row.images), key=_accuracy)
+def classes_figure(rows: list[ClassRow]) -> Figure:
+    """Draws recall, precision and F1 of each class."""
+    there = hardest(rows)
     left_out, shown = len(there) - MOST_DRAWN, there[:MOST_DRAWN]
-    says = "The accuracy of the best trial on each class, the hardest first, with 95 % intervals: " + (
-        "where two overlap by much, the difference may be chance."
+    says = (
+        "Recall (the share of the images of a class that are found), precision (the share of the answers with it that "
+        "are right) and F1 of the best trial, the class with the lowest F1 first, with 95 % intervals: where two "
+        "overlap by much, the difference may be chance."
         + (f" The {left_out} easiest are left out." if left_out > 0 else "")
     )
-    series = Series(
-        "measured",
-        [100 * row.right / row.images for row in shown],
-        [-place for place in range(len(shown))],
-        texts=[f"{row.label}: {row.right} of {row.images} right" for row in shown],
-        intervals=[(100 * row.low, 100 * row.high) for row in shown],
-        intervals_along="x",
-    )
-    chart = Chart(
-        Axis("accuracy (%)", span=(0, 103)),
-        named_rows([row.label for row in shown]),
-        (series,),
-        height_px=rows_height_px(len(shown)),
-    )
+    kinds = (("measured", "recall"), ("second", "precision"), ("third", "F1"))
+    series = []
+    for place, (look, name) in enumerate(kinds):
+        found = [(row, getattr(row, name.lower()), -at + APART * (1 - place)) for at, row in enumerate(shown)]
+        found = [each for each in found if each[1].value is not None]
+        series.append(
+            Series(
+                look,
+                [100 * each.value for _, each, _ in found],
+                [y for _, _, y in found],
+                name,
+                [f"{row.label}: {name} {100 * each.value:.1f} %" for row, each, _ in found],
+                [(100 * each.low, 100 * each.high) for _, each, _ in found],
+                "x",
+            )
+        )
+    height_px = 120 + ROW_PX * len(shown)
+    chart = Chart(Axis("%", span=(0, 103)), named_rows([row.label for row in shown]), tuple(series), "", height_px)
     return Figure("classes", says, (chart,))

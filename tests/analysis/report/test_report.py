@@ -11,14 +11,12 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from plotly.offline import get_plotlyjs
 
 import analysis.report.page
-from analysis.estimates.intervals import share_interval
 from analysis.record import Record
 from analysis.report.charts import linear_axis, log_axis
 from analysis.report.contents import progress
 from analysis.report.page import write_report
 from analysis.report.sections import importance
 from analysis.report.sections.advice import next_steps
-from analysis.report.sections.classes import calibration, calibration_sentence
 from analysis.report.sections.cost import by_state, pareto, saving, slowest
 from analysis.report.sections.history import over_time
 from analysis.report.sections.importance import importances
@@ -164,21 +162,6 @@ def test_a_sweep_whose_trials_have_all_ended_is_finished(sweep):
         sweep.add(MLP, [9])
 
     assert progress(sweep.record) == "finished, 8 of 8 trials ended"
-
-
-def test_calibration_is_the_gap_of_each_bin_weighted_by_its_images():
-    shares = np.array([[0.95, 0.05], [0.05, 0.95], [0.55, 0.45], [0.55, 0.45], [1.0, 0.0]])
-    bins, error = calibration(shares, np.array([0, 0, 0, 0, 0]))
-
-    assert [(b.images, round(b.confidence, 4), round(b.accuracy, 4)) for b in bins] == [
-        (2, 0.55, 1.0),
-        (3, round(2.9 / 3, 4), round(2 / 3, 4)),
-    ]
-    assert (bins[1].low, bins[1].high) == share_interval(2, 3)
-    assert error == pytest.approx((2 * 0.45 + 3 * (2.9 / 3 - 2 / 3)) / 5)
-    sentence = calibration_sentence(bins, error)
-    assert "a probability of 80.0 %, and 80.0 % of them are right: it is about as confident as it should be" in sentence
-    assert "is 36.0 points" in sentence
 
 
 def test_the_most_confident_mistakes_come_first(sweep):

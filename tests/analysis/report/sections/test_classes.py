@@ -1,13 +1,16 @@
 """What is said of classes stays readable however many there are."""
 
 import numpy as np
+import pytest
 
+from analysis.estimates.intervals import share_interval
 from analysis.report.interactive import embedded
 from analysis.report.sections.classes import (
     MOST_CROSSED,
     MOST_LISTED,
-    accuracies_figure,
+    ClassRow,
     class_rows,
+    classes_figure,
     confusion_figure,
     listed,
 )
@@ -32,8 +35,32 @@ def test_each_class_has_its_commonest_mistake():
 
     rows = class_rows(["a", "b", "c", "d"], labels, answers)
 
-    found = [(row.label, row.images, row.right, row.taken_for, row.mistakes) for row in rows]
-    assert found == [("a", 4, 1, "c", 2), ("b", 2, 1, "a", 1), ("c", 0, 0, "", 0), ("d", 1, 1, "", 0)]
+    found = [(row.label, row.images, row.answers, row.right, row.taken_for, row.mistakes) for row in rows]
+    assert found == [("a", 4, 2, 1, "c", 2), ("b", 2, 2, 1, "a", 1), ("c", 0, 2, 0, "", 0), ("d", 1, 1, 1, "", 0)]
+
+
+def test_recall_and_precision_are_shares_with_the_interval_of_one():
+    row = ClassRow("a", images=40, answers=30, right=20)
+
+    assert (row.recall.value, row.recall.low, row.recall.high) == (0.5, *share_interval(20, 40))
+    assert (row.precision.value, row.precision.low, row.precision.high) == (20 / 30, *share_interval(20, 30))
+    assert row.f1.value == pytest.approx(2 * 20 / (40 + 30))
+
+
+def test_a_class_without_images_or_answers_has_no_value_and_the_widest_interval():
+    row = ClassRow("a", images=0, answers=0, right=0)
+    assert [(each.value, each.low, each.high) for each in (row.recall, row.precision, row.f1)] == [(None, 0, 1)] * 3
+
+
+def test_the_interval_of_f1_holds_the_truth_as_often_as_it_says():
+    rng, images, held = np.random.default_rng(0), 60, 0
+    both, missed, wrong = 0.25, 0.1, 0.08  # shares of all images: found, not found, taken for it
+    truth = 2 * both / (2 * both + missed + wrong)
+    drawn = rng.multinomial(images, [both, missed, wrong, 1 - both - missed - wrong], 2000)
+    for right, lost, extra, _ in drawn.tolist():
+        found = ClassRow("a", right + lost, right + extra, right).f1
+        held += found.low <= truth <= found.high
+    assert 0.945 < held / 2000 < 0.99
 
 
 def test_of_equal_mistakes_the_first_class_is_named():
@@ -75,9 +102,9 @@ def test_of_many_classes_the_hardest_are_listed_and_the_others_counted():
 
     assert len(rows) == MOST_LISTED
     assert {row.label for row in rows[:10]} == {f"species {number}" for number in range(500, 510)}
-    assert words.startswith("Of 1,011 classes the 100 hardest are listed. Of the images of 910 others ")
+    assert words.startswith("Of 1,011 classes the 100 hardest are listed, by their F1. Of the images of 910 others ")
     assert words.endswith("No validation image is of 1 class.")
-    assert "The 980 easiest are left out." in accuracies_figure(every).says
+    assert "The 980 easiest are left out." in classes_figure(every).says
 
 
 def test_ten_thousand_classes_take_no_table_of_each_with_each():

@@ -1,0 +1,51 @@
+"""What is known of the best trial image by image."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from analysis.estimates.choice import Choice
+from analysis.record import Record, TrialRecord
+from analysis.report.charts import Figure, Picture
+from analysis.report.parts import Part
+from analysis.report.sections import calibration, classes, imbalance, thresholds
+from analysis.report.sections.pictures import confident_mistakes
+from trainable.metrics.contract import softmax
+
+TWO = 2  # classes, which have a threshold and curves over it
+
+
+@dataclass(frozen=True)
+class BestTrial:
+    """Attributes:
+    classes: each class, and of two how a threshold parts them; empty where its predictions are not there.
+    calibration: how far its confidence can be trusted; None likewise.
+    mistakes: its most confident ones.
+    """
+
+    classes: list[Part] = field(default_factory=list)
+    calibration: Part | None = None
+    mistakes: list[Picture] = field(default_factory=list)
+
+    @property
+    def figures(self) -> list[Figure]:
+        parts = [*self.classes, *([self.calibration] if self.calibration else [])]
+        return [figure for part in parts for figure in part.figures]
+
+
+def best_trial(record: Record, trial: TrialRecord, choice: Choice | None) -> BestTrial:
+    """Args:
+    choice: what to predict with.
+    """
+    answers, labels = classes.answers(record, trial), record.valid_labels
+    logits = trial.valid_logits if answers is not None else None
+    if answers is None or logits is None:
+        return BestTrial()
+    rows = classes.class_rows(record.classes, labels, answers)
+    figures = [classes.confusion_figure(record.classes, labels, answers), classes.classes_figure(rows)]
+    parts = [classes.part(rows, figures), imbalance.part(record)]
+    if len(record.classes) == TWO:
+        shares = softmax(logits.astype(np.float64))
+        parts.append(thresholds.part(record, choice, shares))
+    mistakes = confident_mistakes(record, trial)
+    return BestTrial([part for part in parts if part], calibration.part(record, logits), mistakes)

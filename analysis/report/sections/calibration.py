@@ -1,0 +1,148 @@
+"""How far the confidence of the best trial can be trusted, as it is and after temperature scaling.
+
+The temperature is fitted to the other folds of the validation predictions than those it is shown on
+(`analysis.estimates.adjustments.out_of_fold`): on the images that it was fitted to it would look better than it is.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.estimates.adjustments import out_of_fold, temperature
+from analysis.estimates.intervals import share_interval
+from analysis.record import Record
+from analysis.report.charts import Axis, Chart, Figure, Series
+from analysis.report.parts import Cell, Part, Table
+from storage.text import counted
+from trainable.metrics.contract import softmax
+from trainable.metrics.log_loss import SMALLEST
+
+BINS = 10  # of confidence, of equal width
+WELL = 0.01  # probability less accuracy, on average
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The images whose predicted class has a probability in one bin.
+
+    Attributes:
+      images: how many; one at least.
+      confidence: the mean of that probability.
+      accuracy: the share that is right; `low` and `high` its 95 % interval.
+    """
+
+    images: int
+    confidence: float
+    accuracy: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Attributes:
+    bins: those that hold images.
+    error: the expected calibration error, the mean over the images of the gap of their bin.
+    loss: the log loss.
+    """
+
+    bins: list[Bin]
+    error: float
+    loss: float
+
+
+def calibration(shares: np.ndarray, labels: np.ndarray) -> Calibration:
+    """Args:
+    shares: (N, classes) probabilities.
+    labels: (N,) class indices.
+    """
+    confidence, right = shares.max(axis=1), shares.argmax(axis=1) == labels
+    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    bins = []
+    for index in np.unique(place):
+        inside = place == index
+        images, hits = int(inside.sum()), int(right[inside].sum())
+        bins.append(Bin(images, float(confidence[inside].mean()), hits / images, *share_interval(hits, images)))
+    error = sum(found.images * abs(found.accuracy - found.confidence) for found in bins) / len(labels)
+    loss = -np.log(np.maximum(shares[np.arange(len(labels)), labels], SMALLEST)).mean()
+    return Calibration(bins, error, float(loss))
+
+
+def part(record: Record, logits: np.ndarray) -> Part:
+    """The best trial before and after.
+
+    Args:
+      logits: (N, classes), its own.
+    """
+    labels, shares = record.valid_labels, softmax(logits.astype(np.float64))
+    before = calibration(shares, labels)
+    scaled = out_of_fold.scaled(record, shares)
+    if scaled is None:  # too few images to part them
+        return Part("", [sentence(before)], [figure(before, None)])
+    after, number = calibration(scaled, labels), temperature.fit(None, labels, shares.T, np.ones(len(labels)))
+    rows = [_row("as it is", before), _row("with temperature scaling", after)]
+    heads = ("the best trial", "expected calibration error", "log loss")
+    text = [sentence(before), _scaled_sentence(record, before, after, number)]
+    return Part("", text, [figure(before, after)], Table(heads, (False, True, True), rows))
+
+
+def _row(name: str, found: Calibration) -> list[Cell]:
+    error = Cell(f"{100 * found.error:.1f} points", found.error)
+    return [Cell(name), error, Cell(f"{found.loss:.4f}", found.loss)]
+
+
+def sentence(found: Calibration) -> str:
+    """Plain: how large the error is, and to which side."""
+    images = sum(each.images for each in found.bins)
+    confidence = sum(each.images * each.confidence for each in found.bins) / images
+    accuracy = sum(each.images * each.accuracy for each in found.bins) / images
+    gap = confidence - accuracy
+    way = "about as confident as" if abs(gap) < WELL else ("more confident than" if gap > 0 else "more cautious than")
+    return (
+        f"On average the best trial gives its answers a probability of {100 * confidence:.1f} %, and "
+        f"{100 * accuracy:.1f} % of them are right: it is {way} it should be. The expected calibration error, the mean "
+        f"gap between the two over {BINS} bins of probability, is {100 * found.error:.1f} points."
+    )
+
+
+def _scaled_sentence(record: Record, before: Calibration, after: Calibration, number: float) -> str:
+    suits = temperature.ADJUSTMENT.suits(record.metric, len(record.classes))
+    use = (
+        "Probabilities are given with it wherever the table of what to predict with says so."
+        if suits
+        else f"The probabilities are not changed by it, for the search was for {record.metric.short}."
+    )
+    better = "better" if after.loss < before.loss else "no better"
+    return (
+        f"Temperature scaling divides all logits by one number, which changes the probabilities and no answer: by "
+        f"{number:.2f}, where all validation images fit it. Fitted to the other folds of them than those it is "
+        f"measured on, it makes the log loss {better}. {use}"
+    )
+
+
+def figure(before: Calibration, after: Calibration | None) -> Figure:
+    says = (
+        "How often the best trial is right when it gives its answer so much probability, with 95 % intervals. On the "
+        "dashed line the two agree; below it the trial is too confident, above it too cautious."
+    )
+    series = [Series("guide", [0, 100], [0, 100], "as it should be"), _points("measured", "the best trial", before)]
+    if after is not None:
+        says += " The rings are after temperature scaling: the nearer to the line they are, the more it helps."
+        series.append(_points("second", "with temperature scaling", after))
+    axes = Axis("probability given to the answer (%)", span=(0, 103)), Axis("answers that are right (%)", span=(0, 103))
+    return Figure("calibration", says, (Chart(*axes, tuple(series)),))
+
+
+def _points(look: str, name: str, found: Calibration) -> Series:
+    texts = [
+        f"{counted(each.images, 'image')}\n{100 * each.confidence:.0f} % sure, {100 * each.accuracy:.0f} % right"
+        for each in found.bins
+    ]
+    return Series(
+        look,
+        [100 * each.confidence for each in found.bins],
+        [100 * each.accuracy for each in found.bins],
+        name,
+        texts,
+        [(100 * each.low, 100 * each.high) for each in found.bins],
+    )

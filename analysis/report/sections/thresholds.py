@@ -1,0 +1,115 @@
+"""What moving the decision threshold between two classes costs, and which one is the best for the metric."""
+
+import numpy as np
+
+from analysis.estimates.adjustments import threshold
+from analysis.estimates.choice import Choice
+from analysis.estimates.intervals import share_interval
+from analysis.record import Record
+from analysis.report.charts import Axis, Chart, Figure, Series
+from analysis.report.contents import plain
+from analysis.report.parts import Cell, Part, Table, interval, share
+
+SHOWN = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+MOST_POINTS = 400  # of a curve
+
+
+def part(record: Record, choice: Choice | None, shares: np.ndarray) -> Part | None:
+    """The curves and a table; None where no threshold parts the images.
+
+    Args:
+      shares: (N, 2) probabilities of the best trial.
+    """
+    labels, metric, once = record.valid_labels, record.metric, np.ones(len(record.valid_labels))
+    cuts = threshold.cuts(shares.T, once)
+    if not len(cuts.firsts):
+        return None
+    suits = threshold.ADJUSTMENT.suits(metric, 2)
+    fitted = threshold.fit(metric, labels, shares.T, once) if suits else threshold.ADJUSTMENT.neutral
+    places = sorted({*SHOWN, fitted})
+    rows = [_row(record, shares, place, fitted, suits) for place in places]
+    positive = plain(record.classes[1])
+    heads = ["threshold", f"answers {positive}", "precision", "95 % interval", "recall", "95 % interval"]
+    heads += [metric.short] * suits
+    table = Table(heads, [True] * len(heads), rows, frozenset({places.index(fitted)}))
+    figure = _figure(record, cuts, fitted, suits)
+    return Part("The decision threshold", [_sentence(record, choice, fitted, suits)], [figure], table)
+
+
+def _row(record: Record, shares: np.ndarray, place: float, fitted: float, suits: bool) -> list[Cell]:
+    labels = record.valid_labels
+    scored = threshold.ADJUSTMENT.apply(shares.T, place)
+    answers = scored.argmax(axis=0)
+    said, right, there = int(answers.sum()), int((answers & labels).sum()), int(labels.sum())
+    mark = " (fitted)" if suits and place == fitted else ""
+    cells = [Cell(f"{place:.3g}{mark}", place), Cell(f"{said:,}", said)]
+    for whole in (said, there):
+        cells += [share(right / whole if whole else None), interval(*share_interval(right, whole))]
+    if suits:
+        value = _value(record, scored)
+        cells.append(Cell(record.metric.scale.rounded(value), value) if np.isfinite(value) else Cell("-", ""))
+    return cells
+
+
+def _value(record: Record, scored: np.ndarray) -> float:
+    assert record.metric.value is not None
+    return record.metric.value(record.valid_labels, np.log(np.maximum(scored.T, threshold.SMALLEST)))
+
+
+def _sentence(record: Record, choice: Choice | None, fitted: float, suits: bool) -> str:
+    metric, positive = record.metric, plain(record.classes[1])
+    rule = f"An image is answered with {positive} where its probability is above the threshold, by default one half."
+    moving = "A lower threshold finds more of its images and is wrong more often; a higher one the other way round."
+    if not suits:
+        return (
+            f"{rule} {moving} The {metric.short} asks for probabilities and not for answers, so no threshold is fitted."
+        )
+    if fitted == threshold.ADJUSTMENT.neutral:
+        return f"{rule} {moving} For {metric.short} no other threshold is better on the validation images."
+    best = f"For {metric.short} the best on the validation images is {fitted:.3g}."
+    option = choice.best_of(False, False) if choice else None
+    adjusted = (
+        [each for each in choice.options if each.fitted and not each.is_ensemble and not each.is_averaged]
+        if choice
+        else []
+    )
+    if not adjusted or option is None:
+        return f"{rule} {moving} {best} It is not used, for this sweep began before there were thresholds."
+    scale = metric.scale
+    gain = f"{scale.change(adjusted[0].gain)}{scale.difference_unit}"
+    within = f"95 % interval {scale.change(adjusted[0].gain_low)} to {scale.change(adjusted[0].gain_high)}"
+    use = "best/ keeps it, and it is used" if option.fitted else "so it is not used"
+    return (
+        f"{rule} {moving} {best} Corrected for having been fitted to them, the best trial is worth {gain} with it "
+        f"({within}): {use}."
+    )
+
+
+def _figure(record: Record, cuts: threshold.Cuts, fitted: float, suits: bool) -> Figure:
+    labels, metric, positive = record.valid_labels, record.metric, plain(record.classes[1])
+    confusions = cuts.confusions(labels, np.ones(len(labels)))
+    right, said, there = confusions[:, 1, 1], confusions[:, :, 1].sum(axis=1), confusions[:, 1].sum(axis=1)
+    places = np.unique(np.linspace(0, len(said) - 1, min(len(said), MOST_POINTS)).astype(int))
+    x = (100 * cuts.thresholds[places]).tolist()
+    curves = {"precision": ("second curve", 100 * right / said), "recall": ("curve", 100 * right / there)}
+    if suits:
+        values = metric.sign * threshold.values(metric, labels, cuts, np.ones(len(labels)))
+        curves[metric.short] = ("third curve", np.where(np.isfinite(values), metric.scale.factor * values, np.nan))
+    series = []
+    for name, (look, y) in curves.items():
+        drawn = [None if np.isnan(value) else float(value) for value in y[places]]
+        texts = [
+            "" if value is None else f"threshold {at:.1f} %\n{name} {value:.1f}"
+            for at, value in zip(x, drawn, strict=True)
+        ]
+        series.append(Series(look, x, drawn, name, texts))
+    says = (
+        f"Precision and recall of {positive}"
+        + (f", and {metric.short}, " if suits else " ")
+        + "of the best trial over the threshold. Where the curves cross steeply, a small move costs much."
+    )
+    if suits and fitted != threshold.ADJUSTMENT.neutral:
+        says += f" The dashed line is the fitted threshold, {100 * fitted:.3g} %."
+        series.append(Series("guide", [100 * fitted] * 2, [0, 100], "fitted"))
+    axes = Axis(f"probability of {positive} that it takes (%)", span=(-2, 102)), Axis("%")
+    return Figure("thresholds", says, (Chart(*axes, tuple(series)),))
