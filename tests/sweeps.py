@@ -132,16 +132,16 @@ class SweepBuilder:
         return 2 * np.eye(classes, dtype=np.float32)[predicted]
 
 
-def noise() -> Dataset:
-    """Three classes of random pixels that lie in no file: 60 train, 30 validation, 10 test images."""
+def noise(classes: int = 3) -> Dataset:
+    """So many classes of random pixels that lie in no file: 60 train, 30 validation, 10 test images."""
     rng = np.random.default_rng(0)
 
     def split(name: str, count: int) -> Split:
         ids = tuple(f"{name}{number:02}.png" for number in range(count))
-        return Split(ids, rng.integers(0, 256, (count, 3, 16, 16), dtype=np.uint8), np.arange(count) % 3)
+        return Split(ids, rng.integers(0, 256, (count, 3, 16, 16), dtype=np.uint8), np.arange(count) % classes)
 
-    test = replace(split("test", 10), labels=None)
-    return Dataset(split("train", 60), split("validation", 30), test, ("0", "1", "2"), None, "f00d", ())
+    test, names = replace(split("test", 10), labels=None), tuple(map(str, range(classes)))
+    return Dataset(split("train", 60), split("validation", 30), test, names, None, "f00d", ())
 
 
 def varied_sweep(folder: Path, data: Dataset, data_path: str = "nowhere") -> SweepBuilder:

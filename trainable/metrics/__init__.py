@@ -26,7 +26,13 @@ NAMES = (  # those that a search can be for
     "balanced_accuracy",
     "log_loss",
     "macro_f1",
+    "weighted_f1",
+    "micro_f1",
+    "mcc",
+    "qwk",
     "auc",
+    "average_precision",
+    "top5",
 )
 OF_ONE_CLASS = (  # the same, of a class that is named: `recall:CLASS`
     "precision",

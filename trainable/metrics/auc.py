@@ -5,12 +5,10 @@ each against the rest, as in scikit-learn's `roc_auc_score` with `multi_class="o
 probability each comes first in half the cases.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from trainable.metrics.contract import PERCENT, Metric, Ranks
-from trainable.metrics.predictions import classes_without_images
+from trainable.metrics.predictions import every_class_needed
 
 
 def _of_order(weights: np.ndarray, is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -29,12 +27,6 @@ def _sums(weights: np.ndarray, are_these: np.ndarray, ends: np.ndarray) -> np.nd
     return np.cumsum(weights * are_these[:, None], axis=0, dtype=np.float64)[ends]
 
 
-def _undefined(labels: np.ndarray, classes: Sequence[str]) -> str:
-    missing = classes_without_images(labels, classes)
-    way_out = "validate on a split that has every class, or take a metric that needs none, such as macro_f1"
-    return missing and f"every class must have an image, and {missing} has none; {way_out}"
-
-
 RANKS = Ranks(_of_order)
 
 METRIC = Metric(
@@ -45,5 +37,5 @@ METRIC = Metric(
     value=RANKS.value,
     ranks=RANKS,
     scale=PERCENT,
-    undefined=_undefined,
+    undefined=every_class_needed,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -134,8 +134,8 @@ class Metric:
       greater_is_better: the direction of the search.
       field: the one of `EpochMetrics` that holds the value of an epoch; metrics without one of their own share one.
       images: the scores of single images of which the value is the mean.
-      counts: computes (...) values from (..., classes, classes) numbers, which say how many images of each true class,
-        a row, got each answer, a column.
+      counts: computes (...) values, the larger the better, from (..., classes, classes) numbers, which say how many
+        images of each true class, a row, got each answer, a column; they may be sums of weights, below 1 too.
       ranks: computes the value from the order in which probabilities put the images.
       scale: how values are shown.
       favours_large_classes: whether always answering the largest class gives a good value.
@@ -222,6 +222,11 @@ class Metric:
     def best_epoch(self, values: Sequence[float]) -> int:
         """The first epoch, from 1, with the best value."""
         return 1 + values.index(self.best_so_far(values)[-1])
+
+
+def unbound(*_: Any) -> Any:
+    """Is in place of what a metric computes where that depends on the names of the classes, which it does not know."""
+    raise ValueError("this metric has a value once `for_classes` has told it the classes")
 
 
 def softmax(logits: np.ndarray, dtype: type = np.float64) -> np.ndarray:

@@ -4,13 +4,12 @@ import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from datasets.problems import printable, shown
 from storage.errors import UserError
-from trainable.metrics.contract import PERCENT, Metric
+from trainable.metrics.contract import PERCENT, Metric, unbound
 from trainable.metrics.predictions import of_counts
 
 NAMED = 10  # classes in a message
@@ -25,21 +24,21 @@ def of_one_class(kind: str, class_name: str, of_class: Callable[[int, np.ndarray
         true class and answer.
     """
     short = f"{kind} of {printable(class_name)}"
-    unbound = Metric(
+    metric = Metric(
         f"{kind}:{class_name}",
         words=f"validation {short}",
         short=short,
         one=f"a {short}",
-        value=_unbound,
-        counts=_unbound,
+        value=unbound,
+        counts=unbound,
         scale=PERCENT,
     )
 
     def bind(classes: Sequence[str]) -> Metric:
-        counts = partial(of_class, _index(unbound.name, class_name, classes))
-        return replace(unbound, value=of_counts(counts), counts=counts, undefined=partial(_undefined, class_name))
+        counts = partial(of_class, _index(metric.name, class_name, classes))
+        return replace(metric, value=of_counts(counts), counts=counts, undefined=partial(_undefined, class_name))
 
-    return replace(unbound, bind=bind)
+    return replace(metric, bind=bind)
 
 
 def _index(name: str, class_name: str, classes: Sequence[str]) -> int:
@@ -55,7 +54,3 @@ def _undefined(class_name: str, labels: np.ndarray, classes: Sequence[str]) -> s
     if (labels == list(classes).index(class_name)).any():
         return ""
     return f"the class {shown(class_name)} must have an image, and has none; validate on a split in which it has"
-
-
-def _unbound(*_: Any) -> Any:
-    raise ValueError("a metric of one class has a value once `for_classes` has told it the classes")

@@ -7,7 +7,8 @@ from trainable.metrics.one_class import of_one_class
 
 
 def _of_counts(label: int, counts: np.ndarray) -> np.ndarray:
-    return counts[..., label, label] / np.maximum(counts[..., :, label].sum(axis=-1), 1)
+    answered = counts[..., :, label].sum(axis=-1)
+    return counts[..., label, label] / np.where(answered > 0, answered, 1)
 
 
 def of_class(class_name: str) -> Metric:

@@ -31,8 +31,29 @@ def of_counts(counts: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarra
     return value
 
 
-def classes_without_images(labels: np.ndarray, classes: Sequence[str]) -> str:
-    """Returns the names of the classes that no image has, with commas between; empty where there are none."""
+def every_class_needed(labels: np.ndarray, classes: Sequence[str]) -> str:
+    """Says which classes have no image, and what to do; empty where each has one.
+
+    Args:
+      labels: (N,) class indices.
+    """
     missing = np.flatnonzero(np.bincount(labels, minlength=len(classes)) == 0)
-    names = [shown(classes[label]) for label in missing[:NAMED]]
-    return ", ".join(names) + (f" and {len(missing) - NAMED:,} more" if len(missing) > NAMED else "")
+    if not len(missing):
+        return ""
+    names = ", ".join(shown(classes[label]) for label in missing[:NAMED])
+    more = f" and {len(missing) - NAMED:,} more" if len(missing) > NAMED else ""
+    return (
+        f"every class must have an image, and there is none of {names}{more}; validate on a split that has every "
+        "class, or take a metric that does not need it, such as macro_f1"
+    )
+
+
+def one_class_alone(labels: np.ndarray, classes: Sequence[str]) -> str:
+    """Says where all images are of one class, and what to do; empty where they are not.
+
+    Args:
+      labels: (N,) class indices.
+    """
+    if len(np.unique(labels)) > 1:
+        return ""
+    return f"there must be two classes, and all are of {shown(classes[labels[0]])}; validate on a split that has more"

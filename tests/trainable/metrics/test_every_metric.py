@@ -24,8 +24,8 @@ pytestmark = pytest.mark.figures
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 OWN = [user_code.name(f"{EXAMPLES}/metric.py:{name}", "") for name in ("macro_f1", "BRIER")]
 OF_CLASS = ("precision:1", "recall:1")
-IMAGES, CLASSES = 60, 3
-CLASS_NAMES = ("0", "1", "2")
+IMAGES, CLASSES = 60, 6
+CLASS_NAMES = tuple(map(str, range(CLASSES)))
 LABELS = np.arange(IMAGES) % CLASSES
 
 
@@ -59,7 +59,7 @@ class TestEveryMetric:
         of_one = np.flatnonzero(LABELS == 1)
         if metric.undefined(LABELS[of_one], CLASS_NAMES):
             with pytest.raises(
-                UserError, match=rf"--metric {re.escape(metric.name)}: on the 20 validation images .*; "
+                UserError, match=rf"--metric {re.escape(metric.name)}: on the 10 validation images .*; "
             ):
                 metric.check(LABELS[of_one], CLASS_NAMES)
         else:
@@ -152,7 +152,7 @@ class TestEveryMetric:
         assert scale.change(-0.25) == f"-{scale.amount(0.25)}"
 
     def test_a_sweep_is_ranked_chosen_among_and_reported_by_it(self, metric, name, tmp_path):
-        sweep = SweepBuilder(tmp_path / "sweep", noise(), metric=name)
+        sweep = SweepBuilder(tmp_path / "sweep", noise(CLASSES), metric=name)
         for config, right in ((MLP, [9, 15]), (CNN, [12, 24]), (MLP, [12, 18])):
             sweep.add(config, right)
         record = sweep.record

@@ -1,0 +1,34 @@
+"""Average precision: the mean precision at which the images of a class are found, where its most probable come first.
+
+With two classes it is that of the second one, in the order of the classes. With more it is the mean over the classes,
+each against the rest, as in scikit-learn's `average_precision_score` with `average="macro"`. It is the sum over the
+thresholds of the precision there times the recall that the threshold adds; nothing is interpolated.
+"""
+
+import numpy as np
+
+from trainable.metrics.contract import PERCENT, Metric, Ranks
+from trainable.metrics.predictions import every_class_needed
+
+
+def _of_order(weights: np.ndarray, is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """The sum over the groups of images with the same probability."""
+    taken = np.cumsum(weights, axis=0, dtype=np.float64)[ends]
+    right = np.cumsum(weights * is_of_class[:, None], axis=0, dtype=np.float64)[ends]
+    added = np.diff(right, axis=0, prepend=0)
+    with np.errstate(invalid="ignore"):
+        return (added * right / np.where(taken > 0, taken, 1)).sum(axis=0) / right[-1]
+
+
+RANKS = Ranks(_of_order)
+
+METRIC = Metric(
+    "average_precision",
+    words="validation average precision",
+    short="average precision",
+    one="an average precision",
+    value=RANKS.value,
+    ranks=RANKS,
+    scale=PERCENT,
+    undefined=every_class_needed,
+)

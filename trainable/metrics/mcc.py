@@ -1,0 +1,32 @@
+"""MCC: Matthews' correlation coefficient of truth and answers, for any number of classes.
+
+B. W. Matthews, "Comparison of the predicted and observed secondary structure of T4 phage lysozyme", 1975; for more than
+two classes J. Gorodkin, "Comparing two K-category assignments by a K-category correlation coefficient", 2004. It is
+between -1 and 1, and 0 where all answers are one class.
+"""
+
+import numpy as np
+
+from trainable.metrics.contract import Metric
+from trainable.metrics.predictions import of_counts, one_class_alone
+
+
+def _of_counts(counts: np.ndarray) -> np.ndarray:
+    counts = counts.astype(np.float64)
+    true, answered = counts.sum(axis=-1), counts.sum(axis=-2)
+    images, right = true.sum(axis=-1), np.trace(counts, axis1=-2, axis2=-1)
+    together = right * images - (true * answered).sum(axis=-1)
+    of_truth, of_answers = images**2 - (true**2).sum(axis=-1), images**2 - (answered**2).sum(axis=-1)
+    spread = np.sqrt(of_truth) * np.sqrt(of_answers)
+    return np.divide(together, spread, out=np.zeros_like(spread), where=spread > 0)
+
+
+METRIC = Metric(
+    "mcc",
+    words="validation MCC",
+    short="MCC",
+    one="an MCC",
+    value=of_counts(_of_counts),
+    counts=_of_counts,
+    undefined=one_class_alone,
+)

@@ -1,0 +1,15 @@
+"""Micro F1: the F1 score of all answers together, which is the accuracy where each image has one class."""
+
+from dataclasses import replace
+
+from trainable.metrics import accuracy
+from trainable.metrics.history import OWN_FIELD
+
+METRIC = replace(
+    accuracy.METRIC,
+    name="micro_f1",
+    words="validation micro F1",
+    short="micro F1",
+    one="a micro F1",
+    field=OWN_FIELD,
+)

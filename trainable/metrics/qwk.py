@@ -1,0 +1,68 @@
+"""QWK: Cohen's kappa with quadratic weights, for classes that have an order, such as grades.
+
+Jacob Cohen, "Weighted kappa", 1968. A wrong answer counts by the square of how many classes it is off; 1 is perfect
+agreement, 0 that of answers by chance. The order is that of the numbers that the classes are called by: `0`, `1`, `2`,
+or `grade 0`, `grade 1`, with the same words in each. Which numbers they are counts no further, as in scikit-learn's
+`cohen_kappa_score` with all classes as its `labels`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from datasets.problems import shown
+from storage.errors import UserError
+from trainable.metrics.contract import Metric, unbound
+from trainable.metrics.predictions import of_counts, one_class_alone
+
+SIGNED, NUMBER = re.compile(r"[-+]?\d+(\.\d+)?"), re.compile(r"\d+(?:\.\d+)?")
+
+
+def _ranks(classes: Sequence[str]) -> np.ndarray:
+    """Returns (classes,) the place of each class in the order of the numbers in their names.
+
+    Raises:
+      UserError: they have none that tell an order.
+    """
+    are_plain = all(SIGNED.fullmatch(name) for name in classes)
+    numbers = [[name] if are_plain else NUMBER.findall(name) for name in classes]
+    values = {float(found[0]) for found in numbers if len(found) == 1}
+    words = set() if are_plain else {tuple(NUMBER.split(name.casefold())) for name in classes}
+    if len(values) < len(classes) or len(words) > 1:
+        without = [name for name, found in zip(classes, numbers, strict=True) if len(found) != 1]
+        got = shown(without[0]) if without else f"{shown(classes[0])} and {shown(classes[-1])}"
+        raise UserError(
+            "--metric qwk: classes must have an order, which different numbers in their names tell (`0`, `1`, ... or "
+            f"`grade 0`, `grade 1`, ...), got {got}; rename the classes, or take a metric without an order, such as "
+            "macro_f1"
+        )
+    return np.argsort(np.argsort([float(found[0]) for found in numbers]))
+
+
+def _bound(classes: Sequence[str]) -> Metric:
+    ranks = _ranks(classes)
+    penalty = (ranks[:, None] - ranks[None, :]).astype(np.float64) ** 2
+
+    def of_classes(counts: np.ndarray) -> np.ndarray:
+        counts = counts.astype(np.float64)
+        true, answered = counts.sum(axis=-1), counts.sum(axis=-2)
+        off = (counts * penalty).sum(axis=(-2, -1)) * true.sum(axis=-1)
+        by_chance = (true @ penalty * answered).sum(axis=-1)
+        share = np.divide(off, by_chance, out=np.full_like(off, np.nan), where=by_chance > 0)
+        return 1 - share
+
+    return replace(METRIC, value=of_counts(of_classes), counts=of_classes)
+
+
+METRIC = Metric(
+    "qwk",
+    words="validation quadratic weighted kappa",
+    short="QWK",
+    one="a QWK",
+    value=unbound,
+    counts=unbound,
+    undefined=one_class_alone,
+    bind=_bound,
+)
