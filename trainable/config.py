@@ -13,13 +13,16 @@ from typing import Any
 from datasets import augment
 from storage import user_code
 from storage.errors import ConfigError
-from trainable import models
+from trainable import class_weights, losses, models
 
 OPTIMIZERS = ("sgd", "nesterov", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "onecycle")
 
 POOLINGS = ("mean", "mean_std", "2x2", "4x4", "pyramid")  # of a stage's map; pyramid: the finer, the larger the map
 MIXING = ("mixup", "cutmix")  # per batch
+
+# Of each field that handles unequal classes, the value that leaves them as they are.
+UNHANDLED = {"class_weights": class_weights.DEFAULT, "balanced": 0.0, "loss": losses.DEFAULT}
 
 MULTIPLE = "_multiple"  # the ending of a search parameter that is the multiple of a field's reference value
 
@@ -88,11 +91,17 @@ class TrialConfig:
     clip: float | None = None  # the most that the norm of the gradients may be
     ema: float | None = None  # decay a step of the mean of weights that predicts, [0, 1); None: the weights themselves
 
+    # How unequal classes are handled. What is as if there were no handling becomes None, so equal trainings are equal.
+    class_weights: str | None = None  # none, inverse, sqrt_inverse, effective: by how many images of a class there are
+    balanced: float | None = None  # how far sampling makes classes alike, [0, 1]: 0 as the data is, 1 equally often
+    loss: str | None = None  # cross_entropy, focal, logit_adjusted: of the training; validation loss is cross entropy
+
     seed: int = 0  # weights, order, augmentation and dropout
 
     def __post_init__(self) -> None:
         for name, kind in TYPES.items():
-            object.__setattr__(self, name, _typed(name, getattr(self, name), kind))
+            value = _typed(name, getattr(self, name), kind)
+            object.__setattr__(self, name, None if value == UNHANDLED.get(name) else value)
         if not user_code.is_reference(self.arch) or user_code.has_run(self.arch):
             family = models.family_of(self.arch)
             self._check_shape(family.shape.keys(), family.optional)
@@ -173,6 +182,12 @@ RULES: dict[str, tuple[tuple[str, ...], Callable[[TrialConfig], bool]]] = {
     "0 <= warmup <= 0.5": (("warmup",), lambda its: 0 <= (its.warmup or 0) <= 0.5),
     "clip > 0": (("clip",), lambda its: its.clip is None or 0 < its.clip < math.inf),
     "0 <= ema < 1": (("ema",), lambda its: 0 <= (its.ema or 0) < 1),
+    f"class_weights in {(*class_weights.WEIGHTS,)}": (
+        ("class_weights",),
+        lambda its: its.class_weights is None or its.class_weights in class_weights.WEIGHTS,
+    ),
+    "0 <= balanced <= 1": (("balanced",), lambda its: 0 <= (its.balanced or 0) <= 1),
+    f"loss in {(*losses.LOSSES,)}": (("loss",), lambda its: its.loss is None or its.loss in losses.LOSSES),
     f"optimizer in {OPTIMIZERS}": (("optimizer",), lambda its: its.optimizer in OPTIMIZERS),
     f"schedule in {SCHEDULES}": (("schedule",), lambda its: its.schedule in SCHEDULES),
     "lr > 0": (("lr",), lambda its: 0 < its.lr < math.inf),

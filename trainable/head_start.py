@@ -15,6 +15,7 @@ from trainable.images import parts
 from trainable.inputs import Inputs, as_floats
 from trainable.models.calls import judged
 from trainable.models.staged import classifier_names
+from trainable.objective import Objective
 from trainable.precision import forward
 from trainable.state import TrainState
 
@@ -22,11 +23,12 @@ PENALTY = 0.1  # of the squared weights, for features of mean 0 and deviation 1
 BLOCK = 4096  # images
 
 
-def start_head(config: TrialConfig, inputs: Inputs, state: TrainState) -> None:
+def start_head(config: TrialConfig, inputs: Inputs, state: TrainState, objective: Objective) -> None:
     """Sets the last layer of the net, and of the mean of its weights.
 
     Args:
-      inputs: of the trial; each training image counts once, as it is.
+      inputs: of the trial; each training image is taken once, as it is.
+      objective: of the trial.
 
     Raises:
       ConfigError: the last layer of the net is not linear.
@@ -37,7 +39,13 @@ def start_head(config: TrialConfig, inputs: Inputs, state: TrainState) -> None:
     std = torch.where(std > 1e-6 * (1 + mean.abs()), std, 1.0)
     features = features.sub_(mean).div_(std)
     head = nn.Linear(features.shape[1], len(layers[0].weight)).to(features.device)
-    solve(head, lambda: features.split(BLOCK), inputs.labels[: inputs.images], PENALTY, config.label_smoothing)
+    solve(
+        head,
+        lambda: features.split(BLOCK),
+        inputs.labels[: inputs.images],
+        PENALTY,
+        objective.of_each_image_once(),
+    )
     models = [state.model, *([state.averaged.model] if state.averaged else [])]
     with torch.no_grad():
         weight = head.weight / std

@@ -24,8 +24,10 @@ from trainable.metrics import measure
 from trainable.metrics.history import EpochMetrics, is_finite
 from trainable.models import family_of, frozen
 from trainable.models.net import seen_size
+from trainable.objective import Objective
 from trainable.optim import lr_at, set_lr
 from trainable.precision import forward
+from trainable.sampling import Sampling
 from trainable.state import TrainState
 from trainable.step import Step
 
@@ -59,18 +61,19 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
         return
     device = next(state.model.parameters()).device
     inputs = inputs_of(config, data, state.model)
-    if config.head_start and not state.epochs_done:
-        start_head(config, inputs, state)
-    step, predictor = Step(config, inputs, state, device), inputs.part(state.predictor)
-    valid_images = placed(inputs.valid, device)
     images = inputs.images
+    sampling = Sampling(inputs.labels[:images], len(data.classes), config.balanced)
+    objective = Objective(config, sampling, device)
+    if config.head_start and not state.epochs_done:
+        start_head(config, inputs, state, objective)
+    step, predictor = Step(config, inputs, state, device, objective), inputs.part(state.predictor)
+    valid_images = placed(inputs.valid, device)
     steps = steps_per_epoch(config, images)
     while state.epochs_done < config.epochs:
         started = time.monotonic()
         epoch = state.epochs_done + 1
         step.seed(epoch)
-        order = torch.randperm(images, generator=step.generator, device=device)
-        order = inputs.rows(order, step.generator)
+        order = inputs.rows(sampling.order(step.generator), step.generator)
         state.model.train()
         frozen.judge(state.model)
         total_loss = torch.zeros((), device=device)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from datasets.augment.batch_rows import Change
 from datasets.augment.batched import batched
@@ -24,6 +23,7 @@ from trainable.graphed import Graphed
 from trainable.images import TrainingImages
 from trainable.inputs import Inputs, as_floats
 from trainable.models import family_of
+from trainable.objective import Objective
 from trainable.precision import forward
 from trainable.state import TrainState
 
@@ -44,11 +44,13 @@ class Step:
       torch.OutOfMemoryError: not even micro-batches of two images fit.
     """
 
-    def __init__(self, config: TrialConfig, inputs: Inputs, state: TrainState, device: torch.device) -> None:
+    def __init__(
+        self, config: TrialConfig, inputs: Inputs, state: TrainState, device: torch.device, objective: Objective
+    ) -> None:
         """Raises:
         ConfigError: the config's own pipeline cannot be read.
         """
-        self.config, self.state = config, state
+        self.config, self.state, self.objective = config, state, objective
         self.images_a_step = min(config.batch_size, inputs.images)  # but for an epoch's last one
         self.images = TrainingImages(inputs.train, device, self.images_a_step)
         self.labels, self.part = inputs.labels, inputs.part(state.model)
@@ -162,11 +164,18 @@ class Step:
         """`_backpropagated`, where memory is enough."""
         total = torch.zeros((), device=batch.images.device)
         for part in batch.parts(self.state.micro_batch):
-            loss = _loss(self.config, self.part, part)
+            loss = self._loss(part)
             # Not the share as the gradient to begin with: for that torch imports sympy, 1 s for a worker.
             (loss * (len(part.labels) / len(batch.labels))).backward()
             total += loss.detach() * len(part.labels)
         return total
+
+    def _loss(self, batch: Batch) -> Tensor:
+        logits = forward(self.config.arch, self.part, batch.images)
+        loss = self.objective(logits, batch.labels)
+        if batch.partners is None:
+            return loss
+        return batch.share * loss + (1 - batch.share) * self.objective(logits, batch.partners)
 
 
 def _can_be_graphed(config: TrialConfig, device: torch.device) -> bool:
@@ -219,12 +228,3 @@ class _Surroundings:
     def restore(self) -> None:
         torch._foreach_copy_(self.buffers, self.kept)
         self.generator.set_state(self.drawn)
-
-
-def _loss(config: TrialConfig, model: nn.Module, batch: Batch) -> Tensor:
-    logits = forward(config.arch, model, batch.images)
-    loss = F.cross_entropy(logits, batch.labels, label_smoothing=config.label_smoothing)
-    if batch.partners is None:
-        return loss
-    second = F.cross_entropy(logits, batch.partners, label_smoothing=config.label_smoothing)
-    return batch.share * loss + (1 - batch.share) * second

@@ -12,6 +12,8 @@ from trainable.head_start import start_head
 from trainable.images import on_device
 from trainable.inputs import inputs_of
 from trainable.loop import predict_logits, train
+from trainable.objective import Objective
+from trainable.sampling import Sampling
 from trainable.state import load, new_state, save
 
 STARTED = replace(CONFIG, head_start=True)
@@ -20,6 +22,11 @@ STARTED = replace(CONFIG, head_start=True)
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def objective_of(config, inputs):
+    labels = inputs.labels[: inputs.images]
+    return Objective(config, Sampling(labels, len(DATA.classes), config.balanced), labels.device)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +38,7 @@ def test_the_net_tells_the_training_images_apart_before_its_first_step(config):
     state = new_state(config, DATA)
     inputs = inputs_of(config, DATA, state.model)
 
-    start_head(config, inputs, state)
+    start_head(config, inputs, state, objective_of(config, inputs))
 
     for model in (state.model, state.predictor):
         logits = predict_logits(config, model, on_device(DATA.train.images, torch.device("cpu")))
@@ -41,7 +48,7 @@ def test_the_net_tells_the_training_images_apart_before_its_first_step(config):
 def test_the_solution_is_the_minimum_on_features_of_mean_0_and_deviation_1():
     config = replace(STARTED, vertical_flip=0.5, label_smoothing=0.1)
     state = new_state(config, DATA)
-    start_head(config, inputs_of(config, DATA, state.model), state)
+    start_head(config, inputs := inputs_of(config, DATA, state.model), state, objective_of(config, inputs))
     layer, seen = state.model[1].classifier, []
     layer.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0].detach()))
     predict_logits(config, state.model, on_device(DATA.train.images, torch.device("cpu")))
@@ -77,4 +84,4 @@ def test_a_net_whose_last_layer_is_a_convolution_is_refused_by_name():
     with pytest.raises(
         ConfigError, match="`head_start` needs a net whose last layer is linear, got arch=torchvision/sq"
     ):
-        start_head(config, inputs_of(config, DATA, state.model), state)
+        start_head(config, inputs := inputs_of(config, DATA, state.model), state, objective_of(config, inputs))

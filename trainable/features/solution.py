@@ -1,10 +1,14 @@
-"""The solution of multinomial logistic regression, which is one minimum and found without a rate or a draw."""
+"""The solution of multinomial logistic regression: found without a rate or a draw.
+
+There is one minimum, but for losses that are not convex, whose files say so.
+"""
 
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from trainable.objective import Objective
 
 STEPS = 200  # of L-BFGS, at most: beyond them the predictions of no image change
 REMEMBERED = 10  # steps by which it estimates the curvature
@@ -16,13 +20,14 @@ def solve(
     blocks: Callable[[], Iterable[Tensor]],
     labels: Tensor,
     penalty: float,
-    label_smoothing: float = 0.0,
+    objective: Objective,
 ) -> float:
-    """Leaves the minimum in a linear layer, and returns the mean cross entropy there.
+    """Leaves the minimum in a linear layer, and returns the mean loss there.
 
     Args:
       blocks: returns the standardised features, (n, F) at a time, in order: not all of them need be in memory.
       labels: (N,) class indices.
+      objective: for all images at once, `Objective.of_each_image_once`.
     """
     for parameter in linear.parameters():
         torch.nn.init.zeros_(parameter)
@@ -35,13 +40,12 @@ def solve(
         line_search_fn="strong_wolfe",
     )
 
-    def entropy() -> Tensor:
-        """Returns the mean cross entropy, and adds its gradient to that of the parameters."""
+    def mean() -> Tensor:
+        """Returns the mean loss, and adds its gradient to that of the parameters."""
         total, start = torch.zeros((), device=labels.device), 0
         for block in blocks():
             truth = labels[start : start + len(block)]
-            part = F.cross_entropy(linear(block), truth, label_smoothing=label_smoothing, reduction="sum")
-            part = part / len(labels)
+            part = objective(linear(block), truth, reduction="sum") / len(labels)
             part.backward()
             total, start = total + part.detach(), start + len(block)
         return total
@@ -50,8 +54,8 @@ def solve(
         optimizer.zero_grad()
         regular = penalty * linear.weight.square().sum()
         regular.backward()
-        return entropy() + regular.detach()
+        return mean() + regular.detach()
 
     optimizer.step(loss)
     optimizer.zero_grad()
-    return float(entropy())
+    return float(mean())

@@ -51,26 +51,31 @@ def fit(config: Config, net: Any, features: "Features", labels: "Tensor") -> flo
     import torch
     from torch.nn import functional as F
 
+    from trainable.objective import Objective
     from trainable.optim import lr_at, set_lr
+    from trainable.sampling import Sampling
     from trainable.torch_changes import uncompiled
 
     device = labels.device
     drawn = torch.Generator().manual_seed(config.seed)
+    classes = net[-1].out_features
+    sampling = Sampling(labels.cpu(), classes, config.balanced)
+    objective = Objective(config, sampling, device)
     group = {"params": list(net.parameters()), "factor": 1.0}
     optimizer = uncompiled(torch.optim.AdamW)([group], config.lr, weight_decay=config.weight_decay, fused=True)
     steps, done, total = PASSES * -(-features.count // config.batch_size), 0, torch.zeros((), device=device)
     net.train()
     for _ in range(PASSES):
         total.zero_()
-        for rows in torch.randperm(features.count, generator=drawn).split(config.batch_size):
-            batch, truth = features.take(rows), F.one_hot(labels[rows.to(device)], net[-1].out_features).float()
+        for rows in sampling.order(drawn).split(config.batch_size):
+            batch, truth = features.take(rows), F.one_hot(labels[rows.to(device)], classes).float()
             mixing, share = torch.rand(2, generator=drawn).tolist()
             if mixing < (config.feature_mixup or 0):
                 partners = torch.randperm(len(rows), generator=drawn).to(device)
                 batch = share * batch + (1 - share) * batch[partners]
                 truth = share * truth + (1 - share) * truth[partners]
             set_lr(optimizer, lr_at(config, done, steps))
-            loss = F.cross_entropy(net(batch), truth, label_smoothing=config.label_smoothing)
+            loss = objective(net(batch), truth)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -1,0 +1,68 @@
+"""What a trial minimises: the mean loss of its training images, in which classes may have weights."""
+
+import copy
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from trainable import class_weights, losses
+from trainable.config import TrialConfig
+from trainable.sampling import Sampling
+
+
+class Objective:
+    """The loss that a config names, with its label smoothing and the weights of its classes.
+
+    An image of class c counts `weights[c]` times. The weights follow from how many images of each class an epoch has,
+    so what balanced sampling has made equal is not made equal a second time, and their mean over an epoch is 1, so the
+    scale of the loss, and with it a good rate, stays as it is.
+
+    Attributes:
+      log_shares: (classes,) logarithms of the shares that the classes have in training, sampling and weights included.
+    """
+
+    def __init__(self, config: TrialConfig, sampling: Sampling, device: torch.device) -> None:
+        """Args:
+        sampling: of the training images that the trial learns from.
+        device: of the logits.
+        """
+        self.label_smoothing, self.sampling = config.label_smoothing, sampling
+        self.loss = losses.LOSSES[config.loss or losses.DEFAULT]
+        weights = class_weights.WEIGHTS[config.class_weights or class_weights.DEFAULT](
+            (sampling.images * sampling.shares).clamp(min=1)
+        )
+        self._weights = weights / (weights * sampling.shares).sum()
+        self.weights = self._weights.float().to(device)
+        in_loss = self._weights * sampling.shares
+        # The logarithm of the share of a class without training images is not finite.
+        self.log_shares = in_loss.clamp(min=1 / sampling.images).log().float().to(device)
+        self.is_plain = not config.loss and not config.class_weights
+
+    def of_each_image_once(self) -> "Objective":
+        """Returns the same for a solver that takes all images at once: sampling becomes a weight of each."""
+        whole = copy.copy(self)
+        whole.weights = (self._weights * self.sampling.times).to(self.weights)
+        whole.is_plain = self.is_plain and not self.sampling.balanced
+        return whole
+
+    def __call__(self, logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+        """Returns the mean or the sum over images; nothing of it waits for the device.
+
+        Args:
+          logits: (N, classes) float32.
+          targets: (N,) class indices, or (N, classes) the share of each class in an image's label.
+          reduction: `mean` or `sum`; a mean divides by N, so means of parts of a batch add up to that of the batch.
+        """
+        if self.is_plain:  # in one kernel
+            return F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing, reduction=reduction)
+        costs = self.loss.costs(logits, self.log_shares)
+        if targets.ndim == 1:
+            weights = self.weights[targets]
+            found = weights * costs.gather(1, targets[:, None])[:, 0]
+        else:
+            weighted = targets * self.weights
+            weights, found = weighted.sum(1), (weighted * costs).sum(1)
+        if self.label_smoothing:
+            found = torch.lerp(found, weights * costs.mean(1), self.label_smoothing)
+        return found.sum() if reduction == "sum" else found.mean()
