@@ -3,9 +3,11 @@
     sweeps/NAME/
       sweep.json  journal.log  lock  log.txt           what it is, its ledger, who drives it, what Ray said
       data.csv  valid_labels.npy  valid_images.npy     what it is run on
+  folds.npy                                        the fold of each of these images, where they are divided
       left-out.csv                                     the images that are not used, where `--leave-out` asked for it
       trials/0007/      a trial: its config and log, and once it has ended `KEPT`
         attempt-2/      one try of it on a worker: checkpoint-0012.safetensors  result.json  hung.txt
+                        and with folds fold-01.safetensors, all that is kept of a net that is trained to its end
       report.html  report.md  trials.csv  best/  ...   what is made of the trials that have ended
       repeat/  refit/                                  sweeps of its best configs
 
@@ -27,6 +29,7 @@ SUBMISSION = "submission.csv"
 LEFT_OUT = "left-out.csv"
 VALID_LABELS = "valid_labels.npy"
 VALID_IMAGES = "valid_images.npy"
+FOLDS = "folds.npy"
 
 CONFIG = "config.json"  # of a trial, and of the best model
 HISTORY = "history.json"
@@ -93,6 +96,20 @@ def checkpoints(attempt: Path) -> list[Path]:
     """Returns the checkpoint files of an attempt, the newest first."""
     found = [path for path in attempt.glob("checkpoint-*.safetensors") if re.fullmatch(r"checkpoint-\d+", path.stem)]
     return sorted(found, key=_epoch, reverse=True)
+
+
+def fold_path(attempt: Path, fold: int) -> Path:
+    return attempt / f"fold-{fold:02d}.safetensors"
+
+
+def finished_folds(trial: Path, up_to_attempt: int) -> dict[int, list[Path]]:
+    """Returns the files of the nets that came to their end, by their folds, those of the newest attempt first."""
+    found: dict[int, list[Path]] = {}
+    for attempt in (attempt_folder(trial, k) for k in range(up_to_attempt, 0, -1)):
+        for path in attempt.glob("fold-*.safetensors"):
+            if re.fullmatch(r"fold-\d\d", path.stem):
+                found.setdefault(int(path.stem.removeprefix("fold-")), []).append(path)
+    return dict(sorted(found.items()))
 
 
 def newest_checkpoints(trial: Path, up_to_attempt: int) -> list[Path]:

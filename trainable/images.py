@@ -13,6 +13,7 @@ from torch import Tensor
 
 from datasets.augment.batch_rows import take
 from datasets.pixels import Pixels
+from datasets.pixels.rows import whole
 from datasets.pixels.threads import in_threads
 
 GPU_SHARE = 0.25  # of the memory that is free on a GPU; a data set that needs more goes there by the batch
@@ -85,7 +86,7 @@ class TrainingImages:
         most: images in a batch.
         """
         self.device, self.count, self.size = device, len(images), images.shape[2:]
-        self.images = placed(images, device)
+        self.images, self.rows = _placed_rows(images, device)
         self.batches: Iterator[Tensor] = iter(())
         self.batch = torch.empty(0)
         if not isinstance(self.images, Tensor) and device.type == "cuda":
@@ -113,4 +114,18 @@ class TrainingImages:
 
     def take(self, chosen: Tensor) -> Tensor:
         """Returns the images of these rows, which are the batch that was loaded last."""
-        return take(self.images, chosen) if isinstance(self.images, Tensor) else self.batch[: len(chosen)]
+        if not isinstance(self.images, Tensor):
+            return self.batch[: len(chosen)]
+        return take(self.images, chosen if self.rows is None else self.rows[chosen])
+
+
+def _placed_rows(images: Pixels, device: torch.device) -> tuple[Tensor | Pixels, Tensor | None]:
+    """Returns what `placed` does, and which rows of it the images are; None where they are all of them.
+
+    Of some images that are rows of others, all of those are placed: nothing is copied on a CPU.
+    """
+    every, rows = whole(images)
+    found = placed(every, device)
+    if rows is None or not isinstance(found, Tensor):
+        return images if rows is not None else found, None
+    return found, torch.from_numpy(rows).to(device)

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets.pixels.dataset import Dataset
+from datasets.pixels.rows import ChosenPixels
 from storage import paths
 from storage.files import DamagedError, make_folder, remove
 from storage.store import store_of
@@ -39,6 +40,7 @@ class TrainState:
       averaged: the mean of the model's weights, where the config asks for it.
       valid_classes: an (N,) array of `class_dtype` an epoch, the predicted class of each validation image.
       best_epoch: the first of the epochs with the best metric; 0 before the first.
+      fold: which net of its trial it is, from 1, where there is one for each fold; else None.
       best_weights, best_logits: of the net that predicts, its weights without what is frozen and (N, classes) float32
         logits at that epoch.
     """
@@ -53,6 +55,7 @@ class TrainState:
     best_epoch: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     best_logits: np.ndarray | None = None
+    fold: int | None = None
 
     @property
     def epochs_done(self) -> int:
@@ -65,7 +68,7 @@ class TrainState:
 
     def add_epoch(self, metrics: EpochMetrics, logits: np.ndarray) -> None:
         """Keeps an epoch, and its weights if it is the best so far."""
-        self.history.append(metrics)
+        self.history.append(replace(metrics, fold=self.fold))
         self.valid_classes.append(logits.argmax(axis=1).astype(class_dtype(logits.shape[1])))
         if self.metric.best_epoch(self.metric.of_epochs(self.history)) == metrics.epoch:
             self.best_epoch, self.best_logits = metrics.epoch, logits
@@ -85,6 +88,7 @@ class Checkpoint:
       optimizer: by the index of the parameter and the optimizer's own name, `0.momentum_buffer`.
       valid_classes: (epochs, N) of `class_dtype`.
       valid_logits: (N, classes) float32, at the best epoch.
+      rows: (N,) int64, of a fold that is finished: which of all images its validation images are; else None.
 
     The tensors are mapped from the file: what is to outlive it must be copied.
     """
@@ -98,6 +102,12 @@ class Checkpoint:
     optimizer: dict[str, Tensor]
     valid_classes: np.ndarray
     valid_logits: np.ndarray
+    rows: np.ndarray | None = None
+
+    @property
+    def fold(self) -> int | None:
+        """Which net of its trial it is of, from 1, where there is one for each fold."""
+        return self.history[0].fold
 
     @property
     def best_epoch(self) -> int:
@@ -111,39 +121,79 @@ def new_state(config: TrialConfig, data: Dataset, metric: str = DEFAULT, device:
     model = place(build(config, len(data.classes), data.image_size), config.arch, device)
     averaged = None if config.ema is None else Averaged(model, config.ema)
     judge = named(metric).for_classes(data.classes)
-    return TrainState(model, new_optimizer(config, model), judge, config.batch_size, averaged)
+    optimizer = new_optimizer(config, model)
+    return TrainState(model, optimizer, judge, config.batch_size, averaged, fold=data.of_fold)
 
 
 def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
-    """Writes `checkpoint-EPOCH.safetensors` into `folder`, whole or not at all, and keeps the two newest."""
-    assert state.best_logits is not None
+    """Writes `checkpoint-EPOCH.safetensors` into `folder`, whole or not at all, and keeps the two newest.
+
+    Of a net for a fold the epochs of the folds before count as well.
+    """
     averaged = frozen.own_weights(state.averaged.model) if state.averaged else {}
     kept_by_optimizer = state.optimizer.state_dict()["state"].items()
     tensors: dict[str, Tensor] = {
         **{f"model.{name}": tensor for name, tensor in frozen.own_weights(state.model).items()},
         **{f"averaged.{name}": tensor for name, tensor in averaged.items()},
-        **{f"best.{name}": tensor for name, tensor in state.best_weights.items()},
         **{
             f"optimizer.{index}.{name}": torch.as_tensor(value)
             for index, values in kept_by_optimizer
             for name, value in values.items()
             if value is not None
         },
-        "valid_classes": torch.from_numpy(np.stack(state.valid_classes)),
-        "valid_logits": torch.from_numpy(state.best_logits),
     }
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    epochs_before = ((state.fold or 1) - 1) * config.epochs
+    path = paths.checkpoint_path(folder, epochs_before + state.epochs_done)
+    _write(path, state, config, tensors)
+    for older in paths.checkpoints(folder)[KEPT_CHECKPOINTS:]:
+        remove(older)
+    return path
+
+
+def save_finished(state: TrainState, config: TrialConfig, data: Dataset, folder: Path) -> Path:
+    """Writes `fold-FOLD.safetensors` into `folder`, whole or not at all, and then removes its checkpoints.
+
+    It has what is kept of the net: its weights and its predictions at its best epoch, and its history.
+
+    Args:
+      data: the fold's.
+    """
+    assert state.fold is not None
+    assert isinstance(data.valid.images, ChosenPixels)
+    path = paths.fold_path(folder, state.fold)
+    _write(path, state, config, {"rows": torch.from_numpy(data.valid.images.rows)})
+    for checkpoint in paths.checkpoints(folder):
+        remove(checkpoint)
+    return path
+
+
+def read_finished(trial: Path, up_to_attempt: int) -> dict[int, Checkpoint]:
+    """Returns what `save_finished` wrote of a trial, by the folds; of one that is damaged what an older attempt has."""
+    found: dict[int, Checkpoint] = {}
+    for fold, places in paths.finished_folds(trial, up_to_attempt).items():
+        for path in places:
+            with suppress(CheckpointError):
+                checkpoint = read_checkpoint(path)
+                if checkpoint.fold == fold and checkpoint.rows is not None:
+                    found[fold] = checkpoint
+                    break
+    return found
+
+
+def _write(path: Path, state: TrainState, config: TrialConfig, tensors: dict[str, Tensor]) -> None:
+    """Writes these tensors, with what is kept of every net."""
+    assert state.best_logits is not None
+    tensors |= {f"best.{name}": tensor for name, tensor in state.best_weights.items()}
+    tensors["valid_classes"] = torch.from_numpy(np.stack(state.valid_classes))
+    tensors["valid_logits"] = torch.from_numpy(state.best_logits)
     metadata = {
         "config": json.dumps(config.to_dict()),
         "metric": state.metric.name,
         "history": json.dumps([metrics.to_dict() for metrics in state.history]),
     }
-    make_folder(folder)
-    path = paths.checkpoint_path(folder, state.epochs_done)
-    save_tensors(path, tensors, metadata)
-    for older in paths.checkpoints(folder)[KEPT_CHECKPOINTS:]:
-        remove(older)
-    return path
+    make_folder(path.parent)
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    save_tensors(path, own, metadata)
 
 
 def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: str = "cpu") -> TrainState:
@@ -171,7 +221,8 @@ def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: st
         expected,
     ]:
         raise CheckpointError(path, "holds other weights than its config has")
-    if checkpoint.valid_logits.shape != (len(data.valid.images), len(data.classes)):
+    is_of_fold = checkpoint.fold == data.of_fold
+    if not is_of_fold or checkpoint.valid_logits.shape != (len(data.valid.images), len(data.classes)):
         raise CheckpointError(path, "holds predictions of other images or classes")
     frozen.load_own(state.model, checkpoint.model)
     if state.averaged:
@@ -222,6 +273,10 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
     dtypes = class_dtype(logits.shape[1]) if logits.ndim == 2 else None, np.float32
     if (classes.dtype, logits.dtype) != dtypes or classes.shape != (len(history), len(logits)):
         raise ValueError("its predictions are not those of its epochs")
+    if len({metrics.fold for metrics in history}) > 1:
+        raise ValueError("its epochs are those of several folds")
+    if "rows" in tensors and tensors["rows"].shape != (len(logits),):
+        raise ValueError("its rows are not those of its predictions")
     return Checkpoint(
         config=json.loads(metadata["config"]),
         metric=metric,
@@ -232,6 +287,7 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
         optimizer=_under("optimizer.", tensors),
         valid_classes=classes.copy(),
         valid_logits=logits.copy(),
+        rows=None if (rows := tensors.get("rows")) is None else rows.numpy().copy(),
     )
 
 

@@ -98,6 +98,7 @@ class Dataset:
       left_out: the images of the data that are not used, as a person asked for.
       folds: (N,) uint8 from 0: in which fold an image is validated; then both `train` and `valid` are all images that
         have a label and are not of the test split. None without folds.
+      of_fold: which fold of another data set this is, from 1, whose rows `train` and `valid` are; None where it is none.
     """
 
     train: Split
@@ -109,6 +110,7 @@ class Dataset:
     notes: tuple[str, ...]
     left_out: tuple[LeftOut, ...] = ()
     folds: np.ndarray | None = None
+    of_fold: int | None = None
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -142,4 +144,4 @@ class Dataset:
         assert self.folds is not None
         is_own = self.folds == number - 1
         train, valid = (self.train.chosen(np.flatnonzero(rows)) for rows in (~is_own, is_own))
-        return replace(self, train=train, valid=valid, folds=None)
+        return replace(self, train=train, valid=valid, folds=None, of_fold=number)

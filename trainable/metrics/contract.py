@@ -1,5 +1,6 @@
 """What a metric is: `Metric`, and its parts. Each file beside this one is a metric or serves them all."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -10,7 +11,7 @@ import numpy as np
 from storage import user_code
 from storage.errors import UserError
 from storage.text import counted
-from trainable.metrics.history import OWN_FIELD, EpochMetrics
+from trainable.metrics.history import OWN_FIELD, EpochMetrics, by_fold
 from trainable.metrics.predictions import falling_order
 
 
@@ -218,6 +219,24 @@ class Metric:
     def best_so_far(self, values: Sequence[float]) -> list[float]:
         """The best of the values up to each of them."""
         return list(accumulate(values, max if self.greater_is_better else min))
+
+    def of_steps(self, history: list[EpochMetrics], epochs: int) -> list[float]:
+        """The values that a trial is told by, one a step.
+
+        A step is an epoch, and its value the best so far. Of a trial with a net for each fold a step is a fold that is
+        finished, and its value the mean over the folds up to it, of each at its best epoch.
+
+        Args:
+          epochs: of each net, to its end.
+        """
+        if not history or history[0].fold is None:
+            return self.best_so_far(self.of_epochs(history))
+        found: list[float] = []
+        for number, of_fold in enumerate(by_fold(history), start=1):
+            if of_fold[0].fold != number or len(of_fold) < epochs:
+                break
+            found.append(self.best_so_far(self.of_epochs(of_fold))[-1])
+        return [math.fsum(found[:count]) / count for count in range(1, len(found) + 1)]
 
     def best_epoch(self, values: Sequence[float]) -> int:
         """The first epoch, from 1, with the best value."""

@@ -1,7 +1,10 @@
 """What is measured of an epoch; torch is not imported, so that readers are quick."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ class EpochMetrics:
     seconds: float
     micro_batch: int  # images a forward pass: `batch_size`, or less where the GPU's memory is too short
     score: float | None = None  # the value of the sweep's metric, where it is none of those above
+    fold: int | None = None  # from 1: which of a trial's nets it is of, where there is one for each fold
 
     def to_dict(self) -> dict[str, float]:
         """The fields that are set, as `history.json` has them."""
@@ -35,11 +39,12 @@ def read_history(epochs: Any) -> list[EpochMetrics]:
     """The epochs that JSON holds.
 
     Raises:
-      ValueError: it is no list of the epochs 1, 2, ... with all their fields, each a finite number.
+      ValueError: it is no list of the epochs 1, 2, ..., or of those of one fold after the other, with all their fields,
+        each a finite number.
     """
     try:
         history = [EpochMetrics(**epoch) for epoch in epochs]
-        is_whole = all(is_finite(m) and m.epoch == number for number, m in enumerate(history, start=1))
+        is_whole = all(map(is_finite, history)) and _are_in_order([(m.fold, m.epoch) for m in history])
     except (TypeError, OverflowError) as error:
         raise ValueError(f"no history of epochs: {error}") from None
     if not is_whole:
@@ -48,4 +53,21 @@ def read_history(epochs: Any) -> list[EpochMetrics]:
 
 
 def is_finite(metrics: EpochMetrics) -> bool:
-    return all(math.isfinite(value) for name, value in vars(metrics).items() if (name, value) != (OWN_FIELD, None))
+    may_lack = (OWN_FIELD, "fold")
+    return all((value is None and name in may_lack) or math.isfinite(value) for name, value in vars(metrics).items())
+
+
+def by_fold(history: Sequence[EpochMetrics]) -> list[list[EpochMetrics]]:
+    """Returns the epochs of each net of a trial: of its only one, or of those of one fold after the other."""
+    return [list(epochs) for _, epochs in groupby(history, lambda metrics: metrics.fold)]
+
+
+def _are_in_order(places: list[tuple[int | None, int]]) -> bool:
+    """Says whether epochs count from 1, in each fold anew, and folds are numbers above 0 that never fall."""
+    folds = [fold for fold, _ in groupby(places, itemgetter(0))]
+    if folds not in ([], [None]) and not all(type(fold) is int for fold in folds):
+        return False
+    numbered = [fold for fold in folds if fold is not None]
+    counts = [[epoch for _, epoch in epochs] for _, epochs in groupby(places, itemgetter(0))]
+    is_rising = numbered == sorted(set(numbered)) and all(fold > 0 for fold in numbered)
+    return is_rising and all(epochs == list(range(1, len(epochs) + 1)) for epochs in counts)

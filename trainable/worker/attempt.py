@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 
 from datasets.pixels.dataset import Dataset
@@ -24,7 +25,16 @@ from trainable import loop
 from trainable.config import TrialConfig
 from trainable.features.store import FeaturesError
 from trainable.metrics.history import EpochMetrics
-from trainable.state import CheckpointError, TrainState, load, new_state, save
+from trainable.state import (
+    Checkpoint,
+    CheckpointError,
+    TrainState,
+    load,
+    new_state,
+    read_finished,
+    save,
+    save_finished,
+)
 from trainable.weights import WeightsError
 from trainable.worker.order import Order
 from trainable.worker.report import Failure, Report
@@ -63,12 +73,22 @@ class Attempt:
     is worth another try; STORAGE, a file can be neither read nor written, which is not
     the trial's fault; ERROR, anything else. An epoch that hangs makes no report: the
     process ends, and `hung_stacks` has the reason.
+
+    With folds there is a net for each, trained one after the other. What is kept of one is written once it has come to
+    its end, and no later attempt trains it again.
+
+    Attributes:
+      finished: the epochs of the nets that came to their end, by their folds.
+      net: the data of the net that is trained now; None before the first, and between two.
+      state: of that net.
     """
 
     def __init__(self, order: Order, data: Dataset, device: str = "cpu", train: Train = loop.train) -> None:
         self.order, self.data, self.device, self.train = order, data, device, train
         self.store = store_of(order.folder)
         self.folder = paths.attempt_folder(order.folder, order.attempt)
+        self.finished: dict[int, list[EpochMetrics]] | None = None  # not known yet
+        self.net: Dataset | None = None
         self.state: TrainState | None = None
         self.preparation: Iterator[None] = iter(())
         self.epochs: Iterator[EpochMetrics] = iter(())
@@ -81,11 +101,7 @@ class Attempt:
         """
         failure = None
         try:
-            if self.state is None:
-                self.state = self._starting_state()
-                self.preparation = loop.prepare(self.order.config, self.data, self.state)
-                self.epochs = self.train(self.order.config, self.data, self.state)
-            self._train_to_next_report(self.state)
+            self._train_to_next_report()
         except Exception as error:
             failure = _failure(error, self.store)
         report = self._report(failure)
@@ -98,20 +114,54 @@ class Attempt:
         return report
 
     def _report(self, failure: Failure | None) -> Report:
-        history = list(self.state.history) if self.state else []
-        done = failure is not None or len(history) >= self.order.config.epochs
+        history, nets = self.history, 1 if self.data.folds is None else len(np.unique(self.data.folds))
+        done = failure is not None or len(history) >= nets * self.order.config.epochs
         return Report(self.order.attempt, history, failure, done)
 
-    def _starting_state(self) -> TrainState:
-        self._check_folder()
-        if self.order.attempt > 1:
-            self.store.fetch(self.order.folder)
+    @property
+    def history(self) -> list[EpochMetrics]:
+        """Every epoch so far, of earlier attempts too; with folds those of one fold after the other."""
+        of_folds = dict(self.finished or {})
+        if self.state:
+            of_folds[self.state.fold or 0] = self.state.history
+        return [metrics for _, epochs in sorted(of_folds.items()) for metrics in epochs]
+
+    def _begin_net(self) -> bool:
+        """Begins with the next net, or goes on with it where an attempt was; returns False where all are finished."""
+        order = self.order
+        if self.finished is None:
+            self._check_folder()
+            if order.attempt > 1:
+                self.store.fetch(order.folder)
+            self.finished = {fold: kept.history for fold, kept in self._finished_before().items()}
+        net = self.data
+        if self.data.folds is not None:
+            missing = {fold + 1 for fold in np.unique(self.data.folds).tolist()} - self.finished.keys()
+            if not missing:
+                return False
+            net = self.data.fold(min(missing))
+        self.net, self.state = net, self._starting_state(net)
+        self.preparation = loop.prepare(order.config, net, self.state)
+        self.epochs = self.train(order.config, net, self.state)
+        return True
+
+    def _finished_before(self) -> dict[int, Checkpoint]:
+        """Returns the nets of all attempts that came to their end, as this trial has them."""
+        if self.data.folds is None or self.order.attempt == 1:
+            return {}
+        config = self.order.config.to_dict()
+        found = read_finished(self.order.folder, self.order.attempt)
+        return {
+            fold: kept for fold, kept in found.items() if kept.config == config and kept.metric == self.order.metric
+        }
+
+    def _starting_state(self, net: Dataset) -> TrainState:
         for path in paths.newest_checkpoints(self.order.folder, self.order.attempt):
             try:
-                return load(path, self.order.config, self.data, self.order.metric, self.device)
+                return load(path, self.order.config, net, self.order.metric, self.device)
             except CheckpointError:
-                continue  # the one before it is whole; none: from the start
-        return new_state(self.order.config, self.data, self.order.metric, self.device)
+                continue  # the one before it is whole, or it is of a fold before; none: from the start
+        return new_state(self.order.config, net, self.order.metric, self.device)
 
     def _check_folder(self) -> None:
         """Raises:
@@ -129,25 +179,44 @@ class Attempt:
         self._check_folder()
         make_folder(self.folder)
 
-    def _train_to_next_report(self, state: TrainState) -> None:
+    def _train_to_next_report(self) -> None:
         # The shorter of two: a save amid which the machine was paused would put the next report off for an hour.
         due = max(REPORT_SECONDS, self.order.spacing, min(self.saves) / SAVE_SHARE)
+        if self.state is None and not self._begin_net():
+            return
         self._make_folder()
-        limit = due + hung_after(state.history, self.data.train.images.nbytes // 3)
+        limit = due + hung_after(self.history, self.data.train.images.nbytes // 3)
         with open(self.folder / paths.HUNG, "w", encoding="utf-8") as stacks, ended_when_hung(limit, stacks):
             started = time.monotonic()
-            for _ in self.preparation:  # of minutes, while which the sweep may stop: a report without a new epoch
-                if time.monotonic() - started >= due:
-                    return
-            for metrics in self.epochs:
-                seconds = time.monotonic() - started
-                if seconds >= (self.order.spacing if metrics.epoch in self.order.rungs else due):
-                    break
-        if state.epochs_done:
+            while self._train_net(started, due) and self._begin_net():
+                pass
+        if self.state and self.state.epochs_done:
             self._make_folder()
             saving = time.monotonic()
-            save(state, self.order.config, self.folder)
+            save(self.state, self.order.config, self.folder)
             self.saves = (self.saves[1], time.monotonic() - saving)
+
+    def _train_net(self, started: float, due: float) -> bool:
+        """Trains the net until a report is due, or to its end; returns whether the next one is to begin at once."""
+        assert self.state is not None
+        assert self.net is not None
+        for _ in self.preparation:  # of minutes, while which the sweep may stop: a report without a new epoch
+            if time.monotonic() - started >= due:
+                return False
+        steps = self.order.rungs if self.state.fold is None else ()
+        for metrics in self.epochs:
+            seconds = time.monotonic() - started
+            if seconds >= (self.order.spacing if metrics.epoch in steps else due):
+                break
+        fold = self.state.fold
+        if fold is None or self.state.epochs_done < self.order.config.epochs:
+            return False
+        self._make_folder()
+        save_finished(self.state, self.order.config, self.net, self.folder)
+        assert self.finished is not None
+        self.finished[fold] = self.state.history
+        self.net = self.state = None
+        return time.monotonic() - started < (self.order.spacing if fold in self.order.rungs else due)
 
 
 def _failure(error: Exception, store: Store) -> Failure:
