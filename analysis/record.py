@@ -5,7 +5,9 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,9 +43,11 @@ class TrialRecord:
 
     Attributes:
       reason: why a trial was PRUNED or FAILed; empty otherwise.
-      value: the best of the metric over the counted epochs; None before the first epoch and for a FAIL.
-      best_epoch: the epoch of `value`; 0 where there is none.
-      epochs: how many epochs count (a pruned trial's up to its rung).
+      value: the best of the metric over the counted epochs; None before the first epoch and for a FAIL. With folds the
+        mean over those that count, each at its best epoch.
+      best_epoch: the epoch of `value`; 0 where there is none, and with folds, of which each has its own.
+      epochs: how many epochs count (a pruned trial's up to its rung), with folds those of all its nets.
+      folds: how many folds count; 0 of a sweep without.
       baseline: the name of the published run or of the reference config that this trial is; empty otherwise.
       node: of a cluster, where it ran last; empty where it is not known.
       ended_at: by the clock of the machine that ran the driver; None while it runs.
@@ -68,6 +72,7 @@ class TrialRecord:
     params: Values
     ranges: dict[str, BaseDistribution]
     folder: Path
+    folds: int = 0
 
     @property
     def kind(self) -> str:
@@ -83,7 +88,8 @@ class TrialRecord:
     def history(self) -> list[dict[str, float]]:
         """The counted epochs, `trainable.metrics.history.EpochMetrics` as objects; empty where nothing was kept.
 
-        What lies in the folder of a RUNNING trial was written for an end that never was.
+        With folds those of one fold after the other. What lies in the folder of a RUNNING trial was written for an end
+        that never was.
         """
         path = self.folder / paths.HISTORY
         if self.state == State.RUNNING or not path.exists():
@@ -100,13 +106,29 @@ class TrialRecord:
         return [metrics.to_dict() for metrics in history[: self.epochs]]
 
     @property
+    def nets(self) -> list[list[dict[str, float]]]:
+        """The counted epochs of each net: of the only one, or of that of one fold after the other."""
+        return [list(epochs) for _, epochs in groupby(self.history, lambda epoch: epoch.get("fold"))]
+
+    @property
     def valid_classes(self) -> np.ndarray | None:
-        """(epochs, N), uint8 or int16: the predicted class of each validation image after each epoch."""
+        """(epochs, N), uint8 or int16: the predicted class of each validation image after each epoch.
+
+        With folds of a COMPLETE trial alone, and by the net that was trained without the image, after its epochs.
+        """
         return _array(self.folder / paths.VALID_CLASSES)
 
     @property
+    def predicted(self) -> np.ndarray | None:
+        """(N,): the class of each validation image that goes with `value`."""
+        if self.folds:
+            return None if (logits := self.valid_logits) is None else logits.argmax(axis=1)
+        classes = self.valid_classes
+        return None if classes is None else classes[self.best_epoch - 1].astype(np.int64)
+
+    @property
     def valid_logits(self) -> np.ndarray | None:
-        """(N, classes) float32 at the best epoch."""
+        """(N, classes) float32 at the best epoch; with folds by the net that was trained without the image."""
         return _array(self.folder / paths.VALID_LOGITS)
 
     @property
@@ -259,8 +281,13 @@ class Record:
 
     @cached_property
     def valid_labels(self) -> np.ndarray:
-        """(N,) class indices of the validation split."""
+        """(N,) class indices of the validation split; with folds of all images that are divided."""
         return read_array(self.folder / paths.VALID_LABELS)
+
+    @cached_property
+    def folds(self) -> np.ndarray | None:
+        """(N,) uint8 from 0: the fold of each image that trials are judged by; None of a sweep without folds."""
+        return read_array(self.folder / paths.FOLDS) if self.settings.folds else None
 
     @cached_property
     def valid_ids(self) -> tuple[str, ...] | None:
@@ -307,7 +334,8 @@ class Record:
         predicted, logits, averaged = trial.valid_classes, trial.valid_logits, trial.valid_logits_tta
         if predicted is not None and (
             predicted.dtype != class_dtype(classes) or predicted.ndim != 2 or predicted.shape[1] != images
-            or len(predicted) < trial.epochs or predicted.max(initial=0) >= classes or predicted.min(initial=0) < 0
+            or len(predicted) < trial.epochs // max(1, trial.folds)
+            or predicted.max(initial=0) >= classes or predicted.min(initial=0) < 0
         ):  # fmt: skip
             raise DamagedError(
                 trial.folder / paths.VALID_CLASSES, f"must be {counted(images, 'class', 'classes')} each epoch"
@@ -317,20 +345,22 @@ class Record:
                 raise DamagedError(trial.folder / name, f"must be {images} x {classes} finite numbers")
 
     def trials_table(self) -> "pd.DataFrame":
-        """A row a trial; `valid_accuracy` at its best epoch, `seconds` of all its epochs, `config.*` where set."""
+        """A row a trial; `valid_accuracy` at its best epoch, `seconds` of all its epochs, `config.*` where set.
+
+        With folds the accuracy is the mean over them, each at its best epoch.
+        """
         import pandas as pd  # half a second that drawing a trial and a look at a sweep do not need
 
         rows = []
         for trial in self.trials:
-            history = trial.history
-            at_best = history[trial.best_epoch - 1] if 0 < trial.best_epoch <= len(history) else {}
+            history, at_best = trial.history, self.at_best(trial)
             row = {
                 "number": trial.number,
                 "state": str(trial.state),
                 "reason": trial.reason,
                 "baseline": trial.baseline,
                 "value": trial.value,
-                "valid_accuracy": at_best.get("valid_accuracy"),
+                "valid_accuracy": fmean(net["valid_accuracy"] for net in at_best) if at_best else None,
                 "best_epoch": trial.best_epoch,
                 "epochs": trial.epochs,
                 "attempts": trial.attempts,
@@ -338,6 +368,13 @@ class Record:
             }
             rows.append(row | {f"config.{name}": value for name, value in trial.config.items()})
         return pd.DataFrame(rows)
+
+    def at_best(self, trial: TrialRecord) -> list[dict[str, float]]:
+        """Returns the epoch of each net of a trial that goes with its value; none without a value or a history."""
+        if trial.value is None:
+            return []
+        values = [self.metric.of_epochs(read_history([epoch | {"fold": None} for epoch in net])) for net in trial.nets]
+        return [net[self.metric.best_epoch(of_net) - 1] for net, of_net in zip(trial.nets, values, strict=True)]
 
     def epochs_table(self) -> "pd.DataFrame":
         """A row a trial and epoch: `number` and the fields of `trainable.metrics.history.EpochMetrics`."""
@@ -357,6 +394,7 @@ class Record:
             if is_so:
                 way_out = f"see `python -m search.check {self.folder}`"
                 raise DamagedError(self.folder, f"trial {trial.number} {what}", way_out)
+        folds = self.settings.folds
         value = values[-1] if values and trial.state != TrialState.FAIL else None
         # Written before the end that they are of: a driver killed in between leaves them with a trial that goes on.
         has_reason = trial.state in (TrialState.PRUNED, TrialState.FAIL)
@@ -366,8 +404,8 @@ class Record:
             reason=attributes.get("reason", "") if has_reason else "",
             message=attributes.get("message", "") if has_reason else "",
             value=value,
-            best_epoch=1 + values.index(value) if value is not None else 0,
-            epochs=len(values),
+            best_epoch=1 + values.index(value) if value is not None and not folds else 0,
+            epochs=len(values) * (attributes["config"].get("epochs", 0) if folds else 1),
             attempts=attributes.get("attempt", 0),
             baseline=attributes.get("baseline", ""),
             node=str(attributes.get("node", "")),
@@ -376,6 +414,7 @@ class Record:
             params={shown_name(name): _shown(trial, name)[0] for name in trial.params},
             ranges={shown_name(name): _shown(trial, name)[1] for name in trial.params},
             folder=paths.trial_folder(self.folder, trial.number),
+            folds=len(values) if folds else 0,
         )
 
 

@@ -115,6 +115,15 @@ class Settings:
     data_options: DataOptions = DataOptions()
     backbones: list[str] | None = None
 
+    @property
+    def folds(self) -> int | None:
+        """How many nets a trial has, one for each fold of the images; None where it has one alone."""
+        return self.data_options.folds
+
+    def steps(self, epochs: int) -> int:
+        """Returns the steps that a whole trial is told by: its epochs, or its folds."""
+        return self.folds or epochs
+
 
 @dataclass(frozen=True)
 class QueueEntry:

@@ -32,7 +32,8 @@ from analysis.outputs.predict import write_predictions
 from analysis.outputs.predictor import best
 from analysis.outputs.tables import write_tables
 from analysis.record import Record, TrialRecord
-from datasets.pixels.dataset import Split
+from datasets.folds import folded
+from datasets.pixels.dataset import Dataset, Split
 from search.runtime.draws import trial_seed
 from search.runtime.trial_files import read_result
 from storage import files
@@ -56,8 +57,10 @@ class Schedule:
 
     Attributes:
       totals: `--trials` of one start after the other.
-      faults: what befalls a trial in its second epoch, by its number, and how often.
+      faults: what befalls a trial in its second epoch, with folds in that of its second net, by its number, and how
+        often.
       ledger: URL of a database; empty for a journal.
+      data: that it is run on.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Schedule:
     faults: dict[int, tuple[BaseException, int]] = field(default_factory=dict)
     plan: dict[str, Any] = field(default_factory=dict)
     ledger: str = ""
+    data: Dataset = DATA
 
 
 FAULTS = {
@@ -76,6 +80,17 @@ FAULTS = {
     6: (torch.OutOfMemoryError("GPU"), 99),
     7: (Diverged("epoch 2"), 99),
 }
+FOLDED = folded(DATA, 3, SEED)
+REFIT = {  # what is whole in the queue, by `last`
+    "metric": "last",
+    "pruner": "none",
+    "queue": {
+        number: QueueEntry(
+            {}, "", {"arch": "mlp", "width": 0.1, "lr": 0.1, "epochs": 3, "batch_size": 8, "seed": seed}, 0
+        )
+        for number, seed in enumerate(map(partial(trial_seed, SEED), range(2)))
+    },
+}
 PUBLISHED = {0: QueueEntry({"lr": 0.01, "epochs": 6, "batch_size": 8}, "published")}
 
 
@@ -84,6 +99,7 @@ def _schedules() -> tuple[Schedule, ...]:
     failing = {"max_failures": 99, "pruner": "none"}
     lost_and_memory = {number: fault for number, fault in FAULTS.items() if number < 5}
     errors = {number - 4: fault for number, fault in FAULTS.items() if number >= 5}
+    in_folds = {1: (WorkerDied(), 1), 2: (Diverged("epoch 2"), 99), 3: (WorkerDied(), 99)}
     median = {"sampler": "random", "pruner": "median", "queue": PUBLISHED}
     return (
         Schedule("pruned", (6,)),
@@ -92,6 +108,8 @@ def _schedules() -> tuple[Schedule, ...]:
         Schedule("extended", (2, 4), {1: (WorkerDied(), 2)}, median),
         Schedule("outside the space", (6,), plan={"function": space_with_a_gap, "pruner": "median"}),
         Schedule("by loss", (4,), {2: (Diverged("epoch 2"), 99)}, {"metric": "log_loss", "sampler": "gp"}),
+        Schedule("in folds", (5,), in_folds, {"folds": FOLDED.folds, "max_failures": 99}, data=FOLDED),
+        Schedule("a refit in folds", (2,), {1: (WorkerDied(), 1)}, REFIT | {"folds": FOLDED.folds}, data=FOLDED),
     )
 
 
@@ -233,7 +251,7 @@ def _drive(schedule: Schedule, folder: Path, kill_at: int | None, full_disk: boo
         (folder / "done").write_text(str(total))
         plan = {"ledger": schedule.ledger, "id": _id(folder)} | schedule.plan
         driver, _ = open_bridge(sweep, total, **plan)
-        execute(driver, DATA, train=partial(_train, schedule, folder))
+        execute(driver, schedule.data, train=partial(_train, schedule, folder))
         record = Record(sweep)
         write_tables(record)
         if write_best(record) is not None:
@@ -258,9 +276,9 @@ def _train(schedule: Schedule, folder: Path, config: Any, data: Any, state: Any)
     happened = folder / f"fault-{number}"
     for metrics in fake_train(config, data, state):
         with open(folder / "trained", "a") as file:
-            file.write(f"{number} {metrics.epoch}\n")
+            file.write(f"{number} {metrics.epoch + config.epochs * ((state.fold or 1) - 1)}\n")
         count = len(happened.read_text()) if happened.exists() else 0
-        if fault is not None and metrics.epoch == 2 and count < times:
+        if fault is not None and (metrics.epoch, state.fold or 2) == (2, 2) and count < times:
             happened.write_text("x" * (count + 1))
             raise fault
         yield metrics

@@ -16,7 +16,8 @@ from search.runtime.ledger import Ledger
 from search.runtime.settings import NEWEST_DEFAULTS
 from search.sinks import Sink
 from search.spaces.space import Space
-from storage.sweep_file import Settings, SweepFile
+from storage.files import save_array
+from storage.sweep_file import DataOptions, Settings, SweepFile
 from trainable.config import TrialConfig
 from trainable.loop import Diverged
 from trainable.metrics.history import EpochMetrics
@@ -95,20 +96,25 @@ def open_bridge(
 
     Args:
       ledger: URL of a database; empty for a journal.
-      plan: of `Plan`, and `pruner` and `id`.
+      plan: of `Plan`, and `pruner` and `id`; of data in folds `folds`, their (N,) numbers.
     """
     plan = {"seed": 7, "metric": "accuracy", "sampler": "tpe", "queue": {}, "kept_of_kind": 1} | plan
     pruner, name = plan.pop("pruner", "halving"), plan.pop("id", "a" * 32)
+    folds = plan.pop("folds", None)
+    count = None if folds is None else len(np.unique(folds))
     space = Space(function, {}, max_epochs)
     if not (folder / "sweep.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         settings = Settings("data", trials, max_epochs, 7, plan["metric"], None, {}, "none", "tpe", pruner, ledger)
         file = SweepFile(settings, space.table(), "f" * 64, ["0", "1", "2"], [16, 16], plan["queue"], [], name)
         file.defaults = NEWEST_DEFAULTS
+        file.settings.data_options = DataOptions(folds=count)
+        if folds is not None:
+            save_array(folder / "folds.npy", folds)
         file.write(folder)
     watcher = Silent()
-    ledger = Ledger(folder, name, plan["metric"], new_pruner(pruner), ledger)
-    bridge = Bridge(folder, ledger, space, Plan(trials=trials, **plan), watcher)
+    ledger = Ledger(folder, name, plan["metric"], new_pruner(pruner, folds=count), ledger)
+    bridge = Bridge(folder, ledger, space, Plan(trials=trials, folds=count, **plan), watcher)
     bridge.recover()
     return bridge, watcher
 

@@ -1,7 +1,8 @@
 """`best/` in the sweep's folder: the weights of the best trial, with all that it takes to predict with them.
 
 best/
-  model.safetensors     the trial's own weights, without what is frozen of a pretrained net
+  model.safetensors     the trial's own weights, with folds those of all its nets, without what is frozen of a
+                        pretrained net
   config.json           its config, the classes, what images it takes, and the sha256 of each file
   pretrained/           each net of which the best trial or a member of an ensemble leaves something out, once
 """
@@ -59,7 +60,7 @@ def write_best(record: Record) -> Trained | None:
         "trial": trial.number,
         "metric": record.metric.name,
         "value": trial.value,
-        "epoch": trial.best_epoch,
+        **({"epoch": trial.best_epoch} if model.folds is None else {"folds": model.folds}),
         "config": trial.config,
         "classes": record.classes,
         "image_size": record.file.image_size,
@@ -145,6 +146,7 @@ def read_best(sweep: Path) -> Trained:
             pretrained=_pretrained(about, folder / paths.PRETRAINED),
             fitted=_fitted(about, AS_IT_IS),
             fitted_averaged=_fitted(about, AVERAGED),
+            folds=about.get("folds"),
         )
     except FileNotFoundError as error:
         raise SweepError(f"{error.filename}: is not there; it is written once a trial is COMPLETE") from None

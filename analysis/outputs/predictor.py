@@ -24,7 +24,7 @@ from storage.files import DamagedError
 from storage.states import State
 from storage.text import counted
 
-Asked = tuple[Trained, bool]  # a model, and whether it is averaged over its views
+Asked = tuple[Trained, bool]  # a model of one net, and whether it is averaged over its views
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,13 @@ class Predictor:
         return shares if self.fitted is None else self.fitted.scored(shares)
 
     def _of_batch(self, logs: Mapping[Asked, np.ndarray]) -> np.ndarray:
-        """The probabilities of the images of which each model has these log probabilities."""
+        """The probabilities of the images of which each net of each model has these log probabilities."""
         part, members = self.ensembles.part, sum(count for _, count in self.models)
-        parts = [count * part(np.exp(logs[model, self.is_averaged]).T) for model, count in self.models]
+        of_models = {
+            model: np.mean([np.exp(logs[net, self.is_averaged]) for net in model.nets], axis=0)
+            for model, _ in self.models
+        }
+        parts = [count * part(of_models[model].T) for model, count in self.models]
         shares = np.ascontiguousarray(self.ensembles.whole(np.sum(parts, axis=0), members).T)
         shares /= shares.sum(axis=1, keepdims=True)
         return shares if self.fitted is None else self.fitted.told(shares)
@@ -92,9 +96,9 @@ def probabilities(predictors: Sequence[Predictor], images: Pixels) -> list[np.nd
     """
     asked: dict[Asked, Answering] = {}
     for predictor in predictors:
-        for model, _ in predictor.models:
-            key = model, predictor.is_averaged
-            asked[key] = asked.get(key) or model.answering(images, predictor.is_averaged, asked.values())
+        for net in (net for model, _ in predictor.models for net in model.nets):
+            key = net, predictor.is_averaged
+            asked[key] = asked.get(key) or net.answering(images, predictor.is_averaged, asked.values())
     batches = [
         [predictor._of_batch(dict(zip(asked, found, strict=True))) for predictor in predictors]
         for found in by_batch(list(asked.values()), images)

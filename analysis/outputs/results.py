@@ -13,10 +13,12 @@ from analysis.outputs.best import write_best
 from analysis.outputs.predict import write_predictions
 from analysis.outputs.tables import write_tables
 from analysis.outputs.tensorboard import write_events
-from analysis.outputs.trained import trained
+from analysis.outputs.trained import Trained, trained
 from analysis.record import Record
 from analysis.report.page import write_report
+from datasets.pixels import Pixels
 from datasets.pixels.dataset import Dataset
+from datasets.pixels.rows import ChosenPixels
 from storage import paths
 from storage.errors import SweepError
 from storage.files import save_array
@@ -69,7 +71,7 @@ def is_scored(labels: np.ndarray | None, record: Record) -> TypeGuard[np.ndarray
 
 def write_averaged(record: Record, data: Dataset) -> None:
     """Writes `valid_logits_tta.npy` of each trial whose weights are kept, that trained with flips and has none yet."""
-    asked: dict[Path, Answering] = {}
+    nets: dict[Path, tuple[Trained, ...]] = {}
     for trial in record.trials:
         path = trial.folder / paths.AVERAGED_LOGITS
         if trial.state != State.COMPLETE or trial.weights is None or path.exists():
@@ -77,8 +79,26 @@ def write_averaged(record: Record, data: Dataset) -> None:
         if list(views(TrialConfig.from_dict(trial.config), data.image_size)) == [()]:
             continue
         with suppress(SweepError):  # said by the best trial's own, and by search.check; the others go without
-            asked[path] = trained(record, trial).answering(data.valid.images, True, asked.values())
-    if asked:
-        found = zip(*by_batch(list(asked.values()), data.valid.images), strict=True)
-        for path, batches in zip(asked, found, strict=True):
-            save_array(path, np.concatenate(batches))
+            nets[path] = trained(record, trial).nets
+    found = {path: np.empty((len(data.valid.truth), len(record.classes)), np.float32) for path in nets}
+    for number, (rows, images) in enumerate(_judged(data)):
+        asked: dict[Path, Answering] = {}
+        for path, of_trial in nets.items():
+            try:
+                asked[path] = of_trial[number].answering(images, True, asked.values())
+            except SweepError:
+                found.pop(path, None)
+        if asked:
+            for path, batches in zip(asked, zip(*by_batch(list(asked.values()), images), strict=True), strict=True):
+                if path in found:
+                    found[path][rows] = np.concatenate(batches)
+    for path, logits in found.items():
+        save_array(path, logits)
+
+
+def _judged(data: Dataset) -> list[tuple[np.ndarray | slice, Pixels]]:
+    """Returns which images each net of a trial is judged by, and their pixels; none of them has it seen in training."""
+    if data.folds is None:
+        return [(slice(None), data.valid.images)]
+    rows = [np.flatnonzero(data.folds == fold) for fold in np.unique(data.folds)]
+    return [(some, ChosenPixels(data.valid.images, some)) for some in rows]

@@ -1,7 +1,7 @@
 """A trained model of a sweep: its config, its weights, what images it takes, and what it says of them."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as read_safetensors
+from safetensors.torch import save as write_safetensors
 from torch import nn
 
 from analysis.estimates.adjustments.contract import Fitted
@@ -16,7 +17,6 @@ from analysis.estimates.views import Answering, by_batch
 from analysis.record import Record, TrialRecord
 from datasets.decoders.recipe import Decoding
 from datasets.pixels import Pixels
-from datasets.pixels.stored import StoredPixels
 from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError
@@ -24,6 +24,7 @@ from storage.tensors import check_weights
 from trainable.config import TrialConfig
 from trainable.models import frozen
 from trainable.models.head import fill
+from trainable.models.mean_of_nets import PREFIX, MeanOfNets
 from trainable.models.net import build, place
 from trainable.weights import remember
 from trainable.weights.contract import Weights
@@ -84,12 +85,12 @@ def check_images(images: Any, image_size: tuple[int, int], kind: type[np.ndarray
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model.
+    """A trained model: a net, or one for each fold, whose probabilities are averaged.
 
     Attributes:
       trial: the number of the trial it comes from.
       image_size: height and width in pixels.
-      weights: safetensors.
+      weights: safetensors; with folds the names of the tensors say of which net they are.
       decoding: of the images that it was trained on.
       pretrained: the weights of the nets that its sweep began with; its own weights leave out what is frozen of them.
       fitted, fitted_averaged: how what it says is adjusted, of images as they are and averaged over their views; None
@@ -105,6 +106,26 @@ class Trained:
     pretrained: tuple[Weights, ...] = ()
     fitted: Fitted | None = None
     fitted_averaged: Fitted | None = None
+    folds: int | None = None
+
+    @cached_property
+    def nets(self) -> "tuple[Trained, ...]":
+        """The models of one net each that it consists of: itself, or that of each fold, in their order.
+
+        Raises:
+          SweepError: the weights are not those of so many folds.
+        """
+        if self.folds is None:
+            return (self,)
+        try:
+            tensors = read_safetensors(self.weights)
+        except SafetensorError as error:
+            raise SweepError(f"trial {self.trial}: its weights are damaged: {error}") from None
+        prefixes = [PREFIX.format(fold) for fold in range(1, self.folds + 1)]
+        parts = [
+            {name.removeprefix(p): tensor for name, tensor in tensors.items() if name.startswith(p)} for p in prefixes
+        ]
+        return tuple(replace(self, weights=write_safetensors(part), folds=None) for part in parts)
 
     def fitted_of(self, is_averaged: bool) -> Fitted | None:
         return self.fitted_averaged if is_averaged else self.fitted
@@ -116,6 +137,8 @@ class Trained:
           SweepError: the weights are not those of the config.
           UserError: a trial's weights, which leave out what is frozen, need pretrained ones that are not at hand.
         """
+        if self.folds is not None:
+            return MeanOfNets([net.on(device) for net in self.nets]).eval()
         model = self._built(self.config.from_scratch())
         try:
             weights = read_safetensors(self.weights)
@@ -142,10 +165,13 @@ class Trained:
         Raises:
           ImageError: they are not images as it takes them.
         """
-        return np.concatenate([found for (found,) in by_batch([self.answering(images, is_averaged)], images)])
+        nets = list[Answering]()
+        for net in self.nets:
+            nets.append(net.answering(images, is_averaged, nets))
+        return np.concatenate([log_of_mean(found) for found in by_batch(nets, images)])
 
     def answering(self, images: Pixels, is_averaged: bool, others: Iterable[Answering] = ()) -> Answering:
-        """This model, to be asked for these images, on a GPU where there is one.
+        """This model of one net, to be asked for these images, on a GPU where there is one.
 
         Args:
           others: that are to be asked with it; a head shares the frozen net of one of them.
@@ -153,12 +179,17 @@ class Trained:
         Raises:
           ImageError: they are not images as it takes them.
         """
-        check_images(images[:1] if isinstance(images, StoredPixels) else images, self.image_size, np.ndarray)
+        check_images(images if isinstance(images, np.ndarray) else images[:1], self.image_size, np.ndarray)
         if self.config.backbone is not None:
             from trainable.models.heads_together import share_backbone
 
             share_backbone(self._model, [other.model for other in others])
         return Answering(self.config, self._model, is_averaged)
+
+
+def log_of_mean(logs: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the log of the mean probabilities of nets that have these log probabilities; of one net its own."""
+    return logs[0] if len(logs) == 1 else np.log(np.mean(np.exp(logs), axis=0))
 
 
 def trained(record: Record, trial: TrialRecord) -> Trained:
@@ -186,4 +217,5 @@ def trained(record: Record, trial: TrialRecord) -> Trained:
         weights=trial.weights.read_bytes(),
         decoding=record.decoding,
         pretrained=tuple(pretrained.values()),
+        folds=record.settings.folds,
     )

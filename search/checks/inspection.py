@@ -32,7 +32,7 @@ from trainable.metrics import named
 
 NAMES = {  # of a sweep's files in its folder and those below it; the folders of trials look after their own
     ".": r"sweep\.json|journal\.log|lock|log\.txt|data\.csv|left-out\.csv|submission\.csv|trials|"
-    r"valid_(labels|images)\.npy|test_score\.json|best|figures|demo-images|repeat|refit|tensorboard|sinks|[^/]*\.onnx|[^/]*-card\.md|"
+    r"(valid_labels|valid_images|folds)\.npy|test_score\.json|best|figures|demo-images|repeat|refit|tensorboard|sinks|[^/]*\.onnx|[^/]*-card\.md|"
     r"backup-\d+|trials\.csv|(trials|epochs)\.parquet|report\.(html|md)|(predictions|probabilities)(-.*)?\.csv",
     "trials": r"\d{4,}",
     "best": r"model\.safetensors|config\.json",

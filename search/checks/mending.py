@@ -57,7 +57,8 @@ class Mending:
             self._mend_ended()
         elif (possible := self._possible_values()) != self.trial.intermediate_values:
             way_out = "those after it are left out, and written again from its newest checkpoint"
-            self._note(f"epoch {len(possible) + 1} has no value that can be, and later ones have", way_out)
+            step = "fold" if self.file.settings.folds else "epoch"
+            self._note(f"{step} {len(possible) + 1} has no value that can be, and later ones have", way_out)
             self.trial.intermediate_values = possible
 
     def train_again(self, found: str) -> None:
@@ -110,6 +111,11 @@ class Mending:
     def _epochs(self) -> int:
         return self.trial.user_attrs["config"]["epochs"]
 
+    @property
+    def _steps(self) -> int:
+        """Its epochs, or with folds the folds, if it comes to its end."""
+        return self.file.settings.steps(self._epochs)
+
     def _mend_ended(self) -> None:
         """Of a trial that has ended by its folder alone the last record is lost, if it is for one that ended so."""
         trial, reason, is_told = self.trial, self.trial.user_attrs.get("reason"), self.trial.state.is_finished()
@@ -132,8 +138,8 @@ class Mending:
             self._note(found, f"it is {name}" + (f" ({reason})" if reason else ""))
         elif values != trial.intermediate_values:
             self._note(f"{found}, and epochs of it have no value", "they are taken from its history.json")
-        elif trial.state == TrialState.COMPLETE and trial.values != [values[self._epochs]]:
-            last = f"that of its last epoch {values[self._epochs]}"
+        elif trial.state == TrialState.COMPLETE and trial.values != [values[self._steps]]:
+            last = f"that of its last epoch {values[self._steps]}"
             self._note(f"its value is {trial.values}, and {last}", "it is that of its last epoch")
         if trial.state == TrialState.PRUNED and not reason:
             self._note("it is PRUNED without a reason", f"it is {Reason.NOT_AMONG_THE_BEST}")
@@ -153,32 +159,33 @@ class Mending:
             return False
         match self.trial.state:
             case TrialState.COMPLETE:
-                return len(values) == self._epochs
+                return len(values) == self._steps
             case TrialState.PRUNED:
-                pruner = new_pruner(self.file.settings.pruner, self.file.defaults.pruner)
+                settings = self.file.settings
+                pruner = new_pruner(settings.pruner, self.file.defaults.pruner, settings.folds)
                 return len(values) in pruner.rungs(self._epochs)
             case _:
-                return len(values) <= self._epochs
+                return len(values) <= self._steps
 
     def _possible_values(self) -> dict[int, float]:
-        """The values from epoch 1 on, as far as each can be: a finite number, and none worse than the one before."""
+        """The values from step 1 on, as far as each can be: a finite number, and of epochs none worse than before."""
         logged, metric = self.trial.intermediate_values, named(self.file.settings.metric)
         possible: dict[int, float] = {}
-        for epoch in range(1, self._epochs + 1):
-            value = logged.get(epoch)
+        for step in range(1, self._steps + 1):
+            value = logged.get(step)
             if not isinstance(value, int | float) or not math.isfinite(value):
                 break
-            if epoch > 1 and metric.is_better(possible[epoch - 1], value):
+            if step > 1 and not self.file.settings.folds and metric.is_better(possible[step - 1], value):
                 break
-            possible[epoch] = value
+            possible[step] = value
         return possible
 
     def _history_values(self) -> dict[int, float] | None:
-        """The best value up to each epoch, by the folder; None where it has none, or says other than the ledger."""
+        """The value at each step, by the folder; None where it has none, or says other than the ledger."""
         if not self.content.history:
             return None
         metric = named(self.file.settings.metric)
-        known = dict(enumerate(metric.best_so_far(metric.of_epochs(self.content.history)), start=1))
+        known = dict(enumerate(metric.of_steps(self.content.history, self._epochs), start=1))
         agrees = all(known.get(epoch) == value for epoch, value in self.trial.intermediate_values.items())
         return known if agrees else None
 

@@ -1,5 +1,6 @@
 """Checks the files of the sweep as a whole: what it is run on, and what it made."""
 
+import csv
 from collections.abc import Callable
 from functools import partial
 from itertools import zip_longest
@@ -14,7 +15,7 @@ from analysis.outputs.best import read_best
 from analysis.outputs.predict import check_predictions
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import plain
-from datasets.fingerprint import judging, parsed_table
+from datasets.fingerprint import judging, parsed_folds, parsed_table
 from datasets.submission import Submission
 from search.checks.backup import Backup, move_away
 from search.checks.findings import Inspection, hold
@@ -49,6 +50,7 @@ def check_data(inspection: Inspection, classes: list[str]) -> tuple[np.ndarray |
     restore = partial(inspection.note_damage, way_out=way_out, mend=mend)
     labels = inspection.read(path, lambda path: _read_labels(path, len(classes), expected), restore)
     labels = expected if labels is None else labels
+    _check_folds(inspection, None if labels is None else len(labels))
     path = folder / paths.VALID_IMAGES
     way_out = "moved away, and made anew by the next start that trains"
     anew = partial(inspection.note_damage, way_out=way_out, mend=move_away(path))
@@ -78,6 +80,34 @@ def _read_labels(path: Path, classes: int, expected: np.ndarray | None) -> np.nd
     if expected is not None and not np.array_equal(labels, expected):
         raise DamagedError(path, "must be the labels of the validation images in data.csv")
     return labels
+
+
+def _check_folds(inspection: Inspection, images: int | None) -> None:
+    """Checks `folds.npy`, which sweeps in folds have, against the column of data.csv.
+
+    Args:
+      images: of all folds together; None where that is not known.
+    """
+    path, table = inspection.folder / paths.FOLDS, inspection.folder / paths.DATA_TABLE
+    try:
+        check_regular(table)
+        written = parsed_folds(table.read_bytes())
+    except (OSError, ValueError, csv.Error, DamagedError):  # said for itself
+        written = None
+    expected = None if written is None else (np.array(written) - 1).astype(np.uint8)
+
+    def check(path: Path) -> None:
+        folds = read_array(path)
+        is_row = folds.dtype == np.uint8 and folds.ndim == 1 and images in (None, len(folds))
+        hold(path, is_row, "must be a row of uint8, one an image", f"{folds.dtype} {folds.shape}")
+        if expected is not None and not np.array_equal(folds, expected):
+            raise DamagedError(path, "must be the folds of the images in data.csv")
+
+    way_out, mend = "restore it from a backup: without it the sweep cannot go on", None
+    if expected is not None:
+        way_out, mend = "written anew from data.csv", move_away(path, partial(save_array, path, expected))
+    is_needed = expected is not None
+    inspection.read(path, check, partial(inspection.note_damage, way_out=way_out, mend=mend), is_needed=is_needed)
 
 
 def _check_pictures(path: Path, labels: np.ndarray | None) -> None:

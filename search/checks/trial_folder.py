@@ -19,7 +19,7 @@ from storage.tensors import check_weights
 from storage.text import counted
 from trainable.config import TrialConfig
 from trainable.metrics import named
-from trainable.metrics.history import EpochMetrics, class_dtype, read_history
+from trainable.metrics.history import EpochMetrics, by_fold, class_dtype, read_history
 from trainable.state import read_checkpoint
 
 NAMES = {*paths.KEPT, paths.CONFIG, paths.LOG}  # in a trial's folder, beside its attempts
@@ -60,9 +60,12 @@ class TrialFiles:
         self._check_config()
         if (state := self.trial.state).is_finished():
             goes_on = state != TrialState.FAIL  # that one can have ended before its first checkpoint
+            has_classes = state == TrialState.COMPLETE if self.folds else goes_on
             history = self._read(paths.HISTORY, goes_on, self._history)
-            classes = self._read(paths.VALID_CLASSES, goes_on, lambda path: self._classes(path, history))
-            self._read(paths.VALID_LOGITS, state == TrialState.COMPLETE, lambda path: self._logits(path, classes))
+            classes = self._read(paths.VALID_CLASSES, has_classes, lambda path: self._classes(path, history))
+            self._read(
+                paths.VALID_LOGITS, state == TrialState.COMPLETE, lambda path: self._logits(path, classes, history)
+            )
             path = self.folder / paths.AVERAGED_LOGITS  # made at a sweep's end, for some
             way_out = "moved away, and made anew with the next results"
             anew = partial(self.inspection.note_damage, way_out=way_out, mend=move_away(path))
@@ -76,8 +79,13 @@ class TrialFiles:
                 self.inspection.foreign.append(path)
 
     @property
+    def folds(self) -> int | None:
+        return self.file.settings.folds
+
+    @property
     def best_epoch(self) -> int:
-        return named(self.file.settings.metric).best_epoch(self._values)
+        """Of its only net; with folds each net has its own, and this is 0."""
+        return 0 if self.folds else named(self.file.settings.metric).best_epoch(self._values)
 
     @property
     def _values(self) -> list[float]:
@@ -107,12 +115,13 @@ class TrialFiles:
 
     def _history(self, path: Path) -> list[EpochMetrics]:
         history, metric = read_history(read_json(path)), named(self.file.settings.metric)
-        if metric.best_so_far(metric.of_epochs(history)) != self._values:
+        if metric.of_steps(history, self.trial.user_attrs["config"]["epochs"]) != self._values:
             raise DamagedError(path, "damaged: it does not have the values that are in the ledger")
         return history
 
     def _classes(self, path: Path, history: list[EpochMetrics] | None) -> np.ndarray:
-        classes, epochs = read_array(path), len(self._values)
+        classes = read_array(path)
+        epochs = self.trial.user_attrs["config"]["epochs"] if self.folds else len(self._values)
         images = classes.shape[-1:] if self.labels is None else self.labels.shape
         dtype = np.dtype(class_dtype(len(self.file.classes)))
         is_such = classes.dtype == dtype and classes.shape == (epochs, *images)
@@ -121,17 +130,33 @@ class TrialFiles:
         hold(path, highest < len(self.file.classes), "must be classes of the sweep", highest)
         hold(path, int(classes.min(initial=0)) >= 0, "must be classes of the sweep", classes.min(initial=0))
         if history and self.labels is not None:
-            right, told = (classes == self.labels).mean(axis=1), [metrics.valid_accuracy for metrics in history]
-            epoch = 1 + int(np.abs(right - told).argmax())
-            rule = f"must be right as often as history.json says of epoch {epoch}, {told[epoch - 1]:.4f}"
-            hold(path, bool(np.allclose(right, told, rtol=0, atol=1e-9)), rule, f"{right[epoch - 1]:.4f}")
+            for epochs_of_net, images in self._nets(history):
+                told = [metrics.valid_accuracy for metrics in epochs_of_net]
+                right = (classes[:, images] == self.labels[images]).mean(axis=1)
+                epoch = 1 + int(np.abs(right - told).argmax())
+                rule = f"must be right as often as history.json says of epoch {epoch}, {told[epoch - 1]:.4f}"
+                hold(path, bool(np.allclose(right, told, rtol=0, atol=1e-9)), rule, f"{right[epoch - 1]:.4f}")
         return classes
 
-    def _logits(self, path: Path, classes: np.ndarray | None) -> None:
+    def _nets(self, history: list[EpochMetrics]) -> list[tuple[list[EpochMetrics], np.ndarray | slice]]:
+        """Returns the epochs of each net, and the images that it was judged by; none where the folds are lost."""
+        if not self.folds:
+            return [(history, slice(None))]
+        try:
+            folds = read_array(self.inspection.folder / paths.FOLDS)
+        except (FileNotFoundError, DamagedError):  # told of for itself
+            return []
+        return [(epochs, np.flatnonzero(folds == fold)) for fold, epochs in enumerate(by_fold(history))]
+
+    def _logits(self, path: Path, classes: np.ndarray | None, history: list[EpochMetrics] | None) -> None:
         logits = self._finite(path)
-        if classes is not None and self._values:
-            differ = int((logits.argmax(axis=1) != classes[self.best_epoch - 1]).sum())
-            rule = f"must be those of valid_classes.npy at epoch {self.best_epoch}"
+        if classes is None or not self._values or (self.folds and not history):
+            return
+        metric, answers = named(self.file.settings.metric), logits.argmax(axis=1)
+        for epochs, images in self._nets(history or []):
+            epoch = metric.best_epoch(metric.of_epochs(epochs)) if self.folds else self.best_epoch
+            differ = int((answers[images] != classes[epoch - 1, images]).sum())
+            rule = f"must be those of valid_classes.npy at epoch {epoch}"
             hold(path, differ == 0, rule, counted(differ, "other class", "other classes"))
 
     def _finite(self, path: Path) -> np.ndarray:
@@ -153,5 +178,6 @@ class TrialFiles:
         else:
             way_out = "the newest one that is whole is used; with none, the trial begins at its first epoch"
             note = partial(self.inspection.note_damage, way_out=way_out, is_problem=False)
-            for checkpoint in paths.checkpoints(path):  # one may just be replaced by a newer one
+            finished = sorted(path.glob("fold-*.safetensors"))
+            for checkpoint in [*paths.checkpoints(path), *finished]:  # one may just be replaced by a newer one
                 self.inspection.read(checkpoint, read_checkpoint, note, is_needed=False)

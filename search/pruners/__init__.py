@@ -29,17 +29,22 @@ NAMES = tuple(dict.fromkeys(name for name, _ in PRUNERS))
 class Pruner(Protocol):
     """Decides by intermediate values alone, and writes nothing, so that a restart decides the same."""
 
+    folds: int | None
+    """Of the images, of which each trial has a net; None where a trial has one net. Then a step is a whole fold."""
+
     def rungs(self, epochs: int) -> tuple[int, ...]:
-        """Returns the epochs after which a trial of so many may be pruned, in order; its last one is none of them."""
+        """Returns the steps after which a trial of so many epochs may be pruned, in order; its last is none of them."""
 
     def prune(self, study: "Study", trial: "FrozenTrial") -> bool:
         """Returns whether a trial ends here; one that is at no rung goes on."""
 
 
-def new_pruner(name: str, version: int = NEWEST) -> Pruner:
+def new_pruner(name: str, version: int = NEWEST, folds: int | None = None) -> Pruner:
     """Args:
     version: the pruner's own number, as `sweep.json` has it.
+    folds: of the images, where a trial has a net for each.
     """
     own = max(known for each, known in PRUNERS if each == name and known <= version)
     pruner: Pruner = import_module(f"{__name__}.{name}_{own}").new()
+    pruner.folds = folds
     return pruner

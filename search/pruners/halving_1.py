@@ -18,15 +18,22 @@ class RungPruner(optuna.pruners.BasePruner):
     restart decides the same (Optuna's own pruner notes the rung in the trial before it
     decides: killed in between, it lets the trial pass).
 
+    Where a trial has a net for each fold its rungs are folds: the first one, after which most end, and a third of them.
+    All trials are measured on the same images there. At every fold, of fifty trials one would come to its end.
+
     Args:
       keep: the share that goes on; 1/3 is successive halving, 1/2 a median rule, 1 prunes nothing.
     """
+
+    folds: int | None = None
 
     def __init__(self, keep: float) -> None:
         self.keep = keep
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
-        """Returns the epochs after which a trial of so many may be pruned; its last one is none of them."""
+        """Returns the steps after which a trial of so many epochs may be pruned; its last one is none of them."""
+        if self.folds:
+            return tuple(sorted({1, math.ceil(self.folds / PARTS[-1])} - {self.folds}))
         return _rungs(epochs)
 
     def is_peer(self, trial: optuna.trial.FrozenTrial, other: optuna.trial.FrozenTrial) -> bool:

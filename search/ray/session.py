@@ -52,6 +52,8 @@ class RaySession(Session):
         from search.ray.executor import execute  # Ray Tune: imported beside the start of Ray
 
         counts = f"{len(data.train.ids):,} train and {counted(len(data.valid.ids), 'validation image')}"
+        if data.folds is not None:
+            counts = f"{counted(len(data.folds), 'image')} in {len(set(data.folds.tolist()))} folds"
         bridge.watcher.said(f"{self.room.workers}; {counts}; sweep {self.folder}")
         with stopping_on_signals(bridge) as signals, bridge.watcher.open():
             # What writes the results takes a second or two to import: on a processor that has no trial any more.

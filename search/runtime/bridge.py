@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 from search.runtime import trial_files
 from search.runtime.draws import Draws, Plan
+from search.runtime.kept_folds import keep_folds, written_report_of_folds
 from search.runtime.ledger import Ledger
 from search.sinks import Sink
 from search.spaces.space import NoConfigError, Space
@@ -23,6 +24,7 @@ from storage.states import Reason, Stop
 from storage.text import counted
 from trainable.config import TrialConfig
 from trainable.metrics import named
+from trainable.metrics.history import EpochMetrics
 from trainable.worker.order import Order, hung_stacks
 from trainable.worker.report import Failure, Report
 
@@ -91,7 +93,7 @@ class Bridge:
             attempt = trial.user_attrs["attempt"]
             self.running[trial.number] = attempt
             if not self._prune(trial.number):  # killed after a rung's value was written and before its decision
-                self._take(trial.number, trial_files.written_report(folder, attempt))
+                self._take(trial.number, self._written_report(folder, attempt))
             if trial.number in self.running:
                 self._wait(trial.number)
 
@@ -149,8 +151,8 @@ class Bridge:
     def _take(self, number: int, report: Report) -> None:
         """Writes what a report of the trial's newest attempt says.
 
-        Every epoch that the ledger lacks is written in order, with the pruner asked at each
-        rung, so several epochs in one report prune as one at a time would.
+        Every step that the ledger lacks is written in order, with the pruner asked at each
+        rung, so several in one report prune as one at a time would. A step is an epoch, or with folds a whole fold.
         """
         failure = report.failure
         if failure and failure.reason is Reason.STORAGE:
@@ -159,20 +161,19 @@ class Bridge:
             self.out_of_memory(number, report.attempt, failure.message)
             return
         metric = named(self.plan.metric)
-        values = metric.best_so_far(metric.of_epochs(report.history))
         trial = self.ledger.trial(number)
-        stops, new = self.ledger.rungs(trial.user_attrs["config"]["epochs"]), {}
-        for epoch in range(len(trial.intermediate_values) + 1, len(values) + 1):
-            new[epoch] = values[epoch - 1]
-            if epoch in stops or epoch == len(values):
+        epochs = trial.user_attrs["config"]["epochs"]
+        values, stops, new = metric.of_steps(report.history, epochs), self.ledger.rungs(epochs), {}
+        for step in range(len(trial.intermediate_values) + 1, len(values) + 1):
+            new[step] = values[step - 1]
+            if step in stops or step == len(values):
                 self.ledger.report(number, new)
                 if self._prune(number):
                     return
                 new = {}
         self.watcher.progressed(number, report.history)
         if failure:
-            trial_files.write_history(paths.trial_folder(self.folder, number), report.history)
-            self._fail(number, failure)
+            self._fail(number, failure, report.history)
         elif report.done:
             self._complete(number)
 
@@ -281,28 +282,44 @@ class Bridge:
             self.ledger.set(number, "passed", trial.last_step)
             return False
         # Without a whole checkpoint its predictions are lost, and not worth another attempt: its value counts.
-        trial_files.keep(
-            paths.trial_folder(self.folder, number), self.running[number], trial.last_step, with_weights=False
-        )
+        self._keep(number, trial.last_step, with_weights=False)
         self._end(number, TrialState.PRUNED, Failure(Reason.NOT_AMONG_THE_BEST, ""))
         return True
 
     def _complete(self, number: int) -> None:
         trial = self.ledger.trial(number)
         folder = paths.trial_folder(self.folder, number)
-        epochs = len(trial.intermediate_values)
-        value = trial.intermediate_values[epochs]
+        steps = len(trial.intermediate_values)
+        value = trial.intermediate_values[steps]
         is_best = self.best_weights.would_stay(trial, value)
-        if not trial_files.keep(folder, self.running[number], epochs, with_weights=is_best):
+        if not self._keep(number, steps, with_weights=is_best):
             # The result is there and its checkpoint is damaged: not an end, but a lost attempt.
-            self.lost(number, self.running[number], f"no whole checkpoint of epoch {epochs} in {folder}")
+            what = "net of each fold" if self.plan.folds else f"checkpoint of epoch {steps}"
+            self.lost(number, self.running[number], f"no whole {what} in {folder}")
             return
         self._end(number, TrialState.COMPLETE, value=value)
 
-    def _fail(self, number: int, failure: Failure) -> None:
+    def _keep(self, number: int, steps: int, with_weights: bool) -> bool:
+        """Keeps what the newest attempt has of a trial that counts so many steps; False where that is not whole."""
+        folder, attempt = paths.trial_folder(self.folder, number), self.running[number]
+        if self.plan.folds:
+            return keep_folds(folder, attempt, steps, self.plan.folds, with_weights)
+        return trial_files.keep(folder, attempt, steps, with_weights)
+
+    def _written_report(self, folder: Path, attempt: int) -> Report:
+        if self.plan.folds:
+            return written_report_of_folds(folder, attempt)
+        return trial_files.written_report(folder, attempt)
+
+    def _fail(self, number: int, failure: Failure, history: list[EpochMetrics] | None = None) -> None:
+        """Args:
+        history: as the attempt has reported it; None where it reported nothing of its end.
+        """
         folder = paths.trial_folder(self.folder, number)
-        epochs = len(self.ledger.trial(number).intermediate_values)
-        trial_files.keep(folder, self.running[number], epochs, with_weights=False)
+        if history is not None:
+            trial_files.write_history(folder, history)
+        if history is None or not self.plan.folds:  # of folds nothing but the history is kept
+            self._keep(number, len(self.ledger.trial(number).intermediate_values), with_weights=False)
         if failure.log:
             trial_files.write_log(folder, failure.log)
         self._end(number, TrialState.FAIL, failure)

@@ -12,7 +12,7 @@ from trainable.metrics import named
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
 
-KEPT = (paths.DATA_TABLE, paths.VALID_LABELS, paths.VALID_IMAGES)
+KEPT = (paths.DATA_TABLE, paths.VALID_LABELS, paths.VALID_IMAGES)  # and with folds `paths.FOLDS`
 
 LARGE_SHARE = 0.5  # of the images in one class, which is then right at least as often as wrong, whatever is shown
 LARGE_TIMES = 2  # as many as the smallest class has, or fewer, are about even where there are two classes
@@ -36,7 +36,8 @@ def imbalance_notes(data: "Dataset", metric: str) -> list[str]:
     """Notes, where trials are judged by accuracy, that one class is so large that always answering it looks good."""
     import numpy as np
 
-    counts = np.bincount([*data.train.truth, *data.valid.truth], minlength=len(data.classes))
+    labels = [split.truth for name, split in data.splits.items() if name != "test"]
+    counts = np.bincount(np.concatenate(labels), minlength=len(data.classes))
     largest, smallest = counts.argmax(), counts.argmin()
     is_large = counts[largest] >= LARGE_SHARE * counts.sum() and counts[largest] > LARGE_TIMES * counts[smallest]
     if not named(metric).favours_large_classes or not is_large:
@@ -49,6 +50,11 @@ def imbalance_notes(data: "Dataset", metric: str) -> list[str]:
         f"{shown(data.classes[largest])} has a validation accuracy of {right:.4f}. "
         "--metric balanced_accuracy counts every class alike."
     ]
+
+
+def is_kept(folder: Path, settings: Settings) -> bool:
+    """Says whether all that `save` writes of every sweep is there."""
+    return all((folder / name).exists() for name in (*KEPT, *([paths.FOLDS] if settings.folds else [])))
 
 
 def generate_demo(place: Path) -> None:
@@ -75,5 +81,7 @@ def save(folder: Path, data: "Dataset") -> None:
         save_bytes(folder / paths.LEFT_OUT, left_out_table(data.left_out))
     if data.test is not None and data.submission is not None and data.submission != Submission.of(data.test.ids):
         save_bytes(folder / paths.SUBMISSION, data.submission.table())
+    if data.folds is not None:
+        save_array(folder / paths.FOLDS, data.folds)
     save_array(folder / paths.VALID_LABELS, data.valid.truth)
     save_array(folder / paths.VALID_IMAGES, thumbnails(data.valid.images))

@@ -36,6 +36,7 @@ class Plan:
       attempts: a trial lost so often with its worker is a FAIL.
       max_failures: so many FAILs in a row stop the sweep, and so do draws in a row for which the space has no config.
       kept_of_kind: so many trials of each kind of model keep their weights, beside the best of all.
+      folds: of the images, of which a trial has a net each; None where it has one net.
       deadline: on `time.monotonic()`; None for no limit.
     """
 
@@ -52,6 +53,7 @@ class Plan:
     attempts: int = 3
     max_failures: int = 10
     kept_of_kind: int = 0
+    folds: int | None = None
     deadline: float | None = None
 
 

@@ -193,7 +193,7 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
     weights = prepare(sweep.nets, print, sweep.weights)
     file.weights = entries(weights) or None
     data = data or _load_same(sweep, file)
-    if not all((folder / name).exists() for name in sweep_data.KEPT):  # lost: it is the same data
+    if not sweep_data.is_kept(folder, settings):  # lost: it is the same data
         sweep_data.save(folder, data)
     check_here(folder)
     if (versions := current_versions()) != file.versions:
@@ -247,12 +247,15 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
         pace=pace,
         attempts=start.attempts,
         max_failures=start.max_failures,
+        folds=settings.folds,
         kept_of_kind=ensembles(file.defaults.ensemble).of_kind,
         deadline=None if start.budget_seconds is None else time.monotonic() + start.budget_seconds,
     )
     ended = [trial for trial in ledger.trials if trial.state.is_finished()]
     names = {number: shown_name(entry) for number, entry in file.queue.items()}
-    watcher = opened(start.sinks, Begun(sweep.folder, settings.trials, settings.metric, ended, names, out))
+    watcher = opened(
+        start.sinks, Begun(sweep.folder, settings.trials, settings.metric, ended, names, out, settings.folds)
+    )
     for note in file.notes:
         watcher.said(note)
     if ledger.torn_bytes:
@@ -272,7 +275,8 @@ def _pace(sweep: Sweep, session: Session, data: "Dataset") -> PaceLimit | None:
     """Returns the time that a drawn trial may take; None where trials have a GPU, or draw none that may take long."""
     if session.gpus or sweep.turns(()) is None:
         return None
-    return PaceLimit(MOST_SECONDS, len(data.train.ids), len(data.classes), data.image_size)
+    images = len(data.train.ids) if data.folds is None else int((data.folds > 0).sum())  # of the first net: it may end
+    return PaceLimit(MOST_SECONDS, images, len(data.classes), data.image_size)
 
 
 def _bounded(sweep: Sweep, limit: Limit, queue: Queue) -> tuple[Queue, list[str]]:
@@ -297,4 +301,5 @@ def _bounded(sweep: Sweep, limit: Limit, queue: Queue) -> tuple[Queue, list[str]
 
 def _ledger(folder: Path, file: SweepFile) -> Ledger:
     settings = file.settings
-    return Ledger(folder, file.id, settings.metric, new_pruner(settings.pruner, file.defaults.pruner), settings.ledger)
+    pruner = new_pruner(settings.pruner, file.defaults.pruner, settings.folds)
+    return Ledger(folder, file.id, settings.metric, pruner, settings.ledger)

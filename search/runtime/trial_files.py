@@ -93,7 +93,7 @@ def write_log(folder: Path, text: str) -> None:
 
 
 def remove_superseded(folder: Path, next_attempt: int) -> None:
-    """Leaves the attempts before `next_attempt` no more than the checkpoints it may go on from.
+    """Leaves the attempts before `next_attempt` no more than the checkpoints and finished folds it may go on from.
 
     Each attempt writes into a folder of its own, so that without this a trial that is
     interrupted again and again would fill the disk.
@@ -101,6 +101,7 @@ def remove_superseded(folder: Path, next_attempt: int) -> None:
     if next_attempt > 1:
         store_of(folder).fetch(folder)
     kept = paths.newest_checkpoints(folder, next_attempt - 1)[:KEPT_CHECKPOINTS]
+    kept += [path for places in paths.finished_folds(folder, next_attempt - 1).values() for path in places]
     for attempt in (paths.attempt_folder(folder, k) for k in range(1, next_attempt)):
         with suppress(OSError):  # a worker thought dead may be writing into it
             if not any(path.parent == attempt for path in kept):

@@ -42,6 +42,7 @@ class Begun:
       ended: the trials that have ended before.
       names: by the number of a queued trial what it is called: a published run's name, for example.
       out: the screen.
+      folds: of the images, of which each trial has a net; None where a trial has one net.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class Begun:
     ended: "list[FrozenTrial]"
     names: dict[int, str]
     out: TextIO
+    folds: int | None = None
 
 
 class Sink:
@@ -66,7 +68,7 @@ class Sink:
         """An attempt of a trial has been ordered."""
 
     def progressed(self, number: int, history: "list[EpochMetrics]") -> None:
-        """A trial has made a report of all its epochs so far."""
+        """A trial has made a report of all its epochs so far, with folds of those of one fold after the other."""
 
     def ended(self, trial: "FrozenTrial") -> None:
         """A trial is COMPLETE, PRUNED or FAIL; `search.runtime.ledger.state_of` says which."""

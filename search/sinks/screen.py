@@ -34,15 +34,16 @@ class Row:
     config: TrialConfig | None  # None where the space had none for the trial
     name: str  # of a published run
     started: float
-    epoch: int = 0
+    steps: int = 1
+    step: int = 0  # an epoch, or with folds a fold that is finished
     value: float | None = None
     seconds: float = 0.0
     note: str = ""
     message: str = ""  # why there is no config
 
     @property
-    def epochs(self) -> str:
-        return f"{self.epoch}/{self.config.epochs}" if self.config else ""
+    def progress(self) -> str:
+        return f"{self.step}/{self.steps}" if self.config else ""
 
     @property
     def about(self) -> str:
@@ -56,6 +57,7 @@ class Screen(Sink):
 
     def __init__(self, begun: Begun) -> None:
         self.trials, self.metric, self.names, self.out = begun.trials, named(begun.metric), begun.names, begun.out
+        self.folds, self.step_word = begun.folds, "fold" if begun.folds else "epoch"
         # By the file alone: FORCE_COLOR in the environment would draw a live table into a log.
         self.console = Console(file=self.out, force_terminal=self.out.isatty())
         self.started_at = time.monotonic()
@@ -86,13 +88,13 @@ class Screen(Sink):
 
     def started(self, order: Order) -> None:
         name = self.names.get(order.number, "")
-        self.rows[order.number] = Row(order.number, State.RUNNING, order.config, name, time.monotonic())
+        steps = self.folds or order.config.epochs
+        self.rows[order.number] = Row(order.number, State.RUNNING, order.config, name, time.monotonic(), steps)
 
     def progressed(self, number: int, history: list[EpochMetrics]) -> None:
-        if history and number in self.rows:
-            values = self.metric.best_so_far(self.metric.of_epochs(history))
-            row = self.rows[number]
-            row.epoch, row.value = len(values), self._shown(values[-1])
+        if (row := self.rows.get(number)) and row.config:
+            values = self.metric.of_steps(history, row.config.epochs)
+            row.step, row.value = len(values), self._shown(values[-1] if values else None)
 
     def ended(self, trial: FrozenTrial) -> None:
         self.ended_here += 1
@@ -102,9 +104,10 @@ class Screen(Sink):
             has_none = trial.user_attrs.get("reason") == Reason.NO_CONFIG
             config = None if has_none else TrialConfig.from_dict(trial.user_attrs["config"])
             row = Row(trial.number, state_of(trial), config, self.names.get(trial.number, ""), time.monotonic())
+            row.steps = self.folds or (config.epochs if config else 1)
             row.message = plain(trial.user_attrs.get("message", ""))
         values = list(trial.intermediate_values.values())
-        row.state, row.epoch, row.value = state_of(trial), len(values), self._shown(values[-1] if values else None)
+        row.state, row.step, row.value = state_of(trial), len(values), self._shown(values[-1] if values else None)
         row.seconds = time.monotonic() - row.started
         row.note = trial.user_attrs.get("reason", "") if row.state is State.FAIL else ""
         self.last_ended.append(row)
@@ -145,14 +148,14 @@ class Screen(Sink):
         value = f"{self.metric.label} {row.value:z.4f}" if row.value is not None else ""
         value = " ".join(filter(None, (row.note, value)))
         return (
-            f"trial {row.number}{name} {row.state} {value} after {row.epoch}/{counted(row.config.epochs, 'epoch')}, "
+            f"trial {row.number}{name} {row.state} {value} after {row.step}/{counted(row.steps, self.step_word)}, "
             f"{row.seconds:.0f} s: {in_short(row.config)}"
         )
 
     def _render(self) -> Group:
         table = Table(box=None, pad_edge=False, expand=True)
         metric = self.metric.label if self.metric.is_measured else ""
-        for heading, justify in (("trial", "right"), ("state", "left"), ("epoch", "right"), (metric, "right")):
+        for heading, justify in (("trial", "right"), ("state", "left"), (self.step_word, "right"), (metric, "right")):
             table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
         table.add_column("time", justify="right", no_wrap=True)
         table.add_column("config", overflow="ellipsis", no_wrap=True, ratio=1)
@@ -162,7 +165,7 @@ class Screen(Sink):
             table.add_row(
                 str(row.number),
                 Text(f"{row.state} {row.note}".strip(), style=COLOURS[row.state]),
-                row.epochs,
+                row.progress,
                 "" if row.value is None else f"{row.value:z.4f}",
                 duration(seconds),
                 row.about,

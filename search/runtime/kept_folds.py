@@ -1,0 +1,61 @@
+"""What stays of an ended trial that has a net for each fold, in its folder `trials/NUMBER/`.
+
+It has the names and the shapes of what stays of any trial, over all labelled images: what is kept of an image comes
+from the net that never saw it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from search.runtime.trial_files import read_result, write_history
+from storage import paths
+from storage.files import save_array
+from storage.store import store_of
+from trainable.worker.report import Report
+
+
+def keep_folds(folder: Path, up_to_attempt: int, steps: int, folds: int, with_weights: bool) -> bool:
+    """Writes what is kept of a trial that counts so many finished folds; False where the nets of these are not whole.
+
+    `history.json` has the epochs of one fold after the other. A whole trial has as well `valid_logits.npy`,
+    (N, classes) float32: each image's logits by the net of its fold at that net's best epoch, `valid_classes.npy`,
+    (epochs, N): the class that each image got after each epoch of its fold; and, where wanted, `best.safetensors` with
+    all nets.
+    """
+    from storage.tensors import save_weights  # torch: 2 s that must not hold up the first trial
+    from trainable.models.mean_of_nets import PREFIX
+    from trainable.state import read_finished
+
+    store_of(folder).fetch(folder)
+    found = read_finished(folder, up_to_attempt)
+    if not found.keys() >= set(range(1, steps + 1)):
+        return False
+    nets = [found[fold] for fold in range(1, steps + 1)]
+    write_history(folder, [metrics for net in nets for metrics in net.history])
+    if steps < folds:
+        return True
+    rows = np.concatenate([net.rows for net in nets if net.rows is not None])
+    back = np.argsort(rows)
+    if not np.array_equal(rows[back], np.arange(len(rows))):
+        return False
+    save_array(folder / paths.VALID_CLASSES, np.concatenate([net.valid_classes for net in nets], axis=1)[:, back])
+    save_array(folder / paths.VALID_LOGITS, np.concatenate([net.valid_logits for net in nets])[back])
+    if with_weights:
+        tensors = {
+            PREFIX.format(fold) + name: tensor
+            for fold, net in enumerate(nets, start=1)
+            for name, tensor in net.best.items()
+        }
+        save_weights(folder / paths.WEIGHTS, tensors, nets[0].config, epoch=0)  # each net has a best epoch of its own
+    return True
+
+
+def written_report_of_folds(folder: Path, attempt: int) -> Report:
+    """Returns what an attempt has put on the disk: its result, else the epochs of the folds that are finished."""
+    if (result := read_result(paths.attempt_folder(folder, attempt) / paths.RESULT, attempt)) is not None:
+        return result
+    from trainable.state import read_finished  # torch
+
+    found = read_finished(folder, attempt)
+    return Report(attempt, [metrics for net in found.values() for metrics in net.history])
