@@ -106,6 +106,11 @@ class TrialRecord:
         return [metrics.to_dict() for metrics in history[: self.epochs]]
 
     @property
+    def reached(self) -> str:
+        """What its value is of, in words: `after epoch 12`, or with folds `over 5 folds`."""
+        return f"over {counted(self.folds, 'fold')}" if self.folds else f"after epoch {self.best_epoch}"
+
+    @property
     def nets(self) -> list[list[dict[str, float]]]:
         """The counted epochs of each net: of the only one, or of that of one fold after the other."""
         return [list(epochs) for _, epochs in groupby(self.history, lambda epoch: epoch.get("fold"))]
@@ -117,14 +122,6 @@ class TrialRecord:
         With folds of a COMPLETE trial alone, and by the net that was trained without the image, after its epochs.
         """
         return _array(self.folder / paths.VALID_CLASSES)
-
-    @property
-    def predicted(self) -> np.ndarray | None:
-        """(N,): the class of each validation image that goes with `value`."""
-        if self.folds:
-            return None if (logits := self.valid_logits) is None else logits.argmax(axis=1)
-        classes = self.valid_classes
-        return None if classes is None else classes[self.best_epoch - 1].astype(np.int64)
 
     @property
     def valid_logits(self) -> np.ndarray | None:

@@ -36,7 +36,7 @@ from datasets.folds import folded
 from datasets.pixels.dataset import Dataset, Split
 from search.runtime.draws import trial_seed
 from search.runtime.trial_files import read_result
-from storage import files
+from storage import files, paths
 from storage.errors import SweepError
 from storage.paths import attempt_folder
 from storage.states import Reason
@@ -251,10 +251,12 @@ def _drive(schedule: Schedule, folder: Path, kill_at: int | None, full_disk: boo
         (folder / "done").write_text(str(total))
         plan = {"ledger": schedule.ledger, "id": _id(folder)} | schedule.plan
         driver, _ = open_bridge(sweep, total, **plan)
+        if not (sweep / paths.VALID_LABELS).exists():
+            files.save_array(sweep / paths.VALID_LABELS, schedule.data.valid.truth)
         execute(driver, schedule.data, train=partial(_train, schedule, folder))
         record = Record(sweep)
         write_tables(record)
-        if write_best(record) is not None:
+        if record.metric.is_measured and write_best(record) is not None:
             write_predictions(best(sweep), TEST, None, sweep / "predictions.csv")
     (folder / "outcome").write_text(_outcome(sweep))
     (folder / "points").write_text(str(count))
@@ -319,7 +321,7 @@ def _outcome(sweep: Path) -> str:
     header, *rows = csv.reader((sweep / "trials.csv").read_text().splitlines())
     counted = [column for column, name in enumerate(header) if name not in ("attempts", "seconds")]
     lines = [",".join(row[column] for column in counted) for row in (header, *rows)]
-    lines.append((sweep / "predictions.csv").read_text())
+    lines += [path.read_text() for path in (sweep / "predictions.csv",) if path.exists()]
     for path in sorted(sweep.rglob("*")):
         if path.name == "history.json":
             lines += [f"{path.parent.name} {epoch | {'seconds': 0}}" for epoch in files.read_json(path)]

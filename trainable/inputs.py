@@ -4,11 +4,14 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from datasets.pixels import Pixels
 from datasets.pixels.dataset import Dataset
+from datasets.pixels.rows import ChosenPixels
+from datasets.pixels.rows import whole as rows_of
 from trainable.batch import predict_batch
 from trainable.config import TrialConfig
 from trainable.features.computing import made
@@ -74,7 +77,11 @@ def inputs_of(config: TrialConfig, data: Dataset, model: nn.Module) -> Inputs:
     train_views, valid_views = _views(config)
 
     def maps(images: Pixels, views: list[str]) -> Pixels:
-        return maps_of(config, data.fingerprint, images, views, model, front)
+        found = maps_of(config, data.fingerprint, images, views, model, front)
+        every, rows = rows_of(images)
+        if rows is None:
+            return found
+        return ChosenPixels(found, np.concatenate([rows + number * len(every) for number in range(len(views))]))
 
     def rest(model: nn.Module) -> nn.Module:
         parts = _parts(config, model, data)
@@ -134,7 +141,8 @@ def _can_be_kept(config: TrialConfig, data: Dataset, front: nn.Module, model: nn
     assert isinstance(model, nn.Sequential)
     example = on_device(data.train.images[:1], next(model.parameters()).device)
     shape = map_of(config, model, front, example).shape[1:]
-    bytes_of_view = 2 * math.prod(shape) * max(len(data.train.images), len(data.valid.images))
+    every = max(len(rows_of(split.images)[0]) for split in (data.train, data.valid))
+    bytes_of_view = 2 * math.prod(shape) * every
     height, width = data.image_size
     is_map = len(shape) == 3 and shape[1] * width == shape[2] * height  # channels first, as boxes are cut
     return bytes_of_view <= MOST_BYTES and (is_map or not config.cutmix)

@@ -110,6 +110,8 @@ def choose(record: Record) -> Choice | None:
     counts = draws(len(record.valid_labels), selection.most_draws)
     found = estimate(selection, counts)
     best = candidates[found.chosen]
+    if record.best in complete and record.settings.folds:  # the mean over folds may order two trials in another way
+        best = record.best
     compared = counts[: min(COMPARED_DRAWS, max(20, COMPARED_IMAGES // counts.shape[1]))]
     options = _Comparison(record, complete, best, found, compared).options()
     chosen = max(options, key=lambda option: option.gain)  # the first of equals: the simplest
@@ -119,14 +121,18 @@ def choose(record: Record) -> Choice | None:
 
 
 def _selection(record: Record, trials: list[TrialRecord]) -> tuple[Scored, list[TrialRecord]]:
-    """All that the sweep chooses among: each trial at each epoch, or, where probabilities count, at its best."""
+    """All that the sweep chooses among: each trial at each epoch, or, where probabilities count, at its best.
+
+    Each net of a trial in folds is kept at its own best epoch. Here all of them are at the same one, for the choice of
+    an epoch too is to be made anew in each draw.
+    """
     images = record.metric.images
     if images is None or images.of_classes is None:
         return scores_of_probabilities(record, [_probabilities(trial.valid_logits) for trial in trials]), trials
     # What was kept has at least the epochs that count, or the trial would be damaged.
     predicted = [trial.valid_classes[: trial.epochs] for trial in trials if trial.valid_classes is not None]
     rows = [images.of_classes(record.valid_labels, classes) for classes in predicted]
-    candidates = [trial for trial in trials for _ in range(trial.epochs)]
+    candidates = [trial for trial, classes in zip(trials, predicted, strict=True) for _ in classes]
     return Scores(np.concatenate(rows), sample_of(record)), candidates
 
 

@@ -70,9 +70,10 @@ def _events(trial: TrialRecord) -> Iterator[Event]:
     yield _plugin(time, "session_start_info", HParamsPluginData(session_start_info=start))
     for epoch in history:
         time += epoch["seconds"]
-        yield _scalars(time, int(epoch["epoch"]), {name: epoch[name] for name in SCALARS if name in epoch})
+        of_net = f"fold-{epoch['fold']}/" if "fold" in epoch else ""
+        yield _scalars(time, int(epoch["epoch"]), {of_net + name: epoch[name] for name in SCALARS if name in epoch})
     if trial.value is not None:
-        yield _scalars(end, trial.best_epoch, {"value": trial.value})
+        yield _scalars(end, trial.best_epoch or trial.folds, {"value": trial.value})
     status = Status.Value("STATUS_FAILURE" if trial.state == State.FAIL else "STATUS_SUCCESS")
     stop = SessionEndInfo(status=status, end_time_secs=end)
     yield _plugin(end, "session_end_info", HParamsPluginData(session_end_info=stop))

@@ -70,7 +70,7 @@ def look(sweep: Path) -> tuple[str, bool]:
             raise
         return f"{sweep}: begins\ndriver: {driver}", False
     driver = driver or plain(record.file.holder(sweep))
-    if running := [_running(trial) for trial in record.trials if trial.state == State.RUNNING]:
+    if running := [_running(trial, record.settings.folds) for trial in record.trials if trial.state == State.RUNNING]:
         lines += [f"running: {', '.join(running)}", *_nodes(record)]
     counts = count_states(record)
     is_ended = State.RUNNING not in counts and sum(counts.values()) >= record.settings.trials
@@ -131,7 +131,7 @@ def trial_line(record: Record, trial: TrialRecord) -> str:
     name = f"trial {trial.number}" + ("" if trial.state == State.COMPLETE else f", {trial.state}")
     if trial.value is None:
         return f"no value ({name})"
-    return f"{record.metric.words} {trial.value:z.4f} after epoch {trial.best_epoch} ({name})"
+    return f"{record.metric.words} {trial.value:z.4f} {trial.reached} ({name})"
 
 
 def watch(sweep: Path, console: Console | None = None) -> None:
@@ -159,10 +159,11 @@ def _looks(sweep: Path) -> Iterator[str]:
         time.sleep(WATCH_SECONDS)
 
 
-def _running(trial: TrialRecord) -> str:
+def _running(trial: TrialRecord, folds: int | None) -> str:
     value = f", {trial.value:z.4f}" if trial.value is not None else ""
     config = trial.config
-    return f"trial {trial.number} ({config.get('arch')}, epoch {trial.epochs} of {config.get('epochs')}{value})"
+    step = f"epoch {trial.epochs} of {config.get('epochs')}" if folds is None else f"{trial.folds} of {folds} folds"
+    return f"trial {trial.number} ({config.get('arch')}, {step}{value})"
 
 
 def _nodes(record: Record) -> list[str]:

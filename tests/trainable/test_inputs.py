@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from datasets.folds import folded
+from datasets.pixels.dataset import Split
 from tests.trials import in_memory
 from trainable import inputs as inputs_module
 from trainable.config import TrialConfig
@@ -232,3 +234,9 @@ def test_a_rate_that_is_far_too_high_diverges():
 
     with pytest.raises(Diverged, match="epoch 1"):
         trained(config)
+
+
+def test_a_fold_learns_from_rows_of_the_maps_of_all_images_what_it_would_learn_of_its_own(cache):
+    fold = folded(DATA, 3, 0).fold(2)
+    train, valid = (Split((), np.array(split.images[:]), split.labels) for split in (fold.train, fold.valid))
+    assert_same(trained(data=fold), trained(data=replace(fold, train=train, valid=valid)))

@@ -52,7 +52,7 @@ def test_a_trial_is_told_by_its_folds_and_its_value_is_their_mean(trained):
 
 def test_the_kept_predictions_are_out_of_fold(trained):
     for trial in trained.trials:
-        right = trial.predicted == trained.valid_labels
+        right = trial.valid_logits.argmax(axis=1) == trained.valid_labels
         of_folds = [right[trained.folds == fold].mean() for fold in range(4)]
         assert np.mean(of_folds) == pytest.approx(trial.value)
         assert trial.valid_classes.shape == (3, 44)
@@ -62,7 +62,8 @@ def test_a_bad_config_dies_after_its_first_fold(tmp_path):
     record = run(tmp_path / "sweep", 12)
     pruned = [trial for trial in record.trials if trial.state == State.PRUNED]
     assert pruned
-    assert {trial.folds for trial in pruned} == {1, 2}
+    assert {trial.folds for trial in pruned} <= {1, 2}
+    assert 1 in {trial.folds for trial in pruned}
     for trial in pruned:
         assert {epoch["fold"] for epoch in trial.history} == set(range(1, trial.folds + 1))
         assert not (trial.folder / paths.VALID_LOGITS).exists()

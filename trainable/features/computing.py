@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from datasets.folds import of_images
 from datasets.pixels import Pixels
 from datasets.pixels.dataset import Dataset
-from datasets.pixels.rows import JoinedPixels
+from datasets.pixels.rows import JoinedPixels, whole
 from datasets.pixels.stored import StoredPixels
 from storage.errors import ConfigError
 from trainable import weights
@@ -50,7 +51,10 @@ def features_of(config: TrialConfig, data: Dataset, split: str, net: HeadNet, no
     chunks: list[Chunk] = []
     for store, compute in _stores(config, data, split, net, normalise):
         chunks += chunks_of(store, names, compute)
-    return Features(chunks, columns, net.mean.device)
+    every, rows = whole(data.splits[split].images)
+    if rows is not None:
+        rows = np.concatenate([rows + number * len(every) for number in range(len(_views(config, split)))])
+    return Features(chunks, columns, net.mean.device, None if rows is None else torch.from_numpy(rows))
 
 
 def prepare(
@@ -70,11 +74,15 @@ def _stores(
     def compute(images: Pixels, view: str) -> Compute:
         return lambda rows: _computed(config, net, normalise, VIEWS[view], images[rows])
 
-    for view in ("plain", "flip") if config.flip and split == "train" else ("plain",):
+    for view in _views(config, split):
         for images in separate(data.splits[split].images):
             store = Store(_about(config, data.fingerprint, images, view, net.mean.device), len(images))
             store.open(net.numbers)
             yield store, compute(images, view)
+
+
+def _views(config: TrialConfig, split: str) -> tuple[str, ...]:
+    return ("plain", "flip") if config.flip and split == "train" else ("plain",)
 
 
 def made(store: Store, compute: Compute) -> Iterator[None]:
@@ -135,7 +143,11 @@ def _computed(
 
 
 def separate(images: Pixels) -> list[Pixels]:
-    """Returns the images in the parts that they were joined of: features of each may be there already."""
+    """Returns the images in the parts that they were joined of: features of each may be there already.
+
+    Of some that are rows of others, such as a fold's, those others: every fold takes its rows of the same features.
+    """
+    images, _ = whole(images)
     if isinstance(images, JoinedPixels):
         return [*separate(images.first), *separate(images.second)]
     return [images]
@@ -163,6 +175,6 @@ def rows_about(fingerprint: str, images: Pixels) -> dict[str, Any]:
     return {
         "version": VERSION,
         "libraries": versions(),
-        "data": fingerprint,
+        "data": of_images(fingerprint),
         "rows": [len(images), zlib.crc32(pixels.data)],
     }

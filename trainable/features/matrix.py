@@ -30,11 +30,16 @@ def name_of(stage: int, part: str) -> str:
 class Features:
     """Features of images: their rows in the order of the chunks, their columns in that of the layout."""
 
-    def __init__(self, chunks: Sequence[Chunk], columns_of: Layout, device: torch.device) -> None:
-        self.chunks, self.layout, self.device = chunks, columns_of, device
+    def __init__(
+        self, chunks: Sequence[Chunk], columns_of: Layout, device: torch.device, rows: Tensor | None = None
+    ) -> None:
+        """Args:
+        rows: (N,) int64 of those in the chunks, on the CPU; None for all of them.
+        """
+        self.chunks, self.layout, self.device, self.rows = chunks, columns_of, device, rows
         first = name_of(*columns_of[0][:2])
         self.starts = torch.tensor([0, *(len(chunk[first]) for chunk in chunks)]).cumsum(0)
-        self.count = int(self.starts[-1])
+        self.count = int(self.starts[-1]) if rows is None else len(rows)
         self.is_standardised = False
         self.matrix: Tensor | None = None
         self.width = self._of_chunk(chunks[0], torch.zeros(1, dtype=torch.int64)).shape[1]
@@ -73,14 +78,20 @@ class Features:
         """
         if self.matrix is not None:
             return self.matrix[rows.to(self.device)]
+        return self._ready(self._raw(rows if self.rows is None else self.rows[rows]))
+
+    def _raw(self, rows: Tensor) -> Tensor:
+        """Returns these rows of the chunks as they were computed."""
         taken = torch.empty((len(rows), self.width))
         owners = torch.bucketize(rows, self.starts, right=True) - 1
         for owner in owners.unique().tolist():
             places = (owners == owner).nonzero()[:, 0]
             taken[places] = self._of_chunk(self.chunks[owner], rows[places] - self.starts[owner])
-        return self._ready(taken)
+        return taken
 
     def _range(self, begin: int, end: int) -> Tensor:
+        if self.rows is not None:
+            return self._ready(self._raw(self.rows[begin:end]))
         made = []
         for chunk, first, last in zip(self.chunks, self.starts.tolist(), self.starts.tolist()[1:], strict=False):
             if first < end and last > begin:

@@ -55,7 +55,8 @@ def by_state(record: Record) -> list[StateCost]:
 def saving(record: Record) -> Saving:
     trained = {number: len(history) for number, history in histories(record).items() if history}
     pruned = [trial for trial in record.trials if trial.state == State.PRUNED and trial.number in trained]
-    left = {trial.number: max(0, trial.config["epochs"] - trained[trial.number]) for trial in pruned}
+    nets = record.settings.folds or 1
+    left = {trial.number: max(0, nets * trial.config["epochs"] - trained[trial.number]) for trial in pruned}
     saved = sum(seconds(record, trial) / trained[trial.number] * left[trial.number] for trial in pruned)
     spent = sum(row.seconds for row in by_state(record))
     return Saving(len(pruned), sum(left.values()), saved, saved / (saved + spent) if saved else 0.0)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
+from statistics import fmean
 
 from analysis.record import Record, TrialRecord
 from analysis.report.charts import MOST_TICKS, Axis, Chart, Figure, Series, linear_axis, log_axis
@@ -75,7 +76,7 @@ def over_time(record: Record) -> Figure | None:
 
 def learning_curves(record: Record) -> Figure | None:
     """The metric over the epochs: the best COMPLETE trials, with the PRUNED ones behind them."""
-    curves = {number: [epoch[record.metric.field] for epoch in found] for number, found in histories(record).items()}
+    curves = {trial.number: _curve(record, trial) for trial in record.trials}
     leaders = [trial for trial in record.ranked if trial.state == State.COMPLETE and curves[trial.number]][:LEADERS]
     pruned = [trial for trial in record.trials if trial.state == State.PRUNED and curves[trial.number]]
     drawn = [*pruned, *leaders]
@@ -84,20 +85,31 @@ def learning_curves(record: Record) -> Figure | None:
     series = [_curves(record, pruned, curves, "pruned curve", f"{len(pruned)} PRUNED")]
     if leaders:
         best = leaders[0]
-        at = on_axis(record, curves[best.number][best.best_epoch - 1])
-        text = f"trial {best.number} at its best: epoch {best.best_epoch}, {record.metric.scale.value(best.value)}"
+        epoch = best.best_epoch or 1 + curves[best.number].index(record.metric.best_so_far(curves[best.number])[-1])
+        at = curves[best.number][epoch - 1]
+        text = f"trial {best.number} at its best: epoch {epoch}, {record.metric.scale.value(at)}"
         series += [
             _curves(record, leaders[1:], curves, "good curve", f"the next {len(leaders) - 1} COMPLETE"),
             _curves(record, [best], curves, "best curve", f"the best, trial {best.number}"),
-            Series("best", [best.best_epoch], [at], "its best epoch", [text]),
+            Series("best", [epoch], [on_axis(record, at)], "its best epoch", [text]),
         ]
     says = (
         f"The {record.metric.words} after each epoch, of the {counted(len(leaders), 'best COMPLETE trial')}; "
         "pale and dotted, the trials that were pruned. A curve that still rises at its end asks for more epochs."
+        f"{' Each curve is the mean over the folds that were trained.' if record.settings.folds else ''}"
     )
     x = linear_axis("epoch", 1, max(len(curves[trial.number]) for trial in drawn), MOST_TICKS, is_whole=True)
     y = value_axis(record, [value for trial in drawn for value in curves[trial.number]])
     return Figure("learning-curves", says, (Chart(x, y, tuple(s for s in series if len(s.x)), height_px=400),))
+
+
+def _curve(record: Record, trial: TrialRecord) -> list[float]:
+    """The metric after each epoch, with folds its mean over the nets that came so far; empty where nothing was kept."""
+    nets: list[list[float]] = []
+    for epoch in histories(record)[trial.number]:
+        nets += [[]] if epoch["epoch"] == 1 else []
+        nets[-1].append(epoch[record.metric.field])
+    return [fmean(values) for values in zip(*nets, strict=False)]
 
 
 def on_axis(record: Record, value: float | None) -> float:
@@ -121,8 +133,7 @@ def _points(record: Record, at: Mapping[int, float], state: State) -> Series:
     """
     shown = _with_values(record, at, state)
     texts = [
-        f"trial {trial.number}, {state}\n{record.metric.scale.value(trial.value)} after epoch {trial.best_epoch}"
-        for trial in shown
+        f"trial {trial.number}, {state}\n{record.metric.scale.value(trial.value)} {trial.reached}" for trial in shown
     ]
     y = [on_axis(record, trial.value) for trial in shown]
     return Series(state, [at[trial.number] for trial in shown], y, state, texts)

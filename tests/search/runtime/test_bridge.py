@@ -128,7 +128,7 @@ def test_a_trial_that_is_interrupted_again_and_again_keeps_few_checkpoints(tmp_p
     for _ in range(6):  # each driver is gone after an epoch
         bridge, _ = open_bridge(tmp_path, 1, pruner="none", queue=queue)
         attempt = Attempt(bridge.next_order(), DATA)
-        state = attempt._starting_state()
+        state = attempt._starting_state(DATA)
         next(fake_train(attempt.order.config, DATA, state))
         save(state, attempt.order.config, attempt.folder)
 
