@@ -130,9 +130,9 @@ class TrialFiles:
         hold(path, highest < len(self.file.classes), "must be classes of the sweep", highest)
         hold(path, int(classes.min(initial=0)) >= 0, "must be classes of the sweep", classes.min(initial=0))
         if history and self.labels is not None:
-            for epochs_of_net, images in self._nets(history):
+            for epochs_of_net, judged in self._nets(history):
                 told = [metrics.valid_accuracy for metrics in epochs_of_net]
-                right = (classes[:, images] == self.labels[images]).mean(axis=1)
+                right = (classes[:, judged] == self.labels[judged]).mean(axis=1)
                 epoch = 1 + int(np.abs(right - told).argmax())
                 rule = f"must be right as often as history.json says of epoch {epoch}, {told[epoch - 1]:.4f}"
                 hold(path, bool(np.allclose(right, told, rtol=0, atol=1e-9)), rule, f"{right[epoch - 1]:.4f}")

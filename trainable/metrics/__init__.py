@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from storage import user_code
 from storage.errors import UserError
@@ -84,7 +84,7 @@ def named(name: str) -> "Metric":
     return metrics().get(name) or _own(name)
 
 
-def measure(labels: "np.ndarray", logits: "np.ndarray", metric: "Metric") -> dict[str, float]:
+def measure(labels: "np.ndarray", logits: "np.ndarray", metric: "Metric") -> dict[str, Any]:
     """The fields of `EpochMetrics` that validation gives, that of the trial's metric among them.
 
     Args:
