@@ -127,7 +127,7 @@ def figure(before: Calibration, after: Calibration | None) -> Figure:
     )
     series = [Series("guide", [0, 100], [0, 100], "as it should be"), _points("measured", "the best trial", before)]
     if after is not None:
-        says += " The rings are after temperature scaling: the nearer to the line they are, the more it helps."
+        says += " The diamonds are after temperature scaling, which helps where they are nearer to the line."
         series.append(_points("second", "with temperature scaling", after))
     axes = Axis("probability given to the answer (%)", span=(0, 103)), Axis("answers that are right (%)", span=(0, 103))
     return Figure("calibration", says, (Chart(*axes, tuple(series)),))

@@ -116,7 +116,7 @@ def part(rows: list[ClassRow], figures: list[Figure]) -> Part:
         ]
         for row in shown
     ]
-    heads = (*HEADS, "most often mistaken for")
+    heads = (*HEADS, "mistaken for")
     table = Table(heads, (False, *[True] * (len(HEADS) - 1), False), cells)
     return Part("", [words] if words else [], figures, table)
 
@@ -201,5 +201,5 @@ def classes_figure(rows: list[ClassRow]) -> Figure:
             )
         )
     height_px = 120 + ROW_PX * len(shown)
-    chart = Chart(Axis("%", span=(0, 103)), named_rows([row.label for row in shown]), tuple(series), "", height_px)
+    chart = Chart(Axis("%", span=(-2, 103)), named_rows([row.label for row in shown]), tuple(series), "", height_px)
     return Figure("classes", says, (chart,))

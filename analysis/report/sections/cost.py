@@ -1,4 +1,4 @@
-"""What a sweep cost: training time by state, what pruning saved, the slowest configs, accuracy against time."""
+"""What a sweep cost: training time by state, what pruning saved, the slowest configs, value against time."""
 
 from dataclasses import dataclass
 

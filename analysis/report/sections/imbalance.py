@@ -94,4 +94,4 @@ def _figure(
         )
     axis = replace(named_rows([record.classes[label] for label in shown]), title="")
     height_px = 120 + ROW_PX * len(shown)
-    return Figure("imbalance", says, (Chart(Axis("recall (%)", span=(0, 103)), axis, tuple(series), "", height_px),))
+    return Figure("imbalance", says, (Chart(Axis("recall (%)", span=(-2, 103)), axis, tuple(series), "", height_px),))

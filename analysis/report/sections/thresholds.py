@@ -106,7 +106,7 @@ def _figure(record: Record, cuts: threshold.Cuts, fitted: float, suits: bool) ->
     says = (
         f"Precision and recall of {positive}"
         + (f", and {metric.short}, " if suits else " ")
-        + "of the best trial over the threshold. Where the curves cross steeply, a small move costs much."
+        + "of the best trial over the threshold. Where a curve is steep, a small move of the threshold costs much."
     )
     if suits and fitted != threshold.ADJUSTMENT.neutral:
         says += f" The dashed line is the fitted threshold, {100 * fitted:.3g} %."
