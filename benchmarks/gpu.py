@@ -16,6 +16,7 @@ from torch.autograd import DeviceType
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import tuning
 from benchmarks.conditions import conditions
 from benchmarks.numerics import BATCH as BATCHES
 from benchmarks.numerics import NETS, tables
@@ -74,6 +75,8 @@ def section(data: Path) -> Iterator[str]:
         yield f"| a sweep, {share:g} GPU a trial | {run.seconds:.0f} | {run.span:.0f} | {eager / run.seconds:.1f} |"
     yield ""
     yield from tables(images, device, torch.cuda.get_device_name())
+    yield ""
+    yield from tuning.table(device)
 
 
 def _kernel_by_kernel() -> AbstractContextManager[Any]:

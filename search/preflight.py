@@ -15,7 +15,7 @@ import click
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive
 from storage.command_line import Exit, SweepFolder, program
-from trainable.weights.options import uses_weights
+from trainable.options import uses_weights
 
 
 @click.command(context_settings=CONTEXT)

@@ -15,7 +15,7 @@ import click
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive_below
 from storage.command_line import SweepFolder, program, runs_own_code
-from trainable.weights.options import uses_weights
+from trainable.options import uses_weights
 
 
 @click.command(context_settings=CONTEXT, help=__doc__.split("\n")[0] if __doc__ else None)

@@ -23,7 +23,7 @@ from storage.command_line import NameOrOwn, SweepFolder, exit_codes, program, ru
 from storage.errors import SweepError
 from storage.sweep_file import BASELINES
 from trainable.metrics import DEFAULT, SHOWN, is_flag
-from trainable.weights.options import uses_weights
+from trainable.options import uses_weights
 
 SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweeps/default."
 

@@ -5,7 +5,9 @@ For the tests, which take three of them, and for `make reliability`, which takes
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from trainable.config import TrialConfig
 from trainable.loop import predict_logits, train
 from trainable.metrics import DEFAULT
 from trainable.state import load, new_state, save
+
+TOGETHER = 4  # nets that are followed at a time
 
 
 @dataclass(frozen=True)
@@ -120,8 +124,9 @@ def follow(kind: Kind, folder: Path) -> Followed:
 
 
 def follow_all(folder: Path) -> Iterator[Followed]:
-    for number, kind in enumerate(KINDS):
-        yield follow(kind, folder / str(number))
+    """Follows all nets, some at a time, each in a process of one thread: several would wait for busy cores."""
+    with ProcessPoolExecutor(TOGETHER, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        yield from pool.map(follow, KINDS, [folder / str(number) for number in range(len(KINDS))])
 
 
 def _told(history: list[Any]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from datasets.pixels.rows import ChosenPixels
 from datasets.pixels.rows import whole as rows_of
 from trainable.batch import predict_batch
 from trainable.config import TrialConfig
+from trainable.features import Prepared
 from trainable.features.computing import made
 from trainable.features.maps import map_of, maps_of, stores_of
 from trainable.images import on_device
@@ -74,7 +75,7 @@ def inputs_of(config: TrialConfig, data: Dataset, model: nn.Module) -> Inputs:
     if front is None:
         return whole
     assert isinstance(model, nn.Sequential)
-    train_views, valid_views = _views(config)
+    train_views, valid_views = views_of(config)
 
     def maps(images: Pixels, views: list[str]) -> Pixels:
         found = maps_of(config, data.fingerprint, images, views, model, front)
@@ -100,13 +101,13 @@ def inputs_of(config: TrialConfig, data: Dataset, model: nn.Module) -> Inputs:
     )
 
 
-def prepare(config: TrialConfig, data: Dataset, model: nn.Module) -> Iterator[None]:
+def prepare(config: TrialConfig, data: Dataset, model: nn.Module) -> Iterator[Prepared]:
     """Computes the maps that `inputs_of` would compute, a chunk a step."""
     front = _kept_front(config, data, model)
     if front is None:
         return
     assert isinstance(model, nn.Sequential)
-    for images, views in zip((data.train.images, data.valid.images), _views(config), strict=True):
+    for images, views in zip((data.train.images, data.valid.images), views_of(config), strict=True):
         for store, compute in stores_of(config, data.fingerprint, images, views, model, front):
             yield from made(store, compute)
 
@@ -115,14 +116,19 @@ def as_floats(maps: Tensor, generator: torch.Generator | None = None) -> Tensor:
     return maps.float()
 
 
-def _views(config: TrialConfig) -> tuple[list[str], list[str]]:
+def may_keep_maps(config: TrialConfig) -> bool:
+    """Returns whether what the frozen stages make of an image is the same at each epoch, but for its mirror image."""
+    return bool(config.frozen_stages) and not config.pipeline and config.augmentation.keys() <= {"horizontal_flip"}
+
+
+def views_of(config: TrialConfig) -> tuple[list[str], list[str]]:
     """Returns the views of the training and of the validation images."""
     return ["plain", "flip"] if config.horizontal_flip else ["plain"], ["plain"]
 
 
 def _kept_front(config: TrialConfig, data: Dataset, model: nn.Module) -> nn.Module | None:
     """Returns the frozen front of a model; None where its maps are not kept."""
-    if not config.frozen_stages or config.pipeline or not config.augmentation.keys() <= {"horizontal_flip"}:
+    if not may_keep_maps(config):
         return None
     parts = _parts(config, model, data)
     return parts[0] if parts and _can_be_kept(config, data, parts[0], model) else None

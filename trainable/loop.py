@@ -16,6 +16,7 @@ from datasets.pixels import Pixels
 from datasets.pixels.dataset import Dataset
 from trainable.batch import predict_batch
 from trainable.config import TrialConfig
+from trainable.features import Prepared
 from trainable.head_start import start_head
 from trainable.images import parts, placed
 from trainable.inputs import as_floats, inputs_of
@@ -36,7 +37,7 @@ class Diverged(ArithmeticError):
     """A loss, or a prediction, is no finite number any more."""
 
 
-def prepare(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[None]:
+def prepare(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Prepared]:
     """Computes what frozen nets make of the images, which is kept for other trials too, a step of seconds at a time.
 
     What is not computed here, `train` computes.

@@ -5,7 +5,7 @@ of no images is put through it: shapes, what autograd keeps, and the errors of l
 """
 
 import math
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -25,9 +25,9 @@ from trainable.models import family_of, is_of_catalogue
 from trainable.models.head import HeadNet, fill
 from trainable.models.known import known
 from trainable.models.net import build, seen_size
-from trainable.work import counted
+from trainable.work import counted, front_seconds
 
-VERSION = 1  # of how a size is worked out: another number wherever the same net gets another
+VERSION = 2  # of how a size is worked out: another number wherever the same net gets another
 FLOAT_BYTES = 4
 PROCESS_BYTES = 256 * 2**20  # of a worker with torch, before it has a net; its libraries are shared with the others
 CUDA_BYTES = 600 * 2**20  # of a GPU, taken by each process that uses it
@@ -55,6 +55,8 @@ class Size:
       training_seconds: about how long a step takes on one thread of a CPU, for each image in it.
       largest_output: numbers that the layer writes which writes most.
       features: numbers that are kept of an image for heads; 0 where the net is no head.
+      fronts: of `training_seconds` that of the first stage, of the first two and so on; the last is all but the
+        classifier. Empty where the net has no stages that can be frozen.
       seen: height and width at which the net sees images; None where that is as they are kept.
     """
 
@@ -64,6 +66,7 @@ class Size:
     training_seconds: float = 0.0
     largest_output: int = 0
     features: int = 0
+    fronts: tuple[float, ...] = ()
     seen: tuple[int, int] | None = None
 
 
@@ -88,7 +91,7 @@ def _size_of_net(config: TrialConfig, classes: int, image_size: tuple[int, int])
         return _measured(config, classes, image_size)
     about = {"size": VERSION, "config": config.to_dict(), "classes": classes, "image_size": image_size}
     found = known(about, lambda: asdict(_measured(config, classes, image_size)))
-    return Size(**{**found, "seen": tuple(found["seen"])})
+    return Size(**{**found, "seen": tuple(found["seen"]), "fronts": tuple(found["fronts"])})
 
 
 def _measured(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> Size:
@@ -116,7 +119,18 @@ def _measured(config: TrialConfig, classes: int, image_size: tuple[int, int]) ->
         ) from failure
     features = sum(each.numbers for each in net.modules() if isinstance(each, HeadNet))
     seen = seen_size(net, image_size)
-    return Size(weights, sum(passed), max(passed, default=0), work.training_seconds, work.largest, features, seen)
+    fronts = _fronts(net, seen) if is_of_catalogue(config.arch) else ()
+    return Size(
+        weights, sum(passed), max(passed, default=0), work.training_seconds, work.largest, features, fronts, seen
+    )
+
+
+def _fronts(net: nn.Module, seen: tuple[int, int]) -> tuple[float, ...]:
+    *_, inner = net.children()
+    device = next(inner.parameters()).device
+    with suppress(Exception):  # a net whose stages cannot be found there counts as if it trained whole
+        return front_seconds(inner, torch.zeros(1, 3, *seen, device=device))
+    return ()
 
 
 def _of_none(net: nn.Module, image_size: tuple[int, int]) -> tuple[nn.Module, Tensor]:

@@ -20,8 +20,8 @@ from storage.store import store_of
 from trainable.allocator import keep_freed_memory
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import DEFAULT, SHOWN, is_flag, name_of
+from trainable.options import uses_weights
 from trainable.weights import licences, needed
-from trainable.weights.options import uses_weights
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset

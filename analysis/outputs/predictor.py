@@ -170,10 +170,10 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
     Raises:
       SweepError: it was not trained, is of another trial than the best one, or is damaged.
     """
-    folder = sweep / paths.REFIT
+    folder, search = sweep / paths.REFIT, Record(sweep)
     if not paths.is_sweep(folder):
         raise SweepError(f"{folder}: is not there; `python -m search.refit {sweep}` trains it")
-    record, search = Record(folder), Record(sweep)
+    record = Record(folder)
     of, best = record.file.parent, search.best
     if of is None or best is None or (of.sweep, of.best_trial) != (search.file.id, best.number):
         expected = f"of trial {best.number if best else None} of sweep {search.file.id}"

@@ -11,7 +11,7 @@ from trainable.config import TrialConfig
 from trainable.metrics.history import OWN_FIELD, EpochMetrics
 
 DTYPES = {"int": "Int64", "float": "Float64", "bool": "boolean", "str": "string"}  # of a field; all can be missing
-FORMULA_START = r"^([=+\-@\t\r])"  # a spreadsheet would run a cell that begins so
+FORMULA_START = r"^(?![+-]?\d+$)([=+\-@\t\r])"  # a spreadsheet would run a cell that begins so and is no number
 
 TRIAL_COLUMNS = {
     "number": "Int64",

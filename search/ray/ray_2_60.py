@@ -95,6 +95,7 @@ def tuned(trainable: Any) -> Iterator[None]:
         return
     from unittest.mock import patch
 
+    from ray.tune.analysis import ExperimentAnalysis
     from ray.tune.execution import class_cache
     from ray.tune.execution.tune_controller import TuneController
     from ray.tune.experiment import trial as tune_trial
@@ -117,8 +118,10 @@ def tuned(trainable: Any) -> Iterator[None]:
                 return False
         return reuse_worker(controller, trial)
 
+    # It looks for files of metrics, of which there are none, and says so of each trial.
+    no_files = patch.object(ExperimentAnalysis, "_fetch_trial_dataframes", lambda _: {})
     known = patch.multiple(tune_trial, validate_trainable=lambda _: None, get_trainable_cls=lambda _: trainable)
-    with known, patch.object(TuneController, reuse_worker.__name__, reuse_worker_unless_one_starts):
+    with no_files, known, patch.object(TuneController, reuse_worker.__name__, reuse_worker_unless_one_starts):
         yield
 
 

@@ -171,6 +171,8 @@ class Bridge:
                 if self._prune(number):
                     return
                 new = {}
+        if report.prepared:
+            self.watcher.prepared(number, report.prepared)
         self.watcher.progressed(number, report.history)
         if failure:
             self._fail(number, failure, report.history)

@@ -28,8 +28,13 @@ class PaceLimit(Pace):
         return Pace(self.seconds, self.images)
 
     def seconds_of(self, config: TrialConfig) -> float:
-        """Returns about how long a config trains; 0 of a head, whose time is that of its features."""
-        from trainable.size import size_of  # torch
+        """Returns about how long a config trains; 0 of a head, whose time is that of its features.
+
+        Frozen stages only go forward: at each epoch, or once for each view where what they make of an image is kept.
+        """
+        from trainable.inputs import may_keep_maps, views_of  # torch
+        from trainable.size import size_of
+        from trainable.work import FORWARD
 
         if family_of(config.arch).train:
             return 0.0
@@ -37,8 +42,12 @@ class PaceLimit(Pace):
         if config.input_size:  # what a net computes grows with its input's area, so it is built once
             larger = (config.input_size / REFERENCE_SIDE) ** 2
             config = replace(config, input_size=REFERENCE_SIDE)
-        of_image = larger * size_of(config, self.classes, self.image_size).training_seconds
-        return of_image * self.images * config.epochs
+        size = size_of(config, self.classes, self.image_size)
+        frozen = min(config.frozen_stages or 0, len(size.fronts))
+        front = size.fronts[frozen - 1] if frozen else 0.0
+        passes = len(views_of(config)[0]) if may_keep_maps(config) else config.epochs
+        of_image = (size.training_seconds - front) * config.epochs + FORWARD * front * passes
+        return larger * of_image * self.images
 
     def why_too_slow(self, config: TrialConfig) -> str:
         """Returns how long a config takes and what there is; empty where it stays within that."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from storage import paths
 from storage.sweep_file import SweepFile
 from trainable import weights
-from trainable.weights.options import CHOICES
+from trainable.options import CHOICES
 from trainable.weights.prepare import prepare
 
 

@@ -63,7 +63,12 @@ def read_sweep(folder: Path) -> SweepFile:
 def differences(before: Settings, after: Settings) -> list[str]:
     """What may not change and did, a line each."""
     old, new = (asdict(settings) | asdict(settings.data_options) for settings in (before, after))
-    return [f"{name}: was {old[name]}, now {new[name]}" for name in FIXED if old[name] != new[name]]
+    return [f"{name}: was {_shown(old[name])}, now {_shown(new[name])}" for name in FIXED if old[name] != new[name]]
+
+
+def _shown(value: object) -> object:
+    """A list as its option takes it."""
+    return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
 def table_differences(before: Table, after: Table) -> list[str]:

@@ -253,9 +253,9 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
     )
     ended = [trial for trial in ledger.trials if trial.state.is_finished()]
     names = {number: shown_name(entry) for number, entry in file.queue.items()}
-    watcher = opened(
-        start.sinks, Begun(sweep.folder, settings.trials, settings.metric, ended, names, out, settings.folds)
-    )
+    cheap = plan.turns.cheap if plan.turns else 0
+    begun = Begun(sweep.folder, settings.trials, settings.metric, ended, names, out, settings.folds, cheap)
+    watcher = opened(start.sinks, begun)
     for note in file.notes:
         watcher.said(note)
     if ledger.torn_bytes:

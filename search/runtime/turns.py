@@ -35,6 +35,12 @@ class Turns:
     families: tuple[str, ...]
     recipes: Mapping[str, Values]
 
+    @property
+    def cheap(self) -> int:
+        """So many trials, from the first, are heads before anything else is trained; 0 where there is nothing else."""
+        heads = [reads_features(arch) for arch in self.families]
+        return HEADS_FIRST if any(heads) and not all(heads) else 0
+
     def next(self, study: Study) -> tuple[str, Values] | None:
         """Returns the architecture of the next trial, and the parameters that it should have; None for any.
 

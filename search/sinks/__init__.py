@@ -20,6 +20,7 @@ from storage import paths, user_code
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
+    from trainable.features import Prepared
     from trainable.metrics.history import EpochMetrics
     from trainable.worker.order import Order
 
@@ -28,7 +29,7 @@ NAMES = (
 )
 
 
-EVENTS = ("opened", "started", "progressed", "ended", "said", "closed")  # the methods of a `Sink`
+EVENTS = ("opened", "started", "prepared", "progressed", "ended", "said", "closed")  # the methods of a `Sink`
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Begun:
       names: by the number of a queued trial what it is called: a published run's name, for example.
       out: the screen.
       folds: of the images, of which each trial has a net; None where a trial has one net.
+      cheap: so many trials, from the first, cost much less than the others: their pace says nothing of these.
     """
 
     folder: Path
@@ -52,6 +54,7 @@ class Begun:
     names: dict[int, str]
     out: TextIO
     folds: int | None = None
+    cheap: int = 0
 
 
 class Sink:
@@ -66,6 +69,9 @@ class Sink:
 
     def started(self, order: "Order") -> None:
         """An attempt of a trial has been ordered."""
+
+    def prepared(self, number: int, how_far: "Prepared") -> None:
+        """What a trial computes before its first epoch, and other trials with it, is so far."""
 
     def progressed(self, number: int, history: "list[EpochMetrics]") -> None:
         """A trial has made a report of all its epochs so far, with folds of those of one fold after the other."""

@@ -1,5 +1,6 @@
 """What a person sees of a running sweep: a live table on a terminal, plain lines elsewhere."""
 
+import math
 import time
 from collections import deque
 from contextlib import suppress
@@ -18,11 +19,13 @@ from search.sinks import Begun, Sink
 from storage.states import Reason, State
 from storage.text import counted
 from trainable.config import TrialConfig
+from trainable.features import Prepared
 from trainable.metrics import named
 from trainable.metrics.history import EpochMetrics
 from trainable.models import unread_fields
 from trainable.worker.order import Order
 
+TOLD_SECONDS = 10.0  # between two lines on how far a computation is, where there is no table
 ENDED_SHOWN = 8  # rows of the table for trials that ended last
 COLOURS = {State.COMPLETE: "green", State.PRUNED: "yellow", State.FAIL: "red", State.RUNNING: "cyan"}
 
@@ -40,6 +43,7 @@ class Row:
     seconds: float = 0.0
     note: str = ""
     message: str = ""  # why there is no config
+    how_far: Prepared | None = None  # what is computed before its first epoch
 
     @property
     def progress(self) -> str:
@@ -49,6 +53,7 @@ class Row:
     def about(self) -> str:
         """What is trained, or why nothing can be."""
         text = in_short(self.config) if self.config else self.message
+        text = f"{self.how_far}" if self.how_far else text
         return f"{self.name}: {text}" if self.name else text
 
 
@@ -61,6 +66,10 @@ class Screen(Sink):
         # By the file alone: FORCE_COLOR in the environment would draw a live table into a log.
         self.console = Console(file=self.out, force_terminal=self.out.isatty())
         self.started_at = time.monotonic()
+        self.cheap = begun.cheap
+        self.paced_at = self.started_at  # since when trials end at the pace at which the rest will
+        self.paced_ends = 0
+        self.told_of: dict[str, float] = {}  # when it was last told how far a computation is, by what is computed
         self.rows: dict[int, Row] = {}
         self.last_ended: deque[Row] = deque(maxlen=ENDED_SHOWN)
         self.ended_here = 0
@@ -91,13 +100,29 @@ class Screen(Sink):
         steps = self.folds or order.config.epochs
         self.rows[order.number] = Row(order.number, State.RUNNING, order.config, name, time.monotonic(), steps)
 
+    def prepared(self, number: int, how_far: Prepared) -> None:
+        if number in self.rows:
+            self.rows[number].how_far = how_far
+        if all(row.how_far for row in self.rows.values()):  # no trial gets on, and the next will not wait for this
+            self.paced_at, self.paced_ends = time.monotonic(), 0
+        is_due = time.monotonic() - self.told_of.get(how_far.what, -math.inf) >= TOLD_SECONDS
+        if is_due and not self.console.is_terminal:
+            self.told_of[how_far.what] = time.monotonic()
+            self.said(f"{how_far}"[0].upper() + f"{how_far}"[1:])
+
     def progressed(self, number: int, history: list[EpochMetrics]) -> None:
         if (row := self.rows.get(number)) and row.config:
             values = self.metric.of_steps(history, row.config.epochs)
             row.step, row.value = len(values), self._shown(values[-1] if values else None)
+            if history:
+                row.how_far = None
 
     def ended(self, trial: FrozenTrial) -> None:
         self.ended_here += 1
+        if self.ended_before + self.ended_here == self.cheap:
+            self.paced_at, self.paced_ends = time.monotonic(), 0
+        else:
+            self.paced_ends += 1
         self._count_best(trial)
         row = self.rows.pop(trial.number, None)
         if row is None:  # ended before this start could order it
@@ -135,11 +160,12 @@ class Screen(Sink):
         return f" | best {self.best[1]:z.4f} (trial {self.best[0]})" if self.best else ""
 
     def _left_text(self) -> str:
-        """By the pace of this start."""
-        left = self.trials - self.ended_before - self.ended_here
-        if not self.ended_here or left <= 0:
+        """By the pace of this start, without what trials share; nothing while cheaper trials come first."""
+        done = self.ended_before + self.ended_here
+        left = self.trials - done
+        if not self.paced_ends or left <= 0 or done <= self.cheap < self.trials:
             return ""
-        return f" | about {duration((time.monotonic() - self.started_at) / self.ended_here * left)} left"
+        return f" | about {duration((time.monotonic() - self.paced_at) / self.paced_ends * left)} left"
 
     def _line(self, row: Row) -> str:
         if row.config is None:

@@ -1,21 +1,22 @@
 """A search space: an Optuna define-by-run function that returns a `TrialConfig`, and what bounds it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 from optuna import Trial
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, distribution_to_json
+from optuna.distributions import CategoricalDistribution, distribution_to_json
 
 from search.spaces.bounded import Bounded
+from search.spaces.field_names import as_parameters
 from search.spaces.walker import Chosen, NoConfigError, OutsideError, Suggester, walk
 from storage import user_code
 from storage.sweep_file import Table, Values
 from trainable.config import MULTIPLE, SHAPE_FIELDS, ConfigError, TrialConfig, unknown_name
-from trainable.models import family_of
+from trainable.models import family_of, unread_fields
 
 # What a space function may ask of its trial: the three suggest methods.
 Suggests = Trial | Suggester
@@ -92,6 +93,7 @@ class Space:
             for name, value in walker.config.to_dict().items():
                 branch.setdefault(name, set()).add(json.dumps(value))
         self._check_fixed(asked, {name for branch in fields_seen.values() for name in branch})
+        self._check_read([json.loads(arch) for branch in fields_seen.values() for arch in branch["arch"]])
         for name, found in ranges.items():
             if len(found) > 1 and any("Categorical" in text for text in found):  # Optuna refuses it at the second draw
                 raise ConfigError(f"the space asks for `{name}` with different choices; give each its own name")
@@ -112,6 +114,13 @@ class Space:
                 raise ConfigError(f"--fix {name}: no architecture of this space has a `{name}`")
             known = asked | {field.name for field in fields(TrialConfig)}
             raise ConfigError(f"--fix {name}: {unknown_name(name, dict.fromkeys(sorted(known)))}")
+
+    def _check_read(self, archs: Collection[str]) -> None:
+        """Checks that each fixed field changes something for one of these architectures at least."""
+        unread = [unread_fields(arch) for arch in archs]
+        for name in self.fixed:
+            if unread and name in frozenset.intersection(*unread):
+                raise ConfigError(f"--fix {name}: changes nothing for {' or '.join(sorted(archs))}; leave it out")
 
     def corners(self) -> list[TrialConfig]:
         """Returns the configs at the corners of the space."""
@@ -135,48 +144,26 @@ class Space:
         unused = set(params) - chooser.used
         for name in sorted(unused):
             if name not in self.fixed:
-                raise ConfigError(f"`{name}` is not a parameter of arch={config.arch} in this space")
+                always = getattr(config, name, None) if name != "seed" else None
+                found = "" if always is None else f", where it is always {always}"
+                raise ConfigError(f"`{name}` is not a parameter of arch={config.arch} in this space{found}")
             if params[name] != self.fixed[name]:
                 raise ConfigError(f"{name}={params[name]} differs from --fix {name}={self.fixed[name]}")
         return list(chooser.lacking)
 
     def parameters(self, given: Mapping[str, Any]) -> Values:
-        """Returns `given` with the value of each field that this space draws as a multiple turned into the multiple.
+        """Returns what a person gives by the names of this space, or of a config's fields, as parameters of this space.
 
         Raises:
-          ConfigError: a value is out of its range, or a choice that its reference depends on is not given with it.
+          ConfigError: a value is out of its range, a name could mean several parameters, or a choice on which a
+            reference depends is not given with its multiple.
         """
-        params, epochs = dict(given), given.get("epochs")
+        epochs = given.get("epochs")
         if isinstance(epochs, int | float) and epochs > self.max_epochs:
             raise ConfigError(
                 f"epochs={epochs} is more than --max-epochs {self.max_epochs}; raise that, or give fewer epochs here"
             )
-        chooser = self._asked(given)
-        for name, distribution in chooser.lacking.items():
-            field = name.removesuffix(MULTIPLE)
-            if field == name or field not in given or field in chooser.used:
-                continue
-            value = params.pop(field)
-            reference = self._reference(params, field, chooser.lacking)
-            assert isinstance(distribution, FloatDistribution)
-            low, high = reference * distribution.low, reference * distribution.high
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                raise ConfigError(f"{field}={value} is not in [{low:.6g}, {high:.6g}]")
-            params[name] = min(max(value / reference, distribution.low), distribution.high)
-        return params
-
-    def _reference(self, params: Mapping[str, Any], field: str, lacking: Mapping[str, BaseDistribution]) -> float:
-        """Returns the value of a field whose multiple is 1."""
-        params = {**params, f"{field}{MULTIPLE}": 1.0}
-        reference = getattr(self.chosen(params), field)
-        for name, distribution in lacking.items():
-            for choice in distribution.choices if isinstance(distribution, CategoricalDistribution) else ():
-                if getattr(self.chosen({**params, name: choice}), field) != reference:
-                    raise ConfigError(
-                        f"`{field}` needs `{name}` beside it, for it is drawn as a multiple of a reference that "
-                        f"depends on that"
-                    )
-        return reference
+        return as_parameters(self, given)
 
     @cached_property
     def families(self) -> tuple[str, ...]:
@@ -186,7 +173,7 @@ class Space:
 
     def choices(self, name: str) -> tuple[Any, ...]:
         """Returns what a parameter chooses among in the first branch; nothing where it is no choice, or is fixed."""
-        found = self._asked({}).lacking.get(name)
+        found = self.asked({}).lacking.get(name)
         return found.choices if isinstance(found, CategoricalDistribution) else ()
 
     def _is_arch(self, choice: Any) -> bool:
@@ -196,8 +183,8 @@ class Space:
         except NoConfigError:  # not with all the rest at its low end
             return isinstance(choice, str)
 
-    def _asked(self, params: Mapping[str, Any]) -> Chosen:
-        """Returns what the function asks for beside `params`, as far as it comes: these may be no config together."""
+    def asked(self, params: Mapping[str, Any]) -> Chosen:
+        """Returns what the function asks for beside these, as far as it comes: they may be no config together."""
         chooser = Chosen(params)
         with suppress(NoConfigError):
             self.config(chooser)

@@ -82,7 +82,7 @@ class Chosen(Suggester):
     def choose(self, name: str, distribution: BaseDistribution) -> Any:
         if name not in self._params:
             self.lacking[name] = distribution
-            return _ends(distribution)[self._end]
+            return ends(distribution)[self._end]
         self.used.add(name)
         value = self._params[name]
         try:
@@ -114,7 +114,7 @@ class Walker(Suggester):
         if not isinstance(distribution, CategoricalDistribution):
             end = self._ends[len(self.ranges) % 2]
             self.ranges[name] = distribution
-            return _ends(distribution)[end]
+            return ends(distribution)[end]
         if name in self.ranges:  # asked for again: the same answer
             first = [n for n, d in self.ranges.items() if isinstance(d, CategoricalDistribution)].index(name)
             return distribution.choices[self.taken[first]]
@@ -160,7 +160,8 @@ def walk(space: "Space") -> Iterator[Walker]:
         raise ConfigError(rejected.told_as(words))
 
 
-def _ends(distribution: BaseDistribution) -> tuple[Any, Any]:
+def ends(distribution: BaseDistribution) -> tuple[Any, Any]:
+    """Returns the first and the last choice, or the lowest and the highest number."""
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[0], distribution.choices[-1]
     assert isinstance(distribution, IntDistribution | FloatDistribution)
@@ -170,7 +171,7 @@ def _ends(distribution: BaseDistribution) -> tuple[Any, Any]:
 def _range_text(distribution: BaseDistribution) -> str:
     if isinstance(distribution, CategoricalDistribution):
         return f"{list(distribution.choices)}"
-    low, high = _ends(distribution)
+    low, high = ends(distribution)
     return f"[{low}, {high}]"
 
 

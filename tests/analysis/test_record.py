@@ -78,12 +78,12 @@ def test_the_tables_agree_with_the_ledger(written):
 
 def test_text_that_a_spreadsheet_would_run_is_disarmed(written):
     cells = pd.DataFrame(
-        {"text": pd.array(["=1+1", "+1", "-1", "@x", "\tx", "\rx", "a=b", None], "string"), "number": -1}
+        {"text": pd.array(["=1+1", "+x", "-1+1", "@x", "\tx", "\rx", "a=b", "-1", None], "string"), "number": -1}
     )
     safe = safe_cells(cells)
-    assert list(safe.text[:7]) == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", "'\rx", "a=b"]
-    assert safe.text.isna()[7]
-    assert list(safe.number) == [-1] * 8
+    assert list(safe.text[:8]) == ["'=1+1", "'+x", "'-1+1", "'@x", "'\tx", "'\rx", "a=b", "-1"]
+    assert safe.text.isna()[8]
+    assert list(safe.number) == [-1] * 9
 
 
 def test_the_same_trials_give_the_same_bytes(sweep, written, data):

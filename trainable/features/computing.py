@@ -18,11 +18,12 @@ from datasets.pixels.stored import StoredPixels
 from storage.errors import ConfigError
 from trainable import weights
 from trainable.config import TrialConfig
+from trainable.features import Prepared
 from trainable.features.matrix import Chunk, Features, layout, name_of
 from trainable.features.pooling import parts
 from trainable.features.store import FeaturesError, Store
 from trainable.images import on_device
-from trainable.models import staged
+from trainable.models import stage_maps
 from trainable.models.head import HeadNet, all_stages, preprocessing
 from trainable.models.known import versions
 from trainable.precision import autocast, numerics
@@ -59,7 +60,7 @@ def features_of(config: TrialConfig, data: Dataset, split: str, net: HeadNet, no
 
 def prepare(
     config: TrialConfig, data: Dataset, splits: Sequence[str], net: HeadNet, normalise: nn.Module
-) -> Iterator[None]:
+) -> Iterator[Prepared]:
     """Computes the features that are missing, a chunk a step; takes and raises what `features_of` does."""
     for split in splits:
         for store, compute in _stores(config, data, split, net, normalise):
@@ -85,7 +86,7 @@ def _views(config: TrialConfig, split: str) -> tuple[str, ...]:
     return ("plain", "flip") if config.flip and split == "train" else ("plain",)
 
 
-def made(store: Store, compute: Compute) -> Iterator[None]:
+def made(store: Store, compute: Compute) -> Iterator[Prepared]:
     """Computes the chunks of a store that are missing, a step each, until all are there.
 
     It takes what nobody else has begun; what another one leaves undone, because it has ended, becomes free. While
@@ -99,10 +100,10 @@ def made(store: Store, compute: Compute) -> Iterator[None]:
                     store.write(number, compute(np.asarray(store.rows(number))))
             if is_mine:
                 waits = False
-                yield
+                yield store.prepared
         if waits:
             time.sleep(WAIT_SECONDS)
-            yield
+            yield store.prepared
 
 
 def chunks_of(store: Store, names: set[str], compute: Compute) -> list[Chunk]:
@@ -136,7 +137,7 @@ def _computed(
     for batch in on_device(images, device).split(BATCH[device.type]):
         with autocast(config.arch, device):
             pixels = normalise(view(batch))
-            maps = staged.features(backbone, pixels, all_stages(backbone, pixels))
+            maps = stage_maps.features(backbone, pixels, all_stages(backbone, pixels))
         found = {stage: parts(each) for stage, each in enumerate(maps, start=1)}
         made.append({name_of(stage, part): value for stage, its in found.items() for part, value in its.items()})
     return {name: torch.cat([each[name] for each in made]) for name in made[0]}

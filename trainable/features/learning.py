@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from datasets.pixels.dataset import Dataset
 from trainable.config import TrialConfig
-from trainable.features import computing
+from trainable.features import Prepared, computing
 from trainable.features.computing import features_of
 from trainable.features.matrix import Features
 from trainable.loop import Diverged
@@ -21,7 +21,7 @@ SPLITS = ("train", "validation")
 Fit = Callable[[TrialConfig, nn.Module, Features, Tensor], float]
 
 
-def prepare(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[None]:
+def prepare(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Prepared]:
     """Computes the features that are missing, a step at a time."""
     if not state.epochs_done:
         normalise, net = _parts(state)

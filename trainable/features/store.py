@@ -26,6 +26,7 @@ from torch import Tensor
 from datasets.pixels import cache
 from datasets.pixels.target import SPARE_BYTES, gigabytes
 from storage.errors import UserError
+from trainable.features import Prepared
 
 CHUNK_ROWS = 64  # images; a worker that dies loses as many, and one that is to stop ends after as many
 MOST_BYTES = 40 * 10**9  # of the features of one split and view
@@ -65,6 +66,12 @@ class Store:
 
     def missing(self) -> list[int]:
         return [number for number in self.chunks if not self.path(number).exists()]
+
+    @property
+    def prepared(self) -> Prepared:
+        """How far they are."""
+        done = self.count - sum(len(self.rows(number)) for number in self.missing())
+        return Prepared(_words(self.about["backbone"], self.about["input_size"], self.count), done, self.count)
 
     def open(self, numbers_an_image: int) -> None:
         """Makes the folder, marks it as used now, and holds it as long as this object is there.

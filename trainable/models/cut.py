@@ -4,7 +4,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainable.models.calls import calls_of
-from trainable.models.staged import Stages, features, stages
+from trainable.models.stage_maps import features
+from trainable.models.staged import Stages, stages
 
 
 class Cut(nn.Module):

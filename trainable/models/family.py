@@ -9,10 +9,11 @@ if TYPE_CHECKING:
 
     from datasets.pixels.dataset import Dataset
     from trainable.config import TrialConfig as Config
+    from trainable.features import Prepared
     from trainable.metrics.history import EpochMetrics
     from trainable.state import TrainState
 
-    Prepare = Callable[[Config, Dataset, TrainState], Iterator[None]]
+    Prepare = Callable[[Config, Dataset, TrainState], Iterator[Prepared]]
     Train = Callable[[Config, Dataset, TrainState], Iterator[EpochMetrics]]
 else:
     Config = Net = Any  # for a family's file to say what its functions take and return

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from storage.errors import ConfigError
 from trainable.features.pooling import Shape, pooled, shape_of, width
-from trainable.models import family_of, frozen, staged
+from trainable.models import family_of, frozen, stage_maps, staged
 from trainable.models.family import Config, Preprocessing
 from trainable.models.known import known
 
@@ -70,7 +70,7 @@ class HeadNet(nn.Module):
             self.backbone = _frozen_net(self.config, self.input_size)
             image = torch.zeros((1, 3, *self.input_size), device=next(self.backbone.parameters()).device)
             with torch.no_grad():
-                maps = staged.features(self.backbone, image, all_stages(self.backbone, image))
+                maps = stage_maps.features(self.backbone, image, all_stages(self.backbone, image))
             return [(shape.channels, shape.side) for shape in map(shape_of, maps)]
 
         about = {"shapes": SHAPES_VERSION, "backbone": self.config.backbone, "input_size": self.input_size}
@@ -84,7 +84,7 @@ class HeadNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         with torch.no_grad():
-            maps = staged.features(self.filled(), images, self.stages)
+            maps = stage_maps.features(self.filled(), images, self.stages)
         if not torch.is_autocast_enabled(images.device.type):  # an exported graph has no autocast
             return self.from_maps(maps)
         with torch.autocast(images.device.type, enabled=False):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from trainable.models import staged
+from trainable.models import stage_maps, staged
 from trainable.models.head import HeadNet
 
 
@@ -57,7 +57,7 @@ class HeadsTogether(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         normalize, _ = self.models[0].children()
         images = normalize(pixels)
-        found = staged.features(self.heads[0].filled(), images, self.stages)
+        found = stage_maps.features(self.heads[0].filled(), images, self.stages)
         maps = dict(zip(self.stages, found, strict=True))
         with torch.autocast(images.device.type, enabled=False):  # as each head computes on its own
             logits = [head.from_maps([maps[number] for number in head.stages]) for head in self.heads]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from storage.errors import ConfigError
-from trainable.models.family import Config, Net
+from trainable.models.family import Config, Family, Net, Preprocessing
+from trainable.models.known import known
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,6 +20,33 @@ SHOWN = 3  # names of weights in a message
 FIELDS = frozenset(
     ["input_size", "center_crop", "frozen_stages", "kept_stages", "head_start", "dropout", "drop_path", "layer_decay"]
 )
+
+
+def catalogue(
+    name: str,
+    prefix: str,
+    build: Callable[[Config, int, tuple[int, int]], Net],
+    preprocessing: Callable[[Config], Preprocessing],
+    check: Callable[[Config, Sequence[str]], None],
+) -> Family:
+    """Returns the family of all nets of a library."""
+    return Family(
+        name,
+        {"pretrained": False},
+        build,
+        # On a CPU convolutions of one channel each lose more to bf16, which is slow for their step back, than it wins.
+        bf16=frozenset({"cuda"}),
+        waits=True,
+        optional=FIELDS,
+        prefix=prefix,
+        preprocessing=preprocessing,
+        check=check,
+    )
+
+
+def preprocessing_of(config: Config, find: Callable[[], dict[str, Any]]) -> Preprocessing:
+    """Returns how a net of a library takes pixels, by what the library says of its weights; it is asked once."""
+    return Preprocessing.read(known({"preprocessing": config.arch}, find), bool(config.center_crop))
 
 
 def load(arch: str, net: Net, state: Mapping[str, "Tensor"], last: str) -> None:

@@ -5,45 +5,25 @@ do not change from pass to pass, so what is mixed, and left out by dropout, is a
 heart.
 """
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainable.models.family import Config, Family, Net, Preprocessing
+from trainable.models.family import Config, Net
+from trainable.models.head_family import head_family
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from datasets.pixels.dataset import Dataset
     from trainable.features.matrix import Features
-    from trainable.metrics.history import EpochMetrics
-    from trainable.state import TrainState
 
 PASSES = 30
 
 
-def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
+def last_part(config: Config, features: int, classes: int) -> Net:
     from torch import nn
 
-    from trainable.models import head
-
     assert config.hidden is not None
-    net, rate = head.build(config, input_size), config.dropout or 0.0
-    net.head = nn.Sequential(
-        nn.Linear(net.count, config.hidden), nn.ReLU(), nn.Dropout(rate), nn.Linear(config.hidden, classes)
-    )
-    return net
-
-
-def prepare(config: Config, data: "Dataset", state: "TrainState") -> Iterator[None]:
-    from trainable.features import learning
-
-    return learning.prepare(config, data, state)
-
-
-def train(config: Config, data: "Dataset", state: "TrainState") -> Iterator["EpochMetrics"]:
-    from trainable.features import learning
-
-    return learning.train(config, data, state, fit)
+    first, second = nn.Linear(features, config.hidden), nn.Linear(config.hidden, classes)
+    return nn.Sequential(first, nn.ReLU(), nn.Dropout(config.dropout or 0.0), second)
 
 
 def fit(config: Config, net: Any, features: "Features", labels: "Tensor") -> float:
@@ -84,31 +64,4 @@ def fit(config: Config, net: Any, features: "Features", labels: "Tensor") -> flo
     return float(total) / features.count
 
 
-def preprocessing(config: Config) -> Preprocessing:
-    from trainable.models import head
-
-    return head.preprocessing(config)
-
-
-def check(config: Config, others: Sequence[str]) -> None:
-    from trainable.models import head
-
-    head.check(config)
-
-
-SHAPE: dict[str, Any] = {"backbone": "timm/tf_efficientnet_lite0", "hidden": 256}
-FAMILY = Family(
-    "mlp_head",
-    SHAPE,
-    build,
-    bf16=frozenset({"cpu", "cuda"}),  # of the backbone, which only goes forward
-    waits=True,
-    optional=frozenset(
-        {"input_size", "center_crop", "stages", "pooling", "flip", "pretrained", "feature_mixup", "dropout"}
-    ),
-    unread=frozenset({"optimizer", "epochs"}),
-    preprocessing=preprocessing,
-    prepare=prepare,
-    train=train,
-    check=check,
-)
+FAMILY = head_family("mlp_head", {"hidden": 256}, last_part, fit, optional=frozenset({"feature_mixup", "dropout"}))

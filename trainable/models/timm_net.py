@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from storage.errors import ConfigError
 from trainable.models import loading
-from trainable.models.family import Config, Family, Net, Preprocessing
+from trainable.models.family import Config, Net, Preprocessing
 from trainable.models.known import known
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def preprocessing(config: Config) -> Preprocessing:
             "fixed": about["fixed_input_size"],
         }
 
-    return Preprocessing.read(known({"preprocessing": config.arch}, find), bool(config.center_crop))
+    return loading.preprocessing_of(config, find)
 
 
 def check(config: Config, others: Sequence[str]) -> None:
@@ -122,15 +122,4 @@ def _names(classifier: "str | Sequence[str] | None") -> list[str]:
     return [classifier] if isinstance(classifier, str) else list(classifier or ())
 
 
-# On a CPU bf16 makes the step back of convolutions of one channel each twice as slow.
-FAMILY = Family(
-    "timm",
-    {"pretrained": False},
-    build,
-    bf16=frozenset({"cuda"}),
-    waits=True,
-    optional=loading.FIELDS,
-    prefix=PREFIX,
-    preprocessing=preprocessing,
-    check=check,
-)
+FAMILY = loading.catalogue("timm", PREFIX, build, preprocessing, check)

@@ -13,7 +13,7 @@ from typing import Any
 
 from storage.errors import ConfigError
 from trainable.models import loading
-from trainable.models.family import FROM_SCRATCH, Config, Family, Net, Preprocessing
+from trainable.models.family import FROM_SCRATCH, Config, Net, Preprocessing
 from trainable.models.known import known
 
 PREFIX = "torchvision/"
@@ -60,7 +60,7 @@ def preprocessing(config: Config) -> Preprocessing:
             "fixed": _size_option(_name(config.arch)) is not None,
         }
 
-    return Preprocessing.read(known({"preprocessing": config.arch}, find), bool(config.center_crop))
+    return loading.preprocessing_of(config, find)
 
 
 def served_weights(arch: str) -> Any:
@@ -173,15 +173,4 @@ def _set_drop_path(config: Config, net: Net) -> None:
         branch.p = config.drop_path * number / max(1, len(branches) - 1)
 
 
-# On a CPU its convolutions of one channel each lose more to conversions than bf16 wins.
-FAMILY = Family(
-    "torchvision",
-    {"pretrained": False},
-    build,
-    bf16=frozenset({"cuda"}),
-    waits=True,
-    optional=loading.FIELDS,
-    prefix=PREFIX,
-    preprocessing=preprocessing,
-    check=check,
-)
+FAMILY = loading.catalogue("torchvision", PREFIX, build, preprocessing, check)

@@ -118,7 +118,7 @@ def library_of(arch: str) -> Library:
     found = next((library for library in LIBRARIES if arch.startswith(library.prefix)), None)
     if found is None:
         names = " or ".join(f"{library.prefix}NAME" for library in LIBRARIES)
-        raise WeightsError(f"{arch}: must be {names} to have pretrained weights")
+        raise WeightsError(f"{arch}: a pretrained net is named {names}, in --backbones and in --fix backbone=")
     return found
 
 

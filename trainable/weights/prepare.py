@@ -6,9 +6,9 @@ from pathlib import Path
 from storage.errors import ConfigError
 from storage.sweep_file import WeightsEntry
 from trainable import weights
+from trainable.options import CHOICES
 from trainable.weights import given, kept
 from trainable.weights.contract import Say, Weights, WeightsError
-from trainable.weights.options import CHOICES
 
 PROBE_PX = 224  # the side of the image with which new weights are tried, where they name none
 
@@ -29,7 +29,8 @@ def prepare(nets: Iterable[str], say: Say, begun: Mapping[str, WeightsEntry] | N
     table = {net: _found(net, begun.get(net), say) for net in wanted}
     weights.remember(table)
     for each in table.values():
-        if kept.tensors(each) is None:
+        # Whoever reads the tensors checks them to the bit, and makes them again; here that would import torch, 2 s.
+        if kept.find(each.arch, each.sha256) is None:
             weights.keep(each, _check_fit)
     return table
 

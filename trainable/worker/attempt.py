@@ -23,6 +23,7 @@ from storage.states import Reason
 from storage.store import Store, is_copy, store_of
 from trainable import loop
 from trainable.config import TrialConfig
+from trainable.features import Prepared
 from trainable.features.store import FeaturesError
 from trainable.metrics.history import EpochMetrics
 from trainable.state import (
@@ -90,7 +91,8 @@ class Attempt:
         self.finished: dict[int, list[EpochMetrics]] | None = None  # not known yet
         self.net: Dataset | None = None
         self.state: TrainState | None = None
-        self.preparation: Iterator[None] = iter(())
+        self.preparation: Iterator[Prepared] = iter(())
+        self.prepared: Prepared | None = None
         self.epochs: Iterator[EpochMetrics] = iter(())
         self.saves = (0.0, 0.0)  # seconds of the last two
 
@@ -116,7 +118,7 @@ class Attempt:
     def _report(self, failure: Failure | None) -> Report:
         history, nets = self.history, 1 if self.data.folds is None else len(np.unique(self.data.folds))
         done = failure is not None or len(history) >= nets * self.order.config.epochs
-        return Report(self.order.attempt, history, failure, done)
+        return Report(self.order.attempt, history, failure, done, self.prepared)
 
     @property
     def history(self) -> list[EpochMetrics]:
@@ -200,9 +202,11 @@ class Attempt:
         """Trains the net until a report is due, or to its end; returns whether the next one is to begin at once."""
         assert self.state is not None
         assert self.net is not None
-        for _ in self.preparation:  # of minutes, while which the sweep may stop: a report without a new epoch
+        for how_far in self.preparation:  # of minutes, in which the sweep may stop: a report without a new epoch
+            self.prepared = how_far
             if time.monotonic() - started >= due:
                 return False
+        self.prepared = None
         steps = self.order.rungs if self.state.fold is None else ()
         for metrics in self.epochs:
             seconds = time.monotonic() - started

@@ -6,6 +6,7 @@ from typing import Any
 
 from storage.schema import parsed
 from storage.states import Reason
+from trainable.features import Prepared
 from trainable.metrics.history import EpochMetrics, read_history
 
 
@@ -29,12 +30,14 @@ class Report:
     Attributes:
       history: every epoch so far, those of earlier attempts included.
       done: no report comes after this one.
+      prepared: what is being computed before the first epoch; None while an epoch is trained.
     """
 
     attempt: int
     history: list[EpochMetrics]
     failure: Failure | None = None
     done: bool = False
+    prepared: Prepared | None = None
 
     def to_json(self) -> str:
         history = [metrics.to_dict() for metrics in self.history]

@@ -77,8 +77,10 @@ def over_time(record: Record) -> Figure | None:
 def learning_curves(record: Record) -> Figure | None:
     """The metric over the epochs: the best COMPLETE trials, with the PRUNED ones behind them."""
     curves = {trial.number: _curve(record, trial) for trial in record.trials}
-    leaders = [trial for trial in record.ranked if trial.state == State.COMPLETE and curves[trial.number]][:LEADERS]
-    pruned = [trial for trial in record.trials if trial.state == State.PRUNED and curves[trial.number]]
+    # Of a trial of one epoch, as heads have, there is no curve.
+    has_curve = {trial.number: bool(curves[trial.number]) and trial.config["epochs"] > 1 for trial in record.ranked}
+    leaders = [trial for trial in record.ranked if trial.state == State.COMPLETE and has_curve[trial.number]][:LEADERS]
+    pruned = [trial for trial in record.trials if trial.state == State.PRUNED and has_curve.get(trial.number)]
     drawn = [*pruned, *leaders]
     if not drawn:
         return None
@@ -90,7 +92,7 @@ def learning_curves(record: Record) -> Figure | None:
         text = f"trial {best.number} at its best: epoch {epoch}, {record.metric.scale.value(at)}"
         series += [
             _curves(record, leaders[1:], curves, "good curve", f"the next {len(leaders) - 1} COMPLETE"),
-            _curves(record, [best], curves, "best curve", f"the best, trial {best.number}"),
+            _curves(record, [best], curves, "best curve", f"the best of them, trial {best.number}"),
             Series("best", [epoch], [on_axis(record, at)], "its best epoch", [text]),
         ]
     says = (

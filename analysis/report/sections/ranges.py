@@ -23,6 +23,7 @@ class Advice(StrEnum):
     WIDEN_UPWARDS = "widen it upwards"
     MORE_EPOCHS = "raise --max-epochs"
     AS_LOW_AS_CAN_BE = "may be as low as it can be"
+    MORE_PIXELS = "the images have no more pixels; --image-size keeps more of them, in another sweep"
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def ranges(record: Record) -> list[Range]:
                 place=places[0],
                 leaders=places,
                 side=side,
-                advice=_advice(name, distribution, side, record.settings.max_epochs),
+                advice=_advice(name, distribution, side, record.settings.max_epochs, max(record.file.image_size)),
             )
         )
     return rows
@@ -107,11 +108,18 @@ def _side(places: tuple[float, ...]) -> str:
     return ""
 
 
-def _advice(name: str, distribution: IntDistribution | FloatDistribution, side: str, max_epochs: int) -> Advice:
+def _advice(
+    name: str, distribution: IntDistribution | FloatDistribution, side: str, max_epochs: int, image_px: int = 0
+) -> Advice:
+    """Args:
+    image_px: the side at which the images are kept.
+    """
     if not side:
         return Advice.NOTHING
     if name == "epochs" and side == "high" and distribution.high >= max_epochs:
         return Advice.MORE_EPOCHS
+    if name.endswith("input_size") and side == "high" and distribution.low < image_px <= distribution.high:
+        return Advice.MORE_PIXELS
     lowest = (0, 1) if isinstance(distribution, IntDistribution) else (0,)
     if side == "low" and distribution.low in lowest:
         return Advice.AS_LOW_AS_CAN_BE

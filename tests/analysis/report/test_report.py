@@ -18,7 +18,7 @@ from analysis.report.page import write_report
 from analysis.report.sections import importance
 from analysis.report.sections.advice import next_steps
 from analysis.report.sections.cost import by_state, pareto, saving, slowest
-from analysis.report.sections.history import over_time
+from analysis.report.sections.history import learning_curves, over_time
 from analysis.report.sections.importance import importances
 from analysis.report.sections.leaders import leaders
 from analysis.report.sections.pictures import confident_mistakes, doubts
@@ -287,6 +287,21 @@ def test_a_range_that_begins_at_0_or_1_may_not_go_lower():
 def test_epochs_at_the_upper_end_ask_for_more_where_the_sweep_has_none_left():
     assert _advice("epochs", IntDistribution(5, 30), "high", 30) == Advice.MORE_EPOCHS
     assert _advice("epochs", IntDistribution(5, 20), "high", 30) == Advice.WIDEN_UPWARDS
+
+
+def test_a_net_that_sees_all_pixels_of_the_images_asks_for_larger_images_not_for_a_wider_range():
+    assert _advice("input_size", IntDistribution(160, 224, step=64), "high", 30, 224) == Advice.MORE_PIXELS
+    assert _advice("input_size", IntDistribution(64, 128, step=32), "high", 30, 16) == Advice.WIDEN_UPWARDS
+
+
+def test_trials_of_one_epoch_have_no_learning_curve(sweep):
+    head = sweep.add(replace(MLP, epochs=1, lr=0.02), [29])
+    assert learning_curves(sweep.record) is None
+
+    sweep.add(replace(MLP, lr=0.03), [12, 15])
+    texts = [text for series in learning_curves(sweep.record).charts[0].series for text in series.texts or ()]
+    assert texts
+    assert not [text for text in texts if text.startswith(f"trial {head},")]
 
 
 def test_a_best_value_inside_its_range_asks_for_nothing(sweep):

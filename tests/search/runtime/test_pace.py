@@ -35,6 +35,19 @@ def test_a_head_takes_no_time_of_its_own(monkeypatch):
     assert LIMIT.seconds_of(replace(SMALL, width=8.0, epochs=30)) == 0
 
 
+def test_frozen_stages_only_go_forward_and_once_a_view_where_what_they_make_is_kept():
+    trained = TrialConfig(arch="timm/test_resnet", pretrained=False, epochs=10)
+    frozen = replace(trained, frozen_stages=2)
+    cut_out = replace(frozen, random_resized_crop=0.5)
+
+    whole, anew, kept, flipped = map(LIMIT.seconds_of, (trained, cut_out, frozen, replace(frozen, horizontal_flip=0.5)))
+
+    assert kept < flipped < anew < whole
+    front = 3 * (anew - kept) / (10 - 1)  # of a step, forward and back
+    assert anew == pytest.approx(whole - 10 * front * 2 / 3)
+    assert flipped - kept == pytest.approx(front / 3)
+
+
 def test_an_architecture_of_which_nothing_is_quick_enough_is_named():
     slow = replace(SMALL, width=8.0)
 

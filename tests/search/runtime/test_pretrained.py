@@ -6,8 +6,8 @@ from search.runtime.pretrained import check_weights
 from tests.trainable.weights import nets
 from tests.trainable.weights.fixtures import empty_machine
 from tests.trials import open_bridge
+from trainable.options import CHOICES
 from trainable.weights import WeightsError, kept
-from trainable.weights.options import CHOICES
 from trainable.weights.prepare import entries, prepare
 
 __all__ = ["empty_machine"]

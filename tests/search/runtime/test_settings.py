@@ -1,6 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
-from search.runtime.settings import table_differences
+from search.runtime.settings import differences, table_differences
+from storage.sweep_file import Settings
+
+SETTINGS = Settings("data", 50, 30, 0, "accuracy", None, {}, "auto", "tpe", "halving", "")
 
 
 def table(**fields):
@@ -24,3 +29,9 @@ def test_a_range_that_came_later_is_a_change():
     after = table() | {"ranges": {"lr": ["[0, 1]"], "emboss": ["0.0"]}}
 
     assert table_differences(table(), after) == ["space, ranges, emboss: was None, now ['0.0']"]
+
+
+def test_nets_that_changed_are_told_as_their_option_takes_them():
+    before, now = (replace(SETTINGS, backbones=nets) for nets in (["timm/a", "timm/b"], ["timm/a"]))
+
+    assert differences(before, now) == ["backbones: was timm/a,timm/b, now timm/a"]

@@ -1,6 +1,7 @@
 """What a person sees of a running sweep."""
 
 import io
+from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -11,6 +12,7 @@ from analysis.report.contents import duration
 from search.sinks import Begun
 from search.sinks.screen import Screen, in_short
 from trainable.config import TrialConfig
+from trainable.features import Prepared
 from trainable.metrics.history import EpochMetrics
 from trainable.worker.order import Order
 
@@ -37,8 +39,23 @@ def epoch(number, accuracy):
     return EpochMetrics(number, 1.0, 1.0, accuracy, accuracy, 0.1, 1.0, 8)
 
 
+class Clock:
+    now = 0.0
+
+    def pass_(self, seconds):
+        self.now += seconds
+
+
 @pytest.fixture
-def screen(tmp_path):
+def clock(monkeypatch):
+    """The time, as the screen sees it."""
+    clock = Clock()
+    monkeypatch.setattr("search.sinks.screen.time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+@pytest.fixture
+def screen(tmp_path, clock):
     return Screen(Begun(tmp_path, 4, "accuracy", [ended(0, [0.3, 0.4])], {0: "mlp", 1: "cnn-7"}, io.StringIO()))
 
 
@@ -82,6 +99,42 @@ def test_on_a_terminal_the_table_shows_what_runs_and_what_is_left(screen, tmp_pa
     assert "0.7000" in text  # the best so far, not the last
     assert "2/4 trials | best 0.4000 (trial 0)" in text
     assert "left" in text
+
+
+def test_features_that_are_computed_first_are_told_and_are_not_part_of_the_pace(screen, tmp_path, clock):
+    for number in (1, 2):
+        screen.started(Order(number, 1, CONFIG, tmp_path, "accuracy"))
+    for seconds, done in ((0, 64), (1, 128), (599, 200)):
+        clock.pass_(seconds)
+        for number in (1, 2):
+            screen.prepared(number, Prepared("the features of 200 images by timm/x at 64 px", done, 200))
+    clock.pass_(5)
+    screen.ended(ended(1, [0.5]))
+
+    first, second, end = screen.out.getvalue().splitlines()
+    assert first == "Computing the features of 200 images by timm/x at 64 px: 64 of 200"
+    assert second == "Computing the features of 200 images by timm/x at 64 px: 200 of 200"
+    assert end.endswith("about 10 s left")
+
+
+def test_while_cheaper_trials_come_first_no_time_is_told(tmp_path, clock):
+    screen = Screen(Begun(tmp_path, 6, "accuracy", [], {}, io.StringIO(), cheap=2))
+    for number, seconds in enumerate((1, 1, 60, 60)):
+        clock.pass_(seconds)
+        screen.ended(ended(number, [0.5]))
+
+    lines = screen.out.getvalue().splitlines()
+    assert ["left" in line for line in lines] == [False, False, True, True]
+    assert lines[2].endswith("about 3:00 min left")
+
+
+def test_the_table_shows_how_far_features_are_until_an_epoch_is_done(screen, tmp_path):
+    screen.started(Order(1, 1, CONFIG, tmp_path, "accuracy"))
+    screen.prepared(1, Prepared("the features of 200 images", 64, 200))
+    assert screen.rows[1].about == "cnn-7: computing the features of 200 images: 64 of 200"
+
+    screen.progressed(1, [epoch(1, 0.7)])
+    assert screen.rows[1].about.startswith("cnn-7: cnn width 2")
 
 
 def test_a_message_is_shown_as_it_is(screen):

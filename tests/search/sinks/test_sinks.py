@@ -10,6 +10,7 @@ from search.sinks import NAMES, Begun, Sink, Sinks, opened
 from storage.states import Reason
 from tests.searched import command
 from trainable.config import TrialConfig
+from trainable.features import Prepared
 from trainable.metrics.history import EpochMetrics
 from trainable.worker.order import Order
 
@@ -34,6 +35,7 @@ def events(folder):
     no_config = {"config": {"seed": 1}, "reason": Reason.NO_CONFIG, "message": "no such lr"}
     return [
         lambda sink: sink.started(Order(0, 1, CONFIG, folder, "accuracy")),
+        lambda sink: sink.prepared(0, Prepared("the features", 1, 2)),
         lambda sink: sink.progressed(0, EPOCHS),
         lambda sink: sink.ended(trial(0, TrialState.COMPLETE)),
         lambda sink: sink.ended(trial(1, TrialState.FAIL, **no_config)),

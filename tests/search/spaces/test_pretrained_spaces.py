@@ -10,6 +10,7 @@ from search.portfolios.by_cost import RECIPES, TUNED, linear_heads
 from search.runtime.queue import first_queue
 from search.spaces import SPACES, largest_side, suggest_of, uses_backbones
 from search.spaces.space import Space
+from storage.errors import ConfigError
 from trainable.config import TrialConfig
 
 NETS = ["timm/tf_efficientnet_lite0", "torchvision/resnet18"]
@@ -110,3 +111,56 @@ def test_a_published_run_that_fixed_values_change_is_left_out():
     assert notes == [
         "The published run cnn-7 is left out: with what --fix or --space sets, it would be another config."
     ]
+
+
+MLP_HEAD = {"arch": "mlp_head", "backbone": NETS[0]}
+
+
+@pytest.mark.parametrize("name", ["tiny", "photos"])
+@pytest.mark.parametrize("arch", ["mlp_head", "logistic_head", NETS[0], "small_resnet"])
+def test_a_config_by_the_names_of_its_fields_is_that_config(name, arch):
+    space = Space(suggest_of(name, 2, NETS), {}, 40)
+    if arch not in space.families:
+        return
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1)).ask()
+    Space(space.function, {"arch": arch}, 40).config(trial)
+    params = {"arch": arch} | trial.params
+    fields = {key: value for key, value in space.chosen(params).to_dict().items() if key != "seed"}
+
+    found = space.parameters(fields)
+
+    assert space.missing(found) == []
+    assert space.chosen(found) == space.chosen(params)
+
+
+def test_a_field_under_a_name_of_the_spaces_own_may_be_given_by_either_name_and_a_constant_as_it_is():
+    space = Space(suggest_of("photos", 2, NETS), {}, 40)
+
+    assert space.parameters(MLP_HEAD | {"dropout": 0.3}) == MLP_HEAD | {"head_dropout": 0.3}
+    assert space.parameters(MLP_HEAD | {"head_dropout": 0.3}) == MLP_HEAD | {"head_dropout": 0.3}
+    assert space.parameters(MLP_HEAD | {"optimizer": "adamw", "epochs": 1}) == MLP_HEAD
+
+
+def test_a_field_to_which_the_space_gives_another_value_is_refused_with_that():
+    space = Space(suggest_of("photos", 2, NETS), {}, 40)
+
+    with pytest.raises(ConfigError, match=r"`optimizer` is not a parameter .* where it is always adamw"):
+        space.missing(space.parameters(MLP_HEAD | {"optimizer": "sgd"}))
+
+
+def test_a_field_that_could_be_several_parameters_is_refused_with_their_names():
+    def suggest(trial):
+        rate = trial.suggest_float("low_rate", 0.01, 0.1)
+        other = trial.suggest_float("high_rate", 0.01, 0.1)
+        return TrialConfig(arch="mlp", width=1.0, lr=max(rate, other))
+
+    with pytest.raises(ConfigError, match="`lr` may be low_rate or high_rate in this space"):
+        Space(suggest, {}, 40).parameters({"lr": 0.05})
+
+
+@pytest.mark.parametrize("fixed", [{"optimizer": "adamw"}, {"mixup": 0.5}, {"epochs": 3}])
+def test_a_fixed_field_that_no_architecture_of_the_space_reads_is_refused(fixed):
+    space = Space(suggest_of("heads", 2, NETS), fixed, 40)
+
+    with pytest.raises(ConfigError, match=f"--fix {next(iter(fixed))}: changes nothing for logistic_head or mlp_head"):
+        space.table()

@@ -1,5 +1,10 @@
 """Features on the disk: whole chunks, each computed once."""
 
+import multiprocessing
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
@@ -116,3 +121,57 @@ def test_what_was_used_least_lately_goes_where_all_is_too_much_and_nothing_that_
     stores.tidy(cache)
 
     assert [folder.exists() for folder in folders] == [False, False, True]  # `store` holds the last one
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells of each page who has it")
+def test_two_workers_that_read_the_same_features_share_one_copy_of_them(cache, monkeypatch):
+    monkeypatch.setattr(stores, "CHUNK_ROWS", 64)
+    store = opened(128)
+    parts = [{"mean": torch.rand(64, 4096)} for _ in store.chunks]
+    for number, tensors in enumerate(parts):
+        store.write(number, tensors)
+    size = sum(store.path(number).stat().st_size for number in store.chunks)
+
+    first, second = (multiprocessing.get_context("fork").Pipe() for _ in range(2))
+    workers = [
+        multiprocessing.get_context("fork").Process(target=holds_features, args=(store, end))
+        for _, end in (first, second)
+    ]
+    for worker in workers:
+        worker.start()
+    for here, _ in (first, second):
+        assert here.recv() == "read"
+    held = []
+    for here, _ in (first, second):
+        here.send("tell")
+        held.append(here.recv())
+    for (here, _), worker in zip((first, second), workers, strict=True):
+        here.send("end")
+        worker.join()
+
+    for kilobytes in held:
+        assert kilobytes["Rss"] == pytest.approx(size / 1024, rel=0.05)
+        assert kilobytes["Pss"] == pytest.approx(size / 2048, rel=0.05)
+        assert kilobytes["Private_Clean"] + kilobytes["Private_Dirty"] == 0
+
+
+def holds_features(store: Store, end: Any) -> None:
+    """Reads all features, and tells, while others do the same, how much of them is in this process's memory."""
+    held = [store.read(number, {"mean"}) for number in store.chunks]
+    end.send("read")
+    end.recv()
+    end.send(pages_of(store.folder))
+    end.recv()
+    assert held
+
+
+def pages_of(folder: Path) -> Counter[str]:
+    """Returns what /proc says of the memory that maps files in a folder, in kilobytes."""
+    found, is_ours = Counter[str](), False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        name, _, rest = line.partition(":")
+        if " " in name:  # the first line of a mapping
+            is_ours = str(folder) in line
+        elif is_ours and rest.endswith("kB"):
+            found[name] += int(rest.split()[0])
+    return found

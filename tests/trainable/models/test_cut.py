@@ -10,7 +10,8 @@ from trainable.loop import train
 from trainable.models.calls import judged
 from trainable.models.cut import cut
 from trainable.models.net import build
-from trainable.models.staged import features, stages
+from trainable.models.stage_maps import features
+from trainable.models.staged import stages
 from trainable.state import new_state
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from analysis.estimates.views import Answering, by_batch, log_probabilities
 from trainable.config import TrialConfig
-from trainable.models import staged
+from trainable.models import stage_maps
 from trainable.models.heads_together import head_of, share_backbone
 from trainable.models.net import build
 
@@ -27,13 +27,13 @@ def images():
 def computed(monkeypatch):
     """Returns how many images went through a frozen net, and to which stages, one entry each time."""
     times = []
-    features = staged.features
+    features = stage_maps.features
 
     def noted(net, pixels, numbers=None):
         times.append((len(pixels), tuple(numbers)))
         return features(net, pixels, numbers)
 
-    monkeypatch.setattr(staged, "features", noted)
+    monkeypatch.setattr(stage_maps, "features", noted)
     return times
 
 

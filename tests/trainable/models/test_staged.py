@@ -4,7 +4,8 @@ import torch
 import torchvision
 
 from trainable.models.calls import judged
-from trainable.models.staged import classifier_names, features, stages
+from trainable.models.stage_maps import features
+from trainable.models.staged import classifier_names, stages
 
 IMAGES = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 NETS = {

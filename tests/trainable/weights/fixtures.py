@@ -4,8 +4,8 @@ import pytest
 
 from tests.trainable.weights.servers import serving
 from trainable import weights
+from trainable.options import CHOICES
 from trainable.weights import given, lite0_package
-from trainable.weights.options import CHOICES
 
 INSTALLED = lite0_package._path
 

@@ -9,8 +9,8 @@ import torch
 from tests.trainable.weights import nets
 from trainable import weights
 from trainable.config import TrialConfig
+from trainable.options import CHOICES
 from trainable.weights import kept, lite0_package, needed
-from trainable.weights.options import CHOICES
 from trainable.weights.prepare import prepare
 
 PACKAGE_FILE = lite0_package._path()  # as it is before a test has an empty machine

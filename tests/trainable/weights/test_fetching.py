@@ -8,8 +8,8 @@ import torch
 
 from tests.trainable.weights import nets
 from trainable import weights
+from trainable.options import CHOICES
 from trainable.weights import WeightsError
-from trainable.weights.options import CHOICES
 from trainable.weights.prepare import prepare
 
 WHOLE = f"{nets.REPOSITORY}/model.safetensors"

@@ -12,8 +12,8 @@ from tests.trainable.weights import nets
 from trainable import weights
 from trainable.config import TrialConfig
 from trainable.models.net import build
+from trainable.options import CHOICES
 from trainable.weights import WeightsError, kept
-from trainable.weights.options import CHOICES
 from trainable.weights.prepare import prepare
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from trainable import weights
+from trainable.options import CHOICES
 from trainable.weights import lite0_package, reader
-from trainable.weights.options import CHOICES
 from trainable.weights.prepare import prepare
 
 pytest.importorskip(lite0_package.PACKAGE)

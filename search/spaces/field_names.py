@@ -1,0 +1,110 @@
+"""Configs as people write them, by the names of a config's fields, as parameters of a space.
+
+A space may draw a field under a name of its own, `head_dropout` for the `dropout` of a head, or as a multiple of a
+reference. Which fields a parameter sets is found out by asking the space with the two ends of its range.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+
+from search.spaces.walker import NoConfigError, OutsideError, ends
+from storage.errors import ConfigError
+from storage.sweep_file import Values
+from trainable.config import MULTIPLE
+
+if TYPE_CHECKING:
+    from search.spaces.space import Space
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What a parameter does to a config.
+
+    Attributes:
+      fields: those that differ between the ends of its range.
+      is_same: its value is that of the only field that it sets.
+    """
+
+    fields: frozenset[str]
+    is_same: bool
+
+
+def as_parameters(space: "Space", given: Mapping[str, Any]) -> Values:
+    """Returns values by the names of parameters or of fields as parameters alone.
+
+    A field to which the space gives a value of its own is left out where that is the value given.
+
+    Raises:
+      ConfigError: a value is out of its range, a name could mean several parameters, or a choice on which a reference
+        depends is not given with its multiple.
+    """
+    chooser, params = space.asked(given), dict(given)
+    sets = {name: _sets(space, given, name, drawn_from) for name, drawn_from in chooser.lacking.items()}
+    for field in given.keys() - chooser.used:
+        names = [name for name, each in sets.items() if each.is_same and field in each.fields]
+        if len(names) > 1:
+            raise ConfigError(f"`{field}` may be {' or '.join(names)} in this space; give it by one of these names")
+        if names:
+            params[names[0]] = params.pop(field)
+    params = _with_multiples(space, params)
+    changing = {field for each in sets.values() for field in each.fields}
+    return _without_constants(space, params, changing | {"seed"})
+
+
+def _sets(space: "Space", given: Mapping[str, Any], name: str, drawn_from: BaseDistribution) -> Sets:
+    values = ends(drawn_from)
+    try:
+        low, high = (vars(space.chosen({**given, name: value})) for value in values)
+    except (NoConfigError, OutsideError):  # not with all the rest at its low end
+        return Sets(frozenset(), False)
+    differing = frozenset(field for field in low if low[field] != high[field])
+    is_same = len(differing) == 1 and all(low[field] == values[0] for field in differing)
+    return Sets(differing, is_same)
+
+
+def _with_multiples(space: "Space", given: Values) -> Values:
+    """Returns the values with that of each field which is drawn as a multiple turned into the multiple."""
+    params, chooser = dict(given), space.asked(given)
+    for name, drawn_from in chooser.lacking.items():
+        field = name.removesuffix(MULTIPLE)
+        if field == name or field not in given or field in chooser.used:
+            continue
+        value = params.pop(field)
+        reference = _reference(space, params, field, chooser.lacking)
+        assert isinstance(drawn_from, FloatDistribution)
+        low, high = reference * drawn_from.low, reference * drawn_from.high
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ConfigError(f"{field}={value} is not in [{low:.6g}, {high:.6g}]")
+        params[name] = min(max(value / reference, drawn_from.low), drawn_from.high)
+    return params
+
+
+def _reference(space: "Space", params: Values, field: str, lacking: Mapping[str, BaseDistribution]) -> float:
+    """Returns the value of a field whose multiple is 1."""
+    params = {**params, f"{field}{MULTIPLE}": 1.0}
+    reference: float = getattr(space.chosen(params), field)
+    for name, drawn_from in lacking.items():
+        for choice in drawn_from.choices if isinstance(drawn_from, CategoricalDistribution) else ():
+            if getattr(space.chosen({**params, name: choice}), field) != reference:
+                raise ConfigError(
+                    f"`{field}` needs `{name}` beside it, for it is drawn as a multiple of a reference that depends on "
+                    "that"
+                )
+    return reference
+
+
+def _without_constants(space: "Space", params: Values, changing: set[str]) -> Values:
+    """Leaves out the fields that the space itself gives the very value; none that a parameter changes."""
+    try:
+        config, used = space.chosen(params), space.asked(params).used
+    except (NoConfigError, OutsideError):  # told by whoever asks what is missing
+        return params
+    fixed = vars(config)
+    return {
+        name: value
+        for name, value in params.items()
+        if name in used or name in changing or name in space.fixed or name not in fixed or fixed[name] != value
+    }

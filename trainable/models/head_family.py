@@ -1,0 +1,83 @@
+"""What the families of heads on the frozen features of a pretrained net have in common; each adds its last part."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from datasets import augment
+from trainable.models.family import Config, Family, Net, Preprocessing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from datasets.pixels.dataset import Dataset
+    from trainable.features import Prepared
+    from trainable.features.matrix import Features
+    from trainable.metrics.history import EpochMetrics
+    from trainable.state import TrainState
+
+BACKBONE = "timm/tf_efficientnet_lite0"  # of a head that names none
+FIELDS = frozenset({"input_size", "center_crop", "stages", "pooling", "flip", "pretrained"})
+# Features are of the images as they are, and a head has one epoch.
+UNREAD = frozenset({*augment.NAMES, "pipeline", "mixup", "cutmix", "optimizer", "epochs", "clip", "ema"})
+
+
+def head_family(
+    name: str,
+    shape: Mapping[str, Any],
+    last_part: Callable[[Config, int, int], Net],
+    fit: "Callable[[Config, Any, Features, Tensor], float]",
+    optional: frozenset[str] = frozenset(),
+    unread: frozenset[str] = frozenset(),
+) -> Family:
+    """Returns a family of heads.
+
+    Args:
+      shape: the fields that it must be given beside `backbone`, each with a usual value.
+      last_part: builds what is trained, for a config, a number of features and one of classes.
+      fit: trains that part on the features and labels of the training images, and returns its loss.
+      optional, unread: beside those of every head.
+    """
+
+    def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
+        from trainable.models import head
+
+        net = head.build(config, input_size)
+        net.head = last_part(config, net.count, classes)
+        return net
+
+    def train(config: Config, data: "Dataset", state: "TrainState") -> Iterator["EpochMetrics"]:
+        from trainable.features import learning
+
+        return learning.train(config, data, state, fit)
+
+    return Family(
+        name,
+        {"backbone": BACKBONE, **shape},
+        build,
+        bf16=frozenset({"cpu", "cuda"}),  # of the backbone, which only goes forward
+        waits=True,
+        optional=FIELDS | optional,
+        unread=UNREAD | unread,
+        preprocessing=preprocessing,
+        prepare=prepare,
+        train=train,
+        check=check,
+    )
+
+
+def prepare(config: Config, data: "Dataset", state: "TrainState") -> Iterator["Prepared"]:
+    from trainable.features import learning
+
+    return learning.prepare(config, data, state)
+
+
+def preprocessing(config: Config) -> Preprocessing:
+    from trainable.models import head
+
+    return head.preprocessing(config)
+
+
+def check(config: Config, others: Sequence[str]) -> None:
+    from trainable.models import head
+
+    head.check(config)
