@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from datasets.pixels.dataset import Dataset, Split
+from storage.sweep_file import Values
 from trainable.config import TrialConfig
 from trainable.loop import train
 from trainable.precision import forward
@@ -17,6 +18,11 @@ from trainable.state import new_state
 NETS = ("timm/resnet50", "timm/convnext_tiny", "timm/vit_small_patch16_224")
 CLASSES = 10
 EPOCHS, STEPS = 3, 20  # that are measured
+RECIPE: Values = dict(
+    **dict(pretrained=False, optimizer="adamw", schedule="cosine", lr=3e-4, weight_decay=0.05, label_smoothing=0.1),
+    **dict(warmup=0.1, clip=1.0, ema=0.99, mixup=0.2),
+    **dict(horizontal_flip=0.5, random_resized_crop=0.5, color_jitter=0.2),
+)
 
 
 def table(device: torch.device, images: int = 4096, batch: int = 64, side: int = 224) -> Iterator[str]:
@@ -36,11 +42,7 @@ def table(device: torch.device, images: int = 4096, batch: int = 64, side: int =
     yield "| --- | ---: | ---: |"
     data = _random_images(images, batch, side)
     for arch in NETS:
-        config = TrialConfig(
-            **dict(arch=arch, pretrained=False, input_size=side, epochs=EPOCHS + 1, batch_size=batch),
-            **dict(optimizer="adamw", schedule="cosine", lr=3e-4, weight_decay=0.05, warmup=0.1, clip=1.0, ema=0.99),
-            **dict(horizontal_flip=0.5, random_resized_crop=0.5, color_jitter=0.2, mixup=0.2, label_smoothing=0.1),
-        )
+        config = TrialConfig(arch=arch, input_size=side, epochs=EPOCHS + 1, batch_size=batch, **RECIPE)
         epoch = _seconds_of_epoch(config, data, device)
         own = _seconds_of_step(config, data, device) * images / batch
         yield f"| {arch} | {images / epoch:,.0f} | {100 * own / epoch:.0f} % |"

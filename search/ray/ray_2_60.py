@@ -119,7 +119,7 @@ def tuned(trainable: Any) -> Iterator[None]:
         return reuse_worker(controller, trial)
 
     # It looks for files of metrics, of which there are none, and says so of each trial.
-    no_files = patch.object(ExperimentAnalysis, "_fetch_trial_dataframes", lambda _: {})
+    no_files: Any = patch.object(ExperimentAnalysis, "_fetch_trial_dataframes", lambda _: {})
     known = patch.multiple(tune_trial, validate_trainable=lambda _: None, get_trainable_cls=lambda _: trainable)
     with no_files, known, patch.object(TuneController, reuse_worker.__name__, reuse_worker_unless_one_starts):
         yield

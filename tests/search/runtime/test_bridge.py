@@ -18,10 +18,12 @@ from storage.states import Stop
 from storage.sweep_file import QueueEntry
 from tests.trials import execute, fake_space, fake_train, in_memory, open_bridge, outcome
 from trainable.config import ConfigError
+from trainable.features import Prepared
 from trainable.loop import Diverged
 from trainable.state import save
 from trainable.worker.attempt import Attempt
 from trainable.worker.order import KEPT_CHECKPOINTS, Order
+from trainable.worker.report import Report
 
 DATA = in_memory()
 TRIALS = 12
@@ -43,6 +45,19 @@ def test_a_sweep_ends_with_every_trial_told_once(tmp_path):
     assert len(states) == TRIALS
     assert set(states) == {"COMPLETE", "PRUNED", "FAIL"}  # the fake space has all three
     assert [number for number, _ in watcher.ordered] == list(range(TRIALS))
+
+
+def test_how_far_a_trial_is_before_its_first_epoch_is_told_and_written_nowhere(tmp_path):
+    bridge, watcher = open_bridge(tmp_path, 1)
+    order = bridge.next_order()
+    watcher.prepared = lambda number, how_far: watcher.said(f"{number} {how_far}")
+    report = Report(order.attempt, [], prepared=Prepared("features", 8, 20))
+
+    stops = bridge.report(order.number, Report.from_json(json.loads(report.to_json())))
+
+    assert not stops
+    assert watcher.messages == ["0 computing features: 8 of 20"]
+    assert bridge.ledger.trial(0).intermediate_values == {}
 
 
 def test_a_value_is_the_best_so_far_and_its_epoch_the_first_with_it(tmp_path):

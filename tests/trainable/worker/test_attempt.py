@@ -81,6 +81,9 @@ def test_features_are_reported_on_while_they_are_computed_so_that_a_trial_can_be
         reports.append(attempt.next_report())
 
     assert [(len(report.history), report.failure) for report in reports] == [*[(0, None)] * 7, (1, None)]
+    done = [report.prepared.done if report.prepared else None for report in reports]
+    assert done == [8, 16, 24, 26, 8, 16, 20, None]
+    assert f"{reports[1].prepared}" == f"computing the features of 26 images by {config.backbone} at 32 px: 16 of 26"
 
 
 def numpy_allocates():
