@@ -21,7 +21,8 @@ from analysis.report.contents import duration, plain
 from analysis.report.figures import draw, draw_pictures
 from analysis.report.interactive import embedded, source
 from analysis.report.markdown import TEMPLATES, environment
-from analysis.report.sections import cost, history
+from analysis.report.parts import Part
+from analysis.report.sections import cost, folds, history
 from analysis.report.sections.advice import next_steps
 from analysis.report.sections.best_trial import BestTrial, best_trial
 from analysis.report.sections.importance import importances, importances_figure
@@ -54,6 +55,7 @@ class Context:
 
     Attributes:
       repeated_damaged: why what other seeds say of the best configs cannot be read; empty where it can.
+      folds: side by side; None of a sweep without.
       figures: by name.
     """
 
@@ -65,6 +67,7 @@ class Context:
     ranges: list[Range]
     doubts: Doubts | None
     images: BestTrial
+    folds: Part | None
     figures: dict[str, Figure]
 
 
@@ -118,6 +121,7 @@ def _context(record: Record) -> Context:
         repeated_damaged = str(error)
     choice = choose(record) if best else None
     images = best_trial(record, best, choice) if best else BestTrial()
+    of_folds = folds.part(record)
     figures = [
         history.over_trials(record),
         history.over_time(record),
@@ -128,6 +132,7 @@ def _context(record: Record) -> Context:
         cost.states_figure(record),
         cost.pareto_figure(record),
         *images.figures,
+        *(of_folds.figures if of_folds else ()),
     ]
     return Context(
         record=record,
@@ -138,6 +143,7 @@ def _context(record: Record) -> Context:
         ranges=rows,
         doubts=doubts(record) if best else None,
         images=images,
+        folds=of_folds,
         figures={figure.name: figure for figure in figures if figure},
     )
 

@@ -21,7 +21,7 @@ def scaled(record: Record, shares: np.ndarray) -> np.ndarray | None:
     labels = record.valid_labels
     if len(labels) < FEWEST:
         return None
-    folds = _folds(labels)
+    folds = _folds(labels) if record.folds is None else record.folds
     found = np.empty(shares.shape)
     for fold in np.unique(folds):
         is_in = folds == fold

@@ -12,8 +12,8 @@ from tests.analysis.estimates.adjustments.test_temperature import drawn
 from trainable.metrics import metrics
 
 
-def a_sweep(labels, metric="accuracy"):
-    return SimpleNamespace(valid_labels=labels, metric=metrics()[metric], classes=list("abcd"), folds=None)
+def a_sweep(labels, metric="accuracy", folds=None):
+    return SimpleNamespace(valid_labels=labels, metric=metrics()[metric], classes=list("abcd"), folds=folds)
 
 
 def test_the_error_is_the_gap_of_each_bin_weighted_by_its_images():
@@ -54,14 +54,13 @@ def test_scaling_that_fits_chance_is_said_to_make_nothing_better():
     assert ("no better" in shown.sentences[1]) == (after >= before)
 
 
-def test_no_image_is_scaled_by_a_temperature_that_it_was_fitted_to(monkeypatch):
+def test_no_image_is_scaled_by_a_temperature_that_it_was_fitted_to():
     labels, probabilities = drawn(50, 3.0)
     other = labels.copy()
     other[0] = (labels[0] + 1) % 4
     folds = np.arange(50) % 5
-    monkeypatch.setattr(out_of_fold, "_folds", lambda labels: folds)
 
-    before, after = (out_of_fold.scaled(a_sweep(each), probabilities.T) for each in (labels, other))
+    before, after = (out_of_fold.scaled(a_sweep(each, folds=folds), probabilities.T) for each in (labels, other))
 
     np.testing.assert_array_equal(before[folds == 0], after[folds == 0])
     assert not np.isclose(before[folds == 1], after[folds == 1]).all()

@@ -1,0 +1,77 @@
+"""The folds side by side: what each of the best trials scores on each, and how much that differs."""
+
+import numpy as np
+
+from analysis.record import Record, TrialRecord
+from analysis.report.charts import Axis, Chart, Figure, Series, named_rows, rows_height_px
+from analysis.report.contents import LEADERS
+from analysis.report.parts import Cell, Part, Table
+from analysis.report.sections.history import on_axis
+from storage.states import State
+from storage.text import counted
+
+
+def part(record: Record) -> Part | None:
+    """None of a sweep without folds, and where no trial has been through all of them."""
+    if record.folds is None:
+        return None
+    trials = [trial for trial in record.ranked if trial.state == State.COMPLETE and trial.number not in record.damaged]
+    found = [(trial, values) for trial in trials[:LEADERS] if (values := _values(record, trial)) is not None]
+    if not found:
+        return None
+    folds, scale = len(found[0][1]), record.metric.scale
+    sizes = np.bincount(record.folds).tolist()
+    rows = []
+    for trial, values in found:
+        spread = float(np.std(values, ddof=1))
+        cells = [Cell(scale.value(value), value) for value in (trial.value or 0.0, *values)]
+        rows.append([Cell(f"{trial.number}", trial.number), *cells, Cell(scale.amount(spread), spread)])
+    heads = ["trial", "mean", *(f"fold {fold} ({size:,})" for fold, size in enumerate(sizes, start=1))]
+    table = Table([*heads, "standard deviation"], [True] * (folds + 3), rows)
+    sentence = (
+        f"Each trial was trained {folds} times, and each net was judged by the fold that it did not see, at its best "
+        f"epoch; the value of a trial is the mean. In brackets, how many images a fold has. A fold that is low in every row "
+        "has hard images; a trial whose folds differ by much depends on which images it was trained on."
+    )
+    return Part("The folds side by side", [sentence], [_figure(record, found)], table)
+
+
+def _values(record: Record, trial: TrialRecord) -> list[float] | None:
+    """The value on each fold; None where the predictions were not kept, or a fold has no value by itself."""
+    logits, metric, labels = trial.valid_logits, record.metric, record.valid_labels
+    assert record.folds is not None
+    assert metric.value is not None
+    if logits is None:
+        return None
+    parts = [record.folds == fold for fold in range(int(record.folds.max()) + 1)]
+    values = [metric.value(labels[part], logits[part]) for part in parts]
+    return values if np.isfinite(values).all() else None
+
+
+def _figure(record: Record, found: list[tuple[TrialRecord, list[float]]]) -> Figure:
+    says = (
+        f"The {record.metric.words} of the {counted(len(found), 'best trial')} on each fold, the best on top: the star "
+        "is the mean. Where the stars are nearer to each other than the points of a row, the folds differ more than "
+        "the trials."
+    )
+    points = [(value, -row, fold) for row, (_, values) in enumerate(found) for fold, value in enumerate(values, 1)]
+    series = (
+        Series(
+            "among the best",
+            [on_axis(record, value) for value, _, _ in points],
+            [y for _, y, _ in points],
+            "a fold",
+            [f"fold {fold}: {record.metric.scale.value(value)}" for value, _, fold in points],
+        ),
+        Series(
+            "best",
+            [on_axis(record, trial.value) for trial, _ in found],
+            [-row for row in range(len(found))],
+            "the mean",
+            [f"trial {trial.number}: {record.metric.scale.value(trial.value)}" for trial, _ in found],
+        ),
+    )
+    unit = record.metric.scale.unit.strip()
+    title = f"{record.metric.words} ({unit})" if unit else record.metric.words
+    names = named_rows([f"trial {trial.number}" for trial, _ in found])
+    return Figure("folds", says, (Chart(Axis(title), names, series, height_px=rows_height_px(len(found)) + 30),))
