@@ -23,12 +23,13 @@ FEW = 3  # classes that a note names
 def folded(data: Dataset, count: int, seed: int) -> Dataset:
     """Returns the data with its train and validation images as one, divided into so many folds.
 
-    Folds that the data has of its own are taken as they are. Else the division depends on the labels, on what belongs
-    together and on the seed alone.
+    Data that is divided already is divided anew. Folds that the data has of its own are taken as they are. Else the
+    division depends on the labels, on what belongs together and on the seed alone.
 
     Raises:
       DataError: the data has too few images or groups, or another number of folds of its own.
     """
+    data = undivided(data)
     whole = data.train.joined(data.valid)
     if any(whole.folds):
         folds, notes = _own_folds(whole, count)
@@ -50,6 +51,13 @@ def folded(data: Dataset, count: int, seed: int) -> Dataset:
         fingerprint=with_folds(data.fingerprint, folds),
         notes=(*data.notes, *notes),
     )
+
+
+def undivided(data: Dataset) -> Dataset:
+    """Returns data in folds as it is without them: with one train split of all labelled images."""
+    if data.folds is None:
+        return data
+    return replace(data, valid=data.train.empty(), folds=None, fingerprint=of_images(data.fingerprint))
 
 
 def divided(labels: np.ndarray, together: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -2,9 +2,11 @@
 
     python -m search.refit sweeps/default --seeds 3     # the same command continues after a crash or Ctrl-C
     python -m analysis.predict sweeps/default --with refit
+    python -m search.refit sweeps/default --folds 5     # a net for each fold of the images, and refit/oof.csv
 
-It is a sweep of its own, in the folder `refit` of the sweep's, which is only read. Nothing is left to measure it on:
-the weights after the last epoch are kept, and how well they do only other images can tell.
+It is a sweep of its own, in the folder `refit` of the sweep's, which is only read. The weights after the last epoch are
+kept. Without --folds nothing is left to measure them on, and how well they do only other images can tell. With --folds
+each image is predicted by a net that never saw it, and predictions of other images are the mean over all nets.
 """
 
 import sys
@@ -16,14 +18,17 @@ import click
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive_below
 from storage.command_line import SweepFolder, program, runs_own_code
+from storage.sweep_file import MOST_FOLDS
 from trainable.options import uses_weights
 
+FOLDS_HELP = "Trains a net for each part, on the others, instead of one on all images."
 MOST_SEEDS = 10  # search.runtime.trial_files.KEPT_WEIGHTS, without its imports: as many trials keep their weights
 
 
 @click.command(context_settings=CONTEXT, help=__doc__.split("\n")[0] if __doc__ else None)
 @click.argument("sweep", type=SweepFolder())
 @click.option("--seeds", type=click.IntRange(1, MOST_SEEDS), default=3, show_default=True, help="Runs of it.")
+@click.option("--folds", type=click.IntRange(2, MOST_FOLDS), default=None, help=FOLDS_HELP)
 @click.option("--data", type=str, default=None, help="Where the data lies now; default: where it was last.")
 @runs_own_code
 @uses_weights
@@ -35,7 +40,9 @@ def main(open_session: Any, sweep: Path, **flags: Any) -> None:
         from search.runtime.start import Start
         from search.runtime.sweep import run
 
-        return run(Refit(sweep, flags["seeds"], flags["data"]), Start.of("search.refit", flags), open_session)
+        return run(
+            Refit(sweep, flags["seeds"], flags["data"], flags["folds"]), Start.of("search.refit", flags), open_session
+        )
 
     sys.exit(drive_below(sweep, "refit", start))
 

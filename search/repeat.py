@@ -15,13 +15,17 @@ import click
 from search.options import CONTEXT, runs_trials
 from search.runtime.driver import drive_below
 from storage.command_line import SweepFolder, program, runs_own_code
+from storage.sweep_file import MOST_FOLDS
 from trainable.options import uses_weights
+
+FOLDS_HELP = "As of search.run; default: those of the sweep."
 
 
 @click.command(context_settings=CONTEXT, help=__doc__.split("\n")[0] if __doc__ else None)
 @click.argument("sweep", type=SweepFolder())
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Configs, the best ones.")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Runs of each.")
+@click.option("--folds", type=click.IntRange(2, MOST_FOLDS), default=None, help=FOLDS_HELP)
 @click.option("--data", type=str, default=None, help="Where the data lies now; default: where it was last.")
 @runs_own_code
 @uses_weights
@@ -33,9 +37,8 @@ def main(open_session: Any, sweep: Path, **flags: Any) -> None:
         from search.runtime.start import Start
         from search.runtime.sweep import run
 
-        return run(
-            Repeat(sweep, flags["top"], flags["seeds"], flags["data"]), Start.of("search.repeat", flags), open_session
-        )
+        repeat = Repeat(sweep, flags["top"], flags["seeds"], flags["data"], flags["folds"])
+        return run(repeat, Start.of("search.repeat", flags), open_session)
 
     sys.exit(drive_below(sweep, "repeat", start))
 

@@ -51,6 +51,7 @@ REPORT_TEXT = "report.md"
 TRIALS_CSV = "trials.csv"
 TRIALS_PARQUET = "trials.parquet"
 EPOCHS_PARQUET = "epochs.parquet"
+OOF = "oof.csv"
 PREDICTIONS = "predictions.csv"
 TEST_SCORE = "test_score.json"
 

@@ -8,6 +8,7 @@ what it leaves out keeps its default.
 
 import sys
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -54,7 +55,7 @@ def main(config_place: str, data_path: Path, metric: str, seed: int, **flags: An
         for note in (*data.notes, *licences.notes(table)):
             print(note)
         try:
-            _train(config, data, name_of(metric))
+            _train(config, data.for_training(), name_of(metric))
         except ArithmeticError as error:
             print(f"diverged: {error}", file=sys.stderr)
             sys.exit(3)
@@ -86,12 +87,24 @@ def _config(place: str) -> TrialConfig:
 def _train(config: TrialConfig, data: "Dataset", metric: str) -> None:
     import torch
 
+    keep_freed_memory()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if data.folds is None:
+        _train_net(config, data, metric, device)
+        return
+    values = []
+    for fold in range(1, int(data.folds.max()) + 2):
+        print(f"fold {fold} of {int(data.folds.max()) + 1}")
+        values.append(_train_net(config, data.fold(fold), metric, device))
+    print(f"{metric}: mean over the folds {fmean(values):z.4f}, each at its best epoch")
+
+
+def _train_net(config: TrialConfig, data: "Dataset", metric: str, device: str) -> float:
+    """Trains one net, and returns its value at its best epoch."""
     from trainable.loop import train
     from trainable.state import new_state
 
-    keep_freed_memory()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    state = new_state(config, data.for_training(), metric, device)
+    state = new_state(config, data, metric, device)
     for metrics in train(config, data, state):
         best = " best" if state.best_epoch == metrics.epoch else ""
         short = metrics.micro_batch < config.batch_size
@@ -102,6 +115,7 @@ def _train(config: TrialConfig, data: "Dataset", metric: str) -> None:
             f"{metrics.seconds:.1f} s{best}{parts}",
             flush=True,
         )
+    return state.metric.best_so_far(state.metric.of_epochs(state.history))[-1]
 
 
 if __name__ == "__main__":

@@ -179,7 +179,8 @@ def _said(
     """Everything that the card names."""
     is_still_best = record.best is not None and record.best.number == best.trial
     choice = choose(record) if is_still_best else None
-    per_class = zip(data.classes, _counts(data, data.train), _counts(data, data.valid), strict=True)
+    judged = data.valid if data.folds is None else data.valid.empty()  # with folds all images are train images
+    per_class = zip(data.classes, _counts(data, data.train), _counts(data, judged), strict=True)
     config, metric = best.config.to_dict(), record.metric
     shares = softmax(checked.logits)
     scored = shares if best.fitted is None else best.fitted.scored(best.fitted.told(shares))
@@ -198,6 +199,7 @@ def _said(
         "is_still_best": is_still_best,
         "measured": f"{metric.one} of {metric.scale.value(value)}",
         "fitted": best.fitted,
+        "folds": best.folds,
         "difference": checked.difference,
         "valid_images": len(data.valid.images),
         "height": best.image_size[0],

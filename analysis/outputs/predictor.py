@@ -187,7 +187,9 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
         if (its_own := read_best(sweep)).trial == best.number:
             fitted = its_own.fitted_of(is_averaged)  # no image is left to fit another to
     seeds = f"{counted(len(models), 'seed')}{averaged(is_averaged)}{adjusted(fitted)}"
-    label = f"the best config on train + validation, {seeds}"
+    folds = record.settings.folds
+    on = "on train + validation" if folds is None else f"in {folds} folds, the mean of their nets"
+    label = f"the best config {on}, {seeds}"
     return Predictor(label, tuple((model, 1) for model in models), is_averaged, record.ensembles, fitted)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.estimates import held_out
 from analysis.estimates.views import Answering, by_batch, views
-from analysis.outputs import predictor
+from analysis.outputs import out_of_fold, predictor
 from analysis.outputs.best import write_best
 from analysis.outputs.predict import write_predictions
 from analysis.outputs.tables import write_tables
@@ -48,6 +48,8 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
     write_events(record)
     if write_best(record) is not None:
         written.append(record.folder / paths.BEST)
+        if record.settings.folds and (members := out_of_fold.chosen(record)):
+            written.append(out_of_fold.write_out_of_fold(record, members))
         if data is not None and data.test is not None:
             out = record.folder / paths.PREDICTIONS
             model, labels = predictor.chosen(record), data.test.labels

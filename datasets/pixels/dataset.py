@@ -98,7 +98,7 @@ class Dataset:
       left_out: the images of the data that are not used, as a person asked for.
       folds: (N,) uint8 from 0: in which fold an image is validated; then both `train` and `valid` are all images that
         have a label and are not of the test split. None without folds.
-      of_fold: which fold of another data set this is, from 1, whose rows `train` and `valid` are; None where it is none.
+      of_fold: which fold of another data set this is, from 1; `train` and `valid` are rows of that one. Else None.
     """
 
     train: Split

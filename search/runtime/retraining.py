@@ -6,18 +6,19 @@ in what was begun.
 """
 
 import os
+from abc import abstractmethod
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from analysis.commands import own_code, search_command
 from analysis.estimates import repeated
+from analysis.outputs import out_of_fold
 from analysis.outputs.tables import write_tables
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import count_states, progress
-from datasets.pixels.rows import joined as joined_pixels
+from datasets.folds import folded, undivided
+from search.runtime import data as sweep_data
 from search.runtime.queue import Queue
 from search.runtime.queue import repeated as with_other_seeds
 from search.runtime.settings import read_sweep
@@ -25,7 +26,7 @@ from search.runtime.sweep_kinds import Sweep
 from storage import paths
 from storage.errors import SweepError
 from storage.states import State
-from storage.sweep_file import SEARCH, Parent, Values
+from storage.sweep_file import SEARCH, Parent, Settings, Values
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import LAST
 
@@ -41,6 +42,7 @@ class Again(Sweep):
       count: how many of its COMPLETE trials, the best ones; those that differ in nothing but their seed are one.
       seeds: runs of each.
       data: where the data lies now; None for where it was last.
+      folds: of the images, each judged by a net of its own; None for as many as before, else `self.usual_folds`.
       changed: settings that are not the search's.
 
     Raises:
@@ -49,7 +51,9 @@ class Again(Sweep):
 
     space = None
 
-    def __init__(self, search: Path, count: int, seeds: int, data: str | None, **changed: Any) -> None:
+    def __init__(
+        self, search: Path, count: int, seeds: int, data: str | None, folds: int | None = None, **changed: Any
+    ) -> None:
         file = read_sweep(search)
         if file.kind != SEARCH:
             raise SweepError(f"{search}: is a {file.kind} itself; give the folder of its search, {search.parent}")
@@ -62,11 +66,30 @@ class Again(Sweep):
         last = next((place for place in places if os.path.exists(place)), places[0])
         place = os.path.realpath(data) if data else last
         draws_nothing: Values = {"space": None, "fixed": {}, "baselines": "none", "sampler": "random", "pruner": "none"}
-        super().__init__(folder, replace(file.settings, data=place, trials=trials, **draws_nothing | changed))
+        folds = folds or (held.settings.folds if held else self.usual_folds(file.settings))
+        options = replace(file.settings.data_options, folds=folds)
+        settings = replace(file.settings, data=place, trials=trials, data_options=options, **draws_nothing | changed)
+        super().__init__(folder, settings)
         self.search, self.searched, self.parent = search, file, Parent(file.id)
         self.way_out = f"Move {folder} away, and this command begins anew."
         self.defaults, self.pixels = file.defaults, file.pixels  # under others its data might be other data
         self.weights = file.weights or {}
+
+    @abstractmethod
+    def usual_folds(self, searched: Settings) -> int | None:
+        """Returns how many folds there are where the command names none, of a search with these settings."""
+
+    @abstractmethod
+    def divided(self, data: "Dataset") -> "Dataset":
+        """Returns the images of the search as the nets are trained on them."""
+
+    def load(self) -> "Dataset":
+        return self.divided(self._load_searched())
+
+    def _load_searched(self) -> "Dataset":
+        """Returns the data as the search reads it."""
+        as_searched = replace(self.settings, data_options=self.searched.settings.data_options)
+        return sweep_data.load(as_searched, self.defaults, self.pixels)
 
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
         return self.queue, []
@@ -82,7 +105,8 @@ class Again(Sweep):
         from analysis.sweep_data import load_same
 
         place, file = self.settings.data, self.searched
-        return load_same(self.search, place, file.settings.data, file.fingerprint, self.load)
+        same = load_same(self.search, place, file.settings.data, file.fingerprint, self._load_searched)
+        return self.divided(same)
 
     def corners(self) -> list[TrialConfig]:
         configs = [TrialConfig.from_dict(entry.config) for entry in self.queue.values() if entry.config]
@@ -105,6 +129,15 @@ class Repeat(Again):
     kind = paths.REPEAT
     adds_trials = "--seeds or --top with a larger number adds to them"
 
+    def usual_folds(self, searched: Settings) -> int | None:
+        return searched.folds
+
+    def divided(self, data: "Dataset") -> "Dataset":
+        folds = self.settings.folds
+        if folds == self.searched.settings.folds:
+            return data
+        return folded(data, folds, self.settings.seed) if folds else data
+
     def extend(self, queue: Queue, trials: int) -> list[str]:
         before = _trials(queue)
         notes = super().extend(queue, trials)
@@ -126,29 +159,49 @@ class Repeat(Again):
 
 
 class Refit(Again):
-    """The best config trained on train + validation; the weights after its last epoch are kept, for none is chosen."""
+    """The best config trained on train + validation; the weights after its last epoch are kept, for none is chosen.
+
+    With folds there is a net for each, trained on the others; what they say of the images they never saw is kept too.
+    """
 
     kind = paths.REFIT
     adds_trials = "--seeds with a larger number adds to them"
 
-    def __init__(self, search: Path, seeds: int, data: str | None) -> None:
-        super().__init__(search, 1, seeds, data, metric=LAST)
+    def __init__(self, search: Path, seeds: int, data: str | None, folds: int | None = None) -> None:
+        super().__init__(search, 1, seeds, data, folds, metric=LAST)
         self.parent = Parent(self.searched.id, self.trials[0].number)
 
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
         note = "Trained on train and validation together: what is measured of validation here says nothing."
-        return self.queue, [note]
+        return self.queue, [] if self.settings.folds else [note]
 
-    def load(self) -> "Dataset":
-        return joined(super().load())
+    def usual_folds(self, searched: Settings) -> int | None:
+        return None
+
+    def divided(self, data: "Dataset") -> "Dataset":
+        if self.settings.folds:
+            return folded(data, self.settings.folds, self.settings.seed)
+        return joined(undivided(data))
 
     def write_results(self, data: "Dataset") -> None:
-        """Nothing: there is no number among them, and the search's own predictions use the weights."""
+        """Writes, with folds, what is said of each image by the nets that never saw it. Without there is no number."""
+        record = Record(self.folder)
+        if self.settings.folds and any(trial.state == State.COMPLETE for trial in record.trials):
+            from analysis.outputs.results import write_averaged  # with it all that writes a report
+
+            write_averaged(record, data)
+            out_of_fold.write_out_of_fold(record, out_of_fold.all_seeds(record))
 
     def summary(self) -> str:
-        trial = self.trials[0].number
+        trial, folds = self.trials[0].number, self.settings.folds
         use = f"`python -m analysis.predict {self._search_words} --with refit` predicts with them."
-        return f"{self._heading()}\ntrial {trial} on train + validation, at its last epoch each: {use}"
+        if not folds:
+            return f"{self._heading()}\ntrial {trial} on train + validation, at its last epoch each: {use}"
+        lines = [self._heading(), f"trial {trial} in {folds} folds, at the last epoch of each: {use}"]
+        record = Record(self.folder)
+        if (record.folder / paths.OOF).exists():
+            lines += [out_of_fold.sentence(Record(self.search), record), f"out of fold: {record.folder / paths.OOF}"]
+        return "\n".join(lines)
 
 
 def best_trials(record: Record, count: int) -> list[TrialRecord]:
@@ -176,15 +229,9 @@ def best_trials(record: Record, count: int) -> list[TrialRecord]:
 
 def joined(data: "Dataset") -> "Dataset":
     """The same with train + validation as its train split; the validation split stays, for the loop measures on one."""
-    first, second = data.train, data.valid
-    train = replace(
-        first,
-        ids=first.ids + second.ids,
-        images=joined_pixels(first.images, second.images),
-        labels=np.concatenate([first.truth, second.truth]),
-        digests=first.digests + second.digests,
-    )
-    return replace(data, train=train)
+    if not len(data.valid.truth):  # of a search in folds, which has none
+        return replace(data, valid=data.train)
+    return replace(data, train=data.train.joined(data.valid))
 
 
 def _trials(queue: Queue) -> set[int]:
