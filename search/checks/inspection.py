@@ -61,9 +61,9 @@ def inspect_folder(folder: Path) -> Inspection:
     _check_names(inspection)
     of_ledger = len(inspection.findings)
     trials = _read_database(inspection, record) if file.settings.ledger else _read_journal(inspection, file)
-    labels, test_ids = check_data(inspection, file.classes)
+    labels, test_ids, folds = check_data(inspection, file.classes)
     if trials is not None:
-        _check_trials(inspection, trials, labels)
+        _check_trials(inspection, trials, labels, folds)
         weights = _check_weights(inspection, trials)
         inspection.findings[of_ledger:of_ledger] = trials.findings  # the ledger's first: they explain others
         states = Counter(mending.trial.state.name for mending in trials.mendings)
@@ -156,10 +156,10 @@ def _numbered(folder: Path) -> dict[int, Path]:
     return {number: path for number, path in sorted(named) if path == paths.trial_folder(folder, number)}
 
 
-def _check_trials(inspection: Inspection, trials: Trials, labels: np.ndarray | None) -> None:
+def _check_trials(inspection: Inspection, trials: Trials, labels: np.ndarray | None, folds: np.ndarray | None) -> None:
     for mending in trials.mendings:
         if mending.is_usable and not mending.is_again:
-            TrialFiles(inspection, mending.trial, trials.file, labels).check()
+            TrialFiles(inspection, mending.trial, trials.file, labels, folds).check()
     for number, path in _numbered(inspection.folder).items():
         if number >= len(trials.mendings):
             found = f"is no trial of this sweep, whose ledger has {len(trials.mendings)}"

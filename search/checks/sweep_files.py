@@ -32,12 +32,14 @@ NO_RESULTS = -1  # as `results_of` in sweep.json: no number of trials, so the ne
 MOST_CSV_BYTES = 256 << 20
 
 
-def check_data(inspection: Inspection, classes: list[str]) -> tuple[np.ndarray | None, tuple[str, ...] | None]:
+def check_data(
+    inspection: Inspection, classes: list[str]
+) -> tuple[np.ndarray | None, tuple[str, ...] | None, np.ndarray | None]:
     """Checks `data.csv` and `valid_labels.npy` against the classes and each other, `valid_images.npy` by its shape.
 
     Returns:
       the labels of the validation images, None where they cannot be had; the ids of the test images, None where there
-      are none, or they cannot be had.
+      are none, or they cannot be had; the fold of each of the former, likewise.
     """
     folder = inspection.folder
     path = folder / paths.VALID_LABELS
@@ -50,13 +52,13 @@ def check_data(inspection: Inspection, classes: list[str]) -> tuple[np.ndarray |
     restore = partial(inspection.note_damage, way_out=way_out, mend=mend)
     labels = inspection.read(path, lambda path: _read_labels(path, len(classes), expected), restore)
     labels = expected if labels is None else labels
-    _check_folds(inspection, None if labels is None else len(labels))
+    folds = _check_folds(inspection, None if labels is None else len(labels))
     path = folder / paths.VALID_IMAGES
     way_out = "moved away, and made anew by the next start that trains"
     anew = partial(inspection.note_damage, way_out=way_out, mend=move_away(path))
     # An older sweep has none: its report does without pictures.
     inspection.read(path, lambda path: _check_pictures(path, labels), anew, is_needed=False)
-    return labels, test_ids
+    return labels, test_ids, folds
 
 
 def _read_table(path: Path, classes: list[str]) -> tuple[np.ndarray, tuple[str, ...] | None]:
@@ -82,8 +84,8 @@ def _read_labels(path: Path, classes: int, expected: np.ndarray | None) -> np.nd
     return labels
 
 
-def _check_folds(inspection: Inspection, images: int | None) -> None:
-    """Checks `folds.npy`, which sweeps in folds have, against the column of data.csv.
+def _check_folds(inspection: Inspection, images: int | None) -> np.ndarray | None:
+    """Checks `folds.npy`, which sweeps in folds have, against the column of data.csv; returns what can be trusted.
 
     Args:
       images: of all folds together; None where that is not known.
@@ -96,18 +98,21 @@ def _check_folds(inspection: Inspection, images: int | None) -> None:
         written = None
     expected = None if written is None else (np.array(written) - 1).astype(np.uint8)
 
-    def check(path: Path) -> None:
+    def check(path: Path) -> np.ndarray:
         folds = read_array(path)
         is_row = folds.dtype == np.uint8 and folds.ndim == 1 and images in (None, len(folds))
         hold(path, is_row, "must be a row of uint8, one an image", f"{folds.dtype} {folds.shape}")
         if expected is not None and not np.array_equal(folds, expected):
             raise DamagedError(path, "must be the folds of the images in data.csv")
+        return folds
 
     way_out, mend = "restore it from a backup: without it the sweep cannot go on", None
     if expected is not None:
         way_out, mend = "written anew from data.csv", move_away(path, partial(save_array, path, expected))
     is_needed = expected is not None
-    inspection.read(path, check, partial(inspection.note_damage, way_out=way_out, mend=mend), is_needed=is_needed)
+    restore = partial(inspection.note_damage, way_out=way_out, mend=mend)
+    folds = inspection.read(path, check, restore, is_needed=is_needed)
+    return expected if folds is None else folds
 
 
 def _check_pictures(path: Path, labels: np.ndarray | None) -> None:
@@ -128,7 +133,8 @@ def check_results(inspection: Inspection, record: Record, test_ids: tuple[str, .
         return
     trials, epochs = record.trials_table(), record.epochs_table()
     ended = set(trials["number"][trials["state"] != State.RUNNING])
-    most = sum(trial.config.get("epochs", 0) for trial in record.trials)  # rows of any table
+    nets = record.settings.folds or 1
+    most = sum(nets * trial.config.get("epochs", 0) for trial in record.trials)  # rows of any table
 
     def same(table: pd.DataFrame, columns: list[str]) -> Callable[[Path], None]:
         expected = _rows(table, columns, ended)

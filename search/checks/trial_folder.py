@@ -37,12 +37,14 @@ class TrialFiles:
     Attributes:
       trial: as it must be.
       labels: of the validation images; None where they are lost.
+      of_images: (N,) the fold of each of them, from 0; None without folds, or where they are lost.
     """
 
     inspection: Inspection
     trial: FrozenTrial
     file: SweepFile
     labels: np.ndarray | None = None
+    of_images: np.ndarray | None = None
 
     @property
     def folder(self) -> Path:
@@ -142,11 +144,9 @@ class TrialFiles:
         """Returns the epochs of each net, and the images that it was judged by; none where the folds are lost."""
         if not self.folds:
             return [(history, slice(None))]
-        try:
-            folds = read_array(self.inspection.folder / paths.FOLDS)
-        except (FileNotFoundError, DamagedError):  # told of for itself
-            return []
-        return [(epochs, np.flatnonzero(folds == fold)) for fold, epochs in enumerate(by_fold(history))]
+        folds = self.of_images
+        nets = [] if folds is None else by_fold(history)
+        return [(epochs, np.flatnonzero(folds == fold)) for fold, epochs in enumerate(nets)]
 
     def _logits(self, path: Path, classes: np.ndarray | None, history: list[EpochMetrics] | None) -> None:
         logits = self._finite(path)
