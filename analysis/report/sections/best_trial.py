@@ -8,7 +8,7 @@ from analysis.estimates.choice import Choice
 from analysis.record import Record, TrialRecord
 from analysis.report.charts import Figure, Picture
 from analysis.report.parts import Part
-from analysis.report.sections import calibration, classes, imbalance, thresholds
+from analysis.report.sections import calibration, classes, curves, imbalance, thresholds
 from analysis.report.sections.pictures import confident_mistakes
 from trainable.metrics.contract import softmax
 
@@ -46,6 +46,6 @@ def best_trial(record: Record, trial: TrialRecord, choice: Choice | None) -> Bes
     parts = [classes.part(rows, figures), imbalance.part(record)]
     if len(record.classes) == TWO:
         shares = softmax(logits.astype(np.float64))
-        parts.append(thresholds.part(record, choice, shares))
+        parts += [curves.part(record, shares), thresholds.part(record, choice, shares)]
     mistakes = confident_mistakes(record, trial)
     return BestTrial([part for part in parts if part], calibration.part(record, logits), mistakes)

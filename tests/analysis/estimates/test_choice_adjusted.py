@@ -31,7 +31,8 @@ def a_sweep(folder, metric, labels, *logits):
     made, images = noise(), np.zeros((len(labels), 3, 16, 16), np.uint8)
     valid = Split(tuple(f"v{number}.png" for number in range(len(labels))), images, labels)
     classes = made.classes[: logits[0].shape[1]]
-    sweep = SweepBuilder(folder, replace(made, valid=valid, classes=classes), metric=metric)
+    train = replace(made.train, labels=made.train.truth % len(classes))
+    sweep = SweepBuilder(folder, replace(made, train=train, valid=valid, classes=classes), metric=metric)
     for each in logits:
         kept = trial_folder(sweep.folder, sweep.add(MLP, [len(labels) // 2]))
         np.save(kept / "valid_logits.npy", each)

@@ -1,0 +1,87 @@
+"""How well the best trial tells two classes apart at every threshold: the ROC and the precision-recall curve."""
+
+import numpy as np
+
+from analysis.estimates.scores import DrawnScores
+from analysis.record import Record
+from analysis.report.charts import Axis, Chart, Figure, Series
+from analysis.report.contents import plain
+from analysis.report.parts import Cell, Part, Table
+from trainable.metrics import auc, average_precision
+from trainable.metrics.contract import Metric
+from trainable.metrics.log_loss import SMALLEST
+from trainable.metrics.predictions import falling_order
+
+MOST_POINTS = 400  # of a curve
+AXES = Axis("false positive rate (%)", span=(-2, 102)), Axis("recall (%)", span=(-2, 103))
+
+
+def part(record: Record, shares: np.ndarray) -> Part | None:
+    """Both curves with the areas under them; None where the validation images are all of one class.
+
+    Args:
+      shares: (N, 2) probabilities of the best trial.
+    """
+    labels, positive = record.valid_labels, plain(record.classes[1])
+    is_positive = labels == 1
+    if is_positive.all() or not is_positive.any():
+        return None
+    order, ends = falling_order(shares[:, 1])
+    found, wrong = (np.cumsum(each[order])[ends] for each in (is_positive, ~is_positive))
+    rate, recall, precision = wrong / wrong[-1], found / found[-1], found / (found + wrong)
+    texts = [f"probability above {100 * share:.1f} %" for share in shares[order, 1][ends]]
+    figures = [
+        _figure(
+            "roc",
+            f"The ROC curve of the best trial: of the images of {positive} the share that is found, its recall, over "
+            f"the share of the others that is taken for {positive}, at every threshold. The further it bends to the "
+            "upper left, the better; on the dashed line answers are guesses.",
+            Chart(
+                *AXES, (Series("guide", [0, 100], [0, 100], "guesses"), _curve([0, *rate], [0, *recall], ["", *texts]))
+            ),
+        ),
+        _figure(
+            "precision-recall",
+            f"The precision-recall curve of the best trial: of the answers with {positive} the share that is right, "
+            f"over the share of the images of {positive} that is found, at every threshold. The higher it stays to the "
+            "right, the better; on the dashed line answers are guesses.",
+            Chart(
+                Axis("recall (%)", span=(-2, 102)),
+                Axis("precision (%)", span=(-2, 103)),
+                (
+                    Series("guide", [0, 100], [100 * is_positive.mean()] * 2, "guesses"),
+                    _curve(recall, precision, texts),
+                ),
+            ),
+        ),
+    ]
+    areas = {"ROC curve (AUC)": auc.METRIC, "precision-recall curve (average precision)": average_precision.METRIC}
+    rows = [[Cell(name), *_area(metric, labels, shares)] for name, metric in areas.items()]
+    table = Table(("area under the", "value", "95 % interval"), (False, True, True), rows)
+    sentence = (
+        f"Positive is {positive}, the second class in their order. An area of 1 is perfect; of guesses it is 0.5 under "
+        f"the ROC curve, and {is_positive.mean():.3f}, the share of {positive}, under the other."
+    )
+    return Part("The two classes at every threshold", [sentence], figures, table)
+
+
+def _figure(name: str, says: str, chart: Chart) -> Figure:
+    return Figure(name, says, (chart,))
+
+
+def _area(metric: Metric, labels: np.ndarray, shares: np.ndarray) -> list[Cell]:
+    scores = DrawnScores(metric, labels, [np.log(np.maximum(shares, SMALLEST))])
+    value = float(scores.everywhere()[0])
+    low, high = (min(max(end, 0.0), 1.0) for end in scores.interval(0, value))
+    return [Cell(f"{value:.4f}", value), Cell(f"{low:.4f} to {high:.4f}", low)]
+
+
+def _curve(x: np.ndarray | list[float], y: np.ndarray | list[float], texts: list[str]) -> Series:
+    """In percent; of many points so many, evenly spread along the curve."""
+    x, y = 100 * np.array(x), 100 * np.array(y)
+    places = np.arange(len(x))
+    if len(x) > MOST_POINTS:
+        along = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+        places = np.unique(np.searchsorted(along, np.linspace(0, along[-1], MOST_POINTS)))
+    shown = [f"{texts[place]}\n{x[place]:.1f} %, {y[place]:.1f} %" for place in places]
+    return Series("curve", x[places].tolist(), y[places].tolist(), "the best trial", shown)
