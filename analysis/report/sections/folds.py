@@ -30,8 +30,8 @@ def part(record: Record) -> Part | None:
     table = Table([*heads, "standard deviation"], [True] * (folds + 3), rows)
     sentence = (
         f"Each trial was trained {folds} times, and each net was judged by the fold that it did not see, at its best "
-        f"epoch; the value of a trial is the mean. In brackets, how many images a fold has. A fold that is low in every "
-        "row has hard images; a trial whose folds differ by much depends on which images it was trained on."
+        "epoch; the value of a trial is the mean. In brackets, how many images a fold has. A fold that is low in "
+        "every row has hard images; a trial whose folds differ by much depends on which images it was trained on."
     )
     return Part("The folds side by side", [sentence], [_figure(record, found)], table)
 
