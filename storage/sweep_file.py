@@ -245,6 +245,7 @@ class SweepFile:
       own: the models, metrics and transforms in files of the user's, each with the sha256 of its file.
       pixels: the form in which the pixels are kept; None of sweeps by versions that had one alone.
       weights: of the pretrained nets that trials begin with, by the nets' names; None where none does.
+      imbalance: the number of what is searched beside the space because the classes are unequal; None where nothing is.
     """
 
     settings: Settings
@@ -267,6 +268,7 @@ class SweepFile:
     pixels: Form | None = None
     pace: Pace | None = None
     weights: dict[str, WeightsEntry] | None = None
+    imbalance: Above0 | None = None
 
     def started(self, command: str, folder: Path) -> None:
         """Notes a driver's start."""

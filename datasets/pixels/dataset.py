@@ -130,6 +130,11 @@ class Dataset:
         """In which form its pixels are kept, one of `datasets.pixels.form.FORMS`."""
         return getattr(self.train.images, "form", ARRAY)
 
+    @property
+    def class_counts(self) -> np.ndarray:
+        """(classes,) how many training images each class has."""
+        return np.bincount(self.train.truth, minlength=len(self.classes))
+
     def for_training(self) -> "Dataset":
         """Returns what a worker needs: no test split, no names."""
         train, valid = (Split((), split.images, split.labels) for split in (self.train, self.valid))

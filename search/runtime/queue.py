@@ -11,7 +11,7 @@ from search.portfolios.by_cost import linear_heads
 from search.spaces import DEFAULT, own_number, suggest_of, uses_backbones
 from search.spaces.space import Space
 from storage.sweep_file import QueueEntry, Values
-from trainable.config import ConfigError, TrialConfig
+from trainable.config import UNHANDLED, ConfigError, TrialConfig
 from trainable.models import family_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def first_queue(
     entries, notes = _published_runs(space, number, portfolio, name) if portfolio else ([], [])
     entries += [QueueEntry(params, "") for params in enqueued]
     for of, params in _references(space, number, name).items():
-        params = space.capped(params)
+        params = space.published(params)
         with suppress(ConfigError):  # what --fix leaves of the space has none of this family's parameters
             if of in asdict(space.chosen(params)).values() and not space.missing(params):
                 entries.append(QueueEntry(params, f"{REFERENCE}{of}"))
@@ -76,13 +76,13 @@ def _published_runs(space: Space, number: int, portfolio: str, name: str | None)
         elif is_whole:
             entries.append(QueueEntry({}, f"{portfolio} {run}", default.chosen(params).to_dict()))
         else:
-            entries.append(QueueEntry(space.capped(params), f"{portfolio} {run}"))
+            entries.append(QueueEntry(space.published(params), f"{portfolio} {run}"))
     return entries, notes
 
 
 def _why_fixed_otherwise(space: Space, published: Space, params: Values) -> str:
     """Empty where no value that `--fix` sets is another one in the published run."""
-    config = published.chosen(params).to_dict()
+    config = UNHANDLED | published.chosen(params).to_dict()
     is_same = all(config.get(name) == value for name, value in space.fixed.items())
     return "" if is_same else OTHER_CONFIG
 
@@ -90,10 +90,10 @@ def _why_fixed_otherwise(space: Space, published: Space, params: Values) -> str:
 def _why_left_out(space: Space, published: Space, params: Values) -> str:
     """Empty where the space holds the published run as it is, but for the epochs that `--max-epochs` takes off."""
     try:
-        lacking = space.missing(space.capped(params))
+        lacking = space.missing(space.published(params))
         if lacking:
             return f"this space asks for {', '.join(lacking)} as well"
-        same = space.chosen(space.capped(params)) == published.chosen(published.capped(params))
+        same = space.chosen(space.published(params)) == published.chosen(published.capped(params))
     except ConfigError as error:
         return str(error)
     return "" if same else OTHER_CONFIG

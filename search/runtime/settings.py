@@ -57,6 +57,11 @@ def read_sweep(folder: Path) -> SweepFile:
                 f"{folder / 'sweep.json'}: begun by a newer version: its {name} has the number {numbers[name]}, this "
                 f"version knows 1 to {newest}; go on with the version that began it"
             )
+    if (file.imbalance or 0) > spaces.NEWEST_IMBALANCE:
+        raise ConfigError(
+            f"{folder / 'sweep.json'}: begun by a newer version: its imbalance has the number {file.imbalance}, this "
+            f"version knows 1 to {spaces.NEWEST_IMBALANCE}; go on with the version that began it"
+        )
     return file
 
 

@@ -100,10 +100,13 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
     folder = sweep.folder
     check_address(start.address)  # before images are read, which may take minutes
     settled = sweep.settle(has_gpu_here(start.address, start.gpus_per_trial))
-    table = sweep.table
+    _ = sweep.table
     sweep.check_configs()
     weights = prepare(sweep.nets, print, sweep.weights)  # likewise before the images
     data = sweep.first_load()
+    settled += sweep.settle_by_data(data)
+    table = sweep.table
+    sweep.check_configs()
     queue, notes = sweep.first_queue(data)
     notes = settled + notes
     check_here(folder)
@@ -144,6 +147,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
             memory=limit.memory if limit and sweep.space else None,
             pace=pace.pace if pace else None,
             weights=entries(weights) or None,
+            imbalance=sweep.imbalance,
         )
         ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing here
         sweep_data.save(folder, data)
@@ -160,6 +164,7 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
     file = read_sweep(folder)
     before = file.settings
     sweep.defaults, sweep.pixels, sweep.weights = file.defaults, file.pixels, file.weights or {}
+    sweep.imbalance = file.imbalance
     remember(recorded(sweep.weights))  # the space draws from what the sweep was begun with
     if changed := sweep.changed(file):
         raise ConfigError(

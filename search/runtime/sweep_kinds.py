@@ -40,6 +40,7 @@ class Sweep(ABC):
       defaults: the number of each published default that it goes on under, as `sweep.json` has them.
       pixels: the form in which its pixels are kept; None where it is new, or older than the choice.
       weights: of pretrained nets, as `sweep.json` has them, or that of the search; empty where it is new.
+      imbalance: the number of what is searched beside the space because the classes are unequal; None for nothing.
       space: what the sampler draws from; None where the queue holds every config whole.
     """
 
@@ -53,6 +54,7 @@ class Sweep(ABC):
         self.defaults = NEWEST_DEFAULTS
         self.pixels: str | None = None
         self.weights: Mapping[str, WeightsEntry] = {}
+        self.imbalance: int | None = None
 
     @property
     @abstractmethod
@@ -94,6 +96,10 @@ class Sweep(ABC):
         Raises:
           DataError, ConfigError: the data has none of the known forms, or nothing fits.
         """
+        return []
+
+    def settle_by_data(self, data: "Dataset") -> list[str]:
+        """Chooses what of a new sweep the images and labels decide; returns a sentence on each choice."""
         return []
 
     def check_configs(self) -> None:  # noqa: B027 (a repeat's are those of its search)
@@ -173,6 +179,7 @@ class Search(Sweep):
     ) -> None:
         super().__init__(folder, settings)
         self.enqueued, self.enqueue_file, self.names_space = enqueued, enqueue_file, names_space
+        self.imbalance = spaces.NEWEST_IMBALANCE  # of a new sweep until its data is known: a config may have its fields
 
     @cached_property
     def space(self) -> Space:
@@ -185,7 +192,8 @@ class Search(Sweep):
             function = user_code.get(self.space_name)
         else:
             function = spaces.suggest_of(self.space_name, self.defaults.space, self.settings.backbones or ())
-        return Space(function, self.settings.fixed, self.settings.max_epochs)
+        addition = None if self.is_own_space or self.imbalance is None else spaces.imbalance(self.imbalance)
+        return Space(function, self.settings.fixed, self.settings.max_epochs, addition)
 
     @property
     def space_name(self) -> str:
@@ -199,6 +207,14 @@ class Search(Sweep):
     def settle(self, has_gpu: bool) -> list[str]:
         self.settings, notes = proposal.propose(self.settings, proposal.all_at_hand, self._headers, has_gpu)
         return notes
+
+    def settle_by_data(self, data: "Dataset") -> list[str]:
+        number = None if self.is_own_space else proposal.imbalance(self.settings.fixed, data.class_counts)
+        if number != self.imbalance:
+            self.imbalance = number
+            for made_of_it in ("space", "own_configs"):
+                vars(self).pop(made_of_it, None)
+        return proposal.imbalance_notes(data) if number else []
 
     @cache  # noqa: B019 (there is one sweep a process)
     def _headers(self) -> "Headers":

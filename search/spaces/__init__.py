@@ -7,12 +7,18 @@ What was ever published stays as it is: a sweep goes on in the space that it beg
 its `sweep.json`. A change of what is searched is a new file with the number `NEWEST + 1`, whatever its name: sweeps
 have one number for all spaces, and each draws from the newest file of its name up to that number. A family of
 architectures is drawn only where a space names it.
+
+What a sweep searches beside a published space because its data asks for it is an `Addition`, a file with a number of
+its own. Where the classes are unequal it is `imbalance_NUMBER.py`.
 """
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from search.spaces.space import Addition
 
 SPACES = (
     ("default", 1),
@@ -22,6 +28,7 @@ SPACES = (
     ("heads", 1),
 )
 NEWEST = max(number for _, number in SPACES)
+NEWEST_IMBALANCE = 1
 NAMES = tuple(dict.fromkeys(name for name, _ in SPACES))
 DEFAULT = NAMES[0]  # of sweeps before a space had a name, and where no pretrained net is at hand
 
@@ -36,6 +43,12 @@ def suggest_of(name: str, number: int = NEWEST, backbones: Sequence[str] = ()) -
     module = _module(name, number)
     suggest: Callable[[Any], Any] = module.new(tuple(backbones)) if uses_backbones(name, number) else module.suggest
     return suggest
+
+
+def imbalance(number: int) -> "Addition":
+    """Returns what is searched beside a published space where the classes are unequal."""
+    addition: Addition = import_module(f"{__name__}.imbalance_{number}").ADDITION
+    return addition
 
 
 def uses_backbones(name: str, number: int = NEWEST) -> bool:

@@ -1,23 +1,29 @@
 """What fits the data where the command leaves it open: the space, its pretrained nets, and the size of the images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from datasets.problems import shown
 from search import spaces
 from storage import user_code
 from storage.errors import ConfigError
 from storage.sweep_file import Settings
+from trainable.config import UNHANDLED
 from trainable.models import is_of_catalogue, reads_features
 from trainable.weights import all_at_hand as all_at_hand
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from datasets.headers import Headers
+    from datasets.pixels.dataset import Dataset
 
 TINY, PHOTOS, HEADS = "tiny", "photos", "heads"
 LARGEST_TINY = 64  # px
 MOST_BACKBONES = 8  # of those at hand, where nobody says which; each costs a pass over all images, and trials
+UNEQUAL_TIMES = 3  # as many images in the largest class as in the smallest, and more, are unequal
 MOST_ON_A_CPU = 20_000  # train images above 64 px; more take hours an epoch to fine-tune a net on
 
 
@@ -69,6 +75,31 @@ def propose(
         settings = replace(settings, data_options=options)
         notes.append(f"Images are kept at {kept}x{kept} px; --image-size sets another size.")
     return settings, notes
+
+
+def imbalance(fixed: Mapping[str, Any], counts: "np.ndarray") -> int | None:
+    """Returns the number of what is searched beside a published space because the classes are unequal.
+
+    Args:
+      fixed: by `--fix`.
+      counts: (classes,) training images.
+
+    Returns:
+      None where the classes are about equal, or `--fix` says all of it.
+    """
+    is_fixed = UNHANDLED.keys() <= fixed.keys()
+    return spaces.NEWEST_IMBALANCE if counts.max() > UNEQUAL_TIMES * counts.min() and not is_fixed else None
+
+
+def imbalance_notes(data: "Dataset") -> list[str]:
+    """Returns a sentence on what is searched because the classes are unequal."""
+    counts = data.class_counts
+    largest, smallest = (f"{shown(data.classes[at])} has {counts[at]:,}" for at in (counts.argmax(), counts.argmin()))
+    ways = " ".join(f"--fix {name}={value}" for name, value in UNHANDLED.items())
+    return [
+        f"The classes are unequal, {largest} train images and {smallest}: the loss, weights of classes and balanced "
+        f"sampling are searched too; {ways} leaves them out."
+    ]
 
 
 def _by_data(headers: "Headers", has_gpu: bool) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ from search.spaces.field_names import as_parameters
 from search.spaces.walker import Chosen, NoConfigError, OutsideError, Suggester, walk
 from storage import user_code
 from storage.sweep_file import Table, Values
-from trainable.config import MULTIPLE, SHAPE_FIELDS, ConfigError, TrialConfig, unknown_name
+from trainable.config import MULTIPLE, SHAPE_FIELDS, UNHANDLED, ConfigError, TrialConfig, unknown_name
 from trainable.models import family_of, unread_fields
 
 # What a space function may ask of its trial: the three suggest methods.
@@ -34,16 +34,32 @@ def suggest_multiple(trial: Suggests, field: str, reference: float, low: float, 
 
 
 @dataclass(frozen=True)
+class Addition:
+    """What is drawn beside a space, whatever that draws, because the data asks for it.
+
+    Attributes:
+      suggest: returns values of fields of `TrialConfig`, each drawn under the name of its field; all of them go with
+        each other and with any config.
+      plain: the values under which a config is what it would be without the addition, by name.
+    """
+
+    suggest: Callable[[Any], Values]
+    plain: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Space:
     """A space function with what the user fixed and how many epochs a trial may have.
 
     Attributes:
       fixed: values by the name of a parameter of the function, or of a field of `TrialConfig`.
+      addition: None where the function's own parameters are all that is searched.
     """
 
     function: Function
     fixed: Mapping[str, Any]
     max_epochs: int
+    addition: Addition | None = None
 
     def config(self, trial: Suggests) -> TrialConfig:
         """The config that `trial` chooses; its seed is the caller's to set.
@@ -53,15 +69,18 @@ class Space:
         """
         bounded = Bounded(trial, self.fixed, self.max_epochs)
         try:
-            return self._with_fixed(self.function(bounded))
+            return self._with_fixed(self._with_addition(self.function(bounded), bounded))
         except (OutsideError, user_code.NotNamedError):
             raise
         except Exception as error:  # the user's function: whatever it raises is theirs to mend
             raise NoConfigError(error, self.function, bounded.params) from error
 
-    def _with_fixed(self, config: TrialConfig) -> TrialConfig:
+    def _with_addition(self, config: TrialConfig, trial: Bounded) -> TrialConfig:
         if not isinstance(config, TrialConfig):
             raise ConfigError(f"the space function must return a TrialConfig, got {type(config).__name__}")
+        return replace(config, **self.addition.suggest(trial)) if self.addition else config
+
+    def _with_fixed(self, config: TrialConfig) -> TrialConfig:
         names = {field.name for field in fields(TrialConfig)}
         family = family_of(config.arch)
         names -= set(SHAPE_FIELDS) - family.fields  # a fixed shape is for those that have it
@@ -92,7 +111,7 @@ class Space:
             branch = fields_seen.setdefault(f"arch={walker.config.arch}", {})
             for name, value in walker.config.to_dict().items():
                 branch.setdefault(name, set()).add(json.dumps(value))
-        self._check_fixed(asked, {name for branch in fields_seen.values() for name in branch})
+        self._check_fixed(asked, {name for branch in fields_seen.values() for name in branch} | UNHANDLED.keys())
         self._check_read([json.loads(arch) for branch in fields_seen.values() for arch in branch["arch"]])
         for name, found in ranges.items():
             if len(found) > 1 and any("Categorical" in text for text in found):  # Optuna refuses it at the second draw
@@ -193,6 +212,10 @@ class Space:
     def chosen(self, params: Mapping[str, Any]) -> TrialConfig:
         """The config of these parameters; those that are left out are at their low end."""
         return self.config(Chosen(params))
+
+    def published(self, params: Mapping[str, Any]) -> Values:
+        """Returns `capped` parameters of a config that was published without the addition: it stays as it was."""
+        return self.capped({**self.addition.plain, **params} if self.addition else params)
 
     def capped(self, params: Mapping[str, Any]) -> Values:
         """`params` within the epochs allowed, without what is fixed."""

@@ -6,7 +6,7 @@ And why a space gave no config: `NoConfigError`.
 import inspect
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from optuna import TrialPruned
@@ -97,21 +97,24 @@ class Chosen(Suggester):
 class Walker(Suggester):
     """Takes the choices on `path` in order, then the first of each; numbers at the two `ends` (0, -1) in turn.
 
+    Args:
+      apart: parameters that go with any others: of their choices the ends alone are taken, as of numbers.
+
     Attributes:
       config: what they make; None where the function rejects them.
     """
 
     config: TrialConfig | None = None
 
-    def __init__(self, path: list[int], ends: tuple[int, int]) -> None:
-        self._path, self._ends = path, ends
+    def __init__(self, path: list[int], ends: tuple[int, int], apart: Collection[str] = ()) -> None:
+        self._path, self._ends, self._apart = path, ends, apart
         self.counts: list[int] = []  # choices at each categorical met
         self.taken: list[int] = []
         self.ranges: dict[str, BaseDistribution] = {}
         self.asked: set[str] = set()
 
     def choose(self, name: str, distribution: BaseDistribution) -> Any:
-        if not isinstance(distribution, CategoricalDistribution):
+        if not isinstance(distribution, CategoricalDistribution) or name in self._apart:
             end = self._ends[len(self.ranges) % 2]
             self.ranges[name] = distribution
             return ends(distribution)[end]
@@ -136,7 +139,7 @@ def walk(space: "Space") -> Iterator[Walker]:
     for ends in ((0, 0), (-1, -1), (0, -1), (-1, 0)):
         pending: list[list[int]] = [[]]
         while pending:
-            walker = Walker(pending.pop(), ends)
+            walker = Walker(pending.pop(), ends, space.addition.plain if space.addition else ())
             try:
                 walker.config = space.config(walker)
                 trainable += 1
