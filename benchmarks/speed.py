@@ -3,6 +3,7 @@
     SWEEP_TEST_DATA=unibuc-2022-s24.zip make bench      # all rows, on 2 cores; nothing else should run
     SWEEP_TEST_DATA=... make bench ARGS="1 4"           # these rows, printed alone: the page has one whole run
     SWEEP_TEST_DATA=... make bench ARGS=gpu             # what a GPU does, into the page's section, which else stays
+    SWEEP_TEST_CIFAR=cifar10-subset.zip make bench ARGS=imbalance     # likewise, see benchmarks/imbalance.py
 
 Both sides of a ratio run in turn, so that a machine that slows down slows both. Ends with 1 where a figure is not as
 it must be.
@@ -22,7 +23,7 @@ from unittest.mock import patch
 
 import torch
 
-from benchmarks import driver, epochs, gpu, memory, numerics, photographs, scale
+from benchmarks import driver, epochs, gpu, imbalance, memory, numerics, photographs, scale
 from benchmarks.conditions import conditions
 from benchmarks.sweeps import WORKERS, Run, Work, ours, rival
 from datasets.load import load
@@ -33,7 +34,7 @@ PAGE = ROOT / "BENCHMARKS.md"
 WORK = {"1": Work("cnn", 24, 5), "2": Work("small_vgg", 6, 3), "3": Work("resnet18", 4, 3)}
 PAIRS = 3  # of whole sweeps
 STARTS = 3
-GPU = "\n\n## GPU\n\n"
+SECTION = "\n\n## "
 
 
 @dataclass(frozen=True)
@@ -257,6 +258,10 @@ def _shares(parts: dict[str, float]) -> str:
 
 
 def main(wanted: list[str]) -> int:
+    if wanted == ["imbalance"]:
+        lines, holds = imbalance.section(imbalance.SEEDS)
+        _put(["## Classes of unequal size", "", *lines])
+        return 0 if holds else 1
     packed = os.environ.get("SWEEP_TEST_DATA")
     if not packed:
         print("SWEEP_TEST_DATA must name the .zip of the real data set: README.md says where it is", file=sys.stderr)
@@ -306,8 +311,17 @@ def _write(rows: list[Row], table: list[str], bench: Bench) -> None:
         "",
         *numerics.section(bench.data),
     ]
-    measured = PAGE.read_text().partition(GPU)[2] if PAGE.exists() else ""
-    PAGE.write_text("\n".join(lines) + GPU + (measured or "No GPU.\n"))
+    _put(lines)
+
+
+def _put(lines: list[str]) -> None:
+    """Writes the page's head and sections that these lines have; those that it has beside them stay."""
+    head, *parts = ("\n".join(lines)).strip("\n").removeprefix(SECTION.strip("\n")).split(SECTION)
+    old_head, *old_parts = PAGE.read_text().strip("\n").split(SECTION) if PAGE.exists() else [""]
+    if lines[0].startswith("## "):
+        head, parts = old_head, [head, *parts]
+    sections = {part.partition("\n")[0]: part for part in (*old_parts, *parts)}
+    PAGE.write_text(SECTION.join([head, *sections.values()]) + "\n")
 
 
 def _write_gpu(data: Path) -> None:
@@ -319,7 +333,7 @@ def _write_gpu(data: Path) -> None:
     for line in gpu.section(data):
         print(line, flush=True)
         lines.append(line)
-    PAGE.write_text(PAGE.read_text().partition(GPU)[0] + GPU + "\n".join(lines) + "\n")
+    _put(["## GPU", "", *lines])
 
 
 def _reasons(rows: list[Row]) -> list[str]:

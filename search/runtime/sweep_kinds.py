@@ -179,7 +179,6 @@ class Search(Sweep):
     ) -> None:
         super().__init__(folder, settings)
         self.enqueued, self.enqueue_file, self.names_space = enqueued, enqueue_file, names_space
-        self.imbalance = spaces.NEWEST_IMBALANCE  # of a new sweep until its data is known: a config may have its fields
 
     @cached_property
     def space(self) -> Space:
@@ -206,6 +205,7 @@ class Search(Sweep):
 
     def settle(self, has_gpu: bool) -> list[str]:
         self.settings, notes = proposal.propose(self.settings, proposal.all_at_hand, self._headers, has_gpu)
+        self.imbalance = spaces.NEWEST_IMBALANCE  # until the data is known: a config of the user's may have its fields
         return notes
 
     def settle_by_data(self, data: "Dataset") -> list[str]:
