@@ -3,8 +3,8 @@
     SWEEP_TEST_CIFAR=cifar10-subset.zip make bench ARGS=imbalance     # its section of BENCHMARKS.md; the rest stays
     SWEEP_TEST_CIFAR=... .venv/bin/python -m benchmarks.imbalance 3 4     # with these seeds, printed alone
 
-The train split of the archive is cut to fewer images a class, in the order of the names of the classes; of each class the
-first images by name stay. The test split stays as it is, with as many images of each class. On each seed two sweeps
+The train split of the archive is cut to fewer images a class, in the order of the names of the classes; of each class
+the first images by name stay. The test split stays as it is, with as many images of each class. On each seed two sweeps
 over heads on the same features differ in two things: what they are judged by, and whether imbalance is searched.
 """
 
@@ -137,8 +137,8 @@ def section(seeds: Sequence[int]) -> tuple[list[str], bool]:
         conditions("make bench ARGS=imbalance", f"{len(seeds)} seeds"),
         "",
         f"CIFAR-10's classes with {counts} train images, a part of which becomes the validation split, and 2,000 test",
-        f"images, 200 of each class. {TRIALS} trials of `--space heads` by macro F1 with imbalance searched, beside the",
-        f"same number by accuracy with `{' '.join(WAYS['not searched'][2:])}`. What is scored on the test",
+        f"images, 200 of each class. {TRIALS} trials of `--space heads` by macro F1 with imbalance searched, beside as",
+        f"many by accuracy with `{' '.join(WAYS['not searched'][2:])}`. What is scored on the test",
         "split is `predictions.csv`; a class is rare that has less than 100 train images.",
         "",
         "| seed | macro F1, searched | accuracy | recall of the four rare classes | macro F1, not searched | accuracy "
