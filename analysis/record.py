@@ -129,6 +129,17 @@ class TrialRecord:
         return _array(self.folder / paths.VALID_LOGITS)
 
     @property
+    def kept_logits(self) -> dict[int, np.ndarray]:
+        """(N, classes) by epoch, the earliest first: the best one as in `valid_logits`, others as float16 logits.
+
+        Which others there are says `trainable.metrics.kept`: none where the metric needs no probabilities.
+        """
+        files = paths.epoch_logits(self.folder)
+        found = {epoch: read_array(path) for epoch, path in files.items() if epoch <= self.epochs}
+        best = self.valid_logits
+        return dict(sorted((found | ({} if best is None else {self.best_epoch: best})).items()))
+
+    @property
     def valid_logits_tta(self) -> np.ndarray | None:
         """(N, classes) float32: log of the probabilities at the best epoch, averaged as in `analysis.estimates.views`.
 
@@ -337,9 +348,11 @@ class Record:
             raise DamagedError(
                 trial.folder / paths.VALID_CLASSES, f"must be {counted(images, 'class', 'classes')} each epoch"
             )
-        for name, array in ((paths.VALID_LOGITS, logits), (paths.AVERAGED_LOGITS, averaged)):
+        arrays = {trial.folder / paths.VALID_LOGITS: logits, trial.folder / paths.AVERAGED_LOGITS: averaged}
+        arrays |= {path: read_array(path) for path in paths.epoch_logits(trial.folder).values()}
+        for path, array in arrays.items():
             if array is not None and (array.shape != (images, classes) or not np.isfinite(array).all()):
-                raise DamagedError(trial.folder / name, f"must be {images} x {classes} finite numbers")
+                raise DamagedError(path, f"must be {images} x {classes} finite numbers")
 
     def trials_table(self) -> "pd.DataFrame":
         """A row a trial; `valid_accuracy` at its best epoch, `seconds` of all its epochs, `config.*` where set.

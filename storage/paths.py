@@ -39,6 +39,8 @@ AVERAGED_LOGITS = "valid_logits_tta.npy"
 WEIGHTS = "best.safetensors"
 KEPT = (HISTORY, VALID_CLASSES, VALID_LOGITS, AVERAGED_LOGITS, WEIGHTS)  # of an ended trial
 
+EPOCH_LOGITS = re.compile(r"valid_logits-(\d{4,})\.npy")  # likewise, of an epoch beside the best one
+
 MOST_ATTEMPTS = 10_000  # a folder with a larger number is none of a driver's
 RESULT = "result.json"
 HUNG = "hung.txt"
@@ -87,6 +89,21 @@ def attempt_number(folder: Path) -> int:
 def has_ended(trial: Path) -> bool:
     """Whether all that is kept of a trial was written, and its attempts are gone."""
     return (trial / HISTORY).exists() and not attempts(trial)
+
+
+def epoch_logits_path(trial: Path, epoch: int) -> Path:
+    return trial / f"valid_logits-{epoch:04d}.npy"
+
+
+def epoch_logits(trial: Path) -> dict[int, Path]:
+    """Returns by their epochs the files with predictions of a trial that are not of its best one, in no order."""
+    named = ((EPOCH_LOGITS.fullmatch(path.name), path) for path in trial.glob("valid_logits-*.npy"))
+    return {int(match[1]): path for match, path in named if match}
+
+
+def is_kept(name: str) -> bool:
+    """Whether a file of this name is kept in the folder of an ended trial."""
+    return name in KEPT or EPOCH_LOGITS.fullmatch(name) is not None
 
 
 def checkpoint_path(attempt: Path, epoch: int) -> Path:

@@ -21,6 +21,7 @@ from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import DEFAULT, is_name, named
 from trainable.metrics.contract import Metric
 from trainable.metrics.history import EpochMetrics, class_dtype, read_history
+from trainable.metrics.kept import epochs_kept, kept_form
 from trainable.models import frozen
 from trainable.models.net import build, place
 from trainable.optim import new_optimizer
@@ -43,6 +44,8 @@ class TrainState:
       fold: which net of its trial it is, from 1, where there is one for each fold; else None.
       best_weights, best_logits: of the net that predicts, its weights without what is frozen and (N, classes) float32
         logits at that epoch.
+      rungs: the epochs after which the trial may be stopped.
+      kept: of epochs beside the best one, by their numbers, what `trainable.metrics.kept` says.
     """
 
     model: nn.Module
@@ -56,6 +59,8 @@ class TrainState:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     best_logits: np.ndarray | None = None
     fold: int | None = None
+    rungs: tuple[int, ...] = ()
+    kept: dict[int, np.ndarray] = field(default_factory=dict)
 
     @property
     def epochs_done(self) -> int:
@@ -70,7 +75,12 @@ class TrainState:
         """Keeps an epoch, and its weights if it is the best so far."""
         self.history.append(replace(metrics, fold=self.fold))
         self.valid_classes.append(logits.argmax(axis=1).astype(class_dtype(logits.shape[1])))
-        if self.metric.best_epoch(self.metric.of_epochs(self.history)) == metrics.epoch:
+        values, there = self.metric.of_epochs(self.history), {**self.kept, metrics.epoch: logits}
+        if self.best_logits is not None:
+            there[self.best_epoch] = self.best_logits
+        epochs = epochs_kept(self.metric, values, self.rungs, logits.size)
+        self.kept = {epoch: kept_form(there[epoch]) for epoch in epochs if epoch in there}
+        if self.metric.best_epoch(values) == metrics.epoch:
             self.best_epoch, self.best_logits = metrics.epoch, logits
             weights = frozen.own_weights(self.predictor)
             self.best_weights = {name: tensor.detach().clone() for name, tensor in weights.items()}
@@ -89,6 +99,7 @@ class Checkpoint:
       valid_classes: (epochs, N) of `class_dtype`.
       valid_logits: (N, classes) float32, at the best epoch.
       rows: (N,) int64, of a fold that is finished: which of all images its validation images are; else None.
+      kept: (N, classes) float16 of other epochs, by their numbers.
 
     The tensors are mapped from the file: what is to outlive it must be copied.
     """
@@ -102,6 +113,7 @@ class Checkpoint:
     optimizer: dict[str, Tensor]
     valid_classes: np.ndarray
     valid_logits: np.ndarray
+    kept: dict[int, np.ndarray]
     rows: np.ndarray | None = None
 
     @property
@@ -115,14 +127,16 @@ class Checkpoint:
         return metric.best_epoch(metric.of_epochs(self.history))
 
 
-def new_state(config: TrialConfig, data: Dataset, metric: str = DEFAULT, device: str = "cpu") -> TrainState:
+def new_state(
+    config: TrialConfig, data: Dataset, metric: str = DEFAULT, device: str = "cpu", rungs: tuple[int, ...] = ()
+) -> TrainState:
     """The state before the first epoch; weights are a function of the config's seed."""
     torch.manual_seed(config.seed)
     model = place(build(config, len(data.classes), data.image_size), config.arch, device)
     averaged = None if config.ema is None else Averaged(model, config.ema)
     judge = named(metric).for_classes(data.classes)
     optimizer = new_optimizer(config, model)
-    return TrainState(model, optimizer, judge, config.batch_size, averaged, fold=data.of_fold)
+    return TrainState(model, optimizer, judge, config.batch_size, averaged, fold=data.of_fold, rungs=rungs)
 
 
 def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
@@ -141,6 +155,7 @@ def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
             for name, value in values.items()
             if value is not None
         },
+        **{f"kept.{epoch}": torch.from_numpy(logits) for epoch, logits in state.kept.items()},
     }
     epochs_before = ((state.fold or 1) - 1) * config.epochs
     path = paths.checkpoint_path(folder, epochs_before + state.epochs_done)
@@ -196,7 +211,9 @@ def _write(path: Path, state: TrainState, config: TrialConfig, tensors: dict[str
     save_tensors(path, own, metadata)
 
 
-def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: str = "cpu") -> TrainState:
+def load(
+    path: Path, config: TrialConfig, data: Dataset, metric: str, device: str = "cpu", rungs: tuple[int, ...] = ()
+) -> TrainState:
     """The state that `save` wrote.
 
     Raises:
@@ -212,7 +229,7 @@ def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: st
         raise CheckpointError(path, f"written by another config: {checkpoint.config}")
     # Its weights are the file's, but for those that are frozen.
     has_frozen = config.backbone or config.frozen_stages
-    state = new_state(config if has_frozen else config.from_scratch(), data, metric, device)
+    state = new_state(config if has_frozen else config.from_scratch(), data, metric, device, rungs)
     expected = _shapes(frozen.own_weights(state.model))
     averaged = expected if state.averaged else {}
     if [_shapes(part) for part in (checkpoint.model, checkpoint.averaged, checkpoint.best)] != [
@@ -243,6 +260,7 @@ def load(path: Path, config: TrialConfig, data: Dataset, metric: str, device: st
     state.best_epoch = checkpoint.best_epoch
     state.best_weights = {name: tensor.to(device, copy=True) for name, tensor in checkpoint.best.items()}
     state.best_logits = checkpoint.valid_logits
+    state.kept = checkpoint.kept
     return state
 
 
@@ -277,6 +295,11 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
         raise ValueError("its epochs are those of several folds")
     if "rows" in tensors and tensors["rows"].shape != (len(logits),):
         raise ValueError("its rows are not those of its predictions")
+    kept = {int(epoch): tensor.numpy() for epoch, tensor in _under("kept.", tensors).items()}
+    if any(each.dtype != np.float16 or each.shape != logits.shape for each in kept.values()):
+        raise ValueError("its predictions of some epochs are not of its images and classes")
+    if not kept.keys() <= set(range(1, len(history) + 1)):
+        raise ValueError("it has predictions of epochs that it has not")
     return Checkpoint(
         config=json.loads(metadata["config"]),
         metric=metric,
@@ -288,6 +311,7 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
         valid_classes=classes.copy(),
         valid_logits=logits.copy(),
         rows=None if (rows := tensors.get("rows")) is None else rows.numpy().copy(),
+        kept={epoch: each.copy() for epoch, each in kept.items()},
     )
 
 

@@ -105,6 +105,7 @@ def _train_net(config: TrialConfig, data: "Dataset", metric: str, device: str) -
     from trainable.state import new_state
 
     state = new_state(config, data, metric, device)
+    state.metric.check(data.valid.truth, data.classes)
     for metrics in train(config, data, state):
         best = " best" if state.best_epoch == metrics.epoch else ""
         short = metrics.micro_batch < config.batch_size

@@ -22,12 +22,13 @@ from trainable.metrics import named
 from trainable.metrics.history import EpochMetrics, by_fold, class_dtype, read_history
 from trainable.state import read_checkpoint
 
-NAMES = {*paths.KEPT, paths.CONFIG, paths.LOG}  # in a trial's folder, beside its attempts
+NAMES = {paths.CONFIG, paths.LOG}  # in a trial's folder, beside its attempts and what is kept
 LOSSES = {
     paths.HISTORY: "its epochs, for curves and tables; its value stays",
     paths.VALID_CLASSES: "the classes it predicted after each epoch",
     paths.VALID_LOGITS: "its predictions at its best epoch",
 }
+LOST_EPOCH = "its predictions at that epoch, by which the choice of the best one is corrected"
 
 
 @dataclass
@@ -68,16 +69,19 @@ class TrialFiles:
             self._read(
                 paths.VALID_LOGITS, state == TrialState.COMPLETE, lambda path: self._logits(path, classes, history)
             )
+            for epoch, path in sorted(paths.epoch_logits(self.folder).items()):
+                lose = partial(self.inspection.do_without, loss=LOST_EPOCH)
+                self.inspection.read(path, partial(self._epoch_logits, epoch, classes), lose, is_needed=False)
             path = self.folder / paths.AVERAGED_LOGITS  # made at a sweep's end, for some
             way_out = "moved away, and made anew with the next results"
             anew = partial(self.inspection.note_damage, way_out=way_out, mend=move_away(path))
             self.inspection.read(path, self._finite, anew, is_needed=False)
         for path in there:
-            if path.name.endswith(".partial") and path.name.removesuffix(".partial") in NAMES:
+            if path.name.endswith(".partial") and _is_ours(path.name.removesuffix(".partial")):
                 self.inspection.note_left_over(path, "a write that did not finish")
             elif path.name.startswith("attempt-"):
                 self._check_attempt(path)
-            elif path.name not in NAMES:
+            elif not _is_ours(path.name):
                 self.inspection.foreign.append(path)
 
     @property
@@ -159,13 +163,24 @@ class TrialFiles:
             rule = f"must be those of valid_classes.npy at epoch {epoch}"
             hold(path, differ == 0, rule, counted(differ, "other class", "other classes"))
 
-    def _finite(self, path: Path) -> np.ndarray:
-        """(N, classes) float32."""
+    def _epoch_logits(self, epoch: int, classes: np.ndarray | None, path: Path) -> None:
+        logits = self._finite(path, np.float16)
+        hold(path, 1 <= epoch <= len(self._values), f"must be of an epoch up to {len(self._values)}", epoch)
+        if classes is not None:
+            # Two probabilities may be equal once they are rounded, but none is larger than that of the answer.
+            answered = logits[np.arange(len(logits)), classes[epoch - 1]]
+            differ = int((answered != logits.max(axis=1)).sum())
+            rule = f"must be those of valid_classes.npy at epoch {epoch}"
+            hold(path, differ == 0, rule, counted(differ, "other class", "other classes"))
+
+    def _finite(self, path: Path, dtype: type = np.float32) -> np.ndarray:
+        """(N, classes) of a type of numbers."""
         logits = read_array(path)
         images = logits.shape[:1] if self.labels is None else self.labels.shape
         shape = *images, len(self.file.classes)
-        is_such = logits.dtype == np.float32 and logits.shape == shape
-        hold(path, is_such, f"must be float32 {shape}", f"{logits.dtype} {logits.shape}")
+        name = np.dtype(dtype).name
+        is_such = logits.dtype == dtype and logits.shape == shape
+        hold(path, is_such, f"must be {name} {shape}", f"{logits.dtype} {logits.shape}")
         hold(path, bool(np.isfinite(logits).all()), "must be finite numbers", "others")
         return logits
 
@@ -181,3 +196,8 @@ class TrialFiles:
             finished = sorted(path.glob("fold-*.safetensors"))
             for checkpoint in [*paths.checkpoints(path), *finished]:  # one may just be replaced by a newer one
                 self.inspection.read(checkpoint, read_checkpoint, note, is_needed=False)
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a file of this name lies in a trial's folder."""
+    return name in NAMES or paths.is_kept(name)

@@ -54,8 +54,8 @@ class Trials:
         for again in (mending for mending in self.mendings if mending.is_again):
             folder = paths.trial_folder(self.folder, again.number)
             if not folder.is_symlink() and not paths.attempts(folder):  # what was kept would pass for its end
-                for name in paths.KEPT:
-                    backup.take(folder / name)
+                for path in (*(folder / name for name in paths.KEPT), *paths.epoch_logits(folder).values()):
+                    backup.take(path)
         if self.journal.is_file():
             backup.copy(self.journal)  # never moved: killed before it is written anew, it must still be there
         else:

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 KEPT = (paths.DATA_TABLE, paths.VALID_LABELS, paths.VALID_IMAGES)  # and with folds `paths.FOLDS`
 
-LARGE_SHARE = 0.5  # of the images in one class, which is then right at least as often as wrong, whatever is shown
-LARGE_TIMES = 2  # as many as the smallest class has, or fewer, are about even where there are two classes
+UNEQUAL_TIMES = 3  # as many as the smallest class has, or fewer, are about even
 
 
 def load(settings: Settings, defaults: Defaults, form: str | None = None) -> "Dataset":
@@ -32,23 +31,37 @@ def load(settings: Settings, defaults: Defaults, form: str | None = None) -> "Da
     return data
 
 
-def imbalance_notes(data: "Dataset", metric: str) -> list[str]:
-    """Notes, where trials are judged by accuracy, that one class is so large that always answering it looks good."""
+def check_metric(data: "Dataset", metric: str) -> None:
+    """Checks that the metric has a value on the images that trials are judged by, in every fold where there are folds.
+
+    Raises:
+      UserError: it has none, so that no trial could be told from another.
+    """
     import numpy as np
 
+    judge, labels = named(metric).for_classes(data.classes), data.valid.truth
+    folds = np.zeros(len(labels), np.uint8) if data.folds is None else data.folds
+    for fold in np.unique(folds):
+        judge.check(labels[folds == fold], data.classes)
+
+
+def imbalance_notes(data: "Dataset", metric: str) -> list[str]:
+    """Notes where classes are so unequal that the small ones hardly count in the metric, and which flag helps."""
+    import numpy as np
+
+    judge = named(metric).for_classes(data.classes)
     labels = [split.truth for name, split in data.splits.items() if name != "test"]
     counts = np.bincount(np.concatenate(labels), minlength=len(data.classes))
-    largest, smallest = counts.argmax(), counts.argmin()
-    is_large = counts[largest] >= LARGE_SHARE * counts.sum() and counts[largest] > LARGE_TIMES * counts[smallest]
-    if not named(metric).favours_large_classes or not is_large:
+    largest, smallest = int(counts.argmax()), int(counts.argmin())
+    if not judge.favours_large_classes or judge.value is None or counts[largest] <= UNEQUAL_TIMES * counts[smallest]:
         return []
-    share = min(round(100 * counts[largest] / counts.sum()), 99)
-    right = (data.valid.truth == largest).mean()
+    always = np.zeros((len(data.valid.truth), len(data.classes)))
+    always[:, largest] = 1
     return [
-        f"Class {shown(data.classes[largest])} has {share} % of the labelled images, "
-        f"{shown(data.classes[smallest])} {counts[smallest]:,} of {counts.sum():,}: a net that always answers "
-        f"{shown(data.classes[largest])} has a validation accuracy of {right:.4f}. "
-        "--metric balanced_accuracy counts every class alike."
+        f"Classes are unequal: {shown(data.classes[largest])} has {counts[largest]:,} of the {counts.sum():,} labelled "
+        f"images, {shown(data.classes[smallest])} {counts[smallest]:,}. A net that always answers "
+        f"{shown(data.classes[largest])} has a {judge.words} of {judge.value(data.valid.truth, always):.4f}; "
+        "--metric balanced_accuracy or --metric macro_f1 counts every class alike."
     ]
 
 

@@ -104,6 +104,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
     sweep.check_configs()
     weights = prepare(sweep.nets, print, sweep.weights)  # likewise before the images
     data = sweep.first_load()
+    sweep_data.check_metric(data, sweep.settings.metric)
     settled += sweep.settle_by_data(data)
     table = sweep.table
     sweep.check_configs()

@@ -37,7 +37,8 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
 
     `history.json`: a list of `EpochMetrics` as objects. `valid_classes.npy`: (epochs, N)
     uint8 or int16. `valid_logits.npy`: (N, classes) float32 of the best epoch. `best.safetensors`,
-    where wanted: the weights of the best epoch.
+    where wanted: the weights of the best epoch. `valid_logits-EPOCH.npy`: (N, classes) float16 of other epochs, as
+    `trainable.metrics.kept` says.
     """
     from storage.tensors import save_weights  # torch: 2 s that must not hold up the first trial
     from trainable.state import CheckpointError, read_checkpoint
@@ -52,6 +53,9 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
             continue
         write_history(folder, checkpoint.history[:epochs])
         save_array(folder / paths.VALID_CLASSES, checkpoint.valid_classes[:epochs])
+        for epoch, logits in checkpoint.kept.items():
+            if epoch <= epochs:
+                save_array(paths.epoch_logits_path(folder, epoch), logits)
         if checkpoint.best_epoch <= epochs:
             save_array(folder / paths.VALID_LOGITS, checkpoint.valid_logits)
             if with_weights:

@@ -176,8 +176,27 @@ def test_what_is_no_metric_is_refused(tiny_data, tmp_path, metric, line, message
     assert not (tmp_path / "sweep/sweep.json").exists()
 
 
-def test_a_metric_without_a_number_ends_its_trial_as_one_that_diverged(tiny_data, tmp_path, metric):
-    metric.write_text("def score(labels, probabilities):\n    return float('nan')\n")
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return float('nan')", "it is nan for random answers"),
+        ("raise ValueError('one class')", "it raises ValueError('one class') for random answers"),
+        ("return None", "it raises TypeError"),
+    ],
+)
+def test_a_metric_without_a_number_is_refused_before_the_first_trial(tiny_data, tmp_path, metric, body, message):
+    metric.write_text(f"def score(labels, probabilities):\n    {body}\n")
+
+    result = searched(tmp_path / "sweep", tiny_data, 1, f"{metric}:score")
+
+    assert result.exit_code == 2
+    assert f"{metric}:score: on the 30 validation images {message}" in result.output
+    assert not (tmp_path / "sweep/sweep.json").exists()
+
+
+def test_a_metric_that_has_no_number_of_a_trial_ends_it_as_one_that_diverged(tiny_data, tmp_path, metric):
+    lines = "calls = []", "def score(labels, probabilities):", "    calls.append(0)"
+    metric.write_text("\n".join([*lines, "    return 0.5 if len(calls) == 1 else float('nan')", ""]))
 
     result = searched(tmp_path / "sweep", tiny_data, 1, f"{metric}:score")
 

@@ -6,7 +6,7 @@ torch, so readers are quick, and the files are imported when the first metric is
 needs the names alone, is refused at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -117,13 +117,13 @@ def _own(reference: str) -> "Metric":
 
     found = user_code.get(reference)
     if isinstance(found, Metric) and found.value:
-        return replace(found, name=reference, field=OWN_FIELD)
+        return _refusing(replace(found, name=reference, field=OWN_FIELD))
     if not callable(found):
         rule = "must be a Metric with a value, or a function of labels and probabilities"
         raise UserError(f"{reference}: {rule}, got a {type(found).__name__}")
     short = reference.rpartition(":")[2].replace("_", " ").strip()
     article = "an" if short[:1] in "aeiou" else "a"
-    return Metric(reference, f"validation {short}", short, f"{article} {short}", _of_probabilities(found))
+    return _refusing(Metric(reference, f"validation {short}", short, f"{article} {short}", _of_probabilities(found)))
 
 
 def _of_probabilities(
@@ -132,3 +132,24 @@ def _of_probabilities(
     from trainable.metrics.contract import softmax
 
     return lambda labels, logits: float(function(labels, softmax(logits)))
+
+
+def _refusing(metric: "Metric") -> "Metric":
+    """Returns a metric of the user's that has no value where it has no number for random answers."""
+    if metric.bind:
+        return replace(metric, bind=lambda classes: _refusing(metric.for_classes(classes)))
+
+    def undefined(labels: "np.ndarray", classes: "Sequence[str]") -> str:
+        import numpy as np
+
+        if why := metric.undefined(labels, classes):
+            return why
+        logits = np.random.default_rng(0).standard_normal((len(labels), len(classes)), np.float32)
+        try:
+            value = metric.value(labels, logits) if metric.value else np.nan
+            is_number = bool(np.isfinite(value))
+        except Exception as error:  # whatever the user's code raises
+            return f"it raises {error!r} for random answers; mend it, or take another metric"
+        return "" if is_number else f"it is {value} for random answers; it must be a finite number of any answers"
+
+    return replace(metric, undefined=undefined)

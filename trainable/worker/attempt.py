@@ -158,12 +158,13 @@ class Attempt:
         }
 
     def _starting_state(self, net: Dataset) -> TrainState:
+        rungs = self.order.rungs if net.of_fold is None else ()  # with folds a rung is a fold, and no epoch of it
         for path in paths.newest_checkpoints(self.order.folder, self.order.attempt):
             try:
-                return load(path, self.order.config, net, self.order.metric, self.device)
+                return load(path, self.order.config, net, self.order.metric, self.device, rungs)
             except CheckpointError:
                 continue  # the one before it is whole, or it is of a fold before; none: from the start
-        return new_state(self.order.config, net, self.order.metric, self.device)
+        return new_state(self.order.config, net, self.order.metric, self.device, rungs)
 
     def _check_folder(self) -> None:
         """Raises:
