@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.estimates.adjustments.contract import Fitted
+from analysis.estimates.adjustments.out_of_fold import scaled
 from analysis.estimates.choice import choose
 from analysis.estimates.scores import scores_of_images
 from analysis.outputs.probability_table import probability_table
@@ -68,6 +69,8 @@ def write_out_of_fold(record: Record, members: Members) -> Path:
 def shares_of(record: Record, members: Members) -> np.ndarray:
     """(N, classes) probabilities of all images, each by the nets that were trained without it.
 
+    Where they are scaled by a temperature, each fold is by the one that fits the others.
+
     Raises:
       SweepError: a trial's predictions are not there.
     """
@@ -76,7 +79,9 @@ def shares_of(record: Record, members: Members) -> np.ndarray:
     parts, counts = record.ensembles.part(probabilities), np.array([count for _, count in members.counts])
     shares = np.ascontiguousarray(record.ensembles.mean(parts, counts).T, np.float64)
     shares /= shares.sum(axis=1, keepdims=True)
-    return shares if members.fitted is None else members.fitted.told(shares)
+    is_scaled = members.fitted is not None and members.fitted.kind.divides_logits
+    found = scaled(record, shares) if is_scaled else None
+    return shares if found is None else found
 
 
 def sentence(search: Record, refit: Record) -> str:

@@ -3,21 +3,26 @@
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
 import pytest
 from PIL import Image
 
+from analysis.estimates.adjustments import temperature
 from analysis.estimates.adjustments.contract import Fitted
 from analysis.estimates.choice import choose
+from analysis.estimates.ensembles import ensembles
 from analysis.outputs import predictor
 from analysis.outputs.best import read_best, write_best
 from analysis.outputs.export import write_export
+from analysis.outputs.out_of_fold import Members, shares_of
 from analysis.outputs.predict import write_predictions
 from datasets.pixels.dataset import Split
 from storage.files import DamagedError
 from tests.analysis.estimates.test_choice_adjusted import IMAGES, a_sweep, leaning
+from tests.analysis.estimates.test_choice_simulated import Simulated
 from trainable.metrics.contract import softmax
 
 LEANING = {"balanced_accuracy": (1.0, {"lean": 2.5}), "log_loss": (6.0, {"lean": 0.5})}
@@ -92,3 +97,19 @@ def test_the_exported_file_has_it_and_its_card_says_how_to_use_it(sweep, tmp_pat
     exec(re.search(r"```python\n(.*?)```", card, re.DOTALL)[1], {})
     expected = best.classes[int(best.fitted.answers(shares[:1].astype(float))[0])]
     assert capsys.readouterr().out.startswith(expected)
+
+
+def test_out_of_fold_no_image_is_scaled_by_a_temperature_that_it_was_fitted_to():
+    labels, logits = leaning(60, lean=0.5)
+    other, folds = labels.copy(), np.arange(60) % 3
+    other[0] = 1 - labels[0]
+    members = Members(((0, 1),), False, Fitted(temperature.ADJUSTMENT, 5.0))
+
+    def shares(labels):
+        trials = [Simulated(0, "net", 6 * logits)]
+        return shares_of(
+            SimpleNamespace(trials=trials, valid_labels=labels, folds=folds, ensembles=ensembles(3)), members
+        )
+
+    np.testing.assert_array_equal(shares(labels)[folds == 0], shares(other)[folds == 0])
+    assert not np.isclose(shares(labels)[folds == 1], shares(other)[folds == 1]).all()
