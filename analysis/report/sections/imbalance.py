@@ -10,8 +10,8 @@ from analysis.report.charts import Axis, Chart, Figure, Series, named_rows
 from analysis.report.parts import Cell, Part, Table, interval, share
 from analysis.report.sections.classes import MOST_DRAWN, MOST_LISTED, ROW_PX, answers
 from storage.states import State
+from trainable.config import UNHANDLED
 
-UNHANDLED = {"class_weights": (None, "none"), "balanced": (None, 0), "loss": (None, "cross_entropy")}  # of a config
 APART = 0.16  # of a row, between the two marks in it
 
 
@@ -50,7 +50,7 @@ def _handles(trial: TrialRecord) -> bool:
 
 
 def _is_on(trial: TrialRecord, name: str) -> bool:
-    return trial.config.get(name) not in UNHANDLED[name]
+    return trial.config.get(name) not in (None, UNHANDLED[name])
 
 
 def _row(record: Record, label: int, images: np.ndarray, right: np.ndarray, before: np.ndarray) -> list[Cell]:
