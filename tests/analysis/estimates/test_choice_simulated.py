@@ -40,6 +40,7 @@ class SimulatedSweep:
     metric: object = field(default_factory=lambda: named("accuracy"))
     classes: tuple = tuple("abcd")
     damaged: dict = field(default_factory=dict)
+    best: None = None
     ensembles: object = field(default_factory=lambda: ensembles(2))
 
 
