@@ -32,6 +32,7 @@ class Fault(StrEnum):
     DOUBLED = "doubled within its label"
     CONTRADICTORY = "doubled under another label"
     LEAK = "doubled in another split"
+    NEAR = "near duplicate in another split"
     SMALL_CLASS = "its class is too small"
 
 
@@ -70,6 +71,14 @@ class BadImages:
         for place, label in labels.items():
             if counts[label] < least:
                 self._bad[place] = Fault.SMALL_CLASS, f"{counts[label]} can be used, --min-per-class asks for {least}"
+
+    def leave_out_near(self, split: str, row: int, detail: str) -> None:
+        """Leaves out an image that is a near duplicate of one in another split."""
+        self._bad.setdefault((split, row), (Fault.NEAR, detail))
+
+    def has(self, split: str, row: int) -> bool:
+        """Says whether an image is left out."""
+        return (split, row) in self._bad
 
     def left_out(self) -> tuple[LeftOut, ...]:
         """Returns the images that are left out, in the order of their splits."""

@@ -1,8 +1,8 @@
 """Folds: the labelled images divided into parts, so that each is judged once, by nets that were trained without it.
 
-Images that belong together, such as those of one patient, stay in one fold, for a net that has seen some of them knows
-the others. Each fold gets its share of every class: exactly to one image where no images belong together, else as
-nearly as their groups allow.
+Images that belong together, such as those of one patient and near duplicates, stay in one fold, for a net that has seen
+some of them knows the others. Each fold gets its share of every class: exactly to one image where no images belong
+together, else as nearly as their groups allow.
 """
 
 import hashlib
@@ -34,9 +34,10 @@ def folded(data: Dataset, count: int, seed: int) -> Dataset:
     if any(whole.folds):
         folds, notes = _own_folds(whole, count)
     else:
-        together = units(whole.groups, whole.digests) if whole.groups or whole.digests else np.arange(len(whole.truth))
+        names = [each for each in (whole.groups, whole.digests, whole.sets) if each]
+        together = units(*names) if names else np.arange(len(whole.truth))
         folds, notes = divided(whole.truth, together, count, seed), []
-        notes.append(_note(folds, count, seed, whole.groups))
+        notes.append(_note(folds, count, seed, whole.groups, whole.sets))
     if len(data.valid.truth):
         images = counted(len(data.valid.truth), "validation image")
         notes.insert(
@@ -163,9 +164,11 @@ def _own_folds(whole: Split, count: int) -> tuple[np.ndarray, list[str]]:
     return folds, notes
 
 
-def _note(folds: np.ndarray, count: int, seed: int, groups: Sequence[str]) -> str:
+def _note(folds: np.ndarray, count: int, seed: int, groups: Sequence[str], sets: Sequence[str]) -> str:
     sizes = np.bincount(folds, minlength=count)
-    whole = f", {counted(len(set(groups) - {''}), 'group')} each in one of them" if groups else ""
+    kinds = ((groups, "group", "groups"), (sets, "set of near duplicates", "sets of near duplicates"))
+    together = [counted(len(set(names) - {""}), *nouns) for names, *nouns in kinds if names]
+    whole = f", {' and '.join(together)} each in one of them" if together else ""
     return f"{len(folds):,} labelled images are divided into {count} folds of {_range(sizes)} (seed {seed}){whole}."
 
 

@@ -6,23 +6,24 @@ from pathlib import Path
 import numpy as np
 
 from datasets import decoders
-from datasets.bad_images import BadImages, Fault, note_left_out, without_image
+from datasets.bad_images import LABELLED, BadImages, Fault, note_left_out, without_image
 from datasets.checks import check_bytes, check_classes_left, check_files, check_labels, check_sizes, sizes_found
 from datasets.decoders.recipe import STRETCH, Decoding
 from datasets.file_tree import FileTree
 from datasets.fingerprint import fingerprint
 from datasets.folds import folded
 from datasets.listing_rules import NEWEST
+from datasets.near_duplicates.across import ACROSS, TO_TEST, count_across, look_for
 from datasets.new_images import listed
 from datasets.pixels import cache
 from datasets.pixels.dataset import Dataset, Split
-from datasets.pixels.read import How, Read, first_size, note_warnings, read_images
+from datasets.pixels.read import How, Read, divided, first_size, note_warnings, read_images
 from datasets.problems import DataError, Findings, Problem
 from datasets.sources.finder import find_reading
 from datasets.sources.listing import Listing
 from datasets.splits import cut_and_limit
 from datasets.training_size import note_size, training_size
-from storage.sweep_file import DataOptions
+from storage.sweep_file import BAD, NEAR_DUPLICATES, DataOptions
 
 MIN_SIDE = 2  # px; one pixel can be neither turned nor shifted
 AS_IT_IS = DataOptions()
@@ -89,15 +90,23 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
     is_cut = "validation" not in listings or options.folds is not None  # what judges is a part of train, by chance
     if "test" not in listings:
         findings.notes.append("No test split: no prediction file will be written.")
-    if not findings.problems:
-        limits = options.limit_train, options.limit_valid
+    limits = options.limit_train, options.limit_valid
+    keeps_together = "validation" not in listings and not options.folds and options.leaves_out(NEAR_DUPLICATES)
+    if not findings.problems and not keeps_together:
         listings = cut_and_limit(listings, *limits, seed, findings, is_cut=options.folds is None)
     recipe, fit = decoders.recipe(decoder), options.fit or STRETCH
     size = (side, side) if side else training_size(tree, listings, recipe)
     first = size or first_size(tree, listings, recipe)
     how = How(decoder, recipe, first, size is not None, fit, options.cache_limit, form)
     reads = read_images(tree, listings, how)
-    bad = BadImages(listings, findings, options.leave_out is not None)
+    near, together = None, 0
+    if keeps_together and not findings.problems and (size or not sizes_found(reads.values())):
+        near = look_for(listings, reads)  # before the cut, which keeps them together
+        whole = listings["train"]
+        listings["train"], together = near.grouped(whole)
+        listings = cut_and_limit(listings, *limits, seed, findings)
+        reads = divided(reads, whole, listings)
+    bad = BadImages(listings, findings, options.leaves_out(BAD))
     for split, read in reads.items():
         for row, problem in read.problems.items():
             bad.add(split, row, Fault.TOO_LARGE if row in read.too_large else Fault.UNREADABLE, problem)
@@ -109,6 +118,12 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
     if size and not side:
         note_size(size, reads.values(), findings)
     check_bytes(listings, reads, is_cut, bad)
+    findings.raise_problems()
+    near = near or look_for(listings, reads)
+    across = ACROSS if options.folds is None else TO_TEST
+    near_duplicates = count_across(near, bad, reads, across, options.leaves_out(NEAR_DUPLICATES))
+    near_duplicates = replace(near_duplicates, kept_together=together)
+    findings.notes.extend(near_duplicates.notes(is_cut and options.folds is None))
     if options.min_per_class:
         bad.add_small_classes(options.min_per_class, ["train", "validation"] if is_cut else ["train"])
     findings.raise_problems()
@@ -119,7 +134,8 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
     findings.raise_problems()
 
     index = {label: number for number, label in enumerate(classes)}
-    splits = {split: _split(listing, reads[split], index) for split, listing in listings.items()}
+    sets = near.sets(file for split in LABELLED if split in listings for file in listings[split].files)
+    splits = {split: _split(listing, reads[split], index, sets) for split, listing in listings.items()}
     data = Dataset(
         train=splits["train"],
         valid=splits.get("validation") or splits["train"].empty(),
@@ -129,6 +145,7 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
         fingerprint="",
         notes=tuple(findings.notes),
         left_out=left_out,
+        near_duplicates=near_duplicates,
     )
     return replace(data, fingerprint=fingerprint(data, size[0] if size else None, fit))
 
@@ -164,6 +181,7 @@ def load_images(
     return Split(listing.ids, read.images, None, read.digests)
 
 
-def _split(listing: Listing, read: Read, index: dict[str, int]) -> Split:
+def _split(listing: Listing, read: Read, index: dict[str, int], sets: dict[str, str]) -> Split:
     labels = None if listing.labels is None else np.array([index[label] for label in listing.labels], np.int64)
-    return Split(listing.ids, read.images, labels, read.digests, listing.groups or (), listing.folds or ())
+    of_sets = tuple(sets.get(file, "") for file in listing.files) if sets else ()
+    return Split(listing.ids, read.images, labels, read.digests, listing.groups or (), listing.folds or (), of_sets)

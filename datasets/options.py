@@ -1,12 +1,22 @@
 """The flags by which commands are told how data is read, declared once for all of them. Imports nothing heavy."""
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 import click
 
 from storage.sweep_file import FITS, LEAVE_OUT, MOST_FOLDS, DataOptions
+
+
+def _taken(_: click.Context, option: click.Parameter, values: Sequence[str]) -> str | None:
+    """Returns what `DataOptions.leave_out` has of names that are repeated or have commas between."""
+    names = [name.strip() for value in values for name in value.split(",")]
+    for name in names:
+        if name not in LEAVE_OUT:
+            raise click.BadParameter(f"each must be one of {', '.join(LEAVE_OUT)}, got {name!r}", param=option)
+    return ",".join(name for name in LEAVE_OUT if name in names) or None
+
 
 FLAGS = (
     click.option(
@@ -35,7 +45,14 @@ FLAGS = (
     click.option("--valid", type=str, default=None, help="Likewise: the validation split."),
     click.option("--test", type=str, default=None, help="Likewise: the test split."),
     click.option("--label-pattern", type=str, default=None, help="Regular expression: group 1 in a name is the label."),
-    click.option("--leave-out", type=click.Choice(LEAVE_OUT), default=None, help="Goes on without bad images."),
+    click.option(
+        "--leave-out",
+        type=str,
+        multiple=True,
+        callback=_taken,
+        metavar="NAME,NAME",
+        help="Goes on without these images: bad, near-duplicates (of another split).",
+    ),
     click.option(
         "--min-per-class", type=click.IntRange(min=1), default=None, help="Leaves out classes of fewer train images."
     ),

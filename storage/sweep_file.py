@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,9 +21,9 @@ PORTFOLIOS = (  # of `search/portfolios/`
 )
 BASELINES = ("auto", *PORTFOLIOS, "none")
 FITS = ("crop", "pad", "stretch")
-LEAVE_OUT = ("bad",)
 RENAMED_METRICS = {"loss": "log_loss"}  # the name now, by that which older sweeps and commands have
 MOST_FOLDS = 20
+BAD, NEAR_DUPLICATES = LEAVE_OUT = ("bad", "near-duplicates")  # what `--leave-out` may name
 FORMS = ("array", "mapped", "jpeg")  # of pixels, see `datasets.pixels.form`
 
 Values = dict[str, Any]  # of hyperparameters, by name
@@ -37,6 +37,11 @@ def _is_time(text: str) -> bool:
         return False
 
 
+def _is_leave_out(text: str) -> bool:
+    names = text.split(",")
+    return names == [name for name in LEAVE_OUT if name in names]
+
+
 Above0 = Annotated[int, Rule("a whole number above 0", lambda number: number > 0)]
 AtLeast0 = Annotated[int, Rule("a whole number of at least 0", lambda number: number >= 0)]
 Time = Annotated[str, Rule("a date and a time, YYYY-MM-DD HH:MM:SS", _is_time)]
@@ -44,7 +49,7 @@ Classes = Annotated[list[str], Rule("a list of different names", lambda names: 0
 Folds = Annotated[int, Rule(f"a whole number from 2 to {MOST_FOLDS}", lambda folds: 2 <= folds <= MOST_FOLDS)]
 Fit = Annotated[str, Rule(f"one of {', '.join(FITS)}", FITS.__contains__)]
 Form = Annotated[str, Rule(f"one of {', '.join(FORMS)}", FORMS.__contains__)]
-LeaveOut = Annotated[str, Rule(f"one of {', '.join(LEAVE_OUT)}", LEAVE_OUT.__contains__)]
+LeaveOut = Annotated[str, Rule(f"{', '.join(LEAVE_OUT)}, or both with a comma between", _is_leave_out)]
 Size = Annotated[list[int], Rule("height and width, each above 0", lambda size: len(size) == 2 and min(size) > 0)]
 
 
@@ -61,7 +66,7 @@ class DataOptions:
       images: the folder in the data that the tables' images lie in.
       train, valid, test: the table or folder in the data that is the split.
       label_pattern: a regular expression whose first group is the label in the name of a file.
-      leave_out: which images are left out and named instead of refused.
+      leave_out: which images are left out and named, of `LEAVE_OUT`: one name, or both with a comma between.
       min_per_class: classes with fewer train images are left out.
       cache_limit: bytes of pixels above which they are kept as JPEG.
       folds: so many parts of the labelled images, each judged by a net that was trained on the others; None trains one
@@ -86,6 +91,14 @@ class DataOptions:
     min_per_class: Above0 | None = None
     cache_limit: AtLeast0 | None = None
     folds: Folds | None = None
+
+    def leaves_out(self, what: str) -> bool:
+        """Says whether one of `LEAVE_OUT` is left out."""
+        return what in (self.leave_out or "").split(",")
+
+    def leaving_out(self, what: str) -> "DataOptions":
+        """Returns the same options, which leave this out too."""
+        return replace(self, leave_out=",".join(each for each in LEAVE_OUT if each == what or self.leaves_out(each)))
 
 
 @dataclass

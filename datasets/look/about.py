@@ -1,13 +1,13 @@
 """What a data set is, in numbers and sentences: for the screen, for a page and as JSON."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from datasets.load import load
 from datasets.pixels.dataset import Dataset, LeftOut
 from datasets.problems import DataError, Problem
-from storage.sweep_file import DataOptions
+from storage.sweep_file import BAD, DataOptions
 from storage.text import counted
 
 
@@ -72,7 +72,7 @@ def read(path: Path, options: DataOptions) -> tuple[Dataset, tuple[Problem, ...]
         return load(path, options), ()
     except DataError as error:
         try:
-            return load(path, replace(options, leave_out="bad")), tuple(error.problems)
+            return load(path, options.leaving_out(BAD)), tuple(error.problems)
         except DataError:
             raise error from None
 

@@ -14,7 +14,7 @@ from storage.text import counted
 COLUMNS = 8  # images a class
 MAX_ROWS = 30  # classes
 TILE, CELL = 96, 104  # px: the longer side of a drawn image, and the square it stands in
-COLOURS = {"train": "#3b6fb6", "validation": "#e0912f"}
+COLOURS = {"train": "#3b6fb6", "validation": "#e0912f", "test": "#8a8f98"}
 
 
 def png(dataset: Dataset, title: str) -> bytes:

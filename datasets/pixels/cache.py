@@ -24,11 +24,14 @@ from typing import Any
 import numpy as np
 
 from datasets.file_tree import FileTree
+from datasets.near_duplicates.found import NearDuplicates
 from datasets.pixels.dataset import Dataset, LeftOut, Split
 from datasets.pixels.form import JPEG
 from datasets.pixels.stored import StoredPixels
 from datasets.submission import Submission
+from storage.schema import parsed, to_json
 
+NAMES = ("digests", "groups", "folds", "sets")  # what a split may have of each image beside its id and label
 FORMAT = 5  # another wherever manifests, checks, cuts, decoding or resizing give something else
 DECODERS = ("opencv-python-headless", "pillow", "numpy")  # whose versions decide the pixels
 SETTLED_SECONDS = 2.0  # between the last change of a file and the listing; some file systems' clocks tick that slowly
@@ -140,11 +143,12 @@ def _write(path: Path, data: Dataset) -> None:
         "fingerprint": data.fingerprint,
         "notes": data.notes,
         "left_out": [vars(image) for image in data.left_out],
+        "near_duplicates": to_json(data.near_duplicates),
         "form": data.form,
         "pool": data.train.images.path.name if isinstance(data.train.images, StoredPixels) else None,
         "crc32": _checksum(data),
     }
-    fields = {"id": pa.string(), "label": pa.int64(), "digest": pa.string(), "group": pa.string(), "fold": pa.string()}
+    fields = {"id": pa.string(), "label": pa.int64()} | {name.removesuffix("s"): pa.string() for name in NAMES}
     if about["pool"]:
         fields |= {"start": pa.int64(), "length": pa.int64(), "checksum": pa.uint32()}
     else:
@@ -181,6 +185,7 @@ def _read(path: Path) -> Dataset:
         fingerprint=about["fingerprint"],
         notes=tuple(about["notes"]),
         left_out=tuple(LeftOut(**image) for image in about["left_out"]),
+        near_duplicates=parsed(NearDuplicates, about["near_duplicates"]),
     )
     if _checksum(data) != about["crc32"]:
         raise ValueError("damaged")
@@ -211,13 +216,13 @@ def _split(batch: Any, about: dict[str, Any], place: Path) -> Split:
         ids=tuple(batch.column("id").to_pylist()),
         images=images,
         labels=None if labels.null_count else numbers("label", np.int64),
-        **{name: _tuple(batch.column(name.removesuffix("s"))) for name in ("digests", "groups", "folds")},
+        **{name: _tuple(batch.column(name.removesuffix("s"))) for name in NAMES},
     )
 
 
 def _names(split: Split) -> tuple[tuple[str, ...], ...]:
-    """Returns what is known of each image beside its id and label; nothing of a kind that is known of none."""
-    return split.digests, split.groups, split.folds
+    """Returns what is known of each image by `NAMES`; nothing of a kind that is known of none."""
+    return tuple(getattr(split, name) for name in NAMES)
 
 
 def _tuple(column: Any) -> tuple[str, ...]:
@@ -233,6 +238,7 @@ def _checksum(data: Dataset) -> int:
     """Returns the CRC-32 over all that a data set holds; the pixels of a pool have theirs, each image its own."""
     submission = data.submission and asdict(data.submission)
     text = [data.classes, submission, data.fingerprint, data.notes, *map(vars, data.left_out)]
+    text.append(to_json(data.near_duplicates))
     crc = 0
     for name, split in data.splits.items():
         text += [name, split.ids, *_names(split)]

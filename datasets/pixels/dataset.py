@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from datasets.near_duplicates.found import NearDuplicates
 from datasets.pixels import Pixels
 from datasets.pixels.form import ARRAY
 from datasets.pixels.rows import ChosenPixels, joined, taken
@@ -21,6 +22,7 @@ class Split:
       digests: N sha256 of the files.
       groups: of each image what it belongs to with others, empty for nothing; no names at all where nothing says so.
       folds: of each image the fold that the data itself puts it in, as it was written; none where the data has none.
+      sets: of each image the set of near duplicates that it is in, empty for none; no names where there is no set.
     """
 
     ids: tuple[str, ...]
@@ -29,6 +31,7 @@ class Split:
     digests: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     folds: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
 
     @property
     def truth(self) -> np.ndarray:
@@ -50,6 +53,7 @@ class Split:
             digests=self.digests + other.digests,
             groups=_both(self.groups, other.groups, len(ids), len(theirs)),
             folds=_both(self.folds, other.folds, len(ids), len(theirs)),
+            sets=_both(self.sets, other.sets, len(ids), len(theirs)),
         )
 
     def empty(self) -> "Split":
@@ -99,6 +103,7 @@ class Dataset:
       folds: (N,) uint8 from 0: in which fold an image is validated; then both `train` and `valid` are all images that
         have a label and are not of the test split. None without folds.
       of_fold: which fold of another data set this is, from 1; `train` and `valid` are rows of that one. Else None.
+      near_duplicates: what was found across the splits, before anything was left out for it; None of what a worker has.
     """
 
     train: Split
@@ -111,6 +116,7 @@ class Dataset:
     left_out: tuple[LeftOut, ...] = ()
     folds: np.ndarray | None = None
     of_fold: int | None = None
+    near_duplicates: NearDuplicates | None = None
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -138,7 +144,7 @@ class Dataset:
     def for_training(self) -> "Dataset":
         """Returns what a worker needs: no test split, no names."""
         train, valid = (Split((), split.images, split.labels) for split in (self.train, self.valid))
-        return replace(self, train=train, valid=valid, test=None, submission=None)
+        return replace(self, train=train, valid=valid, test=None, submission=None, near_duplicates=None)
 
     def fold(self, number: int) -> "Dataset":
         """Returns what the net of a fold is trained on and judged by: the images of the others, and its own.

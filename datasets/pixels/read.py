@@ -74,10 +74,13 @@ class Read:
     too_large: frozenset[int] = frozenset()
 
     def take(self, rows: np.ndarray) -> "Read":
-        """Returns these rows alone, none of which has a problem."""
+        """Returns these rows alone."""
         digests, sizes = tuple(self.digests[row] for row in rows), [self.sizes[row] for row in rows]
         remarks = [self.remarks[row] for row in rows]
-        return Read(taken(self.images, rows), digests, sizes, {}, self.warnings, remarks)
+        number_of = {row: number for number, row in enumerate(rows.tolist())}
+        problems = {number_of[row]: problem for row, problem in self.problems.items() if row in number_of}
+        too_large = frozenset(number_of[row] for row in self.too_large if row in number_of)
+        return Read(taken(self.images, rows), digests, sizes, problems, self.warnings, remarks, too_large)
 
 
 def read_images(tree: FileTree, listings: Mapping[str, Listing], how: How) -> dict[str, Read]:
@@ -186,6 +189,17 @@ def _state(tree: FileTree, name: str) -> str:
     if stamp is None or not cache.is_settled(tree, stamp):
         return ""
     return "-".join(f"{number:x}" for number in stamp)
+
+
+def divided(reads: Mapping[str, Read], whole: Listing, listings: Mapping[str, Listing]) -> dict[str, Read]:
+    """Returns what was read, once `whole`, the train split, was divided among listings; each file is there once."""
+    row_of = {file: row for row, file in enumerate(whole.files)}
+    parts = {
+        split: reads["train"].take(np.array([row_of[file] for file in listing.files], np.int64))
+        for split, listing in listings.items()
+        if split == "train" or split not in reads
+    }
+    return {**reads, **parts}
 
 
 def note_warnings(reads: Iterable[Read], findings: Findings) -> None:

@@ -31,7 +31,7 @@ from storage.text import counted
 from trainable.metrics import named
 
 NAMES = {  # of a sweep's files in its folder and those below it; the folders of trials look after their own
-    ".": r"sweep\.json|journal\.log|lock|log\.txt|data\.csv|left-out\.csv|submission\.csv|trials|"
+    ".": r"sweep\.json|journal\.log|lock|log\.txt|data\.csv|left-out\.csv|near-duplicates\.json|submission\.csv|trials|"
     r"(valid_labels|valid_images|folds)\.npy|test_score\.json|best|figures|demo-images|repeat|refit|tensorboard|sinks|[^/]*\.onnx|[^/]*-card\.md|"
     r"backup-\d+|trials\.csv|(trials|epochs)\.parquet|report\.(html|md)|(predictions|probabilities)(-.*)?\.csv",
     "trials": r"\d{4,}",

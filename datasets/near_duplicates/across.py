@@ -1,0 +1,136 @@
+"""Near duplicates across the splits of a data set: counted, kept together in a cut, left out where asked."""
+
+import base64
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import permutations
+
+import cv2
+import numpy as np
+
+from datasets.bad_images import BadImages
+from datasets.folds import units
+from datasets.near_duplicates.find import Pairs, connected, find
+from datasets.near_duplicates.found import Across, NearDuplicates, Shown, ShownPair
+from datasets.pixels.read import Read
+from datasets.pixels.thumbnails import thumbnails
+from datasets.problems import shown
+from datasets.sources.listing import Listing
+
+Splits = tuple[str, str]
+Place = tuple[str, int]  # split and row
+Found = tuple[int, Place, Place]  # the number of a pair, and where its images are
+
+ACROSS: tuple[Splits, ...] = (("train", "validation"), ("train", "test"), ("validation", "test"))
+TO_TEST = ACROSS[1:]  # where train and validation are divided into folds
+MOST_SHOWN = 24  # pairs
+
+
+@dataclass(frozen=True)
+class NearFiles:
+    """The near duplicates among all images that were read, by their files, whichever splits these come to be in.
+
+    Attributes:
+      files: N names, whose numbers `pairs` has.
+    """
+
+    files: tuple[str, ...]
+    pairs: Pairs
+
+    def sets(self, files: Iterable[str]) -> dict[str, str]:
+        """Returns the name of its set for each of some files that has a near duplicate among them, also over others."""
+        names = {file: self._set_of[file] for file in files if file in self._set_of}
+        counts = Counter(names.values())
+        return {file: name for file, name in names.items() if counts[name] > 1}
+
+    def grouped(self, listing: Listing) -> tuple[Listing, int]:
+        """Returns a listing with sets of near duplicates as groups, joined with its own, and the number of sets."""
+        sets = self.sets(listing.files)
+        if not sets:
+            return listing, 0
+        names = [
+            (own, sets.get(file, ""))
+            for own, file in zip(listing.groups or ("",) * len(listing.files), listing.files, strict=True)
+        ]
+        joined = zip(units(*zip(*names, strict=True)).tolist(), names, strict=True)
+        groups = tuple(f"{number}" if any(either) else "" for number, either in joined)
+        return replace(listing, groups=groups), len(set(sets.values()))
+
+    def across(self, listings: Mapping[str, Listing], splits: Collection[Splits]) -> Iterator[Found]:
+        """Yields the pairs across some splits, the place in the split that stands first before the other."""
+        places = {file: (split, row) for split, listing in listings.items() for row, file in enumerate(listing.files)}
+        ends = zip(self.pairs.first.tolist(), self.pairs.second.tolist(), strict=True)
+        for number, pair in enumerate(ends):
+            there = [places[self.files[end]] for end in pair if self.files[end] in places]
+            for first, second in permutations(there):
+                if (first[0], second[0]) in splits:
+                    yield number, first, second
+
+    @cached_property
+    def _set_of(self) -> dict[str, str]:
+        numbers = connected(len(self.files), self.pairs.first, self.pairs.second)
+        members = np.unique(np.concatenate([self.pairs.first, self.pairs.second]))
+        return {self.files[member]: f"{numbers[member]}" for member in members.tolist()}
+
+
+def look_for(listings: Mapping[str, Listing], reads: Mapping[str, Read]) -> NearFiles:
+    """Looks for near duplicates among the images that could be read."""
+    rows = {
+        split: np.array([row for row, digest in enumerate(read.digests) if digest], np.int64)
+        for split, read in reads.items()
+    }
+    files = tuple(listings[split].files[row] for split, some in rows.items() for row in some.tolist())
+    return NearFiles(files, find([read.images for read in reads.values()], [*rows.values()]))
+
+
+def count_across(
+    near: NearFiles, bad: BadImages, reads: Mapping[str, Read], splits: Collection[Splits], leaves_out: bool
+) -> NearDuplicates:
+    """Counts the near duplicates across some splits, among the images that are used; the others are in `bad`.
+
+    Args:
+      splits: which of `ACROSS` count.
+      leaves_out: of each pair the image in the split that stands first is left out, unless the other one is.
+    """
+    found = [each for each in near.across(bad.listings, splits) if not bad.has(*each[1]) and not bad.has(*each[2])]
+    across = []
+    for one, other in ACROSS:
+        some = [(first, second) for _, first, second in found if (first[0], second[0]) == (one, other)]
+        if some:
+            of_first, of_second = (len(set(places)) for places in zip(*some, strict=True))
+            across.append(Across(one, other, len(some), of_first, of_second))
+    found.sort(key=lambda each: -near.pairs.likeness[each[0]])
+    spread = np.unique(np.linspace(0, len(found) - 1, min(len(found), MOST_SHOWN)).astype(int)).tolist()
+    shown_pairs = [_shown_pair(near.pairs, found[number], bad.listings, reads) for number in spread]
+    blank = int(near.pairs.blank.sum())
+    left_out = _leave_out(found, bad) if leaves_out else 0
+    return NearDuplicates(across, shown_pairs, images=len(near.files) - blank, blank=blank, left_out=left_out)
+
+
+def _leave_out(found: list[Found], bad: BadImages) -> int:
+    """Leaves out images of validation, then those of train that are near to one that stays; returns how many."""
+    count = 0
+    for split in ("validation", "train"):
+        near_to: dict[Place, list[str]] = {}
+        for _, first, second in found:
+            if first[0] == split and not bad.has(*second):
+                near_to.setdefault(first, []).append(f"{second[0]} {shown(bad.listings[second[0]].ids[second[1]])}")
+        for place, others in near_to.items():
+            bad.leave_out_near(*place, f"looks like {', '.join(others)}")
+        count += len(near_to)
+    return count
+
+
+def _shown_pair(pairs: Pairs, found: Found, listings: Mapping[str, Listing], reads: Mapping[str, Read]) -> ShownPair:
+    number, *places = found
+    small = [thumbnails(reads[split].images[row : row + 1])[0] for split, row in places]
+    png = cv2.imencode(".png", np.concatenate(small, axis=1)[..., ::-1])[1].tobytes()
+    first, second = (Shown(split, listings[split].ids[row], _label(listings[split], row)) for split, row in places)
+    likeness, mirrored = float(pairs.likeness[number]), bool(pairs.mirrored[number])
+    return ShownPair(first, second, round(min(likeness, 1.0), 3), mirrored, base64.b64encode(png).decode())
+
+
+def _label(listing: Listing, row: int) -> str | None:
+    return None if listing.labels is None else listing.labels[row]

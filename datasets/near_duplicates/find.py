@@ -1,0 +1,61 @@
+"""The three steps one after the other: the pairs of near duplicates among the images of a data set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from datasets.near_duplicates.likeness import LIKE, likenesses
+from datasets.near_duplicates.looks import looks_of
+from datasets.near_duplicates.search import candidates
+from datasets.pixels import Pixels
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of near duplicates among N images.
+
+    Attributes:
+      first, second: (P,) int64 numbers of images, `first < second`.
+      likeness: (P,) float32, from `LIKE` to 1.
+      mirrored: (P,) bool: one is the mirror image of the other.
+      blank: (N,) bool: the image shows so little that it was compared with none.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    likeness: np.ndarray
+    mirrored: np.ndarray
+    blank: np.ndarray
+
+
+def find(parts: Sequence[Pixels], rows: Sequence[np.ndarray]) -> Pairs:
+    """Finds near duplicates within and between parts of a data set, such as its splits.
+
+    Of an image, at most the `search.NEAREST` others of each part are compared by their pixels whose looks are nearest:
+    of a thousand frames of one scene each finds a few others, and `connected` finds them all.
+
+    Args:
+      parts: images, all of one size.
+      rows: which rows of each part are compared. The images are numbered in this order, from part to part.
+    """
+    looks = looks_of(parts, rows)
+    part_of = np.repeat(np.arange(len(parts)), [len(some) for some in rows])
+    first, second, mirrored = candidates(looks, part_of)
+    likeness = likenesses(parts, rows, first, second, mirrored)
+    # A pair that is alike both ways, of something symmetric, is told once.
+    order = np.lexsort((mirrored, second, first))
+    order = order[likeness[order] >= LIKE]
+    is_new = np.ones(len(order), bool)
+    is_new[1:] = (np.diff(first[order]) != 0) | (np.diff(second[order]) != 0)
+    kept = order[is_new]
+    return Pairs(first[kept], second[kept], likeness[kept], mirrored[kept], looks.blank)
+
+
+def connected(count: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Returns (count,) numbers: things that are joined by pairs, also over others, have the same one."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    joined = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(count, count))
+    return np.asarray(connected_components(joined, directed=False)[1], np.int64)

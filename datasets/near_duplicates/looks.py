@@ -1,0 +1,93 @@
+"""What images look like, in a few numbers each: their lowest frequencies, and 64 bits."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import cv2
+import numpy as np
+
+from datasets.pixels import Pixels
+from datasets.pixels.read import THREADS
+from datasets.pixels.threads import in_threads
+
+SIDE = 32  # px of the picture whose frequencies are taken
+LOW = 8  # frequencies in each direction; the first, the mean brightness, does not count
+BLOCK = 64  # images a task
+LEAST_CONTRAST = 4.0  # grey levels, the standard deviation of brightness: what is below is one colour
+MOST_KURTOSIS = 30.0  # of brightness: above, only about 1/30 of the image differs from one colour
+VIRTUAL = 64  # grey images that are counted in for the medians, so that they are steady where there are few images
+
+_STEPS = np.pi * (2 * np.arange(SIDE) + 1) / (2 * SIDE)
+COSINES = np.cos(np.arange(LOW)[:, None] * _STEPS).astype(np.float32)
+COSINES *= np.sqrt(2 / SIDE, dtype=np.float32)
+MIRRORED = np.tile((-1.0) ** np.arange(LOW), LOW)[1:].astype(np.float32)  # what mirroring does to the frequencies
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What N images look like.
+
+    Attributes:
+      shapes: (N, 63) float32 of length 1: the frequencies, each as it differs from its median, over its spread. The dot
+        product of two is how alike the images are, from -1 to 1.
+      bits: (N,) uint64: which frequencies are above their median.
+      mirrored_shapes, mirrored_bits: of the mirror images.
+      blank: (N,) bool: the image shows too little to be compared.
+    """
+
+    shapes: np.ndarray
+    bits: np.ndarray
+    mirrored_shapes: np.ndarray
+    mirrored_bits: np.ndarray
+    blank: np.ndarray
+
+
+def looks_of(parts: Sequence[Pixels], rows: Sequence[np.ndarray]) -> Looks:
+    """Returns the looks of these rows of each part, one after the other. It reads `BLOCK` images at a time."""
+    blocks = (
+        (part, some[start : start + BLOCK])
+        for part, some in zip(parts, rows, strict=True)
+        for start in range(0, len(some), BLOCK)
+    )
+    described = list(in_threads(_described, blocks, THREADS, 2 * THREADS))
+    frequencies = np.concatenate([np.empty((0, LOW * LOW - 1), np.float32), *(each[0] for each in described)])
+    blank = np.concatenate([np.empty(0, bool), *(each[1] for each in described)])
+    counted = np.concatenate([frequencies[~blank], np.zeros((VIRTUAL, LOW * LOW - 1), np.float32)])
+    median, spread = np.median(counted, axis=0), counted.std(axis=0) + 1e-3
+    shaped = partial(_shaped, median=median, spread=spread)
+    return Looks(*shaped(frequencies), *shaped(frequencies * MIRRORED), blank)
+
+
+def _described(block: tuple[Pixels, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the (n, 63) frequencies of some images, and (n,) whether each is blank."""
+    pixels, rows = block
+    grey = np.stack([_grey(image) for image in _images(pixels, rows)])
+    frequencies = (COSINES @ grey @ COSINES.T).reshape(len(rows), -1)[:, 1:]
+    centred = grey - grey.mean(axis=(1, 2), keepdims=True)
+    variance, fourth = (centred**2).mean(axis=(1, 2)), (centred**4).mean(axis=(1, 2))
+    return frequencies, (variance < LEAST_CONTRAST**2) | (fourth > MOST_KURTOSIS * variance**2)
+
+
+def _images(pixels: Pixels, rows: np.ndarray) -> Iterator[np.ndarray]:
+    return (pixels[row] for row in rows.tolist())
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    """Returns the brightness of (3, H, W) pixels as (SIDE, SIDE) float32."""
+    small = resized(image, SIDE)
+    return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
+
+
+def resized(image: np.ndarray, side: int) -> np.ndarray:
+    """Returns (side, side, 3) of (3, H, W), either uint8."""
+    upright = np.ascontiguousarray(image.transpose(1, 2, 0))
+    is_smaller = min(upright.shape[:2]) >= side
+    return cv2.resize(upright, (side, side), interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR)
+
+
+def _shaped(frequencies: np.ndarray, median: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    different = (frequencies - median) / spread
+    bits = np.packbits(np.pad(different > 0, ((0, 0), (0, 1))), axis=1)
+    length = np.sqrt((different**2).sum(axis=1, keepdims=True))
+    return (different / np.maximum(length, 1e-6)).astype(np.float32), np.ascontiguousarray(bits).view(np.uint64)[:, 0]

@@ -1,0 +1,87 @@
+"""Finds the pairs of images whose hashes differ in few bits, without a look at all pairs.
+
+Multi-index hashing (Norouzi, Punjani and Fleet, "Fast Search in Hamming Space with Multi-Index Hashing", 2012): the 64
+bits are cut into 4 bands of 16. Two hashes that differ in at most 11 bits differ in at most 2 bits of some band. So for
+each band the images are sorted into 65,536 boxes, and each image is compared with those in 137 boxes, its own and those
+that differ from it in one or two bits.
+"""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+
+from datasets.near_duplicates.looks import Looks
+
+BANDS, BAND_BITS, BAND_DISTANCE = 4, 16, 2
+MOST_BITS = BANDS * (BAND_DISTANCE + 1) - 1  # that differ: 11
+LEAST_ALIKE = 0.8  # of the shapes; of 0.5 % of the copies that were made for a test it was below 0.87
+NEAREST = 4  # images of each part that an image is compared with by pixels
+AT_ONCE = 1 << 20  # pairs of hashes, which bounds the memory
+HELD = 1 << 22  # pairs, before those are left out that are not the nearest
+
+
+def candidates(looks: Looks, part_of: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the pairs that are to be compared by their pixels: first, second, and whether one is mirrored.
+
+    Args:
+      part_of: (N,) which part of the data set each image is of.
+    """
+    used = np.flatnonzero(~looks.blank)
+    held: list[tuple[np.ndarray, ...]] = []
+    for is_mirrored in (False, True):
+        bits, shapes = (looks.mirrored_bits, looks.mirrored_shapes) if is_mirrored else (looks.bits, looks.shapes)
+        for first, second in _near(looks.bits[used], bits[used]):
+            first, second = used[first], used[second]
+            alike = np.einsum("nf,nf->n", looks.shapes[first], shapes[second])
+            near = alike >= LEAST_ALIKE
+            held.append((first[near], second[near], alike[near], np.full(int(near.sum()), is_mirrored)))
+            if sum(len(each[0]) for each in held) > HELD:
+                held = [_nearest(held, part_of)]
+    if not held:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, bool)
+    first, second, _, mirrored = _nearest(held, part_of)
+    return first, second, mirrored
+
+
+def _near(bits: np.ndarray, others: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields pairs, first < second, of which the bits of the first and the other bits of the second are near."""
+    flips = [0] + [sum(1 << bit for bit in some) for k in (1, 2) for some in combinations(range(BAND_BITS), k)]
+    bands, other_bands = (
+        each[:, None] >> np.arange(0, 64, BAND_BITS, dtype=np.uint64) & 0xFFFF for each in (bits, others)
+    )
+    for band in range(BANDS):
+        order = np.argsort(other_bands[:, band], kind="stable")
+        begins = np.searchsorted(other_bands[order, band], np.arange((1 << BAND_BITS) + 1))
+        for flip in flips:
+            boxes = bands[:, band].astype(np.int64) ^ flip
+            starts, counts = begins[boxes], begins[boxes + 1] - begins[boxes]
+            ends = np.cumsum(counts)
+            cuts = np.searchsorted(ends, np.arange(AT_ONCE, ends[-1] + AT_ONCE if len(ends) else 0, AT_ONCE))
+            for low, high in zip([0, *cuts + 1], [*cuts + 1, len(bits)], strict=True):
+                first = np.repeat(np.arange(low, min(high, len(bits))), counts[low:high])
+                if not len(first):
+                    continue
+                within = np.arange(len(first)) - np.repeat(
+                    ends[low:high] - counts[low:high] - ends[low] + counts[low], counts[low:high]
+                )
+                second = order[np.repeat(starts[low:high], counts[low:high]) + within]
+                is_near = (first < second) & (np.bitwise_count(bits[first] ^ others[second]) <= MOST_BITS)
+                first, second = first[is_near], second[is_near]
+                # A pair that an earlier band finds as well is told there.
+                before = bands[first, :band] ^ other_bands[second, :band]
+                is_new = (np.bitwise_count(before) > BAND_DISTANCE).all(axis=1)
+                yield first[is_new], second[is_new]
+
+
+def _nearest(held: list[tuple[np.ndarray, ...]], part_of: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Returns the pairs of which one image is among the `NEAREST` of its part to the other."""
+    first, second, alike, mirrored = map(np.concatenate, zip(*held, strict=True))
+    is_kept = np.zeros(len(first), bool)
+    for one, other in ((first, second), (second, first)):
+        key = one * (int(part_of.max(initial=0)) + 1) + part_of[other]
+        order = np.lexsort((other, -alike, key))
+        begins = np.flatnonzero(np.diff(key[order], prepend=-1))
+        rank = np.arange(len(order)) - np.repeat(begins, np.diff([*begins, len(order)]))
+        is_kept[order[rank < NEAREST]] = True
+    return first[is_kept], second[is_kept], alike[is_kept], mirrored[is_kept]
