@@ -20,10 +20,12 @@ from analysis.estimates.ensembles.contract import Ensembles
 from datasets import decoders, listing_rules
 from datasets.decoders.recipe import STRETCH, Decoding
 from datasets.fingerprint import judging, parsed_table
+from datasets.near_duplicates.found import NearDuplicates
 from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, read_array, read_json
 from storage.journal import Journal, JournalError
+from storage.schema import parsed
 from storage.states import State
 from storage.sweep_file import Settings, SweepFile, Values
 from storage.text import counted
@@ -318,6 +320,15 @@ class Record:
             return None
         shape = (len(self.valid_labels), *images.shape[1:3], 3)
         return images if (images.dtype, images.shape) == (np.uint8, shape) else None
+
+    @cached_property
+    def near_duplicates(self) -> NearDuplicates | None:
+        """The near duplicates across the splits of its data; None where none were found or kept."""
+        try:
+            found: NearDuplicates = parsed(NearDuplicates, read_json(self.folder / paths.NEAR_DUPLICATES))
+        except (FileNotFoundError, DamagedError, ValueError):
+            return None
+        return found
 
     @cached_property
     def damaged(self) -> dict[int, str]:

@@ -5,7 +5,7 @@
       data.csv  valid_labels.npy  valid_images.npy     what it is run on
   folds.npy                                        the fold of each of these images, where they are divided
       left-out.csv                                     the images that are not used, where `--leave-out` asked for it
-      near-duplicates.json                             what was found across the splits, with pictures
+      near-duplicates.json                             those across its splits, some with pictures, where there are any
       trials/0007/      a trial: its config and log, and once it has ended `KEPT`
         attempt-2/      one try of it on a worker: checkpoint-0012.safetensors  result.json  hung.txt
                         and with folds fold-01.safetensors, all that is kept of a net that is trained to its end

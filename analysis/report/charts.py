@@ -167,6 +167,24 @@ class Picture:
     said: str
     pixels: np.ndarray | None
 
+    @property
+    def caption(self) -> tuple[str, ...]:
+        """The lines under it."""
+        return self.id, f"label {self.label}", f"said {self.said}"
+
+
+@dataclass(frozen=True)
+class PairPicture:
+    """Two images side by side, with what stands under them.
+
+    Attributes:
+      caption: its lines: each image in one, then what is said of both.
+      pixels: (h, 2 w, 3) uint8.
+    """
+
+    caption: tuple[str, ...]
+    pixels: np.ndarray
+
 
 def named_rows(names: Sequence[str]) -> Axis:
     """An axis for y with a name a row, the first on top: row i lies at -i."""

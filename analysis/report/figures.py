@@ -23,6 +23,7 @@ from analysis.report.charts import (
     Chart,
     Figure,
     Matrix,
+    PairPicture,
     Picture,
     Series,
     short,
@@ -71,7 +72,7 @@ def draw(figure: Figure) -> bytes:
         return _png(canvas)
 
 
-def draw_pictures(pictures: Sequence[Picture]) -> bytes:
+def draw_pictures(pictures: Sequence[Picture | PairPicture]) -> bytes:
     """The PNG: pictures with their captions under them, in rows."""
     rows = math.ceil(len(pictures) / PICTURES_A_ROW)
     with matplotlib.rc_context(STYLE | SMALL_STYLE):
@@ -85,8 +86,7 @@ def draw_pictures(pictures: Sequence[Picture]) -> bytes:
                 height, width = picture.pixels.shape[:2]
                 longer = max(height, width) / 0.9
                 axes.imshow(picture.pixels, extent=(x, x + width / longer, y - height / longer, y))
-            caption = (short(picture.id), short(f"label {picture.label}"), short(f"said {picture.said}"))
-            axes.text(x, y - 0.93, "\n".join(caption), va="top")
+            axes.text(x, y - 0.93, "\n".join(map(short, picture.caption)), va="top")
         axes.set(xlim=(0, PICTURES_A_ROW), ylim=(-CELL_HEIGHT * rows, 0), aspect="equal")
         return _png(canvas)
 

@@ -12,7 +12,18 @@ from typing import Any
 
 import cv2
 
-from analysis.report.charts import LOOKS, MATRIX_TITLES, MOST_NUMBERED, Axis, Chart, Matrix, Picture, Series, short
+from analysis.report.charts import (
+    LOOKS,
+    MATRIX_TITLES,
+    MOST_NUMBERED,
+    Axis,
+    Chart,
+    Matrix,
+    PairPicture,
+    Picture,
+    Series,
+    short,
+)
 
 PlotlyObject = dict[str, Any]  # as JSON
 MARKERS = {
@@ -98,7 +109,7 @@ def matrix_figure(matrix: Matrix) -> PlotlyObject:
     return {"data": [cells], "layout": layout}
 
 
-def source(picture: Picture) -> str:
+def source(picture: Picture | PairPicture) -> str:
     """A data URL of it as PNG."""
     assert picture.pixels is not None
     png = cv2.imencode(".png", picture.pixels[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]

@@ -16,7 +16,7 @@ from analysis.estimates.choice import Choice, choose
 from analysis.estimates.repeated import Repeated
 from analysis.record import Record, TrialRecord
 from analysis.report import contents
-from analysis.report.charts import COLOURS, Figure
+from analysis.report.charts import COLOURS, Figure, PairPicture
 from analysis.report.contents import duration, plain
 from analysis.report.figures import draw, draw_pictures
 from analysis.report.interactive import embedded, source
@@ -28,6 +28,7 @@ from analysis.report.sections.best_trial import BestTrial, best_trial
 from analysis.report.sections.importance import importances, importances_figure
 from analysis.report.sections.kinds import kind_rows
 from analysis.report.sections.leaders import leaders
+from analysis.report.sections.near_duplicates import near_duplicates_sentence, near_pairs
 from analysis.report.sections.pictures import Doubts, doubts, doubts_sentence
 from analysis.report.sections.ranges import Range, ranges, ranges_figure, ranges_sentence
 from analysis.report.sections.slices import slices
@@ -43,6 +44,7 @@ FUNCTIONS = {  # that the templates call
     "importances": importances,
     "kind_rows": kind_rows,
     "leaders_of": leaders,
+    "near_duplicates_sentence": near_duplicates_sentence,
     "next_steps": next_steps,
     "ranges_sentence": ranges_sentence,
     "test_sentence": held_out.sentence,
@@ -68,6 +70,7 @@ class Context:
     doubts: Doubts | None
     images: BestTrial
     folds: Part | None
+    near_pairs: list[PairPicture]
     figures: dict[str, Figure]
 
 
@@ -90,6 +93,8 @@ def write_report(record: Record) -> Path:
     pngs = {name: draw(figure) for name, figure in context.figures.items()}
     pictures = {"mistakes": context.images.mistakes, "doubts": context.doubts.pictures if context.doubts else ()}
     pngs |= {name: draw_pictures(shown) for name, shown in pictures.items() if shown and shown[0].pixels is not None}
+    if context.near_pairs:
+        pngs["near-duplicates"] = draw_pictures(context.near_pairs)
     for old in folder.glob("*.png"):
         if old.stem not in pngs:
             remove(old)
@@ -142,6 +147,7 @@ def _context(record: Record) -> Context:
         repeated_damaged=repeated_damaged,
         ranges=rows,
         doubts=doubts(record) if best else None,
+        near_pairs=near_pairs(record),
         images=images,
         folds=of_folds,
         figures={figure.name: figure for figure in figures if figure},

@@ -33,6 +33,7 @@ def page(data: Dataset, about: About) -> str:
         about=about,
         samples={label: _samples(data, number) for number, label in enumerate(shown)},
         hidden=len(data.classes) - len(shown),
+        near=data.near_duplicates,
         left_out=about.left_out[:MOST_LEFT_OUT],
         largest=max((max(split.classes.values()) for split in about.splits.values() if split.classes), default=1),
     )

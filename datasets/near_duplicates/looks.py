@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import cv2
 import numpy as np
@@ -29,8 +28,7 @@ class Looks:
     """What N images look like.
 
     Attributes:
-      shapes: (N, 63) float32 of length 1: the frequencies, each as it differs from its median, over its spread. The dot
-        product of two is how alike the images are, from -1 to 1.
+      shapes: (N, 63) float32: how much each frequency differs from its median over the images, by its spread.
       bits: (N,) uint64: which frequencies are above their median.
       mirrored_shapes, mirrored_bits: of the mirror images.
       blank: (N,) bool: the image shows too little to be compared.
@@ -53,10 +51,19 @@ def looks_of(parts: Sequence[Pixels], rows: Sequence[np.ndarray]) -> Looks:
     described = list(in_threads(_described, blocks, THREADS, 2 * THREADS))
     frequencies = np.concatenate([np.empty((0, LOW * LOW - 1), np.float32), *(each[0] for each in described)])
     blank = np.concatenate([np.empty(0, bool), *(each[1] for each in described)])
-    counted = np.concatenate([frequencies[~blank], np.zeros((VIRTUAL, LOW * LOW - 1), np.float32)])
-    median, spread = np.median(counted, axis=0), counted.std(axis=0) + 1e-3
-    shaped = partial(_shaped, median=median, spread=spread)
-    return Looks(*shaped(frequencies), *shaped(frequencies * MIRRORED), blank)
+    usual, spread = _usual(frequencies[~blank])
+    shapes, mirrored = (frequencies - usual) / spread, (frequencies * MIRRORED - usual) / spread
+    return Looks(shapes, _bits(shapes), mirrored, _bits(mirrored), blank)
+
+
+def _usual(frequencies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the median of each frequency over the images, and its spread.
+
+    Images that are alike count once: else, where most are frames of one scene, their noise alone would make the bits.
+    """
+    distinct = frequencies[np.unique(_bits(frequencies), return_index=True)[1]]
+    counted = np.concatenate([distinct, np.zeros((VIRTUAL, LOW * LOW - 1), np.float32)])
+    return np.median(counted, axis=0), counted.std(axis=0) + np.float32(1e-3)
 
 
 def _described(block: tuple[Pixels, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -86,8 +93,6 @@ def resized(image: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(upright, (side, side), interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR)
 
 
-def _shaped(frequencies: np.ndarray, median: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    different = (frequencies - median) / spread
-    bits = np.packbits(np.pad(different > 0, ((0, 0), (0, 1))), axis=1)
-    length = np.sqrt((different**2).sum(axis=1, keepdims=True))
-    return (different / np.maximum(length, 1e-6)).astype(np.float32), np.ascontiguousarray(bits).view(np.uint64)[:, 0]
+def _bits(different: np.ndarray) -> np.ndarray:
+    """Returns (N,) uint64: which of (N, 63) numbers are above 0."""
+    return np.packbits(np.pad(different > 0, ((0, 0), (0, 1))), axis=1).view(np.uint64)[:, 0]

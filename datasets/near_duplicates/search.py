@@ -16,6 +16,7 @@ from datasets.near_duplicates.looks import Looks
 BANDS, BAND_BITS, BAND_DISTANCE = 4, 16, 2
 MOST_BITS = BANDS * (BAND_DISTANCE + 1) - 1  # that differ: 11
 LEAST_ALIKE = 0.8  # of the shapes; of 0.5 % of the copies that were made for a test it was below 0.87
+NOISE = 6.0  # in the squares of both shapes together, which are about 126: what is nearer to the usual is all alike
 NEAREST = 4  # images of each part that an image is compared with by pixels
 AT_ONCE = 1 << 20  # pairs of hashes, which bounds the memory
 HELD = 1 << 22  # pairs, before those are left out that are not the nearest
@@ -33,7 +34,7 @@ def candidates(looks: Looks, part_of: np.ndarray) -> tuple[np.ndarray, np.ndarra
         bits, shapes = (looks.mirrored_bits, looks.mirrored_shapes) if is_mirrored else (looks.bits, looks.shapes)
         for first, second in _near(looks.bits[used], bits[used]):
             first, second = used[first], used[second]
-            alike = np.einsum("nf,nf->n", looks.shapes[first], shapes[second])
+            alike = _alike(looks.shapes[first], shapes[second])
             near = alike >= LEAST_ALIKE
             held.append((first[near], second[near], alike[near], np.full(int(near.sum()), is_mirrored)))
             if sum(len(each[0]) for each in held) > HELD:
@@ -42,6 +43,12 @@ def candidates(looks: Looks, part_of: np.ndarray) -> tuple[np.ndarray, np.ndarra
         return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, bool)
     first, second, _, mirrored = _nearest(held, part_of)
     return first, second, mirrored
+
+
+def _alike(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns (P,) how alike (P, 63) shapes are: 1 where they are the same, about 0 where nothing is."""
+    apart = ((ones - others) ** 2).sum(axis=1)
+    return 1 - apart / ((ones**2).sum(axis=1) + (others**2).sum(axis=1) + NOISE)
 
 
 def _near(bits: np.ndarray, others: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -77,11 +84,11 @@ def _near(bits: np.ndarray, others: np.ndarray) -> Iterator[tuple[np.ndarray, np
 def _nearest(held: list[tuple[np.ndarray, ...]], part_of: np.ndarray) -> tuple[np.ndarray, ...]:
     """Returns the pairs of which one image is among the `NEAREST` of its part to the other."""
     first, second, alike, mirrored = map(np.concatenate, zip(*held, strict=True))
+    ones, others = np.concatenate([first, second]), np.concatenate([second, first])
+    parts = ones * (int(part_of.max(initial=0)) + 1) + part_of[others]  # of each image each part of the others
+    order = np.lexsort((others, -np.tile(alike, 2), parts))
+    begins = np.flatnonzero(np.diff(parts[order], prepend=-1))
+    rank = np.arange(len(order)) - np.repeat(begins, np.diff([*begins, len(order)]))
     is_kept = np.zeros(len(first), bool)
-    for one, other in ((first, second), (second, first)):
-        key = one * (int(part_of.max(initial=0)) + 1) + part_of[other]
-        order = np.lexsort((other, -alike, key))
-        begins = np.flatnonzero(np.diff(key[order], prepend=-1))
-        rank = np.arange(len(order)) - np.repeat(begins, np.diff([*begins, len(order)]))
-        is_kept[order[rank < NEAREST]] = True
+    is_kept[order[rank < NEAREST] % max(len(first), 1)] = True
     return first[is_kept], second[is_kept], alike[is_kept], mirrored[is_kept]

@@ -1,11 +1,13 @@
 """The images and labels that a sweep is run on, and what its folder keeps to know them by."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datasets.problems import shown
 from storage import paths
 from storage.files import make_folder, remove, save_array, save_bytes
+from storage.schema import to_json
 from storage.sweep_file import Defaults, Settings
 from trainable.metrics import named
 
@@ -92,6 +94,8 @@ def save(folder: Path, data: "Dataset") -> None:
     save_bytes(folder / paths.DATA_TABLE, fingerprint.data_table(data))
     if data.left_out:
         save_bytes(folder / paths.LEFT_OUT, left_out_table(data.left_out))
+    if data.near_duplicates is not None and data.near_duplicates.across:
+        save_bytes(folder / paths.NEAR_DUPLICATES, (json.dumps(to_json(data.near_duplicates)) + "\n").encode())
     if data.test is not None and data.submission is not None and data.submission != Submission.of(data.test.ids):
         save_bytes(folder / paths.SUBMISSION, data.submission.table())
     if data.folds is not None:

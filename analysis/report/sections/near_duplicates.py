@@ -1,0 +1,53 @@
+"""Near duplicates across the splits: how many, and some of them side by side."""
+
+import base64
+import binascii
+
+import cv2
+import numpy as np
+
+from analysis.record import Record
+from analysis.report.charts import PairPicture
+from analysis.report.contents import plain
+from datasets.near_duplicates.found import NearDuplicates, Shown, ShownPair
+from storage.text import counted
+
+
+def near_duplicates_sentence(found: NearDuplicates) -> str:
+    """Says how many there are, what became of them, and what that does to the numbers."""
+    said = found.sentences()
+    if found.left_out:
+        images = counted(found.left_out, "image")
+        said.append(f"{images} of train and validation {'was' if found.left_out == 1 else 'were'} left out for that.")
+    else:
+        said.append(
+            "An image that looks like one that was trained on is easier than a new one, so the numbers on its split "
+            "are flattered. Another sweep with --leave-out near-duplicates trains without such images."
+        )
+    return " ".join(said)
+
+
+def near_pairs(record: Record) -> list[PairPicture]:
+    """Returns the pairs that were kept to look at, from the most to the least alike, without damaged ones."""
+    found = record.near_duplicates
+    pictures = [(pair, _pixels(pair)) for pair in (found.shown if found else ())]
+    return [PairPicture(_caption(pair), pixels) for pair, pixels in pictures if pixels is not None]
+
+
+def _caption(pair: ShownPair) -> tuple[str, ...]:
+    alike = f"{100 * pair.likeness:.0f} % alike"
+    return _named(pair.first), _named(pair.second), f"{alike}, mirrored" if pair.mirrored else alike
+
+
+def _named(image: Shown) -> str:
+    label = "" if image.label is None else f" ({plain(image.label)})"
+    return f"{plain(image.split)}: {plain(image.id)}{label}"
+
+
+def _pixels(pair: ShownPair) -> np.ndarray | None:
+    """Returns (h, 2 w, 3) uint8 of a kept PNG; None where it is damaged."""
+    try:
+        data = base64.b64decode(pair.picture, validate=True)
+    except binascii.Error:
+        return None
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
