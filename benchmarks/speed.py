@@ -23,7 +23,7 @@ from unittest.mock import patch
 
 import torch
 
-from benchmarks import driver, epochs, gpu, imbalance, memory, numerics, photographs, scale
+from benchmarks import driver, epochs, estimates, gpu, imbalance, memory, numerics, photographs, scale
 from benchmarks.conditions import conditions
 from benchmarks.sweeps import WORKERS, Run, Work, ours, rival
 from datasets.load import load
@@ -249,8 +249,16 @@ class Bench:
                 rows.append(Row("14", what, "1", 0.05, 0.02, [found.waited], False, "%"))
         return rows
 
+    def row_15(self) -> list[Row]:
+        of = f"{estimates.TRIALS} trials at {estimates.EPOCHS_OF_TRIAL} epochs, {estimates.IMAGES:,} images"
+        rows = []
+        for metric, classes, must, aim in (("macro_f1", 10, 10, 5), ("auc", 2, 20, 10), ("auc", 10, 90, 45)):
+            what = f"the honest estimate by {metric}, {of} of {classes} classes, 1,000 draws"
+            rows.append(Row("15", what, "-", must, aim, [estimates.seconds(metric, classes)], False, "s"))
+        return rows
+
     def rows(self) -> dict[str, Callable[[], list[Row]]]:
-        return {str(number): getattr(self, f"row_{number}") for number in range(1, 15)}
+        return {str(number): getattr(self, f"row_{number}") for number in range(1, 16)}
 
 
 def _shares(parts: dict[str, float]) -> str:

@@ -9,7 +9,7 @@ choose among the trials whose weights are kept, each at its best epoch, the best
 flattery there is the same for all and the difference is fair.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,9 +17,10 @@ import numpy as np
 
 from analysis.estimates.adjustments import adjustment_for
 from analysis.estimates.adjustments.contract import Fitted
-from analysis.estimates.honest import Estimate, estimate, mean_of_finite
+from analysis.estimates.draws import draws
+from analysis.estimates.honest import Estimate, estimate
 from analysis.estimates.intervals import sample_of
-from analysis.estimates.scores import Scored, Scores, draws, scores_of_probabilities
+from analysis.estimates.scores import Computed, Scored, scores_of, scores_of_classes, scores_of_probabilities
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import scarcity
 from storage.states import State
@@ -106,10 +107,10 @@ def choose(record: Record) -> Choice | None:
     ]
     if not complete:
         return None
-    selection, candidates = _selection(record, complete)
-    counts = draws(len(record.valid_labels), selection.most_draws)
-    found = estimate(selection, counts)
-    best = candidates[found.chosen]
+    scores, chosen_from = candidates(record, complete)
+    counts = draws(len(record.valid_labels), scores.most_draws)
+    found = estimate(scores, counts)
+    best, _ = chosen_from[found.chosen]
     if record.best in complete and record.settings.folds:  # the mean over folds may order two trials in another way
         best = record.best
     compared = counts[: min(COMPARED_DRAWS, max(20, COMPARED_IMAGES // counts.shape[1]))]
@@ -120,20 +121,22 @@ def choose(record: Record) -> Choice | None:
     )
 
 
-def _selection(record: Record, trials: list[TrialRecord]) -> tuple[Scored, list[TrialRecord]]:
-    """All that the sweep chooses among: each trial at each epoch, or, where probabilities count, at its best.
+def candidates(record: Record, trials: Sequence[TrialRecord]) -> tuple[Scored, list[tuple[TrialRecord, int]]]:
+    """Returns all that the sweep chooses among, the scores and what each is of: a trial and an epoch, from 1.
 
-    Each net of a trial in folds is kept at its own best epoch. Here all of them are at the same one, for the choice of
-    an epoch too is to be made anew in each draw.
+    Where answers tell the metric these are all epochs of the trials, else those whose probabilities are kept, or the
+    best one alone where each draw takes a call of the user's function. Each net of a trial in folds is kept at its own
+    best epoch. Here all of them are at the same one, for the choice of an epoch too is to be made anew in each draw.
     """
-    images = record.metric.images
-    if images is None or images.of_classes is None:
-        return scores_of_probabilities(record, [_probabilities(trial.valid_logits) for trial in trials]), trials
+    if record.metric.keeps == "probabilities":
+        is_quick = record.metric.images is not None or record.metric.ranks is not None
+        kept = [(trial, epoch) for trial in trials for epoch in (trial.kept_logits if is_quick else [trial.best_epoch])]
+        return scores_of(record, Computed(len(kept), lambda place: kept[place][0].kept_logits[kept[place][1]])), kept
     # What was kept has at least the epochs that count, or the trial would be damaged.
     predicted = [trial.valid_classes[: trial.epochs] for trial in trials if trial.valid_classes is not None]
-    rows = [images.of_classes(record.valid_labels, classes) for classes in predicted]
-    candidates = [trial for trial, classes in zip(trials, predicted, strict=True) for _ in classes]
-    return Scores(np.concatenate(rows), sample_of(record)), candidates
+    pairs = zip(trials, predicted, strict=True)
+    epochs = [(trial, epoch) for trial, classes in pairs for epoch in range(1, len(classes) + 1)]
+    return scores_of_classes(record, np.concatenate(predicted)), epochs
 
 
 def _probabilities(logits: np.ndarray | None) -> np.ndarray:
@@ -164,16 +167,16 @@ class _Comparison:
 
     def options(self) -> tuple[Option, ...]:
         if not len(self.counts):  # a single image tells nothing
-            nothing = np.empty(0)
-            return (self._option(self._only(self.best), False, nothing, nothing),)
+            return (self._option(self._only(self.best), False, 0.0),)
         reference, options = None, []
         for members, is_averaged in self._ways():
             drawn = self._ensembles(is_averaged) if np.count_nonzero(members) > 1 else self._best_ones(is_averaged)
-            as_it_is, adjusted = self._left_out(drawn)
+            as_it_is = self._left_out(drawn)
             reference = as_it_is if reference is None else reference
-            options.append(self._option(members, is_averaged, as_it_is, reference))
+            options.append(self._option(members, is_averaged, as_it_is - reference))
             if (fitted := self._fitted(self._predictions(members, is_averaged))) is not None:
-                options.append(self._option(members, is_averaged, adjusted, reference, fitted))
+                gain = self._left_out(self._adjusted(drawn)) - reference
+                options.append(self._option(members, is_averaged, gain, fitted))
         return tuple(options)
 
     def _ways(self) -> Iterator[tuple[np.ndarray, bool]]:
@@ -194,22 +197,14 @@ class _Comparison:
         """(classes, N) probabilities of what has each model of the pool so often."""
         return self.ensembles.mean(self.parts[is_averaged], members)
 
-    def _option(
-        self,
-        members: np.ndarray,
-        is_averaged: bool,
-        left_out: np.ndarray,
-        reference: np.ndarray,
-        fitted: Fitted | None = None,
-    ) -> Option:
+    def _option(self, members: np.ndarray, is_averaged: bool, gain: float, fitted: Fitted | None = None) -> Option:
         """Args:
-        left_out, reference: (B,) scores on the images left out, of this way and of the best trial as it is.
+        gain: what this way is better by than the best trial as it is, on the images left out.
         """
         ours = self._predictions(members, is_averaged)
         ours = ours if fitted is None else fitted.apply(ours)
         alone = self.probabilities[False][:, self.pool.index(self.best)]
         scores = scores_of_probabilities(self.record, [ours], float)
-        gain = mean_of_finite(left_out - reference) if len(reference) else 0.0
         # The gain is an estimate of its own, so the sum of the two can lie beyond what the metric can be.
         least, most = scores.span
         corrected = min(max(self.found.corrected + gain, least), most)
@@ -237,32 +232,30 @@ class _Comparison:
         labels, kinds = self.record.valid_labels, [trial.kind for trial in self.pool]
         return np.array([self.ensembles.choose(parts, labels, row, by_loss, kinds) for row in weights])
 
-    def _best_ones(self, is_averaged: bool) -> Iterator[np.ndarray]:
-        """Yields the predictions of the model that is chosen on each draw."""
+    def _best_ones(self, is_averaged: bool) -> Sequence[np.ndarray]:
+        """The predictions of the model that is chosen on each draw."""
         plain = self.probabilities[False]
         alone = scores_of_probabilities(self.record, [plain[:, model] for model in range(len(self.pool))])
-        for model in alone.on_drawn(self.counts).argmax(axis=1):
-            yield self.probabilities[is_averaged][:, model]
+        models = alone.on_drawn(self.counts).argmax(axis=1)
+        return Computed(len(models), lambda draw: self.probabilities[is_averaged][:, models[draw]])
 
-    def _ensembles(self, is_averaged: bool) -> Iterator[np.ndarray]:
-        """Yields the predictions of the ensemble that is chosen on each draw."""
-        for members in self._chosen(self.parts[is_averaged], self.counts):
-            yield self._predictions(members, is_averaged)
+    def _ensembles(self, is_averaged: bool) -> Sequence[np.ndarray]:
+        """The predictions of the ensemble that is chosen on each draw."""
+        chosen = self._chosen(self.parts[is_averaged], self.counts)
+        return Computed(len(chosen), lambda draw: self._predictions(chosen[draw], is_averaged))
 
-    def _left_out(self, drawn: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """(B,) and (B,): the scores on the images that were not drawn, as they are and adjusted to those drawn.
+    def _adjusted(self, drawn: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        """Predictions of each draw, adjusted to the images drawn."""
+        found = [self._fitted(each, count) for each, count in zip(drawn, self.counts, strict=True)]
+        return Computed(len(found), lambda draw: drawn[draw] if (a := found[draw]) is None else a.apply(drawn[draw]))
+
+    def _left_out(self, drawn: Sequence[np.ndarray]) -> float:
+        """The score on the images that were not drawn.
 
         Args:
           drawn: (classes, N) predictions of what was chosen on each draw.
         """
-        found = []
-        for predictions, count in zip(drawn, self.counts, strict=True):
-            fitted = self._fitted(predictions, count)
-            ways = [predictions, predictions if fitted is None else fitted.apply(predictions)]
-            scores = scores_of_probabilities(self.record, ways)
-            found.append(scores.on_left_out(np.stack([count, count]), np.arange(2)))
-        as_it_is, adjusted = np.array(found).T
-        return as_it_is, adjusted
+        return scores_of_probabilities(self.record, drawn).left_out(self.counts, np.arange(len(drawn)))
 
     def _fitted(self, predictions: np.ndarray, counts: np.ndarray | None = None) -> Fitted | None:
         """Returns the adjustment of predictions, fitted to a draw or to all images; None where it changes nothing."""
@@ -295,7 +288,7 @@ def _sentence(record: Record, best: TrialRecord, option: Option, trials: int) ->
     """
     images = counted(len(record.valid_labels), "validation image")
     metric, shown = record.metric, record.metric.scale.rounded
-    has_epochs = metric.images is not None and metric.keeps == "classes"
+    has_epochs = metric.keeps == "classes"
     epochs = "" if not has_epochs else " and all their epochs" if trials > 1 else " and all its epochs"
     return (
         f"Trial {best.number} has {metric.one} of {shown(option.raw)} on the {images} that chose it, the best "

@@ -3,9 +3,9 @@
 The best of 50 trials, each at its best epoch, on the images that chose it, is flattered. Chosen again and again on
 images drawn with replacement, and scored on the images that were left out, it is not: the bootstrap bias correction of
 Tsamardinos, Greasidou and Borboudakis, "Bootstrapping the out-of-sample predictions for efficient and accurate
-cross-validation", Machine Learning 107, 2018. It needs the kept predictions alone and trains nothing again. The
-interval around it is that of `analysis.estimates.intervals`, as if a single trial had been measured and came out like
-that.
+cross-validation", Machine Learning 107, 2018, with larger draws than theirs (`analysis.estimates.draws`). It needs the
+kept predictions alone and trains nothing again. The interval around it is that of `analysis.estimates.intervals` or
+`analysis.estimates.posterior`, as if a single trial had been measured and came out like that.
 
 What it cannot correct: that the sampler and the pruner saw the same images while the sweep ran.
 """
@@ -45,10 +45,5 @@ def estimate(scores: Scored, counts: np.ndarray) -> Estimate:
     best = int(everywhere.argmax())
     raw = corrected = float(everywhere[best])
     if len(counts):  # a single image tells nothing
-        corrected = mean_of_finite(scores.on_left_out(counts, scores.on_drawn(counts).argmax(axis=1)))
+        corrected = scores.left_out(counts, scores.on_drawn(counts).argmax(axis=1))
     return Estimate(best, raw, corrected, *scores.interval(best, corrected))
-
-
-def mean_of_finite(values: np.ndarray) -> float:
-    """The mean over the draws of which there is a value."""
-    return float(values[np.isfinite(values)].mean())

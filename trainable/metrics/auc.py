@@ -27,7 +27,20 @@ def _sums(weights: np.ndarray, are_these: np.ndarray, ends: np.ndarray) -> np.nd
     return np.cumsum(weights * are_these[:, None], axis=0, dtype=np.float64)[ends]
 
 
-RANKS = Ranks(_of_order)
+def _slopes(is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Of an image of the class the share of the rest behind it, of one of the rest the share of the class before it.
+
+    Of either the value is taken away, for one more of a kind makes each other of that kind count less.
+    """
+    group = np.append(0, np.cumsum(ends)[:-1])
+    above, others = np.cumsum(is_of_class)[ends], np.cumsum(~is_of_class)[ends]
+    before = (above + np.append(0, above[:-1])) / 2
+    behind = others[-1] - (others + np.append(0, others[:-1])) / 2
+    share = np.where(is_of_class, behind[group] / others[-1], before[group] / above[-1])
+    return (share - share[is_of_class].mean()) / np.where(is_of_class, above[-1], others[-1])
+
+
+RANKS = Ranks(_of_order, _slopes)
 
 METRIC = Metric(
     "auc",

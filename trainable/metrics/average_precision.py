@@ -20,7 +20,18 @@ def _of_order(weights: np.ndarray, is_of_class: np.ndarray, ends: np.ndarray) ->
         return (added * right / np.where(taken > 0, taken, 1)).sum(axis=0) / right[-1]
 
 
-RANKS = Ranks(_of_order)
+def _slopes(is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """One more image of the class adds the precision where it stands, and changes those of all behind it."""
+    group = np.append(0, np.cumsum(ends)[:-1])
+    taken, right = np.flatnonzero(ends) + 1, np.cumsum(is_of_class)[ends]
+    added, precision = np.diff(right, prepend=0), right / taken
+    raised = np.cumsum((added * (1 - precision) / taken)[::-1])[::-1]
+    lowered = np.cumsum((added * precision / taken)[::-1])[::-1]
+    value = (added * precision).sum() / right[-1]
+    return np.where(is_of_class, (precision + raised)[group] - value, -lowered[group]) / right[-1]
+
+
+RANKS = Ranks(_of_order, _slopes)
 
 METRIC = Metric(
     "average_precision",

@@ -95,9 +95,12 @@ class Ranks:
         each image counts, of (N,) truth values, which say of each image whether it is of the class, and of (N,) truth
         values, which say of each image whether it is the last of those with the same probability. The images come in
         the order of falling probability. A value is NaN where it is not defined.
+      slopes: (N,) derivatives of the value of one class by the weight of each image, where each image counts once, of
+        the same two arrays of truth values; both kinds of images must be there.
     """
 
     of_order: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    slopes: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
     def value(self, labels: np.ndarray, logits: np.ndarray) -> float:
         """The value on (N,) labels and (N, classes) logits, in which each image counts once.
@@ -138,6 +141,7 @@ class Metric:
       counts: computes (...) values, the larger the better, from (..., classes, classes) numbers, which say how many
         images of each true class, a row, got each answer, a column; they may be sums of weights, below 1 too.
       ranks: computes the value from the order in which probabilities put the images.
+      span: the least and the most that a value made of counts can be.
       scale: how values are shown.
       favours_large_classes: whether always answering the largest class gives a good value.
       undefined: returns why the metric has no value that can tell trials apart on images with these (N,) labels of
@@ -155,6 +159,7 @@ class Metric:
     images: PerImage | None = None
     counts: Callable[[np.ndarray], np.ndarray] | None = None
     ranks: Ranks | None = None
+    span: tuple[float, float] = (0.0, 1.0)
     scale: Scale = Scale()
     favours_large_classes: bool = False
     undefined: Callable[[np.ndarray, Sequence[str]], str] = lambda labels, classes: ""

@@ -28,5 +28,6 @@ METRIC = Metric(
     one="an MCC",
     value=of_counts(_of_counts),
     counts=_of_counts,
+    span=(-1.0, 1.0),
     undefined=one_class_alone,
 )

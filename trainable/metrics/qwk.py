@@ -63,6 +63,7 @@ METRIC = Metric(
     one="a QWK",
     value=unbound,
     counts=unbound,
+    span=(-1.0, 1.0),
     undefined=one_class_alone,
     bind=_bound,
 )

@@ -129,7 +129,7 @@ def test_the_best_of_equals_is_worth_less_than_it_seems(tmp_path, data):
         with_logits(sweep, MLP, independent(rng, 0.6))
     choice = choose(sweep.record)
     assert choice.best.raw > 0.64
-    assert choice.best.corrected < choice.best.raw - 0.02
+    assert choice.best.corrected < choice.best.raw - 0.015
     assert f"{100 * choice.best.raw:.1f} %" in choice.sentence
     assert f"{100 * choice.best.corrected:.1f} %" in choice.sentence
 

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.estimates import choice, scores
+from analysis.estimates import choice
 from analysis.estimates.choice import choose
+from analysis.estimates.count_scores import CountScores
 from analysis.estimates.ensembles import ensembles
+from analysis.estimates.mean_scores import MeanScores
 from datasets.pixels.dataset import Split
 from storage.paths import trial_folder
 from storage.sweep_file import SweepFile
@@ -113,7 +115,8 @@ def test_a_handful_of_images_can_be_adjusted_or_not_but_has_a_choice(tmp_path, m
 @pytest.mark.parametrize("metric", ["balanced_accuracy", "macro_f1", "log_loss"])
 def test_corrected_for_being_fitted_a_way_to_predict_is_worth_what_it_turns_out_to_be(metric, monkeypatch):
     monkeypatch.setattr(choice, "COMPARED_DRAWS", 40)
-    monkeypatch.setattr(scores.Scores, "most_draws", 40)
+    for kind in (MeanScores, CountScores):
+        monkeypatch.setattr(kind, "most_draws", 40)
     apart = []
     for seed in range(SWEEPS):
         labels, logits = leaning(100, seed, lean=0.5 if metric == "log_loss" else 2.5)

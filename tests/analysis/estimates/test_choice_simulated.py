@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from analysis.estimates import choice, scores
+from analysis.estimates import choice, mean_scores
 from analysis.estimates.choice import choose
 from analysis.estimates.ensembles import ensembles
 from storage.states import State
@@ -25,8 +25,13 @@ class Simulated:
     valid_logits: np.ndarray
     state: State = State.COMPLETE
     epochs: int = 1
+    best_epoch: int = 1
     weights: bool = True
     valid_logits_tta: None = None
+
+    @property
+    def kept_logits(self):
+        return {1: self.valid_logits}
 
     @property
     def valid_classes(self):
@@ -63,7 +68,7 @@ def simulated():
     found = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(choice, "COMPARED_DRAWS", 10)
-        patch.setattr(scores.Scores, "most_draws", 50)
+        patch.setattr(mean_scores.MeanScores, "most_draws", 50)
         for seed in range(SWEEPS):
             rng = np.random.default_rng(seed)
             strengths = 1.3 - 0.3 * rng.exponential(size=TRIALS)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
+from analysis.estimates.draws import draws
 from analysis.estimates.honest import estimate
 from analysis.estimates.intervals import Sample
-from analysis.estimates.scores import Scores, draws
+from analysis.estimates.mean_scores import MeanScores
 
 IMAGES, TRIALS, EPOCHS, SWEEPS = 1173, 30, 5, 200
 HALF_A_POINT = 0.005
@@ -14,14 +15,14 @@ HALF_A_POINT = 0.005
 
 def scores(of, strata=None):
     of = np.asarray(of)
-    return Scores(of, Sample(strata or [np.arange(of.shape[1])]))
+    return MeanScores(of, Sample(strata or [np.arange(of.shape[1])]))
 
 
-def test_each_draw_has_as_many_images_as_there_are_and_leaves_a_third_out():
+def test_each_draw_has_half_as_many_images_again_as_there_are_and_leaves_a_fifth_out():
     counts = draws(500, 200)
     assert counts.shape == (200, 500)
-    assert (counts.sum(axis=1) == 500).all()
-    assert (counts == 0).mean() == pytest.approx(np.exp(-1), abs=0.01)
+    assert (counts.sum(axis=1) == 750).all()
+    assert (counts == 0).mean() == pytest.approx(np.exp(-1.5), abs=0.01)
     np.testing.assert_array_equal(counts, draws(500, 200))
 
 
@@ -130,5 +131,5 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(simulated):
 
 
 def test_what_is_left_out_is_scored_in_each_draw_by_its_own_choice():
-    found = scores([[1, 0, 0], [0, 1, 1]]).on_left_out(np.array([[3, 0, 0], [0, 2, 1]]), np.array([1, 0]))
-    assert list(found) == [1, 1]
+    candidates = scores([[1, 0, 0], [0, 1, 0]])
+    assert candidates.left_out(np.array([[3, 0, 0], [0, 2, 1]]), np.array([1, 0])) == (0.5 + 1) / 2

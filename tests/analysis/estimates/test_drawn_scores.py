@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from analysis.estimates.drawn_scores import DrawnScores
+from analysis.estimates.draws import draws
 from analysis.estimates.honest import estimate
 from analysis.estimates.intervals import Sample
-from analysis.estimates.scores import DrawnScores, Scores, draws
+from analysis.estimates.mean_scores import MeanScores
 from trainable.metrics import named
 
 ACCURACY = named("accuracy")
@@ -22,7 +24,7 @@ def answers(right):
 def both_ways(rights):
     """The accuracy of candidates as a mean over the images, and as a value of which nothing is known."""
     labels, logits = zip(*map(answers, rights), strict=True)
-    return Scores(np.array(rights), Sample([np.arange(len(rights[0]))])), DrawnScores(ACCURACY, labels[0], logits)
+    return MeanScores(np.array(rights), Sample([np.arange(len(rights[0]))])), DrawnScores(ACCURACY, labels[0], logits)
 
 
 def test_it_is_chosen_and_corrected_as_a_mean_is():
@@ -77,5 +79,5 @@ def test_draws_of_which_the_metric_makes_no_number_do_not_count():
     counts = np.array([[2, 0, 2, 0, 2, 0], [0, 1, 1, 2, 2, 0]])
 
     assert drawn.on_drawn(counts)[:, 0].tolist() == [-np.inf, 1.0]
-    assert np.isnan(drawn.on_left_out(counts, np.array([0, 0]))[0])
+    assert np.isnan(drawn.left_out(counts[:1], np.array([0])))
     assert estimate(drawn, counts).corrected == 0.5

@@ -1,0 +1,119 @@
+"""How well candidates do by a metric made of counts: how many images of each class got each answer.
+
+The counts of all draws are products of matrices, one true class after the other. What was chosen in each draw is scored
+by the counts of the images left out, which are added up over the draws before the metric is computed once: an F1 score
+of few images is too low on average, and a single draw leaves few out (Forman and Scholz, "Apples-to-apples in
+cross-validation studies: pitfalls in classifier performance measurement", SIGKDD Explorations 12, 2010).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from analysis.estimates.draws import DRAWS
+from analysis.estimates.posterior import PosteriorScores
+
+CELLS = 1 << 24  # numbers that are held at a time
+MOST_CELLS = 1 << 31  # of all draws and candidates together
+LEAST_CANDIDATES = 20  # of a draw, whatever they cost
+NEVER_SEEN = 0.5  # of an image of each class that is right, and of one that is wrong
+
+
+@dataclass(frozen=True, eq=False)
+class CountScores(PosteriorScores):
+    """How well each of some candidates does, from what it takes each image for.
+
+    Attributes:
+      of_counts: computes (...) scores, the larger the better, of (..., classes, classes) weights of images by their
+        true class and the answer.
+      labels: (N,) class indices.
+      answers: (P, N) class indices.
+      classes: how many there are.
+      span: the least and the most that a score can be.
+    """
+
+    of_counts: Callable[[np.ndarray], np.ndarray]
+    labels: np.ndarray
+    answers: np.ndarray
+    classes: int
+    span: tuple[float, float] = (0.0, 1.0)
+    most_draws: ClassVar[int] = DRAWS
+
+    def everywhere(self) -> np.ndarray:
+        """(P,): the score of each candidate on all images."""
+        return self._everywhere
+
+    @cached_property
+    def _everywhere(self) -> np.ndarray:
+        once = np.ones(len(self.labels))
+        return np.array([self.of_counts(self._counted(answers, once)) for answers in self.answers])
+
+    def on_drawn(self, counts: np.ndarray) -> np.ndarray:
+        """(B, P): the score of each candidate on each draw.
+
+        Where classes are so many that it would take minutes, only the candidates that do best on all images are scored,
+        and the others count as the worst.
+
+        Args:
+          counts: (B, N), of `draws`.
+        """
+        scored = np.argsort(-self._everywhere, kind="stable")
+        scored = np.sort(scored[: max(LEAST_CANDIDATES, MOST_CELLS // (max(1, len(counts)) * self.classes**2))])
+        weights, scores = counts.astype(np.float32), np.full((len(counts), len(self.answers)), -np.inf)
+        at_a_time = max(1, CELLS // (self.classes * max(len(counts) * self.classes, len(self.labels))))
+        for start in range(0, len(scored), at_a_time):
+            block = scored[start : start + at_a_time]
+            scores[:, block] = self.of_counts(self._of_draws(self.answers[block], weights))
+        return np.nan_to_num(scores, nan=-np.inf, neginf=-np.inf)
+
+    def left_out(self, counts: np.ndarray, chosen: np.ndarray) -> float:
+        """The score, on the images that were not drawn, of what was chosen in each draw.
+
+        Args:
+          counts: (B, N), of `draws`.
+          chosen: (B,) candidates.
+        """
+        total = np.zeros((self.classes, self.classes))
+        for candidate in np.unique(chosen):
+            left_out = (counts[chosen == candidate] == 0) / (counts[chosen == candidate] == 0).sum(
+                axis=1, keepdims=True
+            )
+            total += self._counted(self.answers[candidate], left_out.sum(axis=0))
+        return float(self.of_counts(total * len(self.labels) / len(counts)))
+
+    def under(self, candidates: list[int], weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        answers, found = self.answers[candidates], []
+        at_a_time = max(1, CELLS // (len(candidates) * self.classes**2))
+        for start in range(0, len(weights), at_a_time):
+            counts = self._of_draws(answers, weights[start : start + at_a_time])
+            self._add_never_seen(counts, rng)
+            found.append(self.of_counts(counts))
+        return np.concatenate(found)
+
+    def _add_never_seen(self, counts: np.ndarray, rng: np.random.Generator) -> None:
+        """Adds to (B, Q, classes, classes) weights; what the second of two candidates has right the first has wrong."""
+        present = np.flatnonzero(np.bincount(self.labels, minlength=self.classes))
+        parts = rng.standard_gamma(NEVER_SEEN, (2, len(counts), len(present))).astype(np.float32)
+        for candidate in range(counts.shape[1]):
+            right, wrong = parts[candidate], parts[1 - candidate] / (self.classes - 1)
+            counts[:, candidate, present] += wrong[..., None]
+            counts[:, candidate, present, present] += right - wrong
+
+    def _counted(self, answers: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """(classes, classes), of the (N,) answers of a candidate and (N,) weights."""
+        pairs = self.labels.astype(np.intp) * self.classes + answers
+        return np.bincount(pairs, weights, self.classes**2).reshape(self.classes, self.classes)
+
+    def _of_draws(self, answers: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """(B, Q, classes, classes), of the (Q, N) answers of candidates and (B, N) weights of the images."""
+        counts = np.zeros((self.classes, len(weights), len(answers), self.classes), np.float32)
+        for label in np.unique(self.labels):
+            images = np.flatnonzero(self.labels == label)
+            is_answer = np.zeros((len(images), len(answers), self.classes), np.float32)
+            np.put_along_axis(is_answer, answers[:, images].T.astype(np.intp)[..., None], 1, axis=2)
+            product = weights[:, images] @ is_answer.reshape(len(images), -1)
+            counts[label] = product.reshape(counts[label].shape)
+        return np.moveaxis(counts, 0, -2)

@@ -1,0 +1,43 @@
+"""How long the honest estimate of a large sweep takes, by metrics that are no means of per-image scores."""
+
+import time
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from analysis.estimates.draws import draws
+from analysis.estimates.honest import estimate
+from analysis.estimates.scores import scores_of_images
+from analysis.record import Record
+from trainable.metrics import named
+from trainable.metrics.contract import Metric
+
+TRIALS, EPOCHS_OF_TRIAL, IMAGES = 200, 4, 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What scores need to know of a sweep."""
+
+    metric: Metric
+    classes: tuple[str, ...]
+
+
+def seconds(metric: str, classes: int) -> float:
+    """Returns how long a choice among each trial at its best epoch and its rungs takes, corrected over 1,000 draws."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, classes, IMAGES)
+    shared = rng.standard_normal((IMAGES, classes), np.float32)
+    logits = np.empty((TRIALS * EPOCHS_OF_TRIAL, IMAGES, classes), np.float16)
+    for trial in np.split(logits, TRIALS):
+        of_trial = shared + 0.6 * rng.standard_normal((IMAGES, classes), np.float32)
+        of_trial[np.arange(IMAGES), labels] += 1.5 - 0.1 * rng.exponential()
+        for epoch in trial:
+            epoch[:] = of_trial + 0.4 * rng.standard_normal((IMAGES, classes), np.float32)
+    counts = draws(IMAGES)
+    names = tuple(map(str, range(classes)))
+    record = cast("Record", Judged(named(metric).for_classes(names), names))
+    began = time.perf_counter()
+    estimate(scores_of_images(record, labels, list(logits)), counts)
+    return time.perf_counter() - began
