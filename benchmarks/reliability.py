@@ -25,7 +25,7 @@ from datasets.demo import write_demo
 from tests import damage, postgres, simulated_sweeps
 from tests.clusters import lose_randomly
 from tests.drivers import kill_randomly, race
-from tests.kill_points import IN_DATABASE, SCHEDULES, Tally, kill_everywhere
+from tests.kill_points import IN_DATABASE, IN_FOLDS, SCHEDULES, Tally, kill_everywhere
 from tests.nets import follow_all
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,8 +73,9 @@ def database(folder: Path) -> list[Row]:
     """Before, in and after each transaction, on a server of its own."""
     os.environ["PGPASSWORD"] = postgres.PASSWORD
     with postgres.running() as server:
-        tally = kill_everywhere(replace(IN_DATABASE, ledger=server.url), folder)
-    return [_kill_row("PostgreSQL", tally)]
+        schedules = [replace(schedule, ledger=server.url) for schedule in (IN_DATABASE, IN_FOLDS)]
+        tallies = {schedule.name: kill_everywhere(schedule, folder) for schedule in schedules}
+    return [_kill_row(f"PostgreSQL, schedule `{name}`", tally) for name, tally in tallies.items()]
 
 
 def _kill_row(what: str, tally: Tally) -> Row:

@@ -43,6 +43,7 @@ from storage.states import Reason
 from storage.sweep_file import QueueEntry
 from tests.trials import WorkerDied, execute, fake_train, in_memory, open_bridge, space_with_a_gap
 from trainable.loop import Diverged
+from trainable.state import read_finished
 
 DATA = in_memory(train=9, valid=9)
 REPORT_EPOCHS = 8  # of a trial of 12, from its second rung to its end: what one report holds at most
@@ -114,6 +115,7 @@ def _schedules() -> tuple[Schedule, ...]:
 
 
 SCHEDULES = _schedules()
+IN_FOLDS = next(schedule for schedule in SCHEDULES if schedule.name == "in folds")
 IN_DATABASE = Schedule("in a database", (4,), {1: (WorkerDied(), 1), 3: (RuntimeError("no such kernel"), 99)})
 
 
@@ -124,7 +126,7 @@ class Tally:
     Attributes:
       steps: killed at, by step (before, in, after).
       lost: trials that were in the ledger, or ended, and were not any more.
-      twice: trials that had ended, or whose result was on the disk, and that were trained again.
+      twice: trials that had ended, or whose result, or the net of a fold, was on the disk, and that were trained again.
       differing: sweeps whose leaderboard, predictions or kept files are not those of the undisturbed one.
       repeated_epochs: trained by the killed driver and again.
     """
@@ -202,7 +204,7 @@ def _kill_at(
     else:
         problem = "" if ended_by == -signal.SIGKILL else f"point {k} was not reached ({ended_by})"
     before, ended = _trained(folder), _ended(folder)
-    with_result = _with_result(folder)
+    with_result, finished = _with_result(folder), _finished(folder)
     second = partial(_drive, schedule, folder, None, full_disk)
     if schedule.ledger:  # its connections end with the process
         if _in_child(second) != 0:
@@ -213,7 +215,9 @@ def _kill_at(
         except Exception:
             problem = f"point {k} ({step}): {traceback.format_exc()}"
     after = _trained(folder)[len(before) :]
-    twice = {number for number, _ in after} & (ended.keys() | with_result)
+    twice = {number for number, _ in after} & (ended.keys() | with_result) | {
+        number for number, _ in {*after} & finished
+    }
     repeated = sum((Counter(before) & Counter(after)).values())
     now = _ended(folder)
     lost = sum(now.get(number) != state for number, state in ended.items())
@@ -314,6 +318,16 @@ def _with_result(folder: Path) -> set[int]:
         if report is not None and (report.failure is None or report.failure.reason != Reason.HOST_MEMORY):
             found.add(trial.number)
     return found
+
+
+def _finished(folder: Path) -> set[tuple[int, int]]:
+    """The epochs, by trial and number, of the folds whose nets are whole on the disk."""
+    return {
+        (trial.number, epoch)
+        for trial in _trials(folder)
+        for fold, net in read_finished(trial.folder, trial.attempts).items()
+        for epoch in range(1 + (fold - 1) * len(net.history), 1 + fold * len(net.history))
+    }
 
 
 def _outcome(sweep: Path) -> str:

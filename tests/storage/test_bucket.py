@@ -18,6 +18,7 @@ from pyarrow.fs import FileInfo, FileType
 from analysis import predict, read_sweep
 from analysis.record import Record
 from analysis.report import __main__ as report
+from datasets.folds import folded
 from search import check, run, status
 from search.ray.node import DRIVER_FILE, look
 from search.ray.readiness import check_here
@@ -31,7 +32,7 @@ from tests import buckets, postgres
 from tests.clusters import until
 from tests.drivers import ROOT, start
 from tests.searched import command, data_is, here
-from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
+from tests.trials import WorkerDied, execute, fake_train, in_memory, open_bridge, outcome
 from trainable.state import CheckpointError, read_checkpoint
 from trainable.worker.attempt import Attempt
 from trainable.worker.order import Order
@@ -197,6 +198,29 @@ def test_an_attempt_on_another_node_goes_on_where_the_lost_one_had_come_to(reque
 
     assert started_at[0] == 0
     assert started_at[1] > 0
+
+
+def test_an_attempt_on_another_node_trains_no_finished_fold_again(request):
+    data, trained = folded(DATA, 3, 0), []
+
+    def lost_in_the_second_fold(config, data, state):
+        for metrics in fake_train(config, data, state):
+            trained.append((state.fold, metrics.epoch))
+            if trained.count((2, 4)) == 1 and trained[-1] == (2, 4):
+                raise WorkerDied
+            yield metrics
+
+    def attempt(number):
+        folder = open_place(address(request)) / "trials" / "0000"
+        return Attempt(Order(0, number, fake_config(), folder, "accuracy"), data, train=lost_in_the_second_fold)
+
+    with pytest.raises(WorkerDied):
+        attempt(1).next_report()
+    report = attempt(2).next_report()
+
+    assert report.done
+    assert len(report.history) == 27
+    assert [trained.count((fold, 9)) for fold in (1, 2, 3)] == [1, 1, 1]
 
 
 class Listening:
@@ -391,12 +415,14 @@ def test_a_sweep_in_a_bucket_needs_a_database(request, tiny_data):
 
 @pytest.mark.database
 @needs_postgres
-def test_a_sweep_in_a_bucket_is_the_same_sweep(request, server, tmp_path):
-    bridge, _ = open_bridge(tmp_path / "folder", 5)
-    execute(bridge, DATA)
+@pytest.mark.parametrize("data", [DATA, folded(DATA, 3, 0)], ids=["one net", "folds"])
+def test_a_sweep_in_a_bucket_is_the_same_sweep(request, server, tmp_path, data):
+    bridge, _ = open_bridge(tmp_path / "folder", 5, folds=data.folds)
+    execute(bridge, data)
 
-    bridge, _ = open_bridge(open_place(address(request)), 5, ledger=server.url, id="1" * 32)
-    execute(bridge, DATA)
+    name = f"{1 + (data.folds is not None)}" * 32
+    bridge, _ = open_bridge(open_place(address(request)), 5, ledger=server.url, id=name, folds=data.folds)
+    execute(bridge, data)
     bridge.ledger._storage.engine.dispose()
 
     assert outcome(anew(address(request))) == outcome(tmp_path / "folder")

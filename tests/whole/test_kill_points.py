@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import postgres
-from tests.kill_points import DATA, IN_DATABASE, SCHEDULES, kill_everywhere
+from tests.kill_points import DATA, IN_DATABASE, IN_FOLDS, SCHEDULES, kill_everywhere
 from tests.trials import execute, open_bridge, outcome
 
 
@@ -70,10 +70,11 @@ def test_a_disk_that_is_really_full_takes_nothing_and_the_sweep_goes_on_when_it_
 
 @pytest.mark.database
 @pytest.mark.skipif(postgres.programs() is None, reason="PostgreSQL's server programs are not installed")
-def test_a_driver_killed_amid_its_transactions_ends_like_one_that_was_not(in_memory_folder, monkeypatch):
+@pytest.mark.parametrize("schedule", [IN_DATABASE, IN_FOLDS], ids=lambda schedule: schedule.name)
+def test_a_driver_killed_amid_its_transactions_ends_like_one_that_was_not(in_memory_folder, monkeypatch, schedule):
     monkeypatch.setenv("PGPASSWORD", postgres.PASSWORD)
     with postgres.running() as server:
-        tally = kill_everywhere(replace(IN_DATABASE, ledger=server.url), in_memory_folder, every=61)
+        tally = kill_everywhere(replace(schedule, ledger=server.url), in_memory_folder, every=61)
 
     assert tally.points >= 5
     assert_whole(tally)

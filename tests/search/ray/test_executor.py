@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from analysis.record import Record
+from datasets.folds import folded
 from search.ray import executor, ray_2_60
 from search.ray.address import RayFailedError
 from search.ray.executor import Abort, BridgeCallback, BridgeScheduler, BridgeSearcher, Stopped, execute
@@ -202,6 +203,31 @@ def test_an_error_of_the_ledger_is_not_swallowed_by_tune(ray_session, tmp_path, 
 
     with pytest.raises(OSError, match="No space left"):
         execute(bridge, DATA, {"cpu": 1}, lambda: 1)
+
+
+def test_a_worker_killed_in_a_fold_goes_on_there_and_trains_no_finished_fold_again(ray_session, tmp_path):
+    died, trained = tmp_path / "died", tmp_path / "trained"
+
+    class KilledOnce(RayTrial):
+        @staticmethod
+        def training(config, data, state):
+            for metrics in fake_train(config, data, state):
+                with open(trained, "a") as log:
+                    log.write(f"{state.fold} {metrics.epoch}\n")
+                if (state.fold, metrics.epoch) == (2, 3) and not died.exists():
+                    died.touch()
+                    os.kill(os.getpid(), signal.SIGKILL)  # no exception handler runs
+                yield metrics
+
+    data = folded(DATA, 3, 0)
+    bridge, _ = open_bridge(tmp_path / "sweep", 1, function=two_epochs_space, folds=data.folds)
+    execute(bridge, data, {"cpu": 1}, lambda: 1, KilledOnce)
+
+    (trial,) = Record(tmp_path / "sweep").trials
+    assert (trial.state, trial.attempts, trial.folds) == ("COMPLETE", 2, 3)
+    lines = trained.read_text().splitlines()
+    assert lines.count("1 1") == lines.count("1 3") == lines.count("3 3") == 1
+    assert trial.valid_logits.shape == (44, 3)
 
 
 def test_a_hung_trial_is_ended_and_goes_on_from_its_checkpoint(ray_session, tmp_path):
