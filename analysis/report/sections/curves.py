@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from analysis.estimates.scores import DrawnScores
+from analysis.estimates.rank_scores import RankScores
 from analysis.record import Record
 from analysis.report.charts import Axis, Chart, Figure, Series
 from analysis.report.contents import plain
 from analysis.report.parts import Cell, Part, Table
 from trainable.metrics import auc, average_precision
 from trainable.metrics.contract import Metric
-from trainable.metrics.log_loss import SMALLEST
 from trainable.metrics.predictions import falling_order
 
 MOST_POINTS = 400  # of a curve
@@ -70,9 +69,10 @@ def _figure(name: str, says: str, chart: Chart) -> Figure:
 
 
 def _area(metric: Metric, labels: np.ndarray, shares: np.ndarray) -> list[Cell]:
-    scores = DrawnScores(metric, labels, [np.log(np.maximum(shares, SMALLEST))])
+    assert metric.ranks is not None
+    scores = RankScores(metric.ranks, labels, [shares])
     value = float(scores.everywhere()[0])
-    low, high = (min(max(end, 0.0), 1.0) for end in scores.interval(0, value))
+    low, high = scores.interval(0, value)
     return [Cell(f"{value:.4f}", value), Cell(f"{low:.4f} to {high:.4f}", low)]
 
 
