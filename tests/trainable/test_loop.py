@@ -43,6 +43,19 @@ CONFIGS = [
         ema=0.9,
         mixup=0.5,
     ),
+    TrialConfig(
+        arch="mlp",
+        width=1.0,
+        epochs=4,
+        seed=3,
+        batch_size=8,
+        optimizer="adamw",
+        lr=0.01,
+        class_weights="sqrt_inverse",
+        balanced=0.6,
+        loss="focal",
+        label_smoothing=0.1,
+    ),
 ]
 
 FLOAT32 = TrialConfig(arch="mlp", width=1.0, epochs=1, seed=3, batch_size=26, optimizer="adamw", lr=0.01)  # one step
@@ -321,7 +334,11 @@ def test_micro_batches_are_nearly_equal_and_never_a_single_image(images, micro_b
     ]
 
 
-@pytest.mark.parametrize("mixing", [{}, {"mixup": 1.0}, {"cutmix": 1.0}], ids=str)
+@pytest.mark.parametrize(
+    "mixing",
+    [{}, {"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 1.0, "class_weights": "inverse", "loss": "logit_adjusted"}],
+    ids=str,
+)
 def test_the_gradient_in_micro_batches_is_that_of_the_whole_batch(mixing):
     config = replace(FLOAT32, **mixing)
     whole, parts = new_state(config, DATA), new_state(config, DATA)

@@ -114,3 +114,16 @@ def test_a_class_without_training_images_leaves_the_loss_finite(values):
     made = Objective(TrialConfig(arch="mlp", width=1.0, **values), Sampling(LABELS, 5), torch.device("cpu"))
 
     assert made(torch.randn(100, 5), LABELS).isfinite()
+
+
+@pytest.mark.parametrize("values", CHOICES, ids=lambda values: "-".join(map(str, values.values())))
+def test_no_number_of_a_step_is_waited_for(values):
+    """Tensors without numbers raise where one is asked for, as the capture of a CUDA graph does."""
+    made = objective(0.5, **values)
+    made.weights, made.log_shares = made.weights.to("meta"), made.log_shares.to("meta")
+    logits = torch.empty((8, 3), device="meta", requires_grad=True)
+
+    made(logits, torch.empty(8, dtype=torch.int64, device="meta")).backward()
+    made(logits, torch.empty((8, 3), device="meta")).backward()
+
+    assert logits.grad.shape == (8, 3)

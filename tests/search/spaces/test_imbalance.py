@@ -1,16 +1,30 @@
 """What is searched beside a published space where the classes are unequal."""
 
+from dataclasses import replace
+
 import numpy as np
 import optuna
 import pytest
 
+from datasets.pixels.dataset import Dataset, Split
 from search import spaces
 from search.runtime.queue import first_queue
+from search.runtime.settings import read_sweep
+from search.runtime.sweep_kinds import Search
 from search.spaces import NEWEST, NEWEST_IMBALANCE, SPACES, proposal, suggest_of
 from search.spaces.space import Space
+from storage import user_code
+from storage.sweep_file import Settings, SweepFile
 from trainable.config import UNHANDLED, ConfigError, TrialConfig
 from trainable.losses import LOSSES
 
+SETTINGS = Settings("data", 50, 30, 0, "accuracy", None, {}, "none", "tpe", "halving", "")
+OWN = """
+from trainable.config import TrialConfig
+
+def suggest(trial):
+    return TrialConfig(arch="mlp", width=1.0, epochs=3, balanced=trial.suggest_float("balanced", 0.0, 1.0))
+"""
 NETS = ("timm/tf_efficientnet_lite0",)
 MANY_NETS = (*NETS, *(f"timm/resnet{depth}" for depth in (18, 26, 34, 50, 101, 152)), "torchvision/resnet18")
 NAMES = tuple(dict.fromkeys(name for name, _ in SPACES))
@@ -18,6 +32,12 @@ NAMES = tuple(dict.fromkeys(name for name, _ in SPACES))
 
 def space_of(name, fixed=None, nets=NETS, number=NEWEST_IMBALANCE):
     return Space(suggest_of(name, NEWEST, nets), fixed or {}, 30, number and spaces.imbalance(number))
+
+
+def data_of(counts):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    split = Split((), np.zeros((len(labels), 3, 16, 16), np.uint8), labels)
+    return Dataset(split, split, None, tuple(map(str, range(len(counts)))), None, "f", ())
 
 
 @pytest.mark.parametrize("number", range(1, NEWEST_IMBALANCE + 1))
@@ -98,6 +118,61 @@ def test_any_space_takes_a_fixed_value_of_it(name, fixed, number):
 
     for config in (space.config(study.ask()) for _ in range(5)):
         assert all((UNHANDLED | config.to_dict())[name] == value for name, value in fixed.items())
+
+
+@pytest.mark.parametrize(("counts", "number"), [((12, 8, 4), None), ((13, 7, 4), NEWEST_IMBALANCE)])
+def test_a_search_asks_for_it_once_its_images_are_known(counts, number, tmp_path):
+    enqueued = [{"arch": "mlp", "class_weights": "inverse"}]
+    search = Search(tmp_path, replace(SETTINGS, space="default"), enqueued)
+    search.settle(has_gpu=False)
+    search.check_configs()  # before the images are read nobody knows
+
+    notes = search.settle_by_data(data_of(counts))
+
+    assert search.imbalance == number
+    assert ("class_weights" in search.table["ranges"]) == (number is not None)
+    if number:
+        search.check_configs()
+        (note,) = notes
+        assert "`0` has 13 train images and `2` has 4" in note
+        assert "--fix class_weights=none --fix balanced=0.0 --fix loss=cross_entropy leaves them out" in note
+    else:
+        assert notes == []
+        with pytest.raises(ConfigError, match="entry 1: `class_weights` is not a parameter of arch=mlp"):
+            search.check_configs()
+
+
+def test_a_search_in_a_space_of_the_users_own_draws_what_that_draws(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(OWN)
+    space = user_code.name(f"{file}:suggest", "--space")
+    search = Search(tmp_path, replace(SETTINGS, space=space), [])
+
+    assert (search.settle_by_data(data_of((13, 7, 4))), search.imbalance) == ([], None)
+    assert search.table["ranges"].keys() == {"balanced"}
+
+
+def test_a_sweep_goes_on_with_what_it_began_with(tmp_path):
+    search = Search(tmp_path, replace(SETTINGS, space="default"), [])
+    search.settle_by_data(data_of((13, 7, 4)))
+    made = dict(fingerprint="f", classes=["0", "1", "2"], image_size=[16, 16], queue={}, notes=[], id="a")
+    SweepFile(search.settings, search.table, imbalance=search.imbalance, **made).write(tmp_path)
+
+    file = read_sweep(tmp_path)
+    again = Search(tmp_path, file.settings, [])
+    again.imbalance = file.imbalance
+
+    assert again.changed(file) == []
+    again = Search(tmp_path, file.settings, [])
+    assert any("class_weights" in line for line in again.changed(file))
+
+
+def test_a_sweep_with_a_newer_one_is_refused(tmp_path):
+    made = dict(fingerprint="f", classes=["0"], image_size=[16, 16], queue={}, notes=[], id="a")
+    SweepFile(SETTINGS, {}, imbalance=NEWEST_IMBALANCE + 1, **made).write(tmp_path)
+
+    with pytest.raises(ConfigError, match="begun by a newer version: its imbalance has the number"):
+        read_sweep(tmp_path)
 
 
 def test_a_wrong_name_of_a_way_is_refused_with_those_there_are():
