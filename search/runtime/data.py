@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datasets.problems import shown
+from search.spaces.proposal import UNEQUAL_TIMES
 from storage import paths
 from storage.files import make_folder, remove, save_array, save_bytes
 from storage.schema import to_json
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
 
 KEPT = (paths.DATA_TABLE, paths.VALID_LABELS, paths.VALID_IMAGES)  # and with folds `paths.FOLDS`
-
-UNEQUAL_TIMES = 3  # as many as the smallest class has, or fewer, are about even
 
 
 def load(settings: Settings, defaults: Defaults, form: str | None = None) -> "Dataset":
