@@ -5,7 +5,8 @@
     python -m analysis.predict SWEEP --images FOLDER        # or an archive, a table beside its images, an image
     python -m analysis.predict SWEEP --data PATH            # where the sweep's data was moved to
 
-Writes `id,label`, a row an image, and prints where. What is best is what the corrected estimate of the report says.
+Writes a row an image, in the form of the sample submission where the data has one, else and for other images
+`id,label`, and prints where. What is best is what the corrected estimate of the report says.
 """
 
 from pathlib import Path
@@ -28,7 +29,9 @@ from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 @click.option("--id-column", type=str, default=None, help="Of a table given as --images: names the images.")
 @click.option("--data", type=click.Path(path_type=Path), help="Where the sweep's data lies now; default: where it was.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write; default: in the sweep's folder.")
-@click.option("--probabilities", is_flag=True, help="A column a class as well, p(CLASS).")
+@click.option("--probabilities", is_flag=True, help="id, label and a column a class, p(CLASS), instead.")
+@click.option("--submission", type=str, default=None, help="A sample of the file to hand in; from now on the sweep's.")
+@click.option("--positive-class", type=str, default=None, help="Of two: the one whose probability is handed in.")
 def main(
     sweep: Path,
     kind: str | None,
@@ -38,11 +41,14 @@ def main(
     data: Path | None,
     out: Path | None,
     probabilities: bool,
+    submission: str | None,
+    positive_class: str | None,
 ) -> None:
     with exit_codes(sweep):
         from analysis.outputs.predict import predict
 
-        lines = predict(sweep, kind, tta, images, data, out, probabilities, id_column)
+        more = id_column, submission, positive_class
+        lines = predict(sweep, kind, tta, images, data, out, probabilities, *more)
     print("\n".join(lines))
 
 

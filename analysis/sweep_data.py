@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from analysis.record import Record
@@ -16,21 +17,31 @@ SHOWN_DIFFERENCES = 5
 OTHER_DATA = "Other data takes another sweep, --sweep."
 
 
-def sweep_data(record: Record, place: Path | None = None) -> Dataset:
+def sweep_data(
+    record: Record, place: Path | None = None, sample: str | None = None, positive_class: str | None = None
+) -> Dataset:
     """Returns the data of a sweep.
 
     Args:
       place: where it lies now; None for where it lay last.
+      sample, positive_class: another sample of what is handed in, and of which class its probability is; None for what
+        the sweep was begun with.
 
     Raises:
       DataError: it is not there, or is not what the sweep was run on.
     """
     settings, fingerprint = record.settings, record.file.fingerprint
     found = str(place or settings.data)
+    options = settings.data_options
+    options = replace(
+        options,
+        submission=sample or options.submission,
+        positive_class=positive_class or options.positive_class,
+    )
 
     def load_place() -> Dataset:
         listing, decoder, form = record.listing, record.decoding.number, record.file.pixels
-        return load(Path(found), settings.data_options, settings.seed, listing, decoder, form)
+        return load(Path(found), options, settings.seed, listing, decoder, form)
 
     return load_same(record.folder, found, settings.data, fingerprint, load_place)
 

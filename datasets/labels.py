@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from datasets.problems import Problem, shown
 
 INVISIBLE = {"Cc": "a control character", "Cs": "a byte that is not UTF-8", "Zl": "a line break", "Zp": "a line break"}
+BOX = r"( -?\d+(\.\d+)?){4}"
+WITH_BOXES = re.compile(rf"(\S+){BOX}( \1{BOX})*")  # `n01440764 13 25 291 297`, as ImageNet's solution has it
 BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # makes a name look like another
 
 

@@ -1,6 +1,8 @@
 """Images decoded once, checked, kept as numpy uint8."""
 
+import os
 from dataclasses import asdict, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -56,12 +58,19 @@ def load(
         rule = f"--image-size must be {MIN_SIDE} to {MAX_SIDE} px"
         raise DataError([Problem("", rule, str(image_size), "give another")])
     with FileTree(path, listing) as tree:
-        reading = asdict(options) | {"folds": options.folds is not None}
+        reading = asdict(_by_content(options)) | {"folds": options.folds is not None}
         key = cache.key_of(tree, reading, seed, listing, decoder)
         if (data := cache.find(key, form)) is None:
             data = _read(tree, options, seed, decoder, form)
             cache.keep(key, data, tree)
     return folded(data, options.folds, seed) if options.folds else data
+
+
+def _by_content(options: DataOptions) -> DataOptions:
+    """Returns the options with what a sample submission holds in place of where it lies."""
+    if options.submission is None or not os.path.isfile(options.submission):
+        return options
+    return replace(options, submission=sha256(Path(options.submission).read_bytes()).hexdigest())
 
 
 def check_trainable(data: Dataset, path: Path) -> None:

@@ -65,6 +65,10 @@ FLAGS = (
     click.option(
         "--cache-limit", type=click.IntRange(min=0), default=None, help="Bytes of pixels kept on disk as they are."
     ),
+    click.option(
+        "--submission", type=str, default=None, help="A sample of the file to hand in: a file, or in the data."
+    ),
+    click.option("--positive-class", type=str, default=None, help="Of two: the one whose probability is handed in."),
 )
 
 

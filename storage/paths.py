@@ -26,7 +26,9 @@ LOG = "log.txt"
 
 DEMO = "demo-images"  # what `sweep.json` records of data that was generated; of any other an absolute path
 DATA_TABLE = "data.csv"
-SUBMISSION = "submission.csv"
+SUBMISSION = "submission.json"
+OLD_SUBMISSION = "submission.csv"  # as sweeps had it when one form was known
+SAMPLE = "given-submission"  # and the suffix of the file that --submission named
 LEFT_OUT = "left-out.csv"
 NEAR_DUPLICATES = "near-duplicates.json"
 VALID_LABELS = "valid_labels.npy"
@@ -57,6 +59,7 @@ TRIALS_PARQUET = "trials.parquet"
 EPOCHS_PARQUET = "epochs.parquet"
 OOF = "oof.csv"
 PREDICTIONS = "predictions.csv"
+TEST_PROBABILITIES = "test_probabilities.csv"
 TEST_SCORE = "test_score.json"
 
 REPEAT = "repeat"
@@ -173,6 +176,18 @@ def to_place(folder: Path, kind: str, recorded: str) -> str:
 def to_record(folder: Path, kind: str, place: str) -> str:
     """Returns what `sweep.json` in `folder` records of data that lies at `place`."""
     return DEMO if is_same(place, str(own_images(folder, kind))) else place
+
+
+def sample_to_place(folder: Path, kind: str, recorded: str) -> str:
+    """Returns the path of the sample submission that `sweep.json` in `folder` records; a name in the data as it is."""
+    is_kept = recorded.startswith(SAMPLE) and "/" not in recorded
+    return str(own_images(folder, kind).with_name(recorded)) if is_kept else recorded
+
+
+def sample_to_record(folder: Path, kind: str, place: str) -> str:
+    """Returns what `sweep.json` in `folder` records of a sample: the name alone of one that a sweep keeps."""
+    name = os.path.basename(place)
+    return name if is_same(place, str(own_images(folder, kind).with_name(name))) else place
 
 
 def is_same(place: str, other: str) -> bool:

@@ -26,6 +26,7 @@ MOST_FOLDS = 20
 BAD, NEAR_DUPLICATES = LEAVE_OUT = ("bad", "near-duplicates")  # what `--leave-out` may name
 FORMS = ("array", "mapped", "jpeg")  # of pixels, see `datasets.pixels.form`
 
+NO_RESULTS = -1  # as `results_of`: no number of trials, so the next start makes them
 Values = dict[str, Any]  # of hyperparameters, by name
 Table = dict[str, Values]
 
@@ -71,6 +72,8 @@ class DataOptions:
       cache_limit: bytes of pixels above which they are kept as JPEG.
       folds: so many parts of the labelled images, each judged by a net that was trained on the others; None trains one
         net on the train split and judges it by the validation split.
+      submission: the path of a sample of what is handed in, or its name in the data.
+      positive_class: of two classes the one whose probability is handed in.
     """
 
     image_size: Above0 | None = None
@@ -91,6 +94,8 @@ class DataOptions:
     min_per_class: Above0 | None = None
     cache_limit: AtLeast0 | None = None
     folds: Folds | None = None
+    submission: str | None = None
+    positive_class: str | None = None
 
     def leaves_out(self, what: str) -> bool:
         """Says whether one of `LEAVE_OUT` is left out."""
@@ -300,6 +305,9 @@ class SweepFile:
     def write(self, folder: Path) -> None:
         content = to_json(self)
         settings = content.pop("settings")  # its fields stand among the others
+        options = settings["data_options"]
+        if sample := options.get("submission"):
+            settings["data_options"] = options | {"submission": paths.sample_to_record(folder, self.kind, sample)}
         content = settings | {"data": paths.to_record(folder, self.kind, settings["data"])} | content
         save_bytes(folder / paths.SWEEP_FILE, (json.dumps(content, indent=1) + "\n").encode())
 
@@ -328,4 +336,7 @@ class SweepFile:
             raise DamagedError(path, str(error), "restore it from a backup") from None
         user_code.check(file.own)
         settings.data = paths.to_place(folder, file.kind, settings.data)
+        if sample := settings.data_options.submission:
+            place = paths.sample_to_place(folder, file.kind, sample)
+            settings.data_options = replace(settings.data_options, submission=place)
         return file

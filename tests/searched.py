@@ -27,7 +27,7 @@ class Killed(BaseException):
 def search_in(folder: Path, trials: int = 6) -> Path:
     """A search in which each trial ended, by far most of them COMPLETE."""
     bridge, _ = open_bridge(folder, trials, pruner="none")
-    sweep_data.save(folder, DATA)
+    sweep_data.save(folder, DATA, "accuracy")
     execute(bridge, DATA, train=train)
     return folder
 

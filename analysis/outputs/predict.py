@@ -1,8 +1,6 @@
 """Predictions of the models of a sweep, as the file that is handed in: checked before it appears."""
 
-import csv
 import hashlib
-import io
 import os
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -10,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.outputs import predictor
+from analysis.outputs import handed_in, predictor
 from analysis.outputs.predictor import Predictor
+from analysis.outputs.probability_table import probability_table
 from analysis.record import Record
 from analysis.sweep_data import data_spared, sweep_data
 from datasets.load import load_images
 from datasets.pixels.dataset import Split
 from datasets.problems import DataError, Problem, shown
 from datasets.submission import Submission
+from datasets.submission.kept import read_kept
 from storage.command_line import check_out
 from storage.errors import SweepError
 from storage.files import save_bytes
@@ -41,6 +41,8 @@ def predict(
     out: Path | None,
     probabilities: bool,
     id_column: str | None = None,
+    submission: str | None = None,
+    positive_class: str | None = None,
 ) -> list[str]:
     """Writes the predictions that a command asks for, by its options; returns what is to be said of them, a line each.
 
@@ -50,68 +52,81 @@ def predict(
     """
     if images is not None and data is not None:
         raise PredictionError("--data names the sweep's own data, --images others to predict: give one of them")
+    if images is not None and (submission or positive_class):
+        rule = "--submission and --positive-class are of the sweep's test images, --images names others"
+        raise PredictionError(f"{rule}: leave one out")
     if is_averaged and kind is None:
         raise PredictionError("--tta: say what is to be averaged, --with best, ensemble or refit")
     model = predictor.KINDS[kind](sweep, is_averaged) if kind else predictor.chosen(Record(sweep))
     notes: list[str] = []
     if images is None:
-        split, submission = _test_split(Record(sweep), data)
+        split, form = _test_split(Record(sweep), data, submission, positive_class)
     else:
-        split, submission = load_images(images, model.image_size, notes, model.decoding, id_column), None
+        split, form = load_images(images, model.image_size, notes, model.decoding, id_column), None
     out = out or sweep / _default_name(kind, is_averaged, images, probabilities)
     _check_spared(out, sweep, images, data)
-    write_predictions(model, split, submission, out, probabilities)
+    shares = model.probabilities(split.images)
+    if probabilities:
+        save_bytes(out, labelled(model, split.ids, shares))
+    else:
+        write_predictions(model, split, form, out, shares)
     return [f"{out}: {counted(len(split.ids), 'prediction')} of {model.label}", *notes]
 
 
 def write_predictions(
-    model: Predictor,
-    split: Split,
-    submission: Submission | None,
-    out: Path,
-    probabilities: bool = False,
-    shares: np.ndarray | None = None,
+    model: Predictor, split: Split, submission: Submission | None, out: Path, shares: np.ndarray | None = None
 ) -> None:
     """Writes the predictions as they are handed in; `out` appears only after its bytes were checked.
 
     Args:
       shares: (N, classes), the model's probabilities of each image; None where they are still to be computed.
-      submission: the header, and the ids in their order; None for `id,label` and those of the split.
-      probabilities: adds a column `p(CLASS)` for each class.
+      submission: the form, and the ids in their order; None for `id,label` and those of the split.
 
     Raises:
       PredictionError: the file is not what it must be.
     """
     shares = model.probabilities(split.images) if shares is None else shares
-    labels = [model.classes[index] for index in model.answers(shares)]
     form = submission or Submission.of(split.ids)
-    rows = list(form.rows)
-    of_classes = shares[rows] if probabilities else None
-    table = predictions_table(form.ids, [labels[row] for row in rows], of_classes, model.classes, form.header)
-    check_predictions(table, form, len(split.ids), model.classes)
+    if sorted(form.rows) != list(range(len(split.ids))):
+        images = counted(len(split.ids), "test image")
+        raise PredictionError(f"predictions: each of the {images} must have one id, once")
+    table = form.table(shares, model.answers(shares), model.classes)
+    check_predictions(table, form, model.classes)
     save_bytes(out, table)
 
 
-def check_predictions(table: bytes, form: Submission, images: int, classes: tuple[str, ...]) -> None:
+def labelled(model: Predictor, ids: Sequence[str], shares: np.ndarray) -> bytes:
+    """Returns a CSV of the label of each image beside the probability of each class."""
+    labels = [model.classes[answer] for answer in model.answers(shares)]
+    return probability_table({"id": ids, "label": labels}, shares, model.classes)
+
+
+def check_predictions(table: bytes, form: Submission, classes: Sequence[str]) -> None:
     """Checks the bytes of a prediction file against the form in which it is handed in.
 
-    Args:
-      images: how many are predicted.
-
     Raises:
-    PredictionError: header, number, order, an id or a label is not what it must be.
+      PredictionError: header, number, order, an id or a cell is not what it must be.
+      ValueError, csv.Error: it is no table.
     """
-    header, *rows = csv.reader(io.StringIO(table.decode(), newline=""), strict=True)
-    if header[:2] != list(form.header):
-        rule = f"header must be `{','.join(form.header)}`"
-        raise PredictionError(f"predictions: {rule}, got {shown(','.join(header))}")
-    pairs = enumerate(zip_longest([row[0] for row in rows], form.ids), start=1)
-    wrong = [f"row {row} has {_or_none(got)} for {_or_none(wanted)}" for row, (got, wanted) in pairs if got != wanted]
-    _raise_for(wrong, f"predictions: there must be one for each of the {counted(len(form.ids), 'id')} in their order")
-    if sorted(form.rows) != list(range(images)):
-        raise PredictionError(f"predictions: each of the {counted(images, 'test image')} must have one id, once")
-    wrong = [f"{shown(row[0])} has {shown(row[1])}" for row in rows if row[1] not in classes]
-    _raise_for(wrong, "predictions: labels must be classes of the sweep")
+    header, rows = [], form.read(table)
+    if form.header:
+        header, *rows = rows or [[]]
+    if header != list(form.header):
+        rule = f"header must be `{form.separator.join(form.header)}`"
+        raise PredictionError(f"predictions: {rule}, got {shown(form.separator.join(header))}")
+    width = 1 + len(form.kept) + form.form.width
+    wrong = [f"row {row} has {len(cells)}" for row, cells in enumerate(rows, start=1) if len(cells) != width]
+    _raise_for(wrong, f"predictions: each row must have {counted(width, 'field')}")
+    for column, expected in {form.id_column: form.ids, **form.kept}.items():
+        pairs = enumerate(zip_longest([row[column] for row in rows], expected), start=1)
+        wrong = [f"row {row} has {_or_none(got)} for {_or_none(one)}" for row, (got, one) in pairs if got != one]
+        _raise_for(
+            wrong, f"predictions: there must be one for each of the {counted(len(expected), 'id')} in their order"
+        )
+    filled = form.filled
+    cells = ((row[form.id_column], [row[column] for column in filled]) for row in rows)
+    wrong = [f"{shown(name)} has {why}" for name, some in cells if (why := form.form.problem(some, classes))]
+    _raise_for(wrong, f"predictions: each image must have {form.form.sentence()}")
 
 
 def _raise_for(wrong: list[str], rule: str) -> None:
@@ -124,37 +139,21 @@ def _or_none(name: str | None) -> str:
     return "nothing" if name is None else shown(name)
 
 
-def predictions_table(
-    ids: Sequence[str],
-    labels: Sequence[str],
-    shares: np.ndarray | None = None,
-    classes: Sequence[str] = (),
-    header: tuple[str, str] = ("id", "label"),
-) -> bytes:
-    """Returns the bytes of a prediction file: the header, and a row an id in the order given.
+def _test_split(
+    record: Record, place: Path | None, sample: str | None, positive_class: str | None
+) -> tuple[Split, Submission]:
+    """Returns the test images of the sweep's data, and how their predictions are handed in.
 
     Args:
-      shares: (N, classes) probabilities; adds a column `p(CLASS)` for each of the classes.
-
-    Raises:
-      ValueError: `ids`, `labels` and `shares` differ in length.
+      sample, positive_class: as DataOptions has them; where one is given, the form is from now on the sweep's.
     """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*header, *(f"p({label})" for label in classes if shares is not None)])
-    shares = np.empty((len(ids), 0)) if shares is None else shares
-    for name, label, row in zip(ids, labels, shares, strict=True):
-        writer.writerow([name, label, *(f"{share:.6f}" for share in row)])
-    return text.getvalue().encode()
-
-
-def _test_split(record: Record, place: Path | None) -> tuple[Split, Submission | None]:
-    """Returns the test images of the sweep's data, and how their predictions are handed in."""
-    data = sweep_data(record, place)
+    data = sweep_data(record, place, sample, positive_class)
     if data.test is None:
         where = str(place or record.settings.data)
         raise DataError([Problem(where, "has no test split", "", "give the images with --images")])
-    return data.test, data.submission
+    if sample or positive_class:
+        handed_in.keep(record.folder, data, record.metric)
+    return data.test, read_kept(record.folder, data.test.ids)
 
 
 def _default_name(kind: str | None, tta: bool, images: Path | None, probabilities: bool) -> str:

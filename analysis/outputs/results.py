@@ -11,6 +11,7 @@ from analysis.estimates.views import Answering, by_batch, views
 from analysis.outputs import out_of_fold, predictor
 from analysis.outputs.best import write_best
 from analysis.outputs.predict import write_predictions
+from analysis.outputs.probability_table import probability_table
 from analysis.outputs.tables import write_tables
 from analysis.outputs.tensorboard import write_events
 from analysis.outputs.trained import Trained, trained
@@ -19,19 +20,20 @@ from analysis.report.page import write_report
 from datasets.pixels import Pixels
 from datasets.pixels.dataset import Dataset
 from datasets.pixels.rows import ChosenPixels
+from datasets.submission.kept import read_kept
 from storage import paths
 from storage.errors import SweepError
-from storage.files import save_array
+from storage.files import save_array, save_bytes
 from storage.states import State
 from trainable.config import TrialConfig
 
 
 def write_results(record: Record, data: Dataset | None) -> list[Path]:
-    """Writes the report, the tables, `best/` and `predictions.csv`; the same trials give the same bytes.
+    """Writes the report, the tables, `best/`, `predictions.csv` and `test_probabilities.csv`.
 
-    Nothing of the last two where no trial is COMPLETE, and no predictions without `data` or its test split. The
-    predictions are those of what the corrected estimate says is best; a test split with labels is scored with them once
-    all trials have ended, beside the best single model and the best head.
+    The same trials give the same bytes. Nothing of the last three where no trial is COMPLETE, and no predictions
+    without `data` or its test split. The predictions are those of what the corrected estimate says is best; a test
+    split with labels is scored with them once all trials have ended, beside the best single model and the best head.
 
     Returns:
       what a person will look for, in the order of writing.
@@ -55,8 +57,10 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
             model, labels = predictor.chosen(record), data.test.labels
             compared = predictor.rivals(record, model) if is_scored(labels, record) else []
             shares, *of_rivals = predictor.probabilities([model, *compared], data.test.images)
-            write_predictions(model, data.test, data.submission, out, shares=shares)
+            write_predictions(model, data.test, read_kept(record.folder, data.test.ids), out, shares)
             written.append(out)
+            table = probability_table({"id": data.test.ids}, shares, model.classes)
+            save_bytes(record.folder / paths.TEST_PROBABILITIES, table)
             if is_scored(labels, record):
                 others = {rival.label: rival.scored(found) for rival, found in zip(compared, of_rivals, strict=True)}
                 held_out.write(record, held_out.measured(record, model.label, labels, model.scored(shares), others))

@@ -15,7 +15,6 @@ import tempfile
 import time
 import zlib
 from contextlib import suppress
-from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -28,11 +27,11 @@ from datasets.near_duplicates.found import NearDuplicates
 from datasets.pixels.dataset import Dataset, LeftOut, Split
 from datasets.pixels.form import JPEG
 from datasets.pixels.stored import StoredPixels
-from datasets.submission import Submission
+from datasets.submission import kept
 from storage.schema import parsed, to_json
 
 NAMES = ("digests", "groups", "folds", "sets")  # what a split may have of each image beside its id and label
-FORMAT = 5  # another wherever manifests, checks, cuts, decoding or resizing give something else
+FORMAT = 6  # another wherever manifests, checks, cuts, decoding or resizing give something else
 DECODERS = ("opencv-python-headless", "pillow", "numpy")  # whose versions decide the pixels
 SETTLED_SECONDS = 2.0  # between the last change of a file and the listing; some file systems' clocks tick that slowly
 KEPT_BYTES = 50 << 30  # of all data sets together; the one used last stays, however large it is
@@ -139,7 +138,7 @@ def _write(path: Path, data: Dataset) -> None:
         "splits": list(data.splits),
         "image_size": data.image_size,
         "classes": data.classes,
-        "submission": None if data.submission is None else asdict(data.submission),
+        "submission": None if data.submission is None else kept.to_bytes(data.submission).decode(),
         "fingerprint": data.fingerprint,
         "notes": data.notes,
         "left_out": [vars(image) for image in data.left_out],
@@ -181,7 +180,7 @@ def _read(path: Path) -> Dataset:
         valid=splits.get("validation") or splits["train"].empty(),
         test=splits.get("test"),
         classes=tuple(about["classes"]),
-        submission=None if about["submission"] is None else _submission(about["submission"]),
+        submission=None if about["submission"] is None else kept.of_bytes(about["submission"]),
         fingerprint=about["fingerprint"],
         notes=tuple(about["notes"]),
         left_out=tuple(LeftOut(**image) for image in about["left_out"]),
@@ -229,14 +228,9 @@ def _tuple(column: Any) -> tuple[str, ...]:
     return () if column.null_count else tuple(column.to_pylist())
 
 
-def _submission(about: dict[str, list[Any]]) -> Submission:
-    header, ids, rows = about["header"], about["ids"], about["rows"]
-    return Submission((header[0], header[1]), tuple(ids), tuple(rows))
-
-
 def _checksum(data: Dataset) -> int:
     """Returns the CRC-32 over all that a data set holds; the pixels of a pool have theirs, each image its own."""
-    submission = data.submission and asdict(data.submission)
+    submission = data.submission and kept.to_bytes(data.submission).decode()
     text = [data.classes, submission, data.fingerprint, data.notes, *map(vars, data.left_out)]
     text.append(to_json(data.near_duplicates))
     crc = 0

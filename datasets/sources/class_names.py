@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Sequence
 
+from datasets.file_tree import FileTree
 from datasets.labels import label_problem
 from datasets.problems import shown
 from datasets.sources.images import Images
-from datasets.sources.readers import Columns
-from datasets.sources.split_names import words_of
+from datasets.sources.readers import Columns, read_columns
+from datasets.sources.split_names import is_sample, words_of
+from datasets.sources.table_files import table_names
 
 WORDS = {"class", "classes", "label", "labels", "name", "names", "category", "categories", "signnames", "synset"}
 
@@ -45,6 +47,29 @@ def class_names(
     return found[first], first, f"classes: names of {shown(first)}"
 
 
+def numbers_of_names(
+    tree: FileTree, images: Images, classes: Collection[str], cells: Collection[str]
+) -> dict[str, str]:
+    """Returns the number of each class by a file of the data, as name by number; nothing where two files differ.
+
+    Args:
+      cells: of a sample submission; where a list has the names alone, these tell whether it is counted from 0.
+    """
+    seen = {int(cell) for cell in cells if _is_number(cell)} or {0}
+    are_names = not all(map(_is_number, classes))
+    found: list[dict[int, str]] = []
+    for file in table_names(tree):
+        columns = read_columns(tree, file)
+        if not isinstance(columns, Columns) or is_sample(file):
+            continue
+        given = _of_list(columns, seen) or _of_pairs(columns)
+        is_whole = set(given.values()) >= set(classes) if are_names else given.keys() >= set(map(int, classes))
+        if is_whole and images.rate([*given.values()]) < MOSTLY:
+            found.append(given)
+    first = found[0] if found and all(given == found[0] for given in found) else {}
+    return {str(number): name for number, name in first.items()}
+
+
 def _of_list(columns: Columns, numbers: set[int]) -> dict[int, str]:
     names = columns.column(0) if columns.width == 1 and not columns.header else []
     if not _are_names(names):
@@ -55,6 +80,7 @@ def _of_list(columns: Columns, numbers: set[int]) -> dict[int, str]:
 
 
 def _of_pairs(columns: Columns) -> dict[int, str]:
+    """Returns the name that stands beside each number, where no number has two and no name has two."""
     rows = columns.rows
     if columns.header is None and not any(field.isdigit() for field in (rows or [()])[0]):
         rows = rows[1:]  # the first is the header

@@ -49,7 +49,8 @@ def find_reading(tree: FileTree, options: DataOptions, findings: Findings) -> Re
             got = ", ".join(map(shown, tree.visible[:3])) or "no files"
             rule = f"data must hold {layouts.LOOKED_FOR}"
             raise DataError([Problem(tree.path, rule, got + first_refused(tree), "check the path")])
-        return _as_before(layout, before, findings)
+        reading = _as_before(layout, before, findings)
+        return _with_sample(tree, options, reading, findings) if options.submission else reading
     if layout and _is_whole(layout, before):
         reading = _as_before(layout, before, findings)
         if _is_of_folders(layout):
@@ -58,7 +59,7 @@ def find_reading(tree: FileTree, options: DataOptions, findings: Findings) -> Re
         return _as_before(layout, before, findings)
     else:
         reading = _by_sources(tree, options, layout, before, findings)
-    reading = _with_sample(tree, _with_test_labels(reading, findings), findings)
+    reading = _with_sample(tree, options, _with_test_labels(reading, findings), findings)
     if not findings.problems:  # else the images of a refused table would seem to be in none
         used = reading.files.union(*(listing.files for listing in reading.listings.values()))
         note_left_out(tree, used, reading.rest, findings)
@@ -228,11 +229,11 @@ def _with_test_labels(reading: Reading, findings: Findings) -> Reading:
     return replace(reading, listings=reading.listings | {"test": replace(test, labels=labels)})
 
 
-def _with_sample(tree: FileTree, reading: Reading, findings: Findings) -> Reading:
+def _with_sample(tree: FileTree, options: DataOptions, reading: Reading, findings: Findings) -> Reading:
     """Returns the reading with the form in which predictions are handed in, and the test images that it names."""
-    if reading.submission is not None or "train" not in reading.listings:
+    if "train" not in reading.listings:
         return reading
-    handed = read_sample(tree, reading, findings)
+    handed = read_sample(tree, options, reading, findings)
     listings = reading.listings | ({"test": handed.listing} if handed.listing else {})
     files = reading.files | ({handed.file} if handed.file else set())
     return replace(reading, listings=listings, files=files, submission=handed.submission)

@@ -4,11 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from datasets.labels import WITH_BOXES
 from datasets.problems import Problem, shown
 from storage.text import counted
 
-BOX = r"( -?\d+(\.\d+)?){4}"
-WITH_BOXES = re.compile(rf"(\S+){BOX}( \1{BOX})*")  # `n01440764 13 25 291 297`, as ImageNet's solution has it
 LIST = re.compile(r"\[.*\]")  # `['cat', 'dog']`, as Python writes lists
 LISTED = re.compile(r"[^\[\]'\",\s][^\[\]'\",]*")
 BAR = "|"

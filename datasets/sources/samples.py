@@ -1,20 +1,22 @@
-"""The sample submission: which images it names, and whether predictions can be written in its form."""
+"""The sample submission: which images it names, and in which form predictions are handed in."""
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from datasets.file_tree import FileTree
-from datasets.problems import Findings, printable, shown
+from datasets.labels import sort_classes
+from datasets.problems import Findings, Problem, shown
 from datasets.sources import Reading
+from datasets.sources.class_names import numbers_of_names
 from datasets.sources.images import AmbiguousError, Images, folder_of, resolved
-from datasets.sources.label_values import WITH_BOXES
 from datasets.sources.listing import Listing
-from datasets.sources.readers import Columns, read_columns
+from datasets.sources.readers import Columns
 from datasets.sources.roles import MOSTLY
-from datasets.sources.split_names import is_sample
-from datasets.sources.table_files import SUFFIXES, with_first_row_as_header
-from datasets.submission import Submission
+from datasets.sources.sample_file import Sample, counts_up, find_sample
+from datasets.submission import KNOWN, Form, Shown, Submission, recognise
+from storage.sweep_file import DataOptions
 from storage.text import counted
+
+WAY_OUT = f"give one with --submission FILE: {KNOWN}"
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Handed:
     Attributes:
       listing: the test images, where no other says them.
       submission: how predictions are written; None for `id,label`.
-      file: of the sample; empty where there is none.
+      file: of the sample; empty where there is none in the data.
     """
 
     listing: Listing | None = None
@@ -32,43 +34,138 @@ class Handed:
     file: str = ""
 
 
-def read_sample(tree: FileTree, reading: Reading, findings: Findings) -> Handed:
-    """Reads the sample submission of a data set, where there is one."""
-    files = [name for name in tree.visible if name.lower().endswith(SUFFIXES) and is_sample(name)]
-    files = [name for name in files if name not in reading.files]
-    columns = read_columns(tree, files[0]) if files else None
-    if not isinstance(columns, Columns) or not columns.rows:
-        return Handed()
-    columns = with_first_row_as_header(columns)
-    if not columns.rows:
-        findings.notes.append(f"{columns.place}: has a header alone: predictions.csv has `id,label`.")
-        return Handed(file=columns.file)
+def read_sample(tree: FileTree, options: DataOptions, reading: Reading, findings: Findings) -> Handed:
+    """Reads the sample submission of a data set, where there is one.
+
+    One that cannot be used is a note, and a problem where a flag speaks of it.
+    """
     images = Images(tree)
-    test, ids = reading.listings.get("test"), columns.column(0)
-    listing = None
+    sample = find_sample(tree, options, images)
+    if sample is None:
+        if options.positive_class is not None:
+            findings.refuse("", "--positive-class needs a sample submission, and there is none", "", WAY_OUT)
+        return Handed()
+    try:
+        return _read(tree, options, reading, findings, images, sample)
+    except _Unfit as unfit:
+        columns = sample.columns
+        if options.submission is not None or options.positive_class is not None:
+            problem = columns if isinstance(columns, Problem) else Problem(columns.place, *unfit.args, WAY_OUT)
+            findings.problems.append(problem)
+        else:
+            rule, got = unfit.args
+            clause = f"{rule}, got {got}" if got else rule
+            findings.notes.append(f"{columns.place}: {clause}: predictions.csv has `id,label`; {WAY_OUT}.")
+        return Handed(unfit.listing, None, sample.file)
+
+
+class _Unfit(Exception):
+    """The sample cannot be filled: the rule that it breaks, and what there is instead.
+
+    Attributes:
+      listing: the test images that it names all the same.
+    """
+
+    def __init__(self, rule: str, got: str, listing: Listing | None = None) -> None:
+        super().__init__(rule, got)
+        self.listing = listing
+
+
+def _read(
+    tree: FileTree, options: DataOptions, reading: Reading, findings: Findings, images: Images, sample: Sample
+) -> Handed:
+    """Raises:
+    _Unfit: the sample cannot be filled.
+    """
+    columns, listing = sample.columns, None
+    if isinstance(columns, Problem):
+        raise _Unfit(columns.rule, columns.got)
+    order = sorted(range(columns.width), key=lambda number: number in sample.indices)
+    test = reading.listings.get("test")
     if test is None:
-        if images.rate(ids) < MOSTLY:
-            note = f"{columns.place}: names no images (first {shown(ids[0])}): predictions are not written in its form."
-            findings.notes.append(note)
-            return Handed(file=columns.file)
-        test = listing = _listed(columns, images, reading, findings)
-    rows = _rows_of(ids, test, reading, images)
-    if rows is None:
-        rule = "its ids are not those of the test images, one each: predictions.csv has `id,label`"
-        findings.notes.append(f"{columns.place}: {rule}.")
-        return Handed(listing, None, columns.file)
-    classes = set(reading.listings["train"].labels or ())
-    if why := _why_not(columns, classes):
-        form = f"the form that it shows is not written yet ({why}): predictions.csv has `id,label`"
-        findings.notes.append(f"{columns.place}: {form}.")
-        return Handed(listing, None, columns.file)
-    assert columns.header is not None
-    return Handed(listing, Submission((columns.header[0], columns.header[1]), tuple(ids), tuple(rows)), columns.file)
+        named = [number for number in order if images.rate(columns.column(number)) >= MOSTLY]
+        if not named:
+            some = shown(columns.rows[0][order[0]]) if columns.rows else "a header alone"
+            raise _Unfit("a sample must name the test images, where nothing else does", some)
+        order = sorted(named, key=lambda number: len(set(columns.column(number))) < len(columns.rows))[:1]
+        test = listing = _listed(columns, order[0], images, reading, findings)
+    ids, rows, id_column = _ids(columns, order, test, reading, images, listing)
+    kept = {number: tuple(columns.column(number)) for number in sample.indices if number != id_column}
+    form, other = _form(tree, options, reading, images, columns, {id_column, *kept}, listing)
+    submission = Submission(columns.header or (), ids, rows, form, other, id_column, kept, columns.separator)
+    if form.sentence() != "the label" or other:
+        name = shown(columns.header[id_column]) if columns.header else "the id"
+        findings.notes.append(f"{columns.place}: predictions.csv has its form: {name} and {submission.sentence()}.")
+    return Handed(listing, submission, sample.file)
 
 
-def _listed(columns: Columns, images: Images, reading: Reading, findings: Findings) -> Listing | None:
-    """Returns the images that a sample names, in its order; each must be there."""
-    ids = columns.column(0)
+def _ids(
+    columns: Columns,
+    order: list[int],
+    test: Listing | None,
+    reading: Reading,
+    images: Images,
+    listing: Listing | None,
+) -> tuple[tuple[str, ...], tuple[int, ...], int]:
+    """Returns the ids of a sample, the row of each in the test split, and the number of their column.
+
+    Args:
+      order: in which columns are tried.
+
+    Raises:
+      _Unfit: no column has the test images, one each.
+    """
+    if test is None:
+        raise _Unfit("a sample must name the test images, and none is there", "", listing)
+    if not columns.rows:  # a header alone
+        return test.ids, tuple(range(len(test.ids))), order[0]
+    for number in order:
+        ids = columns.column(number)
+        if rows := _rows_of(ids, test, reading, images):
+            return tuple(ids), tuple(rows), number
+    first = columns.column(order[0])
+    there = counted(len(test.ids), "test image")
+    got = f"{counted(len(first), 'row')}, the first {shown(first[0])}"
+    raise _Unfit(f"its ids must be those of the {there}, one each", got, listing)
+
+
+def _form(
+    tree: FileTree,
+    options: DataOptions,
+    reading: Reading,
+    images: Images,
+    columns: Columns,
+    others: set[int],
+    listing: Listing | None,
+) -> tuple[Form, Form | None]:
+    """Returns the form of the columns that are not these others, and the other form that they may have.
+
+    Raises:
+      _Unfit: they have none that is known.
+    """
+    filled = [number for number in range(columns.width) if number not in others]
+    classes = sort_classes(reading.listings["train"].labels or ())
+    if options.positive_class is not None and (options.positive_class not in classes or len(classes) != 2):
+        rule = "--positive-class must be one of two classes"
+        raise _Unfit(rule, shown(options.positive_class), listing)
+    seen = Shown(
+        names=tuple(columns.header[number] if columns.header else "" for number in filled),
+        values=tuple(tuple(columns.column(number)) for number in filled),
+        classes=classes,
+        positive=options.positive_class,
+    )
+    found = recognise(seen)
+    if isinstance(found, str):
+        cells = {*seen.names, *(value for values in seen.values for value in values)}
+        found = recognise(replace(seen, numbers=numbers_of_names(tree, images, classes, cells)))
+    if isinstance(found, str):
+        raise _Unfit("the form that a sample shows must be known", found, listing)
+    return found
+
+
+def _listed(columns: Columns, number: int, images: Images, reading: Reading, findings: Findings) -> Listing | None:
+    """Returns the images that a column of a sample names, in its order; each must be there."""
+    ids = columns.column(number)
     try:
         files = resolved(images, ids, folder_of(columns.file), "test")
     except AmbiguousError as error:
@@ -89,9 +186,9 @@ def _listed(columns: Columns, images: Images, reading: Reading, findings: Findin
     return Listing(columns.place, *kept, tuple(columns.lines[row] for row in rows))
 
 
-def _rows_of(ids: list[str], test: Listing | None, reading: Reading, images: Images) -> list[int] | None:
+def _rows_of(ids: list[str], test: Listing, reading: Reading, images: Images) -> list[int] | None:
     """Returns for each id of the sample the row of its test image; None where they are not one each."""
-    if test is None or len(ids) != len(test.ids):
+    if len(ids) != len(test.ids):
         return None
     own = {name: row for row, name in enumerate(test.ids)}
     by_file = {file: row for row, file in enumerate(test.files)}
@@ -106,25 +203,4 @@ def _rows_of(ids: list[str], test: Listing | None, reading: Reading, images: Ima
     rows = [row for row in found if row is not None]
     if sorted(rows) == list(range(len(ids))):
         return rows
-    is_counted = ids == [str(number + 1) for number in range(len(ids))]
-    return list(range(len(ids))) if is_counted and not any(images.named(name) for name in test.ids) else None
-
-
-def _why_not(columns: Columns, classes: set[str]) -> str:
-    """Says why one label an image is not what a sample shows; empty where it is."""
-    header = columns.header or ()
-    if len(header) > 2:
-        return f"{len(header) - 1} columns an image, such as {shown(header[1])}"
-    if len(header) < 2:
-        return "no column for the label"
-    values = [value for value in columns.column(1) if value]
-    if all(value in classes or WITH_BOXES.fullmatch(value) for value in values):
-        return ""
-    if any(re.fullmatch(r"[+-]?\d*\.\d+(e[+-]?\d+)?", value.lower()) for value in values):
-        return f"a probability, such as {shown(values[0])}"
-    if any(" " in value for value in values):
-        return f"several labels an image, such as {shown(printable(values[0])[:40])}"
-    are_numbers = all(value.lstrip("+-").isdigit() for value in values)
-    if are_numbers and not all(label.lstrip("+-").isdigit() for label in classes):
-        return f"a number, such as {shown(values[0])}, where the labels are names"
-    return ""
+    return list(range(len(ids))) if counts_up(ids) and not any(images.named(name) for name in test.ids) else None

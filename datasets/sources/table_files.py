@@ -40,35 +40,32 @@ class TableFile:
 
 
 def table_files(
-    tree: FileTree, options: DataOptions
-) -> tuple[list[TableFile], Columns | None, list[tuple[str | None, Problem]]]:
-    """Returns the tables, the sample submission, and the splits and problems of those that cannot be read."""
+    tree: FileTree, options: DataOptions, sample: str = ""
+) -> tuple[list[TableFile], list[tuple[str | None, Problem]]]:
+    """Returns the tables, and the splits and problems of those that cannot be read.
+
+    Args:
+      sample: a file that is none of them, as one that is named as a sample submission.
+    """
     asked = {"train": options.train, "validation": options.valid, "test": options.test}
     asked = {split: path.strip("/") for split, path in asked.items() if path}
-    tables, samples, problems = list[TableFile](), list[Columns](), list[tuple[str | None, Problem]]()
+    tables, problems = list[TableFile](), list[tuple[str | None, Problem]]()
     for file in table_names(tree):
+        if is_sample(file) or file == sample:
+            continue
         split = next((split for split, path in asked.items() if path == file), None)
-        if options.train in tree.files and split is None and not is_sample(file):
+        if options.train in tree.files and split is None:
             continue  # a person named the table
         split = split or _split_of(file)
         columns = read_columns(tree, file)
-        if columns is None and split and not tree.files[file] and not is_sample(file):
+        if columns is None and split and not tree.files[file]:
             place = f"{tree.path}/{printable(file)}"
             columns = Problem(place, "a table must have rows", "an empty file", "fetch it again, or remove it")
         if isinstance(columns, Problem):
             problems.append((split, columns))
-        elif columns and is_sample(file):
-            samples.append(with_first_row_as_header(columns))
         elif columns:
             tables.append(TableFile(columns, split))
-    return tables, samples[0] if samples else None, problems
-
-
-def with_first_row_as_header(columns: Columns) -> Columns:
-    if columns.header:
-        return columns
-    rest = columns.rows[1:], columns.lines[1:]
-    return Columns(columns.place, columns.file, columns.rows[0], *rest, columns.problems)
+    return tables, problems
 
 
 def table_names(tree: FileTree) -> list[str]:

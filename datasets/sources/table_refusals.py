@@ -32,7 +32,7 @@ def without_images(tree: FileTree, options: DataOptions) -> Nearly | None:
     """Says what the tables of data without images are about; None where other files may be the images."""
     if tree.tables or tree.arrays or tree.unread():
         return None
-    tables, _, problems = table_files(tree, options)
+    tables, problems = table_files(tree, options)
     tables = [file for file in tables if file.columns.rows and file.columns.width + len(file.columns.unread) > 1]
     if not tables:
         return Nearly(problems[0][1]) if problems else None

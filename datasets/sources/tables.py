@@ -19,6 +19,7 @@ from datasets.sources.names import are_classes, label_in_name
 from datasets.sources.readers import Columns
 from datasets.sources.readers.texts import WINDOWS
 from datasets.sources.roles import Roles, SeveralLabels, label_of_bits, name_of_values, numbered_splits
+from datasets.sources.sample_file import Sample, find_sample
 from datasets.sources.split_names import split_before_number, split_in, split_of
 from datasets.sources.table_files import TableFile, choose_tables, note_aside, table_files
 from datasets.sources.table_refusals import no_train_table, unknown_column, without_images
@@ -33,8 +34,9 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         return None
     if not images.files:
         return without_images(tree, options)
-    files, sample, problems = table_files(tree, options)
-    names = sample.header[1:] if sample and sample.header else ()
+    sample = find_sample(tree, options, images)
+    files, problems = table_files(tree, options, sample.file if sample else "")
+    names = sample.names if sample else ()
     files = [replace(file, columns=with_images(file.columns, images)) for file in files]
     found, undecided = with_roles(files, images, options, names)
     if not found and not undecided:
@@ -56,7 +58,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
     findings.problems.extend(problem for split, problem in [*problems, *named] if split and split not in tables)
     # A sample submission has the labels as they are to be handed in.
     lists = [] if sample else [file.columns for file in files]
-    reading = _Reading(tree, images, options, findings, sample.column(0) if sample else [], "test" in tables, lists)
+    reading = _Reading(tree, images, options, findings, sample, "test" in tables, lists)
     for split, table in tables.items():
         reading.add(table, split)
     done = reading.done(frozenset(file for table in tables.values() for file in (table.file, *table.partners)))
@@ -104,7 +106,7 @@ class _Reading:
         images: Images,
         options: DataOptions,
         findings: Findings,
-        handed_in: list[str],
+        sample: Sample | None,
         has_test: bool,
         lists: list[Columns],
     ) -> None:
@@ -112,7 +114,7 @@ class _Reading:
         self._names: dict[str, str] = {}  # of the labels
         self._naming = ""  # the file that has them
         self._has_test = has_test  # a table of test images
-        self._handed_in = set(handed_in)  # ids of the sample submission
+        self._handed_in = sample.ids if sample else []
         self._tree, self._images, self._options, self._findings = tree, images, options, findings
         self._listings: dict[str, Listing] = {}
         self._other_ids: dict[str, int] = {}
@@ -154,7 +156,7 @@ class _Reading:
         """Returns the column by whose values the sample submission calls the test images."""
         columns = roles.columns
         for number in range(columns.width):
-            if number != roles.id and self._handed_in and self._handed_in == set(columns.column(number)):
+            if number != roles.id and set(columns.column(number)) in self._handed_in:
                 return number
         return columns.other_id_column
 

@@ -31,9 +31,10 @@ from storage.text import counted
 from trainable.metrics import named
 
 NAMES = {  # of a sweep's files in its folder and those below it; the folders of trials look after their own
-    ".": r"sweep\.json|journal\.log|lock|log\.txt|data\.csv|left-out\.csv|near-duplicates\.json|submission\.csv|trials|"
+    ".": r"sweep\.json|journal\.log|lock|log\.txt|data\.csv|left-out\.csv|near-duplicates\.json|submission\.(csv|json)|"
+    r"given-submission(\.\w+)?|trials|"
     r"(valid_labels|valid_images|folds)\.npy|test_score\.json|best|figures|demo-images|repeat|refit|tensorboard|sinks|[^/]*\.onnx|[^/]*-card\.md|"
-    r"backup-\d+|trials\.csv|(trials|epochs)\.parquet|report\.(html|md)|(predictions|probabilities)(-.*)?\.csv",
+    r"backup-\d+|trials\.csv|(trials|epochs)\.parquet|report\.(html|md)|(predictions|probabilities)(-.*)?\.csv|test_probabilities\.csv|oof\.csv",
     "trials": r"\d{4,}",
     "best": r"model\.safetensors|config\.json",
     "figures": r".*\.png",

@@ -1,6 +1,7 @@
 """Checks the files of the sweep as a whole: what it is run on, and what it made."""
 
 import csv
+import io
 from collections.abc import Callable
 from functools import partial
 from itertools import zip_longest
@@ -16,19 +17,18 @@ from analysis.outputs.predict import check_predictions
 from analysis.record import Record, TrialRecord
 from analysis.report.contents import plain
 from datasets.fingerprint import judging, parsed_folds, parsed_table
-from datasets.submission import Submission
+from datasets.submission.kept import is_kept, read_kept
 from search.checks.backup import Backup, move_away
 from search.checks.findings import Inspection, hold
 from search.runtime.settings import read_sweep
 from storage import paths
 from storage.files import DamagedError, check_regular, read_array, save_array
 from storage.states import State
-from storage.sweep_file import SEARCH
+from storage.sweep_file import NO_RESULTS, SEARCH
 from storage.text import counted
 
 OF_TRIALS = ["number", "state", "reason", "value", "epochs"]  # the columns that are compared
 OF_EPOCHS = ["number", "epoch", "valid_loss", "valid_accuracy"]
-NO_RESULTS = -1  # as `results_of` in sweep.json: no number of trials, so the next start makes them
 MOST_CSV_BYTES = 256 << 20
 
 
@@ -58,7 +58,18 @@ def check_data(
     anew = partial(inspection.note_damage, way_out=way_out, mend=move_away(path))
     # An older sweep has none: its report does without pictures.
     inspection.read(path, lambda path: _check_pictures(path, labels), anew, is_needed=False)
+    if is_kept(folder) and test_ids is not None:
+        ids, path = test_ids, folder / paths.SUBMISSION
+        path = path if path.exists() else folder / paths.OLD_SUBMISSION
+        way_out = "moved away, and kept anew by the next start that trains"
+        anew = partial(inspection.note_damage, way_out=way_out, mend=move_away(path))
+        inspection.read(path, lambda path: _check_kept(path, ids), anew)
     return labels, test_ids, folds
+
+
+def _check_kept(path: Path, test_ids: tuple[str, ...]) -> None:
+    rows = read_kept(path.parent, test_ids).rows
+    hold(path, sorted(rows) == list(range(len(test_ids))), "must have each test image once", counted(len(rows), "row"))
 
 
 def _read_table(path: Path, classes: list[str]) -> tuple[np.ndarray, tuple[str, ...] | None]:
@@ -148,6 +159,8 @@ def check_results(inspection: Inspection, record: Record, test_ids: tuple[str, .
         checks[paths.BEST] = lambda path: _check_best(path, best)
         if test_ids is not None:
             checks[paths.PREDICTIONS] = lambda path: _check_predictions(path, test_ids, record.classes)
+            if (folder / paths.TEST_PROBABILITIES).exists():  # older results have none
+                checks[paths.TEST_PROBABILITIES] = lambda path: _check_probabilities(path, test_ids, record.classes)
     way_out = "the next start of the sweep's command writes all results anew"
     anew = partial(inspection.note_damage, way_out=way_out, mend=lambda backup: forget_results(folder, backup))
     for name, check in checks.items():
@@ -164,9 +177,18 @@ def _check_best(folder: Path, trial: TrialRecord) -> None:
 
 def _check_predictions(path: Path, test_ids: tuple[str, ...], classes: list[str]) -> None:
     check_regular(path)
-    kept = path.with_name(paths.SUBMISSION)
-    form = Submission.parsed(kept.read_bytes()) if kept.is_file() else Submission.of(test_ids)
-    check_predictions(path.read_bytes(), form, len(test_ids), tuple(classes))
+    check_predictions(path.read_bytes(), read_kept(path.parent, test_ids), classes)
+
+
+def _check_probabilities(path: Path, test_ids: tuple[str, ...], classes: list[str]) -> None:
+    check_regular(path)
+    header, *rows = csv.reader(io.StringIO(path.read_bytes().decode(), newline=""), strict=True)
+    hold(path, header == ["id", *(f"p({label})" for label in classes)], "must have a column a class", ",".join(header))
+    if [row[:1] for row in rows] != [[name] for name in test_ids]:
+        raise DamagedError(path, "must have the test images in their order")
+    shares = np.array([row[1:] for row in rows], float).reshape(len(rows), len(classes))
+    if not np.allclose(shares.sum(axis=1), 1):
+        raise DamagedError(path, "must have probabilities that add up to 1")
 
 
 def forget_results(folder: Path, backup: Backup) -> None:

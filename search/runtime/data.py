@@ -1,6 +1,8 @@
 """The images and labels that a sweep is run on, and what its folder keeps to know them by."""
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,7 @@ from search.spaces.proposal import UNEQUAL_TIMES
 from storage import paths
 from storage.files import make_folder, remove, save_array, save_bytes
 from storage.schema import to_json
-from storage.sweep_file import Defaults, Settings
+from storage.sweep_file import DataOptions, Defaults, Settings
 from trainable.metrics import named
 
 if TYPE_CHECKING:
@@ -83,20 +85,50 @@ def generate_demo(place: Path) -> None:
         partial.rename(place)
 
 
-def save(folder: Path, data: "Dataset") -> None:
-    """What the sweep is run on: a row an image, the labels that trials are judged by, and their images made small."""
+def keep_sample(folder: Path, options: DataOptions) -> DataOptions:
+    """Copies the file that --submission names into the folder of the sweep; returns the options with its place there.
+
+    A name in the data stays one, and a file that the sweep, or the search that it is of, has kept already is left.
+    """
+    if options.submission is None or not os.path.isfile(options.submission):
+        return options
+    place = Path(options.submission)
+    if any(paths.is_same(str(home / place.name), str(place)) for home in (folder, folder.parent)):
+        return options
+    kept = folder / f"{paths.SAMPLE}{place.suffix}"
+    save_bytes(kept, place.read_bytes())
+    return replace(options, submission=str(kept))
+
+
+def keep_form(folder: Path, data: "Dataset", metric: str, is_other: bool = True) -> None:
+    """Keeps the form in which predictions are handed in, as the sample of the data shows it.
+
+    Args:
+      is_other: than what the sweep may have kept before, which is left alone else.
+    """
+    from analysis.outputs import handed_in
+    from datasets.submission import kept
+
+    if is_other or not kept.is_kept(folder):
+        handed_in.keep(folder, data, named(metric))
+
+
+def save(folder: Path, data: "Dataset", metric: str) -> None:
+    """Keeps what the sweep is run on.
+
+    That is a row an image, the labels that trials are judged by, their images made small, and the form in which
+    predictions are handed in.
+    """
     from datasets import fingerprint
     from datasets.bad_images import left_out_table
     from datasets.pixels.thumbnails import thumbnails
-    from datasets.submission import Submission
 
     save_bytes(folder / paths.DATA_TABLE, fingerprint.data_table(data))
     if data.left_out:
         save_bytes(folder / paths.LEFT_OUT, left_out_table(data.left_out))
     if data.near_duplicates is not None and data.near_duplicates.across:
         save_bytes(folder / paths.NEAR_DUPLICATES, (json.dumps(to_json(data.near_duplicates)) + "\n").encode())
-    if data.test is not None and data.submission is not None and data.submission != Submission.of(data.test.ids):
-        save_bytes(folder / paths.SUBMISSION, data.submission.table())
+    keep_form(folder, data, metric)
     if data.folds is not None:
         save_array(folder / paths.FOLDS, data.folds)
     save_array(folder / paths.VALID_LABELS, data.valid.truth)

@@ -1,5 +1,6 @@
 """The search that a command asks for: what its flags say, and beyond them what the sweep knows."""
 
+import filecmp
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -33,6 +34,8 @@ def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: 
     flags["data"] = str(paths.own_images(folder)) if is_demo else os.path.realpath(flags["data"] or "data")
     if user_code.is_reference(flags["space"]):
         flags["space"] = user_code.name(flags["space"], "--space")
+    if flags["submission"] and os.path.exists(flags["submission"]):  # else it may be a name in the data
+        flags["submission"] = os.path.realpath(flags["submission"])
     flags["backbones"] = _backbones(flags["backbones"])
     flags["metric"] = name_of(flags["metric"])
     flags["fixed"] = read_fixed(flags["fixed"])
@@ -46,6 +49,8 @@ def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: 
         fixed = {name: user_code.kept_name(value, file.own) for name, value in settings.fixed.items()}
         settings = replace(settings, fixed=fixed, metric=user_code.kept_name(settings.metric, file.own))
         options = replace(stored.data_options, **_named(options, given))
+        if _are_alike(options.submission, stored.data_options.submission):
+            options = replace(options, submission=stored.data_options.submission)
         settings = replace(stored, data_options=options, **_named(settings, given))
     return Search(folder, settings, enqueued, flags["enqueue"], "space" in given)
 
@@ -63,6 +68,12 @@ def _backbones(values: Sequence[str]) -> list[str] | None:
                 f"--backbones: each must be timm/NAME or torchvision/NAME, such as timm/resnet50.a1_in1k, got {name!r}"
             )
     return names or None
+
+
+def _are_alike(sample: str | None, kept: str | None) -> bool:
+    """Says whether a sample that a command names holds what the sweep has kept of it."""
+    are_there = sample and kept and os.path.isfile(sample) and os.path.isfile(kept)
+    return bool(are_there and sample and kept and filecmp.cmp(sample, kept, shallow=False))
 
 
 def _named(asked: Settings | DataOptions, given: set[str]) -> Mapping[str, Any]:

@@ -33,7 +33,7 @@ from search.spaces.proposal import has_gpu_here
 from storage import paths, user_code
 from storage.command_line import Exit
 from storage.store import is_copy
-from storage.sweep_file import SweepFile
+from storage.sweep_file import NO_RESULTS, Settings, SweepFile
 from storage.text import counted
 from storage.versions import current_versions, version_differences
 from trainable.config import ConfigError
@@ -151,7 +151,8 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
             imbalance=sweep.imbalance,
         )
         ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing here
-        sweep_data.save(folder, data)
+        sweep_data.save(folder, data, sweep.settings.metric)
+        sweep.settings.data_options = sweep_data.keep_sample(folder, sweep.settings.data_options)
         file.started(start.command, folder)
         file.write(folder)
         bridge = _opened(sweep, file, ledger or _ledger(folder, file), start, out)
@@ -175,10 +176,14 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
         )
     if settings.ledger != before.ledger:
         check_moved(file.id, before.ledger, settings.ledger)
-    data = None if paths.is_same(settings.data, before.data) else _load_same(sweep, file)
+    is_other_form = _form_of(settings) != _form_of(before)
+    data = None if paths.is_same(settings.data, before.data) and not is_other_form else _load_same(sweep, file)
     ledger = _ledger(folder, replace(file, settings=settings))
     file = read_sweep(folder)  # of a bucket the newest, now that the ledger is held
     file.settings = settings
+    if is_other_form:
+        settings.data_options = sweep_data.keep_sample(folder, settings.data_options)
+        file.results_of = NO_RESULTS
     for note in sweep.extend(file.queue, len(ledger.trials)):
         print(note)
     if limit := Limit.read(file.memory, len(file.classes), file.image_size):
@@ -200,7 +205,9 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
     file.weights = entries(weights) or None
     data = data or _load_same(sweep, file)
     if not sweep_data.is_kept(folder, settings):  # lost: it is the same data
-        sweep_data.save(folder, data)
+        sweep_data.save(folder, data, settings.metric)
+    else:
+        sweep_data.keep_form(folder, data, settings.metric, is_other_form)
     check_here(folder)
     if (versions := current_versions()) != file.versions:
         print(f"Noted: other versions than before: {', '.join(version_differences(file.versions, versions))}.")
@@ -217,6 +224,11 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
                 )
             signals = session.execute(bridge, data)
     return finish(sweep, file, bridge, data, signals, start.command)
+
+
+def _form_of(settings: Settings) -> tuple[str | None, str | None]:
+    """Returns what a person says of how predictions are handed in."""
+    return settings.data_options.submission, settings.data_options.positive_class
 
 
 def _load_same(sweep: Sweep, file: SweepFile) -> "Dataset":

@@ -208,7 +208,7 @@ def test_a_password_in_the_url_reaches_no_file_no_log_and_no_screen(server, tiny
 
 def test_a_repeat_and_a_refit_of_a_sweep_in_a_database_have_studies_of_their_own_there(server, tmp_path, monkeypatch):
     bridge, _ = open_bridge(tmp_path, 4, pruner="none", ledger=server.url, id="9" * 32)
-    sweep_data.save(tmp_path, damage.DATA)
+    sweep_data.save(tmp_path, damage.DATA, "accuracy")
     execute(bridge, damage.DATA, train=damage.train)
     bridge.ledger._storage.engine.dispose()
     data_is(monkeypatch)

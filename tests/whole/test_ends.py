@@ -53,7 +53,7 @@ def tables() -> dict[str, bytes]:
         | pictures("test_images/t{n}.png", 100, 6)
         | {
             "people.csv": table("Image,patient_id,age,Class", *rows("{n},p{pair},5{n},{colour}", 36)),
-            "sample_submission.csv": table("Image,Class", *reversed(rows("t{n},red", 6))),
+            "sample_submission.csv": table("Image,red,blue,green", *reversed(rows("t{n},.3,.3,.4", 6))),
         }
     )
 
@@ -62,7 +62,7 @@ def names() -> dict[str, bytes]:
     return (
         pictures("train/{colour}.{n}.png", 0, 30)
         | pictures("test/{n}.png", 100, 6)
-        | {"sampleSubmission.csv": table("id,name", *rows("{n},red", 6))}
+        | {"sampleSubmission.csv": table("id,name", *rows("{n},red blue", 6))}
     )
 
 
@@ -117,7 +117,7 @@ def pixel_columns() -> dict[str, bytes]:
     return {
         "train.csv": csv_of(["label", *header], [[n % 3 % 2, *row] for n, row in enumerate(known)]),
         "test.csv": csv_of(header, unknown.tolist()),
-        "sample_submission.csv": table("ImageId,Label", *(f"{n + 1},0" for n in range(6))),
+        "sample_submission.csv": table("ImageId,Label", *(f"{n + 1},0.5" for n in range(6))),
     }
 
 
@@ -162,6 +162,7 @@ class End:
     Attributes:
       counts: images of train, validation and test.
       predictions: the first line of `predictions.csv`, and the ids of its first two rows; None where there is none.
+      holds: says whether a cell of it is right, given the classes.
       is_scored: the test images have labels.
     """
 
@@ -169,17 +170,33 @@ class End:
     counts: tuple[int, int, int]
     predictions: tuple[str, str, str] | None = None
     is_scored: bool = False
+    holds: Callable[[list[str], list[str]], bool] = lambda cells, classes: len(cells) == 1 and cells[0] in classes
+
+
+def are_shares(cells: list[str], classes: list[str]) -> bool:
+    return abs(sum(map(float, cells)) - 1) < 1e-6 and min(map(float, cells)) >= 0
+
+
+def is_share(cells: list[str], classes: list[str]) -> bool:
+    return len(cells) == 1 and 0 <= float(cells[0]) <= 1 and not cells[0].isdigit()
+
+
+def are_two_best(cells: list[str], classes: list[str]) -> bool:
+    parts = cells[0].split(" ")
+    return len(cells) == 1 and len(parts) == len(set(parts)) == 2 and set(parts) <= set(classes)
 
 
 ENDS = {
     "class folders without a split": End(class_folders, (26, 4, 0)),
-    "tables with a group, and a sample": End(tables, (30, 6, 6), ("Image,Class", "t5", "t4")),
-    "labels in names": End(names, (26, 4, 6), ("id,name", "0", "1")),
+    "tables with a group, and a sample": End(
+        tables, (30, 6, 6), ("Image,red,blue,green", "t5", "t4"), holds=are_shares
+    ),
+    "labels in names": End(names, (26, 4, 6), ("id,name", "0", "1"), holds=are_two_best),
     "list files": End(lists, (31, 5, 6), ("id,label", "green/36", "blue/37"), is_scored=True),
     "COCO JSON": End(coco, (30, 9, 0)),
     "npz": End(arrays, (30, 9, 6), ("id,label", *ids("coloursmnist.npz/test_images")), is_scored=True),
     "idx": End(idx, (26, 4, 6), ("id,label", *ids("raw/t10k-images-idx3-ubyte")), is_scored=True),
-    "pixels in a CSV": End(pixel_columns, (26, 4, 6), ("ImageId,Label", "1", "2")),
+    "pixels in a CSV": End(pixel_columns, (26, 4, 6), ("ImageId,Label", "1", "2"), holds=is_share),
     "Parquet": End(parquet, (26, 4, 6), ("id,label", *ids("data/test-00000-of-00001.parquet/image")), is_scored=True),
     "tar shards": End(shards, (30, 9, 6), ("id,label", *ids("test-0000.tar", "{}/{:06}.png")), is_scored=True),
     "archives": End(archives, (26, 4, 6), ("id,label", "0", "1")),
@@ -207,5 +224,7 @@ def test_a_sweep_of_each_kind_of_data_runs_to_its_report_and_predictions(tmp_pat
         return
     header, *lines = (sweep / paths.PREDICTIONS).read_text().splitlines()
     assert (header, *(line.partition(",")[0] for line in lines[:2])) == end.predictions
-    assert {line.partition(",")[2] for line in lines} <= {*SweepFile.read(sweep).classes}
+    classes = [*SweepFile.read(sweep).classes]
+    assert [line for line in lines if not end.holds(line.split(",")[1:], classes)] == []
+    assert len((sweep / paths.TEST_PROBABILITIES).read_text().splitlines()) == len(lines) + 1
     assert len(lines) == end.counts[2]

@@ -32,7 +32,7 @@ def small_space(trial):
 def run(folder, trials=6, train=fake_train, **plan):
     bridge, _ = open_bridge(folder, trials, folds=DATA.folds, **plan)
     execute(bridge, DATA, train=train)
-    sweep_data.save(folder, DATA)
+    sweep_data.save(folder, DATA, "accuracy")
     return Record(folder)
 
 

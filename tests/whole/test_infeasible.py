@@ -46,7 +46,7 @@ def ended(tmp_path_factory):
     """A sweep with draws that have no config among its trials."""
     folder = tmp_path_factory.mktemp("ended") / "sweep"
     bridge, _ = open_bridge(folder, TRIALS, space_with_a_gap)
-    sweep_data.save(folder, damage.DATA)
+    sweep_data.save(folder, damage.DATA, "accuracy")
     execute(bridge, damage.DATA, train=damage.train)
     return folder
 

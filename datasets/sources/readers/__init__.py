@@ -33,6 +33,7 @@ class Columns:
       labels_separator: what stands between the labels of an image that the kind itself gives several; None where no
         image has several, or the kind does not know.
       unread: further columns, which hold neither texts nor numbers.
+      separator: stands between the cells of a text; a comma of any other kind.
     """
 
     place: str
@@ -47,6 +48,7 @@ class Columns:
     other_id_column: int | None = None
     labels_separator: str | None = None
     unread: tuple[str, ...] = ()
+    separator: str = ","
 
     def column(self, number: int) -> list[str]:
         return [row[number] for row in self.rows]
@@ -72,15 +74,20 @@ class Reader:
 def read_columns(tree: FileTree, file: str) -> Columns | Problem | None:
     """Returns the table in a file of the tree, why it cannot be read, or None where it holds none."""
     place = f"{tree.path}/{printable(file)}"
-    readers: list[Reader] = [import_module(f"datasets.sources.readers.{name}").READER for name in NAMES]
-    fitting = [reader for reader in readers if file.lower().endswith(reader.suffixes)]
-    if not fitting or not 0 < tree.files[file] <= MOST_BYTES:
+    if not _fitting(file) or not 0 < tree.files[file] <= MOST_BYTES:
         return None
     try:
-        data = tree.read(file)
+        return columns_in(tree.read(file), place, file)
+    except ValueError as error:
+        return Problem(place, f"table {error}", "", "fetch it again, or save it as UTF-8")
+
+
+def columns_in(data: bytes, place: str, file: str) -> Columns | Problem | None:
+    """Returns the table in the bytes of a file, why it cannot be read, or None where it holds none."""
+    try:
         if mistaken := mistaken_for(data):
             return Problem(place, "a table must have rows", *mistaken)
-        for reader in fitting:
+        for reader in _fitting(file):
             if columns := reader.read(data, place, file):
                 return columns
     except UnicodeDecodeError as error:
@@ -90,3 +97,9 @@ def read_columns(tree: FileTree, file: str) -> Columns | Problem | None:
     except ValueError as error:
         return Problem(place, f"table {error}", "", "fetch it again, or save it as UTF-8")
     return None
+
+
+def _fitting(file: str) -> list[Reader]:
+    """Returns the readers of files with such a suffix."""
+    readers: list[Reader] = [import_module(f"datasets.sources.readers.{name}").READER for name in NAMES]
+    return [reader for reader in readers if file.lower().endswith(reader.suffixes)]

@@ -38,22 +38,36 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
             rule, got = f"row must have {width} fields as the others", f"{len(row)}: {shown(','.join(row))}"
             problems.append(Problem(f"{place}:{lines[number]}", rule, got, "mend the row (quote a comma in a name)"))
     kept, on = tuple(tuple(rows[number]) for number in good), tuple(lines[number] for number in good)
-    return Columns(place, file, None, kept, on, tuple(problems), encoding=encoding)
+    return Columns(
+        place,
+        file,
+        None,
+        kept,
+        on,
+        tuple(problems),
+        encoding=encoding,
+        separator=separator if separator in (*SEPARATORS, " ") else ",",
+    )
 
 
 def _separator(lines: list[str]) -> str | None:
     """Returns what stands between the fields; None where a line is one field, a space for any number of them."""
-    for separator in SEPARATORS:
-        try:
-            counts = Counter(len(row) for row in csv.reader(lines, delimiter=separator))
-        except csv.Error:  # a field that does not end
-            continue
-        count, times = counts.most_common(1)[0]
-        if count > 1 and times >= MOSTLY * len(lines):
-            return separator
+    likely = [separator for separator in SEPARATORS if _share(lines, separator) >= MOSTLY]
+    if likely:  # one that parts all lines alike comes before one that stands in cells of most rows
+        return next((separator for separator in likely if _share(lines, separator) == 1), likely[0])
     if _is_list(lines) or all(_ends_in_number(line) for line in lines):
         return " "
     return KEY_FIRST if _begin_with_key(lines) else None
+
+
+def _share(lines: list[str], separator: str) -> float:
+    """Returns the share of the lines that a separator parts into the same number of fields, more than one."""
+    try:
+        counts = Counter(len(row) for row in csv.reader(lines, delimiter=separator))
+    except csv.Error:  # a field that does not end
+        return 0
+    count, times = counts.most_common(1)[0]
+    return times / len(lines) if count > 1 else 0
 
 
 def _is_list(lines: list[str]) -> bool:

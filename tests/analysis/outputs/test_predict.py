@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import shutil
@@ -11,12 +12,14 @@ from click.testing import CliRunner
 
 from analysis.outputs import predictor
 from analysis.outputs.best import read_best, write_best
-from analysis.outputs.predict import PredictionError, check_predictions, predictions_table, write_predictions
+from analysis.outputs.predict import PredictionError, check_predictions, write_predictions
 from analysis.outputs.results import write_results
 from analysis.outputs.trained import ImageError
 from analysis.predict import main
 from datasets.load import load
 from datasets.submission import Submission
+from datasets.submission.columns import Columns
+from datasets.submission.kept import to_bytes
 from datasets.table import parse_table
 from search.run import main as search_main
 from storage.tensors import save_weights
@@ -88,8 +91,9 @@ def test_the_command_predicts_the_test_images_of_the_sweeps_data(sweep):
 def test_a_sample_submission_that_names_an_image_twice_is_refused_and_no_file_appears(sweep, tiny_data):
     data = load(tiny_data)
     odd = replace(data.submission, rows=(1, *data.submission.rows[1:]))
+    (sweep.folder / "submission.json").write_bytes(to_bytes(odd))
     with pytest.raises(PredictionError) as error:
-        write_results(sweep.record, replace(data, submission=odd))
+        write_results(sweep.record, data)
     assert "each of the 10 test images must have one id, once" in str(error.value)
     assert not list(sweep.folder.glob("predictions*"))
     assert (sweep.folder / "report.html").exists()
@@ -107,9 +111,9 @@ def test_a_sample_submission_that_names_an_image_twice_is_refused_and_no_file_ap
 )
 def test_a_wrong_prediction_file_is_refused_with_the_difference(table, words):
     form = Submission(("id", "label"), IDS, (0, 1, 2))
-    check_predictions(b"id,label\na.png,0\nb.png,0\nc.png,1\n", form, 3, CLASSES)
+    check_predictions(b"id,label\na.png,0\nb.png,0\nc.png,1\n", form, CLASSES)
     with pytest.raises(PredictionError, match=words):
-        check_predictions(table, form, 3, CLASSES)
+        check_predictions(table, form, CLASSES)
 
 
 def test_new_images_get_the_names_of_the_classes(trained_sweep, tiny_data, tmp_path):
@@ -346,15 +350,11 @@ def test_ids_and_labels_stay_as_they_were_written():
         "a b",
     )
     labels = ("01", "cat", "-1", "NA", "x y", "None", "0", "1", "2", "3", "4", "5")
-    data = predictions_table(ids, labels)
+    shares = np.eye(len(ids))
+    data = Submission.of(ids).table(shares, shares.argmax(axis=1), labels)
     table, _ = parse_table(data, "t.txt")
     assert (table.ids, table.labels) == (ids, labels)
     assert data.startswith(b"id,label\nNA,01\nnull,cat\n00012,-1\n")
-
-
-def test_a_prediction_for_each_id_is_demanded():
-    with pytest.raises(ValueError, match="shorter"):
-        predictions_table(["a", "b"], ["1"])
 
 
 def test_predictions_have_the_header_ids_and_order_of_the_sample_submission(trained_sweep, tiny_data, tmp_path):
@@ -382,3 +382,55 @@ def test_new_images_are_read_as_data_is(trained_sweep, tiny_data, tmp_path):
     assert (tmp_path / "named.csv").read_text().splitlines()[1:] == rows
     assert (tmp_path / "one.csv").read_text().splitlines()[1:] == ["test04.png,green"]
     assert "image must exist, `monday` is none of the files" in wrong.stderr
+
+
+def test_a_form_that_the_sweep_keeps_is_written_and_new_images_have_ids_and_labels(trained_sweep, tiny_data):
+    form = Submission(("no", "green", "red", "blue", "Image"), IDS, (0,), Columns(["green", "red", "blue"]))
+    ids = tuple(f"test{number:02}" for number in range(10))
+    kept = replace(form, ids=ids, rows=tuple(range(10)), id_column=4, kept={0: tuple(map(str, range(10)))})
+    (trained_sweep.folder / "submission.json").write_bytes(to_bytes(kept))
+
+    assert predict(trained_sweep.folder).exit_code == 0
+    assert predict(trained_sweep.folder, "--images", tiny_data / "test").exit_code == 0
+
+    header, *rows = csv.reader((trained_sweep.folder / "predictions.csv").open())
+    assert header == ["no", "green", "red", "blue", "Image"]
+    assert [(row[0], row[4]) for row in rows] == [(str(number), name) for number, name in enumerate(ids)]
+    colours = ("red", "green", "blue")
+    assert [header[1 + np.argmax([float(cell) for cell in row[1:4]])] for row in rows] == [
+        colours[number % 3] for number in range(10)
+    ]
+    (of_new,) = trained_sweep.folder.glob("predictions-of-test-*.csv")
+    assert of_new.read_text().startswith("id,label\ntest00.png,red\n")
+
+
+def test_the_probabilities_of_the_test_images_stand_beside_the_predictions(trained_sweep):
+    write_results(trained_sweep.record, trained_sweep.data)
+
+    header, *rows = csv.reader((trained_sweep.folder / "test_probabilities.csv").open())
+    labels = [line.split(",")[1] for line in (trained_sweep.folder / "predictions.csv").read_text().splitlines()[1:]]
+    assert header == ["id", "p(blue)", "p(green)", "p(red)"]
+    assert [row[0] for row in rows] == list(trained_sweep.data.test.ids)
+    assert [("blue", "green", "red")[np.argmax(np.array(row[1:], float))] for row in rows] == labels
+    assert np.array([row[1:] for row in rows], float).sum(axis=1) == pytest.approx(1, abs=1e-7)
+
+
+def test_a_sample_given_to_the_command_is_from_then_on_the_sweeps(trained_sweep, tiny_data, tmp_path):
+    names = [f"test{number:02}" for number in range(9, -1, -1)]
+    (tmp_path / "mine.csv").write_text("Image,red,blue,green\n" + "".join(f"{name},0,0,0\n" for name in names))
+    (tmp_path / "wrong.csv").write_text("Image,red\n" + "".join(f"{name},0\n" for name in names))
+
+    wrong = predict(trained_sweep.folder, "--submission", tmp_path / "wrong.csv")
+    given = predict(trained_sweep.folder, "--submission", tmp_path / "mine.csv")
+    (tmp_path / "mine.csv").unlink()
+    moved = tiny_data.rename(tmp_path / "moved")
+    later = predict(trained_sweep.folder, "--data", moved, "--out", tmp_path / "later.csv")
+
+    assert (wrong.exit_code, given.exit_code, later.exit_code) == (2, 0, 0)
+    assert "the form that a sample shows must be known, got" in wrong.stderr
+    written = (trained_sweep.folder / "predictions.csv").read_bytes()
+    header, *rows = csv.reader(written.decode().splitlines())
+    assert (header, [row[0] for row in rows]) == (["Image", "red", "blue", "green"], names)
+    assert (tmp_path / "later.csv").read_bytes() == written
+    other = predict(trained_sweep.folder, "--images", moved, "--submission", "x.csv")
+    assert "--images names others" in other.stderr

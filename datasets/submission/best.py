@@ -1,0 +1,77 @@
+"""The labels of the highest probabilities, the best first, in one column: `new_whale w_1287fbc w_98baff9`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from datasets.labels import WITH_BOXES
+from datasets.problems import shown as quoted
+from datasets.submission.contract import LABEL, Cells, Form, Found, Shown
+from datasets.submission.label import WHOLE, writing
+
+SEPARATORS = (", ", "; ", " | ", "|", ";", ",", " ", "\t", "/", "+")
+NAMES = {" ": "a space", "\t": "a tab"}
+
+
+@dataclass(frozen=True)
+class Best(Form):
+    """Attributes:
+    count: how many labels; all of them where there are no more classes.
+    separator: stands between two.
+    written: each class as the sample writes it; of those that are not in it as they are.
+    """
+
+    name: ClassVar[str] = "best"
+    holds: ClassVar[str] = LABEL
+    count: int
+    separator: str
+    written: dict[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def recognised(shown: Shown) -> Found | str:
+        values = shown.distinct()
+        if len(shown.names) != 1 or not values or all(value in shown.classes for value in values):
+            return ""
+        if all(WITH_BOXES.fullmatch(value) for value in values):
+            return ""
+        for separator in SEPARATORS:
+            parts = [value.split(separator) for value in values]
+            if any(len(part) < 2 or not all(map(str.strip, part)) for part in parts):
+                continue
+            if any(separator in label for label in shown.classes):
+                continue
+            labels = list(dict.fromkeys(label for part in parts for label in part))
+            found = _written(labels, shown)
+            if found is not None and all(len(set(part)) == len(part) for part in parts):
+                return Found(Best(max(map(len, parts)), separator, found))
+        return ""
+
+    def cells(self, shares: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> list[Cells]:
+        labels = np.array([self.written.get(label, label) for label in classes], object)
+        order = np.argsort(-shares, axis=1, kind="stable")[:, : self.count]
+        return [(self.separator.join(row),) for row in labels[order]]
+
+    def problem(self, cells: Sequence[str], classes: Sequence[str]) -> str:
+        labels = {self.written.get(label, label) for label in classes}
+        parts = cells[0].split(self.separator)
+        if wrong := [part for part in parts if part not in labels]:
+            return f"{quoted(wrong[0])}: labels must be classes of the sweep"
+        count = min(self.count, len(classes))
+        is_whole = len(parts) == len(set(parts)) == count
+        return "" if is_whole else f"{quoted(cells[0])}: there must be {count} different labels"
+
+    def sentence(self) -> str:
+        return f"the {self.count} best labels, joined by {NAMES.get(self.separator) or quoted(self.separator)}"
+
+
+def _written(labels: Sequence[str], shown: Shown) -> dict[str, str] | None:
+    """Returns how classes are written in lists of labels; None where these are none.
+
+    Labels that no image of train has may be among them.
+    """
+    if set(labels) & set(shown.classes):
+        are_numbers = all(WHOLE.fullmatch(label) for label in shown.classes)
+        return {} if not are_numbers or all(WHOLE.fullmatch(label) for label in labels) else None
+    return writing(labels, shown)

@@ -1,0 +1,115 @@
+"""How predictions are handed in, as a sweep keeps it: in `submission.json`, or `submission.csv` as it was."""
+
+import csv
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from datasets.submission import FORMS, Form, Submission
+from storage import paths
+from storage.files import DamagedError, check_regular
+from storage.schema import parsed, to_json
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The content of `submission.json`."""
+
+    form: dict[str, Any]
+    header: list[str]
+    ids: list[str]
+    rows: list[int]
+    id_column: int = 0
+    kept: dict[int, list[str]] = field(default_factory=dict)
+    separator: str = ","
+    other: dict[str, Any] | None = None
+
+
+def to_bytes(submission: Submission) -> bytes:
+    """Returns what `of_bytes` reads the submission from."""
+    about = _Kept(
+        form=_named(submission.form),
+        header=list(submission.header),
+        ids=list(submission.ids),
+        rows=list(submission.rows),
+        id_column=submission.id_column,
+        kept={number: list(cells) for number, cells in submission.kept.items()},
+        separator=submission.separator,
+        other=None if submission.other is None else _named(submission.other),
+    )
+    return (json.dumps(to_json(about)) + "\n").encode()
+
+
+def of_bytes(data: bytes) -> Submission:
+    """Raises:
+    ValueError: it is no submission that `to_bytes` wrote.
+    """
+    about: _Kept = parsed(_Kept, json.loads(data))
+    submission = Submission(
+        header=tuple(about.header),
+        ids=tuple(about.ids),
+        rows=tuple(about.rows),
+        form=_form(about.form),
+        other=None if about.other is None else _form(about.other),
+        id_column=about.id_column,
+        kept={number: tuple(cells) for number, cells in about.kept.items()},
+        separator=about.separator,
+    )
+    counts = {len(cells) for cells in (submission.ids, submission.rows, *submission.kept.values())}
+    width = len(submission.filled) + len(submission.kept) + 1
+    columns = {submission.id_column, *submission.kept, *submission.filled}
+    if len(counts) != 1 or columns != set(range(width)) or len(about.header) not in (0, width):
+        raise ValueError("must have as many cells in each of its columns")
+    if len(about.separator) != 1:
+        raise ValueError("separator must be one character")
+    return submission
+
+
+def _named(form: Form) -> dict[str, Any]:
+    return {"name": form.name, **to_json(form)}
+
+
+def _form(content: dict[str, Any]) -> Form:
+    kinds = {kind.name: kind for kind in FORMS}
+    name = content.get("name")
+    if name not in kinds:
+        raise ValueError(f"form must be one of {', '.join(kinds)}, got {json.dumps(name)[:40]}")
+    form: Form = parsed(kinds[name], {key: value for key, value in content.items() if key != "name"}, "form")
+    return form
+
+
+def of_old_table(table: bytes) -> Submission:
+    """Reads `submission.csv`, which has the header, and for each id the row of its image in the test split, from 0.
+
+    Raises:
+      ValueError, csv.Error: it is no such table.
+    """
+    header, *rows = [*csv.reader(io.StringIO(table.decode(), newline=""), strict=True)] or [[]]
+    if len(header) != 2 or any(len(row) != 2 for row in rows):
+        raise ValueError("must have two fields a row")
+    return Submission((header[0], header[1]), tuple(row[0] for row in rows), tuple(int(row[1]) for row in rows))
+
+
+def is_kept(folder: Path) -> bool:
+    """Says whether a sweep keeps how predictions are handed in."""
+    return any((folder / name).exists() for name in (paths.SUBMISSION, paths.OLD_SUBMISSION))
+
+
+def read_kept(folder: Path, test_ids: tuple[str, ...]) -> Submission:
+    """Returns how the predictions of a sweep are handed in: `id,label` where its folder keeps no other form.
+
+    Raises:
+      DamagedError: the file is damaged.
+    """
+    for name, read in ((paths.SUBMISSION, of_bytes), (paths.OLD_SUBMISSION, of_old_table)):
+        path = folder / name
+        if path.exists():
+            check_regular(path)
+            try:
+                return read(path.read_bytes())
+            except (ValueError, csv.Error) as error:
+                way_out = "search.check --repair moves it away; the next start that trains keeps it anew"
+                raise DamagedError(path, str(error), way_out) from None
+    return Submission.of(test_ids)

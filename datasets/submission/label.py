@@ -1,0 +1,106 @@
+"""One label an image, as the sample writes it: `2216849948.jpg,4`."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from datasets.labels import WITH_BOXES
+from datasets.problems import shown as quoted
+from datasets.submission.contract import LABEL, Cells, Form, Found, Shown
+from datasets.submission.numbers import number
+from datasets.submission.positive import class_by_name
+from datasets.submission.spelling import in_the_writing_of, matched, plain
+from storage.text import counted
+
+WHOLE = re.compile(r"[+-]?\d+")
+AS_FLOAT = re.compile(r"[+-]?\d+(\.0+)")
+
+
+@dataclass(frozen=True)
+class Label(Form):
+    """Attributes:
+    written: each class as the sample writes it; of those that are not in it as they are.
+    has_boxes: the sample has the place of the object behind each label, which nothing here predicts.
+    """
+
+    name: ClassVar[str] = "label"
+    holds: ClassVar[str] = LABEL
+    written: dict[str, str] = field(default_factory=dict)
+    has_boxes: bool = False
+
+    @staticmethod
+    def recognised(shown: Shown) -> Found | str:
+        if len(shown.names) != 1:
+            return ""
+        values = shown.distinct()
+        is_number = all(number(value) is not None for value in values)
+        is_sure = not (len(shown.classes) == 2 and is_number and len(values) < 2)
+        if values and all(WITH_BOXES.fullmatch(value) for value in values):
+            return Found(Label(has_boxes=True))
+        written = writing(values, shown)
+        if written is not None:
+            return Found(Label(written), is_sure)
+        unknown = next(value for value in values if value not in shown.classes)
+        if not is_number:
+            return (
+                f"{quoted(unknown)} for a label, which is none of the {counted(len(shown.classes), 'class', 'classes')}"
+            )
+        if all(WHOLE.fullmatch(value) for value in values):
+            return f"a number such as {quoted(unknown)} for a label, and nothing says which class has which number"
+        return ""
+
+    def cells(self, shares: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> list[Cells]:
+        return [(self.written.get(classes[answer], classes[answer]),) for answer in answers]
+
+    def problem(self, cells: Sequence[str], classes: Sequence[str]) -> str:
+        labels = {self.written.get(label, label) for label in classes}
+        return "" if cells[0] in labels else f"{quoted(cells[0])}: labels must be classes of the sweep"
+
+    def sentence(self) -> str:
+        if self.has_boxes:
+            return "the label, without the box that the sample has behind it"
+        some = next((pair for pair in self.written.items() if pair[0] != pair[1]), None)
+        return f"the label, {quoted(some[1])} for {quoted(some[0])}" if some else "the label"
+
+
+def writing(values: Sequence[str], shown: Shown) -> dict[str, str] | None:
+    """Returns how classes are written where these are labels, an empty dict for as they are; None if not certain."""
+    classes = shown.classes
+    if all(value in classes for value in values):
+        return {}
+    numbers = all(number(value) is not None for value in values)
+    if numbers and all(WHOLE.fullmatch(label) for label in classes):
+        return _of_numbers(values, classes)
+    if numbers and (found := _of_two(values, shown)):
+        return found
+    known = [label for label in shown.numbers if label not in values]
+    found = matched([*values, *(known if numbers else [])], classes, shown.numbers)
+    if found is None and not numbers:
+        names = [name for name in shown.numbers.values() if name not in values]
+        found = matched([*values, *names], classes, shown.numbers) or in_the_writing_of(values, classes)
+    are_known = found is not None and {plain(value) for value in values} <= {plain(each) for each in found.values()}
+    return found if are_known else None
+
+
+def _of_numbers(values: Sequence[str], classes: Sequence[str]) -> dict[str, str] | None:
+    """Returns how classes that are whole numbers are written: `3` as it is, as `03`, or as `3.0`."""
+    if all(WHOLE.fullmatch(value) for value in values):
+        widths = {len(value) for value in values}
+        if all(value == str(int(value)) for value in values):
+            return {label: str(int(label)) for label in classes if label != str(int(label))}
+        return {label: label.zfill(*widths) for label in classes} if len(widths) == 1 else None
+    ends = {match[1] for value in values if (match := AS_FLOAT.fullmatch(value))}
+    if len(ends) != 1 or not all(AS_FLOAT.fullmatch(value) for value in values):
+        return None
+    return {label: f"{int(label)}{ends.copy().pop()}" for label in classes}
+
+
+def _of_two(values: Sequence[str], shown: Shown) -> Mapping[str, str] | None:
+    """Returns 0 and 1 for two classes, of which a column or a person names the one that is 1."""
+    positive = shown.positive or class_by_name(shown.names[0], shown.classes)
+    if positive is None or len(shown.classes) != 2 or not set(values) <= {"0", "1"}:
+        return None
+    return {label: str(int(label == positive)) for label in shown.classes}

@@ -1,0 +1,92 @@
+"""Which name in a sample means which class, where they are not written alike: `Fat Hen`, `fat_hen`, `p(fat_hen)`."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from datasets.labels import meaning
+
+JOINTS = (None, " ", "_", "-", "")  # what stands between two words; None for what stands there already
+CASES: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper, str.capitalize, str.title)
+
+
+def words(name: str) -> list[str]:
+    """Returns the words and numbers in a name in small letters: those of `is_BlackGrass07` are is, black, grass, 7."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    found = re.findall(r"[^\W\d_]+|\d+", apart)
+    return [str(int(word)) if word.isascii() and word.isdigit() else word.casefold() for word in found]
+
+
+def plain(name: str) -> str:
+    """Returns what is equal for names that differ in their capitals, their marks or the writing of a number."""
+    value = meaning(name)
+    return "".join(words(name)) if isinstance(value, str) else f"{value:g}"
+
+
+def matched(names: Sequence[str], classes: Sequence[str], numbers: Mapping[str, str]) -> dict[str, str] | None:
+    """Returns the name of each class among several; None where one has none, or could have two.
+
+    Args:
+      numbers: the class that each number means.
+    """
+    for keys, of_classes in _keys(names, classes, numbers):
+        counts = Counter(keys)
+        by_key = dict(zip(keys, names, strict=True))
+        if len(set(of_classes)) == len(classes) and all(key and counts[key] == 1 for key in of_classes):
+            return {label: by_key[key] for label, key in zip(classes, of_classes, strict=True)}
+    return None
+
+
+def _keys(
+    names: Sequence[str], classes: Sequence[str], numbers: Mapping[str, str]
+) -> Iterator[tuple[list[str], list[str]]]:
+    """Yields what names and classes are compared by, the strictest first."""
+    yield list(names), list(classes)
+    yield list(map(plain, names)), list(map(plain, classes))
+    yield _without_shared(names), list(map(plain, classes))
+    yield _without_shared(names), _without_shared(classes)
+    number_of = {label: number for number, label in numbers.items()}
+    if set(classes) <= number_of.keys():  # the sample has numbers for names
+        of_classes = [plain(number_of[label]) for label in classes]
+        yield list(map(plain, names)), of_classes
+        yield _without_shared(names), of_classes
+    name_of = {plain(number): name for number, name in numbers.items()}
+    if {plain(label) for label in classes} <= name_of.keys():  # or names for numbers
+        of_classes = [plain(name_of[plain(label)]) for label in classes]
+        yield list(map(plain, names)), of_classes
+        yield _without_shared(names), of_classes
+
+
+def _without_shared(names: Sequence[str]) -> list[str]:
+    """Returns the names without the words that all begin or end with: `class_0` and `class_1` are 0 and 1."""
+    parts = [words(name) for name in names]
+    if len(parts) > 1:
+        begin = _shared(parts)
+        parts = [part[begin:] for part in parts]
+        end = _shared([part[::-1] for part in parts])
+        parts = [part[: len(part) - end] for part in parts]
+    return ["".join(part) for part in parts]
+
+
+def _shared(parts: Sequence[Sequence[str]]) -> int:
+    """Returns how many words all begin with."""
+    return next((at for at, some in enumerate(zip(*parts, strict=False)) if len(set(some)) > 1), min(map(len, parts)))
+
+
+def in_the_writing_of(values: Sequence[str], classes: Sequence[str]) -> dict[str, str] | None:
+    """Returns each class as it is written where these values are some of them; None where that is not certain.
+
+    So `fat_hen` is `Fat hen` where the values are `Sugar beet` alone, and `sugar_beet` is a class.
+    """
+    by_key = {plain(label): label for label in classes}
+    meant = {value: by_key.get(plain(value)) for value in values}
+    if len(by_key) < len(classes) or None in meant.values():
+        return None
+    written: list[dict[str, str]] = []
+    for joint in JOINTS:
+        for case in CASES:
+            joined = {label: label if joint is None else re.sub(r"[ _\-]+", joint, label) for label in classes}
+            found = {label: case(text) for label, text in joined.items()}
+            if all(found[label or ""] == value for value, label in meant.items()):
+                written.append(found)
+    return written[0] if written and all(found == written[0] for found in written) else None
