@@ -268,7 +268,7 @@ def honest_estimates(folder: Path) -> list[Row]:
     rows = []
     for what, world in simulated_sweeps.WORLDS.items():
         began = time.monotonic()
-        outcome = simulated_sweeps.simulate(world, range(SIMULATED_FROM, SIMULATED_FROM + SIMULATED))
+        outcome = simulated_sweeps.simulate_many(world, range(SIMULATED_FROM, SIMULATED_FROM + SIMULATED))
         least, most = world.judge.span
         bias, error = outcome.corrected.mean(), outcome.corrected.std(ddof=1) / math.sqrt(SIMULATED)
         found = (

@@ -5,9 +5,13 @@ hard; of the trial and the image; and of the epoch and the image. So what a tria
 without end, follows from its strength alone.
 """
 
+import os
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing import get_context
+from unittest.mock import patch
 
 import numpy as np
 
@@ -35,9 +39,9 @@ class World:
     """
 
     metric: str
-    images: int = 400
+    images: int = 300
     classes: int = 4
-    trials: int = 20
+    trials: int = 12
     epochs: int = 6
     imbalance: float = 1.0
     strength: float = 1.5
@@ -153,3 +157,15 @@ def simulate(world: World, seeds: Iterable[int]) -> Outcome:
         truth = judge.sign * np.interp(strengths[trial.number, epoch - 1], STRENGTHS, _truths(world))
         found.append([honest.raw - truth, honest.corrected - truth, honest.low - truth, honest.high - truth])
     return Outcome(*np.array(found).T)
+
+
+def simulate_many(world: World, seeds: range, processes: int | None = None) -> Outcome:
+    """Simulates a sweep a seed, in as many processes as there are processors, or in so many."""
+    processes = processes or os.cpu_count() or 1
+    parts = [seeds[place::processes] for place in range(processes)]
+    with (
+        patch.dict(os.environ, OPENBLAS_NUM_THREADS="1"),
+        ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool,
+    ):
+        found = [vars(outcome) for outcome in pool.map(simulate, [world] * processes, parts)]
+    return Outcome(**{name: np.concatenate([outcome[name] for outcome in found]) for name in found[0]})

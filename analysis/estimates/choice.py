@@ -17,6 +17,7 @@ import numpy as np
 
 from analysis.estimates.adjustments import adjustment_for
 from analysis.estimates.adjustments.contract import Fitted
+from analysis.estimates.count_scores import worth_of_classes
 from analysis.estimates.draws import draws
 from analysis.estimates.honest import Estimate, estimate
 from analysis.estimates.intervals import sample_of
@@ -26,6 +27,7 @@ from analysis.report.contents import scarcity
 from storage.states import State
 from storage.text import counted
 from trainable.metrics.contract import softmax
+from trainable.metrics.predictions import confusion
 
 COMPARED_DRAWS = 200  # at most; fewer of many images, whose draws differ less
 COMPARED_IMAGES = 1_000_000  # of all these draws
@@ -228,9 +230,24 @@ class _Comparison:
 
     def _chosen(self, parts: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """(B, T): the ensemble chosen on each draw; by their losses where the metric asks for more than the class."""
-        by_loss, weights = self.record.metric.keeps == "probabilities", sample_of(self.record).weights(counts)
+        by_loss, weights = self.record.metric.keeps == "probabilities", self._weights(counts)
         labels, kinds = self.record.valid_labels, [trial.kind for trial in self.pool]
         return np.array([self.ensembles.choose(parts, labels, row, by_loss, kinds) for row in weights])
+
+    def _weights(self, counts: np.ndarray) -> np.ndarray:
+        """(B, N), each row adding up to 1: what an image counts where ensembles are chosen on (B, N) draws.
+
+        Where the metric is made of counts this is what it is worth to it that an image is right, with the answers of
+        the best trial.
+        """
+        labels, metric = self.record.valid_labels, self.record.metric
+        if metric.counts is None:
+            return sample_of(self.record).weights(counts)
+        answers = self.probabilities[False][:, self.pool.index(self.best)].argmax(axis=0)
+        worth = worth_of_classes(metric.counts, confusion(labels, answers, len(self.record.classes)))
+        weights = counts * worth[labels]
+        total = weights.sum(axis=1, keepdims=True)
+        return np.where(total > 0, weights, counts) / np.where(total > 0, total, counts.sum(axis=1, keepdims=True))
 
     def _best_ones(self, is_averaged: bool) -> Sequence[np.ndarray]:
         """The predictions of the model that is chosen on each draw."""

@@ -20,6 +20,7 @@ CELLS = 1 << 24  # numbers that are held at a time
 MOST_CELLS = 1 << 31  # of all draws and candidates together
 LEAST_CANDIDATES = 20  # of a draw, whatever they cost
 NEVER_SEEN = 0.5  # of an image of each class that is right, and of one that is wrong
+PART = 0.01  # of the wrong images of a class, set right to see what that is worth
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,3 +118,25 @@ class CountScores(PosteriorScores):
             product = weights[:, images] @ is_answer.reshape(len(images), -1)
             counts[label] = product.reshape(counts[label].shape)
         return np.moveaxis(counts, 0, -2)
+
+
+def worth_of_classes(of_counts: Callable[[np.ndarray], np.ndarray], counts: np.ndarray) -> np.ndarray:
+    """Returns (classes,) by how much the metric grows with each image of a class that is set right, zero at least.
+
+    With these weights of the images a share of right ones is the metric to first order (Narasimhan, Ramaswamy, Saha and
+    Agarwal, "Consistent multiclass algorithms for complex performance measures", ICML 2015).
+
+    Args:
+      counts: (classes, classes) by true class and answer; of a class that is all right half an image more is wrong.
+    """
+    classes = len(counts)
+    present = counts.sum(axis=1) > 0
+    wrong = (counts + NEVER_SEEN / max(1, classes - 1) * present[:, None]) * (1 - np.eye(classes))
+    counts = wrong + np.diag(np.diagonal(counts) + NEVER_SEEN * present)
+    before, worth = of_counts(counts), np.zeros(classes)
+    for label in np.flatnonzero(present):
+        mended = counts.copy()
+        mended[label] -= PART * wrong[label]
+        mended[label, label] += PART * wrong[label].sum()
+        worth[label] = (of_counts(mended) - before) / (PART * wrong[label].sum())
+    return np.maximum(np.nan_to_num(worth), 0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.estimates import count_scores
-from analysis.estimates.count_scores import CountScores
+from analysis.estimates.count_scores import CountScores, worth_of_classes
 from analysis.estimates.drawn_scores import DrawnScores
 from analysis.estimates.draws import draws
 from analysis.estimates.honest import estimate
@@ -97,3 +97,20 @@ def test_its_interval_holds_the_truth(images, right):
         assert 0 <= low < high <= 1
         held += low <= truth <= high
     assert held >= 54
+
+
+def test_an_image_of_a_small_class_is_worth_more_to_macro_f1_and_as_much_to_the_share_that_is_right():
+    counts = np.array([[900, 100, 0], [10, 80, 10], [0, 0, 0]])
+
+    def share(numbers):
+        return np.trace(numbers, axis1=-2, axis2=-1) / numbers.sum(axis=(-2, -1))
+
+    of_f1, of_share = worth_of_classes(MACRO_F1.counts, counts), worth_of_classes(share, counts)
+
+    assert of_f1[1] > 2 * of_f1[0] > 0
+    assert of_share[0] == pytest.approx(of_share[1])
+    assert of_f1[2] == of_share[2] == 0
+
+
+def test_a_class_that_is_all_right_still_counts():
+    assert (worth_of_classes(MACRO_F1.counts, np.diag([5, 3])) > 0).all()

@@ -3,8 +3,6 @@
 `make reliability ARGS=estimates` looks at a thousand of each and more closely.
 """
 
-from dataclasses import replace
-
 import pytest
 
 from tests.simulated_sweeps import WORLDS, simulate
@@ -14,7 +12,7 @@ SWEEPS = 50
 
 @pytest.fixture(scope="module", params=WORLDS.values(), ids=lambda world: world.metric)
 def outcome(request):
-    return simulate(replace(request.param, images=300, trials=10), range(SWEEPS))
+    return simulate(request.param, range(SWEEPS))
 
 
 def test_as_it_seems_the_best_overshoots(outcome):
