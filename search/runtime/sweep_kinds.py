@@ -21,6 +21,7 @@ from storage.schema import to_json
 from storage.store import store_of
 from storage.sweep_file import Parent, Settings, SweepFile, Table, Values, WeightsEntry
 from trainable.config import ConfigError, TrialConfig
+from trainable.metrics import is_own
 from trainable.weights import needed
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Sweep(ABC):
     def own(self) -> dict[str, str]:
         """The models, metrics and transforms in files of the user's, each with the digest of its file."""
         named = [name for config in self.corners() for name in (config.arch, *config.own_transforms)]
-        own = filter(user_code.is_reference, [self.settings.metric, *named])
+        own = [*filter(is_own, [self.settings.metric]), *filter(user_code.is_reference, named)]
         return {name: user_code.digest(name) for name in own}
 
     @property

@@ -50,7 +50,12 @@ def metrics() -> "dict[str, Metric]":
 
 def is_name(name: object) -> bool:
     """Returns whether a metric can have this name: one of those here, or one of the user's, FILE.py:OBJECT."""
-    return isinstance(name, str) and (name in (*NAMES, LAST) or _is_of_class(name) or user_code.is_reference(name))
+    return isinstance(name, str) and (name in (*NAMES, LAST) or _is_of_class(name) or is_own(name))
+
+
+def is_own(name: str) -> bool:
+    """Returns whether this is the name of a metric in a file of the user's; a class may be called like one."""
+    return user_code.is_reference(name) and not _is_of_class(name)
 
 
 def is_flag(value: str) -> bool:
@@ -64,7 +69,7 @@ def name_of(flag: str) -> str:
     Raises:
       UserError: there is no such file, it does not run, or what it has is no metric.
     """
-    if user_code.is_reference(flag) and not _is_of_class(flag):
+    if is_own(flag):
         return _own(user_code.name(flag, "--metric")).name
     return RENAMED_METRICS.get(flag, flag)
 

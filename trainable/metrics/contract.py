@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from storage import user_code
 from storage.errors import UserError
 from storage.text import counted
+from trainable.metrics import is_own
 from trainable.metrics.history import OWN_FIELD, EpochMetrics, by_fold
 from trainable.metrics.predictions import falling_order
 
@@ -196,7 +196,7 @@ class Metric:
     @property
     def label(self) -> str:
         """The name without the file that it comes from."""
-        return self.name.rpartition(":")[2] if user_code.is_reference(self.name) else self.name
+        return self.name.rpartition(":")[2] if is_own(self.name) else self.name
 
     @property
     def is_measured(self) -> bool:
