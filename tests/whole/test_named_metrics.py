@@ -17,6 +17,7 @@ from analysis.record import Record
 from tests import searched as in_process
 from tests.trees import image, write
 from trainable import loop
+from trainable.metrics import named
 from trainable.train import main as train_main
 
 command = partial(in_process.command, on=in_process.here(loop.train))
@@ -56,7 +57,7 @@ def test_a_class_with_any_name_can_be_what_a_sweep_is_judged_by(data, tmp_path):
     assert record.settings.metric == json.loads((sweep / "sweep.json").read_text())["metric"] == metric
     assert len(record.trials) == 3
     assert f"validation recall of {SEA_LION}" in results[3].output
-    assert f"COMPLETE {metric} " in results[0].output
+    assert named(metric).label == metric  # as the screen has it
     page = (sweep / "report.html").read_text()
     assert SEA_LION not in page
     assert SEA_LION in html.unescape(page)
