@@ -1,15 +1,9 @@
 """Metrics of a class with a difficult name, and those that had another name before, in every command."""
 
-import html
-import json
-import re
-import shlex
 from functools import partial
 
 import pytest
-from click.testing import CliRunner
 
-import analysis.report.__main__
 import search.check
 import search.run
 import search.status
@@ -17,8 +11,6 @@ from analysis.record import Record
 from tests import searched as in_process
 from tests.trees import image, write
 from trainable import loop
-from trainable.metrics import named
-from trainable.train import main as train_main
 
 command = partial(in_process.command, on=in_process.here(loop.train))
 FAST = ("--fix", "arch=mlp", "--fix", "batch_size=8", "--fix", "epochs=2", "--baselines", "none", "--sampler", "random")
@@ -39,30 +31,6 @@ def data(tmp_path_factory):
 
 def run(sweep, data, metric, *words):
     return command(search.run.main, "--sweep", sweep, "--data", data, "--metric", metric, *FAST, *words)
-
-
-def test_a_class_with_any_name_can_be_what_a_sweep_is_judged_by(data, tmp_path):
-    sweep, metric = tmp_path / "sweep", f"recall:{SEA_LION}"
-
-    results = [
-        run(sweep, data, metric, "--trials", 2),
-        run(sweep, data, metric, "--trials", 3),
-        command(search.check.main, sweep),
-        command(search.status.main, sweep),
-        command(analysis.report.__main__.main, sweep),
-    ]
-
-    assert [result.exit_code for result in results] == [0] * 5, [result.output for result in results]
-    record = Record(sweep)
-    assert record.settings.metric == json.loads((sweep / "sweep.json").read_text())["metric"] == metric
-    assert len(record.trials) == 3
-    assert f"validation recall of {SEA_LION}" in results[3].output
-    assert named(metric).label == metric  # as the screen has it
-    page = (sweep / "report.html").read_text()
-    assert SEA_LION not in page
-    assert SEA_LION in html.unescape(page)
-    again = html.unescape(re.search(r"<code>(python -m trainable\.train .*?)</code>", page)[1])
-    assert CliRunner().invoke(train_main, shlex.split(again)[3:]).exit_code == 0
 
 
 @pytest.mark.parametrize(
