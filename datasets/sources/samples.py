@@ -49,11 +49,11 @@ def read_sample(tree: FileTree, options: DataOptions, reading: Reading, findings
         return _read(tree, options, reading, findings, images, sample)
     except _Unfit as unfit:
         columns = sample.columns
+        rule, got = unfit.args
         if options.submission is not None or options.positive_class is not None:
-            problem = columns if isinstance(columns, Problem) else Problem(columns.place, *unfit.args, WAY_OUT)
+            problem = columns if isinstance(columns, Problem) else Problem(columns.place, rule, got, WAY_OUT)
             findings.problems.append(problem)
         else:
-            rule, got = unfit.args
             clause = f"{rule}, got {got}" if got else rule
             findings.notes.append(f"{columns.place}: {clause}: predictions.csv has `id,label`; {WAY_OUT}.")
         return Handed(unfit.listing, None, sample.file)

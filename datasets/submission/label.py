@@ -66,7 +66,7 @@ class Label(Form):
         return f"the label, {quoted(some[1])} for {quoted(some[0])}" if some else "the label"
 
 
-def writing(values: Sequence[str], shown: Shown) -> dict[str, str] | None:
+def writing(values: Sequence[str], shown: Shown) -> Mapping[str, str] | None:
     """Returns how classes are written where these are labels, an empty dict for as they are; None if not certain."""
     classes = shown.classes
     if all(value in classes for value in values):
