@@ -1,7 +1,7 @@
 """One label an image, as the sample writes it: `2216849948.jpg,4`."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -66,7 +66,7 @@ class Label(Form):
         return f"the label, {quoted(some[1])} for {quoted(some[0])}" if some else "the label"
 
 
-def writing(values: Sequence[str], shown: Shown) -> Mapping[str, str] | None:
+def writing(values: Sequence[str], shown: Shown) -> dict[str, str] | None:
     """Returns how classes are written where these are labels, an empty dict for as they are; None if not certain."""
     classes = shown.classes
     if all(value in classes for value in values):
@@ -98,7 +98,7 @@ def _of_numbers(values: Sequence[str], classes: Sequence[str]) -> dict[str, str]
     return {label: f"{int(label)}{ends.copy().pop()}" for label in classes}
 
 
-def _of_two(values: Sequence[str], shown: Shown) -> Mapping[str, str] | None:
+def _of_two(values: Sequence[str], shown: Shown) -> dict[str, str] | None:
     """Returns 0 and 1 for two classes, of which a column or a person names the one that is 1."""
     positive = shown.positive or class_by_name(shown.names[0], shown.classes)
     if positive is None or len(shown.classes) != 2 or not set(values) <= {"0", "1"}:
