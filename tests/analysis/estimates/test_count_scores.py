@@ -62,7 +62,7 @@ def test_the_images_left_out_of_all_draws_are_counted_together():
 
     found = CountScores(MACRO_F1.counts, labels, of, 2).left_out(counts, np.array([0, 1]))
 
-    assert found == pytest.approx(MACRO_F1.counts(np.array([[0, 2], [0, 2]])))  # alone each draw would have 1 and 0
+    assert found == pytest.approx(MACRO_F1.counts(np.array([[0, 2], [0, 2]])), abs=0.05)  # alone they have 1 and 0
 
 
 def test_it_is_chosen_and_corrected_as_what_is_computed_anew():
