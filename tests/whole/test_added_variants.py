@@ -73,7 +73,7 @@ VARIANTS = {
         '    "top_2",',
         "tests/trainable/metrics/test_every_metric.py",
         "top_2",
-        7,
+        9,
     ),
     "space": Variant(
         "search/spaces/default_3.py",
