@@ -187,7 +187,8 @@ def sample_to_place(folder: Path, kind: str, recorded: str) -> str:
 def sample_to_record(folder: Path, kind: str, place: str) -> str:
     """Returns what `sweep.json` in `folder` records of a sample: the name alone of one that a sweep keeps."""
     name = os.path.basename(place)
-    return name if is_same(place, str(own_images(folder, kind).with_name(name))) else place
+    is_kept = name.startswith(SAMPLE) and is_same(place, str(own_images(folder, kind).with_name(name)))
+    return name if is_kept else place
 
 
 def is_same(place: str, other: str) -> bool:

@@ -93,7 +93,8 @@ def keep_sample(folder: Path, options: DataOptions) -> DataOptions:
     if options.submission is None or not os.path.isfile(options.submission):
         return options
     place = Path(options.submission)
-    if any(paths.is_same(str(home / place.name), str(place)) for home in (folder, folder.parent)):
+    homes = (folder, folder.parent) if place.stem == paths.SAMPLE else ()
+    if any(paths.is_same(str(home / place.name), str(place)) for home in homes):
         return options
     kept = folder / f"{paths.SAMPLE}{place.suffix}"
     save_bytes(kept, place.read_bytes())
