@@ -105,9 +105,18 @@ def _apply(probabilities: np.ndarray, threshold: float) -> np.ndarray:
     return weighted / weighted.sum(axis=0)
 
 
+def _suits(metric: Metric, classes: int) -> bool:
+    """Returns whether a threshold can be fitted for a metric.
+
+    By the precision or the recall of one class alone, the best threshold answers with it almost never or almost always.
+    """
+    is_of_one_class = metric.bind is not None
+    return classes == 2 and metric.keeps == "classes" and not is_of_one_class
+
+
 ADJUSTMENT = Adjustment(
     "threshold",
-    suits=lambda metric, classes: classes == 2 and metric.keeps == "classes",
+    suits=_suits,
     fit=fit,
     apply=_apply,
     neutral=0.5,

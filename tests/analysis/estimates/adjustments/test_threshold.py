@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.estimates.adjustments.threshold import ADJUSTMENT, cuts, fit
-from trainable.metrics import metrics
+from trainable.metrics import metrics, named
 
 BY_ANSWERS = [metric for metric in metrics().values() if ADJUSTMENT.suits(metric, 2)]
 IMAGES = 60
@@ -73,3 +73,9 @@ def test_more_than_two_classes_and_metrics_that_ask_for_probabilities_have_no_th
     assert not any(
         ADJUSTMENT.suits(metric, 2) for metric in metrics().values() if metric.images and metric.images.guess_loss
     )
+
+
+def test_the_precision_and_the_recall_of_one_class_have_no_threshold():
+    of_one_class = [named(f"{kind}:dog").for_classes(["cat", "dog"]) for kind in ("precision", "recall")]
+
+    assert not any(ADJUSTMENT.suits(metric, 2) for metric in of_one_class)
