@@ -10,7 +10,6 @@ import numpy as np
 
 from storage.errors import UserError
 from storage.text import counted
-from trainable.metrics import is_own
 from trainable.metrics.history import OWN_FIELD, EpochMetrics, by_fold
 from trainable.metrics.predictions import falling_order
 
@@ -195,8 +194,8 @@ class Metric:
 
     @property
     def label(self) -> str:
-        """The name without the file that it comes from."""
-        return self.name.rpartition(":")[2] if is_own(self.name) else self.name
+        """The name without the file that it comes from; of a metric of one class the whole name, however it is called."""
+        return self.name if self.bind else self.name.rpartition(":")[2]
 
     @property
     def is_measured(self) -> bool:
