@@ -107,7 +107,7 @@ def in_folds(tmp_path_factory):
     data = folded(DATA, 4, 7)
     folder = tmp_path_factory.mktemp("folds") / "sweep"
     bridge, _ = open_bridge(folder, 6, folds=data.folds)
-    sweep_data.save(folder, data)
+    sweep_data.save(folder, data, "accuracy")
     file = Record(folder).file
     file.fingerprint = data.fingerprint
     file.started("python -m search.run", folder)

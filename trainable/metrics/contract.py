@@ -145,6 +145,7 @@ class Metric:
       favours_large_classes: whether always answering the largest class gives a good value.
       undefined: returns why the metric has no value that can tell trials apart on images with these (N,) labels of
         these named classes, and what to do; empty where it has one.
+      is_of_one_class: whether it tells how well one class, which its name has, is found.
       bind: returns the metric for data with these classes; None where it needs not know their names.
     """
 
@@ -162,6 +163,7 @@ class Metric:
     scale: Scale = Scale()
     favours_large_classes: bool = False
     undefined: Callable[[np.ndarray, Sequence[str]], str] = lambda labels, classes: ""
+    is_of_one_class: bool = False
     bind: "Callable[[Sequence[str]], Metric] | None" = None
 
     def for_classes(self, classes: Sequence[str]) -> "Metric":
@@ -195,7 +197,7 @@ class Metric:
     @property
     def label(self) -> str:
         """The name without the file that it comes from; of a metric of one class the whole name, however it is called."""
-        return self.name if self.bind else self.name.rpartition(":")[2]
+        return self.name if self.is_of_one_class else self.name.rpartition(":")[2]
 
     @property
     def is_measured(self) -> bool:

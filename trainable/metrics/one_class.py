@@ -32,6 +32,7 @@ def of_one_class(kind: str, class_name: str, of_class: Callable[[int, np.ndarray
         value=unbound,
         counts=unbound,
         scale=PERCENT,
+        is_of_one_class=True,
     )
 
     def bind(classes: Sequence[str]) -> Metric:

@@ -110,8 +110,7 @@ def _suits(metric: Metric, classes: int) -> bool:
 
     By the precision or the recall of one class alone, the best threshold answers with it almost never or almost always.
     """
-    is_of_one_class = metric.bind is not None
-    return classes == 2 and metric.keeps == "classes" and not is_of_one_class
+    return classes == 2 and metric.keeps == "classes" and not metric.is_of_one_class
 
 
 ADJUSTMENT = Adjustment(

@@ -192,7 +192,7 @@ def test_offline_forbids_it(net, server, monkeypatch):
         ("timm/test_resnet.NONSENSE", "timm has no such net; did you mean timm/test_resnet"),
         ("torchvision/nonsense", "torchvision serves no such weights"),
         ("torchvision/resnet18.NONSENSE", "torchvision serves no such weights"),
-        ("small_resnet", "must be timm/NAME or torchvision/NAME"),
+        ("small_resnet", "is named timm/NAME or torchvision/NAME"),
     ],
 )
 def test_a_net_without_weights_is_told(net, words):
