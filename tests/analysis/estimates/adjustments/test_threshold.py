@@ -6,7 +6,7 @@ import pytest
 from analysis.estimates.adjustments.threshold import ADJUSTMENT, cuts, fit
 from trainable.metrics import metrics, named
 
-BY_ANSWERS = [metric for metric in metrics().values() if ADJUSTMENT.suits(metric, 2)]
+BY_ANSWERS = [metric.for_classes(["0", "1"]) for metric in metrics().values() if ADJUSTMENT.suits(metric, 2)]
 IMAGES = 60
 
 
