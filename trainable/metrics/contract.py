@@ -196,7 +196,7 @@ class Metric:
 
     @property
     def label(self) -> str:
-        """The name without the file that it comes from; that of a metric of one class is whole, as it may have a colon."""
+        """The name without the file that it comes from; of a metric of one class the whole name."""
         return self.name if self.is_of_one_class else self.name.rpartition(":")[2]
 
     @property
