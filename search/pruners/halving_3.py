@@ -1,0 +1,123 @@
+"""Pauses a trial that is not among the best at its rung, and lets it go on once it is.
+
+A rung after one epoch costs little, and half of the trials leave it. What one epoch says of a trial is not much, so a
+trial that is left behind there does not end: it keeps its checkpoint and gives its worker away, and it goes on as soon
+as so many others have come to its rung that it is among the best share of them.
+"""
+
+import math
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+
+from search.pruners.halving_1 import epochs_of
+from search.pruners.halving_2 import is_pretrained
+
+SHARES = (Fraction(1, 2), Fraction(1, 3), Fraction(1, 3))  # of the trials at each rung, which may go on from it
+
+FIRST, NINTH, THIRD = range(3)  # the rungs: after one epoch, and after these parts of a trial's own epochs
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """What the rule knows of a trial.
+
+    Attributes:
+      epochs: of its config.
+      values: the best value so far, by the step after which it was reported, from 1 on.
+      group: a trial is compared with those of its group alone.
+    """
+
+    number: int
+    epochs: int
+    values: Mapping[int, float]
+    group: Hashable = None
+
+
+class PausingHalving(optuna.pruners.BasePruner):
+    """Asynchronous successive halving with promotion (Li et al. 2020), at parts of each trial's own epochs.
+
+    Of the trials of a group that ever came to a rung, the best share may go on from it; of equal ones, the first. A
+    trial that went on once is not called back when better ones come. Nothing but values is read and nothing is written,
+    so that a restart decides the same.
+
+    A net from pretrained weights is compared with such nets alone, and one from scratch likewise. Where a trial has a
+    net for each fold, its rungs are folds: the first one, and a third of them.
+
+    Args:
+      shares: of the trials at each rung that may go on from it.
+    """
+
+    pauses = True
+    folds: int | None = None
+
+    def __init__(self, shares: tuple[Fraction, ...] = SHARES) -> None:
+        self.shares = shares
+
+    def rungs(self, epochs: int) -> tuple[int, ...]:
+        """Returns the steps after which a trial of so many epochs is decided on; its last one is none of them."""
+        return tuple(_rungs(epochs, self.folds))
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        return trial.last_step in self.rungs(epochs_of(trial)) and not self.promoted(study, [trial])
+
+    def promoted(self, study: optuna.Study, paused: Iterable[FrozenTrial], is_last: bool = False) -> list[int]:
+        """Returns the numbers of those of these trials that may go on, as `going_on` does."""
+        entrants = [entrant_of(trial) for trial in study.get_trials(deepcopy=False)]
+        maximize = study.direction == StudyDirection.MAXIMIZE
+        return self.going_on([entrants[trial.number] for trial in paused], entrants, maximize, is_last)
+
+    def going_on(
+        self, asked: Iterable[Entrant], entrants: Iterable[Entrant], maximize: bool = True, is_last: bool = False
+    ) -> list[int]:
+        """Returns the numbers of the trials that may go on now, in the order in which they should: highest rung first.
+
+        Args:
+          asked: trials of which each stands at a rung, and has not gone on from it.
+          entrants: all trials there are, those that are asked for among them.
+          maximize: whether a greater value is a better one.
+          is_last: no other trial will come to any rung; then of each rung the best one may go on, however few they are.
+        """
+        waiting: dict[tuple[int, Hashable], set[int]] = {}
+        for each in asked:
+            rung = _rungs(each.epochs, self.folds)[max(each.values)]
+            waiting.setdefault((rung, each.group), set()).add(each.number)
+        there: dict[tuple[int, Hashable], list[tuple[float, int]]] = {place: [] for place in waiting}
+        for each in entrants:
+            for step, rung in _rungs(each.epochs, self.folds).items():
+                if (rung, each.group) in there and step in each.values:
+                    value = each.values[step]
+                    there[rung, each.group].append((-value if maximize else value, each.number))
+        found = []
+        for (rung, group), ranked in there.items():
+            most = max(int(is_last), int(self.shares[rung] * len(ranked)))
+            for place, (_, number) in enumerate(sorted(ranked)[:most]):
+                if number in waiting[rung, group]:
+                    found.append((-rung, place, number))
+        return [number for *_, number in sorted(found)]
+
+
+def entrant_of(trial: FrozenTrial) -> Entrant:
+    return Entrant(trial.number, epochs_of(trial), trial.intermediate_values, is_pretrained(trial))
+
+
+@cache  # a decision asks for those of every trial
+def _rungs(epochs: int, folds: int | None) -> dict[int, int]:
+    """Returns the rungs of a trial, by the step after which each of them comes; of two at one step the first."""
+    parts = {FIRST: 1, NINTH: math.ceil(epochs / 9), THIRD: math.ceil(epochs / 3)}
+    if folds:
+        parts = {NINTH: 1, THIRD: math.ceil(folds / 3)}  # a whole net says more than an epoch
+    steps: dict[int, int] = {}
+    for rung, step in parts.items():
+        if step < (folds or epochs):
+            steps.setdefault(step, rung)
+    return steps
+
+
+def new() -> PausingHalving:
+    return PausingHalving()
