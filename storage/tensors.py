@@ -78,5 +78,6 @@ def _checksum(metadata: Mapping[str, str], tensors: dict[str, Tensor]) -> str:
     crc = zlib.crc32(json.dumps(dict(metadata), sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         crc = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), crc)
-        crc = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, crc)
+        if tensor.numel():  # torch cannot view an empty one as bytes
+            crc = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, crc)
     return str(crc)

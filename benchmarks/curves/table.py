@@ -1,0 +1,165 @@
+"""A table of learning curves: how configs did on each validation image at each epoch, and how long it took them.
+
+    table = read(TABLES / "tiny.safetensors")
+    table.curves[0].accuracies      # by epoch
+    table.curves[0].right           # (epochs, images) bool
+
+A file has no ids, no labels and no pictures: only, for each validation image, whether a net was right. The images are
+in a shuffled order, the same one for all curves of a table, so the curves can be compared image by image. Nothing in
+the file is a pickle.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from storage.files import DamagedError
+from storage.sweep_file import Values
+from storage.tensors import read_tensors, save_tensors
+
+TABLES = Path(__file__).parent / "tables"
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class About:
+    """What all curves of a table have in common.
+
+    Attributes:
+      name: of the table.
+      data: the name of the data set's file.
+      fingerprint: of the images and labels, `datasets.fingerprint`.
+      train_images, valid_images, classes: how many there are.
+      image_size: px, the height and the width.
+      space: the name and the number of the published space that the configs were drawn from.
+      fixed: the values that were taken out of the space, as by --fix.
+      backbones: the pretrained nets that the space was made for.
+      ranges: for each parameter of the space its distributions, nearly always one, as Optuna writes them in JSON.
+      seed: of the draws, of the trainings, and of the order of the validation images.
+      rows: how many curves the whole table has; the table of a recording that was interrupted has the first of them.
+      conditions: the command, the commit, the machine and the versions of the libraries, for each run of the recorder.
+    """
+
+    name: str
+    data: str
+    fingerprint: str
+    train_images: int
+    valid_images: int
+    classes: int
+    image_size: tuple[int, int]
+    space: tuple[str, int]
+    fixed: Values
+    backbones: tuple[str, ...]
+    ranges: dict[str, list[str]]
+    seed: int
+    rows: int
+    conditions: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One config, trained to its last epoch or until it diverged.
+
+    Attributes:
+      draw: the number of the draw from 0; it decides the parameters.
+      repeat: 0 for the first training of this draw; 1, 2, ... for further ones, which have another seed.
+      params: what the sampler drew, by the name of the space's parameter.
+      config: `TrialConfig.to_dict()`.
+      right: (epochs, images) bool, whether the net was right.
+      losses: (epochs,) float32, the cross entropy of the validation images.
+      seconds: (epochs,) float32, processor time of the process, which has one thread, to train and validate an epoch;
+        one more than there are epochs where the next one diverged. Loading the data, building the net, and computing
+        frozen features or maps, which trials share, are not in it.
+    """
+
+    draw: int
+    repeat: int
+    params: Values
+    config: Values
+    right: np.ndarray
+    losses: np.ndarray
+    seconds: np.ndarray
+
+    @property
+    def accuracies(self) -> np.ndarray:
+        """(epochs,) float64, in [0, 1]."""
+        means: np.ndarray = self.right.mean(axis=1)
+        return means
+
+    @property
+    def has_diverged(self) -> bool:
+        return len(self.right) < self.config["epochs"]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Learning curves in the order of their draws: any first part of them is a uniform sample of the space."""
+
+    about: About
+    curves: tuple[Curve, ...]
+
+
+def write(path: Path, table: Table) -> None:
+    """Writes a table, whole or not at all.
+
+    Raises:
+      OSError: the disk is full, or fails.
+    """
+    images, curves = table.about.valid_images, table.curves
+    rights = np.concatenate([np.empty((0, images), bool), *(curve.right for curve in curves)])
+    tensors = {
+        "right": torch.tensor(np.packbits(rights, axis=1)),
+        "losses": _joined([curve.losses for curve in curves]),
+        "seconds": _joined([curve.seconds for curve in curves]),
+    }
+    rows = [
+        dict(
+            **dict(draw=curve.draw, repeat=curve.repeat, epochs=len(curve.right), timed=len(curve.seconds)),
+            **dict(params=curve.params, config=curve.config),
+        )
+        for curve in curves
+    ]
+    save_tensors(path, tensors, {"about": json.dumps(asdict(table.about)), "rows": json.dumps(rows)})
+
+
+def read(path: Path) -> Table:
+    """Reads a table.
+
+    Raises:
+      FileNotFoundError: it is not there.
+      DamagedError: the file is not, to the bit, what `write` wrote.
+    """
+    metadata, tensors = read_tensors(path)
+    try:
+        about, rows = _about(json.loads(metadata["about"])), json.loads(metadata["rows"])
+        packed, losses, seconds = (tensors[name].numpy() for name in ("right", "losses", "seconds"))
+        bits = np.unpackbits(packed, axis=1, count=about.valid_images).astype(bool)
+        epochs, timed = (np.cumsum([0] + [row.pop(name) for row in rows]) for name in ("epochs", "timed"))
+        if (len(bits), len(losses), len(seconds)) != (epochs[-1], epochs[-1], timed[-1]):
+            raise ValueError("its rows have other epochs than its arrays")
+        curves = tuple(
+            Curve(
+                **row,
+                right=bits[epochs[number] : epochs[number + 1]],
+                losses=losses[epochs[number] : epochs[number + 1]].copy(),
+                seconds=seconds[timed[number] : timed[number + 1]].copy(),
+            )
+            for number, row in enumerate(rows)
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedError(path, f"is no table of learning curves: {error}", "record it again") from error
+    return Table(about, curves)
+
+
+def _about(values: dict[str, Any]) -> About:
+    are_tuples = {field.name for field in fields(About) if str(field.type).startswith("tuple")}
+    return About(**{name: tuple(value) if name in are_tuples else value for name, value in values.items()})
+
+
+def _joined(arrays: Sequence[np.ndarray]) -> torch.Tensor:
+    return torch.tensor(np.concatenate([np.empty(0, np.float32), *arrays]), dtype=torch.float32)
