@@ -1,0 +1,221 @@
+"""A simulated clock: lets a policy search with so many workers, for the seconds that trainings are known to take."""
+
+import heapq
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from storage.sweep_file import Values
+from trainable.config import TrialConfig
+
+START_SECONDS = 0.031  # from the end of a trial to the first batch of the next one on its worker: BENCHMARKS.md, row 5
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """How the training of a config goes, whoever trains it.
+
+    Attributes:
+      config: as `TrialConfig.to_dict` gives it.
+      seen: (epochs,) the value after each epoch on the half of the images by which a search chooses; greater is better.
+      scored: (epochs,) the same on the other half, which no policy is told.
+      seconds: (epochs,) how long each epoch takes; one more than there are values where that epoch diverges.
+    """
+
+    config: Values
+    seen: np.ndarray
+    scored: np.ndarray
+    seconds: np.ndarray
+
+    @property
+    def epochs(self) -> int:
+        return int(self.config["epochs"])
+
+    @property
+    def has_diverged(self) -> bool:
+        return len(self.seen) < self.epochs
+
+
+class World(Protocol):
+    """How trainings go in one replay.
+
+    Attributes:
+      size: how many trials there can be; None for any number.
+      best: the highest final value of a recorded config, on the half that scores.
+      blind: the median of these: what a config is worth that nobody has chosen.
+    """
+
+    size: int | None
+    best: float
+    blind: float
+
+    def training(self, number: int, config: TrialConfig | None) -> Training:
+        """Returns how a trial goes.
+
+        Args:
+          number: of the trial, from 0; its chance is the same for every policy.
+          config: None for the one that has this number in the random order that is common to all policies.
+        """
+
+
+@dataclass(frozen=True)
+class New:
+    """A policy's wish for another trial; without a config it is the next one in the order common to all policies."""
+
+    config: TrialConfig | None = None
+
+
+@dataclass(frozen=True)
+class Resume:
+    """A policy's wish that a trial without a worker goes on, up to this epoch."""
+
+    number: int
+    until: int
+
+
+class Policy(Protocol):
+    """A search. It is told what a driver would be told: epochs of configs, and values when a worker reports them."""
+
+    def next(self, now: float, may_draw: bool) -> New | Resume | None:
+        """Returns what a free worker does; None if there is nothing until another worker reports.
+
+        Args:
+          now: seconds since the search began.
+          may_draw: whether there may be another trial.
+        """
+
+    def begun(self, number: int, config: Values) -> int:
+        """Takes note of a new trial; returns the epoch up to which it runs at first."""
+
+    def reported(self, number: int, values: np.ndarray) -> int | None:
+        """Takes the values of a trial that has epochs left.
+
+        Args:
+          values: after each epoch up to where the trial stands.
+
+        Returns:
+          the epoch up to which it goes on at once; None if its worker is free.
+        """
+
+    def ended(self, number: int, values: np.ndarray, has_diverged: bool) -> None:
+        """Takes the values of a trial that has no epochs left, or whose next epoch diverged."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a search may use.
+
+    Attributes:
+      trials: None for any number.
+      seconds: after which the workers stop, wherever they are.
+    """
+
+    trials: int | None = None
+    seconds: float = math.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Stint:
+    """What a worker does without a pause: some epochs of one trial.
+
+    Attributes:
+      began: the time at which the worker took the trial.
+      first: the epochs that the trial had before.
+      ends: (epochs,) the time at which each epoch ends.
+    """
+
+    worker: int
+    number: int
+    began: float
+    first: int
+    ends: np.ndarray
+
+    @property
+    def ended(self) -> float:
+        return float(self.ends[-1])
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs the trial has at its end, the one that diverged included."""
+        return self.first + len(self.ends)
+
+
+@dataclass(eq=False)
+class Log:
+    """What happened in a search, up to the seconds of its limit.
+
+    Attributes:
+      trainings: of the trials, by their number.
+      stints: in the order in which they began.
+      epochs: that each trial has, or will have where a worker has it.
+    """
+
+    limit: Limit
+    trainings: list[Training] = field(default_factory=list)
+    stints: list[Stint] = field(default_factory=list)
+    epochs: list[int] = field(default_factory=list)
+
+    @property
+    def compute(self) -> float:
+        """The seconds in which workers were busy, of all workers together."""
+        return sum(min(stint.ended, self.limit.seconds) - stint.began for stint in self.stints)
+
+    @property
+    def ended(self) -> float:
+        """The time at which the last worker was done."""
+        return min(max((stint.ended for stint in self.stints), default=0.0), self.limit.seconds)
+
+
+def search(policy: Policy, world: World, workers: int, limit: Limit) -> Log:
+    """Lets the policy search until it has nothing left to do, or the seconds are over."""
+    log, idle, running, now = Log(limit), list(range(workers)), [], 0.0
+    most = min(math.inf if each is None else each for each in (limit.trials, world.size))
+    while True:
+        while idle and (wish := policy.next(now, len(log.trainings) < most)) is not None:
+            number, until = _begin(policy, world, log, wish)
+            worker = heapq.heappop(idle)
+            _put(running, _stint(log, worker, number, until, now, START_SECONDS))
+        if not running:
+            return log
+        now, _, stint = heapq.heappop(running)
+        if now >= limit.seconds:
+            return log
+        goes_on_until = _report(policy, log.trainings[stint.number], stint)
+        if goes_on_until is None:
+            heapq.heappush(idle, stint.worker)
+        else:
+            _put(running, _stint(log, stint.worker, stint.number, goes_on_until, now, 0.0))
+
+
+def _begin(policy: Policy, world: World, log: Log, wish: New | Resume) -> tuple[int, int]:
+    if isinstance(wish, Resume):
+        return wish.number, wish.until
+    number = len(log.trainings)
+    log.trainings.append(world.training(number, wish.config))
+    log.epochs.append(0)
+    return number, policy.begun(number, log.trainings[number].config)
+
+
+def _stint(log: Log, worker: int, number: int, until: int, now: float, delay: float) -> Stint:
+    training, first = log.trainings[number], log.epochs[number]
+    if not first < until <= training.epochs:
+        raise ValueError(f"trial {number} of {training.epochs} epochs has {first}: it cannot go on up to {until}")
+    stint = Stint(worker, number, now, first, now + delay + np.cumsum(training.seconds[first:until]))
+    log.stints.append(stint)
+    log.epochs[number] = stint.epochs
+    return stint
+
+
+def _put(running: list[tuple[float, int, Stint]], stint: Stint) -> None:
+    heapq.heappush(running, (stint.ended, stint.worker, stint))
+
+
+def _report(policy: Policy, training: Training, stint: Stint) -> int | None:
+    values = training.seen[: stint.epochs].copy()  # of a view, a policy could ask for what it is a view of
+    has_diverged = len(values) < stint.epochs
+    if has_diverged or stint.epochs == training.epochs:
+        policy.ended(stint.number, values, has_diverged)
+        return None
+    return policy.reported(stint.number, values)

@@ -1,0 +1,49 @@
+"""Configs as numbers, for a forest and for distances: what differs between the configs of a table."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from search.spaces.default_2 import REFERENCE_RATES
+from storage.sweep_file import Values
+
+ABSENT = -1.0  # of a number that a config does not have; those that are there are 0 or more
+
+
+class Features:
+    """Turns configs into rows of numbers, by the configs of a table.
+
+    A field that chooses a name becomes a column for each of its choices. A further column has the rate as a multiple of
+    that at which the architecture trains well with the optimizer: a good rate of SGD is a hundred times that of Adam.
+    """
+
+    def __init__(self, configs: Sequence[Values]) -> None:
+        names = dict.fromkeys(name for config in configs for name in config if name != "seed")
+        values = {name: {_hashable(config.get(name)) for config in configs} for name in names}
+        differing = {name: found for name, found in values.items() if len(found) > 1}
+        self._numbers = [name for name, found in differing.items() if all(map(_is_number, found - {None}))]
+        self._choices = [
+            (name, choice)
+            for name, found in differing.items()
+            if name not in self._numbers
+            for choice in sorted(found, key=str)
+        ]
+
+    def of(self, config: Values) -> np.ndarray:
+        """Returns (features,) float32."""
+        numbers = [ABSENT if config.get(name) is None else float(config[name]) for name in self._numbers]
+        choices = [float(_hashable(config.get(name)) == choice) for name, choice in self._choices]
+        return np.array([*numbers, *choices, _multiple(config)], np.float32)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _hashable(value: object) -> object:
+    return value if isinstance(value, None | bool | int | float | str) else str(value)
+
+
+def _multiple(config: Values) -> float:
+    reference = REFERENCE_RATES.get(config["arch"], {}).get(config.get("optimizer", ""))
+    return config["lr"] / reference if reference and "lr" in config else ABSENT

@@ -1,0 +1,83 @@
+"""What is read off a search's log, and off many of them: regrets, ranks, times, and their intervals."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.replay.clock import Log
+
+RESAMPLES = 2_000
+WORST = 0.1  # the share of the replays that end below the value of the worst tenth
+
+
+def chosen_values(log: Log, times: np.ndarray, blind: float) -> np.ndarray:
+    """Returns what the search has in hand at each time, on the half of the images that scores.
+
+    In hand is the trial with the best value so far, as it was after the epoch with that value, whether it is still
+    trained or not; of equal ones the first. Every policy chooses so.
+
+    Args:
+      times: (times,) seconds since the search began.
+      blind: the value before any trial has one.
+    """
+    counts = [min(len(stint.ends), len(log.trainings[stint.number].seen) - stint.first) for stint in log.stints]
+    pairs = list(zip(log.stints, counts, strict=True))
+    ends = np.concatenate([np.empty(0), *(stint.ends[:count] for stint, count in pairs)])
+    order = np.argsort(ends, kind="stable")
+
+    def in_order(name: str) -> np.ndarray:
+        parts = [getattr(log.trainings[stint.number], name)[stint.first : stint.first + count] for stint, count in pairs]
+        return np.concatenate([np.empty(0), *parts])[order]
+
+    seen, scored = in_order("seen"), in_order("scored")
+    best = np.maximum.accumulate(seen)
+    is_better = np.diff(best, prepend=-np.inf) > 0
+    newest = np.maximum.accumulate(np.where(is_better, np.arange(len(seen)), 0))
+    in_hand = np.concatenate([[blind], scored[newest]])
+    return in_hand[np.searchsorted(ends[order], times, side="right")]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure over all replays, with the 95 % interval of a bootstrap over their seeds."""
+
+    found: float
+    low: float
+    high: float
+
+
+def interval(figure: Callable[[np.ndarray], float], seeds: int) -> Interval:
+    """Args:
+    figure: computes the figure out of the replays with these seeds, of which some come several times.
+    """
+    drawn = np.random.default_rng(seeds).integers(0, seeds, (RESAMPLES, seeds))  # the same ones for all figures: paired
+    low, high = np.percentile([figure(each) for each in drawn], [2.5, 97.5], method="nearest")  # some may be infinite
+    return Interval(float(figure(np.arange(seeds))), float(low), float(high))
+
+
+def worst_tenth(values: np.ndarray) -> float:
+    """Returns the value below which a tenth of the replays are."""
+    return float(np.quantile(values, WORST))
+
+
+def time_to_reach(times: np.ndarray, values: np.ndarray, goal: float) -> float:
+    """Returns the first time at which a mean course has come to a goal; infinite where it never does.
+
+    Args:
+      times, values: (times,) of the course.
+    """
+    there = np.flatnonzero(values >= goal)
+    return float(times[there[0]]) if len(there) else np.inf
+
+
+def mean_ranks(values: np.ndarray) -> np.ndarray:
+    """Returns the mean rank of each policy over the replays, from 1 for the best; equal ones share their ranks.
+
+    Args:
+      values: (policies, replays), greater is better.
+    """
+    above = (values[None] > values[:, None]).sum(axis=1)
+    equal = (values[None] == values[:, None]).sum(axis=1)
+    ranks: np.ndarray = (above + (equal + 1) / 2).mean(axis=1)
+    return ranks

@@ -1,0 +1,15 @@
+"""The search as it was at commit 3e8ea06: its space, its sampler, its rungs."""
+
+from benchmarks.replay.clock import Policy
+from benchmarks.replay.ledger_draws import LedgerDraws, bare_plan
+from benchmarks.replay.policies import PolicyKind, Task
+from benchmarks.replay.rules.stopping import Stopping
+from search.pruners import halving_1
+
+
+def new(task: Task) -> Policy:
+    pruner = halving_1.new()
+    return Stopping(pruner, LedgerDraws(task.old_space, pruner, bare_plan(task, "tpe", 1)))
+
+
+KIND = PolicyKind("the old search", new, draws_configs=True)

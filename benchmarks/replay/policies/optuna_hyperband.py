@@ -1,0 +1,50 @@
+"""Optuna's TPESampler and HyperbandPruner as they come, asked and told as its documentation has it."""
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState
+
+from benchmarks.replay.clock import New
+from benchmarks.replay.policies import PolicyKind, Task
+from storage.sweep_file import Values
+
+
+class OptunaHyperband:
+    """The pruner knows how many epochs the space has at most, as its documentation asks for; all else is as it comes."""
+
+    def __init__(self, task: Task) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._space, self._trials = task.space, list[optuna.Trial]()
+        self._study = optuna.create_study(
+            direction="maximize",
+            sampler=optuna.samplers.TPESampler(seed=task.seed),
+            pruner=optuna.pruners.HyperbandPruner(max_resource=task.space.max_epochs),
+            study_name=f"replay {task.seed}",  # by which a trial's bracket is decided
+        )
+
+    def next(self, now: float, may_draw: bool) -> New | None:
+        if not may_draw:
+            return None
+        self._trials.append(self._study.ask())
+        return New(self._space.config(self._trials[-1]))
+
+    def begun(self, number: int, config: Values) -> int:
+        return 1
+
+    def reported(self, number: int, values: np.ndarray) -> int | None:
+        trial = self._trials[number]
+        trial.report(float(values[-1]), len(values))
+        if trial.should_prune():
+            self._study.tell(trial, state=TrialState.PRUNED)
+            return None
+        return len(values) + 1
+
+    def ended(self, number: int, values: np.ndarray, has_diverged: bool) -> None:
+        trial = self._trials[number]
+        if has_diverged:
+            self._study.tell(trial, state=TrialState.FAIL)
+        else:
+            self._study.tell(trial, float(values[-1]))
+
+
+KIND = PolicyKind("Optuna's TPE and Hyperband", OptunaHyperband, draws_configs=True)

@@ -1,0 +1,15 @@
+"""The search with the second sampler and the second pruner: families take turns, the others' rungs are the same."""
+
+from benchmarks.replay.clock import Policy
+from benchmarks.replay.ledger_draws import LedgerDraws, plan_of
+from benchmarks.replay.policies import PolicyKind, Task
+from benchmarks.replay.rules.stopping import Stopping
+from search.pruners import halving_2
+
+
+def new(task: Task) -> Policy:
+    pruner = halving_2.new()
+    return Stopping(pruner, LedgerDraws(task.space, pruner, plan_of(task, "tpe", 2)))
+
+
+KIND = PolicyKind("stopping search", new, draws_configs=True)

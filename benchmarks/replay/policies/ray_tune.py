@@ -1,0 +1,79 @@
+"""Ray Tune's ASHAScheduler and OptunaSearch as they come, driven as ray 2.60 drives them, without its processes.
+
+Read in `ray/tune/execution/tune_controller.py`, `_process_trial_result`: each result goes to the scheduler, and to the
+searcher unless the scheduler stops the trial. A trial that is stopped is told to the searcher as any that ended, with
+its last value. A failed one is told as an error. The searcher is asked when a worker is free, which is
+`max_concurrent_trials`; without that it would be asked for the first 16 trials at once.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.replay.clock import New
+from benchmarks.replay.policies import PolicyKind, Task
+from storage.sweep_file import Values
+from trainable.config import TrialConfig
+
+METRIC = "accuracy"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the scheduler reads of a trial."""
+
+    trial_id: str
+
+
+class RayTune:
+    """The scheduler may run a trial for as many epochs as the space has at most; all else is as it comes."""
+
+    def __init__(self, task: Task) -> None:
+        from ray.tune.schedulers import ASHAScheduler  # two seconds
+        from ray.tune.search.optuna import OptunaSearch
+
+        self._space, self._configs = task.space, list[TrialConfig]()
+        self._scheduler = ASHAScheduler(metric=METRIC, mode="max", max_t=task.space.max_epochs)
+        self._searcher = OptunaSearch(self._define, metric=METRIC, mode="max", seed=task.seed)
+
+    def _define(self, trial: Any) -> None:
+        self._configs.append(self._space.config(trial))
+
+    def next(self, now: float, may_draw: bool) -> New | None:
+        if not may_draw:
+            return None
+        self._searcher.suggest(str(len(self._configs)))
+        return New(self._configs[-1])
+
+    def begun(self, number: int, config: Values) -> int:
+        self._scheduler.on_trial_add(None, Trial(str(number)))
+        return 1
+
+    def reported(self, number: int, values: np.ndarray) -> int | None:
+        return len(values) + 1 if self._goes_on(number, values) else None
+
+    def ended(self, number: int, values: np.ndarray, has_diverged: bool) -> None:
+        if has_diverged:
+            self._searcher.on_trial_complete(str(number), error=True)
+        elif self._goes_on(number, values):
+            self._complete(number, _result(values))
+
+    def _goes_on(self, number: int, values: np.ndarray) -> bool:
+        result = _result(values)
+        if self._scheduler.on_trial_result(None, Trial(str(number)), result) == self._scheduler.STOP:
+            self._complete(number, result)
+            return False
+        self._searcher.on_trial_result(str(number), result)
+        return True
+
+    def _complete(self, number: int, result: Values) -> None:
+        self._scheduler.on_trial_complete(None, Trial(str(number)), result)
+        self._searcher.on_trial_complete(str(number), result)
+
+
+def _result(values: np.ndarray) -> Values:
+    return {METRIC: float(values[-1]), "training_iteration": len(values)}
+
+
+KIND = PolicyKind("Ray's ASHA and OptunaSearch", RayTune, draws_configs=True)

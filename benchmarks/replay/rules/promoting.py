@@ -1,0 +1,61 @@
+"""Trials wait at rungs without a worker, and go on from there, as the bridge of a sweep lets a pruner decide it."""
+
+import numpy as np
+
+from benchmarks.replay.clock import New, Resume
+from benchmarks.replay.draws import Draws
+from search.pruners.halving_3 import Entrant, PausingHalving
+from storage.sweep_file import Values
+
+
+class Promoting:
+    """A policy in which the best share of the trials that came to a rung goes on from it; the others wait there."""
+
+    def __init__(self, rule: PausingHalving, draws: Draws) -> None:
+        self._rule, self._draws = rule, draws
+        self._entrants: list[Entrant] = []
+        self._values: list[dict[int, float]] = []  # of the entrants, which cannot be changed
+        self._paused: set[int] = set()
+        self._before_rungs: set[int] = set()  # the running trials that have a rung ahead
+
+    def next(self, now: float, may_draw: bool) -> New | Resume | None:
+        asked = [self._entrants[number] for number in sorted(self._paused)]
+        is_last = not may_draw and not self._before_rungs
+        if asked and (promoted := self._rule.going_on(asked, self._entrants, is_last=is_last)):
+            number = promoted[0]
+            self._paused.remove(number)
+            self._draws.passed(number, np.array(list(self._values[number].values())))
+            return Resume(number, self._next_stop(number))
+        return New(self._draws.draw()) if may_draw else None
+
+    def begun(self, number: int, config: Values) -> int:
+        self._values.append({})
+        self._entrants.append(Entrant(number, config["epochs"], self._values[number], bool(config.get("pretrained"))))
+        self._draws.begun(number, config)
+        return self._next_stop(number)
+
+    def reported(self, number: int, values: np.ndarray) -> int | None:
+        best = self._take(number, values)
+        entrant = self._entrants[number]
+        if self._draws.is_never_stopped(number) or number in self._rule.going_on([entrant], self._entrants):
+            self._draws.passed(number, best)
+            return self._next_stop(number)
+        self._paused.add(number)
+        self._draws.paused(number, best)
+        return None
+
+    def ended(self, number: int, values: np.ndarray, has_diverged: bool) -> None:
+        self._draws.ended(number, self._take(number, values), has_diverged)
+
+    def _take(self, number: int, values: np.ndarray) -> np.ndarray:
+        best: np.ndarray = np.maximum.accumulate(values)
+        self._values[number].update(enumerate(best.tolist(), start=1))
+        self._before_rungs.discard(number)
+        return best
+
+    def _next_stop(self, number: int) -> int:
+        epochs, done = self._entrants[number].epochs, len(self._values[number])
+        rungs = [rung for rung in self._rule.rungs(epochs) if rung > done]
+        if rungs:
+            self._before_rungs.add(number)
+        return min(rungs, default=epochs)

@@ -1,0 +1,30 @@
+"""The spaces in which a table's searches draw: that of the table, and what it was in the old search."""
+
+import json
+
+from benchmarks.curves.table import About
+from search.spaces import DEFAULT, suggest_of
+from search.spaces.space import Space
+
+OLD_DEFAULT = 1  # the number of the default space of the old search
+MOST_EPOCHS = 40  # where a space does not search the epochs
+
+
+def space_of(about: About) -> Space:
+    """Returns the space that the configs of a table were drawn from."""
+    return _space(about, about.space[1])
+
+
+def old_space_of(about: About) -> Space:
+    """Returns the first default space in place of a later one; another space was not there, and is the same."""
+    name, number = about.space
+    return _space(about, OLD_DEFAULT if name == DEFAULT else number)
+
+
+def _space(about: About, number: int) -> Space:
+    return Space(suggest_of(about.space[0], number, about.backbones), about.fixed, _most_epochs(about))
+
+
+def _most_epochs(about: About) -> int:
+    ranges = [json.loads(text) for name in about.ranges if name.endswith("epochs") for text in about.ranges[name]]
+    return max((each["attributes"]["high"] for each in ranges), default=MOST_EPOCHS)

@@ -1,0 +1,146 @@
+"""Any config, as random forests predict it from the recorded ones, with the error that they made on one like it.
+
+There is a forest for the value at each of a few points of a training, and one for the seconds of an epoch. Between the
+points a course is straight. To that comes the error of the forests on a recorded curve, epoch by epoch and on each half
+of the images as it was: of one of the curves of about the same predicted final value, drawn by chance. So a config has
+luck that both halves see, and each half noise of its own. The errors are those of trees that did not see the curve.
+"""
+
+import math
+from functools import cached_property
+
+import numpy as np
+
+from benchmarks.curves.table import Curve, Table
+from benchmarks.replay.clock import Training
+from benchmarks.replay.features import Features
+from benchmarks.replay.halves import Splits, best_and_blind
+from benchmarks.replay.spaces import space_of
+from benchmarks.replay.trees import Forests
+from benchmarks.replay.uniform import UniformTrial
+from benchmarks.replay.worlds import WorldKind, Worlds
+from trainable.config import TrialConfig
+
+PARTS = (9, 3, 3 / 2, 1)  # the points: after the first epoch, and at these fractions of all
+ALIKE = 0.1  # the share of the curves, those with the nearest predicted final values, of one of which the error is
+
+
+class Surrogate:
+    """What the forests know of a table, whatever the halves of its images are."""
+
+    def __init__(self, table: Table) -> None:
+        self.splits = Splits(table)
+        self.space = space_of(table.about)
+        self.chance = 1 / table.about.classes
+        self._curves = self.splits.curves
+        self._features = Features([curve.config for curve in self._curves])
+
+    def predict(self, config: TrialConfig) -> tuple[np.ndarray, float]:
+        """Returns (epochs,) values without any error, and the logarithm of the seconds of an epoch."""
+        predicted = self._forests.predict(self._features.of(config.to_dict()))
+        return course(predicted[:-1], config.epochs), float(predicted[-1])
+
+    def row_alike(self, final: float, luck: float) -> int:
+        """Returns one of the curves with about the same predicted final value.
+
+        Args:
+          luck: in [0, 1), which decides between them.
+        """
+        count = max(1, round(ALIKE * len(self._curves)))
+        place = int(np.searchsorted(self._finals, final)) - count // 2
+        return int(self._by_final[min(max(place, 0), len(self._curves) - count) + int(luck * count)])
+
+    def errors(self, values: list[np.ndarray]) -> list[np.ndarray]:
+        """Returns (2, epochs) for each curve: how much better it was than predicted, on each half of the images.
+
+        Args:
+          values: (2, epochs) of each curve, up to where it diverged.
+        """
+        return [
+            padded(each, curve.config["epochs"], self.chance) - course(predicted[:-1], curve.config["epochs"])
+            for each, curve, predicted in zip(values, self._curves, self._forests.out_of_bag, strict=True)
+        ]
+
+    @cached_property
+    def log_seconds_errors(self) -> np.ndarray:
+        """(rows,) by which the logarithm of the seconds of an epoch was larger than predicted."""
+        errors: np.ndarray = self._targets[:, -1] - self._forests.out_of_bag[:, -1]
+        return errors
+
+    @cached_property
+    def _forests(self) -> Forests:
+        return Forests(np.stack([self._features.of(curve.config) for curve in self._curves]), self._targets)
+
+    @cached_property
+    def _targets(self) -> np.ndarray:
+        return np.stack([self._target(curve) for curve in self._curves])
+
+    def _target(self, curve: Curve) -> np.ndarray:
+        epochs = curve.config["epochs"]
+        values = padded(curve.accuracies[None], epochs, self.chance)[0]
+        return np.array([*values[points(epochs) - 1], math.log(curve.seconds.mean())])
+
+    @cached_property
+    def _by_final(self) -> np.ndarray:
+        return np.argsort(self._forests.out_of_bag[:, -2], kind="stable")
+
+    @cached_property
+    def _finals(self) -> np.ndarray:
+        finals: np.ndarray = self._forests.out_of_bag[self._by_final, -2]
+        return finals
+
+
+def points(epochs: int) -> np.ndarray:
+    """Returns the epochs at which there is a forest, from 1; several may be the same one."""
+    return np.array([1, *(math.ceil(epochs / part) for part in PARTS)])
+
+
+def course(values: np.ndarray, epochs: int) -> np.ndarray:
+    """Returns (epochs,) values that are straight between the points; where points are the same epoch the last counts."""
+    at = dict(zip(points(epochs).tolist(), values.tolist(), strict=True))
+    return np.interp(np.arange(1, epochs + 1), list(at), list(at.values()))
+
+
+def padded(values: np.ndarray, epochs: int, chance: float) -> np.ndarray:
+    """Returns (..., epochs) values; a net that has diverged answers by chance from then on."""
+    missing = epochs - values.shape[-1]
+    return np.concatenate([values, np.full((*values.shape[:-1], missing), chance)], axis=-1)
+
+
+class Forest:
+    """One replay's luck: which errors the trials have, and which configs the common order consists of."""
+
+    size: int | None = None
+
+    def __init__(self, surrogate: Surrogate, seed: int, half: int) -> None:
+        self._surrogate, self._seed, self._half = surrogate, seed, half
+        values = surrogate.splits.values(seed)
+        self._errors = surrogate.errors(values)
+        self.best, self.blind = best_and_blind(values, half)
+        self._common: dict[int, Training] = {}
+
+    def training(self, number: int, config: TrialConfig | None) -> Training:
+        if config is not None:
+            return self._predicted(number, config)
+        if number not in self._common:
+            trial = UniformTrial(np.random.default_rng([self._seed, number, 0]))
+            self._common[number] = self._predicted(number, self._surrogate.space.config(trial))
+        return self._common[number]
+
+    def _predicted(self, number: int, config: TrialConfig) -> Training:
+        values, log_seconds = self._surrogate.predict(config)
+        row = self._surrogate.row_alike(values[-1], np.random.default_rng([self._seed, number, 1]).random())
+        errors = self._errors[row]
+        last = errors.shape[1] - 1
+        at = np.rint(np.linspace(0, last, config.epochs)).astype(int) if config.epochs > 1 else np.array([last])
+        seen, scored = np.clip(values + errors[:, at], 0.0, 1.0)[[self._half, 1 - self._half]]
+        seconds = math.exp(log_seconds + self._surrogate.log_seconds_errors[row])
+        return Training(config.to_dict(), seen, scored, np.full(config.epochs, seconds))
+
+
+def new(table: Table) -> Worlds:
+    surrogate = Surrogate(table)
+    return lambda seed, half: Forest(surrogate, seed, half)
+
+
+KIND = WorldKind("random forests", new, takes_configs=True, reference="old_search")
