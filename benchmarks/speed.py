@@ -25,16 +25,15 @@ import torch
 
 from benchmarks import driver, epochs, estimates, gpu, imbalance, memory, numerics, photographs, scale
 from benchmarks.conditions import conditions
+from benchmarks.page import put
 from benchmarks.sweeps import WORKERS, Run, Work, ours, rival
 from datasets.load import load
 from search.runtime.bridge import REPORTS_A_SECOND
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "BENCHMARKS.md"
 WORK = {"1": Work("cnn", 24, 5), "2": Work("small_vgg", 6, 3), "3": Work("resnet18", 4, 3)}
 PAIRS = 3  # of whole sweeps
 STARTS = 3
-SECTION = "\n\n## "
 
 
 @dataclass(frozen=True)
@@ -268,7 +267,7 @@ def _shares(parts: dict[str, float]) -> str:
 def main(wanted: list[str]) -> int:
     if wanted == ["imbalance"]:
         lines, holds = imbalance.section(imbalance.SEEDS)
-        _put(["## Classes of unequal size", "", *lines])
+        put(["## Classes of unequal size", "", *lines])
         return 0 if holds else 1
     packed = os.environ.get("SWEEP_TEST_DATA")
     if not packed:
@@ -319,17 +318,7 @@ def _write(rows: list[Row], table: list[str], bench: Bench) -> None:
         "",
         *numerics.section(bench.data),
     ]
-    _put(lines)
-
-
-def _put(lines: list[str]) -> None:
-    """Writes the page's head and sections that these lines have; those that it has beside them stay."""
-    head, *parts = ("\n".join(lines)).strip("\n").removeprefix(SECTION.strip("\n")).split(SECTION)
-    old_head, *old_parts = PAGE.read_text().strip("\n").split(SECTION) if PAGE.exists() else [""]
-    if lines[0].startswith("## "):
-        head, parts = old_head, [head, *parts]
-    sections = {part.partition("\n")[0]: part for part in (*old_parts, *parts)}
-    PAGE.write_text(SECTION.join([head, *sections.values()]) + "\n")
+    put(lines)
 
 
 def _write_gpu(data: Path) -> None:
@@ -341,7 +330,7 @@ def _write_gpu(data: Path) -> None:
     for line in gpu.section(data):
         print(line, flush=True)
         lines.append(line)
-    _put(["## GPU", "", *lines])
+    put(["## GPU", "", *lines])
 
 
 def _reasons(rows: list[Row]) -> list[str]:

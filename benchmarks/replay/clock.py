@@ -170,7 +170,8 @@ class Log:
 
 def search(policy: Policy, world: World, workers: int, limit: Limit) -> Log:
     """Lets the policy search until it has nothing left to do, or the seconds are over."""
-    log, idle, running, now = Log(limit), list(range(workers)), [], 0.0
+    log, idle, now = Log(limit), list(range(workers)), 0.0
+    running: list[tuple[float, int, Stint]] = []
     most = min(math.inf if each is None else each for each in (limit.trials, world.size))
     while True:
         while idle and (wish := policy.next(now, len(log.trainings) < most)) is not None:

@@ -27,7 +27,9 @@ def chosen_values(log: Log, times: np.ndarray, blind: float) -> np.ndarray:
     order = np.argsort(ends, kind="stable")
 
     def in_order(name: str) -> np.ndarray:
-        parts = [getattr(log.trainings[stint.number], name)[stint.first : stint.first + count] for stint, count in pairs]
+        parts = [
+            getattr(log.trainings[stint.number], name)[stint.first : stint.first + count] for stint, count in pairs
+        ]
         return np.concatenate([np.empty(0), *parts])[order]
 
     seen, scored = in_order("seen"), in_order("scored")

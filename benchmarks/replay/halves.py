@@ -6,6 +6,7 @@ import numpy as np
 
 from benchmarks.curves.table import Curve, Table
 
+
 class Splits:
     """The values of a table's curves on halves of its images.
 

@@ -8,12 +8,12 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import TrialState
 
 from benchmarks.replay.policies import Task
+from search.portfolios import by_cost
 from search.pruners import Pruner
 from search.runtime.draws import Draws, Plan
 from search.runtime.ledger import Ledger
 from search.runtime.queue import first_queue
 from search.runtime.turns import Turns
-from search.portfolios import by_cost
 from search.sinks import Sink
 from search.spaces import uses_backbones
 from search.spaces.space import Space
@@ -59,7 +59,8 @@ class LedgerDraws:
 
     def passed(self, number: int, values: np.ndarray) -> None:
         self._report(number, values)
-        self._ledger.set(number, "passed", len(values))
+        if not self.is_never_stopped(number):
+            self._ledger.set(number, "passed", len(values))
 
     def paused(self, number: int, values: np.ndarray) -> None:
         self._report(number, values)

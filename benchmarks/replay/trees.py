@@ -32,7 +32,9 @@ class Forests:
         self._features = _joined([np.maximum(tree.feature, 0) for tree in trees])  # a leaf has none
         # A leaf leads to itself, so that all trees can be walked together for as many steps as the deepest one has.
         self._lefts = _joined([_child(tree.children_left) + start for tree, start in zip(trees, starts, strict=False)])
-        self._rights = _joined([_child(tree.children_right) + start for tree, start in zip(trees, starts, strict=False)])
+        self._rights = _joined(
+            [_child(tree.children_right) + start for tree, start in zip(trees, starts, strict=False)]
+        )
         self._thresholds = _joined([tree.threshold for tree in trees])
         self._values = _joined([tree.value[:, 0, 0] for tree in trees])
 

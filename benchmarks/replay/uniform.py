@@ -27,7 +27,11 @@ class UniformTrial(Suggester):
         assert isinstance(distribution, IntDistribution | FloatDistribution)
         low, high = distribution.low, distribution.high
         step = distribution.step or 0  # each value on the grid is as likely as any other
-        start, end = (math.log(low - step / 2), math.log(high + step / 2)) if distribution.log else (low - step / 2, high + step / 2)
+        start, end = (
+            (math.log(low - step / 2), math.log(high + step / 2))
+            if distribution.log
+            else (low - step / 2, high + step / 2)
+        )
         value = self._generator.uniform(start, end)
         value = math.exp(value) if distribution.log else value
         if step:

@@ -45,14 +45,16 @@ class Task:
 
 @dataclass(frozen=True)
 class PolicyKind:
-    """A policy before it has a task.
+    """A policy before it has a task; `new` is a function of a module, or a `partial` of one, for other processes.
 
     Attributes:
+      name: that of its file, or one that no file has.
       shown: what tables call it.
       draws_configs: whether it has a sampler; else its configs come in the order that is common to all policies.
       budgets: how often it gets the seconds that the others get.
     """
 
+    name: str
     shown: str
     new: Callable[[Task], Policy]
     draws_configs: bool

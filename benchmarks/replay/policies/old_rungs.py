@@ -1,8 +1,14 @@
 """Random configs that stop at the old search's rungs, a ninth and a third of their epochs."""
 
+from benchmarks.replay.clock import Policy
 from benchmarks.replay.draws import CommonDraws
-from benchmarks.replay.policies import PolicyKind
+from benchmarks.replay.policies import PolicyKind, Task
 from benchmarks.replay.rules.stopping import Stopping
 from search.pruners import halving_1
 
-KIND = PolicyKind("random, old rungs", lambda task: Stopping(halving_1.new(), CommonDraws()), draws_configs=False)
+
+def new(task: Task) -> Policy:
+    return Stopping(halving_1.new(), CommonDraws())
+
+
+KIND = PolicyKind("old_rungs", "random, old rungs", new, draws_configs=False)

@@ -12,4 +12,4 @@ def new(task: Task) -> Policy:
     return Stopping(pruner, LedgerDraws(task.old_space, pruner, bare_plan(task, "tpe", 1)))
 
 
-KIND = PolicyKind("the old search", new, draws_configs=True)
+KIND = PolicyKind("old_search", "the old search", new, draws_configs=True)

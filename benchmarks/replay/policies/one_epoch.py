@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from benchmarks.replay.clock import Limit, New, Resume
-from benchmarks.replay.policies import PolicyKind
+from benchmarks.replay.clock import New, Resume
+from benchmarks.replay.policies import PolicyKind, Task
 from storage.sweep_file import Values
 
 FIRST_SECONDS = 1 / 2  # of the seconds that there are: one epoch of as many configs as fit
@@ -13,9 +13,9 @@ BEST = 1 / 3  # of the configs, where it is their number that is limited
 
 
 class OneEpoch:
-    def __init__(self, limit: Limit) -> None:
-        self._until = FIRST_SECONDS * limit.seconds
-        self._share = 1.0 if limit.trials is None else BEST
+    def __init__(self, task: Task) -> None:
+        self._until = FIRST_SECONDS * task.limit.seconds
+        self._share = 1.0 if task.limit.trials is None else BEST
         self._epochs: list[int] = []
         self._waiting: dict[int, float] = {}
         self._first: set[int] = set()  # the trials that are in their first epoch
@@ -45,4 +45,4 @@ class OneEpoch:
         self._first.discard(number)
 
 
-KIND = PolicyKind("one epoch, then the best", lambda task: OneEpoch(task.limit), draws_configs=False)
+KIND = PolicyKind("one_epoch", "one epoch, then the best", OneEpoch, draws_configs=False)

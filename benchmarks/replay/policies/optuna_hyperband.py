@@ -10,7 +10,7 @@ from storage.sweep_file import Values
 
 
 class OptunaHyperband:
-    """The pruner knows how many epochs the space has at most, as its documentation asks for; all else is as it comes."""
+    """The pruner knows how many epochs there are at most, as its documentation asks for; all else is as it comes."""
 
     def __init__(self, task: Task) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -47,4 +47,4 @@ class OptunaHyperband:
             self._study.tell(trial, float(values[-1]))
 
 
-KIND = PolicyKind("Optuna's TPE and Hyperband", OptunaHyperband, draws_configs=True)
+KIND = PolicyKind("optuna_hyperband", "Optuna's TPE and Hyperband", OptunaHyperband, draws_configs=True)

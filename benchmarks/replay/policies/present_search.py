@@ -12,4 +12,4 @@ def new(task: Task) -> Policy:
     return Stopping(pruner, LedgerDraws(task.space, pruner, plan_of(task, "tpe", 2)))
 
 
-KIND = PolicyKind("stopping search", new, draws_configs=True)
+KIND = PolicyKind("present_search", "stopping search", new, draws_configs=True)

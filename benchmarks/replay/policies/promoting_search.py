@@ -12,4 +12,4 @@ def new(task: Task) -> Policy:
     return Promoting(pruner, LedgerDraws(task.space, pruner, plan_of(task, "tpe", 2)))
 
 
-KIND = PolicyKind("promoting search", new, draws_configs=True)
+KIND = PolicyKind("promoting_search", "promoting search", new, draws_configs=True)

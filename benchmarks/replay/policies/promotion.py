@@ -1,8 +1,16 @@
 """Random configs that wait at the new rungs, and go on from there once they are among the best."""
 
-from benchmarks.replay.draws import CommonDraws
-from benchmarks.replay.policies import PolicyKind
-from benchmarks.replay.rules.promoting import Promoting
-from search.pruners import halving_3
+from fractions import Fraction
 
-KIND = PolicyKind("random, promotion", lambda task: Promoting(halving_3.new(), CommonDraws()), draws_configs=False)
+from benchmarks.replay.clock import Policy
+from benchmarks.replay.draws import CommonDraws
+from benchmarks.replay.policies import PolicyKind, Task
+from benchmarks.replay.rules.promoting import Promoting
+from search.pruners.halving_3 import SHARES, PausingHalving
+
+
+def new(task: Task, shares: tuple[Fraction, ...] = SHARES) -> Policy:
+    return Promoting(PausingHalving(shares), CommonDraws())
+
+
+KIND = PolicyKind("promotion", "random, promotion", new, draws_configs=False)

@@ -1,7 +1,13 @@
 """Random search: every config of the common order is trained to its end."""
 
+from benchmarks.replay.clock import Policy
 from benchmarks.replay.draws import CommonDraws
-from benchmarks.replay.policies import PolicyKind
+from benchmarks.replay.policies import PolicyKind, Task
 from benchmarks.replay.rules.whole import Whole
 
-KIND = PolicyKind("random", lambda task: Whole(CommonDraws()), draws_configs=False)
+
+def new(task: Task) -> Policy:
+    return Whole(CommonDraws())
+
+
+KIND = PolicyKind("random", "random", new, draws_configs=False)

@@ -4,4 +4,4 @@ from dataclasses import replace
 
 from benchmarks.replay.policies import random
 
-KIND = replace(random.KIND, shown="random, twice the budget", budgets=2.0)
+KIND = replace(random.KIND, name="random_twice", shown="random, twice the budget", budgets=2.0)

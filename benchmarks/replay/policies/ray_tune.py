@@ -76,4 +76,4 @@ def _result(values: np.ndarray) -> Values:
     return {METRIC: float(values[-1]), "training_iteration": len(values)}
 
 
-KIND = PolicyKind("Ray's ASHA and OptunaSearch", RayTune, draws_configs=True)
+KIND = PolicyKind("ray_tune", "Ray's ASHA and OptunaSearch", RayTune, draws_configs=True)

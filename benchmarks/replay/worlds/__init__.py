@@ -24,12 +24,14 @@ class WorldKind:
       shown: what tables call it.
       takes_configs: whether it knows how any config goes; else a policy must take the common order.
       reference: the policy whose time for a number of trials is the budget of every policy.
+      judged: the policy that the others are compared with.
     """
 
     shown: str
     new: Callable[[Table], Worlds]
     takes_configs: bool
     reference: str
+    judged: str
 
 
 def world_kind(name: str) -> WorldKind:

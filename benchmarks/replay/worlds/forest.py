@@ -96,7 +96,7 @@ def points(epochs: int) -> np.ndarray:
 
 
 def course(values: np.ndarray, epochs: int) -> np.ndarray:
-    """Returns (epochs,) values that are straight between the points; where points are the same epoch the last counts."""
+    """Returns (epochs,) values that are straight between the points; of points at the same epoch the last counts."""
     at = dict(zip(points(epochs).tolist(), values.tolist(), strict=True))
     return np.interp(np.arange(1, epochs + 1), list(at), list(at.values()))
 
@@ -143,4 +143,4 @@ def new(table: Table) -> Worlds:
     return lambda seed, half: Forest(surrogate, seed, half)
 
 
-KIND = WorldKind("random forests", new, takes_configs=True, reference="old_search")
+KIND = WorldKind("random forests", new, takes_configs=True, reference="old_search", judged="promoting_search")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from benchmarks.replay.clock import Limit, Log, Stint, Training, search
+from benchmarks.replay.draws import CommonDraws
 from benchmarks.replay.figures import chosen_values, interval, mean_ranks, time_to_reach, worst_tenth
 from benchmarks.replay.rules.whole import Whole
-from benchmarks.replay.draws import CommonDraws
 from benchmarks.replay.worlds import rows
 from tests.benchmarks.replay.tables import synthetic_table
 

@@ -1,0 +1,80 @@
+"""Replay searches on tables of learning curves; write figures as JSON and as a section of BENCHMARKS.md.
+
+    python -m benchmarks.replay RESULTS                      # everything, into the folder RESULTS; resumable
+    python -m benchmarks.replay RESULTS --worlds rows        # policies without a sampler alone: minutes
+    python -m benchmarks.replay RESULTS --tables tiny cifar --workers 4 --seeds 20 --policies random ray_tune
+
+What was replayed is kept in RESULTS/replays and used again while the tables and the code stay the same. RESULTS gets
+`replay.json`, with every figure, and `replay.md`; --page puts that into BENCHMARKS.md.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from benchmarks.curves.table import SUFFIX, TABLES
+from benchmarks.page import put
+from benchmarks.replay import page, policies, transfer, worlds
+from benchmarks.replay.cells import read_once, replays, table_hash
+from benchmarks.replay.comparison import Comparison, replay_all
+
+SEEDS = 100
+WORKERS = 1, 2, 4, 16
+SHOWN_WORKERS = 4  # on the page, where these are among them; the JSON file has all
+
+
+def main(words: Sequence[str]) -> int:
+    options = _options(words)
+    tables = [path if (path := Path(name)).suffix else TABLES / f"{name}{SUFFIX}" for name in options.tables]
+    kept = options.results / "replays"
+    kept.mkdir(parents=True, exist_ok=True)
+    comparisons = [
+        Comparison(path, world, workers, tuple(options.policies), options.seeds, kept)
+        for path in tables
+        for world in options.worlds
+        for workers in options.workers
+    ]
+    cells = [cell for each in comparisons for cell in each.cells()]
+    if options.tune:
+        cells += [cell for path in tables for cell in transfer.cells(path, options.seeds)]
+    replay_all(cells, kept, options.processes)
+    command = " ".join(["python -m benchmarks.replay", *words])
+    lines = list(page.head(command, {path: read_once(path) for path in tables}, options.seeds))
+    figures: dict[str, object] = {"tables": {path.stem: table_hash(path) for path in tables}, "seeds": options.seeds}
+    for each in comparisons:
+        figures[f"{each.table.stem}, {each.world}, {each.workers} workers"] = each.figures()
+        if each.workers == (SHOWN_WORKERS if SHOWN_WORKERS in options.workers else options.workers[-1]):
+            lines += page.comparison(each)
+    if options.tune:
+        tuned = transfer.tuned(tables, options.seeds, partial(replays, folder=kept))
+        figures["tuned"] = [asdict(each) | {"shares": list(map(str, each.shares))} for each in tuned]
+        lines += page.transfers(tuned)
+    (options.results / "replay.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (options.results / "replay.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+    if options.page:
+        put(lines)
+    return 0
+
+
+def _options(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.replay")
+    recorded = sorted(path.name.removesuffix(SUFFIX) for path in TABLES.glob(f"*{SUFFIX}"))
+    parser.add_argument("results", type=Path, help="folder of the results, and of what was replayed so far")
+    parser.add_argument("--tables", nargs="+", default=recorded, help="names in benchmarks/curves/tables, or files")
+    parser.add_argument("--worlds", nargs="+", default=worlds.NAMES, choices=worlds.NAMES)
+    parser.add_argument("--policies", nargs="+", default=policies.NAMES, choices=policies.NAMES)
+    parser.add_argument("--workers", nargs="+", type=int, default=WORKERS)
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="each is replayed twice, once a half of the images")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--tune", action="store_true", help="also tune the rungs' shares on all tables but one")
+    parser.add_argument("--page", action="store_true", help="write the section of BENCHMARKS.md")
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

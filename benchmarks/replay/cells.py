@@ -1,0 +1,151 @@
+"""The replays of one policy in one world, many times, and where they are kept once they are done."""
+
+import hashlib
+import math
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.curves.table import read
+from benchmarks.replay.clock import Limit, search
+from benchmarks.replay.figures import chosen_values
+from benchmarks.replay.policies import PolicyKind, Task, policy_kind
+from benchmarks.replay.spaces import old_space_of, space_of
+from benchmarks.replay.worlds import Worlds, world_kind
+from search.spaces import own_number
+from storage.files import written_whole
+
+HALVES = 2  # of the images: each of them chooses once
+TRIALS = 50
+FRACTIONS = np.linspace(0, 1, 101)[1:]  # of the budget, at which it is noted what a search has in hand
+ROOT = Path(__file__).resolve().parents[2]
+CODE = (
+    "benchmarks/replay",
+    "search/pruners",
+    "search/samplers",
+    "search/spaces",
+    "search/portfolios",
+    "search/runtime",
+)
+READERS = (
+    "__main__.py",
+    "comparison.py",
+    "page.py",
+    "summary.py",
+    "transfer.py",
+)  # of what is kept: a change of them changes none of it
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is replayed, under seeds from 0 on, each with either half of the images.
+
+    Attributes:
+      table: its file.
+      world: by name.
+      trials: how many there are; None where the limit is the budget of the world.
+    """
+
+    table: Path
+    world: str
+    workers: int
+    policy: PolicyKind
+    seeds: int
+    trials: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Replays:
+    """What came out of a cell; the rows are seeds, the columns of two are the halves that chose.
+
+    Attributes:
+      budget: seconds that the policy had; infinite where the trials were limited.
+      chosen: (seeds, 2, fractions) what was in hand at each fraction of the budget; all the same without one.
+      best, blind: (seeds, 2) of the worlds.
+      compute, ended: (seeds, 2) seconds.
+      trials: (seeds, 2) how many were begun.
+    """
+
+    budget: float
+    chosen: np.ndarray
+    best: np.ndarray
+    blind: np.ndarray
+    compute: np.ndarray
+    ended: np.ndarray
+    trials: np.ndarray
+
+
+def replays(cell: Cell, folder: Path) -> Replays:
+    """Returns the replays of a cell, out of the folder where they are done already with this table and this code."""
+    path = folder / f"{_key(cell)}.npz"
+    if not path.exists():
+        done = _replay(cell, _budget(cell, folder))
+        with written_whole(path) as partial, partial.open("wb") as file:
+            np.savez(file, **asdict(done))
+    with np.load(path, allow_pickle=False) as file:
+        return Replays(**{name: file[name][()] for name in file})
+
+
+def reference(cell: Cell) -> Cell:
+    """Returns the cell whose time is the budget of this one."""
+    policy = policy_kind(world_kind(cell.world).reference)
+    return replace(cell, policy=policy, trials=TRIALS)
+
+
+def _budget(cell: Cell, folder: Path) -> float:
+    """Returns the seconds that the reference needs for its trials in the median, as often as the policy gets them."""
+    if cell.trials is not None:
+        return math.inf
+    return cell.policy.budgets * float(np.median(replays(reference(cell), folder).ended))
+
+
+def _replay(cell: Cell, budget: float) -> Replays:
+    limit = Limit(cell.trials, budget)
+    times = FRACTIONS * budget
+    rows = [[_one(cell, limit, times, seed, half) for half in range(HALVES)] for seed in range(cell.seeds)]
+    names = ("chosen", "best", "blind", "compute", "ended", "trials")
+    return Replays(budget, **{name: np.array([[each[name] for each in row] for row in rows]) for name in names})
+
+
+def _one(cell: Cell, limit: Limit, times: np.ndarray, seed: int, half: int) -> dict[str, float | np.ndarray]:
+    about = read_once(cell.table).about
+    name = (about.space[0], own_number(*about.space))
+    world = _worlds(cell.table, cell.world)(seed, half)
+    policy = cell.policy.new(Task(seed, space_of(about), name, old_space_of(about), limit))
+    log = search(policy, world, cell.workers, limit)
+    return {
+        "chosen": chosen_values(log, times, world.blind),
+        "best": world.best,
+        "blind": world.blind,
+        "compute": log.compute,
+        "ended": log.ended,
+        "trials": len(log.trainings),
+    }
+
+
+@cache
+def _worlds(table: Path, world: str) -> Worlds:
+    return world_kind(world).new(read_once(table))
+
+
+read_once = cache(read)
+
+
+@cache
+def table_hash(table: Path) -> str:
+    return hashlib.sha256(table.read_bytes()).hexdigest()
+
+
+@cache
+def _code_hash() -> str:
+    files = sorted(file for folder in CODE for file in (ROOT / folder).rglob("*.py") if file.name not in READERS)
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _key(cell: Cell) -> str:
+    """Returns a name that is another one for another table, or after a change of the code."""
+    limit = "budget" if cell.trials is None else f"{cell.trials}-trials"
+    shown = f"{cell.table.stem}-{cell.world}-{cell.policy.name}-{limit}-{cell.workers}-workers-{cell.seeds}-seeds"
+    return f"{shown}-{table_hash(cell.table)[:8]}-{_code_hash()[:8]}"

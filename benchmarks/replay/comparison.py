@@ -1,0 +1,106 @@
+"""Policies that are compared with each other: in one world, with so many workers."""
+
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from itertools import compress
+from pathlib import Path
+
+from benchmarks.replay.cells import TRIALS, Cell, Replays, reference, replays
+from benchmarks.replay.policies import PolicyKind, policy_kind
+from benchmarks.replay.summary import Saving, Summary, saving, summaries
+from benchmarks.replay.worlds import world_kind
+from storage.sweep_file import Values
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared, and the folder of its replays.
+
+    Attributes:
+      table: its file.
+      world, names: those of the world and the policies.
+    """
+
+    table: Path
+    world: str
+    workers: int
+    names: tuple[str, ...]
+    seeds: int
+    folder: Path
+
+    def cells(self) -> list[Cell]:
+        """Returns what must be replayed."""
+        return [*self._with_budget.values(), *self._with_trials.values()]
+
+    @cached_property
+    def budget(self) -> float:
+        """The seconds that a policy has."""
+        return float(self._replays(self._with_budget[world_kind(self.world).judged]).budget)
+
+    @cached_property
+    def summaries(self) -> dict[str, Summary]:
+        """How the policies did within the budget."""
+        within = {name: self._replays(cell) for name, cell in self._with_budget.items()}
+        return summaries(within, world_kind(self.world).judged)
+
+    @cached_property
+    def savings(self) -> dict[str, Saving]:
+        """What the policies needed for the same number of trials."""
+        of_reference = self._replays(self._with_trials[world_kind(self.world).reference])
+        return {name: saving(self._replays(cell), of_reference) for name, cell in self._with_trials.items()}
+
+    def figures(self) -> Values:
+        """Returns all of it for a JSON file."""
+        return {
+            "budget_seconds": self.budget,
+            "policies": {name: asdict(found) for name, found in self.summaries.items()},
+            f"{TRIALS} trials": {name: asdict(found) for name, found in self.savings.items()},
+        }
+
+    @property
+    def _with_budget(self) -> dict[str, Cell]:
+        return {kind.name: self._cell(kind, None) for kind in self._kinds}
+
+    @property
+    def _with_trials(self) -> dict[str, Cell]:
+        """Without the other policies with samplers, which would take hours more."""
+        world = world_kind(self.world)
+        kinds = [kind for kind in self._kinds if kind.budgets == 1]
+        are_needed = [not kind.draws_configs or kind.name in (world.judged, world.reference) for kind in kinds]
+        return {kind.name: self._cell(kind, TRIALS) for kind in compress(kinds, are_needed)}
+
+    @property
+    def _kinds(self) -> list[PolicyKind]:
+        """The policies that can search in this world, among them those that its figures are relative to."""
+        world = world_kind(self.world)
+        kinds = [policy_kind(name) for name in dict.fromkeys([*self.names, world.judged, world.reference])]
+        return [kind for kind in kinds if world.takes_configs or not kind.draws_configs]
+
+    def _cell(self, kind: PolicyKind, trials: int | None) -> Cell:
+        return Cell(self.table, self.world, self.workers, kind, self.seeds, trials)
+
+    def _replays(self, cell: Cell) -> Replays:
+        return replays(cell, self.folder)
+
+
+def replay_all(cells: Iterable[Cell], folder: Path, processes: int) -> None:
+    """Replays what the folder lacks, and says how long each cell took; the references first, which others need."""
+    every = dict.fromkeys(cells)
+    references = dict.fromkeys(reference(cell) for cell in every)
+    with ProcessPoolExecutor(processes) as pool:
+        for some in (references, [cell for cell in every if cell not in references]):
+            for cell, seconds in zip(some, pool.map(partial(_seconds, folder=folder), some), strict=True):
+                limit = "the budget" if cell.trials is None else f"{cell.trials} trials"
+                where = f"{cell.table.stem}, {cell.world}, {cell.workers} workers, {limit}"
+                print(f"{seconds:7.1f} s  {where}: {cell.policy.shown}", file=sys.stderr, flush=True)
+
+
+def _seconds(cell: Cell, folder: Path) -> float:
+    """Returns the processor time that a cell took; hardly any where it was there."""
+    began = time.process_time()
+    replays(cell, folder)
+    return time.process_time() - began

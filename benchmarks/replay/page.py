@@ -1,0 +1,103 @@
+"""The replays as a section of BENCHMARKS.md; all figures of all worlds and numbers of workers are in the JSON file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.conditions import conditions
+from benchmarks.curves.table import Table
+from benchmarks.replay.cells import TRIALS, table_hash
+from benchmarks.replay.comparison import Comparison
+from benchmarks.replay.figures import Interval
+from benchmarks.replay.policies import policy_kind
+from benchmarks.replay.summary import SHOWN_AT
+from benchmarks.replay.transfer import MOST_BEHIND, WORKERS, Tuned
+from benchmarks.replay.worlds import world_kind
+from storage.text import counted
+
+TITLE = "## Searches, replayed on learning curves"
+
+
+def head(command: str, tables: Mapping[Path, Table], seeds: int) -> Iterator[str]:
+    """Yields what the section says before its tables."""
+    yield TITLE
+    yield ""
+    yield (
+        "Nothing is trained here: searches are replayed on recorded curves, on a simulated clock with the recorded "
+        "seconds. A search chooses by one half of the validation images, in random halves, and what it has chosen is "
+        "judged by the other half; then they are swapped. Regret is how far that is below the best recorded config, "
+        "in points. The budget is the time that the reference needs for "
+        f"{TRIALS} trials in the median. In brackets are 95 % intervals of a bootstrap over the seeds, each of which "
+        "has the same draws for all policies."
+    )
+    yield ""
+    yield conditions(command, f"{seeds} seeds with two halves each: {2 * seeds} replays of each policy")
+    yield ""
+    yield "| curves | configs | recorded | images that judge | space | SHA-256 of the table |"
+    yield "| --- | ---: | ---: | ---: | --- | --- |"
+    for path, table in tables.items():
+        about, rows = table.about, sum(curve.repeat == 0 for curve in table.curves)
+        whole = "all" if len(table.curves) >= about.rows else f"**{len(table.curves)} of {about.rows} curves**"
+        space = f"{about.space[0]} {about.space[1]}"
+        yield f"| {about.name} | {rows} | {whole} | {about.valid_images} | {space} | `{table_hash(path)[:16]}` |"
+
+
+def comparison(compared: Comparison) -> Iterator[str]:
+    """Yields two tables, a policy a row: with the same budget, and with the same number of trials."""
+    kind = world_kind(compared.world)
+    judged = policy_kind(kind.judged).shown
+    workers = counted(compared.workers, "worker")
+    yield ""
+    yield f"### {compared.table.stem}, {kind.shown}, {workers}, {compared.budget:,.0f} s"
+    yield ""
+    at = " | ".join(f"regret at {100 * fraction:.0f} %" for fraction in SHOWN_AT)
+    judgement = f"{judged} is better by | and has its end after"
+    yield f"| policy | {at} | normalised, at the end | mean rank | worst tenth | {judgement} | trials |"
+    yield f"| --- |{' ---: |' * (len(SHOWN_AT) + 6)}"
+    for name, found in compared.summaries.items():
+        cells = [
+            policy_kind(name).shown,
+            *(f"{100 * each.found:.2f}" for each in found.regret[:-1]),
+            _points(found.regret[-1]),
+            _plain(found.normalised[-1]),
+            f"{found.rank[-1]:.2f}",
+            _plain(found.worst_tenth, digits=3),
+            _points(found.behind) if name != kind.judged else "",
+            _share(found.reached) if name != kind.judged else "",
+            f"{found.trials:.0f}",
+        ]
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+    yield f"| {TRIALS} trials each | compute, of that of {policy_kind(kind.reference).shown} | loses, points |"
+    yield "| --- | ---: | ---: |"
+    for name, each in compared.savings.items():
+        yield f"| {policy_kind(name).shown} | {_plain(each.compute)} | {_points(each.behind)} |"
+
+
+def transfers(found: Sequence[Tuned]) -> Iterator[str]:
+    """Yields a table of the rules that were tuned on the other tables."""
+    yield ""
+    yield "### Shares tuned on the other tables"
+    yield ""
+    yield (
+        f"Of {TRIALS} random configs at {WORKERS} workers: the shares that need least compute on the other tables, of "
+        f"those that lose at most {100 * MOST_BEHIND:.2f} points there against the old rungs."
+    )
+    yield ""
+    yield "| judged on | shares after one epoch, a ninth, a third | compute, of the old rungs' | loses, points |"
+    yield "| --- | --- | ---: | ---: |"
+    for each in found:
+        shares, saving = ", ".join(map(str, each.shares)), each.saving
+        yield f"| {each.judged_on} | {shares} | {_plain(saving.compute)} | {_points(saving.behind)} |"
+
+
+def _points(interval: Interval) -> str:
+    return f"{100 * interval.found:.2f} [{100 * interval.low:.2f}, {100 * interval.high:.2f}]"
+
+
+def _plain(interval: Interval, digits: int = 2) -> str:
+    return f"{interval.found:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+
+
+def _share(interval: Interval) -> str:
+    texts = [f"{100 * each:.0f} %" if each <= 1 else "never" for each in (interval.found, interval.low, interval.high)]
+    return f"{texts[0]} [{texts[1]}, {texts[2]}]"

@@ -1,0 +1,101 @@
+"""What the replays of all policies in one world say: a figure with its interval for each, ready for JSON."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.replay.cells import FRACTIONS, Replays
+from benchmarks.replay.figures import Interval, interval, mean_ranks, time_to_reach, worst_tenth
+
+SHOWN_AT = (0.10, 0.25, 0.50, 1.00)  # of the budget
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a policy did; values are shares of right answers, on the half of the images that did not choose.
+
+    Attributes:
+      regret: how far what was in hand was below the best recorded config, at each of `SHOWN_AT`.
+      normalised: the same, where 1 is a config that nobody has chosen.
+      rank: the mean rank among the policies, at each of `SHOWN_AT`.
+      value: of what was in hand at the end.
+      worst_tenth: the value below which a tenth of the replays ended.
+      behind: by how much the judged policy was better at the end.
+      reached: the share of the budget after which the judged policy has, in the mean, what this one has at the end.
+      trials: begun, in the mean.
+    """
+
+    regret: list[Interval]
+    normalised: list[Interval]
+    rank: list[float]
+    value: Interval
+    worst_tenth: Interval
+    behind: Interval
+    reached: Interval
+    trials: float
+
+
+@dataclass(frozen=True)
+class Saving:
+    """What a policy needs for as many trials as the reference begins.
+
+    Attributes:
+      compute: the busy seconds of all workers, as a share of the reference's.
+      behind: by how much the reference's choice was better.
+    """
+
+    compute: Interval
+    behind: Interval
+
+
+def summaries(replays: Mapping[str, Replays], judged: str) -> dict[str, Summary]:
+    """Returns the summary of each policy that had the world's budget.
+
+    Args:
+      judged: the policy that the others are compared with.
+    """
+    at = [int(np.argmin(np.abs(FRACTIONS - fraction))) for fraction in SHOWN_AT]
+    courses = {name: each.chosen.mean(axis=1) for name, each in replays.items()}  # (seeds, fractions)
+    every = np.stack([each.chosen.reshape(-1, len(FRACTIONS)) for each in replays.values()])
+    ranks = np.stack([mean_ranks(every[:, :, place]) for place in at], axis=1)
+    return {
+        name: _summary(each, courses[name], courses[judged], at, rank)
+        for (name, each), rank in zip(replays.items(), ranks, strict=True)
+    }
+
+
+def _summary(replays: Replays, course: np.ndarray, judged: np.ndarray, at: list[int], rank: np.ndarray) -> Summary:
+    regrets = replays.best[:, :, None] - replays.chosen
+    shares = regrets / (replays.best - replays.blind)[:, :, None]
+    regret, share = regrets.mean(axis=1), shares.mean(axis=1)
+
+    def over(figure: Callable[[np.ndarray], float]) -> Interval:
+        return interval(figure, len(course))
+
+    def mean(values: np.ndarray) -> Interval:
+        return over(lambda seeds: values[seeds].mean())
+
+    def reached(seeds: np.ndarray) -> float:
+        return time_to_reach(FRACTIONS, judged[seeds].mean(axis=0), course[seeds, -1].mean())
+
+    return Summary(
+        regret=[mean(regret[:, place]) for place in at],
+        normalised=[mean(share[:, place]) for place in at],
+        rank=rank.tolist(),
+        value=mean(course[:, -1]),
+        worst_tenth=over(lambda seeds: worst_tenth(replays.chosen[seeds, :, -1].ravel())),
+        behind=mean(judged[:, -1] - course[:, -1]),
+        reached=over(reached),
+        trials=float(replays.trials.mean()),
+    )
+
+
+def saving(replays: Replays, reference: Replays) -> Saving:
+    """Returns what a policy saved, where both were limited to the same number of trials."""
+    computes = replays.compute.mean(axis=1), reference.compute.mean(axis=1)
+    behind = (reference.chosen - replays.chosen)[:, :, -1].mean(axis=1)
+    return Saving(
+        compute=interval(lambda seeds: computes[0][seeds].sum() / computes[1][seeds].sum(), len(behind)),
+        behind=interval(lambda seeds: behind[seeds].mean(), len(behind)),
+    )
