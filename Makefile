@@ -3,6 +3,7 @@
 # make test    the same with all tests
 # make reliability   kills, damages and misuses sweeps by the thousand, and writes RELIABILITY.md
 # make bench   measures how fast a sweep is, and writes BENCHMARKS.md
+# make curves  trains configs that are drawn by chance, for benchmarks/curves/tables: make curves ARGS="tiny --until 50"
 # make report-picture SWEEP=sweeps/default    takes the README's picture of a report, docs/report.png
 # make lock    pins requirements*.txt again
 
@@ -16,7 +17,7 @@ LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 # would compile torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: sweep check test lint reliability bench report-picture lock
+.PHONY: sweep check test lint reliability bench curves report-picture lock
 
 sweep: .venv/installed-weights
 	.venv/bin/python -m search.run --trials 50 $(ARGS)
@@ -37,6 +38,9 @@ reliability: .venv/installed-test
 
 bench: .venv/installed-test
 	.venv/bin/python -m benchmarks.speed $(ARGS)
+
+curves: .venv/installed-test
+	.venv/bin/python -m benchmarks.curves $(ARGS)
 
 report-picture: .venv/installed-test
 	.venv/bin/python -m docs.picture $(SWEEP)

@@ -1,0 +1,165 @@
+"""Records tables of learning curves a row at a time: a run that is killed loses the rows that it was training.
+
+Each row lies in a file of its own, a table of one curve, until all rows before it are there. Which row is which follows
+from its number alone, so the table comes out the same however often its recording was interrupted, but for the seconds.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from hashlib import sha256
+from itertools import takewhile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.conditions import conditions
+from benchmarks.curves.recordings import SEED, Recording
+from benchmarks.curves.table import SUFFIX, About, Curve, Table, read, write
+from datasets.load import load
+from datasets.pixels.dataset import Dataset
+from search.runtime.pace import PaceLimit
+from storage.errors import ConfigError
+from storage.files import make_folder
+from storage.sweep_file import Values
+from trainable.config import TrialConfig
+
+Task = tuple[Recording, int]  # a table and the number of its row
+
+
+@dataclass(frozen=True)
+class Work:
+    """A recording with its data, and where its rows are kept.
+
+    Attributes:
+      parent: the folder that the rows of all recordings are kept in, each recording's in a folder of its own.
+      command: that records it, for its table.
+    """
+
+    recording: Recording
+    parent: Path
+    command: str
+
+    @cached_property
+    def data(self) -> Dataset:
+        return load(self._data_path, self.recording.options, SEED).for_training()
+
+    @cached_property
+    def about(self) -> About:
+        its, data = self.recording, self.data
+        return About(
+            name=its.name,
+            data=self._data_path.name,
+            fingerprint=data.fingerprint,
+            train_images=len(data.train.images),
+            valid_images=len(data.valid.images),
+            classes=len(data.classes),
+            image_size=data.image_size,
+            space=its.space,
+            fixed=its.fixed,
+            backbones=its.backbones,
+            ranges=its.searched.table()["ranges"],
+            seed=SEED,
+            rows=len(its.rows),
+            conditions=(conditions(self.command, "a process with one thread for each curve"),),
+        )
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the rows are kept: another folder wherever data or space are others."""
+        decides = replace(self.about, conditions=(), rows=0)  # more draws go on with those that are there
+        key = sha256(json.dumps(asdict(decides), sort_keys=True).encode()).hexdigest()
+        return self.parent / f"{self.recording.name}-{key[:12]}"
+
+    @property
+    def _data_path(self) -> Path:
+        its = self.recording
+        if not (place := os.environ.get(its.place)):
+            raise ConfigError(f"{its.place} must name the data set that the table `{its.name}` is recorded on")
+        return Path(place)
+
+    def path(self, number: int) -> Path:
+        """Returns the file of a row."""
+        return self.folder / f"{number:04}{SUFFIX}"
+
+    def table(self) -> Table:
+        """Returns the rows that are there, up to the first that is not: what is quick to train says nothing more."""
+        numbers = range(len(self.recording.rows))
+        rows = [read(path) for path in takewhile(Path.exists, map(self.path, numbers))]
+        made_on = dict.fromkeys(line for row in rows for line in row.about.conditions)
+        return Table(
+            replace(self.about, conditions=tuple(made_on)), tuple(curve for row in rows for curve in row.curves)
+        )
+
+    def seconds(self) -> float:
+        """Returns about how long one thread trains all rows; heads, whose time is not worked out, are left out."""
+        limit = PaceLimit(math.inf, self.about.train_images, self.about.classes, self.about.image_size)
+        return sum(limit.seconds_of(self.recording.config(*row)[1]) for row in self.recording.rows)
+
+
+def in_order(recordings: Sequence[Recording], until: int | None) -> list[Task]:
+    """Returns the rows of all tables in the order in which they are recorded: the tables grow side by side.
+
+    Args:
+      until: so many rows of each table; None for all.
+    """
+    tasks = [(its, number) for its in recordings for number in range(len(its.rows))[:until]]
+    return sorted(tasks, key=lambda task: (task[1] + 1) / len(task[0].rows))
+
+
+def record(works: Sequence[Work], tasks: Sequence[Task], take: Callable[[], int]) -> Iterator[str]:
+    """Trains rows that are not there yet, until there are none; yields a sentence on each.
+
+    Args:
+      take: returns the number of the next task, of `tasks`, that no process has taken.
+    """
+    by_name = {work.recording.name: work for work in works}
+    while (number := take()) < len(tasks):
+        recording, row = tasks[number]
+        work = by_name[recording.name]
+        if work.path(row).exists():
+            continue
+        draw, repeat = recording.rows[row]
+        params, config = recording.config(draw, repeat)
+        curve = trained(draw, repeat, params, config, work.data)
+        make_folder(work.folder)
+        write(work.path(row), Table(work.about, (curve,)))
+        best = f"best accuracy {curve.accuracies.max():.4f}" if len(curve.accuracies) else "diverged at once"
+        yield (
+            f"{recording.name} row {row + 1} of {len(recording.rows)}: {config.arch}, {len(curve.accuracies)} of "
+            f"{config.epochs} epochs in {curve.seconds.sum():.1f} s, {best}"
+        )
+
+
+def trained(draw: int, repeat: int, params: Values, config: TrialConfig, data: Dataset) -> Curve:
+    """Trains a config to its last epoch, or until it diverges, without stopping it before."""
+    from trainable import loop
+    from trainable.state import new_state
+
+    order = np.random.default_rng(SEED).permutation(len(data.valid.images))
+    state = new_state(config, data)
+    for _ in loop.prepare(config, data, state):
+        pass  # features and maps are shared by trials: their time is no epoch's
+    losses, seconds = list[float](), list[float]()
+    began = time.process_time()
+    try:
+        for metrics in loop.train(config, data, state):
+            seconds.append(time.process_time() - began)
+            losses.append(metrics.valid_loss)
+            began = time.process_time()
+    except loop.Diverged:
+        seconds.append(time.process_time() - began)
+    right = [classes[order] == data.valid.truth[order] for classes in state.valid_classes]
+    return Curve(
+        draw=draw,
+        repeat=repeat,
+        params=params,
+        config=config.to_dict(),
+        right=np.array(right, bool).reshape(len(right), len(order)),
+        losses=np.array(losses, np.float32),
+        seconds=np.array(seconds, np.float32),
+    )
