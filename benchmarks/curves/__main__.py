@@ -8,15 +8,12 @@ trains on one thread at the lowest priority, so other work goes before it. What 
 the process, which other work leaves nearly as it is.
 """
 
-import multiprocessing
-import os
-import signal
 from pathlib import Path
-from typing import Any
 
 import click
 
-from benchmarks.curves.recorder import Work, in_order, record
+from benchmarks.curves import processes
+from benchmarks.curves.recorder import Work
 from benchmarks.curves.recordings import RECORDINGS
 from benchmarks.curves.table import SUFFIX, TABLES, write
 from storage.command_line import exit_codes, program
@@ -25,50 +22,41 @@ from storage.lock import driver_lock
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = tuple(recording.name for recording in RECORDINGS)
-LOWEST_PRIORITY = 19
 COLLECT_SECONDS = 60.0  # between two looks at which rows are there
+FOLDER = click.Path(path_type=Path)
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @click.argument("names", nargs=-1, type=click.Choice(NAMES))
 @click.option("--until", type=click.IntRange(min=1), default=None, help="Only so many rows of each table.")
-@click.option("--processes", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option("--processes", "count", type=click.IntRange(min=1), default=2, show_default=True)
 @click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=ROOT / "data" / "curves",
-    help="Keeps each row, and the tables as far as they are; default data/curves.",
+    "--rows", type=FOLDER, default=ROOT / "data" / "curves", help="Keeps each row, and the tables as far as they are."
 )
-def main(names: tuple[str, ...], until: int | None, processes: int, folder: Path) -> None:
+@click.option("--tables", type=FOLDER, default=TABLES, help="Gets the tables in the end.")
+def main(names: tuple[str, ...], until: int | None, count: int, rows: Path, tables: Path) -> None:
     wanted = [name for name in NAMES if name in names or not names]
-    with exit_codes(), driver_lock(folder):
-        works = _works(wanted, folder)
+    with exit_codes(), driver_lock(rows):
+        works = processes.works_of(wanted, rows)
         for work in works:
-            print(_progress(work), flush=True)
-        context = multiprocessing.get_context("spawn")
-        arguments = (wanted, until, folder, context.Value("i", 0))
-        children = [context.Process(target=_record, args=arguments, daemon=True) for _ in range(processes)]
-        for child in children:
-            child.start()
-        while any(child.is_alive() for child in children):
-            for child in children:
-                child.join(COLLECT_SECONDS / processes)
-            _collect(works, folder)
-        _collect(works, TABLES)
-        if failed := [child.exitcode for child in children if child.exitcode]:
+            print(_rows_there(work), flush=True)
+        begun = processes.begin(count, wanted, until, rows)
+        for work in works:  # while they train, for each net is built for it
+            hours = work.seconds() / 3600
+            print(f"{work.recording.name}: all rows take about {hours:.2f} hours of one core", flush=True)
+        while any(process.is_alive() for process in begun):
+            for process in begun:
+                process.join(COLLECT_SECONDS / count)
+            _collect(works, rows)
+        _collect(works, tables)
+        if failed := [process.exitcode for process in begun if process.exitcode]:
             raise SystemExit(failed[0])
 
 
-def _works(names: list[str], folder: Path) -> list[Work]:
-    command = " ".join(["python -m benchmarks.curves", *names])
-    return [Work(recording, folder, command) for recording in RECORDINGS if recording.name in names]
-
-
-def _progress(work: Work) -> str:
+def _rows_there(work: Work) -> str:
     curves, rows = work.table().curves, len(work.recording.rows)
-    so_far = sum(float(curve.seconds.sum()) for curve in curves)
-    words = f"{work.recording.name}: {len(curves)} of {rows} rows, {so_far / 3600:.2f} hours of one core"
-    return f"{words}; all of it takes about {work.seconds() / 3600:.2f} hours"
+    hours = sum(float(curve.seconds.sum()) for curve in curves) / 3600
+    return f"{work.recording.name}: {len(curves)} of {rows} rows are there, which took {hours:.2f} hours of one core"
 
 
 def _collect(works: list[Work], folder: Path) -> None:
@@ -77,31 +65,6 @@ def _collect(works: list[Work], folder: Path) -> None:
     for work in works:
         if (table := work.table()).curves:
             write(folder / f"{work.recording.name}{SUFFIX}", table)
-
-
-def _record(names: list[str], until: int | None, folder: Path, taken: Any) -> None:
-    """Records in a process of its own, until there is nothing left to take or the command has ended."""
-    import cv2
-    import torch
-
-    from trainable.allocator import keep_freed_memory
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends this process
-    os.nice(LOWEST_PRIORITY)
-    keep_freed_memory()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(0)
-    works = _works(names, folder)
-    tasks = in_order([work.recording for work in works], until)
-
-    def take() -> int:
-        parent = multiprocessing.parent_process()
-        with taken.get_lock():
-            taken.value += 1
-            return taken.value - 1 if parent and parent.is_alive() else len(tasks)
-
-    for sentence in record(works, tasks, take):
-        print(sentence, flush=True)
 
 
 if __name__ == "__main__":

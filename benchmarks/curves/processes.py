@@ -1,0 +1,60 @@
+"""The processes that record tables: each takes one row after the other and trains on one thread, behind other work."""
+
+import multiprocessing
+import os
+import signal
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+from benchmarks.curves.recorder import Work, in_order, record
+from benchmarks.curves.recordings import RECORDINGS
+
+LOWEST_PRIORITY = 19
+
+
+def works_of(names: list[str], folder: Path) -> list[Work]:
+    """Returns the recordings of these names, with where their rows are kept."""
+    command = " ".join(["python -m benchmarks.curves", *names])
+    return [Work(recording, folder, command) for recording in RECORDINGS if recording.name in names]
+
+
+def begin(count: int, names: list[str], until: int | None, folder: Path) -> list[SpawnProcess]:
+    """Starts so many processes, which end with this one, or where there is no row left to take.
+
+    Args:
+      until: so many rows of each table; None for all.
+    """
+    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    arguments = (names, until, folder, context.Value("i", 0))
+    processes = [context.Process(target=_record, args=arguments, daemon=True) for _ in range(count)]
+    for process in processes:
+        process.start()
+    return processes
+
+
+def _record(names: list[str], until: int | None, folder: Path, taken: Any) -> None:
+    """Args:
+    taken: how many of the rows have been taken, a number that all processes share.
+    """
+    import cv2
+    import torch
+
+    from trainable.allocator import keep_freed_memory
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C the first process ends this one
+    os.nice(LOWEST_PRIORITY)
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    works = works_of(names, folder)
+    tasks = in_order([work.recording for work in works], until)
+
+    def take() -> int:
+        parent = multiprocessing.parent_process()
+        with taken.get_lock():
+            taken.value += 1
+            return taken.value - 1 if parent and parent.is_alive() else len(tasks)
+
+    for sentence in record(works, tasks, take):
+        print(sentence, flush=True)
