@@ -40,7 +40,8 @@ def main(names: tuple[str, ...], until: int | None, count: int, rows: Path, tabl
         works = processes.works_of(wanted, rows)
         for work in works:
             print(_rows_there(work), flush=True)
-        begun = processes.begin(count, wanted, until, rows)
+        taken = processes.no_rows_taken()
+        begun = processes.begin(count, wanted, until, rows, taken)
         for work in works:  # while they train, for each net is built for it
             hours = work.seconds() / 3600
             print(f"{work.recording.name}: all rows take about {hours:.2f} hours of one core", flush=True)

@@ -11,6 +11,7 @@ from benchmarks.curves.recorder import Work, in_order, record
 from benchmarks.curves.recordings import RECORDINGS
 
 LOWEST_PRIORITY = 19
+CONTEXT = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
 
 
 def works_of(names: list[str], folder: Path) -> list[Work]:
@@ -19,24 +20,25 @@ def works_of(names: list[str], folder: Path) -> list[Work]:
     return [Work(recording, folder, command) for recording in RECORDINGS if recording.name in names]
 
 
-def begin(count: int, names: list[str], until: int | None, folder: Path) -> list[SpawnProcess]:
+def no_rows_taken() -> Any:
+    """Returns how many rows have been taken, a number that all processes share as long as this one keeps it."""
+    return CONTEXT.Value("i", 0)
+
+
+def begin(count: int, names: list[str], until: int | None, folder: Path, taken: Any) -> list[SpawnProcess]:
     """Starts so many processes, which end with this one, or where there is no row left to take.
 
     Args:
       until: so many rows of each table; None for all.
     """
-    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-    arguments = (names, until, folder, context.Value("i", 0))
-    processes = [context.Process(target=_record, args=arguments, daemon=True) for _ in range(count)]
+    arguments = (names, until, folder, taken)
+    processes = [CONTEXT.Process(target=_record, args=arguments, daemon=True) for _ in range(count)]
     for process in processes:
         process.start()
     return processes
 
 
 def _record(names: list[str], until: int | None, folder: Path, taken: Any) -> None:
-    """Args:
-    taken: how many of the rows have been taken, a number that all processes share.
-    """
     import cv2
     import torch
 

@@ -158,7 +158,8 @@ def read(path: Path) -> Table:
 
 def _about(values: dict[str, Any]) -> About:
     are_tuples = {field.name for field in fields(About) if str(field.type).startswith("tuple")}
-    return About(**{name: tuple(value) if name in are_tuples else value for name, value in values.items()})
+    typed: dict[str, Any] = {name: tuple(value) if name in are_tuples else value for name, value in values.items()}
+    return About(**typed)
 
 
 def _joined(arrays: Sequence[np.ndarray]) -> torch.Tensor:
