@@ -108,7 +108,7 @@ class Draws:
         if (turn := self.plan.turns.next(self.ledger.mirror)) is None:
             return {}
         arch, recipe = turn
-        given = self.space.capped({"arch": arch} | recipe)
+        given = self.space.published({"arch": arch} | recipe) if recipe else {"arch": arch}
         with suppress(ConfigError):  # --fix makes another one of it
             self.space.missing(given)
             if not self._why_unfit(self.space.chosen(given), is_drawn=True):

@@ -1,8 +1,9 @@
 """Which branch of a space the next drawn trial is of, where pretrained nets are searched: what is cheap comes first.
 
 Heads come before fine-tuning, for they take seconds and say which nets are worth hours. Those nets are fine-tuned whose
-trials were the best so far: half of them once each, the better half of these twice more, and so on. Nets from scratch
-take turns with fine-tuning. When each branch has had its turns, the sampler is free.
+trials were the best so far: half of them once each, the better half of these twice more, and so on. Where none of the
+first of these comes up to the best head, fine-tuning has had its turns: a trial of it takes a hundred times as long.
+Nets from scratch take turns with fine-tuning. When each branch has had its turns, the sampler is free.
 
 Everything follows from the trials in the ledger at the time of the draw, and what was drawn is in the ledger, so a
 restart goes on as if there had been none.
@@ -10,7 +11,7 @@ restart goes on as if there had been none.
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from optuna.study import Study, StudyDirection
@@ -21,7 +22,8 @@ from storage.sweep_file import Values
 from trainable.models import is_of_catalogue, reads_features
 
 HEADS_FIRST = 16  # trials before any other, linear heads of the queue among them
-TUNED_FIRST = 14  # trials of fine-tuning
+TUNED_TRIED = 6  # trials of fine-tuning, whatever they come to
+TUNED_FIRST = 14  # trials of fine-tuning, where one is as good as the best head
 SCRATCH_FIRST = 8  # trials from scratch, between those of fine-tuning
 
 
@@ -56,7 +58,7 @@ class Turns:
             return self._recipe(_least_drawn(drawn, heads), drawn)
         shares = [
             (_count(drawn, archs) / most, archs)
-            for archs, most in ((nets, TUNED_FIRST), (scratch, SCRATCH_FIRST))
+            for archs, most in ((nets, self._most_tuned(study, trials, heads, nets)), (scratch, SCRATCH_FIRST))
             if archs and _count(drawn, archs) < most
         ]
         if not shares:
@@ -69,6 +71,12 @@ class Turns:
     def _recipe(self, arch: str, drawn: Counter[str]) -> tuple[str, Values]:
         recipe = self.recipes.get(TUNED if is_of_catalogue(arch) else arch, {})
         return arch, {} if drawn[arch] else recipe
+
+    def _most_tuned(self, study: Study, trials: list[FrozenTrial], heads: list[str], nets: list[str]) -> int:
+        """Returns how many trials of fine-tuning come before the sampler is free."""
+        best = _best(study, trials, lambda trial: "head" if trial.params["arch"] in heads else trial.params["arch"])
+        tuned = min((best[net] for net in nets if net in best), default=math.inf)
+        return TUNED_FIRST if tuned <= best.get("head", math.inf) else TUNED_TRIED
 
     def _worth_tuning(self, study: Study, trials: list[FrozenTrial], nets: list[str], tuned: int) -> list[str]:
         """Returns the nets among which the next one to fine-tune is, the best first.
@@ -85,13 +93,18 @@ class Turns:
 
 def _by_value(study: Study, trials: list[FrozenTrial], nets: list[str]) -> list[str]:
     """Returns the nets, those first of which a trial that ran to its end has the best value."""
+    best = _best(study, trials, lambda trial: trial.params.get("backbone", trial.params["arch"]))
+    return sorted(nets, key=lambda net: best.get(net, math.inf))
+
+
+def _best(study: Study, trials: list[FrozenTrial], kind: Callable[[FrozenTrial], str]) -> dict[str, float]:
+    """Returns the best value, the smaller the better, of the trials of each kind that ran to their ends."""
     sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1
-    best = dict.fromkeys(nets, math.inf)
+    best = dict[str, float]()
     for trial in trials:
-        net = trial.params.get("backbone", trial.params["arch"])
-        if trial.state == TrialState.COMPLETE and net in best and trial.value is not None:
-            best[net] = min(best[net], sign * trial.value)
-    return sorted(nets, key=best.__getitem__)
+        if trial.state == TrialState.COMPLETE and trial.value is not None:
+            best[kind(trial)] = min(best.get(kind(trial), math.inf), sign * trial.value)
+    return best
 
 
 def _count(drawn: Counter[str], archs: list[str]) -> int:

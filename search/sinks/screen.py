@@ -160,12 +160,17 @@ class Screen(Sink):
         return f" | best {self.best[1]:z.4f} (trial {self.best[0]})" if self.best else ""
 
     def _left_text(self) -> str:
-        """By the pace of this start, without what trials share; nothing while cheaper trials come first."""
+        """Returns how long the rest takes at the pace of this start; nothing while cheaper trials come first.
+
+        A trial that runs counts as the part of it that is done: of long trials the first end comes late, and would
+        make the rest look much longer than it is.
+        """
         done = self.ended_before + self.ended_here
-        left = self.trials - done
-        if not self.paced_ends or left <= 0 or done <= self.cheap < self.trials:
+        if not self.paced_ends or done >= self.trials or done <= self.cheap < self.trials:
             return ""
-        return f" | about {duration((time.monotonic() - self.paced_at) / self.paced_ends * left)} left"
+        running = sum(row.step / row.steps for row in self.rows.values())
+        left = self.trials - done - running
+        return f" | about {duration((time.monotonic() - self.paced_at) / (self.paced_ends + running) * left)} left"
 
     def _line(self, row: Row) -> str:
         if row.config is None:

@@ -11,9 +11,10 @@ from search.runtime import turns
 from search.runtime.draws import Draws, Plan
 from search.runtime.ledger import Ledger
 from search.runtime.turns import Turns
-from search.spaces import suggest_of
+from search.spaces import NEWEST_IMBALANCE, imbalance, suggest_of
 from search.spaces.space import Space
 from tests.trials import Silent
+from trainable.config import UNHANDLED
 
 NETS = [f"timm/net{number}" for number in range(5)]
 WORTH = dict(zip(NETS, (0.5, 0.8, 0.6, 0.9, 0.7), strict=True))  # what a head on each, and the net itself, comes to
@@ -28,9 +29,9 @@ def add(study, arch, backbone=None, value=None):
     study.add_trial(create_trial(state=state, value=value, params=params, distributions=known))
 
 
-def run(trials, direction="maximize", archs=ARCHS, sign=1):
+def run(trials, direction="maximize", archs=ARCHS, sign=1, study=None):
     """Returns the architectures of so many trials, each of which ends before the next is drawn."""
-    study = optuna.create_study(direction=direction)
+    study = study or optuna.create_study(direction=direction)
     for net in NETS:
         add(study, "logistic_head", net, sign * WORTH[net])
     drawn = []
@@ -65,9 +66,21 @@ def test_the_half_of_the_nets_whose_heads_are_best_is_tuned_then_its_better_half
     assert set(tuned[7:]) == {NETS[3]}
 
 
-def draw_all(folder, is_killed):
+@pytest.mark.parametrize(("direction", "sign"), [("maximize", 1), ("minimize", -1)])
+def test_where_the_first_nets_that_are_tuned_do_not_come_up_to_the_best_head_no_more_have_a_turn(direction, sign):
+    study = optuna.create_study(direction=direction)
+    add(study, "logistic_head", NETS[3], sign * 0.95)
+
+    drawn = run(100, direction, sign=sign, study=study)
+
+    assert sum(arch in NETS for arch in drawn) == turns.TUNED_TRIED
+    assert drawn.count("small_resnet") == turns.SCRATCH_FIRST
+    assert drawn[-1] is None
+
+
+def draw_all(folder, is_killed, addition=None):
     """Returns the configs of the trials that are drawn; a driver that is killed at once after its draw, or its tell."""
-    space = Space(suggest_of("tiny", 2, NETS[:2]), {}, 12)
+    space = Space(suggest_of("tiny", 2, NETS[:2]), {}, 12, addition)
     plan = Plan(22, 7, "accuracy", "tpe", {}, turns=Turns(space.families, RECIPES["tiny", 1]))
     ledger = new_ledger(folder)
     for number in range(plan.trials):
@@ -90,6 +103,16 @@ def test_a_driver_that_is_killed_between_any_two_records_draws_the_same_configs(
     assert drawn - set(NETS) == {"logistic_head", "mlp_head", "small_resnet", "cnn"}
     assert drawn & set(NETS)
     assert draw_all(tmp_path / "killed", is_killed=True) == whole
+
+
+def test_recipes_handle_unequal_classes_by_nothing_and_the_other_trials_by_what_is_drawn(tmp_path):
+    configs = draw_all(tmp_path / "whole", is_killed=False, addition=imbalance(NEWEST_IMBALANCE))
+
+    is_handled = [bool(UNHANDLED.keys() & config.keys()) for config in configs]
+    first = {config["arch"]: number for number, config in reversed(list(enumerate(configs)))}
+    recipes = {first["mlp_head"], first["small_resnet"], first["cnn"]}
+    assert not any(is_handled[number] for number in recipes)
+    assert sum(is_handled) > len(configs) / 2
 
 
 def test_heads_that_still_run_do_not_keep_nets_from_being_tuned():

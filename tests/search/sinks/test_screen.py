@@ -117,6 +117,17 @@ def test_features_that_are_computed_first_are_told_and_are_not_part_of_the_pace(
     assert end.endswith("about 10 s left")
 
 
+def test_what_running_trials_have_done_counts_in_the_time_that_is_left(tmp_path, clock):
+    screen = Screen(Begun(tmp_path, 4, "accuracy", [], {}, io.StringIO()))
+    for number in (0, 1):
+        screen.started(Order(number, 1, CONFIG, tmp_path, "accuracy"))  # five epochs each
+    clock.pass_(90)
+    screen.progressed(0, [epoch(each, 0.7) for each in range(1, 5)])
+    screen.ended(ended(1, [0.5]))
+
+    assert screen.out.getvalue().splitlines()[-1].endswith("about 1:50 min left")  # 1.8 trials took 90 s
+
+
 def test_while_cheaper_trials_come_first_no_time_is_told(tmp_path, clock):
     screen = Screen(Begun(tmp_path, 6, "accuracy", [], {}, io.StringIO(), cheap=2))
     for number, seconds in enumerate((1, 1, 60, 60)):
