@@ -4,6 +4,7 @@
 # make reliability   kills, damages and misuses sweeps by the thousand, and writes RELIABILITY.md
 # make bench   measures how fast a sweep is, and writes BENCHMARKS.md
 # make curves  trains configs that are drawn by chance, for benchmarks/curves/tables: make curves ARGS="tiny --until 50"
+# make replay  replays searches on those tables, on a simulated clock: make replay ARGS="RESULTS --worlds rows"
 # make report-picture SWEEP=sweeps/default    takes the README's picture of a report, docs/report.png
 # make lock    pins requirements*.txt again
 
@@ -17,7 +18,7 @@ LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 # would compile torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: sweep check test lint reliability bench curves report-picture lock
+.PHONY: sweep check test lint reliability bench curves replay report-picture lock
 
 sweep: .venv/installed-weights
 	.venv/bin/python -m search.run --trials 50 $(ARGS)
@@ -41,6 +42,9 @@ bench: .venv/installed-test
 
 curves: .venv/installed-test
 	.venv/bin/python -m benchmarks.curves $(ARGS)
+
+replay: .venv/installed-test
+	.venv/bin/python -m benchmarks.replay $(ARGS)
 
 report-picture: .venv/installed-test
 	.venv/bin/python -m docs.picture $(SWEEP)

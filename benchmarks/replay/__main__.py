@@ -21,6 +21,7 @@ from benchmarks.page import put
 from benchmarks.replay import page, policies, transfer, worlds
 from benchmarks.replay.cells import read_once, replays, table_hash
 from benchmarks.replay.comparison import Comparison, replay_all
+from benchmarks.replay.figures import finite
 
 SEEDS = 100
 WORKERS = 1, 2, 4, 16
@@ -53,7 +54,7 @@ def main(words: Sequence[str]) -> int:
         tuned = transfer.tuned(tables, options.seeds, partial(replays, folder=kept))
         figures["tuned"] = [asdict(each) | {"shares": list(map(str, each.shares))} for each in tuned]
         lines += page.transfers(tuned)
-    (options.results / "replay.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (options.results / "replay.json").write_text(json.dumps(finite(figures), indent=1, allow_nan=False) + "\n")
     (options.results / "replay.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
     if options.page:

@@ -1,13 +1,16 @@
 """What is read off a search's log, and off many of them: regrets, ranks, times, and their intervals."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from benchmarks.replay.clock import Log
 
 RESAMPLES = 2_000
+ROUNDING = 1e-9  # by which means of equal values differ
 WORST = 0.1  # the share of the replays that end below the value of the worst tenth
 
 
@@ -69,7 +72,7 @@ def time_to_reach(times: np.ndarray, values: np.ndarray, goal: float) -> float:
     Args:
       times, values: (times,) of the course.
     """
-    there = np.flatnonzero(values >= goal)
+    there = np.flatnonzero(values >= goal - ROUNDING)
     return float(times[there[0]]) if len(there) else np.inf
 
 
@@ -83,3 +86,12 @@ def mean_ranks(values: np.ndarray) -> np.ndarray:
     equal = (values[None] == values[:, None]).sum(axis=1)
     ranks: np.ndarray = (above + (equal + 1) / 2).mean(axis=1)
     return ranks
+
+
+def finite(figures: Any) -> Any:
+    """Returns nested figures with None for what is infinite, a time that is never reached: JSON has no other word."""
+    if isinstance(figures, dict):
+        return {name: finite(each) for name, each in figures.items()}
+    if isinstance(figures, list):
+        return [finite(each) for each in figures]
+    return None if isinstance(figures, float) and not math.isfinite(figures) else figures

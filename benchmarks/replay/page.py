@@ -24,8 +24,9 @@ def head(command: str, tables: Mapping[Path, Table], seeds: int) -> Iterator[str
     yield (
         "Nothing is trained here: searches are replayed on recorded curves, on a simulated clock with the recorded "
         "seconds. A search chooses by one half of the validation images, in random halves, and what it has chosen is "
-        "judged by the other half; then they are swapped. Regret is how far that is below the best recorded config, "
-        "in points. The budget is the time that the reference needs for "
+        "judged by the other half; then they are swapped. Regret is how far that is below the best recorded config; "
+        "normalised, it is 1 for the median config. The best is the highest of many noisy values, so no search has a "
+        "regret of 0; that is the same for all. The budget is the time that the reference needs for "
         f"{TRIALS} trials in the median. In brackets are 95 % intervals of a bootstrap over the seeds, each of which "
         "has the same draws for all policies."
     )
@@ -49,16 +50,16 @@ def comparison(compared: Comparison) -> Iterator[str]:
     yield ""
     yield f"### {compared.table.stem}, {kind.shown}, {workers}, {compared.budget:,.0f} s"
     yield ""
-    at = " | ".join(f"regret at {100 * fraction:.0f} %" for fraction in SHOWN_AT)
-    judgement = f"{judged} is better by | and has its end after"
-    yield f"| policy | {at} | normalised, at the end | mean rank | worst tenth | {judgement} | trials |"
+    at = " | ".join(f"at {100 * fraction:.0f} %" for fraction in SHOWN_AT)
+    judgement = f"{judged} is better by, points | and has reached its end after"
+    yield f"| policy | normalised regret {at} | regret, points | mean rank | worst tenth | {judgement} | trials |"
     yield f"| --- |{' ---: |' * (len(SHOWN_AT) + 6)}"
     for name, found in compared.summaries.items():
         cells = [
             policy_kind(name).shown,
-            *(f"{100 * each.found:.2f}" for each in found.regret[:-1]),
+            *(f"{each.found:.3f}" for each in found.normalised[:-1]),
+            _plain(found.normalised[-1], digits=3),
             _points(found.regret[-1]),
-            _plain(found.normalised[-1]),
             f"{found.rank[-1]:.2f}",
             _plain(found.worst_tenth, digits=3),
             _points(found.behind) if name != kind.judged else "",

@@ -17,7 +17,7 @@ NAMES = (
     "old_rungs",
     "promotion",
     "old_search",
-    "present_search",
+    "stopping_search",
     "promoting_search",
     "ray_tune",
     "optuna_hyperband",

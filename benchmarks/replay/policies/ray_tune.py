@@ -34,7 +34,8 @@ class RayTune:
         from ray.tune.search.optuna import OptunaSearch
 
         self._space, self._configs = task.space, list[TrialConfig]()
-        self._scheduler = ASHAScheduler(metric=METRIC, mode="max", max_t=task.space.max_epochs)
+        # It asks nothing of Tune's controller, and of a trial its id alone.
+        self._scheduler: Any = ASHAScheduler(metric=METRIC, mode="max", max_t=task.space.max_epochs)
         self._searcher = OptunaSearch(self._define, metric=METRIC, mode="max", seed=task.seed)
 
     def _define(self, trial: Any) -> None:

@@ -75,7 +75,7 @@ def test_ray_is_told_of_a_stopped_trial_as_complete_with_its_last_value(worlds):
 
 def test_a_search_of_this_project_has_in_its_ledger_what_became_of_its_trials(worlds):
     task = Task(0, SPACE, ("default", 2), OLD_SPACE, LIMIT)
-    policy = policy_kind("present_search").new(task)
+    policy = policy_kind("stopping_search").new(task)
     log = search(policy, worlds(0, 0), 2, LIMIT)
 
     trials = policy._draws._ledger.trials

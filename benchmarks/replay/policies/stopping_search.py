@@ -1,4 +1,4 @@
-"""The search with the second sampler and the second pruner: families take turns, the others' rungs are the same."""
+"""The search with the second sampler and the second pruner: families take turns, and the rungs are the old ones."""
 
 from benchmarks.replay.clock import Policy
 from benchmarks.replay.ledger_draws import LedgerDraws, plan_of
@@ -12,4 +12,4 @@ def new(task: Task) -> Policy:
     return Stopping(pruner, LedgerDraws(task.space, pruner, plan_of(task, "tpe", 2)))
 
 
-KIND = PolicyKind("present_search", "stopping search", new, draws_configs=True)
+KIND = PolicyKind("stopping_search", "stopping search", new, draws_configs=True)
