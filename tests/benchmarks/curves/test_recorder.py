@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.curves import recorder
 from benchmarks.curves.recorder import Work, in_order, record
-from benchmarks.curves.recordings import RECORDINGS, Recording
+from benchmarks.curves.recordings import LITE0, RECORDINGS, Recording
 from benchmarks.curves.table import read
 from storage.errors import ConfigError
 from storage.sweep_file import DataOptions
@@ -161,6 +161,27 @@ def test_a_row_has_no_ids_and_no_labels(work, tiny_data):
     assert b"validation00" not in content
     assert work.data.valid.truth.astype(np.int64).tobytes() not in content
     assert read(work.path(0)).about.data == tiny_data.name
+
+
+@pytest.mark.pretrained
+@pytest.mark.parametrize(
+    ("space", "fixed", "epochs"),
+    [
+        (("heads", 1), {"arch": "logistic_head", "input_size": 64, "pooling": "2x2"}, 1),
+        (("tiny", 1), {"arch": LITE0, "tuned_input_size": 48, "tuned_epochs": 2, "frozen_stages": 4}, 2),
+    ],
+    ids=["a head on frozen features", "a net fine-tuned behind kept maps"],
+)
+def test_a_pretrained_net_is_recorded_as_any_other(work, space, fixed, epochs):
+    recording = replace(QUICK, space=space, fixed=fixed, backbones=(LITE0,), draws=1, repeated=())
+    pretrained = replace(work, recording=recording)
+
+    record_all(pretrained)
+
+    (curve,) = pretrained.table().curves
+    assert curve.right.shape == (epochs, 30)
+    assert curve.accuracies[-1] > 1 / 3  # of three classes
+    assert len(curve.seconds) == epochs
 
 
 @pytest.mark.pretrained
