@@ -41,7 +41,7 @@ bench: .venv/installed-test
 	.venv/bin/python -m benchmarks.speed $(ARGS)
 
 curves: .venv/installed-test
-	.venv/bin/python -m benchmarks.curves $(ARGS)
+	nice -n 19 .venv/bin/python -m benchmarks.curves $(ARGS)
 
 replay: .venv/installed-test
 	.venv/bin/python -m benchmarks.replay $(ARGS)

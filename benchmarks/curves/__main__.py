@@ -4,8 +4,8 @@
     make curves ARGS="tiny --until 50"       # the first 50 rows of one table
 
 The tables need data sets: SWEEP_TEST_DATA, SWEEP_TEST_CIFAR and SWEEP_TEST_CLOTHES name their files. Each process
-trains on one thread at the lowest priority, so other work goes before it. What is measured is the processor time of
-the process, which other work leaves nearly as it is.
+trains on one thread, and `make curves` runs them at the lowest priority, so other work goes before them. What is
+measured is the processor time of the process, which other work leaves nearly as it is.
 """
 
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from benchmarks.curves import processes
+from benchmarks.curves.listing import write_list
 from benchmarks.curves.recorder import Work
 from benchmarks.curves.recordings import RECORDINGS
 from benchmarks.curves.table import SUFFIX, TABLES, write
@@ -50,6 +51,7 @@ def main(names: tuple[str, ...], until: int | None, count: int, rows: Path, tabl
                 process.join(COLLECT_SECONDS / count)
             _collect(works, rows)
         _collect(works, tables)
+        write_list(tables)
         if failed := [process.exitcode for process in begun if process.exitcode]:
             raise SystemExit(failed[0])
 

@@ -1,7 +1,6 @@
-"""The processes that record tables: each takes one row after the other and trains on one thread, behind other work."""
+"""The processes that record tables: each takes one row after the other and trains on one thread."""
 
 import multiprocessing
-import os
 import signal
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 from benchmarks.curves.recorder import Work, in_order, record
 from benchmarks.curves.recordings import RECORDINGS
 
-LOWEST_PRIORITY = 19
 CONTEXT = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
 
 
@@ -45,7 +43,6 @@ def _record(names: list[str], until: int | None, folder: Path, taken: Any) -> No
     from trainable.allocator import keep_freed_memory
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C the first process ends this one
-    os.nice(LOWEST_PRIORITY)
     keep_freed_memory()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)

@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 
+from benchmarks.curves.recorder import Work, in_order, record
 from benchmarks.curves.recordings import RECORDINGS
 from benchmarks.curves.table import read
 
@@ -16,23 +18,26 @@ def curves(*words, **environment):
     return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False)
 
 
-def test_the_command_records_a_portion_and_goes_on_with_the_next(tiny_data, tmp_path):
-    words = ["tiny", "--rows", tmp_path / "rows", "--tables", tmp_path / "tables"]
+def test_the_command_goes_on_with_the_rows_that_are_not_there_yet(tiny_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("SWEEP_TEST_DATA", str(tiny_data))
+    recording, rows = RECORDINGS[0], tmp_path / "rows"
+    work = Work(recording, rows, "an earlier run")
+    list(record([work], in_order([recording], until=1), count().__next__))
 
-    first = curves(*words, "--until", 1, "--processes", 1, SWEEP_TEST_DATA=str(tiny_data))
-    (row,) = tmp_path.glob("rows/tiny-*/*.safetensors")
-    trained_at = row.stat().st_mtime_ns
-    second = curves(*words, "--until", 3, SWEEP_TEST_DATA=str(tiny_data))
+    ended = curves("tiny", "--until", 3, "--rows", rows, "--tables", tmp_path / "tables")
 
-    table, recording = read(tmp_path / "tables" / "tiny.safetensors"), RECORDINGS[0]
-    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert "tiny: 0 of 310 rows" in first.stdout
-    assert "tiny: 1 of 310 rows" in second.stdout
-    configs = [recording.config(*row)[1].to_dict() for row in recording.rows[:3]]
-    assert [(curve.draw, curve.repeat, curve.config) for curve in table.curves] == [
-        (*row, config) for row, config in zip(recording.rows, configs, strict=False)
+    table = read(tmp_path / "tables" / "tiny.safetensors")
+    assert ended.returncode == 0, ended.stderr
+    assert "tiny: 1 of 310 rows are there" in ended.stdout
+    assert [(curve.draw, curve.repeat) for curve in table.curves] == recording.rows[:3]
+    assert [curve.config for curve in table.curves] == [
+        recording.config(*row)[1].to_dict() for row in recording.rows[:3]
     ]
-    assert row.stat().st_mtime_ns == trained_at
+    assert [line.split(",")[0] for line in table.about.conditions] == [
+        "`an earlier run`",
+        "`python -m benchmarks.curves tiny`",
+    ]
+    assert "the first 3 of 310" in (tmp_path / "tables" / "README.md").read_text()
 
 
 def test_a_data_set_that_is_not_named_is_asked_for_before_anything_starts(tmp_path):
