@@ -4,7 +4,8 @@ import os
 import shlex
 from dataclasses import asdict
 
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
+from analysis.trial_record import TrialRecord
 from storage import paths, user_code
 from storage.sweep_file import SEARCH, SweepFile
 

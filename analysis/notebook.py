@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-    from analysis.record import Record, TrialRecord
+    from analysis.record import Record
+    from analysis.trial_record import TrialRecord
     from trainable.config import TrialConfig
 
 
@@ -38,7 +39,9 @@ class Sweep:
         Raises:
           DamagedError: what was kept of a trial is damaged.
         """
-        return self.record.trials_table()
+        from analysis.outputs.tables import trials_table
+
+        return trials_table(self.record)
 
     @cached_property
     def epochs(self) -> "pd.DataFrame":
@@ -47,7 +50,9 @@ class Sweep:
         Raises:
           DamagedError: what was kept of a trial is damaged.
         """
-        return self.record.epochs_table()
+        from analysis.outputs.tables import epochs_table
+
+        return epochs_table(self.record)
 
     @property
     def classes(self) -> list[str]:

@@ -31,7 +31,8 @@ from analysis.outputs.best import write_best
 from analysis.outputs.predict import write_predictions
 from analysis.outputs.predictor import best
 from analysis.outputs.tables import write_tables
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
+from analysis.trial_record import TrialRecord
 from datasets.folds import folded
 from datasets.pixels.dataset import Dataset, Split
 from search.runtime.draws import trial_seed
@@ -42,8 +43,8 @@ from storage.paths import attempt_folder
 from storage.states import Reason
 from storage.sweep_file import QueueEntry
 from tests.trials import WorkerDied, execute, fake_train, in_memory, open_bridge, space_with_a_gap
+from trainable.checkpoint import read_finished
 from trainable.loop import Diverged
-from trainable.state import read_finished
 
 DATA = in_memory(train=9, valid=9)
 REPORT_EPOCHS = 8  # of a trial of 12, from its second rung to its end: what one report holds at most

@@ -23,7 +23,8 @@ from tests.trials import in_memory
 from trainable.config import TrialConfig
 from trainable.loop import predict_logits, train
 from trainable.metrics import DEFAULT
-from trainable.state import load, new_state, save
+from trainable.saving import load, save
+from trainable.state import new_state
 
 TOGETHER = 4  # nets that are followed at a time
 

@@ -20,7 +20,8 @@ from storage.sweep_file import Settings, SweepFile
 from trainable.config import TrialConfig
 from trainable.metrics import measure
 from trainable.metrics.history import EpochMetrics
-from trainable.state import new_state, save
+from trainable.saving import save
+from trainable.state import new_state
 
 HOSTILE = "epoch 2: <script>alert(1)</script> | `x` \x1b[31m\nnext line"
 MLP = TrialConfig(arch="mlp", width=1.0, epochs=4, lr=0.01)

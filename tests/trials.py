@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.outputs.tables import epochs_table, trials_table
 from analysis.record import Record
 from datasets.pixels.dataset import Dataset, Split
 from search.pruners import new_pruner
@@ -140,7 +141,7 @@ def execute(bridge: Bridge, data: Dataset, workers: int = 1, train: Train = fake
 def outcome(folder: Path) -> str:
     """Everything that counts of a sweep, without attempts and seconds: equal texts, equal sweeps."""
     record = Record(folder)
-    table = record.trials_table().drop(columns=["attempts", "seconds"])
+    table = trials_table(record).drop(columns=["attempts", "seconds"])
     predictions = [None if trial.valid_classes is None else trial.valid_classes.tolist() for trial in record.trials]
     weights = [trial.weights is not None for trial in record.trials]
-    return table.to_csv() + repr(predictions) + repr(weights) + record.epochs_table().drop(columns="seconds").to_csv()
+    return table.to_csv() + repr(predictions) + repr(weights) + epochs_table(record).drop(columns="seconds").to_csv()

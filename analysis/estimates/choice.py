@@ -22,8 +22,9 @@ from analysis.estimates.draws import draws
 from analysis.estimates.honest import Estimate, estimate
 from analysis.estimates.intervals import sample_of
 from analysis.estimates.scores import Computed, Scored, scores_of, scores_of_classes, scores_of_probabilities
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
 from analysis.report.contents import scarcity
+from analysis.trial_record import TrialRecord
 from storage.states import State
 from storage.text import counted
 from trainable.metrics.contract import softmax

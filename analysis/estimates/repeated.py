@@ -16,8 +16,9 @@ from scipy.special import stdtrit
 
 from analysis.estimates.intervals import TAIL, Sample, sample_of
 from analysis.estimates.scores import Scored, scores_of
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
 from analysis.report.contents import scarcity
+from analysis.trial_record import TrialRecord
 from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError

@@ -19,7 +19,8 @@ from analysis.estimates import adjustments
 from analysis.estimates.adjustments.contract import Fitted
 from analysis.estimates.choice import choose
 from analysis.outputs.trained import Trained, trained
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
+from analysis.trial_record import TrialRecord
 from datasets import decoders
 from datasets.decoders.recipe import FITS, Decoding
 from storage import paths

@@ -10,7 +10,8 @@ from analysis.estimates.adjustments.out_of_fold import scaled
 from analysis.estimates.choice import choose
 from analysis.estimates.scores import scores_of_images
 from analysis.outputs.probability_table import probability_table
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
+from analysis.trial_record import TrialRecord
 from storage import paths
 from storage.errors import SweepError
 from storage.files import save_bytes

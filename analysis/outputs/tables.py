@@ -1,6 +1,7 @@
 """The tables of a sweep: a row a trial, a row a trial and epoch."""
 
 import dataclasses
+from statistics import fmean
 
 import pandas as pd
 
@@ -33,13 +34,42 @@ def write_tables(record: Record) -> None:
     epoch = {field.name: _dtype(field) for field in dataclasses.fields(EpochMetrics)}
     if record.metric.field != OWN_FIELD:
         del epoch[OWN_FIELD]
-    trials = _typed(record.trials_table(), TRIAL_COLUMNS | config)
-    epochs = _typed(record.epochs_table(), {"number": "Int64"} | epoch)
+    trials = _typed(trials_table(record), TRIAL_COLUMNS | config)
+    epochs = _typed(epochs_table(record), {"number": "Int64"} | epoch)
     for name, table in ((paths.TRIALS_PARQUET, trials), (paths.EPOCHS_PARQUET, epochs)):
         with written_whole(record.folder / name) as partial:
             table.to_parquet(partial, index=False)
     csv = safe_cells(trials).to_csv(index=False, lineterminator="\n")
     save_bytes(record.folder / paths.TRIALS_CSV, csv.encode())
+
+
+def trials_table(record: Record) -> pd.DataFrame:
+    """A row a trial; `valid_accuracy` at its best epoch, `seconds` of all its epochs, `config.*` where set.
+
+    With folds the accuracy is the mean over them, each at its best epoch.
+    """
+    rows = []
+    for trial in record.trials:
+        history, at_best = trial.history, record.at_best(trial)
+        row = {
+            "number": trial.number,
+            "state": str(trial.state),
+            "reason": trial.reason,
+            "baseline": trial.baseline,
+            "value": trial.value,
+            "valid_accuracy": fmean(net["valid_accuracy"] for net in at_best) if at_best else None,
+            "best_epoch": trial.best_epoch,
+            "epochs": trial.epochs,
+            "attempts": trial.attempts,
+            "seconds": round(sum(epoch["seconds"] for epoch in history), 3),
+        }
+        rows.append(row | {f"config.{name}": value for name, value in trial.config.items()})
+    return pd.DataFrame(rows)
+
+
+def epochs_table(record: Record) -> pd.DataFrame:
+    """A row a trial and epoch: `number` and the fields of `trainable.metrics.history.EpochMetrics`."""
+    return pd.DataFrame([{"number": trial.number} | epoch for trial in record.trials for epoch in trial.history])
 
 
 def safe_cells(table: pd.DataFrame) -> pd.DataFrame:

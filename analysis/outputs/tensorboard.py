@@ -10,7 +10,8 @@ from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndI
 from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboardX.record_writer import RecordWriter
 
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
+from analysis.trial_record import TrialRecord
 from storage.files import DamagedError, make_folder, written_whole
 from storage.states import State
 from trainable.metrics.history import OWN_FIELD

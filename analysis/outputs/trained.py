@@ -14,7 +14,8 @@ from torch import nn
 
 from analysis.estimates.adjustments.contract import Fitted
 from analysis.estimates.views import Answering, by_batch
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
+from analysis.trial_record import TrialRecord
 from datasets.decoders.recipe import Decoding
 from datasets.pixels import Pixels
 from storage import paths

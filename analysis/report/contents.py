@@ -8,7 +8,8 @@ from typing import Any
 
 from analysis.estimates.intervals import FEW_IMAGES, sample_of
 from analysis.estimates.scores import scores_of
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
+from analysis.trial_record import TrialRecord
 from storage.files import DamagedError
 from storage.states import State
 from storage.text import counted

@@ -14,7 +14,7 @@ from analysis.commands import command_of
 from analysis.estimates import held_out, repeated
 from analysis.estimates.choice import Choice, choose
 from analysis.estimates.repeated import Repeated
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
 from analysis.report import contents
 from analysis.report.charts import COLOURS, Figure, PairPicture
 from analysis.report.contents import duration, plain
@@ -32,6 +32,7 @@ from analysis.report.sections.near_duplicates import near_duplicates_sentence, n
 from analysis.report.sections.pictures import Doubts, doubts, doubts_sentence
 from analysis.report.sections.ranges import Range, ranges, ranges_figure, ranges_sentence
 from analysis.report.sections.slices import slices
+from analysis.trial_record import TrialRecord
 from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError, make_folder, remove, save_bytes, utf8

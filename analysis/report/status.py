@@ -17,7 +17,7 @@ from rich.text import Text
 
 from analysis.commands import command_to_go_on
 from analysis.estimates import held_out
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
 from analysis.report.contents import (
     baselines,
     caution,
@@ -28,6 +28,7 @@ from analysis.report.contents import (
     plain,
     progress,
 )
+from analysis.trial_record import TrialRecord
 from storage import paths
 from storage.errors import SweepError
 from storage.lock import holder

@@ -9,9 +9,9 @@ from search.runtime.draws import trial_seed
 from storage import paths
 from storage.files import read_json
 from storage.sweep_file import SweepFile
+from trainable.checkpoint import read_checkpoint
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics.history import EpochMetrics, read_history
-from trainable.state import read_checkpoint
 
 
 def is_of(file: SweepFile, number: int, config: Any) -> bool:

@@ -14,8 +14,10 @@ import pyarrow.parquet
 
 from analysis.outputs.best import read_best
 from analysis.outputs.predict import check_predictions
-from analysis.record import Record, TrialRecord
+from analysis.outputs.tables import epochs_table, trials_table
+from analysis.record import Record
 from analysis.report.contents import plain
+from analysis.trial_record import TrialRecord
 from datasets.fingerprint import judging, parsed_folds, parsed_table
 from datasets.submission.kept import is_kept, read_kept
 from search.checks.backup import Backup, move_away
@@ -142,7 +144,7 @@ def check_results(inspection: Inspection, record: Record, test_ids: tuple[str, .
     folder, kind, best = record.folder, record.file.kind, record.best
     if kind == paths.REFIT:
         return
-    trials, epochs = record.trials_table(), record.epochs_table()
+    trials, epochs = trials_table(record), epochs_table(record)
     ended = set(trials["number"][trials["state"] != State.RUNNING])
     nets = record.settings.folds or 1
     most = sum(nets * trial.config.get("epochs", 0) for trial in record.trials)  # rows of any table

@@ -17,10 +17,10 @@ from storage.files import DamagedError, read_array, read_json
 from storage.sweep_file import SweepFile
 from storage.tensors import check_weights
 from storage.text import counted
+from trainable.checkpoint import read_checkpoint
 from trainable.config import TrialConfig
 from trainable.metrics import named
 from trainable.metrics.history import EpochMetrics, by_fold, class_dtype, read_history
-from trainable.state import read_checkpoint
 
 NAMES = {paths.CONFIG, paths.LOG}  # in a trial's folder, beside its attempts and what is kept
 LOSSES = {

@@ -24,8 +24,8 @@ def keep_folds(folder: Path, up_to_attempt: int, steps: int, folds: int, with_we
     all nets.
     """
     from storage.tensors import save_weights  # torch: 2 s that must not hold up the first trial
+    from trainable.checkpoint import read_finished
     from trainable.models.mean_of_nets import PREFIX
-    from trainable.state import read_finished
 
     store_of(folder).fetch(folder)
     found = read_finished(folder, up_to_attempt)
@@ -55,7 +55,7 @@ def written_report_of_folds(folder: Path, attempt: int) -> Report:
     """Returns what an attempt has put on the disk: its result, else the epochs of the folds that are finished."""
     if (result := read_result(paths.attempt_folder(folder, attempt) / paths.RESULT, attempt)) is not None:
         return result
-    from trainable.state import read_finished  # torch
+    from trainable.checkpoint import read_finished  # torch
 
     found = read_finished(folder, attempt)
     return Report(attempt, [metrics for net in found.values() for metrics in net.history])

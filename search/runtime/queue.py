@@ -15,7 +15,7 @@ from trainable.config import UNHANDLED, ConfigError, TrialConfig
 from trainable.models import family_of
 
 if TYPE_CHECKING:
-    from analysis.record import TrialRecord
+    from analysis.trial_record import TrialRecord
 
 Queue = dict[int, QueueEntry]  # by trial number
 

@@ -15,8 +15,9 @@ from analysis.commands import own_code, search_command
 from analysis.estimates import repeated
 from analysis.outputs import out_of_fold
 from analysis.outputs.tables import write_tables
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
 from analysis.report.contents import count_states, progress
+from analysis.trial_record import TrialRecord
 from datasets.folds import folded, undivided
 from search.runtime import data as sweep_data
 from search.runtime.queue import Queue

@@ -41,7 +41,7 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
     `trainable.metrics.kept` says.
     """
     from storage.tensors import save_weights  # torch: 2 s that must not hold up the first trial
-    from trainable.state import CheckpointError, read_checkpoint
+    from trainable.checkpoint import CheckpointError, read_checkpoint
 
     store_of(folder).fetch(folder)
     for path in paths.newest_checkpoints(folder, up_to_attempt):
@@ -73,7 +73,7 @@ def written_report(folder: Path, attempt: int) -> Report:
     """Returns what an attempt has put on the disk: its result, else the epochs of the newest whole checkpoint."""
     if (result := read_result(paths.attempt_folder(folder, attempt) / paths.RESULT, attempt)) is not None:
         return result
-    from trainable.state import CheckpointError, read_checkpoint  # torch
+    from trainable.checkpoint import CheckpointError, read_checkpoint  # torch
 
     for path in paths.newest_checkpoints(folder, attempt):
         with suppress(CheckpointError):

@@ -33,7 +33,7 @@ from tests.clusters import until
 from tests.drivers import ROOT, start
 from tests.searched import command, data_is, here
 from tests.trials import WorkerDied, execute, fake_train, in_memory, open_bridge, outcome
-from trainable.state import CheckpointError, read_checkpoint
+from trainable.checkpoint import CheckpointError, read_checkpoint
 from trainable.worker.attempt import Attempt
 from trainable.worker.order import Order
 from trainable.worker.ray_trial import RayTrial

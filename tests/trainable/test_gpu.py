@@ -21,7 +21,8 @@ from trainable.images import on_device
 from trainable.loop import predict_logits, train
 from trainable.models import family_of
 from trainable.precision import numerics
-from trainable.state import load, new_state, save
+from trainable.saving import load, save
+from trainable.state import new_state
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 

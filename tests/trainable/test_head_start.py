@@ -14,7 +14,8 @@ from trainable.inputs import inputs_of
 from trainable.loop import predict_logits, train
 from trainable.objective import Objective
 from trainable.sampling import Sampling
-from trainable.state import load, new_state, save
+from trainable.saving import load, save
+from trainable.state import new_state
 
 STARTED = replace(CONFIG, head_start=True)
 

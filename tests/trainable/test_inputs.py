@@ -17,7 +17,8 @@ from trainable.images import on_device
 from trainable.inputs import inputs_of
 from trainable.loop import Diverged, predict_logits, train
 from trainable.models import frozen
-from trainable.state import load, new_state, save
+from trainable.saving import load, save
+from trainable.state import new_state
 
 DATA = in_memory(train=26, side=32)
 CONFIG = TrialConfig(

@@ -18,7 +18,8 @@ from trainable.config import AUGMENTATIONS, TrialConfig
 from trainable.images import on_device
 from trainable.loop import Diverged, predict_logits, steps_per_epoch, train
 from trainable.metrics import DEFAULT, measure, named
-from trainable.state import load, new_state, save
+from trainable.saving import load, save
+from trainable.state import new_state
 from trainable.train import main
 
 DATA = in_memory(train=26)

@@ -10,6 +10,7 @@ import torch
 from analysis.outputs.best import write_best
 from analysis.outputs.predictor import best
 from analysis.outputs.results import write_averaged
+from analysis.outputs.tables import epochs_table, trials_table
 from analysis.outputs.trained import trained as model_of
 from analysis.record import Record
 from datasets.folds import folded
@@ -95,8 +96,8 @@ def test_predictions_averaged_over_flips_are_out_of_fold_too(trained):
 
 
 def test_the_tables_have_a_row_for_each_epoch_of_each_fold(trained):
-    table = trained.epochs_table()
+    table = epochs_table(trained)
     assert len(table) == 3 * 4 * 3
     assert set(table["fold"]) == {1, 2, 3, 4}
-    row = trained.trials_table().iloc[trained.best.number]
+    row = trials_table(trained).iloc[trained.best.number]
     assert row["valid_accuracy"] == pytest.approx(trained.best.value)

@@ -7,8 +7,8 @@ probability each comes first in half the cases.
 
 import numpy as np
 
-from trainable.metrics.contract import PERCENT, Metric, Ranks
-from trainable.metrics.predictions import every_class_needed
+from trainable.metrics.by_ranks import by_ranks
+from trainable.metrics.contract import Ranks
 
 
 def _of_order(weights: np.ndarray, is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -40,15 +40,4 @@ def _slopes(is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return (share - share[is_of_class].mean()) / np.where(is_of_class, above[-1], others[-1])
 
 
-RANKS = Ranks(_of_order, _slopes)
-
-METRIC = Metric(
-    "auc",
-    words="validation AUC",
-    short="AUC",
-    one="an AUC",
-    value=RANKS.value,
-    ranks=RANKS,
-    scale=PERCENT,
-    undefined=every_class_needed,
-)
+METRIC = by_ranks("auc", "AUC", "an AUC", Ranks(_of_order, _slopes))

@@ -7,8 +7,8 @@ thresholds of the precision there times the recall that the threshold adds; noth
 
 import numpy as np
 
-from trainable.metrics.contract import PERCENT, Metric, Ranks
-from trainable.metrics.predictions import every_class_needed
+from trainable.metrics.by_ranks import by_ranks
+from trainable.metrics.contract import Ranks
 
 
 def _of_order(weights: np.ndarray, is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -31,15 +31,4 @@ def _slopes(is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.where(is_of_class, (precision + raised)[group] - value, -lowered[group]) / right[-1]
 
 
-RANKS = Ranks(_of_order, _slopes)
-
-METRIC = Metric(
-    "average_precision",
-    words="validation average precision",
-    short="average precision",
-    one="an average precision",
-    value=RANKS.value,
-    ranks=RANKS,
-    scale=PERCENT,
-    undefined=every_class_needed,
-)
+METRIC = by_ranks("average_precision", "average precision", "an average precision", Ranks(_of_order, _slopes))

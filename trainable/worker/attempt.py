@@ -22,20 +22,13 @@ from storage.files import DamagedError, make_folder, save_bytes
 from storage.states import Reason
 from storage.store import Store, is_copy, store_of
 from trainable import loop
+from trainable.checkpoint import Checkpoint, CheckpointError, read_finished
 from trainable.config import TrialConfig
 from trainable.features import Prepared
 from trainable.features.store import FeaturesError
 from trainable.metrics.history import EpochMetrics
-from trainable.state import (
-    Checkpoint,
-    CheckpointError,
-    TrainState,
-    load,
-    new_state,
-    read_finished,
-    save,
-    save_finished,
-)
+from trainable.saving import load, save, save_finished
+from trainable.state import TrainState, new_state
 from trainable.weights import WeightsError
 from trainable.worker.order import Order
 from trainable.worker.report import Failure, Report

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from analysis.commands import command_to_go_on, own_code, search_command
 from analysis.estimates.repeated import Repeated
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
 from analysis.report.contents import count_states, failures
 from analysis.report.sections.pictures import Doubts
 from analysis.report.sections.ranges import Range, to_widen
+from analysis.trial_record import TrialRecord
 from storage import paths
 from storage.states import State
 from storage.text import counted

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analysis.estimates.choice import Choice
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
 from analysis.report.charts import Figure, Picture
 from analysis.report.parts import Part
 from analysis.report.sections import calibration, classes, curves, imbalance, thresholds
 from analysis.report.sections.pictures import confident_mistakes
+from analysis.trial_record import TrialRecord
 from trainable.metrics.contract import softmax
 
 TWO = 2  # classes, which have a threshold and curves over it

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.estimates.intervals import share_interval
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
 from analysis.report.charts import Axis, Chart, Figure, Matrix, Series, named_rows
 from analysis.report.parts import Cell, Part, Table, interval, share
+from analysis.trial_record import TrialRecord
 from storage.text import counted
 
 MOST_DRAWN = 30  # classes with their shares

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
 from analysis.report.charts import Axis, Chart, Figure, Series, log_axis, named_rows, rows_height_px
 from analysis.report.contents import duration, histories, seconds
 from analysis.report.sections.history import on_axis, value_axis
+from analysis.trial_record import TrialRecord
 from storage.states import State
 from storage.text import counted
 

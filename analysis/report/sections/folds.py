@@ -7,6 +7,7 @@ from analysis.report.charts import Axis, Chart, Figure, Series, named_rows, rows
 from analysis.report.contents import LEADERS
 from analysis.report.parts import Cell, Part, Table
 from analysis.report.sections.history import on_axis
+from analysis.trial_record import TrialRecord
 from storage.states import State
 from storage.text import counted
 

@@ -5,9 +5,10 @@ from datetime import datetime
 from itertools import accumulate
 from statistics import fmean
 
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
 from analysis.report.charts import MOST_TICKS, Axis, Chart, Figure, Series, linear_axis, log_axis
 from analysis.report.contents import LEADERS, baselines, duration, histories, seconds
+from analysis.trial_record import TrialRecord
 from storage.states import State
 from storage.text import counted
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.estimates.intervals import Sample, share_interval
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
 from analysis.report.charts import Axis, Chart, Figure, Series, named_rows
 from analysis.report.parts import Cell, Part, Table, interval, share
 from analysis.report.sections.classes import MOST_DRAWN, MOST_LISTED, ROW_PX, answers
+from analysis.trial_record import TrialRecord
 from storage.states import State
 from trainable.config import UNHANDLED
 

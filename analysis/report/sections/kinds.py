@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from analysis.estimates.choice import Choice
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
+from analysis.trial_record import TrialRecord
 from storage.states import State
 
 

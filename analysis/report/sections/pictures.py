@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
 from analysis.report.charts import Picture
 from analysis.report.contents import plain, standard_error
+from analysis.trial_record import TrialRecord
 from storage.states import State
 from storage.text import counted
 from trainable.metrics.contract import softmax

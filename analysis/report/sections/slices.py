@@ -5,11 +5,12 @@ from dataclasses import replace
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
 from analysis.report.charts import Axis, Chart, Figure, Series, linear_axis, log_axis, short
 from analysis.report.contents import value_text
 from analysis.report.sections.history import on_axis, value_axis
 from analysis.report.sections.importance import importances
+from analysis.trial_record import TrialRecord
 from storage.states import State
 
 MOST_SLICES = 16

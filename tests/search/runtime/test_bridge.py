@@ -7,6 +7,7 @@ import albumentations as A
 import pytest
 from optuna.trial import TrialState
 
+from analysis.outputs.tables import trials_table
 from analysis.record import Record
 from datasets.augment.pipeline import to_text
 from search.runtime import trial_files
@@ -20,7 +21,7 @@ from tests.trials import execute, fake_space, fake_train, in_memory, open_bridge
 from trainable.config import ConfigError
 from trainable.features import Prepared
 from trainable.loop import Diverged
-from trainable.state import save
+from trainable.saving import save
 from trainable.worker.attempt import Attempt
 from trainable.worker.order import KEPT_CHECKPOINTS, Order
 from trainable.worker.report import Report
@@ -245,7 +246,7 @@ def test_a_running_trial_shows_nothing_of_an_end_that_never_was(tmp_path, monkey
         bridge.lost(0, 1, "killed")  # its files are kept, and the driver is gone before it tells
 
     assert (trial_folder(tmp_path, 0) / "history.json").exists()
-    assert list(Record(tmp_path).trials_table().state) == ["RUNNING"]
+    assert list(trials_table(Record(tmp_path)).state) == ["RUNNING"]
     bridge, _ = open_bridge(tmp_path, 1, pruner="none")
     execute(bridge, DATA)
     assert Record(tmp_path).trials[0].state == "COMPLETE"
@@ -313,12 +314,12 @@ def test_a_result_that_was_never_told_is_told_at_the_next_start(tmp_path):
 def test_a_larger_total_adds_trials_and_touches_none_of_the_old(tmp_path):
     bridge, _ = open_bridge(tmp_path, 6)
     execute(bridge, DATA)
-    before = Record(tmp_path).trials_table()
+    before = trials_table(Record(tmp_path))
 
     bridge, watcher = open_bridge(tmp_path, 9)
     execute(bridge, DATA)
 
-    after = Record(tmp_path).trials_table()
+    after = trials_table(Record(tmp_path))
     assert len(after) == 9
     assert after.head(6)[before.columns].equals(before)
     assert [number for number, _ in watcher.ordered] == [6, 7, 8]

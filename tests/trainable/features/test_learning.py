@@ -18,7 +18,8 @@ from trainable.config import ConfigError, TrialConfig
 from trainable.features import computing, store
 from trainable.loop import predict_logits, prepare, train
 from trainable.models import frozen
-from trainable.state import TrainState, load, new_state, save
+from trainable.saving import load, save
+from trainable.state import TrainState, new_state
 
 LOGISTIC = TrialConfig(
     arch="logistic_head",

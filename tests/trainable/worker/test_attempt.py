@@ -24,7 +24,8 @@ from trainable.config import TrialConfig
 from trainable.features import store
 from trainable.loop import Diverged
 from trainable.metrics.history import EpochMetrics
-from trainable.state import new_state, save
+from trainable.saving import save
+from trainable.state import new_state
 from trainable.worker import attempt as attempt_module
 from trainable.worker.attempt import Attempt, hung_after
 from trainable.worker.order import Order, hung_stacks

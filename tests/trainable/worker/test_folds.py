@@ -10,9 +10,9 @@ from datasets.folds import folded
 from storage import paths
 from tests.trials import WorkerDied, fake_train, in_memory
 from trainable import loop
+from trainable.checkpoint import read_finished
 from trainable.config import TrialConfig
 from trainable.metrics.history import by_fold
-from trainable.state import read_finished
 from trainable.worker.attempt import Attempt
 from trainable.worker.order import Order
 from trainable.worker.report import Report

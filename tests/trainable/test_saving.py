@@ -12,10 +12,12 @@ import torch
 from storage.paths import attempt_folder, checkpoints, newest_checkpoints
 from storage.tensors import read_tensors, save_tensors
 from tests.trials import in_memory
+from trainable.checkpoint import CheckpointError, read_checkpoint
 from trainable.config import TrialConfig
 from trainable.loop import train
 from trainable.metrics.history import EpochMetrics
-from trainable.state import CheckpointError, load, new_state, read_checkpoint, save
+from trainable.saving import load, save
+from trainable.state import new_state
 
 DATA = in_memory(train=26)
 CONFIG = TrialConfig(

@@ -1,0 +1,41 @@
+"""Checks the files that were kept of a trial: they can be read, and are of the sweep's images, classes and epochs."""
+
+import numpy as np
+
+from analysis.trial_record import TrialRecord
+from storage import paths
+from storage.files import DamagedError, read_array
+from storage.states import State
+from storage.text import counted
+from trainable.metrics.contract import Metric
+from trainable.metrics.history import class_dtype
+
+
+def check_kept(trial: TrialRecord, metric: Metric, images: int, classes: int) -> None:
+    """Checks what was kept of a trial in its folder.
+
+    Args:
+      images: in the validation split, or with folds all that are divided.
+      classes: how many there are.
+
+    Raises:
+      DamagedError: a file cannot be read, or has not the shape it must have.
+    """
+    if trial.state == State.RUNNING:
+        return
+    if any(metric.field not in epoch for epoch in trial.history):  # which itself may raise
+        raise DamagedError(trial.folder / paths.HISTORY, f"each epoch must have a {metric.field}")
+    predicted, logits, averaged = trial.valid_classes, trial.valid_logits, trial.valid_logits_tta
+    if predicted is not None and (
+        predicted.dtype != class_dtype(classes) or predicted.ndim != 2 or predicted.shape[1] != images
+        or len(predicted) < trial.epochs // max(1, trial.folds)
+        or predicted.max(initial=0) >= classes or predicted.min(initial=0) < 0
+    ):  # fmt: skip
+        raise DamagedError(
+            trial.folder / paths.VALID_CLASSES, f"must be {counted(images, 'class', 'classes')} each epoch"
+        )
+    arrays = {trial.folder / paths.VALID_LOGITS: logits, trial.folder / paths.AVERAGED_LOGITS: averaged}
+    arrays |= {path: read_array(path) for path in paths.epoch_logits(trial.folder).values()}
+    for path, array in arrays.items():
+        if array is not None and (array.shape != (images, classes) or not np.isfinite(array).all()):
+            raise DamagedError(path, f"must be {images} x {classes} finite numbers")

@@ -1,0 +1,130 @@
+"""A checkpoint file as it is read: the parts of a trial between two epochs, which fit each other."""
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from storage import paths
+from storage.files import DamagedError
+from storage.store import store_of
+from storage.sweep_file import RENAMED_METRICS, Values
+from storage.tensors import read_tensors
+from trainable.metrics import is_name, named
+from trainable.metrics.history import EpochMetrics, class_dtype, read_history
+
+
+class CheckpointError(DamagedError):
+    """A checkpoint file is cut, altered, or of another trial."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `save` wrote, whole: its parts fit each other.
+
+    Attributes:
+      config: `TrialConfig.to_dict()` of the trial.
+      history: one epoch at least.
+      model, averaged: the weights now, and their mean; empty where the config asks for none. What is frozen is in none.
+      best: the weights that predict, at the best epoch.
+      optimizer: by the index of the parameter and the optimizer's own name, `0.momentum_buffer`.
+      valid_classes: (epochs, N) of `class_dtype`.
+      valid_logits: (N, classes) float32, at the best epoch.
+      rows: (N,) int64, of a fold that is finished: which of all images its validation images are; else None.
+      kept: (N, classes) float16 of other epochs, by their numbers.
+
+    The tensors are mapped from the file: what is to outlive it must be copied.
+    """
+
+    config: Values
+    metric: str
+    history: list[EpochMetrics]
+    model: dict[str, Tensor]
+    averaged: dict[str, Tensor]
+    best: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    valid_classes: np.ndarray
+    valid_logits: np.ndarray
+    kept: dict[int, np.ndarray]
+    rows: np.ndarray | None = None
+
+    @property
+    def fold(self) -> int | None:
+        """Which net of its trial it is of, from 1, where there is one for each fold."""
+        return self.history[0].fold
+
+    @property
+    def best_epoch(self) -> int:
+        metric = named(self.metric)
+        return metric.best_epoch(metric.of_epochs(self.history))
+
+
+def read_finished(trial: Path, up_to_attempt: int) -> dict[int, Checkpoint]:
+    """Returns what `save_finished` wrote of a trial, by the folds; of one that is damaged what an older attempt has."""
+    found: dict[int, Checkpoint] = {}
+    for fold, places in paths.finished_folds(trial, up_to_attempt).items():
+        for path in places:
+            with suppress(CheckpointError):
+                checkpoint = read_checkpoint(path)
+                if checkpoint.fold == fold and checkpoint.rows is not None:
+                    found[fold] = checkpoint
+                    break
+    return found
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Raises:
+    CheckpointError: the file cannot be read, or is not, to the bit, what `save` wrote.
+    OSError: it is in a bucket that cannot be read.
+    """
+    with suppress(FileNotFoundError):  # told of below
+        store_of(path).fetch_content(path)
+    try:
+        return _checkpoint(*read_tensors(path))
+    except DamagedError as error:
+        raise CheckpointError(error.path, error.found) from error
+    except OSError as error:
+        raise CheckpointError(path, str(error)) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckpointError(path, f"no checkpoint: {error}") from error
+
+
+def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpoint:
+    """Raises, among others, ValueError: the parts do not fit each other."""
+    history = read_history(json.loads(metadata["history"]))
+    classes, logits = tensors["valid_classes"].numpy(), tensors["valid_logits"].numpy()
+    metric = RENAMED_METRICS.get(metadata["metric"], metadata["metric"])
+    if not history or not is_name(metric):
+        raise ValueError("it has no epoch, or no known metric")
+    dtypes = class_dtype(logits.shape[1]) if logits.ndim == 2 else None, np.float32
+    if (classes.dtype, logits.dtype) != dtypes or classes.shape != (len(history), len(logits)):
+        raise ValueError("its predictions are not those of its epochs")
+    if len({metrics.fold for metrics in history}) > 1:
+        raise ValueError("its epochs are those of several folds")
+    if "rows" in tensors and tensors["rows"].shape != (len(logits),):
+        raise ValueError("its rows are not those of its predictions")
+    kept = {int(epoch): tensor.numpy() for epoch, tensor in _under("kept.", tensors).items()}
+    if any(each.dtype != np.float16 or each.shape != logits.shape for each in kept.values()):
+        raise ValueError("its predictions of some epochs are not of its images and classes")
+    if not kept.keys() <= set(range(1, len(history) + 1)):
+        raise ValueError("it has predictions of epochs that it has not")
+    return Checkpoint(
+        config=json.loads(metadata["config"]),
+        metric=metric,
+        history=history,
+        model=_under("model.", tensors),
+        averaged=_under("averaged.", tensors),
+        best=_under("best.", tensors),
+        optimizer=_under("optimizer.", tensors),
+        valid_classes=classes.copy(),
+        valid_logits=logits.copy(),
+        rows=None if (rows := tensors.get("rows")) is None else rows.numpy().copy(),
+        kept={epoch: each.copy() for epoch, each in kept.items()},
+    )
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,18 @@
+"""What the metrics have in common whose value follows from the order in which probabilities put the images."""
+
+from trainable.metrics.contract import PERCENT, Metric, Ranks
+from trainable.metrics.predictions import every_class_needed
+
+
+def by_ranks(name: str, short: str, one: str, ranks: Ranks) -> Metric:
+    """Returns the metric with these names, as `Metric` has them."""
+    return Metric(
+        name,
+        words=f"validation {short}",
+        short=short,
+        one=one,
+        value=ranks.value,
+        ranks=ranks,
+        scale=PERCENT,
+        undefined=every_class_needed,
+    )

@@ -1,0 +1,135 @@
+"""Writes a trial between two epochs as one checkpoint file, and makes the trial of it again."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datasets.pixels.dataset import Dataset
+from datasets.pixels.rows import ChosenPixels
+from storage import paths
+from storage.files import make_folder, remove
+from storage.tensors import save_tensors
+from trainable.checkpoint import CheckpointError, read_checkpoint
+from trainable.config import ConfigError, TrialConfig
+from trainable.models import frozen
+from trainable.state import TrainState, new_state
+from trainable.worker.order import KEPT_CHECKPOINTS
+
+
+def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
+    """Writes `checkpoint-EPOCH.safetensors` into `folder`, whole or not at all, and keeps the two newest.
+
+    Of a net for a fold the epochs of the folds before count as well.
+    """
+    averaged = frozen.own_weights(state.averaged.model) if state.averaged else {}
+    kept_by_optimizer = state.optimizer.state_dict()["state"].items()
+    tensors: dict[str, Tensor] = {
+        **{f"model.{name}": tensor for name, tensor in frozen.own_weights(state.model).items()},
+        **{f"averaged.{name}": tensor for name, tensor in averaged.items()},
+        **{
+            f"optimizer.{index}.{name}": torch.as_tensor(value)
+            for index, values in kept_by_optimizer
+            for name, value in values.items()
+            if value is not None
+        },
+        **{f"kept.{epoch}": torch.from_numpy(logits) for epoch, logits in state.kept.items()},
+    }
+    epochs_before = ((state.fold or 1) - 1) * config.epochs
+    path = paths.checkpoint_path(folder, epochs_before + state.epochs_done)
+    _write(path, state, config, tensors)
+    for older in paths.checkpoints(folder)[KEPT_CHECKPOINTS:]:
+        remove(older)
+    return path
+
+
+def save_finished(state: TrainState, config: TrialConfig, data: Dataset, folder: Path) -> Path:
+    """Writes `fold-FOLD.safetensors` into `folder`, whole or not at all, and then removes its checkpoints.
+
+    It has what is kept of the net: its weights and its predictions at its best epoch, and its history.
+
+    Args:
+      data: the fold's.
+    """
+    assert state.fold is not None
+    assert isinstance(data.valid.images, ChosenPixels)
+    path = paths.fold_path(folder, state.fold)
+    _write(path, state, config, {"rows": torch.from_numpy(data.valid.images.rows)})
+    for checkpoint in paths.checkpoints(folder):
+        remove(checkpoint)
+    return path
+
+
+def load(
+    path: Path, config: TrialConfig, data: Dataset, metric: str, device: str = "cpu", rungs: tuple[int, ...] = ()
+) -> TrainState:
+    """The state that `save` wrote.
+
+    Raises:
+      CheckpointError: the file is damaged, or is of another config or other data.
+      OSError: it is in a bucket that cannot be read.
+    """
+    checkpoint = read_checkpoint(path)
+    try:
+        written = TrialConfig.from_dict(checkpoint.config)  # not compared as it stands there: a field may be newer
+    except ConfigError as error:
+        raise CheckpointError(path, f"holds no config: {error}") from error
+    if written != config or checkpoint.metric != metric:
+        raise CheckpointError(path, f"written by another config: {checkpoint.config}")
+    # Its weights are the file's, but for those that are frozen.
+    has_frozen = config.backbone or config.frozen_stages
+    state = new_state(config if has_frozen else config.from_scratch(), data, metric, device, rungs)
+    expected = _shapes(frozen.own_weights(state.model))
+    averaged = expected if state.averaged else {}
+    if [_shapes(part) for part in (checkpoint.model, checkpoint.averaged, checkpoint.best)] != [
+        expected,
+        averaged,
+        expected,
+    ]:
+        raise CheckpointError(path, "holds other weights than its config has")
+    is_of_fold = checkpoint.fold == data.of_fold
+    if not is_of_fold or checkpoint.valid_logits.shape != (len(data.valid.images), len(data.classes)):
+        raise CheckpointError(path, "holds predictions of other images or classes")
+    frozen.load_own(state.model, checkpoint.model)
+    if state.averaged:
+        frozen.load_own(state.averaged.model, checkpoint.averaged)
+    parameters = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
+    by_index = {str(index): parameter for index, parameter in enumerate(parameters)}
+    for name, tensor in checkpoint.optimizer.items():
+        index, _, key = name.partition(".")
+        parameter = by_index.get(index)
+        if parameter is None or tensor.shape not in (parameter.shape, ()):
+            raise CheckpointError(path, f"holds optimizer.{name}, which is of no parameter of its config")
+        # Like its parameter in layout and device, as the optimizer itself would have made it.
+        value = torch.empty_like(parameter).copy_(tensor) if tensor.ndim else tensor.to(parameter.device, copy=True)
+        state.optimizer.state[parameter][key] = value
+    state.history = checkpoint.history
+    state.micro_batch = checkpoint.history[-1].micro_batch
+    state.valid_classes = list(checkpoint.valid_classes)
+    state.best_epoch = checkpoint.best_epoch
+    state.best_weights = {name: tensor.to(device, copy=True) for name, tensor in checkpoint.best.items()}
+    state.best_logits = checkpoint.valid_logits
+    state.kept = checkpoint.kept
+    return state
+
+
+def _write(path: Path, state: TrainState, config: TrialConfig, tensors: dict[str, Tensor]) -> None:
+    """Writes these tensors, with what is kept of every net."""
+    assert state.best_logits is not None
+    tensors |= {f"best.{name}": tensor for name, tensor in state.best_weights.items()}
+    tensors["valid_classes"] = torch.from_numpy(np.stack(state.valid_classes))
+    tensors["valid_logits"] = torch.from_numpy(state.best_logits)
+    metadata = {
+        "config": json.dumps(config.to_dict()),
+        "metric": state.metric.name,
+        "history": json.dumps([metrics.to_dict() for metrics in state.history]),
+    }
+    make_folder(path.parent)
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    save_tensors(path, own, metadata)
+
+
+def _shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
