@@ -1,12 +1,12 @@
 """What to predict with, and what it is worth: the best trial or an ensemble, each also averaged over its views.
 
-Each of these also stands there adjusted, where the metric asks for that: with a decision threshold, or with a
-temperature (`analysis.estimates.adjustments`).
+Each of these also stands there adjusted, with a decision threshold or with a temperature, where the metric asks for
+that and it gains more than the standard error of its gain (`analysis.estimates.adjustments.out_of_fold`).
 
 The estimate of the best trial is that of the whole selection, `analysis.estimates.honest`. The others are compared with
-it draw by draw: each makes its choice on the images drawn, is adjusted to them, and is scored on those left out. They
-choose among the trials whose weights are kept, each at its best epoch, the best trial too, so that what is left of
-flattery there is the same for all and the difference is fair.
+it draw by draw: each makes its choice on the images drawn, is adjusted to them by the same rule as to all images, and
+is scored on those left out. They choose among the trials whose weights are kept, each at its best epoch, the best trial
+too, so that what is left of flattery there is the same for all and the difference is fair.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +17,7 @@ import numpy as np
 
 from analysis.estimates.adjustments import adjustment_for
 from analysis.estimates.adjustments.contract import Fitted
+from analysis.estimates.adjustments.out_of_fold import out_of_fold
 from analysis.estimates.count_scores import worth_of_classes
 from analysis.estimates.draws import draws
 from analysis.estimates.honest import Estimate, estimate
@@ -165,8 +166,8 @@ class _Comparison:
         self.ensembles = record.ensembles
         self.parts = {is_averaged: self.ensembles.part(each) for is_averaged, each in self.probabilities.items()}
         self.counts = counts
-        is_adjusted = self.ensembles.is_adjusted
-        self.adjustment = adjustment_for(record.metric, len(record.classes)) if is_adjusted else None
+        adjustment = adjustment_for(record.metric, len(record.classes)) if self.ensembles.is_adjusted else None
+        self.adjustment = out_of_fold(record, adjustment) if adjustment else None
 
     def options(self) -> tuple[Option, ...]:
         if not len(self.counts):  # a single image tells nothing
@@ -276,13 +277,10 @@ class _Comparison:
         return scores_of_probabilities(self.record, drawn).left_out(self.counts, np.arange(len(drawn)))
 
     def _fitted(self, predictions: np.ndarray, counts: np.ndarray | None = None) -> Fitted | None:
-        """Returns the adjustment of predictions, fitted to a draw or to all images; None where it changes nothing."""
+        """Returns the adjustment of predictions, fitted to a draw or to all images; None where it gains too little."""
         if self.adjustment is None:
             return None
-        labels = self.record.valid_labels
-        every = np.ones(len(labels)) if counts is None else counts
-        number = self.adjustment.fit(self.record.metric, labels, predictions, every)
-        return None if number == self.adjustment.neutral else Fitted(self.adjustment, number)
+        return self.adjustment.fitted(predictions, np.ones(predictions.shape[1]) if counts is None else counts)
 
 
 def averaged(is_averaged: bool) -> str:
@@ -312,8 +310,16 @@ def _sentence(record: Record, best: TrialRecord, option: Option, trials: int) ->
         f"Trial {best.number} has {metric.one} of {shown(option.raw)} on the {images} that chose it, the best "
         f"of {counted(trials, 'COMPLETE trial')}{epochs}; corrected for that choice it is "
         f"{shown(option.corrected)}, with a 95 % interval of {shown(option.low)} to "
-        f"{shown(option.high)}.{scarcity(record)}"
+        f"{shown(option.high)}.{_of_folds(record, best)}{scarcity(record)}"
     )
+
+
+def _of_folds(record: Record, best: TrialRecord) -> str:
+    """Says of a sweep in folds which of the two numbers of a trial is which; empty without folds."""
+    if record.folds is None or best.value is None:
+        return ""
+    shown = record.metric.scale.rounded
+    return f" That is over the images of all folds together; its value, {shown(best.value)}, is the mean over them."
 
 
 def _comparison(record: Record, options: tuple[Option, ...], chosen: Option) -> str:

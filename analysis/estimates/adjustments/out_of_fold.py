@@ -1,36 +1,92 @@
-"""Predictions that are scaled by a temperature which was fitted to other images than those it is applied to."""
+"""Adjustments by a number which was fitted to other images than those it is applied to.
+
+A number that was fitted to some images is better on them than the neutral one, be it by chance. So it is fitted in
+turn to all folds but one, and the predictions of that one are adjusted by it. The adjustment is taken where all images
+together, each adjusted by a number that was fitted without it, gain more than the standard error of that gain: of two
+models that cannot be told apart the simpler one is taken (Breiman, Friedman, Olshen and Stone, "Classification and
+Regression Trees", 1984).
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.estimates.adjustments import temperature
+from analysis.estimates.adjustments.contract import Adjustment, Fitted
+from analysis.estimates.adjustments.gain import Gain, gain
 from analysis.record import Record
+from trainable.metrics.contract import Metric
 
 FOLDS, SEED = 5, 20170806  # where the sweep has no folds of its own
 FEWEST = 2 * FOLDS  # images that can be parted so
 
 
-def scaled(record: Record, shares: np.ndarray) -> np.ndarray | None:
-    """Returns (N, classes) probabilities on the validation images; None where there are too few of them.
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """An adjustment, with images that it can be fitted to and tried on.
 
-    Each fold is scaled by the temperature with which the others have the least log loss. The folds are those of the
-    sweep, or else every class is dealt to five.
+    Attributes:
+      labels: (N,) class indices.
+      folds: (N,) the number of the fold of each image.
+    """
 
-    Args:
-      shares: (N, classes) probabilities.
+    adjustment: Adjustment
+    metric: Metric
+    labels: np.ndarray
+    folds: np.ndarray
+
+    def adjusted(self, probabilities: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """Returns (classes, N) probabilities, those of each fold adjusted by the number that is best on the others.
+
+        Args:
+          probabilities: (classes, N), not yet adjusted.
+          counts: (N,) how often each image counts where a number is fitted.
+        """
+        found = np.array(probabilities, dtype=np.float64)
+        for fold in np.unique(self.folds):
+            is_in = self.folds == fold
+            others = counts * ~is_in
+            if others.any():
+                number = self.adjustment.fit(self.metric, self.labels, probabilities, others)
+                found[:, is_in] = self.adjustment.apply(probabilities[:, is_in], number)
+        return found
+
+    def gain(self, probabilities: np.ndarray, counts: np.ndarray) -> Gain:
+        """Returns what predictions gain where they are adjusted so; the arguments are those of `adjusted`."""
+        return gain(self.metric, self.labels, probabilities, self.adjusted(probabilities, counts), counts)
+
+    def fitted(self, probabilities: np.ndarray, counts: np.ndarray) -> Fitted | None:
+        """Returns the adjustment fitted to all images; None where what it gains out of fold is not enough."""
+        if not self.gain(probabilities, counts).is_enough:
+            return None
+        number = self.adjustment.fit(self.metric, self.labels, probabilities, counts)
+        return None if number == self.adjustment.neutral else Fitted(self.adjustment, number)
+
+
+def out_of_fold(record: Record, adjustment: Adjustment) -> OutOfFold | None:
+    """Returns an adjustment with the validation images of a sweep; None where there are too few of them to part.
+
+    The folds are those of the sweep. Where it has none, the images of each class are dealt to five.
     """
     labels = record.valid_labels
     if len(labels) < FEWEST:
         return None
-    folds = _folds(labels) if record.folds is None else record.folds
-    found = np.empty(shares.shape)
-    for fold in np.unique(folds):
-        is_in = folds == fold
-        number = temperature.fit(None, labels, shares.T, ~is_in)
-        found[is_in] = temperature.apply(shares[is_in].T, number).T
-    return found
+    return OutOfFold(adjustment, record.metric, labels, _dealt(labels) if record.folds is None else record.folds)
 
 
-def _folds(labels: np.ndarray) -> np.ndarray:
+def scaled(record: Record, shares: np.ndarray) -> np.ndarray | None:
+    """Returns (N, classes) probabilities on the validation images; None where there are too few of them.
+
+    Each fold is scaled by the temperature with which the others have the least log loss.
+
+    Args:
+      shares: (N, classes) probabilities.
+    """
+    found = out_of_fold(record, temperature.ADJUSTMENT)
+    return None if found is None else found.adjusted(shares.T, np.ones(len(shares))).T
+
+
+def _dealt(labels: np.ndarray) -> np.ndarray:
     """(N,) the number of the fold of each image: the images of a class, in a fixed random order, are dealt in turn."""
     order = np.random.default_rng(SEED).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]

@@ -3,6 +3,7 @@
 import numpy as np
 
 from analysis.estimates.adjustments import threshold
+from analysis.estimates.adjustments.out_of_fold import out_of_fold
 from analysis.estimates.choice import Choice
 from analysis.estimates.intervals import share_interval
 from analysis.record import Record
@@ -33,7 +34,7 @@ def part(record: Record, choice: Choice | None, shares: np.ndarray) -> Part | No
     heads += [metric.short] * suits
     table = Table(heads, [True] * len(heads), rows, frozenset({places.index(fitted)}))
     figure = _figure(record, cuts, fitted, suits)
-    return Part("The decision threshold", [_sentence(record, choice, fitted, suits)], [figure], table)
+    return Part("The decision threshold", [_sentence(record, choice, shares, fitted, suits)], [figure], table)
 
 
 def _row(record: Record, shares: np.ndarray, place: float, fitted: float, suits: bool) -> list[Cell]:
@@ -56,7 +57,7 @@ def _value(record: Record, scored: np.ndarray) -> float:
     return record.metric.value(record.valid_labels, np.log(np.maximum(scored.T, threshold.SMALLEST)))
 
 
-def _sentence(record: Record, choice: Choice | None, fitted: float, suits: bool) -> str:
+def _sentence(record: Record, choice: Choice | None, shares: np.ndarray, fitted: float, suits: bool) -> str:
     metric, positive = record.metric, plain(record.classes[1])
     rule = f"An image is answered with {positive} where its probability is above the threshold, by default one half."
     moving = "A lower threshold finds more of its images and is wrong more often; a higher one the other way round."
@@ -67,21 +68,30 @@ def _sentence(record: Record, choice: Choice | None, fitted: float, suits: bool)
     if fitted == threshold.ADJUSTMENT.neutral:
         return f"{rule} {moving} For {metric.short} no other threshold is better on the validation images."
     best = f"For {metric.short} the best on the validation images is {fitted:.3g}."
-    option = choice.best_of(False, False) if choice else None
-    adjusted = (
-        [each for each in choice.options if each.fitted and not each.is_ensemble and not each.is_averaged]
-        if choice
-        else []
-    )
-    if not adjusted or option is None:
-        return f"{rule} {moving} {best} It is not used, for this sweep began before there were thresholds."
-    scale = metric.scale
-    gain = f"{scale.change(adjusted[0].gain)}{scale.difference_unit}"
-    within = f"95 % interval {scale.change(adjusted[0].gain_low)} to {scale.change(adjusted[0].gain_high)}"
-    use = "best/ keeps it, and it is used" if option.fitted else "so it is not used"
+    return f"{rule} {moving} {best} {_use(record, choice, shares)}"
+
+
+def _use(record: Record, choice: Choice | None, shares: np.ndarray) -> str:
+    """Says whether the fitted threshold is used, and why."""
+    scale = record.metric.scale
+    if choice is None or not record.ensembles.is_adjusted:
+        return "It is not used, for this sweep began before there were thresholds."
+    if (tried := out_of_fold(record, threshold.ADJUSTMENT)) is None:
+        return "It is not used, for so few images cannot tell whether it gains anything."
+    options = [each for each in choice.options if not each.is_ensemble and not each.is_averaged]
+    adjusted = next((each for each in options if each.fitted), None)
+    if adjusted is None:
+        gain = tried.gain(shares.T, np.ones(len(shares)))
+        found = f"{scale.change(gain.value)}{scale.difference_unit}" if np.isfinite(gain.value) else "nothing"
+        return (
+            f"Fitted to the other folds of them than those it is tried on, a threshold gains {found}, with a standard "
+            f"error of {scale.amount(gain.standard_error)}. That is too little to tell from chance, so it is not used."
+        )
+    use = "best/ keeps it, and it is used" if choice.best_of(False, False) is adjusted else "so it is not used"
     return (
-        f"{rule} {moving} {best} Corrected for having been fitted to them, the best trial is worth {gain} with it "
-        f"({within}): {use}."
+        f"Corrected for having been fitted to them, the best trial is worth {scale.change(adjusted.gain)}"
+        f"{scale.difference_unit} with it (95 % interval {scale.change(adjusted.gain_low)} to "
+        f"{scale.change(adjusted.gain_high)}): {use}."
     )
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from analysis.estimates import choice
+from analysis.estimates.adjustments import temperature, threshold
+from analysis.estimates.adjustments.out_of_fold import out_of_fold
 from analysis.estimates.choice import choose
 from analysis.estimates.count_scores import CountScores
 from analysis.estimates.ensembles import ensembles
@@ -16,6 +18,7 @@ from storage.sweep_file import SweepFile
 from tests.analysis.estimates.test_choice_simulated import Simulated, SimulatedSweep
 from tests.sweeps import MLP, SweepBuilder, noise
 from trainable.metrics import named
+from trainable.metrics.contract import softmax
 
 IMAGES, SWEEPS, TRUTH = 300, 24, 20_000
 
@@ -60,12 +63,30 @@ def test_what_a_threshold_brings_is_worth_less_than_it_seems_on_the_images_that_
     assert with_one.gain < with_one.raw - as_it_is.raw
 
 
-def test_of_predictions_that_say_nothing_no_threshold_is_chosen(tmp_path):
+def test_predictions_that_say_nothing_are_left_without_a_threshold(tmp_path):
     labels = np.arange(IMAGES) % 2
     logits = np.random.default_rng(3).normal(size=(IMAGES, 2)).astype(np.float32)
-    found = choose(a_sweep(tmp_path / "sweep", "accuracy", labels, 0.01 * logits).record)
-    assert len(found.options) == 2
-    assert found.chosen is found.best or found.chosen.gain < 0.03
+    assert len(choose(a_sweep(tmp_path / "sweep", "accuracy", labels, 0.01 * logits).record).options) == 1
+
+
+def test_a_temperature_that_gains_next_to_nothing_is_not_taken(tmp_path):
+    labels, logits = leaning(IMAGES, lean=0.5)
+    fitted = temperature.fit(None, labels, softmax(logits).T, np.ones(IMAGES))
+    almost = 1.02 * logits / np.float32(fitted)
+
+    assert temperature.fit(None, labels, softmax(almost).T, np.ones(IMAGES)) == pytest.approx(1.02)
+    assert len(choose(a_sweep(tmp_path / "sweep", "log_loss", labels, almost).record).options) == 1
+
+
+def test_in_a_draw_a_threshold_is_taken_by_the_rule_for_all_images(tmp_path):
+    labels, logits = leaning(IMAGES)
+    record = a_sweep(tmp_path / "sweep", "balanced_accuracy", labels, logits).record
+    tried = out_of_fold(record, threshold.ADJUSTMENT)
+    draw = np.zeros(IMAGES)
+    draw[[*np.flatnonzero(labels == 0)[:30], *np.flatnonzero(labels == 1)[:2]]] = 1  # too few to tell
+
+    assert tried.fitted(softmax(logits).T, np.ones(IMAGES)) is not None
+    assert tried.fitted(softmax(logits).T, draw) is None
 
 
 def test_more_classes_than_two_have_no_threshold(tmp_path):
@@ -117,18 +138,20 @@ def test_corrected_for_being_fitted_a_way_to_predict_is_worth_what_it_turns_out_
     monkeypatch.setattr(choice, "COMPARED_DRAWS", 40)
     for kind in (MeanScores, CountScores):
         monkeypatch.setattr(kind, "most_draws", 40)
-    apart = []
+    apart, taken = [], 0
     for seed in range(SWEEPS):
         labels, logits = leaning(100, seed, lean=0.5 if metric == "log_loss" else 2.5)
         trial = Simulated(0, "net", 3 * logits)
         sweep = SimulatedSweep([trial], labels, named(metric), ("a", "b"), ensembles=ensembles(3))
-        option = choose(sweep).options[-1]
-        assert option.fitted
+        option = choose(sweep).options[-1]  # adjusted where that gained enough
+        taken += option.fitted is not None
         of_all, fresh = leaning(TRUTH, 1000 + seed, lean=0.5 if metric == "log_loss" else 2.5)
         shares = np.exp(3 * fresh) / np.exp(3 * fresh).sum(axis=1, keepdims=True)
-        truth = sweep.metric.value(of_all, np.log(option.fitted.scored(option.fitted.told(shares))))
+        said = option.fitted.scored(option.fitted.told(shares)) if option.fitted else shares
+        truth = sweep.metric.value(of_all, np.log(said))
         apart.append((option.corrected - truth, option.raw - truth))
     corrected, raw = sweep.metric.sign * np.mean(apart, axis=0)
     error = np.std([pair[0] for pair in apart], ddof=1) / np.sqrt(SWEEPS)
+    assert taken > SWEEPS / 2
     assert abs(corrected) < 2 * error
     assert raw > corrected

@@ -46,6 +46,7 @@ class SimulatedSweep:
     classes: tuple = tuple("abcd")
     damaged: dict = field(default_factory=dict)
     best: None = None
+    folds: None = None
     ensembles: object = field(default_factory=lambda: ensembles(2))
 
 

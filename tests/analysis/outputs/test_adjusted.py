@@ -23,8 +23,10 @@ from datasets.pixels.dataset import Split
 from storage.files import DamagedError
 from tests.analysis.estimates.test_choice_adjusted import IMAGES, a_sweep, leaning
 from tests.analysis.estimates.test_choice_simulated import Simulated
+from trainable.metrics import named
 from trainable.metrics.contract import softmax
 
+METRIC = named("log_loss")
 LEANING = {"balanced_accuracy": (1.0, {"lean": 2.5}), "log_loss": (6.0, {"lean": 0.5})}
 
 
@@ -108,7 +110,8 @@ def test_out_of_fold_no_image_is_scaled_by_a_temperature_that_it_was_fitted_to()
     def shares(labels):
         trials = [Simulated(0, "net", 6 * logits)]
         return shares_of(
-            SimpleNamespace(trials=trials, valid_labels=labels, folds=folds, ensembles=ensembles(3)), members
+            SimpleNamespace(trials=trials, valid_labels=labels, folds=folds, ensembles=ensembles(3), metric=METRIC),
+            members,
         )
 
     np.testing.assert_array_equal(shares(labels)[folds == 0], shares(other)[folds == 0])
