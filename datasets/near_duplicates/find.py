@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.near_duplicates.likeness import LIKE, likenesses
+from datasets.near_duplicates.likeness import likenesses
 from datasets.near_duplicates.looks import looks_of
 from datasets.near_duplicates.search import candidates
 from datasets.pixels import Pixels
@@ -17,7 +17,7 @@ class Pairs:
 
     Attributes:
       first, second: (P,) int64 numbers of images, `first < second`.
-      likeness: (P,) float32, from `LIKE` to 1.
+      likeness: (P,) float32, from `likeness.LIKE` to 1.
       mirrored: (P,) bool: one is the mirror image of the other.
       blank: (N,) bool: the image shows so little that it was compared with none.
     """
@@ -42,10 +42,10 @@ def find(parts: Sequence[Pixels], rows: Sequence[np.ndarray]) -> Pairs:
     looks = looks_of(parts, rows)
     part_of = np.repeat(np.arange(len(parts)), [len(some) for some in rows])
     first, second, mirrored = candidates(looks, part_of)
-    likeness = likenesses(parts, rows, first, second, mirrored)
+    likeness, is_near = likenesses(parts, rows, first, second, mirrored)
     # A pair that is alike both ways, of something symmetric, is told once.
     order = np.lexsort((mirrored, second, first))
-    order = order[likeness[order] >= LIKE]
+    order = order[is_near[order]]
     is_new = np.ones(len(order), bool)
     is_new[1:] = (np.diff(first[order]) != 0) | (np.diff(second[order]) != 0)
     kept = order[is_new]

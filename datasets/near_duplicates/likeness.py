@@ -5,6 +5,13 @@ what a small move and scaling change is nearly a sum of the gradients, and linea
 is compared then is the detail, each image less its blurred self, because images of one kind (shirts on one table, cars
 from the front) share their large shapes. The likeness is the share of the detail's variance in one image that the
 other explains, all colours together: the square of a correlation, and so the same whichever is darker.
+
+How large it must be follows from how much there is to compare. Details two pixels apart have little to do with each
+other, so each square of 2x2 pixels counts as one, or as less where most of the detail is elsewhere. The correlation of
+different images that show things of one outline varies around that of `CHANCE`, on Fisher's scale by one over the root
+of that number (R. A. Fisher, "On the 'probable error' of a coefficient of correlation deduced from a small sample",
+1921). What can come about so is no near duplicate. At 16 px, and where a small thing stands on an empty ground, that
+asks for more than `LIKE`; images of 32 px and more that are full of detail have enough.
 """
 
 from collections.abc import Sequence
@@ -17,7 +24,10 @@ from datasets.pixels import Pixels
 from datasets.pixels.read import THREADS
 from datasets.pixels.threads import in_threads
 
-LIKE = 0.7  # the likeness from which on images are near duplicates; README has what was measured
+LIKE = 0.7  # the likeness from which on images are near duplicates, however large; README has what was measured
+CHANCE = 0.4  # the usual likeness of different images that the hash takes for alike, at 16 px as at 64
+SURE = 3.5  # spreads above it: at 16 px 91 such pairs have 2.7 at most, at 32 px 73 near duplicates 4.8 at least
+PIECE = 2  # px, the side of a square whose detail counts as one
 MOST_SIDE = 64  # px at which images are compared
 STEPS = 3
 BLUR = 1 / 32  # of the side: the blur under which the images are put over each other
@@ -29,8 +39,8 @@ BLOCK = 16  # pairs a task, which stay near in the processor's memory
 
 def likenesses(
     parts: Sequence[Pixels], rows: Sequence[np.ndarray], first: np.ndarray, second: np.ndarray, mirrored: np.ndarray
-) -> np.ndarray:
-    """Returns (P,) float32 likenesses of pairs, from 0 to 1.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (P,) float32 likenesses of pairs, from 0 to 1, and (P,) bool, whether they are near duplicates.
 
     Args:
       parts, rows: the images, numbered as in `near_duplicates.find`.
@@ -44,7 +54,7 @@ def likenesses(
         part = int(np.searchsorted(begins, number, side="right")) - 1
         return resized(parts[part][int(rows[part][number - begins[part]])], side)
 
-    def compare(pairs: np.ndarray) -> np.ndarray:
+    def compare(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ones = np.stack([image(number) for number in first[pairs].tolist()]).astype(np.float32)
         others = np.stack([image(number) for number in second[pairs].tolist()]).astype(np.float32)
         flipped = mirrored[pairs]
@@ -52,21 +62,41 @@ def likenesses(
         return likeness(ones, others)
 
     blocks = (np.arange(start, min(start + BLOCK, len(first))) for start in range(0, len(first), BLOCK))
-    found = in_threads(compare, blocks, THREADS, 2 * THREADS)
-    return np.concatenate([np.empty(0, np.float32), *found])
+    found = list(in_threads(compare, blocks, THREADS, 2 * THREADS))
+    like = np.concatenate([np.empty(0, np.float32), *(each for each, _ in found)])
+    return like, np.concatenate([np.empty(0, bool), *(each for _, each in found)])
 
 
-def likeness(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Returns (P,) float32 likenesses of (P, side, side, 3) float32 images, from 0 to 1."""
+def likeness(ones: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the same of (P, side, side, 3) float32 images."""
     over = _put_over(ones, others)
     side = ones.shape[1]
     edge = max(1, round(EDGE * side))
     inner = np.s_[:, edge : side - edge, edge : side - edge]
-    details = [(each - _blurred(each, DETAIL * side))[inner].reshape(len(ones), -1) for each in (over, others)]
-    one, other = (each - each.mean(axis=1, keepdims=True) for each in details)
-    together = (one * other).sum(axis=1)
-    alone = (one * one).sum(axis=1) * (other * other).sum(axis=1)
-    return np.where(together > 0, together**2 / np.maximum(alone, 1e-6), 0).astype(np.float32)
+    details = [(each - _blurred(each, DETAIL * side))[inner] for each in (over, others)]
+    one, other = (each - each.mean(axis=(1, 2, 3), keepdims=True) for each in details)
+    together = (one * other).sum(axis=(1, 2, 3))
+    alone = np.maximum((one * one).sum(axis=(1, 2, 3)) * (other * other).sum(axis=(1, 2, 3)), 1e-6)
+    like = np.where(together > 0, together**2 / alone, 0)
+    return like.astype(np.float32), like >= np.maximum(LIKE, _beyond_chance(alone / _of_pieces(one, other)))
+
+
+def _beyond_chance(pieces: np.ndarray) -> np.ndarray:
+    """Returns the likeness from which on it is no chance, where there are so many pieces of detail to compare."""
+    return np.tanh(np.arctanh(CHANCE**0.5) + SURE / np.sqrt(pieces)) ** 2
+
+
+def _of_pieces(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Returns (P,) sums over the pieces of the square of what each can add to a product of (P, h, w, 3) details.
+
+    The square of what all can add, divided by it, is how many pieces there are, if all of them were equal.
+    """
+    of_pixels = np.sqrt((one * one).sum(axis=3) * (other * other).sum(axis=3))
+    rest = -of_pixels.shape[1] % PIECE, -of_pixels.shape[2] % PIECE
+    padded = np.pad(of_pixels, ((0, 0), (0, rest[0]), (0, rest[1])))
+    rows, columns = padded.shape[1] // PIECE, padded.shape[2] // PIECE
+    squares = padded.reshape(len(one), rows, PIECE, columns, PIECE).sum(axis=(2, 4))
+    return np.maximum((squares**2).sum(axis=(1, 2)), 1e-12)
 
 
 def _put_over(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
