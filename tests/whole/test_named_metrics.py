@@ -1,9 +1,15 @@
 """Metrics of a class with a difficult name, and those that had another name before, in every command."""
 
+import html
+import json
+import re
+import shlex
 from functools import partial
 
 import pytest
+from click.testing import CliRunner
 
+import analysis.report.__main__
 import search.check
 import search.run
 import search.status
@@ -11,10 +17,11 @@ from analysis.record import Record
 from tests import searched as in_process
 from tests.trees import image, write
 from trainable import loop
+from trainable.train import main as train_main
 
 command = partial(in_process.command, on=in_process.here(loop.train))
 FAST = ("--fix", "arch=mlp", "--fix", "batch_size=8", "--fix", "epochs=2", "--baselines", "none", "--sampler", "random")
-SEA_LION = 'sea lion "of" <b>Ü&s.py:x'
+SEA_LION = 'sea lion, "of": <b>Ü&s.py:x'
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +38,31 @@ def data(tmp_path_factory):
 
 def run(sweep, data, metric, *words):
     return command(search.run.main, "--sweep", sweep, "--data", data, "--metric", metric, *FAST, *words)
+
+
+def test_a_class_with_any_name_can_be_what_a_sweep_is_judged_by(data, tmp_path, capfd):
+    sweep, metric = tmp_path / "sweep", f"precision:{SEA_LION}"
+
+    begun = run(sweep, data, metric, "--trials", 2)
+    went_on = run(sweep, data, metric, "--trials", 3)
+    by_name = run(sweep, data, f"recall:{SEA_LION}", "--trials", 3)
+    told = [command(main, sweep) for main in (search.check.main, search.status.main, analysis.report.__main__.main)]
+
+    assert [result.exit_code for result in (begun, went_on, *told)] == [0] * 5, [begun.output, went_on.output, told]
+    assert by_name.exit_code == 2  # another metric of the same class is another sweep
+    assert f"was {metric}" in by_name.output
+    record = Record(sweep)
+    assert record.settings.metric == json.loads((sweep / "sweep.json").read_text())["metric"] == metric
+    assert len(record.trials) == 3
+    values = [epoch["score"] for trial in record.trials for epoch in trial.history]
+    assert max(values) == record.best.value
+    assert f"trial 0 (reference mlp) COMPLETE {metric} " in capfd.readouterr().out
+    assert f"validation precision of {SEA_LION} {record.best.value:.4f}" in told[1].output
+    page = (sweep / "report.html").read_text()
+    assert SEA_LION not in page
+    assert SEA_LION in html.unescape(page)
+    again = html.unescape(re.search(r"<code>(python -m trainable\.train .*?)</code>", page)[1])
+    assert CliRunner().invoke(train_main, shlex.split(again)[3:]).exit_code == 0
 
 
 @pytest.mark.parametrize(
