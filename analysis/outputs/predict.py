@@ -18,6 +18,7 @@ from datasets.pixels.dataset import Split
 from datasets.problems import DataError, Problem, shown
 from datasets.submission import Submission
 from datasets.submission.kept import read_kept
+from storage import paths
 from storage.command_line import check_out
 from storage.errors import SweepError
 from storage.files import save_bytes
@@ -25,7 +26,8 @@ from storage.text import counted
 
 SHOWN = 5  # differences in a message
 LONGEST_NAME = 40  # characters of the images' name in that of the file
-OWN_FILES = ("predictions", "probabilities")
+OWN = "predictions"  # the names of the sweep's own begin so
+OWN_FILES = (OWN, "probabilities", "test_probabilities")
 
 
 class PredictionError(SweepError):
@@ -64,13 +66,46 @@ def predict(
     else:
         split, form = load_images(images, model.image_size, notes, model.decoding, id_column), None
     out = out or sweep / _default_name(kind, is_averaged, images, probabilities)
-    _check_spared(out, sweep, images, data)
+    is_of_test = images is None and not probabilities
+    for path in (out, *([probabilities_beside(out)] if is_of_test else [])):
+        _check_spared(path, sweep, images, data)
     shares = model.probabilities(split.images)
     if probabilities:
         save_bytes(out, labelled(model, split.ids, shares))
+    elif is_of_test:
+        beside = write_test_predictions(model, split, form, out, shares)
+        notes.append(f"{beside}: the probabilities that they are made of")
     else:
         write_predictions(model, split, form, out, shares)
     return [f"{out}: {counted(len(split.ids), 'prediction')} of {model.label}", *notes]
+
+
+def write_test_predictions(
+    model: Predictor, test: Split, submission: Submission | None, out: Path, shares: np.ndarray | None = None
+) -> Path:
+    """Writes the predictions of test images, and beside them the probabilities that they are made of.
+
+    Takes and raises what `write_predictions` does.
+
+    Returns:
+      the file with the probabilities: `id`, and a column `p(CLASS)` for each class.
+    """
+    shares = model.probabilities(test.images) if shares is None else shares
+    write_predictions(model, test, submission, out, shares)
+    beside = probabilities_beside(out)
+    save_bytes(beside, probability_table({"id": test.ids}, shares, model.classes))
+    return beside
+
+
+def probabilities_beside(out: Path) -> Path:
+    """Returns where the probabilities lie that some predictions are made of.
+
+    Those of `predictions-refit.csv` are `test_probabilities-refit.csv`, those of a file with another name, such as
+    `mine.csv`, are `test_probabilities-mine.csv`.
+    """
+    name = Path(paths.TEST_PROBABILITIES)
+    rest = out.stem.removeprefix(OWN) if out.name.startswith(OWN) else f"-{out.stem}"
+    return out.with_name(f"{name.stem}{rest}{name.suffix}")
 
 
 def write_predictions(

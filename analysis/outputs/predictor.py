@@ -179,12 +179,22 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
         expected = f"of trial {best.number if best else None} of sweep {search.file.id}"
         got = f"of trial {of.best_trial} of sweep {of.sweep}" if of else "a search"
         raise SweepError(f"{folder}: must be {expected}, got {got}; move it away, and `python -m search.refit {sweep}`")
+    return of_refit(record, search, is_averaged)
+
+
+def of_refit(record: Record, search: Record, is_averaged: bool) -> Predictor:
+    """The seeds of a refit of this search, averaged; takes what they say as adjusted as `best/` of the same trial.
+
+    Raises:
+      SweepError: none is COMPLETE, or one is damaged.
+    """
     models = [trained(record, trial) for trial in record.trials if trial.state == State.COMPLETE]
     if not models:
-        raise SweepError(f"{folder}: no trial is COMPLETE yet; `python -m search.refit {sweep}` goes on with it")
-    fitted = None
+        way_out = f"`python -m search.refit {search.folder}` goes on with it"
+        raise SweepError(f"{record.folder}: no trial is COMPLETE yet; {way_out}")
+    fitted, of = None, record.file.parent
     with suppress(SweepError, DamagedError):
-        if (its_own := read_best(sweep)).trial == best.number:
+        if of and (its_own := read_best(search.folder)).trial == of.best_trial:
             fitted = its_own.fitted_of(is_averaged)  # no image is left to fit another to
     seeds = f"{counted(len(models), 'seed')}{averaged(is_averaged)}{adjusted(fitted)}"
     folds = record.settings.folds

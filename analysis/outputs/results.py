@@ -10,8 +10,7 @@ from analysis.estimates import held_out
 from analysis.estimates.views import Answering, by_batch, views
 from analysis.outputs import out_of_fold, predictor
 from analysis.outputs.best import write_best
-from analysis.outputs.predict import write_predictions
-from analysis.outputs.probability_table import probability_table
+from analysis.outputs.predict import write_test_predictions
 from analysis.outputs.tables import write_tables
 from analysis.outputs.tensorboard import write_events
 from analysis.outputs.trained import Trained, trained
@@ -23,7 +22,7 @@ from datasets.pixels.rows import ChosenPixels
 from datasets.submission.kept import read_kept
 from storage import paths
 from storage.errors import SweepError
-from storage.files import save_array, save_bytes
+from storage.files import save_array
 from storage.states import State
 from trainable.config import TrialConfig
 
@@ -57,10 +56,8 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
             model, labels = predictor.chosen(record), data.test.labels
             compared = predictor.rivals(record, model) if is_scored(labels, record) else []
             shares, *of_rivals = predictor.probabilities([model, *compared], data.test.images)
-            write_predictions(model, data.test, read_kept(record.folder, data.test.ids), out, shares)
+            write_test_predictions(model, data.test, read_kept(record.folder, data.test.ids), out, shares)
             written.append(out)
-            table = probability_table({"id": data.test.ids}, shares, model.classes)
-            save_bytes(record.folder / paths.TEST_PROBABILITIES, table)
             if is_scored(labels, record):
                 others = {rival.label: rival.scored(found) for rival, found in zip(compared, of_rivals, strict=True)}
                 held_out.write(record, held_out.measured(record, model.label, labels, model.scored(shares), others))

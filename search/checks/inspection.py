@@ -34,7 +34,7 @@ NAMES = {  # of a sweep's files in its folder and those below it; the folders of
     ".": r"sweep\.json|journal\.log|lock|log\.txt|data\.csv|left-out\.csv|near-duplicates\.json|submission\.(csv|json)|"
     r"given-submission(\.\w+)?|trials|"
     r"(valid_labels|valid_images|folds)\.npy|test_score\.json|best|figures|demo-images|repeat|refit|tensorboard|sinks|[^/]*\.onnx|[^/]*-card\.md|"
-    r"backup-\d+|trials\.csv|(trials|epochs)\.parquet|report\.(html|md)|(predictions|probabilities)(-.*)?\.csv|test_probabilities\.csv|oof\.csv",
+    r"backup-\d+|trials\.csv|(trials|epochs)\.parquet|report\.(html|md)|(predictions|probabilities|test_probabilities)(-.*)?\.csv|oof\.csv",
     "trials": r"\d{4,}",
     "best": r"model\.safetensors|config\.json",
     "figures": r".*\.png",

@@ -185,13 +185,24 @@ class Refit(Again):
         return joined(undivided(data))
 
     def write_results(self, data: "Dataset") -> None:
-        """Writes, with folds, what is said of each image by the nets that never saw it. Without there is no number."""
-        record = Record(self.folder)
-        if self.settings.folds and any(trial.state == State.COMPLETE for trial in record.trials):
-            from analysis.outputs.results import write_averaged  # with it all that writes a report
+        """Writes, with folds, what is said of each image by the nets that never saw it, and of the test images by all.
 
-            write_averaged(record, data)
-            out_of_fold.write_out_of_fold(record, out_of_fold.all_seeds(record))
+        Without folds nothing tells how good the nets are, and `analysis.predict` predicts with them where that is
+        asked for.
+        """
+        record = Record(self.folder)
+        if not self.settings.folds or all(trial.state != State.COMPLETE for trial in record.trials):
+            return
+        from analysis.outputs import predict, predictor, results  # with them all that writes a report
+        from datasets.submission.kept import read_kept
+
+        results.write_averaged(record, data)
+        members = out_of_fold.all_seeds(record)
+        out_of_fold.write_out_of_fold(record, members)
+        if data.test is not None:
+            model = predictor.of_refit(record, Record(self.search), members.is_averaged)
+            form = read_kept(self.search, data.test.ids)
+            predict.write_test_predictions(model, data.test, form, record.folder / paths.PREDICTIONS)
 
     def summary(self) -> str:
         trial, folds = self.trials[0].number, self.settings.folds
@@ -202,6 +213,8 @@ class Refit(Again):
         record = Record(self.folder)
         if (record.folder / paths.OOF).exists():
             lines += [out_of_fold.sentence(Record(self.search), record), f"out of fold: {record.folder / paths.OOF}"]
+        if (record.folder / paths.PREDICTIONS).exists():
+            lines.append(f"predictions of the test images: {record.folder / paths.PREDICTIONS}")
         return "\n".join(lines)
 
 

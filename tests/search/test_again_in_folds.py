@@ -53,6 +53,14 @@ def test_a_refit_in_folds_says_of_every_image_what_nets_that_never_saw_it_say(se
     assert "95 % interval" in result.output
     model = predictor(search)
     assert [len(each.nets) for each, _ in model.models] == [4, 4]
+    header, *rows = csv.reader((record.folder / "test_probabilities.csv").read_text().splitlines())
+    assert header == ["id", *(f"p({label})" for label in DATA.classes)]
+    assert tuple(row[0] for row in rows) == DATA.test.ids
+    of_test = predictor(search, is_averaged=True).probabilities(DATA.test.images)
+    np.testing.assert_allclose(np.array([row[1:] for row in rows], float), of_test, atol=1e-6)
+    pairs = zip(DATA.test.ids, of_test.argmax(axis=1), strict=True)
+    answers = [f"{name},{DATA.classes[label]}" for name, label in pairs]
+    assert (record.folder / "predictions.csv").read_text().splitlines() == ["id,label", *answers]
     assert not [str(finding) for finding in inspect_folder(record.folder).problems]
 
 

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import zipfile
 from dataclasses import replace
@@ -21,6 +22,7 @@ from datasets.submission import Submission
 from datasets.submission.columns import Columns
 from datasets.submission.kept import to_bytes
 from datasets.table import parse_table
+from search.checks.inspection import NAMES
 from search.run import main as search_main
 from storage.tensors import save_weights
 from tests.searched import command, here
@@ -82,7 +84,9 @@ def test_predictions_are_the_test_images_in_the_order_of_their_manifest(tiny_dat
 def test_the_command_predicts_the_test_images_of_the_sweeps_data(sweep):
     result = predict(sweep.folder)
     assert result.exit_code == 0
-    assert result.stdout == f"{sweep.folder / 'predictions.csv'}: 10 predictions of trial 1\n"
+    said, beside = result.stdout.splitlines()
+    assert said == f"{sweep.folder / 'predictions.csv'}: 10 predictions of trial 1"
+    assert beside.startswith(f"{sweep.folder / 'test_probabilities.csv'}: ")
     lines = (sweep.folder / "predictions.csv").read_text().splitlines()
     assert lines[0] == "id,label"
     assert [line.split(",")[0] for line in lines[1:]] == [f"test{number:02}.png" for number in range(10)]
@@ -153,10 +157,21 @@ def test_the_best_folder_alone_predicts_what_the_trial_predicted(trained_sweep, 
 def test_each_way_to_predict_gives_all_test_images_in_their_order(three_ways, options, name, label):
     result = predict(three_ways, *options)
 
-    assert result.output == f"{three_ways / name}: 10 predictions of {label}\n"
+    beside = three_ways / name.replace("predictions", "test_probabilities")
+    said = [f"{three_ways / name}: 10 predictions of {label}", f"{beside}: the probabilities that they are made of"]
+    assert result.output.splitlines() == said
     colours = ("red", "green", "blue")
     expected = [f"test{number:02}.png,{colours[number % 3]}" for number in range(10)]
     assert (three_ways / name).read_text().splitlines() == ["id,label", *expected]
+    header, *rows = csv.reader(beside.open())
+    most_probable = [f"{row[0]},{header[1 + np.argmax(np.array(row[1:], float))][2:-1]}" for row in rows]
+    assert most_probable == expected
+    assert re.fullmatch(NAMES["."], beside.name)  # search.check knows it
+
+
+def test_the_probabilities_of_a_file_with_a_name_of_its_own_have_that_name_too(trained_sweep, tmp_path):
+    assert predict(trained_sweep.folder, "--with", "best", "--out", tmp_path / "mine.csv").exit_code == 0
+    assert sorted(path.name for path in tmp_path.glob("*.csv")) == ["mine.csv", "test_probabilities-mine.csv"]
 
 
 @pytest.fixture
