@@ -12,6 +12,7 @@ from storage import paths
 from storage.files import make_folder, remove, save_array, save_bytes
 from storage.schema import to_json
 from storage.sweep_file import DataOptions, Defaults, Settings
+from trainable.config import UNHANDLED
 from trainable.metrics import named
 
 if TYPE_CHECKING:
@@ -48,24 +49,38 @@ def check_metric(data: "Dataset", metric: str) -> None:
         judge.check(labels[folds == fold], data.classes)
 
 
-def imbalance_notes(data: "Dataset", metric: str) -> list[str]:
-    """Notes where classes are so unequal that the small ones hardly count in the metric, and which flag helps."""
+def imbalance_notes(data: "Dataset", metric: str, is_searched: bool) -> list[str]:
+    """Returns a note on unequal classes: which flag helps where the small ones hardly count, and what is searched.
+
+    Args:
+      is_searched: the space draws ways to handle them.
+    """
     import numpy as np
 
     judge = named(metric).for_classes(data.classes)
     labels = [split.truth for name, split in data.splits.items() if name != "test"]
     counts = np.bincount(np.concatenate(labels), minlength=len(data.classes))
     largest, smallest = int(counts.argmax()), int(counts.argmin())
-    if not judge.favours_large_classes or judge.value is None or counts[largest] <= UNEQUAL_TIMES * counts[smallest]:
+    is_unequal = counts[largest] > UNEQUAL_TIMES * counts[smallest]
+    is_misleading = is_unequal and judge.favours_large_classes and judge.value is not None
+    if not is_misleading and not is_searched:
         return []
-    always = np.zeros((len(data.valid.truth), len(data.classes)))
-    always[:, largest] = 1
-    return [
-        f"Classes are unequal: {shown(data.classes[largest])} has {counts[largest]:,} of the {counts.sum():,} labelled "
-        f"images, {shown(data.classes[smallest])} {counts[smallest]:,}. A net that always answers "
-        f"{shown(data.classes[largest])} has a {judge.words} of {judge.value(data.valid.truth, always):.4f}; "
-        "--metric balanced_accuracy or --metric macro_f1 counts every class alike."
-    ]
+    name = shown(data.classes[largest])
+    note = (
+        f"Classes are unequal: {name} has {counts[largest]:,} of the {counts.sum():,} labelled images, "
+        f"{shown(data.classes[smallest])} {counts[smallest]:,}."
+    )
+    if is_misleading and judge.value is not None:
+        always = np.zeros((len(data.valid.truth), len(data.classes)))
+        always[:, largest] = 1
+        note += (
+            f" To answer {name} always has a {judge.words} of {judge.value(data.valid.truth, always):.4f}, so judge by "
+            "--metric balanced_accuracy or macro_f1, which count every class alike."
+        )
+    if is_searched:
+        ways = " ".join(f"--fix {name}={value}" for name, value in UNHANDLED.items())
+        note += f" Searched too: the loss, weights of classes and balanced sampling; {ways} leaves them out."
+    return [note]
 
 
 def is_kept(folder: Path, settings: Settings) -> bool:

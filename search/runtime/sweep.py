@@ -105,7 +105,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
     weights = prepare(sweep.nets, print, sweep.weights)  # likewise before the images
     data = sweep.first_load()
     sweep_data.check_metric(data, sweep.settings.metric)
-    settled += sweep.settle_by_data(data)
+    sweep.settle_by_data(data)
     table = sweep.table
     sweep.check_configs()
     queue, notes = sweep.first_queue(data)
@@ -135,7 +135,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
             queue=queue,
             notes=[
                 *data.notes,
-                *sweep_data.imbalance_notes(data, sweep.settings.metric),
+                *sweep_data.imbalance_notes(data, sweep.settings.metric, sweep.imbalance is not None),
                 *notes,
                 *licences.notes(weights),
             ],

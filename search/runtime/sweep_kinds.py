@@ -99,9 +99,8 @@ class Sweep(ABC):
         """
         return []
 
-    def settle_by_data(self, data: "Dataset") -> list[str]:
-        """Chooses what of a new sweep the images and labels decide; returns a sentence on each choice."""
-        return []
+    def settle_by_data(self, data: "Dataset") -> None:  # noqa: B027 (a repeat's is that of its search)
+        """Chooses what of a new sweep the images and labels decide."""
 
     def check_configs(self) -> None:  # noqa: B027 (a repeat's are those of its search)
         """Raises:
@@ -209,13 +208,12 @@ class Search(Sweep):
         self.imbalance = spaces.NEWEST_IMBALANCE  # until the data is known: a config of the user's may have its fields
         return notes
 
-    def settle_by_data(self, data: "Dataset") -> list[str]:
+    def settle_by_data(self, data: "Dataset") -> None:
         number = None if self.is_own_space else proposal.imbalance(self.settings.fixed, data.class_counts)
         if number != self.imbalance:
             self.imbalance = number
             for made_of_it in ("space", "own_configs"):
                 vars(self).pop(made_of_it, None)
-        return proposal.imbalance_notes(data) if number else []
 
     @cache  # noqa: B019 (there is one sweep a process)
     def _headers(self) -> "Headers":

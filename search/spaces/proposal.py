@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datasets.problems import shown
 from search import spaces
 from storage import user_code
 from storage.errors import ConfigError
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from datasets.headers import Headers
-    from datasets.pixels.dataset import Dataset
 
 TINY, PHOTOS, HEADS = "tiny", "photos", "heads"
 LARGEST_TINY = 64  # px
@@ -89,17 +87,6 @@ def imbalance(fixed: Mapping[str, Any], counts: "np.ndarray") -> int | None:
     """
     is_fixed = UNHANDLED.keys() <= fixed.keys()
     return spaces.NEWEST_IMBALANCE if counts.max() > UNEQUAL_TIMES * counts.min() and not is_fixed else None
-
-
-def imbalance_notes(data: "Dataset") -> list[str]:
-    """Returns a sentence on what is searched because the classes are unequal."""
-    counts = data.class_counts
-    largest, smallest = (f"{shown(data.classes[at])} has {counts[at]:,}" for at in (counts.argmax(), counts.argmin()))
-    ways = " ".join(f"--fix {name}={value}" for name, value in UNHANDLED.items())
-    return [
-        f"The classes are unequal, {largest} train images and {smallest}: the loss, weights of classes and balanced "
-        f"sampling are searched too; {ways} leaves them out."
-    ]
 
 
 def _by_data(headers: "Headers", has_gpu: bool) -> tuple[str, str]:

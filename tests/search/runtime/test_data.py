@@ -21,17 +21,30 @@ def uneven(train: tuple[int, ...], valid: tuple[int, ...]) -> Dataset:
 def test_where_one_class_has_nearly_all_images_the_flag_that_helps_is_said():
     data = uneven((776, 24), (194, 6))
 
-    (note,) = imbalance_notes(data, "accuracy")
+    (note,) = imbalance_notes(data, "accuracy", is_searched=False)
 
     assert "`healthy` has 970 of the 1,000 labelled images, `ill` 30." in note
-    assert "always answers `healthy` has a validation accuracy of 0.9700" in note
-    assert "--metric balanced_accuracy or --metric macro_f1" in note
-    assert "a validation weighted F1 of 0.9552" in imbalance_notes(data, "weighted_f1")[0]
+    assert "To answer `healthy` always has a validation accuracy of 0.9700" in note
+    assert "--metric balanced_accuracy or macro_f1" in note
+    assert "earched" not in note
+    assert "a validation weighted F1 of 0.9552" in imbalance_notes(data, "weighted_f1", is_searched=False)[0]
+
+
+@pytest.mark.parametrize(("metric", "is_doubted"), [("accuracy", True), ("macro_f1", False)])
+def test_what_is_searched_for_unequal_classes_is_said_in_the_same_note(metric, is_doubted):
+    (note,) = imbalance_notes(uneven((776, 24), (194, 6)), metric, is_searched=True)
+
+    assert ("--metric balanced_accuracy" in note) == is_doubted
+    assert note.count("970 of the 1,000") == note.count("Classes are unequal") == 1
+    assert note.endswith(
+        "Searched too: the loss, weights of classes and balanced sampling; "
+        "--fix class_weights=none --fix balanced=0.0 --fix loss=cross_entropy leaves them out."
+    )
 
 
 @pytest.mark.parametrize("metric", ["balanced_accuracy", "macro_f1", "mcc", "auc", "recall:ill", "last"])
 def test_a_metric_in_which_the_small_classes_count_needs_no_note(metric):
-    assert imbalance_notes(uneven((776, 24), (194, 6)), metric) == []
+    assert imbalance_notes(uneven((776, 24), (194, 6)), metric, is_searched=False) == []
 
 
 @pytest.mark.parametrize(
@@ -48,7 +61,7 @@ def test_a_metric_in_which_the_small_classes_count_needs_no_note(metric):
     ],
 )
 def test_accuracy_is_doubted_where_the_largest_class_is_more_than_three_times_the_smallest(counts, is_said):
-    notes = imbalance_notes(uneven(counts, counts), "accuracy")
+    notes = imbalance_notes(uneven(counts, counts), "accuracy", is_searched=False)
 
     assert len(notes) == is_said
     assert all(f"validation accuracy of {max(counts) / sum(counts):.4f}" in note for note in notes)
@@ -99,4 +112,4 @@ def test_a_metric_needs_a_value_in_every_fold():
 def test_an_image_that_is_in_every_fold_is_counted_once():
     data = replace(uneven((8, 2), (8, 2)), folds=np.arange(10, dtype=np.uint8) % 2)
 
-    assert "has 8 of the 10 labelled images" in imbalance_notes(data, "accuracy")[0]
+    assert "has 8 of the 10 labelled images" in imbalance_notes(data, "accuracy", is_searched=False)[0]
