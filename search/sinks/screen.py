@@ -40,10 +40,29 @@ class Row:
     steps: int = 1
     step: int = 0  # an epoch, or with folds a fold that is finished
     value: float | None = None
-    seconds: float = 0.0
+    seconds: float = 0.0  # once it has ended: of its own, without what it waited for
     note: str = ""
     message: str = ""  # why there is no config
-    how_far: Prepared | None = None  # what is computed before its first epoch
+    how_far: Prepared | None = None  # what it waits for before its next epoch: it is computed for other trials too
+    waited: float = 0.0  # seconds
+    told: float = 0.0  # when its last report came
+    trained: float = 0.0  # seconds of the epochs that it told of
+
+    def __post_init__(self) -> None:
+        self.told = self.started
+
+    def own_seconds(self, now: float) -> float:
+        """How long it has run so far, without what it waited for."""
+        return now - self.started - self.waited
+
+    def count(self, now: float, history: list[EpochMetrics]) -> None:
+        """Counts the time since the last report as waited for, but for its epochs, where something was computed."""
+        trained = math.fsum(metrics.seconds for metrics in history)
+        if self.how_far:
+            self.waited += max(0.0, now - self.told - (trained - self.trained))
+        if trained > self.trained:
+            self.how_far = None
+        self.told, self.trained = now, trained
 
     @property
     def progress(self) -> str:
@@ -114,8 +133,7 @@ class Screen(Sink):
         if (row := self.rows.get(number)) and row.config:
             values = self.metric.of_steps(history, row.config.epochs)
             row.step, row.value = len(values), self._shown(values[-1] if values else None)
-            if history:
-                row.how_far = None
+            row.count(time.monotonic(), history)
 
     def ended(self, trial: FrozenTrial) -> None:
         self.ended_here += 1
@@ -133,7 +151,7 @@ class Screen(Sink):
             row.message = plain(trial.user_attrs.get("message", ""))
         values = list(trial.intermediate_values.values())
         row.state, row.step, row.value = state_of(trial), len(values), self._shown(values[-1] if values else None)
-        row.seconds = time.monotonic() - row.started
+        row.seconds = row.own_seconds(time.monotonic())
         row.note = trial.user_attrs.get("reason", "") if row.state is State.FAIL else ""
         self.last_ended.append(row)
         if not self.console.is_terminal:
@@ -192,7 +210,7 @@ class Screen(Sink):
         table.add_column("config", overflow="ellipsis", no_wrap=True, ratio=1)
         now = time.monotonic()
         for row in [*self.last_ended, *sorted(list(self.rows.values()), key=lambda row: row.number)]:
-            seconds = now - row.started if row.state is State.RUNNING else row.seconds
+            seconds = row.own_seconds(now) if row.state is State.RUNNING else row.seconds
             table.add_row(
                 str(row.number),
                 Text(f"{row.state} {row.note}".strip(), style=COLOURS[row.state]),

@@ -128,6 +128,38 @@ def test_what_running_trials_have_done_counts_in_the_time_that_is_left(tmp_path,
     assert screen.out.getvalue().splitlines()[-1].endswith("about 1:50 min left")  # 1.8 trials took 90 s
 
 
+def test_what_a_trial_waits_for_is_not_part_of_its_seconds(screen, tmp_path, clock):
+    screen.started(Order(1, 1, CONFIG, tmp_path, "accuracy"))
+    for done in (64, 128):
+        clock.pass_(30)
+        screen.prepared(1, Prepared("the features of 200 images", done, 200))
+        screen.progressed(1, [])
+    clock.pass_(5)  # four seconds more for the features, and one for the epoch
+    screen.progressed(1, [epoch(1, 0.7)])
+    clock.pass_(2)
+    screen.ended(ended(1, [0.7]))
+
+    assert ", 3 s: cnn" in screen.out.getvalue().splitlines()[-1]
+
+
+def test_with_folds_what_is_waited_for_between_two_of_them_is_not_counted_either(tmp_path, clock):
+    screen = Screen(Begun(tmp_path, 4, "accuracy", [], {}, io.StringIO(), folds=2))
+    first, second = (EpochMetrics(1, 1.0, 1.0, 0.7, 0.7, 0.1, 1.0, 8, fold=fold) for fold in (1, 2))
+    screen.started(Order(1, 1, CONFIG, tmp_path, "accuracy"))
+    clock.pass_(1)
+    screen.progressed(1, [first])
+    clock.pass_(20)
+    screen.prepared(1, Prepared("the features of 200 images", 64, 200))
+    screen.progressed(1, [first])
+    assert "computing" in screen.rows[1].about
+    clock.pass_(1)
+    screen.progressed(1, [first, second])
+    assert "computing" not in screen.rows[1].about
+    screen.ended(ended(1, [0.7, 0.7]))
+
+    assert ", 2 s: cnn" in screen.out.getvalue().splitlines()[-1]
+
+
 def test_while_cheaper_trials_come_first_no_time_is_told(tmp_path, clock):
     screen = Screen(Begun(tmp_path, 6, "accuracy", [], {}, io.StringIO(), cheap=2))
     for number, seconds in enumerate((1, 1, 60, 60)):
