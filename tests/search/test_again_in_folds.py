@@ -4,8 +4,10 @@ import csv
 import shutil
 
 import numpy as np
+import onnxruntime
 import pytest
 
+from analysis.outputs.export import to_onnx
 from analysis.outputs.predictor import refit as predictor
 from analysis.outputs.results import write_results
 from analysis.record import Record
@@ -62,6 +64,20 @@ def test_a_refit_in_folds_says_of_every_image_what_nets_that_never_saw_it_say(se
     answers = [f"{name},{DATA.classes[label]}" for name, label in pairs]
     assert (record.folder / "predictions.csv").read_text().splitlines() == ["id,label", *answers]
     assert not [str(finding) for finding in inspect_folder(record.folder).problems]
+
+
+def test_the_onnx_file_of_a_refit_in_folds_says_what_its_nets_say_together(search):
+    assert command(refit, search, "--folds", 3, "--seeds", 1, on=here()).exit_code == 0
+    model = predictor(search)
+    ((trained, _),) = model.models
+    assert len(trained.nets) == 3
+
+    session = onnxruntime.InferenceSession(to_onnx(trained, {}).SerializeToString())
+
+    for images in (DATA.test.images, DATA.test.images[:1]):
+        logits, shares = session.run(["logits", "probabilities"], {"images": images})
+        np.testing.assert_allclose(logits, trained.log_probabilities(images, False), atol=1e-4)
+        np.testing.assert_allclose(shares, model.probabilities(images), atol=1e-4)
 
 
 def test_a_refit_killed_in_a_fold_goes_on_and_trains_no_finished_fold_again(search, tmp_path):
