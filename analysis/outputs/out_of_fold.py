@@ -95,8 +95,8 @@ def sentence(search: Record, refit: Record) -> str:
     shown = metric.scale.rounded
     return (
         f"Each of the {counted(len(refit.valid_labels), 'image')} by the nets that never saw it, "
-        f"{counted(len(members.counts), 'seed')} averaged: {metric.one} of {shown(metric.sign * value)}, with a 95 % "
-        f"interval of {shown(low)} to {shown(high)}."
+        f"{counted(len(members.counts), 'seed')} averaged: {metric.one} of {shown(metric.sign * value)} over all "
+        f"folds together, with a 95 % interval of {shown(low)} to {shown(high)}."
     )
 
 

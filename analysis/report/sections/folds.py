@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analysis.record import Record, TrialRecord
+from analysis.record import Record
 from analysis.report.charts import Axis, Chart, Figure, Series, named_rows, rows_height_px
 from analysis.report.contents import LEADERS
 from analysis.report.parts import Cell, Part, Table
@@ -31,8 +31,10 @@ def part(record: Record) -> Part | None:
     table = Table([*heads, "standard deviation"], [True] * (folds + 3), rows)
     sentence = (
         f"Each trial was trained {folds} times, and each net was judged by the fold that it did not see, at its best "
-        "epoch; the value of a trial is the mean. In brackets, how many images a fold has. A fold that is low in "
-        "every row has hard images; a trial whose folds differ by much depends on which images it was trained on."
+        "epoch; the value of a trial is the mean. What it is worth and what to predict with is told of the images of "
+        "all folds together, which is another number where the metric is no mean over images, such as an AUC or an F1. "
+        "In brackets, how many images a fold has. A fold that is low in every row has hard images; a trial whose folds "
+        "differ by much depends on which images it was trained on."
     )
     return Part("The folds side by side", [sentence], [_figure(record, found)], table)
 
