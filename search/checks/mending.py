@@ -14,10 +14,13 @@ from search.checks.findings import Finding
 from search.checks.identity import FolderContent, is_of
 from search.pruners import new_pruner
 from search.runtime.draws import trial_seed
+from search.runtime.sampler_notes import SAW
 from storage.states import Reason
 from storage.sweep_file import SweepFile
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import named
+
+KEPT = ("config", "baseline", "out_of_memory_in", SAW)  # of a trial's attributes, where it is trained again
 
 
 def has_no_config(trial: FrozenTrial) -> bool:
@@ -64,7 +67,7 @@ class Mending:
     def train_again(self, found: str) -> None:
         """Nothing is lost but time: number, config and seed stay."""
         attributes = self.trial.user_attrs
-        kept = {name: attributes[name] for name in ("config", "baseline", "out_of_memory_in") if name in attributes}
+        kept = {name: attributes[name] for name in KEPT if name in attributes}
         attempt = max(1, self.content.attempts, attributes["attempt"])
         self.trial.state, self.trial.values, self.trial.datetime_complete = TrialState.RUNNING, None, None
         self.trial.user_attrs = kept | {"attempt": attempt}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
+from optuna.samplers import BaseSampler
 
 from search.runtime.ledger import Ledger
 from search.runtime.memory import Limit
@@ -71,6 +72,12 @@ class Draws:
     watcher: Sink
     told_of_slow: set[str] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        self.ledger.take_notes_again(self._sampler)
+
+    def _sampler(self, number: int, turn: int = 0) -> BaseSampler:
+        return new_sampler(self.plan.sampler, self.plan.seed, number, self.plan.sampler_version, turn)
+
     def draw(self) -> int:
         """Returns the number of a new trial.
 
@@ -79,7 +86,7 @@ class Draws:
         """
         number = len(self.ledger.trials)
         queued = self.plan.queue.get(number)
-        sampler = new_sampler(self.plan.sampler, self.plan.seed, number, self.plan.sampler_version)
+        sampler = self._sampler(number)
         if queued and (whole := queued.config) is not None:
             config = self.ledger.draw(sampler, lambda _: TrialConfig.from_dict(whole), {})
         else:
@@ -135,8 +142,8 @@ class Draws:
         turn = 0
         while why := self._why_unfit(config, is_drawn):
             turn += 1
-            sampler = new_sampler(self.plan.sampler, self.plan.seed, number, self.plan.sampler_version, turn)
-            drawn = self.ledger.draw_again(sampler, self.space.config) if turn < MOST_DRAWS else None
+            again = turn < MOST_DRAWS
+            drawn = self.ledger.draw_again(self._sampler(number, turn), self.space.config) if again else None
             if drawn is None:
                 raise NoConfigError(ConfigError(f"{config.arch} needs {why}"), self.space.function, {})
             config = drawn

@@ -16,7 +16,8 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.pruners import Pruner
-from search.samplers.optuna_5_0 import forget_draw, forget_other_branches, study_with
+from search.runtime.sampler_notes import SAW, Seen, take_again
+from search.samplers.optuna_5_0 import forget_draw, forget_unused, has_notes, study_of
 from storage import files, paths
 from storage.journal import Journal, JournalError, repair_tail
 from storage.lock import HeldError
@@ -63,6 +64,7 @@ class Ledger:
           HeldError: another driver writes this sweep in the database, or has begun another in this bucket.
         """
         direction = named(metric).direction
+        self._folder = folder
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.url = url
         self.pruner, self.rungs = pruner, pruner.rungs
@@ -90,14 +92,34 @@ class Ledger:
         self._memory = optuna.storages.InMemoryStorage()
         self.mirror = optuna.create_study(storage=self._memory, study_name=sweep_id, direction=direction)
         for trial in durable:
-            try:
+            with self._as_a_driver_wrote(trial):
                 self._mirror_durable(trial)
-            except (KeyError, TypeError, ValueError) as error:
-                raise JournalError(
-                    folder,
-                    f"trial {trial.number} is not as a driver wrote it ({error!r})",
-                    f"`python -m search.check {folder} --repair` mends what can be mended",
-                ) from None
+        self._seen = Seen()  # by a sampler that takes notes
+
+    def take_notes_again(self, sampler_of: Callable[[int], optuna.samplers.BaseSampler]) -> None:
+        """Lets the samplers take the notes again that they had taken when the last driver ended.
+
+        Args:
+          sampler_of: returns the sampler of the trial with this number.
+
+        Raises:
+          JournalError: what a sampler had seen is not as a driver wrote it.
+        """
+        for trial in self.trials:
+            if SAW in trial.user_attrs:
+                with self._as_a_driver_wrote(trial):
+                    take_again(self.mirror, trial, self._seen, sampler_of(trial.number))
+
+    @contextmanager
+    def _as_a_driver_wrote(self, trial: FrozenTrial) -> Iterator[None]:
+        try:
+            yield
+        except (KeyError, TypeError, ValueError) as error:
+            raise JournalError(
+                self._folder,
+                f"trial {trial.number} is not as a driver wrote it ({error!r})",
+                f"`python -m search.check {self._folder} --repair` mends what can be mended",
+            ) from None
 
     def _mirror_durable(self, trial: FrozenTrial) -> None:
         if type(trial.user_attrs["attempt"]) is not int or type(trial.user_attrs["config"]) is not dict:
@@ -157,7 +179,7 @@ class Ledger:
         try:
             return choose(trial)
         finally:
-            forget_other_branches(self._memory, self._mirror_id(trial.number))
+            forget_unused(self._memory, self._mirror_id(trial.number))
 
     def draw_again(
         self, sampler: optuna.samplers.BaseSampler, choose: Callable[[optuna.Trial], TrialConfig]
@@ -175,7 +197,7 @@ class Ledger:
         marked.set_constraint("trainable", 1.0)
         self._rejected = [*self._rejected, marked]
         self.mirror.sampler = sampler
-        study = study_with(self.mirror, self._rejected)
+        study = study_of(self.mirror, [*self.trials, *self._rejected])
         return self._drawn(optuna.Trial(study, self._mirror_id(number)), choose)
 
     def add(self, attributes: Mapping[str, Any], is_failed: bool = False) -> int:
@@ -185,12 +207,15 @@ class Ledger:
           is_failed: nothing of it can be run: it is a FAIL, begun and ended in this record.
         """
         number = len(self.trials) - 1
-        drawn = self.trial(number)
+        drawn, attributes = self.trial(number), dict(attributes)
+        if has_notes(drawn):
+            before = self.trials[:number]
+            attributes[SAW] = self._seen.look(before, before)
         template = create_trial(
             state=TrialState.FAIL if is_failed else TrialState.RUNNING,
             params=drawn.params,
             distributions=drawn.distributions,
-            user_attrs=dict(attributes),
+            user_attrs=attributes,
         )
         with self._writing():
             self._ids[number] = self._storage.create_new_trial(self._study_id, template)

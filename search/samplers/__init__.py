@@ -1,8 +1,9 @@
 """The samplers, by name and number: what the next trial's parameters are drawn by.
 
-A sampler is a file `NAME_NUMBER.py` with a function `new`, which makes an Optuna sampler for one draw out of a seed. Of
-other trials it knows what the study says, and nothing else, so that a restart draws the same. To add one, add its file
-and its line.
+A sampler is a file `NAME_NUMBER.py` with a function `new`, which makes an Optuna sampler for one draw out of a seed. It
+keeps nothing in itself. Of other trials it knows what the study says, of those that run their parameters alone; what it
+notes in system attributes of the trial that it draws, it finds there at later draws, after a restart too. So a restart
+draws the same. To add one, add its file and its line.
 
 What was ever published stays as it is: a sweep goes on under the sampler that it began with. A change of what is drawn
 is a new file with the number `NEWEST + 1`, whatever its name: sweeps have one number for all samplers, and each runs
@@ -19,7 +20,9 @@ SAMPLERS = (
     ("tpe", 1),
     ("tpe", 2),
     ("gp", 1),
+    ("gp", 3),
     ("random", 1),
+    ("cmaes", 3),
 )
 NEWEST = max(number for _, number in SAMPLERS)
 NAMES = tuple(dict.fromkeys(name for name, _ in SAMPLERS))

@@ -1,10 +1,9 @@
 """Draws by a tree-structured Parzen estimator: multivariate, grouped, with running trials counted as bad."""
 
-import warnings
-
 from optuna.samplers import TPESampler
+
+from search.samplers import optuna_5_0_tpe
 
 
 def new(seed: int) -> TPESampler:
-    warnings.filterwarnings("ignore", "Argument ``group``")  # experimental since 2020
-    return TPESampler(seed=seed, group=True)
+    return optuna_5_0_tpe.new(seed)

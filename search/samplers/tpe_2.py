@@ -5,41 +5,54 @@ trials of its family have passed that rung, such ends say more about the rate th
 does not see them. A family is the set of trials with the same `arch`.
 """
 
-import warnings
 from collections import Counter
 from typing import Any
 
 from optuna.distributions import BaseDistribution
-from optuna.samplers import TPESampler
+from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search.samplers.optuna_5_0 import study_without
+from search.samplers import optuna_5_0_tpe
+from search.samplers.optuna_5_0 import study_of
 from storage.states import Reason
 
 FEWEST_PASSED = 2
 
 
-class FairTPE(TPESampler):
+class FairTPE(BaseSampler):
     """The estimator over the trials that count."""
 
+    def __init__(self, seed: int) -> None:
+        self._tpe = optuna_5_0_tpe.new(seed)
+        self._counted: Study | None = None
+
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return super().infer_relative_search_space(_counted(study), trial)
+        return self._tpe.infer_relative_search_space(self._of_those_that_count(study), trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        return super().sample_relative(_counted(study), trial, search_space)
+        return self._tpe.sample_relative(self._of_those_that_count(study), trial, search_space)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        return super().sample_independent(_counted(study), trial, param_name, param_distribution)
+        counted = self._of_those_that_count(study)
+        return self._tpe.sample_independent(counted, trial, param_name, param_distribution)
+
+    def _of_those_that_count(self, study: Study) -> Study:
+        """Returns the same view throughout the sampler's only draw."""
+        if self._counted is None:
+            trials = study.get_trials(deepcopy=False)
+            hidden = hidden_trials(trials)
+            counted = [trial for trial in trials if trial.number not in hidden]
+            self._counted = study_of(study, counted) if hidden else study
+        return self._counted
 
 
 def new(seed: int) -> FairTPE:
-    warnings.filterwarnings("ignore", "Argument ``group``")  # experimental since 2020
-    return FairTPE(seed=seed, group=True)
+    return FairTPE(seed)
 
 
 def hidden_trials(trials: list[FrozenTrial]) -> set[int]:
@@ -57,11 +70,6 @@ def hidden_trials(trials: list[FrozenTrial]) -> set[int]:
         and "passed" not in trial.user_attrs
         and passed[_family(trial)] < FEWEST_PASSED
     }
-
-
-def _counted(study: Study) -> Study:
-    hidden = hidden_trials(study.get_trials(deepcopy=False))
-    return study_without(study, hidden) if hidden else study
 
 
 def _family(trial: FrozenTrial) -> str:

@@ -1,13 +1,19 @@
 """The samplers: what they draw, and which trials they learn from."""
 
+import pickle
+
 import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
+from analysis.record import Record
 from search.samplers import SAMPLERS, new_sampler
+from search.samplers.counted import counted
 from search.samplers.tpe_2 import hidden_trials
 from storage.states import Reason
-from tests.trials import execute, in_memory, open_bridge, outcome
+from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
+from trainable.config import TrialConfig
+from trainable.worker.attempt import Attempt
 
 FAMILIES = ["good", "bad"]
 DISTRIBUTIONS = {
@@ -94,6 +100,98 @@ def drawn(name, version, number):
     return study.ask(RANGES).params
 
 
+def numbers_alone(trial):
+    """Three numbers, of which some diverge."""
+    return TrialConfig(
+        arch="mlp",
+        width=0.1,
+        lr=trial.suggest_float("lr", 1e-3, 1.0, log=True),
+        label_smoothing=trial.suggest_float("label_smoothing", 0.0, 0.2),
+        weight_decay=trial.suggest_float("weight_decay", 0.0, 0.1),
+        epochs=3,
+    )
+
+
+def ends_after(folder, trials, reports, **plan):
+    """Runs a sweep for so many reports, whose driver then is no more; returns whether it came to its end."""
+    bridge, _ = open_bridge(folder, trials, **plan)
+    while not bridge.finished and reports > 0:
+        order = bridge.next_order()
+        attempt = Attempt(order, in_memory(), train=fake_train)
+        while order.number in bridge.running and reports > 0:
+            reports -= 1
+            if bridge.report(order.number, attempt.next_report()):
+                bridge.released(order.number, order.attempt)
+    return bridge.finished
+
+
+def configs(folder):
+    return [str(trial.config) for trial in Record(folder).trials]
+
+
+def noted(trial):
+    """A trial's system attributes that a sampler reads, the state of CMA-ES as its numbers."""
+    state = "".join(text for name, text in trial.system_attrs.items() if "optimizer" in name)
+    strategy = vars(pickle.loads(bytes.fromhex(state))) if state else {}
+    numbers = {name: repr(value) for name, value in strategy.items() if name not in ("_rng", "_funhist_values")}
+    return numbers | {name: value for name, value in trial.system_attrs.items() if value and "optimizer" not in name}
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_a_trial_that_could_not_be_trained_counts_with_the_worst_value(direction):
+    study = optuna.create_study(direction=direction)
+    study.add_trials([trial_of("good", 0.7), early_end("good", 0.3), trial_of("bad", None, state=TrialState.FAIL)])
+    diverged = study.ask(DISTRIBUTIONS)
+    diverged.report(0.5, 1)
+    diverged.set_constraint("trainable", 1.0)
+    study.tell(diverged, state=TrialState.PRUNED)
+    ran = study.ask(DISTRIBUTIONS)
+
+    values = {trial.number: trial.value for trial in counted(study).trials if trial.state == TrialState.COMPLETE}
+    with_pruned = counted(study, counts_pruned=True).trials
+
+    assert values == {0: 0.7, diverged.number: 0.7}
+    worst = 0.3 if direction == "maximize" else 0.7
+    assert [trial.value for trial in with_pruned] == [0.7, 0.3, None, worst, None]
+    assert with_pruned[-1].number == ran.number
+    assert not any(trial.constraints for trial in with_pruned)
+
+
+def test_what_was_given_whole_or_has_no_config_leaves_the_parameters_that_trials_share_as_they_are():
+    whole = create_trial(state=TrialState.COMPLETE, value=0.9)
+    part = create_trial(
+        state=TrialState.PRUNED,
+        params={"arch": "bad"},
+        distributions={"arch": DISTRIBUTIONS["arch"]},
+        user_attrs={"reason": Reason.NO_CONFIG},
+        constraints={"trainable": 1.0},
+    )
+    study = study_of(whole, trial_of("good", 0.5), part)
+
+    assert [trial.number for trial in counted(study, counts_pruned=True).trials] == [1]
+
+
+def test_cma_es_begins_anew_over_the_numbers_that_are_left_when_another_branch_comes_in():
+    study = optuna.create_study(direction="maximize")
+    for number in range(30):
+        study.sampler = new_sampler("cmaes", 5, number)
+        trial = study.ask()
+        value = trial.suggest_float("lr", 1e-3, 1.0, log=True) + trial.suggest_float("dropout", 0.0, 0.5)
+        if number < 12 or number % 2:
+            trial.suggest_int("width", 1, 8)
+        study.tell(trial, value)
+
+    generations = [
+        {name: value for name, value in trial.system_attrs.items() if name.endswith("generation")}
+        for trial in study.trials
+    ]
+    assert generations[11] == {"cma:3:generation": 1}
+    assert generations[13] == {"cma:2:generation": 0}
+    assert generations[29]["cma:2:generation"] >= 2
+    first, last = ([trial.value for trial in half] for half in (study.trials[:10], study.trials[20:]))
+    assert sum(last) > sum(first)
+
+
 @pytest.mark.parametrize(("name", "version"), SAMPLERS, ids=[f"{name}_{version}" for name, version in SAMPLERS])
 class TestSampler:
     def test_the_same_seed_and_number_draw_the_same_whatever_was_drawn_before(self, name, version):
@@ -108,6 +206,24 @@ class TestSampler:
             params = drawn(name, version, number)
             assert params.keys() == RANGES.keys()
             assert all(RANGES[each]._contains(RANGES[each].to_internal_repr(params[each])) for each in RANGES)
+
+    def test_a_driver_killed_anywhere_goes_on_with_the_same_configs(self, name, version, tmp_path):
+        plan = {"sampler": name, "sampler_version": version}
+        while not ends_after(tmp_path / "killed", 14, reports=5, **plan):
+            pass
+        ends_after(tmp_path / "not killed", 14, reports=1000, **plan)
+
+        assert configs(tmp_path / "killed") == configs(tmp_path / "not killed")
+        assert len(set(configs(tmp_path / "killed"))) == 14
+
+    def test_what_it_noted_among_trials_that_ran_is_there_after_a_restart(self, name, version, tmp_path):
+        plan = {"sampler": name, "sampler_version": version}
+        bridge, _ = open_bridge(tmp_path, 24, function=numbers_alone, **plan)
+        execute(bridge, in_memory(), workers=3)
+
+        again, _ = open_bridge(tmp_path, 24, function=numbers_alone, **plan)
+
+        assert list(map(noted, again.ledger.trials)) == list(map(noted, bridge.ledger.trials))
 
     def test_a_sweep_that_is_started_again_and_again_draws_what_one_that_was_not_draws(self, name, version, tmp_path):
         plan = {"sampler": name, "sampler_version": version}

@@ -1,0 +1,42 @@
+"""The trials that a sampler learns from which knows COMPLETE ones alone."""
+
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from search.samplers.optuna_5_0 import study_of, without_constraints
+from storage.states import Reason
+
+
+def counted(study: Study, counts_pruned: bool = False) -> Study:
+    """Returns a view of the study in which each trial that says something of its parameters is COMPLETE.
+
+    A trial that could not be trained has the worst value there is, so that the sampler keeps away from it. One whose
+    config was given whole has no parameters, and one for which the space has no config has a part of them: neither is
+    there, for the parameters that all trials share would be fewer.
+
+    Args:
+      counts_pruned: a trial that was pruned is COMPLETE as well, with its value at that time.
+    """
+    trials = study.get_trials(deepcopy=False)
+    values = {
+        trial.number: trial.value
+        for trial in trials
+        if trial.value is not None and not trial.constraints and (counts_pruned or trial.state == TrialState.COMPLETE)
+    }
+    if not values:
+        return study
+    worst = (max if study.direction == StudyDirection.MINIMIZE else min)(values.values())
+    shown = []
+    for trial in trials:
+        if not trial.state.is_finished():
+            shown.append(trial)
+        elif trial.params and trial.user_attrs.get("reason") != Reason.NO_CONFIG:
+            says_something = trial.number in values or trial.constraints
+            shown.append(_complete(trial, values.get(trial.number, worst)) if says_something else trial)
+    return study_of(study, shown)
+
+
+def _complete(trial: FrozenTrial, value: float) -> FrozenTrial:
+    complete = without_constraints(trial)
+    complete.state, complete.values = TrialState.COMPLETE, [value]
+    return complete
