@@ -56,6 +56,7 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
     "--fix", "fixed", type=str, multiple=True, metavar="NAME=VALUE", help="Takes a hyperparameter out of the search."
 )
 @click.option("--enqueue", type=click.Path(path_type=Path), default=None, help="JSON list of configs to run first.")
+@click.option("--like", type=str, multiple=True, metavar="SWEEP", help="Its best configs first; may be repeated.")
 @click.option(
     "--baselines",
     type=click.Choice(BASELINES),

@@ -117,6 +117,7 @@ class Settings:
       ledger: URL of a PostgreSQL database, without password; empty for the journal in the folder.
       backbones: the pretrained nets that the space is made for; None leaves them to what is at hand, and of a sweep
         that has begun there are none.
+      like: the places of earlier sweeps whose best configs come first; None for none.
     """
 
     data: str
@@ -132,6 +133,7 @@ class Settings:
     ledger: str
     data_options: DataOptions = DataOptions()
     backbones: list[str] | None = None
+    like: list[str] | None = None
 
     @property
     def folds(self) -> int | None:
@@ -154,6 +156,7 @@ class QueueEntry:
       trial: the number in the search of the trial that is trained again.
       value: of that trial.
       nth_seed: under which of the other seeds, from 1.
+      like: which trial of which earlier sweep it is like.
     """
 
     params: Values
@@ -162,6 +165,7 @@ class QueueEntry:
     trial: AtLeast0 | None = None
     value: float | None = None
     nth_seed: Above0 | None = None
+    like: str | None = None
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """The configs that run before the sampler is asked, and which families its first draws are of."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -26,19 +27,25 @@ FAMILY_SHARE = 4  # of them, at least, while there are no more than five familie
 
 
 def first_queue(
-    space: Space, number: int, portfolio: str | None, enqueued: list[Values], name: str | None
+    space: Space,
+    number: int,
+    portfolio: str | None,
+    enqueued: list[Values],
+    name: str | None,
+    like: Sequence[QueueEntry] = (),
 ) -> tuple[Queue, list[str]]:
     """Returns the queue of a new sweep, and a sentence for each run of the portfolio that the space does not hold.
 
-    The portfolio comes first, then the user's own configs, then the references: a config of each family, or where
-    pretrained nets are searched a linear head on each of them.
+    What was best in earlier sweeps comes first, then the portfolio, then the user's own configs, then the references: a
+    config of each family, or where pretrained nets are searched a linear head on each of them.
 
     Args:
       name, number: of the published space that `space` is made of; the name is None for a space of the user's, which
         has no references.
       enqueued: parameters of the space, as `Space.parameters` gives them.
     """
-    entries, notes = _published_runs(space, number, portfolio, name) if portfolio else ([], [])
+    published, notes = _published_runs(space, number, portfolio, name) if portfolio else ([], [])
+    entries = [*like, *published]
     entries += [QueueEntry(params, "") for params in enqueued]
     for of, params in _references(space, number, name).items():
         params = space.published(params)
@@ -154,5 +161,7 @@ def other_seed(sweep_seed: int, nth: int) -> int:
 
 
 def shown_name(entry: QueueEntry) -> str:
-    """What the screen calls a queued trial: a published run's name, or which trial it trains again; else empty."""
-    return entry.baseline if entry.trial is None else f"trial {entry.trial} again, seed {entry.nth_seed}"
+    """What the screen calls a queued trial: a published run's name, what it is like, what it trains again; or empty."""
+    if entry.trial is not None:
+        return f"trial {entry.trial} again, seed {entry.nth_seed}"
+    return f"like {entry.like}" if entry.like else entry.baseline

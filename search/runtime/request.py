@@ -37,6 +37,7 @@ def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: 
     if flags["submission"] and os.path.exists(flags["submission"]):  # else it may be a name in the data
         flags["submission"] = os.path.realpath(flags["submission"])
     flags["backbones"] = _backbones(flags["backbones"])
+    flags["like"] = list(dict.fromkeys(map(_place_of, flags["like"]))) or None
     flags["metric"] = name_of(flags["metric"])
     flags["fixed"] = read_fixed(flags["fixed"])
     options = DataOptions(**{field.name: flags[field.name] for field in fields(DataOptions)})
@@ -53,6 +54,11 @@ def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: 
             options = replace(options, submission=stored.data_options.submission)
         settings = replace(stored, data_options=options, **_named(settings, given))
     return Search(folder, settings, enqueued, flags["enqueue"], "space" in given)
+
+
+def _place_of(sweep: str) -> str:
+    """Returns the SWEEP of a command so that it means the same wherever the next command is given."""
+    return sweep.rstrip("/") if ":/" in sweep else os.path.realpath(sweep)
 
 
 def _backbones(values: Sequence[str]) -> list[str] | None:

@@ -32,6 +32,7 @@ FIXED = (
     "pruner",
     "baselines",
     "backbones",
+    "like",
     "image_size",
     "limit_train",
     "limit_valid",

@@ -310,8 +310,9 @@ def _bounded(sweep: Sweep, limit: Limit, queue: Queue) -> tuple[Queue, list[str]
     notes = limit.notes(sweep.corners())
     fitting = []
     for entry in queue.values():
-        if entry.baseline and (why := why_too_large(sweep.space, limit, entry.params)):
-            notes.append(f"The config {entry.baseline} is left out: it needs {why}.")
+        may_lack = entry.baseline or entry.like
+        if may_lack and (why := why_too_large(sweep.space, limit, entry.params)):
+            notes.append(f"The config {shown_name(entry)} is left out: it needs {why}.")
         else:
             fitting.append(entry)
     return dict(enumerate(fitting)), notes

@@ -19,7 +19,7 @@ from search.spaces.space import Space
 from storage import paths, user_code
 from storage.schema import to_json
 from storage.store import store_of
-from storage.sweep_file import Parent, Settings, SweepFile, Table, Values, WeightsEntry
+from storage.sweep_file import Parent, QueueEntry, Settings, SweepFile, Table, Values, WeightsEntry
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import is_own
 from trainable.weights import needed
@@ -27,6 +27,7 @@ from trainable.weights import needed
 if TYPE_CHECKING:
     from datasets.headers import Headers
     from datasets.pixels.dataset import Dataset
+    from search.runtime.likes import Earlier
 
 
 class Sweep(ABC):
@@ -212,7 +213,7 @@ class Search(Sweep):
         number = None if self.is_own_space else proposal.imbalance(self.settings.fixed, data.class_counts)
         if number != self.imbalance:
             self.imbalance = number
-            for made_of_it in ("space", "own_configs"):
+            for made_of_it in ("space", "own_configs", "like"):
                 vars(self).pop(made_of_it, None)
 
     @cache  # noqa: B019 (there is one sweep a process)
@@ -246,8 +247,21 @@ class Search(Sweep):
             configs.append(params)
         return configs
 
+    @cached_property
+    def like(self) -> tuple[list[QueueEntry], list[str]]:
+        """The best configs of the earlier sweeps that the user names, and a sentence on each of these sweeps."""
+        from search.runtime import likes  # what reads a sweep, which others need not wait for
+
+        return likes.entries(self.space, {place: self._best_of(place) for place in self.settings.like or ()})
+
+    @cache  # noqa: B019 (there is one sweep a process)
+    def _best_of(self, place: str) -> "list[Earlier]":
+        from search.runtime.likes import best_of
+
+        return best_of(place)
+
     def check_configs(self) -> None:
-        _ = self.own_configs
+        _ = self.own_configs, self.like
 
     def check_memory(self, limit: Limit) -> None:
         for number, params in enumerate(self.own_configs, start=1):
@@ -269,14 +283,16 @@ class Search(Sweep):
         by_data = "published" if is_contest else None
         portfolio = {"auto": by_data, "none": None}.get(self.settings.baselines, self.settings.baselines)
         named = None if self.is_own_space else self.space_name
-        queue, notes = first_queue(self.space, self.defaults.space, portfolio, self.own_configs, named)
+        like, like_notes = self.like
+        queue, notes = first_queue(self.space, self.defaults.space, portfolio, self.own_configs, named, like)
+        notes = like_notes + notes
         if portfolio and self.settings.baselines == "auto":
             notes.insert(0, published.CONTEST_NOTE)
         return queue, notes
 
     def extend(self, queue: Queue, trials: int) -> list[str]:
         extend(queue, self.own_configs, trials)
-        last = max((number for number, entry in queue.items() if not entry.baseline), default=-1)
+        last = max((number for number, entry in queue.items() if not (entry.baseline or entry.like)), default=-1)
         if last < self.settings.trials:
             return []
         return [f"Some enqueued configs wait for their turn; --trials {last + 1} runs them all."]

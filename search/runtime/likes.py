@@ -1,0 +1,111 @@
+"""The best configs of earlier sweeps, which a new one begins with: `--like`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from analysis.record import Record
+from search.spaces.space import Space
+from search.spaces.transfer import Point, transferred
+from storage.bucket import open_place
+from storage.errors import ConfigError, UserError
+from storage.states import State
+from storage.store import store_of
+from storage.sweep_file import QueueEntry
+from storage.text import counted
+from trainable.config import TrialConfig
+
+MOST = 8  # of each sweep
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A trial of an earlier sweep.
+
+    Attributes:
+      drawn: what its config was made of, by the names of that sweep's space.
+    """
+
+    number: int
+    config: TrialConfig
+    drawn: Mapping[str, Any]
+
+
+def best_of(place: str) -> list[Earlier]:
+    """Returns the trials of a sweep that ran to their end, the best first.
+
+    Raises:
+      ConfigError: there is no sweep, none of its trials ran to its end, or it is damaged.
+    """
+    try:
+        folder = open_place(place)
+        store = store_of(folder)
+        try:
+            store.fetch(folder, False)
+            record = Record(folder)
+            drawn = [trial.params for trial in record.study.get_trials(deepcopy=False)]
+            trials = [
+                Earlier(trial.number, TrialConfig.from_dict(trial.config), drawn[trial.number])
+                for trial in record.ranked
+                if trial.state == State.COMPLETE
+            ]
+        finally:
+            store.close()
+    except (UserError, OSError, ValueError) as error:
+        raise ConfigError(f"--like {place}: {error}") from error
+    except (AttributeError, LookupError, TypeError, ArithmeticError) as error:
+        raise ConfigError(f"--like {place}: a trial of it is not as a driver wrote it ({error!r})") from error
+    if not trials:
+        raise ConfigError(f"--like {place}: none of its trials ran to its end; leave it out")
+    return trials
+
+
+def entries(space: Space, best: Mapping[str, Sequence[Earlier]]) -> tuple[list[QueueEntry], list[str]]:
+    """Returns the first trials of a new sweep, and a sentence on each earlier one.
+
+    Each sweep gives its best configs, no two of which are the same here; they take turns, the best first.
+
+    Args:
+      best: the trials of each earlier sweep by its place, the best first.
+
+    Raises:
+      ConfigError: none of a sweep's configs has a place in this space.
+    """
+    columns, notes = list[list[QueueEntry]](), list[str]()
+    for place, trials in best.items():
+        points, first_problem = dict[int, Point](), ""
+        for trial in trials:
+            try:
+                point = transferred(space, trial.config, trial.drawn)
+            except ConfigError as error:
+                first_problem = first_problem or f"trial {trial.number}: {error}"
+                continue
+            if point.params not in [other.params for other in points.values()]:
+                points[trial.number] = point
+            if len(points) == MOST:
+                break
+        if not points:
+            raise ConfigError(f"--like {place}: none of its configs has a place in this space ({first_problem})")
+        columns.append(
+            [QueueEntry(point.params, like=f"trial {number} of {place}") for number, point in points.items()]
+        )
+        notes.append(_note(place, list(points.values())))
+    taken = list[QueueEntry]()
+    for turn in zip_longest(*columns):
+        taken += [entry for entry in turn if entry and entry.params not in [other.params for other in taken]]
+    return taken, notes
+
+
+def _note(place: str, points: Sequence[Point]) -> str:
+    moved, left_out = (
+        sorted(set().union(*sets)) for sets in zip(*((p.moved, p.left_out) for p in points), strict=True)
+    )
+    changes = [
+        *([f"moved into the ranges here: {', '.join(moved)}"] if moved else []),
+        *([f"not taken over: {', '.join(left_out)}"] if left_out else []),
+    ]
+    come = "comes" if len(points) == 1 else "come"
+    return f"{counted(len(points), 'config')} of {place} {come} first" + (
+        f" ({'; '.join(changes)})." if changes else "."
+    )
