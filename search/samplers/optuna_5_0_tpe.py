@@ -9,7 +9,7 @@ At any other version of Optuna its own sampler draws.
 
 import copy
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from heapq import nsmallest
 from math import inf, isnan
 from typing import Any
@@ -58,32 +58,40 @@ class QuickTPE(TPESampler):
     def _split(self, study: Study, trial: FrozenTrial, rows: "_Rows") -> "tuple[_Half, _Half]":
         if self._halves is None:
             states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-            trials = [each for each in study._get_trials(False, states) if each.number != trial.number]
-            below, above = split(study.direction, trials)
-            self._halves = _Half(below, rows), _Half(above, rows)
-            for each in trials:
-                if each.state == TrialState.RUNNING and (params := self._get_params(each, study)) is not each.params:
-                    self._halves[1].noted.append((each, params))
+            trials = {each.number: each for each in study._get_trials(False, states)}
+            trials.pop(trial.number, None)
+            good = split(study.direction, trials)
+            above = np.setdiff1d(np.array(list(trials), dtype=int), good)
+            self._halves = _Half(np.array(good, dtype=int), rows), _Half(above, rows)
+            for number, each in trials.items():
+                params = each.params if each.state != TrialState.RUNNING else self._get_params(each, study)
+                if params is each.params:
+                    rows.keep(number, params, each.distributions)
                 else:
-                    rows.keep(each, each.params, each.distributions)
+                    self._halves[1].noted.append((each, params))
         return self._halves
 
 
 class _Half:
     """The good trials, or the others.
 
+    Args:
+      numbers: of the trials, the lowest first.
+
     Attributes:
       noted: those that run, each with what it will draw too if it asks for that.
     """
 
-    def __init__(self, trials: Sequence[FrozenTrial], rows: "_Rows") -> None:
-        self._numbers, self._rows = np.array([trial.number for trial in trials], dtype=int), rows
+    def __init__(self, numbers: np.ndarray, rows: "_Rows") -> None:
+        self._numbers, self._rows = numbers, rows
         self.noted: list[tuple[FrozenTrial, Mapping[str, Any]]] = []
 
     def observed(self, search_space: Mapping[str, BaseDistribution]) -> dict[str, np.ndarray]:
         """Returns the values of these parameters over the trials that have all of them."""
         for trial, params in self.noted:
-            self._rows.keep(trial, dict(params), {**search_space, **trial.distributions})  # of other ranges each time
+            self._rows.keep(
+                trial.number, dict(params), {**search_space, **trial.distributions}
+            )  # of other ranges each time
         values = self._rows.values(self._numbers, search_space)
         return dict(zip(search_space, values[~np.isnan(values).any(axis=1)].T, strict=True))
 
@@ -106,9 +114,8 @@ class _Rows:
         self._values = np.full((0, 0), np.nan)
         self._of: dict[int, Mapping[str, Any]] = {}  # a trial's parameters are these very objects, or others
 
-    def keep(self, trial: FrozenTrial, params: Mapping[str, Any], drawn_from: Mapping[str, BaseDistribution]) -> None:
+    def keep(self, number: int, params: Mapping[str, Any], drawn_from: Mapping[str, BaseDistribution]) -> None:
         """Computes a trial's row, unless it is of these very parameters; leaves out those that are of no range here."""
-        number = trial.number
         if self._of.get(number) is params:
             return
         row = {
@@ -138,32 +145,28 @@ class _Rows:
 _ROWS: WeakKeyDictionary[BaseStorage, _Rows] = WeakKeyDictionary()
 
 
-def split(direction: StudyDirection, trials: Sequence[FrozenTrial]) -> tuple[list[FrozenTrial], list[FrozenTrial]]:
-    """Returns the good trials and the others, both by number, as Optuna's `_split_trials` does."""
-    groups: dict[Any, list[FrozenTrial]] = {"infeasible": [], **{state: [] for state in TrialState}}
-    for trial in trials:
-        state = trial.state
-        is_infeasible = (
-            state != TrialState.RUNNING and trial.system_attrs and tpe._get_infeasible_trial_score(trial) > 0
-        )
-        groups["infeasible" if is_infeasible else state].append(trial)
+def split(direction: StudyDirection, trials: Mapping[int, FrozenTrial]) -> list[int]:
+    """Returns the numbers of the good trials, the lowest first, as Optuna's `_split_trials` does.
+
+    Args:
+      trials: by number.
+    """
+    groups: dict[Any, list[int]] = {"infeasible": [], **{state: [] for state in TrialState}}
+    for number, trial in trials.items():
+        state, noted = trial.state, trial.system_attrs
+        is_infeasible = noted and state != TrialState.RUNNING and tpe._get_infeasible_trial_score(trial) > 0
+        groups["infeasible" if is_infeasible else state].append(number)
     good = tpe.default_gamma(len(trials) - len(groups[TrialState.RUNNING]))
     sign = 1 if direction == StudyDirection.MINIMIZE else -1
-    below = list[FrozenTrial]()
+    below = list[int]()
     for group, worth in (
-        (TrialState.COMPLETE, lambda trial: sign * trial.value),
-        (TrialState.PRUNED, lambda trial: _worth_of_pruned(trial, sign)),
-        ("infeasible", tpe._get_infeasible_trial_score),
+        (TrialState.COMPLETE, lambda number: sign * trials[number].value),
+        (TrialState.PRUNED, lambda number: _worth_of_pruned(trials[number], sign)),
+        ("infeasible", lambda number: tpe._get_infeasible_trial_score(trials[number])),
     ):
         if len(below) < good:
             below += nsmallest(good - len(below), groups[group], key=worth)
-    numbers = {trial.number for trial in below}
-    above = [trial for trial in trials if trial.number not in numbers]
-    return sorted(below, key=_number), sorted(above, key=_number)
-
-
-def _number(trial: FrozenTrial) -> int:
-    return trial.number
+    return sorted(below)
 
 
 def _worth_of_pruned(trial: FrozenTrial, sign: int) -> tuple[float, float]:

@@ -61,15 +61,14 @@ def hidden_trials(trials: list[FrozenTrial]) -> set[int]:
     The ledger notes the last rung that a trial passed. Baselines are never pruned, so they have no such note: that
     they come to their end proves nothing.
     """
-    passed = Counter(_family(trial) for trial in trials if "passed" in trial.user_attrs)
-    return {
-        trial.number
-        for trial in trials
-        if trial.state == TrialState.PRUNED
-        and trial.user_attrs.get("reason") == Reason.NOT_AMONG_THE_BEST
-        and "passed" not in trial.user_attrs
-        and passed[_family(trial)] < FEWEST_PASSED
-    }
+    passed, ended_early = Counter[str](), list[FrozenTrial]()
+    for trial in trials:
+        attributes = trial.user_attrs
+        if "passed" in attributes:
+            passed[_family(trial)] += 1
+        elif trial.state == TrialState.PRUNED and attributes.get("reason") == Reason.NOT_AMONG_THE_BEST:
+            ended_early.append(trial)
+    return {trial.number for trial in ended_early if passed[_family(trial)] < FEWEST_PASSED}
 
 
 def _family(trial: FrozenTrial) -> str:

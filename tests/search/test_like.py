@@ -28,7 +28,7 @@ def sweep_of(folder, *configs, classes=5):
     """A sweep over other data with other classes, whose configs are the better the later they come."""
     sweep = SweepBuilder(folder, noise(classes))
     for right, config in enumerate(configs):
-        sweep.add(config, [right] * config.epochs)
+        sweep.add(config, [right] * config.epochs, given={"arch": "mlp", "lr": 0.01})
     return str(folder)
 
 
@@ -61,7 +61,8 @@ def test_the_best_configs_of_earlier_sweeps_are_the_first_trials_and_take_turns(
     configs = [trial.config for trial in Record(tmp_path / "new").trials]
     assert [(config["lr"], config["width"]) for config in configs] == [(0.03, 1.0), (0.01, 2.0), (0.02, 1.0)]
     assert {config["epochs"] for config in configs} == {5}  # no fewer than the space has
-    assert f"3 configs of {one} come first (moved into the ranges here: epochs)." in " ".join(result.output.split())
+    notes = SweepFile.read(tmp_path / "new").notes
+    assert f"3 configs of {one} come first (moved into the ranges here: epochs)." in notes
 
 
 def test_the_same_command_goes_on_where_the_earlier_sweep_is_no_more(tiny_data, tmp_path):
