@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
 
 from analysis.record import Record
 from search.spaces.space import Space
@@ -12,7 +11,7 @@ from storage.bucket import open_place
 from storage.errors import ConfigError, UserError
 from storage.states import State
 from storage.store import store_of
-from storage.sweep_file import QueueEntry
+from storage.sweep_file import QueueEntry, Values
 from storage.text import counted
 from trainable.config import TrialConfig
 
@@ -24,12 +23,13 @@ class Earlier:
     """A trial of an earlier sweep.
 
     Attributes:
+      config: its fields, which may be none of this version, or of a net that is not at hand.
       drawn: what its config was made of, by the names of that sweep's space.
     """
 
     number: int
-    config: TrialConfig
-    drawn: Mapping[str, Any]
+    config: Values
+    drawn: Values
 
 
 def best_of(place: str) -> list[Earlier]:
@@ -46,7 +46,7 @@ def best_of(place: str) -> list[Earlier]:
             record = Record(folder)
             drawn = [trial.params for trial in record.study.get_trials(deepcopy=False)]
             trials = [
-                Earlier(trial.number, TrialConfig.from_dict(trial.config), drawn[trial.number])
+                Earlier(trial.number, trial.config, drawn[trial.number])
                 for trial in record.ranked
                 if trial.state == State.COMPLETE
             ]
@@ -77,7 +77,7 @@ def entries(space: Space, best: Mapping[str, Sequence[Earlier]]) -> tuple[list[Q
         points, first_problem = dict[int, Point](), ""
         for trial in trials:
             try:
-                point = transferred(space, trial.config, trial.drawn)
+                point = transferred(space, TrialConfig.from_dict(trial.config), trial.drawn)
             except ConfigError as error:
                 first_problem = first_problem or f"trial {trial.number}: {error}"
                 continue

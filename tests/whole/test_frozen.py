@@ -188,7 +188,8 @@ def test_a_sweep_of_a_newer_version_is_refused_by_name(begun):
 
 
 def test_the_first_sampler_is_the_grouped_estimator_that_sees_every_trial():
-    assert type(new_sampler("tpe", 0, 0, version=1)) is TPESampler
+    assert isinstance(new_sampler("tpe", 0, 0, version=1), TPESampler)
+    assert not isinstance(new_sampler("tpe", 0, 0, version=2), TPESampler)
 
 
 def test_the_numbers_count_from_one_without_a_gap():
