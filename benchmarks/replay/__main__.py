@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from benchmarks.curves.table import SUFFIX, TABLES
@@ -25,7 +26,7 @@ from benchmarks.replay.figures import finite
 
 SEEDS = 100
 WORKERS = 1, 2, 4, 16
-SHOWN_WORKERS = 4  # on the page, where these are among them; the JSON file has all
+SHOWN_WORKERS = 4  # on the page, or the next number to it; the JSON file has all
 
 
 def main(words: Sequence[str]) -> int:
@@ -46,10 +47,12 @@ def main(words: Sequence[str]) -> int:
     command = " ".join(["python -m benchmarks.replay", *words])
     lines = list(page.head(command, {path: read_once(path) for path in tables}, options.seeds))
     figures: dict[str, object] = {"tables": {path.stem: table_hash(path) for path in tables}, "seeds": options.seeds}
-    for each in comparisons:
-        figures[f"{each.table.stem}, {each.world}, {each.workers} workers"] = each.figures()
-        if each.workers == (SHOWN_WORKERS if SHOWN_WORKERS in options.workers else options.workers[-1]):
-            lines += page.comparison(each)
+    for _, group in groupby(comparisons, lambda each: (each.table, each.world)):
+        compared = list(group)
+        figures |= {f"{each.table.stem}, {each.world}, {each.workers} workers": each.figures() for each in compared}
+        lines += page.comparison(min(compared, key=lambda each: abs(each.workers - SHOWN_WORKERS)))
+        lines += page.times(compared)
+    lines += page.known(options.worlds, {path: read_once(path) for path in tables})
     if options.tune:
         tuned = transfer.tuned(tables, options.seeds, partial(replays, folder=kept))
         figures["tuned"] = [asdict(each) | {"shares": list(map(str, each.shares))} for each in tuned]

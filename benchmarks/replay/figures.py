@@ -1,8 +1,9 @@
 """What is read off a search's log, and off many of them: regrets, ranks, times, and their intervals."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -56,9 +57,23 @@ def interval(figure: Callable[[np.ndarray], float], seeds: int) -> Interval:
     """Args:
     figure: computes the figure out of the replays with these seeds, of which some come several times.
     """
-    drawn = np.random.default_rng(seeds).integers(0, seeds, (RESAMPLES, seeds))  # the same ones for all figures: paired
-    low, high = np.percentile([figure(each) for each in drawn], [2.5, 97.5], method="nearest")  # some may be infinite
-    return Interval(float(figure(np.arange(seeds))), float(low), float(high))
+    return _interval(figure(np.arange(seeds)), [figure(each) for each in _resampled(seeds)])
+
+
+def mean_interval(values: np.ndarray) -> Interval:
+    """Returns the mean of one value a seed; what `interval` would return, a hundred times as fast."""
+    return _interval(values.mean(), values[_resampled(len(values))].mean(axis=1))
+
+
+def _interval(found: float, resampled: Sequence[float] | np.ndarray) -> Interval:
+    low, high = np.percentile(resampled, [2.5, 97.5], method="nearest")  # between some of them there is infinity
+    return Interval(float(found), float(low), float(high))
+
+
+@cache
+def _resampled(seeds: int) -> np.ndarray:
+    """Returns (resamples, seeds), the same ones for all figures, so that these are paired."""
+    return np.random.default_rng(seeds).integers(0, seeds, (RESAMPLES, seeds))
 
 
 def worst_tenth(values: np.ndarray) -> float:

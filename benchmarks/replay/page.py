@@ -33,7 +33,7 @@ def head(command: str, tables: Mapping[Path, Table], seeds: int) -> Iterator[str
     yield ""
     yield conditions(command, f"{seeds} seeds with two halves each: {2 * seeds} replays of each policy")
     yield ""
-    yield "| curves | configs | recorded | images that judge | space | SHA-256 of the table |"
+    yield "| table | configs | recorded | validation images | space | SHA-256 of the table |"
     yield "| --- | ---: | ---: | ---: | --- | --- |"
     for path, table in tables.items():
         about, rows = table.about, sum(curve.repeat == 0 for curve in table.curves)
@@ -72,6 +72,37 @@ def comparison(compared: Comparison) -> Iterator[str]:
     yield "| --- | ---: | ---: |"
     for name, each in compared.savings.items():
         yield f"| {policy_kind(name).shown} | {_plain(each.compute)} | {_points(each.behind)} |"
+
+
+def times(compared: Sequence[Comparison]) -> Iterator[str]:
+    """Yields a table of when each policy's end was reached, by the number of workers.
+
+    Args:
+      compared: the same policies in the same world, with several numbers of workers.
+    """
+    first, kind = compared[0], world_kind(compared[0].world)
+    yield ""
+    yield (
+        f"### {first.table.stem}, {kind.shown}: the share of the time after which “{policy_kind(kind.judged).shown}” "
+        "has what the others have at their end"
+    )
+    yield ""
+    yield f"| policy | {' | '.join(counted(each.workers, 'worker') for each in compared)} |"
+    yield f"| --- |{' ---: |' * len(compared)}"
+    for name in first.summaries:
+        if name != kind.judged:
+            shares = [_share(each.summaries[name].reached) for each in compared]
+            yield f"| {policy_kind(name).shown} | {' | '.join(shares)} |"
+
+
+def known(names: Sequence[str], tables: Mapping[Path, Table]) -> Iterator[str]:
+    """Yields a list of how well worlds know configs that are not in their tables."""
+    for world in map(world_kind, names):
+        for path, table in tables.items():
+            if figures := world.known(table):
+                shown = ", ".join(f"{what} {figure:.2f}" for what, figure in figures.items())
+                yield ""
+                yield f"{path.stem}, {world.shown}, of configs that were not seen: {shown}."
 
 
 def transfers(found: Sequence[Tuned]) -> Iterator[str]:

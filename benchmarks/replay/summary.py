@@ -1,12 +1,12 @@
 """What the replays of all policies in one world say: a figure with its interval for each, ready for JSON."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.replay.cells import FRACTIONS, Replays
-from benchmarks.replay.figures import Interval, interval, mean_ranks, time_to_reach, worst_tenth
+from benchmarks.replay.figures import Interval, interval, mean_interval, mean_ranks, time_to_reach, worst_tenth
 
 SHOWN_AT = (0.10, 0.25, 0.50, 1.00)  # of the budget
 
@@ -70,23 +70,17 @@ def _summary(replays: Replays, course: np.ndarray, judged: np.ndarray, at: list[
     shares = regrets / (replays.best - replays.blind)[:, :, None]
     regret, share = regrets.mean(axis=1), shares.mean(axis=1)
 
-    def over(figure: Callable[[np.ndarray], float]) -> Interval:
-        return interval(figure, len(course))
-
-    def mean(values: np.ndarray) -> Interval:
-        return over(lambda seeds: values[seeds].mean())
-
     def reached(seeds: np.ndarray) -> float:
         return time_to_reach(FRACTIONS, judged[seeds].mean(axis=0), course[seeds, -1].mean())
 
     return Summary(
-        regret=[mean(regret[:, place]) for place in at],
-        normalised=[mean(share[:, place]) for place in at],
+        regret=[mean_interval(regret[:, place]) for place in at],
+        normalised=[mean_interval(share[:, place]) for place in at],
         rank=rank.tolist(),
-        value=mean(course[:, -1]),
-        worst_tenth=over(lambda seeds: worst_tenth(replays.chosen[seeds, :, -1].ravel())),
-        behind=mean(judged[:, -1] - course[:, -1]),
-        reached=over(reached),
+        value=mean_interval(course[:, -1]),
+        worst_tenth=interval(lambda seeds: worst_tenth(replays.chosen[seeds, :, -1].ravel()), len(course)),
+        behind=mean_interval(judged[:, -1] - course[:, -1]),
+        reached=interval(reached, len(course)),
         trials=float(replays.trials.mean()),
     )
 
@@ -97,5 +91,5 @@ def saving(replays: Replays, reference: Replays) -> Saving:
     behind = (reference.chosen - replays.chosen)[:, :, -1].mean(axis=1)
     return Saving(
         compute=interval(lambda seeds: computes[0][seeds].sum() / computes[1][seeds].sum(), len(behind)),
-        behind=interval(lambda seeds: behind[seeds].mean(), len(behind)),
+        behind=mean_interval(behind),
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
-TREES = 200
+TREES = 100
 FEWEST_IN_LEAF = 2
 FEATURES = 0.5  # the share of the features among which a split is sought
 

@@ -25,6 +25,7 @@ class WorldKind:
       takes_configs: whether it knows how any config goes; else a policy must take the common order.
       reference: the policy whose time for a number of trials is the budget of every policy.
       judged: the policy that the others are compared with.
+      known: measures how well the world knows configs that are not in its table, each figure by what it is called.
     """
 
     shown: str
@@ -32,6 +33,7 @@ class WorldKind:
     takes_configs: bool
     reference: str
     judged: str
+    known: Callable[[Table], dict[str, float]]
 
 
 def world_kind(name: str) -> WorldKind:

@@ -74,4 +74,11 @@ def new(table: Table) -> Worlds:
     return lambda seed, half: Nearest(splits, distances, seed, half)
 
 
-KIND = WorldKind("nearest recorded curve", new, takes_configs=True, reference="old_search", judged="promoting_search")
+KIND = WorldKind(
+    "nearest recorded curve",
+    new,
+    takes_configs=True,
+    reference="old_search",
+    judged="promoting_search",
+    known=lambda _: {},
+)

@@ -40,6 +40,7 @@ def test_figures_of_every_policy_that_can_search_in_the_world(tmp_path, paths):
     regrets = [each["found"] for each in of_four["policies"]["random_twice"]["regret"]]
     assert regrets == sorted(regrets, reverse=True)
     assert "| random, twice the budget |" in page
+    assert "| policy | 1 worker | 4 workers |" in page
     assert figures["tables"]["one"] in {cells.table_hash(path) for path in paths}
 
 

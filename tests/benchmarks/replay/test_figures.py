@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.replay.clock import Limit, Log, Stint, Training, search
 from benchmarks.replay.draws import CommonDraws
-from benchmarks.replay.figures import chosen_values, interval, mean_ranks, time_to_reach, worst_tenth
+from benchmarks.replay.figures import chosen_values, interval, mean_interval, mean_ranks, time_to_reach, worst_tenth
 from benchmarks.replay.rules.whole import Whole
 from benchmarks.replay.worlds import rows
 from tests.benchmarks.replay.tables import synthetic_table
@@ -71,6 +71,14 @@ def test_the_interval_of_a_mean_is_as_wide_as_theory_has_it():
 
     assert found.found == pytest.approx(values.mean())
     assert found.high - found.low == pytest.approx(2 * 1.96 / 20, rel=0.15)
+
+
+def test_the_interval_of_a_mean_is_the_same_however_it_is_computed():
+    values = np.random.default_rng(0).normal(size=30)
+
+    slow, fast = interval(lambda seeds: values[seeds].mean(), 30), mean_interval(values)
+
+    assert (fast.found, fast.low, fast.high) == pytest.approx((slow.found, slow.low, slow.high))
 
 
 def test_an_interval_holds_what_is_never_reached():
