@@ -12,22 +12,24 @@ from search.spaces.space import Space
 SPACE = Space(suggest_of("default", 2), {}, max_epochs=20)
 
 
-def synthetic_table(rows=60, images=200, seed=0, diverged=0):
-    """A table of configs of the default space; the last `diverged` ones end halfway."""
-    curves = tuple(_curve(number, images, seed, number >= rows - diverged) for number in range(rows))
+def synthetic_table(
+    rows=60, images=200, seed=0, diverged=0, space=SPACE, name=("default", 2), fixed=None, backbones=()
+):
+    """A table of configs of a space; the last `diverged` ones end halfway."""
+    curves = tuple(_curve(space, number, images, seed, number >= rows - diverged) for number in range(rows))
     about = About(
         **dict(name="synthetic", data="none", fingerprint="0" * 64, train_images=100, valid_images=images, classes=7),
-        **dict(image_size=(16, 16), space=("default", 2), fixed={}, backbones=(), ranges=SPACE.table()["ranges"]),
+        **dict(image_size=(16, 16), space=name, fixed=fixed or {}, backbones=backbones, ranges=space.table()["ranges"]),
         **dict(seed=seed, rows=rows, conditions=()),
     )
     return Table(about, curves)
 
 
-def _curve(number, images, seed, is_diverged):
+def _curve(space, number, images, seed, is_diverged):
     generator = np.random.default_rng([seed, number])
     trial = UniformTrial(generator)
-    config = SPACE.config(trial)
-    distance = abs(np.log10(trial.params["lr_multiple"]))  # a good rate learns fast and comes far
+    config = space.config(trial)
+    distance = abs(np.log10(trial.params.get("lr_multiple", 1.0)))  # a good rate learns fast and comes far
     goal, speed = 0.7 - 0.25 * distance + 0.05 * generator.normal(), 0.5 - 0.2 * distance + 0.1 * generator.uniform()
     done = np.arange(1, config.epochs + 1) / config.epochs
     accuracies = np.clip(0.14 + (goal - 0.14) * done ** (1 / (10 * speed)), 0, 1)

@@ -8,6 +8,8 @@ from benchmarks.replay.clock import Limit, search
 from benchmarks.replay.policies import Task, policy_kind
 from benchmarks.replay.spaces import old_space_of, space_of
 from benchmarks.replay.worlds import world_kind
+from search.spaces import suggest_of
+from search.spaces.space import Space
 from tests.benchmarks.replay.tables import synthetic_table, with_scoring_half_changed
 
 TABLE = synthetic_table(diverged=5)
@@ -95,3 +97,21 @@ def test_trials_that_wait_are_running_in_the_ledger(worlds):
     states = [trial.state.name for trial in policy._draws._ledger.trials]
     assert [number for number, state in enumerate(states) if state == "RUNNING"] == sorted(policy._paused)
     assert policy._paused
+
+
+LITE0 = "timm/tf_efficientnet_lite0"
+OTHER_SPACES = {"heads": {}, "tiny": {"arch": LITE0}}  # with what is fixed of them
+
+
+@pytest.mark.parametrize("space", OTHER_SPACES)
+@pytest.mark.parametrize("name", WITH_SAMPLER)
+def test_a_table_of_another_space_is_searched_as_well(space, name):
+    fixed = OTHER_SPACES[space]
+    recorded = Space(suggest_of(space, 1, (LITE0,)), fixed, 40)
+    table = synthetic_table(30, space=recorded, name=(space, 1), fixed=fixed, backbones=(LITE0,))
+    task = Task(0, space_of(table.about), (space, 1), old_space_of(table.about), LIMIT)
+
+    log = search(policy_kind(name).new(task), world_kind("nearest").new(table)(0, 0), 2, LIMIT)
+
+    assert len(log.trainings) == 14
+    assert all(training.config["arch"] == fixed.get("arch", training.config["arch"]) for training in log.trainings)
