@@ -132,7 +132,7 @@ class _Rows:
 
     def values(self, numbers: np.ndarray, names: Iterable[str]) -> np.ndarray:
         """Returns (trials, parameters), NaN where a trial has no such parameter."""
-        columns = [self._column(name) for name in names]
+        columns = np.array([self._column(name) for name in names], dtype=int)
         return self._values[np.ix_(numbers, columns)]
 
     def _column(self, name: str) -> int:
@@ -160,7 +160,7 @@ def split(direction: StudyDirection, trials: Mapping[int, FrozenTrial]) -> list[
     sign = 1 if direction == StudyDirection.MINIMIZE else -1
     below = list[int]()
     for group, worth in (
-        (TrialState.COMPLETE, lambda number: sign * trials[number].value),
+        (TrialState.COMPLETE, lambda number: sign * (trials[number].value or 0.0)),
         (TrialState.PRUNED, lambda number: _worth_of_pruned(trials[number], sign)),
         ("infeasible", lambda number: tpe._get_infeasible_trial_score(trials[number])),
     ):
