@@ -115,6 +115,16 @@ class Record:
         return number
 
     @property
+    def epochs(self) -> int:
+        """How many were trained, of all trials together, as they were reported."""
+        return sum(trial.epochs for trial in self.trials)
+
+    @property
+    def wanted(self) -> int:
+        """How many trials there are to be; of a budget of epochs that is not spent, at most so many."""
+        return self.settings.wanted(len(self.trials), self.epochs)
+
+    @property
     def ranked(self) -> list[TrialRecord]:
         """Trials with a value, COMPLETE before PRUNED, each the best first; the lower number wins a tie."""
         sign = -self.metric.sign

@@ -32,6 +32,7 @@ class TrialRecord:
       best_epoch: the epoch of `value`; 0 where there is none, and with folds, of which each has its own.
       epochs: how many epochs count (a pruned trial's up to its rung), with folds those of all its nets.
       folds: how many folds count; 0 of a sweep without.
+      is_paused: it is RUNNING in the ledger, and waits at a rung, without a worker, for others to come there.
       baseline: the name of the published run or of the reference config that this trial is; empty otherwise.
       node: of a cluster, where it ran last; empty where it is not known.
       ended_at: by the clock of the machine that ran the driver; None while it runs.
@@ -57,6 +58,7 @@ class TrialRecord:
     ranges: dict[str, BaseDistribution]
     folder: Path
     folds: int = 0
+    is_paused: bool = False
 
     @property
     def kind(self) -> str:
@@ -179,12 +181,24 @@ def trial_record(trial: FrozenTrial, sweep: Path, is_in_folds: bool) -> TrialRec
         ranges={shown_name(name): _shown(trial, name)[1] for name in trial.params},
         folder=paths.trial_folder(sweep, trial.number),
         folds=len(values) if is_in_folds else 0,
+        is_paused=is_paused(trial),
     )
 
 
 def shown_name(parameter: str) -> str:
     """Returns the name under which people see a parameter of the search."""
     return parameter.removesuffix(MULTIPLE)
+
+
+def is_paused(trial: FrozenTrial) -> bool:
+    """Returns whether a trial of the ledger waits at a rung, without a worker, for others to come there.
+
+    No record says so: the first one of a trial has the `rungs` at which it may have to wait, and before it goes on from
+    one, the ledger has that it `passed`.
+    """
+    rungs, passed = trial.user_attrs.get("rungs"), trial.user_attrs.get("passed")
+    is_at_rung = isinstance(rungs, list) and trial.last_step in rungs and passed != trial.last_step
+    return is_at_rung and not trial.state.is_finished()
 
 
 def _shown(trial: FrozenTrial, parameter: str) -> tuple[Any, BaseDistribution]:

@@ -31,7 +31,7 @@ from tests.nets import follow_all
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "RELIABILITY.md"
 LOSING_TRIALS, LOST_WORKERS, LOST_NODES = 50, 20, 5
-KILLS, TRIALS_PER_KILL, RACES, MUTATIONS = 50, 10, 20, 2000
+KILLS, TRIALS_PER_KILL, RACES, MUTATIONS = 50, 20, 20, 2000
 SIMULATED, SIMULATED_FROM = 1000, 100_000  # of these seeds none was looked at when methods were chosen
 # A trial of all its epochs takes about 10 s here, as a small real one does.
 KILLED_SWEEP = ("--max-epochs", 27, "--fix", "epochs=27", "--fix", "arch=cnn", "--no-baselines")

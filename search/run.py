@@ -34,6 +34,12 @@ SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweep
 )
 @click.option("--sweep", type=SweepFolder(whole=False), default=None, help=SWEEP_HELP)
 @click.option("--trials", type=click.IntRange(min=1), default=50, show_default=True, help="Of the sweep in total.")
+@click.option(
+    "--budget-epochs",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Of training in all: draws as many trials as fit; with --trials, whichever comes first.",
+)
 @click.option("--max-epochs", type=click.IntRange(min=1), default=30, show_default=True, help="Of any trial.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--resume", "must_exist", is_flag=True, help="The sweep must exist already.")

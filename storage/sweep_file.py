@@ -118,6 +118,7 @@ class Settings:
       backbones: the pretrained nets that the space is made for; None leaves them to what is at hand, and of a sweep
         that has begun there are none.
       like: the places of earlier sweeps whose best configs come first; None for none.
+      budget_epochs: no trial is drawn once all of them together were trained so long; None for no limit.
     """
 
     data: str
@@ -134,6 +135,7 @@ class Settings:
     data_options: DataOptions = DataOptions()
     backbones: list[str] | None = None
     like: list[str] | None = None
+    budget_epochs: Above0 | None = None
 
     @property
     def folds(self) -> int | None:
@@ -143,6 +145,16 @@ class Settings:
     def steps(self, epochs: int) -> int:
         """Returns the steps that a whole trial is told by: its epochs, or its folds."""
         return self.folds or epochs
+
+    def wanted(self, drawn: int, epochs: int) -> int:
+        """Returns how many trials there are to be; of a budget that is not spent, at most so many.
+
+        Args:
+          drawn: so many there are.
+          epochs: so many were trained, of all trials together.
+        """
+        is_spent = self.budget_epochs is not None and epochs >= self.budget_epochs
+        return drawn if is_spent else max(drawn, self.trials)
 
 
 @dataclass(frozen=True)

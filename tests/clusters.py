@@ -242,7 +242,7 @@ class Losses:
 def lose_randomly(folder: Path, trials: int, workers: int, nodes: int, seed: int, *words: object) -> Losses:
     """Runs one sweep over a head and three nodes of one CPU each, while workers are killed and nodes replaced.
 
-    The losses come in random order, spread over the sweep by the trials that have ended.
+    The losses come in random order, spread over the sweep by the trials that have ended or are paused.
 
     Args:
       words: of `search.run`, but for `--address`, `--sweep` and `--trials`.
@@ -258,7 +258,7 @@ def lose_randomly(folder: Path, trials: int, workers: int, nodes: int, seed: int
         driver = there.drive("tests.counted_run", log, *words, "--sweep", sweep, "--trials", trials)
         for place, what in enumerate(losses):
             due = place * trials // len(losses)
-            until(lambda due=due: len(_ended(sweep)) >= due, f"{due} trials have ended", driver)
+            until(lambda due=due: _settled(sweep) >= due, f"{due} trials have ended or are paused", driver)
             now = _ended(sweep)
             result.lost += sum(now.get(number) != trial for number, trial in ended.items())
             new = log.read_text().splitlines()[len(lines) :] if log.exists() else []
@@ -283,6 +283,14 @@ def lose_randomly(folder: Path, trials: int, workers: int, nodes: int, seed: int
     result.repeated = len(lines) - len({tuple(line.split()[:2]) for line in lines})
     result.seconds = time.monotonic() - began
     return result
+
+
+def _settled(sweep: Path) -> int:
+    """How many trials have ended or are paused."""
+    try:
+        return sum(trial.is_paused or trial.state != "RUNNING" for trial in Record(sweep).trials)
+    except SweepError:  # not begun yet
+        return 0
 
 
 def _ended(sweep: Path) -> dict[int, tuple[object, ...]]:

@@ -43,7 +43,8 @@ class Kills:
     Attributes:
       lost: trials that had ended and were not there any more, or not the same.
       twice: trials that had ended and were trained again.
-      running: trials that ran when their driver was killed, over all kills; each may have begun an epoch.
+      running: trials that ran when their driver was killed, over all kills; each may have begun an epoch. Those that
+        were paused are none of them.
       epochs, repeated: trained to their end in all, and of these those that were trained before.
       most_repeated_seconds: of one running trial by one kill.
       seconds: of the whole, starts included.
@@ -109,7 +110,7 @@ def kill_randomly(sweep: Path, kills: int, trials_per_kill: int, seed: int, *wor
         result.lost += sum(now.get(number) != trial for number, trial in ended.items())
         result.before_the_first_trial += not new
         result.running += sum(trial[0] == "RUNNING" for trial in now.values()) if kill < kills else 0
-        ended = {number: trial for number, trial in now.items() if trial[0] != "RUNNING"}
+        ended = {number: trial for number, trial in now.items() if trial[0] not in ("RUNNING", "paused")}
     result.trials = len(ended)
     if sorted(ended) != list(range(max(total, len(now)))):
         result.problems.append(f"of {max(total, len(now))} trials {len(ended)} ended")
@@ -132,7 +133,10 @@ def _wait_for_a_random_moment(driver: subprocess.Popen, rng: random.Random, tria
 
 def _trials(sweep: Path) -> dict[int, tuple]:
     try:
-        return {t.number: (t.state, t.value, t.epochs, json.dumps(t.config)) for t in Record(sweep).trials}
+        return {
+            t.number: ("paused" if t.is_paused else t.state, t.value, t.epochs, json.dumps(t.config))
+            for t in Record(sweep).trials
+        }
     except SweepError:  # killed before its first record
         return {}
 

@@ -93,6 +93,7 @@ REFIT = {  # what is whole in the queue, by `last`
         for number, seed in enumerate(map(partial(trial_seed, SEED), range(2)))
     },
 }
+PAUSING = {"pruner_number": 3}
 PUBLISHED = {0: QueueEntry({"lr": 0.01, "epochs": 6, "batch_size": 8}, "published")}
 
 
@@ -105,20 +106,24 @@ def _schedules() -> tuple[Schedule, ...]:
     median = {"sampler": "random", "pruner": "median", "queue": PUBLISHED}
     return (
         Schedule("pruned", (6,)),
+        Schedule("paused", (6,), plan=PAUSING),
+        Schedule(
+            "paused and lost", (4, 7), {1: (WorkerDied(), 1), 3: (WorkerDied(), 1)}, PAUSING | {"queue": PUBLISHED}
+        ),
         Schedule("lost and out of memory", (5,), lost_and_memory, failing),
         Schedule("errors", (4,), errors, failing),
         Schedule("extended", (2, 4), {1: (WorkerDied(), 2)}, median),
         Schedule("outside the space", (6,), plan={"function": space_with_a_gap, "pruner": "median"}),
         Schedule("by loss", (4,), {2: (Diverged("epoch 2"), 99)}, {"metric": "log_loss", "sampler": "gp"}),
         Schedule("with notes", (9,), {2: (Diverged("epoch 2"), 99)}, {"sampler": "cmaes", "max_failures": 99}),
-        Schedule("in folds", (5,), in_folds, {"folds": FOLDED.folds, "max_failures": 99}, data=FOLDED),
+        Schedule("in folds", (5,), in_folds, PAUSING | {"folds": FOLDED.folds, "max_failures": 99}, data=FOLDED),
         Schedule("a refit in folds", (2,), {1: (WorkerDied(), 1)}, REFIT | {"folds": FOLDED.folds}, data=FOLDED),
     )
 
 
 SCHEDULES = _schedules()
 IN_FOLDS = next(schedule for schedule in SCHEDULES if schedule.name == "in folds")
-IN_DATABASE = Schedule("in a database", (4,), {1: (WorkerDied(), 1), 3: (RuntimeError("no such kernel"), 99)})
+IN_DATABASE = Schedule("in a database", (5,), {1: (WorkerDied(), 1), 3: (RuntimeError("no such kernel"), 99)}, PAUSING)
 
 
 @dataclass

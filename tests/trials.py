@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +98,12 @@ def open_bridge(
 
     Args:
       ledger: URL of a database; empty for a journal.
-      plan: of `Plan`, and `pruner` and `id`; of data in folds `folds`, their (N,) numbers.
+      plan: of `Plan`, and `pruner` and `id`; of data in folds `folds`, their (N,) numbers; `pruner_number`, 3 for one
+        that pauses trials at their rungs.
     """
     plan = {"seed": 7, "metric": "accuracy", "sampler": "tpe", "queue": {}, "kept_of_kind": 1} | plan
     pruner, name = plan.pop("pruner", "halving"), plan.pop("id", "a" * 32)
+    number = plan.pop("pruner_number", 2)  # under which few trials are ordered once each, whatever they come to
     folds = plan.pop("folds", None)
     count = None if folds is None else len(np.unique(folds))
     space = Space(function, {}, max_epochs)
@@ -108,13 +111,13 @@ def open_bridge(
         folder.mkdir(parents=True, exist_ok=True)
         settings = Settings("data", trials, max_epochs, 7, plan["metric"], None, {}, "none", "tpe", pruner, ledger)
         file = SweepFile(settings, space.table(), "f" * 64, ["0", "1", "2"], [16, 16], plan["queue"], [], name)
-        file.defaults = NEWEST_DEFAULTS
+        file.defaults = replace(NEWEST_DEFAULTS, pruner=number)
         file.settings.data_options = DataOptions(folds=count)
         if folds is not None:
             save_array(folder / "folds.npy", folds)
         file.write(folder)
     watcher = Silent()
-    ledger = Ledger(folder, name, plan["metric"], new_pruner(pruner, folds=count), ledger)
+    ledger = Ledger(folder, name, plan["metric"], new_pruner(pruner, number, count), ledger)
     bridge = Bridge(folder, ledger, space, Plan(trials=trials, folds=count, **plan), watcher)
     bridge.recover()
     return bridge, watcher

@@ -68,7 +68,7 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
 def is_scored(labels: np.ndarray | None, record: Record) -> TypeGuard[np.ndarray]:
     """Says whether the test split is scored now; labels that are all the same are no labels, but filled in."""
     ended = sum(trial.state != State.RUNNING for trial in record.trials)
-    is_over = ended == len(record.trials) >= record.settings.trials
+    is_over = ended == len(record.trials) >= record.wanted
     return is_over and record.metric.is_measured and labels is not None and len(np.unique(labels)) > 1
 
 

@@ -28,13 +28,17 @@ def count_states(record: Record) -> dict[State, int]:
 
 
 def progress(record: Record) -> str:
-    """How far the sweep is: `finished, 50 of 50 trials ended`, `interrupted (SIGINT), 23 of 50 trials ended`."""
+    """How far the sweep is: `finished, 50 of 50 trials ended`, `running, 9 of 50 trials ended, 14 paused`."""
     counts = count_states(record)
-    running, wanted = counts.get(State.RUNNING, 0), record.settings.trials
-    ended = sum(counts.values()) - running
-    text = f"{ended} of {counted(wanted, 'trial')} ended" + (f", {running} RUNNING" if running else "")
+    unended, wanted, budget = counts.get(State.RUNNING, 0), record.wanted, record.settings.budget_epochs
+    paused = sum(trial.is_paused for trial in record.trials)
+    ended, running = sum(counts.values()) - unended, unended - paused
+    text = f"{ended} of {counted(wanted, 'trial')} ended"
+    if budget:
+        text = f"{counted(ended, 'trial')} ended, {record.epochs:,} of {counted(budget, 'epoch')} trained"
+    text += (f", {running} RUNNING" if running else "") + (f", {paused} paused" if paused else "")
     stopped = record.file.starts[-1].stopped if record.file.starts else ""
-    if ended >= wanted and not running:
+    if ended >= wanted and not unended:
         return f"finished, {text}"
     if stopped:
         return f"interrupted ({plain(stopped)}), {text}"

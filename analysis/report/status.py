@@ -71,10 +71,15 @@ def look(sweep: Path) -> tuple[str, bool]:
             raise
         return f"{sweep}: begins\ndriver: {driver}", False
     driver = driver or plain(record.file.holder(sweep))
-    if running := [_running(trial, record.settings.folds) for trial in record.trials if trial.state == State.RUNNING]:
+    unended = [trial for trial in record.trials if trial.state == State.RUNNING]
+    if running := [_running(trial, record.settings.folds) for trial in unended if not trial.is_paused]:
         lines += [f"running: {', '.join(running)}", *_nodes(record)]
+    if paused := [str(trial.number) for trial in unended if trial.is_paused]:
+        waits = "waits" if len(paused) == 1 else "wait"
+        which = f"{counted(len(paused), 'trial')} {waits} at a rung, without a worker, for others to come there"
+        lines.append(f"paused: {which} ({', '.join(paused)})")
     counts = count_states(record)
-    is_ended = State.RUNNING not in counts and sum(counts.values()) >= record.settings.trials
+    is_ended = State.RUNNING not in counts and sum(counts.values()) >= record.wanted
     if driver:
         lines.append(f"driver: {driver}{_time_left(record)}")
     elif is_ended:
@@ -172,20 +177,25 @@ def _nodes(record: Record) -> list[str]:
     lines = []
     for node in sorted({trial.node for trial in record.trials if trial.node}):
         here = [trial for trial in record.trials if trial.node == node]
-        running = [str(trial.number) for trial in here if trial.state == State.RUNNING]
+        running = [str(trial.number) for trial in here if trial.state == State.RUNNING and not trial.is_paused]
+        ended = sum(trial.state != State.RUNNING for trial in here)
         lines.append(
-            f"node {plain(node)}: runs {', '.join(running) or 'nothing'}; "
-            f"{counted(len(here) - len(running), 'trial')} ended there"
+            f"node {plain(node)}: runs {', '.join(running) or 'nothing'}; {counted(ended, 'trial')} ended there"
         )
     return lines
 
 
 def _time_left(record: Record) -> str:
-    """By the pace of the trials that ended since the driver started."""
+    """By the pace of the trials that ended since the driver started; empty while some are paused: they end together.
+
+    Empty of a budget of epochs too: how many trials it is for is not known.
+    """
+    if record.settings.budget_epochs or any(trial.is_paused for trial in record.trials):
+        return ""
     started = datetime.fromisoformat(record.file.starts[-1].time)
     ended = [trial.ended_at for trial in record.trials if trial.ended_at]
     here = [moment for moment in ended if moment >= started]
-    left = record.settings.trials - len(ended)
+    left = record.wanted - len(ended)
     if not here or left <= 0:
         return ""
     return f"; about {duration((max(here) - started).total_seconds() / len(here) * left)} left"

@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 from analysis.commands import command_to_go_on
 from analysis.estimates.ensembles import ensembles
 from analysis.record import Record
+from analysis.trial_record import is_paused
 from search.checks.backup import Backup, copy, lost_before, move_away
 from search.checks.findings import Finding, Inspection
 from search.checks.identity import FolderContent
@@ -67,7 +68,7 @@ def inspect_folder(folder: Path) -> Inspection:
         _check_trials(inspection, trials, labels, folds)
         weights = _check_weights(inspection, trials)
         inspection.findings[of_ledger:of_ledger] = trials.findings  # the ledger's first: they explain others
-        states = Counter(mending.trial.state.name for mending in trials.mendings)
+        states = Counter("paused" if is_paused(each.trial) else each.trial.state.name for each in trials.mendings)
         counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         inspection.words += f", {counted(states.total(), 'trial')} ({counts or 'none yet'}), the weights of {weights}"
         _check_results(inspection, record, trials, test_ids)

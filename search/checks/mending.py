@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.checks.findings import Finding
 from search.checks.identity import FolderContent, is_of
-from search.pruners import new_pruner
+from search.pruners import Pruner, new_pruner
 from search.runtime.draws import trial_seed
 from search.runtime.sampler_notes import SAW
 from storage.states import Reason
@@ -20,7 +20,7 @@ from storage.sweep_file import SweepFile
 from trainable.config import ConfigError, TrialConfig
 from trainable.metrics import named
 
-KEPT = ("config", "baseline", "out_of_memory_in", SAW)  # of a trial's attributes, where it is trained again
+KEPT = ("config", "baseline", "rungs", "out_of_memory_in", SAW)  # of a trial's attributes, where it is trained again
 
 
 def has_no_config(trial: FrozenTrial) -> bool:
@@ -95,6 +95,8 @@ class Mending:
             attributes["message"] = "neither its record nor its config.json was left; the config shown is not its own"
             self._note(f"{found}, and its folder has no config", "it is a FAIL", "all of it")
             self._end(TrialState.FAIL, {}, Reason.RECORD_LOST)
+        if self._pruner.pauses and "baseline" not in attributes:
+            attributes["rungs"] = list(self._pruner.rungs(self._epochs))
 
     def _has_a_config(self) -> bool:
         config, way_out = self.trial.user_attrs["config"], "restore the ledger"
@@ -109,6 +111,11 @@ class Mending:
         if not self.is_usable:
             self._note(found, way_out)
         return self.is_usable
+
+    @property
+    def _pruner(self) -> Pruner:
+        settings = self.file.settings
+        return new_pruner(settings.pruner, self.file.defaults.pruner, settings.folds)
 
     @property
     def _epochs(self) -> int:
@@ -164,9 +171,7 @@ class Mending:
             case TrialState.COMPLETE:
                 return len(values) == self._steps
             case TrialState.PRUNED:
-                settings = self.file.settings
-                pruner = new_pruner(settings.pruner, self.file.defaults.pruner, settings.folds)
-                return len(values) in pruner.rungs(self._epochs)
+                return len(values) in self._pruner.rungs(self._epochs)
             case _:
                 return len(values) <= self._steps
 

@@ -8,6 +8,7 @@ the rungs is a new file with the number `NEWEST + 1`, whatever its name: sweeps 
 each runs the newest file of its name up to that number.
 """
 
+from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +22,7 @@ PRUNERS = (
     ("none", 1),
     ("halving", 2),
     ("median", 2),
+    ("halving", 3),
 )
 NEWEST = max(number for _, number in PRUNERS)
 NAMES = tuple(dict.fromkeys(name for name, _ in PRUNERS))
@@ -32,11 +34,21 @@ class Pruner(Protocol):
     folds: int | None
     """Of the images, of which each trial has a net; None where a trial has one net. Then a step is a whole fold."""
 
+    pauses: bool
+    """Whether a trial that does not go on at its rung is paused there, for it may go on later; else it ends."""
+
     def rungs(self, epochs: int) -> tuple[int, ...]:
         """Returns the steps after which a trial of so many epochs may be pruned, in order; its last is none of them."""
 
     def prune(self, study: "Study", trial: "FrozenTrial") -> bool:
-        """Returns whether a trial ends here; one that is at no rung goes on."""
+        """Returns whether a trial does not go on here; one that is at no rung does."""
+
+    def promoted(self, study: "Study", paused: "Iterable[FrozenTrial]", is_last: bool = False) -> list[int]:
+        """Returns the numbers of those paused trials that may go on now, in the order in which they should.
+
+        Args:
+          is_last: no other trial will come to any rung.
+        """
 
 
 def new_pruner(name: str, version: int = NEWEST, folds: int | None = None) -> Pruner:

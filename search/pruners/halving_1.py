@@ -1,6 +1,7 @@
 """Pruning at rungs: a trial goes on only while it is among the best of those that came as far."""
 
 import math
+from collections.abc import Iterable
 from functools import cache
 
 import optuna
@@ -25,6 +26,7 @@ class RungPruner(optuna.pruners.BasePruner):
       keep: the share that goes on; 1/3 is successive halving, 1/2 a median rule, 1 prunes nothing.
     """
 
+    pauses = False
     folds: int | None = None
 
     def __init__(self, keep: float) -> None:
@@ -56,6 +58,12 @@ class RungPruner(optuna.pruners.BasePruner):
         cutoff = sorted(peers, reverse=maximize)[max(0, math.ceil(self.keep * len(peers)) - 1)]
         value = trial.intermediate_values[trial.last_step]
         return value < cutoff if maximize else value > cutoff
+
+    def promoted(
+        self, study: optuna.Study, paused: Iterable[optuna.trial.FrozenTrial], is_last: bool = False
+    ) -> list[int]:
+        """Returns none: a trial that was pruned has ended."""
+        return []
 
 
 @cache  # a decision asks for those of every trial

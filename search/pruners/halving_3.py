@@ -15,7 +15,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from search.pruners.halving_1 import epochs_of
+from search.pruners.halving_1 import FEWEST_PEERS, epochs_of
 from search.pruners.halving_2 import is_pretrained
 
 SHARES = (Fraction(1, 2), Fraction(1, 3), Fraction(1, 3))  # of the trials at each rung, which may go on from it
@@ -81,7 +81,8 @@ class PausingHalving(optuna.pruners.BasePruner):
           asked: trials of which each stands at a rung, and has not gone on from it.
           entrants: all trials there are, those that are asked for among them.
           maximize: whether a greater value is a better one.
-          is_last: no other trial will come to any rung; then of each rung the best one may go on, however few they are.
+          is_last: no other trial will come to any rung; then the best one at each may go on, and of fewer than
+            `FEWEST_PEERS` all: there is hardly anything to be worse than.
         """
         waiting: dict[tuple[int, Hashable], set[int]] = {}
         for each in asked:
@@ -95,7 +96,9 @@ class PausingHalving(optuna.pruners.BasePruner):
                     there[rung, each.group].append((-value if maximize else value, each.number))
         found = []
         for (rung, group), ranked in there.items():
-            most = max(int(is_last), int(self.shares[rung] * len(ranked)))
+            most = int(self.shares[rung] * len(ranked))
+            if is_last:
+                most = max(most, 1 if len(ranked) >= FEWEST_PEERS else len(ranked))
             for place, (_, number) in enumerate(sorted(ranked)[:most]):
                 if number in waiting[rung, group]:
                     found.append((-rung, place, number))

@@ -39,9 +39,13 @@ class Bridge:
     the ledger, or lost with its worker and ordered again as its next attempt. A report
     of an attempt that is not the trial's newest is ignored.
 
+    A trial that is not among the best at its rung gives its worker away: it is paused, and ordered again once it is
+    among them. Under the pruners of older sweeps it ends there.
+
     Attributes:
       space: what the sampler draws from; None where the queue holds every config whole.
       running: the attempt that runs, by trial number.
+      waiting: the trials that are ordered again before anything else.
       concurrency: trials that may run beside each other; 0 for any number, each reporting as often as it can.
       has_gained: whether a trial got on since the driver started; until then the deadline stops nothing, so that a
         budget shorter than a start gets every start on by a report.
@@ -74,12 +78,13 @@ class Bridge:
         """Brings the ledger up to what workers had written when the last driver ended.
 
         Trials whose result is there are told; the others wait to be ordered again, from
-        their newest checkpoint.
+        their newest checkpoint. Of a paused one nothing is read, for its worker may have been further than its rung.
         """
         ended = [trial for trial in self.ledger.trials if trial.state.is_finished()]
         for trial in ended:
             trial_files.remove_attempts(paths.trial_folder(self.folder, trial.number))
         self.best_weights.recover(ended)
+        paused = self.ledger.paused
         for trial in self.ledger.trials:
             folder = paths.trial_folder(self.folder, trial.number)
             if trial.state.is_finished():
@@ -90,12 +95,16 @@ class Bridge:
                     f"trial {trial.number} is RUNNING in the ledger and ended in {folder}: the ledger lost its end",
                     f"`python -m search.check {self.folder} --repair`",
                 )
+            if trial.number in paused:
+                continue
             attempt = trial.user_attrs["attempt"]
             self.running[trial.number] = attempt
-            if not self._prune(trial.number):  # killed after a rung's value was written and before its decision
+            if not self._stays(trial.number):  # killed after a rung's value was written and before its decision
                 self._take(trial.number, self._written_report(folder, attempt))
             if trial.number in self.running:
                 self._wait(trial.number)
+        if not self.waiting:
+            self._promote()
 
     def next_order(self) -> Order | None:
         """The next thing to run; None where there is nothing now, or nothing more."""
@@ -103,6 +112,8 @@ class Bridge:
         is_full = self.concurrency and len(self.running) >= self.concurrency
         if is_full or self.stopping or any(self._is_alone(number) for number in self.running):
             return None
+        if not self.waiting:
+            self._promote()
         if self.waiting and self._is_alone(self.waiting[0]) and self.running:
             return None  # it waits until it has the machine to itself
         if self.waiting:
@@ -131,7 +142,7 @@ class Bridge:
     @property
     def has_more(self) -> bool:
         """Whether anything is left to be ordered."""
-        return bool(self.waiting) or len(self.ledger.trials) < self.plan.trials
+        return bool(self.waiting or self.ledger.paused) or self.draws.has_more
 
     @property
     def finished(self) -> bool:
@@ -168,7 +179,7 @@ class Bridge:
             new[step] = values[step - 1]
             if step in stops or step == len(values):
                 self.ledger.report(number, new)
-                if self._prune(number):
+                if self._stays(number):
                     return
                 new = {}
         if report.prepared:
@@ -255,7 +266,7 @@ class Bridge:
 
     def _draw(self) -> int | None:
         """The number of a new trial; None where there are to be no more. Draws without a config end at once."""
-        while len(self.ledger.trials) < self.plan.trials and not self.stopping:
+        while self.draws.has_room(self.running) and not self.stopping:
             try:
                 number = self.draws.draw()
             except NoConfigError as error:
@@ -273,20 +284,49 @@ class Bridge:
             draws = f"{self.infeasible_in_a_row} draws in a row"
             self.stop(Stop.NO_CONFIG, f"the space has no config for {draws}, the last one: {message}")
 
-    def _prune(self, number: int) -> bool:
-        """At a rung, asks the pruner once: a trial that passed is not asked again, however often the driver starts."""
-        trial = self.ledger.trial(number)
-        rungs = self.ledger.rungs(trial.user_attrs["config"]["epochs"])
-        has_passed = trial.user_attrs.get("passed") == trial.last_step
-        if has_passed or "baseline" in trial.user_attrs or trial.last_step not in rungs:
+    def _stays(self, number: int) -> bool:
+        """At a rung, asks the pruner whether the trial goes on; where it does not, it is paused, or ends.
+
+        A trial that passed is not asked again, however often the driver starts.
+        """
+        if not self.ledger.is_at_rung(number):
             return False
         if not self.ledger.should_prune(number):
-            self.ledger.set(number, "passed", trial.last_step)
+            self.ledger.let_on(number)
             return False
-        # Without a whole checkpoint its predictions are lost, and not worth another attempt: its value counts.
-        self._keep(number, trial.last_step, with_weights=False)
-        self._end(number, TrialState.PRUNED, Failure(Reason.NOT_AMONG_THE_BEST, ""))
+        if self.ledger.pruner.pauses:
+            del self.running[number]
+            self.failures_in_a_row = 0
+            self.watcher.paused(self.ledger.trial(number))
+        else:
+            self._end_pruned(number)
         return True
+
+    def _promote(self) -> None:
+        """Lets the paused trial wait that may go on next, if there is one; where none ever will any more, they end.
+
+        The ledger has it before it is ordered.
+        """
+        if not (paused := self.ledger.paused):
+            return
+        is_last = not any(map(self._has_rung_ahead, self.running)) and not self.draws.has_room(self.running)
+        if found := self.ledger.promoted(is_last):
+            self.ledger.let_on(found[0])
+            self.waiting.append(found[0])
+        elif is_last and not self.draws.has_more:
+            for number in paused:
+                self._end_pruned(number)
+
+    def _has_rung_ahead(self, number: int) -> bool:
+        trial = self.ledger.trial(number)
+        return any(
+            step > len(trial.intermediate_values) for step in self.ledger.rungs(trial.user_attrs["config"]["epochs"])
+        )
+
+    def _end_pruned(self, number: int) -> None:
+        # Without a whole checkpoint its predictions are lost, and not worth another attempt: its value counts.
+        self._keep(number, len(self.ledger.trial(number).intermediate_values), with_weights=False)
+        self._end(number, TrialState.PRUNED, Failure(Reason.NOT_AMONG_THE_BEST, ""))
 
     def _complete(self, number: int) -> None:
         trial = self.ledger.trial(number)
@@ -303,7 +343,7 @@ class Bridge:
 
     def _keep(self, number: int, steps: int, with_weights: bool) -> bool:
         """Keeps what the newest attempt has of a trial that counts so many steps; False where that is not whole."""
-        folder, attempt = paths.trial_folder(self.folder, number), self.running[number]
+        folder, attempt = paths.trial_folder(self.folder, number), self.ledger.trial(number).user_attrs["attempt"]
         if self.plan.folds:
             return keep_folds(folder, attempt, steps, self.plan.folds, with_weights)
         return trial_files.keep(folder, attempt, steps, with_weights)
@@ -332,7 +372,7 @@ class Bridge:
         if failure and failure.message:
             self.ledger.set(number, "message", failure.message)
         self.ledger.tell(number, state, value)
-        del self.running[number]
+        self.running.pop(number, None)  # a paused one is not there
         self.has_gained = True
         trial_files.remove_attempts(paths.trial_folder(self.folder, number))
         if value is not None:

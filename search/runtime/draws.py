@@ -1,5 +1,6 @@
 """New trials: what a driver was asked for, and the next one's config, out of the queue or from the sampler."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -28,6 +29,7 @@ class Plan:
 
     Attributes:
       trials: of the sweep in total.
+      budget_epochs: no trial is drawn once all together were trained so long; None for no limit.
       queue: the configs that run first, or every config there is to be.
       sampler_version: the number of the sampler, as `sweep.json` has it.
       families: the architectures of which each gets a share of the first draws; empty leaves that to the sampler.
@@ -55,6 +57,7 @@ class Plan:
     max_failures: int = 10
     kept_of_kind: int = 0
     folds: int | None = None
+    budget_epochs: int | None = None
     deadline: float | None = None
 
 
@@ -78,6 +81,33 @@ class Draws:
     def _sampler(self, number: int, turn: int = 0) -> BaseSampler:
         return new_sampler(self.plan.sampler, self.plan.seed, number, self.plan.sampler_version, turn)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether new trials are to be drawn, now or once those that run have made their reports."""
+        is_spent = self.plan.budget_epochs is not None and self.ledger.epochs >= self.plan.budget_epochs
+        return len(self.ledger.trials) < self.plan.trials and not is_spent
+
+    def has_room(self, running: Iterable[int]) -> bool:
+        """Returns whether another trial is to be drawn now.
+
+        Of a budget of epochs that leaves out what it takes until these trials, which run, come to a rung or their end,
+        and until those are at their ends that would go on if nothing were drawn any more.
+        """
+        if self.plan.budget_epochs is None or not self.has_more:
+            return self.has_more
+        at_last = self.ledger.promoted(is_last=True)
+        promised = sum(self._epochs_ahead(number, to_its_end=False) for number in running)
+        promised += sum(self._epochs_ahead(number, to_its_end=True) for number in at_last)
+        return self.ledger.epochs + promised < self.plan.budget_epochs
+
+    def _epochs_ahead(self, number: int, to_its_end: bool) -> int:
+        """Returns how many epochs a trial has before it until it may be paused, or else comes to its end."""
+        trial = self.ledger.trial(number)
+        epochs, done = trial.user_attrs["config"]["epochs"], len(trial.intermediate_values)
+        rungs = () if to_its_end or "baseline" in trial.user_attrs else self.ledger.rungs(epochs)
+        stops = [*rungs, self.plan.folds or epochs]
+        return (next((stop for stop in stops if stop > done), done) - done) * self.ledger.epochs_of_step(number)
+
     def draw(self) -> int:
         """Returns the number of a new trial.
 
@@ -96,8 +126,10 @@ class Draws:
         if not queued or queued.trial is None:
             config = replace(config, seed=trial_seed(self.plan.seed, number))
         self._tell_of_slow_transforms(number, config)  # before it is written: the pipeline may not be readable
-        named = {"baseline": queued.baseline} if queued and queued.baseline else {}
-        return self.ledger.add({"config": config.to_dict(), "attempt": 1} | named)
+        more: Values = {"baseline": queued.baseline} if queued and queued.baseline else {}
+        if not more and self.ledger.pruner.pauses and (rungs := self.ledger.rungs(config.epochs)):
+            more = {"rungs": list(rungs)}
+        return self.ledger.add({"config": config.to_dict(), "attempt": 1} | more)
 
     def add_infeasible(self, message: str) -> int:
         """Writes the trial that was drawn and has no config, as a FAIL; returns its number."""

@@ -34,7 +34,7 @@ def exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:
         print(f"Stopped by {signal.Signals(signals[0]).name}; everything is saved. {again}")
         return 128 + signals[0]
     states = [trial.state for trial in bridge.ledger.trials if trial.state.is_finished()]
-    is_whole = len(states) >= max(bridge.plan.trials, len(bridge.ledger.trials))
+    is_whole = not bridge.has_more and len(states) == len(bridge.ledger.trials)
     if bridge.stopping is Stop.TIME_BUDGET and not is_whole:
         nothing = ", and no trial had made a report: nothing was gained, give it more."
         print(f"The time budget is reached{'; everything is saved.' if bridge.has_gained else nothing} {again}")

@@ -16,7 +16,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.pruners import Pruner
-from search.runtime.sampler_notes import SAW, Seen, take_again
+from search.runtime.sampler_notes import SAW, Seen, stopped_at, take_again
 from search.samplers.optuna_5_0 import forget_draw, forget_unused, has_notes, study_of
 from storage import files, paths
 from storage.journal import Journal, JournalError, repair_tail
@@ -40,6 +40,7 @@ class Ledger:
     Attributes:
       rungs: the epochs after which a trial of so many may be pruned.
       mirror: the study in memory, by which the sampler draws and the pruner decides.
+      epochs: how many were trained so far, of all trials together, as they were reported.
       torn_bytes: how much of an unfinished last record the start cut off.
 
     Raises:
@@ -68,7 +69,7 @@ class Ledger:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.url = url
         self.pruner, self.rungs = pruner, pruner.rungs
-        self.torn_bytes = 0
+        self.torn_bytes = self.epochs = 0
         self._journal: Journal | None = None  # of a ledger that is no database
         no_sampler = optuna.samplers.RandomSampler()  # the ledger only records
         with self._writing():
@@ -91,6 +92,7 @@ class Ledger:
         self._rejected: list[FrozenTrial] = []  # draws of the newest trial that were not taken
         self._memory = optuna.storages.InMemoryStorage()
         self.mirror = optuna.create_study(storage=self._memory, study_name=sweep_id, direction=direction)
+        self._paused: dict[int, FrozenTrial] = {}  # by number, as the sampler is to see them
         for trial in durable:
             with self._as_a_driver_wrote(trial):
                 self._mirror_durable(trial)
@@ -132,10 +134,10 @@ class Ledger:
                 user_attrs=trial.user_attrs,
             )
         )
-        for step, value in sorted(trial.intermediate_values.items()):
-            self._mirror_trial(trial.number).report(value, step)
+        self._mirror_values(trial.number, dict(sorted(trial.intermediate_values.items())))
         if trial.state.is_finished():
             self._mirror_tell(trial.number, trial.state, trial.value)
+        self._show(trial.number)
 
     def _open_journal(self, folder: Path) -> BaseStorage:
         path = folder / paths.JOURNAL
@@ -160,6 +162,14 @@ class Ledger:
     def trials(self) -> list[FrozenTrial]:
         return self.mirror.get_trials(deepcopy=False)
 
+    @property
+    def shown(self) -> list[FrozenTrial]:
+        """The trials as the sampler is to see them: those that wait at a rung as if they had been pruned there.
+
+        TPE takes every RUNNING trial for a bad one, whatever its values are.
+        """
+        return [self._paused.get(trial.number, trial) for trial in self.trials]
+
     def trial(self, number: int) -> FrozenTrial:
         return self._memory.get_trial(self._mirror_id(number))  # `trials` makes a list of all
 
@@ -173,7 +183,8 @@ class Ledger:
         self.mirror.sampler, self._rejected = sampler, []
         if given:
             self.mirror.enqueue_trial(given)
-        return self._drawn(self.mirror.ask(), choose)
+        study = study_of(self.mirror, self.shown) if self._paused else self.mirror
+        return self._drawn(study.ask(), choose)
 
     def _drawn(self, trial: optuna.Trial, choose: Callable[[optuna.Trial], TrialConfig]) -> TrialConfig:
         try:
@@ -197,7 +208,7 @@ class Ledger:
         marked.set_constraint("trainable", 1.0)
         self._rejected = [*self._rejected, marked]
         self.mirror.sampler = sampler
-        study = study_of(self.mirror, [*self.trials, *self._rejected])
+        study = study_of(self.mirror, [*self.shown, *self._rejected])
         return self._drawn(optuna.Trial(study, self._mirror_id(number)), choose)
 
     def add(self, attributes: Mapping[str, Any], is_failed: bool = False) -> int:
@@ -210,7 +221,7 @@ class Ledger:
         drawn, attributes = self.trial(number), dict(attributes)
         if has_notes(drawn):
             before = self.trials[:number]
-            attributes[SAW] = self._seen.look(before, before)
+            attributes[SAW] = self._seen.look(self.shown[:number], before)
         template = create_trial(
             state=TrialState.FAIL if is_failed else TrialState.RUNNING,
             params=drawn.params,
@@ -231,23 +242,48 @@ class Ledger:
         with self._writing():
             self._storage.set_trial_user_attr(self._ids[number], name, value)
         self._mirror_trial(number).set_user_attr(name, value)
+        self._show(number)
 
     def report(self, number: int, values: Mapping[int, float]) -> None:
         """Writes the best values up to these epochs, in a journal all at once: each write there waits for the disk."""
         with self._writing(), self._journal.together() if self._journal else nullcontext():
             for epoch, value in values.items():
                 self._storage.set_trial_intermediate_value(self._ids[number], epoch, value)
-        for epoch, value in values.items():
-            self._mirror_trial(number).report(value, epoch)
+        self._mirror_values(number, values)
+        self._show(number)
 
     def should_prune(self, number: int) -> bool:
         return self.pruner.prune(self.mirror, self.trial(number))
+
+    def is_at_rung(self, number: int) -> bool:
+        """Whether the trial stands at one of its rungs, and was not let on from there; a baseline never has to wait."""
+        trial = self.trial(number)
+        rungs = () if "baseline" in trial.user_attrs else self.rungs(trial.user_attrs["config"]["epochs"])
+        return trial.last_step in rungs and trial.user_attrs.get("passed") != trial.last_step
+
+    def let_on(self, number: int) -> None:
+        """Writes that the trial goes on from its rung."""
+        self.set(number, "passed", self.trial(number).last_step)
+
+    @property
+    def paused(self) -> list[int]:
+        """The numbers of the trials that wait at a rung, if the pruner of the sweep is one that lets them."""
+        return sorted(self._paused)
+
+    def promoted(self, is_last: bool) -> list[int]:
+        """Returns the numbers of those paused trials that may go on now, the first to do so first.
+
+        Args:
+          is_last: no other trial will come to any rung.
+        """
+        return self.pruner.promoted(self.mirror, map(self.trial, self._paused), is_last)
 
     def tell(self, number: int, state: TrialState, value: float | None = None) -> None:
         """Ends a trial: the record that decides."""
         with self._writing():
             self._study.tell(number, value if state == TrialState.COMPLETE else None, state)
         self._mirror_tell(number, state, value)
+        self._show(number)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -262,11 +298,32 @@ class Ledger:
         except postgres.ERRORS as error:
             raise postgres.unreachable(self.url, error) from error
 
+    def _mirror_values(self, number: int, values: Mapping[int, float]) -> None:
+        for step, value in values.items():
+            self._mirror_trial(number).report(value, step)
+        self.epochs += len(values) * self.epochs_of_step(number)
+
+    def epochs_of_step(self, number: int) -> int:
+        """Returns how many epochs a trial trains from one of its values to the next: one, with folds all of a net."""
+        return self.trial(number).user_attrs["config"].get("epochs", 0) if self.pruner.folds else 1
+
+    def epochs_of(self, number: int) -> int:
+        """Returns how many epochs of a trial were reported."""
+        return len(self.trial(number).intermediate_values) * self.epochs_of_step(number)
+
     def _mirror_trial(self, number: int) -> optuna.Trial:
         return optuna.Trial(self.mirror, self._mirror_id(number))
 
     def _mirror_id(self, number: int) -> int:
         return _id_of(self._memory, self.mirror.study_name, number)
+
+    def _show(self, number: int) -> None:
+        """Notes whether the trial waits at a rung, and as what the sampler is to see it then."""
+        trial = self.trial(number)
+        if self.pruner.pauses and not trial.state.is_finished() and self.is_at_rung(number):
+            self._paused[number] = stopped_at(trial, max(trial.intermediate_values))
+        else:
+            self._paused.pop(number, None)
 
     def _mirror_tell(self, number: int, state: TrialState, value: float | None) -> None:
         """The sampler's view of an end: TPE ignores FAIL, so a config that cannot be trained is shown as infeasible."""

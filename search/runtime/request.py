@@ -31,6 +31,8 @@ def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: 
       UserError: a flag has a value that cannot be.
     """
     flags = dict(flags)
+    if "budget_epochs" in given and "trials" not in given:  # no trial takes less than an epoch
+        flags["trials"], given = flags["budget_epochs"], given | {"trials"}
     flags["data"] = str(paths.own_images(folder)) if is_demo else os.path.realpath(flags["data"] or "data")
     if user_code.is_reference(flags["space"]):
         flags["space"] = user_code.name(flags["space"], "--space")

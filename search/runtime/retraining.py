@@ -67,6 +67,7 @@ class Again(Sweep):
         last = next((place for place in places if os.path.exists(place)), places[0])
         place = os.path.realpath(data) if data else last
         draws_nothing: Values = {"space": None, "fixed": {}, "baselines": "none", "sampler": "random", "pruner": "none"}
+        draws_nothing |= {"budget_epochs": None}
         folds = folds or (held.settings.folds if held else self.usual_folds(file.settings))
         options = replace(file.settings.data_options, folds=folds)
         settings = replace(file.settings, data=place, trials=trials, data_options=options, **draws_nothing | changed)

@@ -189,7 +189,8 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
     if limit := Limit.read(file.memory, len(file.classes), file.image_size):
         sweep.check_memory(limit)
     states = [trial.state for trial in ledger.trials if trial.state.is_finished()]
-    if len(states) >= max(settings.trials, len(ledger.trials)) and file.results_of == len(states):
+    wanted = settings.wanted(len(ledger.trials), ledger.epochs)
+    if len(states) >= wanted and file.results_of == len(states):
         file.write(folder)
         every = (
             "The only trial of this sweep has" if len(states) == 1 else f"All {len(states)} trials of this sweep have"
@@ -266,13 +267,26 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
         attempts=start.attempts,
         max_failures=start.max_failures,
         folds=settings.folds,
+        budget_epochs=settings.budget_epochs,
         kept_of_kind=ensembles(file.defaults.ensemble).of_kind,
         deadline=None if start.budget_seconds is None else time.monotonic() + start.budget_seconds,
     )
     ended = [trial for trial in ledger.trials if trial.state.is_finished()]
     names = {number: shown_name(entry) for number, entry in file.queue.items()}
     cheap = plan.turns.cheap if plan.turns else 0
-    begun = Begun(sweep.folder, settings.trials, settings.metric, ended, names, out, settings.folds, cheap)
+    begun = Begun(
+        sweep.folder,
+        settings.trials,
+        settings.metric,
+        ended,
+        names,
+        out,
+        settings.folds,
+        cheap,
+        ledger.paused,
+        settings.budget_epochs,
+        {trial.number: ledger.epochs_of(trial.number) for trial in ledger.trials},
+    )
     watcher = opened(start.sinks, begun)
     for note in file.notes:
         watcher.said(note)
@@ -285,7 +299,10 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
         continue_theirs = (
             "continue from their checkpoints" if len(bridge.waiting) != 1 else "continues from its checkpoint"
         )
-        watcher.said(f"Goes on: {counted(len(ended), 'trial')} had ended, {len(bridge.waiting)} {continue_theirs}.")
+        and_paused = f", {len(bridge.ledger.paused)} paused" if bridge.ledger.paused else ""
+        watcher.said(
+            f"Goes on: {counted(len(ended), 'trial')} had ended, {len(bridge.waiting)} {continue_theirs}{and_paused}."
+        )
     return bridge
 
 

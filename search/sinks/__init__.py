@@ -6,9 +6,9 @@ way.
 """
 
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +29,7 @@ NAMES = (
 )
 
 
-EVENTS = ("opened", "started", "prepared", "progressed", "ended", "said", "closed")  # the methods of a `Sink`
+EVENTS = ("opened", "started", "prepared", "progressed", "paused", "ended", "said", "closed")  # the methods of a `Sink`
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,9 @@ class Begun:
         which the bucket gets what `storage.files.written_whole` writes.
       trials: of the sweep in total.
       ended: the trials that have ended before.
+      paused: the numbers of those that wait at a rung.
+      budget_epochs: of training, of all trials together; None where the number of trials is what is asked for.
+      epochs: that each trial was trained before, by its number.
       names: by the number of a queued trial what it is called: a published run's name, for example.
       out: the screen.
       folds: of the images, of which each trial has a net; None where a trial has one net.
@@ -55,6 +58,9 @@ class Begun:
     out: TextIO
     folds: int | None = None
     cheap: int = 0
+    paused: Collection[int] = ()
+    budget_epochs: int | None = None
+    epochs: Mapping[int, int] = field(default_factory=dict)
 
 
 class Sink:
@@ -75,6 +81,9 @@ class Sink:
 
     def progressed(self, number: int, history: "list[EpochMetrics]") -> None:
         """A trial has made a report of all its epochs so far, with folds of those of one fold after the other."""
+
+    def paused(self, trial: "FrozenTrial") -> None:
+        """A trial waits at a rung, without a worker, for others to come there; it will be started again, or ended."""
 
     def ended(self, trial: "FrozenTrial") -> None:
         """A trial is COMPLETE, PRUNED or FAIL; `search.runtime.ledger.state_of` says which."""

@@ -40,7 +40,7 @@ class Row:
     steps: int = 1
     step: int = 0  # an epoch, or with folds a fold that is finished
     value: float | None = None
-    seconds: float = 0.0  # once it has ended: of its own, without what it waited for
+    seconds: float = 0.0  # once it has ended or is paused: of its own, without what it waited for
     note: str = ""
     message: str = ""  # why there is no config
     how_far: Prepared | None = None  # what it waits for before its next epoch: it is computed for other trials too
@@ -93,6 +93,9 @@ class Screen(Sink):
         self.last_ended: deque[Row] = deque(maxlen=ENDED_SHOWN)
         self.ended_here = 0
         self.ended_before = len(begun.ended)
+        self.paused_rows: dict[int, Row] = {}
+        self.paused_before = set(begun.paused)
+        self.budget_epochs, self.epochs = begun.budget_epochs, dict(begun.epochs)
         self.best: tuple[int, float] | None = None
         for trial in begun.ended:
             self._count_best(trial)
@@ -117,7 +120,13 @@ class Screen(Sink):
     def started(self, order: Order) -> None:
         name = self.names.get(order.number, "")
         steps = self.folds or order.config.epochs
-        self.rows[order.number] = Row(order.number, State.RUNNING, order.config, name, time.monotonic(), steps)
+        self.paused_before.discard(order.number)
+        now = time.monotonic()
+        row = self.paused_rows.pop(order.number, None)
+        if row is None:
+            row = Row(order.number, State.RUNNING, order.config, name, now, steps)
+        row.started, row.told = now - row.seconds - row.waited, now
+        self.rows[order.number] = row
 
     def prepared(self, number: int, how_far: Prepared) -> None:
         if number in self.rows:
@@ -130,10 +139,18 @@ class Screen(Sink):
             self.said(f"{how_far}"[0].upper() + f"{how_far}"[1:])
 
     def progressed(self, number: int, history: list[EpochMetrics]) -> None:
+        self.epochs[number] = len(history)
         if (row := self.rows.get(number)) and row.config:
             values = self.metric.of_steps(history, row.config.epochs)
             row.step, row.value = len(values), self._shown(values[-1] if values else None)
             row.count(time.monotonic(), history)
+
+    def paused(self, trial: FrozenTrial) -> None:
+        row = self._row_of(trial)
+        row.seconds = row.own_seconds(time.monotonic())
+        self.paused_rows[trial.number] = row
+        if not self.console.is_terminal:
+            self.said(f"[{self._done_text()}] {self._line(row, 'paused')}{self._best_text()}{self._left_text()}")
 
     def ended(self, trial: FrozenTrial) -> None:
         self.ended_here += 1
@@ -142,21 +159,30 @@ class Screen(Sink):
         else:
             self.paced_ends += 1
         self._count_best(trial)
-        row = self.rows.pop(trial.number, None)
-        if row is None:  # ended before this start could order it
-            has_none = trial.user_attrs.get("reason") == Reason.NO_CONFIG
-            config = None if has_none else TrialConfig.from_dict(trial.user_attrs["config"])
-            row = Row(trial.number, state_of(trial), config, self.names.get(trial.number, ""), time.monotonic())
-            row.steps = self.folds or (config.epochs if config else 1)
-            row.message = plain(trial.user_attrs.get("message", ""))
-        values = list(trial.intermediate_values.values())
-        row.state, row.step, row.value = state_of(trial), len(values), self._shown(values[-1] if values else None)
-        row.seconds = row.own_seconds(time.monotonic())
+        self.paused_before.discard(trial.number)
+        row = self.paused_rows.pop(trial.number, None)
+        if row is None:
+            row = self._row_of(trial)
+            row.seconds = row.own_seconds(time.monotonic())
+        row.state = state_of(trial)
         row.note = trial.user_attrs.get("reason", "") if row.state is State.FAIL else ""
         self.last_ended.append(row)
         if not self.console.is_terminal:
-            done = self.ended_before + self.ended_here
-            self.said(f"[{done}/{self.trials}] {self._line(row)}{self._best_text()}{self._left_text()}")
+            self.said(f"[{self._done_text()}] {self._line(row, row.state)}{self._best_text()}{self._left_text()}")
+
+    def _row_of(self, trial: FrozenTrial) -> Row:
+        """Returns the row of a trial that runs no more, with what its records say, and takes it off those that run."""
+        row = self.rows.pop(trial.number, None)
+        if row is None:  # its worker had made its last report before this start could order it
+            has_none = trial.user_attrs.get("reason") == Reason.NO_CONFIG
+            config = None if has_none else TrialConfig.from_dict(trial.user_attrs["config"])
+            row = Row(trial.number, State.RUNNING, config, self.names.get(trial.number, ""), time.monotonic())
+            row.steps = self.folds or (config.epochs if config else 1)
+            row.message = plain(trial.user_attrs.get("message", ""))
+        values = list(trial.intermediate_values.values())
+        self.epochs[trial.number] = len(values) * (row.config.epochs if row.config and self.folds else 1)
+        row.step, row.value = len(values), self._shown(values[-1] if values else None)
+        return row
 
     def said(self, message: str) -> None:
         if self.console.is_terminal:
@@ -177,27 +203,41 @@ class Screen(Sink):
     def _best_text(self) -> str:
         return f" | best {self.best[1]:z.4f} (trial {self.best[0]})" if self.best else ""
 
+    @property
+    def _paused(self) -> int:
+        return len(self.paused_rows) + len(self.paused_before)
+
+    def _done_text(self) -> str:
+        """How far the sweep is: `9/50` trials, `9/50, 14 paused`, or of a budget `9, 14 paused, 210/400 epochs`."""
+        ended = f"{self.ended_before + self.ended_here}"
+        done = ended if self.budget_epochs else f"{ended}/{self.trials}"
+        done += f", {self._paused} paused" if self._paused else ""
+        return f"{done}, {sum(self.epochs.values()):,}/{self.budget_epochs:,} epochs" if self.budget_epochs else done
+
     def _left_text(self) -> str:
         """Returns how long the rest takes at the pace of this start; nothing while cheaper trials come first.
 
         A trial that runs counts as the part of it that is done: of long trials the first end comes late, and would
-        make the rest look much longer than it is.
+        make the rest look much longer than it is. Most of the paused ones will not go on, so they count as ended ones.
+        Of a budget of epochs nothing is told: how many trials it is for is not known.
         """
         done = self.ended_before + self.ended_here
-        if not self.paced_ends or done >= self.trials or done <= self.cheap < self.trials:
+        paced = self.paced_ends + len(self.paused_rows)
+        left = self.trials - done - self._paused
+        if self.budget_epochs or not paced or left <= 0 or done <= self.cheap < self.trials:
             return ""
         running = sum(row.step / row.steps for row in self.rows.values())
-        left = self.trials - done - running
-        return f" | about {duration((time.monotonic() - self.paced_at) / (self.paced_ends + running) * left)} left"
+        seconds = (time.monotonic() - self.paced_at) / (paced + running) * (left - running)
+        return f" | about {duration(seconds)} left"
 
-    def _line(self, row: Row) -> str:
+    def _line(self, row: Row, became: str) -> str:
         if row.config is None:
-            return f"trial {row.number} {row.state} {row.note}, the space has no config for it: {row.about}"
+            return f"trial {row.number} {became} {row.note}, the space has no config for it: {row.about}"
         name = f" ({row.name})" if row.name else ""
         value = f"{self.metric.label} {row.value:z.4f}" if row.value is not None else ""
         value = " ".join(filter(None, (row.note, value)))
         return (
-            f"trial {row.number}{name} {row.state} {value} after {row.step}/{counted(row.steps, self.step_word)}, "
+            f"trial {row.number}{name} {became} {value} after {row.step}/{counted(row.steps, self.step_word)}, "
             f"{row.seconds:.0f} s: {in_short(row.config)}"
         )
 
@@ -219,11 +259,12 @@ class Screen(Sink):
                 duration(seconds),
                 row.about,
             )
-        done = self.ended_before + self.ended_here
-        trials = counted(self.trials, "trial")
+        total, completed = self.trials, self.ended_before + self.ended_here + self._paused
+        if self.budget_epochs:
+            total, completed = self.budget_epochs, sum(self.epochs.values())
         time_taken = duration(now - self.started_at)
-        foot = f"{done}/{trials}{self._best_text()} | {time_taken}{self._left_text()}"
-        return Group(table, Text(foot), ProgressBar(total=self.trials, completed=done))
+        foot = f"trials: {self._done_text()}{self._best_text()} | {time_taken}{self._left_text()}"
+        return Group(table, Text(foot), ProgressBar(total=total, completed=completed))
 
 
 new = Screen

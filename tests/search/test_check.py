@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from storage.paths import AVERAGED_LOGITS, checkpoints
 from storage.sweep_file import SweepFile
 from tests.damage import DATA, TRIALS, checked, content, go_on, make_results, train
 from tests.trials import execute, open_bridge
+from trainable.worker.attempt import Attempt
 
 BEST = "trials/0001"
 RUNNING = "trials/0003"
@@ -546,3 +548,36 @@ def test_a_database_that_cannot_be_reached_is_a_storage_that_fails(sweep):
 
     assert code == 4
     assert words.startswith("the storage failed: postgresql://sweeper@127.0.0.1:1/sweeps: ")
+
+
+@pytest.fixture
+def paused(sweep):
+    """The same sweep, with a trial that waits at its rung; the folder and the trial's number."""
+    file = SweepFile.read(sweep)
+    file.defaults = replace(file.defaults, pruner=3)
+    file.write(sweep)
+    bridge, _ = open_bridge(sweep, TRIALS + 9, pruner_number=3)
+    while not bridge.ledger.paused:
+        order = bridge.next_order()
+        bridge.report(order.number, Attempt(order, DATA, train=train).next_report())
+    return sweep, bridge.ledger.paused[0]
+
+
+def test_a_paused_trial_is_as_it_must_be_and_is_counted(paused):
+    folder, _ = paused
+
+    code, words = checked(folder)
+
+    assert code == 0, words
+    assert "1 paused" in words
+
+
+def test_a_paused_trial_waits_at_its_rung_again_after_its_first_record_was_lost(paused):
+    folder, number = paused
+    seed = Record(folder).trials[number].config["seed"]
+    overwritten(f'"seed":{seed}')(folder)
+
+    checked(folder, must_repair=True)
+
+    assert Record(folder).trials[number].is_paused
+    assert open_bridge(folder, TRIALS + 9, pruner_number=3)[0].ledger.paused == [number]

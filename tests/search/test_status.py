@@ -62,6 +62,18 @@ def test_a_running_sweep_shows_its_driver_what_runs_and_the_time_left(sweep):
     assert re.search(rf"driver: pid {os.getpid()} on \S+ since .*; about \d+ s left", result.output)
 
 
+def test_paused_trials_are_counted_in_words_and_are_not_among_those_that_run(sweep):
+    for right in ([3], [6, 9]):
+        sweep.add(MLP, right, "RUNNING", rungs=[1, 2])
+    sweep.add(MLP, [9], "RUNNING", rungs=[1, 2], passed=1)
+
+    result = shown(sweep.folder)
+
+    assert ", 2 RUNNING, 2 paused (" in result.output
+    assert "running: trial 5 (cnn, epoch 2 of 4, 0.3000), trial 8 (mlp, epoch 1 of 4, 0.3000)" in result.output
+    assert "paused: 2 trials wait at a rung, without a worker, for others to come there (6, 7)" in result.output
+
+
 def test_an_interrupted_sweep_shows_the_command_that_goes_on(sweep):
     result = shown(sweep.folder)
 

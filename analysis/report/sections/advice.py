@@ -39,7 +39,7 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     counts, sweep = count_states(record), shlex.join([f"{record.folder}", *own_code(record.file)])
     ended = sum(counts.values()) - counts.get(State.RUNNING, 0)
     steps = []
-    is_ended = ended >= record.settings.trials and not counts.get(State.RUNNING)
+    is_ended = ended >= record.wanted and not counts.get(State.RUNNING)
     if not is_ended:
         text = "The sweep is not at its end. If no driver runs any more, the same command goes on."
         steps.append(Step(text, (command,) if (command := command_to_go_on(record)) else ()))
@@ -89,7 +89,10 @@ def _more_trials(record: Record, best: TrialRecord, ended: int) -> list[Step]:
     """Whether it is worth while to ask for more, by when the best one came."""
     when = f"as number {best.number + 1} of {ended}"
     if best.number >= LATE * (ended - 1):
-        command = search_command(record, "--trials", str(ended + (ended + 1) // 2))
+        flag, most = ("--trials", ended)
+        if budget := record.settings.budget_epochs:
+            flag, most = "--budget-epochs", max(budget, record.epochs)
+        command = search_command(record, flag, str(most + (most + 1) // 2))
         return [Step(f"The best trial came late, {when}: half as many again may find a better one.", (command,))]
     if best.number <= FAR_ENOUGH * (ended - 1):
         return [Step(f"The best trial came early, {when}: more trials of this space are likely to bring little.")]

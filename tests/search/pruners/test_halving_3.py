@@ -55,6 +55,15 @@ def test_the_first_to_come_waits_for_others_and_goes_on_alone_where_there_will_b
     assert halving().going_on([trial], trials, is_last=True) == [0]
 
 
+def test_where_no_other_will_come_the_best_of_three_goes_on_and_two_both():
+    three, two = entrants([0.1] * 9, [0.3] * 9, [0.2] * 9), entrants([0.1] * 9, [0.3] * 9)
+    rule = halving("1/2", "1/3", "1/9")
+
+    assert rule.going_on(three, three) == rule.going_on(two, two) == []
+    assert rule.going_on(three, three, is_last=True) == [1]
+    assert rule.going_on(two, two, is_last=True) == [1, 0]
+
+
 def test_a_paused_trial_may_go_on_once_enough_worse_ones_have_come():
     paused, *others = trials = entrants(0.3, 0.4, 0.2, 0.1)
 

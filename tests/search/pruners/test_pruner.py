@@ -64,7 +64,7 @@ def test_equal_values_are_not_pruned():
 
 @pytest.mark.parametrize(("name", "keep"), [("halving", 1 / 3), ("median", 1 / 2), ("none", 1)])
 def test_pruners_by_name(name, keep):
-    assert new_pruner(name).keep == keep
+    assert new_pruner(name, 2).keep == keep
 
 
 @pytest.mark.parametrize("name", ["halving", "median"])

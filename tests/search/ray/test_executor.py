@@ -21,7 +21,8 @@ from search.ray.executor import Abort, BridgeCallback, BridgeScheduler, BridgeSe
 from storage import user_code
 from storage.states import Stop
 from tests.drivers import ROOT
-from tests.trials import fake_train, in_memory, open_bridge
+from tests.trials import execute as run_alone
+from tests.trials import fake_train, in_memory, open_bridge, outcome
 from trainable.config import TrialConfig
 from trainable.worker import attempt
 from trainable.worker.ray_trial import RayTrial
@@ -113,6 +114,26 @@ def test_a_worker_killed_once_costs_one_attempt_and_no_epoch(ray_session, tmp_pa
     assert [trial.attempts for trial in record.trials] == [2, 1, 1]
     assert [epoch["epoch"] for epoch in record.trials[0].history] == [1, 2, 3]
     assert any("worker lost in attempt 1" in message for message in watcher.messages)
+
+
+def test_paused_trials_give_their_worker_away_and_go_on_as_without_ray(ray_session, tmp_path):
+    class Noted(RayTrial):
+        @staticmethod
+        def training(config, data, state):
+            (tmp_path / f"pid-{os.getpid()}").touch()
+            yield from fake_train(config, data, state)
+
+    for name in ("ray", "alone"):
+        bridge, watcher = open_bridge(tmp_path / name, 6, pruner_number=3)
+        if name == "ray":
+            execute(bridge, DATA, {"cpu": 1}, lambda: 1, Noted)
+        else:
+            run_alone(bridge, DATA)
+
+    assert outcome(tmp_path / "ray") == outcome(tmp_path / "alone")
+    assert {trial.state for trial in Record(tmp_path / "ray").trials} >= {"COMPLETE", "PRUNED"}
+    assert len(watcher.ordered) > 6
+    assert len(list(tmp_path.glob("pid-*"))) == 1
 
 
 def test_one_worker_trains_trial_after_trial_and_failures_come_back_as_results(ray_session, tmp_path):

@@ -1,6 +1,7 @@
 """What a person sees of a running sweep."""
 
 import io
+from dataclasses import replace
 from types import SimpleNamespace
 
 import optuna
@@ -70,6 +71,43 @@ def test_without_a_terminal_every_end_is_one_plain_line_with_the_best_so_far(scr
     assert second.startswith("[3/4] trial 2 FAIL diverged after 0/5 epochs")
 
 
+def test_a_paused_trial_is_told_and_its_row_comes_back_when_it_goes_on(screen, tmp_path, clock):
+    order = Order(1, 1, CONFIG, tmp_path, "accuracy")
+    screen.started(order)
+    clock.pass_(5)
+    screen.paused(ended(1, [0.2], TrialState.RUNNING))
+    assert screen.rows == {}
+    clock.pass_(100)
+    screen.started(replace(order, attempt=2))
+    clock.pass_(3)
+    screen.ended(ended(1, [0.2, 0.5]))
+
+    paused, end = screen.out.getvalue().splitlines()
+    assert paused.startswith("[1/4, 1 paused] trial 1 (cnn-7) paused accuracy 0.2000 after 1/5 epochs, 5 s: cnn")
+    assert end.startswith("[2/4] trial 1 (cnn-7) COMPLETE accuracy 0.5000 after 2/5 epochs, 8 s: cnn")
+
+
+def test_a_paused_trial_ends_with_the_time_that_it_was_trained(screen, tmp_path, clock):
+    screen.started(Order(1, 1, CONFIG, tmp_path, "accuracy"))
+    clock.pass_(5)
+    screen.paused(ended(1, [0.2], TrialState.RUNNING))
+    clock.pass_(100)
+    screen.ended(ended(1, [0.2], TrialState.PRUNED))
+
+    assert "[2/4] trial 1 (cnn-7) PRUNED accuracy 0.2000 after 1/5 epochs, 5 s" in screen.out.getvalue()
+
+
+def test_of_a_budget_the_screen_counts_epochs_those_before_included(tmp_path, clock):
+    begun = Begun(tmp_path, 20, "accuracy", [], {}, io.StringIO(), paused=[0], budget_epochs=20, epochs={0: 2})
+    screen = Screen(begun)
+    screen.started(Order(1, 1, CONFIG, tmp_path, "accuracy"))
+    screen.progressed(1, [epoch(1, 0.7), epoch(2, 0.6)])
+    screen.ended(ended(1, [0.2] * 5))
+
+    assert screen.out.getvalue().startswith("[1, 1 paused, 7/20 epochs] trial 1 COMPLETE accuracy")
+    assert "left" not in screen.out.getvalue()
+
+
 def test_a_log_gets_plain_lines_though_the_environment_forces_colours(monkeypatch, tmp_path):
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.setenv(name, "1")
@@ -97,7 +135,7 @@ def test_on_a_terminal_the_table_shows_what_runs_and_what_is_left(screen, tmp_pa
     assert "RUNNING" in text
     assert "2/5" in text
     assert "0.7000" in text  # the best so far, not the last
-    assert "2/4 trials | best 0.4000 (trial 0)" in text
+    assert "trials: 2/4 | best 0.4000 (trial 0)" in text
     assert "left" in text
 
 
