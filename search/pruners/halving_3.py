@@ -81,8 +81,8 @@ class PausingHalving(optuna.pruners.BasePruner):
           asked: trials of which each stands at a rung, and has not gone on from it.
           entrants: all trials there are, those that are asked for among them.
           maximize: whether a greater value is a better one.
-          is_last: no other trial will come to any rung; then the best one at each may go on, and of fewer than
-            `FEWEST_PEERS` all: there is hardly anything to be worse than.
+          is_last: unless one of these goes on, no other trial will come to any rung. If none may by its share, then the
+            best one at each rung may, and of fewer than `FEWEST_PEERS` all: there is hardly anything to be worse than.
         """
         waiting: dict[tuple[int, Hashable], set[int]] = {}
         for each in asked:
@@ -94,14 +94,14 @@ class PausingHalving(optuna.pruners.BasePruner):
                 if (rung, each.group) in there and step in each.values:
                     value = each.values[step]
                     there[rung, each.group].append((-value if maximize else value, each.number))
-        found = []
+        by_share, at_last = [], []
         for (rung, group), ranked in there.items():
             most = int(self.shares[rung] * len(ranked))
-            if is_last:
-                most = max(most, 1 if len(ranked) >= FEWEST_PEERS else len(ranked))
-            for place, (_, number) in enumerate(sorted(ranked)[:most]):
+            fewest = 1 if len(ranked) >= FEWEST_PEERS else len(ranked)
+            for place, (_, number) in enumerate(sorted(ranked)[: max(most, fewest)]):
                 if number in waiting[rung, group]:
-                    found.append((-rung, place, number))
+                    (by_share if place < most else at_last).append((-rung, place, number))
+        found = by_share or (at_last if is_last else [])
         return [number for *_, number in sorted(found)]
 
 

@@ -64,6 +64,14 @@ def test_where_no_other_will_come_the_best_of_three_goes_on_and_two_both():
     assert rule.going_on(two, two, is_last=True) == [1, 0]
 
 
+def test_while_one_may_go_on_by_its_share_no_other_one_is_the_last():
+    low, high = entrants(0.9, 0.1), entrants([0.1] * 9, start=2)
+    trials = [*low, *high]
+
+    assert halving().going_on([low[0], high[0]], trials, is_last=True) == [0]
+    assert halving().going_on(high, trials, is_last=True) == [2]
+
+
 def test_a_paused_trial_may_go_on_once_enough_worse_ones_have_come():
     paused, *others = trials = entrants(0.3, 0.4, 0.2, 0.1)
 

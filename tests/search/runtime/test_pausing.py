@@ -102,7 +102,8 @@ class Model:
         is_last = self.drawn == len(self.lives) and not any(
             step > self.lives[number].step for number in self.running for step in self.lives[number].rungs
         )
-        able = [life for life in self.paused if self.may_go_on(life, is_last)]
+        able = [life for life in self.paused if self.may_go_on(life)]
+        able = able or [life for life in self.paused if self.may_go_on(life, is_last)]
         if able:
             first = min(able, key=lambda life: (-life.rungs[life.step], self.place(life)[0], life.number))
             first.passed = first.step
