@@ -1,7 +1,10 @@
 """What was ever published as a default stays: a sweep that began under it goes on under it.
 
-The fixture is a sweep of three trials by the version before default spaces had numbers, over the images that
+The first fixture is a sweep of three trials by the version before default spaces had numbers, over the images that
 `tiny_data` makes, without ImageNet weights at hand; `drawn.json` has the configs that it drew when it went on.
+
+The second one is the ledger of ten trials by the version before trials were paused at their rungs, with faked training;
+`ended.json` has how they and the next six ended under it: state, epochs, value and config.
 """
 
 import json
@@ -32,10 +35,11 @@ from storage.sweep_file import Defaults, SweepFile
 from tests.datasets.test_zip_names import stored
 from tests.searched import command
 from tests.trees import image, with_class_folders, with_manifests, write
-from tests.trials import execute, fake_train, in_memory
+from tests.trials import execute, fake_train, in_memory, open_bridge
 from trainable.config import ConfigError
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "begun_under_default_1"
+ENDS_AT_RUNGS = Path(__file__).parents[1] / "fixtures" / "begun_under_halving_2"
 
 
 @pytest.fixture
@@ -70,6 +74,22 @@ def test_the_command_of_before_the_numbers_goes_on_and_reports(begun, tiny_data,
     assert (begun / "report.html").exists()
     assert len(Record(begun).trials) == 5
     assert SweepFile.read(begun).defaults == Defaults(1, 1, 1, 1, 1)
+
+
+def test_a_sweep_whose_pruner_ends_trials_goes_on_so_and_pauses_none(tmp_path):
+    begun = Path(shutil.copytree(ENDS_AT_RUNGS / "sweep", tmp_path / "sweep"))
+    numbers = SweepFile.read(begun).defaults
+
+    bridge, watcher = open_bridge(begun, 16, pruner_number=numbers.pruner, sampler_version=numbers.sampler)
+    watcher.paused = lambda trial: pytest.fail(f"trial {trial.number} is paused")
+    execute(bridge, in_memory(9, 9))
+
+    ended = {
+        f"{trial.number:04}": [trial.state, trial.epochs, trial.value, trial.config] for trial in Record(begun).trials
+    }
+    assert numbers.pruner == 2
+    assert ended == json.loads((ENDS_AT_RUNGS / "ended.json").read_text())
+    assert watcher.ordered == [(number, 1) for number in range(10, 16)]
 
 
 @pytest.fixture
