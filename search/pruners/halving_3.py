@@ -94,7 +94,8 @@ class PausingHalving(optuna.pruners.BasePruner):
                 if (rung, each.group) in there and step in each.values:
                     value = each.values[step]
                     there[rung, each.group].append((-value if maximize else value, each.number))
-        by_share, at_last = [], []
+        by_share: list[tuple[int, int, int]] = []
+        at_last: list[tuple[int, int, int]] = []
         for (rung, group), ranked in there.items():
             most = int(self.shares[rung] * len(ranked))
             fewest = 1 if len(ranked) >= FEWEST_PEERS else len(ranked)
