@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.curves.table import read
-from benchmarks.replay.clock import Limit, search
+from benchmarks.replay.clock import search
+from benchmarks.replay.contract import Limit
 from benchmarks.replay.figures import chosen_values
 from benchmarks.replay.policies import PolicyKind, Task, policy_kind
 from benchmarks.replay.spaces import old_space_of, space_of

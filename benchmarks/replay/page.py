@@ -24,11 +24,11 @@ def head(command: str, tables: Mapping[Path, Table], seeds: int) -> Iterator[str
     yield (
         "Nothing is trained here: searches are replayed on recorded curves, on a simulated clock with the recorded "
         "seconds. A search chooses by one half of the validation images, in random halves, and what it has chosen is "
-        "judged by the other half; then they are swapped. Regret is how far that is below the best recorded config; "
-        "normalised, it is 1 for the median config. The best is the highest of many noisy values, so no search has a "
-        "regret of 0; that is the same for all. The budget is the time that the reference needs for "
-        f"{TRIALS} trials in the median. In brackets are 95 % intervals of a bootstrap over the seeds, each of which "
-        "has the same draws for all policies."
+        "judged by the other half; then they are swapped. A search that has begun every recorded config draws no more. "
+        "Regret is how far the choice is below the best recorded config; normalised, it is 1 for the median config. "
+        "The best is the highest of many noisy values, so no search has a regret of 0; that is the same for all. The "
+        f"budget is the time that the reference needs for {TRIALS} trials in the median. In brackets are 95 % "
+        "intervals of a bootstrap over the seeds, each of which has the same draws for all policies."
     )
     yield ""
     yield conditions(command, f"{seeds} seeds with two halves each: {2 * seeds} replays of each policy")

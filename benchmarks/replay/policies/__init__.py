@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
-from benchmarks.replay.clock import Limit, Policy
+from benchmarks.replay.contract import Limit, Policy
 from search.spaces.space import Space
 
 NAMES = (

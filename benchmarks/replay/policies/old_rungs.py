@@ -1,6 +1,6 @@
 """Random configs that stop at the old search's rungs, a ninth and a third of their epochs."""
 
-from benchmarks.replay.clock import Policy
+from benchmarks.replay.contract import Policy
 from benchmarks.replay.draws import CommonDraws
 from benchmarks.replay.policies import PolicyKind, Task
 from benchmarks.replay.rules.stopping import Stopping

@@ -1,6 +1,6 @@
 """The search as it was at commit 3e8ea06: its space, its sampler, its rungs."""
 
-from benchmarks.replay.clock import Policy
+from benchmarks.replay.contract import Policy
 from benchmarks.replay.ledger_draws import LedgerDraws, bare_plan
 from benchmarks.replay.policies import PolicyKind, Task
 from benchmarks.replay.rules.stopping import Stopping

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from benchmarks.replay.clock import New, Resume
+from benchmarks.replay.contract import New, Resume
 from benchmarks.replay.policies import PolicyKind, Task
 from storage.sweep_file import Values
 

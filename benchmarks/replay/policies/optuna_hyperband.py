@@ -4,7 +4,7 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from benchmarks.replay.clock import New
+from benchmarks.replay.contract import New
 from benchmarks.replay.policies import PolicyKind, Task
 from storage.sweep_file import Values
 

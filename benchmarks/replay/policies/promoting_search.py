@@ -1,6 +1,6 @@
 """The search whose trials wait at the new rungs, and go on from there once they are among the best."""
 
-from benchmarks.replay.clock import Policy
+from benchmarks.replay.contract import Policy
 from benchmarks.replay.ledger_draws import LedgerDraws, plan_of
 from benchmarks.replay.policies import PolicyKind, Task
 from benchmarks.replay.rules.promoting import Promoting

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from benchmarks.replay.clock import Policy
+from benchmarks.replay.contract import Policy
 from benchmarks.replay.draws import CommonDraws
 from benchmarks.replay.policies import PolicyKind, Task
 from benchmarks.replay.rules.promoting import Promoting

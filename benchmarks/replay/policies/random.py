@@ -1,6 +1,6 @@
 """Random search: every config of the common order is trained to its end."""
 
-from benchmarks.replay.clock import Policy
+from benchmarks.replay.contract import Policy
 from benchmarks.replay.draws import CommonDraws
 from benchmarks.replay.policies import PolicyKind, Task
 from benchmarks.replay.rules.whole import Whole

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.replay.clock import New
+from benchmarks.replay.contract import New
 from benchmarks.replay.policies import PolicyKind, Task
 from storage.sweep_file import Values
 from trainable.config import TrialConfig

@@ -1,6 +1,6 @@
 """The search with the second sampler and the second pruner: families take turns, and the rungs are the old ones."""
 
-from benchmarks.replay.clock import Policy
+from benchmarks.replay.contract import Policy
 from benchmarks.replay.ledger_draws import LedgerDraws, plan_of
 from benchmarks.replay.policies import PolicyKind, Task
 from benchmarks.replay.rules.stopping import Stopping

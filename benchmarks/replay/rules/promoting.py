@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.replay.clock import New, Resume
+from benchmarks.replay.contract import New, Resume
 from benchmarks.replay.draws import Draws
 from search.pruners.halving_3 import Entrant, PausingHalving
 from storage.sweep_file import Values

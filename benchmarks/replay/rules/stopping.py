@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from optuna.study import StudyDirection
 
-from benchmarks.replay.clock import New
+from benchmarks.replay.contract import New
 from benchmarks.replay.draws import Draws
 from search.pruners import Pruner
 from storage.sweep_file import Values

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.replay.clock import New
+from benchmarks.replay.contract import New
 from benchmarks.replay.draws import Draws
 from storage.sweep_file import Values
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from benchmarks.curves.table import Table
-from benchmarks.replay.clock import World
+from benchmarks.replay.contract import World
 
 NAMES = ("rows", "forest", "nearest")
 

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.curves.table import Curve, Table
-from benchmarks.replay.clock import Training
+from benchmarks.replay.contract import Training
 from benchmarks.replay.features import Features
 from benchmarks.replay.halves import Splits, best_and_blind
 from benchmarks.replay.spaces import space_of

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from benchmarks.curves.table import Table
-from benchmarks.replay.clock import Training
+from benchmarks.replay.contract import Training
 from benchmarks.replay.features import Features
 from benchmarks.replay.halves import Splits
 from benchmarks.replay.worlds import WorldKind, Worlds

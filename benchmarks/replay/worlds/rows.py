@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.curves.table import Table
-from benchmarks.replay.clock import Training
+from benchmarks.replay.contract import Training
 from benchmarks.replay.halves import Splits, best_and_blind
 from benchmarks.replay.worlds import WorldKind, Worlds
 from trainable.config import TrialConfig

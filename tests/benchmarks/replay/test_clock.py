@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from benchmarks.replay.clock import START_SECONDS, Limit, New, Resume, search
+from benchmarks.replay.clock import START_SECONDS, search
+from benchmarks.replay.contract import Limit, New, Resume
 from benchmarks.replay.draws import CommonDraws
 from benchmarks.replay.policies import NAMES, Task, policy_kind
 from benchmarks.replay.rules.whole import Whole

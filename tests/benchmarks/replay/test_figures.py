@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.replay.clock import Limit, Log, Stint, Training, search
+from benchmarks.replay.clock import Log, Stint, search
+from benchmarks.replay.contract import Limit, Training
 from benchmarks.replay.draws import CommonDraws
 from benchmarks.replay.figures import chosen_values, interval, mean_interval, mean_ranks, time_to_reach, worst_tenth
 from benchmarks.replay.rules.whole import Whole

@@ -5,7 +5,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from benchmarks.replay.clock import Limit, search
+from benchmarks.replay.clock import search
+from benchmarks.replay.contract import Limit
 from benchmarks.replay.draws import CommonDraws
 from benchmarks.replay.policies import Task, policy_kind
 from benchmarks.replay.rules.promoting import Promoting

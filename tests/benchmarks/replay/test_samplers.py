@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.replay import policies
-from benchmarks.replay.clock import Limit, search
+from benchmarks.replay.clock import search
+from benchmarks.replay.contract import Limit
 from benchmarks.replay.policies import Task, policy_kind
 from benchmarks.replay.spaces import old_space_of, space_of
 from benchmarks.replay.worlds import world_kind

@@ -5,7 +5,8 @@ import pytest
 from sklearn.ensemble import RandomForestRegressor
 
 from benchmarks.replay import trees, worlds
-from benchmarks.replay.clock import Limit, search
+from benchmarks.replay.clock import search
+from benchmarks.replay.contract import Limit
 from benchmarks.replay.policies import Task, policy_kind
 from benchmarks.replay.worlds import forest, nearest, world_kind
 from tests.benchmarks.replay.tables import SPACE, synthetic_table
