@@ -104,8 +104,13 @@ class _View(Study):
     def __init__(self, study: Study, trials: Sequence[FrozenTrial]) -> None:
         super().__init__(study.study_name, study._storage, sampler=study.sampler, pruner=study.pruner)
         self._trials = trials
+        self._by_states: dict[tuple[TrialState, ...], list[FrozenTrial]] = {}  # TPE asks once for each group
 
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
-        return [trial for trial in self._trials if states is None or trial.state in states]  # which nobody changes
+        """Returns trials which nobody may change."""
+        wanted = tuple(state for state in TrialState if states is None or state in states)
+        if wanted not in self._by_states:
+            self._by_states[wanted] = [trial for trial in self._trials if trial.state in wanted]
+        return self._by_states[wanted]

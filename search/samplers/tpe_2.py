@@ -46,8 +46,7 @@ class FairTPE(BaseSampler):
         if self._counted is None:
             trials = study.get_trials(deepcopy=False)
             hidden = hidden_trials(trials)
-            counted = [trial for trial in trials if trial.number not in hidden]
-            self._counted = study_of(study, counted) if hidden else study
+            self._counted = study_of(study, [trial for trial in trials if trial.number not in hidden])
         return self._counted
 
 
