@@ -216,8 +216,11 @@ class TestSampler:
         assert configs(tmp_path / "killed") == configs(tmp_path / "not killed")
         assert len(set(configs(tmp_path / "killed"))) == 14
 
-    def test_what_it_noted_among_trials_that_ran_is_there_after_a_restart(self, name, version, tmp_path):
-        plan = {"sampler": name, "sampler_version": version}
+    @pytest.mark.parametrize("pruner_number", [2, 3])  # which stops trials, or lets them wait
+    def test_what_it_noted_among_trials_that_ran_or_waited_is_there_after_a_restart(
+        self, name, version, pruner_number, tmp_path
+    ):
+        plan = {"sampler": name, "sampler_version": version, "pruner_number": pruner_number}
         bridge, _ = open_bridge(tmp_path, 24, function=numbers_alone, **plan)
         execute(bridge, in_memory(), workers=3)
 
