@@ -6,7 +6,8 @@ as so many others have come to its rung that it is among the best share of them.
 """
 
 import math
-from collections.abc import Hashable, Iterable, Mapping
+from bisect import insort
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -21,6 +22,9 @@ from search.pruners.halving_2 import is_pretrained
 SHARES = (Fraction(1, 2), Fraction(1, 3), Fraction(1, 3))  # of the trials at each rung, which may go on from it
 
 FIRST, NINTH, THIRD = range(3)  # the rungs: after one epoch, and after these parts of a trial's own epochs
+
+Place = tuple[int, Hashable]  # a rung and a group
+Ranked = dict[Place, list[tuple[float, int]]]  # the values of the trials that came there with their numbers, best first
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,10 @@ class PausingHalving(optuna.pruners.BasePruner):
 
     def __init__(self, shares: tuple[Fraction, ...] = SHARES) -> None:
         self.shares = shares
+        # Kept between the decisions of one study, for each would else read all of its trials anew.
+        self._study: optuna.Study | None = None
+        self._known: dict[int, tuple[FrozenTrial, Entrant]] = {}
+        self._ranked: Ranked = {}
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
         """Returns the steps after which a trial of so many epochs is decided on; its last one is none of them."""
@@ -68,9 +76,25 @@ class PausingHalving(optuna.pruners.BasePruner):
 
     def promoted(self, study: optuna.Study, paused: Iterable[FrozenTrial], is_last: bool = False) -> list[int]:
         """Returns the numbers of those of these trials that may go on, as `going_on` does."""
-        entrants = [entrant_of(trial) for trial in study.get_trials(deepcopy=False)]
-        maximize = study.direction == StudyDirection.MAXIMIZE
-        return self.going_on([entrants[trial.number] for trial in paused], entrants, maximize, is_last)
+        self._take_in(study)
+        asked = [self._known[trial.number][1] for trial in paused]
+        return self._chosen(self._waiting(asked), self._ranked, is_last)
+
+    def _take_in(self, study: optuna.Study) -> None:
+        """Ranks the values that came to rungs since the last decision; those that are there never change."""
+        if study is not self._study:
+            self._study, self._known, self._ranked = study, {}, {}
+        for trial in study.get_trials(deepcopy=False):
+            before = self._known.get(trial.number)
+            if before and before[0] is trial:
+                continue
+            values = dict(trial.intermediate_values)  # Optuna adds the next one to these too
+            entrant = Entrant(trial.number, epochs_of(trial), values, is_pretrained(trial))
+            there = before[1].values if before else {}
+            for step, place, ranked in self._came(entrant, study.direction == StudyDirection.MAXIMIZE):
+                if step not in there:
+                    insort(self._ranked.setdefault(place, []), ranked)
+            self._known[trial.number] = trial, entrant
 
     def going_on(
         self, asked: Iterable[Entrant], entrants: Iterable[Entrant], maximize: bool = True, is_last: bool = False
@@ -84,30 +108,43 @@ class PausingHalving(optuna.pruners.BasePruner):
           is_last: unless one of these goes on, no other trial will come to any rung. If none may by its share, then the
             best one at each rung may, and of fewer than `FEWEST_PEERS` all: there is hardly anything to be worse than.
         """
-        waiting: dict[tuple[int, Hashable], set[int]] = {}
+        waiting = self._waiting(asked)
+        there: Ranked = {place: [] for place in waiting}
+        for each in entrants:
+            for _, place, ranked in self._came(each, maximize):
+                if place in there:
+                    there[place].append(ranked)
+        for of_place in there.values():
+            of_place.sort()
+        return self._chosen(waiting, there, is_last)
+
+    def _came(self, entrant: Entrant, maximize: bool) -> Iterator[tuple[int, Place, tuple[float, int]]]:
+        """Yields the rungs that a trial came to: the step, the place, and what it is ranked by, the lowest first."""
+        for step, rung in _rungs(entrant.epochs, self.folds).items():
+            if (value := entrant.values.get(step)) is not None:
+                yield step, (rung, entrant.group), (-value if maximize else value, entrant.number)
+
+    def _waiting(self, asked: Iterable[Entrant]) -> dict[Place, set[int]]:
+        """Returns the numbers of trials by the place at which they stand."""
+        waiting: dict[Place, set[int]] = {}
         for each in asked:
             rung = _rungs(each.epochs, self.folds)[max(each.values)]
             waiting.setdefault((rung, each.group), set()).add(each.number)
-        there: dict[tuple[int, Hashable], list[tuple[float, int]]] = {place: [] for place in waiting}
-        for each in entrants:
-            for step, rung in _rungs(each.epochs, self.folds).items():
-                if (rung, each.group) in there and step in each.values:
-                    value = each.values[step]
-                    there[rung, each.group].append((-value if maximize else value, each.number))
+        return waiting
+
+    def _chosen(self, waiting: dict[Place, set[int]], ranked: Ranked, is_last: bool) -> list[int]:
+        """Returns as `going_on` does."""
         by_share: list[tuple[int, int, int]] = []
         at_last: list[tuple[int, int, int]] = []
-        for (rung, group), ranked in there.items():
-            most = int(self.shares[rung] * len(ranked))
-            fewest = 1 if len(ranked) >= FEWEST_PEERS else len(ranked)
-            for place, (_, number) in enumerate(sorted(ranked)[: max(most, fewest)]):
-                if number in waiting[rung, group]:
-                    (by_share if place < most else at_last).append((-rung, place, number))
+        for place, numbers in waiting.items():
+            there, (rung, _) = ranked[place], place
+            most = int(self.shares[rung] * len(there))
+            fewest = 1 if len(there) >= FEWEST_PEERS else len(there)
+            for nth, (_, number) in enumerate(there[: max(most, fewest)]):
+                if number in numbers:
+                    (by_share if nth < most else at_last).append((-rung, nth, number))
         found = by_share or (at_last if is_last else [])
         return [number for *_, number in sorted(found)]
-
-
-def entrant_of(trial: FrozenTrial) -> Entrant:
-    return Entrant(trial.number, epochs_of(trial), trial.intermediate_values, is_pretrained(trial))
 
 
 @cache  # a decision asks for those of every trial

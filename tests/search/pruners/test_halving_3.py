@@ -1,8 +1,11 @@
 """Which trials may go on from a rung, now or once more have come there: by values alone."""
 
+import random
 from fractions import Fraction
 
+import optuna
 import pytest
+from optuna.trial import TrialState, create_trial
 
 from search.pruners.halving_3 import SHARES, Entrant, PausingHalving
 
@@ -119,3 +122,19 @@ def test_a_share_of_all_pauses_nobody():
     trials = entrants(*(n / 10 for n in range(10)))
 
     assert sorted(halving(1, 1, 1).going_on(trials, trials)) == list(range(10))
+
+
+def test_a_decision_on_a_study_that_grew_is_that_of_one_who_reads_all_of_it_anew():
+    rng, study, rule = random.Random(0), optuna.create_study(direction="maximize"), halving()
+    for number in range(40):
+        config = {"epochs": rng.choice([1, 5, 12, 27]), "pretrained": rng.random() < 0.5}
+        study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs={"config": config}))
+        for each in rng.choices(range(number + 1), k=3):
+            trial = study.get_trials(deepcopy=False)[each]
+            if len(trial.intermediate_values) < trial.user_attrs["config"]["epochs"]:
+                step = len(trial.intermediate_values) + 1
+                optuna.Trial(study, trial._trial_id).report(rng.randrange(4) / 10, step)
+        trials = study.get_trials(deepcopy=False)
+        waiting = [each for each in trials if each.last_step in rule.rungs(each.user_attrs["config"]["epochs"])]
+        for is_last in (False, True):
+            assert rule.promoted(study, waiting, is_last) == halving().promoted(study, waiting, is_last)
