@@ -6,7 +6,7 @@
 The tables need data sets: SWEEP_TEST_DATA, SWEEP_TEST_CIFAR and SWEEP_TEST_CLOTHES name their files. Each process
 trains on one thread, and `make curves` runs them at the lowest priority, so other work goes before them. What is
 measured is the processor time of the process: it does not count waiting for a core, but work beside it, which shares
-caches and memory, makes it longer.
+caches and memory, can make it longer.
 """
 
 from pathlib import Path
