@@ -40,22 +40,24 @@ def best_of(place: str) -> list[Earlier]:
     """
     try:
         folder = open_place(place)
-        store = store_of(folder)
-        try:
-            store.fetch(folder, False)
-            record = Record(folder)
-            drawn = [trial.params for trial in record.study.get_trials(deepcopy=False)]
-            trials = [
-                Earlier(trial.number, trial.config, drawn[trial.number])
-                for trial in record.ranked
-                if trial.state == State.COMPLETE
-            ]
-        finally:
-            store.close()
+    except ValueError as error:  # which does not repeat a key in the address
+        raise ConfigError(f"--like: {error}") from None
+    store = store_of(folder)
+    try:
+        store.fetch(folder, False)
+        record = Record(folder)
+        drawn = [trial.params for trial in record.study.get_trials(deepcopy=False)]
+        trials = [
+            Earlier(trial.number, trial.config, drawn[trial.number])
+            for trial in record.ranked
+            if trial.state == State.COMPLETE
+        ]
     except (UserError, OSError, ValueError) as error:
         raise ConfigError(f"--like {place}: {error}") from error
     except (AttributeError, LookupError, TypeError, ArithmeticError) as error:
         raise ConfigError(f"--like {place}: a trial of it is not as a driver wrote it ({error!r})") from error
+    finally:
+        store.close()
     if not trials:
         raise ConfigError(f"--like {place}: none of its trials ran to its end; leave it out")
     return trials

@@ -141,6 +141,14 @@ def test_one_whose_configs_cannot_be_here_is_refused_with_the_reason(config, mes
         in_default(one)
 
 
+def test_an_address_with_a_key_in_it_is_refused_and_not_repeated(tiny_data, tmp_path):
+    refused = search(tiny_data, tmp_path / "new", "--like", "s3://c4nary-key@bucket/one")
+
+    assert refused.exit_code == 2
+    assert "--like: must be s3://BUCKET/PATH or gs://BUCKET/PATH, without keys and options" in refused.output
+    assert "c4nary" not in refused.output
+
+
 def test_one_in_which_no_trial_ran_to_its_end_is_refused(tmp_path):
     sweep = SweepBuilder(tmp_path / "one", noise())
     sweep.add(MLP, [3, 4], "PRUNED", reason="not among the best at its rung")
