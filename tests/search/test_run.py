@@ -358,9 +358,9 @@ def test_a_sweep_whose_ray_ends_is_told_at_once_and_reported(tmp_path, monkeypat
     bridge, watcher = open_bridge(tmp_path, 6, pruner="none")
 
     def ray_ends_in_the_fourth_trial(bridge, data, *_, **__):
-        bridge.plan = replace(bridge.plan, trials=3)
+        bridge.plan = bridge.draws.plan = replace(bridge.plan, trials=3)
         execute(bridge, data, train=fake_train)
-        bridge.plan = replace(bridge.plan, trials=6)
+        bridge.plan = bridge.draws.plan = replace(bridge.plan, trials=6)
         bridge.next_order()
         raise RayFailedError("Ray ended under the sweep: its gcs_server was ended by SIGKILL")
 

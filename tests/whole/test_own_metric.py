@@ -56,7 +56,7 @@ def sweep(tiny_data, tmp_path, metric, another_process):
 
 def searched(folder, data, trials, metric):
     words = ("--sweep", folder, "--data", data, "--trials", trials, "--metric", metric, "--baselines", "none")
-    return command(search.run.main, *words, *FAST)
+    return command(search.run.main, *words, "--pruner", "none", *FAST)
 
 
 def test_the_f1_score_of_the_examples_is_the_mean_over_the_classes(metric):
