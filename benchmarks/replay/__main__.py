@@ -26,6 +26,7 @@ from benchmarks.replay import page, policies, transfer, worlds
 from benchmarks.replay.cells import read_once, replays, table_hash
 from benchmarks.replay.comparison import Comparison, replay_all
 from benchmarks.replay.figures import finite
+from benchmarks.replay.goals import goals
 
 SEEDS = 100
 WORKERS = 1, 2, 4, 16
@@ -50,14 +51,15 @@ def main(words: Sequence[str]) -> int:
     command = " ".join(["python -m benchmarks.replay", *words])
     lines = list(page.head(command, {path: read_once(path) for path in tables}, options.seeds))
     figures: dict[str, object] = {"tables": {path.stem: table_hash(path) for path in tables}, "seeds": options.seeds}
-    for _, group in groupby(comparisons, lambda each: (each.table, each.world)):
-        compared = list(group)
-        figures |= {f"{each.table.stem}, {each.world}, {each.workers} workers": each.figures() for each in compared}
-        lines += page.comparison(min(compared, key=lambda each: abs(each.workers - SHOWN_WORKERS)))
-        lines += page.times(compared)
+    tuned = transfer.tuned(tables, options.seeds, partial(replays, folder=kept)) if options.tune else []
+    groups = [list(group) for _, group in groupby(comparisons, lambda each: (each.table, each.world))]
+    shown = [min(group, key=lambda each: abs(each.workers - SHOWN_WORKERS)) for group in groups]
+    lines += page.goals(goals(shown, comparisons, tuned))
+    for group, one in zip(groups, shown, strict=True):
+        figures |= {f"{each.table.stem}, {each.world}, {each.workers} workers": each.figures() for each in group}
+        lines += [*page.comparison(one), *page.times(group)]
     lines += page.known(options.worlds, {path: read_once(path) for path in tables})
-    if options.tune:
-        tuned = transfer.tuned(tables, options.seeds, partial(replays, folder=kept))
+    if tuned:
         figures["tuned"] = [asdict(each) | {"shares": list(map(str, each.shares))} for each in tuned]
         lines += page.transfers(tuned)
     (options.results / "replay.json").write_text(json.dumps(finite(figures), indent=1, allow_nan=False) + "\n")

@@ -33,6 +33,7 @@ CODE = (
 READERS = (
     "__main__.py",
     "comparison.py",
+    "goals.py",
     "page.py",
     "summary.py",
     "transfer.py",

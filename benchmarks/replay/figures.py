@@ -110,3 +110,18 @@ def finite(figures: Any) -> Any:
     if isinstance(figures, list):
         return [finite(each) for each in figures]
     return None if isinstance(figures, float) and not math.isfinite(figures) else figures
+
+
+def as_points(interval: Interval) -> str:
+    """Returns a share as points of a hundred."""
+    return f"{100 * interval.found:.2f} [{100 * interval.low:.2f}, {100 * interval.high:.2f}]"
+
+
+def as_number(interval: Interval, digits: int = 2) -> str:
+    return f"{interval.found:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+
+
+def as_share(interval: Interval) -> str:
+    """Returns a share of a time in percent; one above 1 is not reached within it."""
+    texts = [f"{100 * each:.0f} %" if each <= 1 else "never" for each in (interval.found, interval.low, interval.high)]
+    return f"{texts[0]} [{texts[1]}, {texts[2]}]"

@@ -1,13 +1,14 @@
 """The replays as a section of BENCHMARKS.md; all figures of all worlds and numbers of workers are in the JSON file."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.conditions import conditions
 from benchmarks.curves.table import Table
 from benchmarks.replay.cells import TRIALS, table_hash
 from benchmarks.replay.comparison import Comparison
-from benchmarks.replay.figures import Interval
+from benchmarks.replay.figures import as_number, as_points, as_share
+from benchmarks.replay.goals import Goal
 from benchmarks.replay.policies import policy_kind
 from benchmarks.replay.summary import SHOWN_AT
 from benchmarks.replay.transfer import MOST_BEHIND, WORKERS, Tuned
@@ -58,12 +59,12 @@ def comparison(compared: Comparison) -> Iterator[str]:
         cells = [
             policy_kind(name).shown,
             *(f"{each.found:.3f}" for each in found.normalised[:-1]),
-            _plain(found.normalised[-1], digits=3),
-            _points(found.regret[-1]),
+            as_number(found.normalised[-1], digits=3),
+            as_points(found.regret[-1]),
             f"{found.rank[-1]:.2f}",
-            _plain(found.worst_tenth, digits=3),
-            _points(found.behind) if name != kind.judged else "",
-            _share(found.reached) if name != kind.judged else "",
+            as_number(found.worst_tenth, digits=3),
+            as_points(found.behind) if name != kind.judged else "",
+            as_share(found.reached) if name != kind.judged else "",
             f"{found.trials:.0f}",
         ]
         yield f"| {' | '.join(cells)} |"
@@ -71,7 +72,7 @@ def comparison(compared: Comparison) -> Iterator[str]:
     yield f"| {TRIALS} trials each | compute, of that of {policy_kind(kind.reference).shown} | loses, points |"
     yield "| --- | ---: | ---: |"
     for name, each in compared.savings.items():
-        yield f"| {policy_kind(name).shown} | {_plain(each.compute)} | {_points(each.behind)} |"
+        yield f"| {policy_kind(name).shown} | {as_number(each.compute)} | {as_points(each.behind)} |"
 
 
 def times(compared: Sequence[Comparison]) -> Iterator[str]:
@@ -91,8 +92,19 @@ def times(compared: Sequence[Comparison]) -> Iterator[str]:
     yield f"| --- |{' ---: |' * len(compared)}"
     for name in first.summaries:
         if name != kind.judged:
-            shares = [_share(each.summaries[name].reached) for each in compared]
+            shares = [as_share(each.summaries[name].reached) for each in compared]
             yield f"| {policy_kind(name).shown} | {' | '.join(shares)} |"
+
+
+def goals(found: Iterable[Goal]) -> Iterator[str]:
+    """Yields a table of what the search has to be, and whether it is."""
+    if rows := list(map(str, found)):
+        yield from (
+            "",
+            "| what | where | must | aim | found | reached |",
+            "| --- | --- | ---: | ---: | ---: | --- |",
+            *rows,
+        )
 
 
 def known(names: Sequence[str], tables: Mapping[Path, Table]) -> Iterator[str]:
@@ -119,17 +131,4 @@ def transfers(found: Sequence[Tuned]) -> Iterator[str]:
     yield "| --- | --- | ---: | ---: |"
     for each in found:
         shares, saving = ", ".join(map(str, each.shares)), each.saving
-        yield f"| {each.judged_on} | {shares} | {_plain(saving.compute)} | {_points(saving.behind)} |"
-
-
-def _points(interval: Interval) -> str:
-    return f"{100 * interval.found:.2f} [{100 * interval.low:.2f}, {100 * interval.high:.2f}]"
-
-
-def _plain(interval: Interval, digits: int = 2) -> str:
-    return f"{interval.found:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
-
-
-def _share(interval: Interval) -> str:
-    texts = [f"{100 * each:.0f} %" if each <= 1 else "never" for each in (interval.found, interval.low, interval.high)]
-    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
+        yield f"| {each.judged_on} | {shares} | {as_number(saving.compute)} | {as_points(saving.behind)} |"

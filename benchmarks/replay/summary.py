@@ -22,6 +22,7 @@ class Summary:
       value: of what was in hand at the end.
       worst_tenth: the value below which a tenth of the replays ended.
       behind: by how much the judged policy was better at the end.
+      worst_behind: by how much its worst tenth was better.
       reached: the share of the budget after which the judged policy has, in the mean, what this one has at the end.
       trials: begun, in the mean.
     """
@@ -32,6 +33,7 @@ class Summary:
     value: Interval
     worst_tenth: Interval
     behind: Interval
+    worst_behind: Interval
     reached: Interval
     trials: float
 
@@ -56,16 +58,16 @@ def summaries(replays: Mapping[str, Replays], judged: str) -> dict[str, Summary]
       judged: the policy that the others are compared with.
     """
     at = [int(np.argmin(np.abs(FRACTIONS - fraction))) for fraction in SHOWN_AT]
-    courses = {name: each.chosen.mean(axis=1) for name, each in replays.items()}  # (seeds, fractions)
     every = np.stack([each.chosen.reshape(-1, len(FRACTIONS)) for each in replays.values()])
     ranks = np.stack([mean_ranks(every[:, :, place]) for place in at], axis=1)
     return {
-        name: _summary(each, courses[name], courses[judged], at, rank)
+        name: _summary(each, replays[judged], at, rank)
         for (name, each), rank in zip(replays.items(), ranks, strict=True)
     }
 
 
-def _summary(replays: Replays, course: np.ndarray, judged: np.ndarray, at: list[int], rank: np.ndarray) -> Summary:
+def _summary(replays: Replays, of_judged: Replays, at: list[int], rank: np.ndarray) -> Summary:
+    course, judged = (each.chosen.mean(axis=1) for each in (replays, of_judged))  # (seeds, fractions)
     regrets = replays.best[:, :, None] - replays.chosen
     shares = regrets / (replays.best - replays.blind)[:, :, None]
     regret, share = regrets.mean(axis=1), shares.mean(axis=1)
@@ -73,13 +75,17 @@ def _summary(replays: Replays, course: np.ndarray, judged: np.ndarray, at: list[
     def reached(seeds: np.ndarray) -> float:
         return time_to_reach(FRACTIONS, judged[seeds].mean(axis=0), course[seeds, -1].mean())
 
+    def worst(of: Replays, seeds: np.ndarray) -> float:
+        return worst_tenth(of.chosen[seeds, :, -1].ravel())
+
     return Summary(
         regret=[mean_interval(regret[:, place]) for place in at],
         normalised=[mean_interval(share[:, place]) for place in at],
         rank=rank.tolist(),
         value=mean_interval(course[:, -1]),
-        worst_tenth=interval(lambda seeds: worst_tenth(replays.chosen[seeds, :, -1].ravel()), len(course)),
+        worst_tenth=interval(lambda seeds: worst(replays, seeds), len(course)),
         behind=mean_interval(judged[:, -1] - course[:, -1]),
+        worst_behind=interval(lambda seeds: worst(of_judged, seeds) - worst(replays, seeds), len(course)),
         reached=interval(reached, len(course)),
         trials=float(replays.trials.mean()),
     )

@@ -62,3 +62,4 @@ def test_a_rule_that_is_judged_on_a_table_was_tuned_on_the_other_one(tmp_path, p
     assert [each["judged_on"] for each in figures["tuned"]] == ["one", "two"]
     assert all(each["shares"][1:] == ["1/3", "1/3"] for each in figures["tuned"])
     assert "### Shares tuned on the other tables" in page
+    assert "| compute, of the old rungs' | one, shares of the others | ≤ 0.75 | ≤ 0.57 |" in page
