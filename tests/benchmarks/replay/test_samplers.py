@@ -91,13 +91,14 @@ def test_a_search_of_this_project_has_in_its_ledger_what_became_of_its_trials(wo
     assert [name for name in ("baseline",) if name in trials[0].user_attrs]  # a reference config comes first
 
 
-def test_trials_that_wait_are_running_in_the_ledger(worlds):
+def test_trials_that_wait_are_running_in_the_ledger_and_pruned_for_the_sampler(worlds):
     policy = policy_kind("promoting_search").new(Task(0, SPACE, ("default", 2), OLD_SPACE, LIMIT))
     search(policy, worlds(0, 0), 2, LIMIT)
 
-    states = [trial.state.name for trial in policy._draws._ledger.trials]
+    ledger = policy._draws._ledger
+    states = [trial.state.name for trial in ledger.trials]
     assert [number for number, state in enumerate(states) if state == "RUNNING"] == sorted(policy._paused)
-    assert policy._paused
+    assert {ledger.shown[number].state.name for number in policy._paused} == {"PRUNED"}
 
 
 LITE0 = "timm/tf_efficientnet_lite0"
