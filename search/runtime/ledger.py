@@ -111,6 +111,8 @@ class Ledger:
             if SAW in trial.user_attrs:
                 with self._as_a_driver_wrote(trial):
                     take_again(self.mirror, trial, self._seen, sampler_of(trial.number))
+        for number in self.paused:  # the sampler is to see them with the notes that they have now
+            self._show(number)
 
     @contextmanager
     def _as_a_driver_wrote(self, trial: FrozenTrial) -> Iterator[None]:
