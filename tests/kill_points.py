@@ -115,7 +115,9 @@ def _schedules() -> tuple[Schedule, ...]:
         Schedule("extended", (2, 4), {1: (WorkerDied(), 2)}, median),
         Schedule("outside the space", (6,), plan={"function": space_with_a_gap, "pruner": "median"}),
         Schedule("by loss", (4,), {2: (Diverged("epoch 2"), 99)}, {"metric": "log_loss", "sampler": "gp"}),
-        Schedule("with notes", (9,), {2: (Diverged("epoch 2"), 99)}, PAUSING | {"sampler": "cmaes", "max_failures": 99}),
+        Schedule(
+            "with notes", (9,), {2: (Diverged("epoch 2"), 99)}, PAUSING | {"sampler": "cmaes", "max_failures": 99}
+        ),
         Schedule("in folds", (5,), in_folds, PAUSING | {"folds": FOLDED.folds, "max_failures": 99}, data=FOLDED),
         Schedule("a refit in folds", (2,), {1: (WorkerDied(), 1)}, REFIT | {"folds": FOLDED.folds}, data=FOLDED),
     )
