@@ -12,6 +12,7 @@ import numpy as np
 import optuna
 import pytest
 
+from analysis import ledger
 from analysis.outputs.best import read_best, write_best
 from analysis.record import Record
 from search.checks import command as checking
@@ -530,7 +531,7 @@ def test_a_ledger_in_a_database_is_checked_and_never_repaired(sweep, monkeypatch
     (sweep / "journal.log").write_bytes(b"".join(line for line in lines if parse(line)))  # whole, and a value lost
     in_a_database(sweep)
     storage = optuna.storages.JournalStorage(Journal(sweep / "journal.log"))
-    monkeypatch.setattr(Record, "_storage", lambda _: storage)
+    monkeypatch.setattr(ledger, "_storage", lambda *_: storage)
     before = snapshot(sweep)
 
     code, words = checked(sweep, must_repair=True)

@@ -100,7 +100,7 @@ VARIANTS = {
         '    ("other", 1),',
         "tests/search/samplers/test_samplers.py",
         "other_1",
-        3,
+        6,
     ),
     "pruner": Variant(
         "search/pruners/at_half_1.py",
