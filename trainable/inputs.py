@@ -68,7 +68,7 @@ def inputs_of(config: TrialConfig, data: Dataset, model: nn.Module) -> Inputs:
     be put through in two parts, and where the maps are not too large: all that follows from config and data.
     """
     device = next(model.parameters()).device
-    labels = torch.as_tensor(data.train.truth, device=device)
+    labels = torch.tensor(data.train.truth, device=device)  # a copy: the array may be read-only
     size = predict_batch(family_of(config.arch).preprocessing(config).input_size(config, data.image_size))
     whole = Inputs(data.train.images, data.valid.images, labels, len(labels), 0.0, size, lambda model: model, False)
     front = _kept_front(config, data, model)
