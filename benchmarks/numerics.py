@@ -35,7 +35,8 @@ NETS = {
     "resnet18, small stem": TrialConfig(arch="resnet18", small_stem=True, pretrained=False, lr=0.02),
     "mobilenet_v3_small": TrialConfig(arch="mobilenet_v3_small", pretrained=False, lr=0.05),
 }
-CHOICES = [Numerics(bf16, channels_last) for bf16 in (False, True) for channels_last in (False, True)]
+FORMATS = (torch.float32, torch.bfloat16)
+CHOICES = [Numerics(format, is_last) for format in FORMATS for is_last in (False, True)]
 BATCH = {"cpu": 200, "cuda": 512}
 STEPS = 7
 SEEDS, EPOCHS = 3, 3  # of the accuracy check
@@ -56,7 +57,7 @@ def tables(images: Dataset, device: torch.device, where: str) -> Iterator[str]:
     Args:
       where: the device in words.
     """
-    units = "with" if precision.has_bf16(device) else "without"
+    units = "with" if precision.format_of(device) is torch.bfloat16 else "without"
     yield (
         f"Milliseconds of a step of {BATCH[device.type]} images of the real data, best of {STEPS}, the four in turn, "
         f"{where} ({units} units for bf16); in bold what the families of `trainable/models/` take."
@@ -77,9 +78,9 @@ def tables(images: Dataset, device: torch.device, where: str) -> Iterator[str]:
     )
     yield from ("", "| net | float32 | bf16 | difference, seed by seed |", "| --- | ---: | ---: | --- |")
     for name in CHECKED:
-        if not precision.numerics(NETS[name].arch, device).bf16:
+        if precision.numerics(NETS[name].arch, device).format is not torch.bfloat16:
             continue
-        pairs = [[_accuracy(NETS[name], seed, bf16, images, device) for bf16 in (False, True)] for seed in range(SEEDS)]
+        pairs = [[_accuracy(NETS[name], seed, each, images, device) for each in FORMATS] for seed in range(SEEDS)]
         full, half = (mean(values) for values in zip(*pairs, strict=True))
         each = ", ".join(f"{b - a:+.3f}" for a, b in pairs)
         yield f"| {name} | {full:.3f} | {half:.3f} | {each} |"
@@ -132,7 +133,7 @@ class _Step:
 
     def _eager(self, images: Tensor) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.choice.bf16):
+        with precision.cast_to(self.choice.format, self.device):
             logits = self.model(images)
         loss = F.cross_entropy(logits.float(), self.labels)
         loss.backward()
@@ -145,9 +146,9 @@ def _always(choice: Numerics) -> Any:
     return patch.object(precision, "numerics", lambda *_: choice)
 
 
-def _accuracy(config: TrialConfig, seed: int, bf16: bool, data: Dataset, device: torch.device) -> float:
+def _accuracy(config: TrialConfig, seed: int, format: torch.dtype, data: Dataset, device: torch.device) -> float:
     config = replace(config, epochs=EPOCHS, seed=seed, batch_size=128, horizontal_flip=0.5, vertical_flip=0.5)
-    with _always(Numerics(bf16=bf16, channels_last=True)):
+    with _always(Numerics(format, channels_last=True)):
         state = new_state(config, data, device=device.type)
         return max(metrics.valid_accuracy for metrics in train(config, data, state))
 

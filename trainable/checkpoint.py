@@ -1,8 +1,9 @@
 """A checkpoint file as it is read: the parts of a trial between two epochs, which fit each other."""
 
 import json
+import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from storage.sweep_file import RENAMED_METRICS, Values
 from storage.tensors import read_tensors
 from trainable.metrics import is_name, named
 from trainable.metrics.history import EpochMetrics, class_dtype, read_history
+
+SCALER = ("scale", "_growth_tracker")  # what changes of a `torch.amp.GradScaler`, by the names of its state
 
 
 class CheckpointError(DamagedError):
@@ -35,6 +38,7 @@ class Checkpoint:
       valid_logits: (N, classes) float32, at the best epoch.
       rows: (N,) int64, of a fold that is finished: which of all images its validation images are; else None.
       kept: (N, classes) float16 of other epochs, by their numbers.
+      scaler: what changes of a gradient scaler, by `SCALER`; empty where there was none.
 
     The tensors are mapped from the file: what is to outlive it must be copied.
     """
@@ -50,6 +54,7 @@ class Checkpoint:
     valid_logits: np.ndarray
     kept: dict[int, np.ndarray]
     rows: np.ndarray | None = None
+    scaler: dict[str, float] = field(default_factory=dict)
 
     @property
     def fold(self) -> int | None:
@@ -123,7 +128,18 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
         valid_logits=logits.copy(),
         rows=None if (rows := tensors.get("rows")) is None else rows.numpy().copy(),
         kept={epoch: each.copy() for epoch, each in kept.items()},
+        scaler=_scaler(_under("scaler.", tensors)),
     )
+
+
+def _scaler(values: dict[str, Tensor]) -> dict[str, float]:
+    """Raises, among others, ValueError: they are not those of a scaler."""
+    if values.keys() not in (set(), set(SCALER)):
+        raise ValueError("it holds a part of a gradient scaler")
+    found = {name: value.item() for name, value in values.items()}
+    if not all(number >= 0 and math.isfinite(number) for number in found.values()):
+        raise ValueError("the scale of its gradients is no finite number")
+    return found
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -32,6 +32,8 @@ from trainable.sampling import Sampling
 from trainable.state import TrainState
 from trainable.step import Step
 
+SMALLEST_SCALE = 1.0  # of gradients in float16: from 65,536 on it is halved where they overflow
+
 
 class Diverged(ArithmeticError):
     """A loss, or a prediction, is no finite number any more."""
@@ -100,6 +102,8 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
         if not is_finite(metrics):
             of_own = "" if metrics.score is None else f", {state.metric.label}={metrics.score}"
             raise Diverged(f"epoch {epoch}: train_loss={metrics.train_loss}, valid_loss={metrics.valid_loss}{of_own}")
+        if state.scaler and state.scaler.get_scale() < SMALLEST_SCALE:
+            raise Diverged(f"epoch {epoch}: gradients overflow float16 however small they are scaled")
         state.add_epoch(metrics, logits)
         yield metrics
 

@@ -12,7 +12,7 @@ from datasets.pixels.rows import ChosenPixels
 from storage import paths
 from storage.files import make_folder, remove
 from storage.tensors import save_tensors
-from trainable.checkpoint import CheckpointError, read_checkpoint
+from trainable.checkpoint import SCALER, CheckpointError, read_checkpoint
 from trainable.config import ConfigError, TrialConfig
 from trainable.models import frozen
 from trainable.state import TrainState, new_state
@@ -36,6 +36,7 @@ def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
             if value is not None
         },
         **{f"kept.{epoch}": torch.from_numpy(logits) for epoch, logits in state.kept.items()},
+        **_of_scaler(state),
     }
     epochs_before = ((state.fold or 1) - 1) * config.epochs
     path = paths.checkpoint_path(folder, epochs_before + state.epochs_done)
@@ -105,6 +106,8 @@ def load(
         # Like its parameter in layout and device, as the optimizer itself would have made it.
         value = torch.empty_like(parameter).copy_(tensor) if tensor.ndim else tensor.to(parameter.device, copy=True)
         state.optimizer.state[parameter][key] = value
+    if state.scaler and checkpoint.scaler:
+        state.scaler.load_state_dict({**state.scaler.state_dict(), **checkpoint.scaler})
     state.history = checkpoint.history
     state.micro_batch = checkpoint.history[-1].micro_batch
     state.valid_classes = list(checkpoint.valid_classes)
@@ -113,6 +116,12 @@ def load(
     state.best_logits = checkpoint.valid_logits
     state.kept = checkpoint.kept
     return state
+
+
+def _of_scaler(state: TrainState) -> dict[str, Tensor]:
+    """Returns what the scale of the gradients is, and what decides when it grows; nothing where there is none."""
+    values = state.scaler.state_dict() if state.scaler else {}
+    return {f"scaler.{name}": torch.tensor(values[name]) for name in SCALER if name in values}
 
 
 def _write(path: Path, state: TrainState, config: TrialConfig, tensors: dict[str, Tensor]) -> None:

@@ -16,6 +16,7 @@ from trainable.metrics.kept import epochs_kept, kept_form
 from trainable.models import frozen
 from trainable.models.net import build, place
 from trainable.optim import new_optimizer
+from trainable.precision import new_scaler
 
 
 @dataclass
@@ -25,6 +26,7 @@ class TrainState:
     Attributes:
       micro_batch: images a forward pass, from now on.
       averaged: the mean of the model's weights, where the config asks for it.
+      scaler: of the gradients, where they are computed in float16.
       valid_classes: an (N,) array of `class_dtype` an epoch, the predicted class of each validation image.
       best_epoch: the first of the epochs with the best metric; 0 before the first.
       fold: which net of its trial it is, from 1, where there is one for each fold; else None.
@@ -47,6 +49,7 @@ class TrainState:
     fold: int | None = None
     rungs: tuple[int, ...] = ()
     kept: dict[int, np.ndarray] = field(default_factory=dict)
+    scaler: torch.amp.GradScaler | None = None
 
     @property
     def epochs_done(self) -> int:
@@ -81,4 +84,7 @@ def new_state(
     averaged = None if config.ema is None else Averaged(model, config.ema)
     judge = named(metric).for_classes(data.classes)
     optimizer = new_optimizer(config, model)
-    return TrainState(model, optimizer, judge, config.batch_size, averaged, fold=data.of_fold, rungs=rungs)
+    scaler = new_scaler(config.arch, next(model.parameters()).device, optimizer)
+    return TrainState(
+        model, optimizer, judge, config.batch_size, averaged, fold=data.of_fold, rungs=rungs, scaler=scaler
+    )

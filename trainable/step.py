@@ -129,9 +129,16 @@ class Step:
 
     def _descend(self) -> None:
         """Changes the weights by the gradients of the whole batch, which are clipped first where the config says so."""
+        optimizer, scaler = self.state.optimizer, self.state.scaler
         if self.config.clip is not None:
+            if scaler:
+                scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(self.training, self.config.clip)
-        self.state.optimizer.step()
+        if scaler is None:
+            optimizer.step()
+            return
+        scaler.step(optimizer)
+        scaler.update()
 
     def _backpropagated(self, batch: Batch) -> Tensor:
         """Leaves the gradients of the batch's mean loss in the model, and returns the sum of its images' losses.
@@ -166,9 +173,14 @@ class Step:
         for part in batch.parts(self.state.micro_batch):
             loss = self._loss(part)
             # Not the share as the gradient to begin with: for that torch imports sympy, 1 s for a worker.
-            (loss * (len(part.labels) / len(batch.labels))).backward()
+            self._scaled(loss * (len(part.labels) / len(batch.labels))).backward()
             total += loss.detach() * len(part.labels)
-        return total
+        # Where the pass itself overflowed, the step is skipped, and no loss of it is known.
+        return total.nan_to_num(0, 0, 0) if self.state.scaler else total
+
+    def _scaled(self, loss: Tensor) -> Tensor:
+        """Returns the loss whose gradients are in the range of the format that they are computed in."""
+        return self.state.scaler.scale(loss) if self.state.scaler else loss
 
     def _loss(self, batch: Batch) -> Tensor:
         logits = forward(self.config.arch, self.part, batch.images)

@@ -49,7 +49,7 @@ def trained(config, device="cuda", data=DATA):
 
 def tolerance(config):
     """Of a mean loss: sums on a GPU are not always of one order, and bf16 has three digits."""
-    return 0.05 if numerics(config.arch, GPU).bf16 else 1e-3
+    return 1e-3 if numerics(config.arch, GPU).format is torch.float32 else 0.05
 
 
 @pytest.fixture

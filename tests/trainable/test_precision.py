@@ -31,17 +31,39 @@ def test_a_cpu_trains_in_bf16_where_it_has_units_for_it_and_the_net_gains(monkey
 
 
 @pytest.mark.parametrize(
-    ("capability", "expected"), [((7, 0), False), ((7, 5), False), ((8, 0), True), ((8, 9), True), ((9, 0), True)]
+    ("capability", "expected"),
+    [
+        ((3, 7), torch.float32),  # K80
+        ((5, 2), torch.float32),  # M40
+        ((6, 0), torch.float16),  # P100
+        ((6, 1), torch.float32),  # P4, P40
+        ((7, 0), torch.float16),  # V100
+        ((7, 5), torch.float16),  # T4
+        ((8, 0), torch.bfloat16),  # A100
+        ((8, 9), torch.bfloat16),  # L4
+        ((9, 0), torch.bfloat16),  # H100
+        ((12, 0), torch.bfloat16),  # RTX 50
+    ],
 )
-def test_a_gpu_that_would_emulate_bf16_trains_in_float32(monkeypatch, capability, expected):
+def test_a_gpu_multiplies_in_the_format_that_it_has_units_for(monkeypatch, capability, expected):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
 
     gpu = torch.device("cuda", 0)
 
-    assert numerics("small_resnet", gpu) == Numerics(bf16=expected, channels_last=True)
-    assert numerics("mobilenet_v3_small", gpu).bf16 is expected
-    assert not numerics("mlp", gpu).bf16
-    assert any(numerics(family.name, gpu).bf16 for family in FAMILIES) is expected
+    assert numerics("small_resnet", gpu) == Numerics(expected, channels_last=True)
+    assert numerics("mobilenet_v3_small", gpu).format is expected
+    assert numerics("mlp", gpu).format is torch.float32
+    assert {numerics(family.name, gpu).format for family in FAMILIES} == {expected, torch.float32}
+
+
+def test_apples_gpus_multiply_in_float32():
+    assert {numerics(family.name, torch.device("mps")).format for family in FAMILIES} == {torch.float32}
+
+
+def test_the_names_of_kept_features_have_the_format_as_they_had_it_when_there_were_two():
+    named = [Numerics(format, True).in_names for format in (torch.float32, torch.bfloat16, torch.float16)]
+
+    assert named == [False, True, "float16"]
 
 
 @pytest.mark.parametrize("arch", ["small_resnet", "resnet18"])

@@ -136,6 +136,7 @@ def test_memory_too_short_for_a_checkpoint_does_not_make_it_a_damaged_one(conten
         ("valid_logits", torch.zeros(20, 3, dtype=torch.float64)),
         ("valid_logits", torch.zeros(())),
         ("valid_logits", None),
+        ("scaler.scale", torch.tensor(1.0)),  # without what else a scaler has
     ],
     ids=lambda value: str(value)[:30],
 )

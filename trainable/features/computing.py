@@ -166,7 +166,7 @@ def _about(config: TrialConfig, fingerprint: str, images: Pixels, view: str, dev
         "input_size": preprocessing(config).input_size(config, images.shape[2:])[0],
         "preprocessing": asdict(preprocessing(config)),
         "view": view,
-        "device": [device.type, numerics(config.arch, device).bf16],
+        "device": [device.type, numerics(config.arch, device).in_names],
     }
 
 

@@ -118,7 +118,7 @@ def _about(
         "weights": _digest(model),
         "input_size": preprocessing.input_size(config, images.shape[2:])[0],
         "preprocessing": asdict(preprocessing),
-        "device": [device.type, numerics(config.arch, device).bf16],
+        "device": [device.type, numerics(config.arch, device).in_names],
     }
 
 

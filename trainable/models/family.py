@@ -71,8 +71,9 @@ class Family:
       build: builds the net for a config, a number of classes and images of this height and width, which are those of
         `Preprocessing.input_size`: from (N, 3, H, W) normalised pixels to (N, classes) logits, on the CPU, its weights
         drawn from torch's global generator.
-      bf16: the types of devices, `cpu` and `cuda`, on which it multiplies in bf16, where the device has units for
-        that; sums, weights and loss stay in float32. BENCHMARKS.md has the measurements, under "Precision".
+      bf16: the types of devices, `cpu` and `cuda`, on which it multiplies in 16 bits: in bf16 where the device has
+        units for that, in float16 on older GPUs (`trainable.precision`); sums, weights and loss stay in float32.
+        BENCHMARKS.md has the measurements, under "Precision".
       channels_last: convolutions on (N, H, W, C) in memory instead of (N, C, H, W).
       waits: a step in training may wait for the device, so that no CUDA graph can be made of it.
       prefix: what the names of its architectures begin with, for a family of many; empty for one of one name.

@@ -80,12 +80,13 @@ class TestFamily:
 
     def test_it_computes_on_every_device_as_that_can(self, family, monkeypatch):
         gpu, cpu = torch.device("cuda", 0), torch.device("cpu")
-        for has_units, capability in ((True, (8, 0)), (False, (7, 5))):
+        full, bf16, float16 = torch.float32, torch.bfloat16, torch.float16
+        for has_units, capability, formats in ((True, (8, 0), (bf16, bf16)), (False, (7, 5), (float16, full))):
             monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, known=capability: known)
             monkeypatch.setattr(torch.cpu, "get_capabilities", lambda known=has_units: {"avx512_bf16": known})
-            for device in (gpu, cpu):
+            for device, fastest in zip((gpu, cpu), formats, strict=True):
                 chosen = precision.numerics(config_of(family).arch, device)
-                assert chosen.bf16 == (has_units and device.type in family.bf16)
+                assert chosen.format is (fastest if device.type in family.bf16 else full)
 
     def test_its_weights_and_pixels_lie_in_memory_as_it_computes(self, family):
         config = config_of(family)

@@ -10,7 +10,7 @@ from trainable.loop import train
 from trainable.models import check
 from trainable.models.net import build
 from trainable.models.torchvision_net import preprocessing
-from trainable.precision import has_bf16
+from trainable.precision import format_of
 from trainable.size import size_of
 from trainable.state import new_state
 
@@ -140,7 +140,9 @@ ONCE = dict(pretrained=False, seed=3, batch_size=8, horizontal_flip=0.5, mixup=0
     ],
     ids=lambda values: values["arch"] if isinstance(values, dict) else "",
 )
-@pytest.mark.skipif(not has_bf16(torch.device("cpu")), reason="the losses are those of a processor with bf16")
+@pytest.mark.skipif(
+    format_of(torch.device("cpu")) is not torch.bfloat16, reason="the losses are those of a processor with bf16"
+)
 def test_a_bare_name_trains_as_it_did_before_there_were_catalogues(values, losses):
     """The losses were written down before nets had prefixes, with one group of rates and weight decay on all of it."""
     config, data = TrialConfig(**ONCE, **values), in_memory(24, 6)
