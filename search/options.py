@@ -54,8 +54,8 @@ class Number(click.ParamType):
 
 CPUS = Number(lambda cpus: cpus > 0, "must be a number above zero")
 GPUS = Number(
-    lambda gpus: 0 <= gpus <= 1,
-    "must be from 0 to 1, for a trial uses one GPU at most; 1 gives each trial its own GPU, 0.25 lets four share one",
+    lambda gpus: 0 <= gpus <= 1 or gpus == int(gpus) > 1,
+    "must be from 0 to 1, or a whole number; 0.25 lets four trials share a GPU, 2 trains each trial on two at once",
 )
 
 
@@ -86,7 +86,7 @@ OF_A_START = (
         "--concurrency", type=click.IntRange(min=1), default=None, help="Trials at a time; default: as many as fit."
     ),
     click.option("--cpus-per-trial", type=CPUS, default=None),
-    click.option("--gpus-per-trial", type=GPUS, default=None, help="From 0 to 1; default: 1 where a node has a GPU."),
+    click.option("--gpus-per-trial", type=GPUS, default=None, help="Default: 1 where a node has a GPU."),
     click.option("--memory-per-trial", type=click.IntRange(min=1), default=None, help="In bytes."),
     click.option(
         "--resource-per-trial",

@@ -7,6 +7,7 @@ What is random in an epoch (order, augmentation, mixing, dropout) is a function 
 import math
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,7 +19,8 @@ from trainable.batch import predict_batch
 from trainable.config import TrialConfig
 from trainable.features import Prepared
 from trainable.head_start import start_head
-from trainable.images import parts, placed
+from trainable.images import parts as parts_of
+from trainable.images import placed
 from trainable.inputs import as_floats, inputs_of
 from trainable.inputs import prepare as prepare_inputs
 from trainable.metrics import measure
@@ -27,6 +29,7 @@ from trainable.models import family_of, frozen
 from trainable.models.net import seen_size
 from trainable.objective import Objective
 from trainable.optim import lr_at, set_lr
+from trainable.parallel.group import ALONE, Group
 from trainable.precision import forward
 from trainable.sampling import Sampling
 from trainable.state import TrainState
@@ -51,8 +54,11 @@ def prepare(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[P
         yield from prepare_inputs(config, data, state.model)
 
 
-def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[EpochMetrics]:
+def train(config: TrialConfig, data: Dataset, state: TrainState, group: Group = ALONE) -> Iterator[EpochMetrics]:
     """Trains from `state` to the config's last epoch, one epoch a step; `state` is ready to be saved at each.
+
+    Args:
+      group: the processes that train it together, each of which calls this.
 
     Raises:
       Diverged: the loss or the predictions of an epoch are not finite.
@@ -67,33 +73,37 @@ def train(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Epo
     images = inputs.images
     sampling = Sampling(inputs.labels[:images], len(data.classes), config.balanced)
     objective = Objective(config, sampling, device)
-    if config.head_start and not state.epochs_done:
+    if config.head_start and not state.epochs_done and group.rank == 0:
         start_head(config, inputs, state, objective)
-    step, predictor = Step(config, inputs, state, device, objective), inputs.part(state.predictor)
+    group.begin(config, data, state)
+    step, predictor = Step(config, inputs, state, device, objective, group), inputs.part(state.predictor)
     valid_images = placed(inputs.valid, device)
     steps = steps_per_epoch(config, images)
     while state.epochs_done < config.epochs:
         started = time.monotonic()
+        group.begin_epoch()
         epoch = state.epochs_done + 1
         step.seed(epoch)
-        order = inputs.rows(sampling.order(step.generator), step.generator)
+        order = group.agree(inputs.rows(sampling.order(step.generator), step.generator))
+        step.part_draws(epoch)
         state.model.train()
         frozen.judge(state.model)
         total_loss = torch.zeros((), device=device)
-        batches = order.split(config.batch_size)[:steps]
-        step.begin(batches)
-        for number, chosen in enumerate(batches):
+        parts = group.parts(order.split(config.batch_size)[:steps])
+        step.begin([part.rows for part in parts])
+        for number, part in enumerate(parts):
             done = (epoch - 1) * steps + number
             lr = lr_at(config, done, steps)
             set_lr(state.optimizer, lr)
-            total_loss += step(chosen)
+            total_loss += step(part)
             if state.averaged:
                 state.averaged.update(done)
         view = as_floats if inputs.are_maps else None
-        logits = predict_logits(config, predictor, valid_images, view, inputs.size)
+        predicted = partial(predict_logits, config, predictor, view=view, size=inputs.size)
+        logits = group.predict(valid_images, [state.model, state.predictor], predicted)
         metrics = EpochMetrics(
             epoch=epoch,
-            train_loss=float(total_loss) / min(images, steps * config.batch_size),
+            train_loss=float(group.total(total_loss)) / min(images, steps * config.batch_size),
             **measure(data.valid.truth, logits, state.metric),
             lr=lr,
             seconds=time.monotonic() - started,
@@ -134,7 +144,7 @@ def predict_logits(
     size = size or predict_batch(seen_size(model, (images.shape[2], images.shape[3])))
     while True:
         try:
-            batches = parts(images, size, device)
+            batches = parts_of(images, size, device)
             logits = [forward(config.arch, model, view(batch) if view else batch) for batch in batches]
             return torch.cat(logits).cpu().numpy()
         except torch.OutOfMemoryError:

@@ -1,6 +1,7 @@
 """Optimisers and learning rates. A rate is a function of the step alone, so there is no scheduler state to save."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -77,6 +78,34 @@ def _by_rate(config: TrialConfig, model: nn.Module) -> list[tuple[float, list[nn
         (config.layer_decay**behind, [parameters[name] for name in group])
         for behind, group in enumerate(reversed(groups))
     ]
+
+
+def kept_by(optimizer: optim.Optimizer) -> dict[str, Tensor]:
+    """Returns what an optimizer keeps between steps, by the index of the parameter and its own name: `0.exp_avg`."""
+    return {
+        f"{index}.{name}": torch.as_tensor(value)
+        for index, values in optimizer.state_dict()["state"].items()
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def put_back(optimizer: optim.Optimizer, kept: Mapping[str, Tensor]) -> None:
+    """Gives an optimizer a copy of what `kept_by` returned of one like it.
+
+    Raises:
+      ValueError: it is of a parameter that this one has not, or of one of another shape.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    by_index = {str(index): parameter for index, parameter in enumerate(parameters)}
+    for name, tensor in kept.items():
+        index, _, key = name.partition(".")
+        parameter = by_index.get(index)
+        if parameter is None or tensor.shape not in (parameter.shape, ()):
+            raise ValueError(f"optimizer.{name}, which is of no parameter of its config")
+        # Like its parameter in layout and device, as the optimizer itself would have made it.
+        value = torch.empty_like(parameter).copy_(tensor) if tensor.ndim else tensor.to(parameter.device, copy=True)
+        optimizer.state[parameter][key] = value
 
 
 def set_lr(optimizer: optim.Optimizer, lr: float) -> None:

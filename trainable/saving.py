@@ -15,6 +15,7 @@ from storage.tensors import save_tensors
 from trainable.checkpoint import SCALER, CheckpointError, read_checkpoint
 from trainable.config import ConfigError, TrialConfig
 from trainable.models import frozen
+from trainable.optim import kept_by, put_back
 from trainable.state import TrainState, new_state
 from trainable.worker.order import KEPT_CHECKPOINTS
 
@@ -25,16 +26,10 @@ def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
     Of a net for a fold the epochs of the folds before count as well.
     """
     averaged = frozen.own_weights(state.averaged.model) if state.averaged else {}
-    kept_by_optimizer = state.optimizer.state_dict()["state"].items()
     tensors: dict[str, Tensor] = {
         **{f"model.{name}": tensor for name, tensor in frozen.own_weights(state.model).items()},
         **{f"averaged.{name}": tensor for name, tensor in averaged.items()},
-        **{
-            f"optimizer.{index}.{name}": torch.as_tensor(value)
-            for index, values in kept_by_optimizer
-            for name, value in values.items()
-            if value is not None
-        },
+        **{f"optimizer.{name}": tensor for name, tensor in kept_by(state.optimizer).items()},
         **{f"kept.{epoch}": torch.from_numpy(logits) for epoch, logits in state.kept.items()},
         **_of_scaler(state),
     }
@@ -96,16 +91,10 @@ def load(
     frozen.load_own(state.model, checkpoint.model)
     if state.averaged:
         frozen.load_own(state.averaged.model, checkpoint.averaged)
-    parameters = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
-    by_index = {str(index): parameter for index, parameter in enumerate(parameters)}
-    for name, tensor in checkpoint.optimizer.items():
-        index, _, key = name.partition(".")
-        parameter = by_index.get(index)
-        if parameter is None or tensor.shape not in (parameter.shape, ()):
-            raise CheckpointError(path, f"holds optimizer.{name}, which is of no parameter of its config")
-        # Like its parameter in layout and device, as the optimizer itself would have made it.
-        value = torch.empty_like(parameter).copy_(tensor) if tensor.ndim else tensor.to(parameter.device, copy=True)
-        state.optimizer.state[parameter][key] = value
+    try:
+        put_back(state.optimizer, checkpoint.optimizer)
+    except ValueError as error:
+        raise CheckpointError(path, f"holds {error}") from error
     if state.scaler and checkpoint.scaler:
         state.scaler.load_state_dict({**state.scaler.state_dict(), **checkpoint.scaler})
     state.history = checkpoint.history

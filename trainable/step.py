@@ -24,6 +24,7 @@ from trainable.images import TrainingImages
 from trainable.inputs import Inputs, as_floats
 from trainable.models import family_of
 from trainable.objective import Objective
+from trainable.parallel.group import ALONE, Group, Part
 from trainable.precision import forward
 from trainable.state import TrainState
 
@@ -45,13 +46,19 @@ class Step:
     """
 
     def __init__(
-        self, config: TrialConfig, inputs: Inputs, state: TrainState, device: torch.device, objective: Objective
+        self,
+        config: TrialConfig,
+        inputs: Inputs,
+        state: TrainState,
+        device: torch.device,
+        objective: Objective,
+        group: Group = ALONE,
     ) -> None:
         """Raises:
         ConfigError: the config's own pipeline cannot be read.
         """
-        self.config, self.state, self.objective = config, state, objective
-        self.images_a_step = min(config.batch_size, inputs.images)  # but for an epoch's last one
+        self.config, self.state, self.objective, self.group = config, state, objective, group
+        self.images_a_step = group.most(min(config.batch_size, inputs.images))  # but for an epoch's last one
         self.images = TrainingImages(inputs.train, device, self.images_a_step)
         self.labels, self.part = inputs.labels, inputs.part(state.model)
         on_batch: Change | None = as_floats
@@ -64,7 +71,7 @@ class Step:
         self.surroundings = _Surroundings(state.model, device)
         self.generator, self.mixing = torch.Generator(device), torch.Generator()
         self.graph: Graphed | None = None
-        can_be_graphed = _can_be_graphed(config, device) and on_batch is not None
+        can_be_graphed = _can_be_graphed(config, device) and on_batch is not None and group.is_alone
         self.until_graphed: float = STEPS_BEFORE_GRAPH if can_be_graphed else math.inf
 
     def begin(self, chosen: Sequence[Tensor]) -> None:
@@ -74,17 +81,29 @@ class Step:
         self.images.begin(chosen)
 
     def seed(self, epoch: int) -> None:
-        """Dropout draws from torch's global generator, so that is seeded too."""
-        mixed = np.random.SeedSequence([self.config.seed, epoch]).generate_state(2, np.uint64)
-        per_image, per_batch = (int(number >> 1) for number in mixed)
-        torch.manual_seed(per_image)
-        self.generator.manual_seed(per_image)
+        per_image, per_batch = self._seeds(epoch)
+        self._seed_images(per_image)
         self.mixing.manual_seed(per_batch)
 
-    def __call__(self, chosen: Tensor) -> Tensor:
+    def part_draws(self, epoch: int) -> None:
+        """Lets the processes of a trial draw different numbers for their images, once they have drawn the order."""
+        if self.group.rank:
+            self._seed_images(self._seeds(epoch, self.group.rank)[0])
+
+    def _seeds(self, epoch: int, *more: int) -> tuple[int, int]:
+        per_image, per_batch = np.random.SeedSequence([self.config.seed, epoch, *more]).generate_state(2, np.uint64)
+        return int(per_image >> 1), int(per_batch >> 1)
+
+    def _seed_images(self, seed: int) -> None:
+        """Dropout draws from torch's global generator, so that is seeded too."""
+        torch.manual_seed(seed)
+        self.generator.manual_seed(seed)
+
+    def __call__(self, part: Part) -> Tensor:
         """Args:
-        chosen: the next of the batches that `begin` was given.
+        part: the next of the batches that `begin` was given.
         """
+        chosen = part.rows
         self.images.load()
         mix = draw_mix(self.config, self.mixing)
         graph = None if mix else self._graph(chosen)
@@ -93,9 +112,10 @@ class Step:
         batch = self._batch(chosen)
         if mix:
             batch = mix(batch, self.mixing)
-        loss = self._backpropagated(batch)
+        loss = self._backpropagated(batch, part.share)
+        self.group.add_gradients(self.training)
         self._descend()
-        return loss
+        return loss if part.times == 1 else loss * part.times
 
     def _batch(self, chosen: Tensor) -> Batch:
         return Batch(self.augment(self.images.take(chosen), self.generator), self.labels[chosen])
@@ -140,8 +160,11 @@ class Step:
         scaler.step(optimizer)
         scaler.update()
 
-    def _backpropagated(self, batch: Batch) -> Tensor:
+    def _backpropagated(self, batch: Batch, share: float) -> Tensor:
         """Leaves the gradients of the batch's mean loss in the model, and returns the sum of its images' losses.
+
+        Args:
+          share: which part of the mean loss its own part of a larger batch counts for.
 
         Short of memory, it does the same batch again: without the graph, which has as much as an eager step needs; then
         with `state.micro_batch` halved.
@@ -150,7 +173,7 @@ class Step:
         self.state.optimizer.zero_grad(set_to_none=True)
         while True:
             try:
-                return self._accumulated(batch)
+                return self._accumulated(batch, share)
             except torch.OutOfMemoryError:
                 size = min(self.state.micro_batch, len(batch.labels))
                 if self.graph is None and size <= SMALLEST_MICRO_BATCH:
@@ -167,13 +190,13 @@ class Step:
         self.state.optimizer.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()  # does nothing where there is no GPU
 
-    def _accumulated(self, batch: Batch) -> Tensor:
+    def _accumulated(self, batch: Batch, share: float = 1.0) -> Tensor:
         """`_backpropagated`, where memory is enough."""
         total = torch.zeros((), device=batch.images.device)
         for part in batch.parts(self.state.micro_batch):
             loss = self._loss(part)
             # Not the share as the gradient to begin with: for that torch imports sympy, 1 s for a worker.
-            self._scaled(loss * (len(part.labels) / len(batch.labels))).backward()
+            self._scaled(loss * (share * len(part.labels) / len(batch.labels))).backward()
             total += loss.detach() * len(part.labels)
         # Where the pass itself overflowed, the step is skipped, and no loss of it is known.
         return total.nan_to_num(0, 0, 0) if self.state.scaler else total

@@ -4,32 +4,27 @@ An attempt writes only into its own folder, `trials/NUMBER/attempt-K/`, so that 
 thought dead and still writing can harm no later attempt.
 """
 
-import errno
 import platform
-import resource
 import statistics
-import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import torch
 
 from datasets.pixels.dataset import Dataset
 from storage import paths
-from storage.files import DamagedError, make_folder, save_bytes
+from storage.files import make_folder, save_bytes
 from storage.states import Reason
-from storage.store import Store, is_copy, store_of
+from storage.store import is_copy, store_of
 from trainable import loop
 from trainable.checkpoint import Checkpoint, CheckpointError, read_finished
 from trainable.config import TrialConfig
 from trainable.features import Prepared
-from trainable.features.store import FeaturesError
 from trainable.metrics.history import EpochMetrics
+from trainable.parallel.processes import ProcessLost
 from trainable.saving import load, save, save_finished
 from trainable.state import TrainState, new_state
-from trainable.weights import WeightsError
+from trainable.worker.failures import failure_of
 from trainable.worker.order import Order
 from trainable.worker.report import Failure, Report
 from trainable.worker.watchdog import ended_when_hung
@@ -42,9 +37,6 @@ HUNG_EPOCHS = 20  # times the trial's usual epoch so far
 HUNG_SECONDS = 120.0  # at least
 HUNG_FIRST_SECONDS = 3600.0  # the first epoch, with none to compare it with
 HUNG_FIRST_SECONDS_PER_PIXEL = 20e-6  # on top of that, of the training images
-
-# In the messages of torch's allocator, of C++ and of OpenCV, whose errors are no MemoryError.
-HOST_MEMORY = ("DefaultCPUAllocator", "can't allocate memory", "std::bad_alloc", "Insufficient memory")
 
 Train = Callable[[TrialConfig, Dataset, TrainState], Iterator[EpochMetrics]]
 
@@ -61,12 +53,6 @@ class Attempt:
     """Carries an order out, a report at a time.
 
     The files that go with a report are whole on the disk before it is made.
-
-    The reasons of a failure: DIVERGED, a loss is not finite; OUT_OF_MEMORY, of the GPU, at the
-    smallest micro-batch; HOST_MEMORY, which other processes may have taken, so that it
-    is worth another try; STORAGE, a file can be neither read nor written, which is not
-    the trial's fault; ERROR, anything else. An epoch that hangs makes no report: the
-    process ends, and `hung_stacks` has the reason.
 
     With folds there is a net for each, trained one after the other. What is kept of one is written once it has come to
     its end, and no later attempt trains it again.
@@ -93,19 +79,24 @@ class Attempt:
         """Prepares or trains for about a second, to the next rung, or to the end; a failure is a report too.
 
         A rung that comes too soon after the last report is passed; its decision waits for the next one.
+
+        Raises:
+          ProcessLost: one of several processes that train it is gone.
         """
         failure = None
         try:
             self._train_to_next_report()
+        except ProcessLost:  # as if this one were: the attempt ends with its worker
+            raise
         except Exception as error:
-            failure = _failure(error, self.store)
+            failure = failure_of(error, self.store)
         report = self._report(failure)
         if report.done and (failure is None or failure.reason is not Reason.STORAGE):
             try:
                 self._make_folder()
                 save_bytes(self.folder / paths.RESULT, report.to_json().encode())
             except OSError as error:
-                return self._report(_failure(error, self.store))
+                return self._report(failure_of(error, self.store))
         return report
 
     def _report(self, failure: Failure | None) -> Report:
@@ -215,25 +206,3 @@ class Attempt:
         self.finished[fold] = self.state.history
         self.net = self.state = None
         return time.monotonic() - started < (self.order.spacing if fold in self.order.rungs else due)
-
-
-def _failure(error: Exception, store: Store) -> Failure:
-    message = store.shown(str(error))
-    if isinstance(error, loop.Diverged):
-        return Failure(Reason.DIVERGED, message)
-    if isinstance(error, torch.OutOfMemoryError):
-        return Failure(Reason.OUT_OF_MEMORY, message)
-    no_memory = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-    if no_memory or any(words in message for words in HOST_MEMORY):
-        message = message or "no memory"  # Python's own MemoryError says nothing
-        return Failure(Reason.HOST_MEMORY, f"{message} (peak of this process: {_peak_mib()} MiB)")
-    if isinstance(error, OSError | DamagedError | WeightsError | FeaturesError):  # none of these is its fault
-        return Failure(Reason.STORAGE, message)
-    log = store.shown("".join(traceback.format_exception(error)))
-    return Failure(Reason.ERROR, f"{type(error).__name__}: {message}", log)
-
-
-def _peak_mib() -> int:
-    """The most memory that this process ever held at once."""
-    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit >> 20

@@ -14,6 +14,7 @@ from trainable.weights import Weights
 from trainable.worker.order import Order
 
 if TYPE_CHECKING:
+    from trainable.parallel.team import Team
     from trainable.worker.attempt import Attempt
 
 # torch is imported in a worker's `setup` alone: the driver names this class and never trains.
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 class RayTrial(tune.Trainable):
     """Ray calls `reset_config` for the next trial instead of starting a process for it.
 
-    The config is `{"order": Order.to_dict()}`; a result is `{"report": Report.to_json()}`. `training` is an attribute
-    so that tests can break it.
+    The config is `{"order": Order.to_dict()}`; a result is `{"report": Report.to_json()}`. `training` and `processes`
+    are attributes so that tests can break the one, and have several of the other without a GPU.
     """
 
     training: Any = None  # trainable.loop.train
+    processes: int = 0  # that train a trial; 0: one for each of its GPUs
     attempt: "Attempt | None" = None
+    team: "Team | None" = None  # with the other processes
 
     def setup(  # type: ignore[override]
         self,
@@ -47,6 +50,7 @@ class RayTrial(tune.Trainable):
         import torch
 
         from trainable import loop
+        from trainable.parallel.team import Team
 
         allocator.keep_freed_memory()
         user_code.remember(sources)
@@ -54,11 +58,15 @@ class RayTrial(tune.Trainable):
         self.dataset = dataset
         if blocks is not None:
             self.dataset = here(dataset, lambda number: ray.get(blocks.block.remote(number)))
-        self.train_function = type(self).training or loop.train
         given = self.trial_resources.required_resources if self.trial_resources else {}
-        torch.set_num_threads(max(1, int(given.get("CPU", 1))))  # more, and trials beside each other fight
+        processes = self.processes or max(1, int(given.get("GPU", 0)))
+        threads = max(1, int(given.get("CPU", 1) / processes))  # more, and trials beside each other fight
+        torch.set_num_threads(threads)
         cv2.setNumThreads(0)
         self.device = "cuda" if given.get("GPU", 0) > 0 else "cpu"
+        if processes > 1:
+            self.team = Team(self.dataset, processes, self.device, threads)
+        self.train_function = type(self).training or (self.team.train if self.team else loop.train)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -79,6 +87,7 @@ class RayTrial(tune.Trainable):
         return {"report": report.to_json(), "done": report.done}  # as text: Tune would flatten it
 
     def cleanup(self) -> None:
+        """Forgets the trial; what has been started for it stays for the next one, and ends with this process."""
         if self.attempt:
             self.attempt.store.close()
         self.attempt = None

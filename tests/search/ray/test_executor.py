@@ -116,6 +116,30 @@ def test_a_worker_killed_once_costs_one_attempt_and_no_epoch(ray_session, tmp_pa
     assert any("worker lost in attempt 1" in message for message in watcher.messages)
 
 
+def test_a_process_of_a_trial_killed_once_costs_one_attempt_and_ends_with_its_worker(ray_session, tmp_path):
+    died = tmp_path / "died"
+
+    class InTwoProcesses(RayTrial):
+        processes = 2
+
+        def step(self):
+            others = self.team.others
+            if others and not died.exists():
+                died.write_text(str(others.members[0].process.pid))
+                os.kill(others.members[0].process.pid, signal.SIGKILL)
+            return super().step()
+
+    bridge, watcher = open_bridge(tmp_path / "sweep", 2, function=two_epochs_space, pruner="none")
+    execute(bridge, DATA, {"cpu": 1}, lambda: 1, InTwoProcesses)
+
+    record = Record(tmp_path / "sweep")
+    assert [trial.state for trial in record.trials] == ["COMPLETE"] * 2
+    assert sorted(trial.attempts for trial in record.trials) == [1, 2]
+    assert [[epoch["epoch"] for epoch in trial.history] for trial in record.trials] == [[1, 2, 3]] * 2
+    assert any("worker lost in attempt 1" in message for message in watcher.messages)
+    assert not Path(f"/proc/{died.read_text()}").exists()
+
+
 def test_paused_trials_give_their_worker_away_and_go_on_as_without_ray(ray_session, tmp_path):
     class Noted(RayTrial):
         @staticmethod

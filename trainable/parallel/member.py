@@ -1,0 +1,81 @@
+"""A process that trains a trial together with the worker that started it.
+
+    python -m trainable.parallel.member MESSAGES LIFE    # two open files of that worker
+
+It does what it is told over the first. The second says nothing: it comes to its end with the worker, however that one
+ends, and this process with it. Otherwise a worker that was killed would leave its GPUs taken.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing.connection import Connection
+
+import cv2
+import torch
+
+from storage import user_code
+from storage.store import store_of
+from trainable import allocator, loop, weights
+from trainable.parallel import processes
+from trainable.parallel.group import Group
+from trainable.parallel.message import Epoch, Net, Ready, Setting
+from trainable.worker.failures import failure_of
+
+
+def main() -> None:
+    messages, life = (int(word) for word in sys.argv[1:])
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # meant for the driver
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(life,), daemon=True).start()
+    with suppress(EOFError):
+        _work(Connection(messages))
+
+
+def _end_with(life: int) -> None:
+    os.read(life, 1)
+    os._exit(1)
+
+
+def _work(worker: Connection) -> None:
+    """Raises:
+    EOFError: the worker is gone.
+    """
+    setting = worker.recv()
+    assert isinstance(setting, Setting)
+    allocator.keep_freed_memory()
+    torch.set_num_threads(setting.threads)
+    cv2.setNumThreads(0)
+    if setting.device != "cpu":
+        torch.cuda.set_device(setting.device)
+    user_code.remember(setting.sources)
+    weights.remember(setting.weights_table)
+    data = setting.data
+    worker.send(Ready())
+    processes.connect(setting.backend, setting.store, setting.rank, setting.size)
+    group = Group(setting.rank, setting.size)
+    epochs: Iterator[object] = iter(())
+    try:
+        while True:
+            message = worker.recv()
+            if isinstance(message, Epoch):
+                with suppress(loop.Diverged):  # the first process has seen it too
+                    next(epochs)
+                continue
+            assert isinstance(message, Net)
+            del epochs  # and with it the memory of the net before
+            allocator.give_back_freed_memory()
+            torch.cuda.empty_cache()
+            net = data if message.fold is None else data.fold(message.fold)
+            epochs = loop.train(message.config, net, message.state(net, setting.device), group)
+    except EOFError:
+        raise
+    except Exception as error:
+        worker.send(failure_of(error, store_of(setting.store)))
+
+
+if __name__ == "__main__":
+    main()
