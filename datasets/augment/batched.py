@@ -47,8 +47,10 @@ def batched(pipeline: A.Compose, on_all: bool | None = None) -> Change | None:
             chosen = torch.rand(len(images), generator=generator, device=images.device) < p
             if everywhere:
                 images = torch.where(chosen[:, None, None, None], change(images, generator), images)
-            elif len(index := chosen.nonzero().squeeze(1)):
+            elif 0 < len(index := chosen.nonzero().squeeze(1)) < len(images):
                 rows(images)[index] = rows(change(take(images, index), generator))
+            elif len(index):  # all of them, which need not be put back
+                images = change(images, generator).contiguous()
         return images
 
     return run

@@ -3,6 +3,7 @@ import cv2
 import pytest
 import torch
 
+from datasets.augment import random_resized_crop
 from datasets.augment.batched import batched, unsupported
 from datasets.augment.pipeline import compose, per_image
 from datasets.augment.random_resized_crop import RandomResizedCrop
@@ -26,6 +27,30 @@ def test_every_place_of_the_part_is_as_likely(run):
     left = run(quarter, ramp, 0)[:, 0, 0, 0].long() // 16
 
     assert chi_square(left.bincount(minlength=9), torch.ones(9)) < 1
+
+
+@pytest.mark.parametrize("size", [(64, 64), (80, 120)], ids=["square", "wide"])
+def test_large_images_enlarged_one_by_one_are_those_of_grid_sample_within_a_grey_level(size, monkeypatch):
+    crop, images = A.Compose([RandomResizedCrop(scale=(0.1, 1))]), photos(40, *size)
+
+    one_by_one = batched(crop)(images, generator())
+    monkeypatch.setattr(random_resized_crop, "ONE_BY_ONE_PIXELS", 10**9)
+    difference = (one_by_one.int() - batched(crop)(images, generator()).int()).abs()
+
+    assert difference.max() <= 1
+    assert (difference > 0).float().mean() < 0.02
+
+
+@pytest.mark.parametrize("probability", [0.5, 1.0], ids=["some", "all"])
+def test_large_images_are_the_same_however_many_threads_enlarge_them(probability):
+    crop, images = compose({"random_resized_crop": probability}), photos(7, 72, 64)
+    try:
+        found = [torch.set_num_threads(threads) or batched(crop)(images, generator()) for threads in (1, 2, 5, 16)]
+    finally:
+        torch.set_num_threads(1)
+
+    assert all(torch.equal(each, found[0]) for each in found)
+    assert not torch.equal(found[0], images)
 
 
 @on_all_three
