@@ -4,8 +4,12 @@ The pixels are the same either way, and so is what is drawn. What a net's frozen
 as images are: rows of (C, H, W), of another dtype.
 """
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,13 +17,15 @@ from torch import Tensor
 
 from datasets.augment.batch_rows import take
 from datasets.pixels import Pixels
-from datasets.pixels.rows import whole
+from datasets.pixels.rows import read_into, whole
 from datasets.pixels.threads import in_threads
+from trainable.upload import way_to
 
 GPU_SHARE = 0.25  # of the memory that is free on a GPU; a data set that needs more goes there by the batch
 UPLOADED_BYTES = 64 << 20  # at a time, of a data set that goes there whole
 CPU = torch.device("cpu")
-AHEAD = 2  # batches that are ready, or being read, beside those that each thread reads
+AHEAD = 2  # batches that are ready, or being read, beside the one that is asked for
+PIECE_BYTES = 1 << 20  # of a batch, at least, that one thread reads: less is read sooner than handed to another one
 
 
 def on_device(images: np.ndarray, device: torch.device) -> Tensor:
@@ -53,16 +59,42 @@ def placed(images: Pixels, device: torch.device) -> Tensor | Pixels:
 def ahead(images: Pixels, chosen: Iterable[np.ndarray], device: torch.device) -> Iterator[Tensor]:
     """Yields the images of one choice of rows after the other, on the device.
 
-    Threads read them while the net is busy with those before.
+    Threads read them while the net is busy with those before. A batch is read by several threads at once, so that the
+    first one of an epoch is there soon and few are under way.
     """
     threads = max(1, torch.get_num_threads())
+    shape, dtype = images.shape[1:], on_device(images[:1], CPU).dtype
+    image_bytes = max(1, math.prod(shape) * dtype.itemsize)
+    way = way_to(device)
 
-    def read(rows: np.ndarray) -> Tensor:
-        batch = on_device(images[rows], CPU)
-        return batch.pin_memory() if device.type == "cuda" else batch
+    def pieces() -> Iterator[_Piece]:
+        for rows in chosen:
+            batch = way.empty((len(rows), *shape), dtype)
+            count = max(1, min(threads, len(rows) * image_bytes // PIECE_BYTES))
+            ends = [len(rows) * number // count for number in range(count + 1)]
+            for start, end in pairwise(ends):
+                yield _Piece(batch, start, end, rows[start:end])
 
-    for batch in in_threads(read, chosen, threads, threads + AHEAD):
-        yield batch.to(device, non_blocking=True)
+    def fill(piece: _Piece) -> tuple[_Piece, Any]:
+        part = piece.batch[piece.start : piece.end]
+        return piece, way.fill(part, lambda pixels: read_into(pixels, images, piece.rows))
+
+    filled: list[Any] = []
+    with closing(in_threads(fill, pieces(), threads, threads * (1 + AHEAD))) as results:
+        for piece, result in results:
+            filled.append(result)
+            if piece.end == len(piece.batch):
+                yield way.arrived(piece.batch, filled)
+                filled = []
+
+
+class _Piece(NamedTuple):
+    """Some images of a batch: those from `start` to `end`, with their rows."""
+
+    batch: Tensor
+    start: int
+    end: int
+    rows: np.ndarray
 
 
 def parts(images: Tensor | Pixels, size: int, device: torch.device) -> Iterator[Tensor]:

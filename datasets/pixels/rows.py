@@ -78,6 +78,15 @@ def whole(images: Pixels) -> tuple[Pixels, np.ndarray | None]:
     return (images.images, images.rows) if isinstance(images, ChosenPixels) else (images, None)
 
 
+def read_into(pixels: np.ndarray, images: Pixels, rows: np.ndarray) -> None:
+    """Puts the images of these rows into an array of their shape; what lies in a file is read straight into it."""
+    some, every = whole(images)
+    if isinstance(some, StoredPixels):
+        some.read_into(pixels, rows if every is None else every[rows])
+    else:
+        pixels[:] = images[rows]
+
+
 def joined(first: Pixels, second: Pixels) -> Pixels:
     """Returns the rows of both, one after the other: an array where both are arrays."""
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):

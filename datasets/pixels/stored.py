@@ -68,9 +68,18 @@ class StoredPixels:
         """
         chosen = np.arange(len(self))[rows]
         images = np.empty((chosen.size, 3, *self.size), np.uint8)
-        for image, row in zip(images, chosen.ravel().tolist(), strict=True):
-            self._read_into(image, row)
+        self.read_into(images, chosen.ravel())
         return images if chosen.ndim else images[0]
+
+    def read_into(self, images: np.ndarray, rows: np.ndarray) -> None:
+        """Reads what `self[rows]` returns.
+
+        Args:
+          images: (n, 3, H, W) uint8, overwritten; contiguous.
+          rows: (n,), each from 0.
+        """
+        for image, row in zip(images, rows.tolist(), strict=True):
+            self._read_into(image, row)
 
     def take(self, rows: np.ndarray) -> "StoredPixels":
         """Returns these rows of the same file."""

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+import trainable.images
 from analysis.estimates.views import log_probabilities
-from datasets.pixels.rows import JoinedPixels, joined
+from datasets.pixels.rows import ChosenPixels, JoinedPixels, joined, read_into
 from tests.datasets.pixels.test_stored import stored
 from tests.trials import in_memory
 from trainable.config import TrialConfig
 from trainable.images import ahead, parts
 from trainable.loop import train
 from trainable.state import new_state
+from trainable.upload import InMemory
 
 CPU = torch.device("cpu")
 DATA = in_memory(train=26)
@@ -107,3 +109,45 @@ def test_an_error_of_the_file_is_raised_where_the_batch_is_taken(tmp_path):
 
     with pytest.raises(ValueError, match=r"key.pixels: has no .* bytes at"):
         next(train(CONFIG, data, state))
+
+
+def test_each_batch_is_read_by_several_threads_and_given_when_all_of_it_is_there(tmp_path, monkeypatch):
+    """The stand-in for a GPU hands out a batch as the GPU would: by what it was told of its parts."""
+
+    class Device(InMemory):
+        def fill(self, part, read):
+            super().fill(part, read)
+            return len(part)
+
+        def arrived(self, batch, filled):
+            given.append(filled)
+            return batch
+
+    given: list[list[int]] = []
+    monkeypatch.setattr(trainable.images, "way_to", lambda device: Device())
+    monkeypatch.setattr(trainable.images, "PIECE_BYTES", 5 * DATA.train.images[0].nbytes)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    chosen = [np.arange(26)[::-1], np.array([7]), np.arange(13), np.empty(0, np.int64)]
+
+    batches = list(ahead(on_disk(tmp_path).train.images, chosen, CPU))
+
+    assert given == [[6, 7, 6, 7], [1], [6, 7], [0]]
+    for batch, rows in zip(batches, chosen, strict=True):
+        np.testing.assert_array_equal(batch.numpy(), DATA.train.images[rows])
+
+
+@pytest.mark.parametrize("kind", ["array", "file", "both", "rows of a file"])
+def test_rows_are_read_into_an_array_as_they_are_taken(tmp_path, kind):
+    array, file = DATA.train.images, on_disk(tmp_path).train.images
+    images = {
+        "array": array,
+        "file": file,
+        "both": joined(file, array),
+        "rows of a file": ChosenPixels(file, np.arange(26)[::-2]),
+    }[kind]
+    rows = np.array([3, 0, 3, len(images) - 1])
+    pixels = np.zeros((4, *images.shape[1:]), np.uint8)
+
+    read_into(pixels, images, rows)
+
+    np.testing.assert_array_equal(pixels, images[rows])
