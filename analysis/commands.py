@@ -7,6 +7,7 @@ from dataclasses import asdict
 from analysis.record import Record
 from analysis.trial_record import TrialRecord
 from storage import paths, user_code
+from storage.programs import typed, without_program
 from storage.sweep_file import SEARCH, SweepFile
 
 HERE = "data"  # what a search without --data takes, where the command is typed
@@ -18,7 +19,7 @@ def command_of(record: Record, trial: TrialRecord) -> str:
     options = {"data": settings.data} | asdict(settings.data_options)
     options |= {"seed": settings.seed, "metric": settings.metric}
     config = f"{paths.trial_folder(record.folder, trial.number)}/config.json"
-    words = ["python", "-m", "trainable.train", "--config", config, *own_code(record.file)]
+    words = [*typed("train"), "--config", config, *own_code(record.file)]
     for name, value in options.items():
         if value is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
@@ -37,7 +38,7 @@ def search_command(record: Record, *words: str) -> str:
     is_generated = paths.is_same(data, str(paths.own_images(record.folder)))
     if not (paths.is_same(data, HERE) or (is_generated and not os.path.exists(HERE))):
         named += ["--data", data]
-    return shlex.join(["python", "-m", "search.run", "--sweep", f"{record.folder}", *named, *words])
+    return shlex.join([*typed("run"), "--sweep", f"{record.folder}", *named, *words])
 
 
 def own_space(record: Record) -> dict[str, str]:
@@ -71,18 +72,19 @@ def command_to_go_on(record: Record) -> str:
     if kind == SEARCH:
         named |= {"--sweep": f"{folder}"} | own_space(record)
     else:
-        words = _without_arguments(words)
-        words.insert(3, f"{folder.parent}")
+        program, words = _without_arguments(words)
+        words = [*program, f"{folder.parent}", *words]
     return shlex.join(_with_options(words, named))
 
 
-def _without_arguments(words: list[str]) -> list[str]:
-    """Leaves `python -m MODULE` and its options; each of these has a value."""
-    kept, values = words[:3], iter(words[3:])
+def _without_arguments(words: list[str]) -> tuple[list[str], list[str]]:
+    """Returns the words that name a command, and its options, of which each has a value."""
+    program, rest = without_program(words)
+    kept, values = list[str](), iter(rest)
     for word in values:
         if word.startswith("--"):
             kept += [word] if "=" in word else [word, next(values, "")]
-    return kept
+    return program, kept
 
 
 def _with_options(words: list[str], values: dict[str, str]) -> list[str]:

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from storage import paths
 from storage.files import DamagedError, read_array, read_json
+from storage.programs import spelled
 from storage.states import State
 from storage.sweep_file import Values
 from storage.text import counted
@@ -84,10 +85,10 @@ class TrialRecord:
         try:
             history = read_history(epochs)
         except ValueError as error:
-            raise DamagedError(path, str(error), "`python -m search.check` says what else is damaged") from None
+            raise DamagedError(path, str(error), f"`{spelled('check')}` says what else is damaged") from None
         if len(history) < self.epochs:
             raise DamagedError(
-                path, f"has {counted(len(history), 'epoch')}, the ledger {self.epochs}", "see `python -m search.check`"
+                path, f"has {counted(len(history), 'epoch')}, the ledger {self.epochs}", f"see `{spelled('check')}`"
             )
         return [metrics.to_dict() for metrics in history[: self.epochs]]
 
@@ -159,7 +160,7 @@ def trial_record(trial: FrozenTrial, sweep: Path, is_in_folds: bool) -> TrialRec
         ("has no config", not isinstance(attributes.get("config"), dict)),
     ):
         if is_so:
-            way_out = f"see `python -m search.check {sweep}`"
+            way_out = f"see `{spelled('check')} {sweep}`"
             raise DamagedError(sweep, f"trial {trial.number} {what}", way_out)
     value = values[-1] if values and trial.state != TrialState.FAIL else None
     # Written before the end that they are of: a driver killed in between leaves them with a trial that goes on.

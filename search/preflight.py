@@ -30,7 +30,7 @@ def main(sweep: Path, **flags: Any) -> None:
         from search.runtime.pretrained import check_weights
         from search.runtime.start import Start
 
-        ready = check_all(sweep, Start.of("search.preflight", flags))
+        ready = check_all(sweep, Start.of("preflight", flags))
         print("\n".join([*ready, *check_weights(sweep)]))
         return Exit.WELL
 

@@ -40,9 +40,7 @@ def main(open_session: Any, sweep: Path, **flags: Any) -> None:
         from search.runtime.start import Start
         from search.runtime.sweep import run
 
-        return run(
-            Refit(sweep, flags["seeds"], flags["data"], flags["folds"]), Start.of("search.refit", flags), open_session
-        )
+        return run(Refit(sweep, flags["seeds"], flags["data"], flags["folds"]), Start.of("refit", flags), open_session)
 
     sys.exit(drive_below(sweep, "refit", start))
 

@@ -38,7 +38,7 @@ def main(open_session: Any, sweep: Path, **flags: Any) -> None:
         from search.runtime.sweep import run
 
         repeat = Repeat(sweep, flags["top"], flags["seeds"], flags["data"], flags["folds"])
-        return run(repeat, Start.of("search.repeat", flags), open_session)
+        return run(repeat, Start.of("repeat", flags), open_session)
 
     sys.exit(drive_below(sweep, "repeat", start))
 

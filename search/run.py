@@ -86,7 +86,7 @@ def main(context: click.Context, **flags: Any) -> None:
         given.add("data")  # without the flag it is data/ here, which may be other data than the sweep's
     folder: Path = flags["sweep"] or Path("sweeps") / ("demo" if is_demo else "default")
     with exit_codes():
-        flags["ledger"] = without_password(flags["ledger"], "search.run")
+        flags["ledger"] = without_password(flags["ledger"], "run")
         if flags["must_exist"] and not paths.is_sweep(folder):
             raise SweepError(f"--resume: {folder} holds no sweep")
 
@@ -95,7 +95,7 @@ def main(context: click.Context, **flags: Any) -> None:
         from search.runtime.start import Start
         from search.runtime.sweep import run
 
-        return run(search_of(folder, flags, given, is_demo), Start.of("search.run", flags), context.obj)
+        return run(search_of(folder, flags, given, is_demo), Start.of("run", flags), context.obj)
 
     sys.exit(drive(folder, start))
 

@@ -18,6 +18,7 @@ import click
 from storage import user_code
 from storage.bucket import open_place
 from storage.errors import UserError
+from storage.programs import MODULES
 from storage.store import store_of
 from storage.text import stop_printing, use_utf8
 
@@ -101,14 +102,14 @@ runs_own_code = click.option(
 )
 
 
-def without_password(url: str, module: str) -> str:
+def without_password(url: str, command: str) -> str:
     """Returns the URL of a database as it may be written down; a password in it goes on in PGPASSWORD alone.
 
     Every list of processes and Ray's own logs show a command's words, so the command is
     begun anew without it.
 
     Args:
-      module: of the command, which is begun anew.
+      command: the name of the command, which is begun anew.
 
     Raises:
       UserError: it is no URL of a PostgreSQL database; the message does not repeat it.
@@ -130,7 +131,7 @@ def without_password(url: str, module: str) -> str:
     clean = url.replace(f":{parts.password}@", "@", 1)
     words = [word.replace(url, clean) for word in sys.argv[1:]]
     if words != sys.argv[1:]:
-        os.execv(sys.executable, [sys.executable, "-m", module, *words])  # noqa: S606 (this program itself)
+        os.execv(sys.executable, [sys.executable, "-m", MODULES[command], *words])  # noqa: S606 (this program itself)
     return clean
 
 

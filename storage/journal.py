@@ -13,6 +13,7 @@ from typing import Any
 from optuna.storages.journal import BaseJournalBackend
 
 from storage import files
+from storage.programs import spelled
 
 _CHECKED = re.compile(rb'(.*),"crc":(\d+)}\n', re.DOTALL)
 
@@ -75,7 +76,7 @@ class Journal(BaseJournalBackend):
                         raise JournalError(
                             self.path,
                             "the record's checksum differs: it was altered after it was written",
-                            f"`python -m search.check {self.path.parent} --repair` mends what can be mended",
+                            f"`{spelled('check')} {self.path.parent} --repair` mends what can be mended",
                             line=number + 1,
                         )
                     records.append(record)

@@ -26,6 +26,7 @@ from datasets.decoders.recipe import FITS, Decoding
 from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError, check_regular, make_folder, read_json, remove, save_bytes, written_whole
+from storage.programs import spelled
 from storage.schema import parsed, to_json
 from storage.sweep_file import WeightsEntry
 from trainable.config import TrialConfig
@@ -181,4 +182,4 @@ def _fitted(about: dict[str, Any], way: str) -> Fitted | None:
 
 
 def _anew(sweep: Path) -> str:
-    return f"`python -m search.check {sweep} --repair` and the sweep's command write it anew"
+    return f"`{spelled('check')} {sweep} --repair` and the sweep's command write it anew"

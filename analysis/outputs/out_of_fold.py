@@ -15,6 +15,7 @@ from analysis.trial_record import TrialRecord
 from storage import paths
 from storage.errors import SweepError
 from storage.files import save_bytes
+from storage.programs import spelled
 from storage.states import State
 from storage.text import counted
 from trainable.metrics.contract import softmax
@@ -59,7 +60,7 @@ def write_out_of_fold(record: Record, members: Members) -> Path:
       SweepError: what was kept of the trials, or data.csv, is not there or damaged.
     """
     if record.folds is None or record.valid_ids is None:
-        raise SweepError(f"{record.folder}: has no data.csv with folds; see `python -m search.check {record.folder}`")
+        raise SweepError(f"{record.folder}: has no data.csv with folds; see `{spelled('check')} {record.folder}`")
     labels = [record.classes[label] for label in record.valid_labels]
     leading = {"id": record.valid_ids, "fold": [str(fold + 1) for fold in record.folds.tolist()], "label": labels}
     out = record.folder / paths.OOF
@@ -105,5 +106,5 @@ def _probabilities(trial: TrialRecord, is_averaged: bool) -> np.ndarray:
     averaged = trial.valid_logits_tta if is_averaged else None
     logits = trial.valid_logits if averaged is None else averaged
     if logits is None:
-        raise SweepError(f"{trial.folder}: holds no {paths.VALID_LOGITS}; restore it, or see `python -m search.check`")
+        raise SweepError(f"{trial.folder}: holds no {paths.VALID_LOGITS}; restore it, or see `{spelled('check')}`")
     return softmax(logits, np.float32).astype(np.float32)

@@ -21,6 +21,7 @@ from datasets.pixels import Pixels
 from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError
+from storage.programs import spelled
 from storage.states import State
 from storage.text import counted
 
@@ -172,13 +173,13 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
     """
     folder, search = sweep / paths.REFIT, Record(sweep)
     if not paths.is_sweep(folder):
-        raise SweepError(f"{folder}: is not there; `python -m search.refit {sweep}` trains it")
+        raise SweepError(f"{folder}: is not there; `{spelled('refit')} {sweep}` trains it")
     record = Record(folder)
     of, best = record.file.parent, search.best
     if of is None or best is None or (of.sweep, of.best_trial) != (search.file.id, best.number):
         expected = f"of trial {best.number if best else None} of sweep {search.file.id}"
         got = f"of trial {of.best_trial} of sweep {of.sweep}" if of else "a search"
-        raise SweepError(f"{folder}: must be {expected}, got {got}; move it away, and `python -m search.refit {sweep}`")
+        raise SweepError(f"{folder}: must be {expected}, got {got}; move it away, and `{spelled('refit')} {sweep}`")
     return of_refit(record, search, is_averaged)
 
 
@@ -190,7 +191,7 @@ def of_refit(record: Record, search: Record, is_averaged: bool) -> Predictor:
     """
     models = [trained(record, trial) for trial in record.trials if trial.state == State.COMPLETE]
     if not models:
-        way_out = f"`python -m search.refit {search.folder}` goes on with it"
+        way_out = f"`{spelled('refit')} {search.folder}` goes on with it"
         raise SweepError(f"{record.folder}: no trial is COMPLETE yet; {way_out}")
     fitted, of = None, record.file.parent
     with suppress(SweepError, DamagedError):

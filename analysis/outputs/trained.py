@@ -21,6 +21,7 @@ from datasets.pixels import Pixels
 from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError
+from storage.programs import spelled
 from storage.tensors import check_weights
 from trainable.config import TrialConfig
 from trainable.models import frozen
@@ -202,12 +203,12 @@ def trained(record: Record, trial: TrialRecord) -> Trained:
     if trial.weights is None:
         raise SweepError(
             f"{trial.folder}: holds no best.safetensors, the weights of the trial; restore the file, "
-            f"or see `python -m search.check {record.folder}`"
+            f"or see `{spelled('check')} {record.folder}`"
         )
     try:
         check_weights(trial.weights, trial.config, trial.best_epoch)
     except DamagedError as error:
-        raise SweepError(f"{error}; see `python -m search.check {record.folder}`") from None
+        raise SweepError(f"{error}; see `{spelled('check')} {record.folder}`") from None
     pretrained = recorded(record.file.weights or {}, paths.pretrained(record.folder, record.file.kind))
     height, width = record.file.image_size
     return Trained(

@@ -36,6 +36,7 @@ from analysis.trial_record import TrialRecord
 from storage import paths
 from storage.errors import SweepError
 from storage.files import DamagedError, make_folder, remove, save_bytes, utf8
+from storage.programs import spelled
 
 FUNCTIONS = {  # that the templates call
     "contents": contents,
@@ -48,6 +49,7 @@ FUNCTIONS = {  # that the templates call
     "near_duplicates_sentence": near_duplicates_sentence,
     "next_steps": next_steps,
     "ranges_sentence": ranges_sentence,
+    "spelled": spelled,
     "test_sentence": held_out.sentence,
 }
 

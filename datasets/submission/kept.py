@@ -10,6 +10,7 @@ from typing import Any
 from datasets.submission import FORMS, Form, Submission
 from storage import paths
 from storage.files import DamagedError, check_regular
+from storage.programs import spelled
 from storage.schema import parsed, to_json
 
 
@@ -110,6 +111,6 @@ def read_kept(folder: Path, test_ids: tuple[str, ...]) -> Submission:
             try:
                 return read(path.read_bytes())
             except (ValueError, csv.Error) as error:
-                way_out = "search.check --repair moves it away; the next start that trains keeps it anew"
+                way_out = f"`{spelled('check')} --repair` moves it away; the next start that trains keeps it anew"
                 raise DamagedError(path, str(error), way_out) from None
     return Submission.of(test_ids)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from datasets.problems import Problem
+from storage.programs import spelled
 from storage.text import counted
 
 
@@ -38,7 +39,7 @@ UNREAD = {
     PICKLE: Unread(
         (".pkl", ".pickle", ".p", ".joblib", ".pkl.gz", ".pickle.gz"),
         "a pickle is not read, for reading one runs the code in it",
-        "convert it: python -m datasets.unpickle {0} --out images.npz (reads arrays, lists and text, runs nothing)",
+        f"convert it: {spelled('unpickle')} {{0}} --out images.npz (reads arrays, lists and text, runs nothing)",
     ),
     "a PyTorch file": Unread(
         (".pt", ".pth"),

@@ -14,6 +14,7 @@ from storage.command_line import Exit
 from storage.errors import SweepError, UserError
 from storage.files import DamagedError
 from storage.lock import HeldError, driver_lock, holder
+from storage.programs import spelled
 from storage.store import is_copy, store_of
 from storage.sweep_file import SweepFile
 from storage.text import counted, stop_printing
@@ -130,6 +131,6 @@ def _print(folder: Path, inspection: "Inspection") -> int:
     count = len(inspection.problems)
     can_be_mended = sum(finding.mend is not None for finding in inspection.problems)
     mends = "mends " + ("what can be" if can_be_mended < count else "all" if count > 1 else "it")
-    way_out = f"; `python -m search.check {folder} --repair` {mends}" if can_be_mended else ""
+    way_out = f"; `{spelled('check')} {folder} --repair` {mends}" if can_be_mended else ""
     print(f"{folder}: {counted(count, 'problem')}{way_out}", file=sys.stderr)
     return Exit.YOURS_TO_MEND

@@ -20,6 +20,7 @@ from search.sinks import Sink
 from search.spaces.space import NoConfigError, Space
 from storage import paths
 from storage.journal import JournalError
+from storage.programs import spelled
 from storage.states import Reason, Stop
 from storage.text import counted
 from trainable.config import TrialConfig
@@ -93,7 +94,7 @@ class Bridge:
                 raise JournalError(
                     self.folder,
                     f"trial {trial.number} is RUNNING in the ledger and ended in {folder}: the ledger lost its end",
-                    f"`python -m search.check {self.folder} --repair`",
+                    f"`{spelled('check')} {self.folder} --repair`",
                 )
             if trial.number in paused:
                 continue

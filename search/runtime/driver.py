@@ -15,6 +15,7 @@ from storage import paths
 from storage.command_line import Exit
 from storage.errors import UserError
 from storage.lock import driver_lock, is_held
+from storage.programs import spelled
 from storage.store import is_copy, store_of
 from storage.text import stop_printing
 
@@ -22,7 +23,7 @@ from storage.text import stop_printing
 def drive_below(search: Path, name: str, start: Callable[[], int]) -> int:
     """`drive` for the folder `name` in that of a search, which must be there."""
     if not paths.is_sweep(search):
-        print(f"{search}: holds no sweep; `python -m search.run --sweep {search}` starts one", file=sys.stderr)
+        print(f"{search}: holds no sweep; `{spelled('run')} --sweep {search}` starts one", file=sys.stderr)
         return Exit.YOURS_TO_MEND
     return drive(search / name, start)
 
@@ -81,7 +82,7 @@ def _told_where_gone(folder: Path, lock: TextIO) -> Iterator[None]:
         if isinstance(error, FileNotFoundError) and _is_in(folder, error.filename):
             raise GoneError(
                 f"{error.filename}: is not in the sweep's folder any more; put it back and run the same command again, "
-                f"or `python -m search.check {folder}` says what is lost with it"
+                f"or `{spelled('check')} {folder}` says what is lost with it"
             ) from error
         raise
 

@@ -21,6 +21,7 @@ from search.samplers.optuna_5_0 import forget_draw, forget_unused, has_notes, st
 from storage import files, paths
 from storage.journal import Journal, JournalError, repair_tail
 from storage.lock import HeldError
+from storage.programs import spelled
 from storage.states import Reason, State
 from storage.store import store_of
 from storage.sweep_file import Values
@@ -122,7 +123,7 @@ class Ledger:
             raise JournalError(
                 self._folder,
                 f"trial {trial.number} is not as a driver wrote it ({error!r})",
-                f"`python -m search.check {self._folder} --repair` mends what can be mended",
+                f"`{spelled('check')} {self._folder} --repair` mends what can be mended",
             ) from None
 
     def _mirror_durable(self, trial: FrozenTrial) -> None:
@@ -358,5 +359,5 @@ def _check_folders(folder: Path, trials: int) -> None:
             folder,
             f"the ledger has {counted(trials, 'trial')}, but trials/{unknown[-1]} is there: it was cut, or is another "
             "sweep's",
-            f"restore it from a backup, or `python -m search.check {folder} --repair`",
+            f"restore it from a backup, or `{spelled('check')} {folder} --repair`",
         )

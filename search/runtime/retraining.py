@@ -26,6 +26,7 @@ from search.runtime.settings import read_sweep
 from search.runtime.sweep_kinds import Sweep
 from storage import paths
 from storage.errors import SweepError
+from storage.programs import spelled
 from storage.states import State
 from storage.sweep_file import SEARCH, Parent, Settings, Values
 from trainable.config import ConfigError, TrialConfig
@@ -156,7 +157,7 @@ class Repeat(Again):
     def summary(self) -> str:
         found = repeated.read(Record(self.search))
         lines = [self._heading(), *(repeated.sentences(found) if found else ())]
-        lines.append(f"`python -m analysis.report {self._search_words}` takes this into its report.")
+        lines.append(f"`{spelled('report')} {self._search_words}` takes this into its report.")
         return "\n".join(lines)
 
 
@@ -207,7 +208,7 @@ class Refit(Again):
 
     def summary(self) -> str:
         trial, folds = self.trials[0].number, self.settings.folds
-        use = f"`python -m analysis.predict {self._search_words} --with refit` predicts with them."
+        use = f"`{spelled('predict')} {self._search_words} --with refit` predicts with them."
         if not folds:
             return f"{self._heading()}\ntrial {trial} on train + validation, at its last epoch each: {use}"
         lines = [self._heading(), f"trial {trial} in {folds} folds, at the last epoch of each: {use}"]

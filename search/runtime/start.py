@@ -17,6 +17,7 @@ import numpy as np
 
 from search.runtime.memory import Limit, gpu_bytes
 from storage import user_code
+from storage.programs import typed
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
@@ -48,16 +49,16 @@ class Start:
     sinks: tuple[str, ...] = ()
 
     @staticmethod
-    def of(module: str, flags: Mapping[str, Any]) -> "Start":
+    def of(command: str, flags: Mapping[str, Any]) -> "Start":
         """By the flags of a command, `search.options.runs_trials`."""
         names = [field.name for field in fields(Start) if field.name != "command"]
         own = [user_code.name(sink, "--sink") if user_code.is_reference(sink) else sink for sink in flags["sinks"]]
-        return Start(typed(module), **{name: flags[name] for name in names} | {"sinks": tuple(own)})
+        return Start(_typed(command), **{name: flags[name] for name in names} | {"sinks": tuple(own)})
 
 
-def typed(module: str) -> str:
-    """The command as the user typed it."""
-    return shlex.join(["python", "-m", module, *sys.argv[1:]])
+def _typed(command: str) -> str:
+    """Returns the command as the user typed it."""
+    return shlex.join([*typed(command), *sys.argv[1:]])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from analysis.report.sections.pictures import Doubts
 from analysis.report.sections.ranges import Range, to_widen
 from analysis.trial_record import TrialRecord
 from storage import paths
+from storage.programs import spelled
 from storage.states import State
 from storage.text import counted
 from trainable.models import unread_fields
@@ -66,7 +67,7 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
     steps += _more_trials(record, best, ended)
     if repeated is None:
         text = "Is the first config really better than the second? Train the best again with other seeds."
-        steps.append(Step(text, (f"python -m search.repeat {sweep} --top 3 --seeds 5",)))
+        steps.append(Step(text, (f"{spelled('repeat')} {sweep} --top 3 --seeds 5",)))
     if doubts is not None and doubts.found:
         steps.append(
             Step(
@@ -79,7 +80,7 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
             Step(
                 "The validation images can train too: refit the best config on them and the others, and predict with "
                 "that.",
-                (f"python -m search.refit {sweep}", f"python -m analysis.predict {sweep} --with refit"),
+                (f"{spelled('refit')} {sweep}", f"{spelled('predict')} {sweep} --with refit"),
             )
         )
     return steps
