@@ -36,6 +36,7 @@ class TrialRecord:
       is_paused: it is RUNNING in the ledger, and waits at a rung, without a worker, for others to come there.
       baseline: the name of the published run or of the reference config that this trial is; empty otherwise.
       node: of a cluster, where it ran last; empty where it is not known.
+      note: what a person should know of how it was trained there; empty where there is nothing.
       ended_at: by the clock of the machine that ran the driver; None while it runs.
       config: the fields of its `TrialConfig` that are set; of a FAIL for which the space had no config its seed alone.
       params: what the search chose, by the names of the space; where that is a multiple of a reference, the field
@@ -60,6 +61,7 @@ class TrialRecord:
     folder: Path
     folds: int = 0
     is_paused: bool = False
+    note: str = ""
 
     @property
     def kind(self) -> str:
@@ -183,6 +185,7 @@ def trial_record(trial: FrozenTrial, sweep: Path, is_in_folds: bool) -> TrialRec
         folder=paths.trial_folder(sweep, trial.number),
         folds=len(values) if is_in_folds else 0,
         is_paused=is_paused(trial),
+        note=str(attributes.get("note", "")),
     )
 
 

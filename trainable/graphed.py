@@ -6,6 +6,11 @@ import torch
 from torch import Tensor
 
 
+def has_graphs(device: torch.device) -> bool:
+    """Returns whether work on a device can be captured and replayed."""
+    return device.type == "cuda"
+
+
 class Graphed:
     """`function`, captured once and replayed at each call: the same kernels on the same memory, launched together.
 
@@ -21,7 +26,9 @@ class Graphed:
         self.input = example.clone()
         self.graph = torch.cuda.CUDAGraph()
         stream = torch.cuda.current_stream()
-        with torch.cuda.stream(stream), torch.cuda.graph(self.graph):  # back on it, should the capture fail
+        # The threads that read images go on meanwhile, and what they ask of CUDA is no part of it.
+        capture = torch.cuda.graph(self.graph, capture_error_mode="thread_local")
+        with torch.cuda.stream(stream), capture:  # back on it, should the capture fail
             self.output = function(self.input)
 
     def __call__(self, value: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ class TrainState:
       micro_batch: images a forward pass, from now on.
       averaged: the mean of the model's weights, where the config asks for it.
       scaler: of the gradients, where they are computed in float16.
+      note: what a person should know of how this machine trains it; empty where there is nothing.
       valid_classes: an (N,) array of `class_dtype` an epoch, the predicted class of each validation image.
       best_epoch: the first of the epochs with the best metric; 0 before the first.
       fold: which net of its trial it is, from 1, where there is one for each fold; else None.
@@ -50,6 +51,7 @@ class TrainState:
     rungs: tuple[int, ...] = ()
     kept: dict[int, np.ndarray] = field(default_factory=dict)
     scaler: torch.amp.GradScaler | None = None
+    note: str = ""
 
     @property
     def epochs_done(self) -> int:

@@ -1,13 +1,13 @@
 """One training step: augmentation, the pass through the net and back, the optimizer.
 
 A batch for which a GPU's memory is short goes through in micro-batches whose gradients add up to those of the whole
-batch; the trial stays with them, across a restart too. On a GPU most steps are replays of a CUDA graph, see
-`trainable.graphed`.
+batch; the trial stays with them, across a restart too. On a GPU most steps are replays of a CUDA graph, where
+the net can be one: see `trainable.probe`.
 """
 
 import math
-import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,23 +15,24 @@ import torch
 from torch import Tensor, nn
 
 from datasets.augment.batch_rows import Change
-from datasets.augment.batched import batched
+from datasets.augment.batched import batched, unsupported
 from datasets.augment.pipeline import compose, from_text, per_image
 from trainable.batch import SMALLEST_MICRO_BATCH, Batch, draw_mix
 from trainable.config import ConfigError, TrialConfig
-from trainable.graphed import Graphed
+from trainable.graphed import Graphed, has_graphs
 from trainable.images import TrainingImages
 from trainable.inputs import Inputs, as_floats
-from trainable.models import family_of
 from trainable.objective import Objective
 from trainable.parallel.group import ALONE, Group, Part
 from trainable.precision import forward
+from trainable.probe import SHORT_OF_MEMORY, UndecidedError, graph_of, identity
 from trainable.state import TrainState
 
 if TYPE_CHECKING:
     from albumentations import Compose
 
 STEPS_BEFORE_GRAPH = 3  # in which the optimizer, cuDNN and the augmentation make what they keep
+NO_GRAPH = "its steps are launched kernel by kernel, not as a CUDA graph"
 
 
 class Step:
@@ -71,8 +72,13 @@ class Step:
         self.surroundings = _Surroundings(state.model, device)
         self.generator, self.mixing = torch.Generator(device), torch.Generator()
         self.graph: Graphed | None = None
-        can_be_graphed = _can_be_graphed(config, device) and on_batch is not None and group.is_alone
-        self.until_graphed: float = STEPS_BEFORE_GRAPH if can_be_graphed else math.inf
+        self.until_graphed: float = STEPS_BEFORE_GRAPH if has_graphs(device) else math.inf
+        self.identity = partial(identity, config, self.part, (self.images_a_step, *inputs.train.shape[1:]), device)
+        if has_graphs(device) and on_batch is None:
+            transforms = ", ".join(each.partition("(")[0] for each in unsupported(augmentation))
+            self._do_without_graph(f"{transforms} of its pipeline is done image by image, on the host")
+        elif has_graphs(device) and not group.is_alone:
+            self._do_without_graph(f"{group.size} processes add up their gradients in each")
 
     def begin(self, chosen: Sequence[Tensor]) -> None:
         """Args:
@@ -121,7 +127,10 @@ class Step:
         return Batch(self.augment(self.images.take(chosen), self.generator), self.labels[chosen])
 
     def _graph(self, chosen: Tensor) -> Graphed | None:
-        """Of a step without mixing, if it is time, and if these images are as many as in most steps and fit at once."""
+        """Returns the graph for a batch that is not mixed.
+
+        None: it is too early, the net cannot be one, or the batch is smaller than most, or goes through in parts.
+        """
         if not len(chosen) == self.images_a_step <= self.state.micro_batch:
             return None
         if self.until_graphed > 0:
@@ -133,11 +142,16 @@ class Step:
 
     def _capture(self, chosen: Tensor) -> None:
         try:
-            self.graph = Graphed(self._without_host, chosen)
+            self.graph, why = graph_of(self._without_host, chosen, self.state, self.generator, self.identity())
+        except UndecidedError:
+            self.until_graphed = STEPS_BEFORE_GRAPH
             return
-        except RuntimeError as error:  # memory is short, most likely; what is wrong beyond that comes again
-            print(f"steps are launched kernel by kernel, not as a CUDA graph: {error}", file=sys.stderr)
-        self._give_back_memory()  # not before the except block has ended: its traceback holds tensors
+        if self.graph is None:
+            self._do_without_graph(why)
+
+    def _do_without_graph(self, why: str) -> None:
+        self.state.note = f"{NO_GRAPH}: {why}"
+        self._give_back_memory()
 
     def _without_host(self, chosen: Tensor) -> Tensor:
         """A step without mixing, of a batch that fits: nothing of it waits for the host."""
@@ -181,7 +195,9 @@ class Step:
             # Not before the except block has ended: until then its traceback holds the tensors of the failed pass.
             if self.graph is None:
                 self.state.micro_batch = math.ceil(size / 2)
-            self._give_back_memory()
+                self._give_back_memory()
+            else:
+                self._do_without_graph(SHORT_OF_MEMORY)
             self.surroundings.restore()
 
     def _give_back_memory(self) -> None:
@@ -211,11 +227,6 @@ class Step:
         if batch.partners is None:
             return loss
         return batch.share * loss + (1 - batch.share) * self.objective(logits, batch.partners)
-
-
-def _can_be_graphed(config: TrialConfig, device: torch.device) -> bool:
-    """Returns whether nothing of the net's step waits for the device, which a graph cannot."""
-    return device.type == "cuda" and not family_of(config.arch).waits
 
 
 def pipeline(config: TrialConfig, square: bool = True) -> "Compose":

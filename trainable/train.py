@@ -106,6 +106,7 @@ def _train_net(config: TrialConfig, data: "Dataset", metric: str, device: str) -
 
     state = new_state(config, data, metric, device)
     state.metric.check(data.valid.truth, data.classes)
+    told = ""
     for metrics in train(config, data, state):
         best = " best" if state.best_epoch == metrics.epoch else ""
         short = metrics.micro_batch < config.batch_size
@@ -116,6 +117,9 @@ def _train_net(config: TrialConfig, data: "Dataset", metric: str, device: str) -
             f"{metrics.seconds:.1f} s{best}{parts}",
             flush=True,
         )
+        if state.note != told:
+            told = state.note
+            print(told, flush=True)
     return state.metric.best_so_far(state.metric.of_epochs(state.history))[-1]
 
 

@@ -17,7 +17,7 @@ from trainable.config import AUGMENTATIONS, MIXING
 from trainable.models import unread_fields
 
 LEADERS = 10  # trials on the leaderboard
-MOST_FAILURES = 10  # shown of one reason
+MOST_FAILURES = 10  # shown of one reason, and trials of one note
 LONGEST_MESSAGE = 300  # characters
 
 
@@ -86,6 +86,23 @@ def micro_batches(record: Record) -> str:
     return (
         f"{'; '.join(short)}, for lack of GPU memory; batch norm sees smaller batches, so the result differs a little."
     )
+
+
+def notes(record: Record) -> str:
+    """What a person should know of how trials were trained on their machines; empty where there is nothing.
+
+    The same note of several trials is one, with the numbers of the first ones.
+    """
+    by_note: dict[str, list[int]] = {}
+    for trial in record.trials:
+        if trial.note:
+            by_note.setdefault(trial.note, []).append(trial.number)
+    found = []
+    for note, numbers in by_note.items():
+        shown = ", ".join(map(str, numbers[:MOST_FAILURES]))
+        more = f" and {len(numbers) - MOST_FAILURES} more" if len(numbers) > MOST_FAILURES else ""
+        found.append(f"{'trial' if len(numbers) == 1 else 'trials'} {shown}{more}: {plain(note)}")
+    return f"{'; '.join(found)}." if found else ""
 
 
 def config_fields(config: Mapping[str, Any]) -> dict[str, str]:

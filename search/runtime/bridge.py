@@ -70,6 +70,7 @@ class Bridge:
     failures_in_a_row: int = 0
     infeasible_in_a_row: int = 0  # by the order of draws: trials that run meanwhile say nothing of the space
     concurrency: int = 0
+    notes: set[str] = field(default_factory=set)  # that were said
 
     def __post_init__(self) -> None:
         self.draws = Draws(self.ledger, self.space, self.plan, self.watcher)
@@ -172,6 +173,7 @@ class Bridge:
         if failure and failure.reason is Reason.HOST_MEMORY:
             self.out_of_memory(number, report.attempt, failure.message)
             return
+        self._take_note(number, report.note)
         metric = named(self.plan.metric)
         trial = self.ledger.trial(number)
         epochs = trial.user_attrs["config"]["epochs"]
@@ -190,6 +192,15 @@ class Bridge:
             self._fail(number, failure, report.history)
         elif report.done:
             self._complete(number)
+
+    def _take_note(self, number: int, note: str) -> None:
+        """Keeps what a person should know of how a trial is trained; of several with the same note one is told of."""
+        if note == self.ledger.trial(number).user_attrs.get("note", ""):
+            return
+        self.ledger.set(number, "note", note)
+        if note and note not in self.notes:
+            self.watcher.said(f"trial {number}: {note}")
+            self.notes.add(note)
 
     def _check_folder(self) -> None:
         """Raises:

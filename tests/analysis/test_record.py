@@ -132,6 +132,18 @@ def test_trials_in_micro_batches_are_named_with_what_that_means(tmp_path, data):
     assert list(pd.read_parquet(sweep.folder / "epochs.parquet").micro_batch) == [128, 128, 128, 32, 128, 16]
 
 
+def test_notes_on_how_trials_were_trained_stand_once_with_their_numbers(tmp_path, data):
+    sweep = SweepBuilder(tmp_path / "sweep", data)
+    note = "its steps are launched kernel by kernel: <b>no graph</b> can be made"
+    for config, told in [(CNN, note), (MLP, ""), (CNN, note)]:
+        sweep.add(config, [9, 12], **({"note": told} if told else {}))
+    write_results(sweep.record, data)
+
+    escaped = "its steps are launched kernel by kernel: &lt;b&gt;no graph&lt;/b&gt; can be made."
+    for name in ("report.html", "report.md"):
+        assert f"How they were trained: trials 0, 2: {escaped}" in (sweep.folder / name).read_text()
+
+
 def test_what_a_message_holds_is_text(written):
     page = (written / "report.html").read_text()
     assert "epoch 2: &lt;script&gt;alert(1)&lt;/script&gt; | `x` [31m next line" in page

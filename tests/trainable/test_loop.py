@@ -116,9 +116,10 @@ def test_a_trial_imports_no_compiler(optimizer, tmp_path, monkeypatch):
 
 
 def in_graphs(monkeypatch, make):
-    """Steps go as on a GPU, with a stand-in for a graph."""
-    monkeypatch.setattr("trainable.step._can_be_graphed", lambda *_: True)
-    monkeypatch.setattr("trainable.step.Graphed", make)
+    """Steps go as on a GPU, with a stand-in for a graph; that their kind can be one is known."""
+    monkeypatch.setattr("trainable.step.has_graphs", lambda device: True)
+    monkeypatch.setattr("trainable.probe.Graphed", make)
+    monkeypatch.setattr("trainable.probe.known", lambda about, find: "")
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.arch)
@@ -134,8 +135,14 @@ def test_steps_of_a_graph_train_to_the_last_bit_as_those_without_one(config, mon
     assert 0 < len(replayed) < 9 if mixed else len(replayed) == 4 * 3 - 3  # 3 go before the graph is made
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
-def test_steps_of_which_no_graph_can_be_made_go_kernel_by_kernel(error, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (torch.OutOfMemoryError, "the GPU's memory is too short for one"),
+        (RuntimeError, "CUDA out of memory"),
+    ],
+)
+def test_steps_of_which_no_graph_can_be_made_go_kernel_by_kernel(error, told, monkeypatch):
     expected = list(train(CONFIGS[0], DATA, new_state(CONFIGS[0], DATA)))
     refused = []
 
@@ -144,11 +151,12 @@ def test_steps_of_which_no_graph_can_be_made_go_kernel_by_kernel(error, monkeypa
         raise error("CUDA out of memory")
 
     in_graphs(monkeypatch, refuse)
-    history = list(train(CONFIGS[0], DATA, new_state(CONFIGS[0], DATA)))
+    state = new_state(CONFIGS[0], DATA)
+    history = list(train(CONFIGS[0], DATA, state))
 
     assert without_seconds(history) == without_seconds(expected)
     assert len(refused) == 1
-    assert "not as a CUDA graph: CUDA out of memory" in capsys.readouterr().err
+    assert state.note.endswith(f"not as a CUDA graph: {told}")
 
 
 def test_where_memory_is_short_beside_a_graph_it_is_given_up_and_the_batch_stays_whole(monkeypatch):
@@ -179,6 +187,7 @@ def test_where_memory_is_short_beside_a_graph_it_is_given_up_and_the_batch_stays
 
     assert short
     assert without_seconds(history) == without_seconds(expected)  # their size of a micro-batch too
+    assert state.note.endswith("not as a CUDA graph: the GPU's memory is too short for one")
 
 
 def test_a_pipeline_that_goes_image_by_image_is_no_graph(monkeypatch):

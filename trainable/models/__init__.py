@@ -46,7 +46,7 @@ def family_of(arch: str) -> Family:
         return found
     if not callable(found):
         raise ConfigError(f"{arch}: must be a function build(config, classes, image_size) or a Family, got {found!r}")
-    return Family(arch, {}, found, channels_last=False, waits=True)
+    return Family(arch, {}, found, channels_last=False)
 
 
 def kind_of(config: Mapping[str, Any]) -> str:

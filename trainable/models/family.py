@@ -75,7 +75,6 @@ class Family:
         units for that, in float16 on older GPUs (`trainable.precision`); sums, weights and loss stay in float32.
         BENCHMARKS.md has the measurements, under "Precision".
       channels_last: convolutions on (N, H, W, C) in memory instead of (N, C, H, W).
-      waits: a step in training may wait for the device, so that no CUDA graph can be made of it.
       prefix: what the names of its architectures begin with, for a family of many; empty for one of one name.
       preprocessing: how a config's net takes pixels.
       prepare: computes what trials of other configs need as well and `train` would compute if it is not there, a
@@ -90,7 +89,6 @@ class Family:
     build: Callable[[Config, int, tuple[int, int]], Net]
     bf16: frozenset[str] = frozenset()
     channels_last: bool = True
-    waits: bool = False
     optional: frozenset[str] = frozenset()
     unread: frozenset[str] = frozenset()
     prefix: str = ""

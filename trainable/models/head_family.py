@@ -55,7 +55,6 @@ def head_family(
         {"backbone": BACKBONE, **shape},
         build,
         bf16=frozenset({"cpu", "cuda"}),  # of the backbone, which only goes forward
-        waits=True,
         optional=FIELDS | optional,
         unread=UNREAD | unread,
         preprocessing=preprocessing,

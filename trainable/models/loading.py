@@ -36,7 +36,6 @@ def catalogue(
         build,
         # On a CPU convolutions of one channel each lose more to bf16, which is slow for their step back, than it wins.
         bf16=frozenset({"cuda"}),
-        waits=True,
         optional=FIELDS,
         prefix=prefix,
         preprocessing=preprocessing,

@@ -61,6 +61,7 @@ class Attempt:
       finished: the epochs of the nets that came to their end, by their folds.
       net: the data of the net that is trained now; None before the first, and between two.
       state: of that net.
+      note: of the net that was trained last, `TrainState.note`.
     """
 
     def __init__(self, order: Order, data: Dataset, device: str = "cpu", train: Train = loop.train) -> None:
@@ -74,6 +75,7 @@ class Attempt:
         self.prepared: Prepared | None = None
         self.epochs: Iterator[EpochMetrics] = iter(())
         self.saves = (0.0, 0.0)  # seconds of the last two
+        self.note = ""
 
     def next_report(self) -> Report:
         """Prepares or trains for about a second, to the next rung, or to the end; a failure is a report too.
@@ -101,8 +103,9 @@ class Attempt:
 
     def _report(self, failure: Failure | None) -> Report:
         history, nets = self.history, 1 if self.data.folds is None else len(np.unique(self.data.folds))
+        self.note = self.state.note if self.state else self.note
         done = failure is not None or len(history) >= nets * self.order.config.epochs
-        return Report(self.order.attempt, history, failure, done, self.prepared)
+        return Report(self.order.attempt, history, failure, done, self.prepared, self.note)
 
     @property
     def history(self) -> list[EpochMetrics]:
@@ -203,6 +206,6 @@ class Attempt:
         self._make_folder()
         save_finished(self.state, self.order.config, self.net, self.folder)
         assert self.finished is not None
-        self.finished[fold] = self.state.history
+        self.finished[fold], self.note = self.state.history, self.state.note
         self.net = self.state = None
         return time.monotonic() - started < (self.order.spacing if fold in self.order.rungs else due)

@@ -31,6 +31,7 @@ class Report:
       history: every epoch so far, those of earlier attempts included.
       done: no report comes after this one.
       prepared: what is being computed before the first epoch; None while an epoch is trained.
+      note: what a person should know of how the trial's net is trained where it runs; empty where there is nothing.
     """
 
     attempt: int
@@ -38,6 +39,7 @@ class Report:
     failure: Failure | None = None
     done: bool = False
     prepared: Prepared | None = None
+    note: str = ""
 
     def to_json(self) -> str:
         history = [metrics.to_dict() for metrics in self.history]

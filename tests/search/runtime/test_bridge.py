@@ -61,6 +61,20 @@ def test_how_far_a_trial_is_before_its_first_epoch_is_told_and_written_nowhere(t
     assert bridge.ledger.trial(0).intermediate_values == {}
 
 
+def test_a_note_on_how_trials_are_trained_is_kept_with_each_and_told_once(tmp_path):
+    bridge, watcher = open_bridge(tmp_path, 3)
+    orders = [bridge.next_order() for _ in range(3)]
+    for order, note in zip(orders, ("no graph", "", "no graph"), strict=True):
+        bridge.report(order.number, Report.from_json(json.loads(Report(order.attempt, [], note=note).to_json())))
+
+    assert [trial.note for trial in Record(tmp_path).trials] == ["no graph", "", "no graph"]
+    assert watcher.messages == ["trial 0: no graph"]
+
+    bridge.report(0, Report(orders[0].attempt, []))  # it goes on on a machine that can
+
+    assert Record(tmp_path).trials[0].note == ""
+
+
 def test_a_value_is_the_best_so_far_and_its_epoch_the_first_with_it(tmp_path):
     bridge, _ = open_bridge(tmp_path, 4, pruner="none")
     execute(bridge, DATA)

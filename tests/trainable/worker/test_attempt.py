@@ -87,6 +87,17 @@ def test_features_are_reported_on_while_they_are_computed_so_that_a_trial_can_be
     assert f"{reports[1].prepared}" == f"computing the features of 26 images by {config.backbone} at 32 px: 16 of 26"
 
 
+@pytest.mark.parametrize("fails", [False, True], ids=["", "fails"])
+def test_a_note_on_how_the_net_is_trained_is_reported(tmp_path, fails):
+    def training(config, data, state):
+        state.note = "no graph"
+        if fails:
+            raise Diverged("epoch 1")
+        yield from fake_train(config, data, state)
+
+    assert first_report(tmp_path, training).note == "no graph"
+
+
 def numpy_allocates():
     np.empty(2**50)
 

@@ -1,0 +1,166 @@
+"""Finds out whether a trial's step may be replayed as a CUDA graph: it is captured once, and its results are compared.
+
+A graph repeats the kernels of one step, and nothing that the host did meanwhile. What waits for the device cannot be
+captured at all. What the host draws, counts or decides anew at each step can be, and is then repeated as it was. So a
+graph is used only where a step leaves the host as it was, and where two replays do what two steps do.
+
+The answer is kept on this machine for each kind of step (`identity`), for other trials and workers; another device or
+version has one of its own. Nobody asks how fast a graph is: two runs are to do the same.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from storage import user_code
+from trainable.config import TrialConfig
+from trainable.graphed import Graphed
+from trainable.models.known import known
+from trainable.precision import numerics
+from trainable.state import TrainState
+from trainable.undo import Kept
+
+VERSION = 1  # another wherever a step of the same identity may have another answer
+STEPS = 2  # that are compared: in the second the weights are those that the first has left
+# A replay has the kernels of a step, but sums on a GPU are not always of one order. Where a rounding is 2**-8 of a
+# number, as in bf16, those of 100 layers in a row come to 2**-8 * 100**0.5, 4 % of the gradients. What is repeated and
+# ought to have changed, which layers are dropped for example, moves them by a multiple of that.
+TOLERANCE = 0.05
+# Of what the steps do to the weights: an optimizer that divides by the size of a gradient makes whole steps of small
+# gradients, of which roundings may have decided the sign. Where a replay changes no weight at all, this is 1.
+TOLERANCE_OF_CHANGES = 0.5
+
+SHORT_OF_MEMORY = "the GPU's memory is too short for one"
+Function = Callable[[Tensor], Tensor]
+
+
+class UndecidedError(RuntimeError):
+    """The step that was tried overflowed, so that there is nothing to compare."""
+
+
+def graph_of(
+    step: Function, example: Tensor, state: TrainState, generator: torch.Generator, about: dict[str, Any]
+) -> tuple[Graphed | None, str]:
+    """Returns the graph of a step; None, and why, where there is none.
+
+    The trial is afterwards as it was before, but for the gradients of its last step, which are dropped.
+
+    Args:
+      step: learns from the images whose rows it is given, and returns the sum of their losses.
+      generator: that it draws from beside torch's own.
+      about: `identity` of the step.
+
+    Raises:
+      UndecidedError: it is to be asked again after some steps.
+    """
+    kept = Kept(state, generator)
+    made: list[Graphed] = []
+
+    def find() -> str:
+        graph, why = _tried(step, example, state, kept)
+        made.extend([graph] if graph else [])
+        return why
+
+    try:
+        if why := known({"graph": VERSION, **about}, find):
+            return None, why
+        return (made or [Graphed(step, example)])[0], ""
+    except UndecidedError:
+        raise
+    except torch.OutOfMemoryError:  # which is nothing that the next trial should know
+        return None, SHORT_OF_MEMORY
+    except RuntimeError as error:
+        return None, _in_a_line(error)
+    finally:
+        kept.restore()
+
+
+def identity(config: TrialConfig, part: nn.Module, batch: Sequence[int], device: torch.device) -> dict[str, Any]:
+    """Returns all that decides whether a step can be a graph, but for the versions of the libraries.
+
+    Of a rate, a probability or any other such number only whether it is 0 counts: it changes no kernel.
+
+    Args:
+      part: of the net, which is trained.
+      batch: (images, C, H, W), of what a step takes.
+    """
+    fields = {name: bool(value) if isinstance(value, float) else value for name, value in config.to_dict().items()}
+    layers = [[name, f"{type(module).__module__}.{type(module).__qualname__}"] for name, module in part.named_modules()]
+    weights = [[name, [*its.shape], its.requires_grad] for name, its in part.named_parameters()]
+    return {
+        "fields": {name: value for name, value in fields.items() if name not in ("seed", "epochs")},
+        "code": user_code.digest(config.arch) if user_code.is_reference(config.arch) else "",
+        "net": hashlib.sha256(json.dumps([layers, weights]).encode()).hexdigest(),
+        "batch": list(batch),
+        "format": str(numerics(config.arch, device).format),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }
+
+
+def _tried(step: Function, example: Tensor, state: TrainState, kept: Kept) -> tuple[Graphed | None, str]:
+    expected = [_Outcome.of(step, example, state) for _ in range(STEPS)]
+    changes, changed = kept.changes(), kept.host.changed()
+    kept.restore()
+    if changed:
+        return None, f"each of its steps changes something on the host, {changed}"
+    if not all(outcome.is_finite for outcome in expected):
+        raise UndecidedError
+    try:
+        graph = Graphed(step, example)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        return None, _in_a_line(error)
+    kept.restore()
+    found = [_Outcome.of(graph, example, state) for _ in range(STEPS)]
+    pairs = list(zip(found, expected, strict=True))
+    apart = {
+        "losses": max(_apart([one.loss], [other.loss]) for one, other in pairs) / TOLERANCE,
+        "gradients": max(_apart(one.gradients, other.gradients) for one, other in pairs) / TOLERANCE,
+        "weights": _apart(kept.changes(), changes) / TOLERANCE_OF_CHANGES,
+    }
+    worst = max(apart, key=lambda what: apart[what])
+    if apart[worst] > 1:
+        return None, f"replayed, its steps have other {worst}"
+    return graph, ""
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What a step computes, copied, for a graph overwrites its own at the next replay."""
+
+    loss: Tensor
+    gradients: list[Tensor]
+
+    @staticmethod
+    def of(step: Function, example: Tensor, state: TrainState) -> "_Outcome":
+        loss = step(example).clone()
+        parameters = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
+        none = torch.zeros((), device=loss.device)
+        return _Outcome(loss, [none if each.grad is None else each.grad.clone() for each in parameters])
+
+    @property
+    def is_finite(self) -> bool:
+        return all(bool(tensor.isfinite().all()) for tensor in (self.loss, *self.gradients))
+
+
+def _apart(found: list[Tensor], expected: list[Tensor]) -> float:
+    """Returns the norm of the difference relative to what is expected; infinity where it is no number."""
+    if [tensor.shape for tensor in found] != [tensor.shape for tensor in expected]:
+        return math.inf  # of other parameters
+    whole, apart = (
+        float(torch.stack([tensor.float().norm() for tensor in tensors]).norm())
+        for tensors in (expected, [one - other for one, other in zip(found, expected, strict=True)])
+    )
+    ratio = apart / whole if whole else apart
+    return math.inf if math.isnan(ratio) else ratio
+
+
+def _in_a_line(error: RuntimeError) -> str:
+    return str(error).strip().partition("\n")[0]

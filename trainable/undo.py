@@ -1,0 +1,100 @@
+"""Undoes training steps: keeps everything that a step changes, on the device and on the host, and puts it back."""
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trainable.state import TrainState
+
+PLAIN = (type(None), bool, int, float, str, bytes, tuple)  # of a module's attributes, what can count steps
+
+
+class Kept:
+    """What a trial is at this moment.
+
+    Tensors are put back where they lie, for a CUDA graph reads them there.
+    """
+
+    def __init__(self, state: TrainState, generator: torch.Generator) -> None:
+        """Args:
+        generator: that a step draws from beside torch's own.
+        """
+        self.model, self.optimizer, self.scaler = state.model, state.optimizer, state.scaler
+        device = next(state.model.parameters()).device
+        self.host = _Host(state.model, draws=device.type != "cpu")
+        self.generators = [generator]
+        if device.type == "cuda":  # dropout draws from its device's global generator
+            self.generators.append(torch.cuda.default_generators[device.index or 0])
+        elif device.type == "cpu":
+            self.generators.append(torch.default_generator)
+        self.drawn = [each.get_state() for each in self.generators]
+        self.of_optimizer = {parameter: dict(values) for parameter, values in state.optimizer.state.items()}
+        own = (value for values in self.of_optimizer.values() for value in values.values())
+        self.tensors = [*state.model.parameters(), *state.model.buffers(), *filter(torch.is_tensor, own)]
+        self.copies = [tensor.detach().clone() for tensor in self.tensors]
+        self.scale = state.scaler.state_dict() if state.scaler else {}
+
+    @torch.no_grad()
+    def changes(self) -> list[Tensor]:
+        """Returns by how much each weight of the net is off what it was."""
+        parameters = list(self.model.parameters())
+        return [now - then for now, then in zip(parameters, self.copies, strict=False)]
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Makes the trial what it was, but for the gradients of its last step, which are dropped."""
+        torch._foreach_copy_(self.tensors, self.copies)
+        state = self.optimizer.state
+        for parameter in [each for each in state if each not in self.of_optimizer]:
+            del state[parameter]
+        for parameter, values in self.of_optimizer.items():
+            state[parameter].clear()
+            state[parameter].update(values)
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.scaler:
+            self.scaler.load_state_dict(self.scale)
+        for generator, drawn in zip(self.generators, self.drawn, strict=True):
+            generator.set_state(drawn)
+        self.host.restore()
+
+
+class _Host:
+    """What a step could change on the host: its generators, and what the modules of a net count."""
+
+    def __init__(self, model: nn.Module, draws: bool) -> None:
+        """Args:
+        draws: torch's own generator on the host is none that the step ought to draw from.
+        """
+        self.model, self.draws = model, draws
+        self.python, self.numpy, self.torch = random.getstate(), np.random.get_state(), torch.get_rng_state()
+        self.counted = {name: _plain(module) for name, module in model.named_modules()}
+
+    def changed(self) -> str:
+        """Returns what is not as it was, in words; empty where all is."""
+        now = _Host(self.model, self.draws)
+        if now.python != self.python:
+            return "Python's generator of random numbers"
+        if any(np.any(one != other) for one, other in zip(now.numpy, self.numpy, strict=True)):
+            return "numpy's generator of random numbers"
+        if self.draws and not torch.equal(now.torch, self.torch):
+            return "torch's generator of random numbers on the host"
+        for name, before in self.counted.items():
+            for attribute, value in before.items():
+                if now.counted[name].get(attribute, value) != value:
+                    return f"`{attribute}` of its layer {name or 'net'}"
+        return ""
+
+    def restore(self) -> None:
+        random.setstate(self.python)
+        np.random.set_state(self.numpy)
+        if self.draws:
+            torch.set_rng_state(self.torch)
+        for name, module in self.model.named_modules():
+            vars(module).update(self.counted[name])
+
+
+def _plain(module: nn.Module) -> dict[str, Any]:
+    return {name: value for name, value in vars(module).items() if isinstance(value, PLAIN)}
