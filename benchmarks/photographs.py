@@ -160,13 +160,13 @@ def _sweep(folder: Path, side: int, place: Path, trials: int) -> tuple[float, in
             first = time.monotonic() - started if any(begun) else first
         else:
             driver = max(driver, _private_or_none(process.pid))
-            worker = max(worker, *map(_private_or_none, _descendants(process.pid)), 0)
+            worker = max(worker, *map(_private_or_none, descendants(process.pid)), 0)
         time.sleep(0.05)
     assert process.returncode == 0, "the sweep failed"
     return first, driver, worker
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
     parents: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has just ended
