@@ -287,8 +287,8 @@ def section(folder: Path) -> Iterator[str]:
     """Yields the lines of the table that says where the time goes."""
     shares = measured("shares", folder)
     yield (
-        f"EfficientNet-Lite0 fine-tuned at 224 px, all stages, with crops and flips, in batches of {BATCH} on one core: "
-        "milliseconds of the core for an image."
+        f"EfficientNet-Lite0 fine-tuned at 224 px, all stages, with crops and flips, in batches of {BATCH} on one "
+        "core: milliseconds of the core for an image."
     )
     yield ""
     yield f"| | {' | '.join(f'from the {kept} store' for kept in shares)} |"

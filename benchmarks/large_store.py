@@ -1,0 +1,145 @@
+"""16 GB of pixels on the disk, more than a machine has memory to spare: are they trained on as fast as 2 GB in memory?
+
+    python -m benchmarks.large_store GIGABYTES FORM        # a sweep over them, in a process of its own; JSON
+
+The store is written directly, without photographs to decode, and removed afterwards. Two workers train an MLP, which
+asks for images faster than any other net, for one epoch each on all of them, cropped and flipped.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.photographs import ROOT, private_bytes
+from datasets.pixels import Pixels
+from datasets.pixels.dataset import Dataset, Split
+from datasets.pixels.form import ARRAY, MAPPED
+from datasets.pixels.stored import StoredPixels
+from trainable.config import TrialConfig
+
+LARGE, SMALL = float(os.environ.get("SWEEP_LARGE_STORE", "16")), 2.0  # GB
+SIDE, CLASSES, WORKERS = 224, 10, 2
+IMAGE_BYTES = 3 * SIDE * SIDE
+VALID = 64
+BLOCK = 256  # images that are written at a time
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a sweep over so many bytes took.
+
+    Attributes:
+      a_second: images that the workers learnt from together.
+      driver, worker: bytes of memory that the driver, and the largest of its workers, had of their own, at most.
+    """
+
+    a_second: float
+    driver: int
+    worker: int
+
+
+def measured(gigabytes: float, kept: str) -> Found:
+    words = [sys.executable, "-m", "benchmarks.large_store", str(gigabytes), kept]
+    environment = os.environ | {"RAY_ADDRESS": "local"}
+    done = subprocess.run(words, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return Found(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def one_epoch(trial: Any) -> TrialConfig:
+    lr = trial.suggest_float("lr", 1e-4, 1e-3)
+    crops: dict[str, Any] = {"random_resized_crop": 1.0, "horizontal_flip": 0.5}
+    return TrialConfig(arch="mlp", width=0.1, lr=lr, batch_size=64, epochs=1, **crops)
+
+
+def sweep(folder: Path, gigabytes: float, kept: str) -> Found:
+    """Runs a sweep of a trial a worker; this process is its driver."""
+    from search.ray.connection import connected, prepare
+
+    prepare()
+    from search.ray.executor import execute
+    from search.runtime.process import chatter_to
+    from tests.trials import open_bridge
+    from trainable import loop
+    from trainable.worker.ray_trial import RayTrial
+
+    log = folder / "log"
+    log.mkdir()
+
+    def train(config: Any, data: Any, state: Any) -> Iterator[Any]:
+        with Most() as most:
+            for metrics in loop.train(config, data, state):
+                about = {"bytes": most.bytes, "a_second": len(data.train.images) / metrics.seconds}
+                (log / f"{os.getpid()}.json").write_text(json.dumps(about))
+                yield metrics
+
+    class Measured(RayTrial):
+        training = staticmethod(train)
+
+    data = _dataset(folder, gigabytes, kept)
+    bridge, _ = open_bridge(folder / "sweep", WORKERS, one_epoch, sampler="random", pruner="none")
+    with chatter_to(folder / "log.txt"), Most() as most, connected(None):
+        execute(bridge, data, {"cpu": 1.0}, lambda: WORKERS, Measured)
+    found = [json.loads(path.read_text()) for path in log.iterdir()]
+    assert len(found) == WORKERS
+    return Found(sum(each["a_second"] for each in found), most.bytes, max(each["bytes"] for each in found))
+
+
+class Most:
+    """The most memory that this process has of its own while the block runs, seen every tenth of a second."""
+
+    def __init__(self) -> None:
+        self.bytes, self.over = 0, threading.Event()
+        self.watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "Most":
+        self.watcher.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.over.set()
+        self.watcher.join()
+
+    def _watch(self) -> None:
+        while not self.over.is_set():
+            self.bytes = max(self.bytes, private_bytes())
+            self.over.wait(0.1)
+
+
+def _dataset(folder: Path, gigabytes: float, kept: str) -> Dataset:
+    count = int(gigabytes * 1e9) // IMAGE_BYTES
+    stored = _store(folder / "store.pixels", count + VALID)
+    train: Pixels = stored.take(np.arange(count))
+    train, valid = (train if kept == MAPPED else train[:]), stored.take(np.arange(count, count + VALID))
+    first, second = (Split((), images, np.arange(len(images)) % CLASSES) for images in (train, valid))
+    return Dataset(first, second, None, tuple(map(str, range(CLASSES))), None, "f" * 64, ())
+
+
+def _store(path: Path, count: int) -> StoredPixels:
+    """Writes so many images of noise, each another one, as raw rows."""
+    noise = np.random.default_rng(0)
+    checksums = np.empty(count, np.uint32)
+    with open(path, "wb", buffering=0) as file:
+        for start in range(0, count, BLOCK):
+            block = np.frombuffer(noise.bytes(min(BLOCK, count - start) * IMAGE_BYTES), np.uint8)
+            for number, image in enumerate(block.reshape(-1, IMAGE_BYTES), start):
+                checksums[number] = zlib.crc32(image.data)
+            file.write(block.data)
+    places = np.stack([np.arange(count) * IMAGE_BYTES, np.full(count, IMAGE_BYTES)], 1)
+    return StoredPixels(path, MAPPED, (SIDE, SIDE), places, checksums)
+
+
+if __name__ == "__main__":
+    assert sys.argv[2] in (ARRAY, MAPPED)
+    with tempfile.TemporaryDirectory(prefix="large-store-") as name:
+        result = sweep(Path(name), float(sys.argv[1]), sys.argv[2])
+        print(json.dumps(asdict(result)))
