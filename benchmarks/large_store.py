@@ -8,7 +8,6 @@ asks for images faster than any other net, for one epoch each on all of them, cr
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -20,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.photographs import ROOT, private_bytes
+from benchmarks.loader import measured
+from benchmarks.photographs import private_bytes
 from datasets.pixels import Pixels
 from datasets.pixels.dataset import Dataset, Split
 from datasets.pixels.form import ARRAY, MAPPED
@@ -48,11 +48,8 @@ class Found:
     worker: int
 
 
-def measured(gigabytes: float, kept: str) -> Found:
-    words = [sys.executable, "-m", "benchmarks.large_store", str(gigabytes), kept]
-    environment = os.environ | {"RAY_ADDRESS": "local"}
-    done = subprocess.run(words, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    return Found(**json.loads(done.stdout.splitlines()[-1]))
+def found(gigabytes: float, kept: str) -> Found:
+    return Found(**measured("large_store", gigabytes, kept))
 
 
 def one_epoch(trial: Any) -> TrialConfig:
@@ -89,13 +86,13 @@ def sweep(folder: Path, gigabytes: float, kept: str) -> Found:
     bridge, _ = open_bridge(folder / "sweep", WORKERS, one_epoch, sampler="random", pruner="none")
     with chatter_to(folder / "log.txt"), Most() as most, connected(None):
         execute(bridge, data, {"cpu": 1.0}, lambda: WORKERS, Measured)
-    found = [json.loads(path.read_text()) for path in log.iterdir()]
-    assert len(found) == WORKERS
-    return Found(sum(each["a_second"] for each in found), most.bytes, max(each["bytes"] for each in found))
+    workers = [json.loads(path.read_text()) for path in log.iterdir()]
+    assert len(workers) == WORKERS
+    return Found(sum(each["a_second"] for each in workers), most.bytes, max(each["bytes"] for each in workers))
 
 
 class Most:
-    """The most memory that this process has of its own while the block runs, seen every tenth of a second."""
+    """The most memory that this process has of its own while the block runs, seen twice a second."""
 
     def __init__(self) -> None:
         self.bytes, self.over = 0, threading.Event()
@@ -112,7 +109,7 @@ class Most:
     def _watch(self) -> None:
         while not self.over.is_set():
             self.bytes = max(self.bytes, private_bytes())
-            self.over.wait(0.1)
+            self.over.wait(0.5)
 
 
 def _dataset(folder: Path, gigabytes: float, kept: str) -> Dataset:

@@ -23,7 +23,20 @@ from unittest.mock import patch
 
 import torch
 
-from benchmarks import driver, epochs, estimates, gpu, imbalance, memory, numerics, photographs, scale
+from benchmarks import (
+    driver,
+    epochs,
+    estimates,
+    gpu,
+    imbalance,
+    large_store,
+    loader,
+    memory,
+    numerics,
+    photographs,
+    scale,
+    waiting,
+)
 from benchmarks.conditions import conditions
 from benchmarks.page import put
 from benchmarks.sweeps import WORKERS, Run, Work, ours, rival
@@ -259,8 +272,43 @@ class Bench:
             rows.append(Row("15", what, "-", must, aim, [estimates.seconds(metric, classes)], False, "s"))
         return rows
 
+    def row_16(self) -> list[Row]:
+        with photographs.photographs(loader.COUNT) as folder:
+            alone, beside = loader.measured("loader", folder), loader.measured("waiting", "ready", folder)
+        rows = []
+        theirs = alone.pop("torchvision")
+        of = "the loader alone, photographs of 500x375 to 224 px, random crop and flip, images a second"
+        for kept, paces in alone.items():
+            ratios = [mine["a_second"] / its["a_second"] for mine, its in zip(paces, theirs, strict=True)]
+            mine, its = ({name: median(pace[name] for pace in each) for name in theirs[0]} for each in (paces, theirs))
+            note = f"{mine['a_second']:.0f} for {its['a_second']:.0f} a second; an image takes a core "
+            note += f"{1000 / mine['of_processor']:.2f} ms for {1000 / its['of_processor']:.2f} ms"
+            against = "ImageFolder and DataLoader, 2 processes each"
+            rows.append(Row("16", f"{of}, from the {kept} store", against, 2, 3, ratios, True, note=note))
+        bounds = {"mapped": (0.95, 0.98), "jpeg": (0.85, 0.92)}
+        nets = {"frozen": "lite0 frozen at 64 px", "tuned": "lite0 fine-tuned at 128 px"}
+        for net, by_form in beside.items():
+            for kept, ratios in by_form.items():
+                what = f"{nets[net]}, crops and flips, one core, from the {kept} store: images a second"
+                note = f"by processor time {100 * median(pace['of_processor'] for pace in ratios):.1f} %"
+                figures = [pace["a_second"] for pace in ratios]
+                rows.append(Row("16", what, "on one ready batch", *bounds[kept], figures, True, "%", note))
+        return rows
+
+    def row_17(self) -> list[Row]:
+        small = large_store.found(large_store.SMALL, "array")
+        large = large_store.found(large_store.LARGE, "mapped")
+        of = f"{large_store.LARGE:g} GB of pixels at 224 px in a raw store, an MLP, 2 workers"
+        what, against = f"{of}: images a second", f"{large_store.SMALL:g} GB in memory"
+        note = f"{large.a_second:.0f} for {small.a_second:.0f} a second"
+        rows = [Row("17", what, against, 0.8, 0.95, [large.a_second / small.a_second], True, "%", note)]
+        for who, private in {"drives": large.driver, "trains": large.worker}.items():
+            what = f"{of}: GB of memory of its own of the process that {who}"
+            rows.append(Row("17", what, "-", 2, 1, [private / 1e9], False, "GB"))
+        return rows
+
     def rows(self) -> dict[str, Callable[[], list[Row]]]:
-        return {str(number): getattr(self, f"row_{number}") for number in range(1, 16)}
+        return {str(number): getattr(self, f"row_{number}") for number in range(1, 18)}
 
 
 def _shares(parts: dict[str, float]) -> str:
@@ -318,6 +366,8 @@ def _write(rows: list[Row], table: list[str], bench: Bench) -> None:
         *_reasons(rows),
         "",
         *_breakdown(bench),
+        "",
+        *waiting.section(),
         "",
         *numerics.section(bench.data),
     ]

@@ -1,0 +1,171 @@
+"""Does a net wait for its images? What it learns from, beside the same net on one ready batch, and where the time goes.
+
+    python -m benchmarks.waiting ready FOLDER        # what `benchmarks.loader.measured` runs; JSON
+
+All of it on one core, which the threads that read share with the net. The weights are random, which takes as long as
+any others.
+"""
+
+import json
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch.nn import functional as F
+
+from benchmarks.loader import AUGMENTED, BATCH, LIMITS, ROUNDS, as_worker_of, data_of, measured, pace_of
+from benchmarks.photographs import photographs
+from datasets.pixels import form, stored
+from datasets.pixels.dataset import Dataset
+from datasets.pixels.rows import taken
+from trainable import loop, step
+from trainable.config import TrialConfig
+from trainable.models import frozen
+from trainable.precision import forward
+from trainable.state import new_state
+
+COUNT = 100  # photographs, of which 224 px are measured
+LITE0 = TrialConfig(
+    arch="timm/tf_efficientnet_lite0", pretrained=False, batch_size=BATCH, epochs=ROUNDS + 1, optimizer="adamw"
+)
+NETS = {  # the config, the side in px, and the images of an epoch
+    "frozen": (replace(LITE0, input_size=64, frozen_stages=99), 64, 8 * BATCH),
+    "tuned": (replace(LITE0, input_size=128), 128, 2 * BATCH),
+    "at 224 px": (replace(LITE0, input_size=224), 224, BATCH),
+}
+
+
+def beside_ready_batch(folder: Path) -> dict[str, dict[str, list[dict[str, float]]]]:
+    """Returns, for nets and forms, the paces of epochs over those of the same net on one ready batch.
+
+    On one core, which the threads that read share with the net.
+    """
+    found: dict[str, dict[str, list[dict[str, float]]]] = {}
+    for name in ("frozen", "tuned"):
+        config, side, count = NETS[name]
+        ready = _ready(config, _few(data_of(folder, side, form.MAPPED), count))
+        runs = {kept: _epochs(config, _few(data_of(folder, side, kept), count)) for kept in LIMITS}
+        for run in (ready, *runs.values()):
+            run()
+        found[name] = {kept: [] for kept in LIMITS}
+        for _ in range(ROUNDS):
+            on_ready = pace_of(ready)
+            for kept, run in runs.items():
+                found[name][kept].append(asdict(pace_of(run).over(on_ready)))
+    return found
+
+
+def _epochs(config: TrialConfig, data: Dataset) -> Callable[[], int]:
+    config = replace(config, **AUGMENTED)  # crops, so that what frozen stages make of an image is not kept
+    run = loop.train(config, data, new_state(config, data))
+
+    def epoch() -> int:
+        next(run)
+        return len(data.train.images)
+
+    return epoch
+
+
+def _ready(config: TrialConfig, data: Dataset) -> Callable[[], int]:
+    state, size = new_state(config, data), config.batch_size
+    images, labels = torch.tensor(data.train.images[:size]), torch.tensor(data.train.truth[:size])
+    state.model.train()
+    frozen.judge(state.model)
+
+    def steps() -> int:
+        for _ in range(len(data.train.images) // size):
+            state.optimizer.zero_grad(set_to_none=True)
+            F.cross_entropy(forward(config.arch, state.model, images), labels).backward()
+            state.optimizer.step()
+        return len(data.train.images)
+
+    return steps
+
+
+def shares_at_224_px(folder: Path) -> dict[str, dict[str, float]]:
+    """Returns, for each form, the milliseconds of a core that an image takes while lite0 is fine-tuned at 224 px."""
+    config, side, count = NETS["at 224 px"]
+    found = {}
+    for kept in LIMITS:
+        epoch, spent = _epochs(config, _few(data_of(folder, side, kept), count)), defaultdict[str, float](float)
+        with ExitStack() as stack:
+            for place, name, what in PLACES:
+                stack.enter_context(patch.object(place, name, _counted(getattr(place, name), what, spent)))
+            epoch()
+            spent.clear()
+            started = time.process_time()
+            for _ in range(ROUNDS):
+                epoch()
+            total = time.process_time() - started
+        spent["read"] -= spent["decode"]
+        spent["all else"] = total - sum(spent.values())
+        spent.setdefault("decode", 0.0)
+        del spent["validation"]  # of 2 images: as large a part of the time as anybody makes it
+        found[kept] = {what: 1000 * seconds / ROUNDS / count for what, seconds in spent.items()}
+    return found
+
+
+PLACES = [
+    (stored.StoredPixels, "read_into", "read"),
+    (stored, "decoded", "decode"),
+    (step.Step, "_batch", "crop and flip"),
+    (step.Step, "_backpropagated", "forward and backward"),
+    (step.Step, "_descend", "optimizer"),
+    (loop, "predict_logits", "validation"),
+]
+
+
+def _counted(function: Any, what: str, spent: dict[str, float]) -> Any:
+    def counted(*arguments: Any, **named: Any) -> Any:
+        started = time.thread_time()
+        try:
+            return function(*arguments, **named)
+        finally:
+            spent[what] += time.thread_time() - started
+
+    return counted
+
+
+def _few(data: Dataset, count: int) -> Dataset:
+    """Returns so many training images, spread over all, and two to be judged by, which hardly take time."""
+
+    def some(split: Any, count: int) -> Any:
+        rows = torch.arange(count).mul(len(split.images)).div(count, rounding_mode="floor").numpy()
+        return replace(split, images=taken(split.images, rows), labels=split.labels[rows])
+
+    return replace(data, train=some(data.train, count), valid=some(data.valid, 2))
+
+
+def section() -> Iterator[str]:
+    """Yields the lines of the section that says where the time goes."""
+    with photographs(COUNT) as folder:
+        shares = measured("waiting", "shares", folder)
+    yield "## Where the time goes at 224 px"
+    yield ""
+    yield (
+        f"EfficientNet-Lite0 fine-tuned, all stages, with crops and flips, in batches of {BATCH} on one core: "
+        "milliseconds of the core for an image."
+    )
+    yield ""
+    yield f"| | {' | '.join(f'from the {kept} store' for kept in shares)} |"
+    yield "| --- | ---: | ---: |"
+    totals = {kept: sum(each.values()) for kept, each in shares.items()}
+    for what in dict.fromkeys(what for each in shares.values() for what in each):
+        cells = [f"{each[what]:.2f} ({each[what] / totals[kept]:.1%})" for kept, each in shares.items()]
+        yield f"| {what} | {' | '.join(cells)} |"
+
+
+PARTS: dict[str, Callable[[Path], Any]] = {"ready": beside_ready_batch, "shares": shares_at_224_px}
+
+if __name__ == "__main__":
+    as_worker_of(1)
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+    print(json.dumps(PARTS[sys.argv[1]](Path(sys.argv[2]))))
