@@ -87,6 +87,8 @@ def lean(nodes: list[Any]) -> Iterator[None]:
 def tuned(trainable: Any) -> Iterator[None]:
     """Tune starts, in the block, plain workers, keeps those that are starting, and looks the trainable up no more.
 
+    A worker that Ray ends because the node's memory is short is a lost worker: Tune itself ends by that error.
+
     Each trial would ask the cluster three times for the trainable that this process has: 5 ms, which row 9 of
     BENCHMARKS.md has not.
     """
@@ -95,6 +97,8 @@ def tuned(trainable: Any) -> Iterator[None]:
         return
     from unittest.mock import patch
 
+    from ray.air.execution._internal.actor_manager import RayActorManager
+    from ray.exceptions import RayActorError, RayError, RayTaskError
     from ray.tune.analysis import ExperimentAnalysis
     from ray.tune.execution import class_cache
     from ray.tune.execution.tune_controller import TuneController
@@ -118,10 +122,19 @@ def tuned(trainable: Any) -> Iterator[None]:
                 return False
         return reuse_worker(controller, trial)
 
+    fail = RayActorManager._actor_task_failed
+
+    def fail_by_an_error_that_tune_knows(manager: Any, tracked_actor_task: Any, exception: Exception) -> None:
+        if isinstance(exception, RayError) and not isinstance(exception, RayActorError | RayTaskError):
+            exception = RayActorError(error_msg=f"{exception}")
+        fail(manager, tracked_actor_task, exception)
+
     # It looks for files of metrics, of which there are none, and says so of each trial.
     no_files: Any = patch.object(ExperimentAnalysis, "_fetch_trial_dataframes", lambda _: {})
     known = patch.multiple(tune_trial, validate_trainable=lambda _: None, get_trainable_cls=lambda _: trainable)
-    with no_files, known, patch.object(TuneController, reuse_worker.__name__, reuse_worker_unless_one_starts):
+    reused = patch.object(TuneController, reuse_worker.__name__, reuse_worker_unless_one_starts)
+    failed = patch.object(RayActorManager, fail.__name__, fail_by_an_error_that_tune_knows)
+    with no_files, known, reused, failed:
         yield
 
 
