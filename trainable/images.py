@@ -97,6 +97,12 @@ class _Piece(NamedTuple):
     rows: np.ndarray
 
 
+def together(images: Pixels, rows: np.ndarray, device: torch.device) -> Tensor:
+    """Returns the images of these rows on the device, read by several threads."""
+    (batch,) = ahead(images, [rows], device)
+    return batch
+
+
 def parts(images: Tensor | Pixels, size: int, device: torch.device) -> Iterator[Tensor]:
     """Yields all images in their order, so many at a time, on the device."""
     if isinstance(images, Tensor):

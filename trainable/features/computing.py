@@ -22,7 +22,7 @@ from trainable.features import Prepared
 from trainable.features.matrix import Chunk, Features, layout, name_of
 from trainable.features.pooling import parts
 from trainable.features.store import FeaturesError, Store
-from trainable.images import on_device
+from trainable.images import together
 from trainable.models import stage_maps
 from trainable.models.head import HeadNet, all_stages, preprocessing
 from trainable.models.known import versions
@@ -73,7 +73,7 @@ def _stores(
     """Yields where the features of a split are kept, each with what computes them."""
 
     def compute(images: Pixels, view: str) -> Compute:
-        return lambda rows: _computed(config, net, normalise, VIEWS[view], images[rows])
+        return lambda rows: _computed(config, net, normalise, VIEWS[view], together(images, rows, net.mean.device))
 
     for view in _views(config, split):
         for images in separate(data.splits[split].images):
@@ -129,12 +129,12 @@ def chunks_of(store: Store, names: set[str], compute: Compute) -> list[Chunk]:
 
 @torch.no_grad()
 def _computed(
-    config: TrialConfig, net: HeadNet, normalise: nn.Module, view: Callable[[Tensor], Tensor], images: np.ndarray
+    config: TrialConfig, net: HeadNet, normalise: nn.Module, view: Callable[[Tensor], Tensor], images: Tensor
 ) -> dict[str, Tensor]:
     """Returns all parts of all stages of some images, by their names in a chunk."""
     device, backbone = net.mean.device, net.filled()
     made: list[dict[str, Tensor]] = []
-    for batch in on_device(images, device).split(BATCH[device.type]):
+    for batch in images.split(BATCH[device.type]):
         with autocast(config.arch, device):
             pixels = normalise(view(batch))
             maps = stage_maps.features(backbone, pixels, all_stages(backbone, pixels))

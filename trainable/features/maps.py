@@ -18,7 +18,7 @@ from datasets.pixels import Pixels
 from trainable.config import TrialConfig
 from trainable.features.computing import BATCH, VIEWS, Compute, chunks_of, rows_about, separate
 from trainable.features.store import Store
-from trainable.images import on_device
+from trainable.images import together
 from trainable.models import family_of, frozen
 from trainable.models.calls import judged
 from trainable.precision import autocast, numerics
@@ -88,7 +88,7 @@ def stores_of(
         for part in separate(images):
 
             def compute(rows: np.ndarray, view: str = view, part: Pixels = part) -> dict[str, Tensor]:
-                batches = (VIEWS[view](batch) for batch in on_device(part[rows], device).split(BATCH[device.type]))
+                batches = (VIEWS[view](batch) for batch in together(part, rows, device).split(BATCH[device.type]))
                 return {NAME: torch.cat([map_of(config, model, front, batch) for batch in batches])}
 
             store = Store(_about(config, fingerprint, part, view, model, device), len(part))
