@@ -46,13 +46,13 @@ def placed(images: Pixels, device: torch.device) -> Tensor | Pixels:
     free, _ = torch.cuda.mem_get_info(device)
     if images.nbytes > GPU_SHARE * free:
         return images
+    count = max(1, UPLOADED_BYTES * len(images) // max(1, images.nbytes))
     try:
         whole = torch.empty(images.shape, dtype=on_device(images[:1], CPU).dtype, device=device)
+        for number, some in enumerate(parts(images, count, device)):
+            whole[number * count : number * count + len(some)] = some
     except torch.OutOfMemoryError:  # another trial was faster
         return images
-    count = max(1, UPLOADED_BYTES * len(images) // max(1, images.nbytes))
-    for start in range(0, len(images), count):
-        whole[start : start + count] = on_device(images[start : start + count], CPU)
     return whole
 
 

@@ -1,6 +1,7 @@
 """How pixels that threads read get into a batch: one in the host's memory, or one on a GPU."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,16 +28,19 @@ class Way(Protocol):
 
 
 class InMemory:
-    """Batches in the host's memory, into which the threads read."""
+    """Batches in the host's memory, into which the threads read; another device gets a copy when it is used."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
 
     def empty(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         return torch.empty(tuple(shape), dtype=dtype)
 
-    def fill(self, part: Tensor, read: Read) -> None:
+    def fill(self, part: Tensor, read: Read) -> Any:
         read(part.numpy())
 
-    def arrived(self, batch: Tensor, filled: Sequence[None]) -> Tensor:
-        return batch
+    def arrived(self, batch: Tensor, filled: Sequence[Any]) -> Tensor:
+        return batch.to(self.device)
 
 
 class Upload:
@@ -68,5 +72,7 @@ class Upload:
         return batch
 
 
+@cache
 def way_to(device: torch.device) -> Way:
-    return Upload(device) if device.type == "cuda" else InMemory()
+    """Returns the one of a device: memory that a stream has given back serves that stream alone."""
+    return Upload(device) if device.type == "cuda" else InMemory(device)
