@@ -1,0 +1,56 @@
+"""How much faster two processes train one trial than one does: each has a core, and its half of every batch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
+
+import torch
+
+from datasets.pixels.dataset import Dataset
+from trainable import loop
+from trainable.config import TrialConfig
+from trainable.metrics.history import EpochMetrics
+from trainable.parallel.team import Team
+from trainable.state import new_state
+from trainable.worker.attempt import Train
+
+CONFIG = TrialConfig(
+    arch="small_resnet", width=1.0, depth=1, epochs=3, batch_size=128, lr=0.05, horizontal_flip=0.5, rotate=0.5
+)
+ROUNDS = 3
+
+
+def ratios(data: Dataset) -> list[float]:
+    """Returns how many times as many images a second two processes train, a round each, in turn with one process."""
+    data = data.for_training()
+    with _one_thread(), _team(data) as team:
+        return [_seconds(loop.train, data) / _seconds(team.train, data) for _ in range(ROUNDS)]
+
+
+def _seconds(train: Train, data: Dataset) -> float:
+    """Returns the seconds of an epoch, validation among them; the first one, which starts processes, does not count."""
+    _, *epochs = _epochs(train, data)
+    return median(epoch.seconds for epoch in epochs)
+
+
+def _epochs(train: Train, data: Dataset) -> Iterator[EpochMetrics]:
+    return train(CONFIG, data, new_state(CONFIG, data))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _team(data: Dataset) -> Iterator[Team]:
+    team = Team(data, 2, "cpu", threads=1)
+    try:
+        yield team
+    finally:
+        team.end()
