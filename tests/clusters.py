@@ -104,9 +104,9 @@ class Cluster:
     def start_head(self, *words: object, **environment: str) -> RayNode:
         return self._start("--head", f"--port={self.port}", f"--temp-dir={self.temporary}", *words, **environment)
 
-    def add(self, cpus: int = 1) -> RayNode:
+    def add(self, cpus: int = 1, **environment: str) -> RayNode:
         """One after the other: two that start at once on one machine take each other's files."""
-        return self._start(f"--address={self.address}", f"--num-cpus={cpus}")
+        return self._start(f"--address={self.address}", f"--num-cpus={cpus}", **environment)
 
     def drive(self, module: str, *words: object) -> subprocess.Popen:
         """A command of this project with the cluster as its address; its output in text, both streams in one."""

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import yaml
 
@@ -18,6 +18,9 @@ from search.runtime.start import Start
 from storage.text import counted
 from trainable.config import ConfigError
 from trainable.worker.order import node_name
+
+if TYPE_CHECKING:
+    from search.ray.admission import Admission
 
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")  # on the head of a cluster that Ray's launcher made
 HEAD = "node:__internal_head__"  # a resource of the head alone
@@ -136,10 +139,11 @@ class Room:
 
     Args:
       workers: as planned at the start; what a trial gets stays.
+      admission: which nodes of a cluster get trials; None on this machine alone.
     """
 
-    def __init__(self, workers: Workers, is_local: bool) -> None:
-        self.workers, self.is_local = workers, is_local
+    def __init__(self, workers: Workers, admission: "Admission | None" = None) -> None:
+        self.workers, self.admission = workers, admission
         self.concurrency, self.looked = workers.concurrency, time.monotonic()
         # A look asks the GCS, and does not come back where that is gone: who starts trials must not wait for it.
         self.looking = ThreadPoolExecutor(1)
@@ -150,13 +154,18 @@ class Room:
             if not self.look.exception():  # of a look that failed: whether Ray has ended is for the vigil to say
                 self.concurrency = max(1, self.look.result())  # one waits: an autoscaler sees then that there is need
             self.look, self.looked = None, time.monotonic()
-        if not self.is_local and self.look is None and time.monotonic() - self.looked > LOOK_SECONDS:
+        if self.admission and self.look is None and time.monotonic() - self.looked > LOOK_SECONDS:
             self.look = self.looking.submit(self._fits)
         return self.concurrency
 
     def _fits(self) -> int:
-        fits = sum(node.fits(self.workers.wanted) for node in _at_most(nodes(), may_come()))
-        return min(fits, self.workers.most or fits)
+        assert self.admission is not None
+        there, wanted = nodes(), self.workers.wanted
+        admitted, coming = self.admission.admits(there), may_come()
+        fits = sum(node.fits(wanted) for node in _at_most(admitted, coming))
+        if coming:  # of those that may come some have, and are refused
+            fits -= sum(node.fits(wanted) for node in there if node.id in self.admission.refused)
+        return min(max(fits, 0), self.workers.most or fits)
 
 
 def plan_workers(there: Sequence[Node], coming: Sequence[Node], start: Start) -> Workers:

@@ -23,7 +23,9 @@ from ray.tune.search import Searcher
 
 from datasets.pixels.dataset import Dataset
 from search.ray import ray_2_60
+from search.ray.admission import Admission, Placement
 from search.ray.blocks import blocks_of
+from search.ray.gate import NodeRefusedError
 from search.ray.vigil import Vigil
 from search.runtime.bridge import Bridge
 from storage import user_code
@@ -132,7 +134,9 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
             cause = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
         try:
             self.check()
-            if RAY_OUT_OF_MEMORY in cause:
+            if NodeRefusedError.__name__ in cause:
+                self.bridge.moved(order["number"], order["attempt"], "its node did not pass the checks")
+            elif RAY_OUT_OF_MEMORY in cause:
                 self.bridge.out_of_memory(order["number"], order["attempt"], "Ray ended its worker: the node ran low")
             else:
                 words = " ".join(" ".join(cause.splitlines()[1:]).split())  # the first line is a heading
@@ -156,13 +160,18 @@ class BridgeCallback(_Bridged, tune.Callback):
     """
 
     def __init__(
-        self, bridge: Bridge, room: Callable[[], int], is_local: bool, check: Callable[[], None] = lambda: None
+        self,
+        bridge: Bridge,
+        room: Callable[[], int],
+        is_local: bool,
+        check: Callable[[], None] = lambda: None,
+        admission: Admission | None = None,
     ) -> None:
         """Args:
         check: raises where Ray itself has ended.
         """
         super().__init__(bridge)
-        self.room, self.is_local, self.check = room, is_local, check
+        self.room, self.is_local, self.check, self.admission = room, is_local, check, admission
         self.waiting_since: float | None = None
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -181,6 +190,8 @@ class BridgeCallback(_Bridged, tune.Callback):
             raise Abort from error
         self.bridge.tick()
         self.bridge.concurrency = self.room()
+        for news in self.admission.told() if self.admission else ():
+            self.bridge.watcher.said(news)
         live = (trial.status for trial in reversed(trials) if trial.status in (RUNNING, PENDING))
         statuses = set(islice(live, len(self.bridge.running)))  # all there are; not all that there were
         self._watch_places(statuses)
@@ -211,6 +222,7 @@ def execute(
     on_idle: Callable[[], object] = lambda: None,
     is_local: bool = True,
     vigil: Vigil | None = None,
+    admission: Admission | None = None,
 ) -> None:
     """Runs what the bridge orders until it has nothing more; Ray must be connected.
 
@@ -220,6 +232,7 @@ def execute(
       on_idle: called once, when trials have begun and there is no order for a worker.
       is_local: Ray was started on this machine, for this process alone.
       vigil: asked again and again whether Ray still runs.
+      admission: which nodes of a cluster get trials.
 
     Raises: whatever the bridge raised, a full disk for example; RayFailedError, Ray has ended.
     """
@@ -233,8 +246,10 @@ def execute(
         "sources": user_code.sources(),
         "blocks": blocks,
         "weights_table": table,
+        "gate": admission.gate if admission else None,
     }
-    bound = tune.with_resources(tune.with_parameters(trainable, **shared), resources)
+    wanted = Placement(resources, admission) if admission else resources
+    bound = tune.with_resources(tune.with_parameters(trainable, **shared), wanted)
     with tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as folder:
         tuner = tune.Tuner(
             bound,
@@ -249,7 +264,7 @@ def execute(
                 name="sweep",
                 storage_path=folder,
                 verbose=0,
-                callbacks=[BridgeCallback(bridge, room, is_local, check)],
+                callbacks=[BridgeCallback(bridge, room, is_local, check, admission)],
                 failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # an attempt's own is there
             ),

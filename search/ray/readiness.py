@@ -62,13 +62,25 @@ def check_here(sweep: Path) -> None:
 def check_nodes(
     there: Sequence["Node"], sweep: Path, look_there: Callable[[str, str, bool], "Machine"] | None = None
 ) -> None:
+    """Looks at all nodes at once, as `found_on` does.
+
+    Raises:
+      ConfigError: with what they lack, a line each.
+    """
+    found = found_on(there, sweep, look_there)
+    _refuse([line for lines in found.values() for line in lines])
+
+
+def found_on(
+    there: Sequence["Node"], sweep: Path, look_there: Callable[[str, str, bool], "Machine"] | None = None
+) -> dict[str, list[str]]:
     """Looks at all nodes at once, each by a worker on it; Ray must be connected. One that goes meanwhile is let go.
 
     Args:
       look_there: what the worker does; default: `search.ray.node.look`.
 
-    Raises:
-      ConfigError: with what they lack, a line each.
+    Returns:
+      what keeps a node from running trials, a line each, by its id; nothing of a node that can.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -76,7 +88,7 @@ def check_nodes(
     from search.ray.cluster import nodes
     from search.ray.node import look
 
-    found: list[str] = []
+    found: dict[str, list[str]] = {}
     with _visited(sweep) as folder:
         here = look(f"{folder}", "here", counts_gpus=False)
         asked = {}
@@ -96,18 +108,19 @@ def check_nodes(
             name = f"node {node.name}"
             if answer not in ready:
                 ray.cancel(answer, force=True)
-                found.append(f"{name}: no answer in {ANSWER_SECONDS:.0f} s; see `ray status`, or remove it")
+                found[node.id] = [f"{name}: no answer in {ANSWER_SECONDS:.0f} s; see `ray status`, or remove it"]
                 continue
             try:
                 machine = ray.get(answer)
             except Exception as error:  # whatever a worker's start or its imports can meet
-                found.append(f"{name}: cannot run a worker ({last_line(error)}); install requirements.lock there")
+                remedy = "install requirements.lock there"
+                found[node.id] = [f"{name}: cannot run a worker ({last_line(error)}); {remedy}"]
                 continue
             lines = problems(name, machine, here, node.resources.get("GPU", 0), sweep)
             if not machine.storage and not (folder / node.id).exists():
                 lines.append(f"{name}: what it writes into {sweep} is not seen here; {REMEDY_STORAGE}")
-            found += lines
-    _refuse(found)
+            found[node.id] = lines
+    return found
 
 
 REMEDY_STORAGE = (

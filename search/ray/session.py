@@ -29,6 +29,7 @@ from storage.text import counted
 
 if TYPE_CHECKING:
     from datasets.pixels.dataset import Dataset
+    from search.ray.admission import Admission
     from search.ray.vigil import Vigil
     from search.runtime.bridge import Bridge
 
@@ -61,7 +62,16 @@ class RaySession(Session):
             resources, vigil = self.room.workers.resources, self.vigil
             vigil.at_last = partial(_report_beside, self.folder)
             try:
-                execute(bridge, data, resources, self.room, on_idle=on_idle, is_local=self.is_local, vigil=vigil)
+                execute(
+                    bridge,
+                    data,
+                    resources,
+                    self.room,
+                    on_idle=on_idle,
+                    is_local=self.is_local,
+                    vigil=vigil,
+                    admission=self.room.admission,
+                )
             except RayFailedError as error:  # the results are written all the same
                 bridge.watcher.said(str(error))
                 bridge.stop(Stop.RAY_ENDED)
@@ -84,6 +94,17 @@ def _note_versions(log: Path) -> None:
             words = f"{name} is {version(name)}, and not {private.VERSION}: its public ways are used alone"
             with open(log, "a", encoding="utf-8") as notes:
                 print(words, file=notes)
+
+
+def _admission(folder: Path) -> "Admission":
+    """Raises:
+    ConfigError: a node that is there cannot run trials.
+    """
+    from search.ray.admission import Admission  # Ray Tune
+
+    there = nodes()
+    check_nodes(there, folder)
+    return Admission(folder, [node.id for node in there])
 
 
 @contextmanager
@@ -110,9 +131,9 @@ def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterato
             _note_versions(log)
             vigil = session.enter_context(connected(at, out))
             with interruptible():  # again, for Ray has set handlers of its own
-                room = Room(workers_there(start, is_local, out), is_local)
+                room = Room(workers_there(start, is_local, out))
                 if not is_local:
-                    check_nodes(nodes(), folder)
+                    room.admission = _admission(folder)
                 workers = room.workers
                 shared = DRIVER_BYTES + (CUDA_BYTES if workers.gpus else 0)
                 yield RaySession(

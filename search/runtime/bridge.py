@@ -227,8 +227,7 @@ class Bridge:
         if self.running.get(number) != attempt:
             return
         if is_drained:
-            self.watcher.said(f"trial {number}: its node was drained, goes on elsewhere from its newest checkpoint")
-            self._wait(number)
+            self.moved(number, attempt, "its node was drained")
             return
         stacks = hung_stacks(paths.trial_folder(self.folder, number), attempt)
         reason = Reason.NO_PROGRESS if stacks else Reason.WORKER_LOST
@@ -239,6 +238,12 @@ class Bridge:
             self._fail(number, Failure(reason, f"{attempts} worker: {message}", stacks))
         else:
             self.watcher.said(f"trial {number}: {reason} in attempt {attempt}, goes on from its newest checkpoint")
+            self._wait(number)
+
+    def moved(self, number: int, attempt: int, why: str) -> None:
+        """The trial cannot stay on its node, which is none of its `attempts`: it waits for its next one."""
+        if self.running.get(number) == attempt:
+            self.watcher.said(f"trial {number}: {why}, goes on elsewhere from its newest checkpoint")
             self._wait(number)
 
     def out_of_memory(self, number: int, attempt: int, message: str) -> None:

@@ -1,6 +1,6 @@
 """The Tune trainable: one worker process, many trials."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -39,13 +39,17 @@ class RayTrial(tune.Trainable):
         sources: dict[str, bytes],
         blocks: Any = None,
         weights_table: dict[str, Weights] | None = None,
+        gate: Callable[[], None] | None = None,
     ) -> None:
         """Args:
         dataset: out of Ray's object store, its pixels shared with the other workers of the node or in a file.
         sources: of the user's files, `storage.user_code.sources`.
         blocks: an actor that gives the blocks of files, `search.ray.blocks`, where other nodes may not see them.
         weights_table: the weights of pretrained nets that trials begin with.
+        gate: raises where the node of this worker is to have no trial.
         """
+        if gate:
+            gate()
         import cv2
         import torch
 

@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import Future
 from functools import partial
 from io import StringIO
+from types import SimpleNamespace
 
 import pytest
 
@@ -119,6 +120,11 @@ def test_after_half_a_minute_nothing_is_waited_for_and_a_pause_of_the_machine_is
     assert 29 <= sum(waited) <= 30
 
 
+def every_node():
+    """An admission that has passed all nodes."""
+    return SimpleNamespace(admits=list, refused={})
+
+
 def test_how_many_trials_fit_is_asked_without_waiting_for_the_answer(monkeypatch):
     """The cluster's head may have gone, and the driver has to see that."""
     answer, asked = threading.Event(), threading.Event()
@@ -131,7 +137,7 @@ def test_how_many_trials_fit_is_asked_without_waiting_for_the_answer(monkeypatch
     monkeypatch.setattr(cluster, "nodes", nodes)
     monkeypatch.setattr(cluster, "may_come", list)
     monkeypatch.setattr(cluster, "LOOK_SECONDS", -1.0)
-    room = cluster.Room(Workers(4, 1, 0, 1), is_local=False)
+    room = cluster.Room(Workers(4, 1, 0, 1), every_node())
 
     assert room() == 1
     assert asked.wait(60)
@@ -145,7 +151,7 @@ def test_how_many_trials_fit_is_asked_without_waiting_for_the_answer(monkeypatch
 def test_a_look_at_the_nodes_that_fails_leaves_the_room_as_it_was(monkeypatch):
     """Whether Ray has ended is for others to say: its head may be back in a moment."""
     monkeypatch.setattr(cluster, "nodes", lambda: pytest.fail("asked again at once"))
-    room = cluster.Room(Workers(4, 1, 0, 3), is_local=False)
+    room = cluster.Room(Workers(4, 1, 0, 3), every_node())
     room.look = Future()
     room.look.set_exception(ConnectionError("the GCS is not there"))
 

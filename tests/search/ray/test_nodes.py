@@ -68,6 +68,32 @@ def test_workers_and_nodes_come_and_go(tiny_data, tmp_path):
     assert sum(losses) == 1  # of the killed worker's alone: a drained node counts for none
 
 
+def test_a_node_that_joins_later_gets_trials_once_it_has_passed_the_checks_and_else_none(tiny_data, tmp_path):
+    """Both join while a trial waits for a node: the one on which it ran is gone."""
+    sweep, quick, more = tmp_path / "sweep", tmp_path / "quick", tmp_path / "more" / "opencv_python-1.0.dist-info"
+    more.mkdir(parents=True)
+    (more / "METADATA").write_text("Metadata-Version: 2.1\nName: opencv-python\nVersion: 1.0\n")
+    with cluster(tmp_path / "home") as there:
+        first = there.add()
+        driver = there.drive("tests.slow_run", quick, *words(tiny_data, sweep, 2, EPOCHS), "--attempts", 2)
+        until(lambda: bool(running(sweep)), "a trial trains", driver)
+        first.kill()
+        bad = name_of(there.add(PYTHONPATH=str(more.parent)))
+        good = name_of(there.add())
+        until(lambda: good in running(sweep), "a trial trains on the node that passed", driver)
+        quick.touch()
+        code, output = ended(driver)
+
+    assert code == 0, output
+    assert (
+        output.count(f"node {bad}: there must be one build of OpenCV, got opencv-python, opencv-python-headless") == 1
+    )
+    assert_whole(sweep, 2)
+    assert {trial.node for trial in Record(sweep).trials} == {good}
+    losses = [trial.user_attrs.get("losses", 0) for trial in Record(sweep).study.get_trials()]
+    assert losses == [1, 0]  # of the node that was killed; to be sent away from the bad one counts for none
+
+
 def test_a_new_cluster_goes_on_where_head_and_driver_were_killed(tiny_data, tmp_path):
     sweep, quick = tmp_path / "sweep", tmp_path / "quick"
     asked = (quick, *words(tiny_data, sweep, 2, EPOCHS))
@@ -98,18 +124,27 @@ def assert_whole(sweep, trials):
 
 def drain(there, node):
     """As an autoscaler does with a node that its cloud is about to take away; its name, and what is doing it."""
-    raylet = command_of(node.named("raylet")[0])
-    found = re.search(r"--node_id=(\w+)", raylet)
-    address = re.search(r"--node_ip_address=(\S+)", raylet)
+    found, address = about_raylet(node)
     about = ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "spot"]
-    command = [RAY, "drain-node", "--address", there.address, "--node-id", found[1], *about]
+    command = [RAY, "drain-node", "--address", there.address, "--node-id", found, *about]
     doing = subprocess.Popen(
         [*map(str, command), "--deadline-remaining-seconds", "60"],
         env=there.environment,
         stdout=subprocess.DEVNULL,
         cwd="/",
     )
-    return node_name(address[1], found[1]), doing
+    return node_name(address, found), doing
+
+
+def about_raylet(node):
+    """Ray's id of a node, and its address."""
+    raylet = command_of(node.named("raylet")[0])
+    return re.search(r"--node_id=(\w+)", raylet)[1], re.search(r"--node_ip_address=(\S+)", raylet)[1]
+
+
+def name_of(node):
+    found, address = about_raylet(node)
+    return node_name(address, found)
 
 
 def test_the_autoscaler_starts_the_templates_workers_from_none_and_ends_them_again(tiny_data, tmp_path, monkeypatch):
