@@ -21,13 +21,13 @@ from trainable.worker.ray_trial import RayTrial
 
 def far(folder: Path) -> type[RayTrial]:
     class Far(RayTrial):
-        def setup(self, config, dataset, sources, blocks=None, weights_table=None):
+        def setup(self, config, dataset, sources, blocks=None, weights_table=None, gate=None):
             from datasets.pixels import copies
 
             os.environ["XDG_CACHE_HOME"] = str(folder)
             copies._is_here = lambda images: False
             far_away = {net: replace(each, path=Path("far")) for net, each in (weights_table or {}).items()}
-            super().setup(config, dataset, sources, blocks, far_away)
+            super().setup(config, dataset, sources, blocks, far_away, gate)
 
     return Far
 

@@ -1,30 +1,22 @@
 """The pool of a sweep on a node of a cluster: its own file where the node sees it, else a copy, got once for the node.
 
-A copy comes in blocks. It is begun once, goes on where it was broken off, and is used by all workers of the node; each
-of its images is compared with its checksum when a worker first reads it, as in the driver's own file.
+A copy is used by all workers of the node. When a worker first reads an image of it, that is compared with its checksum,
+as in the driver's own file.
 """
 
-import fcntl
-import os
 import zlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from datasets.far_files import Block, get
 from datasets.pixels import Pixels, cache
 from datasets.pixels.dataset import Dataset
 from datasets.pixels.pool import PIXELS
 from datasets.pixels.rows import JoinedPixels
 from datasets.pixels.stored import StoredPixels
-from datasets.pixels.threads import in_threads
 from storage.files import DamagedError
-
-BLOCK_BYTES = 16 << 20
-AT_ONCE = 4  # blocks on their way
-
-Block = Callable[[int], bytes]  # of the driver's file, by its number from 0
 
 
 def here(data: Dataset, block: Block) -> Dataset:
@@ -39,12 +31,6 @@ def here(data: Dataset, block: Block) -> Dataset:
     path = _copied(parts, block)
     train, valid = (replace(split, images=_at(split.images, path)) for split in (data.train, data.valid))
     return replace(data, train=train, valid=valid)
-
-
-def block_of(path: Path, number: int) -> bytes:
-    """Returns a block of a file; it is shorter at the file's end."""
-    with open(path, "rb") as file:
-        return os.pread(file.fileno(), BLOCK_BYTES, number * BLOCK_BYTES)
 
 
 def _stored(images: Pixels) -> list[StoredPixels]:
@@ -73,40 +59,7 @@ def _copied(parts: list[StoredPixels], block: Block) -> Path:
     identity = 0
     for part in parts:
         identity = zlib.crc32(np.ascontiguousarray(part.places).data, zlib.crc32(part.checksums.data, identity))
-    folder = cache.folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{parts[0].path.stem}-{identity:08x}{PIXELS}"
-    there = os.open(path.with_suffix(".blocks"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND, 0o600)
-    try:
-        fcntl.flock(there, fcntl.LOCK_EX)
-        if not path.exists():
-            _get_blocks(path, there, max(part.end for part in parts), block)
-            cache.tidy(folder)
-    finally:
-        os.close(there)
+    path = cache.folder() / f"{parts[0].path.stem}-{identity:08x}{PIXELS}"
+    if get(path, max(part.end for part in parts), block, path.exists):
+        cache.tidy(path.parent)
     return path
-
-
-def _get_blocks(path: Path, there: int, size: int, block: Block) -> None:
-    """Args:
-    there: open file with a line for each block that was written: its number and its checksum.
-    """
-    partial = path.with_suffix(".copying")
-    with open(partial, "ab"):
-        pass
-    with open(partial, "r+b") as file, open(there, "rb", closefd=False) as lines:
-        noted = [line.split() for line in lines]
-        whole = {int(line[0]) for line in noted if len(line) == 2 and _is_whole(file.fileno(), *map(int, line))}
-        missing = [number for number in range(-(-size // BLOCK_BYTES)) if number not in whole]
-        for number, data in zip(missing, in_threads(block, missing, AT_ONCE, AT_ONCE), strict=True):
-            wanted = min(BLOCK_BYTES, size - number * BLOCK_BYTES)
-            if len(data) < wanted:
-                raise DamagedError(path, f"block {number} came with {len(data)} of {wanted} bytes")
-            os.pwrite(file.fileno(), data, number * BLOCK_BYTES)
-            os.write(there, b"%d %d\n" % (number, zlib.crc32(data)))
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-
-
-def _is_whole(file: int, number: int, checksum: int) -> bool:
-    return zlib.crc32(os.pread(file, BLOCK_BYTES, number * BLOCK_BYTES)) == checksum

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from datasets.pixels.copies import block_of
+from datasets.far_files import block_of
 from datasets.pixels.stored import StoredPixels
 from trainable.weights import Weights, kept
 
@@ -23,6 +23,9 @@ class Blocks:
     def block(self, number: int) -> bytes:
         assert self.pixels is not None
         return block_of(self.pixels, number)
+
+    def size_of_weights(self, net: str) -> int:
+        return self.weights[net].stat().st_size
 
     def block_of_weights(self, net: str, number: int) -> bytes:
         return block_of(self.weights[net], number)

@@ -5,7 +5,7 @@ contract is `contract.py`. To add one is to add its file and its name to the tup
 needs before anything starts, and hands the table to its workers. Nothing here imports torch before tensors are read.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -27,22 +27,23 @@ LIBRARY_NAMES = ("timm_library", "torchvision_library")
 SOURCES: tuple[Source, ...] = tuple(import_module(f"trainable.weights.{name}").SOURCE for name in NAMES)
 LIBRARIES: tuple[Library, ...] = tuple(import_module(f"trainable.weights.{name}").LIBRARY for name in LIBRARY_NAMES)
 
-Parts = Callable[[Weights], Iterator[bytes]]  # of the file that is kept of these weights on the driver's machine
+# Of the file that is kept of these weights on the driver's machine: its bytes, and its blocks (`datasets.far_files`).
+Far = Callable[[Weights], tuple[int, Callable[[int], bytes]]]
 
 _remembered: dict[str, Weights] = {}
 _tried: "dict[str, dict[str, Tensor]]" = {}  # by its net, what is checked before it is kept
-_driver: list[Parts] = []
+_driver: list[Far] = []
 
 
-def remember(table: Mapping[str, Weights], parts: Parts | None = None) -> None:
+def remember(table: Mapping[str, Weights], far: Far | None = None) -> None:
     """Makes these the weights that this process uses, by their nets, whatever else is at hand.
 
     Args:
-      parts: gives the files of the driver's machine, where this may be another one.
+      far: gives the files of the driver's machine, where this may be another one.
     """
     _remembered.clear()
     _remembered.update(table)
-    _driver[:] = [parts] if parts else []
+    _driver[:] = [far] if far else []
 
 
 def remembered() -> dict[str, Weights]:
@@ -129,7 +130,7 @@ def keep(weights: Weights, check: Callable[[Weights], None] | None = None) -> No
       check: raises where they are not to be kept; in it, `state_dict` returns them already.
     """
     if not weights.path.is_file() and _driver:
-        kept.copy(weights, lambda: _driver[0](weights))
+        kept.copy(weights, *_driver[0](weights))
         return
     if weights.found_by == kept.NAME or not weights.path.is_file():
         weights = _elsewhere(weights)

@@ -103,10 +103,18 @@ def keep(weights: Weights, state_dict: "dict[str, Tensor]") -> None:
         save_tensors(partial, copies, {"weights": json.dumps(about)})
 
 
-def copy(weights: Weights, parts: Callable[[], Iterator[bytes]]) -> None:
-    """Writes the parts of another machine's file for `tensors`, whole or not at all; raises as `keep` does."""
-    with _written(path_of(weights.arch, weights.sha256)) as partial, open(partial, "wb") as file:
-        file.writelines(parts())
+def copy(weights: Weights, size: int, block: Callable[[int], bytes]) -> None:
+    """Gets the driver's file for `tensors`, once for this machine, whole or not at all; raises as `keep` does.
+
+    Args:
+      size, block: of that file, as `datasets.far_files` has them.
+    """
+    from datasets import far_files
+
+    path = path_of(weights.arch, weights.sha256)
+    with _told(path):
+        far_files.get(path, size, block, lambda: read(path) is not None)
+        _tidy(path.parent)
 
 
 def sha256_of(path: Path) -> str:
@@ -145,6 +153,9 @@ def _written(path: Path) -> Iterator[Path]:
 
 def _tidy(place: Path) -> None:
     """Removes the weights that were used least lately, where all together are too large."""
+    for path in place.glob("*.copying"):
+        if time.time() - path.stat().st_mtime > STALE_SECONDS:
+            path.unlink(missing_ok=True)
     total = 0
     for path in sorted(place.glob("*.safetensors"), key=lambda path: path.stat().st_mtime, reverse=True):
         state = path.stat()

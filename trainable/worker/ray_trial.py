@@ -1,12 +1,13 @@
 """The Tune trainable: one worker process, many trials."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
 
-from datasets.pixels.copies import BLOCK_BYTES, here
+from datasets.far_files import Block
+from datasets.pixels.copies import here
 from datasets.pixels.dataset import Dataset
 from storage import user_code
 from trainable import allocator, weights
@@ -58,7 +59,7 @@ class RayTrial(tune.Trainable):
 
         allocator.keep_freed_memory()
         user_code.remember(sources)
-        weights.remember(weights_table or {}, blocks and (lambda each: _blocks_of_weights(blocks, each)))
+        weights.remember(weights_table or {}, blocks and (lambda each: _far_weights(blocks, each)))
         self.dataset = dataset
         if blocks is not None:
             self.dataset = here(dataset, lambda number: ray.get(blocks.block.remote(number)))
@@ -97,10 +98,7 @@ class RayTrial(tune.Trainable):
         self.attempt = None
 
 
-def _blocks_of_weights(blocks: Any, each: Weights) -> Iterator[bytes]:
-    """Yields the blocks of the driver's file of weights."""
-    number, block = 0, b""
-    while number == 0 or len(block) == BLOCK_BYTES:
-        block = ray.get(blocks.block_of_weights.remote(each.arch, number))
-        number += 1
-        yield block
+def _far_weights(blocks: Any, each: Weights) -> tuple[int, Block]:
+    """Returns how large the driver's file of weights is, and what gives its blocks."""
+    size = ray.get(blocks.size_of_weights.remote(each.arch))
+    return size, lambda number: ray.get(blocks.block_of_weights.remote(each.arch, number))

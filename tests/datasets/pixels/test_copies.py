@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from datasets.pixels import cache, copies
-from datasets.pixels.copies import block_of, here
+from datasets import far_files
+from datasets.far_files import block_of
+from datasets.pixels import cache
+from datasets.pixels.copies import here
 from datasets.pixels.rows import joined
 from tests.datasets.pixels.test_stored import stored
 from tests.trials import in_memory
@@ -18,7 +20,7 @@ DATA = in_memory()
 @pytest.fixture(autouse=True)
 def small_blocks(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "node"))
-    monkeypatch.setattr(copies, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(far_files, "BLOCK_BYTES", 1000)
 
 
 @pytest.fixture
@@ -93,7 +95,7 @@ def test_train_and_validation_joined_are_copied_too(moved):
 
 def test_a_copy_that_was_broken_off_goes_on(moved, monkeypatch):
     data, path = moved
-    monkeypatch.setattr(copies, "AT_ONCE", 1)
+    monkeypatch.setattr(far_files, "AT_ONCE", 1)
     with pytest.raises(ConnectionError):
         here(data, counted(path, most=5)[1])
     (lines,) = cache.folder().glob("*.blocks")
@@ -108,7 +110,7 @@ def test_a_copy_that_was_broken_off_goes_on(moved, monkeypatch):
 
 def test_a_block_that_was_damaged_meanwhile_comes_again(moved, monkeypatch):
     data, path = moved
-    monkeypatch.setattr(copies, "AT_ONCE", 1)
+    monkeypatch.setattr(far_files, "AT_ONCE", 1)
     with pytest.raises(ConnectionError):
         here(data, counted(path, most=5)[1])
     (partial,) = cache.folder().glob("*.copying")

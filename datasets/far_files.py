@@ -1,0 +1,82 @@
+"""A file of the driver's machine on another one, got once for all of its processes.
+
+It comes in blocks. It is begun once and goes on where it was broken off; whether a block that came before is whole says
+its checksum.
+"""
+
+import fcntl
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from datasets.pixels.threads import in_threads
+from storage.files import DamagedError
+
+BLOCK_BYTES = 16 << 20
+AT_ONCE = 4  # blocks on their way
+
+Block = Callable[[int], bytes]  # of the driver's file, by its number from 0
+
+
+def block_of(path: Path, number: int) -> bytes:
+    """Returns a block of a file; it is shorter at the file's end."""
+    with open(path, "rb") as file:
+        return os.pread(file.fileno(), BLOCK_BYTES, number * BLOCK_BYTES)
+
+
+def get(path: Path, size: int, block: Block, is_there: Callable[[], bool]) -> bool:
+    """Makes `path` a copy of a file, whole or not at all; another process may be doing so, and is waited for.
+
+    Args:
+      size: of the file, in bytes.
+      is_there: says whether there is a copy already; no other process writes one meanwhile.
+
+    Returns:
+      whether this process has written it.
+
+    Raises:
+      OSError: it cannot be written.
+      DamagedError: a block came short.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    there = os.open(notes_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND, 0o600)
+    try:
+        fcntl.flock(there, fcntl.LOCK_EX)
+        if is_there():
+            return False
+        _get_blocks(path, there, size, block)
+    finally:
+        os.close(there)
+    return True
+
+
+def notes_of(path: Path) -> Path:
+    """Returns the file that says which blocks of a copy are there; it stays beside the copy."""
+    return path.with_suffix(".blocks")
+
+
+def _get_blocks(path: Path, there: int, size: int, block: Block) -> None:
+    """Args:
+    there: open file with a line for each block that was written: its number and its checksum.
+    """
+    partial = path.with_suffix(".copying")
+    with open(partial, "ab"):
+        pass
+    with open(partial, "r+b") as file, open(there, "rb", closefd=False) as lines:
+        noted = [line.split() for line in lines]
+        whole = {int(line[0]) for line in noted if len(line) == 2 and _is_whole(file.fileno(), *map(int, line))}
+        missing = [number for number in range(-(-size // BLOCK_BYTES)) if number not in whole]
+        for number, data in zip(missing, in_threads(block, missing, AT_ONCE, AT_ONCE), strict=True):
+            wanted = min(BLOCK_BYTES, size - number * BLOCK_BYTES)
+            if len(data) < wanted:
+                raise DamagedError(path, f"block {number} came with {len(data)} of {wanted} bytes")
+            os.pwrite(file.fileno(), data[:wanted], number * BLOCK_BYTES)
+            os.write(there, b"%d %d\n" % (number, zlib.crc32(data[:wanted])))
+        os.truncate(file.fileno(), size)
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def _is_whole(file: int, number: int, checksum: int) -> bool:
+    return zlib.crc32(os.pread(file, BLOCK_BYTES, number * BLOCK_BYTES)) == checksum
