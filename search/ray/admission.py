@@ -103,7 +103,7 @@ class Placement(tune.PlacementGroupFactory):
         # Not those that are looked at now: a place that is asked for is asked for in these words until there is one.
         refused = ",".join(sorted(self.admission.refused))
         selector = [{NODE_LABEL: f"!in({refused})"}] * len(self.bundles) if refused else None
-        return placement_group(self.bundles, self.strategy, bundle_label_selector=selector)  # type: ignore[arg-type]
+        return placement_group(self.bundles, self.strategy, bundle_label_selector=selector)
 
     def __reduce__(self) -> Any:
         """A worker learns what it has, and places nothing."""

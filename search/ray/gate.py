@@ -55,12 +55,16 @@ class Gate:
         if node in self.known:
             return
         for _ in range(round(WAIT_SECONDS / ASK_SECONDS)):
-            verdict = None
-            with suppress(ValueError):  # no such actor yet
-                verdict = ray.get(ray.get_actor(self.name).of.remote(node))
+            verdict = self._verdict(node)
             if verdict == "":
                 return
             if verdict is not None:
                 raise NodeRefusedError(verdict)
             time.sleep(ASK_SECONDS)
         raise NodeRefusedError(f"the driver has not looked at this node in {WAIT_SECONDS:.0f} s")
+
+    def _verdict(self, node: str) -> str | None:
+        with suppress(ValueError):  # no such actor yet
+            verdict: Any = ray.get(ray.get_actor(self.name).of.remote(node))
+            return str(verdict) if verdict is not None else None
+        return None
