@@ -55,6 +55,10 @@ class Row:
         """How long it has run so far, without what it waited for."""
         return now - self.started - self.waited
 
+    def left_seconds(self, now: float) -> float:
+        """Returns how long its other steps take at the pace of those that it has done; 0 before the first."""
+        return self.own_seconds(now) / self.step * (self.steps - self.step) if self.step else 0.0
+
     def count(self, now: float, history: list[EpochMetrics]) -> None:
         """Counts the time since the last report as waited for, but for its epochs, where something was computed."""
         trained = math.fsum(metrics.seconds for metrics in history)
@@ -219,7 +223,9 @@ class Screen(Sink):
 
         A trial that runs counts as the part of it that is done: of long trials the first end comes late, and would
         make the rest look much longer than it is. Most of the paused ones will not go on, so they count as ended ones.
-        Of a budget of epochs nothing is told: how many trials it is for is not known.
+        Once no trial begins any more, the longest of those that run decides: the last ones are often the expensive
+        ones, which cheap trials before them say nothing of. Of a budget of epochs nothing is told: how many trials it
+        is for is not known.
         """
         done = self.ended_before + self.ended_here
         paced = self.paced_ends + len(self.paused_rows)
@@ -227,7 +233,10 @@ class Screen(Sink):
         if self.budget_epochs or not paced or left <= 0 or done <= self.cheap < self.trials:
             return ""
         running = sum(row.step / row.steps for row in self.rows.values())
-        seconds = (time.monotonic() - self.paced_at) / (paced + running) * (left - running)
+        now = time.monotonic()
+        seconds = (now - self.paced_at) / (paced + running) * (left - running)
+        if left <= len(self.rows):
+            seconds = max([seconds, *(row.left_seconds(now) for row in self.rows.values())])
         return f" | about {duration(seconds)} left"
 
     def _line(self, row: Row, became: str) -> str:

@@ -155,6 +155,21 @@ def test_features_that_are_computed_first_are_told_and_are_not_part_of_the_pace(
     assert end.endswith("about 10 s left")
 
 
+def test_once_no_trial_begins_any_more_the_longest_that_runs_tells_the_time_that_is_left(tmp_path, clock):
+    screen = Screen(Begun(tmp_path, 4, "accuracy", [], {}, io.StringIO()))
+    screen.started(Order(3, 1, CONFIG, tmp_path, "accuracy"))
+    for number in range(2):
+        screen.started(Order(number, 1, CONFIG, tmp_path, "accuracy"))
+        clock.pass_(5)
+        screen.ended(ended(number, [0.2]))
+    screen.started(Order(2, 1, CONFIG, tmp_path, "accuracy"))
+    clock.pass_(190)
+    screen.progressed(3, [epoch(1, 0.2), epoch(2, 0.3)])  # of 5, after 200 s
+    screen.ended(ended(2, [0.2]))
+
+    assert screen.out.getvalue().splitlines()[-1].endswith("about 5:00 min left")
+
+
 def test_what_running_trials_have_done_counts_in_the_time_that_is_left(tmp_path, clock):
     screen = Screen(Begun(tmp_path, 4, "accuracy", [], {}, io.StringIO()))
     for number in (0, 1):
