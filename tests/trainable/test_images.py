@@ -15,6 +15,7 @@ from trainable.config import TrialConfig
 from trainable.images import ahead, parts
 from trainable.loop import train
 from trainable.state import new_state
+from trainable.step import Step
 from trainable.upload import InMemory
 
 CPU = torch.device("cpu")
@@ -151,3 +152,27 @@ def test_rows_are_read_into_an_array_as_they_are_taken(tmp_path, kind):
     read_into(pixels, images, rows)
 
     np.testing.assert_array_equal(pixels, images[rows])
+
+
+def test_a_trial_sees_the_same_images_in_every_epoch_however_many_threads_read_and_crop_them(tmp_path, monkeypatch):
+    seen: dict[int, list[torch.Tensor]] = {1: [], 3: [], 8: []}
+    data = on_disk(tmp_path, in_memory(train=13, valid=2, side=64))
+    config = replace(CONFIG, mixup=0.0, random_resized_crop=0.7)
+    monkeypatch.setattr(trainable.images, "PIECE_BYTES", 1)
+    make_batch = Step._batch
+
+    for threads, images in seen.items():
+
+        def noted(step, chosen, images=images):
+            batch = make_batch(step, chosen)
+            images.append(batch.images)
+            return batch
+
+        monkeypatch.setattr(Step, "_batch", noted)
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        trained(config, data)
+
+    assert [len(images) for images in seen.values()] == [4, 4, 4]
+    for first, second, third in zip(*seen.values(), strict=True):
+        assert torch.equal(first, second)
+        assert torch.equal(first, third)
