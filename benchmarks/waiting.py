@@ -115,7 +115,7 @@ def shares_at_224_px(folder: Path) -> dict[str, dict[str, float]]:
 
 PLACES = [
     (stored.StoredPixels, "read_into", "read"),
-    (stored, "decoded", "decode"),
+    (stored, "decode_into", "decode"),
     (step.Step, "_batch", "crop and flip"),
     (step.Step, "_backpropagated", "forward and backward"),
     (step.Step, "_descend", "optimizer"),
