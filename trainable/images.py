@@ -19,6 +19,7 @@ from datasets.augment.batch_rows import take
 from datasets.pixels import Pixels
 from datasets.pixels.rows import read_into, whole
 from datasets.pixels.threads import in_threads
+from trainable.devices import free_bytes
 from trainable.upload import way_to
 
 GPU_SHARE = 0.25  # of the memory that is free on a GPU; a data set that needs more goes there by the batch
@@ -43,8 +44,7 @@ def placed(images: Pixels, device: torch.device) -> Tensor | Pixels:
     """
     if device.type == "cpu":
         return on_device(images, device) if isinstance(images, np.ndarray) else images
-    free, _ = torch.cuda.mem_get_info(device)
-    if images.nbytes > GPU_SHARE * free:
+    if images.nbytes > GPU_SHARE * free_bytes(device):
         return images
     count = max(1, UPLOADED_BYTES * len(images) // max(1, images.nbytes))
     try:

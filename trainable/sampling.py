@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from trainable.devices import widest
+
 
 class Sampling:
     """Draws the order of the images of an epoch, which always has as many as there are training images.
@@ -24,7 +26,7 @@ class Sampling:
         """
         self.labels, self.images, self.balanced = labels, len(labels), balanced or 0.0
         self.counts = torch.bincount(labels, minlength=classes)
-        powers = torch.where(self.counts > 0, self.counts.double() ** (1 - self.balanced), 0.0)
+        powers = torch.where(self.counts > 0, self.counts.to(widest(labels.device)) ** (1 - self.balanced), 0.0)
         self.shares = powers / powers.sum()
         self.times = self.images * self.shares / self.counts.clamp(min=1)
 
@@ -49,5 +51,5 @@ class Sampling:
         """
         ends = self.shares.cumsum(0)
         ends = self.images * (ends / ends[-1])  # the last one is exact
-        drawn = torch.rand(1, generator=generator, dtype=torch.float64, device=ends.device)
+        drawn = torch.rand(1, generator=generator, dtype=ends.dtype, device=ends.device)
         return torch.cat([torch.zeros_like(drawn), (ends + drawn).floor()]).long().diff()

@@ -20,6 +20,7 @@ from storage.files import read_json
 from storage.store import store_of
 from trainable.allocator import keep_freed_memory
 from trainable.config import ConfigError, TrialConfig
+from trainable.devices import fastest
 from trainable.metrics import DEFAULT, SHOWN, is_flag, name_of
 from trainable.options import uses_weights
 from trainable.weights import licences, needed
@@ -85,10 +86,8 @@ def _config(place: str) -> TrialConfig:
 
 
 def _train(config: TrialConfig, data: "Dataset", metric: str) -> None:
-    import torch
-
     keep_freed_memory()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = fastest()
     if data.folds is None:
         _train_net(config, data, metric, device)
         return

@@ -38,8 +38,10 @@ def _normal(shape: torch.Size, generator: torch.Generator, device: torch.device)
 @cache
 def _normal_steps(device: torch.device) -> Tensor:
     """Returns (NORMAL_STEPS,), the middle of each of the equally likely steps of the standard normal distribution."""
-    middle = (torch.arange(NORMAL_STEPS, dtype=torch.float64, device=device) + 0.5) / NORMAL_STEPS
-    return torch.special.ndtri(middle).float()
+    has_float64 = device.type != "mps"
+    middle = torch.arange(NORMAL_STEPS, dtype=torch.float64, device=device if has_float64 else "cpu")
+    middle = (middle + 0.5) / NORMAL_STEPS
+    return torch.special.ndtri(middle).float().to(device)
 
 
 # The default of albumentations 1.x, which the published runs used: a variance of 10 to 50. The

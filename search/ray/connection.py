@@ -16,6 +16,7 @@ from search.ray import ray_2_60
 from search.ray.address import RayFailedError, check_answers, named, running_here
 from search.runtime.process import Interrupted, interruptible, looks
 from trainable.config import ConfigError
+from trainable.devices import has_apple_gpu
 
 if TYPE_CHECKING:
     from search.ray.vigil import Vigil
@@ -199,10 +200,11 @@ def _start_in(folder: Path) -> _Starting:
     }
     if ray_2_60.is_used():  # a token of its own, in no file: a home that cannot be written is none of its business
         here |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    gpus = {"num_gpus": 1} if has_apple_gpu() else {}  # Ray counts NVIDIA's by itself, and none of Apple's
     nodes: list[Any] = []
     with _environment(here), ray_2_60.lean(nodes):
         ray_2_60.read_environment_again()
-        starting = _Starting({"address": "local", "include_dashboard": False, "_temp_dir": str(folder)})
+        starting = _Starting({"address": "local", "include_dashboard": False, "_temp_dir": str(folder), **gpus})
         try:
             starting.wait()
             folder.chmod(0o700)  # Ray has opened it to everybody, for users who share a cluster

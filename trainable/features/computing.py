@@ -29,7 +29,7 @@ from trainable.models.known import versions
 from trainable.precision import autocast, numerics
 
 VERSION = 1  # of the arithmetic: another number wherever the same images give other features
-BATCH = {"cpu": 16, "cuda": 128}  # images that go through the net at once; on a CPU so few stay in its caches
+BATCH = {"cpu": 16, "cuda": 128, "mps": 128}  # images that go through the net at once; so few stay in a CPU's caches
 WAIT_SECONDS = 0.1  # for others that compute
 Compute = Callable[[np.ndarray], dict[str, Tensor]]  # of rows, what is kept of them
 VIEWS: dict[str, Callable[[Tensor], Tensor]] = {"plain": lambda images: images, "flip": lambda images: images.flip(3)}

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from trainable.devices import widest
 from trainable.features.pooling import Shape, chosen, columns, stored
 
 BLOCK_ROWS = 2048
@@ -51,9 +52,10 @@ class Features:
           mean and deviation of each feature; 1 is the deviation of one that changes by no more than it is rounded.
         """
         if mean is None or std is None:
-            zeros = torch.zeros(self.width, dtype=torch.float64, device=self.device)
-            centre = sum((block.double().sum(0) for block in self.blocks()), zeros) / self.count
-            squares = sum(((block.double() - centre).square().sum(0) for block in self.blocks()), zeros)
+            wide = widest(self.device)
+            zeros = torch.zeros(self.width, dtype=wide, device=self.device)
+            centre = sum((block.to(wide).sum(0) for block in self.blocks()), zeros) / self.count
+            squares = sum(((block.to(wide) - centre).square().sum(0) for block in self.blocks()), zeros)
             spread = (squares / self.count).sqrt()
             mean, std = centre.float(), torch.where(spread > ROUNDING * centre.abs(), spread, 1.0).float()
         self.mean, self.std, self.is_standardised = mean, std, True

@@ -10,7 +10,7 @@ from datasets.far_files import Block
 from datasets.pixels.copies import here
 from datasets.pixels.dataset import Dataset
 from storage import user_code
-from trainable import allocator, weights
+from trainable import allocator, devices, weights
 from trainable.weights import Weights
 from trainable.worker.order import Order
 
@@ -68,7 +68,7 @@ class RayTrial(tune.Trainable):
         threads = max(1, int(given.get("CPU", 1) / processes))  # more, and trials beside each other fight
         torch.set_num_threads(threads)
         cv2.setNumThreads(0)
-        self.device = "cuda" if given.get("GPU", 0) > 0 else "cpu"
+        self.device = devices.of_worker(given.get("GPU", 0))
         if processes > 1:
             self.team = Team(self.dataset, processes, self.device, threads)
         self.train_function = type(self).training or (self.team.train if self.team else loop.train)
