@@ -58,9 +58,9 @@ class Upload:
             return torch.empty(tuple(shape), dtype=dtype, device=self.device)
 
     def fill(self, part: Tensor, read: Read) -> torch.cuda.Event:
-        pinned = torch.empty(part.shape, dtype=part.dtype, pin_memory=True)
-        read(pinned.numpy())
-        with torch.cuda.stream(self.stream):
+        with torch.cuda.stream(self.stream):  # and so on its device, which in a new thread is the first GPU
+            pinned = torch.empty(part.shape, dtype=part.dtype, pin_memory=True)
+            read(pinned.numpy())
             part.copy_(pinned, non_blocking=True)
             return self.stream.record_event()
 
