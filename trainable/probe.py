@@ -117,7 +117,11 @@ def _tried(step: Function, example: Tensor, state: TrainState, kept: Kept) -> tu
         raise
     except RuntimeError as error:
         return None, _in_a_line(error)
+    parameters = _trained(state)
+    gradients = [parameter.grad for parameter in parameters]  # where each replay will leave them
     kept.restore()
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
     found = [_Outcome.of(graph, example, state) for _ in range(STEPS)]
     pairs = list(zip(found, expected, strict=True))
     apart = {
@@ -141,13 +145,16 @@ class _Outcome:
     @staticmethod
     def of(step: Function, example: Tensor, state: TrainState) -> "_Outcome":
         loss = step(example).clone()
-        parameters = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
         none = torch.zeros((), device=loss.device)
-        return _Outcome(loss, [none if each.grad is None else each.grad.clone() for each in parameters])
+        return _Outcome(loss, [none if each.grad is None else each.grad.clone() for each in _trained(state)])
 
     @property
     def is_finite(self) -> bool:
         return all(bool(tensor.isfinite().all()) for tensor in (self.loss, *self.gradients))
+
+
+def _trained(state: TrainState) -> list[nn.Parameter]:
+    return [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
 
 
 def _apart(found: list[Tensor], expected: list[Tensor]) -> float:

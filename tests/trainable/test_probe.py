@@ -96,18 +96,25 @@ def counts_elsewhere(config, classes, image_size):
 
 
 class Replayed:
-    """Stands in for a graph: what the host has done at the capture is done again at each replay."""
+    """Stands in for a graph: a replay leaves gradients and losses in the memory of the capture, and no name on them."""
 
     made: ClassVar[list["Replayed"]] = []
     calls = 0
 
     def __init__(self, function, example):
         self.function, Replayed.made = function, [*Replayed.made, self]
-        self.function(example)  # as the stand-in has no way to capture without it, what is tried must undo it
+        self.parameters = list(function.__self__.state.model.parameters())
+        self.loss = function(example)  # as the stand-in has no way to capture without it, what is tried must undo it
+        self.gradients = [parameter.grad for parameter in self.parameters]
 
     def __call__(self, value):
         Replayed.calls += 1
-        return self.function(value)
+        named = [parameter.grad for parameter in self.parameters]
+        self.loss.copy_(self.function(value))
+        torch._foreach_copy_(self.gradients, [parameter.grad for parameter in self.parameters])
+        for parameter, gradient in zip(self.parameters, named, strict=True):
+            parameter.grad = gradient
+        return self.loss
 
 
 @pytest.fixture(autouse=True)
@@ -156,14 +163,17 @@ def assert_same(state, expected):
             assert torch.equal(torch.as_tensor(found[index][name]), torch.as_tensor(value)), name
 
 
+@pytest.mark.parametrize("format", [torch.float32, torch.float16], ids=str)
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.arch)
-def test_a_trial_with_a_graph_is_to_the_bit_the_trial_without_one(config, graphs, tmp_path):
+def test_a_trial_with_a_graph_is_to_the_bit_the_trial_without_one(config, format, graphs, tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "format_of", lambda device: format)
     _, state = trained(config)
     replays = Replayed.calls - probe.STEPS
     graphs(None)
     _, expected = trained(config)
 
     assert replays == 3 * 5 - step.STEPS_BEFORE_GRAPH
+    assert (state.scaler is not None) == (format is torch.float16)
     assert_same(state, expected)
     assert state.note == ""
     assert answers(tmp_path) == [""]
@@ -243,15 +253,13 @@ def test_a_graph_that_replays_what_the_host_did_once_is_found_out_by_its_results
 def test_whatever_a_replay_does_otherwise_is_seen(wrong, graphs):
     class Wrong(Replayed):
         def __call__(self, value):
-            trial = self.function.__self__.state
-            parameters = list(trial.model.parameters())
-            before = [parameter.detach().clone() for parameter in parameters]
+            before = [parameter.detach().clone() for parameter in self.parameters]
             loss = super().__call__(value)
             with torch.no_grad():
                 if wrong == "gradients":
-                    parameters[0].grad.mul_(1.3)
+                    self.gradients[0].mul_(1.3)
                 if wrong == "weights":
-                    torch._foreach_copy_(parameters, before)
+                    torch._foreach_copy_(self.parameters, before)
             return loss * 1.1 if wrong == "loss" else loss
 
     graphs(Wrong)
@@ -266,8 +274,8 @@ def test_roundings_that_come_in_another_order_are_no_other_results(graphs):
         def __call__(self, value):
             loss = super().__call__(value)
             generator = torch.Generator().manual_seed(1)
-            for parameter in self.function.__self__.state.model.parameters():
-                parameter.grad.mul_(1 + 2**-8 * torch.randn(parameter.shape, generator=generator))
+            for gradient in self.gradients:
+                gradient.mul_(1 + 2**-8 * torch.randn(gradient.shape, generator=generator))
             return loss * (1 + 2**-8)
 
     graphs(Rounded)
