@@ -38,7 +38,7 @@ from trainable.images import TrainingImages
 
 COUNT = 2500  # photographs
 CORES = 2
-ROUNDS = 3
+ROUNDS = 5
 SIDE, BATCH = 224, 64
 CROP = {"scale": (0.35, 1.0), "ratio": (3 / 4, 4 / 3)}  # what a config's `random_resized_crop` draws
 LIMITS = {form.MAPPED: None, form.JPEG: 0}  # bytes above which pixels are kept as JPEG

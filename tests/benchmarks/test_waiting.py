@@ -6,7 +6,7 @@ from benchmarks import waiting
 from tests.trainable.test_images import on_disk
 from trainable.config import TrialConfig
 
-NET = TrialConfig(arch="small_resnet", width=1.0, depth=1, batch_size=8, epochs=waiting.ROUNDS + 2)
+NET = TrialConfig(arch="small_resnet", width=1.0, depth=1, batch_size=8, epochs=waiting.ROUNDS + 1)
 
 
 @pytest.fixture(autouse=True)
