@@ -4,11 +4,11 @@ import os
 import shlex
 from dataclasses import asdict
 
-from analysis.record import Record
-from analysis.trial_record import TrialRecord
-from storage import paths, user_code
-from storage.programs import typed, without_program
-from storage.sweep_file import SEARCH, SweepFile
+from sweep.analysis.record import Record
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage import paths, user_code
+from sweep.storage.programs import typed, without_program
+from sweep.storage.sweep_file import SEARCH, SweepFile
 
 HERE = "data"  # what a search without --data takes, where the command is typed
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
+from sweep.storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
@@ -24,7 +24,7 @@ from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 @click.option("--data", type=click.Path(path_type=Path), help="Where the sweep's data lies now; default: where it was.")
 def main(sweep: Path, out: Path | None, data: Path | None) -> None:
     with exit_codes(sweep):
-        from analysis.outputs.export import export
+        from sweep.analysis.outputs.export import export
 
         lines = export(sweep, out or sweep / "model.onnx", data)
     print("\n".join(lines))

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from analysis.trial_record import TrialRecord
-from storage import paths
-from storage.files import DamagedError, read_array
-from storage.states import State
-from storage.text import counted
-from trainable.metrics.contract import Metric
-from trainable.metrics.history import class_dtype
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage import paths
+from sweep.storage.files import DamagedError, read_array
+from sweep.storage.states import State
+from sweep.storage.text import counted
+from sweep.trainable.metrics.contract import Metric
+from sweep.trainable.metrics.history import class_dtype
 
 
 def check_kept(trial: TrialRecord, metric: Metric, images: int, classes: int) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import optuna
 
-from storage import paths
-from storage.errors import SweepError
-from storage.journal import Journal, JournalError
-from storage.sweep_file import SweepFile
+from sweep.storage import paths
+from sweep.storage.errors import SweepError
+from sweep.storage.journal import Journal, JournalError
+from sweep.storage.sweep_file import SweepFile
 
 
 def read_study(folder: Path, file: SweepFile) -> optuna.Study:
@@ -25,7 +25,7 @@ def _storage(folder: Path, file: SweepFile) -> optuna.storages.BaseStorage:
     name = file.id
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # it tells of each study that is made, in memory too
     if url := file.settings.ledger:
-        from storage.postgres import NoTablesError, open_storage
+        from sweep.storage.postgres import NoTablesError, open_storage
 
         copy = optuna.storages.InMemoryStorage()
         try:

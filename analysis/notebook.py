@@ -1,6 +1,6 @@
 """A sweep for a notebook: its trials and epochs as DataFrames, its best model as a torch module.
 
-    from analysis import read_sweep
+    from sweep.analysis import read_sweep
 
     sweep = read_sweep("sweeps/default")
     sweep.trials.sort_values("value", ascending=False).head()
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-    from analysis.record import Record
-    from analysis.trial_record import TrialRecord
-    from trainable.config import TrialConfig
+    from sweep.analysis.record import Record
+    from sweep.analysis.trial_record import TrialRecord
+    from sweep.trainable.config import TrialConfig
 
 
 class Sweep:
@@ -39,7 +39,7 @@ class Sweep:
         Raises:
           DamagedError: what was kept of a trial is damaged.
         """
-        from analysis.outputs.tables import trials_table
+        from sweep.analysis.outputs.tables import trials_table
 
         return trials_table(self.record)
 
@@ -50,7 +50,7 @@ class Sweep:
         Raises:
           DamagedError: what was kept of a trial is damaged.
         """
-        from analysis.outputs.tables import epochs_table
+        from sweep.analysis.outputs.tables import epochs_table
 
         return epochs_table(self.record)
 
@@ -66,7 +66,7 @@ class Sweep:
         Raises:
           SweepError: no trial is COMPLETE yet.
         """
-        from trainable.config import TrialConfig
+        from sweep.trainable.config import TrialConfig
 
         return TrialConfig.from_dict(self._best_trial.config)
 
@@ -83,7 +83,7 @@ class Sweep:
         """
         from torch import Tensor
 
-        from analysis.outputs.trained import check_images, trained
+        from sweep.analysis.outputs.trained import check_images, trained
 
         best = trained(self.record, self._best_trial)
         model = best.on("cpu")
@@ -96,7 +96,7 @@ class Sweep:
 
     @property
     def _best_trial(self) -> "TrialRecord":
-        from storage.errors import SweepError
+        from sweep.storage.errors import SweepError
 
         best = self.record.best
         if best is None:
@@ -114,9 +114,9 @@ def read_sweep(folder: str | PathLike[str]) -> Sweep:
       ValueError: it is an address of another kind.
       OSError: the bucket cannot be read.
     """
-    from analysis.record import Record
-    from storage.bucket import open_place
-    from storage.store import store_of
+    from sweep.analysis.record import Record
+    from sweep.storage.bucket import open_place
+    from sweep.storage.store import store_of
 
     path = open_place(fspath(folder))
     store_of(path).fetch(path)

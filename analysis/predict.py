@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
+from sweep.storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
@@ -45,7 +45,7 @@ def main(
     positive_class: str | None,
 ) -> None:
     with exit_codes(sweep):
-        from analysis.outputs.predict import predict
+        from sweep.analysis.outputs.predict import predict
 
         more = id_column, submission, positive_class
         lines = predict(sweep, kind, tta, images, data, out, probabilities, *more)

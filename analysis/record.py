@@ -7,24 +7,24 @@ from pathlib import Path
 import numpy as np
 import optuna
 
-from analysis.estimates import ensembles
-from analysis.estimates.ensembles.contract import Ensembles
-from analysis.kept_files import check_kept
-from analysis.ledger import read_study
-from analysis.trial_record import TrialRecord, trial_record
-from datasets import decoders, listing_rules
-from datasets.decoders.recipe import STRETCH, Decoding
-from datasets.fingerprint import judging, parsed_table
-from datasets.near_duplicates.found import NearDuplicates
-from storage import paths
-from storage.errors import SweepError
-from storage.files import DamagedError, check_regular, read_array, read_json
-from storage.schema import parsed
-from storage.states import State
-from storage.sweep_file import Settings, SweepFile
-from trainable.metrics import LAST, SHOWN, is_name, named
-from trainable.metrics.contract import Metric
-from trainable.metrics.history import read_history
+from sweep.analysis.estimates import ensembles
+from sweep.analysis.estimates.ensembles.contract import Ensembles
+from sweep.analysis.kept_files import check_kept
+from sweep.analysis.ledger import read_study
+from sweep.analysis.trial_record import TrialRecord, trial_record
+from sweep.datasets import decoders, listing_rules
+from sweep.datasets.decoders.recipe import STRETCH, Decoding
+from sweep.datasets.fingerprint import judging, parsed_table
+from sweep.datasets.near_duplicates.found import NearDuplicates
+from sweep.storage import paths
+from sweep.storage.errors import SweepError
+from sweep.storage.files import DamagedError, check_regular, read_array, read_json
+from sweep.storage.schema import parsed
+from sweep.storage.states import State
+from sweep.storage.sweep_file import Settings, SweepFile
+from sweep.trainable.metrics import LAST, SHOWN, is_name, named
+from sweep.trainable.metrics.contract import Metric
+from sweep.trainable.metrics.history import read_history
 
 
 class Record:

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from analysis.record import Record
-from datasets.fingerprint import differences
-from datasets.load import load
-from datasets.pixels.dataset import Dataset
-from datasets.problems import DataError, Problem
-from storage import paths
-from storage.text import counted
+from sweep.analysis.record import Record
+from sweep.datasets.fingerprint import differences
+from sweep.datasets.load import load
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.datasets.problems import DataError, Problem
+from sweep.storage import paths
+from sweep.storage.text import counted
 
 SHOWN_DIFFERENCES = 5
 OTHER_DATA = "Other data takes another sweep, --sweep."

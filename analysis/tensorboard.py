@@ -12,16 +12,16 @@ from pathlib import Path
 
 import click
 
-from storage.command_line import SweepFolder, exit_codes, program
-from storage.text import counted
+from sweep.storage.command_line import SweepFolder, exit_codes, program
+from sweep.storage.text import counted
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @click.argument("sweep", type=SweepFolder())
 def main(sweep: Path) -> None:
     with exit_codes(sweep):
-        from analysis.outputs.tensorboard import write_events
-        from analysis.record import Record
+        from sweep.analysis.outputs.tensorboard import write_events
+        from sweep.analysis.record import Record
 
         written, damaged = write_events(Record(sweep))
     for message in damaged:

@@ -11,15 +11,15 @@ import numpy as np
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from storage import paths
-from storage.files import DamagedError, read_array, read_json
-from storage.programs import spelled
-from storage.states import State
-from storage.sweep_file import Values
-from storage.text import counted
-from trainable.config import MULTIPLE
-from trainable.metrics.history import read_history
-from trainable.models import kind_of
+from sweep.storage import paths
+from sweep.storage.files import DamagedError, read_array, read_json
+from sweep.storage.programs import spelled
+from sweep.storage.states import State
+from sweep.storage.sweep_file import Values
+from sweep.storage.text import counted
+from sweep.trainable.config import MULTIPLE
+from sweep.trainable.metrics.history import read_history
+from sweep.trainable.models import kind_of
 
 
 @dataclass(frozen=True)

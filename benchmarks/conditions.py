@@ -6,7 +6,7 @@ import re
 from datetime import date
 from pathlib import Path
 
-from storage.versions import code_commit, current_versions
+from sweep.storage.versions import code_commit, current_versions
 
 
 def conditions(command: str, runs: str) -> str:

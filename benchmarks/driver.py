@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from search.ray.connection import connected, prepare
-from search.runtime.process import chatter_to
-from search.sinks import Begun
-from search.sinks.screen import Screen
+from sweep.search.ray.connection import connected, prepare
+from sweep.search.runtime.process import chatter_to
+from sweep.search.sinks import Begun
+from sweep.search.sinks.screen import Screen
+from sweep.trainable.config import TrialConfig
 from tests.trials import fake_train, in_memory, open_bridge
-from trainable.config import TrialConfig
 
 TRIALS, WINDOW, WORKERS = 2000, 100, 2
 
@@ -52,8 +52,8 @@ def six_parameters(trial: Any) -> TrialConfig:
 def pace(sampler: str) -> Pace:
     """Of 2,000 trials on a local Ray, their training faked."""
     prepare()
-    from search.ray.executor import execute
-    from trainable.worker.ray_trial import RayTrial
+    from sweep.search.ray.executor import execute
+    from sweep.trainable.worker.ray_trial import RayTrial
 
     class Fake(RayTrial):
         training = staticmethod(fake_train)

@@ -9,12 +9,12 @@ from typing import Any
 import cv2
 import torch
 
-from datasets.augment.batched import batched
-from datasets.augment.pipeline import compose, per_image
-from datasets.pixels.dataset import Dataset
-from trainable.config import TrialConfig
-from trainable.loop import train
-from trainable.state import new_state
+from sweep.datasets.augment.batched import batched
+from sweep.datasets.augment.pipeline import compose, per_image
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.loop import train
+from sweep.trainable.state import new_state
 
 PLAIN = TrialConfig(
     arch="cnn", width=1.0, depth=2, head=128, optimizer="sgd", schedule="constant", lr=0.01, batch_size=200, epochs=40

@@ -6,12 +6,12 @@ from typing import cast
 
 import numpy as np
 
-from analysis.estimates.draws import draws
-from analysis.estimates.honest import estimate
-from analysis.estimates.scores import scores_of_images
-from analysis.record import Record
-from trainable.metrics import named
-from trainable.metrics.contract import Metric
+from sweep.analysis.estimates.draws import draws
+from sweep.analysis.estimates.honest import estimate
+from sweep.analysis.estimates.scores import scores_of_images
+from sweep.analysis.record import Record
+from sweep.trainable.metrics import named
+from sweep.trainable.metrics.contract import Metric
 
 TRIALS, EPOCHS_OF_TRIAL, IMAGES = 200, 4, 10_000
 

@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from analysis.record import Record
-from storage.errors import SweepError
-from storage.states import State
+from sweep.analysis.record import Record
+from sweep.storage.errors import SweepError
+from sweep.storage.states import State
 from tests.clusters import RayNode, cluster
 from tests.drivers import ROOT
 

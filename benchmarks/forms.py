@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from storage import paths
+from sweep.storage import paths
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "openclipart-png"

@@ -22,14 +22,14 @@ from benchmarks.numerics import BATCH as BATCHES
 from benchmarks.numerics import NETS, tables
 from benchmarks.rival_space import suggest
 from benchmarks.sweeps import Work, ours
-from datasets.load import load
-from datasets.pixels.dataset import Dataset
-from trainable import step
-from trainable.config import TrialConfig
-from trainable.loop import train
-from trainable.models.net import build, place
-from trainable.precision import forward
-from trainable.state import new_state
+from sweep.datasets.load import load
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.trainable import step
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.loop import train
+from sweep.trainable.models.net import build, place
+from sweep.trainable.precision import forward
+from sweep.trainable.state import new_state
 
 EPOCHS, BATCH = 5, BATCHES["cuda"]
 WORK = Work("cnn", 50, 20)

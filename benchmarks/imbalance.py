@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from benchmarks.conditions import conditions
-from trainable.config import UNHANDLED
+from sweep.trainable.config import UNHANDLED
 
 ROOT = Path(__file__).resolve().parents[1]
 COUNTS = 1200, 800, 500, 300, 200, 120, 70, 40, 25, 15

@@ -22,11 +22,11 @@ import numpy as np
 
 from benchmarks.loader import measured
 from benchmarks.photographs import private_bytes
-from datasets.pixels import Pixels
-from datasets.pixels.dataset import Dataset, Split
-from datasets.pixels.form import ARRAY, MAPPED
-from datasets.pixels.stored import StoredPixels
-from trainable.config import TrialConfig
+from sweep.datasets.pixels import Pixels
+from sweep.datasets.pixels.dataset import Dataset, Split
+from sweep.datasets.pixels.form import ARRAY, MAPPED
+from sweep.datasets.pixels.stored import StoredPixels
+from sweep.trainable.config import TrialConfig
 
 LARGE, SMALL = float(os.environ.get("SWEEP_LARGE_STORE", "16")), 2.0  # GB
 SIDE, CLASSES, WORKERS = 224, 10, 2
@@ -62,14 +62,14 @@ def two_epochs(trial: Any) -> TrialConfig:
 
 def sweep(folder: Path, gigabytes: float, kept: str) -> Found:
     """Runs a sweep of a trial a worker; this process is its driver."""
-    from search.ray.connection import connected, prepare
+    from sweep.search.ray.connection import connected, prepare
 
     prepare()
-    from search.ray.executor import execute
-    from search.runtime.process import chatter_to
+    from sweep.search.ray.executor import execute
+    from sweep.search.runtime.process import chatter_to
+    from sweep.trainable import loop
+    from sweep.trainable.worker.ray_trial import RayTrial
     from tests.trials import open_bridge
-    from trainable import loop
-    from trainable.worker.ray_trial import RayTrial
 
     log = folder / "log"
     log.mkdir()

@@ -27,14 +27,14 @@ import cv2
 import torch
 
 from benchmarks.photographs import ROOT, descendants
-from datasets.augment.batched import batched
-from datasets.augment.pipeline import compose
-from datasets.load import load
-from datasets.pixels import form
-from datasets.pixels.dataset import Dataset
-from storage.sweep_file import DataOptions
-from trainable.allocator import keep_freed_memory
-from trainable.images import TrainingImages
+from sweep.datasets.augment.batched import batched
+from sweep.datasets.augment.pipeline import compose
+from sweep.datasets.load import load
+from sweep.datasets.pixels import form
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.storage.sweep_file import DataOptions
+from sweep.trainable.allocator import keep_freed_memory
+from sweep.trainable.images import TrainingImages
 
 COUNT = 2500  # photographs
 CORES = 2

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from datasets.pixels.dataset import Dataset, Split
-from search.ray.connection import connected, prepare
-from search.runtime.process import chatter_to
+from sweep.datasets.pixels.dataset import Dataset, Split
+from sweep.search.ray.connection import connected, prepare
+from sweep.search.runtime.process import chatter_to
+from sweep.trainable.config import TrialConfig
 from tests.trials import in_memory, open_bridge
-from trainable.config import TrialConfig
 
 SMALL_BYTES, LARGE_BYTES, SIDE = 10**6, 10**9, 32
 
@@ -31,9 +31,9 @@ def added_share() -> float:
 def _private_bytes(data_bytes: int) -> int:
     """Of a worker process at the end of an epoch over so much data; what it shares with others is not counted."""
     prepare()
-    from search.ray.executor import execute
-    from trainable import loop
-    from trainable.worker.ray_trial import RayTrial
+    from sweep.search.ray.executor import execute
+    from sweep.trainable import loop
+    from sweep.trainable.worker.ray_trial import RayTrial
 
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "bytes"

@@ -13,16 +13,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.conditions import machine
-from datasets.load import load
-from datasets.pixels.dataset import Dataset
-from trainable import precision
-from trainable.config import TrialConfig
-from trainable.graphed import Graphed
-from trainable.loop import train
-from trainable.models.net import build, place
-from trainable.optim import new_optimizer
-from trainable.precision import Numerics
-from trainable.state import new_state
+from sweep.datasets.load import load
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.trainable import precision
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.graphed import Graphed
+from sweep.trainable.loop import train
+from sweep.trainable.models.net import build, place
+from sweep.trainable.optim import new_optimizer
+from sweep.trainable.precision import Numerics
+from sweep.trainable.state import new_state
 
 NETS = {
     "mlp": TrialConfig(arch="mlp", width=1.0, lr=0.01),

@@ -57,8 +57,8 @@ READ = """
 import json, sys, threading, time
 from pathlib import Path
 from benchmarks.photographs import private_bytes
-from datasets.load import load
-from storage.sweep_file import DataOptions
+from sweep.datasets.load import load
+from sweep.storage.sweep_file import DataOptions
 most, over = 0, threading.Event()
 def watch():
     global most
@@ -196,14 +196,14 @@ def share_waited(folder: Path, side: int) -> float:
     """Returns the share of training steps that was spent waiting for images."""
     import torch
 
-    from datasets.load import load
-    from datasets.pixels.rows import taken
-    from storage.sweep_file import DataOptions
-    from trainable.allocator import keep_freed_memory
-    from trainable.config import TrialConfig
-    from trainable.images import TrainingImages
-    from trainable.loop import train
-    from trainable.state import new_state
+    from sweep.datasets.load import load
+    from sweep.datasets.pixels.rows import taken
+    from sweep.storage.sweep_file import DataOptions
+    from sweep.trainable.allocator import keep_freed_memory
+    from sweep.trainable.config import TrialConfig
+    from sweep.trainable.images import TrainingImages
+    from sweep.trainable.loop import train
+    from sweep.trainable.state import new_state
 
     torch.set_num_threads(1)
     keep_freed_memory()

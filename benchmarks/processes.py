@@ -6,13 +6,13 @@ from statistics import median
 
 import torch
 
-from datasets.pixels.dataset import Dataset
-from trainable import loop
-from trainable.config import TrialConfig
-from trainable.metrics.history import EpochMetrics
-from trainable.parallel.team import Team
-from trainable.state import new_state
-from trainable.worker.attempt import Train
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.trainable import loop
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.parallel.team import Team
+from sweep.trainable.state import new_state
+from sweep.trainable.worker.attempt import Train
 
 CONFIG = TrialConfig(
     arch="small_resnet", width=1.0, depth=1, epochs=3, batch_size=128, lr=0.05, horizontal_flip=0.5, rotate=0.5

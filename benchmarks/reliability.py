@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 
 from benchmarks import faults, forms
 from benchmarks.conditions import conditions
-from datasets.demo import write_demo
+from sweep.datasets.demo import write_demo
 from tests import damage, postgres, simulated_sweeps
 from tests.clusters import lose_randomly
 from tests.drivers import kill_randomly, race

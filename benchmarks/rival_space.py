@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trainable.config import TrialConfig
+from sweep.trainable.config import TrialConfig
 
 SHAPES: dict[str, dict[str, Any]] = {
     "cnn": dict(width=1.0, depth=2, head=128),

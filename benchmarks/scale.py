@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from analysis.record import Record
 from benchmarks.driver import six_parameters
-from datasets.demo import write_demo
+from sweep.analysis.record import Record
+from sweep.datasets.demo import write_demo
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.worker.attempt import Attempt
 from tests.clusters import cluster
 from tests.trials import fake_train, in_memory, open_bridge
-from trainable.config import TrialConfig
-from trainable.worker.attempt import Attempt
 
 NODES, TRIALS_A_NODE, EPOCHS = 4, 12, 2
 WORKERS, TRIALS = 256, 1024

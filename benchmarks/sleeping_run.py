@@ -10,12 +10,12 @@ from functools import partial
 
 import numpy as np
 
-from search.ray import executor
-from search.ray.connection import prepare
-from search.run import main
-from storage.command_line import program
-from trainable.metrics.history import EpochMetrics
-from trainable.worker.ray_trial import RayTrial
+from sweep.search.ray import executor
+from sweep.search.ray.connection import prepare
+from sweep.search.run import main
+from sweep.storage.command_line import program
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.worker.ray_trial import RayTrial
 
 SECONDS = 2.0  # a trial
 

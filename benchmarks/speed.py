@@ -41,8 +41,8 @@ from benchmarks import (
 from benchmarks.conditions import conditions
 from benchmarks.page import put
 from benchmarks.sweeps import WORKERS, Run, Work, ours, rival
-from datasets.load import load
-from search.runtime.bridge import REPORTS_A_SECOND
+from sweep.datasets.load import load
+from sweep.search.runtime.bridge import REPORTS_A_SECOND
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = {"1": Work("cnn", 24, 5), "2": Work("small_vgg", 6, 3), "3": Work("resnet18", 4, 3)}

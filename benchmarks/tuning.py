@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from datasets.pixels.dataset import Dataset, Split
-from storage.sweep_file import Values
-from trainable.config import TrialConfig
-from trainable.loop import train
-from trainable.precision import forward
-from trainable.state import new_state
+from sweep.datasets.pixels.dataset import Dataset, Split
+from sweep.storage.sweep_file import Values
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.loop import train
+from sweep.trainable.precision import forward
+from sweep.trainable.state import new_state
 
 NETS = ("timm/resnet50", "timm/convnext_tiny", "timm/vit_small_patch16_224")
 CLASSES = 10

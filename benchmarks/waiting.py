@@ -23,14 +23,14 @@ from torch.nn import functional as F
 
 from benchmarks.loader import AUGMENTED, BATCH, LIMITS, ROUNDS, as_worker_of, data_of, measured, pace_of
 from benchmarks.photographs import photographs
-from datasets.pixels import form, stored
-from datasets.pixels.dataset import Dataset
-from datasets.pixels.rows import taken
-from trainable import loop, step
-from trainable.config import TrialConfig
-from trainable.models import frozen
-from trainable.precision import forward
-from trainable.state import new_state
+from sweep.datasets.pixels import form, stored
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.datasets.pixels.rows import taken
+from sweep.trainable import loop, step
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models import frozen
+from sweep.trainable.precision import forward
+from sweep.trainable.state import new_state
 
 COUNT = 100  # photographs, of which 224 px are measured
 LITE0 = TrialConfig(

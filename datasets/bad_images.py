@@ -12,11 +12,11 @@ from enum import StrEnum
 
 import numpy as np
 
-from datasets.pixels.dataset import LeftOut
-from datasets.pixels.read import Read
-from datasets.problems import Findings, Problem
-from datasets.sources.listing import Listing
-from storage.text import counted
+from sweep.datasets.pixels.dataset import LeftOut
+from sweep.datasets.pixels.read import Read
+from sweep.datasets.problems import Findings, Problem
+from sweep.datasets.sources.listing import Listing
+from sweep.storage.text import counted
 
 LABELLED = ("train", "validation")  # the splits of which images may be left out
 ADVICE = "--leave-out bad goes on without such images of train and validation, and names each in left-out.csv."

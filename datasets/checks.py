@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from datasets.bad_images import BadImages, Fault
-from datasets.labels import meaning, sort_classes
-from datasets.pixels.read import Read
-from datasets.problems import Findings, shown
-from datasets.sources.label_values import BAR
-from datasets.sources.listing import Listing
-from storage.text import counted
+from sweep.datasets.bad_images import BadImages, Fault
+from sweep.datasets.labels import meaning, sort_classes
+from sweep.datasets.pixels.read import Read
+from sweep.datasets.problems import Findings, shown
+from sweep.datasets.sources.label_values import BAR
+from sweep.datasets.sources.listing import Listing
+from sweep.storage.text import counted
 
 MAX_CLASSES = 10_000
 SIZES_LISTED = 4  # of images, the most common first

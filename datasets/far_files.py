@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from datasets.pixels.threads import in_threads
-from storage.files import DamagedError
+from sweep.datasets.pixels.threads import in_threads
+from sweep.storage.files import DamagedError
 
 BLOCK_BYTES = 16 << 20
 AT_ONCE = 4  # blocks on their way

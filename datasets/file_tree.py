@@ -10,16 +10,27 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from datasets.decoders.recipe import ImageError
-from datasets.listing_rules import LISTING_RULES, NEWEST
-from datasets.mistaken import mistaken_for
-from datasets.problems import DataError, Findings, Problem, printable
-from datasets.trees import BROKEN, COUNTED, HEAD_BYTES, Kind, NamedArray, Opening, PixelsError, Rows, Store, kind_of
-from datasets.trees.folders import Folder, stamp
-from datasets.trees.regions import FileRegion, Held, Region
-from datasets.trees.unread import unread_kind, unread_problems
-from datasets.trees.zips import Zip
-from storage.text import counted
+from sweep.datasets.decoders.recipe import ImageError
+from sweep.datasets.listing_rules import LISTING_RULES, NEWEST
+from sweep.datasets.mistaken import mistaken_for
+from sweep.datasets.problems import DataError, Findings, Problem, printable
+from sweep.datasets.trees import (
+    BROKEN,
+    COUNTED,
+    HEAD_BYTES,
+    Kind,
+    NamedArray,
+    Opening,
+    PixelsError,
+    Rows,
+    Store,
+    kind_of,
+)
+from sweep.datasets.trees.folders import Folder, stamp
+from sweep.datasets.trees.regions import FileRegion, Held, Region
+from sweep.datasets.trees.unread import unread_kind, unread_problems
+from sweep.datasets.trees.zips import Zip
+from sweep.storage.text import counted
 
 __all__ = ["COUNTED", "FileTree"]
 

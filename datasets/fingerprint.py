@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from datasets.decoders.recipe import STRETCH
-from datasets.problems import shown
-from storage.text import counted
+from sweep.datasets.decoders.recipe import STRETCH
+from sweep.datasets.problems import shown
+from sweep.storage.text import counted
 
 if TYPE_CHECKING:
-    from datasets.pixels.dataset import Dataset, Split
+    from sweep.datasets.pixels.dataset import Dataset, Split
 
 HEADER = ["split", "id", "label", "sha256"]
 FOLD = "fold"  # one column more, from 1: of data that is divided into folds

@@ -12,9 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from datasets.pixels.dataset import Dataset, Split
-from datasets.problems import DataError, Problem, shown
-from storage.text import counted
+from sweep.datasets.pixels.dataset import Dataset, Split
+from sweep.datasets.problems import DataError, Problem, shown
+from sweep.storage.text import counted
 
 NUMBER = re.compile(r"\d+(\.0)?")  # of a fold, in the data's own column
 FEW = 3  # classes that a note names

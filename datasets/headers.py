@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median_low
 
-from datasets import decoders
-from datasets.decoders.words import caught_words
-from datasets.file_tree import FileTree
-from datasets.listing_rules import NEWEST
-from datasets.problems import Findings
-from datasets.sources.finder import find_reading
-from datasets.training_size import sizes_of
-from storage.sweep_file import DataOptions
+from sweep.datasets import decoders
+from sweep.datasets.decoders.words import caught_words
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.listing_rules import NEWEST
+from sweep.datasets.problems import Findings
+from sweep.datasets.sources.finder import find_reading
+from sweep.datasets.training_size import sizes_of
+from sweep.storage.sweep_file import DataOptions
 
 
 @dataclass(frozen=True)

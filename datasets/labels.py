@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from datasets.problems import Problem, shown
+from sweep.datasets.problems import Problem, shown
 
 INVISIBLE = {"Cc": "a control character", "Cs": "a byte that is not UTF-8", "Zl": "a line break", "Zp": "a line break"}
 BOX = r"( -?\d+(\.\d+)?){4}"

@@ -7,25 +7,25 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets import decoders
-from datasets.bad_images import LABELLED, BadImages, Fault, note_left_out, without_image
-from datasets.checks import check_bytes, check_classes_left, check_files, check_labels, check_sizes, sizes_found
-from datasets.decoders.recipe import STRETCH, Decoding
-from datasets.file_tree import FileTree
-from datasets.fingerprint import fingerprint
-from datasets.folds import folded
-from datasets.listing_rules import NEWEST
-from datasets.near_duplicates.across import ACROSS, TO_TEST, count_across, look_for
-from datasets.new_images import listed
-from datasets.pixels import cache
-from datasets.pixels.dataset import Dataset, Split
-from datasets.pixels.read import How, Read, divided, first_size, note_warnings, read_images
-from datasets.problems import DataError, Findings, Problem
-from datasets.sources.finder import find_reading
-from datasets.sources.listing import Listing
-from datasets.splits import cut_and_limit
-from datasets.training_size import note_size, training_size
-from storage.sweep_file import BAD, NEAR_DUPLICATES, DataOptions
+from sweep.datasets import decoders
+from sweep.datasets.bad_images import LABELLED, BadImages, Fault, note_left_out, without_image
+from sweep.datasets.checks import check_bytes, check_classes_left, check_files, check_labels, check_sizes, sizes_found
+from sweep.datasets.decoders.recipe import STRETCH, Decoding
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.fingerprint import fingerprint
+from sweep.datasets.folds import folded
+from sweep.datasets.listing_rules import NEWEST
+from sweep.datasets.near_duplicates.across import ACROSS, TO_TEST, count_across, look_for
+from sweep.datasets.new_images import listed
+from sweep.datasets.pixels import cache
+from sweep.datasets.pixels.dataset import Dataset, Split
+from sweep.datasets.pixels.read import How, Read, divided, first_size, note_warnings, read_images
+from sweep.datasets.problems import DataError, Findings, Problem
+from sweep.datasets.sources.finder import find_reading
+from sweep.datasets.sources.listing import Listing
+from sweep.datasets.splits import cut_and_limit
+from sweep.datasets.training_size import note_size, training_size
+from sweep.storage.sweep_file import BAD, NEAR_DUPLICATES, DataOptions
 
 MIN_SIDE = 2  # px; one pixel can be neither turned nor shifted
 AS_IT_IS = DataOptions()

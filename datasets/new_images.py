@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 
-from datasets.file_tree import FileTree
-from datasets.labels import id_problem
-from datasets.layouts.table_images import list_table
-from datasets.problems import DataError, Findings, Problem, shown
-from datasets.sources.images import AmbiguousError, Images, resolved
-from datasets.sources.left_out import note_left_out
-from datasets.sources.listing import Listing, check_ids, list_folder
-from datasets.sources.readers import Columns, read_columns
-from datasets.sources.roles import Roles, find_roles
-from datasets.sources.table_files import SUFFIXES
-from datasets.table import parse_table
-from storage.sweep_file import DataOptions
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.labels import id_problem
+from sweep.datasets.layouts.table_images import list_table
+from sweep.datasets.problems import DataError, Findings, Problem, shown
+from sweep.datasets.sources.images import AmbiguousError, Images, resolved
+from sweep.datasets.sources.left_out import note_left_out
+from sweep.datasets.sources.listing import Listing, check_ids, list_folder
+from sweep.datasets.sources.readers import Columns, read_columns
+from sweep.datasets.sources.roles import Roles, find_roles
+from sweep.datasets.sources.table_files import SUFFIXES
+from sweep.datasets.table import parse_table
+from sweep.storage.sweep_file import DataOptions
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from storage.sweep_file import FITS, LEAVE_OUT, MOST_FOLDS, DataOptions
+from sweep.storage.sweep_file import FITS, LEAVE_OUT, MOST_FOLDS, DataOptions
 
 
 def _taken(_: click.Context, option: click.Parameter, values: Sequence[str]) -> str | None:

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from storage.errors import UserError
-from storage.text import counted
+from sweep.storage.errors import UserError
+from sweep.storage.text import counted
 
 SHOWN = 20  # problems in the text of an error
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from datasets.problems import Findings, shown
-from datasets.sources.listing import Listing
-from storage.text import counted
+from sweep.datasets.problems import Findings, shown
+from sweep.datasets.sources.listing import Listing
+from sweep.storage.text import counted
 
 CUT = 0.15  # of train, where the data has no validation split
 

@@ -5,8 +5,8 @@ import io
 import re
 from dataclasses import dataclass
 
-from datasets.labels import id_problem, label_problem
-from datasets.problems import Problem, printable, shown
+from sweep.datasets.labels import id_problem, label_problem
+from sweep.datasets.problems import Problem, printable, shown
 
 HEADERS = (["id", "label"], ["id"])
 HEADER_RULE = "header must be `id,label` or `id`"

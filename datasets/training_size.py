@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
-from datasets.checks import sizes_found
-from datasets.decoders.recipe import Recipe, Size
-from datasets.decoders.words import caught_words
-from datasets.file_tree import FileTree
-from datasets.pixels.read import Read
-from datasets.problems import Findings
-from datasets.sources.listing import Listing
+from sweep.datasets.checks import sizes_found
+from sweep.datasets.decoders.recipe import Recipe, Size
+from sweep.datasets.decoders.words import caught_words
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.pixels.read import Read
+from sweep.datasets.problems import Findings
+from sweep.datasets.sources.listing import Listing
 
 HEADER_BYTES = 1 << 16  # that are read for the header of an image; few have it further behind
 

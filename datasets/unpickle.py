@@ -13,12 +13,12 @@ from typing import Any
 import click
 import numpy as np
 
-from datasets.pickles import PickleError, plain_content
-from datasets.sources.split_words import split_in_path
-from datasets.trees.unread import PICKLE, unread_kind
-from storage.command_line import check_out, exit_codes, program
-from storage.errors import UserError
-from storage.files import written_whole
+from sweep.datasets.pickles import PickleError, plain_content
+from sweep.datasets.sources.split_words import split_in_path
+from sweep.datasets.trees.unread import PICKLE, unread_kind
+from sweep.storage.command_line import check_out, exit_codes, program
+from sweep.storage.errors import UserError
+from sweep.storage.files import written_whole
 
 MOST_BYTES = 4 << 30  # of a pickle, unpacked
 SPLITS = ("train", "validation", "test")  # of three pairs in one pickle, in their order

@@ -6,8 +6,8 @@ make report-picture SWEEP=sweeps/default
 import sys
 from pathlib import Path
 
-from analysis.record import Record
-from analysis.report.page import write_report
+from sweep.analysis.record import Record
+from sweep.analysis.report.page import write_report
 from tests.browser import browser
 
 OUT = Path(__file__).with_name("report.png")

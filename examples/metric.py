@@ -8,7 +8,7 @@ Of this file a sweep keeps the hash: it goes on, and is reported on, with the me
 
 import numpy as np
 
-from trainable.metrics.contract import Metric, PerImage, softmax
+from sweep.trainable.metrics.contract import Metric, PerImage, softmax
 
 
 def macro_f1(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -8,8 +8,8 @@ Of this file a sweep keeps the hash: it goes on, and predicts, with the model th
 
 from torch import nn
 
-from trainable.config import TrialConfig
-from trainable.models.family import Family
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models.family import Family
 
 
 def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:

@@ -9,9 +9,9 @@ import json
 
 from optuna.trial import FrozenTrial
 
-from search.runtime.ledger import state_of
-from search.sinks import Begun, Sink
-from storage.files import make_folder
+from sweep.search.runtime.ledger import state_of
+from sweep.search.sinks import Begun, Sink
+from sweep.storage.files import make_folder
 
 
 class Lines(Sink):

@@ -5,8 +5,8 @@
 A range is inclusive at both ends; `log=True` is for what spans decades. What a config leaves out keeps its default.
 """
 
-from search.spaces.space import Suggests
-from trainable.config import TrialConfig
+from sweep.search.spaces.space import Suggests
+from sweep.trainable.config import TrialConfig
 
 
 def suggest(trial: Suggests) -> TrialConfig:

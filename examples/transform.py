@@ -8,8 +8,8 @@ from typing import Any
 import albumentations as A
 import numpy as np
 
-from datasets.augment.pipeline import to_text
-from trainable.config import TrialConfig
+from sweep.datasets.augment.pipeline import to_text
+from sweep.trainable.config import TrialConfig
 
 
 class Speckle(A.ImageOnlyTransform):

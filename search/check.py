@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from search.checks.command import check
-from storage.command_line import SweepFolder, program, runs_own_code
+from sweep.search.checks.command import check
+from sweep.storage.command_line import SweepFolder, program, runs_own_code
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from search.sinks import NAMES
-from storage.command_line import NameOrOwn
+from sweep.search.sinks import NAMES
+from sweep.storage.command_line import NameOrOwn
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import click
 
-from search.options import CONTEXT, runs_trials
-from search.runtime.driver import drive
-from storage.command_line import Exit, SweepFolder, program
-from trainable.options import uses_weights
+from sweep.search.options import CONTEXT, runs_trials
+from sweep.search.runtime.driver import drive
+from sweep.storage.command_line import Exit, SweepFolder, program
+from sweep.trainable.options import uses_weights
 
 
 @click.command(context_settings=CONTEXT)
@@ -26,9 +26,9 @@ def main(sweep: Path, **flags: Any) -> None:
     """Checks each node that is there, and that a trial fits on one; starts nothing and leaves nothing behind."""
 
     def check() -> int:
-        from search.ray.readiness import check_all
-        from search.runtime.pretrained import check_weights
-        from search.runtime.start import Start
+        from sweep.search.ray.readiness import check_all
+        from sweep.search.runtime.pretrained import check_weights
+        from sweep.search.runtime.start import Start
 
         ready = check_all(sweep, Start.of("preflight", flags))
         print("\n".join([*ready, *check_weights(sweep)]))

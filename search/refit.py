@@ -15,11 +15,11 @@ from typing import Any
 
 import click
 
-from search.options import CONTEXT, runs_trials
-from search.runtime.driver import drive_below
-from storage.command_line import SweepFolder, program, runs_own_code
-from storage.sweep_file import MOST_FOLDS
-from trainable.options import uses_weights
+from sweep.search.options import CONTEXT, runs_trials
+from sweep.search.runtime.driver import drive_below
+from sweep.storage.command_line import SweepFolder, program, runs_own_code
+from sweep.storage.sweep_file import MOST_FOLDS
+from sweep.trainable.options import uses_weights
 
 FOLDS_HELP = "Trains a net for each part, on the others, instead of one on all images."
 MOST_SEEDS = 10  # search.runtime.trial_files.KEPT_WEIGHTS, without its imports: as many trials keep their weights
@@ -36,9 +36,9 @@ MOST_SEEDS = 10  # search.runtime.trial_files.KEPT_WEIGHTS, without its imports:
 @click.pass_obj
 def main(open_session: Any, sweep: Path, **flags: Any) -> None:
     def start() -> int:
-        from search.runtime.retraining import Refit
-        from search.runtime.start import Start
-        from search.runtime.sweep import run
+        from sweep.search.runtime.retraining import Refit
+        from sweep.search.runtime.start import Start
+        from sweep.search.runtime.sweep import run
 
         return run(Refit(sweep, flags["seeds"], flags["data"], flags["folds"]), Start.of("refit", flags), open_session)
 

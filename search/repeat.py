@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
-from search.options import CONTEXT, runs_trials
-from search.runtime.driver import drive_below
-from storage.command_line import SweepFolder, program, runs_own_code
-from storage.sweep_file import MOST_FOLDS
-from trainable.options import uses_weights
+from sweep.search.options import CONTEXT, runs_trials
+from sweep.search.runtime.driver import drive_below
+from sweep.storage.command_line import SweepFolder, program, runs_own_code
+from sweep.storage.sweep_file import MOST_FOLDS
+from sweep.trainable.options import uses_weights
 
 FOLDS_HELP = "As of search.run; default: those of the sweep."
 
@@ -33,9 +33,9 @@ FOLDS_HELP = "As of search.run; default: those of the sweep."
 @click.pass_obj
 def main(open_session: Any, sweep: Path, **flags: Any) -> None:
     def start() -> int:
-        from search.runtime.retraining import Repeat
-        from search.runtime.start import Start
-        from search.runtime.sweep import run
+        from sweep.search.runtime.retraining import Repeat
+        from sweep.search.runtime.start import Start
+        from sweep.search.runtime.sweep import run
 
         repeat = Repeat(sweep, flags["top"], flags["seeds"], flags["data"], flags["folds"])
         return run(repeat, Start.of("repeat", flags), open_session)

@@ -14,16 +14,16 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from datasets.options import reads_data
-from search import pruners, samplers, spaces
-from search.options import CONTEXT, runs_trials
-from search.runtime.driver import drive
-from storage import paths
-from storage.command_line import NameOrOwn, SweepFolder, exit_codes, program, runs_own_code, without_password
-from storage.errors import SweepError
-from storage.sweep_file import BASELINES
-from trainable.metrics import DEFAULT, SHOWN, is_flag
-from trainable.options import uses_weights
+from sweep.datasets.options import reads_data
+from sweep.search import pruners, samplers, spaces
+from sweep.search.options import CONTEXT, runs_trials
+from sweep.search.runtime.driver import drive
+from sweep.storage import paths
+from sweep.storage.command_line import NameOrOwn, SweepFolder, exit_codes, program, runs_own_code, without_password
+from sweep.storage.errors import SweepError
+from sweep.storage.sweep_file import BASELINES
+from sweep.trainable.metrics import DEFAULT, SHOWN, is_flag
+from sweep.trainable.options import uses_weights
 
 SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweeps/default."
 
@@ -91,9 +91,9 @@ def main(context: click.Context, **flags: Any) -> None:
             raise SweepError(f"--resume: {folder} holds no sweep")
 
     def start() -> int:  # what it imports is imported under the lock, so that a second driver is refused at once
-        from search.runtime.request import search_of
-        from search.runtime.start import Start
-        from search.runtime.sweep import run
+        from sweep.search.runtime.request import search_of
+        from sweep.search.runtime.start import Start
+        from sweep.search.runtime.sweep import run
 
         return run(search_of(folder, flags, given, is_demo), Start.of("run", flags), context.obj)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
+from sweep.storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 
 
 @click.command()
@@ -19,7 +19,7 @@ from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 def main(sweep: Path, watch: bool) -> None:
     """Shows how the sweep in the folder SWEEP stands; a running one is not disturbed."""
     with exit_codes(sweep), suppress(KeyboardInterrupt):
-        from analysis.report import status
+        from sweep.analysis.report import status
 
         (status.watch if watch else status.show)(sweep)
 

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from storage import paths
-from storage.store import Store, StoredPath
+from sweep.storage import paths
+from sweep.storage.store import Store, StoredPath
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem

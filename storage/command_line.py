@@ -15,12 +15,12 @@ from urllib.parse import unquote, urlsplit
 
 import click
 
-from storage import user_code
-from storage.bucket import open_place
-from storage.errors import UserError
-from storage.programs import MODULES
-from storage.store import store_of
-from storage.text import stop_printing, use_utf8
+from sweep.storage import user_code
+from sweep.storage.bucket import open_place
+from sweep.storage.errors import UserError
+from sweep.storage.programs import MODULES
+from sweep.storage.store import store_of
+from sweep.storage.text import stop_printing, use_utf8
 
 
 class Exit(IntEnum):

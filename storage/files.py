@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storage.errors import UserError
-from storage.store import store_of
+from sweep.storage.errors import UserError
+from sweep.storage.store import store_of
 
 if TYPE_CHECKING:
     import numpy as np  # imported where an array is written or read: a second driver is refused before

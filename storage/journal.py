@@ -12,8 +12,8 @@ from typing import Any
 
 from optuna.storages.journal import BaseJournalBackend
 
-from storage import files
-from storage.programs import spelled
+from sweep.storage import files
+from sweep.storage.programs import spelled
 
 _CHECKED = re.compile(rb'(.*),"crc":(\d+)}\n', re.DOTALL)
 

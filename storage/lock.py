@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from storage import paths
-from storage.errors import UserError
+from sweep.storage import paths
+from sweep.storage.errors import UserError
 
 TRIES = 4
 

@@ -21,9 +21,9 @@ from optuna.storages import RDBStorage
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.pool import QueuePool
 
-from storage import files
-from storage.lock import HeldError
-from storage.store import is_copy
+from sweep.storage import files
+from sweep.storage.lock import HeldError
+from sweep.storage.store import is_copy
 
 ERRORS = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
 ENGINE = {"poolclass": QueuePool, "max_overflow": 0, "hide_parameters": True}

@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from storage import lock, paths, user_code
-from storage.errors import SweepError
-from storage.files import DamagedError, read_json, save_bytes
-from storage.schema import Rule, named, parsed, to_json
-from storage.versions import code_commit, current_versions
+from sweep.storage import lock, paths, user_code
+from sweep.storage.errors import SweepError
+from sweep.storage.files import DamagedError, read_json, save_bytes
+from sweep.storage.schema import Rule, named, parsed, to_json
+from sweep.storage.versions import code_commit, current_versions
 
 SEARCH = "search"
 KINDS = (SEARCH, paths.REPEAT, paths.REFIT)
@@ -314,7 +314,7 @@ class SweepFile:
         """Returns who drives the sweep, on whichever machine; empty where nobody does."""
         if (of_folder := lock.holder(folder)) or not self.settings.ledger:
             return of_folder
-        from storage import postgres
+        from sweep.storage import postgres
 
         return postgres.holder(self.settings.ledger, postgres.lock_of(folder, self.id))
 

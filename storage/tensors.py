@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from storage.files import DamagedError, check_regular, written_whole
+from sweep.storage.files import DamagedError, check_regular, written_whole
 
 NO_METADATA = {"about": "{}"}
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from storage.errors import UserError
+from sweep.storage.errors import UserError
 
 
 class NotNamedError(UserError):

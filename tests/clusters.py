@@ -16,8 +16,8 @@ from pathlib import Path
 
 from ray._private.services import get_node_ip_address
 
-from analysis.record import Record
-from storage.errors import SweepError
+from sweep.analysis.record import Record
+from sweep.storage.errors import SweepError
 from tests.drivers import ROOT
 
 RAY = Path(sys.executable).parent / "ray"

@@ -7,9 +7,9 @@ Python collects when it likes; Ray ends a process that gives an object back then
 
 import gc
 
-from search.ray.session import RaySession
-from search.run import main
-from storage.command_line import program
+from sweep.search.ray.session import RaySession
+from sweep.search.run import main
+from sweep.storage.command_line import program
 
 
 class Core:

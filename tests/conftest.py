@@ -38,7 +38,7 @@ def without_figures(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if not request.node.get_closest_marker("figures"):
             for name in ("draw", "draw_pictures"):
-                patch.setattr(f"analysis.report.page.{name}", lambda _: b"")
+                patch.setattr(f"sweep.analysis.report.page.{name}", lambda _: b"")
         yield
 
 
@@ -47,7 +47,7 @@ def nets_from_scratch(request: pytest.FixtureRequest) -> Iterator[None]:
     """Searches find no pretrained net, which takes seconds to build, unless the tests are about them."""
     with pytest.MonkeyPatch.context() as patch:
         if not request.node.get_closest_marker("pretrained"):
-            patch.setattr("search.spaces.proposal.all_at_hand", list)
+            patch.setattr("sweep.search.spaces.proposal.all_at_hand", list)
         yield
 
 

@@ -10,12 +10,12 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from search.ray import executor
-from search.ray.connection import prepare
-from search.run import main
-from storage.command_line import program
-from trainable import loop
-from trainable.worker.ray_trial import RayTrial
+from sweep.search.ray import executor
+from sweep.search.ray.connection import prepare
+from sweep.search.run import main
+from sweep.storage.command_line import program
+from sweep.trainable import loop
+from sweep.trainable.worker.ray_trial import RayTrial
 
 
 def counted(log: Path) -> type[RayTrial]:

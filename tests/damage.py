@@ -17,22 +17,22 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
-from analysis.outputs.results import write_results
-from analysis.record import Record
-from datasets.fingerprint import data_table
-from datasets.pixels.dataset import Dataset, Split
-from datasets.pixels.thumbnails import thumbnails
-from search.checks.command import check
-from search.runtime.draws import trial_seed
-from storage.files import save_array
-from storage.journal import Journal, JournalError, parse, repair_tail
-from storage.sweep_file import SweepFile
+from sweep.analysis.outputs.results import write_results
+from sweep.analysis.record import Record
+from sweep.datasets.fingerprint import data_table
+from sweep.datasets.pixels.dataset import Dataset, Split
+from sweep.datasets.pixels.thumbnails import thumbnails
+from sweep.search.checks.command import check
+from sweep.search.runtime.draws import trial_seed
+from sweep.storage.files import save_array
+from sweep.storage.journal import Journal, JournalError, parse, repair_tail
+from sweep.storage.sweep_file import SweepFile
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.loop import Diverged
+from sweep.trainable.metrics import measure
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.state import TrainState
 from tests.trials import execute, in_memory, open_bridge
-from trainable.config import TrialConfig
-from trainable.loop import Diverged
-from trainable.metrics import measure
-from trainable.metrics.history import EpochMetrics
-from trainable.state import TrainState
 
 SEED = 7
 SWEEP_ID = "a" * 32

@@ -12,9 +12,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from analysis.record import Record
-from search.runtime.draws import trial_seed
-from storage.errors import SweepError
+from sweep.analysis.record import Record
+from sweep.search.runtime.draws import trial_seed
+from sweep.storage.errors import SweepError
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 8  # about what a driver needs before its first trial runs

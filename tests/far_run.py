@@ -11,18 +11,18 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from datasets.pixels import form
-from search.ray import executor
-from search.ray.connection import prepare
-from search.run import main
-from storage.command_line import program
-from trainable.worker.ray_trial import RayTrial
+from sweep.datasets.pixels import form
+from sweep.search.ray import executor
+from sweep.search.ray.connection import prepare
+from sweep.search.run import main
+from sweep.storage.command_line import program
+from sweep.trainable.worker.ray_trial import RayTrial
 
 
 def far(folder: Path) -> type[RayTrial]:
     class Far(RayTrial):
         def setup(self, config, dataset, sources, blocks=None, weights_table=None, gate=None):
-            from datasets.pixels import copies
+            from sweep.datasets.pixels import copies
 
             os.environ["XDG_CACHE_HOME"] = str(folder)
             copies._is_here = lambda images: False

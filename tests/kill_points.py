@@ -27,24 +27,24 @@ from typing import Any
 import optuna
 import torch
 
-from analysis.outputs.best import write_best
-from analysis.outputs.predict import write_predictions
-from analysis.outputs.predictor import best
-from analysis.outputs.tables import write_tables
-from analysis.record import Record
-from analysis.trial_record import TrialRecord
-from datasets.folds import folded
-from datasets.pixels.dataset import Dataset, Split
-from search.runtime.draws import trial_seed
-from search.runtime.trial_files import read_result
-from storage import files, paths
-from storage.errors import SweepError
-from storage.paths import attempt_folder
-from storage.states import Reason
-from storage.sweep_file import QueueEntry
+from sweep.analysis.outputs.best import write_best
+from sweep.analysis.outputs.predict import write_predictions
+from sweep.analysis.outputs.predictor import best
+from sweep.analysis.outputs.tables import write_tables
+from sweep.analysis.record import Record
+from sweep.analysis.trial_record import TrialRecord
+from sweep.datasets.folds import folded
+from sweep.datasets.pixels.dataset import Dataset, Split
+from sweep.search.runtime.draws import trial_seed
+from sweep.search.runtime.trial_files import read_result
+from sweep.storage import files, paths
+from sweep.storage.errors import SweepError
+from sweep.storage.paths import attempt_folder
+from sweep.storage.states import Reason
+from sweep.storage.sweep_file import QueueEntry
+from sweep.trainable.checkpoint import read_finished
+from sweep.trainable.loop import Diverged
 from tests.trials import WorkerDied, execute, fake_train, in_memory, open_bridge, space_with_a_gap
-from trainable.checkpoint import read_finished
-from trainable.loop import Diverged
 
 DATA = in_memory(train=9, valid=9)
 REPORT_EPOCHS = 8  # of a trial of 12, from its second rung to its end: what one report holds at most
@@ -187,7 +187,7 @@ def _prepare(ledger: str, password: str) -> None:
     torch.set_num_threads(1)
     if ledger:  # imported and its statements compiled once, not by each of the forked drivers
         os.environ["PGPASSWORD"] = password
-        from storage.postgres import open_storage
+        from sweep.storage.postgres import open_storage
 
         storage = open_storage(ledger, lock=f"warm-{os.getpid()}")
         optuna.load_study(study_name=optuna.create_study(storage=storage).study_name, storage=storage).get_trials()

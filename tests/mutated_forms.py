@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from datasets.trees.npy import npy_bytes
+from sweep.datasets.trees.npy import npy_bytes
 from tests.mutations import Form, Tree, Truth, packed
 from tests.trees import image, table, with_deep_class_folders, with_tables
 

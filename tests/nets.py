@@ -16,15 +16,15 @@ import onnxruntime
 import torch
 from safetensors.torch import save as write_safetensors
 
-from analysis.outputs.export import TOLERANCE, to_onnx
-from analysis.outputs.trained import Trained
-from datasets.decoders.recipe import Decoding
+from sweep.analysis.outputs.export import TOLERANCE, to_onnx
+from sweep.analysis.outputs.trained import Trained
+from sweep.datasets.decoders.recipe import Decoding
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.loop import predict_logits, train
+from sweep.trainable.metrics import DEFAULT
+from sweep.trainable.saving import load, save
+from sweep.trainable.state import new_state
 from tests.trials import in_memory
-from trainable.config import TrialConfig
-from trainable.loop import predict_logits, train
-from trainable.metrics import DEFAULT
-from trainable.saving import load, save
-from trainable.state import new_state
 
 TOGETHER = 4  # nets that are followed at a time
 

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from datasets.pixels.dataset import Dataset
-from search.runtime import data as sweep_data
-from search.runtime.start import Open, Session
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.search.runtime import data as sweep_data
+from sweep.search.runtime.start import Open, Session
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.state import TrainState
+from sweep.trainable.worker.attempt import Train
 from tests.damage import DATA, train
 from tests.trials import execute, open_bridge
-from trainable.config import TrialConfig
-from trainable.metrics.history import EpochMetrics
-from trainable.state import TrainState
-from trainable.worker.attempt import Train
 
 
 class Killed(BaseException):

@@ -15,12 +15,12 @@ from unittest.mock import patch
 
 import numpy as np
 
-from analysis.estimates.choice import candidates
-from analysis.estimates.draws import draws
-from analysis.estimates.honest import estimate
-from storage.states import State
-from trainable.metrics import named
-from trainable.metrics.contract import Metric
+from sweep.analysis.estimates.choice import candidates
+from sweep.analysis.estimates.draws import draws
+from sweep.analysis.estimates.honest import estimate
+from sweep.storage.states import State
+from sweep.trainable.metrics import named
+from sweep.trainable.metrics.contract import Metric
 
 NOISE_OF_IMAGE, NOISE_OF_TRIAL, NOISE_OF_EPOCH = 0.8, 0.6, 0.4
 SHARPNESS = 1.5  # of all logits, which log loss minds

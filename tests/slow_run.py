@@ -10,16 +10,16 @@ import time
 from functools import partial
 from pathlib import Path
 
-from search.ray import executor
-from search.ray.connection import prepare
-from search.run import main
-from storage.command_line import program
-from trainable.worker.ray_trial import RayTrial
+from sweep.search.ray import executor
+from sweep.search.ray.connection import prepare
+from sweep.search.run import main
+from sweep.storage.command_line import program
+from sweep.trainable.worker.ray_trial import RayTrial
 
 
 def slow(file: Path) -> type[RayTrial]:
     def train(config, data, state):
-        from trainable import loop  # torch, which the driver has time for while Ray starts
+        from sweep.trainable import loop  # torch, which the driver has time for while Ray starts
 
         for metrics in loop.train(config, data, state):
             if not file.exists():

@@ -8,20 +8,20 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from analysis.record import Record
-from datasets.pixels.dataset import Dataset, Split
-from search.pruners import new_pruner
-from search.runtime import trial_files
-from search.runtime.ledger import Ledger
-from search.runtime.settings import NEWEST_DEFAULTS
-from search.samplers import new_sampler
-from storage.paths import attempt_folder, trial_folder
-from storage.sweep_file import Settings, SweepFile
-from trainable.config import TrialConfig
-from trainable.metrics import measure
-from trainable.metrics.history import EpochMetrics
-from trainable.saving import save
-from trainable.state import new_state
+from sweep.analysis.record import Record
+from sweep.datasets.pixels.dataset import Dataset, Split
+from sweep.search.pruners import new_pruner
+from sweep.search.runtime import trial_files
+from sweep.search.runtime.ledger import Ledger
+from sweep.search.runtime.settings import NEWEST_DEFAULTS
+from sweep.search.samplers import new_sampler
+from sweep.storage.paths import attempt_folder, trial_folder
+from sweep.storage.sweep_file import Settings, SweepFile
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.metrics import measure
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.saving import save
+from sweep.trainable.state import new_state
 
 HOSTILE = "epoch 2: <script>alert(1)</script> | `x` \x1b[31m\nnext line"
 MLP = TrialConfig(arch="mlp", width=1.0, epochs=4, lr=0.01)

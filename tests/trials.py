@@ -8,23 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from analysis.outputs.tables import epochs_table, trials_table
-from analysis.record import Record
-from datasets.pixels.dataset import Dataset, Split
-from search.pruners import new_pruner
-from search.runtime.bridge import Bridge
-from search.runtime.draws import Plan
-from search.runtime.ledger import Ledger
-from search.runtime.settings import NEWEST_DEFAULTS
-from search.sinks import Sink
-from search.spaces.space import Space
-from storage.files import save_array
-from storage.sweep_file import DataOptions, Settings, SweepFile
-from trainable.config import TrialConfig
-from trainable.loop import Diverged
-from trainable.metrics.history import EpochMetrics
-from trainable.state import TrainState
-from trainable.worker.attempt import Attempt, Train
+from sweep.analysis.outputs.tables import epochs_table, trials_table
+from sweep.analysis.record import Record
+from sweep.datasets.pixels.dataset import Dataset, Split
+from sweep.search.pruners import new_pruner
+from sweep.search.runtime.bridge import Bridge
+from sweep.search.runtime.draws import Plan
+from sweep.search.runtime.ledger import Ledger
+from sweep.search.runtime.settings import NEWEST_DEFAULTS
+from sweep.search.sinks import Sink
+from sweep.search.spaces.space import Space
+from sweep.storage.files import save_array
+from sweep.storage.sweep_file import DataOptions, Settings, SweepFile
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.loop import Diverged
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.state import TrainState
+from sweep.trainable.worker.attempt import Attempt, Train
 
 
 def in_memory(train: int = 24, valid: int = 20, side: int = 16, seed: int = 0) -> Dataset:

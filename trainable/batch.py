@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from trainable.config import TrialConfig
+from sweep.trainable.config import TrialConfig
 
 PREDICT_PIXELS = 2**22  # of a batch without gradients: 83 images of 224x224; at most 1,024 images
 SMALLEST_MICRO_BATCH = 2  # images: batch norm has no variance in one

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from storage import paths
-from storage.files import DamagedError
-from storage.store import store_of
-from storage.sweep_file import RENAMED_METRICS, Values
-from storage.tensors import read_tensors
-from trainable.metrics import is_name, named
-from trainable.metrics.history import EpochMetrics, class_dtype, read_history
+from sweep.storage import paths
+from sweep.storage.files import DamagedError
+from sweep.storage.store import store_of
+from sweep.storage.sweep_file import RENAMED_METRICS, Values
+from sweep.storage.tensors import read_tensors
+from sweep.trainable.metrics import is_name, named
+from sweep.trainable.metrics.history import EpochMetrics, class_dtype, read_history
 
 SCALER = ("scale", "_growth_tracker")  # what changes of a `torch.amp.GradScaler`, by the names of its state
 

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from datasets import augment
-from storage import user_code
-from storage.errors import ConfigError
-from trainable import class_weights, losses, models
+from sweep.datasets import augment
+from sweep.storage import user_code
+from sweep.storage.errors import ConfigError
+from sweep.trainable import class_weights, losses, models
 
 OPTIMIZERS = ("sgd", "nesterov", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "onecycle")

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from trainable.config import ConfigError, TrialConfig
-from trainable.features.solution import solve
-from trainable.images import parts
-from trainable.inputs import Inputs, as_floats
-from trainable.models.calls import judged
-from trainable.models.staged import classifier_names
-from trainable.objective import Objective
-from trainable.precision import forward
-from trainable.state import TrainState
+from sweep.trainable.config import ConfigError, TrialConfig
+from sweep.trainable.features.solution import solve
+from sweep.trainable.images import parts
+from sweep.trainable.inputs import Inputs, as_floats
+from sweep.trainable.models.calls import judged
+from sweep.trainable.models.staged import classifier_names
+from sweep.trainable.objective import Objective
+from sweep.trainable.precision import forward
+from sweep.trainable.state import TrainState
 
 PENALTY = 0.1  # of the squared weights, for features of mean 0 and deviation 1
 BLOCK = 4096  # images

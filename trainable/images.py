@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.augment.batch_rows import take
-from datasets.pixels import Pixels
-from datasets.pixels.rows import read_into, whole
-from datasets.pixels.threads import in_threads
-from trainable.devices import free_bytes
-from trainable.upload import way_to
+from sweep.datasets.augment.batch_rows import take
+from sweep.datasets.pixels import Pixels
+from sweep.datasets.pixels.rows import read_into, whole
+from sweep.datasets.pixels.threads import in_threads
+from sweep.trainable.devices import free_bytes
+from sweep.trainable.upload import way_to
 
 GPU_SHARE = 0.25  # of the memory that is free on a GPU; a data set that needs more goes there by the batch
 UPLOADED_BYTES = 64 << 20  # at a time, of a data set that goes there whole

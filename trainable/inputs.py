@@ -8,19 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datasets.pixels import Pixels
-from datasets.pixels.dataset import Dataset
-from datasets.pixels.rows import ChosenPixels
-from datasets.pixels.rows import whole as rows_of
-from trainable.batch import predict_batch
-from trainable.config import TrialConfig
-from trainable.features import Prepared
-from trainable.features.computing import made
-from trainable.features.maps import map_of, maps_of, stores_of
-from trainable.images import on_device
-from trainable.models import family_of
-from trainable.models.calls import judged
-from trainable.models.split import split
+from sweep.datasets.pixels import Pixels
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.datasets.pixels.rows import ChosenPixels
+from sweep.datasets.pixels.rows import whole as rows_of
+from sweep.trainable.batch import predict_batch
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.features import Prepared
+from sweep.trainable.features.computing import made
+from sweep.trainable.features.maps import map_of, maps_of, stores_of
+from sweep.trainable.images import on_device
+from sweep.trainable.models import family_of
+from sweep.trainable.models.calls import judged
+from sweep.trainable.models.split import split
 
 MOST_BYTES = 8 << 30  # of the maps of a split in one view: larger ones are made anew at each step
 

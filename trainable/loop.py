@@ -13,27 +13,27 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datasets.pixels import Pixels
-from datasets.pixels.dataset import Dataset
-from trainable.batch import predict_batch
-from trainable.config import TrialConfig
-from trainable.features import Prepared
-from trainable.head_start import start_head
-from trainable.images import parts as parts_of
-from trainable.images import placed
-from trainable.inputs import as_floats, inputs_of
-from trainable.inputs import prepare as prepare_inputs
-from trainable.metrics import measure
-from trainable.metrics.history import EpochMetrics, is_finite
-from trainable.models import family_of, frozen
-from trainable.models.net import seen_size
-from trainable.objective import Objective
-from trainable.optim import lr_at, set_lr
-from trainable.parallel.group import ALONE, Group
-from trainable.precision import forward
-from trainable.sampling import Sampling
-from trainable.state import TrainState
-from trainable.step import Step
+from sweep.datasets.pixels import Pixels
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.trainable.batch import predict_batch
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.features import Prepared
+from sweep.trainable.head_start import start_head
+from sweep.trainable.images import parts as parts_of
+from sweep.trainable.images import placed
+from sweep.trainable.inputs import as_floats, inputs_of
+from sweep.trainable.inputs import prepare as prepare_inputs
+from sweep.trainable.metrics import measure
+from sweep.trainable.metrics.history import EpochMetrics, is_finite
+from sweep.trainable.models import family_of, frozen
+from sweep.trainable.models.net import seen_size
+from sweep.trainable.objective import Objective
+from sweep.trainable.optim import lr_at, set_lr
+from sweep.trainable.parallel.group import ALONE, Group
+from sweep.trainable.precision import forward
+from sweep.trainable.sampling import Sampling
+from sweep.trainable.state import TrainState
+from sweep.trainable.step import Step
 
 SMALLEST_SCALE = 1.0  # of gradients in float16: from 65,536 on it is halved where they overflow
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainable import class_weights, losses
-from trainable.config import TrialConfig
-from trainable.sampling import Sampling
+from sweep.trainable import class_weights, losses
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.sampling import Sampling
 
 
 class Objective:

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn, optim
 
-from trainable.config import TrialConfig
-from trainable.models import is_of_catalogue
-from trainable.models.staged import found_stages
-from trainable.torch_changes import uncompiled
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models import is_of_catalogue
+from sweep.trainable.models.staged import found_stages
+from sweep.trainable.torch_changes import uncompiled
 
 ONE_CYCLE_WARM_UP = 0.25  # share of the steps, where the config does not say it
 STEP_EPOCHS = 7  # the published StepLR(7, 0.1)

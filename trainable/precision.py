@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn, optim
 
-from trainable.models import family_of
+from sweep.trainable.models import family_of
 
 BF16_CAPABILITY = (8, 0)  # of a GPU: from NVIDIA's Ampere on
 # Compute capabilities below that whose multiprocessors do twice as many operations a clock in float16 as in float32,

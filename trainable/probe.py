@@ -18,13 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from storage import user_code
-from trainable.config import TrialConfig
-from trainable.graphed import Graphed
-from trainable.models.known import known
-from trainable.precision import numerics
-from trainable.state import TrainState
-from trainable.undo import Kept
+from sweep.storage import user_code
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.graphed import Graphed
+from sweep.trainable.models.known import known
+from sweep.trainable.precision import numerics
+from sweep.trainable.state import TrainState
+from sweep.trainable.undo import Kept
 
 VERSION = 1  # another wherever a step of the same identity may have another answer
 STEPS = 2  # that are compared: in the second the weights are those that the first has left

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from trainable.devices import widest
+from sweep.trainable.devices import widest
 
 
 class Sampling:

@@ -7,17 +7,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.pixels.dataset import Dataset
-from datasets.pixels.rows import ChosenPixels
-from storage import paths
-from storage.files import make_folder, remove
-from storage.tensors import save_tensors
-from trainable.checkpoint import SCALER, CheckpointError, read_checkpoint
-from trainable.config import ConfigError, TrialConfig
-from trainable.models import frozen
-from trainable.optim import kept_by, put_back
-from trainable.state import TrainState, new_state
-from trainable.worker.order import KEPT_CHECKPOINTS
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.datasets.pixels.rows import ChosenPixels
+from sweep.storage import paths
+from sweep.storage.files import make_folder, remove
+from sweep.storage.tensors import save_tensors
+from sweep.trainable.checkpoint import SCALER, CheckpointError, read_checkpoint
+from sweep.trainable.config import ConfigError, TrialConfig
+from sweep.trainable.models import frozen
+from sweep.trainable.optim import kept_by, put_back
+from sweep.trainable.state import TrainState, new_state
+from sweep.trainable.worker.order import KEPT_CHECKPOINTS
 
 
 def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:

@@ -14,18 +14,18 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
-from storage import user_code
-from storage.errors import UserError
-from trainable.batch import SMALLEST_MICRO_BATCH, predict_batch
-from trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig
-from trainable.features.computing import BATCH
-from trainable.features.matrix import MEMORY_BYTES as MATRIX_BYTES
-from trainable.features.store import CHUNK_ROWS
-from trainable.models import family_of, is_of_catalogue
-from trainable.models.head import HeadNet, fill
-from trainable.models.known import known
-from trainable.models.net import build, seen_size
-from trainable.work import counted, front_seconds
+from sweep.storage import user_code
+from sweep.storage.errors import UserError
+from sweep.trainable.batch import SMALLEST_MICRO_BATCH, predict_batch
+from sweep.trainable.config import SHAPE_FIELDS, ConfigError, TrialConfig
+from sweep.trainable.features.computing import BATCH
+from sweep.trainable.features.matrix import MEMORY_BYTES as MATRIX_BYTES
+from sweep.trainable.features.store import CHUNK_ROWS
+from sweep.trainable.models import family_of, is_of_catalogue
+from sweep.trainable.models.head import HeadNet, fill
+from sweep.trainable.models.known import known
+from sweep.trainable.models.net import build, seen_size
+from sweep.trainable.work import counted, front_seconds
 
 VERSION = 2  # of how a size is worked out: another number wherever the same net gets another
 FLOAT_BYTES = 4

@@ -6,17 +6,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datasets.pixels.dataset import Dataset
-from trainable.averaged import Averaged
-from trainable.config import TrialConfig
-from trainable.metrics import DEFAULT, named
-from trainable.metrics.contract import Metric
-from trainable.metrics.history import EpochMetrics, class_dtype
-from trainable.metrics.kept import epochs_kept, kept_form
-from trainable.models import frozen
-from trainable.models.net import build, place
-from trainable.optim import new_optimizer
-from trainable.precision import new_scaler
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.trainable.averaged import Averaged
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.metrics import DEFAULT, named
+from sweep.trainable.metrics.contract import Metric
+from sweep.trainable.metrics.history import EpochMetrics, class_dtype
+from sweep.trainable.metrics.kept import epochs_kept, kept_form
+from sweep.trainable.models import frozen
+from sweep.trainable.models.net import build, place
+from sweep.trainable.optim import new_optimizer
+from sweep.trainable.precision import new_scaler
 
 
 @dataclass

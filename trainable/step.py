@@ -14,19 +14,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datasets.augment.batch_rows import Change
-from datasets.augment.batched import batched, unsupported
-from datasets.augment.pipeline import compose, from_text, per_image
-from trainable.batch import SMALLEST_MICRO_BATCH, Batch, draw_mix
-from trainable.config import ConfigError, TrialConfig
-from trainable.graphed import Graphed, has_graphs
-from trainable.images import TrainingImages
-from trainable.inputs import Inputs, as_floats
-from trainable.objective import Objective
-from trainable.parallel.group import ALONE, Group, Part
-from trainable.precision import forward
-from trainable.probe import SHORT_OF_MEMORY, UndecidedError, graph_of, identity
-from trainable.state import TrainState
+from sweep.datasets.augment.batch_rows import Change
+from sweep.datasets.augment.batched import batched, unsupported
+from sweep.datasets.augment.pipeline import compose, from_text, per_image
+from sweep.trainable.batch import SMALLEST_MICRO_BATCH, Batch, draw_mix
+from sweep.trainable.config import ConfigError, TrialConfig
+from sweep.trainable.graphed import Graphed, has_graphs
+from sweep.trainable.images import TrainingImages
+from sweep.trainable.inputs import Inputs, as_floats
+from sweep.trainable.objective import Objective
+from sweep.trainable.parallel.group import ALONE, Group, Part
+from sweep.trainable.precision import forward
+from sweep.trainable.probe import SHORT_OF_MEMORY, UndecidedError, graph_of, identity
+from sweep.trainable.state import TrainState
 
 if TYPE_CHECKING:
     from albumentations import Compose

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from datasets.options import reads_data, taken_options
-from storage.bucket import open_place
-from storage.command_line import NameOrOwn, exit_codes, program, runs_own_code
-from storage.files import read_json
-from storage.store import store_of
-from trainable.allocator import keep_freed_memory
-from trainable.config import ConfigError, TrialConfig
-from trainable.devices import fastest
-from trainable.metrics import DEFAULT, SHOWN, is_flag, name_of
-from trainable.options import uses_weights
-from trainable.weights import licences, needed
+from sweep.datasets.options import reads_data, taken_options
+from sweep.storage.bucket import open_place
+from sweep.storage.command_line import NameOrOwn, exit_codes, program, runs_own_code
+from sweep.storage.files import read_json
+from sweep.storage.store import store_of
+from sweep.trainable.allocator import keep_freed_memory
+from sweep.trainable.config import ConfigError, TrialConfig
+from sweep.trainable.devices import fastest
+from sweep.trainable.metrics import DEFAULT, SHOWN, is_flag, name_of
+from sweep.trainable.options import uses_weights
+from sweep.trainable.weights import licences, needed
 
 if TYPE_CHECKING:
-    from datasets.pixels.dataset import Dataset
+    from sweep.datasets.pixels.dataset import Dataset
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 )
 @click.option("--metric", type=NameOrOwn(SHOWN, is_flag), default=DEFAULT)
 def main(config_place: str, data_path: Path, metric: str, seed: int, **flags: Any) -> None:
-    from datasets.load import check_trainable, load
-    from trainable.weights.prepare import prepare
+    from sweep.datasets.load import check_trainable, load
+    from sweep.trainable.weights.prepare import prepare
 
     with exit_codes():
         config, data = _config(config_place), load(data_path, taken_options(flags), seed)
@@ -100,8 +100,8 @@ def _train(config: TrialConfig, data: "Dataset", metric: str) -> None:
 
 def _train_net(config: TrialConfig, data: "Dataset", metric: str, device: str) -> float:
     """Trains one net, and returns its value at its best epoch."""
-    from trainable.loop import train
-    from trainable.state import new_state
+    from sweep.trainable.loop import train
+    from sweep.trainable.state import new_state
 
     state = new_state(config, data, metric, device)
     state.metric.check(data.valid.truth, data.classes)

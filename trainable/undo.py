@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainable.state import TrainState
+from sweep.trainable.state import TrainState
 
 PLAIN = (type(None), bool, int, float, str, bytes, tuple)  # of a module's attributes, what can count steps
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from trainable.models import staged
-from trainable.models.calls import calls_of
+from sweep.trainable.models import staged
+from sweep.trainable.models.calls import calls_of
 
 # Of a training step, forward and back, on one thread of an AMD EPYC: convolutions with many channels are bound by
 # multiplications, depthwise ones by what they read and write. A ResNet-18 at 16 px comes out at 1.3 of the time that

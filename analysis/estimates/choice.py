@@ -15,21 +15,21 @@ from functools import lru_cache
 
 import numpy as np
 
-from analysis.estimates.adjustments import adjustment_for
-from analysis.estimates.adjustments.contract import Fitted
-from analysis.estimates.adjustments.out_of_fold import out_of_fold
-from analysis.estimates.count_scores import worth_of_classes
-from analysis.estimates.draws import draws
-from analysis.estimates.honest import Estimate, estimate
-from analysis.estimates.intervals import sample_of
-from analysis.estimates.scores import Computed, Scored, scores_of, scores_of_classes, scores_of_probabilities
-from analysis.record import Record
-from analysis.report.contents import scarcity
-from analysis.trial_record import TrialRecord
-from storage.states import State
-from storage.text import counted
-from trainable.metrics.contract import softmax
-from trainable.metrics.predictions import confusion
+from sweep.analysis.estimates.adjustments import adjustment_for
+from sweep.analysis.estimates.adjustments.contract import Fitted
+from sweep.analysis.estimates.adjustments.out_of_fold import out_of_fold
+from sweep.analysis.estimates.count_scores import worth_of_classes
+from sweep.analysis.estimates.draws import draws
+from sweep.analysis.estimates.honest import Estimate, estimate
+from sweep.analysis.estimates.intervals import sample_of
+from sweep.analysis.estimates.scores import Computed, Scored, scores_of, scores_of_classes, scores_of_probabilities
+from sweep.analysis.record import Record
+from sweep.analysis.report.contents import scarcity
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage.states import State
+from sweep.storage.text import counted
+from sweep.trainable.metrics.contract import softmax
+from sweep.trainable.metrics.predictions import confusion
 
 COMPARED_DRAWS = 200  # at most; fewer of many images, whose draws differ less
 COMPARED_IMAGES = 1_000_000  # of all these draws

@@ -14,8 +14,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from analysis.estimates.draws import DRAWS, SEED, mean_of_finite
-from analysis.estimates.posterior import PosteriorScores
+from sweep.analysis.estimates.draws import DRAWS, SEED, mean_of_finite
+from sweep.analysis.estimates.posterior import PosteriorScores
 
 CELLS = 1 << 24  # numbers that are held at a time
 MOST_CELLS = 1 << 31  # of all draws and candidates together

@@ -14,9 +14,9 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import stdtrit
 
-from analysis.estimates.draws import draws, mean_of_finite
-from analysis.estimates.intervals import TAIL
-from trainable.metrics.contract import Metric
+from sweep.analysis.estimates.draws import draws, mean_of_finite
+from sweep.analysis.estimates.intervals import TAIL
+from sweep.trainable.metrics.contract import Metric
 
 MOST_DRAWS = 200
 MOST_CLASSES = 20  # of which an image each is turned around

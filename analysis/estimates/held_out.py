@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from analysis.estimates.scores import scores_of_images
-from analysis.record import Record
-from storage import paths
-from storage.files import DamagedError, read_json, written_whole
-from storage.schema import parsed
-from storage.states import State
-from storage.text import counted
+from sweep.analysis.estimates.scores import scores_of_images
+from sweep.analysis.record import Record
+from sweep.storage import paths
+from sweep.storage.files import DamagedError, read_json, written_whole
+from sweep.storage.schema import parsed
+from sweep.storage.states import State
+from sweep.storage.text import counted
 
 LEAST_SHARE = 1e-30  # of a class, whose logarithm is finite
 

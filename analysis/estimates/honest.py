@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.estimates.scores import Scored
+from sweep.analysis.estimates.scores import Scored
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import betaincinv, stdtrit
 
-from analysis.record import Record
-from trainable.metrics.contract import Metric, all_alike
+from sweep.analysis.record import Record
+from sweep.trainable.metrics.contract import Metric, all_alike
 
 TAIL = 0.025  # beyond either end
 Z_95 = 1.959964  # standard errors to either side

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from analysis.estimates.draws import DRAWS, mean_of_finite
-from analysis.estimates.intervals import Sample
+from sweep.analysis.estimates.draws import DRAWS, mean_of_finite
+from sweep.analysis.estimates.intervals import Sample
 
 BLOCK = 256  # candidates whose scores are float32 at a time
 

@@ -19,8 +19,8 @@ from functools import cached_property
 import numpy as np
 from scipy.special import expit, logit
 
-from analysis.estimates.draws import SEED
-from analysis.estimates.intervals import TAIL
+from sweep.analysis.estimates.draws import SEED
+from sweep.analysis.estimates.intervals import TAIL
 
 WEIGHTS = 10_000_000  # of all images in all draws, at most
 MOST_DRAWS, LEAST_DRAWS = 1000, 200

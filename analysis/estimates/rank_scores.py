@@ -15,10 +15,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from analysis.estimates.draws import DRAWS, mean_of_finite
-from analysis.estimates.posterior import PosteriorScores
-from trainable.metrics.contract import Ranks, ranked_classes
-from trainable.metrics.predictions import falling_order
+from sweep.analysis.estimates.draws import DRAWS, mean_of_finite
+from sweep.analysis.estimates.posterior import PosteriorScores
+from sweep.trainable.metrics.contract import Ranks, ranked_classes
+from sweep.trainable.metrics.predictions import falling_order
 
 WEIGHTS = 1 << 20  # numbers that are sorted at a time
 BLOCK = 256  # candidates whose slopes are held at a time

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from analysis.estimates.intervals import TAIL, Sample, sample_of
-from analysis.estimates.scores import Scored, scores_of
-from analysis.record import Record
-from analysis.report.contents import scarcity
-from analysis.trial_record import TrialRecord
-from storage import paths
-from storage.errors import SweepError
-from storage.files import DamagedError
-from storage.states import State
-from storage.text import counted
-from trainable.metrics.contract import Metric
+from sweep.analysis.estimates.intervals import TAIL, Sample, sample_of
+from sweep.analysis.estimates.scores import Scored, scores_of
+from sweep.analysis.record import Record
+from sweep.analysis.report.contents import scarcity
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage import paths
+from sweep.storage.errors import SweepError
+from sweep.storage.files import DamagedError
+from sweep.storage.states import State
+from sweep.storage.text import counted
+from sweep.trainable.metrics.contract import Metric
 
 CAVEAT = (
     "Each run is at its best epoch, on the validation images that chose the configs: all means are flattered a little, "

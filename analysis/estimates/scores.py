@@ -9,14 +9,14 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from analysis.estimates.count_scores import CountScores
-from analysis.estimates.drawn_scores import DrawnScores
-from analysis.estimates.intervals import sample, sample_of
-from analysis.estimates.mean_scores import MeanScores
-from analysis.estimates.rank_scores import RankScores
-from analysis.record import Record
-from trainable.metrics.contract import Metric, softmax
-from trainable.metrics.log_loss import SMALLEST
+from sweep.analysis.estimates.count_scores import CountScores
+from sweep.analysis.estimates.drawn_scores import DrawnScores
+from sweep.analysis.estimates.intervals import sample, sample_of
+from sweep.analysis.estimates.mean_scores import MeanScores
+from sweep.analysis.estimates.rank_scores import RankScores
+from sweep.analysis.record import Record
+from sweep.trainable.metrics.contract import Metric, softmax
+from sweep.trainable.metrics.log_loss import SMALLEST
 
 
 class Scored(Protocol):

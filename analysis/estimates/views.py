@@ -14,16 +14,16 @@ from math import prod
 import numpy as np
 from torch import Tensor, nn
 
-from datasets.augment import transforms
-from datasets.pixels import Pixels
-from trainable.batch import predict_batch
-from trainable.config import TrialConfig
-from trainable.images import parts, placed
-from trainable.loop import predict_logits
-from trainable.metrics.contract import softmax
-from trainable.models import family_of
-from trainable.precision import numerics
-from trainable.step import pipeline
+from sweep.datasets.augment import transforms
+from sweep.datasets.pixels import Pixels
+from sweep.trainable.batch import predict_batch
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.images import parts, placed
+from sweep.trainable.loop import predict_logits
+from sweep.trainable.metrics.contract import softmax
+from sweep.trainable.models import family_of
+from sweep.trainable.precision import numerics
+from sweep.trainable.step import pipeline
 
 
 def views(config: TrialConfig, image_size: tuple[int, int]) -> dict[tuple[str, ...], float]:
@@ -100,7 +100,7 @@ def _groups(nets: Sequence[Answering]) -> list[list[Answering]]:
 
 def _front(net: Answering) -> object:
     """Returns what is equal where two heads can be asked at once: the net before them, and how it takes pixels."""
-    from trainable.models.heads_together import head_of
+    from sweep.trainable.models.heads_together import head_of
 
     head, arch, device = head_of(net.model), net.config.arch, next(net.model.parameters()).device
     takes = family_of(arch).preprocessing(net.config), net.config.input_size, numerics(arch, device)
@@ -123,7 +123,7 @@ def _logits(group: list[Answering], batch: Tensor, view: tuple[str, ...]) -> lis
     """The logits of each net of a group, for one view of the images."""
     config, model = group[0].config, group[0].model
     if len(group) > 1:
-        from trainable.models.heads_together import HeadsTogether
+        from sweep.trainable.models.heads_together import HeadsTogether
 
         model = HeadsTogether([net.model for net in group])
     height, width = batch.shape[2:]

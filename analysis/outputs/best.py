@@ -15,25 +15,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from analysis.estimates import adjustments
-from analysis.estimates.adjustments.contract import Fitted
-from analysis.estimates.choice import choose
-from analysis.outputs.trained import Trained, trained
-from analysis.record import Record
-from analysis.trial_record import TrialRecord
-from datasets import decoders
-from datasets.decoders.recipe import FITS, Decoding
-from storage import paths
-from storage.errors import SweepError
-from storage.files import DamagedError, check_regular, make_folder, read_json, remove, save_bytes, written_whole
-from storage.programs import spelled
-from storage.schema import parsed, to_json
-from storage.sweep_file import WeightsEntry
-from trainable.config import TrialConfig
-from trainable.models import family_of
-from trainable.weights import kept, left_out, needed, remember, state_dict
-from trainable.weights.contract import Weights
-from trainable.weights.prepare import recorded
+from sweep.analysis.estimates import adjustments
+from sweep.analysis.estimates.adjustments.contract import Fitted
+from sweep.analysis.estimates.choice import choose
+from sweep.analysis.outputs.trained import Trained, trained
+from sweep.analysis.record import Record
+from sweep.analysis.trial_record import TrialRecord
+from sweep.datasets import decoders
+from sweep.datasets.decoders.recipe import FITS, Decoding
+from sweep.storage import paths
+from sweep.storage.errors import SweepError
+from sweep.storage.files import DamagedError, check_regular, make_folder, read_json, remove, save_bytes, written_whole
+from sweep.storage.programs import spelled
+from sweep.storage.schema import parsed, to_json
+from sweep.storage.sweep_file import WeightsEntry
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models import family_of
+from sweep.trainable.weights import kept, left_out, needed, remember, state_dict
+from sweep.trainable.weights.contract import Weights
+from sweep.trainable.weights.prepare import recorded
 
 ADJUSTED, AS_IT_IS, AVERAGED = "adjusted", "as it is", "averaged"  # in `best/config.json`
 WAYS = (AS_IT_IS, AVERAGED)

@@ -14,20 +14,20 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from analysis.estimates.choice import choose
-from analysis.outputs.best import pretrained_of, read_best
-from analysis.outputs.trained import Trained
-from analysis.record import Record
-from analysis.report.contents import config_fields
-from analysis.report.markdown import environment
-from analysis.sweep_data import data_spared, sweep_data
-from datasets.pixels.dataset import Dataset, Split
-from storage.command_line import check_out
-from storage.errors import SweepError
-from storage.files import save_bytes, utf8
-from trainable.images import on_device
-from trainable.metrics.contract import softmax
-from trainable.metrics.log_loss import SMALLEST
+from sweep.analysis.estimates.choice import choose
+from sweep.analysis.outputs.best import pretrained_of, read_best
+from sweep.analysis.outputs.trained import Trained
+from sweep.analysis.record import Record
+from sweep.analysis.report.contents import config_fields
+from sweep.analysis.report.markdown import environment
+from sweep.analysis.sweep_data import data_spared, sweep_data
+from sweep.datasets.pixels.dataset import Dataset, Split
+from sweep.storage.command_line import check_out
+from sweep.storage.errors import SweepError
+from sweep.storage.files import save_bytes, utf8
+from sweep.trainable.images import on_device
+from sweep.trainable.metrics.contract import softmax
+from sweep.trainable.metrics.log_loss import SMALLEST
 
 TOLERANCE = 1e-4  # between two logits
 CHECKED_TOGETHER = 64  # images

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from datasets.pixels.dataset import Dataset
-from datasets.submission import LABEL, PROBABILITY, Submission
-from datasets.submission.kept import is_kept, to_bytes
-from storage import paths
-from storage.files import save_bytes
-from trainable.metrics.contract import Metric
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.datasets.submission import LABEL, PROBABILITY, Submission
+from sweep.datasets.submission.kept import is_kept, to_bytes
+from sweep.storage import paths
+from sweep.storage.files import save_bytes
+from sweep.trainable.metrics.contract import Metric
 
 
 def keep(folder: Path, data: Dataset, metric: Metric) -> None:

@@ -5,20 +5,20 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.estimates.adjustments.contract import Fitted
-from analysis.estimates.adjustments.out_of_fold import scaled
-from analysis.estimates.choice import choose
-from analysis.estimates.scores import scores_of_images
-from analysis.outputs.probability_table import probability_table
-from analysis.record import Record
-from analysis.trial_record import TrialRecord
-from storage import paths
-from storage.errors import SweepError
-from storage.files import save_bytes
-from storage.programs import spelled
-from storage.states import State
-from storage.text import counted
-from trainable.metrics.contract import softmax
+from sweep.analysis.estimates.adjustments.contract import Fitted
+from sweep.analysis.estimates.adjustments.out_of_fold import scaled
+from sweep.analysis.estimates.choice import choose
+from sweep.analysis.estimates.scores import scores_of_images
+from sweep.analysis.outputs.probability_table import probability_table
+from sweep.analysis.record import Record
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage import paths
+from sweep.storage.errors import SweepError
+from sweep.storage.files import save_bytes
+from sweep.storage.programs import spelled
+from sweep.storage.states import State
+from sweep.storage.text import counted
+from sweep.trainable.metrics.contract import softmax
 
 SMALLEST = 1e-30  # of a probability, whose logarithm is finite
 

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.outputs import handed_in, predictor
-from analysis.outputs.predictor import Predictor
-from analysis.outputs.probability_table import probability_table
-from analysis.record import Record
-from analysis.sweep_data import data_spared, sweep_data
-from datasets.load import load_images
-from datasets.pixels.dataset import Split
-from datasets.problems import DataError, Problem, shown
-from datasets.submission import Submission
-from datasets.submission.kept import read_kept
-from storage import paths
-from storage.command_line import check_out
-from storage.errors import SweepError
-from storage.files import save_bytes
-from storage.text import counted
+from sweep.analysis.outputs import handed_in, predictor
+from sweep.analysis.outputs.predictor import Predictor
+from sweep.analysis.outputs.probability_table import probability_table
+from sweep.analysis.record import Record
+from sweep.analysis.sweep_data import data_spared, sweep_data
+from sweep.datasets.load import load_images
+from sweep.datasets.pixels.dataset import Split
+from sweep.datasets.problems import DataError, Problem, shown
+from sweep.datasets.submission import Submission
+from sweep.datasets.submission.kept import read_kept
+from sweep.storage import paths
+from sweep.storage.command_line import check_out
+from sweep.storage.errors import SweepError
+from sweep.storage.files import save_bytes
+from sweep.storage.text import counted
 
 SHOWN = 5  # differences in a message
 LONGEST_NAME = 40  # characters of the images' name in that of the file

@@ -8,22 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.estimates.adjustments.contract import Fitted
-from analysis.estimates.choice import Option, adjusted, averaged, choose
-from analysis.estimates.ensembles import ensembles
-from analysis.estimates.ensembles.contract import Ensembles
-from analysis.estimates.views import Answering, by_batch
-from analysis.outputs.best import read_best
-from analysis.outputs.trained import Trained, trained
-from analysis.record import Record
-from datasets.decoders.recipe import Decoding
-from datasets.pixels import Pixels
-from storage import paths
-from storage.errors import SweepError
-from storage.files import DamagedError
-from storage.programs import spelled
-from storage.states import State
-from storage.text import counted
+from sweep.analysis.estimates.adjustments.contract import Fitted
+from sweep.analysis.estimates.choice import Option, adjusted, averaged, choose
+from sweep.analysis.estimates.ensembles import ensembles
+from sweep.analysis.estimates.ensembles.contract import Ensembles
+from sweep.analysis.estimates.views import Answering, by_batch
+from sweep.analysis.outputs.best import read_best
+from sweep.analysis.outputs.trained import Trained, trained
+from sweep.analysis.record import Record
+from sweep.datasets.decoders.recipe import Decoding
+from sweep.datasets.pixels import Pixels
+from sweep.storage import paths
+from sweep.storage.errors import SweepError
+from sweep.storage.files import DamagedError
+from sweep.storage.programs import spelled
+from sweep.storage.states import State
+from sweep.storage.text import counted
 
 Asked = tuple[Trained, bool]  # a model of one net, and whether it is averaged over its views
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from datasets.submission.numbers import written
+from sweep.datasets.submission.numbers import written
 
 
 def probability_table(leading: Mapping[str, Sequence[str]], shares: np.ndarray, classes: Sequence[str]) -> bytes:

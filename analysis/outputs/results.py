@@ -6,25 +6,25 @@ from typing import TypeGuard
 
 import numpy as np
 
-from analysis.estimates import held_out
-from analysis.estimates.views import Answering, by_batch, views
-from analysis.outputs import out_of_fold, predictor
-from analysis.outputs.best import write_best
-from analysis.outputs.predict import write_test_predictions
-from analysis.outputs.tables import write_tables
-from analysis.outputs.tensorboard import write_events
-from analysis.outputs.trained import Trained, trained
-from analysis.record import Record
-from analysis.report.page import write_report
-from datasets.pixels import Pixels
-from datasets.pixels.dataset import Dataset
-from datasets.pixels.rows import ChosenPixels
-from datasets.submission.kept import read_kept
-from storage import paths
-from storage.errors import SweepError
-from storage.files import save_array
-from storage.states import State
-from trainable.config import TrialConfig
+from sweep.analysis.estimates import held_out
+from sweep.analysis.estimates.views import Answering, by_batch, views
+from sweep.analysis.outputs import out_of_fold, predictor
+from sweep.analysis.outputs.best import write_best
+from sweep.analysis.outputs.predict import write_test_predictions
+from sweep.analysis.outputs.tables import write_tables
+from sweep.analysis.outputs.tensorboard import write_events
+from sweep.analysis.outputs.trained import Trained, trained
+from sweep.analysis.record import Record
+from sweep.analysis.report.page import write_report
+from sweep.datasets.pixels import Pixels
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.datasets.pixels.rows import ChosenPixels
+from sweep.datasets.submission.kept import read_kept
+from sweep.storage import paths
+from sweep.storage.errors import SweepError
+from sweep.storage.files import save_array
+from sweep.storage.states import State
+from sweep.trainable.config import TrialConfig
 
 
 def write_results(record: Record, data: Dataset | None) -> list[Path]:

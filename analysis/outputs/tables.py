@@ -5,11 +5,11 @@ from statistics import fmean
 
 import pandas as pd
 
-from analysis.record import Record
-from storage import paths
-from storage.files import save_bytes, written_whole
-from trainable.config import TrialConfig
-from trainable.metrics.history import OWN_FIELD, EpochMetrics
+from sweep.analysis.record import Record
+from sweep.storage import paths
+from sweep.storage.files import save_bytes, written_whole
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.metrics.history import OWN_FIELD, EpochMetrics
 
 DTYPES = {"int": "Int64", "float": "Float64", "bool": "boolean", "str": "string"}  # of a field; all can be missing
 FORMULA_START = r"^(?![+-]?\d+$)([=+\-@\t\r])"  # a spreadsheet would run a cell that begins so and is no number

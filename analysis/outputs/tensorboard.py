@@ -10,11 +10,11 @@ from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndI
 from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboardX.record_writer import RecordWriter
 
-from analysis.record import Record
-from analysis.trial_record import TrialRecord
-from storage.files import DamagedError, make_folder, written_whole
-from storage.states import State
-from trainable.metrics.history import OWN_FIELD
+from sweep.analysis.record import Record
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage.files import DamagedError, make_folder, written_whole
+from sweep.storage.states import State
+from sweep.trainable.metrics.history import OWN_FIELD
 
 SCALARS = ("train_loss", "valid_loss", "valid_accuracy", "valid_balanced_accuracy", "lr", OWN_FIELD)  # after each epoch
 

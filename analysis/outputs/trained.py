@@ -12,25 +12,25 @@ from safetensors.torch import load as read_safetensors
 from safetensors.torch import save as write_safetensors
 from torch import nn
 
-from analysis.estimates.adjustments.contract import Fitted
-from analysis.estimates.views import Answering, by_batch
-from analysis.record import Record
-from analysis.trial_record import TrialRecord
-from datasets.decoders.recipe import Decoding
-from datasets.pixels import Pixels
-from storage import paths
-from storage.errors import SweepError
-from storage.files import DamagedError
-from storage.programs import spelled
-from storage.tensors import check_weights
-from trainable.config import TrialConfig
-from trainable.models import frozen
-from trainable.models.head import fill
-from trainable.models.mean_of_nets import PREFIX, MeanOfNets
-from trainable.models.net import build, place
-from trainable.weights import remember
-from trainable.weights.contract import Weights
-from trainable.weights.prepare import recorded
+from sweep.analysis.estimates.adjustments.contract import Fitted
+from sweep.analysis.estimates.views import Answering, by_batch
+from sweep.analysis.record import Record
+from sweep.analysis.trial_record import TrialRecord
+from sweep.datasets.decoders.recipe import Decoding
+from sweep.datasets.pixels import Pixels
+from sweep.storage import paths
+from sweep.storage.errors import SweepError
+from sweep.storage.files import DamagedError
+from sweep.storage.programs import spelled
+from sweep.storage.tensors import check_weights
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models import frozen
+from sweep.trainable.models.head import fill
+from sweep.trainable.models.mean_of_nets import PREFIX, MeanOfNets
+from sweep.trainable.models.net import build, place
+from sweep.trainable.weights import remember
+from sweep.trainable.weights.contract import Weights
+from sweep.trainable.weights.prepare import recorded
 
 
 class ImageError(ValueError):
@@ -183,7 +183,7 @@ class Trained:
         """
         check_images(images if isinstance(images, np.ndarray) else images[:1], self.image_size, np.ndarray)
         if self.config.backbone is not None:
-            from trainable.models.heads_together import share_backbone
+            from sweep.trainable.models.heads_together import share_backbone
 
             share_backbone(self._model, [other.model for other in others])
         return Answering(self.config, self._model, is_averaged)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
+from sweep.storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 
 
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
@@ -17,8 +17,8 @@ from storage.command_line import SweepFolder, exit_codes, program, runs_own_code
 @runs_own_code
 def main(sweep: Path) -> None:
     with exit_codes(sweep):
-        from analysis.record import Record
-        from analysis.report.page import write_report
+        from sweep.analysis.record import Record
+        from sweep.analysis.report.page import write_report
 
         print(f"{write_report(Record(sweep))}")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from storage.states import State
+from sweep.storage.states import State
 
 COLOURS = {  # on white, on dark; those of series after Okabe and Ito, whom colour-blind people can tell apart
     "paper": ("#ffffff", "#14181d"),

@@ -6,15 +6,15 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from analysis.estimates.intervals import FEW_IMAGES, sample_of
-from analysis.estimates.scores import scores_of
-from analysis.record import Record
-from analysis.trial_record import TrialRecord
-from storage.files import DamagedError
-from storage.states import State
-from storage.text import counted
-from trainable.config import AUGMENTATIONS, MIXING
-from trainable.models import unread_fields
+from sweep.analysis.estimates.intervals import FEW_IMAGES, sample_of
+from sweep.analysis.estimates.scores import scores_of
+from sweep.analysis.record import Record
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage.files import DamagedError
+from sweep.storage.states import State
+from sweep.storage.text import counted
+from sweep.trainable.config import AUGMENTATIONS, MIXING
+from sweep.trainable.models import unread_fields
 
 LEADERS = 10  # trials on the leaderboard
 MOST_FAILURES = 10  # shown of one reason, and trials of one note

@@ -14,7 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from analysis.report.charts import (
+from sweep.analysis.report.charts import (
     COLOURS,
     LOOKS,
     MATRIX_TITLES,

@@ -12,7 +12,7 @@ from typing import Any
 
 import cv2
 
-from analysis.report.charts import (
+from sweep.analysis.report.charts import (
     LOOKS,
     MATRIX_TITLES,
     MOST_NUMBERED,

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from storage.text import counted
+from sweep.storage.text import counted
 
 TEMPLATES = Path(__file__).parent / "templates"
 MARKS = re.compile(r"([\\`*_{}\[\]#|~$])")

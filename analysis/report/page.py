@@ -10,33 +10,33 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
-from analysis.commands import command_of
-from analysis.estimates import held_out, repeated
-from analysis.estimates.choice import Choice, choose
-from analysis.estimates.repeated import Repeated
-from analysis.record import Record
-from analysis.report import contents
-from analysis.report.charts import COLOURS, Figure, PairPicture
-from analysis.report.contents import duration, plain
-from analysis.report.figures import draw, draw_pictures
-from analysis.report.interactive import embedded, source
-from analysis.report.markdown import TEMPLATES, environment
-from analysis.report.parts import Part
-from analysis.report.sections import cost, folds, history
-from analysis.report.sections.advice import next_steps
-from analysis.report.sections.best_trial import BestTrial, best_trial
-from analysis.report.sections.importance import importances, importances_figure
-from analysis.report.sections.kinds import kind_rows
-from analysis.report.sections.leaders import leaders
-from analysis.report.sections.near_duplicates import near_duplicates_sentence, near_pairs
-from analysis.report.sections.pictures import Doubts, doubts, doubts_sentence
-from analysis.report.sections.ranges import Range, ranges, ranges_figure, ranges_sentence
-from analysis.report.sections.slices import slices
-from analysis.trial_record import TrialRecord
-from storage import paths
-from storage.errors import SweepError
-from storage.files import DamagedError, make_folder, remove, save_bytes, utf8
-from storage.programs import spelled
+from sweep.analysis.commands import command_of
+from sweep.analysis.estimates import held_out, repeated
+from sweep.analysis.estimates.choice import Choice, choose
+from sweep.analysis.estimates.repeated import Repeated
+from sweep.analysis.record import Record
+from sweep.analysis.report import contents
+from sweep.analysis.report.charts import COLOURS, Figure, PairPicture
+from sweep.analysis.report.contents import duration, plain
+from sweep.analysis.report.figures import draw, draw_pictures
+from sweep.analysis.report.interactive import embedded, source
+from sweep.analysis.report.markdown import TEMPLATES, environment
+from sweep.analysis.report.parts import Part
+from sweep.analysis.report.sections import cost, folds, history
+from sweep.analysis.report.sections.advice import next_steps
+from sweep.analysis.report.sections.best_trial import BestTrial, best_trial
+from sweep.analysis.report.sections.importance import importances, importances_figure
+from sweep.analysis.report.sections.kinds import kind_rows
+from sweep.analysis.report.sections.leaders import leaders
+from sweep.analysis.report.sections.near_duplicates import near_duplicates_sentence, near_pairs
+from sweep.analysis.report.sections.pictures import Doubts, doubts, doubts_sentence
+from sweep.analysis.report.sections.ranges import Range, ranges, ranges_figure, ranges_sentence
+from sweep.analysis.report.sections.slices import slices
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage import paths
+from sweep.storage.errors import SweepError
+from sweep.storage.files import DamagedError, make_folder, remove, save_bytes, utf8
+from sweep.storage.programs import spelled
 
 FUNCTIONS = {  # that the templates call
     "contents": contents,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.report.charts import Figure
+from sweep.analysis.report.charts import Figure
 
 
 @dataclass(frozen=True)

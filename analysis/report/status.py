@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from analysis.commands import command_to_go_on
-from analysis.estimates import held_out
-from analysis.record import Record
-from analysis.report.contents import (
+from sweep.analysis.commands import command_to_go_on
+from sweep.analysis.estimates import held_out
+from sweep.analysis.record import Record
+from sweep.analysis.report.contents import (
     baselines,
     caution,
     config_text,
@@ -28,13 +28,13 @@ from analysis.report.contents import (
     plain,
     progress,
 )
-from analysis.trial_record import TrialRecord
-from storage import paths
-from storage.errors import SweepError
-from storage.lock import holder
-from storage.states import State
-from storage.store import store_of
-from storage.text import counted
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage import paths
+from sweep.storage.errors import SweepError
+from sweep.storage.lock import holder
+from sweep.storage.states import State
+from sweep.storage.store import store_of
+from sweep.storage.text import counted
 
 WATCH_SECONDS = 2.0
 MOST_LINES = 4  # of the screen for one line of text

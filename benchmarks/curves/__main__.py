@@ -18,9 +18,9 @@ from benchmarks.curves.listing import write_list
 from benchmarks.curves.recorder import Work
 from benchmarks.curves.recordings import RECORDINGS
 from benchmarks.curves.table import SUFFIX, TABLES, write
-from storage.command_line import exit_codes, program
-from storage.files import make_folder
-from storage.lock import driver_lock
+from sweep.storage.command_line import exit_codes, program
+from sweep.storage.files import make_folder
+from sweep.storage.lock import driver_lock
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = tuple(recording.name for recording in RECORDINGS)

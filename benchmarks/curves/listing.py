@@ -5,7 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from benchmarks.curves.table import SUFFIX, Table, read
-from storage.files import save_bytes, utf8
+from sweep.storage.files import save_bytes, utf8
 
 NAME = "README.md"
 HEAD = (

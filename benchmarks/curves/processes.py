@@ -40,7 +40,7 @@ def _record(names: list[str], until: int | None, folder: Path, taken: Any) -> No
     import cv2
     import torch
 
-    from trainable.allocator import keep_freed_memory
+    from sweep.trainable.allocator import keep_freed_memory
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C the first process ends this one
     keep_freed_memory()

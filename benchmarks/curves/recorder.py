@@ -20,13 +20,13 @@ import numpy as np
 from benchmarks.conditions import conditions
 from benchmarks.curves.recordings import SEED, Recording
 from benchmarks.curves.table import SUFFIX, About, Curve, Table, read, write
-from datasets.load import load
-from datasets.pixels.dataset import Dataset
-from search.runtime.pace import PaceLimit
-from storage.errors import ConfigError
-from storage.files import make_folder
-from storage.sweep_file import Values
-from trainable.config import TrialConfig
+from sweep.datasets.load import load
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.search.runtime.pace import PaceLimit
+from sweep.storage.errors import ConfigError
+from sweep.storage.files import make_folder
+from sweep.storage.sweep_file import Values
+from sweep.trainable.config import TrialConfig
 
 Task = tuple[Recording, int]  # a table and the number of its row
 
@@ -137,8 +137,8 @@ def record(works: Sequence[Work], tasks: Sequence[Task], take: Callable[[], int]
 
 def trained(draw: int, repeat: int, params: Values, config: TrialConfig, data: Dataset) -> Curve:
     """Trains a config to its last epoch, or until it diverges, without stopping it before."""
-    from trainable import loop
-    from trainable.state import new_state
+    from sweep.trainable import loop
+    from sweep.trainable.state import new_state
 
     order = np.random.default_rng(SEED).permutation(len(data.valid.images))
     state = new_state(config, data)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import optuna
 
-from search import spaces
-from search.samplers import new_sampler
-from search.spaces.space import Space
-from storage.sweep_file import DataOptions, Values
-from trainable.config import TrialConfig
+from sweep.search import spaces
+from sweep.search.samplers import new_sampler
+from sweep.search.spaces.space import Space
+from sweep.storage.sweep_file import DataOptions, Values
+from sweep.trainable.config import TrialConfig
 
 SEED = 0  # of the draws, of the trainings, and of the order of the validation images
 MOST_EPOCHS = 40  # the most that a space here draws

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from storage.files import DamagedError
-from storage.sweep_file import Values
-from storage.tensors import read_tensors, save_tensors
+from sweep.storage.files import DamagedError
+from sweep.storage.sweep_file import Values
+from sweep.storage.tensors import read_tensors, save_tensors
 
 TABLES = Path(__file__).parent / "tables"
 SUFFIX = ".safetensors"

@@ -15,8 +15,8 @@ from benchmarks.replay.figures import chosen_values
 from benchmarks.replay.policies import PolicyKind, Task, policy_kind
 from benchmarks.replay.spaces import old_space_of, space_of
 from benchmarks.replay.worlds import Worlds, world_kind
-from search.spaces import own_number
-from storage.files import written_whole
+from sweep.search.spaces import own_number
+from sweep.storage.files import written_whole
 
 HALVES = 2  # of the images: each of them chooses once
 TRIALS = 50

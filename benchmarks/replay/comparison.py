@@ -13,7 +13,7 @@ from benchmarks.replay.cells import TRIALS, Cell, Replays, reference, replays
 from benchmarks.replay.policies import PolicyKind, policy_kind
 from benchmarks.replay.summary import Saving, Summary, saving, summaries
 from benchmarks.replay.worlds import world_kind
-from storage.sweep_file import Values
+from sweep.storage.sweep_file import Values
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from typing import Protocol
 
 import numpy as np
 
-from storage.sweep_file import Values
-from trainable.config import TrialConfig
+from sweep.storage.sweep_file import Values
+from sweep.trainable.config import TrialConfig
 
 
 class Draws(Protocol):

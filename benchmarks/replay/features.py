@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from search.spaces.default_2 import REFERENCE_RATES
-from storage.sweep_file import Values
+from sweep.search.spaces.default_2 import REFERENCE_RATES
+from sweep.storage.sweep_file import Values
 
 ABSENT = -1.0  # of a number that a config does not have; those that are there are 0 or more
 

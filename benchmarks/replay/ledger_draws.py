@@ -8,18 +8,18 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import TrialState
 
 from benchmarks.replay.policies import Task
-from search.portfolios import by_cost
-from search.pruners import Pruner
-from search.runtime.draws import Draws, Plan
-from search.runtime.ledger import Ledger
-from search.runtime.queue import first_queue
-from search.runtime.turns import Turns
-from search.sinks import Sink
-from search.spaces import uses_backbones
-from search.spaces.space import Space
-from storage.states import Reason
-from storage.sweep_file import Values
-from trainable.config import TrialConfig
+from sweep.search.portfolios import by_cost
+from sweep.search.pruners import Pruner
+from sweep.search.runtime.draws import Draws, Plan
+from sweep.search.runtime.ledger import Ledger
+from sweep.search.runtime.queue import first_queue
+from sweep.search.runtime.turns import Turns
+from sweep.search.sinks import Sink
+from sweep.search.spaces import uses_backbones
+from sweep.search.spaces.space import Space
+from sweep.storage.states import Reason
+from sweep.storage.sweep_file import Values
+from sweep.trainable.config import TrialConfig
 
 NOWHERE = Path("/nowhere")
 EVERY = 10**9  # trials: the limit is the clock's

@@ -13,7 +13,7 @@ from benchmarks.replay.policies import policy_kind
 from benchmarks.replay.summary import SHOWN_AT
 from benchmarks.replay.transfer import MOST_BEHIND, WORKERS, Tuned
 from benchmarks.replay.worlds import world_kind
-from storage.text import counted
+from sweep.storage.text import counted
 
 TITLE = "## Searches, replayed on learning curves"
 

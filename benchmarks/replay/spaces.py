@@ -3,8 +3,8 @@
 import json
 
 from benchmarks.curves.table import About
-from search.spaces import DEFAULT, suggest_of
-from search.spaces.space import Space
+from sweep.search.spaces import DEFAULT, suggest_of
+from sweep.search.spaces.space import Space
 
 OLD_DEFAULT = 1  # the number of the default space of the old search
 MOST_EPOCHS = 40  # where a space does not search the epochs

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from search.spaces.walker import Suggester
+from sweep.search.spaces.walker import Suggester
 
 
 class UniformTrial(Suggester):

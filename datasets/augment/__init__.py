@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import albumentations as A
     from torch import Tensor
 
-    from datasets.augment.batch_rows import Change
+    from sweep.datasets.augment.batch_rows import Change
 
 NAMES = (  # in the order in which they run
     "random_resized_crop",
@@ -64,4 +64,4 @@ class Transform:
 
 def transforms() -> dict[str, Transform]:
     """Returns every transform by its name, in the order in which they run; imports torch and albumentations."""
-    return {name: import_module(f"datasets.augment.{name}").TRANSFORM for name in NAMES}
+    return {name: import_module(f"sweep.datasets.augment.{name}").TRANSFORM for name in NAMES}

@@ -15,8 +15,8 @@ import albumentations as A
 import torch
 from torch import Tensor
 
-from datasets.augment import transforms
-from datasets.augment.batch_rows import Change, rows, take
+from sweep.datasets.augment import transforms
+from sweep.datasets.augment.batch_rows import Change, rows, take
 
 
 def batched(pipeline: A.Compose, on_all: bool | None = None) -> Change | None:

@@ -4,9 +4,9 @@ import albumentations as A
 import torch
 from torch import Tensor
 
-from datasets.augment import Transform
-from datasets.augment.batch_rows import Change, uniform
-from datasets.augment.hue_saturation_value import shifted
+from sweep.datasets.augment import Transform
+from sweep.datasets.augment.batch_rows import Change, uniform
+from sweep.datasets.augment.hue_saturation_value import shifted
 
 LUMA = (9798, 19235, 3735)  # of red, green and blue in grey, in 32768ths, as OpenCV has it
 OTHERS = 3  # brightness, contrast and saturation

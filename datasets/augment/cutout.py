@@ -4,8 +4,8 @@ import albumentations as A
 import torch
 from torch import Tensor
 
-from datasets.augment import Transform
-from datasets.augment.batch_rows import Change, uniform
+from sweep.datasets.augment import Transform
+from sweep.datasets.augment.batch_rows import Change, uniform
 
 
 def batched(transform: A.Erasing) -> Change | None:

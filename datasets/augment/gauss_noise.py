@@ -7,8 +7,8 @@ import albumentations as A
 import torch
 from torch import Tensor
 
-from datasets.augment import Transform
-from datasets.augment.batch_rows import Change, uniform
+from sweep.datasets.augment import Transform
+from sweep.datasets.augment.batch_rows import Change, uniform
 
 NORMAL_STEPS = 2**15
 

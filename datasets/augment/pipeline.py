@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.augment import transforms
-from storage import user_code
+from sweep.datasets.augment import transforms
+from sweep.storage import user_code
 
 
 def compose(probabilities: Mapping[str, float], square: bool = True) -> A.Compose:

@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datasets.augment import Transform
-from datasets.augment.batch_rows import Change, rounded, uniform
-from datasets.pixels.threads import in_threads
+from sweep.datasets.augment import Transform
+from sweep.datasets.augment.batch_rows import Change, rounded, uniform
+from sweep.datasets.pixels.threads import in_threads
 
 TRIES = 10  # for a part that lies in the image, as albumentations has it
 ONE_BY_ONE_PIXELS = 64 * 64  # of an image, from which on OpenCV is faster than grid_sample

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datasets.augment import Transform
-from datasets.augment.batch_rows import Change, rounded, uniform
+from sweep.datasets.augment import Transform
+from sweep.datasets.augment.batch_rows import Change, rounded, uniform
 
 
 def batched(transform: A.Rotate) -> Change | None:

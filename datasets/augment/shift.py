@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.augment import Transform
-from datasets.augment.batch_rows import Change
+from sweep.datasets.augment import Transform
+from sweep.datasets.augment.batch_rows import Change
 
 
 class Shift(A.ImageOnlyTransform):

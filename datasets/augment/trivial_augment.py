@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datasets.augment import Transform
-from datasets.augment.batch_rows import Change, rounded, rows, take
+from sweep.datasets.augment import Transform
+from sweep.datasets.augment.batch_rows import Change, rounded, rows, take
 
 FILL = 128
 STRENGTHS = 30  # the greatest; 0 is one of them too

@@ -3,8 +3,8 @@
 import albumentations as A
 from torch import Tensor
 
-from datasets.augment import Transform
-from datasets.augment.batch_rows import without_draws
+from sweep.datasets.augment import Transform
+from sweep.datasets.augment.batch_rows import without_draws
 
 
 def view(images: Tensor) -> Tensor:

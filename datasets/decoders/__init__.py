@@ -6,7 +6,7 @@ on. Importing this imports no image library.
 
 from importlib import import_module
 
-from datasets.decoders.recipe import Recipe
+from sweep.datasets.decoders.recipe import Recipe
 
 NEWEST = 2
 

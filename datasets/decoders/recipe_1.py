@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from datasets.decoders.recipe import STRETCH, Decoded, ImageError, Recipe, Size
-from storage.text import counted
+from sweep.datasets.decoders.recipe import STRETCH, Decoded, ImageError, Recipe, Size
+from sweep.storage.text import counted
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 MAX_PIXELS = 16_000_000

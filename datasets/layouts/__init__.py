@@ -6,10 +6,10 @@ is the same data for ever.
 
 from dataclasses import dataclass
 
-from datasets.file_tree import FileTree
-from datasets.layouts import class_folders, tables
-from datasets.problems import Findings
-from datasets.sources.listing import Listing
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.layouts import class_folders, tables
+from sweep.datasets.problems import Findings
+from sweep.datasets.sources.listing import Listing
 
 LAYOUTS = (tables, class_folders)
 OF_FOLDERS = class_folders.FORM

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from datasets.file_tree import FileTree
-from datasets.labels import id_problem, label_problem
-from datasets.problems import Findings, printable, shown
-from datasets.sources.left_out import note_left_aside, note_left_out
-from datasets.sources.listing import SPLITS, Listing, check_ids, list_folder
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.labels import id_problem, label_problem
+from sweep.datasets.problems import Findings, printable, shown
+from sweep.datasets.sources.left_out import note_left_aside, note_left_out
+from sweep.datasets.sources.listing import SPLITS, Listing, check_ids, list_folder
 
 FORM = "folders train/CLASS/"
 REST = "in no folder of a split"

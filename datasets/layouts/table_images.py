@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from datasets.file_tree import FileTree
-from datasets.problems import Findings, shown
-from datasets.sources.listing import SPLITS, Listing, first_refused, none_found
-from datasets.table import Table
-from storage.text import counted
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import Findings, shown
+from sweep.datasets.sources.listing import SPLITS, Listing, first_refused, none_found
+from sweep.datasets.table import Table
+from sweep.storage.text import counted
 
 TOGETHER = "train+validation"  # a folder for the images of both
 STRAY_TIMES = 2  # a folder with less than half as many of the images as the fullest has is no other answer

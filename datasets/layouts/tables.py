@@ -2,12 +2,12 @@
 
 from itertools import zip_longest
 
-from datasets.file_tree import FileTree
-from datasets.layouts.table_images import list_table
-from datasets.problems import Findings, shown
-from datasets.sources.left_out import note_left_aside, note_left_out
-from datasets.sources.listing import SPLITS, Listing
-from datasets.table import Table, parse_table
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.layouts.table_images import list_table
+from sweep.datasets.problems import Findings, shown
+from sweep.datasets.sources.left_out import note_left_aside, note_left_out
+from sweep.datasets.sources.listing import SPLITS, Listing
+from sweep.datasets.table import Table, parse_table
 
 FORM = "tables of `id,label`"
 REST = "that no table names"

@@ -4,10 +4,10 @@ What was ever published stays as it is, in a file of its own, for other images o
 that goes on.
 """
 
-from datasets.listing_rules.rules import Rules
-from datasets.listing_rules.rules_1 import RULES as RULES_1
-from datasets.listing_rules.rules_2 import RULES as RULES_2
-from datasets.listing_rules.rules_3 import RULES as RULES_3
+from sweep.datasets.listing_rules.rules import Rules
+from sweep.datasets.listing_rules.rules_1 import RULES as RULES_1
+from sweep.datasets.listing_rules.rules_2 import RULES as RULES_2
+from sweep.datasets.listing_rules.rules_3 import RULES as RULES_3
 
 LISTING_RULES: dict[int, Rules] = {1: RULES_1, 2: RULES_2, 3: RULES_3}
 NEWEST = max(LISTING_RULES)

@@ -3,7 +3,7 @@
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 
-from datasets.listing_rules.rules import Find, Rules
+from sweep.datasets.listing_rules.rules import Find, Rules
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 

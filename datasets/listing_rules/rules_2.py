@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from unicodedata import normalize
 
-from datasets.listing_rules.rules import Rules
-from datasets.zip_names import zip_names
+from sweep.datasets.listing_rules.rules import Rules
+from sweep.datasets.zip_names import zip_names
 
 SUFFIXES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".mpo"),

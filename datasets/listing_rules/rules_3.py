@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from datasets.listing_rules import rules_2
-from datasets.listing_rules.rules_2 import suffix_of
+from sweep.datasets.listing_rules import rules_2
+from sweep.datasets.listing_rules.rules_2 import suffix_of
 
 SUFFIXES = (
     *rules_2.SUFFIXES,

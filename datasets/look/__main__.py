@@ -17,10 +17,10 @@ from typing import Any
 
 import click
 
-from datasets.options import reads_data, taken_options
-from storage.command_line import Exit, check_out, exit_codes, program
-from storage.errors import UserError
-from storage.files import utf8
+from sweep.datasets.options import reads_data, taken_options
+from sweep.storage.command_line import Exit, check_out, exit_codes, program
+from sweep.storage.errors import UserError
+from sweep.storage.files import utf8
 
 BEGINNINGS = {".png": b"\x89PNG\r\n\x1a\n", ".html": b"<!doctype html>"}  # by which our own files are known
 
@@ -33,7 +33,7 @@ BEGINNINGS = {".png": b"\x89PNG\r\n\x1a\n", ".html": b"<!doctype html>"}  # by w
 def main(data: Path, out: Path, as_json: bool, **flags: Any) -> None:
     with exit_codes():
         outs = [] if as_json else list(_outs(out, data))
-        from datasets.look.about import about, read
+        from sweep.datasets.look.about import about, read
 
         found, refused = read(data, taken_options(flags))
     looked = about(found, data, refused)
@@ -65,10 +65,10 @@ def _outs(out: Path, data: Path) -> Iterator[Path]:
 
 def _content(path: Path, data: Any, looked: Any, title: str) -> bytes:
     if path.suffix == ".png":
-        from datasets.look.picture import png
+        from sweep.datasets.look.picture import png
 
         return png(data, title)
-    from datasets.look.page import page
+    from sweep.datasets.look.page import page
 
     return utf8(page(data, looked))
 

@@ -4,11 +4,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets.load import load
-from datasets.pixels.dataset import Dataset, LeftOut
-from datasets.problems import DataError, Problem
-from storage.sweep_file import BAD, DataOptions
-from storage.text import counted
+from sweep.datasets.load import load
+from sweep.datasets.pixels.dataset import Dataset, LeftOut
+from sweep.datasets.problems import DataError, Problem
+from sweep.storage.sweep_file import BAD, DataOptions
+from sweep.storage.text import counted
 
 
 @dataclass(frozen=True)

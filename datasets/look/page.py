@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from datasets.look.about import About
-from datasets.pixels.dataset import Dataset
-from datasets.problems import printable
-from storage.text import counted
+from sweep.datasets.look.about import About
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.datasets.problems import printable
+from sweep.storage.text import counted
 
 SAMPLES = 8  # images of a class
 MOST_CLASSES = 200  # that are shown with samples; all are in the table

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from datasets.pixels.dataset import Dataset, Split
-from datasets.problems import printable
-from storage.text import counted
+from sweep.datasets.pixels.dataset import Dataset, Split
+from sweep.datasets.problems import printable
+from sweep.storage.text import counted
 
 COLUMNS = 8  # images a class
 MAX_ROWS = 30  # classes

@@ -10,14 +10,14 @@ from itertools import permutations
 import cv2
 import numpy as np
 
-from datasets.bad_images import BadImages
-from datasets.folds import units
-from datasets.near_duplicates.find import Pairs, connected, find
-from datasets.near_duplicates.found import Across, NearDuplicates, Shown, ShownPair
-from datasets.pixels.read import Read
-from datasets.pixels.thumbnails import thumbnails
-from datasets.problems import shown
-from datasets.sources.listing import Listing
+from sweep.datasets.bad_images import BadImages
+from sweep.datasets.folds import units
+from sweep.datasets.near_duplicates.find import Pairs, connected, find
+from sweep.datasets.near_duplicates.found import Across, NearDuplicates, Shown, ShownPair
+from sweep.datasets.pixels.read import Read
+from sweep.datasets.pixels.thumbnails import thumbnails
+from sweep.datasets.problems import shown
+from sweep.datasets.sources.listing import Listing
 
 Splits = tuple[str, str]
 Place = tuple[str, int]  # split and row

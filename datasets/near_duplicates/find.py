@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.near_duplicates.likeness import likenesses
-from datasets.near_duplicates.looks import looks_of
-from datasets.near_duplicates.search import candidates
-from datasets.pixels import Pixels
+from sweep.datasets.near_duplicates.likeness import likenesses
+from sweep.datasets.near_duplicates.looks import looks_of
+from sweep.datasets.near_duplicates.search import candidates
+from sweep.datasets.pixels import Pixels
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from storage.schema import Rule
-from storage.text import counted
+from sweep.storage.schema import Rule
+from sweep.storage.text import counted
 
 Count = Annotated[int, Rule("a whole number of at least 0", lambda number: number >= 0)]
 Share = Annotated[float, Rule("a number from 0 to 1", lambda number: 0 <= number <= 1)]

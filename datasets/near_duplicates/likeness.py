@@ -19,10 +19,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from datasets.near_duplicates.looks import resized
-from datasets.pixels import Pixels
-from datasets.pixels.read import THREADS
-from datasets.pixels.threads import in_threads
+from sweep.datasets.near_duplicates.looks import resized
+from sweep.datasets.pixels import Pixels
+from sweep.datasets.pixels.read import THREADS
+from sweep.datasets.pixels.threads import in_threads
 
 LIKE = 0.7  # the likeness from which on images are near duplicates, however large; README has what was measured
 CHANCE = 0.4  # the usual likeness of different images that the hash takes for alike, at 16 px as at 64

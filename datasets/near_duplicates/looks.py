@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from datasets.pixels import Pixels
-from datasets.pixels.read import THREADS
-from datasets.pixels.threads import in_threads
+from sweep.datasets.pixels import Pixels
+from sweep.datasets.pixels.read import THREADS
+from sweep.datasets.pixels.threads import in_threads
 
 SIDE = 32  # px of the picture whose frequencies are taken
 LOW = 8  # frequencies in each direction; the first, the mean brightness, does not count

@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
-from datasets.near_duplicates.looks import Looks
+from sweep.datasets.near_duplicates.looks import Looks
 
 BANDS, BAND_BITS, BAND_DISTANCE = 4, 16, 2
 MOST_BITS = BANDS * (BAND_DISTANCE + 1) - 1  # that differ: 11

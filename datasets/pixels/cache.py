@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from datasets.file_tree import FileTree
-from datasets.near_duplicates.found import NearDuplicates
-from datasets.pixels.dataset import Dataset, LeftOut, Split
-from datasets.pixels.form import JPEG
-from datasets.pixels.stored import StoredPixels
-from datasets.submission import kept
-from storage.schema import parsed, to_json
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.near_duplicates.found import NearDuplicates
+from sweep.datasets.pixels.dataset import Dataset, LeftOut, Split
+from sweep.datasets.pixels.form import JPEG
+from sweep.datasets.pixels.stored import StoredPixels
+from sweep.datasets.submission import kept
+from sweep.storage.schema import parsed, to_json
 
 NAMES = ("digests", "groups", "folds", "sets")  # what a split may have of each image beside its id and label
 FORMAT = 6  # another wherever manifests, checks, cuts, decoding or resizing give something else
@@ -113,7 +113,7 @@ def keep(key: str, data: Dataset, tree: FileTree) -> None:
 
 def tidy(place: Path) -> None:
     """Removes what was used least lately, where all together is too much; nothing that a process has open."""
-    from datasets.pixels.pool import PIXELS, ROWS, is_used
+    from sweep.datasets.pixels.pool import PIXELS, ROWS, is_used
 
     for pattern, seconds in {"*.partial": STALE_SECONDS, "*.copying": STALE_COPY_SECONDS}.items():
         for path in place.glob(pattern):

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.far_files import Block, get
-from datasets.pixels import Pixels, cache
-from datasets.pixels.dataset import Dataset
-from datasets.pixels.pool import PIXELS
-from datasets.pixels.rows import JoinedPixels
-from datasets.pixels.stored import StoredPixels
-from storage.files import DamagedError
+from sweep.datasets.far_files import Block, get
+from sweep.datasets.pixels import Pixels, cache
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.datasets.pixels.pool import PIXELS
+from sweep.datasets.pixels.rows import JoinedPixels
+from sweep.datasets.pixels.stored import StoredPixels
+from sweep.storage.files import DamagedError
 
 
 def here(data: Dataset, block: Block) -> Dataset:

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from datasets.near_duplicates.found import NearDuplicates
-from datasets.pixels import Pixels
-from datasets.pixels.form import ARRAY
-from datasets.pixels.rows import ChosenPixels, joined, taken
-from datasets.submission import Submission
+from sweep.datasets.near_duplicates.found import NearDuplicates
+from sweep.datasets.pixels import Pixels
+from sweep.datasets.pixels.form import ARRAY
+from sweep.datasets.pixels.rows import ChosenPixels, joined, taken
+from sweep.datasets.submission import Submission
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """In which form the pixels of a data set are kept: it follows from their size, and is fixed for a sweep."""
 
-from storage.sweep_file import FORMS
+from sweep.storage.sweep_file import FORMS
 
 ARRAY, MAPPED, JPEG = FORMS
 

@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datasets.pixels.form import JPEG
-from datasets.pixels.stored import encoded
+from sweep.datasets.pixels.form import JPEG
+from sweep.datasets.pixels.stored import encoded
 
 COMMIT_SECONDS = 5.0  # of reading, at most, that a kill costs
 ROWS, PIXELS = ".rows", ".pixels"

@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from datasets.decoders.recipe import STRETCH, Recipe, Size, TooLargeError
-from datasets.decoders.words import caught_words
-from datasets.file_tree import FileTree
-from datasets.pixels import Pixels, cache
-from datasets.pixels.pool import Row
-from datasets.pixels.progress import Progress
-from datasets.pixels.rows import taken
-from datasets.pixels.target import Target, opened
-from datasets.pixels.threads import in_threads
-from datasets.problems import DataError, Findings, Problem
-from datasets.sources.listing import Listing
-from storage.text import counted
+from sweep.datasets.decoders.recipe import STRETCH, Recipe, Size, TooLargeError
+from sweep.datasets.decoders.words import caught_words
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.pixels import Pixels, cache
+from sweep.datasets.pixels.pool import Row
+from sweep.datasets.pixels.progress import Progress
+from sweep.datasets.pixels.rows import taken
+from sweep.datasets.pixels.target import Target, opened
+from sweep.datasets.pixels.threads import in_threads
+from sweep.datasets.problems import DataError, Findings, Problem
+from sweep.datasets.sources.listing import Listing
+from sweep.storage.text import counted
 
 BLOCK = 32  # images a task; one is too little work for a thread
 THREADS = min(os.cpu_count() or 1, 16)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.pixels import Pixels
-from datasets.pixels.form import ARRAY
-from datasets.pixels.stored import StoredPixels
+from sweep.datasets.pixels import Pixels
+from sweep.datasets.pixels.form import ARRAY
+from sweep.datasets.pixels.stored import StoredPixels
 
 
 @dataclass(frozen=True)

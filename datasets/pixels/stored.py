@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from datasets.pixels.form import JPEG, MAPPED
-from storage.files import DamagedError
+from sweep.datasets.pixels.form import JPEG, MAPPED
+from sweep.storage.files import DamagedError
 
 AGAIN = "remove it, and the next start reads the images again"
 

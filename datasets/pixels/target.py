@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from datasets.file_tree import FileTree
-from datasets.pixels import Pixels, cache
-from datasets.pixels.form import ARRAY, JPEG, MAPPED, form_of
-from datasets.pixels.pool import Pool, Row, bytes_needed
-from datasets.pixels.stored import StoredPixels
-from datasets.problems import DataError, Problem
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.pixels import Pixels, cache
+from sweep.datasets.pixels.form import ARRAY, JPEG, MAPPED, form_of
+from sweep.datasets.pixels.pool import Pool, Row, bytes_needed
+from sweep.datasets.pixels.stored import StoredPixels
+from sweep.datasets.problems import DataError, Problem
 
 SPARE_BYTES = 1 << 30  # of a disk, which are left for others
 MEMORY_SHARE = 0.25  # of a machine's, for images that should lie on a disk and cannot

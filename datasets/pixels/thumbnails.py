@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from datasets.pixels import Pixels
+from sweep.datasets.pixels import Pixels
 
 MOST_PX, LEAST_PX = 64, 8  # of the longer side
 MOST_BYTES = 32 << 20  # of all together, where that leaves them LEAST_PX

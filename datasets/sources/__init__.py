@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 
-from datasets.file_tree import FileTree
-from datasets.problems import Findings, Problem
-from datasets.sources.listing import Listing
-from datasets.submission import Submission
-from storage.sweep_file import DataOptions
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import Findings, Problem
+from sweep.datasets.sources.listing import Listing
+from sweep.datasets.submission import Submission
+from sweep.storage.sweep_file import DataOptions
 
 NAMES = (
     "rows",
@@ -92,4 +92,4 @@ def asks_for_tables(options: DataOptions) -> bool:
 
 
 def all_sources() -> list[Source]:
-    return [import_module(f"datasets.sources.{name}").SOURCE for name in NAMES]
+    return [import_module(f"sweep.datasets.sources.{name}").SOURCE for name in NAMES]

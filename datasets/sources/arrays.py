@@ -4,15 +4,15 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from datasets.file_tree import FileTree
-from datasets.problems import DataError, Findings, Problem, printable, shown
-from datasets.sources import Nearly, Reading, Source
-from datasets.sources.checked import check_listing
-from datasets.sources.listing import Listing
-from datasets.sources.split_names import OF_WORD, words_of
-from datasets.sources.split_words import TEN_THOUSAND, split_of_container
-from datasets.trees import NamedArray
-from storage.sweep_file import DataOptions
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import DataError, Findings, Problem, printable, shown
+from sweep.datasets.sources import Nearly, Reading, Source
+from sweep.datasets.sources.checked import check_listing
+from sweep.datasets.sources.listing import Listing
+from sweep.datasets.sources.split_names import OF_WORD, words_of
+from sweep.datasets.sources.split_words import TEN_THOUSAND, split_of_container
+from sweep.datasets.trees import NamedArray
+from sweep.storage.sweep_file import DataOptions
 
 SPLITS = ("train", "validation", "test")
 IMAGE_WORDS = {"images", "image", "imgs", "img", "x", "data", "features", "pixels", "pictures", "photos", "inputs"}

@@ -1,8 +1,8 @@
 """Checks of what stands in a container: ids and labels must come back from a table as they were."""
 
-from datasets.labels import id_problem, label_problem
-from datasets.problems import Findings, Problem, shown
-from datasets.sources.listing import Listing
+from sweep.datasets.labels import id_problem, label_problem
+from sweep.datasets.problems import Findings, Problem, shown
+from sweep.datasets.sources.listing import Listing
 
 
 def check_listing(listing: Listing, findings: Findings) -> Listing:

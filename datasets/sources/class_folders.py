@@ -4,11 +4,11 @@ from collections import Counter
 from dataclasses import replace
 from shlex import quote
 
-from datasets.file_tree import FileTree
-from datasets.labels import label_problem
-from datasets.problems import Findings, Problem, printable, shown
-from datasets.sources import Nearly, Reading, Source, asks_for_tables
-from datasets.sources.folders import (
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.labels import label_problem
+from sweep.datasets.problems import Findings, Problem, printable, shown
+from sweep.datasets.sources import Nearly, Reading, Source, asks_for_tables
+from sweep.datasets.sources.folders import (
     Folder,
     are_numbered,
     class_name,
@@ -21,12 +21,12 @@ from datasets.sources.folders import (
     without_copies,
     without_split,
 )
-from datasets.sources.images import is_plain
-from datasets.sources.listing import Listing, check_ids
-from datasets.sources.split_names import is_for_prediction, is_of_both, split_of, splits_in
-from datasets.sources.split_tables import labelled_by_table
-from storage.sweep_file import DataOptions
-from storage.text import counted
+from sweep.datasets.sources.images import is_plain
+from sweep.datasets.sources.listing import Listing, check_ids
+from sweep.datasets.sources.split_names import is_for_prediction, is_of_both, split_of, splits_in
+from sweep.datasets.sources.split_tables import labelled_by_table
+from sweep.storage.sweep_file import DataOptions
+from sweep.storage.text import counted
 
 REST = "in no folder of a class"
 PARTS_A_CLASS = 3  # where folders and those in them are numbered: so many more are parts, such as patients

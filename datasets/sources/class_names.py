@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Sequence
 
-from datasets.file_tree import FileTree
-from datasets.labels import label_problem
-from datasets.problems import shown
-from datasets.sources.images import Images
-from datasets.sources.readers import Columns, read_columns
-from datasets.sources.split_names import is_sample, words_of
-from datasets.sources.table_files import table_names
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.labels import label_problem
+from sweep.datasets.problems import shown
+from sweep.datasets.sources.images import Images
+from sweep.datasets.sources.readers import Columns, read_columns
+from sweep.datasets.sources.split_names import is_sample, words_of
+from sweep.datasets.sources.table_files import table_names
 
 WORDS = {"class", "classes", "label", "labels", "name", "names", "category", "categories", "signnames", "synset"}
 

@@ -4,19 +4,19 @@ from collections import Counter
 from dataclasses import replace
 from itertools import chain
 
-from datasets import layouts
-from datasets.file_tree import FileTree
-from datasets.problems import DataError, Findings, Problem, shown
-from datasets.sources import Nearly, Reading, all_sources, tables
-from datasets.sources.images import folder_of, image_files
-from datasets.sources.left_out import note_left_out
-from datasets.sources.listing import first_refused
-from datasets.sources.refusals import nothing_read, wrong_flag
-from datasets.sources.samples import read_sample
-from datasets.sources.table_files import table_names
-from datasets.submission import Submission
-from storage.sweep_file import DataOptions
-from storage.text import counted
+from sweep.datasets import layouts
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import DataError, Findings, Problem, shown
+from sweep.datasets.sources import Nearly, Reading, all_sources, tables
+from sweep.datasets.sources.images import folder_of, image_files
+from sweep.datasets.sources.left_out import note_left_out
+from sweep.datasets.sources.listing import first_refused
+from sweep.datasets.sources.refusals import nothing_read, wrong_flag
+from sweep.datasets.sources.samples import read_sample
+from sweep.datasets.sources.table_files import table_names
+from sweep.datasets.submission import Submission
+from sweep.storage.sweep_file import DataOptions
+from sweep.storage.text import counted
 
 HOW = (
     *("id_column", "label_column", "labels_separator", "group_column", "split_column"),

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from dataclasses import replace
 
-from datasets.sources.images import Images, folder_of
-from datasets.sources.readers import Columns
+from sweep.datasets.sources.images import Images, folder_of
+from sweep.datasets.sources.readers import Columns
 
 
 def with_images(columns: Columns, images: Images) -> Columns:

@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass, field
 
-from datasets.file_tree import FileTree
-from datasets.problems import Findings, shown
-from datasets.sources.images import PLAIN_WORDS, image_files, is_plain, without_masks
-from datasets.sources.split_names import OF_WORD, is_of_both, split_in, split_of, words_of
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import Findings, shown
+from sweep.datasets.sources.images import PLAIN_WORDS, image_files, is_plain, without_masks
+from sweep.datasets.sources.split_names import OF_WORD, is_of_both, split_in, split_of, words_of
 
 # Words of folders whose images show what the data is about, and are none of it.
 ASIDE_WORDS = {"doc", "docs", "documentation", "assets", "figure", "figures", "figs", "screenshots", "media", "static"}

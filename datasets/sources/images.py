@@ -5,8 +5,8 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from datasets.file_tree import FileTree
-from datasets.sources.split_names import split_in, words_of
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.sources.split_names import split_in, words_of
 
 # Words that say of a folder that it holds images, and not which.
 PLAIN_WORDS = {"image", "images", "img", "imgs", "jpg", "jpeg", "png", "data", "dataset", "part", "folder", "photos"}

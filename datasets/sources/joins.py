@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from datasets.problems import Problem
-from datasets.sources.folders import without_split
-from datasets.sources.images import Images, folder_of
-from datasets.sources.readers import Columns
-from datasets.sources.roles import Roles, find_roles, image_column, with_header
-from datasets.sources.split_names import split_in
-from datasets.sources.table_files import TableFile
-from storage.sweep_file import DataOptions
+from sweep.datasets.problems import Problem
+from sweep.datasets.sources.folders import without_split
+from sweep.datasets.sources.images import Images, folder_of
+from sweep.datasets.sources.readers import Columns
+from sweep.datasets.sources.roles import Roles, find_roles, image_column, with_header
+from sweep.datasets.sources.split_names import split_in
+from sweep.datasets.sources.table_files import TableFile
+from sweep.storage.sweep_file import DataOptions
 
 COVERED = 0.95  # of the images of a table must stand in another one
 SURE, LIKELY, A_CHOICE, NO_LABEL = range(4)  # what a table says of the labels by itself

@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from datasets.labels import WITH_BOXES
-from datasets.problems import Problem, shown
-from storage.text import counted
+from sweep.datasets.labels import WITH_BOXES
+from sweep.datasets.problems import Problem, shown
+from sweep.storage.text import counted
 
 LIST = re.compile(r"\[.*\]")  # `['cat', 'dog']`, as Python writes lists
 LISTED = re.compile(r"[^\[\]'\",\s][^\[\]'\",]*")

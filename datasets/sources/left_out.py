@@ -4,11 +4,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 
-from datasets.file_tree import COUNTED, FileTree
-from datasets.listing_rules.rules_2 import suffix_of
-from datasets.problems import Findings, shown
-from datasets.sources.split_names import is_sample
-from storage.text import counted
+from sweep.datasets.file_tree import COUNTED, FileTree
+from sweep.datasets.listing_rules.rules_2 import suffix_of
+from sweep.datasets.problems import Findings, shown
+from sweep.datasets.sources.split_names import is_sample
+from sweep.storage.text import counted
 
 SHOWN = 5  # folders or suffixes in a note
 NEARLY_A_SPLIT = re.compile(

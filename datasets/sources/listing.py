@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.file_tree import FileTree
-from datasets.labels import id_problem
-from datasets.problems import Findings, Problem, printable, shown
-from storage.text import counted
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.labels import id_problem
+from sweep.datasets.problems import Findings, Problem, printable, shown
+from sweep.storage.text import counted
 
 SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}  # by their names
 

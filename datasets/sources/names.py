@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from datasets.file_tree import FileTree
-from datasets.problems import Findings, Problem, printable, shown
-from datasets.sources import Nearly, Reading, Source, asks_for_tables
-from datasets.sources.images import folder_of, image_files
-from datasets.sources.listing import Listing, check_ids
-from datasets.sources.split_names import split_in, split_of, splits_in
-from storage.sweep_file import DataOptions
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import Findings, Problem, printable, shown
+from sweep.datasets.sources import Nearly, Reading, Source, asks_for_tables
+from sweep.datasets.sources.images import folder_of, image_files
+from sweep.datasets.sources.listing import Listing, check_ids
+from sweep.datasets.sources.split_names import split_in, split_of, splits_in
+from sweep.storage.sweep_file import DataOptions
 
 LABEL_FIRST = re.compile(r"([A-Za-z][A-Za-z0-9 _\-]*?)[ ._\-]*\(?\d+\)?")  # the whole of a name without its suffix
 NUMBERED = re.compile(r"[ ._\-]\d+$")  # `input_1` of `input_1_7`: which of the numbers counts is not known

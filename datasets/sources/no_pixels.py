@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from datasets.problems import shown
-from datasets.trees.pixel_columns import LABELS, square_shape
+from sweep.datasets.problems import shown
+from sweep.datasets.trees.pixel_columns import LABELS, square_shape
 
 FEWEST = 16  # numbers of an image; fewer are measurements
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.IGNORECASE)

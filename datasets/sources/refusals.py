@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from datasets.file_tree import FileTree
-from datasets.listing_rules.rules_2 import suffix_of
-from datasets.problems import Problem, shown
-from datasets.sources.images import folder_of, image_files
-from datasets.sources.listing import first_refused
-from storage.sweep_file import DataOptions
-from storage.text import counted
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.listing_rules.rules_2 import suffix_of
+from sweep.datasets.problems import Problem, shown
+from sweep.datasets.sources.images import folder_of, image_files
+from sweep.datasets.sources.listing import first_refused
+from sweep.storage.sweep_file import DataOptions
+from sweep.storage.text import counted
 
 SHOWN = 5  # folders or suffixes
 

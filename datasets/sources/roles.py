@@ -5,12 +5,12 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from datasets.folds import are_folds
-from datasets.problems import Problem, shown
-from datasets.sources.images import Images, folder_of
-from datasets.sources.readers import Columns
-from datasets.sources.split_names import is_of_splits, split_of, words_of
-from storage.sweep_file import DataOptions
+from sweep.datasets.folds import are_folds
+from sweep.datasets.problems import Problem, shown
+from sweep.datasets.sources.images import Images, folder_of
+from sweep.datasets.sources.readers import Columns
+from sweep.datasets.sources.split_names import is_of_splits, split_of, words_of
+from sweep.storage.sweep_file import DataOptions
 
 PROBED = 400  # rows by which a column is known
 MOSTLY = 0.5  # of the values of a column that names images are files

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from itertools import combinations
 
-from datasets.file_tree import FileTree
-from datasets.problems import DataError, Findings, Problem, printable, shown
-from datasets.sources.images import folder_of
-from datasets.sources.split_words import split_of_container
-from datasets.trees import Rows
-from datasets.trees.npy import HEADER_BYTES, MAGIC
-from storage.sweep_file import DataOptions
-from storage.text import counted
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import DataError, Findings, Problem, printable, shown
+from sweep.datasets.sources.images import folder_of
+from sweep.datasets.sources.split_words import split_of_container
+from sweep.datasets.trees import Rows
+from sweep.datasets.trees.npy import HEADER_BYTES, MAGIC
+from sweep.storage.sweep_file import DataOptions
+from sweep.storage.text import counted
 
 COMPARED = 20  # images by which a file is known as a copy
 

@@ -5,19 +5,19 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from datasets.file_tree import FileTree
-from datasets.folds import are_folds
-from datasets.problems import DataError, Findings, Problem, printable, shown
-from datasets.sources import Nearly, Reading, Source
-from datasets.sources.checked import check_listing
-from datasets.sources.label_values import ONE_OF_SEVERAL
-from datasets.sources.listing import Listing
-from datasets.sources.roles import FOLD_WORDS, GROUP_WORDS, LABEL_WORDS, SPLIT_WORDS
-from datasets.sources.row_files import belonging
-from datasets.sources.split_names import split_of, words_of
-from datasets.sources.split_words import are_splits, split_of_container
-from datasets.trees import Rows
-from storage.sweep_file import DataOptions
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.folds import are_folds
+from sweep.datasets.problems import DataError, Findings, Problem, printable, shown
+from sweep.datasets.sources import Nearly, Reading, Source
+from sweep.datasets.sources.checked import check_listing
+from sweep.datasets.sources.label_values import ONE_OF_SEVERAL
+from sweep.datasets.sources.listing import Listing
+from sweep.datasets.sources.roles import FOLD_WORDS, GROUP_WORDS, LABEL_WORDS, SPLIT_WORDS
+from sweep.datasets.sources.row_files import belonging
+from sweep.datasets.sources.split_names import split_of, words_of
+from sweep.datasets.sources.split_words import are_splits, split_of_container
+from sweep.datasets.trees import Rows
+from sweep.storage.sweep_file import DataOptions
 
 SPLITS = ("train", "validation", "test")
 ONE_LABEL = "one column must be the label"

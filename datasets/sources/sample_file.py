@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datasets.file_tree import FileTree
-from datasets.problems import Problem
-from datasets.sources.images import Images
-from datasets.sources.readers import Columns, columns_in, read_columns
-from datasets.sources.split_names import is_sample
-from datasets.sources.table_files import SUFFIXES
-from storage.files import check_regular
-from storage.sweep_file import DataOptions
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import Problem
+from sweep.datasets.sources.images import Images
+from sweep.datasets.sources.readers import Columns, columns_in, read_columns
+from sweep.datasets.sources.split_names import is_sample
+from sweep.datasets.sources.table_files import SUFFIXES
+from sweep.storage.files import check_regular
+from sweep.storage.sweep_file import DataOptions
 
 INDEX_NAMES = ("", "unnamed: 0", "index", "idx", "#")
 NUMBER = re.compile(r"[+-]?\d*\.?\d+(e[+-]?\d+)?", re.IGNORECASE)

@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass, replace
 
-from datasets.file_tree import FileTree
-from datasets.labels import sort_classes
-from datasets.problems import Findings, Problem, shown
-from datasets.sources import Reading
-from datasets.sources.class_names import numbers_of_names
-from datasets.sources.images import AmbiguousError, Images, folder_of, resolved
-from datasets.sources.listing import Listing
-from datasets.sources.readers import Columns
-from datasets.sources.roles import MOSTLY
-from datasets.sources.sample_file import Sample, counts_up, find_sample
-from datasets.submission import KNOWN, Form, Shown, Submission, recognise
-from storage.sweep_file import DataOptions
-from storage.text import counted
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.labels import sort_classes
+from sweep.datasets.problems import Findings, Problem, shown
+from sweep.datasets.sources import Reading
+from sweep.datasets.sources.class_names import numbers_of_names
+from sweep.datasets.sources.images import AmbiguousError, Images, folder_of, resolved
+from sweep.datasets.sources.listing import Listing
+from sweep.datasets.sources.readers import Columns
+from sweep.datasets.sources.roles import MOSTLY
+from sweep.datasets.sources.sample_file import Sample, counts_up, find_sample
+from sweep.datasets.submission import KNOWN, Form, Shown, Submission, recognise
+from sweep.storage.sweep_file import DataOptions
+from sweep.storage.text import counted
 
 WAY_OUT = f"give one with --submission FILE: {KNOWN}"
 

@@ -4,16 +4,16 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from datasets.file_tree import FileTree
-from datasets.problems import DataError, Findings, Problem, printable, shown
-from datasets.sources import Nearly, Reading, Source
-from datasets.sources.checked import check_listing
-from datasets.sources.listing import Listing
-from datasets.sources.roles import LABEL_WORDS
-from datasets.sources.split_names import words_of
-from datasets.sources.split_words import split_of_container
-from datasets.trees.tars import SUFFIXES
-from storage.sweep_file import DataOptions
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import DataError, Findings, Problem, printable, shown
+from sweep.datasets.sources import Nearly, Reading, Source
+from sweep.datasets.sources.checked import check_listing
+from sweep.datasets.sources.listing import Listing
+from sweep.datasets.sources.roles import LABEL_WORDS
+from sweep.datasets.sources.split_names import words_of
+from sweep.datasets.sources.split_words import split_of_container
+from sweep.datasets.trees.tars import SUFFIXES
+from sweep.storage.sweep_file import DataOptions
 
 SPLITS = ("train", "validation", "test")
 OF_LABELS = ("cls", "label", "class", "cls.txt", "label.txt", "json", "txt")  # the first that is there decides

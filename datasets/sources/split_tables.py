@@ -2,14 +2,14 @@
 
 from collections.abc import Collection
 
-from datasets.file_tree import FileTree
-from datasets.problems import Problem
-from datasets.sources.images import AmbiguousError, Images, folder_of, resolved
-from datasets.sources.listing import Listing
-from datasets.sources.readers import Columns
-from datasets.sources.roles import Roles, find_roles
-from datasets.sources.table_files import table_files
-from storage.sweep_file import DataOptions
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import Problem
+from sweep.datasets.sources.images import AmbiguousError, Images, folder_of, resolved
+from sweep.datasets.sources.listing import Listing
+from sweep.datasets.sources.readers import Columns
+from sweep.datasets.sources.roles import Roles, find_roles
+from sweep.datasets.sources.table_files import table_files
+from sweep.storage.sweep_file import DataOptions
 
 
 def labelled_by_table(tree: FileTree, split: str, folder: str, classes: Collection[str]) -> Listing | None:

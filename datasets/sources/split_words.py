@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from datasets.sources.split_names import TRAIN, split_in, split_of
-from storage.sweep_file import DataOptions
+from sweep.datasets.sources.split_names import TRAIN, split_in, split_of
+from sweep.storage.sweep_file import DataOptions
 
 TEN_THOUSAND = re.compile("t10k")  # what MNIST calls its test images
 

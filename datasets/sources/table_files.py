@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from datasets.file_tree import FileTree
-from datasets.problems import Findings, Problem, printable, shown
-from datasets.sources.images import image_files
-from datasets.sources.readers import Columns, read_columns
-from datasets.sources.roles import Roles
-from datasets.sources.split_names import is_of_both, is_of_splits, is_sample, split_in, words_of
-from storage.sweep_file import DataOptions
-from storage.text import counted
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import Findings, Problem, printable, shown
+from sweep.datasets.sources.images import image_files
+from sweep.datasets.sources.readers import Columns, read_columns
+from sweep.datasets.sources.roles import Roles
+from sweep.datasets.sources.split_names import is_of_both, is_of_splits, is_sample, split_in, words_of
+from sweep.storage.sweep_file import DataOptions
+from sweep.storage.text import counted
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".lst", ".list", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".mat")
 MOST_OF_A_FOLDER = 40  # more are a text an image

@@ -1,13 +1,13 @@
 """Why tables that are there give no train images: a flag that names no column, none for train, no names of images."""
 
-from datasets.file_tree import FileTree
-from datasets.problems import Problem, shown
-from datasets.sources import Nearly
-from datasets.sources.images import Images
-from datasets.sources.roles import column_named
-from datasets.sources.table_files import TableFile, table_files
-from datasets.sources.unnamed import names_no_image, ragged
-from storage.sweep_file import DataOptions
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import Problem, shown
+from sweep.datasets.sources import Nearly
+from sweep.datasets.sources.images import Images
+from sweep.datasets.sources.roles import column_named
+from sweep.datasets.sources.table_files import TableFile, table_files
+from sweep.datasets.sources.unnamed import names_no_image, ragged
+from sweep.storage.sweep_file import DataOptions
 
 
 def unknown_column(

@@ -4,27 +4,27 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from datasets.file_tree import FileTree
-from datasets.folds import are_folds
-from datasets.labels import id_problem, label_problem
-from datasets.problems import Findings, Problem, shown
-from datasets.sources import Nearly, Reading, Source
-from datasets.sources.class_names import class_names
-from datasets.sources.folder_rows import with_images
-from datasets.sources.images import AmbiguousError, Images, folder_of, resolved
-from datasets.sources.joins import with_roles
-from datasets.sources.label_values import ONE_OF_SEVERAL, read_labels
-from datasets.sources.listing import Listing, none_found
-from datasets.sources.names import are_classes, label_in_name
-from datasets.sources.readers import Columns
-from datasets.sources.readers.texts import WINDOWS
-from datasets.sources.roles import Roles, SeveralLabels, label_of_bits, name_of_values, numbered_splits
-from datasets.sources.sample_file import Sample, find_sample
-from datasets.sources.split_names import split_before_number, split_in, split_of
-from datasets.sources.table_files import TableFile, choose_tables, note_aside, table_files
-from datasets.sources.table_refusals import no_train_table, unknown_column, without_images
-from storage.sweep_file import DataOptions
-from storage.text import counted
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.folds import are_folds
+from sweep.datasets.labels import id_problem, label_problem
+from sweep.datasets.problems import Findings, Problem, shown
+from sweep.datasets.sources import Nearly, Reading, Source
+from sweep.datasets.sources.class_names import class_names
+from sweep.datasets.sources.folder_rows import with_images
+from sweep.datasets.sources.images import AmbiguousError, Images, folder_of, resolved
+from sweep.datasets.sources.joins import with_roles
+from sweep.datasets.sources.label_values import ONE_OF_SEVERAL, read_labels
+from sweep.datasets.sources.listing import Listing, none_found
+from sweep.datasets.sources.names import are_classes, label_in_name
+from sweep.datasets.sources.readers import Columns
+from sweep.datasets.sources.readers.texts import WINDOWS
+from sweep.datasets.sources.roles import Roles, SeveralLabels, label_of_bits, name_of_values, numbered_splits
+from sweep.datasets.sources.sample_file import Sample, find_sample
+from sweep.datasets.sources.split_names import split_before_number, split_in, split_of
+from sweep.datasets.sources.table_files import TableFile, choose_tables, note_aside, table_files
+from sweep.datasets.sources.table_refusals import no_train_table, unknown_column, without_images
+from sweep.storage.sweep_file import DataOptions
+from sweep.storage.text import counted
 
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:

@@ -3,16 +3,16 @@
 import re
 from collections.abc import Sequence
 
-from datasets.file_tree import FileTree
-from datasets.listing_rules.rules_3 import SUFFIXES
-from datasets.problems import Problem, shown
-from datasets.sources.images import image_files
-from datasets.sources.no_pixels import why_no_pixels
-from datasets.sources.readers import Columns
-from datasets.sources.readers.separated import SEPARATORS
-from datasets.sources.roles import ID_WORDS
-from datasets.sources.split_names import words_of
-from storage.text import counted
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.listing_rules.rules_3 import SUFFIXES
+from sweep.datasets.problems import Problem, shown
+from sweep.datasets.sources.images import image_files
+from sweep.datasets.sources.no_pixels import why_no_pixels
+from sweep.datasets.sources.readers import Columns
+from sweep.datasets.sources.readers.separated import SEPARATORS
+from sweep.datasets.sources.roles import ID_WORDS
+from sweep.datasets.sources.split_names import words_of
+from sweep.storage.text import counted
 
 PROBED = 20  # rows by which a column is known
 SHOWN = 8  # columns in a message

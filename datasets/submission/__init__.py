@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from datasets.problems import shown as quoted
-from datasets.submission.best import Best
-from datasets.submission.columns import Columns
-from datasets.submission.contract import LABEL, PROBABILITY, Form, Found, Shown
-from datasets.submission.label import Label
-from datasets.submission.probability import Probability
+from sweep.datasets.problems import shown as quoted
+from sweep.datasets.submission.best import Best
+from sweep.datasets.submission.columns import Columns
+from sweep.datasets.submission.contract import LABEL, PROBABILITY, Form, Found, Shown
+from sweep.datasets.submission.label import Label
+from sweep.datasets.submission.probability import Probability
 
 __all__ = ["FORMS", "LABEL", "PROBABILITY", "Form", "Shown", "Submission", "recognise"]
 

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from datasets.labels import WITH_BOXES
-from datasets.problems import shown as quoted
-from datasets.submission.contract import LABEL, Cells, Form, Found, Shown
-from datasets.submission.label import WHOLE, writing
+from sweep.datasets.labels import WITH_BOXES
+from sweep.datasets.problems import shown as quoted
+from sweep.datasets.submission.contract import LABEL, Cells, Form, Found, Shown
+from sweep.datasets.submission.label import WHOLE, writing
 
 SEPARATORS = (", ", "; ", " | ", "|", ";", ",", " ", "\t", "/", "+")
 NAMES = {" ": "a space", "\t": "a tab"}

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from datasets.problems import shown as quoted
-from datasets.submission.contract import PROBABILITY, Cells, Form, Found, Shown
-from datasets.submission.numbers import number, written
-from datasets.submission.spelling import matched
-from storage.text import counted
+from sweep.datasets.problems import shown as quoted
+from sweep.datasets.submission.contract import PROBABILITY, Cells, Form, Found, Shown
+from sweep.datasets.submission.numbers import number, written
+from sweep.datasets.submission.spelling import matched
+from sweep.storage.text import counted
 
 TOLERANCE = 1e-6  # between the sum of a row and 1
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from datasets.submission import FORMS, Form, Submission
-from storage import paths
-from storage.files import DamagedError, check_regular
-from storage.programs import spelled
-from storage.schema import parsed, to_json
+from sweep.datasets.submission import FORMS, Form, Submission
+from sweep.storage import paths
+from sweep.storage.files import DamagedError, check_regular
+from sweep.storage.programs import spelled
+from sweep.storage.schema import parsed, to_json
 
 
 @dataclass(frozen=True)

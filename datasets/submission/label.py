@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from datasets.labels import WITH_BOXES
-from datasets.problems import shown as quoted
-from datasets.submission.contract import LABEL, Cells, Form, Found, Shown
-from datasets.submission.numbers import number
-from datasets.submission.positive import class_by_name
-from datasets.submission.spelling import in_the_writing_of, matched, plain
-from storage.text import counted
+from sweep.datasets.labels import WITH_BOXES
+from sweep.datasets.problems import shown as quoted
+from sweep.datasets.submission.contract import LABEL, Cells, Form, Found, Shown
+from sweep.datasets.submission.numbers import number
+from sweep.datasets.submission.positive import class_by_name
+from sweep.datasets.submission.spelling import in_the_writing_of, matched, plain
+from sweep.storage.text import counted
 
 WHOLE = re.compile(r"[+-]?\d+")
 AS_FLOAT = re.compile(r"[+-]?\d+(\.0+)")

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from datasets.problems import shown as quoted
-from datasets.submission.numbers import number
-from datasets.submission.spelling import words
+from sweep.datasets.problems import shown as quoted
+from sweep.datasets.submission.numbers import number
+from sweep.datasets.submission.spelling import words
 
 # Words of a class that say that something is not there, or is as it should be.
 NEGATIVE = {"no", "not", "non", "none", "without", "negative", "neg", "false", "absent", "background", "empty"}

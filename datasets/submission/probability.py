@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from datasets.problems import shown as quoted
-from datasets.submission.contract import PROBABILITY, Cells, Form, Found, Shown
-from datasets.submission.numbers import number, written
-from datasets.submission.positive import class_by_name, positive_class
-from datasets.submission.spelling import words
+from sweep.datasets.problems import shown as quoted
+from sweep.datasets.submission.contract import PROBABILITY, Cells, Form, Found, Shown
+from sweep.datasets.submission.numbers import number, written
+from sweep.datasets.submission.positive import class_by_name, positive_class
+from sweep.datasets.submission.spelling import words
 
 # Words of a column that holds a probability rather than a label, where the cells do not tell.
 OF_SCORES = {"target", "probability", "probabilities", "prob", "proba", "score", "confidence", "likelihood", "risk"}

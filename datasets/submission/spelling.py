@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from datasets.labels import meaning
+from sweep.datasets.labels import meaning
 
 JOINTS = (None, " ", "_", "-", "")  # what stands between two words; None for what stands there already
 CASES: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper, str.capitalize, str.title)

@@ -17,9 +17,9 @@ from functools import cache
 from importlib import import_module
 from typing import overload
 
-from datasets.listing_rules.rules import Rules
-from datasets.problems import printable
-from datasets.trees.regions import Held, Region
+from sweep.datasets.listing_rules.rules import Rules
+from sweep.datasets.problems import printable
+from sweep.datasets.trees.regions import Held, Region
 
 NAMES = ("zips", "tars", "gzips", "idx", "npz", "parquet", "pixel_columns", "hdf5", "mat")
 
@@ -237,4 +237,4 @@ def kind_of(name: str, head: Callable[[], bytes]) -> Kind | None:
 
 @cache
 def _kinds() -> tuple[Kind, ...]:
-    return tuple(import_module(f"datasets.trees.{module}").KIND for module in NAMES)
+    return tuple(import_module(f"sweep.datasets.trees.{module}").KIND for module in NAMES)

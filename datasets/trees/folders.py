@@ -4,9 +4,9 @@ import os
 import stat
 from pathlib import Path
 
-from datasets.problems import DataError, Problem, printable
-from datasets.trees import LEAVES_FOLDER, NO_FILE, TO_A_FOLDER, TO_NOTHING, Store
-from datasets.trees.regions import FileRegion, Held, Region
+from sweep.datasets.problems import DataError, Problem, printable
+from sweep.datasets.trees import LEAVES_FOLDER, NO_FILE, TO_A_FOLDER, TO_NOTHING, Store
+from sweep.datasets.trees.regions import FileRegion, Held, Region
 
 
 class Folder(Store):

@@ -1,9 +1,9 @@
 """A single file that is packed by itself (.gz, .bz2, .xz), where it is a table or another container."""
 
-from datasets.trees import Kind, Opening, Store
-from datasets.trees.regions import Region
-from datasets.trees.streams import stream_of
-from datasets.trees.unpacked import unpack
+from sweep.datasets.trees import Kind, Opening, Store
+from sweep.datasets.trees.regions import Region
+from sweep.datasets.trees.streams import stream_of
+from sweep.datasets.trees.unpacked import unpack
 
 PACKED = (".gz", ".bz2", ".xz")
 # Not any file: a folder may hold a hundred thousand packed ones that are no part of the data.

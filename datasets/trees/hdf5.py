@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from datasets.trees import Kind, Opening, Store, as_value_errors
-from datasets.trees.names import leads_out
-from datasets.trees.npy import ArrayStore
-from datasets.trees.regions import RegionFile
+from sweep.datasets.trees import Kind, Opening, Store, as_value_errors
+from sweep.datasets.trees.names import leads_out
+from sweep.datasets.trees.npy import ArrayStore
+from sweep.datasets.trees.regions import RegionFile
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 CACHE_BYTES = 64 << 20  # of unpacked chunks

@@ -4,8 +4,8 @@ import struct
 
 import numpy as np
 
-from datasets.trees import Kind, Opening, Store
-from datasets.trees.npy import ArrayStore, RawArray
+from sweep.datasets.trees import Kind, Opening, Store
+from sweep.datasets.trees.npy import ArrayStore, RawArray
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MOST_AXES = 4

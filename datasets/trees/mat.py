@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from datasets.problems import DataError, Problem
-from datasets.trees import Kind, Opening, Store
-from datasets.trees.npy import ArrayStore, RawArray, image_axes
-from datasets.trees.regions import Memory, RegionFile
-from datasets.trees.unpacked import CHUNK, unpack
+from sweep.datasets.problems import DataError, Problem
+from sweep.datasets.trees import Kind, Opening, Store
+from sweep.datasets.trees.npy import ArrayStore, RawArray, image_axes
+from sweep.datasets.trees.regions import Memory, RegionFile
+from sweep.datasets.trees.unpacked import CHUNK, unpack
 
 BEGINS = b"MATLAB 5.0 MAT-f"
 NUMBERS = {

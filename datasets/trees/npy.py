@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from datasets.trees import NamedArray, PixelsError, RowNames, Store
-from datasets.trees.regions import Region
+from sweep.datasets.trees import NamedArray, PixelsError, RowNames, Store
+from sweep.datasets.trees.regions import Region
 
 MAGIC = b"\x93NUMPY\x01\x00"
 HEADER_BYTES = 128

@@ -1,9 +1,9 @@
 """Arrays of NumPy: a `.npz`, which is a zip of `.npy` files, or a `.npy` by itself. Objects in them are not read."""
 
-from datasets.problems import DataError, Problem
-from datasets.trees import Kind, Opening, Store
-from datasets.trees.npy import SAMPLE, ArrayStore, RawArray, parse_npy
-from datasets.trees.zips import Zip
+from sweep.datasets.problems import DataError, Problem
+from sweep.datasets.trees import Kind, Opening, Store
+from sweep.datasets.trees.npy import SAMPLE, ArrayStore, RawArray, parse_npy
+from sweep.datasets.trees.zips import Zip
 
 
 def _open_npz(opening: Opening) -> Store | None:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from datasets.listing_rules.rules_2 import BEGINNINGS
-from datasets.trees import Kind, Opening, PixelsError, RowNames, Rows, Store, as_value_errors
-from datasets.trees.regions import Region, RegionFile
-from datasets.trees.unpacked import unpack
+from sweep.datasets.listing_rules.rules_2 import BEGINNINGS
+from sweep.datasets.trees import Kind, Opening, PixelsError, RowNames, Rows, Store, as_value_errors
+from sweep.datasets.trees.regions import Region, RegionFile
+from sweep.datasets.trees.unpacked import unpack
 
 GROUP_BYTES = 128 << 20  # images of a group that are kept in memory together
 BATCH = 16  # rows that are decoded at once

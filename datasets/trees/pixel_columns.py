@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.problems import DataError, Findings, shown
-from datasets.trees import Kind, Opening, PixelsError, RowNames, Rows, Store
-from datasets.trees.npy import HEADER_BYTES, npy_bytes
-from datasets.trees.regions import Region
-from datasets.trees.unpacked import CHUNK
-from storage.text import counted
+from sweep.datasets.problems import DataError, Findings, shown
+from sweep.datasets.trees import Kind, Opening, PixelsError, RowNames, Rows, Store
+from sweep.datasets.trees.npy import HEADER_BYTES, npy_bytes
+from sweep.datasets.trees.regions import Region
+from sweep.datasets.trees.unpacked import CHUNK
+from sweep.storage.text import counted
 
 HEAD = 1 << 20  # bytes that the columns are known by; a row of 256x256 px is as long
 MOST_LINE = 16 << 20  # bytes

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from datasets.trees.recent import Recent
+from sweep.datasets.trees.recent import Recent
 
 KEPT_OPEN = 64  # files of a tree; a system may allow a process no more than 256
 IN_MEMORY = 64 << 20  # bytes of a tree that are unpacked into memory

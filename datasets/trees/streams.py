@@ -5,8 +5,8 @@ import gzip
 import lzma
 from collections.abc import Callable, Iterator
 
-from datasets.trees.regions import Region, RegionFile
-from datasets.trees.unpacked import CHUNK
+from sweep.datasets.trees.regions import Region, RegionFile
+from sweep.datasets.trees.unpacked import CHUNK
 
 XZ_MEMORY = 256 << 20  # bytes; what `xz -9` needs is 65 MiB
 

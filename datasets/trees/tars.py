@@ -2,13 +2,13 @@
 
 import tarfile
 
-from datasets.problems import DataError, Findings, shown
-from datasets.trees import IN_ZIP, NO_FILE, OTHER_PACKING, Kind, Opening, Store
-from datasets.trees.names import leads_out, parents_of, parts_of
-from datasets.trees.regions import Part, Region, RegionFile
-from datasets.trees.streams import stream_of
-from datasets.trees.unpacked import unpack
-from storage.text import counted
+from sweep.datasets.problems import DataError, Findings, shown
+from sweep.datasets.trees import IN_ZIP, NO_FILE, OTHER_PACKING, Kind, Opening, Store
+from sweep.datasets.trees.names import leads_out, parents_of, parts_of
+from sweep.datasets.trees.regions import Part, Region, RegionFile
+from sweep.datasets.trees.streams import stream_of
+from sweep.datasets.trees.unpacked import unpack
+from sweep.storage.text import counted
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
 MOST_HEADER = 1 << 20  # bytes; a header that asks for more is damaged or hostile

@@ -15,11 +15,11 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
-from datasets.problems import DataError, Problem
-from datasets.trees import Opening
-from datasets.trees.folders import stamp
-from datasets.trees.regions import FileRegion, Memory, Region
-from storage.text import counted
+from sweep.datasets.problems import DataError, Problem
+from sweep.datasets.trees import Opening
+from sweep.datasets.trees.folders import stamp
+from sweep.datasets.trees.regions import FileRegion, Memory, Region
+from sweep.storage.text import counted
 
 CHUNK = 1 << 20
 SMALL = 16 << 20  # bytes that stay in memory, where the tree has room left for them

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from datasets.problems import Problem
-from storage.programs import spelled
-from storage.text import counted
+from sweep.datasets.problems import Problem
+from sweep.storage.programs import spelled
+from sweep.storage.text import counted
 
 
 @dataclass(frozen=True)

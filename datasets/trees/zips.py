@@ -5,12 +5,12 @@ import struct
 import zipfile
 from collections.abc import Callable, Iterator
 
-from datasets.problems import DataError, Findings, Problem, shown
-from datasets.trees import IN_ZIP, OTHER_PACKING, Kind, Opening, Store
-from datasets.trees.names import leads_out, parents_of, parts_of
-from datasets.trees.regions import Part, Region, RegionFile
-from datasets.trees.unpacked import CHUNK, unpack
-from storage.text import counted
+from sweep.datasets.problems import DataError, Findings, Problem, shown
+from sweep.datasets.trees import IN_ZIP, OTHER_PACKING, Kind, Opening, Store
+from sweep.datasets.trees.names import leads_out, parents_of, parts_of
+from sweep.datasets.trees.regions import Part, Region, RegionFile
+from sweep.datasets.trees.unpacked import CHUNK, unpack
+from sweep.storage.text import counted
 
 LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, and the lengths of the name and of the extra field behind it
 

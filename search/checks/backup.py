@@ -8,8 +8,8 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-from storage.files import DamagedError, make_folder, read_json, save_bytes, written_whole
-from storage.store import store_of
+from sweep.storage.files import DamagedError, make_folder, read_json, save_bytes, written_whole
+from sweep.storage.store import store_of
 
 LOSSES = "losses.json"  # in a backup's folder: the files that its repair had to do without
 

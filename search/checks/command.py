@@ -9,18 +9,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storage import paths
-from storage.command_line import Exit
-from storage.errors import SweepError, UserError
-from storage.files import DamagedError
-from storage.lock import HeldError, driver_lock, holder
-from storage.programs import spelled
-from storage.store import is_copy, store_of
-from storage.sweep_file import SweepFile
-from storage.text import counted, stop_printing
+from sweep.storage import paths
+from sweep.storage.command_line import Exit
+from sweep.storage.errors import SweepError, UserError
+from sweep.storage.files import DamagedError
+from sweep.storage.lock import HeldError, driver_lock, holder
+from sweep.storage.programs import spelled
+from sweep.storage.store import is_copy, store_of
+from sweep.storage.sweep_file import SweepFile
+from sweep.storage.text import counted, stop_printing
 
 if TYPE_CHECKING:
-    from search.checks.findings import Inspection
+    from sweep.search.checks.findings import Inspection
 
 SECONDS_BETWEEN_LOOKS = 0.5  # at a sweep that runs
 MOST_ROUNDS = 4  # of a repair: what was hidden behind a damage is found when that is mended
@@ -50,7 +50,7 @@ def check(folder: Path, must_repair: bool) -> int:
 
 
 def _inspected(folder: Path) -> "Inspection":
-    from search.checks.inspection import inspect_folder
+    from sweep.search.checks.inspection import inspect_folder
 
     first = inspect_folder(folder)
     if not first.findings or not _is_held(folder):
@@ -80,7 +80,7 @@ def _held(folder: Path) -> Iterator[None]:
     """
     with driver_lock(folder):
         if is_copy(folder) and (file := SweepFile.read(folder)).settings.ledger:
-            from storage import postgres
+            from sweep.storage import postgres
 
             storage = postgres.open_storage(file.settings.ledger, lock=postgres.lock_of(folder, file.id))
             store_of(folder).fetch(folder)
@@ -100,9 +100,9 @@ def _repaired(folder: Path) -> "Inspection":
     Returns:
       a last inspection.
     """
-    from search.checks.backup import Backup
-    from search.checks.inspection import inspect_folder
-    from search.checks.sweep_files import forget_results
+    from sweep.search.checks.backup import Backup
+    from sweep.search.checks.inspection import inspect_folder
+    from sweep.search.checks.sweep_files import forget_results
 
     backup, inspection = Backup(folder), inspect_folder(folder)
     for _ in range(MOST_ROUNDS):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from search.checks.backup import Mend
-from storage.files import DamagedError, remove
+from sweep.search.checks.backup import Mend
+from sweep.storage.files import DamagedError, remove
 
 T = TypeVar("T")
 

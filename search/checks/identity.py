@@ -5,13 +5,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from search.runtime.draws import trial_seed
-from storage import paths
-from storage.files import read_json
-from storage.sweep_file import SweepFile
-from trainable.checkpoint import read_checkpoint
-from trainable.config import ConfigError, TrialConfig
-from trainable.metrics.history import EpochMetrics, read_history
+from sweep.search.runtime.draws import trial_seed
+from sweep.storage import paths
+from sweep.storage.files import read_json
+from sweep.storage.sweep_file import SweepFile
+from sweep.trainable.checkpoint import read_checkpoint
+from sweep.trainable.config import ConfigError, TrialConfig
+from sweep.trainable.metrics.history import EpochMetrics, read_history
 
 
 def is_of(file: SweepFile, number: int, config: Any) -> bool:

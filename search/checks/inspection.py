@@ -10,26 +10,26 @@ from pathlib import Path
 import numpy as np
 from optuna.trial import TrialState
 
-from analysis.commands import command_to_go_on
-from analysis.estimates.ensembles import ensembles
-from analysis.record import Record
-from analysis.trial_record import is_paused
-from search.checks.backup import Backup, copy, lost_before, move_away
-from search.checks.findings import Finding, Inspection
-from search.checks.identity import FolderContent
-from search.checks.replay import replay
-from search.checks.sweep_files import check_data, check_results
-from search.checks.trial_folder import TrialFiles
-from search.checks.trials import RESTORE_DATABASE, Trials
-from search.runtime.settings import read_sweep
-from search.runtime.trial_files import Ranked, with_weights
-from storage import paths
-from storage.errors import SweepError, UserError
-from storage.files import DamagedError, check_regular
-from storage.journal import repair_tail
-from storage.sweep_file import SweepFile
-from storage.text import counted
-from trainable.metrics import named
+from sweep.analysis.commands import command_to_go_on
+from sweep.analysis.estimates.ensembles import ensembles
+from sweep.analysis.record import Record
+from sweep.analysis.trial_record import is_paused
+from sweep.search.checks.backup import Backup, copy, lost_before, move_away
+from sweep.search.checks.findings import Finding, Inspection
+from sweep.search.checks.identity import FolderContent
+from sweep.search.checks.replay import replay
+from sweep.search.checks.sweep_files import check_data, check_results
+from sweep.search.checks.trial_folder import TrialFiles
+from sweep.search.checks.trials import RESTORE_DATABASE, Trials
+from sweep.search.runtime.settings import read_sweep
+from sweep.search.runtime.trial_files import Ranked, with_weights
+from sweep.storage import paths
+from sweep.storage.errors import SweepError, UserError
+from sweep.storage.files import DamagedError, check_regular
+from sweep.storage.journal import repair_tail
+from sweep.storage.sweep_file import SweepFile
+from sweep.storage.text import counted
+from sweep.trainable.metrics import named
 
 NAMES = {  # of a sweep's files in its folder and those below it; the folders of trials look after their own
     ".": r"sweep\.json|journal\.log|lock|log\.txt|data\.csv|left-out\.csv|near-duplicates\.json|submission\.(csv|json)|"

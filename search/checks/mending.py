@@ -10,15 +10,15 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search.checks.findings import Finding
-from search.checks.identity import FolderContent, is_of
-from search.pruners import Pruner, new_pruner
-from search.runtime.draws import trial_seed
-from search.runtime.sampler_notes import SAW
-from storage.states import Reason
-from storage.sweep_file import SweepFile
-from trainable.config import ConfigError, TrialConfig
-from trainable.metrics import named
+from sweep.search.checks.findings import Finding
+from sweep.search.checks.identity import FolderContent, is_of
+from sweep.search.pruners import Pruner, new_pruner
+from sweep.search.runtime.draws import trial_seed
+from sweep.search.runtime.sampler_notes import SAW
+from sweep.storage.states import Reason
+from sweep.storage.sweep_file import SweepFile
+from sweep.trainable.config import ConfigError, TrialConfig
+from sweep.trainable.metrics import named
 
 KEPT = ("config", "baseline", "rungs", "out_of_memory_in", SAW)  # of a trial's attributes, where it is trained again
 

@@ -12,12 +12,12 @@ from optuna.storages.journal import BaseJournalBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from search.checks.findings import Finding
-from search.checks.identity import is_of
-from storage.journal import JournalRecord, Operation, parse
-from storage.sweep_file import SweepFile
-from storage.text import counted
-from trainable.metrics import named
+from sweep.search.checks.findings import Finding
+from sweep.search.checks.identity import is_of
+from sweep.storage.journal import JournalRecord, Operation, parse
+from sweep.storage.sweep_file import SweepFile
+from sweep.storage.text import counted
+from sweep.trainable.metrics import named
 
 SMALLEST_TRIAL = 200  # bytes of its first record: damaged lines held at most so many
 SPARE_NUMBERS = 100  # of trials of which neither a record nor a folder is left

@@ -12,22 +12,22 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
-from analysis.outputs.best import read_best
-from analysis.outputs.predict import check_predictions
-from analysis.outputs.tables import epochs_table, trials_table
-from analysis.record import Record
-from analysis.report.contents import plain
-from analysis.trial_record import TrialRecord
-from datasets.fingerprint import judging, parsed_folds, parsed_table
-from datasets.submission.kept import is_kept, read_kept
-from search.checks.backup import Backup, move_away
-from search.checks.findings import Inspection, hold
-from search.runtime.settings import read_sweep
-from storage import paths
-from storage.files import DamagedError, check_regular, read_array, save_array
-from storage.states import State
-from storage.sweep_file import NO_RESULTS, SEARCH
-from storage.text import counted
+from sweep.analysis.outputs.best import read_best
+from sweep.analysis.outputs.predict import check_predictions
+from sweep.analysis.outputs.tables import epochs_table, trials_table
+from sweep.analysis.record import Record
+from sweep.analysis.report.contents import plain
+from sweep.analysis.trial_record import TrialRecord
+from sweep.datasets.fingerprint import judging, parsed_folds, parsed_table
+from sweep.datasets.submission.kept import is_kept, read_kept
+from sweep.search.checks.backup import Backup, move_away
+from sweep.search.checks.findings import Inspection, hold
+from sweep.search.runtime.settings import read_sweep
+from sweep.storage import paths
+from sweep.storage.files import DamagedError, check_regular, read_array, save_array
+from sweep.storage.states import State
+from sweep.storage.sweep_file import NO_RESULTS, SEARCH
+from sweep.storage.text import counted
 
 OF_TRIALS = ["number", "state", "reason", "value", "epochs"]  # the columns that are compared
 OF_EPOCHS = ["number", "epoch", "valid_loss", "valid_accuracy"]

@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from search.checks.backup import move_away
-from search.checks.findings import Inspection, T, hold
-from search.checks.mending import has_no_config
-from search.runtime.trial_files import write_config
-from storage import paths
-from storage.files import DamagedError, read_array, read_json
-from storage.sweep_file import SweepFile
-from storage.tensors import check_weights
-from storage.text import counted
-from trainable.checkpoint import read_checkpoint
-from trainable.config import TrialConfig
-from trainable.metrics import named
-from trainable.metrics.history import EpochMetrics, by_fold, class_dtype, read_history
+from sweep.search.checks.backup import move_away
+from sweep.search.checks.findings import Inspection, T, hold
+from sweep.search.checks.mending import has_no_config
+from sweep.search.runtime.trial_files import write_config
+from sweep.storage import paths
+from sweep.storage.files import DamagedError, read_array, read_json
+from sweep.storage.sweep_file import SweepFile
+from sweep.storage.tensors import check_weights
+from sweep.storage.text import counted
+from sweep.trainable.checkpoint import read_checkpoint
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.metrics import named
+from sweep.trainable.metrics.history import EpochMetrics, by_fold, class_dtype, read_history
 
 NAMES = {paths.CONFIG, paths.LOG}  # in a trial's folder, beside its attempts and what is kept
 LOSSES = {

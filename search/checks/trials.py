@@ -7,15 +7,15 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial
 
-from search.checks.backup import Backup
-from search.checks.findings import Finding
-from search.checks.mending import Mending
-from search.checks.replay import JournalInMemory
-from storage import paths
-from storage.files import DamagedError, save_bytes
-from storage.journal import line_of
-from storage.sweep_file import SweepFile, Values
-from trainable.metrics import named
+from sweep.search.checks.backup import Backup
+from sweep.search.checks.findings import Finding
+from sweep.search.checks.mending import Mending
+from sweep.search.checks.replay import JournalInMemory
+from sweep.storage import paths
+from sweep.storage.files import DamagedError, save_bytes
+from sweep.storage.journal import line_of
+from sweep.storage.sweep_file import SweepFile, Values
+from sweep.trainable.metrics import named
 
 RESTORE_DATABASE = "restore the database from the server's backup: `--repair` changes nothing in it"
 

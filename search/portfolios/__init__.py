@@ -9,7 +9,7 @@ in `storage/sweep_file.py`. The references are in every search of a default spac
 
 from importlib import import_module
 
-from storage.sweep_file import Values
+from sweep.storage.sweep_file import Values
 
 
 def configs(portfolio: str, space: int) -> dict[str, Values]:

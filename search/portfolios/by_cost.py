@@ -12,8 +12,8 @@ suits them the sampler has to find, as on anybody's images.
 import math
 from collections.abc import Callable, Sequence
 
-from search.spaces.branches_1 import PHOTO_HEADS, TINY_HEADS, Heads
-from storage.sweep_file import Values
+from sweep.search.spaces.branches_1 import PHOTO_HEADS, TINY_HEADS, Heads
+from sweep.storage.sweep_file import Values
 
 TUNED = "a pretrained net"
 

@@ -1,7 +1,7 @@
 """The runs that were published for the contest which the default nets come from."""
 
-from storage.sweep_file import Values
-from trainable.weights import resnet18_weights_at_hand
+from sweep.storage.sweep_file import Values
+from sweep.trainable.weights import resnet18_weights_at_hand
 
 CONTEST = 16, 16, 7  # height, width and classes of the data that the runs were made on
 CONTEST_NOTE = (

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from storage.sweep_file import Values
-from trainable.weights import resnet18_weights_at_hand
+from sweep.storage.sweep_file import Values
+from sweep.trainable.weights import resnet18_weights_at_hand
 
 
 def _in_space_2() -> dict[str, Values]:

@@ -6,7 +6,7 @@ what it ends at: beside it each net from scratch would be pruned, however good.
 
 import optuna
 
-from search.pruners.halving_1 import RungPruner
+from sweep.search.pruners.halving_1 import RungPruner
 
 
 class FairRungPruner(RungPruner):

@@ -16,8 +16,8 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from search.pruners.halving_1 import FEWEST_PEERS, epochs_of
-from search.pruners.halving_2 import is_pretrained
+from sweep.search.pruners.halving_1 import FEWEST_PEERS, epochs_of
+from sweep.search.pruners.halving_2 import is_pretrained
 
 SHARES = (Fraction(1, 2), Fraction(1, 3), Fraction(1, 3))  # of the trials at each rung, which may go on from it
 

@@ -1,6 +1,6 @@
 """A trial goes on while it is in the better half of those that began as it did, at the rungs of halving."""
 
-from search.pruners.halving_2 import FairRungPruner
+from sweep.search.pruners.halving_2 import FairRungPruner
 
 
 def new() -> FairRungPruner:

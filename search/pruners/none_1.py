@@ -1,6 +1,6 @@
 """Every trial goes on to its last epoch; it still reports at the rungs of halving."""
 
-from search.pruners.halving_1 import RungPruner
+from sweep.search.pruners.halving_1 import RungPruner
 
 
 def new() -> RungPruner:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from search.ray.ray_2_60 import newest_cluster_here
-from storage.errors import ConfigError, UserError
+from sweep.search.ray.ray_2_60 import newest_cluster_here
+from sweep.storage.errors import ConfigError, UserError
 
 VARIABLE = "RAY_ADDRESS"
 ANSWER_SECONDS = 5.0  # for a server to take a connection, and to say its first words

@@ -17,13 +17,13 @@ from ray import tune
 from ray.tune.execution.placement_groups import resource_dict_to_pg_factory
 from ray.util import placement_group
 
-from search.ray.gate import Gate
-from search.ray.readiness import found_on
+from sweep.search.ray.gate import Gate
+from sweep.search.ray.readiness import found_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from search.ray.cluster import Node
+    from sweep.search.ray.cluster import Node
 
     Check = Callable[[Sequence[Node], Path], Mapping[str, list[str]]]
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from datasets.far_files import block_of
-from datasets.pixels.stored import StoredPixels
-from trainable.weights import Weights, kept
+from sweep.datasets.far_files import block_of
+from sweep.datasets.pixels.stored import StoredPixels
+from sweep.trainable.weights import Weights, kept
 
 if TYPE_CHECKING:
-    from datasets.pixels.dataset import Dataset
+    from sweep.datasets.pixels.dataset import Dataset
 
 
 class Blocks:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, TextIO
 
 import yaml
 
-from search.runtime.process import looks
-from search.runtime.start import Start
-from storage.text import counted
-from trainable.config import ConfigError
-from trainable.worker.order import node_name
+from sweep.search.runtime.process import looks
+from sweep.search.runtime.start import Start
+from sweep.storage.text import counted
+from sweep.trainable.config import ConfigError
+from sweep.trainable.worker.order import node_name
 
 if TYPE_CHECKING:
-    from search.ray.admission import Admission
+    from sweep.search.ray.admission import Admission
 
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")  # on the head of a cluster that Ray's launcher made
 HEAD = "node:__internal_head__"  # a resource of the head alone

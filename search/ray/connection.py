@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from search.ray import ray_2_60
-from search.ray.address import RayFailedError, check_answers, named, running_here
-from search.runtime.process import Interrupted, interruptible, looks
-from trainable.config import ConfigError
-from trainable.devices import has_apple_gpu
+from sweep.search.ray import ray_2_60
+from sweep.search.ray.address import RayFailedError, check_answers, named, running_here
+from sweep.search.runtime.process import Interrupted, interruptible, looks
+from sweep.trainable.config import ConfigError
+from sweep.trainable.devices import has_apple_gpu
 
 if TYPE_CHECKING:
-    from search.ray.vigil import Vigil
+    from sweep.search.ray.vigil import Vigil
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -78,7 +78,7 @@ def connected(address: str | None, out: TextIO | None = None) -> Iterator["Vigil
         starting = _join(address)
     import ray
 
-    from search.ray.vigil import Vigil
+    from sweep.search.ray.vigil import Vigil
 
     vigil: Vigil | None = None
     try:

@@ -21,18 +21,18 @@ from ray.tune.experiment import trial as tune_trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from datasets.pixels.dataset import Dataset
-from search.ray import ray_2_60
-from search.ray.admission import Admission, Placement
-from search.ray.blocks import blocks_of
-from search.ray.gate import NodeRefusedError
-from search.ray.vigil import Vigil
-from search.runtime.bridge import Bridge
-from storage import user_code
-from trainable import weights
-from trainable.worker.order import node_name
-from trainable.worker.ray_trial import RayTrial
-from trainable.worker.report import Report
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.search.ray import ray_2_60
+from sweep.search.ray.admission import Admission, Placement
+from sweep.search.ray.blocks import blocks_of
+from sweep.search.ray.gate import NodeRefusedError
+from sweep.search.ray.vigil import Vigil
+from sweep.search.runtime.bridge import Bridge
+from sweep.storage import user_code
+from sweep.trainable import weights
+from sweep.trainable.worker.order import node_name
+from sweep.trainable.worker.ray_trial import RayTrial
+from sweep.trainable.worker.report import Report
 
 RUNNING, PENDING = tune_trial.Trial.RUNNING, tune_trial.Trial.PENDING  # Tune's words for its own trials
 SAID_AFTER_SECONDS = 30.0  # in which no trial found a place to run

@@ -5,10 +5,10 @@ import shutil
 from dataclasses import dataclass
 from importlib.metadata import distributions
 
-from storage.bucket import open_place
-from storage.files import save_bytes
-from storage.store import store_of
-from storage.versions import VERSIONS
+from sweep.storage.bucket import open_place
+from sweep.storage.files import save_bytes
+from sweep.storage.store import store_of
+from sweep.storage.versions import VERSIONS
 
 DRIVER_FILE = "driver"  # what the driver leaves for the nodes to find
 

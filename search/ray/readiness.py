@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.ray.connection import last_line
-from search.runtime.process import chatter_to, looks, screen
-from storage.store import is_copy, store_of
-from trainable.config import ConfigError
+from sweep.search.ray.connection import last_line
+from sweep.search.runtime.process import chatter_to, looks, screen
+from sweep.storage.store import is_copy, store_of
+from sweep.trainable.config import ConfigError
 
 if TYPE_CHECKING:
-    from search.ray.cluster import Node
-    from search.ray.node import Machine
-    from search.runtime.start import Start
+    from sweep.search.ray.cluster import Node
+    from sweep.search.ray.node import Machine
+    from sweep.search.runtime.start import Start
 
 ANSWER_SECONDS = 60.0  # of all nodes: a worker has to start, and with GPUs torch
 LOOK_SECONDS = 1.0
@@ -32,9 +32,9 @@ def check_all(sweep: Path, start: "Start") -> list[str]:
     Raises:
       ConfigError: with what they lack, a line each.
     """
-    from search.ray.address import place
-    from search.ray.cluster import nodes, workers_there
-    from search.ray.connection import connected, prepare
+    from sweep.search.ray.address import place
+    from sweep.search.ray.cluster import nodes, workers_there
+    from sweep.search.ray.connection import connected, prepare
 
     at = place(start.address)
     check_here(sweep)
@@ -52,7 +52,7 @@ def check_here(sweep: Path) -> None:
     """Raises:
     ConfigError: with what this machine lacks, a line each.
     """
-    from search.ray.node import look
+    from sweep.search.ray.node import look
 
     with _visited(sweep) as folder:
         machine = look(f"{folder}", "here", counts_gpus=False)
@@ -85,8 +85,8 @@ def found_on(
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    from search.ray.cluster import nodes
-    from search.ray.node import look
+    from sweep.search.ray.cluster import nodes
+    from sweep.search.ray.node import look
 
     found: dict[str, list[str]] = {}
     with _visited(sweep) as folder:
@@ -161,8 +161,8 @@ def problems(name: str, machine: "Machine", driver: "Machine", gpus: float, swee
 @contextmanager
 def _visited(sweep: Path) -> Iterator[Path]:
     """A folder in the sweep's for the block, with the driver's file in it."""
-    from search.ray.node import DRIVER_FILE
-    from storage.files import make_folder, remove, save_bytes
+    from sweep.search.ray.node import DRIVER_FILE
+    from sweep.storage.files import make_folder, remove, save_bytes
 
     if not is_copy(sweep):  # where another driver may be looking just now
         for left in sweep.glob("preflight-*"):  # by a driver that was killed

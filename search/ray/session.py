@@ -13,25 +13,25 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from search.ray import ray_2_60
-from search.ray.address import RayFailedError, place
-from search.ray.cluster import Room, nodes, worker_bytes, workers_there
-from search.ray.connection import ROOT, connected, prepare
-from search.ray.readiness import check_nodes
-from search.runtime.memory import CUDA_BYTES, DRIVER_BYTES, machine_bytes
-from search.runtime.process import chatter_to, interruptible, stopping_on_signals
-from search.runtime.start import Session, Start
-from search.samplers import optuna_5_0
-from storage import paths
-from storage.states import Stop
-from storage.store import store_of
-from storage.text import counted
+from sweep.search.ray import ray_2_60
+from sweep.search.ray.address import RayFailedError, place
+from sweep.search.ray.cluster import Room, nodes, worker_bytes, workers_there
+from sweep.search.ray.connection import ROOT, connected, prepare
+from sweep.search.ray.readiness import check_nodes
+from sweep.search.runtime.memory import CUDA_BYTES, DRIVER_BYTES, machine_bytes
+from sweep.search.runtime.process import chatter_to, interruptible, stopping_on_signals
+from sweep.search.runtime.start import Session, Start
+from sweep.search.samplers import optuna_5_0
+from sweep.storage import paths
+from sweep.storage.states import Stop
+from sweep.storage.store import store_of
+from sweep.storage.text import counted
 
 if TYPE_CHECKING:
-    from datasets.pixels.dataset import Dataset
-    from search.ray.admission import Admission
-    from search.ray.vigil import Vigil
-    from search.runtime.bridge import Bridge
+    from sweep.datasets.pixels.dataset import Dataset
+    from sweep.search.ray.admission import Admission
+    from sweep.search.ray.vigil import Vigil
+    from sweep.search.runtime.bridge import Bridge
 
 REPORT_SECONDS = 60.0  # for the report of a sweep whose driver cannot make it
 
@@ -50,7 +50,7 @@ class RaySession(Session):
     beside: Executor
 
     def execute(self, bridge: "Bridge", data: "Dataset") -> list[int]:
-        from search.ray.executor import execute  # Ray Tune: imported beside the start of Ray
+        from sweep.search.ray.executor import execute  # Ray Tune: imported beside the start of Ray
 
         counts = f"{len(data.train.ids):,} train and {counted(len(data.valid.ids), 'validation image')}"
         if data.folds is not None:
@@ -58,7 +58,7 @@ class RaySession(Session):
         bridge.watcher.said(f"{self.room.workers}; {counts}; sweep {self.folder}")
         with stopping_on_signals(bridge) as signals, bridge.watcher.open():
             # What writes the results takes a second or two to import: on a processor that has no trial any more.
-            on_idle = partial(self.beside.submit, import_module, "analysis.outputs.results")
+            on_idle = partial(self.beside.submit, import_module, "sweep.analysis.outputs.results")
             resources, vigil = self.room.workers.resources, self.vigil
             vigil.at_last = partial(_report_beside, self.folder)
             try:
@@ -82,7 +82,7 @@ class RaySession(Session):
 
 def _report_beside(sweep: Path) -> None:
     """Makes the report in a process of its own, for the main thread of this one waits for what has gone."""
-    command = [sys.executable, "-m", "analysis.report", f"{sweep.resolve()}"]
+    command = [sys.executable, "-m", "sweep.analysis.report", f"{sweep.resolve()}"]
     with suppress(subprocess.TimeoutExpired, OSError):
         subprocess.run(command, cwd=ROOT, timeout=REPORT_SECONDS, check=False)
 
@@ -100,7 +100,7 @@ def _admission(folder: Path) -> "Admission":
     """Raises:
     ConfigError: a node that is there cannot run trials.
     """
-    from search.ray.admission import Admission  # Ray Tune
+    from sweep.search.ray.admission import Admission  # Ray Tune
 
     there = nodes()
     check_nodes(there, folder)
@@ -127,7 +127,9 @@ def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterato
     log = folder / paths.LOG
     try:
         with chatter_to(log), ExitStack() as session:
-            beside.submit(import_module, "search.ray.executor")  # Ray Tune takes a second, and Ray starts meanwhile
+            beside.submit(
+                import_module, "sweep.search.ray.executor"
+            )  # Ray Tune takes a second, and Ray starts meanwhile
             _note_versions(log)
             vigil = session.enter_context(connected(at, out))
             with interruptible():  # again, for Ray has set handlers of its own

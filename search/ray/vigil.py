@@ -15,10 +15,10 @@ from typing import Any, Self
 
 import ray
 
-from search.ray import ray_2_60
-from search.ray.address import RayFailedError, fault_of, resolved
-from search.runtime.process import end_at_once, tell
-from storage.command_line import Exit
+from sweep.search.ray import ray_2_60
+from sweep.search.ray.address import RayFailedError, fault_of, resolved
+from sweep.search.runtime.process import end_at_once, tell
+from sweep.storage.command_line import Exit
 
 LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 1.5  # for the head of a cluster to answer a look

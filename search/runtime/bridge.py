@@ -12,22 +12,22 @@ from pathlib import Path
 
 from optuna.trial import TrialState
 
-from search.runtime import trial_files
-from search.runtime.draws import Draws, Plan
-from search.runtime.kept_folds import keep_folds, written_report_of_folds
-from search.runtime.ledger import Ledger
-from search.sinks import Sink
-from search.spaces.space import NoConfigError, Space
-from storage import paths
-from storage.journal import JournalError
-from storage.programs import spelled
-from storage.states import Reason, Stop
-from storage.text import counted
-from trainable.config import TrialConfig
-from trainable.metrics import named
-from trainable.metrics.history import EpochMetrics
-from trainable.worker.order import Order, hung_stacks
-from trainable.worker.report import Failure, Report
+from sweep.search.runtime import trial_files
+from sweep.search.runtime.draws import Draws, Plan
+from sweep.search.runtime.kept_folds import keep_folds, written_report_of_folds
+from sweep.search.runtime.ledger import Ledger
+from sweep.search.sinks import Sink
+from sweep.search.spaces.space import NoConfigError, Space
+from sweep.storage import paths
+from sweep.storage.journal import JournalError
+from sweep.storage.programs import spelled
+from sweep.storage.states import Reason, Stop
+from sweep.storage.text import counted
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.metrics import named
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.worker.order import Order, hung_stacks
+from sweep.trainable.worker.report import Failure, Report
 
 REPORTS_A_SECOND = 20  # of all trials together, at most: Ray Tune needs 10 to 20 ms for each
 

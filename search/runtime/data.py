@@ -6,17 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datasets.problems import shown
-from search.spaces.proposal import UNEQUAL_TIMES
-from storage import paths
-from storage.files import make_folder, remove, save_array, save_bytes
-from storage.schema import to_json
-from storage.sweep_file import DataOptions, Defaults, Settings
-from trainable.config import UNHANDLED
-from trainable.metrics import named
+from sweep.datasets.problems import shown
+from sweep.search.spaces.proposal import UNEQUAL_TIMES
+from sweep.storage import paths
+from sweep.storage.files import make_folder, remove, save_array, save_bytes
+from sweep.storage.schema import to_json
+from sweep.storage.sweep_file import DataOptions, Defaults, Settings
+from sweep.trainable.config import UNHANDLED
+from sweep.trainable.metrics import named
 
 if TYPE_CHECKING:
-    from datasets.pixels.dataset import Dataset
+    from sweep.datasets.pixels.dataset import Dataset
 
 KEPT = (paths.DATA_TABLE, paths.VALID_LABELS, paths.VALID_IMAGES)  # and with folds `paths.FOLDS`
 
@@ -27,7 +27,7 @@ def load(settings: Settings, defaults: Defaults, form: str | None = None) -> "Da
     Raises:
       DataError: with all problems found.
     """
-    from datasets import load as images
+    from sweep.datasets import load as images
 
     listing, decoder = defaults.listing, defaults.decoder
     data = images.load(Path(settings.data), settings.data_options, settings.seed, listing, decoder, form)
@@ -90,7 +90,7 @@ def is_kept(folder: Path, settings: Settings) -> bool:
 
 def generate_demo(place: Path) -> None:
     """Generates demo images there, whole or not at all, where they are not there yet."""
-    from datasets.demo import write_demo
+    from sweep.datasets.demo import write_demo
 
     partial = place.with_name(f"{place.name}.partial")
     if not place.exists():
@@ -122,8 +122,8 @@ def keep_form(folder: Path, data: "Dataset", metric: str, is_other: bool = True)
     Args:
       is_other: than what the sweep may have kept before, which is left alone else.
     """
-    from analysis.outputs import handed_in
-    from datasets.submission import kept
+    from sweep.analysis.outputs import handed_in
+    from sweep.datasets.submission import kept
 
     if is_other or not kept.is_kept(folder):
         handed_in.keep(folder, data, named(metric))
@@ -135,9 +135,9 @@ def save(folder: Path, data: "Dataset", metric: str) -> None:
     That is a row an image, the labels that trials are judged by, their images made small, and the form in which
     predictions are handed in.
     """
-    from datasets import fingerprint
-    from datasets.bad_images import left_out_table
-    from datasets.pixels.thumbnails import thumbnails
+    from sweep.datasets import fingerprint
+    from sweep.datasets.bad_images import left_out_table
+    from sweep.datasets.pixels.thumbnails import thumbnails
 
     save_bytes(folder / paths.DATA_TABLE, fingerprint.data_table(data))
     if data.left_out:

@@ -8,17 +8,17 @@ from functools import cache
 import numpy as np
 from optuna.samplers import BaseSampler
 
-from search.runtime.ledger import Ledger
-from search.runtime.memory import Limit
-from search.runtime.pace import PaceLimit
-from search.runtime.queue import Queue, family_of_draw
-from search.runtime.turns import Turns
-from search.samplers import NEWEST, new_sampler
-from search.sinks import Sink
-from search.spaces.space import NoConfigError, Space
-from storage.states import Reason
-from storage.sweep_file import Values
-from trainable.config import ConfigError, TrialConfig
+from sweep.search.runtime.ledger import Ledger
+from sweep.search.runtime.memory import Limit
+from sweep.search.runtime.pace import PaceLimit
+from sweep.search.runtime.queue import Queue, family_of_draw
+from sweep.search.runtime.turns import Turns
+from sweep.search.samplers import NEWEST, new_sampler
+from sweep.search.sinks import Sink
+from sweep.search.spaces.space import NoConfigError, Space
+from sweep.storage.states import Reason
+from sweep.storage.sweep_file import Values
+from sweep.trainable.config import ConfigError, TrialConfig
 
 MOST_DRAWS = 200  # of one trial, for configs that need more memory than there is
 
@@ -185,8 +185,8 @@ class Draws:
         """Once each: one that cannot run on whole batches makes its pipeline ten times as slow."""
         if not config.pipeline:
             return
-        from datasets.augment.batched import unsupported  # torch
-        from trainable.step import pipeline
+        from sweep.datasets.augment.batched import unsupported  # torch
+        from sweep.trainable.step import pipeline
 
         for transform in unsupported(pipeline(config)):
             name = transform.partition("(")[0]

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from search.runtime.process import ended_in_time, interruptible, signal_behind, stopped_by
-from storage import paths
-from storage.command_line import Exit
-from storage.errors import UserError
-from storage.lock import driver_lock, is_held
-from storage.programs import spelled
-from storage.store import is_copy, store_of
-from storage.text import stop_printing
+from sweep.search.runtime.process import ended_in_time, interruptible, signal_behind, stopped_by
+from sweep.storage import paths
+from sweep.storage.command_line import Exit
+from sweep.storage.errors import UserError
+from sweep.storage.lock import driver_lock, is_held
+from sweep.storage.programs import spelled
+from sweep.storage.store import is_copy, store_of
+from sweep.storage.text import stop_printing
 
 
 def drive_below(search: Path, name: str, start: Callable[[], int]) -> int:

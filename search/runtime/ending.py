@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
-from search.runtime.sweep_kinds import Sweep
-from storage.command_line import Exit
-from storage.states import Stop
-from storage.sweep_file import SweepFile
+from sweep.search.runtime.sweep_kinds import Sweep
+from sweep.storage.command_line import Exit
+from sweep.storage.states import Stop
+from sweep.storage.sweep_file import SweepFile
 
 if TYPE_CHECKING:
-    from datasets.pixels.dataset import Dataset
-    from search.runtime.bridge import Bridge
+    from sweep.datasets.pixels.dataset import Dataset
+    from sweep.search.runtime.bridge import Bridge
 
 
 def finish(sweep: Sweep, file: SweepFile, bridge: "Bridge", data: "Dataset", signals: list[int], command: str) -> int:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from search.runtime.trial_files import read_result, write_history
-from storage import paths
-from storage.files import save_array
-from storage.store import store_of
-from trainable.worker.report import Report
+from sweep.search.runtime.trial_files import read_result, write_history
+from sweep.storage import paths
+from sweep.storage.files import save_array
+from sweep.storage.store import store_of
+from sweep.trainable.worker.report import Report
 
 
 def keep_folds(folder: Path, up_to_attempt: int, steps: int, folds: int, with_weights: bool) -> bool:
@@ -23,9 +23,9 @@ def keep_folds(folder: Path, up_to_attempt: int, steps: int, folds: int, with_we
     (epochs, N): the class that each image got after each epoch of its fold; and, where wanted, `best.safetensors` with
     all nets.
     """
-    from storage.tensors import save_weights  # torch: 2 s that must not hold up the first trial
-    from trainable.checkpoint import read_finished
-    from trainable.models.mean_of_nets import PREFIX
+    from sweep.storage.tensors import save_weights  # torch: 2 s that must not hold up the first trial
+    from sweep.trainable.checkpoint import read_finished
+    from sweep.trainable.models.mean_of_nets import PREFIX
 
     store_of(folder).fetch(folder)
     found = read_finished(folder, up_to_attempt)
@@ -55,7 +55,7 @@ def written_report_of_folds(folder: Path, attempt: int) -> Report:
     """Returns what an attempt has put on the disk: its result, else the epochs of the folds that are finished."""
     if (result := read_result(paths.attempt_folder(folder, attempt) / paths.RESULT, attempt)) is not None:
         return result
-    from trainable.checkpoint import read_finished  # torch
+    from sweep.trainable.checkpoint import read_finished  # torch
 
     found = read_finished(folder, attempt)
     return Report(attempt, [metrics for net in found.values() for metrics in net.history])

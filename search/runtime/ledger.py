@@ -15,19 +15,19 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.pruners import Pruner
-from search.runtime.sampler_notes import SAW, Seen, stopped_at, take_again
-from search.samplers.optuna_5_0 import forget_draw, forget_unused, has_notes, study_of
-from storage import files, paths
-from storage.journal import Journal, JournalError, repair_tail
-from storage.lock import HeldError
-from storage.programs import spelled
-from storage.states import Reason, State
-from storage.store import store_of
-from storage.sweep_file import Values
-from storage.text import counted
-from trainable.config import TrialConfig
-from trainable.metrics import named
+from sweep.search.pruners import Pruner
+from sweep.search.runtime.sampler_notes import SAW, Seen, stopped_at, take_again
+from sweep.search.samplers.optuna_5_0 import forget_draw, forget_unused, has_notes, study_of
+from sweep.storage import files, paths
+from sweep.storage.journal import Journal, JournalError, repair_tail
+from sweep.storage.lock import HeldError
+from sweep.storage.programs import spelled
+from sweep.storage.states import Reason, State
+from sweep.storage.store import store_of
+from sweep.storage.sweep_file import Values
+from sweep.storage.text import counted
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.metrics import named
 
 INFEASIBLE = (Reason.DIVERGED, Reason.OUT_OF_MEMORY, Reason.NO_CONFIG)  # by what was drawn: the sampler must learn it
 
@@ -152,7 +152,7 @@ class Ledger:
         return optuna.storages.JournalStorage(self._journal)
 
     def _open_in_database(self, folder: Path, sweep_id: str) -> BaseStorage:
-        from storage import postgres
+        from sweep.storage import postgres
 
         storage = postgres.open_storage(self.url, lock=postgres.lock_of(folder, sweep_id))
         store_of(folder).fetch(folder)  # what the last driver left there, now that there is no other
@@ -294,7 +294,7 @@ class Ledger:
         if not self.url:
             yield
             return
-        from storage import postgres  # sqlalchemy: 0.2 s that the journal does not need
+        from sweep.storage import postgres  # sqlalchemy: 0.2 s that the journal does not need
 
         try:
             yield

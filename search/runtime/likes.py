@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from analysis.record import Record
-from search.spaces.space import Space
-from search.spaces.transfer import Point, transferred
-from storage.bucket import open_place
-from storage.errors import ConfigError, UserError
-from storage.states import State
-from storage.store import store_of
-from storage.sweep_file import QueueEntry, Values
-from storage.text import counted
-from trainable.config import TrialConfig
+from sweep.analysis.record import Record
+from sweep.search.spaces.space import Space
+from sweep.search.spaces.transfer import Point, transferred
+from sweep.storage.bucket import open_place
+from sweep.storage.errors import ConfigError, UserError
+from sweep.storage.states import State
+from sweep.storage.store import store_of
+from sweep.storage.sweep_file import QueueEntry, Values
+from sweep.storage.text import counted
+from sweep.trainable.config import TrialConfig
 
 MOST = 8  # of each sweep
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.spaces.space import Space
-from storage.sweep_file import Memory, Values
-from trainable import models
-from trainable.config import ConfigError, TrialConfig
+from sweep.search.spaces.space import Space
+from sweep.storage.sweep_file import Memory, Values
+from sweep.trainable import models
+from sweep.trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
-    from datasets.pixels.dataset import Dataset
+    from sweep.datasets.pixels.dataset import Dataset
 
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container
 DRIVER_BYTES = 1 << 30  # of this machine: the driver, Ray, and what else runs
@@ -66,7 +66,7 @@ class Limit(Memory):
 
     def may_lack(self, configs: list[TrialConfig]) -> list[str]:
         """Returns a sentence where trials on GPUs may need more of a worker's memory than there is."""
-        from trainable.size import size_of, worker_bytes  # torch
+        from sweep.trainable.size import size_of, worker_bytes  # torch
 
         if not self.on_gpu or not self.worker:
             return []
@@ -90,7 +90,7 @@ class Limit(Memory):
 
     def _needs(self, config: TrialConfig) -> list[tuple[int, int, str]]:
         """Bytes that are needed, bytes that there are, and of what."""
-        from trainable.size import gpu_bytes, size_of, worker_bytes  # torch
+        from sweep.trainable.size import gpu_bytes, size_of, worker_bytes  # torch
 
         size, found = size_of(config, self.classes, self.image_size), []
         if self.worker and not self.on_gpu:
@@ -151,8 +151,8 @@ def check_nets(configs: list[TrialConfig], data: "Dataset") -> None:
       ConfigError: one does not fit the images, or its ImageNet weights are not on this machine.
       FeaturesError: what is kept of the images for heads would be too large.
     """
-    from trainable.features.store import bytes_of, check_size  # torch
-    from trainable.size import size_of
+    from sweep.trainable.features.store import bytes_of, check_size  # torch
+    from sweep.trainable.size import size_of
 
     for config in configs:
         size = size_of(config, len(data.classes), data.image_size)

@@ -6,9 +6,9 @@ machine as on an idle one. A config that takes longer is drawn again before it i
 
 from dataclasses import dataclass, replace
 
-from storage.sweep_file import Pace
-from trainable.config import TrialConfig
-from trainable.models import family_of
+from sweep.storage.sweep_file import Pace
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models import family_of
 
 MOST_SECONDS = 900.0  # of a trial, on one thread: of 50 some 25 are of nets in training, most of them pruned early
 
@@ -32,9 +32,9 @@ class PaceLimit(Pace):
 
         Frozen stages only go forward: at each epoch, or once for each view where what they make of an image is kept.
         """
-        from trainable.inputs import may_keep_maps, views_of  # torch
-        from trainable.size import size_of
-        from trainable.work import FORWARD
+        from sweep.trainable.inputs import may_keep_maps, views_of  # torch
+        from sweep.trainable.size import size_of
+        from sweep.trainable.work import FORWARD
 
         if family_of(config.arch).train:
             return 0.0

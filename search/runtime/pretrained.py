@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from storage import paths
-from storage.sweep_file import SweepFile
-from trainable import weights
-from trainable.options import CHOICES
-from trainable.weights.prepare import prepare
+from sweep.storage import paths
+from sweep.storage.sweep_file import SweepFile
+from sweep.trainable import weights
+from sweep.trainable.options import CHOICES
+from sweep.trainable.weights.prepare import prepare
 
 
 def check_weights(sweep: Path) -> list[str]:

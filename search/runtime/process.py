@@ -12,10 +12,10 @@ from threading import Event, Timer
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
-from storage.states import Stop
+from sweep.storage.states import Stop
 
 if TYPE_CHECKING:
-    from search.runtime.bridge import Bridge
+    from sweep.search.runtime.bridge import Bridge
 
 GRACE_SECONDS = 7  # after a signal, for running trials to reach their next checkpoint
 LAST_SECONDS = 9.5  # after a signal, for whatever is waited for; then the process ends itself

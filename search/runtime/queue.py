@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search.portfolios import configs
-from search.portfolios.by_cost import linear_heads
-from search.spaces import DEFAULT, own_number, suggest_of, uses_backbones
-from search.spaces.space import Space
-from storage.sweep_file import QueueEntry, Values
-from trainable.config import UNHANDLED, ConfigError, TrialConfig
-from trainable.models import family_of
+from sweep.search.portfolios import configs
+from sweep.search.portfolios.by_cost import linear_heads
+from sweep.search.spaces import DEFAULT, own_number, suggest_of, uses_backbones
+from sweep.search.spaces.space import Space
+from sweep.storage.sweep_file import QueueEntry, Values
+from sweep.trainable.config import UNHANDLED, ConfigError, TrialConfig
+from sweep.trainable.models import family_of
 
 if TYPE_CHECKING:
-    from analysis.trial_record import TrialRecord
+    from sweep.analysis.trial_record import TrialRecord
 
 Queue = dict[int, QueueEntry]  # by trial number
 

@@ -7,16 +7,16 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from search.runtime.settings import read_sweep
-from search.runtime.sweep_kinds import Search
-from search.spaces.fixed import read_fixed
-from storage import paths, user_code
-from storage.files import DamagedError, read_json
-from storage.schema import parsed
-from storage.sweep_file import DataOptions, Settings, Values
-from trainable.config import ConfigError
-from trainable.metrics import name_of
-from trainable.models import is_of_catalogue
+from sweep.search.runtime.settings import read_sweep
+from sweep.search.runtime.sweep_kinds import Search
+from sweep.search.spaces.fixed import read_fixed
+from sweep.storage import paths, user_code
+from sweep.storage.files import DamagedError, read_json
+from sweep.storage.schema import parsed
+from sweep.storage.sweep_file import DataOptions, Settings, Values
+from sweep.trainable.config import ConfigError
+from sweep.trainable.metrics import name_of
+from sweep.trainable.models import is_of_catalogue
 
 
 def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: bool) -> Search:

@@ -11,29 +11,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.commands import own_code, search_command
-from analysis.estimates import repeated
-from analysis.outputs import out_of_fold
-from analysis.outputs.tables import write_tables
-from analysis.record import Record
-from analysis.report.contents import count_states, progress
-from analysis.trial_record import TrialRecord
-from datasets.folds import folded, undivided
-from search.runtime import data as sweep_data
-from search.runtime.queue import Queue
-from search.runtime.queue import repeated as with_other_seeds
-from search.runtime.settings import read_sweep
-from search.runtime.sweep_kinds import Sweep
-from storage import paths
-from storage.errors import SweepError
-from storage.programs import spelled
-from storage.states import State
-from storage.sweep_file import SEARCH, Parent, Settings, Values
-from trainable.config import ConfigError, TrialConfig
-from trainable.metrics import LAST
+from sweep.analysis.commands import own_code, search_command
+from sweep.analysis.estimates import repeated
+from sweep.analysis.outputs import out_of_fold
+from sweep.analysis.outputs.tables import write_tables
+from sweep.analysis.record import Record
+from sweep.analysis.report.contents import count_states, progress
+from sweep.analysis.trial_record import TrialRecord
+from sweep.datasets.folds import folded, undivided
+from sweep.search.runtime import data as sweep_data
+from sweep.search.runtime.queue import Queue
+from sweep.search.runtime.queue import repeated as with_other_seeds
+from sweep.search.runtime.settings import read_sweep
+from sweep.search.runtime.sweep_kinds import Sweep
+from sweep.storage import paths
+from sweep.storage.errors import SweepError
+from sweep.storage.programs import spelled
+from sweep.storage.states import State
+from sweep.storage.sweep_file import SEARCH, Parent, Settings, Values
+from sweep.trainable.config import ConfigError, TrialConfig
+from sweep.trainable.metrics import LAST
 
 if TYPE_CHECKING:
-    from datasets.pixels.dataset import Dataset
+    from sweep.datasets.pixels.dataset import Dataset
 
 
 class Again(Sweep):
@@ -105,7 +105,7 @@ class Again(Sweep):
         """Raises:
         DataError: these are not the data of the search.
         """
-        from analysis.sweep_data import load_same
+        from sweep.analysis.sweep_data import load_same
 
         place, file = self.settings.data, self.searched
         same = load_same(self.search, place, file.settings.data, file.fingerprint, self._load_searched)
@@ -195,8 +195,8 @@ class Refit(Again):
         record = Record(self.folder)
         if not self.settings.folds or all(trial.state != State.COMPLETE for trial in record.trials):
             return
-        from analysis.outputs import predict, predictor, results  # with them all that writes a report
-        from datasets.submission.kept import read_kept
+        from sweep.analysis.outputs import predict, predictor, results  # with them all that writes a report
+        from sweep.datasets.submission.kept import read_kept
 
         results.write_averaged(record, data)
         members = out_of_fold.all_seeds(record)

@@ -15,9 +15,9 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search.samplers.optuna_5_0 import is_used, running_again, study_of, without_constraints
-from storage.schema import parsed
-from storage.states import Reason
+from sweep.search.samplers.optuna_5_0 import is_used, running_again, study_of, without_constraints
+from sweep.storage.schema import parsed
+from sweep.storage.states import Reason
 
 SAW = "sampler_saw"  # the attribute of a trial
 ENDED = -1

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import optuna
 
-from analysis.estimates import ensembles
-from datasets import decoders, listing_rules
-from search import pruners, samplers, spaces
-from storage.sweep_file import Defaults, Settings, SweepFile, Table
-from trainable.config import ConfigError, TrialConfig
+from sweep.analysis.estimates import ensembles
+from sweep.datasets import decoders, listing_rules
+from sweep.search import pruners, samplers, spaces
+from sweep.storage.sweep_file import Defaults, Settings, SweepFile, Table
+from sweep.trainable.config import ConfigError, TrialConfig
 
 NEWEST_DEFAULTS = Defaults(
     space=spaces.NEWEST,
@@ -115,7 +115,7 @@ def check_moved(sweep_id: str, before: str, now: str) -> None:
 
 def _studies(url: str) -> list[str]:
     """Returns the names of all studies in a database."""
-    from storage import postgres
+    from sweep.storage import postgres
 
     try:
         storage = postgres.open_storage(url, lock=None)

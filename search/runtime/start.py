@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from search.runtime.memory import Limit, gpu_bytes
-from storage import user_code
-from storage.programs import typed
+from sweep.search.runtime.memory import Limit, gpu_bytes
+from sweep.storage import user_code
+from sweep.storage.programs import typed
 
 if TYPE_CHECKING:
-    from datasets.pixels.dataset import Dataset
-    from search.runtime.bridge import Bridge
+    from sweep.datasets.pixels.dataset import Dataset
+    from sweep.search.runtime.bridge import Bridge
 
 
 @dataclass(frozen=True)

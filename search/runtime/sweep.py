@@ -11,38 +11,38 @@ from typing import TYPE_CHECKING, TextIO
 
 from optuna.trial import TrialState
 
-from search.pruners import new_pruner
-from search.ray.address import check as check_address
-from search.ray.readiness import check_here
-from search.runtime import data as sweep_data
-from search.runtime.ending import finish
-from search.runtime.ledger import Ledger
-from search.runtime.memory import (
+from sweep.search.pruners import new_pruner
+from sweep.search.ray.address import check as check_address
+from sweep.search.ray.readiness import check_here
+from sweep.search.runtime import data as sweep_data
+from sweep.search.runtime.ending import finish
+from sweep.search.runtime.ledger import Ledger
+from sweep.search.runtime.memory import (
     Limit,
     check_nets,
     why_too_large,
 )
-from search.runtime.pace import MOST_SECONDS, PaceLimit
-from search.runtime.process import screen
-from search.runtime.queue import Queue, shown_name
-from search.runtime.settings import check_moved, read_sweep
-from search.runtime.start import Open, Session, Start
-from search.runtime.sweep_kinds import Sweep
-from search.sinks import Begun, opened
-from search.spaces.proposal import has_gpu_here
-from storage import paths, user_code
-from storage.command_line import Exit
-from storage.store import is_copy
-from storage.sweep_file import NO_RESULTS, Settings, SweepFile
-from storage.text import counted
-from storage.versions import current_versions, version_differences
-from trainable.config import ConfigError
-from trainable.weights import licences, remember
-from trainable.weights.prepare import entries, prepare, recorded
+from sweep.search.runtime.pace import MOST_SECONDS, PaceLimit
+from sweep.search.runtime.process import screen
+from sweep.search.runtime.queue import Queue, shown_name
+from sweep.search.runtime.settings import check_moved, read_sweep
+from sweep.search.runtime.start import Open, Session, Start
+from sweep.search.runtime.sweep_kinds import Sweep
+from sweep.search.sinks import Begun, opened
+from sweep.search.spaces.proposal import has_gpu_here
+from sweep.storage import paths, user_code
+from sweep.storage.command_line import Exit
+from sweep.storage.store import is_copy
+from sweep.storage.sweep_file import NO_RESULTS, Settings, SweepFile
+from sweep.storage.text import counted
+from sweep.storage.versions import current_versions, version_differences
+from sweep.trainable.config import ConfigError
+from sweep.trainable.weights import licences, remember
+from sweep.trainable.weights.prepare import entries, prepare, recorded
 
 if TYPE_CHECKING:
-    from datasets.pixels.dataset import Dataset
-    from search.runtime.bridge import Bridge
+    from sweep.datasets.pixels.dataset import Dataset
+    from sweep.search.runtime.bridge import Bridge
 
 ENDING_SECONDS = 30.0  # for Ray's session to end
 
@@ -65,7 +65,7 @@ def run(sweep: Sweep, start: Start, open_session: Open | None = None) -> int:
 
 
 def _ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> AbstractContextManager[Session]:
-    from search.ray.session import on_ray  # under the lock: it takes a second
+    from sweep.search.ray.session import on_ray  # under the lock: it takes a second
 
     return on_ray(folder, start, out, beside)
 
@@ -236,16 +236,16 @@ def _load_same(sweep: Sweep, file: SweepFile) -> "Dataset":
     """Raises:
     DataError, ConfigError: the data cannot be loaded, or is not what the sweep was started on.
     """
-    from analysis.sweep_data import load_same  # OpenCV, which a finished sweep need not wait for
+    from sweep.analysis.sweep_data import load_same  # OpenCV, which a finished sweep need not wait for
 
     return load_same(sweep.folder, sweep.settings.data, file.settings.data, file.fingerprint, sweep.load)
 
 
 def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: TextIO) -> "Bridge":
     """Returns the bridge, brought up to what workers had written."""
-    from analysis.estimates.ensembles import ensembles
-    from search.runtime.bridge import Bridge
-    from search.runtime.draws import Plan
+    from sweep.analysis.estimates.ensembles import ensembles
+    from sweep.search.runtime.bridge import Bridge
+    from sweep.search.runtime.draws import Plan
 
     settings = file.settings
     limit = Limit.read(file.memory, len(file.classes), file.image_size)

@@ -7,27 +7,27 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from search import spaces
-from search.portfolios import by_cost, published
-from search.runtime import data as sweep_data
-from search.runtime.memory import Limit, why_too_large
-from search.runtime.queue import Queue, extend, first_queue
-from search.runtime.settings import NEWEST_DEFAULTS, differences, table_differences
-from search.runtime.turns import Turns
-from search.spaces import proposal
-from search.spaces.space import Space
-from storage import paths, user_code
-from storage.schema import to_json
-from storage.store import store_of
-from storage.sweep_file import Parent, QueueEntry, Settings, SweepFile, Table, Values, WeightsEntry
-from trainable.config import ConfigError, TrialConfig
-from trainable.metrics import is_own
-from trainable.weights import needed
+from sweep.search import spaces
+from sweep.search.portfolios import by_cost, published
+from sweep.search.runtime import data as sweep_data
+from sweep.search.runtime.memory import Limit, why_too_large
+from sweep.search.runtime.queue import Queue, extend, first_queue
+from sweep.search.runtime.settings import NEWEST_DEFAULTS, differences, table_differences
+from sweep.search.runtime.turns import Turns
+from sweep.search.spaces import proposal
+from sweep.search.spaces.space import Space
+from sweep.storage import paths, user_code
+from sweep.storage.schema import to_json
+from sweep.storage.store import store_of
+from sweep.storage.sweep_file import Parent, QueueEntry, Settings, SweepFile, Table, Values, WeightsEntry
+from sweep.trainable.config import ConfigError, TrialConfig
+from sweep.trainable.metrics import is_own
+from sweep.trainable.weights import needed
 
 if TYPE_CHECKING:
-    from datasets.headers import Headers
-    from datasets.pixels.dataset import Dataset
-    from search.runtime.likes import Earlier
+    from sweep.datasets.headers import Headers
+    from sweep.datasets.pixels.dataset import Dataset
+    from sweep.search.runtime.likes import Earlier
 
 
 class Sweep(ABC):
@@ -218,7 +218,7 @@ class Search(Sweep):
 
     @cache  # noqa: B019 (there is one sweep a process)
     def _headers(self) -> "Headers":
-        from datasets.headers import read_headers
+        from sweep.datasets.headers import read_headers
 
         self._generate_demo()
         path, options = Path(self.settings.data), self.settings.data_options
@@ -250,13 +250,13 @@ class Search(Sweep):
     @cached_property
     def like(self) -> tuple[list[QueueEntry], list[str]]:
         """The best configs of the earlier sweeps that the user names, and a sentence on each of these sweeps."""
-        from search.runtime import likes  # what reads a sweep, which others need not wait for
+        from sweep.search.runtime import likes  # what reads a sweep, which others need not wait for
 
         return likes.entries(self.space, {place: self._best_of(place) for place in self.settings.like or ()})
 
     @cache  # noqa: B019 (there is one sweep a process)
     def _best_of(self, place: str) -> "list[Earlier]":
-        from search.runtime.likes import best_of
+        from sweep.search.runtime.likes import best_of
 
         return best_of(place)
 
@@ -317,9 +317,9 @@ class Search(Sweep):
         return self.space.corners()
 
     def write_results(self, data: "Dataset") -> None:
-        from analysis.estimates.choice import choose
-        from analysis.outputs.results import write_results
-        from analysis.record import Record
+        from sweep.analysis.estimates.choice import choose
+        from sweep.analysis.outputs.results import write_results
+        from sweep.analysis.record import Record
 
         store_of(self.folder).fetch(self.folder / paths.REPEAT)  # of another driver, which may have run meanwhile
         record = Record(self.folder)
@@ -328,7 +328,7 @@ class Search(Sweep):
             print(f"{choice.sentence}\n{choice.comparison}")
 
     def summary(self) -> str:
-        from analysis.record import Record
-        from analysis.report.status import summary
+        from sweep.analysis.record import Record
+        from sweep.analysis.report.status import summary
 
         return summary(Record(self.folder))

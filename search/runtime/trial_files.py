@@ -14,15 +14,15 @@ from typing import NamedTuple
 
 from optuna.trial import FrozenTrial, TrialState
 
-from storage import paths
-from storage.files import make_folder, read_json, remove, save_array, save_bytes, utf8
-from storage.store import store_of
-from trainable.config import TrialConfig
-from trainable.metrics import named
-from trainable.metrics.history import EpochMetrics
-from trainable.models import kind_of
-from trainable.worker.order import KEPT_CHECKPOINTS
-from trainable.worker.report import Report
+from sweep.storage import paths
+from sweep.storage.files import make_folder, read_json, remove, save_array, save_bytes, utf8
+from sweep.storage.store import store_of
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.metrics import named
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.models import kind_of
+from sweep.trainable.worker.order import KEPT_CHECKPOINTS
+from sweep.trainable.worker.report import Report
 
 KEPT_WEIGHTS = 10  # trials whose best weights stay, the leaderboard's, whatever kinds of model they are
 
@@ -40,8 +40,8 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
     where wanted: the weights of the best epoch. `valid_logits-EPOCH.npy`: (N, classes) float16 of other epochs, as
     `trainable.metrics.kept` says.
     """
-    from storage.tensors import save_weights  # torch: 2 s that must not hold up the first trial
-    from trainable.checkpoint import CheckpointError, read_checkpoint
+    from sweep.storage.tensors import save_weights  # torch: 2 s that must not hold up the first trial
+    from sweep.trainable.checkpoint import CheckpointError, read_checkpoint
 
     store_of(folder).fetch(folder)
     for path in paths.newest_checkpoints(folder, up_to_attempt):
@@ -73,7 +73,7 @@ def written_report(folder: Path, attempt: int) -> Report:
     """Returns what an attempt has put on the disk: its result, else the epochs of the newest whole checkpoint."""
     if (result := read_result(paths.attempt_folder(folder, attempt) / paths.RESULT, attempt)) is not None:
         return result
-    from trainable.checkpoint import CheckpointError, read_checkpoint  # torch
+    from sweep.trainable.checkpoint import CheckpointError, read_checkpoint  # torch
 
     for path in paths.newest_checkpoints(folder, attempt):
         with suppress(CheckpointError):

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from search.portfolios.by_cost import TUNED
-from storage.sweep_file import Values
-from trainable.models import is_of_catalogue, reads_features
+from sweep.search.portfolios.by_cost import TUNED
+from sweep.storage.sweep_file import Values
+from sweep.trainable.models import is_of_catalogue, reads_features
 
 HEADS_FIRST = 16  # trials before any other, linear heads of the queue among them
 TUNED_TRIED = 6  # trials of fine-tuning, whatever they come to

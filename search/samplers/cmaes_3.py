@@ -16,8 +16,8 @@ from optuna.samplers import CmaEsSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from search.samplers.counted import counted
-from search.samplers.optuna_5_0 import begin_anew_where_parameters_differ, study_of
+from sweep.search.samplers.counted import counted
+from sweep.search.samplers.optuna_5_0 import begin_anew_where_parameters_differ, study_of
 
 
 class Evolution(CmaEsSampler):

@@ -3,8 +3,8 @@
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from search.samplers.optuna_5_0 import study_of, without_constraints
-from storage.states import Reason
+from sweep.search.samplers.optuna_5_0 import study_of, without_constraints
+from sweep.storage.states import Reason
 
 
 def counted(study: Study, counts_pruned: bool = False) -> Study:

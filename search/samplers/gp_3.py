@@ -11,7 +11,7 @@ from optuna.samplers import GPSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from search.samplers.counted import counted
+from sweep.search.samplers.counted import counted
 
 
 class FeasibleGP(GPSampler):

@@ -26,7 +26,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from scipy.special import log_ndtr, ndtr
 
-from search.samplers.optuna_5_0 import is_used
+from sweep.search.samplers.optuna_5_0 import is_used
 
 LOG_OF_ROOT_OF_2_PI = np.log(2 * np.pi) / 2
 

@@ -2,7 +2,7 @@
 
 from optuna.samplers import TPESampler
 
-from search.samplers import optuna_5_0_tpe
+from sweep.search.samplers import optuna_5_0_tpe
 
 
 def new(seed: int) -> TPESampler:

@@ -13,9 +13,9 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search.samplers import optuna_5_0_tpe
-from search.samplers.optuna_5_0 import study_of
-from storage.states import Reason
+from sweep.search.samplers import optuna_5_0_tpe
+from sweep.search.samplers.optuna_5_0 import study_of
+from sweep.storage.states import Reason
 
 FEWEST_PASSED = 2
 

@@ -14,15 +14,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from search.runtime.process import signal_behind
-from storage import paths, user_code
+from sweep.search.runtime.process import signal_behind
+from sweep.storage import paths, user_code
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from trainable.features import Prepared
-    from trainable.metrics.history import EpochMetrics
-    from trainable.worker.order import Order
+    from sweep.trainable.features import Prepared
+    from sweep.trainable.metrics.history import EpochMetrics
+    from sweep.trainable.worker.order import Order
 
 NAMES = (
     "screen",  # of every sweep; any other where `--sink` names it

@@ -13,17 +13,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from analysis.report.contents import duration, plain, value_text
-from search.runtime.ledger import state_of
-from search.sinks import Begun, Sink
-from storage.states import Reason, State
-from storage.text import counted
-from trainable.config import TrialConfig
-from trainable.features import Prepared
-from trainable.metrics import named
-from trainable.metrics.history import EpochMetrics
-from trainable.models import unread_fields
-from trainable.worker.order import Order
+from sweep.analysis.report.contents import duration, plain, value_text
+from sweep.search.runtime.ledger import state_of
+from sweep.search.sinks import Begun, Sink
+from sweep.storage.states import Reason, State
+from sweep.storage.text import counted
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.features import Prepared
+from sweep.trainable.metrics import named
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.models import unread_fields
+from sweep.trainable.worker.order import Order
 
 TOLD_SECONDS = 10.0  # between two lines on how far a computation is, where there is no table
 ENDED_SHOWN = 8  # rows of the table for trials that ended last

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.spaces.space import Addition
+    from sweep.search.spaces.space import Addition
 
 SPACES = (
     ("default", 1),

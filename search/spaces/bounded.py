@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from search.spaces.walker import Walker
-from storage.sweep_file import Values
-from trainable.config import MULTIPLE, ConfigError, plain_value
+from sweep.search.spaces.walker import Walker
+from sweep.storage.sweep_file import Values
+from sweep.trainable.config import MULTIPLE, ConfigError, plain_value
 
 if TYPE_CHECKING:
-    from search.spaces.space import Suggests
+    from sweep.search.spaces.space import Suggests
 
 # What else an Optuna trial can do, and what a space function does instead.
 OLD_SUGGEST = "Optuna has taken it out: use `trial.suggest_float(name, low, high{more})`"

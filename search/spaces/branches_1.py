@@ -7,11 +7,11 @@ name, so that what the sampler learns of it in one holds in the others; one whos
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.spaces.default_2 import REFERENCE_RATES
-from search.spaces.space import Suggests, suggest_multiple
-from storage.sweep_file import Values
-from trainable.config import TrialConfig
-from trainable.models import family_of, is_of_catalogue, reads_features
+from sweep.search.spaces.default_2 import REFERENCE_RATES
+from sweep.search.spaces.space import Suggests, suggest_multiple
+from sweep.storage.sweep_file import Values
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models import family_of, is_of_catalogue, reads_features
 
 MULTIPLES = 0.1, 10.0  # of the rate at which a family trains well
 OTHER_RATE = 0.1  # of an optimizer that is not listed, which TrialConfig refuses

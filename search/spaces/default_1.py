@@ -1,10 +1,10 @@
 """The first default space; frozen, for sweeps that began in it go on in it."""
 
-from search.spaces.space import Suggests
-from storage.sweep_file import Values
-from trainable.config import TrialConfig
-from trainable.models import family_of
-from trainable.weights import resnet18_weights_at_hand
+from sweep.search.spaces.space import Suggests
+from sweep.storage.sweep_file import Values
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models import family_of
+from sweep.trainable.weights import resnet18_weights_at_hand
 
 
 def suggest(trial: Suggests) -> TrialConfig:

@@ -1,10 +1,10 @@
 """The second default space; frozen, for sweeps that began in it go on in it."""
 
-from search.spaces.space import Suggests, suggest_multiple
-from storage.sweep_file import Values
-from trainable.config import TrialConfig
-from trainable.models import family_of
-from trainable.weights import resnet18_weights_at_hand
+from sweep.search.spaces.space import Suggests, suggest_multiple
+from sweep.storage.sweep_file import Values
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models import family_of
+from sweep.trainable.weights import resnet18_weights_at_hand
 
 # A rate at which the family trains well with this optimizer, for batches of about 128 images. What is searched is the
 # multiple of it, for a good rate of SGD is a hundred times that of Adam.

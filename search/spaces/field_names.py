@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from search.spaces.walker import NoConfigError, OutsideError, ends
-from storage.errors import ConfigError
-from storage.sweep_file import Values
-from trainable.config import MULTIPLE
+from sweep.search.spaces.walker import NoConfigError, OutsideError, ends
+from sweep.storage.errors import ConfigError
+from sweep.storage.sweep_file import Values
+from sweep.trainable.config import MULTIPLE
 
 if TYPE_CHECKING:
-    from search.spaces.space import Space
+    from sweep.search.spaces.space import Space
 
 
 @dataclass(frozen=True)

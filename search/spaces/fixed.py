@@ -5,9 +5,9 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
-from storage import user_code
-from storage.sweep_file import Values
-from trainable.config import ConfigError, TrialConfig, check_field
+from sweep.storage import user_code
+from sweep.storage.sweep_file import Values
+from sweep.trainable.config import ConfigError, TrialConfig, check_field
 
 
 def read_fixed(pairs: tuple[str, ...]) -> Values:

@@ -5,9 +5,9 @@ A head is trained in seconds, so this is the space for a first answer, and for l
 
 from collections.abc import Callable, Sequence
 
-from search.spaces.branches_1 import PHOTO_HEADS, PHOTO_TUNING, suggest_branch
-from search.spaces.space import Suggests
-from trainable.config import TrialConfig
+from sweep.search.spaces.branches_1 import PHOTO_HEADS, PHOTO_TUNING, suggest_branch
+from sweep.search.spaces.space import Suggests
+from sweep.trainable.config import TrialConfig
 
 LARGEST_SIDE = 224  # px
 

@@ -4,8 +4,8 @@ The three ways are drawn apart from each other and from the rest. No draw overdo
 shows, and a logit-adjusted loss adjusts by the shares that sampling and weights leave (`trainable.objective`).
 """
 
-from search.spaces.space import Addition, Suggests
-from storage.sweep_file import Values
+from sweep.search.spaces.space import Addition, Suggests
+from sweep.storage.sweep_file import Values
 
 
 def suggest(trial: Suggests) -> Values:

@@ -5,18 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search import spaces
-from storage import user_code
-from storage.errors import ConfigError
-from storage.sweep_file import Settings
-from trainable.config import UNHANDLED
-from trainable.models import is_of_catalogue, reads_features
-from trainable.weights import all_at_hand as all_at_hand
+from sweep.search import spaces
+from sweep.storage import user_code
+from sweep.storage.errors import ConfigError
+from sweep.storage.sweep_file import Settings
+from sweep.trainable.config import UNHANDLED
+from sweep.trainable.models import is_of_catalogue, reads_features
+from sweep.trainable.weights import all_at_hand as all_at_hand
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from datasets.headers import Headers
+    from sweep.datasets.headers import Headers
 
 TINY, PHOTOS, HEADS = "tiny", "photos", "heads"
 LARGEST_TINY = 64  # px

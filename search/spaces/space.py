@@ -10,13 +10,13 @@ from typing import Any
 from optuna import Trial
 from optuna.distributions import CategoricalDistribution, distribution_to_json
 
-from search.spaces.bounded import Bounded
-from search.spaces.field_names import as_parameters
-from search.spaces.walker import Chosen, NoConfigError, OutsideError, Suggester, walk
-from storage import user_code
-from storage.sweep_file import Table, Values
-from trainable.config import MULTIPLE, SHAPE_FIELDS, UNHANDLED, ConfigError, TrialConfig, unknown_name
-from trainable.models import family_of, unread_fields
+from sweep.search.spaces.bounded import Bounded
+from sweep.search.spaces.field_names import as_parameters
+from sweep.search.spaces.walker import Chosen, NoConfigError, OutsideError, Suggester, walk
+from sweep.storage import user_code
+from sweep.storage.sweep_file import Table, Values
+from sweep.trainable.config import MULTIPLE, SHAPE_FIELDS, UNHANDLED, ConfigError, TrialConfig, unknown_name
+from sweep.trainable.models import family_of, unread_fields
 
 # What a space function may ask of its trial: the three suggest methods.
 Suggests = Trial | Suggester

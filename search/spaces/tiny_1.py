@@ -6,9 +6,9 @@ from scratch, which see them as they are.
 
 from collections.abc import Callable, Sequence
 
-from search.spaces.branches_1 import TINY_HEADS, TINY_TUNING, suggest_branch
-from search.spaces.space import Suggests
-from trainable.config import TrialConfig
+from sweep.search.spaces.branches_1 import TINY_HEADS, TINY_TUNING, suggest_branch
+from sweep.search.spaces.space import Suggests
+from sweep.trainable.config import TrialConfig
 
 LARGEST_SIDE = 64  # px
 

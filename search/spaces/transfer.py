@@ -12,11 +12,11 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from search.spaces.space import Space
-from search.spaces.walker import NoConfigError, OutsideError, ends
-from storage.errors import ConfigError
-from storage.sweep_file import Values
-from trainable.config import AUGMENTATIONS, MULTIPLE, TrialConfig
+from sweep.search.spaces.space import Space
+from sweep.search.spaces.walker import NoConfigError, OutsideError, ends
+from sweep.storage.errors import ConfigError
+from sweep.storage.sweep_file import Values
+from sweep.trainable.config import AUGMENTATIONS, MULTIPLE, TrialConfig
 
 NET = ("arch", "backbone")  # with another net it is another config, however like it is otherwise
 NOTHING = object()

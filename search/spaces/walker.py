@@ -17,11 +17,11 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from storage import user_code
-from trainable.config import ConfigError, TrialConfig
+from sweep.storage import user_code
+from sweep.trainable.config import ConfigError, TrialConfig
 
 if TYPE_CHECKING:
-    from search.spaces.space import Space
+    from sweep.search.spaces.space import Space
 
 MOST_CORNERS = 5_000  # of a space, which the walker follows in a second
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import nn
 
-from analysis import read_sweep
-from analysis.outputs.trained import ImageError, trained
-from storage.errors import SweepError
-from storage.files import DamagedError
-from storage.paths import trial_folder
+from sweep.analysis import read_sweep
+from sweep.analysis.outputs.trained import ImageError, trained
+from sweep.storage.errors import SweepError
+from sweep.storage.files import DamagedError
+from sweep.storage.paths import trial_folder
+from sweep.trainable.images import on_device
+from sweep.trainable.loop import predict_logits
 from tests.sweeps import CNN, SweepBuilder, noise, varied_sweep
-from trainable.images import on_device
-from trainable.loop import predict_logits
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from analysis.outputs.best import read_best
-from analysis.outputs.results import write_results
-from analysis.outputs.tables import safe_cells
-from analysis.record import Record
-from analysis.report import __main__ as report
-from analysis.report.contents import caution, standard_error
-from analysis.report.sections.classes import answers, class_rows
-from analysis.report.status import summary
-from storage.files import DamagedError, read_json
-from storage.paths import trial_folder
+from sweep.analysis.outputs.best import read_best
+from sweep.analysis.outputs.results import write_results
+from sweep.analysis.outputs.tables import safe_cells
+from sweep.analysis.record import Record
+from sweep.analysis.report import __main__ as report
+from sweep.analysis.report.contents import caution, standard_error
+from sweep.analysis.report.sections.classes import answers, class_rows
+from sweep.analysis.report.status import summary
+from sweep.storage.files import DamagedError, read_json
+from sweep.storage.paths import trial_folder
 from tests.sweeps import CNN, MLP, SweepBuilder, noise, varied_sweep
 
 pytestmark = pytest.mark.figures

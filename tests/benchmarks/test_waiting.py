@@ -3,8 +3,8 @@
 import pytest
 
 from benchmarks import waiting
+from sweep.trainable.config import TrialConfig
 from tests.trainable.test_images import on_disk
-from trainable.config import TrialConfig
 
 NET = TrialConfig(arch="small_resnet", width=1.0, depth=1, batch_size=8, epochs=waiting.ROUNDS + 1)
 

@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from datasets.bad_images import left_out_table
-from datasets.load import load
-from datasets.problems import DataError
-from storage.sweep_file import DataOptions
+from sweep.datasets.bad_images import left_out_table
+from sweep.datasets.load import load
+from sweep.datasets.problems import DataError
+from sweep.storage.sweep_file import DataOptions
 from tests.datasets.trees.containers import npz_of
 from tests.trees import HUGE_PNG, write
 from tests.trees import image as png

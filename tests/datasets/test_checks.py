@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from datasets.checks import MAX_CLASSES, check_labels, sizes_found
-from datasets.load import load
-from datasets.pixels.read import Read
-from datasets.problems import Findings
-from datasets.sources.listing import Listing
+from sweep.datasets.checks import MAX_CLASSES, check_labels, sizes_found
+from sweep.datasets.load import load
+from sweep.datasets.pixels.read import Read
+from sweep.datasets.problems import Findings
+from sweep.datasets.sources.listing import Listing
 from tests.trees import table, with_class_folders, with_manifests, write
 
 

@@ -2,8 +2,8 @@ import filecmp
 
 import numpy as np
 
-from datasets.demo import draw, write_demo
-from datasets.load import load
+from sweep.datasets.demo import draw, write_demo
+from sweep.datasets.load import load
 
 
 def test_the_demo_is_a_data_set_in_the_real_layout(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from datasets.file_tree import FileTree
+from sweep.datasets.file_tree import FileTree
 from tests.trees import image, pack, with_manifests, write
 
 FILES = {"a.png": b"first", "b/c.png": b"second"}
@@ -114,8 +114,8 @@ def test_a_member_that_python_unpacks_without_a_limit_is_not_read(tmp_path, meth
 LOAD_EACH = """
 import json, os, sys
 from pathlib import Path
-from datasets.load import load
-from datasets.problems import DataError
+from sweep.datasets.load import load
+from sweep.datasets.problems import DataError
 
 folder, ids = Path(sys.argv[1]), json.loads(sys.argv[2])
 manifest = (folder / "train.txt").read_bytes()

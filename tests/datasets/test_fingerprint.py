@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from datasets.fingerprint import data_table, differences
-from datasets.load import load
-from storage.sweep_file import DataOptions
+from sweep.datasets.fingerprint import data_table, differences
+from sweep.datasets.load import load
+from sweep.storage.sweep_file import DataOptions
 from tests.trees import image, pack, table, with_manifests, write
 
 TREE = with_manifests(train=30, validation=12, test=8)

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets import load as load_file
-from datasets.fingerprint import data_table, differences, parsed_folds, parsed_table
-from datasets.folds import divided, folded, units
-from datasets.load import load
-from datasets.pixels import cache
-from datasets.problems import DataError
-from storage.sweep_file import DataOptions
+from sweep.datasets import load as load_file
+from sweep.datasets.fingerprint import data_table, differences, parsed_folds, parsed_table
+from sweep.datasets.folds import divided, folded, units
+from sweep.datasets.load import load
+from sweep.datasets.pixels import cache
+from sweep.datasets.problems import DataError
+from sweep.storage.sweep_file import DataOptions
 from tests.trials import in_memory
 
 LABELS = st.lists(st.integers(0, 5), min_size=20, max_size=120)

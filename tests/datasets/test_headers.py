@@ -1,7 +1,7 @@
 """What the headers of a data set say before its images are read."""
 
-from datasets.headers import Headers, read_headers
-from storage.sweep_file import DataOptions
+from sweep.datasets.headers import Headers, read_headers
+from sweep.storage.sweep_file import DataOptions
 from tests.trees import image, with_class_folders, write
 
 

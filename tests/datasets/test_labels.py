@@ -1,6 +1,6 @@
 import pytest
 
-from datasets.labels import meaning, sort_classes
+from sweep.datasets.labels import meaning, sort_classes
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets.decoders.recipe_1 import resize
-from datasets.load import load, load_images
-from datasets.problems import DataError
-from storage.sweep_file import DataOptions
+from sweep.datasets.decoders.recipe_1 import resize
+from sweep.datasets.load import load, load_images
+from sweep.datasets.problems import DataError
+from sweep.storage.sweep_file import DataOptions
 from tests.trees import PIXELS, PNG
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from datasets.look.__main__ import main
+from sweep.datasets.look.__main__ import main
 from tests.browser import CHROMIUM, browser
 from tests.trees import image, write
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from datasets.load import load
-from datasets.mistaken import mistaken_for
-from datasets.problems import DataError
+from sweep.datasets.load import load
+from sweep.datasets.mistaken import mistaken_for
+from sweep.datasets.problems import DataError
 from tests.trees import image, write
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"

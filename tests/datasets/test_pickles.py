@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.pickles import PickleError, plain_content
+from sweep.datasets.pickles import PickleError, plain_content
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 VALUES = {

@@ -2,7 +2,7 @@ import pickle
 
 import pytest
 
-from datasets.problems import DataError, Findings, Problem
+from sweep.datasets.problems import DataError, Findings, Problem
 
 PROBLEM = Problem("train.csv:2", "label must not be empty", "``", "give it another")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from datasets.load import load
+from sweep.datasets.load import load
 from tests.trees import table, with_class_folders, with_manifests, write
 
 TEST_IDS = [f"test{number}.png" for number in range(3)]

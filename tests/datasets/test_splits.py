@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from datasets.load import load
-from datasets.problems import Findings
-from datasets.sources.listing import Listing
-from datasets.splits import cut_and_limit, stratified
-from storage.sweep_file import DataOptions
+from sweep.datasets.load import load
+from sweep.datasets.problems import Findings
+from sweep.datasets.sources.listing import Listing
+from sweep.datasets.splits import cut_and_limit, stratified
+from sweep.storage.sweep_file import DataOptions
 
 
 def test_a_missing_validation_split_is_cut_from_train_and_said(tiny_data):

@@ -1,7 +1,7 @@
 import pytest
 
-from datasets.problems import Problem
-from datasets.table import parse_table
+from sweep.datasets.problems import Problem
+from sweep.datasets.table import parse_table
 
 
 def test_all_problems_are_told_not_only_the_first():

@@ -2,11 +2,11 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets.decoders import recipe
-from datasets.fingerprint import fingerprint
-from datasets.load import load
-from datasets.problems import DataError
-from storage.sweep_file import DataOptions
+from sweep.datasets.decoders import recipe
+from sweep.datasets.fingerprint import fingerprint
+from sweep.datasets.load import load
+from sweep.datasets.problems import DataError
+from sweep.storage.sweep_file import DataOptions
 from tests.trees import with_class_folders, write
 
 NOTE = "Images are trained at 64x64 px, because they {}; --image-size sets another size."

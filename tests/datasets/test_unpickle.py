@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from datasets.unpickle import main
+from sweep.datasets.unpickle import main
 from tests.datasets.sources.reading import reading_of
 
 RNG = np.random.default_rng(0)

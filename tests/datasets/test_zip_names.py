@@ -8,9 +8,9 @@ from unicodedata import normalize
 
 import pytest
 
-from datasets.file_tree import FileTree
-from datasets.load import load, load_images
-from datasets.problems import DataError
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.load import load, load_images
+from sweep.datasets.problems import DataError
 from tests.trees import image, table, with_class_folders
 
 CLASSES = {"a": "Müll", "b": "Äpfel", "c": "Öl"}

@@ -1,9 +1,9 @@
 import json
 
-from search.run import main
+from sweep.search.run import main
+from sweep.trainable.loop import train
 from tests.copies import ROOT
 from tests.searched import command, here
-from trainable.loop import train
 
 
 def test_a_sink_of_the_users_own_is_told_of_a_sweep(tiny_data, tmp_path):

@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from analysis.predict import main as predict_main
-from analysis.record import Record
-from analysis.report.__main__ import main as report_main
-from search.run import main as search_main
-from storage import user_code
+from sweep.analysis.predict import main as predict_main
+from sweep.analysis.record import Record
+from sweep.analysis.report.__main__ import main as report_main
+from sweep.search.run import main as search_main
+from sweep.storage import user_code
+from sweep.trainable.loop import train
 from tests.copies import ROOT
 from tests.searched import command, here
-from trainable.loop import train
 
 WORDS = ("--trials", 2, "--max-epochs", 2, "--fix", "epochs=2")
 

@@ -7,20 +7,20 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from analysis.outputs.export import to_onnx
-from analysis.outputs.predictor import refit as predictor
-from analysis.outputs.results import write_results
-from analysis.record import Record
-from analysis.report.status import look
-from datasets.folds import folded
-from search.checks.inspection import inspect_folder
-from search.refit import main as refit
-from search.repeat import main as repeat
-from storage.files import read_json
+from sweep.analysis.outputs.export import to_onnx
+from sweep.analysis.outputs.predictor import refit as predictor
+from sweep.analysis.outputs.results import write_results
+from sweep.analysis.record import Record
+from sweep.analysis.report.status import look
+from sweep.datasets.folds import folded
+from sweep.search.checks.inspection import inspect_folder
+from sweep.search.refit import main as refit
+from sweep.search.repeat import main as repeat
+from sweep.storage.files import read_json
+from sweep.trainable.metrics.contract import softmax
 from tests.damage import DATA, train
 from tests.searched import Killed, command, data_is, here, search_in
 from tests.trials import execute, open_bridge
-from trainable.metrics.contract import softmax
 
 TOTAL = len(DATA.train.ids) + len(DATA.valid.ids)
 
@@ -126,7 +126,7 @@ def test_a_repeat_in_folds_compares_configs_over_all_images(search):
 
 @pytest.fixture(scope="module")
 def in_folds(tmp_path_factory):
-    from search.runtime import data as sweep_data
+    from sweep.search.runtime import data as sweep_data
 
     data = folded(DATA, 4, 7)
     folder = tmp_path_factory.mktemp("folds") / "sweep"

@@ -12,20 +12,20 @@ import numpy as np
 import optuna
 import pytest
 
-from analysis import ledger
-from analysis.outputs.best import read_best, write_best
-from analysis.record import Record
-from search.checks import command as checking
-from search.checks import inspection
-from storage import files
-from storage.errors import SweepError
-from storage.journal import Journal, line_of, parse
-from storage.lock import driver_lock
-from storage.paths import AVERAGED_LOGITS, checkpoints
-from storage.sweep_file import SweepFile
+from sweep.analysis import ledger
+from sweep.analysis.outputs.best import read_best, write_best
+from sweep.analysis.record import Record
+from sweep.search.checks import command as checking
+from sweep.search.checks import inspection
+from sweep.storage import files
+from sweep.storage.errors import SweepError
+from sweep.storage.journal import Journal, line_of, parse
+from sweep.storage.lock import driver_lock
+from sweep.storage.paths import AVERAGED_LOGITS, checkpoints
+from sweep.storage.sweep_file import SweepFile
+from sweep.trainable.worker.attempt import Attempt
 from tests.damage import DATA, TRIALS, checked, content, go_on, make_results, train
 from tests.trials import execute, open_bridge
-from trainable.worker.attempt import Attempt
 
 BEST = "trials/0001"
 RUNNING = "trials/0003"

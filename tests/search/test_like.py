@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from analysis.record import Record
-from datasets.folds import folded
-from search.run import main
-from search.runtime.likes import MOST, best_of, entries
-from search.samplers import new_sampler
-from search.spaces import suggest_of
-from search.spaces.space import Space
-from storage.sweep_file import SweepFile
+from sweep.analysis.record import Record
+from sweep.datasets.folds import folded
+from sweep.search.run import main
+from sweep.search.runtime.likes import MOST, best_of, entries
+from sweep.search.samplers import new_sampler
+from sweep.search.spaces import suggest_of
+from sweep.search.spaces.space import Space
+from sweep.storage.sweep_file import SweepFile
+from sweep.trainable.config import ConfigError
 from tests.searched import command, here
 from tests.sweeps import CNN, MLP, SweepBuilder, noise
 from tests.trials import execute, fake_train, in_memory, open_bridge
-from trainable.config import ConfigError
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "begun_under_default_1" / "sweep"
 HEAD = {"arch": "logistic_head", "backbone": "timm/tf_efficientnet_lite0", "epochs": 1, "stages": "-1", "penalty": 0.1}

@@ -11,17 +11,17 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-import search.ray.cluster
-from search import preflight
-from search.ray import readiness
-from search.ray.cluster import Node, nodes
-from search.ray.connection import connected, prepare
-from search.ray.node import DRIVER_FILE, Machine, look
-from search.ray.readiness import check_all, check_here, check_nodes, problems
-from search.runtime.start import Start
+from sweep.search import preflight
+from sweep.search.ray import cluster as search_ray_cluster_module
+from sweep.search.ray import readiness
+from sweep.search.ray.cluster import Node, nodes
+from sweep.search.ray.connection import connected, prepare
+from sweep.search.ray.node import DRIVER_FILE, Machine, look
+from sweep.search.ray.readiness import check_all, check_here, check_nodes, problems
+from sweep.search.runtime.start import Start
+from sweep.trainable.config import ConfigError
 from tests import buckets
 from tests.clusters import cluster
-from trainable.config import ConfigError
 
 HERE = Machine("3.11.7", {"torch": "2.14.1", "ray": "2.60.0"}, ["opencv-python-headless"], None, 1 << 40, "")
 
@@ -66,7 +66,7 @@ def test_a_machine_is_looked_at_where_the_sweep_lies(tmp_path):
 
 def test_this_machine_is_refused_with_two_builds_of_opencv_and_nothing_is_left_behind(tmp_path, monkeypatch):
     more = SimpleNamespace(metadata={"Name": "opencv-python"}, version="5.0.0")
-    monkeypatch.setattr("search.ray.node.distributions", lambda: [more, *distributions()])
+    monkeypatch.setattr("sweep.search.ray.node.distributions", lambda: [more, *distributions()])
 
     with pytest.raises(ConfigError, match="this machine: there must be one build of OpenCV"):
         check_here(tmp_path / "sweep")
@@ -148,10 +148,10 @@ def test_the_screen_of_the_checks_has_no_words_of_rays_own(tmp_path, monkeypatch
         yield
         os.write(2, b"E0000 gcs_client: failed\n")
 
-    monkeypatch.setattr("search.ray.connection.connected", talkative)
-    monkeypatch.setattr(search.ray.cluster, "nodes", lambda: ["head"])
+    monkeypatch.setattr("sweep.search.ray.connection.connected", talkative)
+    monkeypatch.setattr(search_ray_cluster_module, "nodes", lambda: ["head"])
     monkeypatch.setattr(
-        search.ray.cluster, "workers_there", lambda asked, is_local, out: "1 trial at a time, 1 CPU each"
+        search_ray_cluster_module, "workers_there", lambda asked, is_local, out: "1 trial at a time, 1 CPU each"
     )
 
     lines = check_all(tmp_path, Start("the command"))

@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.outputs.predictor import refit
-from analysis.record import Record
-from datasets.load import load
-from search.refit import main
-from search.runtime.retraining import Refit, joined
-from storage.files import read_json
-from storage.sweep_file import QueueEntry, SweepFile
-from storage.tensors import read_tensors
+from sweep.analysis.outputs.predictor import refit
+from sweep.analysis.record import Record
+from sweep.datasets.load import load
+from sweep.search.refit import main
+from sweep.search.runtime.retraining import Refit, joined
+from sweep.storage.files import read_json
+from sweep.storage.sweep_file import QueueEntry, SweepFile
+from sweep.storage.tensors import read_tensors
+from sweep.trainable import loop
+from sweep.trainable.config import TrialConfig
 from tests.conftest import TINY
 from tests.damage import DATA, checked, train
 from tests.searched import Killed, command, counted, data_is, here, killed_in, search_in
 from tests.sweeps import SweepBuilder
 from tests.trials import execute, open_bridge, outcome
-from trainable import loop
-from trainable.config import TrialConfig
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_nothing_that_looks_like_a_result_is_written_or_said(search):
 
 def test_a_refit_whose_driver_is_gone_goes_on_by_the_same_command_to_the_same_weights(search, tmp_path, monkeypatch):
     undisturbed = shutil.copytree(search, tmp_path / "undisturbed")
-    monkeypatch.setattr("trainable.worker.attempt.REPORT_SECONDS", 0.0)  # a checkpoint an epoch
+    monkeypatch.setattr("sweep.trainable.worker.attempt.REPORT_SECONDS", 0.0)  # a checkpoint an epoch
     command(main, undisturbed, "--seeds", 2, on=here(loop.train))
 
     with pytest.raises(Killed):

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from analysis.record import Record
-from datasets.load import load
-from search.repeat import main
-from search.run import main as run_main
-from search.runtime.retraining import Repeat
-from storage.lock import driver_lock
-from storage.sweep_file import QueueEntry, SweepFile
+from sweep.analysis.record import Record
+from sweep.datasets.load import load
+from sweep.search.repeat import main
+from sweep.search.run import main as run_main
+from sweep.search.runtime.retraining import Repeat
+from sweep.storage.lock import driver_lock
+from sweep.storage.sweep_file import QueueEntry, SweepFile
+from sweep.trainable import loop
+from sweep.trainable.config import TrialConfig
 from tests.damage import DATA, checked, train
 from tests.drivers import start
 from tests.searched import Killed, command, counted, data_is, here, killed_in, search_in
 from tests.sweeps import SweepBuilder
 from tests.trials import execute, open_bridge, outcome
-from trainable import loop
-from trainable.config import TrialConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -78,7 +78,7 @@ def test_a_repeat_whose_driver_is_gone_goes_on_by_the_same_command_with_the_same
     undisturbed = shutil.copytree(search, tmp_path / "undisturbed")
     command(main, undisturbed, "--top", 2, "--seeds", 2, on=here())
 
-    monkeypatch.setattr("trainable.worker.attempt.REPORT_SECONDS", 0.0)  # a checkpoint an epoch
+    monkeypatch.setattr("sweep.trainable.worker.attempt.REPORT_SECONDS", 0.0)  # a checkpoint an epoch
     with pytest.raises(Killed):
         command(main, search, "--top", 2, "--seeds", 2, on=here(killed_in(2, epoch=3)))
     assert [trial.state for trial in Record(search / "repeat").trials] == ["COMPLETE", "COMPLETE", "RUNNING"]
@@ -203,7 +203,7 @@ def test_a_repeat_of_another_search_in_the_same_folder_is_refused(search, monkey
     file = SweepFile.read(search)
     file.id = "b" * 32
     file.write(search)
-    monkeypatch.setattr("search.runtime.retraining.best_trials", lambda *_: Record(search / "repeat").trials)
+    monkeypatch.setattr("sweep.search.runtime.retraining.best_trials", lambda *_: Record(search / "repeat").trials)
 
     result = command(main, search, "--top", 1, "--seeds", 1, on=here())
 
@@ -287,7 +287,7 @@ def test_a_driver_gone_amid_a_trial_is_gone_on_with_on_ray_to_the_numbers_of_one
     sweep.add(config, [10, 12, 14])
     sweep.add(replace(config, lr=0.02), [10, 12, 13])
     undisturbed = shutil.copytree(tmp_path / "sweep", tmp_path / "undisturbed")
-    monkeypatch.setattr("trainable.worker.attempt.REPORT_SECONDS", 0.0)  # a checkpoint an epoch
+    monkeypatch.setattr("sweep.trainable.worker.attempt.REPORT_SECONDS", 0.0)  # a checkpoint an epoch
     words = ("--top", 2, "--seeds", 2)
     data_is(monkeypatch, data)
     with pytest.raises(Killed):

@@ -17,22 +17,22 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from analysis.record import Record
-from search.ray.address import RayFailedError
-from search.ray.session import RaySession
-from search.run import main
-from search.runtime.driver import drive
-from search.runtime.ending import exit_code
-from search.runtime.process import Interrupted, chatter_to, stopping_on_signals
-from search.runtime.settings import differences
-from search.runtime.sweep_kinds import Search
-from search.spaces.fixed import read_fixed
-from storage.states import Stop
-from storage.sweep_file import DataOptions, Settings
+from sweep.analysis.record import Record
+from sweep.search.ray.address import RayFailedError
+from sweep.search.ray.session import RaySession
+from sweep.search.run import main
+from sweep.search.runtime.driver import drive
+from sweep.search.runtime.ending import exit_code
+from sweep.search.runtime.process import Interrupted, chatter_to, stopping_on_signals
+from sweep.search.runtime.settings import differences
+from sweep.search.runtime.sweep_kinds import Search
+from sweep.search.spaces.fixed import read_fixed
+from sweep.storage.states import Stop
+from sweep.storage.sweep_file import DataOptions, Settings
+from sweep.trainable.loop import Diverged, train
+from sweep.trainable.train import main as train_main
 from tests.searched import Killed, command, here, killed_in
 from tests.trials import execute, fake_train, in_memory, open_bridge
-from trainable.loop import Diverged, train
-from trainable.train import main as train_main
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def test_a_sweep_whose_ray_ends_is_told_at_once_and_reported(tmp_path, monkeypat
         bridge.next_order()
         raise RayFailedError("Ray ended under the sweep: its gcs_server was ended by SIGKILL")
 
-    monkeypatch.setattr("search.ray.executor.execute", ray_ends_in_the_fourth_trial)
+    monkeypatch.setattr("sweep.search.ray.executor.execute", ray_ends_in_the_fourth_trial)
     room = SimpleNamespace(workers=SimpleNamespace(resources={}), is_local=True)
     vigil = SimpleNamespace(over=threading.Event())
 

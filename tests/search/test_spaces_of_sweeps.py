@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from search.run import main
-from storage.sweep_file import SweepFile
+from sweep.search.run import main
+from sweep.storage.sweep_file import SweepFile
 from tests.searched import command, here
 from tests.trials import fake_train
 
@@ -14,8 +14,8 @@ NET = "timm/tf_efficientnet_lite0"
 
 @pytest.fixture(autouse=True)
 def nets_are_not_built(monkeypatch):
-    monkeypatch.setattr("search.runtime.sweep.check_nets", lambda configs, data: None)
-    monkeypatch.setattr("search.runtime.queue._side_of", lambda net: 224)
+    monkeypatch.setattr("sweep.search.runtime.sweep.check_nets", lambda configs, data: None)
+    monkeypatch.setattr("sweep.search.runtime.queue._side_of", lambda net: 224)
 
 
 def search(data, sweep, *words, trials=3):

@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from analysis.report import status as screen
-from search import status
-from storage.lock import driver_lock
+from sweep.analysis.report import status as screen
+from sweep.search import status
+from sweep.storage.lock import driver_lock
 from tests.sweeps import CNN, MLP, SweepBuilder, noise, varied_sweep
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,28 +15,28 @@ import pytest
 from click.testing import CliRunner
 from pyarrow.fs import FileInfo, FileType
 
-from analysis import predict, read_sweep
-from analysis.record import Record
-from analysis.report import __main__ as report
-from datasets.folds import folded
-from search import check, run, status
-from search.ray.node import DRIVER_FILE, look
-from search.ray.readiness import check_here
-from search.runtime.process import Interrupted
-from storage import files
-from storage.bucket import BucketStore, open_place
-from storage.paths import newest_checkpoints
-from storage.postgres import lock_of, open_storage
-from storage.store import store_of
+from sweep.analysis import predict, read_sweep
+from sweep.analysis.record import Record
+from sweep.analysis.report import __main__ as report
+from sweep.datasets.folds import folded
+from sweep.search import check, run, status
+from sweep.search.ray.node import DRIVER_FILE, look
+from sweep.search.ray.readiness import check_here
+from sweep.search.runtime.process import Interrupted
+from sweep.storage import files
+from sweep.storage.bucket import BucketStore, open_place
+from sweep.storage.paths import newest_checkpoints
+from sweep.storage.postgres import lock_of, open_storage
+from sweep.storage.store import store_of
+from sweep.trainable.checkpoint import CheckpointError, read_checkpoint
+from sweep.trainable.worker.attempt import Attempt
+from sweep.trainable.worker.order import Order
+from sweep.trainable.worker.ray_trial import RayTrial
 from tests import buckets, postgres
 from tests.clusters import until
 from tests.drivers import ROOT, start
 from tests.searched import command, data_is, here
 from tests.trials import WorkerDied, execute, fake_train, in_memory, open_bridge, outcome
-from trainable.checkpoint import CheckpointError, read_checkpoint
-from trainable.worker.attempt import Attempt
-from trainable.worker.order import Order
-from trainable.worker.ray_trial import RayTrial
 
 needs_postgres = pytest.mark.skipif(postgres.programs() is None, reason="PostgreSQL's server programs are missing")
 DATA = in_memory()
@@ -180,7 +180,7 @@ def test_an_order_leads_each_process_to_its_own_copy(request, temporary_files):
 
 
 def fake_config():
-    from trainable.config import TrialConfig
+    from sweep.trainable.config import TrialConfig
 
     return TrialConfig(arch="mlp", width=0.1, epochs=9, lr=0.01, batch_size=8)
 

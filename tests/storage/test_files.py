@@ -7,10 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.outputs.results import write_results
-from analysis.record import Record
-from storage import files
-from storage.files import DamagedError, append, make_folder, read_array, read_json, remove, save_array, written_whole
+from sweep.analysis.outputs.results import write_results
+from sweep.analysis.record import Record
+from sweep.storage import files
+from sweep.storage.files import (
+    DamagedError,
+    append,
+    make_folder,
+    read_array,
+    read_json,
+    remove,
+    save_array,
+    written_whole,
+)
 from tests.trials import execute, in_memory, open_bridge
 
 WRITES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree", "os.link"}

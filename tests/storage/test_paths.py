@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage import paths
+from sweep.storage import paths
 
 
 def test_a_folder_is_a_sweep_once_its_file_is_there(tmp_path):

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from analysis.record import Record
-from search import refit, repeat
-from search.pruners import new_pruner
-from search.run import main
-from search.runtime import data as sweep_data
-from search.runtime.ledger import Ledger
-from search.status import main as status_main
-from storage.errors import SweepError
-from storage.lock import HeldError
+from sweep.analysis.record import Record
+from sweep.search import refit, repeat
+from sweep.search.pruners import new_pruner
+from sweep.search.run import main
+from sweep.search.runtime import data as sweep_data
+from sweep.search.runtime.ledger import Ledger
+from sweep.search.status import main as status_main
+from sweep.storage.errors import SweepError
+from sweep.storage.lock import HeldError
 from tests import damage, postgres
 from tests.searched import command, data_is, here
 from tests.trials import execute, in_memory, open_bridge, outcome

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from storage.errors import SweepError
-from storage.files import DamagedError
-from storage.sweep_file import (
+from sweep.storage.errors import SweepError
+from sweep.storage.files import DamagedError
+from sweep.storage.sweep_file import (
     DataOptions,
     Defaults,
     Memory,

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.report.page import write_report
-from analysis.report.status import look, summary
-from datasets.pixels.dataset import Split
-from storage.text import counted, stop_printing, use_utf8
+from sweep.analysis.report.page import write_report
+from sweep.analysis.report.status import look, summary
+from sweep.datasets.pixels.dataset import Split
+from sweep.storage.text import counted, stop_printing, use_utf8
 from tests.sweeps import MLP, SweepBuilder, noise, varied_sweep
 from tests.trees import with_class_folders, write
 

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from storage import user_code
-from storage.errors import UserError
+from sweep.storage import user_code
+from sweep.storage.errors import UserError
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only 
 # Takes, fills and frees 20 times 40 MB, in a process that has done nothing else.
 PROGRAM = """
 import ctypes, resource, sys
-from trainable import allocator
+from sweep.trainable import allocator
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]

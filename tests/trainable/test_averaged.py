@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from trainable.averaged import Averaged
+from sweep.trainable.averaged import Averaged
 
 
 def net():

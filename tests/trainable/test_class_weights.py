@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from trainable.class_weights import BETA, WEIGHTS
-from trainable.config import check_field
+from sweep.trainable.class_weights import BETA, WEIGHTS
+from sweep.trainable.config import check_field
 
 COUNTS = torch.tensor([5000.0, 500.0, 50.0, 1.0], dtype=torch.float64)
 

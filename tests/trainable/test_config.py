@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from trainable.config import AUGMENTATIONS, MIXING, ConfigError, TrialConfig
+from sweep.trainable.config import AUGMENTATIONS, MIXING, ConfigError, TrialConfig
 
 CNN = {"arch": "cnn", "width": 1.0, "depth": 2, "head": 128}
 

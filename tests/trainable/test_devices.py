@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from trainable import devices, images
-from trainable.devices import fastest, free_bytes, of_worker, widest
-from trainable.images import placed
+from sweep.trainable import devices, images
+from sweep.trainable.devices import fastest, free_bytes, of_worker, widest
+from sweep.trainable.images import placed
 
 MPS, CPU = torch.device("mps"), torch.device("cpu")
 

@@ -13,16 +13,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from sweep.trainable import images, step
+from sweep.trainable.config import AUGMENTATIONS, TrialConfig
+from sweep.trainable.graphed import Graphed
+from sweep.trainable.images import on_device
+from sweep.trainable.loop import predict_logits, train
+from sweep.trainable.precision import numerics
+from sweep.trainable.saving import load, save
+from sweep.trainable.state import new_state
 from tests.trainable.test_images import on_disk
 from tests.trials import in_memory
-from trainable import images, step
-from trainable.config import AUGMENTATIONS, TrialConfig
-from trainable.graphed import Graphed
-from trainable.images import on_device
-from trainable.loop import predict_logits, train
-from trainable.precision import numerics
-from trainable.saving import load, save
-from trainable.state import new_state
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 

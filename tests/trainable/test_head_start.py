@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from sweep.trainable.config import ConfigError
+from sweep.trainable.head_start import start_head
+from sweep.trainable.images import on_device
+from sweep.trainable.inputs import inputs_of
+from sweep.trainable.loop import predict_logits, train
+from sweep.trainable.objective import Objective
+from sweep.trainable.sampling import Sampling
+from sweep.trainable.saving import load, save
+from sweep.trainable.state import new_state
 from tests.trainable.test_inputs import CONFIG, DATA, assert_same, trained
-from trainable.config import ConfigError
-from trainable.head_start import start_head
-from trainable.images import on_device
-from trainable.inputs import inputs_of
-from trainable.loop import predict_logits, train
-from trainable.objective import Objective
-from trainable.sampling import Sampling
-from trainable.saving import load, save
-from trainable.state import new_state
 
 STARTED = replace(CONFIG, head_start=True)
 

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-import trainable.images
-from analysis.estimates.views import log_probabilities
-from datasets.pixels.rows import ChosenPixels, JoinedPixels, joined, read_into
+from sweep.analysis.estimates.views import log_probabilities
+from sweep.datasets.pixels.rows import ChosenPixels, JoinedPixels, joined, read_into
+from sweep.trainable import images as trainable_images_module
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.images import ahead, parts
+from sweep.trainable.loop import train
+from sweep.trainable.state import new_state
+from sweep.trainable.step import Step
+from sweep.trainable.upload import InMemory
 from tests.datasets.pixels.test_stored import stored
 from tests.trials import in_memory
-from trainable.config import TrialConfig
-from trainable.images import ahead, parts
-from trainable.loop import train
-from trainable.state import new_state
-from trainable.step import Step
-from trainable.upload import InMemory
 
 CPU = torch.device("cpu")
 DATA = in_memory(train=26)
@@ -125,8 +125,8 @@ def test_each_batch_is_read_by_several_threads_and_given_when_all_of_it_is_there
             return super().arrived(batch, filled)
 
     given: list[list[int]] = []
-    monkeypatch.setattr(trainable.images, "way_to", Device)
-    monkeypatch.setattr(trainable.images, "PIECE_BYTES", 5 * DATA.train.images[0].nbytes)
+    monkeypatch.setattr(trainable_images_module, "way_to", Device)
+    monkeypatch.setattr(trainable_images_module, "PIECE_BYTES", 5 * DATA.train.images[0].nbytes)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     chosen = [np.arange(26)[::-1], np.array([7]), np.arange(13), np.empty(0, np.int64)]
 
@@ -158,7 +158,7 @@ def test_a_trial_sees_the_same_images_in_every_epoch_however_many_threads_read_a
     seen: dict[int, list[torch.Tensor]] = {1: [], 3: [], 8: []}
     data = on_disk(tmp_path, in_memory(train=13, valid=2, side=64))
     config = replace(CONFIG, mixup=0.0, random_resized_crop=0.7)
-    monkeypatch.setattr(trainable.images, "PIECE_BYTES", 1)
+    monkeypatch.setattr(trainable_images_module, "PIECE_BYTES", 1)
     make_batch = Step._batch
 
     for threads, images in seen.items():

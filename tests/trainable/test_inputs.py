@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.folds import folded
-from datasets.pixels.dataset import Split
+from sweep.datasets.folds import folded
+from sweep.datasets.pixels.dataset import Split
+from sweep.trainable import inputs as inputs_module
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.features import maps
+from sweep.trainable.images import on_device
+from sweep.trainable.inputs import inputs_of
+from sweep.trainable.loop import Diverged, predict_logits, train
+from sweep.trainable.models import frozen
+from sweep.trainable.saving import load, save
+from sweep.trainable.state import new_state
 from tests.trials import in_memory
-from trainable import inputs as inputs_module
-from trainable.config import TrialConfig
-from trainable.features import maps
-from trainable.images import on_device
-from trainable.inputs import inputs_of
-from trainable.loop import Diverged, predict_logits, train
-from trainable.models import frozen
-from trainable.saving import load, save
-from trainable.state import new_state
 
 DATA = in_memory(train=26, side=32)
 CONFIG = TrialConfig(

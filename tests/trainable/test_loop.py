@@ -10,17 +10,17 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-import trainable.state as state_module
-from datasets.augment.pipeline import compose, per_image, to_text
+import sweep.trainable.state as state_module
+from sweep.datasets.augment.pipeline import compose, per_image, to_text
+from sweep.trainable.batch import Batch
+from sweep.trainable.config import AUGMENTATIONS, TrialConfig
+from sweep.trainable.images import on_device
+from sweep.trainable.loop import Diverged, predict_logits, steps_per_epoch, train
+from sweep.trainable.metrics import DEFAULT, measure, named
+from sweep.trainable.saving import load, save
+from sweep.trainable.state import new_state
+from sweep.trainable.train import main
 from tests.trials import in_memory
-from trainable.batch import Batch
-from trainable.config import AUGMENTATIONS, TrialConfig
-from trainable.images import on_device
-from trainable.loop import Diverged, predict_logits, steps_per_epoch, train
-from trainable.metrics import DEFAULT, measure, named
-from trainable.saving import load, save
-from trainable.state import new_state
-from trainable.train import main
 
 DATA = in_memory(train=26)
 EVERYTHING = dict.fromkeys(AUGMENTATIONS, 0.5) | {"mixup": 0.3, "cutmix": 0.3, "label_smoothing": 0.1}
@@ -117,9 +117,9 @@ def test_a_trial_imports_no_compiler(optimizer, tmp_path, monkeypatch):
 
 def in_graphs(monkeypatch, make):
     """Steps go as on a GPU, with a stand-in for a graph; that their kind can be one is known."""
-    monkeypatch.setattr("trainable.step.has_graphs", lambda device: True)
-    monkeypatch.setattr("trainable.probe.Graphed", make)
-    monkeypatch.setattr("trainable.probe.known", lambda about, find: "")
+    monkeypatch.setattr("sweep.trainable.step.has_graphs", lambda device: True)
+    monkeypatch.setattr("sweep.trainable.probe.Graphed", make)
+    monkeypatch.setattr("sweep.trainable.probe.known", lambda about, find: "")
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.arch)
@@ -264,7 +264,7 @@ def test_images_that_are_not_square_train_without_being_transposed():
 def test_a_pipeline_of_ones_own_runs_image_by_image_where_it_must(monkeypatch):
     fast, slow = (A.Compose([A.HorizontalFlip(p=0.5), *rest]) for rest in ([], [A.Perspective(p=1.0)]))
     called = []
-    monkeypatch.setattr("trainable.step.per_image", lambda *arguments: called.append(1) or per_image(*arguments))
+    monkeypatch.setattr("sweep.trainable.step.per_image", lambda *arguments: called.append(1) or per_image(*arguments))
     losses = {}
     for name, chosen in (("fast", fast), ("slow", slow), ("slow again", slow)):
         config = replace(FLOAT32, epochs=2, pipeline=to_text(chosen))

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from trainable.class_weights import WEIGHTS
-from trainable.config import TrialConfig
-from trainable.losses import LOSSES
-from trainable.objective import Objective
-from trainable.sampling import Sampling
+from sweep.trainable.class_weights import WEIGHTS
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.losses import LOSSES
+from sweep.trainable.objective import Objective
+from sweep.trainable.sampling import Sampling
 
 COUNTS = torch.tensor([80, 15, 5])
 LABELS = torch.repeat_interleave(torch.arange(3), COUNTS)

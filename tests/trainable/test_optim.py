@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from trainable.config import TrialConfig
-from trainable.models.net import build
-from trainable.optim import lr_at, new_optimizer, set_lr
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models.net import build
+from sweep.trainable.optim import lr_at, new_optimizer, set_lr
 
 
 @pytest.mark.parametrize(

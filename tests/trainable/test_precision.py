@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from trainable.models import FAMILIES
-from trainable.precision import Numerics, autocast, numerics
+from sweep.trainable.models import FAMILIES
+from sweep.trainable.precision import Numerics, autocast, numerics
 
 CPU = torch.device("cpu")
 
@@ -68,8 +68,8 @@ def test_the_names_of_kept_features_have_the_format_as_they_had_it_when_there_we
 
 @pytest.mark.parametrize("arch", ["small_resnet", "resnet18"])
 def test_the_gradients_of_a_net_whose_images_shrink_to_one_pixel_are_the_same_each_time(arch):
-    from trainable.config import TrialConfig
-    from trainable.models.net import build
+    from sweep.trainable.config import TrialConfig
+    from sweep.trainable.models.net import build
 
     shape = {"small_resnet": {"width": 1.0, "depth": 1}, "resnet18": {"small_stem": False, "pretrained": False}}[arch]
     config = TrialConfig(arch=arch, **shape)

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.augment.pipeline import to_text
-from storage import user_code
+from sweep.datasets.augment.pipeline import to_text
+from sweep.storage import user_code
+from sweep.trainable import precision, probe, step
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.loop import train
+from sweep.trainable.models import known
+from sweep.trainable.saving import load, save
+from sweep.trainable.state import new_state
+from sweep.trainable.undo import Kept
 from tests.trainable.test_loop import without_seconds
 from tests.trials import in_memory
-from trainable import precision, probe, step
-from trainable.config import TrialConfig
-from trainable.loop import train
-from trainable.models import known
-from trainable.saving import load, save
-from trainable.state import new_state
-from trainable.undo import Kept
 
 DATA = in_memory(train=40)
 COMMON = dict(batch_size=8, epochs=3, seed=2)

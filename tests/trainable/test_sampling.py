@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from trainable.sampling import Sampling
+from sweep.trainable.sampling import Sampling
 
 COUNTS = [60, 25, 10, 4, 1]
 LABELS = torch.repeat_interleave(torch.arange(5), torch.tensor(COUNTS))

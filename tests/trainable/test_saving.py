@@ -9,15 +9,15 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from storage.paths import attempt_folder, checkpoints, newest_checkpoints
-from storage.tensors import read_tensors, save_tensors
+from sweep.storage.paths import attempt_folder, checkpoints, newest_checkpoints
+from sweep.storage.tensors import read_tensors, save_tensors
+from sweep.trainable.checkpoint import CheckpointError, read_checkpoint
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.loop import train
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.saving import load, save
+from sweep.trainable.state import new_state
 from tests.trials import in_memory
-from trainable.checkpoint import CheckpointError, read_checkpoint
-from trainable.config import TrialConfig
-from trainable.loop import train
-from trainable.metrics.history import EpochMetrics
-from trainable.saving import load, save
-from trainable.state import new_state
 
 DATA = in_memory(train=26)
 CONFIG = TrialConfig(
@@ -106,7 +106,7 @@ def test_memory_too_short_for_a_checkpoint_does_not_make_it_a_damaged_one(conten
         raise MemoryError
 
     (tmp_path / "checkpoint-0002.safetensors").write_bytes(content)
-    monkeypatch.setattr("storage.tensors.safe_open", no_memory)
+    monkeypatch.setattr("sweep.storage.tensors.safe_open", no_memory)
 
     with pytest.raises(MemoryError):
         read_checkpoint(tmp_path / "checkpoint-0002.safetensors")

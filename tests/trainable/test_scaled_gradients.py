@@ -7,13 +7,13 @@ import math
 import pytest
 import torch
 
+from sweep.trainable import precision
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.loop import Diverged, train
+from sweep.trainable.saving import load, save
+from sweep.trainable.state import new_state
 from tests.trainable.test_loop import without_seconds
 from tests.trials import in_memory
-from trainable import precision
-from trainable.config import TrialConfig
-from trainable.loop import Diverged, train
-from trainable.saving import load, save
-from trainable.state import new_state
 
 DATA = in_memory(train=40)
 OVERFLOWING = 2.0**45  # a scale at which gradients do not fit into float16

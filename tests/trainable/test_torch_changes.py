@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from trainable.config import TrialConfig
-from trainable.models.net import build
-from trainable.torch_changes import Conv2d, Dropout
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models.net import build
+from sweep.trainable.torch_changes import Conv2d, Dropout
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 7])

@@ -2,7 +2,7 @@ import json
 
 from click.testing import CliRunner
 
-from trainable.train import main
+from sweep.trainable.train import main
 
 
 def test_a_config_in_folds_is_trained_on_each_and_their_mean_is_said(tiny_data, tmp_path):

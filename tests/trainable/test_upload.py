@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-import trainable.images
+from sweep.trainable import images as trainable_images_module
+from sweep.trainable.images import ahead, together
+from sweep.trainable.upload import way_to
 from tests.trials import in_memory
-from trainable.images import ahead, together
-from trainable.upload import way_to
 
 IMAGES = in_memory(train=26).train.images
 GPU = torch.device("cuda")
@@ -45,7 +45,7 @@ def using(monkeypatch):
     monkeypatch.setattr(torch, "empty", lambda shape, dtype, device=None, pin_memory=False: empty(shape, dtype=dtype))
     monkeypatch.setattr(torch.Tensor, "record_stream", lambda batch, stream: stream.waited_for.append("kept"))
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    monkeypatch.setattr(trainable.images, "PIECE_BYTES", 4 * IMAGES[0].nbytes)
+    monkeypatch.setattr(trainable_images_module, "PIECE_BYTES", 4 * IMAGES[0].nbytes)
     way_to.cache_clear()
     yield stream
     way_to.cache_clear()

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from trainable.config import TrialConfig
-from trainable.models.net import build
-from trainable.work import counted, front_seconds
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models.net import build
+from sweep.trainable.work import counted, front_seconds
 
 
 def test_multiplications_and_outputs_of_an_image_are_those_of_its_layers_whatever_the_batch():

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from storage.states import State
+from sweep.storage.states import State
 from tests.copies import add_line, copied_project, run_in
 
 ADDED = Path(__file__).parent / "added"
@@ -156,11 +156,11 @@ import json, sys
 from dataclasses import asdict
 from pathlib import Path
 import pytest
-from analysis.record import Record
-from search.run import main
+from sweep.analysis.record import Record
+from sweep.search.run import main
 from tests.searched import command, here
 from tests.trees import FORMS, write
-from trainable.loop import train
+from sweep.trainable.loop import train
 
 tests, searches = map(json.loads, sys.argv[1:])
 pytest.main(tests)

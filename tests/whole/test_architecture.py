@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.states import Reason, State, Stop
+from sweep.storage.states import Reason, State, Stop
 
 ROOT = Path(__file__).resolve().parents[2]
 MAY_IMPORT = {
@@ -84,7 +84,7 @@ def test_each_command_of_the_search_is_its_options_and_one_call():
 
 
 def metric_names():
-    from trainable.metrics import metrics
+    from sweep.trainable.metrics import metrics
 
     return set(metrics())
 
@@ -180,7 +180,7 @@ def test_the_commands_in_the_readme_exist():
 
 
 def test_the_flags_in_the_readme_exist():
-    from search.run import main
+    from sweep.search.run import main
 
     known = {option for parameter in main.params for option in parameter.opts}
     used = set()

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from datasets.file_tree import DATA_RULE
-from datasets.load import load
-from search.run import main
+from sweep.datasets.file_tree import DATA_RULE
+from sweep.datasets.load import load
+from sweep.search.run import main
 from tests.trees import (
     HUGE_BMP,
     HUGE_PNG,
@@ -36,7 +36,7 @@ IMAGE = f"{FOLDER}/train1.png"  # line 3 of train.txt
 
 # The walk through the default space would take ten times as long as all the rest.
 SMALL_SPACE = b"""
-from trainable.config import TrialConfig
+from sweep.trainable.config import TrialConfig
 
 def space(trial):
     return TrialConfig(arch="mlp", width=0.1, epochs=3, lr=trial.suggest_float("lr", 1e-3, 1.0))

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from search import check, run
-from storage import paths
+from sweep.search import check, run
+from sweep.storage import paths
+from sweep.trainable.loop import train
 from tests.searched import command, here
 from tests.trees import image, write
-from trainable.loop import train
 
 FLAGS = ("--image-size", 64, "--leave-out", "bad")
 QUICK = ("--trials", 2, "--max-epochs", 2, "--fix", "epochs=2", "--fix", "arch=mlp", "--fix", "width=0.1")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.record import Record
-from storage.journal import Journal, JournalError
+from sweep.analysis.record import Record
+from sweep.storage.journal import Journal, JournalError
 from tests.trials import execute, in_memory, open_bridge
 
 DASHBOARD = Path(sys.executable).with_name("optuna-dashboard")

@@ -9,8 +9,8 @@ import subprocess
 import pytest
 import yaml
 
-from search.ray import cluster
-from search.runtime.start import Start
+from sweep.search.ray import cluster
+from sweep.search.runtime.start import Start
 from tests.cluster_rules import PORTS, ROOT, RULES, TEMPLATES, Template, broken
 
 

@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 import pytest
 
-from analysis.record import Record
-from search import check, run
-from storage import paths
-from storage.sweep_file import SweepFile
+from sweep.analysis.record import Record
+from sweep.search import check, run
+from sweep.storage import paths
+from sweep.storage.sweep_file import SweepFile
+from sweep.trainable.loop import train
 from tests.datasets.trees.containers import csv_of, idx_of, npz_of, parquet_file, tarred, zipped
 from tests.searched import command, here
 from tests.trees import table, write
-from trainable.loop import train
 
 COLOURS = ("green", "blue", "red")
 QUICK = ("--trials", 2, "--max-epochs", 2, "--fix", "epochs=2", "--fix", "arch=mlp", "--fix", "width=0.1")

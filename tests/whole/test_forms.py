@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.file_tree import FileTree
-from datasets.labels import sort_classes
-from datasets.problems import DataError, Findings
-from datasets.sources import Reading
-from datasets.sources.finder import find_reading
-from storage.sweep_file import DataOptions
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.labels import sort_classes
+from sweep.datasets.problems import DataError, Findings
+from sweep.datasets.sources import Reading
+from sweep.datasets.sources.finder import find_reading
+from sweep.storage.sweep_file import DataOptions
 
 SCRIPT = Path(os.environ.get("SWEEP_FORMS", Path(__file__).resolve().parents[3] / "shared/forms/make.py"))
 if not SCRIPT.exists():

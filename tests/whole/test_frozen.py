@@ -15,28 +15,28 @@ from pathlib import Path
 import pytest
 from optuna.samplers import TPESampler
 
-from analysis.record import Record
-from analysis.sweep_data import sweep_data
-from datasets.listing_rules import LISTING_RULES
-from datasets.load import load
-from search.pruners import PRUNERS, new_pruner
-from search.run import main as search_main
-from search.runtime.ledger import Ledger
-from search.runtime.retraining import Repeat
-from search.runtime.settings import NEWEST_DEFAULTS, read_sweep
-from search.runtime.start import Start
-from search.runtime.sweep import _load_same, _opened
-from search.runtime.sweep_kinds import Search
-from search.samplers import SAMPLERS, new_sampler
-from search.spaces import SPACES
-from storage.errors import SweepError
-from storage.files import DamagedError
-from storage.sweep_file import Defaults, SweepFile
+from sweep.analysis.record import Record
+from sweep.analysis.sweep_data import sweep_data
+from sweep.datasets.listing_rules import LISTING_RULES
+from sweep.datasets.load import load
+from sweep.search.pruners import PRUNERS, new_pruner
+from sweep.search.run import main as search_main
+from sweep.search.runtime.ledger import Ledger
+from sweep.search.runtime.retraining import Repeat
+from sweep.search.runtime.settings import NEWEST_DEFAULTS, read_sweep
+from sweep.search.runtime.start import Start
+from sweep.search.runtime.sweep import _load_same, _opened
+from sweep.search.runtime.sweep_kinds import Search
+from sweep.search.samplers import SAMPLERS, new_sampler
+from sweep.search.spaces import SPACES
+from sweep.storage.errors import SweepError
+from sweep.storage.files import DamagedError
+from sweep.storage.sweep_file import Defaults, SweepFile
+from sweep.trainable.config import ConfigError
 from tests.datasets.test_zip_names import stored
 from tests.searched import command
 from tests.trees import image, with_class_folders, with_manifests, write
 from tests.trials import execute, fake_train, in_memory, open_bridge
-from trainable.config import ConfigError
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "begun_under_default_1"
 ENDS_AT_RUNGS = Path(__file__).parents[1] / "fixtures" / "begun_under_halving_2"

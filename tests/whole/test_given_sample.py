@@ -3,11 +3,11 @@
 import csv
 import shutil
 
-import analysis.predict
-from search import check, run
+from sweep.analysis import predict as analysis_predict_module
+from sweep.search import check, run
+from sweep.trainable.loop import train
 from tests.searched import command, here
 from tests.trees import image, table, write
-from trainable.loop import train
 
 DATA = {f"train/{n}.png": image(n) for n in range(24)} | {f"test/{n}.png": image(50 + n) for n in range(4)}
 LABELS = {"labels.csv": table("Id,Kind", *(f"{n},{'ab'[n % 2]}" for n in range(24)))}
@@ -34,7 +34,7 @@ def test_a_sample_beside_the_data_names_the_test_images_and_holds_when_all_has_m
     sample.unlink()
     moved = shutil.move(data, tmp_path / "moved")
     there = shutil.move(sweep, tmp_path / "there")
-    later = command(analysis.predict.main, there, "--data", moved, "--out", tmp_path / "later.csv")
+    later = command(analysis_predict_module.main, there, "--data", moved, "--out", tmp_path / "later.csv")
 
     assert later.exit_code == 0, later.output
     assert (tmp_path / "later.csv").read_bytes() == (there / "predictions.csv").read_bytes()

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from search.runtime.driver import drive
+from sweep.search.runtime.driver import drive
 from tests.trials import execute, fake_train, in_memory, open_bridge
 
 DATA = in_memory()
@@ -52,7 +52,7 @@ def test_a_driver_does_not_order_a_trial_into_a_folder_that_is_gone(tmp_path):
 
 
 def test_a_worker_makes_no_part_of_a_sweep_that_is_gone(tmp_path):
-    from trainable.worker.attempt import Attempt
+    from sweep.trainable.worker.attempt import Attempt
 
     bridge, _ = open_bridge(tmp_path / "sweep", 1)
     attempt = Attempt(bridge.next_order(), DATA, train=fake_train)

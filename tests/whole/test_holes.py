@@ -15,19 +15,19 @@ from pathlib import Path
 
 import pytest
 
-from analysis.record import Record
-from search.pruners import new_pruner
-from search.ray.executor import BridgeScheduler, BridgeSearcher
-from search.runtime.ledger import Ledger
-from storage import files
-from storage.journal import JournalError
-from storage.lock import driver_lock
-from storage.paths import checkpoints, trial_folder
-from storage.sweep_file import QueueEntry
+from sweep.analysis.record import Record
+from sweep.search.pruners import new_pruner
+from sweep.search.ray.executor import BridgeScheduler, BridgeSearcher
+from sweep.search.runtime.ledger import Ledger
+from sweep.storage import files
+from sweep.storage.journal import JournalError
+from sweep.storage.lock import driver_lock
+from sweep.storage.paths import checkpoints, trial_folder
+from sweep.storage.sweep_file import QueueEntry
+from sweep.trainable import loop
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.worker.attempt import Attempt
 from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
-from trainable import loop
-from trainable.config import TrialConfig
-from trainable.worker.attempt import Attempt
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = in_memory()

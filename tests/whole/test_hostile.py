@@ -24,9 +24,9 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from storage.files import DamagedError
-from storage.journal import JournalError, line_of
-from trainable.config import ConfigError
+from sweep.storage.files import DamagedError
+from sweep.storage.journal import JournalError, line_of
+from sweep.trainable.config import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIALS = 4  # of the sweep: 3 is RUNNING, in its first attempt
@@ -222,10 +222,10 @@ def once_for_each(draw: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
 
 def attack(base: Path) -> None:
     """Plants each in a copy of the sweep in `base`, runs all readers over it, and prints what came of it."""
-    from analysis import predict
-    from analysis.report import __main__ as report
-    from analysis.report import figures, page
-    from search import check, status
+    from sweep.analysis import predict
+    from sweep.analysis.report import __main__ as report
+    from sweep.analysis.report import figures, page
+    from sweep.search import check, status
     from tests.trials import open_bridge
 
     torch.set_num_threads(1)

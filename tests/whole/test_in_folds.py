@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.outputs.best import write_best
-from analysis.outputs.predictor import best
-from analysis.outputs.results import write_averaged
-from analysis.outputs.tables import epochs_table, trials_table
-from analysis.outputs.trained import trained as model_of
-from analysis.record import Record
-from datasets.folds import folded
-from search.runtime import data as sweep_data
-from storage import paths
-from storage.states import State
+from sweep.analysis.outputs.best import write_best
+from sweep.analysis.outputs.predictor import best
+from sweep.analysis.outputs.results import write_averaged
+from sweep.analysis.outputs.tables import epochs_table, trials_table
+from sweep.analysis.outputs.trained import trained as model_of
+from sweep.analysis.record import Record
+from sweep.datasets.folds import folded
+from sweep.search.runtime import data as sweep_data
+from sweep.storage import paths
+from sweep.storage.states import State
+from sweep.trainable import loop
+from sweep.trainable.config import TrialConfig
 from tests.trials import execute, fake_train, in_memory, open_bridge
-from trainable import loop
-from trainable.config import TrialConfig
 
 DATA = in_memory(train=44, valid=0)
 DATA = folded(replace(DATA, train=replace(DATA.train, digests=tuple(f"{row:064x}" for row in range(44)))), 4, 0)

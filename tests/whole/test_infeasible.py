@@ -6,24 +6,24 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from analysis.notebook import read_sweep
-from analysis.outputs.tables import write_tables
-from analysis.outputs.tensorboard import write_events
-from analysis.record import Record
-from analysis.report.page import write_report
-from analysis.report.status import look as status
-from analysis.report.status import summary
-from search.checks.inspection import inspect_folder
-from search.pruners.halving_1 import RungPruner, epochs_of
-from search.runtime import data as sweep_data
-from search.runtime.draws import trial_seed
-from search.sinks import Begun
-from search.sinks.screen import Screen
-from storage.states import Reason, Stop
-from storage.sweep_file import QueueEntry
+from sweep.analysis.notebook import read_sweep
+from sweep.analysis.outputs.tables import write_tables
+from sweep.analysis.outputs.tensorboard import write_events
+from sweep.analysis.record import Record
+from sweep.analysis.report.page import write_report
+from sweep.analysis.report.status import look as status
+from sweep.analysis.report.status import summary
+from sweep.search.checks.inspection import inspect_folder
+from sweep.search.pruners.halving_1 import RungPruner, epochs_of
+from sweep.search.runtime import data as sweep_data
+from sweep.search.runtime.draws import trial_seed
+from sweep.search.sinks import Begun
+from sweep.search.sinks.screen import Screen
+from sweep.storage.states import Reason, Stop
+from sweep.storage.sweep_file import QueueEntry
+from sweep.trainable.config import TrialConfig
 from tests import damage
 from tests.trials import execute, in_memory, open_bridge, outcome, space_with_a_gap
-from trainable.config import TrialConfig
 
 pytestmark = pytest.mark.figures  # of trials without a config too
 DATA = in_memory()

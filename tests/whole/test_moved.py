@@ -10,24 +10,24 @@ from pathlib import Path
 
 import pytest
 
-import analysis.export
-import analysis.outputs.export
-import analysis.predict
-import search.refit
-import search.repeat
-import search.run
-from analysis.commands import command_to_go_on, search_command
-from analysis.outputs.best import write_best
-from analysis.record import Record
-from datasets.file_tree import DATA_RULE
-from search.runtime import data as sweep_data
-from storage.sweep_file import SweepFile
+from sweep.analysis import export as analysis_export_module
+from sweep.analysis import predict as analysis_predict_module
+from sweep.analysis.commands import command_to_go_on, search_command
+from sweep.analysis.outputs import export as analysis_outputs_export_module
+from sweep.analysis.outputs.best import write_best
+from sweep.analysis.record import Record
+from sweep.datasets.file_tree import DATA_RULE
+from sweep.search import refit as search_refit_module
+from sweep.search import repeat as search_repeat_module
+from sweep.search import run as search_run_module
+from sweep.search.runtime import data as sweep_data
+from sweep.storage.sweep_file import SweepFile
 from tests import searched
 from tests.damage import train
 from tests.sweeps import MLP, SweepBuilder, noise
 
 SPACE = """
-from trainable.config import TrialConfig
+from sweep.trainable.config import TrialConfig
 
 def suggest(trial):
     return TrialConfig(arch="mlp", width=1.0, epochs=2, lr=trial.suggest_float("lr", 0.01, HIGH, log=True))
@@ -41,14 +41,14 @@ command = partial(searched.command, on=searched.here(train))
 def without_a_report(monkeypatch, tmp_path):
     """Makes no report, in a folder that has no data/."""
     monkeypatch.setattr(
-        "search.runtime.sweep_kinds.Search.write_results", lambda sweep, data: write_best(Record(sweep.folder))
+        "sweep.search.runtime.sweep_kinds.Search.write_results", lambda sweep, data: write_best(Record(sweep.folder))
     )
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
 
 
 def search_run(*words):
-    return command(search.run.main, "--sweep", *words)
+    return command(search_run_module.main, "--sweep", *words)
 
 
 def recorded(sweep):
@@ -117,7 +117,7 @@ def test_the_command_that_is_printed_goes_on_with_the_sweeps_data_beside_another
     words = shlex.split(search_command(Record(finished), "--trials", "2"))
 
     assert words[:3] == ["python", "-m", "search.run"]
-    result = command(search.run.main, *words[3:])
+    result = command(search_run_module.main, *words[3:])
     assert result.exit_code == 0, result.output
     assert len(Record(finished).trials) == 2
 
@@ -130,7 +130,7 @@ def test_the_command_that_is_printed_names_no_data_that_is_taken_without_it(fini
 
     assert "--data" not in search_command(Record(finished))
     assert search_command(Record(demo)).endswith(f"--data {demo / 'demo-images'}")
-    result = command(search.run.main, *shlex.split(search_command(Record(demo), "--trials", "2"))[3:])
+    result = command(search_run_module.main, *shlex.split(search_command(Record(demo), "--trials", "2"))[3:])
     assert result.exit_code == 0, result.output
 
 
@@ -190,7 +190,7 @@ def test_a_sweep_whose_data_is_gone_asks_where_it_lies(finished, tiny_data, tmp_
     assert search_run(finished, "--trials", 2, "--data", tmp_path / "there").exit_code == 0
 
 
-@pytest.mark.parametrize("again", [search.repeat, search.refit], ids=["repeat", "refit"])
+@pytest.mark.parametrize("again", [search_repeat_module, search_refit_module], ids=["repeat", "refit"])
 def test_a_finished_repeat_does_not_answer_for_other_data(finished, tiny_data, tmp_path, again):
     assert command(again.main, finished, "--seeds", 1).exit_code == 0
     other = other_data(tiny_data, tmp_path / "other")
@@ -210,16 +210,16 @@ def test_a_finished_repeat_does_not_answer_for_other_data(finished, tiny_data, t
 def test_predictions_and_exports_find_data_that_moved_by_its_fingerprint(finished, tiny_data, tmp_path, monkeypatch):
     def write_export(record, best, data, out):
         out.touch()
-        return out, analysis.outputs.export.Checked(0.0, len(data.valid.ids))
+        return out, analysis_outputs_export_module.Checked(0.0, len(data.valid.ids))
 
-    monkeypatch.setattr(analysis.outputs.export, "write_export", write_export)
+    monkeypatch.setattr(analysis_outputs_export_module, "write_export", write_export)
     other = other_data(tiny_data, tmp_path / "other")
     there = zipped(tiny_data, tmp_path / "there.zip")
     shutil.rmtree(tiny_data)
 
     for main, name in (
-        (analysis.predict.main, "predictions.csv"),
-        (analysis.export.main, "model.onnx"),
+        (analysis_predict_module.main, "predictions.csv"),
+        (analysis_export_module.main, "model.onnx"),
     ):
         (finished / name).unlink(missing_ok=True)
         lost = command(main, finished)
@@ -235,7 +235,7 @@ def test_predictions_and_exports_find_data_that_moved_by_its_fingerprint(finishe
 
 
 def test_data_of_the_sweep_and_images_of_ones_own_are_not_predicted_at_once(finished, tiny_data):
-    result = command(analysis.predict.main, finished, "--data", tiny_data, "--images", tiny_data / "test")
+    result = command(analysis_predict_module.main, finished, "--data", tiny_data, "--images", tiny_data / "test")
 
     assert result.exit_code == 2
     assert "--data names the sweep's own data, --images others to predict" in result.output
@@ -316,7 +316,9 @@ def test_a_sweep_that_was_begun_before_places_were_absolute_goes_on(of_my_space,
 @pytest.fixture
 def demo(tmp_path, monkeypatch, tiny_data):
     """A search of one trial over generated images; fewer than there are, so that it is quick."""
-    monkeypatch.setattr("datasets.demo.write_demo", lambda place: shutil.copytree(tiny_data, place, dirs_exist_ok=True))
+    monkeypatch.setattr(
+        "sweep.datasets.demo.write_demo", lambda place: shutil.copytree(tiny_data, place, dirs_exist_ok=True)
+    )
     result = search_run(tmp_path / "demo", "--trials", 1, "--fix", "arch=mlp", "--fix", "epochs=2", "--no-baselines")
     assert result.exit_code == 0, result.output
     return tmp_path / "demo"
@@ -324,7 +326,7 @@ def demo(tmp_path, monkeypatch, tiny_data):
 
 @pytest.mark.parametrize("is_of_before", [False, True], ids=["now", "with the absolute path of before"])
 def test_a_demo_sweep_that_moved_finds_its_images(demo, tmp_path, is_of_before):
-    assert command(search.repeat.main, demo, "--top", 1, "--seeds", 1).exit_code == 0
+    assert command(search_repeat_module.main, demo, "--top", 1, "--seeds", 1).exit_code == 0
     for folder in (demo, demo / "repeat"):
         assert recorded(folder)["data"] == "demo-images"
         if is_of_before:
@@ -332,10 +334,10 @@ def test_a_demo_sweep_that_moved_finds_its_images(demo, tmp_path, is_of_before):
             (folder / "sweep.json").write_text(json.dumps(content))
     moved = demo.rename(tmp_path / "moved")
 
-    predicted = command(analysis.predict.main, moved)
+    predicted = command(analysis_predict_module.main, moved)
     finished = search_run(moved)
     more = search_run(moved, "--trials", 2)
-    again = command(search.repeat.main, moved, "--top", 1, "--seeds", 2)
+    again = command(search_repeat_module.main, moved, "--top", 1, "--seeds", 2)
 
     for result in (predicted, finished, more, again):
         assert result.exit_code == 0, result.output
@@ -371,7 +373,7 @@ def test_the_command_that_goes_on_with_a_moved_sweep_names_its_new_places(tmp_pa
 
 
 def test_the_command_that_goes_on_with_a_moved_repeat_names_its_search(demo, tmp_path):
-    command(search.repeat.main, demo, "--top", 1, "--seeds", 1)
+    command(search_repeat_module.main, demo, "--top", 1, "--seeds", 1)
     file = SweepFile.read(demo / "repeat")
     file.started("python -m search.repeat demo --top 1", demo / "repeat")
     file.write(demo / "repeat")

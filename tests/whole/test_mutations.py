@@ -18,11 +18,11 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from datasets.bad_images import Fault
-from datasets.load import load
-from datasets.pixels.dataset import Dataset
-from datasets.problems import DataError
-from storage.sweep_file import DataOptions
+from sweep.datasets.bad_images import Fault
+from sweep.datasets.load import load
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.datasets.problems import DataError
+from sweep.storage.sweep_file import DataOptions
 from tests.mutated_forms import FORMS
 from tests.mutations import Form, Mutated, mutated, pack, write
 from tests.plain_reading import files_of, images_of, is_image

@@ -9,15 +9,15 @@ from functools import partial
 import pytest
 from click.testing import CliRunner
 
-import analysis.report.__main__
-import search.check
-import search.run
-import search.status
-from analysis.record import Record
+from sweep.analysis.record import Record
+from sweep.analysis.report import __main__ as analysis_report_module
+from sweep.search import check as search_check_module
+from sweep.search import run as search_run_module
+from sweep.search import status as search_status_module
+from sweep.trainable import loop
+from sweep.trainable.train import main as train_main
 from tests import searched as in_process
 from tests.trees import image, write
-from trainable import loop
-from trainable.train import main as train_main
 
 command = partial(in_process.command, on=in_process.here(loop.train))
 FAST = ("--fix", "arch=mlp", "--fix", "batch_size=8", "--fix", "epochs=2", "--baselines", "none", "--sampler", "random")
@@ -37,7 +37,7 @@ def data(tmp_path_factory):
 
 
 def run(sweep, data, metric, *words):
-    return command(search.run.main, "--sweep", sweep, "--data", data, "--metric", metric, *FAST, *words)
+    return command(search_run_module.main, "--sweep", sweep, "--data", data, "--metric", metric, *FAST, *words)
 
 
 def test_a_class_with_any_name_can_be_what_a_sweep_is_judged_by(data, tmp_path, capfd):
@@ -46,7 +46,10 @@ def test_a_class_with_any_name_can_be_what_a_sweep_is_judged_by(data, tmp_path, 
     begun = run(sweep, data, metric, "--trials", 2)
     went_on = run(sweep, data, metric, "--trials", 3)
     by_name = run(sweep, data, f"recall:{SEA_LION}", "--trials", 3)
-    told = [command(main, sweep) for main in (search.check.main, search.status.main, analysis.report.__main__.main)]
+    told = [
+        command(main, sweep)
+        for main in (search_check_module.main, search_status_module.main, analysis_report_module.main)
+    ]
 
     assert [result.exit_code for result in (begun, went_on, *told)] == [0] * 5, [begun.output, went_on.output, told]
     assert by_name.exit_code == 2  # another metric of the same class is another sweep
@@ -96,11 +99,11 @@ def test_a_sweep_by_the_loss_as_it_was_called_goes_on_by_either_name(data, tmp_p
 
     for trials, words in enumerate((["--metric", "loss"], ["--metric", "log_loss"], []), start=2):
         (sweep / "sweep.json").write_text(before)
-        result = command(search.run.main, "--sweep", sweep, "--data", data, "--trials", trials, *FAST, *words)
+        result = command(search_run_module.main, "--sweep", sweep, "--data", data, "--trials", trials, *FAST, *words)
         assert result.exit_code == 0, result.output
 
     record = Record(sweep)
     assert len(record.trials) == 4
     assert record.best.value == min(epoch["valid_loss"] for trial in record.trials for epoch in trial.history)
     (sweep / "sweep.json").write_text(before)
-    assert command(search.check.main, sweep).exit_code == 0
+    assert command(search_check_module.main, sweep).exit_code == 0

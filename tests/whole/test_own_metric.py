@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import analysis.predict
-import analysis.report.__main__
-import search.check
-import search.repeat
-import search.run
-import search.status
-from analysis.estimates import repeated
-from analysis.record import Record
-from storage import user_code
-from storage.sweep_file import SweepFile
+from sweep.analysis import predict as analysis_predict_module
+from sweep.analysis.estimates import repeated
+from sweep.analysis.record import Record
+from sweep.analysis.report import __main__ as analysis_report_module
+from sweep.search import check as search_check_module
+from sweep.search import repeat as search_repeat_module
+from sweep.search import run as search_run_module
+from sweep.search import status as search_status_module
+from sweep.storage import user_code
+from sweep.storage.sweep_file import SweepFile
+from sweep.trainable import loop
+from sweep.trainable.metrics import named
 from tests import searched as in_process
-from trainable import loop
-from trainable.metrics import named
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 command = partial(in_process.command, on=in_process.here(loop.train))  # trained in earnest
@@ -56,7 +56,7 @@ def sweep(tiny_data, tmp_path, metric, another_process):
 
 def searched(folder, data, trials, metric):
     words = ("--sweep", folder, "--data", data, "--trials", trials, "--metric", metric, "--baselines", "none")
-    return command(search.run.main, *words, "--pruner", "none", *FAST)
+    return command(search_run_module.main, *words, "--pruner", "none", *FAST)
 
 
 def test_the_f1_score_of_the_examples_is_the_mean_over_the_classes(metric):
@@ -103,12 +103,12 @@ def test_the_sweep_goes_on_is_checked_and_reported_where_the_metric_is_named(swe
 
     results = [
         searched(sweep, tiny_data, 4, f"{metric}:macro_f1"),
-        command(search.run.main, "--sweep", sweep, "--data", tiny_data, "--trials", 5, *code),
-        command(search.repeat.main, sweep, "--top", 2, "--seeds", 2, *code),
-        command(search.check.main, sweep, *code),
-        command(search.status.main, sweep, *code),
-        command(analysis.report.__main__.main, sweep, *code),
-        command(analysis.predict.main, sweep, "--out", sweep.parent / "out.csv", *code),
+        command(search_run_module.main, "--sweep", sweep, "--data", tiny_data, "--trials", 5, *code),
+        command(search_repeat_module.main, sweep, "--top", 2, "--seeds", 2, *code),
+        command(search_check_module.main, sweep, *code),
+        command(search_status_module.main, sweep, *code),
+        command(analysis_report_module.main, sweep, *code),
+        command(analysis_predict_module.main, sweep, "--out", sweep.parent / "out.csv", *code),
     ]
 
     assert [result.exit_code for result in results] == [0] * 7, [result.output for result in results]
@@ -127,11 +127,11 @@ def test_a_metric_that_no_command_names_is_not_run(sweep, tiny_data, metric, tmp
     metric.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n" + metric.read_text())
 
     results = [
-        command(search.run.main, "--sweep", sweep, "--data", tiny_data, "--trials", 4),
-        command(search.repeat.main, sweep),
-        command(search.check.main, sweep),
-        command(search.status.main, sweep),
-        command(analysis.report.__main__.main, sweep),
+        command(search_run_module.main, "--sweep", sweep, "--data", tiny_data, "--trials", 4),
+        command(search_repeat_module.main, sweep),
+        command(search_check_module.main, sweep),
+        command(search_status_module.main, sweep),
+        command(analysis_report_module.main, sweep),
     ]
 
     for result in results:
@@ -211,8 +211,8 @@ def test_epochs_that_lost_their_score_are_named_and_left_out_of_the_report(sweep
     epochs = json.loads(path.read_text())
     path.write_text(json.dumps([{name: value for name, value in epoch.items() if name != "score"} for epoch in epochs]))
 
-    checked = command(search.check.main, sweep, *code)
-    reported = command(analysis.report.__main__.main, sweep, *code)
+    checked = command(search_check_module.main, sweep, *code)
+    reported = command(analysis_report_module.main, sweep, *code)
 
     assert checked.exit_code == 2
     assert "trials/0000/history.json: damaged: it does not have the values that are in the ledger" in checked.output

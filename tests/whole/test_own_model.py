@@ -7,21 +7,21 @@ from pathlib import Path
 
 import pytest
 
-import analysis.predict
-import analysis.report.__main__
-import search.check
-import search.repeat
-import search.run
-import search.status
-import trainable.train
-from analysis.outputs.best import read_best
-from analysis.record import Record
-from storage import user_code
-from storage.states import State
-from storage.sweep_file import SweepFile
+from sweep.analysis import predict as analysis_predict_module
+from sweep.analysis.outputs.best import read_best
+from sweep.analysis.record import Record
+from sweep.analysis.report import __main__ as analysis_report_module
+from sweep.search import check as search_check_module
+from sweep.search import repeat as search_repeat_module
+from sweep.search import run as search_run_module
+from sweep.search import status as search_status_module
+from sweep.storage import user_code
+from sweep.storage.states import State
+from sweep.storage.sweep_file import SweepFile
+from sweep.trainable import loop
+from sweep.trainable import train as trainable_train_module
+from sweep.trainable.config import TrialConfig
 from tests import searched as in_process
-from trainable import loop
-from trainable.config import TrialConfig
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 command = partial(in_process.command, on=in_process.here(loop.train))  # trained in earnest
@@ -57,7 +57,7 @@ def sweep(tiny_data, tmp_path, model, another_process):
 
 
 def searched(folder, data, trials, *words):
-    return command(search.run.main, "--sweep", folder, "--data", data, "--trials", trials, *FAST, *words)
+    return command(search_run_module.main, "--sweep", folder, "--data", data, "--trials", trials, *FAST, *words)
 
 
 def states(folder):
@@ -69,7 +69,9 @@ def test_the_model_of_the_examples_is_trained_in_a_sweep_and_predicts(tiny_data,
     reference = f"{EXAMPLES}/model.py:{name}"
 
     result = searched(tmp_path / "sweep", tiny_data, 2, "--fix", f"arch={reference}")
-    predicted = command(analysis.predict.main, tmp_path / "sweep", "--code", reference, "--out", tmp_path / "out.csv")
+    predicted = command(
+        analysis_predict_module.main, tmp_path / "sweep", "--code", reference, "--out", tmp_path / "out.csv"
+    )
 
     assert result.exit_code == 0, result.output
     assert states(tmp_path / "sweep") == [State.COMPLETE] * 2
@@ -87,14 +89,24 @@ def test_the_space_of_the_examples_is_searched(tiny_data, tmp_path):
 
 def test_a_space_may_choose_between_models_of_the_users_and_ours(tiny_data, tmp_path, model):
     (tmp_path / "own/space.py").write_text(
-        "from trainable.config import TrialConfig\n"
+        "from sweep.trainable.config import TrialConfig\n"
         "def suggest(trial):\n"
         f"    arch = trial.suggest_categorical('arch', ['{model}:WIDE', 'mlp'])\n"
         "    return TrialConfig(arch=arch, width=1.0, lr=trial.suggest_float('lr', 0.01, 0.1), epochs=1)\n"
     )
 
     result = command(
-        *(search.run.main, "--sweep", tmp_path / "sweep", "--data", tiny_data, "--trials", 4, "--baselines", "none"),
+        *(
+            search_run_module.main,
+            "--sweep",
+            tmp_path / "sweep",
+            "--data",
+            tiny_data,
+            "--trials",
+            4,
+            "--baselines",
+            "none",
+        ),
         *("--space", f"{tmp_path}/own/space.py:suggest", "--code", f"{model}:WIDE"),
     )
 
@@ -114,7 +126,7 @@ def test_a_sweep_goes_on_with_the_model_that_its_command_names(sweep, tiny_data,
     if flag == "--fix":
         result = searched(sweep, tiny_data, 3, *words)
     else:
-        result = command(search.run.main, "--sweep", sweep, "--data", tiny_data, "--trials", 3, *words)
+        result = command(search_run_module.main, "--sweep", sweep, "--data", tiny_data, "--trials", 3, *words)
 
     assert result.exit_code == 0, result.output
     assert states(sweep) == [State.COMPLETE] * 3
@@ -124,7 +136,7 @@ def test_a_model_that_moved_is_the_same_model(sweep, tiny_data, model, tmp_path)
     model.rename(tmp_path / "elsewhere.py")
 
     result = searched(sweep, tiny_data, 3, "--fix", f"arch={tmp_path}/elsewhere.py:build")
-    predicted = command(analysis.predict.main, sweep, "--code", f"{tmp_path}/elsewhere.py:build")
+    predicted = command(analysis_predict_module.main, sweep, "--code", f"{tmp_path}/elsewhere.py:build")
 
     assert result.exit_code == 0, result.output
     assert len({trial.config["arch"] for trial in Record(sweep).trials}) == 1
@@ -138,8 +150,8 @@ def test_a_model_that_was_changed_is_refused_with_both_hashes(sweep, tiny_data, 
 
     results = [
         searched(sweep, tiny_data, 3, "--fix", f"arch={model}:build"),
-        command(analysis.predict.main, sweep, "--code", f"{model}:build"),
-        command(search.repeat.main, sweep, "--code", f"{model}:build"),
+        command(analysis_predict_module.main, sweep, "--code", f"{model}:build"),
+        command(search_repeat_module.main, sweep, "--code", f"{model}:build"),
     ]
 
     for result in results:
@@ -153,13 +165,13 @@ def test_a_model_that_no_command_names_is_not_run(sweep, tiny_data, model, tmp_p
     model.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n" + model.read_text())
 
     results = [
-        command(search.run.main, "--sweep", sweep, "--data", tiny_data, "--trials", 3),
-        command(analysis.predict.main, sweep),
-        command(search.repeat.main, sweep),
+        command(search_run_module.main, "--sweep", sweep, "--data", tiny_data, "--trials", 3),
+        command(analysis_predict_module.main, sweep),
+        command(search_repeat_module.main, sweep),
     ]
-    mains = (search.status.main, search.check.main, analysis.report.__main__.main)
+    mains = (search_status_module.main, search_check_module.main, analysis_report_module.main)
     read = [command(main, sweep) for main in mains]
-    read.append(command(search.run.main, "--sweep", sweep, "--data", tiny_data, "--trials", 2))
+    read.append(command(search_run_module.main, "--sweep", sweep, "--data", tiny_data, "--trials", 2))
 
     for result in results:
         assert result.exit_code == 2, result.output
@@ -169,7 +181,7 @@ def test_a_model_that_no_command_names_is_not_run(sweep, tiny_data, model, tmp_p
 
 
 def test_the_best_configs_of_a_search_are_trained_again_with_its_model(sweep, model):
-    result = command(search.repeat.main, sweep, "--top", 1, "--seeds", 2, "--code", f"{model}:build")
+    result = command(search_repeat_module.main, sweep, "--top", 1, "--seeds", 2, "--code", f"{model}:build")
 
     assert result.exit_code == 0, result.output
     assert states(sweep / "repeat") == [State.COMPLETE] * 2
@@ -179,7 +191,7 @@ def test_the_best_configs_of_a_search_are_trained_again_with_its_model(sweep, mo
 def test_a_config_of_a_sweep_is_trained_alone_with_its_model(sweep, tiny_data, model):
     config = sweep / "trials/0000/config.json"
 
-    result = command(trainable.train.main, "--config", config, "--data", tiny_data, "--code", f"{model}:build")
+    result = command(trainable_train_module.main, "--config", config, "--data", tiny_data, "--code", f"{model}:build")
 
     assert result.exit_code == 0, result.output
     assert result.output.startswith("epoch 1/1")

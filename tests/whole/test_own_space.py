@@ -7,14 +7,14 @@ import numpy as np
 import optuna
 import pytest
 
-from search.pruners import new_pruner
-from search.runtime.ledger import Ledger
-from search.runtime.sweep_kinds import Search
-from search.spaces.space import NoConfigError, Space
-from storage import user_code
-from storage.errors import UserError
-from storage.sweep_file import Settings
-from trainable.config import ConfigError, TrialConfig
+from sweep.search.pruners import new_pruner
+from sweep.search.runtime.ledger import Ledger
+from sweep.search.runtime.sweep_kinds import Search
+from sweep.search.spaces.space import NoConfigError, Space
+from sweep.storage import user_code
+from sweep.storage.errors import UserError
+from sweep.storage.sweep_file import Settings
+from sweep.trainable.config import ConfigError, TrialConfig
 
 CONFIG = "TrialConfig(arch='mlp', width=1.0, lr=lr)"
 
@@ -44,7 +44,7 @@ def test_a_file_may_define_dataclasses_under_postponed_annotations(tmp_path):
     file.write_text(
         "from __future__ import annotations\n"
         "from dataclasses import dataclass\n"
-        "from trainable.config import TrialConfig\n"
+        "from sweep.trainable.config import TrialConfig\n"
         "@dataclass\n"
         "class Ranges:\n"
         "    low: float = 0.02\n"

@@ -7,21 +7,21 @@ from dataclasses import replace
 import pytest
 import torch
 
-from analysis.estimates.choice import choose
-from analysis.export import main as export
-from analysis.outputs import best, predictor
-from analysis.predict import main as predict
-from analysis.record import Record
-from search.check import main as check
-from search.refit import main as refit
-from search.repeat import main as repeat
-from search.run import main
-from storage.sweep_file import SweepFile
+from sweep.analysis.estimates.choice import choose
+from sweep.analysis.export import main as export
+from sweep.analysis.outputs import best, predictor
+from sweep.analysis.predict import main as predict
+from sweep.analysis.record import Record
+from sweep.search.check import main as check
+from sweep.search.refit import main as refit
+from sweep.search.repeat import main as repeat
+from sweep.search.run import main
+from sweep.storage.sweep_file import SweepFile
+from sweep.trainable import loop, weights
+from sweep.trainable.weights import kept
 from tests.searched import command, here
 from tests.trainable.weights import nets
 from tests.trainable.weights.fixtures import empty_machine, server
-from trainable import loop, weights
-from trainable.weights import kept
 
 __all__ = ["empty_machine", "server"]
 
@@ -77,7 +77,7 @@ def test_report_best_and_model_card_tell_of_them_and_predicting_with_the_best_ne
 
 
 SPACE = f"""
-from trainable.config import TrialConfig
+from sweep.trainable.config import TrialConfig
 
 KINDS = {{
     "linear": dict(arch="logistic_head", backbone="{nets.TIMM}", stages="-1", penalty=0.1),

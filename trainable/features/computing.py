@@ -10,23 +10,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datasets.folds import of_images
-from datasets.pixels import Pixels
-from datasets.pixels.dataset import Dataset
-from datasets.pixels.rows import JoinedPixels, whole
-from datasets.pixels.stored import StoredPixels
-from storage.errors import ConfigError
-from trainable import weights
-from trainable.config import TrialConfig
-from trainable.features import Prepared
-from trainable.features.matrix import Chunk, Features, layout, name_of
-from trainable.features.pooling import parts
-from trainable.features.store import FeaturesError, Store
-from trainable.images import together
-from trainable.models import stage_maps
-from trainable.models.head import HeadNet, all_stages, preprocessing
-from trainable.models.known import versions
-from trainable.precision import autocast, numerics
+from sweep.datasets.folds import of_images
+from sweep.datasets.pixels import Pixels
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.datasets.pixels.rows import JoinedPixels, whole
+from sweep.datasets.pixels.stored import StoredPixels
+from sweep.storage.errors import ConfigError
+from sweep.trainable import weights
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.features import Prepared
+from sweep.trainable.features.matrix import Chunk, Features, layout, name_of
+from sweep.trainable.features.pooling import parts
+from sweep.trainable.features.store import FeaturesError, Store
+from sweep.trainable.images import together
+from sweep.trainable.models import stage_maps
+from sweep.trainable.models.head import HeadNet, all_stages, preprocessing
+from sweep.trainable.models.known import versions
+from sweep.trainable.precision import autocast, numerics
 
 VERSION = 1  # of the arithmetic: another number wherever the same images give other features
 BATCH = {"cpu": 16, "cuda": 128, "mps": 128}  # images that go through the net at once; so few stay in a CPU's caches

@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from datasets.pixels.dataset import Dataset
-from trainable.config import TrialConfig
-from trainable.features import Prepared, computing
-from trainable.features.computing import features_of
-from trainable.features.matrix import Features
-from trainable.loop import Diverged
-from trainable.metrics import measure
-from trainable.metrics.history import EpochMetrics, is_finite
-from trainable.models.head import HeadNet
-from trainable.state import TrainState
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.features import Prepared, computing
+from sweep.trainable.features.computing import features_of
+from sweep.trainable.features.matrix import Features
+from sweep.trainable.loop import Diverged
+from sweep.trainable.metrics import measure
+from sweep.trainable.metrics.history import EpochMetrics, is_finite
+from sweep.trainable.models.head import HeadNet
+from sweep.trainable.state import TrainState
 
 SPLITS = ("train", "validation")
 Fit = Callable[[TrialConfig, nn.Module, Features, Tensor], float]

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datasets.pixels import Pixels
-from trainable.config import TrialConfig
-from trainable.features.computing import BATCH, VIEWS, Compute, chunks_of, rows_about, separate
-from trainable.features.store import Store
-from trainable.images import together
-from trainable.models import family_of, frozen
-from trainable.models.calls import judged
-from trainable.precision import autocast, numerics
+from sweep.datasets.pixels import Pixels
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.features.computing import BATCH, VIEWS, Compute, chunks_of, rows_about, separate
+from sweep.trainable.features.store import Store
+from sweep.trainable.images import together
+from sweep.trainable.models import family_of, frozen
+from sweep.trainable.models.calls import judged
+from sweep.trainable.precision import autocast, numerics
 
 VERSION = 1  # of the arithmetic: another number wherever the same images give other maps
 NAME = "map"  # of the tensor in a chunk's file

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from trainable.devices import widest
-from trainable.features.pooling import Shape, chosen, columns, stored
+from sweep.trainable.devices import widest
+from sweep.trainable.features.pooling import Shape, chosen, columns, stored
 
 BLOCK_ROWS = 2048
 MEMORY_BYTES = 1 << 29  # a matrix that needs more stays in its files, and is read anew for each use

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from trainable.objective import Objective
+from sweep.trainable.objective import Objective
 
 STEPS = 200  # of L-BFGS, at most: beyond them the predictions of no image change
 REMEMBERED = 10  # steps by which it estimates the curvature

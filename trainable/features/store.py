@@ -23,10 +23,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from datasets.pixels import cache
-from datasets.pixels.target import SPARE_BYTES, gigabytes
-from storage.errors import UserError
-from trainable.features import Prepared
+from sweep.datasets.pixels import cache
+from sweep.datasets.pixels.target import SPARE_BYTES, gigabytes
+from sweep.storage.errors import UserError
+from sweep.trainable.features import Prepared
 
 CHUNK_ROWS = 64  # images; a worker that dies loses as many, and one that is to stop ends after as many
 MOST_BYTES = 40 * 10**9  # of the features of one split and view

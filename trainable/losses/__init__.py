@@ -4,7 +4,7 @@ To add one, add its file here and its `LOSS` to the tuple. Nothing here imports 
 A trial is judged by its metric and by plain cross entropy on the validation images, whatever loss it learns by.
 """
 
-from trainable.losses import cross_entropy, focal, logit_adjusted
+from sweep.trainable.losses import cross_entropy, focal, logit_adjusted
 
 LOSSES = {loss.name: loss for loss in (cross_entropy.LOSS, focal.LOSS, logit_adjusted.LOSS)}
 DEFAULT = cross_entropy.LOSS.name

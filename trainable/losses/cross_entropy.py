@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from trainable.losses.contract import Loss
+from sweep.trainable.losses.contract import Loss
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,7 +7,7 @@ where it begins, at weights of zero, and may not be the lowest one.
 
 from typing import TYPE_CHECKING
 
-from trainable.losses.contract import Loss
+from sweep.trainable.losses.contract import Loss
 
 if TYPE_CHECKING:
     from torch import Tensor

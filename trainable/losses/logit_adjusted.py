@@ -7,7 +7,7 @@ are those for classes of equal size: of all decisions they are the best for the 
 
 from typing import TYPE_CHECKING
 
-from trainable.losses.contract import Loss
+from sweep.trainable.losses.contract import Loss
 
 if TYPE_CHECKING:
     from torch import Tensor

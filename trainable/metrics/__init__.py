@@ -12,14 +12,14 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from storage import user_code
-from storage.errors import UserError
-from storage.sweep_file import RENAMED_METRICS
+from sweep.storage import user_code
+from sweep.storage.errors import UserError
+from sweep.storage.sweep_file import RENAMED_METRICS
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from trainable.metrics.contract import Metric
+    from sweep.trainable.metrics.contract import Metric
 
 NAMES = (  # those that a search can be for
     "accuracy",
@@ -96,7 +96,7 @@ def measure(labels: "np.ndarray", logits: "np.ndarray", metric: "Metric") -> dic
       labels: (N,) class indices.
       logits: (N, classes).
     """
-    from trainable.metrics.history import OWN_FIELD
+    from sweep.trainable.metrics.history import OWN_FIELD
 
     # Whatever judges the trial, every epoch is measured by those that have a field of their own.
     known = (each for each in metrics().values() if each.field != OWN_FIELD)
@@ -117,8 +117,8 @@ def _own(reference: str) -> "Metric":
     Raises:
       UserError: no command named it, or it is no metric.
     """
-    from trainable.metrics.contract import Metric
-    from trainable.metrics.history import OWN_FIELD
+    from sweep.trainable.metrics.contract import Metric
+    from sweep.trainable.metrics.history import OWN_FIELD
 
     found = user_code.get(reference)
     if isinstance(found, Metric) and found.value:
@@ -134,7 +134,7 @@ def _own(reference: str) -> "Metric":
 def _of_probabilities(
     function: "Callable[[np.ndarray, np.ndarray], float]",
 ) -> "Callable[[np.ndarray, np.ndarray], float]":
-    from trainable.metrics.contract import softmax
+    from sweep.trainable.metrics.contract import softmax
 
     return lambda labels, logits: float(function(labels, softmax(logits)))
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainable.metrics.contract import PERCENT, Metric, PerImage
+from sweep.trainable.metrics.contract import PERCENT, Metric, PerImage
 
 
 def _right(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -7,8 +7,8 @@ probability each comes first in half the cases.
 
 import numpy as np
 
-from trainable.metrics.by_ranks import by_ranks
-from trainable.metrics.contract import Ranks
+from sweep.trainable.metrics.by_ranks import by_ranks
+from sweep.trainable.metrics.contract import Ranks
 
 
 def _of_order(weights: np.ndarray, is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from trainable.metrics import accuracy
-from trainable.metrics.contract import PERCENT, Metric
+from sweep.trainable.metrics import accuracy
+from sweep.trainable.metrics.contract import PERCENT, Metric
 
 
 def _by_class(labels: np.ndarray) -> list[np.ndarray]:

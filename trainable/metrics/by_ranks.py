@@ -1,7 +1,7 @@
 """What the metrics have in common whose value follows from the order in which probabilities put the images."""
 
-from trainable.metrics.contract import PERCENT, Metric, Ranks
-from trainable.metrics.predictions import every_class_needed
+from sweep.trainable.metrics.contract import PERCENT, Metric, Ranks
+from sweep.trainable.metrics.predictions import every_class_needed
 
 
 def by_ranks(name: str, short: str, one: str, ranks: Ranks) -> Metric:

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from storage.errors import UserError
-from storage.text import counted
-from trainable.metrics.history import OWN_FIELD, EpochMetrics, by_fold
-from trainable.metrics.predictions import falling_order
+from sweep.storage.errors import UserError
+from sweep.storage.text import counted
+from sweep.trainable.metrics.history import OWN_FIELD, EpochMetrics, by_fold
+from sweep.trainable.metrics.predictions import falling_order
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trainable.metrics.contract import Metric, softmax
+from sweep.trainable.metrics.contract import Metric, softmax
 
 MOST_BYTES = 20_000_000
 LEAST = 1e-300  # probability, whose logarithm is a number in float16 too

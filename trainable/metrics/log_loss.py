@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainable.metrics.contract import Metric, PerImage, Scale
+from sweep.trainable.metrics.contract import Metric, PerImage, Scale
 
 SMALLEST = 1e-30  # probability, whose logarithm is a number
 

@@ -5,9 +5,9 @@ A class that is neither the truth nor the answer of any image counts in no mean,
 
 import numpy as np
 
-from trainable.metrics.contract import PERCENT, Metric
-from trainable.metrics.f1 import by_class
-from trainable.metrics.predictions import of_counts
+from sweep.trainable.metrics.contract import PERCENT, Metric
+from sweep.trainable.metrics.f1 import by_class
+from sweep.trainable.metrics.predictions import of_counts
 
 
 def _of_counts(counts: np.ndarray) -> np.ndarray:

@@ -7,8 +7,8 @@ between -1 and 1, and 0 where all answers are one class.
 
 import numpy as np
 
-from trainable.metrics.contract import Metric
-from trainable.metrics.predictions import of_counts, one_class_alone
+from sweep.trainable.metrics.contract import Metric
+from sweep.trainable.metrics.predictions import of_counts, one_class_alone
 
 
 def _of_counts(counts: np.ndarray) -> np.ndarray:

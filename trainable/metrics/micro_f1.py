@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from trainable.metrics import accuracy
-from trainable.metrics.history import OWN_FIELD
+from sweep.trainable.metrics import accuracy
+from sweep.trainable.metrics.history import OWN_FIELD
 
 METRIC = replace(
     accuracy.METRIC,

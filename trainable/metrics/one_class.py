@@ -7,10 +7,10 @@ from functools import partial
 
 import numpy as np
 
-from datasets.problems import printable, shown
-from storage.errors import UserError
-from trainable.metrics.contract import PERCENT, Metric, unbound
-from trainable.metrics.predictions import of_counts
+from sweep.datasets.problems import printable, shown
+from sweep.storage.errors import UserError
+from sweep.trainable.metrics.contract import PERCENT, Metric, unbound
+from sweep.trainable.metrics.predictions import of_counts
 
 NAMED = 10  # classes in a message
 

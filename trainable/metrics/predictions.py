@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from datasets.problems import shown
+from sweep.datasets.problems import shown
 
 NAMED = 5  # classes in a message
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from datasets.problems import shown
-from storage.errors import UserError
-from trainable.metrics.contract import Metric, unbound
-from trainable.metrics.predictions import of_counts, one_class_alone
+from sweep.datasets.problems import shown
+from sweep.storage.errors import UserError
+from sweep.trainable.metrics.contract import Metric, unbound
+from sweep.trainable.metrics.predictions import of_counts, one_class_alone
 
 SIGNED, NUMBER = re.compile(r"[-+]?\d+(\.\d+)?"), re.compile(r"\d+(?:\.\d+)?")
 

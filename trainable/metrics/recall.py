@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from trainable.metrics.contract import Metric
-from trainable.metrics.one_class import of_one_class
+from sweep.trainable.metrics.contract import Metric
+from sweep.trainable.metrics.one_class import of_one_class
 
 
 def _of_counts(label: int, counts: np.ndarray) -> np.ndarray:

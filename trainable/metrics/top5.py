@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trainable.metrics.contract import PERCENT, Metric, PerImage
+from sweep.trainable.metrics.contract import PERCENT, Metric, PerImage
 
 K = 5
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from storage import user_code
-from storage.errors import ConfigError
-from trainable.models.family import Family
+from sweep.storage import user_code
+from sweep.storage.errors import ConfigError
+from sweep.trainable.models.family import Family
 
 if TYPE_CHECKING:
-    from trainable.config import TrialConfig
+    from sweep.trainable.config import TrialConfig
 
 NAMES = (  # the last one builds what no other family is named for
     "mlp",
@@ -26,7 +26,7 @@ NAMES = (  # the last one builds what no other family is named for
     "timm_net",
     "torchvision_net",
 )
-FAMILIES: tuple[Family, ...] = tuple(import_module(f"trainable.models.{name}").FAMILY for name in NAMES)
+FAMILIES: tuple[Family, ...] = tuple(import_module(f"sweep.trainable.models.{name}").FAMILY for name in NAMES)
 
 
 def family_of(arch: str) -> Family:

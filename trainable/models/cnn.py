@@ -1,13 +1,13 @@
 """The published convolutional net: conv 16, pool, conv 10, pool, then hidden layers of 128 and 84 units."""
 
-from trainable.models.family import Config, Family, Net
+from sweep.trainable.models.family import Config, Family, Net
 
 
 def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     """`depth` 2 is the published net; 1 leaves the second convolution out, more put padded ones behind it."""
     from torch import nn
 
-    from trainable.torch_changes import Conv2d
+    from sweep.trainable.torch_changes import Conv2d
 
     assert config.width is not None
     assert config.depth is not None

@@ -3,9 +3,9 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainable.models.calls import calls_of
-from trainable.models.stage_maps import features
-from trainable.models.staged import Stages, stages
+from sweep.trainable.models.calls import calls_of
+from sweep.trainable.models.stage_maps import features
+from sweep.trainable.models.staged import Stages, stages
 
 
 class Cut(nn.Module):

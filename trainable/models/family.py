@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch.nn import Module as Net
 
-    from datasets.pixels.dataset import Dataset
-    from trainable.config import TrialConfig as Config
-    from trainable.features import Prepared
-    from trainable.metrics.history import EpochMetrics
-    from trainable.state import TrainState
+    from sweep.datasets.pixels.dataset import Dataset
+    from sweep.trainable.config import TrialConfig as Config
+    from sweep.trainable.features import Prepared
+    from sweep.trainable.metrics.history import EpochMetrics
+    from sweep.trainable.state import TrainState
 
     Prepare = Callable[[Config, Dataset, TrainState], Iterator[Prepared]]
     Train = Callable[[Config, Dataset, TrainState], Iterator[EpochMetrics]]

@@ -2,9 +2,9 @@
 
 from torch import Tensor, nn
 
-from trainable.models import frozen
-from trainable.models.calls import calls_of
-from trainable.models.staged import classifier_names, stages
+from sweep.trainable.models import frozen
+from sweep.trainable.models.calls import calls_of
+from sweep.trainable.models.staged import classifier_names, stages
 
 
 def freeze_front(net: nn.Module, count: int, images: Tensor) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from storage.errors import ConfigError
-from trainable.features.pooling import Shape, pooled, shape_of, width
-from trainable.models import family_of, frozen, stage_maps, staged
-from trainable.models.family import Config, Preprocessing
-from trainable.models.known import known
+from sweep.storage.errors import ConfigError
+from sweep.trainable.features.pooling import Shape, pooled, shape_of, width
+from sweep.trainable.models import family_of, frozen, stage_maps, staged
+from sweep.trainable.models.family import Config, Preprocessing
+from sweep.trainable.models.known import known
 
 SHAPES_VERSION = 1  # of how stages are found: another number wherever a net gets others
 
@@ -58,7 +58,7 @@ class HeadNet(nn.Module):
     def filled(self) -> nn.Module:
         """Returns the backbone, with its weights, on the device of the rest."""
         if self.backbone is None:
-            from trainable.models.net import place
+            from sweep.trainable.models.net import place
 
             self.backbone = place(_frozen_net(self.config, self.input_size), self.config.arch, self.mean.device)
         return self.backbone
@@ -174,7 +174,7 @@ def _backbone(config: Config) -> str:
 
 
 def _plain(arch: str, shape: tuple[tuple[str, object], ...]) -> Config:
-    from trainable.config import TrialConfig
+    from sweep.trainable.config import TrialConfig
 
     return TrialConfig.from_dict({"arch": arch, **dict(shape)})
 

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from datasets import augment
-from trainable.models.family import Config, Family, Net, Preprocessing
+from sweep.datasets import augment
+from sweep.trainable.models.family import Config, Family, Net, Preprocessing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from datasets.pixels.dataset import Dataset
-    from trainable.features import Prepared
-    from trainable.features.matrix import Features
-    from trainable.metrics.history import EpochMetrics
-    from trainable.state import TrainState
+    from sweep.datasets.pixels.dataset import Dataset
+    from sweep.trainable.features import Prepared
+    from sweep.trainable.features.matrix import Features
+    from sweep.trainable.metrics.history import EpochMetrics
+    from sweep.trainable.state import TrainState
 
 BACKBONE = "timm/tf_efficientnet_lite0"  # of a head that names none
 FIELDS = frozenset({"input_size", "center_crop", "stages", "pooling", "flip", "pretrained"})
@@ -39,14 +39,14 @@ def head_family(
     """
 
     def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
-        from trainable.models import head
+        from sweep.trainable.models import head
 
         net = head.build(config, input_size)
         net.head = last_part(config, net.count, classes)
         return net
 
     def train(config: Config, data: "Dataset", state: "TrainState") -> Iterator["EpochMetrics"]:
-        from trainable.features import learning
+        from sweep.trainable.features import learning
 
         return learning.train(config, data, state, fit)
 
@@ -65,18 +65,18 @@ def head_family(
 
 
 def prepare(config: Config, data: "Dataset", state: "TrainState") -> Iterator["Prepared"]:
-    from trainable.features import learning
+    from sweep.trainable.features import learning
 
     return learning.prepare(config, data, state)
 
 
 def preprocessing(config: Config) -> Preprocessing:
-    from trainable.models import head
+    from sweep.trainable.models import head
 
     return head.preprocessing(config)
 
 
 def check(config: Config, others: Sequence[str]) -> None:
-    from trainable.models import head
+    from sweep.trainable.models import head
 
     head.check(config)

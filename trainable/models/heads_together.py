@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from trainable.models import stage_maps, staged
-from trainable.models.head import HeadNet
+from sweep.trainable.models import stage_maps, staged
+from sweep.trainable.models.head import HeadNet
 
 
 def share_backbone(model: nn.Module, others: Iterable[nn.Module]) -> None:

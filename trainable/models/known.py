@@ -12,8 +12,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from datasets.pixels import cache as caches
-from storage.files import save_bytes
+from sweep.datasets.pixels import cache as caches
+from sweep.storage.files import save_bytes
 
 LIBRARIES = ("timm", "torch", "torchvision")
 

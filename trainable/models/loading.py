@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from storage.errors import ConfigError
-from trainable.models.family import Config, Family, Net, Preprocessing
-from trainable.models.known import known
+from sweep.storage.errors import ConfigError
+from sweep.trainable.models.family import Config, Family, Net, Preprocessing
+from sweep.trainable.models.known import known
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -137,7 +137,7 @@ def kept(config: Config, net: Net, classes: int, input_size: tuple[int, int]) ->
         return net
     import torch
 
-    from trainable.models.cut import cut
+    from sweep.trainable.models.cut import cut
 
     return cut(net, config.kept_stages, classes, torch.zeros(1, 3, *input_size), config.dropout)
 

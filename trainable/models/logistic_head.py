@@ -7,13 +7,13 @@ it convex, and balanced sampling is a weight of each image here. Of focal loss a
 
 from typing import TYPE_CHECKING, Any
 
-from trainable.models.family import Config, Net
-from trainable.models.head_family import head_family
+from sweep.trainable.models.family import Config, Net
+from sweep.trainable.models.head_family import head_family
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trainable.features.matrix import Features
+    from sweep.trainable.features.matrix import Features
 
 
 def last_part(config: Config, features: int, classes: int) -> Net:
@@ -24,9 +24,9 @@ def last_part(config: Config, features: int, classes: int) -> Net:
 
 def fit(config: Config, linear: Any, features: "Features", labels: "Tensor") -> float:
     """Leaves the minimum in `linear`, and returns the mean loss there."""
-    from trainable.features.solution import solve
-    from trainable.objective import Objective
-    from trainable.sampling import Sampling
+    from sweep.trainable.features.solution import solve
+    from sweep.trainable.objective import Objective
+    from sweep.trainable.sampling import Sampling
 
     assert config.penalty is not None
     sampling = Sampling(labels, linear.out_features, config.balanced)

@@ -1,6 +1,6 @@
 """The published perceptron: two hidden layers of 50 and 20 units."""
 
-from trainable.models.family import Config, Family, Net
+from sweep.trainable.models.family import Config, Family, Net
 
 
 def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:

@@ -7,13 +7,13 @@ heart.
 
 from typing import TYPE_CHECKING, Any
 
-from trainable.models.family import Config, Net
-from trainable.models.head_family import head_family
+from sweep.trainable.models.family import Config, Net
+from sweep.trainable.models.head_family import head_family
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trainable.features.matrix import Features
+    from sweep.trainable.features.matrix import Features
 
 PASSES = 30
 
@@ -31,10 +31,10 @@ def fit(config: Config, net: Any, features: "Features", labels: "Tensor") -> flo
     import torch
     from torch.nn import functional as F
 
-    from trainable.objective import Objective
-    from trainable.optim import lr_at, set_lr
-    from trainable.sampling import Sampling
-    from trainable.torch_changes import uncompiled
+    from sweep.trainable.objective import Objective
+    from sweep.trainable.optim import lr_at, set_lr
+    from sweep.trainable.sampling import Sampling
+    from sweep.trainable.torch_changes import uncompiled
 
     device = labels.device
     drawn = torch.Generator().manual_seed(config.seed)

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainable import precision
-from trainable.config import ConfigError, TrialConfig
-from trainable.models import check, family_of, front, staged
-from trainable.models.family import Preprocessing
+from sweep.trainable import precision
+from sweep.trainable.config import ConfigError, TrialConfig
+from sweep.trainable.models import check, family_of, front, staged
+from sweep.trainable.models.family import Preprocessing
 
 
 class Normalize(nn.Module):

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainable.torch_changes import Conv2d
+from sweep.trainable.torch_changes import Conv2d
 
 
 class Block(nn.Module):

@@ -1,13 +1,13 @@
 """ResNet-18 of torchvision (He et al. 2015), with a stem for small images if asked for."""
 
-from trainable.models import torchvision_net
-from trainable.models.family import Config, Family, Net
+from sweep.trainable.models import torchvision_net
+from sweep.trainable.models.family import Config, Family, Net
 
 
 def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     from torch import nn
 
-    from trainable.torch_changes import with_short_kernels
+    from sweep.trainable.torch_changes import with_short_kernels
 
     net = torchvision_net.build(config, classes, image_size)
     if config.small_stem:

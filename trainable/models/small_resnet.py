@@ -2,7 +2,7 @@
 
 import math
 
-from trainable.models.family import Config, Family, Net
+from sweep.trainable.models.family import Config, Family, Net
 
 LARGEST_STAGE_PX = 32  # a larger image is brought down to this side by the stride of the stem
 
@@ -10,8 +10,8 @@ LARGEST_STAGE_PX = 32  # a larger image is brought down to this side by the stri
 def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     from torch import nn
 
-    from trainable.models.residual import Block
-    from trainable.torch_changes import Conv2d
+    from sweep.trainable.models.residual import Block
+    from sweep.trainable.torch_changes import Conv2d
 
     assert config.width is not None
     assert config.depth is not None

@@ -1,6 +1,6 @@
 """A plain convolutional net with batch norm, as Simonyan & Zisserman 2014 stack them: six 3x3 convolutions."""
 
-from trainable.models.family import Config, Family, Net
+from sweep.trainable.models.family import Config, Family, Net
 
 LAYERS = ((32, False), (32, False), (32, False), (64, True), (64, True), (128, True))  # channels; pooled after it?
 HIDDEN = 64  # units
@@ -11,7 +11,7 @@ def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     """`width` multiplies channels and hidden units; an image too small for a pooling goes without it."""
     from torch import nn
 
-    from trainable.torch_changes import Conv2d, Dropout
+    from sweep.trainable.torch_changes import Conv2d, Dropout
 
     assert config.width is not None
     side_y, side_x = image_size

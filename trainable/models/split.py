@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from trainable.models.calls import Call, after, calls_of, judged
-from trainable.models.staged import stages
+from sweep.trainable.models.calls import Call, after, calls_of, judged
+from sweep.trainable.models.staged import stages
 
 PROBES = (2, 3)  # images: how a shape depends on their number
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainable.models.calls import after, before
-from trainable.models.staged import Stages, classifier_names, stages
+from sweep.trainable.models.calls import after, before
+from sweep.trainable.models.staged import Stages, classifier_names, stages
 
 
 def features(net: nn.Module, images: Tensor, numbers: Sequence[int] | None = None) -> list[Tensor]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from trainable.models.calls import Call, calls_of
+from sweep.trainable.models.calls import Call, calls_of
 
 STANDARD_PX = 224  # at which resolutions are told apart: in small images the last ones have one pixel each
 MOST_STAGES = 6  # a net with more lists each of its blocks

@@ -8,10 +8,10 @@ import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from storage.errors import ConfigError
-from trainable.models import loading
-from trainable.models.family import Config, Net, Preprocessing
-from trainable.models.known import known
+from sweep.storage.errors import ConfigError
+from sweep.trainable.models import loading
+from sweep.trainable.models.family import Config, Net, Preprocessing
+from sweep.trainable.models.known import known
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
     if about["fixed_input_size"]:
         options["img_size"] = input_size
     if config.pretrained:
-        from trainable.weights import state_dict
+        from sweep.trainable.weights import state_dict
 
         net = _with_weights(config, options, about, state_dict(config.arch))
     else:

@@ -11,10 +11,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from storage.errors import ConfigError
-from trainable.models import loading
-from trainable.models.family import FROM_SCRATCH, Config, Net, Preprocessing
-from trainable.models.known import known
+from sweep.storage.errors import ConfigError
+from sweep.trainable.models import loading
+from sweep.trainable.models.family import FROM_SCRATCH, Config, Net, Preprocessing
+from sweep.trainable.models.known import known
 
 PREFIX = "torchvision/"
 # Built without the auxiliary heads that they have in training. Their pretrained weights take other means than the other
@@ -36,7 +36,7 @@ def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
     _set_dropout(config, net, last)
     _set_drop_path(config, net)
     if config.pretrained:
-        from trainable.weights import state_dict
+        from sweep.trainable.weights import state_dict
 
         weights = state_dict(PREFIX + config.arch.removeprefix(PREFIX))
         loading.load(config.arch, net, _fitting(name, net, weights), last)
@@ -143,7 +143,7 @@ def _set_dropout(config: Config, net: Net, last: str) -> None:
         return
     from torch import nn
 
-    from trainable.models.dropped import DroppedConv2d, DroppedLinear
+    from sweep.trainable.models.dropped import DroppedConv2d, DroppedLinear
 
     modules = dict(net.named_modules())
     names = list(modules)

@@ -17,14 +17,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from datasets.pixels import Pixels
-from datasets.pixels.rows import ChosenPixels
-from trainable.batch import SMALLEST_MICRO_BATCH
+from sweep.datasets.pixels import Pixels
+from sweep.datasets.pixels.rows import ChosenPixels
+from sweep.trainable.batch import SMALLEST_MICRO_BATCH
 
 if TYPE_CHECKING:
-    from datasets.pixels.dataset import Dataset
-    from trainable.config import TrialConfig
-    from trainable.state import TrainState
+    from sweep.datasets.pixels.dataset import Dataset
+    from sweep.trainable.config import TrialConfig
+    from sweep.trainable.state import TrainState
 
 
 ENDING_SECONDS = 10.0  # in which it is known that another process has come to its end, once this one has lost it

@@ -17,13 +17,13 @@ from multiprocessing.connection import Connection
 import cv2
 import torch
 
-from storage import user_code
-from storage.store import store_of
-from trainable import allocator, loop, weights
-from trainable.parallel import processes
-from trainable.parallel.group import Group
-from trainable.parallel.message import Epoch, Net, Ready, Setting
-from trainable.worker.failures import failure_of
+from sweep.storage import user_code
+from sweep.storage.store import store_of
+from sweep.trainable import allocator, loop, weights
+from sweep.trainable.parallel import processes
+from sweep.trainable.parallel.group import Group
+from sweep.trainable.parallel.message import Epoch, Net, Ready, Setting
+from sweep.trainable.worker.failures import failure_of
 
 
 def main() -> None:

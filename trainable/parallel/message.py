@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.pixels.dataset import Dataset, Split
-from trainable.config import TrialConfig
-from trainable.metrics.history import EpochMetrics
-from trainable.optim import kept_by, put_back
-from trainable.state import TrainState, new_state
-from trainable.weights import Weights
+from sweep.datasets.pixels.dataset import Dataset, Split
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.optim import kept_by, put_back
+from sweep.trainable.state import TrainState, new_state
+from sweep.trainable.weights import Weights
 
 
 @dataclass(frozen=True)

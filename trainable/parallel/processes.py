@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch.distributed as dist
 
-from trainable.worker.report import Failure
+from sweep.trainable.worker.report import Failure
 
 FOR_EVER = timedelta(days=365)  # one process may wait for another as long as that one runs, which `Team` watches
 

@@ -11,18 +11,18 @@ from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from datasets.pixels.dataset import Dataset
-from storage import user_code
-from trainable import loop, weights
-from trainable.config import TrialConfig
-from trainable.metrics.history import EpochMetrics
-from trainable.models import family_of
-from trainable.parallel import processes
-from trainable.parallel.group import ENDING_SECONDS, Group
-from trainable.parallel.message import Epoch, Net, Setting, in_files
-from trainable.parallel.processes import ProcessFailed, ProcessLost
-from trainable.state import TrainState
-from trainable.worker.report import Failure
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.storage import user_code
+from sweep.trainable import loop, weights
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.models import family_of
+from sweep.trainable.parallel import processes
+from sweep.trainable.parallel.group import ENDING_SECONDS, Group
+from sweep.trainable.parallel.message import Epoch, Net, Setting, in_files
+from sweep.trainable.parallel.processes import ProcessFailed, ProcessLost
+from sweep.trainable.state import TrainState
+from sweep.trainable.worker.report import Failure
 
 
 class Team:
@@ -157,7 +157,7 @@ class _Member:
     def __init__(self) -> None:
         self.connection, theirs = Pipe()
         life, self.life = os.pipe()
-        command = [sys.executable, "-m", "trainable.parallel.member", f"{theirs.fileno()}", f"{life}"]
+        command = [sys.executable, "-m", "sweep.trainable.parallel.member", f"{theirs.fileno()}", f"{life}"]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         try:
             self.process = subprocess.Popen(

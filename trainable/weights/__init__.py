@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from trainable.weights import kept
-from trainable.weights.contract import Library, Source, Weights, WeightsError
+from sweep.trainable.weights import kept
+from sweep.trainable.weights.contract import Library, Source, Weights, WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trainable.config import TrialConfig
+    from sweep.trainable.config import TrialConfig
 
 NAMES = (  # in the order in which they are asked
     "given",
@@ -24,8 +24,10 @@ NAMES = (  # in the order in which they are asked
     "lite0_package",
 )
 LIBRARY_NAMES = ("timm_library", "torchvision_library")
-SOURCES: tuple[Source, ...] = tuple(import_module(f"trainable.weights.{name}").SOURCE for name in NAMES)
-LIBRARIES: tuple[Library, ...] = tuple(import_module(f"trainable.weights.{name}").LIBRARY for name in LIBRARY_NAMES)
+SOURCES: tuple[Source, ...] = tuple(import_module(f"sweep.trainable.weights.{name}").SOURCE for name in NAMES)
+LIBRARIES: tuple[Library, ...] = tuple(
+    import_module(f"sweep.trainable.weights.{name}").LIBRARY for name in LIBRARY_NAMES
+)
 
 # Of the file that is kept of these weights on the driver's machine: its bytes, and its blocks (`datasets.far_files`).
 Far = Callable[[Weights], tuple[int, Callable[[int], bytes]]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storage.errors import UserError
+from sweep.storage.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor

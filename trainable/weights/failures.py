@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from trainable.weights.contract import WeightsError
+from sweep.trainable.weights.contract import WeightsError
 
 NO_NETWORK = "--weights FILE or DIR takes what is on this machine"
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainable.options import CHOICES
-from trainable.weights import kept, lite0_package, reader
-from trainable.weights.contract import UNKNOWN, Source, Weights, WeightsError
+from sweep.trainable.options import CHOICES
+from sweep.trainable.weights import kept, lite0_package, reader
+from sweep.trainable.weights.contract import UNKNOWN, Source, Weights, WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor

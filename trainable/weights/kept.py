@@ -19,8 +19,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storage.files import DamagedError
-from trainable.weights.contract import Weights, WeightsError
+from sweep.storage.files import DamagedError
+from sweep.trainable.weights.contract import Weights, WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +33,7 @@ NAME = "kept"  # in `Weights.found_by`
 
 
 def folder() -> Path:
-    from datasets.pixels import cache  # numpy: commands import this package before a second driver is refused
+    from sweep.datasets.pixels import cache  # numpy: commands import this package before a second driver is refused
 
     return cache.folder() / "weights"
 
@@ -70,7 +70,7 @@ def tensors(weights: Weights) -> "dict[str, Tensor] | None":
 
 def read(path: Path) -> "dict[str, Tensor] | None":
     """Returns what a kept file holds, mapped; None where it is not there, or is damaged."""
-    from storage.tensors import read_tensors
+    from sweep.storage.tensors import read_tensors
 
     with suppress(OSError, DamagedError):  # what cannot be read is written again, or cannot be written either
         return read_tensors(path)[1]
@@ -95,7 +95,7 @@ def keep(weights: Weights, state_dict: "dict[str, Tensor]") -> None:
     Raises:
       WeightsError: the cache folder cannot be written.
     """
-    from storage.tensors import save_tensors
+    from sweep.storage.tensors import save_tensors
 
     about = {name: value for name, value in asdict(weights).items() if name not in ("path", "found_by")}
     copies = {name: tensor.detach().contiguous().clone() for name, tensor in state_dict.items()}
@@ -109,7 +109,7 @@ def copy(weights: Weights, size: int, block: Callable[[int], bytes]) -> None:
     Args:
       size, block: of that file, as `datasets.far_files` has them.
     """
-    from datasets import far_files
+    from sweep.datasets import far_files
 
     path = path_of(weights.arch, weights.sha256)
     with _told(path):

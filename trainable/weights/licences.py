@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from trainable.weights.contract import UNKNOWN, Weights
+from sweep.trainable.weights.contract import UNKNOWN, Weights
 
 FREE = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0")  # whoever names the author may
 # apple-amlr and seer-license are for research alone as well.

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainable.weights import reader
-from trainable.weights.contract import Source, Weights
+from sweep.trainable.weights import reader
+from sweep.trainable.weights.contract import Source, Weights
 
 if TYPE_CHECKING:
     from torch import Tensor

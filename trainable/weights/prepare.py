@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from storage.errors import ConfigError
-from storage.sweep_file import WeightsEntry
-from trainable import weights
-from trainable.options import CHOICES
-from trainable.weights import given, kept
-from trainable.weights.contract import Say, Weights, WeightsError
+from sweep.storage.errors import ConfigError
+from sweep.storage.sweep_file import WeightsEntry
+from sweep.trainable import weights
+from sweep.trainable.options import CHOICES
+from sweep.trainable.weights import given, kept
+from sweep.trainable.weights.contract import Say, Weights, WeightsError
 
 PROBE_PX = 224  # the side of the image with which new weights are tried, where they name none
 
@@ -97,9 +97,9 @@ def _check_fit(found: Weights) -> None:
     """
     import torch
 
-    from trainable.config import TrialConfig
-    from trainable.models import family_of
-    from trainable.models.net import build
+    from sweep.trainable.config import TrialConfig
+    from sweep.trainable.models import family_of
+    from sweep.trainable.models.net import build
 
     family = family_of(found.arch)
     try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainable.weights.contract import WeightsError
+from sweep.trainable.weights.contract import WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainable.weights import kept, reader, torch_hub
-from trainable.weights.contract import UNKNOWN, Library, Say, Source, Weights, WeightsError
-from trainable.weights.failures import cannot_fetch, fetching, shown
+from sweep.trainable.weights import kept, reader, torch_hub
+from sweep.trainable.weights.contract import UNKNOWN, Library, Say, Source, Weights, WeightsError
+from sweep.trainable.weights.failures import cannot_fetch, fetching, shown
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from trainable.weights.contract import Say, WeightsError
-from trainable.weights.failures import cannot_fetch, fetching, shown
+from sweep.trainable.weights.contract import Say, WeightsError
+from sweep.trainable.weights.failures import cannot_fetch, fetching, shown
 
 ANSWER_SECONDS = 60.0  # within which a server sends something
 NAME = re.compile(r"-([0-9a-f]{8,64})\.")  # the beginning of a file's sha256 in its name, as torch.hub has it

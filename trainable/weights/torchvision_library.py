@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from trainable.weights import kept, reader, torch_hub
-from trainable.weights.contract import UNKNOWN, Library, Say, Source, Weights, WeightsError
+from sweep.trainable.weights import kept, reader, torch_hub
+from sweep.trainable.weights.contract import UNKNOWN, Library, Say, Source, Weights, WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,23 +11,23 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from datasets.pixels.dataset import Dataset
-from storage import paths
-from storage.files import make_folder, save_bytes
-from storage.states import Reason
-from storage.store import is_copy, store_of
-from trainable import loop
-from trainable.checkpoint import Checkpoint, CheckpointError, read_finished
-from trainable.config import TrialConfig
-from trainable.features import Prepared
-from trainable.metrics.history import EpochMetrics
-from trainable.parallel.processes import ProcessLost
-from trainable.saving import load, save, save_finished
-from trainable.state import TrainState, new_state
-from trainable.worker.failures import failure_of
-from trainable.worker.order import Order
-from trainable.worker.report import Failure, Report
-from trainable.worker.watchdog import ended_when_hung
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.storage import paths
+from sweep.storage.files import make_folder, save_bytes
+from sweep.storage.states import Reason
+from sweep.storage.store import is_copy, store_of
+from sweep.trainable import loop
+from sweep.trainable.checkpoint import Checkpoint, CheckpointError, read_finished
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.features import Prepared
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.parallel.processes import ProcessLost
+from sweep.trainable.saving import load, save, save_finished
+from sweep.trainable.state import TrainState, new_state
+from sweep.trainable.worker.failures import failure_of
+from sweep.trainable.worker.order import Order
+from sweep.trainable.worker.report import Failure, Report
+from sweep.trainable.worker.watchdog import ended_when_hung
 
 REPORT_SECONDS = 1.0  # how long epochs are gathered into one report
 SAVE_SHARE = 0.05  # of a worker's time, at most, goes into checkpoints

@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import torch
 
-from storage.files import DamagedError
-from storage.states import Reason
-from storage.store import Store
-from trainable import loop
-from trainable.features.store import FeaturesError
-from trainable.parallel.processes import ProcessFailed
-from trainable.weights import WeightsError
-from trainable.worker.report import Failure
+from sweep.storage.files import DamagedError
+from sweep.storage.states import Reason
+from sweep.storage.store import Store
+from sweep.trainable import loop
+from sweep.trainable.features.store import FeaturesError
+from sweep.trainable.parallel.processes import ProcessFailed
+from sweep.trainable.weights import WeightsError
+from sweep.trainable.worker.report import Failure
 
 # In the messages of torch's allocator, of C++ and of OpenCV, whose errors are no MemoryError.
 HOST_MEMORY = ("DefaultCPUAllocator", "can't allocate memory", "std::bad_alloc", "Insufficient memory")

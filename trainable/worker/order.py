@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storage import paths
-from storage.bucket import open_place
-from trainable.config import TrialConfig
+from sweep.storage import paths
+from sweep.storage.bucket import open_place
+from sweep.trainable.config import TrialConfig
 
 KEPT_CHECKPOINTS = 2  # the newest, and the one before it should the newest be damaged
 

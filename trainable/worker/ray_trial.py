@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 
-from datasets.far_files import Block
-from datasets.pixels.copies import here
-from datasets.pixels.dataset import Dataset
-from storage import user_code
-from trainable import allocator, devices, weights
-from trainable.weights import Weights
-from trainable.worker.order import Order
+from sweep.datasets.far_files import Block
+from sweep.datasets.pixels.copies import here
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.storage import user_code
+from sweep.trainable import allocator, devices, weights
+from sweep.trainable.weights import Weights
+from sweep.trainable.worker.order import Order
 
 if TYPE_CHECKING:
-    from trainable.parallel.team import Team
-    from trainable.worker.attempt import Attempt
+    from sweep.trainable.parallel.team import Team
+    from sweep.trainable.worker.attempt import Attempt
 
 # torch is imported in a worker's `setup` alone: the driver names this class and never trains.
 
@@ -54,8 +54,8 @@ class RayTrial(tune.Trainable):
         import cv2
         import torch
 
-        from trainable import loop
-        from trainable.parallel.team import Team
+        from sweep.trainable import loop
+        from sweep.trainable.parallel.team import Team
 
         allocator.keep_freed_memory()
         user_code.remember(sources)
@@ -77,7 +77,7 @@ class RayTrial(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         import torch
 
-        from trainable.worker.attempt import Attempt
+        from sweep.trainable.worker.attempt import Attempt
 
         self.cleanup()  # of the trial before; else its memory, a graph's among it, would not be free
         allocator.give_back_freed_memory()

@@ -4,10 +4,10 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from storage.schema import parsed
-from storage.states import Reason
-from trainable.features import Prepared
-from trainable.metrics.history import EpochMetrics, read_history
+from sweep.storage.schema import parsed
+from sweep.storage.states import Reason
+from sweep.trainable.features import Prepared
+from sweep.trainable.metrics.history import EpochMetrics, read_history
 
 
 @dataclass(frozen=True)

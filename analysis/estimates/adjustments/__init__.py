@@ -5,9 +5,9 @@ validation predictions, which the model was not trained on, and what that brings
 draw by draw, in `analysis.estimates.choice`.
 """
 
-from analysis.estimates.adjustments import temperature, threshold
-from analysis.estimates.adjustments.contract import Adjustment, Fitted
-from trainable.metrics.contract import Metric
+from sweep.analysis.estimates.adjustments import temperature, threshold
+from sweep.analysis.estimates.adjustments.contract import Adjustment, Fitted
+from sweep.trainable.metrics.contract import Metric
 
 ADJUSTMENTS = (threshold.ADJUSTMENT, temperature.ADJUSTMENT)
 

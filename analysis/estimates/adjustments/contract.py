@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from trainable.metrics.contract import Metric
+from sweep.trainable.metrics.contract import Metric
 
 
 class Fit(Protocol):

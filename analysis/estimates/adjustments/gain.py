@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.estimates.intervals import sample
-from trainable.metrics.contract import Metric
+from sweep.analysis.estimates.intervals import sample
+from sweep.trainable.metrics.contract import Metric
 
 STEP = 1e-4  # of all images, added to a count to see what that is worth
 SMALLEST = 1e-30  # weight of a stratum without images

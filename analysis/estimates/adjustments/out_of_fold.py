@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.estimates.adjustments import temperature
-from analysis.estimates.adjustments.contract import Adjustment, Fitted
-from analysis.estimates.adjustments.gain import Gain, gain
-from analysis.record import Record
-from trainable.metrics.contract import Metric
+from sweep.analysis.estimates.adjustments import temperature
+from sweep.analysis.estimates.adjustments.contract import Adjustment, Fitted
+from sweep.analysis.estimates.adjustments.gain import Gain, gain
+from sweep.analysis.record import Record
+from sweep.trainable.metrics.contract import Metric
 
 FOLDS, SEED = 5, 20170806  # where the sweep has no folds of its own
 FEWEST = 2 * FOLDS  # images that can be parted so

@@ -7,8 +7,8 @@ convex.
 
 import numpy as np
 
-from analysis.estimates.adjustments.contract import Adjustment
-from trainable.metrics.contract import Metric
+from sweep.analysis.estimates.adjustments.contract import Adjustment
+from sweep.trainable.metrics.contract import Metric
 
 SMALLEST = 1e-30  # probability, whose logarithm is a number
 LEAST, MOST = 0.1, 10.0  # temperature; images that are all right would ask for 0

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit
 
-from analysis.estimates.adjustments.contract import Adjustment
-from analysis.estimates.intervals import sample
-from trainable.metrics.contract import Metric
+from sweep.analysis.estimates.adjustments.contract import Adjustment
+from sweep.analysis.estimates.intervals import sample
+from sweep.trainable.metrics.contract import Metric
 
 SMALLEST = 1e-30  # probability, whose logarithm is a number
 EQUAL = 1e-12  # values that differ by less are the same

@@ -6,7 +6,7 @@ that it began with. A change is a file with the next number.
 
 from importlib import import_module
 
-from analysis.estimates.ensembles.contract import Ensembles
+from sweep.analysis.estimates.ensembles.contract import Ensembles
 
 NAMES = {1: "probabilities_1", 2: "log_probabilities_2", 3: "adjusted_3"}
 NEWEST = max(NAMES)

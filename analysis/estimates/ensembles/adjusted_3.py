@@ -2,6 +2,6 @@
 
 from dataclasses import replace
 
-from analysis.estimates.ensembles import log_probabilities_2
+from sweep.analysis.estimates.ensembles import log_probabilities_2
 
 ENSEMBLES = replace(log_probabilities_2.ENSEMBLES, is_adjusted=True)

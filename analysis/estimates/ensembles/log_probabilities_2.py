@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.estimates.ensembles.contract import Ensembles
+from sweep.analysis.estimates.ensembles.contract import Ensembles
 
 MOST_MEMBERS = 10  # a model that is in it twice counts as two
 POWER = 4  # of the probabilities, for answers; 3 to 8 do about as well

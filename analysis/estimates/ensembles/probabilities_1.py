@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.estimates.ensembles.contract import Ensembles
+from sweep.analysis.estimates.ensembles.contract import Ensembles
 
 MOST_STEPS = 10  # models added, a model that is added again counting again
 

@@ -3,18 +3,18 @@
 import shlex
 from dataclasses import dataclass
 
-from analysis.commands import command_to_go_on, own_code, search_command
-from analysis.estimates.repeated import Repeated
-from analysis.record import Record
-from analysis.report.contents import count_states, failures
-from analysis.report.sections.pictures import Doubts
-from analysis.report.sections.ranges import Range, to_widen
-from analysis.trial_record import TrialRecord
-from storage import paths
-from storage.programs import spelled
-from storage.states import State
-from storage.text import counted
-from trainable.models import unread_fields
+from sweep.analysis.commands import command_to_go_on, own_code, search_command
+from sweep.analysis.estimates.repeated import Repeated
+from sweep.analysis.record import Record
+from sweep.analysis.report.contents import count_states, failures
+from sweep.analysis.report.sections.pictures import Doubts
+from sweep.analysis.report.sections.ranges import Range, to_widen
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage import paths
+from sweep.storage.programs import spelled
+from sweep.storage.states import State
+from sweep.storage.text import counted
+from sweep.trainable.models import unread_fields
 
 MANY_FAILED = 0.2  # of the ended trials
 LATE = 0.75  # of the sweep: a best that came after it may not be the last

@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analysis.estimates.choice import Choice
-from analysis.record import Record
-from analysis.report.charts import Figure, Picture
-from analysis.report.parts import Part
-from analysis.report.sections import calibration, classes, curves, imbalance, thresholds
-from analysis.report.sections.pictures import confident_mistakes
-from analysis.trial_record import TrialRecord
-from trainable.metrics.contract import softmax
+from sweep.analysis.estimates.choice import Choice
+from sweep.analysis.record import Record
+from sweep.analysis.report.charts import Figure, Picture
+from sweep.analysis.report.parts import Part
+from sweep.analysis.report.sections import calibration, classes, curves, imbalance, thresholds
+from sweep.analysis.report.sections.pictures import confident_mistakes
+from sweep.analysis.trial_record import TrialRecord
+from sweep.trainable.metrics.contract import softmax
 
 TWO = 2  # classes, which have a threshold and curves over it
 

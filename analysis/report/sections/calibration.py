@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.estimates.adjustments import out_of_fold, temperature
-from analysis.estimates.intervals import share_interval
-from analysis.record import Record
-from analysis.report.charts import Axis, Chart, Figure, Series
-from analysis.report.parts import Cell, Part, Table
-from storage.text import counted
-from trainable.metrics.contract import softmax
-from trainable.metrics.log_loss import SMALLEST
+from sweep.analysis.estimates.adjustments import out_of_fold, temperature
+from sweep.analysis.estimates.intervals import share_interval
+from sweep.analysis.record import Record
+from sweep.analysis.report.charts import Axis, Chart, Figure, Series
+from sweep.analysis.report.parts import Cell, Part, Table
+from sweep.storage.text import counted
+from sweep.trainable.metrics.contract import softmax
+from sweep.trainable.metrics.log_loss import SMALLEST
 
 BINS = 10  # of confidence, of equal width
 WELL = 0.01  # probability less accuracy, on average

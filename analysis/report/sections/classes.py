@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.estimates.intervals import share_interval
-from analysis.record import Record
-from analysis.report.charts import Axis, Chart, Figure, Matrix, Series, named_rows
-from analysis.report.parts import Cell, Part, Table, interval, share
-from analysis.trial_record import TrialRecord
-from storage.text import counted
+from sweep.analysis.estimates.intervals import share_interval
+from sweep.analysis.record import Record
+from sweep.analysis.report.charts import Axis, Chart, Figure, Matrix, Series, named_rows
+from sweep.analysis.report.parts import Cell, Part, Table, interval, share
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage.text import counted
 
 MOST_DRAWN = 30  # classes with their shares
 MOST_CROSSED = 40  # classes of which it is drawn which is taken for which

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from analysis.record import Record
-from analysis.report.charts import Axis, Chart, Figure, Series, log_axis, named_rows, rows_height_px
-from analysis.report.contents import duration, histories, seconds
-from analysis.report.sections.history import on_axis, value_axis
-from analysis.trial_record import TrialRecord
-from storage.states import State
-from storage.text import counted
+from sweep.analysis.record import Record
+from sweep.analysis.report.charts import Axis, Chart, Figure, Series, log_axis, named_rows, rows_height_px
+from sweep.analysis.report.contents import duration, histories, seconds
+from sweep.analysis.report.sections.history import on_axis, value_axis
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage.states import State
+from sweep.storage.text import counted
 
 SLOWEST = 5  # trials
 WIDE = 5  # times that span so much stand on a logarithmic axis

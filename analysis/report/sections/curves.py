@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from analysis.estimates.rank_scores import RankScores
-from analysis.record import Record
-from analysis.report.charts import Axis, Chart, Figure, Series
-from analysis.report.contents import plain
-from analysis.report.parts import Cell, Part, Table
-from trainable.metrics import auc, average_precision
-from trainable.metrics.contract import Metric
-from trainable.metrics.predictions import falling_order
+from sweep.analysis.estimates.rank_scores import RankScores
+from sweep.analysis.record import Record
+from sweep.analysis.report.charts import Axis, Chart, Figure, Series
+from sweep.analysis.report.contents import plain
+from sweep.analysis.report.parts import Cell, Part, Table
+from sweep.trainable.metrics import auc, average_precision
+from sweep.trainable.metrics.contract import Metric
+from sweep.trainable.metrics.predictions import falling_order
 
 MOST_POINTS = 400  # of a curve
 AXES = Axis("false positive rate (%)", span=(-2, 102)), Axis("recall (%)", span=(-2, 103))

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from analysis.record import Record
-from analysis.report.charts import Axis, Chart, Figure, Series, named_rows, rows_height_px
-from analysis.report.contents import LEADERS
-from analysis.report.parts import Cell, Part, Table
-from analysis.report.sections.history import on_axis
-from analysis.trial_record import TrialRecord
-from storage.states import State
-from storage.text import counted
+from sweep.analysis.record import Record
+from sweep.analysis.report.charts import Axis, Chart, Figure, Series, named_rows, rows_height_px
+from sweep.analysis.report.contents import LEADERS
+from sweep.analysis.report.parts import Cell, Part, Table
+from sweep.analysis.report.sections.history import on_axis
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage.states import State
+from sweep.storage.text import counted
 
 
 def part(record: Record) -> Part | None:

@@ -5,12 +5,12 @@ from datetime import datetime
 from itertools import accumulate
 from statistics import fmean
 
-from analysis.record import Record
-from analysis.report.charts import MOST_TICKS, Axis, Chart, Figure, Series, linear_axis, log_axis
-from analysis.report.contents import LEADERS, baselines, duration, histories, seconds
-from analysis.trial_record import TrialRecord
-from storage.states import State
-from storage.text import counted
+from sweep.analysis.record import Record
+from sweep.analysis.report.charts import MOST_TICKS, Axis, Chart, Figure, Series, linear_axis, log_axis
+from sweep.analysis.report.contents import LEADERS, baselines, duration, histories, seconds
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage.states import State
+from sweep.storage.text import counted
 
 WIDE = 10  # a loss whose largest value is so many times its smallest stands on a logarithmic axis
 UNITS = ((2 * 3600, 3600, "hours"), (120, 60, "minutes"), (0, 1, "seconds"))  # from so many seconds on

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.estimates.intervals import Sample, share_interval
-from analysis.record import Record
-from analysis.report.charts import Axis, Chart, Figure, Series, named_rows
-from analysis.report.parts import Cell, Part, Table, interval, share
-from analysis.report.sections.classes import MOST_DRAWN, MOST_LISTED, ROW_PX, answers
-from analysis.trial_record import TrialRecord
-from storage.states import State
-from trainable.config import UNHANDLED
+from sweep.analysis.estimates.intervals import Sample, share_interval
+from sweep.analysis.record import Record
+from sweep.analysis.report.charts import Axis, Chart, Figure, Series, named_rows
+from sweep.analysis.report.parts import Cell, Part, Table, interval, share
+from sweep.analysis.report.sections.classes import MOST_DRAWN, MOST_LISTED, ROW_PX, answers
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage.states import State
+from sweep.trainable.config import UNHANDLED
 
 APART = 0.16  # of a row, between the two marks in it
 

@@ -11,10 +11,10 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from analysis.record import Record
-from analysis.report.charts import Axis, Chart, Figure, Series, named_rows, rows_height_px
-from analysis.report.contents import plain
-from analysis.trial_record import shown_name
+from sweep.analysis.record import Record
+from sweep.analysis.report.charts import Axis, Chart, Figure, Series, named_rows, rows_height_px
+from sweep.analysis.report.contents import plain
+from sweep.analysis.trial_record import shown_name
 
 FEWEST_FOR_IMPORTANCES = 10  # COMPLETE trials
 DRAWS, SEED = 100, 20231002  # of the bootstrap

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from analysis.estimates.choice import Choice
-from analysis.record import Record
-from analysis.trial_record import TrialRecord
-from storage.states import State
+from sweep.analysis.estimates.choice import Choice
+from sweep.analysis.record import Record
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage.states import State
 
 
 @dataclass(frozen=True)

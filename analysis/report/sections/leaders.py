@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from analysis.record import Record
-from analysis.report.contents import LEADERS, value_text
-from analysis.trial_record import TrialRecord
+from sweep.analysis.record import Record
+from sweep.analysis.report.contents import LEADERS, value_text
+from sweep.analysis.trial_record import TrialRecord
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import binascii
 import cv2
 import numpy as np
 
-from analysis.record import Record
-from analysis.report.charts import PairPicture
-from analysis.report.contents import plain
-from datasets.near_duplicates.found import NearDuplicates, Shown, ShownPair
-from storage.text import counted
+from sweep.analysis.record import Record
+from sweep.analysis.report.charts import PairPicture
+from sweep.analysis.report.contents import plain
+from sweep.datasets.near_duplicates.found import NearDuplicates, Shown, ShownPair
+from sweep.storage.text import counted
 
 
 def near_duplicates_sentence(found: NearDuplicates) -> str:

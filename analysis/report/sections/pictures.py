@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.record import Record
-from analysis.report.charts import Picture
-from analysis.report.contents import plain, standard_error
-from analysis.trial_record import TrialRecord
-from storage.states import State
-from storage.text import counted
-from trainable.metrics.contract import softmax
+from sweep.analysis.record import Record
+from sweep.analysis.report.charts import Picture
+from sweep.analysis.report.contents import plain, standard_error
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage.states import State
+from sweep.storage.text import counted
+from sweep.trainable.metrics.contract import softmax
 
 MOST_PICTURES = 24
 FEWEST_GOOD, MOST_GOOD = 3, 20  # trials that must agree against a label

@@ -6,11 +6,11 @@ from enum import StrEnum
 
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
-from analysis.record import Record
-from analysis.report.charts import Axis, Chart, Figure, Series, named_rows, rows_height_px
-from analysis.report.contents import LEADERS, value_text
-from analysis.trial_record import shown_name
-from storage.states import State
+from sweep.analysis.record import Record
+from sweep.analysis.report.charts import Axis, Chart, Figure, Series, named_rows, rows_height_px
+from sweep.analysis.report.contents import LEADERS, value_text
+from sweep.analysis.trial_record import shown_name
+from sweep.storage.states import State
 
 EDGE = 0.05  # of a range, at either end: a best value there is at the edge
 OUTER = 0.1  # the same, for most of the best trials

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from analysis.record import Record
-from analysis.report.charts import Axis, Chart, Figure, Series, linear_axis, log_axis, short
-from analysis.report.contents import value_text
-from analysis.report.sections.history import on_axis, value_axis
-from analysis.report.sections.importance import importances
-from analysis.trial_record import TrialRecord
-from storage.states import State
+from sweep.analysis.record import Record
+from sweep.analysis.report.charts import Axis, Chart, Figure, Series, linear_axis, log_axis, short
+from sweep.analysis.report.contents import value_text
+from sweep.analysis.report.sections.history import on_axis, value_axis
+from sweep.analysis.report.sections.importance import importances
+from sweep.analysis.trial_record import TrialRecord
+from sweep.storage.states import State
 
 MOST_SLICES = 16
 FEW_TICKS = 5

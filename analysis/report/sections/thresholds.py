@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from analysis.estimates.adjustments import threshold
-from analysis.estimates.adjustments.out_of_fold import out_of_fold
-from analysis.estimates.choice import Choice
-from analysis.estimates.intervals import share_interval
-from analysis.record import Record
-from analysis.report.charts import Axis, Chart, Figure, Series
-from analysis.report.contents import plain
-from analysis.report.parts import Cell, Part, Table, interval, share
+from sweep.analysis.estimates.adjustments import threshold
+from sweep.analysis.estimates.adjustments.out_of_fold import out_of_fold
+from sweep.analysis.estimates.choice import Choice
+from sweep.analysis.estimates.intervals import share_interval
+from sweep.analysis.record import Record
+from sweep.analysis.report.charts import Axis, Chart, Figure, Series
+from sweep.analysis.report.contents import plain
+from sweep.analysis.report.parts import Cell, Part, Table, interval, share
 
 SHOWN = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 MOST_POINTS = 400  # of a curve

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from benchmarks.replay.contract import Limit, Policy
-from search.spaces.space import Space
+from sweep.search.spaces.space import Space
 
 NAMES = (
     "random",

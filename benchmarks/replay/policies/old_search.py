@@ -4,7 +4,7 @@ from benchmarks.replay.contract import Policy
 from benchmarks.replay.ledger_draws import LedgerDraws, bare_plan
 from benchmarks.replay.policies import PolicyKind, Task
 from benchmarks.replay.rules.stopping import Stopping
-from search.pruners import halving_1
+from sweep.search.pruners import halving_1
 
 
 def new(task: Task) -> Policy:

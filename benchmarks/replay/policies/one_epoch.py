@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.replay.contract import New, Resume
 from benchmarks.replay.policies import PolicyKind, Task
-from storage.sweep_file import Values
+from sweep.storage.sweep_file import Values
 
 FIRST_SECONDS = 1 / 2  # of the seconds that there are: one epoch of as many configs as fit
 BEST = 1 / 3  # of the configs, where it is their number that is limited

@@ -6,7 +6,7 @@ from optuna.trial import TrialState
 
 from benchmarks.replay.contract import New
 from benchmarks.replay.policies import PolicyKind, Task
-from storage.sweep_file import Values
+from sweep.storage.sweep_file import Values
 
 
 class OptunaHyperband:

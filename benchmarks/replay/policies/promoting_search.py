@@ -4,7 +4,7 @@ from benchmarks.replay.contract import Policy
 from benchmarks.replay.ledger_draws import LedgerDraws, plan_of
 from benchmarks.replay.policies import PolicyKind, Task
 from benchmarks.replay.rules.promoting import Promoting
-from search.pruners import halving_3
+from sweep.search.pruners import halving_3
 
 
 def new(task: Task) -> Policy:

@@ -6,7 +6,7 @@ from benchmarks.replay.contract import Policy
 from benchmarks.replay.draws import CommonDraws
 from benchmarks.replay.policies import PolicyKind, Task
 from benchmarks.replay.rules.promoting import Promoting
-from search.pruners.halving_3 import SHARES, PausingHalving
+from sweep.search.pruners.halving_3 import SHARES, PausingHalving
 
 
 def new(task: Task, shares: tuple[Fraction, ...] = SHARES) -> Policy:

@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks.replay.contract import New
 from benchmarks.replay.policies import PolicyKind, Task
-from storage.sweep_file import Values
-from trainable.config import TrialConfig
+from sweep.storage.sweep_file import Values
+from sweep.trainable.config import TrialConfig
 
 METRIC = "accuracy"
 

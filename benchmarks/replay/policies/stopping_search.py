@@ -4,7 +4,7 @@ from benchmarks.replay.contract import Policy
 from benchmarks.replay.ledger_draws import LedgerDraws, plan_of
 from benchmarks.replay.policies import PolicyKind, Task
 from benchmarks.replay.rules.stopping import Stopping
-from search.pruners import halving_2
+from sweep.search.pruners import halving_2
 
 
 def new(task: Task) -> Policy:

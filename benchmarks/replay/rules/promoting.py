@@ -4,8 +4,8 @@ import numpy as np
 
 from benchmarks.replay.contract import New, Resume
 from benchmarks.replay.draws import Draws
-from search.pruners.halving_3 import Entrant, PausingHalving
-from storage.sweep_file import Values
+from sweep.search.pruners.halving_3 import Entrant, PausingHalving
+from sweep.storage.sweep_file import Values
 
 
 class Promoting:

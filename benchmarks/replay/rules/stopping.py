@@ -7,8 +7,8 @@ from optuna.study import StudyDirection
 
 from benchmarks.replay.contract import New
 from benchmarks.replay.draws import Draws
-from search.pruners import Pruner
-from storage.sweep_file import Values
+from sweep.search.pruners import Pruner
+from sweep.storage.sweep_file import Values
 
 
 @dataclass

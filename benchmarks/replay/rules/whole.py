@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.replay.contract import New
 from benchmarks.replay.draws import Draws
-from storage.sweep_file import Values
+from sweep.storage.sweep_file import Values
 
 
 class Whole:

@@ -23,7 +23,7 @@ from benchmarks.replay.spaces import space_of
 from benchmarks.replay.trees import Forests
 from benchmarks.replay.uniform import UniformTrial
 from benchmarks.replay.worlds import WorldKind, Worlds
-from trainable.config import TrialConfig
+from sweep.trainable.config import TrialConfig
 
 PARTS = (9, 3, 3 / 2, 1)  # the points: after the first epoch, and at these fractions of all
 SHOWN_POINTS = ("one epoch", "a ninth", "a third", "two thirds", "all")

@@ -14,8 +14,8 @@ from benchmarks.replay.features import Features
 from benchmarks.replay.halves import Splits
 from benchmarks.replay.worlds import WorldKind, Worlds
 from benchmarks.replay.worlds.rows import Rows
-from storage.sweep_file import Values
-from trainable.config import TrialConfig
+from sweep.storage.sweep_file import Values
+from sweep.trainable.config import TrialConfig
 
 OTHER_ARCHITECTURE = 1e6  # further away than any config of the same one
 

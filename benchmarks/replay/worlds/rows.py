@@ -6,7 +6,7 @@ from benchmarks.curves.table import Table
 from benchmarks.replay.contract import Training
 from benchmarks.replay.halves import Splits, best_and_blind
 from benchmarks.replay.worlds import WorldKind, Worlds
-from trainable.config import TrialConfig
+from sweep.trainable.config import TrialConfig
 
 
 class Rows:

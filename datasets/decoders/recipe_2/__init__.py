@@ -11,11 +11,11 @@ pixels, and on 64 photographs of 400x533 px within 1.3 grey levels of the whole 
 
 from collections.abc import Iterable
 
-from datasets.decoders.recipe import Decoded, ImageError, Recipe, Size, TooLargeError
-from datasets.decoders.recipe_2.fit import box, fitted, inner_size
-from datasets.decoders.recipe_2.formats import Opened, formats
-from datasets.decoders.recipe_2.room import room_for
-from datasets.mistaken import mistaken_for
+from sweep.datasets.decoders.recipe import Decoded, ImageError, Recipe, Size, TooLargeError
+from sweep.datasets.decoders.recipe_2.fit import box, fitted, inner_size
+from sweep.datasets.decoders.recipe_2.formats import Opened, formats
+from sweep.datasets.decoders.recipe_2.room import room_for
+from sweep.datasets.mistaken import mistaken_for
 
 MAX_PIXELS = 200_000_000
 LARGEST_AS_IT_IS = 64  # px; larger images are trained at this side where nobody asks for another

@@ -6,9 +6,9 @@ from contextlib import suppress
 import numpy as np
 from PIL import Image
 
-from datasets.decoders.recipe import ImageError, Size
-from datasets.decoders.recipe_2.formats import FIRST_FRAME, FROM_CMYK, ON_WHITE, Opened, Pixels
-from datasets.decoders.recipe_2.samples import over_white, strips, to_rgb, turned
+from sweep.datasets.decoders.recipe import ImageError, Size
+from sweep.datasets.decoders.recipe_2.formats import FIRST_FRAME, FROM_CMYK, ON_WHITE, Opened, Pixels
+from sweep.datasets.decoders.recipe_2.samples import over_white, strips, to_rgb, turned
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit would print a warning before our error
 ORIENTATION = 0x0112  # of EXIF

@@ -11,7 +11,7 @@ A side that shrinks is averaged over its area, else pixels are interpolated line
 import cv2
 import numpy as np
 
-from datasets.decoders.recipe import CROP, PAD, Size
+from sweep.datasets.decoders.recipe import CROP, PAD, Size
 
 GREY = 128
 Box = tuple[int, int, int, int]  # top, left, height and width, px

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from datasets.decoders.recipe import ImageError
-from datasets.decoders.recipe_2.formats import ON_WHITE, TO_8_BITS, Pixels
+from sweep.datasets.decoders.recipe import ImageError
+from sweep.datasets.decoders.recipe_2.formats import ON_WHITE, TO_8_BITS, Pixels
 
 STORE = "store it with 8 or 16 bits a channel"
 STRIP_PIXELS = 4 << 20  # what is converted at a time, so that a large image is not in memory several times

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
-from datasets.file_tree import FileTree
-from datasets.mistaken import mistaken_for
-from datasets.problems import Problem, printable
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.mistaken import mistaken_for
+from sweep.datasets.problems import Problem, printable
 
 NAMES = ("coco", "json_rows", "json_lines", "separated", "parquet", "matlab")
 MOST_BYTES = 256 << 20  # of a table, which is read whole
@@ -101,5 +101,5 @@ def columns_in(data: bytes, place: str, file: str) -> Columns | Problem | None:
 
 def _fitting(file: str) -> list[Reader]:
     """Returns the readers of files with such a suffix."""
-    readers: list[Reader] = [import_module(f"datasets.sources.readers.{name}").READER for name in NAMES]
+    readers: list[Reader] = [import_module(f"sweep.datasets.sources.readers.{name}").READER for name in NAMES]
     return [reader for reader in readers if file.lower().endswith(reader.suffixes)]

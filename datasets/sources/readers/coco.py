@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from datasets.sources.readers import Columns, Reader
+from sweep.datasets.sources.readers import Columns, Reader
 
 HEADER = ("file_name", "category", "id")
 BETWEEN = "|"  # the categories of an image that has several

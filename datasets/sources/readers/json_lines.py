@@ -2,9 +2,9 @@
 
 import json
 
-from datasets.problems import Problem
-from datasets.sources.readers import Columns, Reader
-from datasets.sources.readers.json_rows import text_of
+from sweep.datasets.problems import Problem
+from sweep.datasets.sources.readers import Columns, Reader
+from sweep.datasets.sources.readers.json_rows import text_of
 
 
 def read(data: bytes, place: str, file: str) -> Columns | None:

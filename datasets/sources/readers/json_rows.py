@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from datasets.sources.readers import Columns, Reader
+from sweep.datasets.sources.readers import Columns, Reader
 
 
 def read(data: bytes, place: str, file: str) -> Columns | None:

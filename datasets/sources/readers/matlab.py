@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from datasets.sources.readers import Columns, Reader
-from datasets.sources.split_names import OF_WORD
+from sweep.datasets.sources.readers import Columns, Reader
+from sweep.datasets.sources.split_names import OF_WORD
 
 BEGINS = b"MATLAB 5.0 MAT-f"
 HEADER_BYTES = 128

@@ -2,9 +2,9 @@
 
 import io
 
-from datasets.sources.readers import Columns, Reader
-from datasets.trees import as_value_errors
-from datasets.trees.parquet import image_columns, is_binary
+from sweep.datasets.sources.readers import Columns, Reader
+from sweep.datasets.trees import as_value_errors
+from sweep.datasets.trees.parquet import image_columns, is_binary
 
 
 def read(data: bytes, place: str, file: str) -> Columns | None:

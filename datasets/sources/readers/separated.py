@@ -4,9 +4,9 @@ import csv
 import io
 from collections import Counter
 
-from datasets.problems import Problem, printable, shown
-from datasets.sources.readers import Columns, Reader
-from datasets.sources.readers.texts import decoded, without_preface
+from sweep.datasets.problems import Problem, printable, shown
+from sweep.datasets.sources.readers import Columns, Reader
+from sweep.datasets.sources.readers.texts import decoded, without_preface
 
 SEPARATORS = (",", "\t", ";", "|")
 KEY_FIRST = "first space"  # the first word, and the rest of the line

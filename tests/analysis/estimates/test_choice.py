@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.estimates.choice import choose
-from analysis.outputs.results import write_averaged
-from analysis.report.contents import caution
-from datasets.pixels.dataset import Split
-from storage.paths import AVERAGED_LOGITS, trial_folder
-from storage.text import counted
+from sweep.analysis.estimates.choice import choose
+from sweep.analysis.outputs.results import write_averaged
+from sweep.analysis.report.contents import caution
+from sweep.datasets.pixels.dataset import Split
+from sweep.storage.paths import AVERAGED_LOGITS, trial_folder
+from sweep.storage.text import counted
 from tests.sweeps import CNN, MLP, SweepBuilder, noise
 
 IMAGES = 300

@@ -5,20 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.estimates import choice
-from analysis.estimates.adjustments import temperature, threshold
-from analysis.estimates.adjustments.out_of_fold import out_of_fold
-from analysis.estimates.choice import choose
-from analysis.estimates.count_scores import CountScores
-from analysis.estimates.ensembles import ensembles
-from analysis.estimates.mean_scores import MeanScores
-from datasets.pixels.dataset import Split
-from storage.paths import trial_folder
-from storage.sweep_file import SweepFile
+from sweep.analysis.estimates import choice
+from sweep.analysis.estimates.adjustments import temperature, threshold
+from sweep.analysis.estimates.adjustments.out_of_fold import out_of_fold
+from sweep.analysis.estimates.choice import choose
+from sweep.analysis.estimates.count_scores import CountScores
+from sweep.analysis.estimates.ensembles import ensembles
+from sweep.analysis.estimates.mean_scores import MeanScores
+from sweep.datasets.pixels.dataset import Split
+from sweep.storage.paths import trial_folder
+from sweep.storage.sweep_file import SweepFile
+from sweep.trainable.metrics import named
+from sweep.trainable.metrics.contract import softmax
 from tests.analysis.estimates.test_choice_simulated import Simulated, SimulatedSweep
 from tests.sweeps import MLP, SweepBuilder, noise
-from trainable.metrics import named
-from trainable.metrics.contract import softmax
 
 IMAGES, SWEEPS, TRUTH = 300, 24, 20_000
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from analysis.estimates import choice, mean_scores
-from analysis.estimates.choice import choose
-from analysis.estimates.ensembles import ensembles
-from storage.states import State
-from trainable.metrics import named
-from trainable.metrics.contract import softmax
+from sweep.analysis.estimates import choice, mean_scores
+from sweep.analysis.estimates.choice import choose
+from sweep.analysis.estimates.ensembles import ensembles
+from sweep.storage.states import State
+from sweep.trainable.metrics import named
+from sweep.trainable.metrics.contract import softmax
 
 SWEEPS, IMAGES, TRUTH, TRIALS, CLASSES = 32, 200, 3000, 9, 4
 KINDS = ("logistic_head", "net", "other net")

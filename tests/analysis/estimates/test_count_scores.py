@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from analysis.estimates import count_scores
-from analysis.estimates.count_scores import CountScores, worth_of_classes
-from analysis.estimates.drawn_scores import DrawnScores
-from analysis.estimates.draws import draws
-from analysis.estimates.honest import estimate
-from trainable.metrics import named
-from trainable.metrics.predictions import confusion
+from sweep.analysis.estimates import count_scores
+from sweep.analysis.estimates.count_scores import CountScores, worth_of_classes
+from sweep.analysis.estimates.drawn_scores import DrawnScores
+from sweep.analysis.estimates.draws import draws
+from sweep.analysis.estimates.honest import estimate
+from sweep.trainable.metrics import named
+from sweep.trainable.metrics.predictions import confusion
 
 MACRO_F1 = named("macro_f1")
 IMAGES, CLASSES = 300, 4

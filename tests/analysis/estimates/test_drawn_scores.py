@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.estimates.drawn_scores import DrawnScores
-from analysis.estimates.draws import draws
-from analysis.estimates.honest import estimate
-from analysis.estimates.intervals import Sample
-from analysis.estimates.mean_scores import MeanScores
-from trainable.metrics import named
+from sweep.analysis.estimates.drawn_scores import DrawnScores
+from sweep.analysis.estimates.draws import draws
+from sweep.analysis.estimates.honest import estimate
+from sweep.analysis.estimates.intervals import Sample
+from sweep.analysis.estimates.mean_scores import MeanScores
+from sweep.trainable.metrics import named
 
 ACCURACY = named("accuracy")
 

@@ -7,17 +7,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from analysis.estimates import held_out
-from analysis.outputs import results
-from analysis.outputs.best import write_best
-from analysis.outputs.results import is_scored, write_results
-from analysis.report.page import write_report
-from analysis.report.status import summary
-from datasets.load import load
-from storage import paths
-from storage.states import State
+from sweep.analysis.estimates import held_out
+from sweep.analysis.outputs import results
+from sweep.analysis.outputs.best import write_best
+from sweep.analysis.outputs.results import is_scored, write_results
+from sweep.analysis.report.page import write_report
+from sweep.analysis.report.status import summary
+from sweep.datasets.load import load
+from sweep.storage import paths
+from sweep.storage.states import State
+from sweep.trainable.metrics import named
 from tests.sweeps import varied_sweep
-from trainable.metrics import named
 
 
 @pytest.fixture

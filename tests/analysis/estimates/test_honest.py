@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from analysis.estimates.draws import draws
-from analysis.estimates.honest import estimate
-from analysis.estimates.intervals import Sample
-from analysis.estimates.mean_scores import MeanScores
+from sweep.analysis.estimates.draws import draws
+from sweep.analysis.estimates.honest import estimate
+from sweep.analysis.estimates.intervals import Sample
+from sweep.analysis.estimates.mean_scores import MeanScores
 
 IMAGES, TRIALS, EPOCHS, SWEEPS = 1173, 30, 5, 200
 HALF_A_POINT = 0.005

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from analysis.estimates.intervals import FEW_IMAGES, Sample, sample_of, share_interval
-from trainable.metrics import named
-from trainable.metrics.contract import Metric
+from sweep.analysis.estimates.intervals import FEW_IMAGES, Sample, sample_of, share_interval
+from sweep.trainable.metrics import named
+from sweep.trainable.metrics.contract import Metric
 
 SAMPLES = 400
 GUESS = float(np.log(7))

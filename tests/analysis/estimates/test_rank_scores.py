@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from analysis.estimates.drawn_scores import DrawnScores
-from analysis.estimates.draws import draws
-from analysis.estimates.honest import estimate
-from analysis.estimates.rank_scores import RankScores
-from trainable.metrics import named
-from trainable.metrics.contract import softmax
-from trainable.metrics.predictions import falling_order
+from sweep.analysis.estimates.drawn_scores import DrawnScores
+from sweep.analysis.estimates.draws import draws
+from sweep.analysis.estimates.honest import estimate
+from sweep.analysis.estimates.rank_scores import RankScores
+from sweep.trainable.metrics import named
+from sweep.trainable.metrics.contract import softmax
+from sweep.trainable.metrics.predictions import falling_order
 
 AUC = named("auc")
 IMAGES = 200

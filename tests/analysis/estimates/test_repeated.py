@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.estimates import repeated
-from analysis.estimates.intervals import Sample
-from analysis.estimates.repeated import Difference, Repeated, Row, difference, sentences
-from search.runtime.queue import repeated as with_other_seeds
-from storage.files import DamagedError
-from storage.sweep_file import Parent, SweepFile
+from sweep.analysis.estimates import repeated
+from sweep.analysis.estimates.intervals import Sample
+from sweep.analysis.estimates.repeated import Difference, Repeated, Row, difference, sentences
+from sweep.search.runtime.queue import repeated as with_other_seeds
+from sweep.storage.files import DamagedError
+from sweep.storage.sweep_file import Parent, SweepFile
+from sweep.trainable.metrics import named
 from tests.sweeps import MLP, SweepBuilder, noise
-from trainable.metrics import named
 
 IMAGES = 300
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from analysis.estimates.views import Answering, by_batch, log_probabilities, views
-from datasets.augment.pipeline import to_text
-from trainable.config import TrialConfig
+from sweep.analysis.estimates.views import Answering, by_batch, log_probabilities, views
+from sweep.datasets.augment.pipeline import to_text
+from sweep.trainable.config import TrialConfig
 
 FLIPS = TrialConfig(arch="mlp", width=0.1, horizontal_flip=0.5, vertical_flip=0.1)
 
@@ -71,7 +71,7 @@ def test_a_head_that_learnt_of_mirrored_images_sees_both_alike():
 
 
 def test_no_more_than_a_batch_of_images_is_asked_for_at_a_time_by_all_nets(monkeypatch):
-    monkeypatch.setattr("analysis.estimates.views.predict_batch", lambda size: 2)
+    monkeypatch.setattr("sweep.analysis.estimates.views.predict_batch", lambda size: 2)
     images = np.zeros((5, 3, 16, 16), np.uint8)
     images[:, 0, 0, 0] = range(5)
     nets = [Answering(FLIPS, Corner(), False), Answering(FLIPS, Corner(), True)]

@@ -10,21 +10,21 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from analysis.estimates.adjustments import temperature
-from analysis.estimates.adjustments.contract import Fitted
-from analysis.estimates.choice import choose
-from analysis.estimates.ensembles import ensembles
-from analysis.outputs import predictor
-from analysis.outputs.best import read_best, write_best
-from analysis.outputs.export import write_export
-from analysis.outputs.out_of_fold import Members, shares_of
-from analysis.outputs.predict import write_predictions
-from datasets.pixels.dataset import Split
-from storage.files import DamagedError
+from sweep.analysis.estimates.adjustments import temperature
+from sweep.analysis.estimates.adjustments.contract import Fitted
+from sweep.analysis.estimates.choice import choose
+from sweep.analysis.estimates.ensembles import ensembles
+from sweep.analysis.outputs import predictor
+from sweep.analysis.outputs.best import read_best, write_best
+from sweep.analysis.outputs.export import write_export
+from sweep.analysis.outputs.out_of_fold import Members, shares_of
+from sweep.analysis.outputs.predict import write_predictions
+from sweep.datasets.pixels.dataset import Split
+from sweep.storage.files import DamagedError
+from sweep.trainable.metrics import named
+from sweep.trainable.metrics.contract import softmax
 from tests.analysis.estimates.test_choice_adjusted import IMAGES, a_sweep, leaning
 from tests.analysis.estimates.test_choice_simulated import Simulated
-from trainable.metrics import named
-from trainable.metrics.contract import softmax
 
 METRIC = named("log_loss")
 LEANING = {"balanced_accuracy": (1.0, {"lean": 2.5}), "log_loss": (6.0, {"lean": 0.5})}

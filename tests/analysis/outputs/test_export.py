@@ -16,16 +16,16 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from analysis.estimates.choice import choose
-from analysis.export import main
-from analysis.outputs import export
-from analysis.outputs.best import read_best, write_best
-from analysis.outputs.export import ExportError, write_export
-from analysis.report.markdown import escaped
-from datasets.load import load
+from sweep.analysis.estimates.choice import choose
+from sweep.analysis.export import main
+from sweep.analysis.outputs import export
+from sweep.analysis.outputs.best import read_best, write_best
+from sweep.analysis.outputs.export import ExportError, write_export
+from sweep.analysis.report.markdown import escaped
+from sweep.datasets.load import load
+from sweep.trainable.config import TrialConfig
 from tests.sweeps import MLP, SweepBuilder
 from tests.trees import image, table, with_manifests, write
-from trainable.config import TrialConfig
 
 ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = ("<script>alert(1)</script>", "a|b", "`x` *y* [z](http://evil)")

@@ -11,24 +11,24 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from analysis.outputs import predictor
-from analysis.outputs.best import read_best, write_best
-from analysis.outputs.predict import PredictionError, check_predictions, write_predictions
-from analysis.outputs.results import write_results
-from analysis.outputs.trained import ImageError
-from analysis.predict import main
-from datasets.load import load
-from datasets.submission import Submission
-from datasets.submission.columns import Columns
-from datasets.submission.kept import to_bytes
-from datasets.table import parse_table
-from search.checks.inspection import NAMES
-from search.run import main as search_main
-from storage.tensors import save_weights
+from sweep.analysis.outputs import predictor
+from sweep.analysis.outputs.best import read_best, write_best
+from sweep.analysis.outputs.predict import PredictionError, check_predictions, write_predictions
+from sweep.analysis.outputs.results import write_results
+from sweep.analysis.outputs.trained import ImageError
+from sweep.analysis.predict import main
+from sweep.datasets.load import load
+from sweep.datasets.submission import Submission
+from sweep.datasets.submission.columns import Columns
+from sweep.datasets.submission.kept import to_bytes
+from sweep.datasets.table import parse_table
+from sweep.search.checks.inspection import NAMES
+from sweep.search.run import main as search_main
+from sweep.storage.tensors import save_weights
+from sweep.trainable.loop import train
+from sweep.trainable.state import new_state
 from tests.searched import command, here
 from tests.sweeps import CNN, SweepBuilder, varied_sweep
-from trainable.loop import train
-from trainable.state import new_state
 
 IDS, CLASSES = ("a.png", "b.png", "c.png"), ("0", "1")
 

@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from analysis.outputs.probability_table import probability_table
+from sweep.analysis.outputs.probability_table import probability_table
 
 
 def rows_of(table):

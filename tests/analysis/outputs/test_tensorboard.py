@@ -11,9 +11,9 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
 from tensorboardX.record_writer import RecordWriter, masked_crc32c
 
-from analysis.outputs.tensorboard import write_events
-from analysis.tensorboard import main
-from storage.paths import trial_folder
+from sweep.analysis.outputs.tensorboard import write_events
+from sweep.analysis.tensorboard import main
+from sweep.storage.paths import trial_folder
 from tests.sweeps import CNN, MLP, noise, varied_sweep
 
 

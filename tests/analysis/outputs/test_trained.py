@@ -5,14 +5,14 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from analysis.outputs.trained import Trained
-from datasets.decoders.recipe import Decoding
-from storage.errors import ConfigError
+from sweep.analysis.outputs.trained import Trained
+from sweep.datasets.decoders.recipe import Decoding
+from sweep.storage.errors import ConfigError
+from sweep.trainable import weights
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.loop import train
+from sweep.trainable.state import new_state
 from tests.trials import in_memory
-from trainable import weights
-from trainable.config import TrialConfig
-from trainable.loop import train
-from trainable.state import new_state
 
 HEAD = TrialConfig(
     arch="logistic_head", backbone="timm/tf_efficientnet_lite0", epochs=1, penalty=0.1, stages="3-4", input_size=32

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-import analysis.report.page
-from analysis.report.page import write_report
-from analysis.report.sections import importance
-from datasets.pixels.dataset import Dataset, Split
+from sweep.analysis.report import page as analysis_report_page_module
+from sweep.analysis.report.page import write_report
+from sweep.analysis.report.sections import importance
+from sweep.datasets.pixels.dataset import Dataset, Split
 from tests.browser import CHROMIUM, browser
 from tests.sweeps import CNN, MLP, SweepBuilder
 
@@ -79,7 +79,7 @@ def reports(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("draw", "draw_pictures"):  # the PNGs are not what is looked at here
-            patch.setattr(analysis.report.page, name, lambda _: b"")
+            patch.setattr(analysis_report_page_module, name, lambda _: b"")
         patch.setattr(importance, "DRAWS", 5)
         return {kind: report(folder / kind, names) for kind, names in (("harmless", HARMLESS), ("hostile", HOSTILE))}
 

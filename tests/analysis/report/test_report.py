@@ -10,22 +10,22 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from plotly.offline import get_plotlyjs
 
-import analysis.report.page
-from analysis.record import Record
-from analysis.report.charts import linear_axis, log_axis
-from analysis.report.contents import progress
-from analysis.report.page import write_report
-from analysis.report.sections import importance
-from analysis.report.sections.advice import next_steps
-from analysis.report.sections.cost import by_state, pareto, saving, slowest
-from analysis.report.sections.history import learning_curves, over_time
-from analysis.report.sections.importance import importances
-from analysis.report.sections.leaders import leaders
-from analysis.report.sections.pictures import confident_mistakes, doubts
-from analysis.report.sections.ranges import Advice, Range, _advice, place_in, ranges, to_widen
-from analysis.report.sections.slices import slices
-from storage.files import read_json
-from storage.paths import trial_folder
+from sweep.analysis.record import Record
+from sweep.analysis.report import page as analysis_report_page_module
+from sweep.analysis.report.charts import linear_axis, log_axis
+from sweep.analysis.report.contents import progress
+from sweep.analysis.report.page import write_report
+from sweep.analysis.report.sections import importance
+from sweep.analysis.report.sections.advice import next_steps
+from sweep.analysis.report.sections.cost import by_state, pareto, saving, slowest
+from sweep.analysis.report.sections.history import learning_curves, over_time
+from sweep.analysis.report.sections.importance import importances
+from sweep.analysis.report.sections.leaders import leaders
+from sweep.analysis.report.sections.pictures import confident_mistakes, doubts
+from sweep.analysis.report.sections.ranges import Advice, Range, _advice, place_in, ranges, to_widen
+from sweep.analysis.report.sections.slices import slices
+from sweep.storage.files import read_json
+from sweep.storage.paths import trial_folder
 from tests.sweeps import CNN, MLP, SweepBuilder, noise, varied_sweep
 
 SECTIONS = [
@@ -53,7 +53,7 @@ def data():
 def without_pngs(monkeypatch):
     """They take most of the time of a report."""
     for name in ("draw", "draw_pictures"):
-        monkeypatch.setattr(analysis.report.page, name, lambda _: b"")
+        monkeypatch.setattr(analysis_report_page_module, name, lambda _: b"")
 
 
 @pytest.fixture

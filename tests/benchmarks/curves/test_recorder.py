@@ -10,10 +10,10 @@ from benchmarks.curves import recorder
 from benchmarks.curves.recorder import Work, in_order, record
 from benchmarks.curves.recordings import LITE0, RECORDINGS, Recording
 from benchmarks.curves.table import read
-from storage.errors import ConfigError
-from storage.sweep_file import DataOptions
-from trainable import loop
-from trainable.config import TrialConfig
+from sweep.storage.errors import ConfigError
+from sweep.storage.sweep_file import DataOptions
+from sweep.trainable import loop
+from sweep.trainable.config import TrialConfig
 
 FIXED = {"arch": "mlp", "epochs": 2, "schedule": "constant"}
 QUICK = Recording("quick", "SOME_DATA", DataOptions(), ("default", 2), draws=3, repeated=(1,), fixed=FIXED)
@@ -107,7 +107,7 @@ def test_images_are_right_where_the_net_was_in_an_order_that_all_curves_share(wo
 
 
 def recorder_state(config, data):
-    from trainable.state import new_state
+    from sweep.trainable.state import new_state
 
     state = new_state(config, data)
     list(loop.train(config, data, state))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.curves.table import About, Curve, Table, read, write
-from storage.files import DamagedError
+from sweep.storage.files import DamagedError
 
 IMAGES = 11  # no multiple of 8, so that a row does not end with a byte
 
@@ -78,7 +78,7 @@ def test_a_table_with_a_changed_byte_is_refused_by_name(tmp_path, at):
 
 
 def test_another_file_of_tensors_is_no_table(tmp_path):
-    from storage.tensors import save_tensors
+    from sweep.storage.tensors import save_tensors
 
     save_tensors(tmp_path / "other", {}, {})
 

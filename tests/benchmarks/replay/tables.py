@@ -6,8 +6,8 @@ import numpy as np
 
 from benchmarks.curves.table import About, Curve, Table
 from benchmarks.replay.uniform import UniformTrial
-from search.spaces import suggest_of
-from search.spaces.space import Space
+from sweep.search.spaces import suggest_of
+from sweep.search.spaces.space import Space
 
 SPACE = Space(suggest_of("default", 2), {}, max_epochs=20)
 

@@ -12,7 +12,7 @@ from benchmarks.replay.policies import Task, policy_kind
 from benchmarks.replay.rules.promoting import Promoting
 from benchmarks.replay.rules.stopping import Stopping
 from benchmarks.replay.worlds import rows
-from search.pruners import halving_1, halving_3
+from sweep.search.pruners import halving_1, halving_3
 from tests.benchmarks.replay.tables import SPACE, synthetic_table
 
 WORLDS = rows.new(synthetic_table())

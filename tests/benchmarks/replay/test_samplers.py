@@ -9,8 +9,8 @@ from benchmarks.replay.contract import Limit
 from benchmarks.replay.policies import Task, policy_kind
 from benchmarks.replay.spaces import old_space_of, space_of
 from benchmarks.replay.worlds import world_kind
-from search.spaces import suggest_of
-from search.spaces.space import Space
+from sweep.search.spaces import suggest_of
+from sweep.search.spaces.space import Space
 from tests.benchmarks.replay.tables import synthetic_table, with_scoring_half_changed
 
 TABLE = synthetic_table(diverged=5)

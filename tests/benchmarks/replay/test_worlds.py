@@ -9,8 +9,8 @@ from benchmarks.replay.clock import search
 from benchmarks.replay.contract import Limit
 from benchmarks.replay.policies import Task, policy_kind
 from benchmarks.replay.worlds import forest, nearest, world_kind
+from sweep.trainable.config import TrialConfig
 from tests.benchmarks.replay.tables import SPACE, synthetic_table
-from trainable.config import TrialConfig
 
 TABLE = synthetic_table(rows=80, images=400, diverged=4)
 MADE = {}

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datasets.augment.batched import batched
-from datasets.augment.pipeline import per_image
+from sweep.datasets.augment.batched import batched
+from sweep.datasets.augment.pipeline import per_image
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -3,10 +3,10 @@ import cv2
 import pytest
 import torch
 
-from datasets.augment import NAMES
-from datasets.augment.batch_rows import take
-from datasets.augment.batched import batched, unsupported
-from datasets.augment.pipeline import compose
+from sweep.datasets.augment import NAMES
+from sweep.datasets.augment.batch_rows import take
+from sweep.datasets.augment.batched import batched, unsupported
+from sweep.datasets.augment.pipeline import compose
 from tests.datasets.augment.images import noise, photos, run_batched, run_on_all
 
 REFLECT = cv2.BORDER_REFLECT_101

@@ -1,6 +1,6 @@
 import torch
 
-from datasets.augment.pipeline import compose
+from sweep.datasets.augment.pipeline import compose
 from tests.datasets.augment.images import chi_square, on_both
 
 

@@ -2,7 +2,7 @@ import albumentations as A
 import pytest
 import torch
 
-from datasets.augment.pipeline import compose
+from sweep.datasets.augment.pipeline import compose
 from tests.datasets.augment.images import assert_as_albumentations, on_both
 
 NONE = {"brightness": (1, 1), "contrast": (1, 1), "saturation": (1, 1), "hue": (0, 0)}

@@ -1,7 +1,7 @@
 import albumentations as A
 import pytest
 
-from datasets.augment.pipeline import compose
+from sweep.datasets.augment.pipeline import compose
 from tests.datasets.augment.images import assert_as_albumentations, copies, on_all_three, photos
 
 

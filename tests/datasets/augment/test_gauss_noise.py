@@ -2,7 +2,7 @@ import albumentations as A
 import pytest
 import torch
 
-from datasets.augment.pipeline import compose
+from sweep.datasets.augment.pipeline import compose
 from tests.datasets.augment.images import assert_as_albumentations, chi_square, on_both, run_batched
 
 

@@ -4,7 +4,7 @@ import albumentations as A
 import pytest
 import torch
 
-from datasets.augment.pipeline import compose, per_image
+from sweep.datasets.augment.pipeline import compose, per_image
 from tests.datasets.augment.images import assert_as_albumentations, chi_square, generator, on_both, run_batched
 
 HSV_SHIFTS = (

@@ -7,12 +7,12 @@ import albumentations as A
 import pytest
 import torch
 
-from datasets.augment import NAMES
-from datasets.augment.batched import batched, unsupported
-from datasets.augment.pipeline import compose, from_text, per_image, to_text
-from datasets.augment.shift import Shift
-from storage import user_code
-from storage.errors import UserError
+from sweep.datasets.augment import NAMES
+from sweep.datasets.augment.batched import batched, unsupported
+from sweep.datasets.augment.pipeline import compose, from_text, per_image, to_text
+from sweep.datasets.augment.shift import Shift
+from sweep.storage import user_code
+from sweep.storage.errors import UserError
 from tests.datasets.augment.images import on_all_three, photos, run_batched
 
 ALL = dict.fromkeys(NAMES, 0.5)

@@ -3,10 +3,10 @@ import cv2
 import pytest
 import torch
 
-from datasets.augment import random_resized_crop
-from datasets.augment.batched import batched, unsupported
-from datasets.augment.pipeline import compose, per_image
-from datasets.augment.random_resized_crop import RandomResizedCrop
+from sweep.datasets.augment import random_resized_crop
+from sweep.datasets.augment.batched import batched, unsupported
+from sweep.datasets.augment.pipeline import compose, per_image
+from sweep.datasets.augment.random_resized_crop import RandomResizedCrop
 from tests.datasets.augment.images import assert_as_albumentations, chi_square, generator, on_all_three, photos
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from datasets.augment.pipeline import compose
+from sweep.datasets.augment.pipeline import compose
 from tests.datasets.augment.images import assert_as_albumentations, chi_square, on_both
 
 REFLECT = cv2.BORDER_REFLECT_101

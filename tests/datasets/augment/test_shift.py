@@ -3,8 +3,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from datasets.augment.pipeline import compose
-from datasets.augment.shift import Shift
+from sweep.datasets.augment.pipeline import compose
+from sweep.datasets.augment.shift import Shift
 from tests.datasets.augment.images import chi_square, on_all_three, on_both, photos
 
 

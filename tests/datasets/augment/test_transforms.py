@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from datasets.augment import NAMES, transforms
-from datasets.augment.pipeline import compose, from_text, per_image, to_text
+from sweep.datasets.augment import NAMES, transforms
+from sweep.datasets.augment.pipeline import compose, from_text, per_image, to_text
+from sweep.trainable.config import AUGMENTATIONS, TrialConfig
 from tests.datasets.augment.images import (
     cdf_distance,
     chi_square,
@@ -17,7 +18,6 @@ from tests.datasets.augment.images import (
     run_batched,
     run_on_all,
 )
-from trainable.config import AUGMENTATIONS, TrialConfig
 
 
 def same_distribution(probabilities: dict[str, float]) -> None:

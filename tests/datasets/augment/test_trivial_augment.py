@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from datasets.augment.pipeline import compose
-from datasets.augment.trivial_augment import (
+from sweep.datasets.augment.pipeline import compose
+from sweep.datasets.augment.trivial_augment import (
     FILL,
     MOST_FACTOR,
     OPERATIONS,

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets.decoders import recipe
-from datasets.decoders.recipe import STRETCH, ImageError
-from datasets.decoders.recipe_1 import resize
+from sweep.datasets.decoders import recipe
+from sweep.datasets.decoders.recipe import STRETCH, ImageError
+from sweep.datasets.decoders.recipe_1 import resize
 from tests.trees import PIXELS, PNG, RGB, chunk, encoded
 
 GREY = PIXELS[..., 0]

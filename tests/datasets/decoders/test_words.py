@@ -31,8 +31,8 @@ def test_what_a_decoder_says_comes_with_the_name_of_the_image_or_not_at_all(tmp_
     broken = write({"fax.tif": odd_fax(), "cut.tif": encoded(SQUARE, "TIFF")[:-30]}, tmp_path / "broken")
     code = f"""
 import sys
-from datasets.load import load, load_images
-from storage.sweep_file import DataOptions
+from sweep.datasets.load import load, load_images
+from sweep.storage.sweep_file import DataOptions
 from pathlib import Path
 print(*load(Path({str(folder)!r}), DataOptions(image_size=8)).notes, sep="\\n")
 try:

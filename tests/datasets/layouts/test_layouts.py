@@ -2,10 +2,10 @@
 
 import pytest
 
-from datasets import layouts
-from datasets.file_tree import FileTree
-from datasets.load import load
-from datasets.problems import DataError, Findings
+from sweep.datasets import layouts
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.load import load
+from sweep.datasets.problems import DataError, Findings
 from tests.trees import LAYOUTS, image, pack, write
 
 SPLITS = {"train": 6, "validation": 3, "test": 3}  # images of each, as `LAYOUTS` has them

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from datasets.load import load, load_images
-from datasets.problems import DataError
+from sweep.datasets.load import load, load_images
+from sweep.datasets.problems import DataError
 from tests.trees import image, pack, table, with_manifests, write
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from datasets.listing_rules import LISTING_RULES
-from datasets.load import load
+from sweep.datasets.listing_rules import LISTING_RULES
+from sweep.datasets.load import load
 from tests.trees import RGB, encoded, with_class_folders, write
 
 GIF = encoded(RGB, "GIF")

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets.bad_images import left_out_table
-from datasets.load import load
-from datasets.pixels import cache
-from storage.sweep_file import DataOptions
+from sweep.datasets.bad_images import left_out_table
+from sweep.datasets.load import load
+from sweep.datasets.pixels import cache
+from sweep.storage.sweep_file import DataOptions
 from tests.datasets.near_duplicates.pictures import brighter, encoded_again, mirrored, pictures
 from tests.trees import write
 
@@ -124,6 +124,6 @@ def test_what_was_found_is_kept_with_the_pixels(three_splits, tmp_path, monkeypa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(cache, "SETTLED_SECONDS", -60.0)
     first = load(three_splits, NEAR)
-    monkeypatch.setattr("datasets.load.look_for", None)
+    monkeypatch.setattr("sweep.datasets.load.look_for", None)
 
     assert load(three_splits, NEAR).near_duplicates == first.near_duplicates

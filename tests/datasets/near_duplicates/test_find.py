@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from datasets.near_duplicates import search
-from datasets.near_duplicates.find import Pairs, connected, find
+from sweep.datasets.near_duplicates import search
+from sweep.datasets.near_duplicates.find import Pairs, connected, find
 from tests.datasets.near_duplicates.pictures import COPIES, mirrored, pictures
 
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets.near_duplicates.likeness import LIKE, likeness
+from sweep.datasets.near_duplicates.likeness import LIKE, likeness
 from tests.datasets.near_duplicates.pictures import encoded_again, pictures
 
 SIDES = (16, 32, 64)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datasets.near_duplicates import search
+from sweep.datasets.near_duplicates import search
 
 
 def near_hashes(count: int, flipped: int) -> np.ndarray:

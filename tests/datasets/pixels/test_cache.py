@@ -6,15 +6,15 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from datasets.file_tree import FileTree
-from datasets.load import load
-from datasets.pixels import cache
-from datasets.pixels.dataset import Dataset
-from storage.sweep_file import DataOptions
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.load import load
+from sweep.datasets.pixels import cache
+from sweep.datasets.pixels.dataset import Dataset
+from sweep.storage.sweep_file import DataOptions
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.loop import train
+from sweep.trainable.state import new_state
 from tests.datasets.test_load import by_class, zipped
-from trainable.config import TrialConfig
-from trainable.loop import train
-from trainable.state import new_state
 
 
 @pytest.fixture(autouse=True)

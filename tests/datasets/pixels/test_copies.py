@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from datasets import far_files
-from datasets.far_files import block_of
-from datasets.pixels import cache
-from datasets.pixels.copies import here
-from datasets.pixels.rows import joined
+from sweep.datasets import far_files
+from sweep.datasets.far_files import block_of
+from sweep.datasets.pixels import cache
+from sweep.datasets.pixels.copies import here
+from sweep.datasets.pixels.rows import joined
 from tests.datasets.pixels.test_stored import stored
 from tests.trials import in_memory
 

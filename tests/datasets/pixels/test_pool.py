@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from datasets import decoders
-from datasets.file_tree import FileTree
-from datasets.load import load, load_images
-from datasets.pixels import cache, form, pool, target
-from datasets.pixels.pool import Pool
-from datasets.pixels.read import BLOCK
-from datasets.pixels.stored import StoredPixels
-from datasets.problems import DataError
-from storage.files import DamagedError
-from storage.sweep_file import DataOptions
+from sweep.datasets import decoders
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.load import load, load_images
+from sweep.datasets.pixels import cache, form, pool, target
+from sweep.datasets.pixels.pool import Pool
+from sweep.datasets.pixels.read import BLOCK
+from sweep.datasets.pixels.stored import StoredPixels
+from sweep.datasets.problems import DataError
+from sweep.storage.files import DamagedError
+from sweep.storage.sweep_file import DataOptions
 from tests.datasets.pixels.test_cache import assert_equal
 from tests.datasets.test_load import zipped
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from datasets.pixels import progress
-from datasets.pixels.progress import Progress
+from sweep.datasets.pixels import progress
+from sweep.datasets.pixels.progress import Progress
 
 
 class Screen(io.StringIO):

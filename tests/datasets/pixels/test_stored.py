@@ -5,10 +5,10 @@ import pickle
 import numpy as np
 import pytest
 
-from datasets.pixels.form import ARRAY, CACHE_LIMIT, JPEG, MAPPED, form_of
-from datasets.pixels.pool import Pool
-from datasets.pixels.rows import joined, taken
-from datasets.pixels.stored import StoredPixels, decode_into, encoded
+from sweep.datasets.pixels.form import ARRAY, CACHE_LIMIT, JPEG, MAPPED, form_of
+from sweep.datasets.pixels.pool import Pool
+from sweep.datasets.pixels.rows import joined, taken
+from sweep.datasets.pixels.stored import StoredPixels, decode_into, encoded
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 10, 12, 3), dtype=np.uint8)
 EXPECTED = IMAGES.transpose(0, 3, 1, 2)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from datasets.pixels import thumbnails as module
-from datasets.pixels.thumbnails import thumbnails
+from sweep.datasets.pixels import thumbnails as module
+from sweep.datasets.pixels.thumbnails import thumbnails
 
 
 def test_small_images_stay_as_they_are():

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from datasets.file_tree import FileTree
-from datasets.problems import Findings
-from datasets.sources import Reading
-from datasets.sources.finder import find_reading
-from storage.sweep_file import DataOptions
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import Findings
+from sweep.datasets.sources import Reading
+from sweep.datasets.sources.finder import find_reading
+from sweep.storage.sweep_file import DataOptions
 
 
 def reading_of(files: Mapping[str, bytes], folder: Path, **options: str) -> tuple[Reading, Findings]:

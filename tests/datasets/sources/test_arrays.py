@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from datasets.problems import DataError
+from sweep.datasets.problems import DataError
 from tests.datasets.sources.reading import reading_of, splits_of
 from tests.datasets.trees.containers import idx_of, npz_of
 

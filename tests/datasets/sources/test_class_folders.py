@@ -2,7 +2,7 @@
 
 import pytest
 
-from datasets.problems import DataError
+from sweep.datasets.problems import DataError
 from tests.datasets.sources.reading import reading_of, splits_of
 from tests.trees import image, table
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from datasets.load import load, load_images
+from sweep.datasets.load import load, load_images
 from tests.trees import JPEG, PNG, RGB, encoded, image, pack, table, with_class_folders, with_manifests, write
 
 SQUARE = RGB.crop((0, 0, 4, 4))

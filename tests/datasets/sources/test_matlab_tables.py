@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from datasets.problems import DataError
-from datasets.sources.readers.matlab import HEADER_BYTES, MATRIX, MOST_BYTES, PACKED, read
+from sweep.datasets.problems import DataError
+from sweep.datasets.sources.readers.matlab import HEADER_BYTES, MATRIX, MOST_BYTES, PACKED, read
 from tests.datasets.sources.reading import reading_of, splits_of
 from tests.trees import image
 

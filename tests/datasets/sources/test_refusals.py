@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from datasets.load import load
-from datasets.problems import DataError
-from storage.sweep_file import DataOptions
+from sweep.datasets.load import load
+from sweep.datasets.problems import DataError
+from sweep.storage.sweep_file import DataOptions
 from tests.trees import image, table, write
 
 FLAT = {f"photos/IMG_{number}.png": image(number) for number in range(6)}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datasets.problems import DataError
+from sweep.datasets.problems import DataError
 from tests.datasets.sources.reading import reading_of, splits_of
 from tests.datasets.trees.containers import csv_of, parquet_file, zipped
 from tests.trees import image

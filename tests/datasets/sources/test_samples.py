@@ -5,9 +5,9 @@ import csv
 import numpy as np
 import pytest
 
-from datasets.submission.best import Best
-from datasets.submission.columns import Columns
-from datasets.submission.probability import Probability
+from sweep.datasets.submission.best import Best
+from sweep.datasets.submission.columns import Columns
+from sweep.datasets.submission.probability import Probability
 from tests.datasets.sources.reading import reading_of
 from tests.trees import image, table
 

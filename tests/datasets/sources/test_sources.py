@@ -2,12 +2,12 @@
 
 import pytest
 
-from datasets.file_tree import FileTree
-from datasets.load import load
-from datasets.problems import DataError, Findings
-from datasets.sources import NAMES, Reading, all_sources
-from datasets.sources.finder import find_reading
-from storage.sweep_file import DataOptions
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.load import load
+from sweep.datasets.problems import DataError, Findings
+from sweep.datasets.sources import NAMES, Reading, all_sources
+from sweep.datasets.sources.finder import find_reading
+from sweep.storage.sweep_file import DataOptions
 from tests.copies import add_line, copied_project, run_in
 from tests.datasets.sources.reading import reading_of
 from tests.datasets.trees.containers import csv_of
@@ -85,12 +85,12 @@ def test_where_nothing_is_recognised_every_form_is_named(tmp_path):
 
 BY_SUFFIX = '''"""Data whose files have their label behind two dashes, `12--cat.png`."""
 
-from datasets.file_tree import FileTree
-from datasets.problems import Findings
-from datasets.sources import Nearly, Reading, Source
-from datasets.sources.listing import Listing
-from datasets.sources.split_names import split_in
-from storage.sweep_file import DataOptions
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import Findings
+from sweep.datasets.sources import Nearly, Reading, Source
+from sweep.datasets.sources.listing import Listing
+from sweep.datasets.sources.split_names import split_in
+from sweep.storage.sweep_file import DataOptions
 
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:

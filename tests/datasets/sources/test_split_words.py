@@ -2,7 +2,7 @@
 
 import pytest
 
-from datasets.sources.split_words import are_splits, split_in_path
+from sweep.datasets.sources.split_words import are_splits, split_in_path
 
 NAMES = {
     "data/train-00000-of-00001.parquet": "train",

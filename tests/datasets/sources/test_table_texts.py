@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datasets.load import load_images
-from datasets.problems import DataError
+from sweep.datasets.load import load_images
+from sweep.datasets.problems import DataError
 from tests.datasets.sources.reading import reading_of, splits_of
 from tests.trees import image, table
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from datasets.load import load
-from datasets.problems import DataError
+from sweep.datasets.load import load
+from sweep.datasets.problems import DataError
 from tests.datasets.trees.containers import csv_of, parquet_file
 from tests.trees import image, table, write
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from datasets.submission import FORMS, Shown, Submission, recognise
-from datasets.submission.best import Best
-from datasets.submission.columns import Columns
-from datasets.submission.label import Label
-from datasets.submission.probability import Probability
+from sweep.datasets.submission import FORMS, Shown, Submission, recognise
+from sweep.datasets.submission.best import Best
+from sweep.datasets.submission.columns import Columns
+from sweep.datasets.submission.label import Label
+from sweep.datasets.submission.probability import Probability
 
 PLANTS = ("Black-grass", "Fat Hen", "Sugar beet")
 DIGITS = tuple(map(str, range(12)))

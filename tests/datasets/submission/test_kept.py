@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from datasets.submission import Submission
-from datasets.submission.best import Best
-from datasets.submission.columns import Columns
-from datasets.submission.kept import is_kept, of_bytes, read_kept, to_bytes
-from datasets.submission.label import Label
-from datasets.submission.probability import Probability
-from storage.files import DamagedError
+from sweep.datasets.submission import Submission
+from sweep.datasets.submission.best import Best
+from sweep.datasets.submission.columns import Columns
+from sweep.datasets.submission.kept import is_kept, of_bytes, read_kept, to_bytes
+from sweep.datasets.submission.label import Label
+from sweep.datasets.submission.probability import Probability
+from sweep.storage.files import DamagedError
 
 IDS, ROWS = ("b", 'a "1"', "c"), (2, 0, 1)
 FORMS = [

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from datasets.file_tree import FileTree
-from datasets.problems import Findings
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import Findings
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from datasets.trees import hdf5
+from sweep.datasets.trees import hdf5
 from tests.trees import write
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 4, 4, 3), dtype=np.uint8)

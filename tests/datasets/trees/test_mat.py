@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from datasets.trees import mat, unpacked
+from sweep.datasets.trees import mat, unpacked
 from tests.datasets.sources.reading import reading_of
 from tests.trees import write
 

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from datasets.trees.npy import npy_bytes
+from sweep.datasets.trees.npy import npy_bytes
 from tests.trees import write
 
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 import pytest
 
-from datasets.trees import parquet, unpacked
+from sweep.datasets.trees import parquet, unpacked
 from tests.datasets.trees.containers import parquet_file
 from tests.trees import image, write
 
@@ -77,7 +77,7 @@ def test_columns_whose_names_are_alike_are_told_apart(tmp_path, opened):
 def test_a_large_group_of_rows_is_unpacked_and_not_kept_in_memory(tmp_path, opened, monkeypatch):
     monkeypatch.setattr(parquet, "GROUP_BYTES", 100)
     monkeypatch.setattr(unpacked, "SMALL", 100)
-    monkeypatch.setattr("datasets.file_tree.SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr("sweep.datasets.file_tree.SETTLED_SECONDS", 0.0)
     folder = write({"x.parquet": HUGGING_FACE}, tmp_path / "data")
     for _ in range(2):
         tree, _ = opened(folder)
@@ -87,7 +87,7 @@ def test_a_large_group_of_rows_is_unpacked_and_not_kept_in_memory(tmp_path, open
 
 
 def test_groups_that_were_read_last_are_kept_up_to_a_limit(tmp_path, opened, monkeypatch):
-    monkeypatch.setattr("datasets.trees.recent.MOST_BYTES", 1000)
+    monkeypatch.setattr("sweep.datasets.trees.recent.MOST_BYTES", 1000)
     tree, _ = opened(write({"x.parquet": HUGGING_FACE}, tmp_path / "data"))
     names = list(tree.files)
     assert [tree.read(name) for name in (names[39], names[0], names[20], names[1])] == [

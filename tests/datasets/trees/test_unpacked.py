@@ -7,7 +7,7 @@ from collections import namedtuple
 
 import pytest
 
-from datasets.trees import unpacked
+from sweep.datasets.trees import unpacked
 from tests.datasets.trees.containers import tarred
 from tests.trees import write
 
@@ -22,7 +22,7 @@ def on_disk(monkeypatch):
 @pytest.fixture
 def settled(monkeypatch):
     """The files are older than the moment in which they could change unseen."""
-    monkeypatch.setattr("datasets.file_tree.SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr("sweep.datasets.file_tree.SETTLED_SECONDS", 0.0)
 
 
 def test_what_is_small_stays_in_memory(tmp_path, opened):

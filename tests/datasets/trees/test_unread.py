@@ -4,8 +4,8 @@ import pickle
 
 import pytest
 
-from datasets.problems import DataError
-from datasets.trees.unread import PICKLE, unread_problems
+from sweep.datasets.problems import DataError
+from sweep.datasets.trees.unread import PICKLE, unread_problems
 from tests.trees import write
 
 FILES = {

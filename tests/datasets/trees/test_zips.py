@@ -34,8 +34,8 @@ def test_before_containers_are_opened_they_are_files(tmp_path, opened):
 
 
 def test_under_older_listing_rules_nothing_is_opened(tmp_path, opened):
-    from datasets.file_tree import FileTree
-    from datasets.problems import Findings
+    from sweep.datasets.file_tree import FileTree
+    from sweep.datasets.problems import Findings
 
     with FileTree(write({"data.zip": zipped(FILES)}, tmp_path / "data"), 2) as tree:
         tree.open_containers(Findings())

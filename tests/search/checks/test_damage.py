@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.record import Record
+from sweep.analysis.record import Record
 from tests.damage import TRIALS, checked, cut_everywhere, flip_everywhere, go_on, lose_everywhere
 
 

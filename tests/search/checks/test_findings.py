@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from search.checks.backup import move_away
-from search.checks.findings import Finding, naming
-from storage.files import DamagedError
+from sweep.search.checks.backup import move_away
+from sweep.search.checks.findings import Finding, naming
+from sweep.storage.files import DamagedError
 
 PATH = Path("sweep/trials/0001/history.json")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from search.portfolios import by_cost
+from sweep.search.portfolios import by_cost
 
 
 @pytest.mark.parametrize(("name", "number"), by_cost.HEADS)

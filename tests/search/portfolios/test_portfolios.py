@@ -2,11 +2,11 @@
 
 import pytest
 
-from search.portfolios import configs
-from search.runtime.queue import first_queue
-from search.spaces import SPACES, suggest_of
-from search.spaces.space import Space
-from storage.sweep_file import PORTFOLIOS as NAMES
+from sweep.search.portfolios import configs
+from sweep.search.runtime.queue import first_queue
+from sweep.search.spaces import SPACES, suggest_of
+from sweep.search.spaces.space import Space
+from sweep.storage.sweep_file import PORTFOLIOS as NAMES
 
 NUMBERS = [number for name, number in SPACES if name == "default"]
 PORTFOLIOS = {name: name for name in NAMES} | {"reference": "references"}  # the file of each, by the word for its runs

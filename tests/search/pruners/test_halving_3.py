@@ -7,7 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from search.pruners.halving_3 import SHARES, Entrant, PausingHalving
+from sweep.search.pruners.halving_3 import SHARES, Entrant, PausingHalving
 
 
 def entrants(*values, epochs=27, group=None, start=0):

@@ -4,8 +4,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from search.pruners import PRUNERS, new_pruner
-from search.pruners.halving_1 import RungPruner
+from sweep.search.pruners import PRUNERS, new_pruner
+from sweep.search.pruners.halving_1 import RungPruner
 
 
 def study_with(values, epochs=9, direction="maximize", state=TrialState.RUNNING):

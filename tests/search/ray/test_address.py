@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from search.ray import address as address_module
-from search.ray.address import answers, place, running_here
-from trainable.config import ConfigError
+from sweep.search.ray import address as address_module
+from sweep.search.ray.address import answers, place, running_here
+from sweep.trainable.config import ConfigError
 
 
 @pytest.fixture(autouse=True)
@@ -173,7 +173,7 @@ def processes(monkeypatch):
     def are(*processes, newest=None):
         fake = SimpleNamespace(process_iter=lambda _: [SimpleNamespace(info={"cmdline": None}), *processes])
         monkeypatch.setitem(sys.modules, "psutil", fake)
-        monkeypatch.setattr("search.ray.address.newest_cluster_here", lambda: newest)
+        monkeypatch.setattr("sweep.search.ray.address.newest_cluster_here", lambda: newest)
 
     return are
 

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import pytest
 from ray import tune
 
-from analysis.record import Record
-from search.ray import admission as admission_module
-from search.ray import cluster, gate
-from search.ray.admission import Admission, Placement
-from search.ray.cluster import Node, Room, Workers
-from search.ray.executor import BridgeCallback, BridgeScheduler
-from search.ray.gate import Gate, NodeRefusedError, Verdicts
+from sweep.analysis.record import Record
+from sweep.search.ray import admission as admission_module
+from sweep.search.ray import cluster, gate
+from sweep.search.ray.admission import Admission, Placement
+from sweep.search.ray.cluster import Node, Room, Workers
+from sweep.search.ray.executor import BridgeCallback, BridgeScheduler
+from sweep.search.ray.gate import Gate, NodeRefusedError, Verdicts
 from tests.trials import open_bridge
 
 OLD, NEW, BAD = (Node(name, {"CPU": 4.0}, name * 8) for name in ("aaaa", "bbbb", "cccc"))

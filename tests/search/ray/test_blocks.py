@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.record import Record
+from sweep.analysis.record import Record
 from tests.clusters import cluster
 from tests.search.ray.test_nodes import HEAD_THAT_TRAINS, ended, words
 from tests.trainable.weights import nets

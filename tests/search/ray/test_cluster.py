@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from search.ray import cluster
-from search.ray.cluster import Node, Workers, may_come, plan_workers
-from search.runtime.start import Start
-from trainable.config import ConfigError
+from sweep.search.ray import cluster
+from sweep.search.ray.cluster import Node, Workers, may_come, plan_workers
+from sweep.search.runtime.start import Start
+from sweep.trainable.config import ConfigError
 
 started = partial(Start, "python -m search.run")
 LAPTOP = Node("here", {"CPU": 8.0, "memory": 1e9, "object_store_memory": 1e9, "node:127.0.0.1": 1.0})

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from search.ray import connection
-from search.ray.address import RayFailedError
-from search.ray.connection import ROOT, connected, session_folder
-from search.runtime.process import Interrupted
-from trainable.config import ConfigError
+from sweep.search.ray import connection
+from sweep.search.ray.address import RayFailedError
+from sweep.search.ray.connection import ROOT, connected, session_folder
+from sweep.search.runtime.process import Interrupted
+from sweep.trainable.config import ConfigError
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_nothing_listens_at_an_address(monkeypatch):
 def test_a_cluster_that_never_lets_the_driver_in_is_given_up(monkeypatch):
     never = threading.Event()
     monkeypatch.setattr("ray.init", lambda **_: never.wait())
-    monkeypatch.setattr("search.ray.address.answers", lambda _: "")
+    monkeypatch.setattr("sweep.search.ray.address.answers", lambda _: "")
     monkeypatch.setattr(connection, "START_SECONDS", 0.1)
 
     with pytest.raises(ConfigError, match="no Ray cluster that this machine is part of"), connected("127.0.0.1:1"):
@@ -147,7 +147,7 @@ def test_a_cluster_that_never_lets_the_driver_in_is_given_up(monkeypatch):
 def test_a_start_that_does_not_end_is_given_up(fake_ray, monkeypatch, address):
     never = threading.Event()
     fake_ray.start = never.wait
-    monkeypatch.setattr("search.ray.address.answers", lambda _: "")
+    monkeypatch.setattr("sweep.search.ray.address.answers", lambda _: "")
     monkeypatch.setattr(connection, "START_SECONDS", 0.1)
 
     with (
@@ -161,7 +161,9 @@ def test_a_start_that_does_not_end_is_given_up(fake_ray, monkeypatch, address):
 def test_a_ray_that_cannot_be_watched_is_ended(fake_ray, monkeypatch):
     fake_ray.start = lambda: None
     monkeypatch.setattr("ray.shutdown", lambda **_: setattr(fake_ray, "ended", fake_ray.ended + 1))
-    monkeypatch.setattr("search.ray.vigil.Vigil", lambda _: (_ for _ in ()).throw(OSError(24, "Too many open files")))
+    monkeypatch.setattr(
+        "sweep.search.ray.vigil.Vigil", lambda _: (_ for _ in ()).throw(OSError(24, "Too many open files"))
+    )
 
     with pytest.raises(OSError, match="Too many open files"), connected(None):
         pass
@@ -197,7 +199,7 @@ def test_why_a_cluster_does_not_let_the_driver_in_is_said(monkeypatch, error, sa
         raise error
 
     monkeypatch.setattr("ray.init", refuse)
-    monkeypatch.setattr("search.ray.address.answers", lambda _: "")
+    monkeypatch.setattr("sweep.search.ray.address.answers", lambda _: "")
 
     with pytest.raises(ConfigError) as raised, connected("10.0.0.1:6379"):
         pass
@@ -217,10 +219,10 @@ def nobody(uid):
     raise KeyError(f"getpwuid(): uid not found: {uid}")
 pwd.getpwuid = nobody
 os.environ.pop("HOME", None)
-from storage.postgres import _password
-from search.ray.cluster import may_come
+from sweep.storage.postgres import _password
+from sweep.search.ray.cluster import may_come
 from sqlalchemy import make_url
-from trainable.weights import resnet18_weights_at_hand
+from sweep.trainable.weights import resnet18_weights_at_hand
 assert may_come() == []
 assert _password(make_url("postgresql://ada@db.lab/sweeps")) is None
 assert not resnet18_weights_at_hand()

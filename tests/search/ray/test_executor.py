@@ -13,19 +13,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from analysis.record import Record
-from datasets.folds import folded
-from search.ray import executor, ray_2_60
-from search.ray.address import RayFailedError
-from search.ray.executor import Abort, BridgeCallback, BridgeScheduler, BridgeSearcher, Stopped, execute
-from storage import user_code
-from storage.states import Stop
+from sweep.analysis.record import Record
+from sweep.datasets.folds import folded
+from sweep.search.ray import executor, ray_2_60
+from sweep.search.ray.address import RayFailedError
+from sweep.search.ray.executor import Abort, BridgeCallback, BridgeScheduler, BridgeSearcher, Stopped, execute
+from sweep.storage import user_code
+from sweep.storage.states import Stop
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.worker import attempt
+from sweep.trainable.worker.ray_trial import RayTrial
 from tests.drivers import ROOT
 from tests.trials import execute as run_alone
 from tests.trials import fake_train, in_memory, open_bridge, outcome
-from trainable.config import TrialConfig
-from trainable.worker import attempt
-from trainable.worker.ray_trial import RayTrial
 
 pytestmark = pytest.mark.ray
 DATA = in_memory()
@@ -33,7 +33,7 @@ DATA = in_memory()
 
 @pytest.fixture(scope="module")
 def ray_session():
-    from search.ray.connection import connected, prepare
+    from sweep.search.ray.connection import connected, prepare
 
     prepare()
     with pytest.MonkeyPatch.context() as patch:
@@ -53,7 +53,7 @@ def test_a_worker_can_import_the_project_and_has_no_password(ray_session, tmp_pa
     def look() -> tuple[bool, str | None, str | None]:
         import importlib.util
 
-        there = importlib.util.find_spec("trainable.worker.ray_trial") is not None
+        there = importlib.util.find_spec("sweep.trainable.worker.ray_trial") is not None
         return there, os.environ.get("PGPASSWORD"), os.environ.get("NO_ALBUMENTATIONS_UPDATE")
 
     assert os.environ["PGPASSWORD"] == "c4nary"
@@ -213,7 +213,7 @@ def test_a_trial_waits_for_the_worker_that_starts_for_it(ray_session, tmp_path, 
 
 
 def small_nets(trial):
-    from trainable.config import TrialConfig
+    from sweep.trainable.config import TrialConfig
 
     lr = trial.suggest_float("lr", 0.01, 0.1, log=True)
     flips = dict(horizontal_flip=0.5, rotate=0.5, gauss_noise=0.5)

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.record import Record
-from search.ray.connection import connected, prepare
-from search.ray.executor import execute
+from sweep.analysis.record import Record
+from sweep.search.ray.connection import connected, prepare
+from sweep.search.ray.executor import execute
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.worker.ray_trial import RayTrial
 from tests.trials import fake_train, in_memory, open_bridge
-from trainable.config import TrialConfig
-from trainable.worker.ray_trial import RayTrial
 
 pytestmark = pytest.mark.ray
 GIB = 1 << 30

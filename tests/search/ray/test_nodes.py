@@ -11,12 +11,12 @@ import yaml
 from click.testing import CliRunner
 from ray.autoscaler._private.util import prepare_config
 
-from analysis.record import Record
-from search import status
-from storage.errors import SweepError
+from sweep.analysis.record import Record
+from sweep.search import status
+from sweep.storage.errors import SweepError
+from sweep.trainable.worker.order import node_name
 from tests.clusters import RAY, cluster, command_of, until, workers_of
 from tests.drivers import ROOT
-from trainable.worker.order import node_name
 
 pytestmark = pytest.mark.ray
 FAKE_PORT = 6379  # of the head, where the nodes of Ray's fake provider look for it

@@ -2,10 +2,10 @@
 
 import pytest
 
-from analysis.record import Record
-from search.ray import ray_2_60
-from search.samplers import optuna_5_0
-from storage.states import State
+from sweep.analysis.record import Record
+from sweep.search.ray import ray_2_60
+from sweep.search.samplers import optuna_5_0
+from sweep.storage.states import State
 from tests.drivers import start
 
 

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 import ray
 
-from search.ray import vigil as vigil_module
-from search.ray.address import RayFailedError
-from search.ray.vigil import Vigil
+from sweep.search.ray import vigil as vigil_module
+from sweep.search.ray.address import RayFailedError
+from sweep.search.ray.vigil import Vigil
 
 
 @pytest.fixture

@@ -7,24 +7,24 @@ import albumentations as A
 import pytest
 from optuna.trial import TrialState
 
-from analysis.outputs.tables import trials_table
-from analysis.record import Record
-from datasets.augment.pipeline import to_text
-from search.runtime import trial_files
-from search.runtime.draws import trial_seed
-from search.runtime.trial_files import Ranked, with_weights
-from storage import files
-from storage.paths import attempt_folder, checkpoints, trial_folder
-from storage.states import Stop
-from storage.sweep_file import QueueEntry
+from sweep.analysis.outputs.tables import trials_table
+from sweep.analysis.record import Record
+from sweep.datasets.augment.pipeline import to_text
+from sweep.search.runtime import trial_files
+from sweep.search.runtime.draws import trial_seed
+from sweep.search.runtime.trial_files import Ranked, with_weights
+from sweep.storage import files
+from sweep.storage.paths import attempt_folder, checkpoints, trial_folder
+from sweep.storage.states import Stop
+from sweep.storage.sweep_file import QueueEntry
+from sweep.trainable.config import ConfigError
+from sweep.trainable.features import Prepared
+from sweep.trainable.loop import Diverged
+from sweep.trainable.saving import save
+from sweep.trainable.worker.attempt import Attempt
+from sweep.trainable.worker.order import KEPT_CHECKPOINTS, Order
+from sweep.trainable.worker.report import Report
 from tests.trials import execute, fake_space, fake_train, in_memory, open_bridge, outcome
-from trainable.config import ConfigError
-from trainable.features import Prepared
-from trainable.loop import Diverged
-from trainable.saving import save
-from trainable.worker.attempt import Attempt
-from trainable.worker.order import KEPT_CHECKPOINTS, Order
-from trainable.worker.report import Report
 
 DATA = in_memory()
 TRIALS = 12
@@ -90,10 +90,10 @@ def test_a_value_is_the_best_so_far_and_its_epoch_the_first_with_it(tmp_path):
 def test_several_epochs_in_one_report_prune_as_one_at_a_time_would(tmp_path, monkeypatch):
     outcomes = []
     for name, seconds in (("singly", 0.0), ("together", 1e9)):
-        monkeypatch.setattr("trainable.worker.attempt.REPORT_SECONDS", seconds)
+        monkeypatch.setattr("sweep.trainable.worker.attempt.REPORT_SECONDS", seconds)
         if name == "together":
             monkeypatch.setattr(
-                "search.runtime.bridge.Order", lambda *words: Order(*words[:5], rungs=())
+                "sweep.search.runtime.bridge.Order", lambda *words: Order(*words[:5], rungs=())
             )  # one report a trial
         bridge, _ = open_bridge(tmp_path / name, TRIALS)
         execute(bridge, DATA)

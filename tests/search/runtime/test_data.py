@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from datasets.pixels.dataset import Dataset, Split
-from search.runtime.data import check_metric, imbalance_notes
-from storage.errors import UserError
+from sweep.datasets.pixels.dataset import Dataset, Split
+from sweep.search.runtime.data import check_metric, imbalance_notes
+from sweep.storage.errors import UserError
 
 
 def split_of(*counts: int) -> Split:

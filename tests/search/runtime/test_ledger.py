@@ -8,12 +8,12 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from search.pruners import new_pruner
-from search.runtime.ledger import Ledger
-from search.samplers import new_sampler
-from storage import files
-from storage.journal import ForeignWriterError, Journal, JournalError, repair_tail
-from storage.lock import HeldError, driver_lock
+from sweep.search.pruners import new_pruner
+from sweep.search.runtime.ledger import Ledger
+from sweep.search.samplers import new_sampler
+from sweep.storage import files
+from sweep.storage.journal import ForeignWriterError, Journal, JournalError, repair_tail
+from sweep.storage.lock import HeldError, driver_lock
 from tests.trials import execute, fake_space, in_memory, open_bridge
 
 DATA = in_memory()

@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 
-import search.run
-from analysis.record import Record
-from search.ray.cluster import Node, Workers, worker_bytes
-from search.runtime.memory import Limit, check_nets
-from search.samplers import NAMES
-from search.spaces.space import Space
-from storage.errors import UserError
+from sweep.analysis.record import Record
+from sweep.search import run as search_run_module
+from sweep.search.ray.cluster import Node, Workers, worker_bytes
+from sweep.search.runtime.memory import Limit, check_nets
+from sweep.search.samplers import NAMES
+from sweep.search.spaces.space import Space
+from sweep.storage.errors import UserError
+from sweep.trainable import size
+from sweep.trainable.config import ConfigError, TrialConfig
+from sweep.trainable.features import store
+from sweep.trainable.models.net import build
+from sweep.trainable.size import Size, size_of
 from tests.searched import command, here
 from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
-from trainable import size
-from trainable.config import ConfigError, TrialConfig
-from trainable.features import store
-from trainable.models.net import build
-from trainable.size import Size, size_of
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = in_memory()
@@ -149,7 +149,7 @@ def space(trial):
 @pytest.fixture
 def small_process(monkeypatch):
     """Only nets count, so that small ones fill a small memory."""
-    monkeypatch.setattr("trainable.size.PROCESS_BYTES", 0)
+    monkeypatch.setattr("sweep.trainable.size.PROCESS_BYTES", 0)
 
 
 def limit_of(worker: int) -> Limit:
@@ -249,7 +249,7 @@ def started(tmp_path, small_process):
     """Runs a sweep on a machine with so much memory for a trial."""
     file = tmp_path / "mine.py"
     file.write_text(
-        "from trainable.config import TrialConfig\n"
+        "from sweep.trainable.config import TrialConfig\n"
         "def suggest(trial):\n"
         "    width = trial.suggest_float('width', 1.0, 40.0, log=True)\n"
         "    return TrialConfig(arch='mlp', width=width, lr=0.01, epochs=2, batch_size=8)\n"
@@ -257,7 +257,9 @@ def started(tmp_path, small_process):
 
     def start(tiny_data, worker, trials, *words):
         words = ("--data", tiny_data, "--space", f"{file}:suggest", "--no-baselines", "--trials", trials, *words)
-        return command(search.run.main, *words, "--sweep", tmp_path / "sweep", on=here(fake_train, worker=worker))
+        return command(
+            search_run_module.main, *words, "--sweep", tmp_path / "sweep", on=here(fake_train, worker=worker)
+        )
 
     return start
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from search.runtime import pace
-from search.runtime.pace import PaceLimit
-from storage.sweep_file import QueueEntry
+from sweep.search.runtime import pace
+from sweep.search.runtime.pace import PaceLimit
+from sweep.storage.sweep_file import QueueEntry
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models.family import Family
 from tests.trials import execute, fake_train, in_memory, open_bridge
-from trainable.config import TrialConfig
-from trainable.models.family import Family
 
 SMALL = TrialConfig(arch="small_resnet", width=1.0, depth=1, epochs=10)
 LIMIT = PaceLimit(60.0, 8_000, 7, (16, 16))

@@ -4,16 +4,16 @@ import pytest
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
-from analysis.record import Record
-from analysis.report.contents import progress
-from search.pruners import halving_3
-from search.runtime.ledger import Ledger
-from storage.paths import attempts, checkpoints, trial_folder
-from storage.states import Stop
-from storage.sweep_file import QueueEntry
+from sweep.analysis.record import Record
+from sweep.analysis.report.contents import progress
+from sweep.search.pruners import halving_3
+from sweep.search.runtime.ledger import Ledger
+from sweep.storage.paths import attempts, checkpoints, trial_folder
+from sweep.storage.states import Stop
+from sweep.storage.sweep_file import QueueEntry
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.worker.attempt import Attempt
 from tests.trials import execute, fake_space, fake_train, in_memory, open_bridge, outcome
-from trainable.config import TrialConfig
-from trainable.worker.attempt import Attempt
 
 DATA = in_memory(9, 9)
 TRIALS = 8

@@ -17,16 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from search.pruners import halving_3
-from search.runtime.bridge import Bridge
-from search.runtime.draws import Plan
-from search.runtime.ledger import Ledger
-from search.sinks import Sink
-from storage import files
-from storage.sweep_file import QueueEntry
-from trainable.config import TrialConfig
-from trainable.metrics.history import EpochMetrics
-from trainable.worker.report import Report
+from sweep.search.pruners import halving_3
+from sweep.search.runtime.bridge import Bridge
+from sweep.search.runtime.draws import Plan
+from sweep.search.runtime.ledger import Ledger
+from sweep.search.sinks import Sink
+from sweep.storage import files
+from sweep.storage.sweep_file import QueueEntry
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.worker.report import Report
 
 PARTS = {0: lambda epochs: 1, 1: lambda epochs: math.ceil(epochs / 9), 2: lambda epochs: math.ceil(epochs / 3)}
 ONE_OF = {0: 2, 1: 3, 2: 3}  # of so many trials at a rung, one goes on
@@ -178,7 +178,7 @@ class Sweep:
         plan = Plan(len(self.lives), 7, "accuracy", "random", queue, attempts=99)
         ledger = Ledger(self.folder, "a" * 32, "accuracy", halving_3.new())
         self.bridge = Bridge(self.folder, ledger, None, plan, Sink())
-        with patch("search.runtime.trial_files.written_report", self._on_disk):
+        with patch("sweep.search.runtime.trial_files.written_report", self._on_disk):
             self.bridge.recover()
 
     def _on_disk(self, folder, attempt):
@@ -206,7 +206,7 @@ class Sweep:
 def begun(lives):
     with (
         tempfile.TemporaryDirectory(dir=MEMORY) as folder,
-        patch("search.runtime.trial_files.keep", lambda *_: True),
+        patch("sweep.search.runtime.trial_files.keep", lambda *_: True),
     ):
         yield Sweep(Path(folder), lives)
 

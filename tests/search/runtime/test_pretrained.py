@@ -2,20 +2,20 @@
 
 import pytest
 
-from search.runtime.pretrained import check_weights
+from sweep.search.runtime.pretrained import check_weights
+from sweep.trainable.options import CHOICES
+from sweep.trainable.weights import WeightsError, kept
+from sweep.trainable.weights.prepare import entries, prepare
 from tests.trainable.weights import nets
 from tests.trainable.weights.fixtures import empty_machine
 from tests.trials import open_bridge
-from trainable.options import CHOICES
-from trainable.weights import WeightsError, kept
-from trainable.weights.prepare import entries, prepare
 
 __all__ = ["empty_machine"]
 
 
 @pytest.fixture
 def sweep(tmp_path, monkeypatch):
-    from storage.sweep_file import SweepFile
+    from sweep.storage.sweep_file import SweepFile
 
     folder = tmp_path / "sweep"
     open_bridge(folder, 1)

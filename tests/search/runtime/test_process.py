@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from search.runtime.process import IMPORTING, Interrupted, interruptible, looks
+from sweep.search.runtime.process import IMPORTING, Interrupted, interruptible, looks
 
 # As if within the machinery of imports, which holds a lock there that an error would leave taken.
 IMPORTS = compile(
@@ -47,8 +47,8 @@ import os, signal, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
-from search.runtime import process
-from search.runtime.driver import drive
+from sweep.search.runtime import process
+from sweep.search.runtime.driver import drive
 process.LAST_SECONDS = 0.1
 folder = Path(sys.argv[1])
 def start():

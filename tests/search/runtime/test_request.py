@@ -3,10 +3,10 @@
 import pytest
 from click.core import ParameterSource
 
-from search.run import main
-from search.runtime.request import search_of
-from search.runtime.settings import NEWEST_DEFAULTS
-from storage.sweep_file import SweepFile
+from sweep.search.run import main
+from sweep.search.runtime.request import search_of
+from sweep.search.runtime.settings import NEWEST_DEFAULTS
+from sweep.storage.sweep_file import SweepFile
 
 
 def settings_of(folder, *words):

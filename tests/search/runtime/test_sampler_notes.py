@@ -5,8 +5,8 @@ import json
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from search.runtime.sampler_notes import Seen, stopped_at
-from storage.states import Reason
+from sweep.search.runtime.sampler_notes import Seen, stopped_at
+from sweep.storage.states import Reason
 
 
 def trial(number, values, state=TrialState.RUNNING, constraints=None):

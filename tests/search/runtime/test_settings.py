@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from search.runtime.settings import differences, table_differences
-from storage.sweep_file import Settings
+from sweep.search.runtime.settings import differences, table_differences
+from sweep.storage.sweep_file import Settings
 
 SETTINGS = Settings("data", 50, 30, 0, "accuracy", None, {}, "auto", "tpe", "halving", "")
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-import analysis.predict
-import search.run
-import search.status
-from analysis.record import Record
+from sweep.analysis import predict as analysis_predict_module
+from sweep.analysis.record import Record
+from sweep.search import run as search_run_module
+from sweep.search import status as search_status_module
+from sweep.trainable.loop import train
 from tests.drivers import start
 from tests.searched import command, here
-from trainable.loop import train
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -88,11 +88,13 @@ def test_the_same_command_reports_a_finished_sweep_and_extends_it_by_a_larger_to
     sweep = tmp_path / "sweep"
     words = ("--data", tiny_data, "--sweep", sweep, "--max-epochs", 3, "--fix", "arch=mlp", "--no-baselines")
 
-    first = command(search.run.main, *words, "--trials", 3, on=here(train))
+    first = command(search_run_module.main, *words, "--trials", 3, on=here(train))
     before = Record(sweep).trials
-    again = command(search.run.main, *words, "--trials", 3, on=here(train))
-    changed = command(search.run.main, *words, "--trials", 5, "--seed", 5, on=here(train))
-    more = command(search.run.main, "--sweep", sweep, "--trials", 5, on=here(train))  # the rest it knows from the sweep
+    again = command(search_run_module.main, *words, "--trials", 3, on=here(train))
+    changed = command(search_run_module.main, *words, "--trials", 5, "--seed", 5, on=here(train))
+    more = command(
+        search_run_module.main, "--sweep", sweep, "--trials", 5, on=here(train)
+    )  # the rest it knows from the sweep
 
     assert first.exit_code == 0, first.output
     assert again.exit_code == 0
@@ -102,8 +104,8 @@ def test_the_same_command_reports_a_finished_sweep_and_extends_it_by_a_larger_to
     assert more.exit_code == 0, more.output
     assert [trial.number for trial in Record(sweep).trials] == list(range(5))
     assert [trial.value for trial in Record(sweep).trials[:3]] == [trial.value for trial in before]
-    assert "5 of 5 trials ended" in command(search.status.main, sweep).output
-    new = command(analysis.predict.main, sweep, "--images", tiny_data / "test", "--out", tmp_path / "new.csv")
+    assert "5 of 5 trials ended" in command(search_status_module.main, sweep).output
+    new = command(analysis_predict_module.main, sweep, "--images", tiny_data / "test", "--out", tmp_path / "new.csv")
     assert new.exit_code == 0, new.output
     assert labels_of(tmp_path / "new.csv") == labels_of(sweep / "predictions.csv")
 

@@ -6,13 +6,13 @@ import shutil
 import numpy as np
 import pytest
 
-from analysis.record import Record
-from datasets.fingerprint import data_table
-from storage import paths
-from storage.files import save_array
+from sweep.analysis.record import Record
+from sweep.datasets.fingerprint import data_table
+from sweep.storage import paths
+from sweep.storage.files import save_array
+from sweep.trainable.metrics.contract import softmax
 from tests.damage import DATA, checked, train
 from tests.trials import WorkerDied, execute, open_bridge
-from trainable.metrics.contract import softmax
 
 METRIC = "log_loss"
 

@@ -5,16 +5,16 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
-from search.portfolios.by_cost import RECIPES
-from search.pruners import new_pruner
-from search.runtime import turns
-from search.runtime.draws import Draws, Plan
-from search.runtime.ledger import Ledger
-from search.runtime.turns import Turns
-from search.spaces import NEWEST_IMBALANCE, imbalance, suggest_of
-from search.spaces.space import Space
+from sweep.search.portfolios.by_cost import RECIPES
+from sweep.search.pruners import new_pruner
+from sweep.search.runtime import turns
+from sweep.search.runtime.draws import Draws, Plan
+from sweep.search.runtime.ledger import Ledger
+from sweep.search.runtime.turns import Turns
+from sweep.search.spaces import NEWEST_IMBALANCE, imbalance, suggest_of
+from sweep.search.spaces.space import Space
+from sweep.trainable.config import UNHANDLED
 from tests.trials import Silent
-from trainable.config import UNHANDLED
 
 NETS = [f"timm/net{number}" for number in range(5)]
 WORTH = dict(zip(NETS, (0.5, 0.8, 0.6, 0.9, 0.7), strict=True))  # what a head on each, and the net itself, comes to

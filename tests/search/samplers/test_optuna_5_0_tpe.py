@@ -6,8 +6,8 @@ import pytest
 from optuna.samplers import TPESampler
 from optuna.samplers._tpe import _truncnorm, probability_distributions
 
-from search.samplers import optuna_5_0_tpe
-from search.samplers.optuna_5_0_tpe import log_density
+from sweep.search.samplers import optuna_5_0_tpe
+from sweep.search.samplers.optuna_5_0_tpe import log_density
 
 
 def suggest(trial):
@@ -76,7 +76,7 @@ def test_a_trial_that_ran_and_has_other_parameters_by_now_is_seen_anew():
 
 
 def test_another_version_of_optuna_draws_by_its_own_sampler(monkeypatch):
-    monkeypatch.setattr("search.samplers.optuna_5_0.VERSION", "6.1")
+    monkeypatch.setattr("sweep.search.samplers.optuna_5_0.VERSION", "6.1")
 
     assert type(optuna_5_0_tpe.new(0)) is TPESampler
 

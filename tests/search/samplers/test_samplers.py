@@ -6,14 +6,14 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from analysis.record import Record
-from search.samplers import SAMPLERS, new_sampler
-from search.samplers.counted import counted
-from search.samplers.tpe_2 import hidden_trials
-from storage.states import Reason
+from sweep.analysis.record import Record
+from sweep.search.samplers import SAMPLERS, new_sampler
+from sweep.search.samplers.counted import counted
+from sweep.search.samplers.tpe_2 import hidden_trials
+from sweep.storage.states import Reason
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.worker.attempt import Attempt
 from tests.trials import execute, fake_train, in_memory, open_bridge, outcome
-from trainable.config import TrialConfig
-from trainable.worker.attempt import Attempt
 
 FAMILIES = ["good", "bad"]
 DISTRIBUTIONS = {

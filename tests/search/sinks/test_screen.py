@@ -9,13 +9,13 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
-from analysis.report.contents import duration
-from search.sinks import Begun
-from search.sinks.screen import Screen, in_short
-from trainable.config import TrialConfig
-from trainable.features import Prepared
-from trainable.metrics.history import EpochMetrics
-from trainable.worker.order import Order
+from sweep.analysis.report.contents import duration
+from sweep.search.sinks import Begun
+from sweep.search.sinks.screen import Screen, in_short
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.features import Prepared
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.worker.order import Order
 
 CONFIG = TrialConfig(arch="cnn", width=2.0, depth=1, head=64, epochs=5, lr=0.0123)
 
@@ -51,7 +51,7 @@ class Clock:
 def clock(monkeypatch):
     """The time, as the screen sees it."""
     clock = Clock()
-    monkeypatch.setattr("search.sinks.screen.time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr("sweep.search.sinks.screen.time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 

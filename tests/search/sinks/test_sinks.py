@@ -6,13 +6,13 @@ from itertools import permutations
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from search.sinks import NAMES, Begun, Sink, Sinks, opened
-from storage.states import Reason
+from sweep.search.sinks import NAMES, Begun, Sink, Sinks, opened
+from sweep.storage.states import Reason
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.features import Prepared
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.worker.order import Order
 from tests.searched import command
-from trainable.config import TrialConfig
-from trainable.features import Prepared
-from trainable.metrics.history import EpochMetrics
-from trainable.worker.order import Order
 
 CONFIG = TrialConfig(arch="mlp", width=1.0, epochs=2, lr=0.1)
 EPOCHS = [EpochMetrics(number, 1.0, 1.0, 0.5, 0.5, 0.1, 1.0, 8) for number in (1, 2)]
@@ -92,7 +92,7 @@ def test_a_sink_that_cannot_be_made_is_said(begun):
 
 
 def test_a_name_that_is_no_sink_is_refused_before_anything_starts(tmp_path):
-    from search.run import main
+    from sweep.search.run import main
 
     unknown = command(main, "--sweep", tmp_path / "sweep", "--sink", "paper")
     no_file = command(main, "--sweep", tmp_path / "sweep", "--sink", tmp_path / "mine.py:Sink")

@@ -7,9 +7,9 @@ from dataclasses import fields
 import optuna
 import pytest
 
-from search.spaces import SPACES, suggest_of
-from search.spaces.space import Space
-from trainable.config import TrialConfig
+from sweep.search.spaces import SPACES, suggest_of
+from sweep.search.spaces.space import Space
+from sweep.trainable.config import TrialConfig
 
 NUMBERS = [number for name, number in SPACES if name == "default"]
 FIELDS = (  # of TrialConfig, when the spaces were published

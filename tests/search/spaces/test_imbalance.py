@@ -6,21 +6,21 @@ import numpy as np
 import optuna
 import pytest
 
-from datasets.pixels.dataset import Dataset, Split
-from search import spaces
-from search.runtime.queue import first_queue
-from search.runtime.settings import read_sweep
-from search.runtime.sweep_kinds import Search
-from search.spaces import NEWEST, NEWEST_IMBALANCE, SPACES, proposal, suggest_of
-from search.spaces.space import Space
-from storage import user_code
-from storage.sweep_file import Settings, SweepFile
-from trainable.config import UNHANDLED, ConfigError, TrialConfig
-from trainable.losses import LOSSES
+from sweep.datasets.pixels.dataset import Dataset, Split
+from sweep.search import spaces
+from sweep.search.runtime.queue import first_queue
+from sweep.search.runtime.settings import read_sweep
+from sweep.search.runtime.sweep_kinds import Search
+from sweep.search.spaces import NEWEST, NEWEST_IMBALANCE, SPACES, proposal, suggest_of
+from sweep.search.spaces.space import Space
+from sweep.storage import user_code
+from sweep.storage.sweep_file import Settings, SweepFile
+from sweep.trainable.config import UNHANDLED, ConfigError, TrialConfig
+from sweep.trainable.losses import LOSSES
 
 SETTINGS = Settings("data", 50, 30, 0, "accuracy", None, {}, "none", "tpe", "halving", "")
 OWN = """
-from trainable.config import TrialConfig
+from sweep.trainable.config import TrialConfig
 
 def suggest(trial):
     return TrialConfig(arch="mlp", width=1.0, epochs=3, balanced=trial.suggest_float("balanced", 0.0, 1.0))

@@ -6,12 +6,12 @@ import json
 import optuna
 import pytest
 
-from search.portfolios.by_cost import RECIPES, TUNED, linear_heads
-from search.runtime.queue import first_queue
-from search.spaces import SPACES, largest_side, suggest_of, uses_backbones
-from search.spaces.space import Space
-from storage.errors import ConfigError
-from trainable.config import TrialConfig
+from sweep.search.portfolios.by_cost import RECIPES, TUNED, linear_heads
+from sweep.search.runtime.queue import first_queue
+from sweep.search.spaces import SPACES, largest_side, suggest_of, uses_backbones
+from sweep.search.spaces.space import Space
+from sweep.storage.errors import ConfigError
+from sweep.trainable.config import TrialConfig
 
 NETS = ["timm/tf_efficientnet_lite0", "torchvision/resnet18"]
 OVER_NETS = [(name, number) for name, number in SPACES if uses_backbones(name, number)]
@@ -81,7 +81,7 @@ class TestSpace:
 
 
 def test_where_the_net_is_fixed_a_linear_head_on_it_comes_first(monkeypatch):
-    monkeypatch.setattr("search.runtime.queue._side_of", lambda net: 224)
+    monkeypatch.setattr("sweep.search.runtime.queue._side_of", lambda net: 224)
     space = Space(suggest_of("photos", 2, NETS), {"backbone": NETS[1]}, 40)
 
     queue, _ = first_queue(space, 2, None, [], "photos")

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from datasets.headers import Headers
-from search.spaces.proposal import propose
-from storage.errors import ConfigError
-from storage.sweep_file import DataOptions, Settings
+from sweep.datasets.headers import Headers
+from sweep.search.spaces.proposal import propose
+from sweep.storage.errors import ConfigError
+from sweep.storage.sweep_file import DataOptions, Settings
 
 SETTINGS = Settings("data", 50, 30, 0, "accuracy", None, {}, "auto", "tpe", "halving", "")
 NETS = ["timm/a", "torchvision/b"]

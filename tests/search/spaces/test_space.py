@@ -5,15 +5,15 @@ import json
 import optuna
 import pytest
 
-from search import spaces
-from search.portfolios import published as contest
-from search.portfolios import references
-from search.runtime.queue import extend, family_of_draw, first_queue
-from search.spaces import own_number, suggest_of
-from search.spaces.fixed import read_fixed
-from search.spaces.space import Space
-from storage.sweep_file import QueueEntry
-from trainable.config import ConfigError, TrialConfig
+from sweep.search import spaces
+from sweep.search.portfolios import published as contest
+from sweep.search.portfolios import references
+from sweep.search.runtime.queue import extend, family_of_draw, first_queue
+from sweep.search.spaces import own_number, suggest_of
+from sweep.search.spaces.fixed import read_fixed
+from sweep.search.spaces.space import Space
+from sweep.storage.sweep_file import QueueEntry
+from sweep.trainable.config import ConfigError, TrialConfig
 
 NEWEST = own_number("default", spaces.NEWEST)
 default = suggest_of("default", NEWEST)

@@ -3,12 +3,12 @@
 import optuna
 import pytest
 
-from search.spaces import SPACES, suggest_of
-from search.spaces.imbalance_1 import ADDITION
-from search.spaces.space import Space
-from search.spaces.transfer import transferred
-from storage.errors import ConfigError
-from trainable.config import TrialConfig
+from sweep.search.spaces import SPACES, suggest_of
+from sweep.search.spaces.imbalance_1 import ADDITION
+from sweep.search.spaces.space import Space
+from sweep.search.spaces.transfer import transferred
+from sweep.storage.errors import ConfigError
+from sweep.trainable.config import TrialConfig
 
 NETS = ["timm/tf_efficientnet_lite0", "torchvision/resnet18"]
 

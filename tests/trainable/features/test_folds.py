@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from datasets.folds import folded
-from datasets.pixels.dataset import Split
+from sweep.datasets.folds import folded
+from sweep.datasets.pixels.dataset import Split
+from sweep.trainable.features import store
 from tests.trainable.features.test_learning import LOGISTIC, MLP, computed, outcome, trained
 from tests.trials import in_memory
-from trainable.features import store
 
 __all__ = ["computed"]
 DATA = folded(in_memory(), 4, 0)
@@ -31,7 +31,7 @@ def copied(fold):
 @pytest.mark.parametrize("memory", [None, 0], ids=["in memory", "from its files"])
 def test_a_fold_learns_what_it_would_learn_of_images_of_its_own(config, memory, cache, monkeypatch):
     if memory is not None:
-        monkeypatch.setattr("trainable.features.matrix.MEMORY_BYTES", memory)
+        monkeypatch.setattr("sweep.trainable.features.matrix.MEMORY_BYTES", memory)
     cache("views")
     views = trained(config, DATA.fold(2))
     cache("copies")

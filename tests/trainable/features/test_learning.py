@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.pixels.rows import JoinedPixels
+from sweep.datasets.pixels.rows import JoinedPixels
+from sweep.trainable.config import ConfigError, TrialConfig
+from sweep.trainable.features import computing, store
+from sweep.trainable.loop import predict_logits, prepare, train
+from sweep.trainable.models import frozen
+from sweep.trainable.saving import load, save
+from sweep.trainable.state import TrainState, new_state
 from tests.copies import ROOT, run_in
 from tests.trials import in_memory
-from trainable.config import ConfigError, TrialConfig
-from trainable.features import computing, store
-from trainable.loop import predict_logits, prepare, train
-from trainable.models import frozen
-from trainable.saving import load, save
-from trainable.state import TrainState, new_state
 
 LOGISTIC = TrialConfig(
     arch="logistic_head",
@@ -50,7 +50,7 @@ HEADS = pytest.mark.parametrize("config", [LOGISTIC, MLP], ids=lambda config: co
 KILLED = """
 import os, signal, sys
 from tests.trainable.features.test_learning import trained, LOGISTIC
-from trainable.features import store
+from sweep.trainable.features import store
 
 store.CHUNK_ROWS = 8
 write = store.Store.write

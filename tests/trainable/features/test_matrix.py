@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from trainable.features import matrix
-from trainable.features.matrix import Features, layout, name_of
-from trainable.features.pooling import Shape, parts, pooled
+from sweep.trainable.features import matrix
+from sweep.trainable.features.matrix import Features, layout, name_of
+from sweep.trainable.features.pooling import Shape, parts, pooled
 
 SIDES = {1: 16, 2: 4}
 CPU = torch.device("cpu")

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from trainable.config import POOLINGS
-from trainable.features import pooling
-from trainable.features.pooling import Shape
+from sweep.trainable.config import POOLINGS
+from sweep.trainable.features import pooling
+from sweep.trainable.features.pooling import Shape
 
 
 def a_map(side: int, channels: int = 3) -> torch.Tensor:

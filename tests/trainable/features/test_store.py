@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from trainable.features import store as stores
-from trainable.features.store import FeaturesError, Store
+from sweep.trainable.features import store as stores
+from sweep.trainable.features.store import FeaturesError, Store
 
 ABOUT = {"backbone": "timm/some_net", "input_size": 32}
 

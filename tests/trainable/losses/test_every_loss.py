@@ -6,8 +6,8 @@ import sys
 import pytest
 import torch
 
-from trainable.config import check_field
-from trainable.losses import LOSSES
+from sweep.trainable.config import check_field
+from sweep.trainable.losses import LOSSES
 
 SHARES = torch.tensor([0.7, 0.25, 0.05])
 LOGITS = 3 * torch.randn((200, 3), generator=torch.Generator().manual_seed(0))

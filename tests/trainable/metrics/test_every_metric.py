@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.estimates.choice import choose
-from analysis.report.contents import standard_error
-from analysis.report.page import write_report
-from analysis.report.status import summary
-from storage import user_code
-from storage.errors import UserError
+from sweep.analysis.estimates.choice import choose
+from sweep.analysis.report.contents import standard_error
+from sweep.analysis.report.page import write_report
+from sweep.analysis.report.status import summary
+from sweep.storage import user_code
+from sweep.storage.errors import UserError
+from sweep.trainable.metrics import LAST, NAMES, SHOWN, measure, metrics, named
+from sweep.trainable.metrics.contract import softmax
+from sweep.trainable.metrics.history import OWN_FIELD, EpochMetrics
+from sweep.trainable.metrics.predictions import confusion, falling_order
 from tests.sweeps import CNN, MLP, SweepBuilder, noise
-from trainable.metrics import LAST, NAMES, SHOWN, measure, metrics, named
-from trainable.metrics.contract import softmax
-from trainable.metrics.history import OWN_FIELD, EpochMetrics
-from trainable.metrics.predictions import confusion, falling_order
 
 pytestmark = pytest.mark.figures
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from trainable.metrics import named
-from trainable.metrics.contract import softmax
-from trainable.metrics.kept import MOST_BYTES, epochs_kept, kept_form
+from sweep.trainable.metrics import named
+from sweep.trainable.metrics.contract import softmax
+from sweep.trainable.metrics.kept import MOST_BYTES, epochs_kept, kept_form
 
 AUC = named("auc")
 

@@ -8,9 +8,9 @@ import pytest
 import sklearn
 from sklearn import metrics as sklearn_metrics
 
-from storage.errors import UserError
-from trainable.metrics import NAMES, named
-from trainable.metrics.contract import softmax
+from sweep.storage.errors import UserError
+from sweep.trainable.metrics import NAMES, named
+from sweep.trainable.metrics.contract import softmax
 
 CASES = 1000
 KINDS = ("plain", "ties", "a class is missing", "few answers", "one class")

@@ -3,16 +3,16 @@ import copy
 import pytest
 import torch
 
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.loop import train
+from sweep.trainable.models.calls import judged
+from sweep.trainable.models.cut import cut
+from sweep.trainable.models.net import build
+from sweep.trainable.models.stage_maps import features
+from sweep.trainable.models.staged import stages
+from sweep.trainable.state import new_state
 from tests.trainable.models.test_staged import IMAGES, NETS
 from tests.trials import in_memory
-from trainable.config import TrialConfig
-from trainable.loop import train
-from trainable.models.calls import judged
-from trainable.models.cut import cut
-from trainable.models.net import build
-from trainable.models.stage_maps import features
-from trainable.models.staged import stages
-from trainable.state import new_state
 
 
 @pytest.mark.parametrize("name", NETS)

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from sweep.trainable import models, precision
+from sweep.trainable.config import SHAPE_FIELDS, TYPES, ConfigError, TrialConfig
+from sweep.trainable.loop import train
+from sweep.trainable.models.net import build, place
+from sweep.trainable.state import new_state
 from tests.copies import run_in
 from tests.trials import in_memory
-from trainable import models, precision
-from trainable.config import SHAPE_FIELDS, TYPES, ConfigError, TrialConfig
-from trainable.loop import train
-from trainable.models.net import build, place
-from trainable.state import new_state
 
 SIZE = (16, 16)
 SMALL = {"timm/": "test_efficientnet", "torchvision/": "mobilenet_v3_small"}  # a small net, by a catalogue's prefix

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from trainable.class_weights import WEIGHTS
-from trainable.config import TrialConfig
-from trainable.losses import LOSSES
-from trainable.models import logistic_head, mlp_head
-from trainable.objective import Objective
-from trainable.sampling import Sampling
+from sweep.trainable.class_weights import WEIGHTS
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.losses import LOSSES
+from sweep.trainable.models import logistic_head, mlp_head
+from sweep.trainable.objective import Objective
+from sweep.trainable.sampling import Sampling
 
 COUNTS = torch.tensor([600, 60])
 LABELS = torch.repeat_interleave(torch.arange(2), COUNTS)

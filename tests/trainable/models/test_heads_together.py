@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from analysis.estimates.views import Answering, by_batch, log_probabilities
-from trainable.config import TrialConfig
-from trainable.models import stage_maps
-from trainable.models.heads_together import head_of, share_backbone
-from trainable.models.net import build
+from sweep.analysis.estimates.views import Answering, by_batch, log_probabilities
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models import stage_maps
+from sweep.trainable.models.heads_together import head_of, share_backbone
+from sweep.trainable.models.net import build
 
 BACKBONE = {"epochs": 1, "backbone": "timm/tf_efficientnet_lite0", "input_size": 32, "pooling": "mean_std"}
 LOGISTIC = TrialConfig(arch="logistic_head", penalty=0.01, stages="2-4", flip=True, **BACKBONE)

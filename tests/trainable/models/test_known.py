@@ -2,15 +2,15 @@
 
 import pytest
 
+from sweep.trainable.models.known import known
 from tests.copies import ROOT, run_in
-from trainable.models.known import known
 
 # Builds a head whose net is known, and works out its size.
 ASKED = """
 import sys
-from trainable.config import TrialConfig
-from trainable.models.net import build
-from trainable.size import size_of
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models.net import build
+from sweep.trainable.size import size_of
 
 head = dict(backbone="timm/tf_efficientnet_lite0", input_size=32, epochs=1, penalty=0.1)
 config = TrialConfig(arch="logistic_head", **head)

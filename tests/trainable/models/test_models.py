@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainable.config import ConfigError, TrialConfig
-from trainable.models.net import build
+from sweep.trainable.config import ConfigError, TrialConfig
+from sweep.trainable.models.net import build
 
 EVERY = [
     TrialConfig(arch="mlp", width=1.0),

@@ -3,8 +3,8 @@ import torch
 from torch.nn import functional as F
 from torchvision.transforms.functional import center_crop
 
-from trainable.models.family import Preprocessing
-from trainable.models.net import Normalize
+from sweep.trainable.models.family import Preprocessing
+from sweep.trainable.models.net import Normalize
 
 PIXELS = torch.randint(0, 256, (2, 3, 40, 33), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 

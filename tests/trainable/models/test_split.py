@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import nn
 
+from sweep.trainable.models.calls import judged
+from sweep.trainable.models.split import split
+from sweep.trainable.models.staged import Stages, stages
 from tests.trainable.models.test_staged import IMAGES, NETS
-from trainable.models.calls import judged
-from trainable.models.split import split
-from trainable.models.staged import Stages, stages
 
 
 @pytest.mark.parametrize("name", NETS)

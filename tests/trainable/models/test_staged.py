@@ -3,9 +3,9 @@ import timm
 import torch
 import torchvision
 
-from trainable.models.calls import judged
-from trainable.models.stage_maps import features
-from trainable.models.staged import classifier_names, stages
+from sweep.trainable.models.calls import judged
+from sweep.trainable.models.stage_maps import features
+from sweep.trainable.models.staged import classifier_names, stages
 
 IMAGES = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 NETS = {

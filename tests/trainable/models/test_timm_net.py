@@ -4,11 +4,11 @@ import pytest
 import timm
 import torch
 
-from trainable import weights
-from trainable.config import ConfigError, TrialConfig
-from trainable.models import check, family_of
-from trainable.models.net import build
-from trainable.models.timm_net import preprocessing
+from sweep.trainable import weights
+from sweep.trainable.config import ConfigError, TrialConfig
+from sweep.trainable.models import check, family_of
+from sweep.trainable.models.net import build
+from sweep.trainable.models.timm_net import preprocessing
 
 SIZE = (64, 64)
 

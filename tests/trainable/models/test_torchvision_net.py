@@ -3,16 +3,16 @@ import torch
 import torchvision
 from torch import nn
 
+from sweep.trainable import weights
+from sweep.trainable.config import ConfigError, TrialConfig
+from sweep.trainable.loop import train
+from sweep.trainable.models import check
+from sweep.trainable.models.net import build
+from sweep.trainable.models.torchvision_net import preprocessing
+from sweep.trainable.precision import format_of
+from sweep.trainable.size import size_of
+from sweep.trainable.state import new_state
 from tests.trials import in_memory
-from trainable import weights
-from trainable.config import ConfigError, TrialConfig
-from trainable.loop import train
-from trainable.models import check
-from trainable.models.net import build
-from trainable.models.torchvision_net import preprocessing
-from trainable.precision import format_of
-from trainable.size import size_of
-from trainable.state import new_state
 
 SIZE = (64, 64)
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from storage.states import Reason
+from sweep.storage.states import Reason
+from sweep.trainable import loop
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.parallel.processes import ProcessLost
+from sweep.trainable.parallel.team import Team
+from sweep.trainable.saving import load, save
+from sweep.trainable.state import new_state
+from sweep.trainable.worker.attempt import Attempt
+from sweep.trainable.worker.order import Order
 from tests.trials import in_memory
-from trainable import loop
-from trainable.config import TrialConfig
-from trainable.parallel.processes import ProcessLost
-from trainable.parallel.team import Team
-from trainable.saving import load, save
-from trainable.state import new_state
-from trainable.worker.attempt import Attempt
-from trainable.worker.order import Order
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = in_memory(train=131, valid=25)  # a last batch of 3, which two processes cannot share
@@ -142,7 +142,7 @@ def test_an_error_of_another_process_is_the_trials_own(team, tmp_path, monkeypat
     team.end()  # the next process of it finds another step
     failing = textwrap.dedent("""
         import torch
-        from trainable import step
+        from sweep.trainable import step
         def fail(self, part):
             raise torch.OutOfMemoryError("no memory on the second GPU")
         step.Step.__call__ = fail

@@ -2,10 +2,10 @@
 
 import pytest
 
+from sweep.trainable import weights
+from sweep.trainable.options import CHOICES
+from sweep.trainable.weights import given, lite0_package
 from tests.trainable.weights.servers import serving
-from trainable import weights
-from trainable.options import CHOICES
-from trainable.weights import given, lite0_package
 
 INSTALLED = lite0_package._path
 

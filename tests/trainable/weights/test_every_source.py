@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from sweep.trainable import weights
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.options import CHOICES
+from sweep.trainable.weights import kept, lite0_package, needed
+from sweep.trainable.weights.prepare import prepare
 from tests.trainable.weights import nets
-from trainable import weights
-from trainable.config import TrialConfig
-from trainable.options import CHOICES
-from trainable.weights import kept, lite0_package, needed
-from trainable.weights.prepare import prepare
 
 PACKAGE_FILE = lite0_package._path()  # as it is before a test has an empty machine
 

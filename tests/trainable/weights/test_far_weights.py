@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from datasets import far_files
-from datasets.far_files import block_of
+from sweep.datasets import far_files
+from sweep.datasets.far_files import block_of
+from sweep.trainable import weights
+from sweep.trainable.options import CHOICES
+from sweep.trainable.weights import kept
+from sweep.trainable.weights.prepare import prepare
 from tests.trainable.weights import nets
-from trainable import weights
-from trainable.options import CHOICES
-from trainable.weights import kept
-from trainable.weights.prepare import prepare
 
 NET = nets.TIMM
 BLOCK = 50_000

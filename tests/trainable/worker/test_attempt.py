@@ -15,21 +15,21 @@ import numpy as np
 import pytest
 import torch
 
-from storage.files import DamagedError
-from storage.paths import checkpoints
-from storage.states import Reason
+from sweep.storage.files import DamagedError
+from sweep.storage.paths import checkpoints
+from sweep.storage.states import Reason
+from sweep.trainable import loop, weights
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.features import store
+from sweep.trainable.loop import Diverged
+from sweep.trainable.metrics.history import EpochMetrics
+from sweep.trainable.saving import save
+from sweep.trainable.state import new_state
+from sweep.trainable.worker import attempt as attempt_module
+from sweep.trainable.worker.attempt import Attempt, hung_after
+from sweep.trainable.worker.order import Order, hung_stacks
+from sweep.trainable.worker.report import Failure
 from tests.trials import fake_train, in_memory
-from trainable import loop, weights
-from trainable.config import TrialConfig
-from trainable.features import store
-from trainable.loop import Diverged
-from trainable.metrics.history import EpochMetrics
-from trainable.saving import save
-from trainable.state import new_state
-from trainable.worker import attempt as attempt_module
-from trainable.worker.attempt import Attempt, hung_after
-from trainable.worker.order import Order, hung_stacks
-from trainable.worker.report import Failure
 
 DATA = in_memory(train=26)
 CONFIG = TrialConfig(arch="mlp", width=0.1, epochs=4, lr=0.01, batch_size=8)

@@ -6,16 +6,16 @@ import math
 import numpy as np
 import pytest
 
-from datasets.folds import folded
-from storage import paths
+from sweep.datasets.folds import folded
+from sweep.storage import paths
+from sweep.trainable import loop
+from sweep.trainable.checkpoint import read_finished
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.metrics.history import by_fold
+from sweep.trainable.worker.attempt import Attempt
+from sweep.trainable.worker.order import Order
+from sweep.trainable.worker.report import Report
 from tests.trials import WorkerDied, fake_train, in_memory
-from trainable import loop
-from trainable.checkpoint import read_finished
-from trainable.config import TrialConfig
-from trainable.metrics.history import by_fold
-from trainable.worker.attempt import Attempt
-from trainable.worker.order import Order
-from trainable.worker.report import Report
 
 DATA = folded(in_memory(train=24, valid=20), 4, 0)
 CONFIG = TrialConfig(arch="mlp", width=0.1, lr=0.05, epochs=3, batch_size=8, seed=5)
@@ -72,8 +72,8 @@ def test_each_fold_has_a_net_and_each_image_is_predicted_by_one_that_never_saw_i
 
 @pytest.mark.parametrize("place", [(1, 1), (1, 3), (2, 1), (3, 2), (4, 3)])
 def test_a_killed_attempt_ends_like_one_that_was_not_and_trains_no_epoch_twice(tmp_path, place, monkeypatch):
-    monkeypatch.setattr("trainable.worker.attempt.REPORT_SECONDS", 0.0)
-    monkeypatch.setattr("trainable.worker.attempt.SAVE_SHARE", math.inf)  # a report after each epoch
+    monkeypatch.setattr("sweep.trainable.worker.attempt.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("sweep.trainable.worker.attempt.SAVE_SHARE", math.inf)  # a report after each epoch
     unbroken = trained_to_its_end(Attempt(order(tmp_path / "unbroken"), DATA)).history
     killed, after = Killed(*place), Killed(0, 0)
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.worker import attempt as attempt_module
+from sweep.trainable.worker import watchdog
+from sweep.trainable.worker.attempt import Attempt
+from sweep.trainable.worker.order import Order, hung_stacks
 from tests.trials import fake_train, in_memory
-from trainable.config import TrialConfig
-from trainable.worker import attempt as attempt_module
-from trainable.worker import watchdog
-from trainable.worker.attempt import Attempt
-from trainable.worker.order import Order, hung_stacks
 
 CONFIG = TrialConfig(arch="mlp", width=0.1, epochs=4, lr=0.01, batch_size=8)
 
@@ -40,7 +40,7 @@ class Machine:
 
 
 def looked_at(*script):
-    from trainable.worker.watchdog import is_hung
+    from sweep.trainable.worker.watchdog import is_hung
 
     machine = Machine(*script)
     return is_hung(machine.wait, lambda: machine.paused), machine.now

@@ -12,7 +12,7 @@ from importlib import import_module
 
 import numpy as np
 
-from datasets.decoders.recipe import Size
+from sweep.datasets.decoders.recipe import Size
 
 NAMES = (  # in the order in which they are tried
     "png",

@@ -4,9 +4,9 @@ import re
 
 from PIL import features
 
-from datasets.decoders.recipe import ImageError
-from datasets.decoders.recipe_2.by_pillow import opened
-from datasets.decoders.recipe_2.formats import Format, Opened
+from sweep.datasets.decoders.recipe import ImageError
+from sweep.datasets.decoders.recipe_2.by_pillow import opened
+from sweep.datasets.decoders.recipe_2.formats import Format, Opened
 
 
 def _open(data: bytes) -> Opened:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from datasets.decoders.recipe import ImageError, MissingPackageError
-from datasets.decoders.recipe_2.formats import FIRST_FRAME, TO_8_BITS, Format, Opened, Pixels
+from sweep.datasets.decoders.recipe import ImageError, MissingPackageError
+from sweep.datasets.decoders.recipe_2.formats import FIRST_FRAME, TO_8_BITS, Format, Opened, Pixels
 
 BEGINS = re.compile(rb".{128}DICM", re.DOTALL)
 INSTALL = "pip install pydicom==3.0.2"

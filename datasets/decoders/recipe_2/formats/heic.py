@@ -6,9 +6,9 @@ Its wheel holds libheif and libde265, both under the LGPL; that of pillow-heif h
 import io
 import re
 
-from datasets.decoders.recipe import MissingPackageError
-from datasets.decoders.recipe_2.by_pillow import pixels_of
-from datasets.decoders.recipe_2.formats import Format, Opened
+from sweep.datasets.decoders.recipe import MissingPackageError
+from sweep.datasets.decoders.recipe_2.by_pillow import pixels_of
+from sweep.datasets.decoders.recipe_2.formats import Format, Opened
 
 BEGINS = re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
 INSTALL = "pip install pi-heif==1.4.0"

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import cv2
 from PIL import Image
 
-from datasets.decoders.recipe import ImageError, Size
-from datasets.decoders.recipe_2.by_pillow import orientation_of, pixels_of, upright_size
-from datasets.decoders.recipe_2.formats import Format, Opened, Pixels
-from datasets.decoders.recipe_2.samples import by_opencv, turned
+from sweep.datasets.decoders.recipe import ImageError, Size
+from sweep.datasets.decoders.recipe_2.by_pillow import orientation_of, pixels_of, upright_size
+from sweep.datasets.decoders.recipe_2.formats import Format, Opened, Pixels
+from sweep.datasets.decoders.recipe_2.samples import by_opencv, turned
 
 FLAGS = {
     1: cv2.IMREAD_COLOR_RGB,

@@ -5,8 +5,8 @@ It is always decoded whole: where Pillow asks that library for a smaller image, 
 
 import re
 
-from datasets.decoders.recipe_2.by_pillow import opened
-from datasets.decoders.recipe_2.formats import Format
+from sweep.datasets.decoders.recipe_2.by_pillow import opened
+from sweep.datasets.decoders.recipe_2.formats import Format
 
 BEGINS = re.compile(rb"\xff\x4f\xff\x51|\x00\x00\x00\x0cjP  \r\n\x87\n")
 

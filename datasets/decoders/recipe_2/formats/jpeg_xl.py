@@ -7,10 +7,10 @@ import re
 
 import numpy as np
 
-from datasets.decoders.recipe import ImageError, MissingPackageError, Size
-from datasets.decoders.recipe_2.by_pillow import upright_size
-from datasets.decoders.recipe_2.formats import Format, Opened, Pixels
-from datasets.decoders.recipe_2.samples import to_rgb
+from sweep.datasets.decoders.recipe import ImageError, MissingPackageError, Size
+from sweep.datasets.decoders.recipe_2.by_pillow import upright_size
+from sweep.datasets.decoders.recipe_2.formats import Format, Opened, Pixels
+from sweep.datasets.decoders.recipe_2.samples import to_rgb
 
 CODESTREAM = b"\xff\x0a"
 BOXES = b"\x00\x00\x00\x0cJXL \r\n\x87\n"

@@ -6,9 +6,9 @@ import re
 
 import numpy as np
 
-from datasets.decoders.recipe import ImageError
-from datasets.decoders.recipe_2.formats import Format, Opened, Pixels
-from datasets.decoders.recipe_2.samples import to_rgb
+from sweep.datasets.decoders.recipe import ImageError
+from sweep.datasets.decoders.recipe_2.formats import Format, Opened, Pixels
+from sweep.datasets.decoders.recipe_2.samples import to_rgb
 
 CHANNELS = (1, 3, 4)
 

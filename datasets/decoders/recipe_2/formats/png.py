@@ -9,11 +9,11 @@ from functools import cache
 import cv2
 from PIL import Image
 
-from datasets.decoders.recipe import ImageError
-from datasets.decoders.recipe_2.by_pillow import orientation_of, pixels_of, upright_size
-from datasets.decoders.recipe_2.formats import FIRST_FRAME, Format, Opened, Pixels
-from datasets.decoders.recipe_2.samples import by_opencv, to_rgb, turned
-from storage.text import counted
+from sweep.datasets.decoders.recipe import ImageError
+from sweep.datasets.decoders.recipe_2.by_pillow import orientation_of, pixels_of, upright_size
+from sweep.datasets.decoders.recipe_2.formats import FIRST_FRAME, Format, Opened, Pixels
+from sweep.datasets.decoders.recipe_2.samples import by_opencv, to_rgb, turned
+from sweep.storage.text import counted
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER_END = 33  # bytes

@@ -13,10 +13,10 @@ import cv2
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from datasets.decoders.recipe import ImageError
-from datasets.decoders.recipe_2.by_pillow import pixels_of, upright_size
-from datasets.decoders.recipe_2.formats import EXTRA_BAND, FIRST_FRAME, Format, Opened, Pixels
-from datasets.decoders.recipe_2.samples import STORE, by_opencv, to_rgb
+from sweep.datasets.decoders.recipe import ImageError
+from sweep.datasets.decoders.recipe_2.by_pillow import pixels_of, upright_size
+from sweep.datasets.decoders.recipe_2.formats import EXTRA_BAND, FIRST_FRAME, Format, Opened, Pixels
+from sweep.datasets.decoders.recipe_2.samples import STORE, by_opencv, to_rgb
 
 WIDTH, HEIGHT, BITS, COLOURS, TURN, BANDS, EXTRA, KIND = 256, 257, 258, 262, 274, 277, 338, 339  # tags
 UNSIGNED, FLOAT = 1, 3  # of KIND

@@ -2,7 +2,7 @@
 
 import re
 
-from datasets.decoders.recipe_2.by_pillow import opened
-from datasets.decoders.recipe_2.formats import Format
+from sweep.datasets.decoders.recipe_2.by_pillow import opened
+from sweep.datasets.decoders.recipe_2.formats import Format
 
 FORMAT = Format("WebP", re.compile(rb"RIFF....WEBP", re.DOTALL), lambda data: opened(data, "WEBP"))

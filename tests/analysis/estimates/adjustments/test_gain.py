@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.estimates.adjustments.gain import gain
-from trainable.metrics import named
+from sweep.analysis.estimates.adjustments.gain import gain
+from sweep.trainable.metrics import named
 
 IMAGES = 400
 BY_MEANS, BY_COUNTS = ("accuracy", "balanced_accuracy", "log_loss"), ("macro_f1", "mcc", "qwk")

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.estimates.adjustments import temperature, threshold
-from analysis.estimates.adjustments.out_of_fold import OutOfFold
+from sweep.analysis.estimates.adjustments import temperature, threshold
+from sweep.analysis.estimates.adjustments.out_of_fold import OutOfFold
+from sweep.trainable.metrics import named
 from tests.analysis.estimates.adjustments.test_temperature import drawn
-from trainable.metrics import named
 
 IMAGES, SWEEPS = 200, 200
 BEYOND = 0.16  # of a normal distribution lies above one standard error

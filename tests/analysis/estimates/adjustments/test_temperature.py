@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.estimates.adjustments.temperature import LEAST, MOST, apply, fit
-from trainable.metrics.contract import softmax
+from sweep.analysis.estimates.adjustments.temperature import LEAST, MOST, apply, fit
+from sweep.trainable.metrics.contract import softmax
 
 
 def drawn(images, temperature, classes=4, seed=0):

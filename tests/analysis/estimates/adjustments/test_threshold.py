@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.estimates.adjustments.threshold import ADJUSTMENT, cuts, fit
-from trainable.metrics import metrics, named
+from sweep.analysis.estimates.adjustments.threshold import ADJUSTMENT, cuts, fit
+from sweep.trainable.metrics import metrics, named
 
 BY_ANSWERS = [metric.for_classes(["0", "1"]) for metric in metrics().values() if ADJUSTMENT.suits(metric, 2)]
 IMAGES = 60

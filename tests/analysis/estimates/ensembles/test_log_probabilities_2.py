@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.estimates.ensembles.log_probabilities_2 import ENSEMBLES, MOST_MEMBERS, choose
+from sweep.analysis.estimates.ensembles.log_probabilities_2 import ENSEMBLES, MOST_MEMBERS, choose
 
 
 def parts(*models):

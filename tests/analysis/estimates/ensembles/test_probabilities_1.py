@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analysis.estimates.ensembles.probabilities_1 import ENSEMBLES, greedy
+from sweep.analysis.estimates.ensembles.probabilities_1 import ENSEMBLES, greedy
 
 mean = ENSEMBLES.mean
 

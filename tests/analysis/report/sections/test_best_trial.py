@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-import analysis.report.page
-from analysis.report.page import write_report
+from sweep.analysis.report import page as analysis_report_page_module
+from sweep.analysis.report.page import write_report
 from tests.analysis.estimates.test_choice_adjusted import a_sweep, leaning
 
 TWO = ["The two classes at every threshold", "The decision threshold"]
@@ -15,7 +15,7 @@ TWO = ["The two classes at every threshold", "The decision threshold"]
 @pytest.fixture
 def written(tmp_path, monkeypatch):
     """Writes the report of a sweep with these predictions; returns the headings and figures of its classes."""
-    monkeypatch.setattr(analysis.report.page, "draw", lambda _: b"")
+    monkeypatch.setattr(analysis_report_page_module, "draw", lambda _: b"")
 
     def report(labels, logits):
         folder = a_sweep(tmp_path / "sweep", "macro_f1", labels, logits)

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from analysis.estimates.adjustments import out_of_fold
-from analysis.estimates.intervals import share_interval
-from analysis.report.sections.calibration import calibration, part, sentence
+from sweep.analysis.estimates.adjustments import out_of_fold
+from sweep.analysis.estimates.intervals import share_interval
+from sweep.analysis.report.sections.calibration import calibration, part, sentence
+from sweep.trainable.metrics import metrics
 from tests.analysis.estimates.adjustments.test_temperature import drawn
-from trainable.metrics import metrics
 
 
 def a_sweep(labels, metric="accuracy", folds=None):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis.estimates.intervals import share_interval
-from analysis.report.interactive import embedded
-from analysis.report.sections.classes import (
+from sweep.analysis.estimates.intervals import share_interval
+from sweep.analysis.report.interactive import embedded
+from sweep.analysis.report.sections.classes import (
     MOST_CROSSED,
     MOST_LISTED,
     ClassRow,

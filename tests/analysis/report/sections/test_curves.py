@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from analysis.report.sections import curves
+from sweep.analysis.report.sections import curves
+from sweep.trainable.metrics.contract import softmax
 from tests.analysis.estimates.test_choice_adjusted import IMAGES, leaning
-from trainable.metrics.contract import softmax
 
 
 def shown(labels, shares):

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from analysis.report.sections import folds
-from storage.states import State
-from trainable.metrics import metrics
+from sweep.analysis.report.sections import folds
+from sweep.storage.states import State
+from sweep.trainable.metrics import metrics
 
 LABELS, FOLDS = np.arange(30) % 2, np.repeat([0, 1, 2], 10).astype(np.uint8)
 

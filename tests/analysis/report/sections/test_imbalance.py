@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from analysis.report.sections import imbalance
-from storage.states import State
-from trainable.metrics import metrics
+from sweep.analysis.report.sections import imbalance
+from sweep.storage.states import State
+from sweep.trainable.metrics import metrics
 
 LABELS = np.array([0] * 40 + [1] * 10)
 

@@ -1,9 +1,9 @@
 """The kinds of model, on a sweep with two of them."""
 
-from analysis.estimates.choice import Choice, Option, choose
-from analysis.report.page import write_report
-from analysis.report.sections.kinds import kind_rows
-from storage import paths
+from sweep.analysis.estimates.choice import Choice, Option, choose
+from sweep.analysis.report.page import write_report
+from sweep.analysis.report.sections.kinds import kind_rows
+from sweep.storage import paths
 from tests.sweeps import CNN, MLP, SweepBuilder, noise, varied_sweep
 
 

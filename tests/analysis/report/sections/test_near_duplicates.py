@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 
-from analysis.report.figures import draw_pictures
-from analysis.report.sections.near_duplicates import near_duplicates_sentence, near_pairs
-from datasets.near_duplicates.found import Across, NearDuplicates, Shown, ShownPair
-from storage.schema import parsed, to_json
+from sweep.analysis.report.figures import draw_pictures
+from sweep.analysis.report.sections.near_duplicates import near_duplicates_sentence, near_pairs
+from sweep.datasets.near_duplicates.found import Across, NearDuplicates, Shown, ShownPair
+from sweep.storage.schema import parsed, to_json
 
 PNG = base64.b64encode(cv2.imencode(".png", np.full((16, 32, 3), 7, np.uint8))[1].tobytes()).decode()
 PAIR = ShownPair(Shown("train", "a.png", "cat"), Shown("test", "b.png", None), 0.934, True, PNG)

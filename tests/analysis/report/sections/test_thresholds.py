@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from analysis.estimates.choice import choose
-from analysis.report.sections import thresholds
+from sweep.analysis.estimates.choice import choose
+from sweep.analysis.report.sections import thresholds
+from sweep.trainable.metrics.contract import softmax
 from tests.analysis.estimates.test_choice_adjusted import IMAGES, a_sweep, leaning
-from trainable.metrics.contract import softmax
 
 
 def shown(folder, metric, labels, logits):

@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from datasets.decoders import recipe
-from datasets.decoders.recipe import STRETCH, ImageError
-from datasets.decoders.recipe_2.formats import FIRST_FRAME, TO_8_BITS
+from sweep.datasets.decoders import recipe
+from sweep.datasets.decoders.recipe import STRETCH, ImageError
+from sweep.datasets.decoders.recipe_2.formats import FIRST_FRAME, TO_8_BITS
 
 RECIPE = recipe(2)
 RNG = np.random.default_rng(0)

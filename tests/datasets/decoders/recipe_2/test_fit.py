@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets.decoders import recipe
-from datasets.decoders.recipe import CROP, PAD, STRETCH, ImageError
-from datasets.decoders.recipe_2.formats import Format, Opened, formats
+from sweep.datasets.decoders import recipe
+from sweep.datasets.decoders.recipe import CROP, PAD, STRETCH, ImageError
+from sweep.datasets.decoders.recipe_2.formats import Format, Opened, formats
 from tests.datasets.decoders.recipe_2.files import PIXELS, array, encoded
 
 RECIPE = recipe(2)
@@ -80,7 +80,7 @@ def test_a_jpeg_is_decoded_as_small_as_leaves_twice_the_size_to_be_averaged(monk
         return Opened(found.size, lambda by: asked.append(by) or found.decode(by), found.shrinks)
 
     watched = [Format(known.name, known.begins, opened)]
-    monkeypatch.setattr("datasets.decoders.recipe_2.formats", lambda: watched)
+    monkeypatch.setattr("sweep.datasets.decoders.recipe_2.formats", lambda: watched)
 
     RECIPE.decode_to(data, (side, side), STRETCH)
 
@@ -90,7 +90,7 @@ def test_a_jpeg_is_decoded_as_small_as_leaves_twice_the_size_to_be_averaged(monk
 def test_a_header_that_promises_another_size_than_there_is_is_refused(monkeypatch):
     data = encoded(PIXELS, "JPEG")
     known = Format("JPEG", formats()[1].begins, lambda data: Opened((9, 9), lambda by: (PIXELS, ())))
-    monkeypatch.setattr("datasets.decoders.recipe_2.formats", lambda: [known])
+    monkeypatch.setattr("sweep.datasets.decoders.recipe_2.formats", lambda: [known])
 
     with pytest.raises(ImageError, match="must be as large as its header says, 9 x 9, got 64 x 48"):
         RECIPE.decode_to(data, None, STRETCH)

@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets.decoders import recipe
-from datasets.decoders.recipe import STRETCH, ImageError
-from datasets.decoders.recipe_2.formats import EXTRA_BAND, FIRST_FRAME, FROM_CMYK, NAMES, ON_WHITE, TO_8_BITS, formats
+from sweep.datasets.decoders import recipe
+from sweep.datasets.decoders.recipe import STRETCH, ImageError
+from sweep.datasets.decoders.recipe_2.formats import (
+    EXTRA_BAND,
+    FIRST_FRAME,
+    FROM_CMYK,
+    NAMES,
+    ON_WHITE,
+    TO_8_BITS,
+    formats,
+)
 from tests.datasets.decoders.recipe_2.files import ALPHA, GREY, PIXELS, array, encoded, tiff
 
 RECIPE = recipe(2)

@@ -1,6 +1,6 @@
 import threading
 
-from datasets.decoders.recipe_2.room import ALONE_PIXELS, TOGETHER_PIXELS, room_for
+from sweep.datasets.decoders.recipe_2.room import ALONE_PIXELS, TOGETHER_PIXELS, room_for
 
 
 def started(pixels: int) -> tuple[threading.Thread, threading.Event, threading.Event]:

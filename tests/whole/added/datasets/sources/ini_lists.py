@@ -2,11 +2,11 @@
 
 from configparser import ConfigParser
 
-from datasets.file_tree import FileTree
-from datasets.problems import Findings
-from datasets.sources import Nearly, Reading, Source
-from datasets.sources.listing import Listing
-from storage.sweep_file import DataOptions
+from sweep.datasets.file_tree import FileTree
+from sweep.datasets.problems import Findings
+from sweep.datasets.sources import Nearly, Reading, Source
+from sweep.datasets.sources.listing import Listing
+from sweep.storage.sweep_file import DataOptions
 
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:

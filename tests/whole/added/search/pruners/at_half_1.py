@@ -1,4 +1,4 @@
-from search.pruners.halving_1 import RungPruner
+from sweep.search.pruners.halving_1 import RungPruner
 
 
 class AtHalf(RungPruner):

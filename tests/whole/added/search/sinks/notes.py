@@ -1,4 +1,4 @@
-from search.sinks import Sink
+from sweep.search.sinks import Sink
 
 
 class Notes(Sink):

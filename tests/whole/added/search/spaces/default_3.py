@@ -1,5 +1,5 @@
-from trainable.config import TrialConfig
-from trainable.models import family_of
+from sweep.trainable.config import TrialConfig
+from sweep.trainable.models import family_of
 
 
 def suggest(trial):

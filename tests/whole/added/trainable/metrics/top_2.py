@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainable.metrics.contract import PERCENT, Metric
+from sweep.trainable.metrics.contract import PERCENT, Metric
 
 
 def _value(labels: np.ndarray, logits: np.ndarray) -> float:

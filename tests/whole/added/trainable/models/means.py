@@ -1,6 +1,6 @@
 """A linear function of the mean colour."""
 
-from trainable.models.family import Config, Family, Net, Preprocessing
+from sweep.trainable.models.family import Config, Family, Net, Preprocessing
 
 
 def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
