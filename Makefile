@@ -5,12 +5,13 @@
 # make bench   measures how fast a sweep is, and writes BENCHMARKS.md
 # make curves  trains configs that are drawn by chance, for benchmarks/curves/tables: make curves ARGS="tiny --until 50"
 # make replay  replays searches on those tables, on a simulated clock: make replay ARGS="RESULTS --worlds rows"
+# make docs    builds the pages of docs/: docs/_build/html/index.html
 # make report-picture SWEEP=sweeps/default    takes the README's picture of a report, docs/report.png
 # make lock    pins requirements*.txt again
 
 PYTHON ?= python3
 SWEEP ?= sweeps/default
-PACKAGES := storage datasets trainable analysis search benchmarks
+PACKAGES := sweep benchmarks
 PYTEST := .venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
@@ -18,7 +19,7 @@ LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 # would compile torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: sweep check test lint reliability bench curves replay report-picture lock
+.PHONY: sweep check test lint reliability bench curves replay docs report-picture lock
 
 sweep: .venv/installed-weights
 	.venv/bin/python -m search.run --trials 50 $(ARGS)
@@ -45,6 +46,9 @@ curves: .venv/installed-test
 
 replay: .venv/installed-test
 	.venv/bin/python -m benchmarks.replay $(ARGS)
+
+docs: .venv/installed-test
+	.venv/bin/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs docs/_build/html
 
 report-picture: .venv/installed-test
 	.venv/bin/python -m docs.picture $(SWEEP)

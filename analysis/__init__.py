@@ -1,4 +1,7 @@
-"""Reads sweeps. `from analysis import read_sweep` is for notebooks; the rest is imported by its file."""
+"""Reads sweeps, and makes reports, estimates, predictions and exports from them.
+
+`read_sweep` is for notebooks; everything else is imported from the module that has it.
+"""
 
 from sweep.analysis.notebook import read_sweep
 

@@ -1,4 +1,4 @@
-"""The commands that a person is told to run."""
+"""Builds the commands that reports and messages tell a person to run."""
 
 import os
 import shlex
@@ -10,11 +10,11 @@ from sweep.storage import paths, user_code
 from sweep.storage.programs import typed, without_program
 from sweep.storage.sweep_file import SEARCH, SweepFile
 
-HERE = "data"  # what a search without --data takes, where the command is typed
+HERE = "data"  # the folder, in the working directory, that a search without --data takes if it exists
 
 
 def command_of(record: Record, trial: TrialRecord) -> str:
-    """What trains the trial's config again, alone, on the images that the sweep was run on."""
+    """Returns the command that trains a trial's config again, alone, on the data of the sweep."""
     settings = record.settings
     options = {"data": settings.data} | asdict(settings.data_options)
     options |= {"seed": settings.seed, "metric": settings.metric}
@@ -27,10 +27,10 @@ def command_of(record: Record, trial: TrialRecord) -> str:
 
 
 def search_command(record: Record, *words: str) -> str:
-    """Returns a command that goes on with a search.
+    """Returns the command that goes on with a search, with some more words at its end.
 
-    What lies in files of the user's is named in it, for these run only where the command names them. Data is named
-    because a command without it takes the folder `data/`, wherever there is one.
+    It names the user's own files that the search uses, because those run only if the command names them. It names the
+    data, because a command without --data takes the folder `data/` if there is one.
     """
     data = record.settings.data
     named = [word for pair in own_space(record).items() for word in pair]
@@ -42,20 +42,23 @@ def search_command(record: Record, *words: str) -> str:
 
 
 def own_space(record: Record) -> dict[str, str]:
-    """Returns the option that names a space in a file of the user's; a published one is known to its sweep."""
+    """Returns the option that names a space in a file of the user's; empty for a published space.
+
+    A published space needs no option, because the sweep records its name.
+    """
     space = record.settings.space
     return {"--space": space} if space and user_code.is_reference(space) else {}
 
 
 def own_code(file: SweepFile) -> list[str]:
-    """Returns the options of a command that let it run what a sweep has in files of the user's."""
+    """Returns the options --code that permit a command to run the user's own files that a sweep uses."""
     return [f"--code={reference}" for reference in file.own]
 
 
 def command_to_go_on(record: Record) -> str:
-    """Returns the command of the last start, and of a sweep that was moved since with all places as they are now.
+    """Returns the command that was typed at the last start; empty if there was no start.
 
-    Empty where there was no start.
+    If the sweep was moved since, the paths in the command are replaced by those that hold now.
     """
     settings, folder = record.settings, record.folder.resolve()
     last = record.file.starts[-1] if record.file.starts else None
@@ -65,9 +68,9 @@ def command_to_go_on(record: Record) -> str:
     kind = record.file.kind
     try:
         words = shlex.split(command)
-    except ValueError:  # no driver wrote that
+    except ValueError:  # a driver never writes such a command
         return command
-    # Paths in it may be relative to a folder that nobody knows any more.
+    # Paths in the command may be relative to a working directory that is not recorded.
     named = {} if paths.is_same(settings.data, str(paths.own_images(folder, kind))) else {"--data": settings.data}
     if kind == SEARCH:
         named |= {"--sweep": f"{folder}"} | own_space(record)
@@ -78,7 +81,7 @@ def command_to_go_on(record: Record) -> str:
 
 
 def _without_arguments(words: list[str]) -> tuple[list[str], list[str]]:
-    """Returns the words that name a command, and its options, of which each has a value."""
+    """Returns the words that name a command, and its options without its arguments; each option has a value."""
     program, rest = without_program(words)
     kept, values = list[str](), iter(rest)
     for word in values:
@@ -88,7 +91,7 @@ def _without_arguments(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _with_options(words: list[str], values: dict[str, str]) -> list[str]:
-    """Gives options other values, and adds those that are not there."""
+    """Returns a command's words in which these options have these values; missing options are added."""
     changed, rest = list[str](), iter(words)
     for word in rest:
         name, equals, _ = word.partition("=")

@@ -1,4 +1,4 @@
-"""Checks the files that were kept of a trial: they can be read, and are of the sweep's images, classes and epochs."""
+"""Checks that the files kept of a trial can be read and fit the images, classes and epochs of the sweep."""
 
 import numpy as np
 
@@ -12,18 +12,20 @@ from sweep.trainable.metrics.history import class_dtype
 
 
 def check_kept(trial: TrialRecord, metric: Metric, images: int, classes: int) -> None:
-    """Checks what was kept of a trial in its folder.
+    """Checks the files that were kept of a trial in its folder; those of a RUNNING trial do not count yet.
 
     Args:
-      images: in the validation split, or with folds all that are divided.
-      classes: how many there are.
+      trial: the trial.
+      metric: the metric of the sweep.
+      images: how many validation images there are, or with folds how many images are divided.
+      classes: how many classes there are.
 
     Raises:
-      DamagedError: a file cannot be read, or has not the shape it must have.
+      DamagedError: a file cannot be read, or its content has the wrong shape, type or values.
     """
     if trial.state == State.RUNNING:
         return
-    if any(metric.field not in epoch for epoch in trial.history):  # which itself may raise
+    if any(metric.field not in epoch for epoch in trial.history):  # reading the history raises too if it is damaged
         raise DamagedError(trial.folder / paths.HISTORY, f"each epoch must have a {metric.field}")
     predicted, logits, averaged = trial.valid_classes, trial.valid_logits, trial.valid_logits_tta
     if predicted is not None and (

@@ -1,4 +1,4 @@
-"""The ledger of a sweep, only read: the study in its journal or in its database."""
+"""Reads the ledger of a sweep: the study in its journal or in its database."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from sweep.storage.sweep_file import SweepFile
 
 
 def read_study(folder: Path, file: SweepFile) -> optuna.Study:
-    """Returns the study of the sweep in a folder.
+    """Returns the Optuna study of the sweep in a folder, to be read only.
 
     Raises:
-      SweepError: it is not begun yet.
+      SweepError: the ledger is not begun yet, or the database does not have it.
       JournalError: the journal is damaged.
       OSError: the database cannot be reached.
     """
@@ -23,7 +23,7 @@ def read_study(folder: Path, file: SweepFile) -> optuna.Study:
 
 def _storage(folder: Path, file: SweepFile) -> optuna.storages.BaseStorage:
     name = file.id
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it tells of each study that is made, in memory too
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # otherwise Optuna logs each study that is made, even in memory
     if url := file.settings.ledger:
         from sweep.storage.postgres import NoTablesError, open_storage
 
@@ -47,7 +47,7 @@ def _storage(folder: Path, file: SweepFile) -> optuna.storages.BaseStorage:
         names = optuna.get_all_study_names(storage)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise JournalError(path, f"cannot be replayed ({error!r})", "restore it from a backup") from None
-    if not names:  # killed in its first record
+    if not names:  # the driver was killed while it wrote the first record
         raise SweepError(f"{folder}: has no trials yet")
     if name not in names:
         raise JournalError(path, "is the ledger of another sweep", "restore this one's")

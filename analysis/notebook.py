@@ -1,12 +1,12 @@
-"""A sweep for a notebook: its trials and epochs as DataFrames, its best model as a torch module.
+"""Reads a sweep in a notebook: its trials and epochs as DataFrames, its best model as a torch module.
 
-    from sweep.analysis import read_sweep
+    from sweep import read_sweep
 
     sweep = read_sweep("sweeps/default")
     sweep.trials.sort_values("value", ascending=False).head()
     model = sweep.best_model()
 
-Importing this imports neither pandas nor torch: every file of this package passes here.
+Importing this module imports neither pandas nor torch, because an import of any module of this package imports it.
 """
 
 from functools import cached_property
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Sweep:
-    """A running, interrupted or finished sweep as it was when it was read; for what is new, read it again.
+    """A running, interrupted or finished sweep as it was when it was read; to see what is new, read it again.
 
     Attributes:
-      record: all else that is kept of it.
+      record: everything else that the sweep has, for code that needs more than this class offers.
     """
 
     def __init__(self, record: "Record") -> None:
@@ -34,10 +34,12 @@ class Sweep:
 
     @cached_property
     def trials(self) -> "pd.DataFrame":
-        """A row a trial, RUNNING ones too: `number, state, reason, value, valid_accuracy, ..., config.*` where set.
+        """One row for each trial, RUNNING ones too: `number, state, reason, value, valid_accuracy, ..., config.*`.
+
+        There is a column `config.NAME` for each field that is set in some config.
 
         Raises:
-          DamagedError: what was kept of a trial is damaged.
+          DamagedError: a file that was kept of a trial is damaged.
         """
         from sweep.analysis.outputs.tables import trials_table
 
@@ -45,10 +47,10 @@ class Sweep:
 
     @cached_property
     def epochs(self) -> "pd.DataFrame":
-        """A row an epoch of each ended trial: `number, epoch, train_loss, valid_loss, valid_accuracy, ...`.
+        """One row for each epoch of each ended trial: `number, epoch, train_loss, valid_loss, valid_accuracy, ...`.
 
         Raises:
-          DamagedError: what was kept of a trial is damaged.
+          DamagedError: a file that was kept of a trial is damaged.
         """
         from sweep.analysis.outputs.tables import epochs_table
 
@@ -56,7 +58,7 @@ class Sweep:
 
     @property
     def classes(self) -> list[str]:
-        """As they were written, in the order of the logits."""
+        """The names of the classes as the data has them, in the order of the logits."""
         return self.record.classes
 
     @property
@@ -71,15 +73,15 @@ class Sweep:
         return TrialConfig.from_dict(self._best_trial.config)
 
     def best_model(self) -> "nn.Module":
-        """The best trial's net at its best epoch, on the CPU in evaluation mode.
+        """Returns the model of the best trial at its best epoch, on the CPU and in evaluation mode.
 
         Returns:
-          A module from (N, 3, H, W) uint8 pixels, RGB, of the size that the sweep was run on, to (N, classes)
-          float32 logits. It normalises by itself. Anything else, floats in 0 to 1 or another size, it refuses with an
-          `analysis.outputs.trained.ImageError`, which says what to do.
+          A module from (N, 3, H, W) uint8 RGB pixels of the image size of the sweep to (N, classes) float32 logits. It
+          normalises the pixels itself. Any other input, such as floats from 0 to 1 or images of another size, is
+          refused with an `analysis.outputs.trained.ImageError`, which says what to do.
 
         Raises:
-          SweepError: no trial is COMPLETE yet, or its weights are not there, or are damaged.
+          SweepError: no trial is COMPLETE yet, or its weights are missing or damaged.
         """
         from torch import Tensor
 
@@ -87,7 +89,7 @@ class Sweep:
 
         best = trained(self.record, self._best_trial)
         model = best.on("cpu")
-        # A hook, so that the module keeps the structure and the names of its weights.
+        # The check is a hook, so that the structure of the module and the names of its weights stay the same.
         model.register_forward_pre_hook(
             lambda _, given, named: check_images(next(iter((*given, *named.values())), None), best.image_size, Tensor),
             with_kwargs=True,
@@ -105,13 +107,15 @@ class Sweep:
 
 
 def read_sweep(folder: str | PathLike[str]) -> Sweep:
-    """Args:
-      folder: of the sweep, or its address in a bucket, of which a copy is made.
+    """Reads a sweep.
+
+    Args:
+      folder: the folder of the sweep, or its address in a bucket, which is then copied to this machine.
 
     Raises:
       SweepError: the folder holds no sweep.
       DamagedError: its `sweep.json` is damaged.
-      ValueError: it is an address of another kind.
+      ValueError: the address is not one of a known kind of bucket.
       OSError: the bucket cannot be read.
     """
     from sweep.analysis.record import Record

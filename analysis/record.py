@@ -1,4 +1,7 @@
-"""The one reader of a sweep: its settings, its trials out of the ledger, and what was kept of each."""
+"""Reads a sweep: its settings, its trials from the ledger, and the files that were kept in its folder.
+
+Reports, estimates and exports read a sweep through `Record` alone.
+"""
 
 import csv
 from functools import cached_property
@@ -28,18 +31,22 @@ from sweep.trainable.metrics.history import read_history
 
 
 class Record:
-    """A running, interrupted or finished sweep.
+    """A running, interrupted or finished sweep, to be read only.
+
+    Most properties read from the disk or from the ledger when they are first used, and keep the result.
 
     Attributes:
-      folder: the sweep's.
-      file: what `sweep.json` says.
+      folder: the folder of the sweep.
+      file: the content of its `sweep.json`.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Raises:
-        SweepError: the folder holds no sweep.
-        UserError: a file of the user's that a command named is not the one that the sweep began with.
-        DamagedError: `sweep.json` is damaged. The ledger is read when it is first asked for.
+        """Reads `sweep.json`.
+
+        Raises:
+          SweepError: the folder holds no sweep.
+          UserError: a file of the user's that a command named is not the one that the sweep began with.
+          DamagedError: `sweep.json` is damaged.
         """
         self.folder, self.file = folder, SweepFile.read(folder)
         if not is_name(self.settings.metric):
@@ -48,15 +55,15 @@ class Record:
 
     @property
     def settings(self) -> Settings:
-        """What the user asked for."""
+        """The settings that the user asked for when the sweep began."""
         return self.file.settings
 
     @cached_property
     def study(self) -> optuna.Study:
-        """The ledger's study, only to be read.
+        """The Optuna study that is the ledger, to be read only.
 
         Raises:
-          SweepError: it is not begun yet.
+          SweepError: the ledger is not begun yet.
           JournalError: the journal is damaged.
           OSError: the database cannot be reached.
         """
@@ -64,23 +71,27 @@ class Record:
 
     @cached_property
     def trials(self) -> list[TrialRecord]:
+        """All trials of the ledger, in the order of their numbers."""
         is_in_folds = self.settings.folds is not None
         return [trial_record(trial, self.folder, is_in_folds) for trial in self.study.get_trials(deepcopy=False)]
 
     @cached_property
     def metric(self) -> Metric:
-        """Raises:
-        UserError: it is of a file of the user's that no command named.
+        """The metric of the sweep.
+
+        Raises:
+          UserError: the metric is in a file of the user's that no command named.
         """
         return named(self.settings.metric).for_classes(self.classes)
 
     @property
     def classes(self) -> list[str]:
+        """The names of the classes, in the order of their indices."""
         return self.file.classes
 
     @property
     def listing(self) -> int:
-        """The number of the rules by which the files of the data count and are named.
+        """The number of the rules that say which files of the data count and how they are named.
 
         Raises:
           SweepError: a newer version began the sweep.
@@ -89,7 +100,7 @@ class Record:
 
     @property
     def decoding(self) -> Decoding:
-        """How the images of the data are decoded.
+        """The recipe by which the images of the data are decoded.
 
         Raises:
           SweepError: a newer version began the sweep.
@@ -99,7 +110,7 @@ class Record:
 
     @property
     def ensembles(self) -> Ensembles:
-        """How ensembles of its trials are made.
+        """The way in which ensembles of the sweep's trials are made.
 
         Raises:
           SweepError: a newer version began the sweep.
@@ -116,17 +127,20 @@ class Record:
 
     @property
     def epochs(self) -> int:
-        """How many were trained, of all trials together, as they were reported."""
+        """The number of epochs that all trials together were trained, as they reported them."""
         return sum(trial.epochs for trial in self.trials)
 
     @property
     def wanted(self) -> int:
-        """How many trials there are to be; of a budget of epochs that is not spent, at most so many."""
+        """The number of trials that the sweep shall have, or may have if its budget of epochs is not spent yet."""
         return self.settings.wanted(len(self.trials), self.epochs)
 
     @property
     def ranked(self) -> list[TrialRecord]:
-        """Trials with a value, COMPLETE before PRUNED, each the best first; the lower number wins a tie."""
+        """The ended trials that have a value: first COMPLETE, then PRUNED ones, each from best to worst.
+
+        Of two with the same value the lower number comes first.
+        """
         sign = -self.metric.sign
         ended = [trial for trial in self.trials if trial.value is not None and trial.state != State.RUNNING]
         return sorted(
@@ -135,23 +149,23 @@ class Record:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The best COMPLETE trial."""
+        """The best COMPLETE trial; None if no trial is COMPLETE."""
         ranked = self.ranked
         return ranked[0] if ranked and ranked[0].state == State.COMPLETE else None
 
     @cached_property
     def valid_labels(self) -> np.ndarray:
-        """(N,) class indices of the validation split; with folds of all images that are divided."""
+        """(N,) class indices of the validation images; with folds, of all images that are divided into folds."""
         return read_array(self.folder / paths.VALID_LABELS)
 
     @cached_property
     def folds(self) -> np.ndarray | None:
-        """(N,) uint8 from 0: the fold of each image that trials are judged by; None of a sweep without folds."""
+        """(N,) uint8, from 0: the fold of each image by which trials are judged; None in a sweep without folds."""
         return read_array(self.folder / paths.FOLDS) if self.settings.folds else None
 
     @cached_property
     def valid_ids(self) -> tuple[str, ...] | None:
-        """Of the validation images, N names; None where data.csv is not there or not of these images."""
+        """The N names of the validation images; None where data.csv is missing, damaged or about other images."""
         try:
             path = self.folder / paths.DATA_TABLE
             check_regular(path)
@@ -163,7 +177,7 @@ class Record:
 
     @cached_property
     def valid_images(self) -> np.ndarray | None:
-        """(N, h, w, 3) uint8: the validation images, made small; None where they were not kept."""
+        """(N, h, w, 3) uint8: small copies of the validation images; None where they were not kept."""
         try:
             images = read_array(self.folder / paths.VALID_IMAGES)
         except (FileNotFoundError, DamagedError):
@@ -173,7 +187,7 @@ class Record:
 
     @cached_property
     def near_duplicates(self) -> NearDuplicates | None:
-        """The near duplicates across the splits of its data; None where none were found or kept."""
+        """The near duplicates across the splits of the data; None where none were found or kept."""
         try:
             found: NearDuplicates = parsed(NearDuplicates, read_json(self.folder / paths.NEAR_DUPLICATES))
         except (FileNotFoundError, DamagedError, ValueError):
@@ -182,7 +196,7 @@ class Record:
 
     @cached_property
     def damaged(self) -> dict[int, str]:
-        """What is wrong with the kept files of a trial, by its number."""
+        """The damage of the kept files, in words, by the numbers of the trials that have damaged files."""
         found = {}
         for trial in self.trials:
             try:
@@ -192,7 +206,10 @@ class Record:
         return found
 
     def at_best(self, trial: TrialRecord) -> list[dict[str, float]]:
-        """Returns the epoch of each net of a trial that goes with its value; none without a value or a history."""
+        """Returns the metrics of the epoch at which each net of a trial is the best.
+
+        A trial without folds has one net, with folds one for each. The list is empty without a value or a history.
+        """
         if trial.value is None:
             return []
         values = [self.metric.of_epochs(read_history([epoch | {"fold": None} for epoch in net])) for net in trial.nets]

@@ -1,4 +1,4 @@
-"""The data that a sweep was run on: whatever place it has by now, its fingerprint tells that it is the same."""
+"""Loads the data that a sweep was run on, wherever it lies now; its fingerprint shows that it is the same data."""
 
 import os
 from collections.abc import Callable
@@ -23,12 +23,13 @@ def sweep_data(
     """Returns the data of a sweep.
 
     Args:
-      place: where it lies now; None for where it lay last.
-      sample, positive_class: another sample of what is handed in, and of which class its probability is; None for what
-        the sweep was begun with.
+      record: the sweep.
+      place: where the data lies now; None for the place that the sweep recorded.
+      sample, positive_class: another sample submission, and the class whose probability it has; None for those that
+        the sweep began with.
 
     Raises:
-      DataError: it is not there, or is not what the sweep was run on.
+      DataError: the data is not there, or is not the data that the sweep was run on.
     """
     settings, fingerprint = record.settings, record.file.fingerprint
     found = str(place or settings.data)
@@ -47,20 +48,22 @@ def sweep_data(
 
 
 def data_spared(record: Record, place: Path | None) -> dict[Path, str]:
-    """Returns where the data of a sweep lies, as recorded and as --data names it, for `command_line.check_out`."""
+    """Returns the places of a sweep's data, as recorded and as --data names it, for `command_line.check_out`."""
     return dict.fromkeys(filter(None, (Path(record.settings.data), place)), "a file of the sweep's data")
 
 
 def load_same(folder: Path, place: str, recorded: str, fingerprint: str, load_place: Callable[[], Dataset]) -> Dataset:
-    """Loads data and checks that it is what the sweep in `folder` was started on.
+    """Loads data and checks that the sweep in `folder` was started on the same data.
 
     Args:
-      place: what `load_place` loads.
-      recorded: where the sweep's data lay last.
-      fingerprint: of the sweep's data.
+      folder: the folder of the sweep.
+      place: the place of the data that `load_place` loads.
+      recorded: the place of the data that the sweep recorded.
+      fingerprint: the fingerprint of the sweep's data.
+      load_place: loads the data at `place`.
 
     Raises:
-      DataError: it cannot be loaded, or is other data; the message says where the sweep's own lay last.
+      DataError: the data cannot be loaded, or is other data; the message names the place that the sweep recorded.
     """
     is_named = not paths.is_same(place, recorded)
     try:
@@ -82,7 +85,7 @@ def load_same(folder: Path, place: str, recorded: str, fingerprint: str, load_pl
 
 
 def _differences(folder: Path, data: Dataset) -> str:
-    """Returns how many differences there are from what the sweep has kept, and the first of them, a line each."""
+    """Returns, in lines, how many differences there are from the table that the sweep kept, and the first of them."""
     kept = folder / paths.DATA_TABLE
     found = differences(kept.read_bytes() if kept.exists() else b"", data)
     more = [f"... and {len(found) - SHOWN_DIFFERENCES} more"] if len(found) > SHOWN_DIFFERENCES else []

@@ -3,8 +3,8 @@
     python -m analysis.tensorboard SWEEP
     tensorboard --logdir SWEEP/tensorboard
 
-Each trial that has ended gets a folder of its number, once. While the sweep runs, the same command adds those that
-ended since.
+Each trial that has ended gets a folder named by its number. Run the same command again while the sweep runs to add the
+trials that ended since.
 """
 
 import sys
@@ -19,6 +19,7 @@ from sweep.storage.text import counted
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @click.argument("sweep", type=SweepFolder())
 def main(sweep: Path) -> None:
+    """Writes the event files and prints how many trials were added."""
     with exit_codes(sweep):
         from sweep.analysis.outputs.tensorboard import write_events
         from sweep.analysis.record import Record

@@ -1,4 +1,4 @@
-"""One trial of a sweep: what the ledger has of it, and what was kept of it in its folder."""
+"""One trial of a sweep: what the ledger records about it, and the files that were kept in its folder."""
 
 import math
 from dataclasses import dataclass
@@ -24,24 +24,28 @@ from sweep.trainable.models import kind_of
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial as the ledger has it.
+    """One trial as the ledger records it, with properties that read the files in its folder.
 
     Attributes:
-      reason: why a trial was PRUNED or FAILed; empty otherwise.
-      value: the best of the metric over the counted epochs; None before the first epoch and for a FAIL. With folds the
-        mean over those that count, each at its best epoch.
-      best_epoch: the epoch of `value`; 0 where there is none, and with folds, of which each has its own.
-      epochs: how many epochs count (a pruned trial's up to its rung), with folds those of all its nets.
-      folds: how many folds count; 0 of a sweep without.
-      is_paused: it is RUNNING in the ledger, and waits at a rung, without a worker, for others to come there.
+      reason: why a trial was PRUNED or failed; empty otherwise.
+      message: the words for people that go with the reason; empty without one.
+      value: the best value of the metric over the epochs that count; None before the first epoch and for a FAIL. With
+        folds, the mean over the folds that count, each at its best epoch.
+      best_epoch: the epoch of `value`, from 1; 0 where there is no value, and with folds, since each fold has its own.
+      epochs: how many epochs count (for a pruned trial those up to its rung); with folds, those of all its nets.
+      attempts: how many times the trial was given to a worker.
       baseline: the name of the published run or of the reference config that this trial is; empty otherwise.
-      node: of a cluster, where it ran last; empty where it is not known.
-      note: what a person should know of how it was trained there; empty where there is nothing.
-      ended_at: by the clock of the machine that ran the driver; None while it runs.
-      config: the fields of its `TrialConfig` that are set; of a FAIL for which the space had no config its seed alone.
-      params: what the search chose, by the names of the space; where that is a multiple of a reference, the field
-        itself with its value.
-      ranges: what each was chosen from, in the same units.
+      node: the node of the cluster on which the trial ran last; empty where it is not known.
+      ended_at: when the trial ended, by the clock of the machine that ran the driver; None while it runs.
+      config: the fields of its `TrialConfig` that are set. A trial that failed because the space had no config for it
+        has its seed alone.
+      params: the values that the search chose, by the names of the space. Where the search chose a multiple of a
+        reference value, this has the field itself with its value.
+      ranges: the range from which each of `params` was chosen, in the same units.
+      folder: the folder of the trial, whether it exists or not.
+      folds: how many folds count; 0 in a sweep without folds.
+      is_paused: whether the trial, RUNNING in the ledger, waits without a worker at a rung until others come there.
+      note: what a person should know about how the trial was trained on its node; empty where there is nothing.
     """
 
     number: int
@@ -65,20 +69,23 @@ class TrialRecord:
 
     @property
     def kind(self) -> str:
-        """Of model, `trainable.models.kind_of`; empty without a config."""
+        """The kind of the trial's model, by `trainable.models.kind_of`; empty without a config."""
         return kind_of(self.config)
 
     @property
     def is_head(self) -> bool:
-        """Whether it is a head on the features of a net."""
+        """Whether the trial trains only a head, on the features of a frozen net."""
         return "backbone" in self.config
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """The counted epochs, `trainable.metrics.history.EpochMetrics` as objects; empty where nothing was kept.
+        """The epochs that count, each a dict with the fields of `trainable.metrics.history.EpochMetrics` that are set.
 
-        With folds those of one fold after the other. What lies in the folder of a RUNNING trial was written for an end
-        that never was.
+        It is empty where nothing was kept. With folds, the epochs of one fold follow those of another. For a RUNNING
+        trial it is empty too: a file in its folder would be from an end that the ledger does not record.
+
+        Raises:
+          DamagedError: the file is damaged, or has fewer epochs than the ledger.
         """
         path = self.folder / paths.HISTORY
         if self.state == State.RUNNING or not path.exists():
@@ -96,32 +103,37 @@ class TrialRecord:
 
     @property
     def reached(self) -> str:
-        """What its value is of, in words: `after epoch 12`, or with folds `over 5 folds`."""
+        """The words that say where the value was measured: `after epoch 12`, or with folds `over 5 folds`."""
         return f"over {counted(self.folds, 'fold')}" if self.folds else f"after epoch {self.best_epoch}"
 
     @property
     def nets(self) -> list[list[dict[str, float]]]:
-        """The counted epochs of each net: of the only one, or of that of one fold after the other."""
+        """The epochs that count, as in `history`, in one list for each net: one net, or with folds one a fold."""
         return [list(epochs) for _, epochs in groupby(self.history, lambda epoch: epoch.get("fold"))]
 
     @property
     def valid_classes(self) -> np.ndarray | None:
         """(epochs, N), uint8 or int16: the predicted class of each validation image after each epoch.
 
-        With folds of a COMPLETE trial alone, and by the net that was trained without the image, after its epochs.
+        None where the file was not kept. With folds, only COMPLETE trials have it, and each image is predicted by the
+        net that was trained without it, after each of that net's epochs.
         """
         return _array(self.folder / paths.VALID_CLASSES)
 
     @property
     def valid_logits(self) -> np.ndarray | None:
-        """(N, classes) float32 at the best epoch; with folds by the net that was trained without the image."""
+        """(N, classes) float32: the logits of the validation images at the best epoch; None where they were not kept.
+
+        With folds, each image is predicted by the net that was trained without it.
+        """
         return _array(self.folder / paths.VALID_LOGITS)
 
     @property
     def kept_logits(self) -> dict[int, np.ndarray]:
-        """(N, classes) by epoch, the earliest first: the best one as in `valid_logits`, others as float16 logits.
+        """(N, classes) logits by epoch, the earliest first; those of the best epoch are `valid_logits`, others float16.
 
-        Which others there are says `trainable.metrics.kept`: none where the metric needs no probabilities.
+        Which other epochs are kept is decided in `trainable.metrics.kept`: none where the metric needs no
+        probabilities.
         """
         files = paths.epoch_logits(self.folder)
         found = {epoch: read_array(path) for epoch, path in files.items() if epoch <= self.epochs}
@@ -130,28 +142,30 @@ class TrialRecord:
 
     @property
     def valid_logits_tta(self) -> np.ndarray | None:
-        """(N, classes) float32: log of the probabilities at the best epoch, averaged as in `analysis.estimates.views`.
+        """(N, classes) float32: log probabilities at the best epoch, averaged over views (`analysis.estimates.views`).
 
-        Made at a sweep's end, for trials whose weights are kept and that trained with some.
+        They are made at the end of a sweep for the trials whose weights are kept and whose training showed images in
+        several views; None for other trials.
         """
         return _array(self.folder / paths.AVERAGED_LOGITS)
 
     @property
     def weights(self) -> Path | None:
-        """The safetensors file of the best epoch, kept for the best trials."""
+        """The safetensors file with the weights of the best epoch, kept for the best trials; None for others."""
         path = self.folder / paths.WEIGHTS
         return path if path.exists() else None
 
 
 def trial_record(trial: FrozenTrial, sweep: Path, is_in_folds: bool) -> TrialRecord:
-    """Returns a trial as the ledger has it.
+    """Returns a trial of the ledger as a record.
 
     Args:
-      sweep: its folder.
-      is_in_folds: a step of the trial is a fold, and no epoch.
+      trial: the trial as Optuna has it.
+      sweep: the folder of the sweep.
+      is_in_folds: whether each intermediate value of the trial belongs to a fold rather than to an epoch.
 
     Raises:
-      DamagedError: the ledger is not what a driver writes.
+      DamagedError: the trial in the ledger is not one that a driver writes.
     """
     values = [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)]
     attributes = trial.user_attrs
@@ -165,7 +179,8 @@ def trial_record(trial: FrozenTrial, sweep: Path, is_in_folds: bool) -> TrialRec
             way_out = f"see `{spelled('check')} {sweep}`"
             raise DamagedError(sweep, f"trial {trial.number} {what}", way_out)
     value = values[-1] if values and trial.state != TrialState.FAIL else None
-    # Written before the end that they are of: a driver killed in between leaves them with a trial that goes on.
+    # A driver writes reason and message before the state. One that is killed in between leaves them with a trial that
+    # goes on, for which they do not hold.
     has_reason = trial.state in (TrialState.PRUNED, TrialState.FAIL)
     return TrialRecord(
         number=trial.number,
@@ -190,15 +205,15 @@ def trial_record(trial: FrozenTrial, sweep: Path, is_in_folds: bool) -> TrialRec
 
 
 def shown_name(parameter: str) -> str:
-    """Returns the name under which people see a parameter of the search."""
+    """Returns the name under which people see a parameter of the search: `lr` for a multiple of a reference `lr`."""
     return parameter.removesuffix(MULTIPLE)
 
 
 def is_paused(trial: FrozenTrial) -> bool:
-    """Returns whether a trial of the ledger waits at a rung, without a worker, for others to come there.
+    """Returns whether a trial of the ledger waits without a worker at a rung until other trials come there.
 
-    No record says so: the first one of a trial has the `rungs` at which it may have to wait, and before it goes on from
-    one, the ledger has that it `passed`.
+    No record says so directly. The attribute `rungs` lists the epochs at which a trial may have to wait, and the
+    attribute `passed` is set to such an epoch before the trial goes on from it.
     """
     rungs, passed = trial.user_attrs.get("rungs"), trial.user_attrs.get("passed")
     is_at_rung = isinstance(rungs, list) and trial.last_step in rungs and passed != trial.last_step
@@ -206,7 +221,10 @@ def is_paused(trial: FrozenTrial) -> bool:
 
 
 def _shown(trial: FrozenTrial, parameter: str) -> tuple[Any, BaseDistribution]:
-    """Returns a parameter's value and its range as people see them: those of the field itself for a multiple of it."""
+    """Returns the value and range of a parameter as people see them.
+
+    Where the search chose a multiple of a reference value, these are the value and range of the field itself.
+    """
     value, distribution = trial.params[parameter], trial.distributions[parameter]
     real = trial.user_attrs["config"].get(shown_name(parameter))
     if not parameter.endswith(MULTIPLE) or not isinstance(distribution, FloatDistribution) or real is None:

@@ -2,9 +2,10 @@
 
     python -m benchmarks.docs_loop --data DIR --configs CONFIGS.json
 
-A function trainable, one CPU a trial; an image file read by cv2 and one call of an albumentations Compose for each
-image and epoch; a DataLoader with its defaults; a checkpoint an epoch. CONFIGS is a list of {arch, p, batch_size, lr,
-epochs}; DIR is the data set unpacked. Where each habit comes from: README.md. Prints one JSON line.
+It has a function trainable with one CPU per trial. Each image file is read by cv2 and augmented by one call of an
+albumentations Compose, in each epoch anew. It uses a DataLoader with its defaults, and writes a checkpoint after each
+epoch. CONFIGS is a list of {arch, p, batch_size, lr, epochs}; DIR is the unpacked data set. docs/speed.md says where
+each habit comes from. Prints one JSON line.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # no look-up over a network, on both sides
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # neither side looks for updates over the network
 
 import albumentations as A
 import cv2
@@ -27,7 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 
 
 class Images(Dataset):
-    """One split: decoded and augmented whenever an image is asked for."""
+    """A split of the data set whose images are decoded and augmented each time they are asked for."""
 
     def __init__(self, root: str, split: str, augmentation: A.Compose) -> None:
         self.folder = f"{root}/train+validation"
@@ -45,14 +46,14 @@ class Images(Dataset):
 
 
 def cnn() -> nn.Module:
-    """Two convolutions and three linear layers."""
+    """Returns a net with two convolutions and three linear layers."""
     features = [nn.Conv2d(3, 16, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 10, 3), nn.ReLU(), nn.MaxPool2d(2)]
     head = [nn.Linear(40, 128), nn.ReLU(), nn.Linear(128, 84), nn.ReLU(), nn.Linear(84, 7)]
     return nn.Sequential(*features, nn.Flatten(), *head)
 
 
 def small_vgg() -> nn.Module:
-    """Six convolutions with batch norm."""
+    """Returns a net with six convolutions and batch norm."""
     layers: list[nn.Module] = []
     channels_in = 3
     for channels, is_pooled in ((32, False), (32, False), (32, False), (64, True), (64, True), (128, True)):
@@ -63,6 +64,7 @@ def small_vgg() -> nn.Module:
 
 
 def resnet18() -> nn.Module:
+    """Returns torchvision's ResNet-18 for seven classes, from scratch."""
     import torchvision
 
     return torchvision.models.resnet18(num_classes=7)
@@ -72,6 +74,7 @@ NETS = {"cnn": cnn, "small_vgg": small_vgg, "resnet18": resnet18}
 
 
 def train(space: dict, root: str) -> None:
+    """Trains one trial and reports after each epoch, as the documentation of Ray Tune shows it."""
     config = space["config"]
     p = config["p"]
     augmentation = A.Compose([A.HorizontalFlip(p=p), A.VerticalFlip(p=p), A.Rotate(p=p), A.Normalize()])
@@ -101,6 +104,7 @@ def train(space: dict, root: str) -> None:
 
 
 def main() -> None:
+    """Runs all configs in a sweep of Ray Tune and prints the result as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--configs", type=Path, required=True)
@@ -117,7 +121,7 @@ def main() -> None:
         trials = [result.metrics for result in results]  # type: ignore[attr-defined]  # it has __getitem__
     starts, ends = (sorted(trial[name] for trial in trials) for name in ("first_batch", "ended"))
     workers = os.cpu_count() or 1
-    # The k-th trial takes the place of the one that ended as the (k - workers)-th.
+    # The k-th trial to start takes the place of the trial that was the (k - workers)-th to end.
     gaps = [start - end for start, end in zip(starts[workers:], ends, strict=False)]
     print(json.dumps({"trials": len(trials), "best": max(trial["valid_accuracy"] for trial in trials), "gaps": gaps}))
 

@@ -1,4 +1,4 @@
-"""What the driver needs for a trial of one step with many trials behind it: Ray Tune, screen and durable records."""
+"""Measures the driver's work per trial when many trials have ended: Ray Tune, the screen and durable records."""
 
 import tempfile
 import time
@@ -20,13 +20,15 @@ TRIALS, WINDOW, WORKERS = 2000, 100, 2
 
 @dataclass(frozen=True)
 class Pace:
-    """Means over a hundred trials, seconds a trial.
+    """Seconds per trial, each the mean over a hundred trials.
 
     Attributes:
-      early, late: from end to end, of the second hundred and of the last one: all that the driver does, for two
-        workers whose training is nothing are never waited for longer than they overlap with it.
-      processor: of the driver's process, late.
-      bridge: in our own part of it, records on the disk among it, late; the rest is Ray Tune's and the screen's.
+      early, late: from one end of a trial to the next, over the second hundred and the last hundred trials. This is all
+        work of the driver, because the two workers train nothing and are waited for only as long as they overlap with
+        it.
+      processor: processor time of the driver's process, over the last hundred.
+      bridge: time within this project's own part, including records on the disk, over the last hundred; the rest is Ray
+        Tune's and the screen's.
     """
 
     early: float
@@ -36,6 +38,7 @@ class Pace:
 
 
 def six_parameters(trial: Any) -> TrialConfig:
+    """A search space with six parameters."""
     return TrialConfig(
         arch="mlp",
         width=0.1,
@@ -50,7 +53,7 @@ def six_parameters(trial: Any) -> TrialConfig:
 
 
 def pace(sampler: str) -> Pace:
-    """Of 2,000 trials on a local Ray, their training faked."""
+    """Runs 2,000 trials with fake training on a local Ray, and returns the driver's time for them."""
     prepare()
     from sweep.search.ray.executor import execute
     from sweep.trainable.worker.ray_trial import RayTrial

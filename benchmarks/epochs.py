@@ -1,4 +1,4 @@
-"""What augmentation costs: of an epoch, and beside albumentations."""
+"""Measures the cost of augmentation: as a part of an epoch, and compared with albumentations."""
 
 import time
 from collections.abc import Callable
@@ -21,17 +21,22 @@ PLAIN = TrialConfig(
 )
 FLIPS_ROTATE = dict.fromkeys(("horizontal_flip", "vertical_flip", "rotate"), 0.5)
 SEVEN = FLIPS_ROTATE | dict.fromkeys(("gauss_noise", "emboss", "hue_saturation_value", "channel_shuffle"), 0.5)
-EPOCHS = 15  # timed, of each kind, in turn
+EPOCHS = 15  # timed epochs of each kind; the kinds take turns
 BATCH = 200
 
 
 def one_thread() -> None:
+    """Limits torch and OpenCV to one thread."""
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
 
 
 def augmented_to_plain(data: Dataset) -> tuple[float, dict[str, list[float]]]:
-    """Seconds of an epoch without augmentation; those with flips and rotation, or all seven, over them, in pairs."""
+    """Returns the seconds of an epoch without augmentation, and by kind the ratios of augmented epochs to such epochs.
+
+    The kinds are flips with rotation, and all seven transforms. Each ratio is of a pair of epochs that ran one after
+    the other.
+    """
     kinds: dict[str, dict[str, Any]] = {"plain": {}, "flips + rotate": FLIPS_ROTATE, "all seven": SEVEN}
     runs = {}
     for name, probabilities in kinds.items():
@@ -44,7 +49,10 @@ def augmented_to_plain(data: Dataset) -> tuple[float, dict[str, list[float]]]:
 
 
 def batched_to_albumentations(data: Dataset) -> list[float]:
-    """Times as fast an image as the Compose image by image, all seven at p = .5, batches of 200."""
+    """Returns how many times faster the batched transforms are than albumentations' Compose image by image.
+
+    All seven transforms have p = 0.5, in batches of 200.
+    """
     pipeline = compose(SEVEN)
     change = batched(pipeline)
     assert change is not None

@@ -1,4 +1,4 @@
-"""How long the honest estimate of a large sweep takes, by metrics that are no means of per-image scores."""
+"""Measures how long the honest estimate of a large sweep takes, with metrics that are not means of scores per image."""
 
 import time
 from dataclasses import dataclass
@@ -18,14 +18,17 @@ TRIALS, EPOCHS_OF_TRIAL, IMAGES = 200, 4, 10_000
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What scores need to know of a sweep."""
+    """The parts of a sweep's record that scores need."""
 
     metric: Metric
     classes: tuple[str, ...]
 
 
 def seconds(metric: str, classes: int) -> float:
-    """Returns how long a choice among each trial at its best epoch and its rungs takes, corrected over 1,000 draws."""
+    """Returns how long the corrected estimate of a choice takes, over 1,000 draws of images.
+
+    The choice is among all trials, each at its best epoch and at its rungs.
+    """
     rng = np.random.default_rng(0)
     labels = rng.integers(0, classes, IMAGES)
     shared = rng.standard_normal((IMAGES, classes), np.float32)

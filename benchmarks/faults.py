@@ -1,7 +1,7 @@
-"""Ray's failures outside trials, in their real form: a whole sweep each, its driver a process, its Ray real.
+"""Causes real failures of Ray outside of trials, each in a whole sweep with a driver process and a real Ray.
 
-What is measured is what the user sees: seconds until the screen says what happened, the exit code, whether a report
-and a ledger with each ended trial are there, and whether the same command then goes on to the end.
+It measures what the user sees: the seconds until the screen says what happened, the exit code, whether there are a
+report and a ledger with every ended trial, and whether the same command then continues to the end.
 """
 
 import os
@@ -26,16 +26,19 @@ TRIALS = 6
 TOLD_SECONDS = 30.0  # within which the screen must say what happened
 SIGNAL_SECONDS = 10.0  # within which a signal ends any wait
 PAUSE_SECONDS = 130.0  # longer than the shortest time after which an epoch is hung
-END_SECONDS = 900.0  # for what must end at all, on a busy machine
+END_SECONDS = 900.0  # within which a driver must end, even on a busy machine
 SWEEP = ("--max-epochs", 4, "--fix", "arch=mlp", "--fix", "epochs=4", "--no-baselines", "--pruner", "none")
 
 
 @dataclass
 class Driver:
-    """A sweep's driver as a process, with what it says and when.
+    """The process of a sweep's driver, with its output and the times of it.
 
     Attributes:
-      lines: `(seconds since the start, line)`, both streams in one.
+      process: the driver's process.
+      began: when it was started.
+      lines: `(seconds since the start, line)` of both output streams together.
+      news: is notified about each line and about the end of the output.
     """
 
     process: subprocess.Popen[str]
@@ -57,16 +60,16 @@ class Driver:
             self.news.notify_all()
 
     def said(self, *words: str) -> float | None:
-        """Returns when a line first had one of these words in it, in seconds since the start; None if none had."""
+        """Returns when a line first contained one of these texts, in seconds since the start; None if none did."""
         return next((at for at, line in self.lines if any(word in line for word in words)), None)
 
     def wait_for(self, words: str) -> None:
-        """Returns once a line has these words in it, or the driver has ended."""
+        """Returns once a line contains this text, or the driver has ended."""
         with self.news:
             self.news.wait_for(lambda: self.said(words) is not None or not self.reader.is_alive(), END_SECONDS)
 
     def end(self, seconds: float = END_SECONDS) -> int | None:
-        """Returns the exit code; None of one that had to be killed."""
+        """Returns the exit code; kills the driver and returns None if it does not end in time."""
         try:
             code: int | None = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -78,20 +81,25 @@ class Driver:
 
     @property
     def seconds(self) -> float:
+        """The seconds since the start."""
         return time.monotonic() - self.began
 
     @property
     def text(self) -> str:
+        """The output so far."""
         return "".join(line for _, line in self.lines)
 
 
 @dataclass
 class Told:
-    """What became of a sweep under a fault.
+    """The outcome of a sweep under a fault.
 
     Attributes:
-      seconds: from the fault to the words; None where there were none.
-      problems: what is not as it must be.
+      code: the exit code; None if the driver had to be killed.
+      seconds: the time from the fault to the message; None if there was none.
+      found: what was found, in words.
+      whole_seconds: the time of the whole experiment.
+      problems: everything that is not as it must be.
     """
 
     code: int | None
@@ -102,10 +110,10 @@ class Told:
 
 
 def start(folder: Path, *words: object, **environment: str | None) -> Driver:
-    """Starts the sweep in `folder` with epochs of a second, until a file `go` is there beside it.
+    """Starts the sweep in `folder`, with epochs of a second until a file `go` is beside the folder.
 
     Args:
-      environment: further variables; None takes one out.
+      environment: further environment variables; None removes one.
     """
     env = {name: value for name, value in {**os.environ, **environment}.items() if value is not None}
     command = ["-m", "tests.slow_run", folder.with_name("go"), "--data", folder.with_name("demo"), "--sweep", folder]
@@ -123,7 +131,7 @@ def start(folder: Path, *words: object, **environment: str | None) -> Driver:
 
 
 def ended(folder: Path) -> dict[int, tuple[str, float | None]]:
-    """Returns state and value of each ended trial."""
+    """Returns the state and value of each ended trial."""
     try:
         return {t.number: (t.state, t.value) for t in Record(folder).trials if t.state != State.RUNNING}
     except SweepError:
@@ -131,7 +139,7 @@ def ended(folder: Path) -> dict[int, tuple[str, float | None]]:
 
 
 def refused(folder: Path, words: str, code: int, *options: object, **environment: str | None) -> Told:
-    """A sweep that cannot begin: says so, ends with the code, and leaves nothing."""
+    """Runs a sweep that cannot begin: it must say so, end with this code, and leave nothing behind."""
     driver = start(folder, *options, **environment)
     found = driver.end()
     problems = _problems(driver, found, code, driver.said(words))
@@ -141,7 +149,7 @@ def refused(folder: Path, words: str, code: int, *options: object, **environment
 
 
 def works(folder: Path, words: str, *options: object, **environment: str | None) -> Told:
-    """A sweep that runs all the same, and says why it was in doubt."""
+    """Runs a sweep that must succeed in spite of a doubtful setting, and must say what is doubtful."""
     folder.with_name("go").touch()
     driver = start(folder, *options, **environment)
     found = driver.end()
@@ -153,7 +161,7 @@ def works(folder: Path, words: str, *options: object, **environment: str | None)
 
 
 def struck(folder: Path, words: str, strike: Callable[[RayNode], None], *options: object) -> Told:
-    """A sweep that runs, loses a part of Ray, and goes on by the same command."""
+    """Runs a sweep that loses a part of Ray, and continues it by the same command."""
     began = time.monotonic()
     folder.with_name("go").unlink(missing_ok=True)
     driver = start(folder, *options)
@@ -190,7 +198,7 @@ def _problems(driver: Driver, code: int | None, must: int, told: float | None) -
 
 
 def _report(folder: Path, problems: list[str]) -> str:
-    """Says whether there is a report; none is a problem."""
+    """Returns in words whether there is a report; if there is none, adds a problem."""
     if (folder / "report.html").exists():
         return "report made"
     problems.append("no report")
@@ -198,6 +206,8 @@ def _report(folder: Path, problems: list[str]) -> str:
 
 
 def killed(name: str) -> Callable[[RayNode], None]:
+    """Returns a function that kills all processes of this name in a Ray node."""
+
     def kill(node: RayNode) -> None:
         for pid in node.named(name):
             os.kill(pid, signal.SIGKILL)
@@ -206,7 +216,7 @@ def killed(name: str) -> Callable[[RayNode], None]:
 
 
 def paused(folder: Path) -> Told:
-    """Every process of a running sweep is stopped for a while and then goes on, as by `docker pause`."""
+    """Stops every process of a running sweep for a while and continues them, as `docker pause` does."""
     folder.with_name("go").unlink(missing_ok=True)
     driver = start(folder)
     driver.wait_for(f"[1/{TRIALS}]")
@@ -228,7 +238,7 @@ def paused(folder: Path) -> Told:
 
 
 def private(folder: Path) -> Told:
-    """While a sweep runs on a session of its own, a second one asks for whatever cluster there is."""
+    """Runs a second sweep that asks for any existing cluster, beside one that runs on a session of its own."""
     folder.with_name("go").unlink(missing_ok=True)
     first = start(folder)
     first.wait_for(f"[1/{TRIALS}]")
@@ -242,16 +252,16 @@ def private(folder: Path) -> Told:
 
 @contextmanager
 def silent() -> Iterator[str]:
-    """A server that takes connections and never says anything; yields its address."""
+    """Runs a server that accepts connections but never answers; yields its address."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
 def signalled(folder: Path) -> Told:
-    """A driver that waits for a cluster which never lets it in is told to end."""
+    """Sends SIGTERM to a driver that waits for a cluster which never answers."""
     with silent() as address:
         driver = start(folder, "--address", address)
-        time.sleep(4.0)  # it imports, and then it asks
+        time.sleep(4.0)  # until it has imported everything and waits for the cluster
         at = driver.seconds
         driver.process.send_signal(signal.SIGTERM)
         code = driver.end()
@@ -263,7 +273,7 @@ def signalled(folder: Path) -> Told:
 
 
 def head_lost(folder: Path) -> Told:
-    """The head of a cluster is lost under a sweep, with a signal for who would wait for it."""
+    """Kills the head of a cluster under a running sweep."""
     with cluster(folder.with_name("home"), head=("--num-cpus=2", "--include-dashboard=false")) as made:
         environment: dict[str, str | None] = {**made.environment, "PYTHONPATH": None}
         folder.with_name("go").unlink(missing_ok=True)
@@ -281,7 +291,7 @@ def head_lost(folder: Path) -> Told:
 
 
 def faults(folder: Path) -> Iterator[tuple[str, str, Told]]:
-    """Yields each fault, what must be, and what was found; `folder` holds the demo images in `demo`."""
+    """Yields for each fault its name, what must be, and what was found; `folder` holds the demo images in `demo`."""
     sweep, long = folder / "sweep", folder / ("a" * 50)
     long.mkdir()
     must = "told, exit code 2, nothing left behind"

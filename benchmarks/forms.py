@@ -1,7 +1,7 @@
-"""A sweep of pictures that were made for no data set: Debian's package openclipart-png.
+"""Runs a sweep on pictures that were not made as a data set: Debian's package openclipart-png.
 
-It has about 8,100 pictures in nested folders without a split, up to 20,990 x 29,700 px, hundreds of them in several
-folders. Nothing of it is kept.
+It has about 8,100 pictures in nested folders without a split, up to 20,990 x 29,700 px, and hundreds of them are in
+several folders. Nothing of it is kept.
 """
 
 import csv
@@ -20,10 +20,10 @@ QUICK = ("--trials", "2", "--max-epochs", "2", "--fix", "epochs=2", "--fix", "ar
 
 
 def sweep_of_clip_art(folder: Path) -> tuple[str, float, list[str]]:
-    """Runs a sweep of the package's pictures to its end.
+    """Runs a sweep on the package's pictures to its end.
 
     Returns:
-      what was found, in words; the seconds of the sweep; and what is not as it must be, a line each.
+      What was found, in words; the seconds of the sweep; and a line for each thing that is not as it must be.
     """
     subprocess.run(["apt-get", "download", "-qq", PACKAGE], cwd=folder, check=True, capture_output=True)
     (package,) = folder.glob(f"{PACKAGE}*.deb")

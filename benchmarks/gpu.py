@@ -1,4 +1,4 @@
-"""What a GPU does, where there is one."""
+"""Measures training and sweeps on a GPU, if there is one."""
 
 import math
 import time
@@ -34,11 +34,11 @@ from sweep.trainable.state import new_state
 EPOCHS, BATCH = 5, BATCHES["cuda"]
 WORK = Work("cnn", 50, 20)
 EAGER_TRIALS = 5
-SHARES = (1.0, 1 / 4, 1 / 16)  # of a GPU, a trial
+SHARES = (1.0, 1 / 4, 1 / 16)  # the parts of a GPU that a trial gets
 
 
 def section(data: Path) -> Iterator[str]:
-    """The lines of BENCHMARKS.md, each as soon as it is measured."""
+    """Yields the lines of BENCHMARKS.md, each as soon as it is measured."""
     device, images = torch.device("cuda"), load(data)
     peak = _matmul_flops(device)
     yield conditions("make bench ARGS=gpu", f"{torch.cuda.get_device_name()}, n = 1 where no other is named")
@@ -84,21 +84,21 @@ def _kernel_by_kernel() -> AbstractContextManager[Any]:
 
 
 def _images_a_second(config: TrialConfig, data: Dataset, device: torch.device) -> tuple[float, float]:
-    """Of train images, an epoch's validation among its seconds; and the share of an epoch that a kernel ran."""
+    """Returns the training images per second, with validation, and the share of an epoch in which a kernel ran."""
     config = replace(config, epochs=EPOCHS + 2, batch_size=BATCH, horizontal_flip=0.5, vertical_flip=0.5)
     run = train(config, data, new_state(config, data, device=str(device)))
     next(run)
     seconds = median(next(run).seconds for _ in range(EPOCHS))
     with torch.profiler.profile() as profile:
         next(run)
-    # The events of the CPU side have the times of their kernels once more.
+    # Events of the CPU side are left out, because they contain the times of their kernels again.
     on_device = [event for event in profile.key_averages() if event.device_type == DeviceType.CUDA]
     kernels = sum(event.self_device_time_total for event in on_device if not event.is_user_annotation) / 1e6
     return len(data.train.images) / seconds, kernels / seconds
 
 
 def _flops_an_image(config: TrialConfig, data: Dataset, device: torch.device) -> float:
-    """Forward and backward."""
+    """Returns the floating point operations for one image, forward and backward."""
     model = place(build(config, len(data.classes), data.image_size), config.arch, device)
     images = torch.tensor(data.train.images[:8], device=device)
     with FlopCounterMode(display=False) as counter:
@@ -129,7 +129,7 @@ def _launch_seconds(device: torch.device, times: int = 2000) -> float:
 
 
 def _one_at_a_time(data: Dataset, device: torch.device, trials: int) -> float:
-    """Seconds of the first trials by the training loop alone: no Ray, no ledger, no file."""
+    """Returns the seconds of the first trials in the training loop alone, without Ray, ledger or files."""
     started = time.perf_counter()
     for settings in WORK.configs()[:trials]:
         config = suggest(FixedTrial(settings))

@@ -1,11 +1,12 @@
-"""Do sweeps that search how unequal classes are handled answer rare classes better than those that do not?
+"""Compares sweeps that search how unequal classes are handled with sweeps that do not, by their answers on rare ones.
 
     SWEEP_TEST_CIFAR=cifar10-subset.zip make bench ARGS=imbalance     # its section of BENCHMARKS.md; the rest stays
     SWEEP_TEST_CIFAR=... .venv/bin/python -m benchmarks.imbalance 3 4     # with these seeds, printed alone
 
-The train split of the archive is cut to fewer images a class, in the order of the names of the classes; of each class
-the first images by name stay. The test split stays as it is, with as many images of each class. On each seed two sweeps
-over heads on the same features differ in two things: what they are judged by, and whether imbalance is searched.
+The train split of the archive is cut to fewer images per class, in the order of the class names; the first images of
+each class by name are kept. The test split stays as it is, with equally many images of each class. For each seed two
+sweeps over heads on the same features differ in two things: their metric, and whether the handling of imbalance is
+searched.
 """
 
 import csv
@@ -27,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COUNTS = 1200, 800, 500, 300, 200, 120, 70, 40, 25, 15
 SEEDS = 0, 1, 2
 TRIALS = 30
-LEAST = 0.02  # of macro F1, by which the one must be better than the other
+LEAST = 0.02  # by which the macro F1 of the first sweep must be better
 DRAWS = 10_000
 WAYS = {
     "searched": ["--metric", "macro_f1"],
@@ -40,7 +41,7 @@ WAYS = {
 
 @dataclass(frozen=True)
 class Answers:
-    """What a sweep's `predictions.csv` says of the test images.
+    """The answers in a sweep's `predictions.csv` for the test images.
 
     Attributes:
       labels, answers: (N,) class indices.
@@ -50,20 +51,20 @@ class Answers:
     answers: np.ndarray
 
     def confusion(self, weights: np.ndarray | None = None) -> np.ndarray:
-        """Returns (classes, classes): how many images of each true class, a row, got each answer, a column."""
+        """Returns (classes, classes): the number of images of each true class (row) that got each answer (column)."""
         classes = len(COUNTS)
         cells = np.bincount(self.labels * classes + self.answers, weights, classes**2)
         return cells.reshape(classes, classes)
 
 
 def macro_f1(confusion: np.ndarray) -> float:
-    """Returns the mean of the classes' F1; of a class that is neither there nor answered it is 0."""
+    """Returns the mean of the classes' F1, which is 0 for a class that is neither present nor answered."""
     both = confusion.sum(0) + confusion.sum(1)
     return float(np.mean(2 * np.diag(confusion) / np.where(both > 0, both, 1)))
 
 
 def cut(packed: Path, folder: Path) -> None:
-    """Writes the data set into a folder, as folders of classes."""
+    """Extracts the reduced data set into a folder, with a subfolder for each class."""
     with zipfile.ZipFile(packed) as archive:
         for name in _kept(archive.namelist()):
             archive.extract(name, folder)
@@ -77,7 +78,7 @@ def _kept(names: Sequence[str]) -> Iterator[str]:
 
 
 def swept(data: Path, sweep: Path, seed: int, words: Sequence[str]) -> Answers:
-    """Runs a sweep, and returns what it answers on the test images, by whatever it chose to predict with."""
+    """Runs a sweep, and returns its answers on the test images by the model that it chose for predictions."""
     command = [*(sys.executable, "-m", "search.run", "--data", data, "--sweep", sweep, "--space", "heads")]
     command += ["--trials", TRIALS, "--seed", seed, *words]
     subprocess.run([*map(str, command)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -98,7 +99,7 @@ def _scored(answered: dict[str, str], data: Path) -> Answers:
 def interval(pairs: Sequence[tuple[Answers, Answers]]) -> tuple[float, float]:
     """Returns the 95 % bootstrap interval of the mean difference of macro F1 over the seeds.
 
-    A draw takes as many test images as there are, with replacement, the same ones for every sweep.
+    Each draw takes as many test images as there are, with replacement, and the same ones for every sweep.
     """
     rng, differences = np.random.default_rng(0), np.zeros(DRAWS)
     images = len(pairs[0][0].labels)
@@ -111,10 +112,10 @@ def interval(pairs: Sequence[tuple[Answers, Answers]]) -> tuple[float, float]:
 
 
 def section(seeds: Sequence[int]) -> tuple[list[str], bool]:
-    """Returns the section of the page, line by line, and whether what must hold does.
+    """Returns the lines of the page's section, and whether the difference is as large as it must be.
 
     Raises:
-      KeyError: the environment does not name the archive, SWEEP_TEST_CIFAR.
+      KeyError: the environment does not name the archive by SWEEP_TEST_CIFAR.
     """
     packed = Path(os.environ["SWEEP_TEST_CIFAR"])
     with tempfile.TemporaryDirectory(prefix="imbalance-") as name:
@@ -157,7 +158,7 @@ def section(seeds: Sequence[int]) -> tuple[list[str], bool]:
 
 
 def _values(answers: Answers) -> tuple[float, float, float]:
-    """Returns macro F1, accuracy, and the mean recall of the classes with less than 100 train images."""
+    """Returns macro F1, accuracy, and the mean recall of the classes with fewer than 100 training images."""
     confusion = answers.confusion()
     recalls = np.diag(confusion) / confusion.sum(1)
     rare = np.array(COUNTS) < 100

@@ -1,4 +1,4 @@
-"""16 GB of pixels on the disk, more than a machine has memory to spare: are they trained on as fast as 2 GB in memory?
+"""Measures whether a sweep trains on 16 GB of pixels on the disk as fast as on 2 GB in memory.
 
     python -m benchmarks.large_store GIGABYTES FORM        # a sweep over them, in a process of its own; JSON
 
@@ -37,11 +37,11 @@ BLOCK = 256  # images that are written at a time
 
 @dataclass(frozen=True)
 class Found:
-    """What a sweep over so many bytes took.
+    """The pace and the memory of one sweep.
 
     Attributes:
-      a_second, first_a_second: images that the workers learnt from together in their last epoch, and in their first.
-      driver, worker: bytes of memory that the driver, and the largest of its workers, had of their own, at most.
+      a_second, first_a_second: images per second of all workers together, in their last epoch and in their first.
+      driver, worker: the most bytes of memory that the driver, and the largest worker, had of their own.
     """
 
     a_second: float
@@ -51,17 +51,19 @@ class Found:
 
 
 def found(gigabytes: float, kept: str) -> Found:
+    """Returns what a sweep of this size and form of data measures, in a process of its own."""
     return Found(**measured("large_store", gigabytes, kept))
 
 
 def two_epochs(trial: Any) -> TrialConfig:
+    """Draws the config of a trial: an MLP that is trained for two epochs on augmented images."""
     lr = trial.suggest_float("lr", 1e-4, 1e-3)
     crops: dict[str, Any] = {"random_resized_crop": 1.0, "horizontal_flip": 0.5}
     return TrialConfig(arch="mlp", width=0.1, lr=lr, batch_size=64, epochs=2, **crops)
 
 
 def sweep(folder: Path, gigabytes: float, kept: str) -> Found:
-    """Runs a sweep of a trial a worker; this process is its driver."""
+    """Runs a sweep with one trial for each worker; this process is its driver."""
     from sweep.search.ray.connection import connected, prepare
 
     prepare()
@@ -97,7 +99,7 @@ def sweep(folder: Path, gigabytes: float, kept: str) -> Found:
 
 
 class Most:
-    """The most memory that this process has of its own while the block runs, seen twice a second."""
+    """Notes the most memory that this process has of its own during the block, measured twice a second."""
 
     def __init__(self) -> None:
         self.bytes, self.over = 0, threading.Event()
@@ -127,7 +129,7 @@ def _dataset(folder: Path, gigabytes: float, kept: str) -> Dataset:
 
 
 def _store(path: Path, count: int) -> StoredPixels:
-    """Writes so many images of noise, each another one, as raw rows."""
+    """Writes `count` different images of noise as raw rows, and returns them."""
     noise = np.random.default_rng(0)
     checksums = np.empty(count, np.uint32)
     with open(path, "wb", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""What the loader gives alone, without a net, beside torchvision's.
+"""Measures the pace of the image loader alone, without a net, beside torchvision's.
 
     python -m benchmarks.loader FOLDER        # what `measured` runs; JSON
 
@@ -40,24 +40,25 @@ COUNT = 2500  # photographs
 CORES = 2
 ROUNDS = 5
 SIDE, BATCH = 224, 64
-CROP = {"scale": (0.35, 1.0), "ratio": (3 / 4, 4 / 3)}  # what a config's `random_resized_crop` draws
+CROP = {"scale": (0.35, 1.0), "ratio": (3 / 4, 4 / 3)}  # as a config's `random_resized_crop` has it
 LIMITS = {form.MAPPED: None, form.JPEG: 0}  # bytes above which pixels are kept as JPEG
 AUGMENTED: dict[str, Any] = {"random_resized_crop": 1.0, "horizontal_flip": 0.5}
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Images a second by the clock, and of one second of a processor."""
+    """A pace: images per second by the clock, and per second of processor time."""
 
     a_second: float
     of_processor: float
 
     def over(self, other: "Pace") -> "Pace":
+        """Returns this pace relative to another: both figures as ratios."""
         return Pace(self.a_second / other.a_second, self.of_processor / other.of_processor)
 
 
 def measured(module: str, *words: object) -> Any:
-    """Returns what a module of this folder prints as JSON, which runs in a process and with a cache of its own."""
+    """Runs a module of this folder in a process and with a cache of its own; returns the JSON that it prints last."""
     with tempfile.TemporaryDirectory(prefix="loader-") as cache:
         command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, words)]
         environment = os.environ | {"XDG_CACHE_HOME": cache, "RAY_ADDRESS": "local"}
@@ -66,14 +67,14 @@ def measured(module: str, *words: object) -> Any:
 
 
 def alone(folder: Path) -> dict[str, list[dict[str, float]]]:
-    """Returns the paces of epochs that load, crop and flip, in turn by torchvision and from each form.
+    """Returns the paces of epochs that load, crop and flip, in turn by torchvision and from each of our stored forms.
 
-    Torchvision has a process a core that loads; we have one too, each a worker of one core with an epoch of its own.
+    Torchvision loads with one process a core. Ours has one process a core too, each a worker with an epoch of its own.
     """
     with ExitStack() as stack:
         sides = {"torchvision": _of_torchvision(folder)} | {kept: _of_ours(folder, kept, stack) for kept in LIMITS}
         for epoch in sides.values():
-            epoch()  # what is made once is made in it
+            epoch()  # not timed, because it also makes what is made only once
         paces = [{side: asdict(pace_of(epoch)) for side, epoch in sides.items()} for _ in range(ROUNDS)]
     return {side: [each[side] for each in paces] for side in sides}
 
@@ -90,7 +91,7 @@ def _of_torchvision(folder: Path) -> Callable[[], int]:
 
 
 def _of_ours(folder: Path, kept: str, stack: ExitStack) -> Callable[[], int]:
-    data_of(folder, SIDE, kept)  # decoded once, before both read what is kept
+    data_of(folder, SIDE, kept)  # decoded once here, before both workers read the stored pixels
     pools = (ProcessPoolExecutor(1, get_context("spawn"), as_worker_of, (1,)) for _ in range(CORES))
     workers = [stack.enter_context(pool) for pool in pools]
 
@@ -123,7 +124,7 @@ def _images(folder: Path, kept: str) -> tuple[TrainingImages, int]:
 
 
 def data_of(folder: Path, side: int, kept: str) -> Dataset:
-    """Returns the photographs at a size in a form, whatever their size is."""
+    """Returns the photographs as training data of a side in px and a stored form, however small they are together."""
     with patch.object(form, "ARRAY_BYTES", 0):
         data = load(folder, DataOptions(image_size=side, cache_limit=LIMITS[kept])).for_training()
     assert data.form == kept
@@ -131,13 +132,14 @@ def data_of(folder: Path, side: int, kept: str) -> Dataset:
 
 
 def pace_of(epoch: Callable[[], int]) -> Pace:
+    """Runs an epoch, which returns how many images it had, and returns its pace."""
     clock, processor = time.monotonic(), _processor_seconds()
     count = epoch()
     return Pace(count / (time.monotonic() - clock), count / (_processor_seconds() - processor))
 
 
 def _processor_seconds() -> float:
-    """Of this process and of all that it has started and that still run."""
+    """Returns the processor time of this process and of all running ones that it has started."""
     ticks = 0
     for pid in descendants(os.getpid()):
         ticks += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
@@ -145,7 +147,7 @@ def _processor_seconds() -> float:
 
 
 def as_worker_of(count: int) -> None:
-    """Sets up this process as a worker of so many cores is."""
+    """Sets up this process like a worker that has `count` cores."""
     torch.set_num_threads(count)
     cv2.setNumThreads(0)
     keep_freed_memory()

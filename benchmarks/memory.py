@@ -1,4 +1,4 @@
-"""The memory that a worker process adds of its own with a large data set, beside the same worker with a small one."""
+"""Measures the private memory that a worker process needs for a large data set, compared with a small one."""
 
 import re
 import tempfile
@@ -18,18 +18,19 @@ SMALL_BYTES, LARGE_BYTES, SIDE = 10**6, 10**9, 32
 
 
 def one_epoch(trial: Any) -> TrialConfig:
+    """A search space whose trials train a small net for one epoch."""
     lr = trial.suggest_float("lr", 1e-4, 1e-3)
     return TrialConfig(arch="mlp", width=0.1, lr=lr, batch_size=100, epochs=1, horizontal_flip=0.5, rotate=0.5)
 
 
 def added_share() -> float:
-    """What the worker adds, as a share of the data set's bytes."""
+    """Returns the memory that the worker adds for the larger data set, as a share of the additional bytes."""
     small, large = (_private_bytes(size) for size in (SMALL_BYTES, LARGE_BYTES))
     return (large - small) / (LARGE_BYTES - SMALL_BYTES)
 
 
 def _private_bytes(data_bytes: int) -> int:
-    """Of a worker process at the end of an epoch over so much data; what it shares with others is not counted."""
+    """Returns the private bytes of a worker at the end of an epoch over so much data, without shared memory."""
     prepare()
     from sweep.search.ray.executor import execute
     from sweep.trainable import loop

@@ -1,4 +1,4 @@
-"""Why the families of `trainable/models/` compute as they do, and why nothing is compiled."""
+"""Measures why the families of `trainable/models/` use their precision and memory format, and why none is compiled."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -39,20 +39,20 @@ FORMATS = (torch.float32, torch.bfloat16)
 CHOICES = [Numerics(format, is_last) for format in FORMATS for is_last in (False, True)]
 BATCH = {"cpu": 200, "cuda": 512}
 STEPS = 7
-SEEDS, EPOCHS = 3, 3  # of the accuracy check
-CHECKED = ("the seed's CNN", "small_vgg", "small_resnet, width 1", "resnet18", "mobilenet_v3_small")  # if in bf16
+SEEDS, EPOCHS = 3, 3  # in the accuracy check
+CHECKED = ("the seed's CNN", "small_vgg", "small_resnet, width 1", "resnet18", "mobilenet_v3_small")  # if bf16 is used
 COMPILED = ("the seed's CNN", "small_vgg")
 
 
 def section(data: Path) -> list[str]:
-    """Of BENCHMARKS.md: on a CPU."""
+    """Returns the lines of BENCHMARKS.md for a CPU."""
     torch.set_num_threads(1)
     where = f"one thread of {machine()}"
     return ["## Precision and memory format", "", *tables(load(data), torch.device("cpu"), where)]
 
 
 def tables(images: Dataset, device: torch.device, where: str) -> Iterator[str]:
-    """The choices of `trainable.precision.Numerics` beside each other, and whether it pays to compile; line by line.
+    """Yields, line by line, tables of all choices of `trainable.precision.Numerics` and of the gain by compiling.
 
     Args:
       where: the device in words.
@@ -100,7 +100,7 @@ def _step_seconds(config: TrialConfig, data: Dataset, device: torch.device) -> d
 
 
 class _Step:
-    """One batch through a net and back; returns its seconds."""
+    """Trains a net on one batch, forward and backward; a call returns its seconds."""
 
     def __init__(
         self, config: TrialConfig, data: Dataset, choice: Numerics, device: torch.device, is_compiled: bool = False
@@ -118,7 +118,7 @@ class _Step:
         self.step: Callable[[Tensor], Tensor] = self._eager
 
     def warm_up(self) -> None:
-        """After it, a GPU does its steps as a graph, so that the host's part does not count."""
+        """Runs the first steps; a GPU runs later ones as a graph, so that the host's part does not count."""
         self()
         if self.device.type == "cuda":
             self()
@@ -142,7 +142,7 @@ class _Step:
 
 
 def _always(choice: Numerics) -> Any:
-    """Every architecture computes so, for the block."""
+    """Makes every architecture compute with this choice within the block."""
     return patch.object(precision, "numerics", lambda *_: choice)
 
 
@@ -160,7 +160,7 @@ def _compiled(name: str, data: Dataset, device: torch.device) -> str:
     try:
         first = compiled()
         compiled.warm_up()
-    except Exception as error:  # no C++ compiler on this machine, for example
+    except Exception as error:  # for example because this machine has no C++ compiler
         return f"| {name} | does not go here: {type(error).__name__} | | | |"
     slow, fast = (median(step() for _ in range(STEPS)) for step in (eager, compiled))
     steps = len(data.train.images) / BATCH[device.type]

@@ -1,4 +1,4 @@
-"""The page of measurements, BENCHMARKS.md: a head and sections, each of which is measured on its own."""
+"""Writes BENCHMARKS.md, which has a head and sections that are each measured on their own."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ SECTION = "\n\n## "
 
 
 def put(lines: list[str], page: Path = PAGE) -> None:
-    """Writes the page's head and sections that these lines have; those that it has beside them stay."""
+    """Writes the head or the sections that these lines contain into the page; other sections stay."""
     head, *parts = ("\n".join(lines)).strip("\n").removeprefix(SECTION.strip("\n")).split(SECTION)
     old_head, *old_parts = page.read_text().strip("\n").split(SECTION) if page.exists() else [""]
     if lines[0].startswith("## "):

@@ -1,7 +1,7 @@
-"""A hundred thousand photographs: how fast they are listed, checked, hashed and stored, and in how much memory.
+"""Measures how fast a hundred thousand photographs are listed, checked, hashed and stored, and in how much memory.
 
-They are generated for the measurement, 500x375 px as JPEG of about 40 KB, and removed after it. What is stored of them
-lies in a cache folder of its own.
+The photographs are generated for the measurement, as JPEG of 500x375 px and about 40 KB, and removed afterwards. They
+are stored in a cache folder of their own.
 """
 
 import json
@@ -25,22 +25,22 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 COUNT = int(os.environ.get("SWEEP_PHOTOGRAPHS", "100_000"))
 WIDTH, HEIGHT, CLASSES, QUALITY = 500, 375, 10, 88
-VALID_SHARE = 0.02  # of the photographs in the validation split
-BATCH, STEPS = 64, 40  # of the training in which the wait is measured
+VALID_SHARE = 0.02  # the share of the photographs in the validation split
+BATCH, STEPS = 64, 40  # in the training in which the wait is measured
 SIDES = (64, 224)
-LARGE = 1_281_167  # images of ImageNet, which the figures are extrapolated to
+LARGE = 1_281_167  # the number of images of ImageNet, to which the figures are extrapolated
 
 
 @dataclass(frozen=True)
 class Found:
-    """What was measured at one size of images.
+    """The measurements at one size of images.
 
     Attributes:
-      a_second: photographs listed, checked, hashed and stored by a first start.
-      reader: bytes of memory that the process which read them had of its own, at most.
+      a_second: photographs per second that a first start lists, checks, hashes and stores.
+      reader: the most bytes of private memory in the process that read them.
       again: seconds from the command to the first training step at a second start.
-      driver, worker: bytes of memory that the driver, and the largest of its workers, had of their own, at most.
-      waited: share of a training step of the small residual net in which it waited for images.
+      driver, worker: the most bytes of private memory in the driver, and in the largest of its workers.
+      waited: the share of the training steps of the small residual net in which it waited for images.
       stored: bytes on the disk.
     """
 
@@ -84,7 +84,7 @@ print(json.dumps(share_waited(Path(sys.argv[1]), int(sys.argv[2]))))
 
 @contextmanager
 def photographs(count: int = COUNT) -> Iterator[Path]:
-    """Yields a folder with so many generated photographs in class folders, which is removed at the block's end."""
+    """Yields a folder with so many generated photographs in class folders, which is removed at the end of the block."""
     with tempfile.TemporaryDirectory(prefix="photographs-") as name:
         folder = Path(name) / "data"
         for label in range(CLASSES):
@@ -93,7 +93,7 @@ def photographs(count: int = COUNT) -> Iterator[Path]:
         with ProcessPoolExecutor(os.cpu_count()) as pool:
             blocks = [(folder, start, min(start + 500, count)) for start in range(0, count, 500)]
             list(pool.map(_write_photographs, blocks))
-        time.sleep(2.5)  # until their times of change have settled
+        time.sleep(2.5)  # the cache accepts no files that were changed a moment ago
         yield folder
 
 
@@ -109,7 +109,7 @@ def _write_photographs(block: tuple[Path, int, int]) -> None:
 
 
 def photograph(rng: np.random.Generator, label: int) -> np.ndarray:
-    """Returns (HEIGHT, WIDTH, 3) uint8: soft shapes, edges, grain, in shades that tell a little of the class."""
+    """Returns (HEIGHT, WIDTH, 3) uint8: soft shapes, edges and grain, in shades that depend a little on the class."""
     coarse = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
     coarse[..., label % 3] //= 1 + label // 3
     pixels = cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
@@ -121,13 +121,13 @@ def photograph(rng: np.random.Generator, label: int) -> np.ndarray:
 
 
 def private_bytes(pid: int | str = "self") -> int:
-    """Returns the memory that a process has of its own: what would be free if it ended, files on the disk left out."""
+    """Returns the private memory of a process: what would become free if it ended, without files on the disk."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return 1024 * sum(int(kb) for kb in re.findall(r"(?:Private_Dirty|Swap): *(\d+) kB", text))
 
 
 def measure(folder: Path, side: int) -> Found:
-    """Reads the photographs at a size, trains on them in a sweep, goes on with it, and measures the wait for images."""
+    """Reads the photographs at a size, trains on them in a sweep, continues it, and measures the wait for images."""
     with tempfile.TemporaryDirectory(prefix="photographs-cache-") as name:
         place = Path(name)
         seconds, reader, form, count = _in_process(READ, folder, side, place)
@@ -140,7 +140,7 @@ def measure(folder: Path, side: int) -> Found:
 
 
 def _sweep(folder: Path, side: int, place: Path, trials: int) -> tuple[float, int, int]:
-    """Runs a sweep or goes on with it; returns the seconds to the first step, and the memory of driver and workers.
+    """Runs or continues a sweep; returns the seconds to the first step, and the memory of the driver and of a worker.
 
     A worker opens an attempt's hung.txt when the net is built and the first batch is next.
     """
@@ -167,9 +167,10 @@ def _sweep(folder: Path, side: int, place: Path, trials: int) -> tuple[float, in
 
 
 def descendants(pid: int) -> list[int]:
+    """Returns the ids of all processes below this one."""
     parents: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has just ended
+        with suppress(OSError):  # the process has just ended
             parents.setdefault(int(path.read_text().rsplit(")", 1)[1].split()[1]), []).append(int(path.parent.name))
     found, left = [], [pid]
     while left:
@@ -193,7 +194,7 @@ def _in_process(code: str, folder: Path, side: int, cache: Path) -> Any:
 
 
 def share_waited(folder: Path, side: int) -> float:
-    """Returns the share of training steps that was spent waiting for images."""
+    """Returns the share of the training time that was spent waiting for images."""
     import torch
 
     from sweep.datasets.load import load

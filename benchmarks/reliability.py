@@ -1,10 +1,10 @@
-"""Measure what a sweep survives, and write RELIABILITY.md.
+"""Measures what a sweep survives, and writes RELIABILITY.md.
 
     make reliability                    # all parts, half an hour on 2 cores; nothing else should run
     make reliability ARGS="races kills" # these alone; the other sections of the page stay
 
-The same functions as the tests', with all the kill points, kills and damages that these
-take a part of. Ends with 1 where a figure is not as it must be.
+It uses the same functions as the tests, but with all of the kill points, kills and damages, of which the tests take a
+part. It ends with 1 if a figure is not as it must be.
 """
 
 import math
@@ -32,8 +32,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "RELIABILITY.md"
 LOSING_TRIALS, LOST_WORKERS, LOST_NODES = 50, 20, 5
 KILLS, TRIALS_PER_KILL, RACES, MUTATIONS = 50, 20, 20, 2000
-SIMULATED, SIMULATED_FROM = 1000, 100_000  # of these seeds none was looked at when methods were chosen
-# A trial of all its epochs takes about 10 s here, as a small real one does.
+SIMULATED, SIMULATED_FROM = 1000, 100_000  # none of these seeds was used to choose methods
+# With these options a whole trial takes about 10 s, as a small real one does.
 KILLED_SWEEP = ("--max-epochs", 27, "--fix", "epochs=27", "--fix", "arch=cnn", "--no-baselines")
 
 
@@ -42,8 +42,11 @@ class Row:
     """A line of the page.
 
     Attributes:
+      what: what was measured.
       must: what the figure has to be, in words.
-      holds: whether it is.
+      found: the figure.
+      seconds: the time of the measurement.
+      holds: whether the figure is as it has to be.
     """
 
     what: str
@@ -54,7 +57,7 @@ class Row:
 
 
 def kill_points(folder: Path) -> list[Row]:
-    """Before, in and after each durable write."""
+    """Kills a driver before, in and after each durable write."""
     rows = []
     tallies = {schedule.name: kill_everywhere(schedule, folder) for schedule in SCHEDULES}
     points, seconds = sum(t.points for t in tallies.values()), sum(t.seconds for t in tallies.values())
@@ -70,7 +73,7 @@ def kill_points(folder: Path) -> list[Row]:
 
 
 def database(folder: Path) -> list[Row]:
-    """Before, in and after each transaction, on a server of its own."""
+    """Kills a driver before, in and after each transaction, on a PostgreSQL server of its own."""
     os.environ["PGPASSWORD"] = postgres.PASSWORD
     with postgres.running() as server:
         schedules = [replace(schedule, ledger=server.url) for schedule in (IN_DATABASE, IN_FOLDS)]
@@ -88,14 +91,14 @@ def _kill_row(what: str, tally: Tally) -> Row:
 
 
 def real_kills(folder: Path) -> list[Row]:
-    """Drivers on real Ray."""
+    """Kills drivers on a real Ray at random moments."""
     data = folder / "demo"
     data.mkdir()
     write_demo(data)
     sweep = folder / "killed"
     kills = kill_randomly(sweep, KILLS, TRIALS_PER_KILL, 0, "--data", data, *KILLED_SWEEP)
     _tell(kills.problems)
-    most = 1 + kills.longest_epoch_seconds  # s; epochs are gathered into one report for a second
+    most = 1 + kills.longest_epoch_seconds  # s, because a report gathers the epochs of one second
     found = (
         f"{kills.kills} kills ({kills.before_the_first_trial} before anything was trained), {kills.trials} trials: "
         f"{kills.lost} lost, {kills.twice} ended ones trained again"
@@ -146,7 +149,7 @@ def real_kills(folder: Path) -> list[Row]:
 
 
 def nodes(folder: Path) -> list[Row]:
-    """Workers and nodes of a cluster of four, all on this machine."""
+    """Kills workers and nodes of a cluster of four nodes, all on this machine."""
     data = folder / "demo"
     data.mkdir()
     write_demo(data)
@@ -165,6 +168,7 @@ def nodes(folder: Path) -> list[Row]:
 
 
 def races(folder: Path) -> list[Row]:
+    """Starts several drivers of one sweep at once."""
     data = folder / "demo"
     if not data.exists():
         data.mkdir()
@@ -182,11 +186,12 @@ def races(folder: Path) -> list[Row]:
 
 
 def damages(folder: Path) -> list[Row]:
-    """The journal, cut and flipped at each byte."""
+    """Damages the journal: cuts it and flips a bit at each byte."""
     return [Row(*row) for row in damage.rows(folder)]
 
 
 def inputs(folder: Path) -> list[Row]:
+    """Runs the tests of bad inputs, mutated data, hostile files, and the holes of Ray Tune's restore."""
     rows = []
     for what, must, file, environment, fewest, most_seconds in (
         ("bad inputs", "80 or more, 15 s or less, each refused by name", "test_bad_inputs", {}, 80, 15),
@@ -227,7 +232,7 @@ def inputs(folder: Path) -> list[Row]:
 
 
 def ray_faults(folder: Path) -> list[Row]:
-    """Ray's failures outside trials."""
+    """Causes failures of Ray outside of trials."""
     data = folder / "demo"
     data.mkdir()
     write_demo(data)
@@ -241,7 +246,7 @@ def ray_faults(folder: Path) -> list[Row]:
 
 
 def unsorted_pictures(folder: Path) -> list[Row]:
-    """Data that nobody has tidied up."""
+    """Runs a sweep on data that nobody has tidied up."""
     found, seconds, problems = forms.sweep_of_clip_art(folder)
     _tell(problems)
     must = "with --image-size 64 --leave-out bad a sweep ends with a report, each picture is used or named"
@@ -249,7 +254,7 @@ def unsorted_pictures(folder: Path) -> list[Row]:
 
 
 def nets(folder: Path) -> list[Row]:
-    """Nets of both catalogues, from their first step to their exported file."""
+    """Follows nets of both catalogues from their first step to their exported file."""
     must = "continued to the last bit, finite predictions, ONNX within 1e-4"
     return [
         Row(
@@ -264,7 +269,7 @@ def nets(folder: Path) -> list[Row]:
 
 
 def honest_estimates(folder: Path) -> list[Row]:
-    """What the best trial of a sweep is said to be worth, where the truth is known."""
+    """Compares the estimated value of a sweep's best trial with the truth, in simulated sweeps."""
     rows = []
     for what, world in simulated_sweeps.WORLDS.items():
         began = time.monotonic()
@@ -298,10 +303,11 @@ INTRODUCTION = """# Reliability
 
 Measured by `make reliability`. What each line counts is defined in `tests/kill_points.py`, `tests/drivers.py`,
 `tests/damage.py`, `tests/nets.py`, `tests/simulated_sweeps.py` and `benchmarks/faults.py`; what happens on each fault
-is in the README."""
+is in docs/faults.md."""
 
 
 def main(names: list[str]) -> int:
+    """Measures the named parts, or all of them, and writes their sections; returns the exit code."""
     memory, holds = Path("/dev/shm"), True
     for name in names or PARTS:
         title, part = PARTS[name]

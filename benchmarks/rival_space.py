@@ -1,4 +1,4 @@
-"""The search space that `benchmarks/docs_loop.py` can express; for `--space benchmarks/rival_space.py:suggest`."""
+"""The search space that `benchmarks/docs_loop.py` can express, for `--space benchmarks/rival_space.py:suggest`."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 def suggest(trial: Any) -> TrialConfig:
+    """Draws a config that both sides can train."""
     arch = trial.suggest_categorical("arch", list(SHAPES))
     p = trial.suggest_float("p", 0.0, 0.7)
     return TrialConfig(

@@ -1,4 +1,4 @@
-"""How far one driver reaches: four nodes beside one, and 256 workers simulated in this process."""
+"""Measures how many workers one driver can serve: four nodes compared with one, and 256 simulated workers."""
 
 import tempfile
 import time
@@ -23,10 +23,10 @@ ASKED = ("--no-baselines", "--pruner", "none", "--sampler", "random", "--fix", "
 
 
 def pace_of_nodes() -> tuple[float, float]:
-    """Trials a second of a cluster with one node of one CPU, and with four, whose workers sleep instead of training.
+    """Returns the trials per second of a cluster with one node of one CPU, and with four such nodes.
 
-    Counted from when each node has ended a trial until one has no more, so that the start of their workers is not in
-    it.
+    The workers sleep instead of training. The time counts from when each node has ended a trial until a node has no
+    more, so that the start of the workers is left out.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -54,14 +54,14 @@ def _pace(there: Any, data: Path, sweep: Path, nodes: int) -> float:
 
 @dataclass(frozen=True)
 class Load:
-    """What the results of 256 workers cost their driver, without Ray.
+    """The work that the results of 256 workers cause in their driver, without Ray.
 
     Attributes:
-      a_second: results handled, at most; the orders that follow on them included.
-      processor: of the driver's time, the share on a processor; the rest waits for the disk.
-      decision, slow_decision: seconds from a result to what becomes of its trial: the median, and 99 of 100 at most.
-      order: seconds to draw and write down the next trial, the median.
-      parts: share of the time in decisions of running trials, ends of trials, and orders.
+      a_second: the most results that can be handled per second, including the orders that follow.
+      processor: the share of the driver's time on a processor; in the rest it waits for the disk.
+      decision, slow_decision: seconds from a result to the decision on its trial: the median, and the 99th percentile.
+      order: the median of the seconds to draw and record the next trial.
+      parts: the shares of the time in decisions on running trials, ends of trials, and orders.
     """
 
     a_second: float
@@ -73,11 +73,15 @@ class Load:
 
 
 def deep(trial: Any) -> TrialConfig:
+    """A search space of six parameters whose trials have 27 epochs."""
     return replace(six_parameters(trial), epochs=27)
 
 
 def load_of_workers(sampler: str) -> Load:
-    """A sweep of 1,024 trials, each with a result at either rung and one at its end; workers wait for nothing."""
+    """Runs a sweep of 1,024 trials in this process and returns the driver's load.
+
+    Each trial has a result at each of its two rungs and at its end; workers wait for nothing.
+    """
     data = in_memory()
     seconds: dict[str, list[float]] = {"decisions": [], "ends": [], "orders": []}
     processor = 0.0

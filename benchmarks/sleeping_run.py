@@ -1,8 +1,8 @@
-"""The same as `python -m search.run`, with workers that sleep two seconds a trial instead of training.
+"""Runs `python -m search.run` with workers that sleep two seconds per trial instead of training.
 
     python -m benchmarks.sleeping_run --data PATH ...
 
-A stand-in for a GPU, which leaves the processors to the driver and to Ray.
+It stands in for a GPU, because it leaves the processors to the driver and to Ray.
 """
 
 import time
@@ -17,12 +17,15 @@ from sweep.storage.command_line import program
 from sweep.trainable.metrics.history import EpochMetrics
 from sweep.trainable.worker.ray_trial import RayTrial
 
-SECONDS = 2.0  # a trial
+SECONDS = 2.0  # per trial
 
 
 class Sleeping(RayTrial):
+    """A worker that sleeps instead of training."""
+
     @staticmethod
-    def training(config, data, state):  # type: ignore[no-untyped-def]  # of `trainable.loop.train`
+    def training(config, data, state):  # type: ignore[no-untyped-def]  # as `trainable.loop.train`
+        """Yields the metrics of each epoch after sleeping; replaces `trainable.loop.train`."""
         while state.epochs_done < config.epochs:
             time.sleep(SECONDS / config.epochs)
             epoch = state.epochs_done + 1

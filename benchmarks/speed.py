@@ -46,7 +46,7 @@ from sweep.search.runtime.bridge import REPORTS_A_SECOND
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = {"1": Work("cnn", 24, 5), "2": Work("small_vgg", 6, 3), "3": Work("resnet18", 4, 3)}
-PAIRS = 3  # of whole sweeps
+PAIRS = 3  # of whole sweeps, ours and the rival's
 STARTS = 3
 
 
@@ -55,11 +55,14 @@ class Row:
     """A line of the table.
 
     Attributes:
-      must, aim: what the figure has to be, and what is hoped for.
-      figures: one a repetition.
-      is_least: whether must and aim are lower bounds; else upper ones.
-      note: what else was seen.
-      why: what was measured of the reason, should the aim be missed.
+      number: the benchmark's number; several lines may share it.
+      what: the figure that was measured.
+      against: what the figure is compared with.
+      must, aim: the bound that the figure has to keep, and the one that is hoped for.
+      figures: the figure of each repetition.
+      is_least: whether must and aim are lower bounds; else they are upper bounds.
+      note: other observations of the same runs.
+      why: measurements that explain it if the aim is missed.
     """
 
     number: str
@@ -75,9 +78,11 @@ class Row:
 
     @property
     def found(self) -> float:
+        """The median of the figures."""
         return median(self.figures)
 
     def reaches(self, bound: float) -> bool:
+        """Returns whether the median is at least as good as a bound, `must` or `aim`."""
         return self.found >= bound if self.is_least else self.found <= bound
 
     def __str__(self) -> str:
@@ -102,7 +107,7 @@ class Row:
 
 
 class Bench:
-    """The rows by number; whole sweeps that several rows need are run once."""
+    """Measures the rows by their numbers; whole sweeps that several rows need are run once."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
@@ -110,6 +115,7 @@ class Bench:
         self.timed: dict[str, list[Run]] = {}
 
     def beside_the_rival(self, number: str, must: float, aim: float) -> Row:
+        """Returns the row that compares a whole sweep's time with the rival's for the same trials."""
         work = WORK[number]
         pairs = self.pairs.setdefault(number, [])
         while len(pairs) < PAIRS:
@@ -131,15 +137,19 @@ class Bench:
         return Row(number, f"{work}, wall time", "docs_loop", must, aim, figures, True, note=note, why=why)
 
     def row_1(self) -> list[Row]:
+        """Returns the whole sweep of small CNNs beside the rival's."""
         return [self.beside_the_rival("1", 6, 12)]
 
     def row_2(self) -> list[Row]:
+        """Returns the whole sweep of small VGG nets beside the rival's."""
         return [self.beside_the_rival("2", 2.2, 3.5)]
 
     def row_3(self) -> list[Row]:
+        """Returns the whole sweep of ResNet-18 beside the rival's."""
         return [self.beside_the_rival("3", 1.3, 2)]
 
     def row_4(self) -> list[Row]:
+        """Returns the share of the workers' time that augmentation, training and evaluation take."""
         return [self._inside("1", 0.80, 0.90), self._inside("2", 0.85, 0.95)]
 
     def _inside(self, number: str, must: float, aim: float) -> Row:
@@ -151,12 +161,14 @@ class Bench:
         return Row("4", what, "1", must, aim, figures, True, "%", _shares(shares[0]))
 
     def timed_runs(self, number: str) -> list[Run]:
+        """Returns the sweeps of a benchmark that ran with timers in their workers; runs them at the first call."""
         runs = self.timed.setdefault(number, [])
         while len(runs) < PAIRS:
             runs.append(ours(WORK[number], self.data, is_timed=True))
         return runs
 
     def row_5(self) -> list[Row]:
+        """Returns the time between the end of a trial and the first batch of the next one on the same worker."""
         gaps = [gap for run in self.timed_runs("1") for gap in run.gaps]
         theirs = [gap for a, _ in self.pairs.get("1", ()) for gap in a.gaps]
         note = f"docs_loop: {median(theirs):.1f} s" if theirs else ""
@@ -164,6 +176,7 @@ class Bench:
         return [Row("5", what, "docs_loop", 0.2, 0.05, gaps, False, "ms", note)]
 
     def row_6(self) -> list[Row]:
+        """Returns how much longer an epoch takes with augmentation than without."""
         epochs.one_thread()
         images = load(self.data)
         plain, ratios = epochs.augmented_to_plain(images)
@@ -177,11 +190,13 @@ class Bench:
         return rows
 
     def row_7(self) -> list[Row]:
+        """Returns how much faster batched augmentation is than albumentations, which goes image by image."""
         epochs.one_thread()
         ratios = epochs.batched_to_albumentations(load(self.data))
         return [Row("7", "batched augmentation, per image, all seven", "albumentations Compose", 8, 15, ratios, True)]
 
     def row_8(self) -> list[Row]:
+        """Returns how much faster two workers are than one."""
         work = Work("cnn", 12, 5)
         figures = []
         for _ in range(PAIRS):
@@ -192,6 +207,7 @@ class Bench:
         return [Row("8", what, "2", 1.75, 1.9, figures, True, why=why)]
 
     def row_9(self) -> list[Row]:
+        """Returns the driver's time for a trial that lasts one step, and how it grows over 2,000 trials, by sampler."""
         random, tpe = driver.pace("random"), driver.pace("tpe")
         what = "the driver, Ray Tune and screen included: seconds a one-step trial, random sampler, at 2,000 trials"
         growth = "its growth from the second 100 to the last 100 of 2,000"
@@ -210,10 +226,12 @@ class Bench:
         ]
 
     def row_10(self) -> list[Row]:
+        """Returns how much memory a worker adds for a larger data set, as a share of the data set's size."""
         what = "memory a worker adds with 1 GB of data, beyond the same with 1 MB"
         return [Row("10", what, "size of the set", 0.05, 0.01, [memory.added_share()], False, "%")]
 
     def row_11(self) -> list[Row]:
+        """Returns the time from the command to the first training step, when the data set has been stored before."""
         with tempfile.TemporaryDirectory() as folder:
             totals = range(WORKERS, WORKERS * (STARTS + 2), WORKERS)  # a new trial for each worker at each start
             runs = [ours(Work("cnn", trials, 1), self.data, keep=Path(folder)) for trials in totals]
@@ -223,6 +241,7 @@ class Bench:
         return [Row("11", what, "-", 10, 8, figures, False, "s", note)]
 
     def row_12(self) -> list[Row]:
+        """Returns the pace of trials on four nodes, as a share of four times the pace on one node."""
         paces = [scale.pace_of_nodes() for _ in range(PAIRS)]
         note = f"trials a second: {', '.join(f'{four:.2f} for {one:.2f}' for one, four in paces)}"
         what = "4 nodes of 1 CPU, trials that sleep 2 s, trials a second"
@@ -230,6 +249,7 @@ class Bench:
         return [Row("12", what, "4 x one node", 0.9, 1, figures, True, "%", note, "driver and Ray share the cores")]
 
     def row_13(self) -> list[Row]:
+        """Returns how many results a second the driver handles from many simulated workers."""
         load, tpe = scale.load_of_workers("random"), scale.load_of_workers("tpe")
         busy = REPORTS_A_SECOND / load.a_second
         note = (
@@ -243,6 +263,7 @@ class Bench:
         return [Row("13", what, "-", REPORTS_A_SECOND, 100, [load.a_second], True, "/s", note)]
 
     def row_14(self) -> list[Row]:
+        """Returns what photographs cost, by their stored size: preparation, memory, start, and waiting in a step."""
         rows = []
         with photographs.photographs() as folder:
             for side in photographs.SIDES:
@@ -266,6 +287,7 @@ class Bench:
         return rows
 
     def row_15(self) -> list[Row]:
+        """Returns the time that the honest estimate of the best trial's metric takes, by metric."""
         of = f"{estimates.TRIALS} trials at {estimates.EPOCHS_OF_TRIAL} epochs, {estimates.IMAGES:,} images"
         rows = []
         for metric, classes, must, aim in (("macro_f1", 10, 10, 5), ("auc", 2, 20, 10), ("auc", 10, 90, 45)):
@@ -274,6 +296,7 @@ class Bench:
         return rows
 
     def row_16(self) -> list[Row]:
+        """Returns the image loader's pace beside torchvision's, and a net's beside the same net on one ready batch."""
         with photographs.photographs(loader.COUNT) as folder:
             alone, beside = loader.measured("loader", folder), loader.measured("waiting", "ready", folder)
         rows = []
@@ -297,6 +320,7 @@ class Bench:
         return rows
 
     def row_17(self) -> list[Row]:
+        """Returns the pace and the memory of training on a data set that is too large for memory."""
         small = large_store.found(large_store.SMALL, "array")
         large = large_store.found(large_store.LARGE, "mapped")
         of = f"{large_store.LARGE:g} GB of pixels at 224 px in a raw store, an MLP, 2 workers"
@@ -310,10 +334,12 @@ class Bench:
         return rows
 
     def row_18(self) -> list[Row]:
+        """Returns how much faster one trial trains in two processes than in one."""
         what = "images a second of one trial in two processes, each on a core: the small residual net at 16 px"
         return [Row("18", what, "in one process", 1.4, 1.8, processes.ratios(load(self.data)), True)]
 
     def rows(self) -> dict[str, Callable[[], list[Row]]]:
+        """Returns the methods that measure the rows, by the row's number."""
         return {str(number): getattr(self, f"row_{number}") for number in range(1, 19)}
 
 
@@ -322,13 +348,23 @@ def _shares(parts: dict[str, float]) -> str:
 
 
 def main(wanted: list[str]) -> int:
+    """Measures the rows, prints each as it is done, and writes the page.
+
+    Args:
+      wanted: numbers of rows, `gpu` or `imbalance`; empty for everything.
+
+    Returns:
+      the exit code: 0 if every figure is as it must be, 1 if one is not, 2 if the data set is not named.
+    """
     if wanted == ["imbalance"]:
         lines, holds = imbalance.section(imbalance.SEEDS)
         put(["## Classes of unequal size", "", *lines])
         return 0 if holds else 1
     packed = os.environ.get("SWEEP_TEST_DATA")
     if not packed:
-        print("SWEEP_TEST_DATA must name the .zip of the real data set: README.md says where it is", file=sys.stderr)
+        print(
+            "SWEEP_TEST_DATA must name the .zip of the real data set: docs/speed.md says where it is", file=sys.stderr
+        )
         return 2
     rows: list[Row] = []
     table: list[str] = []
@@ -342,7 +378,7 @@ def main(wanted: list[str]) -> int:
             try:
                 found = measure()
                 lines = [str(row) for row in found]
-            except Exception as error:  # an hour's other rows are not lost with it
+            except Exception as error:  # one row's error must not lose the other rows of an hour
                 traceback.print_exc()
                 found, lines = [], [f"| {number} | **not measured**: {type(error).__name__} | | | | | | | |"]
             print("\n".join(lines), flush=True)
@@ -381,7 +417,7 @@ def _write(rows: list[Row], table: list[str], bench: Bench) -> None:
 
 
 def _write_gpu(data: Path) -> None:
-    """Where there is none, what was measured where there was one stays: it says on what."""
+    """Writes the page's section on GPUs; without a GPU the old section stays, which names the GPU it is of."""
     if not torch.cuda.is_available():
         print("No GPU here.")
         return
@@ -393,13 +429,13 @@ def _write_gpu(data: Path) -> None:
 
 
 def _reasons(rows: list[Row]) -> list[str]:
-    """Why an aim was missed, a line each, as measured."""
+    """Returns the lines of the section that says why aims were missed, as measured."""
     missed = [f"- Row {row.number}, {row.what}: {row.why}." for row in rows if not row.reaches(row.aim) and row.why]
     return ["## Why an aim was missed", "", *(missed or ["None was."])]
 
 
 def _breakdown(bench: Bench) -> list[str]:
-    """Where the seconds of rows 1 and 2 go."""
+    """Returns the lines of the section that says where the seconds of rows 1 and 2 go."""
     lines = [
         "## Where the time goes",
         "",

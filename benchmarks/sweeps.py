@@ -1,4 +1,4 @@
-"""Whole sweeps over the same configs, ours and the rival's, each as processes of their own."""
+"""Runs whole sweeps over the same configs, by this project and by the rival, each in processes of their own."""
 
 import json
 import math
@@ -16,12 +16,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = 2
-LIMIT_SECONDS = 1800  # of one sweep
+LIMIT_SECONDS = 1800  # for one sweep
 
 
 @dataclass(frozen=True)
 class Work:
-    """Trials that both sides run: the same configs, which differ in their rates."""
+    """The trials that both sides run: the same configs, which differ only in their learning rates."""
 
     arch: str
     trials: int
@@ -32,6 +32,7 @@ class Work:
         return f"{self.trials} trials x {self.epochs} epochs, {self.arch}"
 
     def configs(self) -> list[dict[str, Any]]:
+        """Returns the configs in the form that both sides read."""
         rates = random.Random(0)
         common = {"arch": self.arch, "p": 0.5, "batch_size": self.batch_size, "epochs": self.epochs}
         return [common | {"lr": round(10 ** rates.uniform(-3, -1), 5)} for _ in range(self.trials)]
@@ -39,13 +40,13 @@ class Work:
 
 @dataclass
 class Run:
-    """One sweep as it went.
+    """The measurements of one sweep.
 
     Attributes:
       seconds: from the command to its end.
-      best: validation accuracy of its best trial.
-      gaps: seconds from the end of a trial to the first batch of the next on the same worker.
-      events: of `benchmarks/timed_run.py`; empty where nothing was logged.
+      best: the validation accuracy of its best trial.
+      gaps: seconds from the end of a trial to the first batch of the next one on the same worker.
+      events: the log of `benchmarks/timed_run.py`; empty if nothing was logged.
       first_step_after: seconds from the command to the first training step of a trial.
     """
 
@@ -57,16 +58,16 @@ class Run:
 
     @property
     def span(self) -> float:
-        """Seconds from the first training step to the end of the last epoch."""
+        """The seconds from the first training step to the end of the last epoch."""
         return self._epochs[-1]["at"] - self._first_step
 
     @property
     def ending(self) -> float:
-        """Seconds from the end of the last epoch to the end of the command, report and predictions included."""
+        """The seconds from the end of the last epoch to the end of the command, including report and predictions."""
         return self.seconds - self.first_step_after - self.span
 
     def parts(self, workers: int = WORKERS) -> dict[str, float]:
-        """Shares of (span x workers): on what the workers were at a processor between the first step and the last."""
+        """Returns what the workers did between the first step and the last, as shares of span x workers."""
         whole = self.span * workers
         inside = sum(event["seconds"] for event in self._epochs)
         shares = {name: sum(event[name] for event in self._epochs) for name in ("augment", "evaluate")}
@@ -76,7 +77,10 @@ class Run:
         return {name: seconds / whole for name, seconds in shares.items()}
 
     def _report_seconds(self) -> float:
-        """Of the reports within the span, without their epochs: not a worker's first, which begins before its steps."""
+        """Returns the seconds of reports within the span, without their epochs.
+
+        A worker's first report is left out, because it begins before the worker's first step.
+        """
         total, end = 0.0, self._epochs[-1]["at"]
         for pid in {event["pid"] for event in self.events}:
             inside, is_first = 0.0, True
@@ -99,6 +103,7 @@ class Run:
 
 
 def rival(work: Work, data: Path) -> Run:
+    """Runs the rival's sweep."""
     with tempfile.TemporaryDirectory() as folder:
         configs = Path(folder) / "configs.json"
         configs.write_text(json.dumps(work.configs()))
@@ -117,9 +122,14 @@ def ours(
     keep: Path | None = None,
     seed: int = 0,
 ) -> Run:
-    """Args:
-    gpus: a trial.
-    keep: a folder with the sweep, which goes on, and with the cache of decoded data; None for new ones.
+    """Runs this project's sweep.
+
+    Args:
+      is_timed: whether the workers log what they do.
+      concurrency: the number of trials that run at a time.
+      gpus: the GPUs per trial.
+      keep: a folder with a sweep that is continued, and with the cache of decoded data; None for new ones.
+      seed: the seed of the sweep.
     """
     with tempfile.TemporaryDirectory() as new:
         folder = keep or Path(new)
@@ -147,11 +157,11 @@ def _gaps(events: list[dict[str, Any]]) -> list[float]:
 
 
 def _timed(module: str, *words: Any, cache: Path | None = None, sweep: Path | None = None) -> tuple[float, str, float]:
-    """Its seconds, its output, and the seconds to the first training step of the sweep.
+    """Runs a module; returns its seconds, its output, and the seconds to the first training step of the sweep.
 
     A worker opens an attempt's hung.txt when the net is built and the first batch is next.
     """
-    here = {"RAY_ADDRESS": "local"}  # whatever cluster ran on this machine before
+    here = {"RAY_ADDRESS": "local"}  # ignores any cluster that runs or ran on this machine
     environment = {**os.environ, **here, "RAY_USAGE_STATS_ENABLED": "0", "NO_ALBUMENTATIONS_UPDATE": "1"}
     if cache is not None:
         environment["XDG_CACHE_HOME"] = str(cache)

@@ -1,12 +1,12 @@
-"""The same as `python -m search.run`, with what its workers spend their time on written to a log.
+"""Runs `python -m search.run` and logs how its workers spend their time.
 
     python -m benchmarks.timed_run LOG --data PATH ...
 
-A line an event, `{"pid", "event", "at", ...}`; `at` is seconds on the clock of the machine (CLOCK_MONOTONIC):
-`step`, the first batch of a trial is about to be augmented; `epoch`, an epoch has ended, with its `seconds` and those
-of its parts `augment` and `evaluate`; `report`, a report has been made, with its `seconds`, those of its epochs among
-them. These seconds are the thread's on a processor: those in which others had it, or the disk was waited for, do not
-count.
+The log has one line per event, `{"pid", "event", "at", ...}`, where `at` is in seconds on the clock of the machine
+(CLOCK_MONOTONIC). The events are `step`: the first batch of a trial is about to be augmented; `epoch`: an epoch has
+ended, with its `seconds` and those of its parts `augment` and `evaluate`; and `report`: a report has been made, with
+its `seconds`, including those of its epochs. These seconds are processor time of the thread, so waiting for other
+processes or for the disk does not count.
 """
 
 import json
@@ -26,7 +26,7 @@ from sweep.trainable.worker.ray_trial import RayTrial
 
 
 class Clock:
-    """Adds up what the parts of an epoch take, by wrapping the functions of the loop that do them."""
+    """Measures the parts of an epoch by wrapping the functions of the training loop that do them."""
 
     def __init__(self, log: Path) -> None:
         self.log = log
@@ -37,6 +37,7 @@ class Clock:
             setattr(loop, name, self._around("evaluate", getattr(loop, name)))
 
     def write(self, event: str, **values: Any) -> None:
+        """Adds an event to the log."""
         with open(self.log, "a") as file:
             file.write(json.dumps({"pid": os.getpid(), "event": event, "at": time.monotonic(), **values}) + "\n")
 
@@ -54,7 +55,8 @@ class Clock:
 
 
 def timed(log: Path) -> type[RayTrial]:
-    clocks: list[Clock] = []  # one a worker process, made in it
+    """Returns a worker class that logs the events of its trials."""
+    clocks: list[Clock] = []  # each worker process makes one clock
 
     def train(config: Any, data: Any, state: Any) -> Any:
         if not clocks:

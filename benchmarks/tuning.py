@@ -1,4 +1,4 @@
-"""How many images a second pretrained nets are fine-tuned with, and how much of that time their own step takes."""
+"""Measures how many images per second are used to fine-tune pretrained nets, and the share of the nets' own steps."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from sweep.trainable.state import new_state
 
 NETS = ("timm/resnet50", "timm/convnext_tiny", "timm/vit_small_patch16_224")
 CLASSES = 10
-EPOCHS, STEPS = 3, 20  # that are measured
+EPOCHS, STEPS = 3, 20  # the measured ones
 RECIPE: Values = dict(
     **dict(pretrained=False, optimizer="adamw", schedule="cosine", lr=3e-4, weight_decay=0.05, label_smoothing=0.1),
     **dict(warmup=0.1, clip=1.0, ema=0.99, mixup=0.2),
@@ -26,11 +26,13 @@ RECIPE: Values = dict(
 
 
 def table(device: torch.device, images: int = 4096, batch: int = 64, side: int = 224) -> Iterator[str]:
-    """Yields the lines of a table, a net a row; weights and pixels are random, which takes as long as any others.
+    """Yields the lines of a table with a row for each net.
+
+    Weights and pixels are random, which takes as long as with any others.
 
     Args:
-      images: of an epoch.
-      side: of the images and of what the nets see, in px.
+      images: the images of an epoch.
+      side: the side in px of the images and of the nets' input.
     """
     yield (
         f"Fine-tuning at {side} px in batches of {batch}, all stages, with crops, colours, flips, mixup and the mean "
@@ -60,7 +62,7 @@ def _random_images(train: int, valid: int, side: int) -> Dataset:
 
 def _seconds_of_epoch(config: TrialConfig, data: Dataset, device: torch.device) -> float:
     run = train(config, data, new_state(config, data, device=str(device)))
-    next(run)  # what is made once is made in it
+    next(run)  # the first epoch includes work that is done only once
     return median(metrics.seconds for metrics in run)
 
 
@@ -79,7 +81,7 @@ def _seconds_of_step(config: TrialConfig, data: Dataset, device: torch.device) -
 
 
 def _now(device: torch.device) -> float:
-    """The time at which all that was begun on the device has ended."""
+    """Returns the time when all work that was begun on the device has ended."""
     if device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()

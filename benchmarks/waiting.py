@@ -1,9 +1,9 @@
-"""Does a net wait for its images? What it learns from, beside the same net on one ready batch, and where the time goes.
+"""Measures whether a net waits for its images, by comparing it with the same net on one ready batch.
 
     python -m benchmarks.waiting ready FOLDER        # what `benchmarks.loader.measured` runs; JSON
 
-All of it on one core, which the threads that read share with the net. The weights are random, which takes as long as
-any others.
+It also measures where the time goes. All of this runs on one core, which the reading threads share with the net. The
+weights are random, which takes as long as with any others.
 """
 
 import json
@@ -32,11 +32,11 @@ from sweep.trainable.models import frozen
 from sweep.trainable.precision import forward
 from sweep.trainable.state import new_state
 
-COUNT = 100  # photographs, of which 224 px are measured
+COUNT = 100  # photographs for the measurement at 224 px
 LITE0 = TrialConfig(
     arch="timm/tf_efficientnet_lite0", pretrained=False, batch_size=BATCH, epochs=ROUNDS + 1, optimizer="adamw"
 )
-NETS = {  # the config, the side in px, and the images of an epoch
+NETS = {  # by name: the config, the side in px, and the number of images in an epoch
     "frozen": (replace(LITE0, input_size=64, frozen_stages=99), 64, 8 * BATCH),
     "tuned": (replace(LITE0, input_size=128), 128, 2 * BATCH),
     "at 224 px": (replace(LITE0, input_size=224), 224, BATCH),
@@ -44,10 +44,7 @@ NETS = {  # the config, the side in px, and the images of an epoch
 
 
 def beside_ready_batch(folder: Path) -> dict[str, dict[str, list[dict[str, float]]]]:
-    """Returns, for nets and forms, the paces of epochs over those of the same net on one ready batch.
-
-    On one core, which the threads that read share with the net.
-    """
+    """Returns, for nets and forms of data, the paces of epochs relative to those of the same net on one ready batch."""
     found: dict[str, dict[str, list[dict[str, float]]]] = {}
     for name in ("frozen", "tuned"):
         config, side, count = NETS[name]
@@ -64,7 +61,7 @@ def beside_ready_batch(folder: Path) -> dict[str, dict[str, list[dict[str, float
 
 
 def _epochs(config: TrialConfig, data: Dataset) -> Callable[[], int]:
-    config = replace(config, **AUGMENTED)  # crops, so that what frozen stages make of an image is not kept
+    config = replace(config, **AUGMENTED)  # has crops, so that the outputs of frozen stages are not kept
     run = loop.train(config, data, new_state(config, data))
 
     def epoch() -> int:
@@ -91,7 +88,10 @@ def _ready(config: TrialConfig, data: Dataset) -> Callable[[], int]:
 
 
 def shares_at_224_px(folder: Path) -> dict[str, dict[str, float]]:
-    """Returns, for each form, the milliseconds of a core that an image takes while lite0 is fine-tuned at 224 px."""
+    """Returns, for each form of data, how long each part of the work takes while lite0 is fine-tuned at 224 px.
+
+    The unit is milliseconds of one core per image.
+    """
     config, side, count = NETS["at 224 px"]
     found = {}
     for kept in LIMITS:
@@ -108,7 +108,7 @@ def shares_at_224_px(folder: Path) -> dict[str, dict[str, float]]:
         spent["read"] -= spent["decode"]
         spent["all else"] = total - sum(spent.values())
         spent.setdefault("decode", 0.0)
-        del spent["validation"]  # of 2 images: as large a part of the time as anybody makes it
+        del spent["validation"]  # it has only 2 images here; its share depends on the size of the validation split
         found[kept] = {what: 1000 * seconds / ROUNDS / count for what, seconds in spent.items()}
     return found
 
@@ -135,7 +135,7 @@ def _counted(function: Any, what: str, spent: dict[str, float]) -> Any:
 
 
 def _few(data: Dataset, count: int) -> Dataset:
-    """Returns so many training images, spread over all, and two to be judged by, which hardly take time."""
+    """Returns data of `count` training images, spread over all, and of two validation images."""
 
     def some(split: Any, count: int) -> Any:
         rows = torch.arange(count).mul(len(split.images)).div(count, rounding_mode="floor").numpy()

@@ -1,6 +1,6 @@
-"""Images that cannot be used: all are named before anything starts, and `--leave-out bad` goes on without them.
+"""Images that cannot be used: all are reported before a sweep starts, and `--leave-out bad` goes on without them.
 
-An image of the test split is never left out: it gets a prediction, or the data is refused.
+An image of the test split is never left out: either it gets a prediction, or the data is refused.
 """
 
 import csv
@@ -18,13 +18,13 @@ from sweep.datasets.problems import Findings, Problem
 from sweep.datasets.sources.listing import Listing
 from sweep.storage.text import counted
 
-LABELLED = ("train", "validation")  # the splits of which images may be left out
+LABELLED = ("train", "validation")  # the splits from which images may be left out
 ADVICE = "--leave-out bad goes on without such images of train and validation, and names each in left-out.csv."
 HEADER = ["split", "id", "label", "reason", "detail"]
 
 
 class Fault(StrEnum):
-    """Why an image cannot be used, as `left-out.csv` has it."""
+    """The reason why an image cannot be used, as it is written in `left-out.csv`."""
 
     MISSING = "missing"
     UNREADABLE = "unreadable"
@@ -38,10 +38,12 @@ class Fault(StrEnum):
 
 @dataclass
 class BadImages:
-    """The bad images of a data set, found one after the other.
+    """The bad images of a data set, which are collected here as they are found.
 
     Attributes:
-      leave_out: whether the data set goes on without them; else each is a problem.
+      listings: the images by split.
+      findings: takes the problems of images that are not left out.
+      leave_out: True leaves bad images out; False makes each of them a problem.
     """
 
     listings: dict[str, Listing]
@@ -50,7 +52,10 @@ class BadImages:
     _bad: dict[tuple[str, int], tuple[Fault, str]] = field(default_factory=dict)
 
     def add(self, split: str, row: int, fault: Fault, problem: Problem) -> None:
-        """Notes a bad image by its split and row; one that another machine could read is never left out."""
+        """Records a bad image by its split and row; it is left out, or becomes a problem.
+
+        An image that another machine could read is never left out.
+        """
         if self.leave_out and split in LABELLED and not problem.is_of_machine:
             self._bad.setdefault((split, row), (fault, _detail(problem)))
         else:
@@ -59,9 +64,10 @@ class BadImages:
                 self.findings.advice.append(ADVICE)
 
     def add_small_classes(self, least: int, counted_in: Sequence[str]) -> None:
-        """Notes every image that is labelled with a class of which fewer than `least` images can be used.
+        """Leaves out all images of each class that has fewer than `least` usable images.
 
         Args:
+          least: the smallest number of images that a class may have.
           counted_in: the splits whose images count.
         """
         labelled = [split for split in LABELLED if split in self.listings and self.listings[split].labels is not None]
@@ -77,18 +83,18 @@ class BadImages:
         self._bad.setdefault((split, row), (Fault.NEAR, detail))
 
     def has(self, split: str, row: int) -> bool:
-        """Says whether an image is left out."""
+        """Returns whether an image is left out."""
         return (split, row) in self._bad
 
     def left_out(self) -> tuple[LeftOut, ...]:
-        """Returns the images that are left out, in the order of their splits."""
+        """Returns the images that are left out, in the order of their splits and rows."""
         return tuple(
             LeftOut(split, self.listings[split].ids[row], self._label(split, row), fault, detail)
             for (split, row), (fault, detail) in sorted(self._bad.items())
         )
 
     def kept(self, reads: dict[str, Read]) -> tuple[dict[str, Listing], dict[str, Read]]:
-        """Returns the listings, and what was read of them, without the images that are left out."""
+        """Returns the listings and their read images without the images that are left out."""
         listings, reads = dict(self.listings), dict(reads)
         for split in {split for split, _ in self._bad}:
             rows = self._rows(split)
@@ -98,25 +104,28 @@ class BadImages:
         return listings, reads
 
     def _label(self, split: str, row: int) -> str:
+        """Returns the label of a row."""
         return (self.listings[split].labels or ())[row]
 
     def _rows(self, split: str) -> np.ndarray:
+        """Returns the rows of a split that are not left out."""
         rows = range(len(self.listings[split].ids)) if split in self.listings else ()
         return np.array([row for row in rows if (split, row) not in self._bad], np.int64)
 
 
 def without_image(findings: Findings) -> tuple[LeftOut, ...]:
-    """Returns the rows of tables that are left out as their image is not there."""
+    """Returns the rows of tables that are left out because their image does not exist."""
     rows = findings.without_image
     return tuple(LeftOut(split, name, label, Fault.MISSING, _detail(problem)) for split, name, label, problem in rows)
 
 
 def _detail(problem: Problem) -> str:
+    """Returns the text of a problem without its way out."""
     return f"{problem.place}: {problem.rule}" + (f", got {problem.got}" if problem.got else "")
 
 
 def note_left_out(images: Sequence[LeftOut], findings: Findings) -> None:
-    """Adds a note of how many images are left out, by reason."""
+    """Adds a note that says how many images are left out, by reason."""
     if images:
         reasons = Counter(image.reason for image in images).most_common()
         parts = ", ".join(f"{count:,} {reason}" for reason, count in reasons)
@@ -124,7 +133,7 @@ def note_left_out(images: Sequence[LeftOut], findings: Findings) -> None:
 
 
 def left_out_table(images: Iterable[LeftOut]) -> bytes:
-    """Returns a CSV with a row an image that was left out."""
+    """Returns a CSV with a row for each image that was left out."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)

@@ -1,4 +1,4 @@
-"""Checks that need more than one file: each adds its problems, so that all are told at once."""
+"""Checks that involve more than one file; each adds all of its problems, so that the user sees them at once."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -13,18 +13,20 @@ from sweep.datasets.sources.listing import Listing
 from sweep.storage.text import counted
 
 MAX_CLASSES = 10_000
-SIZES_LISTED = 4  # of images, the most common first
-MOST_ALONE = 4  # classes of one image that are named one by one
+SIZES_LISTED = 4  # how many sizes of images a message lists, the most common first
+MOST_ALONE = 4  # how many classes with a single image get a problem each; more are summed up in one
 
 
 def check_labels(listings: dict[str, Listing], findings: Findings, least: int | None = None) -> tuple[str, ...]:
-    """Returns the classes, which are those of train; notes those that validation lacks.
+    """Checks the labels of train and validation; returns the classes, which are the labels of train.
 
     Args:
-      least: classes with fewer images have been left out; None where none has.
+      listings: the images by split.
+      findings: takes the problems, and a note on classes that validation lacks.
+      least: the number of images below which classes were left out; None if none were.
     """
     train = listings.get("train")
-    if train is None:  # its table is broken: said already
+    if train is None:  # its table is broken, which is a problem already
         return ()
     labels = train.labels or ()
     classes, counts = sort_classes(labels), Counter(labels)
@@ -38,7 +40,7 @@ def check_labels(listings: dict[str, Listing], findings: Findings, least: int | 
             rule, got = "must have its label written in one way", f"{shown(label)}, elsewhere {shown(one)}"
             findings.problems.append(train.problem(row, rule, got, "write both the same"))
     if any(problem.place.startswith(train.place) for problem in findings.problems):
-        return classes  # what is missing, or counted under two names, would break the rules below by itself
+        return classes  # missing rows, or a class under two names, would break the rules below as well
 
     if not 2 <= len(classes) <= MAX_CLASSES:
         got = f"{len(classes)} ({_some(classes)})" if classes else "0"
@@ -73,17 +75,21 @@ def check_labels(listings: dict[str, Listing], findings: Findings, least: int | 
 
 
 def _as_in(written: dict[float | str, str], label: str) -> str:
-    """Says where train has the same label, written in another way: two Unicode forms look the same."""
+    """Returns a phrase on how train writes the same label, if it does so differently.
+
+    Both are escaped, because two Unicode forms of one text look the same.
+    """
     other = written.get(meaning(label))
     return f" (which train writes {other!a}, and this {label!a})" if other else ""
 
 
 def _some(classes: tuple[str, ...]) -> str:
+    """Returns the first ten classes for a message."""
     return ", ".join(map(shown, classes[:10])) + (", ..." if len(classes) > 10 else "")
 
 
 def check_files(listings: dict[str, Listing], findings: Findings) -> None:
-    """Checks that no file is two images."""
+    """Checks that no file is listed as two images."""
     first: dict[str, tuple[Listing, int]] = {}
     for listing in listings.values():
         for row, file in enumerate(listing.files):
@@ -94,7 +100,7 @@ def check_files(listings: dict[str, Listing], findings: Findings) -> None:
 
 
 def check_sizes(reads: dict[str, Read], listings: dict[str, Listing], findings: Findings) -> None:
-    """Checks that all images have the size that most have."""
+    """Checks that all images have the same size; the problem names one that differs from most."""
     if found := sizes_found(reads.values()):
         usual = Counter(size for read in reads.values() for size in read.sizes if size).most_common(1)[0][0]
         every = ((split, row, size) for split, read in reads.items() for row, size in enumerate(read.sizes))
@@ -104,7 +110,7 @@ def check_sizes(reads: dict[str, Read], listings: dict[str, Listing], findings: 
 
 
 def sizes_found(reads: Iterable[Read]) -> str | None:
-    """Lists the sizes of the images with their counts; returns None where all have the same."""
+    """Returns the sizes of the images with their counts as text; None if all have the same size."""
     sizes = Counter(size for read in reads for size in read.sizes if size)
     most = [f"{count:,} of {width}x{height} px" for (height, width), count in sizes.most_common(SIZES_LISTED)]
     others = f" and {counted(more, 'other size')}" if (more := len(sizes) - SIZES_LISTED) > 0 else ""
@@ -112,21 +118,26 @@ def sizes_found(reads: Iterable[Read]) -> str | None:
 
 
 def check_bytes(listings: dict[str, Listing], reads: dict[str, Read], is_cut: bool, bad: BadImages) -> None:
-    """Looks for one file under two names: a conflict with two labels, a leak in both train and validation, else a note.
+    """Finds images with equal bytes, and records what is wrong about them.
 
-    Where bad images are left out, one of those that are alike is kept, none where their labels differ, and train keeps
-    none that is in another split.
+    Such a pair is a contradiction if the labels differ, and a leak if one image is in train and the other in
+    validation; other pairs give a note. If bad images are left out, one image of several equal ones stays; none stays
+    if their labels differ; and train keeps none that another split has.
 
     Args:
-      is_cut: validation is a part of train, by chance: what stands in both is no fault of the data.
+      listings: the images by split.
+      reads: what was read of them.
+      is_cut: validation is a random part of train, so that equal images in both are not a leak in the data.
+      bad: takes the images that cannot be used.
     """
-    first: dict[str, tuple[str, Listing, int]] = {}  # split and row of each digest
+    first: dict[str, tuple[str, Listing, int]] = {}  # the image in which each digest came first
     again: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for split in ("train", "validation", "test"):
         for row, digest in enumerate(reads[split].digests if split in reads else ()):
             listing = listings[split]
             other_split, other, other_row = first.setdefault(digest, (split, listing, row))
-            if not digest or other.files[other_row] == listing.files[row]:  # not read, or itself
+            # the image could not be read, or is the same file
+            if not digest or other.files[other_row] == listing.files[row]:
                 continue
             same, same_as_this = (f"the bytes of {one.named(at)}" for one, at in ((other, other_row), (listing, row)))
             label = listing.labels[row] if listing.labels else None
@@ -157,11 +168,14 @@ def check_bytes(listings: dict[str, Listing], reads: dict[str, Read], is_cut: bo
 def check_classes_left(
     classes: tuple[str, ...], listings: dict[str, Listing], is_cut: bool, least: int | None, findings: Findings
 ) -> tuple[str, ...]:
-    """Returns the classes once bad images are left out, which must have two images each, as they must before.
+    """Checks that each class still has two images after bad ones were left out; returns the classes that are left.
 
     Args:
-      is_cut: validation is a part of train.
-      least: classes with fewer images have been left out; None where none has.
+      classes: the classes before images were left out.
+      listings: the images that are left, by split.
+      is_cut: validation is a part of train, so that its images count as well.
+      least: the number of images below which classes were left out; None if none were.
+      findings: takes the problems.
     """
     train, valid = listings["train"], listings.get("validation")
     counts = Counter([*(train.labels or ()), *((valid.labels or ()) if valid and is_cut else ())])

@@ -1,8 +1,8 @@
-"""Generated images in the layout of the real data, for a first run without any data.
+"""Generates images in the layout of the real data, so that the project can be tried without any data.
 
-Seven shapes near the middle, of any size and turn, over a shaded ground with specks and noise: no flip, transpose
-or turn changes the class. Each shape leans to a colour of its own, so that a weak net learns something and a good
-one has to see the shape. A few labels are wrong on purpose, as in real data.
+Each image shows one of seven shapes near the middle, of any size and angle, on a shaded ground with specks and noise.
+No flip, transpose or turn changes the class. Each shape tends to a colour of its own, so that a weak net learns
+something, while a good one has to recognise the shape. A few labels are wrong on purpose, as in real data.
 """
 
 from pathlib import Path
@@ -13,14 +13,15 @@ import numpy as np
 CLASSES = 7  # disc, ring, square, triangle, cross, pair of discs, bar
 SIDE = 16  # px
 SPLITS = {"train": 1500, "validation": 600, "test": 300}  # images
-WRONG_LABELS = 0.04  # of every split
+WRONG_LABELS = 0.04  # the share of wrong labels in every split
 
 
 def write_demo(folder: Path, seed: int = 0) -> None:
     """Writes a data set of 2,400 images in layout 1; the same seed writes the same bytes.
 
     Args:
-      folder: made where it does not exist; files of an earlier call are overwritten.
+      folder: made if it does not exist; files of an earlier call are overwritten.
+      seed: decides the images and the labels.
     """
     rng = np.random.default_rng(seed)
     for split, count in SPLITS.items():
@@ -38,11 +39,12 @@ def write_demo(folder: Path, seed: int = 0) -> None:
 
 
 def _write_table(path: Path, header: str, rows: list[str]) -> None:
+    """Writes a table with one row per line."""
     path.write_bytes("\n".join([header, *rows, ""]).encode())
 
 
 def draw(shapes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draws an image for each shape: (N,) class numbers become (N, 16, 16, 3) uint8."""
+    """Draws an image of each shape: (N,) class numbers become (N, 16, 16, 3) uint8."""
     count = len(shapes)
 
     def uniform(low: float, high: float, *size: int) -> np.ndarray:
@@ -55,7 +57,8 @@ def draw(shapes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     ground, hue = uniform(40, 215, 1, 1, 3), 2 * np.pi / CLASSES * shapes[:, None] - 2 * np.pi / 3 * np.arange(3)
     paint = rng.normal(np.cos(hue)[:, None, None], 1)
-    paint *= uniform(70, 130, 1, 1, 1) / np.abs(paint).max(axis=-1, keepdims=True)  # contrast in its best channel
+    # the contrast in the channel where it is largest
+    paint *= uniform(70, 130, 1, 1, 1) / np.abs(paint).max(axis=-1, keepdims=True)
     slope = uniform(-3, 3) * (row - 7.5) + uniform(-3, 3) * (column - 7.5)
     specks = (uniform(0, 1, SIDE, SIDE, 1) < 0.02) * uniform(-90, 90, SIDE, SIDE, 3)
     image = ground + slope[..., None] + inside * paint + specks + rng.normal(0, 10, (count, SIDE, SIDE, 3))

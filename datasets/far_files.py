@@ -1,7 +1,7 @@
-"""A file of the driver's machine on another one, got once for all of its processes.
+"""Copies a file of the driver's machine to another machine, once for all processes there.
 
-It comes in blocks. It is begun once and goes on where it was broken off; whether a block that came before is whole says
-its checksum.
+The file comes in blocks. A copy that was broken off goes on where it was; a checksum tells whether a block that came
+before is whole.
 """
 
 import fcntl
@@ -26,18 +26,19 @@ def block_of(path: Path, number: int) -> bytes:
 
 
 def get(path: Path, size: int, block: Block, is_there: Callable[[], bool]) -> bool:
-    """Makes `path` a copy of a file, whole or not at all; another process may be doing so, and is waited for.
+    """Makes `path` a copy of a file, whole or not at all; waits for another process that is doing so.
 
     Args:
-      size: of the file, in bytes.
-      is_there: says whether there is a copy already; no other process writes one meanwhile.
+      size: bytes of the file.
+      block: returns a block of the file by its number.
+      is_there: returns whether there is a whole copy already; no other process writes one during the call.
 
     Returns:
-      whether this process has written it.
+      whether this process has written the copy.
 
     Raises:
-      OSError: it cannot be written.
-      DamagedError: a block came short.
+      OSError: the copy cannot be written.
+      DamagedError: a block came with too few bytes.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     there = os.open(notes_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND, 0o600)
@@ -52,13 +53,19 @@ def get(path: Path, size: int, block: Block, is_there: Callable[[], bool]) -> bo
 
 
 def notes_of(path: Path) -> Path:
-    """Returns the file that says which blocks of a copy are there; it stays beside the copy."""
+    """Returns the path of the file that lists the blocks of a copy; it stays beside the copy."""
     return path.with_suffix(".blocks")
 
 
 def _get_blocks(path: Path, there: int, size: int, block: Block) -> None:
-    """Args:
-    there: open file with a line for each block that was written: its number and its checksum.
+    """Fetches the blocks that are missing, and renames the partial copy to `path` once it is whole.
+
+    Args:
+      there: an open file with a line for each block that was written: its number and its checksum.
+      size: bytes of the whole file.
+
+    Raises:
+      DamagedError: a block came with too few bytes.
     """
     partial = path.with_suffix(".copying")
     with open(partial, "ab"):

@@ -1,4 +1,4 @@
-"""A folder, an archive or another container as a flat list of files that cannot lead out of it."""
+"""A folder, an archive or another container as one list of files, none of which lies outside of it."""
 
 import os
 import re
@@ -35,46 +35,50 @@ from sweep.storage.text import counted
 __all__ = ["COUNTED", "FileTree"]
 
 MAX_FILE_BYTES = 256 << 20
-MAX_FILES = 50_000_000  # names, which are kept in memory
-MAX_DEPTH = 3  # containers in containers
-SETTLED_SECONDS = 2.0  # since the last change of a file: within a tick of the clock it may change again unseen
+MAX_FILES = 50_000_000  # the names of all files are kept in memory
+MAX_DEPTH = 3  # how deep containers may lie in containers
+# least age of a file's last change; within a tick of the clock the file could change again unnoticed
+SETTLED_SECONDS = 2.0
 DATA_RULE = "data must be a folder, an archive or a file that holds images (.zip, .tar, .parquet, .npz, .h5, idx, .csv)"
 
 
-ADDRESS = re.compile(r"(https?|ftp|s3|gs):/", re.IGNORECASE)  # a path has lost one of the slashes
+ADDRESS = re.compile(r"(https?|ftp|s3|gs):/", re.IGNORECASE)  # one slash, because a `Path` drops the other
 
 
 def announce_on_screen(sentence: str) -> None:
+    """Prints a sentence on standard error."""
     print(sentence, file=sys.stderr, flush=True)
 
 
 class FileTree:
-    """The files of a data set; several threads may read them at once.
+    """The files of a data set by name; several threads may read them at once.
 
-    A container in the data (an archive, a Parquet file, an array of images) is one file among others before
-    `open_containers`. From then on it is a folder, `images.zip/a.png`.
+    A container in the data (an archive, a Parquet file, an array of images) is a file like any other until
+    `open_containers` is called. From then on it is a folder: `images.zip/a.png`.
 
     Attributes:
-      path: as messages show it.
-      rules: by which files count and are named.
-      files: bytes of each file by its relative name, `/` between the parts, sorted; of an image in a row of a container
-        an estimate.
-      visible: the names of those that count, sorted.
+      path: the path of the data as messages show it.
+      rules: the listing rules, which say which files count and how they are named.
+      files: the size in bytes of each file, by its relative name with `/` between the parts, sorted. For an image in a
+        row of a container it is an estimate.
+      visible: the names of the files that count, sorted.
       folders: the relative names of the folders.
-      refused: why, by name, for what is there but is not read, one of `COUNTED`: links, devices.
-      tables, arrays: what the containers say of the images in them, see `datasets/trees/__init__.py`.
-      notes: what a person should know of the names, a sentence each.
-      stamps: the state of each file (of a .zip: of the .zip), by which it is known to be as it was: its device, its
-        number there, bytes, and when its content and its entry changed last, ns.
-      listed_at: when the listing began, on `time.time()`.
+      refused: by name, why something that exists is not read (links, devices); the reason is one of `COUNTED`.
+      tables: tables that containers hold about their images, see `datasets/trees/__init__.py`.
+      arrays: arrays that containers hold, see `datasets/trees/__init__.py`.
+      notes: what the user should know about the names, a sentence each.
+      stamps: the state of each file on disk, which shows whether it has changed: device, inode, bytes, and the times of
+        the last change of its content and of its entry, ns. Files in a container have none of their own; the name of a
+        container that is the whole data is empty.
+      listed_at: when the listing began, in seconds as `time.time()` counts.
 
     Args:
       path: a folder, an archive, or another container.
-      listing: the number of the rules.
-      announce: is told what takes long before it begins; by default it is shown on the screen.
+      listing: the number of the listing rules.
+      announce: called with a sentence before work that takes long; prints it by default.
 
     Raises:
-      DataError: `path` does not exist, or is neither a folder nor a whole container with names that stay in it.
+      DataError: `path` does not exist, or is neither a folder nor a whole container all of whose names stay inside it.
     """
 
     def __init__(self, path: Path, listing: int = NEWEST, announce: Callable[[str], None] = announce_on_screen) -> None:
@@ -91,9 +95,10 @@ class FileTree:
         self.listed_at = time.time()
         self._announce = announce
         self._held = Held()
-        self._stores: dict[str, Store] = {}  # by the name of the container, empty for the whole
-        self._unopened: tuple[Kind, Region] | None = None  # the whole, where it is a container that takes long to open
-        self._unread: dict[str, list[str]] = {}  # visible files of each kind that is not read
+        self._stores: dict[str, Store] = {}  # by the name of the container; empty for the data itself
+        # the data itself, if it is a container that is only opened by `open_containers`
+        self._unopened: tuple[Kind, Region] | None = None
+        self._unread: dict[str, list[str]] = {}  # the visible files of each kind that cannot be read
         self._are_open = False
         try:
             found = os.stat(path)
@@ -113,6 +118,10 @@ class FileTree:
         self._sort()
 
     def _take_file(self, path: Path, found: os.stat_result) -> None:
+        """Lists the data if it is a file and not a folder.
+
+        An archive is listed alone. Another container, such as an array, is listed as the only file of its folder.
+        """
         region = FileRegion(lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC), stamp(found), self._held, True)
         kind = self._kind_of_data(path.name, lambda: region.read(0, HEAD_BYTES))
         if kind and not kind.is_archive:
@@ -138,7 +147,11 @@ class FileTree:
             raise DataError([Problem(self.path, DATA_RULE, got, way_out)]) from error
 
     def _kind_of_data(self, name: str, head: Callable[[], bytes]) -> Kind | None:
-        """Returns which container the data is; raises DataError for a kind that is not read."""
+        """Returns the kind of container that the data is, or None.
+
+        Raises:
+          DataError: it is of a kind that cannot be read.
+        """
         if not self.rules.opens_containers:
             return None
         kind = kind_of(name, head)
@@ -147,10 +160,10 @@ class FileTree:
         return kind
 
     def open_containers(self, findings: Findings) -> None:
-        """Opens every visible container, so that `files` has what they hold; does so once.
+        """Opens every visible container, so that `files` lists its content; later calls do nothing.
 
-        It adds a problem for each that cannot be opened, since its images would be missed without a word, and a note
-        for one that is not opened because it lies beside what was unpacked from it.
+        A container that cannot be opened is a problem, because its images would otherwise be missing unnoticed. A
+        container that lies beside its own unpacked content is not opened, which gives a note.
         """
         if not self.rules.opens_containers or self._are_open:
             return
@@ -206,6 +219,7 @@ class FileTree:
         return list(filter(self.rules.is_visible, files)) if kind.is_packed else []
 
     def _opening(self, name: str, region: Region) -> Opening:
+        """Returns what a store is given to open a container."""
         real = name
         while real not in self.stamps:
             real = real.rpartition("/")[0]
@@ -222,10 +236,11 @@ class FileTree:
         )
 
     def _place(self, name: str) -> str:
+        """Returns the path of a file or container as messages show it."""
         return f"{self.path}/{printable(name)}" if name else self.path
 
     def _mount(self, name: str, store: Store) -> None:
-        """Lists what a store holds under the name of its container, which is a folder from now on."""
+        """Adds the files of a store under the name of its container, which becomes a folder."""
         prefix = f"{name}/" if name else ""
         if len(self.files) + len(store.files) > MAX_FILES:
             rule, got = f"data must have at most {MAX_FILES:,} files", f"{len(self.files) + len(store.files):,}"
@@ -243,32 +258,33 @@ class FileTree:
         self.notes += store.notes
 
     def _sort(self) -> None:
+        """Sorts the files, and lists those that count."""
         self.files = dict(sorted(self.files.items()))
         self.visible = list(filter(self.rules.is_visible, self.files))
 
     def unread(self) -> list[Problem]:
-        """Returns what to do about the files of kinds that are not read, a problem a kind; for open containers."""
+        """Returns a problem for each kind of file that cannot be read; complete once the containers are open."""
         return unread_problems(self._unread, self._place)
 
     def holds(self, name: str) -> bool:
-        """Says whether anything has this name, readable or not."""
+        """Returns whether anything has this name, whether it can be read or not."""
         return name in self.files or name in self.refused or name in self.folders
 
     def why_not(self, name: str) -> str:
-        """Says why a name is not one of `files`."""
+        """Returns the reason why a name is not one of `files`."""
         return self.refused.get(name) or ("is a folder" if name in self.folders else "is not there")
 
     def is_image(self, name: str) -> bool:
-        """Says whether one of `files` is an image, by its name or its first bytes."""
+        """Returns whether one of `files` is an image, judged by its name or its first bytes."""
         return self._owner(name)[0].has_rows or self.rules.is_image(name, lambda: self.head(name))
 
     def is_layout_image(self, name: str) -> bool:
-        """Says whether one of `files` was an image before there was more than the two layouts."""
+        """Returns whether one of `files` counted as an image in the first versions, which knew only the two layouts."""
         is_image = self.rules.is_layout_image
         return self.is_image(name) if is_image is None else is_image(name, lambda: self.head(name))
 
     def head(self, name: str, count: int = HEAD_BYTES) -> bytes:
-        """Returns the first bytes of one of `files`; none where it cannot be read."""
+        """Returns the first bytes of one of `files`; no bytes if it cannot be read."""
         with suppress(ValueError, *BROKEN):
             store, inner = self._owner(name)
             return store.read(inner, min(self.files[name], count))[:count]
@@ -298,7 +314,7 @@ class FileTree:
         return data
 
     def _owner(self, name: str) -> tuple[Store, str]:
-        """Returns the store that a file lies in, and its name there."""
+        """Returns the store that holds a file, and the file's name in that store."""
         end = len(name) if len(self._stores) > 1 else 0
         while (end := name.rfind("/", 0, end)) > 0:
             if store := self._stores.get(name[:end]):
@@ -306,6 +322,7 @@ class FileTree:
         return self._stores[""], name
 
     def close(self) -> None:
+        """Closes all files."""
         for store in self._stores.values():
             store.close()
         self._held.close()

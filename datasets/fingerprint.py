@@ -1,4 +1,4 @@
-"""What a data set is made of: one hash that says whether it changed, and a table that says what did."""
+"""Describes what a data set consists of: a hash that tells whether it changed, and a table that tells what changed."""
 
 import csv
 import hashlib
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from sweep.datasets.pixels.dataset import Dataset, Split
 
 HEADER = ["split", "id", "label", "sha256"]
-FOLD = "fold"  # one column more, from 1: of data that is divided into folds
+FOLD = "fold"  # an additional column for data in folds, with numbers from 1
 SPLITS = ("train", "validation", "test")
-DIGITS = 16  # of each sha256 in the table: enough to tell files apart, and half a megabyte for 12,000 images
+DIGITS = 16  # of each sha256 that the table keeps: enough to tell files apart, and half a megabyte for 12,000 images
 
-Rows = dict[str, dict[str, tuple[str, str]]]  # label and digest by split and id, in order
+Rows = dict[str, dict[str, tuple[str, str]]]  # label and digest, by split and then by id, in the order of the table
 
 
 def fingerprint(data: "Dataset", image_size: int | None, fit: str = STRETCH) -> str:
-    """Returns the sha256 over each (split, id, label, sha256 of the file), in order, and how images are resized."""
+    """Returns a hash of how images are resized and, for each image, of its split, id, label and file, in order."""
     resized = [image_size] if fit == STRETCH or image_size is None else [image_size, fit]
     digest = hashlib.sha256(json.dumps(["image_size", *resized]).encode())
     for name, split in data.splits.items():
@@ -33,9 +33,10 @@ def fingerprint(data: "Dataset", image_size: int | None, fit: str = STRETCH) -> 
 
 
 def data_table(data: "Dataset") -> bytes:
-    """Returns a CSV with a row an image, `split,id,label,sha256`: the label as it was written, the hash cut short.
+    """Returns a CSV with a row for each image, `split,id,label,sha256`.
 
-    With folds a column more says in which one an image is validated, from 1; it is empty for test images.
+    The label is as it was written, and the hash is shortened to `DIGITS`. If the data has folds, another column holds
+    the fold in which the image is validated, from 1; it is empty for test images.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -50,10 +51,11 @@ def data_table(data: "Dataset") -> bytes:
 
 
 def parsed_table(table: bytes) -> Rows:
-    """Reads what `data_table` wrote.
+    """Parses a table that `data_table` wrote.
 
     Raises:
-      ValueError, csv.Error: it is no whole table.
+      ValueError: it is not a whole table.
+      csv.Error: it is not CSV.
     """
     header, *rows = [*csv.reader(io.StringIO(table.decode(), newline=""), strict=True)] or [[]]
     if header == [*HEADER, FOLD]:
@@ -72,15 +74,16 @@ def parsed_table(table: bytes) -> Rows:
 
 
 def judging(rows: Rows) -> dict[str, tuple[str, str]]:
-    """Returns the images that trials are judged by: those of the validation split, with folds all of train."""
+    """Returns the images that judge trials: those of the validation split, or with folds all of train."""
     return rows.get("validation") or rows.get("train", {})
 
 
 def parsed_folds(table: bytes) -> list[int] | None:
-    """Returns the fold of each train image in a `data_table`, from 1; None where the data has none.
+    """Returns the fold of each train image in a table of `data_table`, from 1; None if the data has no folds.
 
     Raises:
-      ValueError, csv.Error: it is no such table.
+      ValueError: a fold is not a number.
+      csv.Error: it is not CSV.
     """
     header, *rows = [*csv.reader(io.StringIO(table.decode(), newline=""), strict=True)] or [[]]
     if header != [*HEADER, FOLD]:
@@ -89,10 +92,11 @@ def parsed_folds(table: bytes) -> list[int] | None:
 
 
 def differences(before: bytes, data: "Dataset") -> list[str]:
-    """Says what is not as it was, a sentence each; empty where all is.
+    """Returns what has changed since an earlier table was written, a sentence for each difference.
 
     Args:
-      before: an earlier `data_table`.
+      before: an earlier result of `data_table`.
+      data: the data set as it is now.
     """
     try:
         old, new = parsed_table(before), parsed_table(data_table(data))
@@ -103,7 +107,7 @@ def differences(before: bytes, data: "Dataset") -> list[str]:
 
 
 def _fold_differences(before: bytes, data: "Dataset") -> list[str]:
-    """Says that the same images are divided in another way."""
+    """Returns a sentence if the same images are divided into other folds."""
     try:
         old = parsed_folds(before)
     except ValueError:
@@ -116,9 +120,10 @@ def _fold_differences(before: bytes, data: "Dataset") -> list[str]:
 
 
 def _images(split: "Split", classes: tuple[str, ...], is_test: bool) -> Iterator[tuple[str, str | None, str]]:
-    """Yields id, label and digest of each image; no label where each id begins with the folder that is named as it.
+    """Yields the id, the label and the digest of each image.
 
-    What folders of a test split say was not read once, and is in the id as well.
+    The labels of a test split are left out if each is the name of the folder with which the id begins. Earlier versions
+    did not read such labels, and the id holds them anyway.
     """
     labels: list[str | None] = [None] * len(split.ids)
     if split.labels is not None:
@@ -128,12 +133,14 @@ def _images(split: "Split", classes: tuple[str, ...], is_test: bool) -> Iterator
 
 
 def _is_in(name: str, label: str) -> bool:
+    """Returns whether the first folder of a name is the label."""
     return name.startswith(f"{label}/")
 
 
 def _split_differences(
     name: str, old: dict[str, tuple[str, str]] | None, new: dict[str, tuple[str, str]] | None
 ) -> Iterator[str]:
+    """Yields a sentence for each image of a split that is gone, new, or has another label or other pixels."""
     if old is None or new is None:
         if present := old or new:
             yield f"the {name} split is {'gone' if new is None else 'new'}: {counted(len(present), 'image')}"

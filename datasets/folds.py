@@ -1,8 +1,8 @@
-"""Folds: the labelled images divided into parts, so that each is judged once, by nets that were trained without it.
+"""Divides the labelled images into folds, so that each image is judged once, by nets that were not trained on it.
 
-Images that belong together, such as those of one patient and near duplicates, stay in one fold, for a net that has seen
-some of them knows the others. Each fold gets its share of every class: exactly to one image where no images belong
-together, else as nearly as their groups allow.
+Images that belong together, such as those of one patient or near duplicates, stay in one fold, because a net that has
+seen some of them knows the others. Each fold gets its share of every class: exact to one image if no images belong
+together, otherwise as nearly as the groups allow.
 """
 
 import hashlib
@@ -16,18 +16,18 @@ from sweep.datasets.pixels.dataset import Dataset, Split
 from sweep.datasets.problems import DataError, Problem, shown
 from sweep.storage.text import counted
 
-NUMBER = re.compile(r"\d+(\.0)?")  # of a fold, in the data's own column
-FEW = 3  # classes that a note names
+NUMBER = re.compile(r"\d+(\.0)?")  # how a table may write the number of a fold
+FEW = 3  # how many classes a note names
 
 
 def folded(data: Dataset, count: int, seed: int) -> Dataset:
-    """Returns the data with its train and validation images as one, divided into so many folds.
+    """Returns the data with its train and validation images joined and divided into `count` folds.
 
-    Data that is divided already is divided anew. Folds that the data has of its own are taken as they are. Else the
-    division depends on the labels, on what belongs together and on the seed alone.
+    If the data is already divided, it is divided anew. Folds that the data itself defines are used as they are.
+    Otherwise the division depends only on the labels, on which images belong together, and on the seed.
 
     Raises:
-      DataError: the data has too few images or groups, or another number of folds of its own.
+      DataError: the data has too few images or groups, or defines another number of folds itself.
     """
     data = undivided(data)
     whole = data.train.joined(data.valid)
@@ -55,7 +55,7 @@ def folded(data: Dataset, count: int, seed: int) -> Dataset:
 
 
 def undivided(data: Dataset) -> Dataset:
-    """Returns data in folds as it is without them: with one train split of all labelled images."""
+    """Returns the data without its folds: all labelled images are one train split."""
     if data.folds is None:
         return data
     return replace(data, valid=data.train.empty(), folds=None, fingerprint=of_images(data.fingerprint))
@@ -64,13 +64,16 @@ def undivided(data: Dataset) -> Dataset:
 def divided(labels: np.ndarray, together: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Returns the fold of each image, (N,) uint8 from 0.
 
-    Where no two images belong together, the images of each class are dealt out, so that no two folds differ by more
-    than one image, of a class or of all. Else whole groups are given out, the largest first, each to the fold that has
-    least of its classes (as scikit-learn's `StratifiedGroupKFold` does, by the sum of squared shares).
+    If no two images belong together, the images of each class are dealt out in turn, so that two folds differ by at
+    most one image, both in each class and in all. Otherwise whole groups are assigned, the largest first, each to the
+    fold that has the least of its classes (by the sum of squared shares, as scikit-learn's `StratifiedGroupKFold`
+    does).
 
     Args:
       labels: (N,) class indices.
       together: (N,) numbers, the same for images that must stay in one fold.
+      count: number of folds.
+      seed: decides the division.
 
     Raises:
       DataError: there are fewer groups than folds.
@@ -87,7 +90,7 @@ def divided(labels: np.ndarray, together: np.ndarray, count: int, seed: int) -> 
         folds[shuffled[np.argsort(labels[shuffled], kind="stable")]] = np.arange(len(labels)) % count
         return folds
     members = np.split(np.argsort(unit, kind="stable"), np.cumsum(sizes)[:-1])
-    by_chance = rng.permutation(len(members))  # whatever the groups are called
+    by_chance = rng.permutation(len(members))  # so that the names of the groups do not matter
     order = sorted(by_chance.tolist(), key=lambda number: (-len(members[number]), labels[members[number][0]]))
     totals = np.bincount(labels)
     there, images = np.zeros((count, len(totals))), np.zeros(count, np.int64)
@@ -102,11 +105,11 @@ def divided(labels: np.ndarray, together: np.ndarray, count: int, seed: int) -> 
 
 
 def units(*names: Sequence[str]) -> np.ndarray:
-    """Returns (N,) numbers, the same for images which are linked by names that they share, directly or by others.
+    """Returns (N,) numbers, the same for images that are linked by a shared name, directly or through other images.
 
     Args:
-      names: of each image what it belongs to, in one respect after the other; an empty name is shared by none, and an
-        empty sequence says nothing of any image.
+      names: several sequences of N names, each for one respect in which images may belong together. Images with the
+        same name belong together; an empty name links to nothing, and an empty sequence is ignored.
     """
     count = max(map(len, names))
     parent = list(range(count))
@@ -125,25 +128,25 @@ def units(*names: Sequence[str]) -> np.ndarray:
 
 
 def with_folds(fingerprint: str, folds: np.ndarray) -> str:
-    """Returns the fingerprint of images in folds: that of the images, and behind it one of the folds."""
+    """Returns the fingerprint of data in folds: that of the images, a dash, and a hash of the folds."""
     return f"{fingerprint}-{hashlib.sha256(folds.tobytes()).hexdigest()[:16]}"
 
 
 def of_images(fingerprint: str) -> str:
-    """Returns the part of a fingerprint that is of the images alone."""
+    """Returns the part of a fingerprint that describes the images alone, without folds."""
     return fingerprint.partition("-")[0]
 
 
 def are_folds(values: Collection[str]) -> bool:
-    """Says whether the values of a column can be numbers of folds."""
+    """Returns whether the values of a column can be the numbers of folds."""
     return len(set(values)) > 1 and all(NUMBER.fullmatch(value) for value in set(values))
 
 
 def _own_folds(whole: Split, count: int) -> tuple[np.ndarray, list[str]]:
-    """Returns the folds as the data has them, and notes.
+    """Returns the folds that the data itself defines, and notes about them.
 
     Raises:
-      DataError: an image has none, or they are not as many as were asked for.
+      DataError: an image has no fold, or the number of folds is not `count`.
     """
     if missing := [name for name, fold in zip(whole.ids, whole.folds, strict=True) if not fold]:
         rule, got = "each labelled image must have a fold where the data has folds", f"none for {shown(missing[0])}"
@@ -165,6 +168,7 @@ def _own_folds(whole: Split, count: int) -> tuple[np.ndarray, list[str]]:
 
 
 def _note(folds: np.ndarray, count: int, seed: int, groups: Sequence[str], sets: Sequence[str]) -> str:
+    """Returns the sentence that says how the images were divided."""
     sizes = np.bincount(folds, minlength=count)
     kinds = ((groups, "group", "groups"), (sets, "set of near duplicates", "sets of near duplicates"))
     together = [counted(len(set(names) - {""}), *nouns) for names, *nouns in kinds if names]
@@ -173,12 +177,13 @@ def _note(folds: np.ndarray, count: int, seed: int, groups: Sequence[str], sets:
 
 
 def _range(sizes: np.ndarray) -> str:
+    """Returns the smallest and the largest size for people: `20 to 21`, or `20` if they are equal."""
     least, most = int(sizes.min()), int(sizes.max())
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def _class_notes(labels: np.ndarray, folds: np.ndarray, count: int, classes: tuple[str, ...]) -> Iterator[str]:
-    """Yields what the folds can say less of than of others: classes that a fold lacks on one of its two sides."""
+    """Yields sentences about classes that are missing in a fold, or that are all in one fold."""
     there = np.bincount(labels * count + folds, minlength=len(classes) * count).reshape(len(classes), count)
     totals = there.sum(axis=1)
     if small := [number for number in range(len(classes)) if 0 < totals[number] < count]:

@@ -1,4 +1,4 @@
-"""What the headers of a data set's images say of it, before any image is decoded."""
+"""Reads the headers of a data set's images, to learn their number and size before any image is decoded."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,11 @@ from sweep.storage.sweep_file import DataOptions
 
 @dataclass(frozen=True)
 class Headers:
-    """Attributes:
-    train: the number of train images, before a validation split is cut.
-    side: in px, what half of the images have at least on their shorter side; 0 where no header can be read.
+    """The number and the size of a data set's images, as their headers tell them.
+
+    Attributes:
+      train: the number of train images, before a validation split is cut.
+      side: the median of the shorter sides, px; 0 if no header can be read.
     """
 
     train: int
@@ -26,10 +28,13 @@ class Headers:
 
 
 def read_headers(path: Path, options: DataOptions, listing: int = NEWEST, decoder: int = decoders.NEWEST) -> Headers:
-    """Reads the headers; whatever is wrong with the data is told when its images are read.
+    """Reads the headers of all images; bad images are ignored here and reported when they are read.
 
     Args:
-      options, listing, decoder: as for `datasets.load.load`.
+      path: see `datasets.load.load`.
+      options: see `datasets.load.load`.
+      listing: see `datasets.load.load`.
+      decoder: see `datasets.load.load`.
 
     Raises:
       DataError: the data has none of the known forms.

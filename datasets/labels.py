@@ -1,4 +1,4 @@
-"""Ids and labels: which may be used, and which labels are one class."""
+"""Rules for ids and labels: which ones may be used, and which labels mean the same class."""
 
 import math
 import re
@@ -9,12 +9,15 @@ from sweep.datasets.problems import Problem, shown
 
 INVISIBLE = {"Cc": "a control character", "Cs": "a byte that is not UTF-8", "Zl": "a line break", "Zp": "a line break"}
 BOX = r"( -?\d+(\.\d+)?){4}"
-WITH_BOXES = re.compile(rf"(\S+){BOX}( \1{BOX})*")  # `n01440764 13 25 291 297`, as ImageNet's solution has it
-BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # makes a name look like another
+WITH_BOXES = re.compile(rf"(\S+){BOX}( \1{BOX})*")  # `n01440764 13 25 291 297`, as in the solution file of ImageNet
+BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # characters that make a name look like another one
 
 
 def id_problem(name: str, place: str) -> Problem | None:
-    """Returns what is wrong with an id: it must be a relative path that is safe to open, print and put in a CSV."""
+    """Returns the rule that an id breaks, or None.
+
+    An id must be a relative path that is safe to open, to print and to write into a CSV.
+    """
     rule = _text_rule(name)
     if not rule and name[0] in "=+-@":
         rule = f"must not begin with `{name[0]}` (a spreadsheet would run it)"
@@ -27,7 +30,10 @@ def id_problem(name: str, place: str) -> Problem | None:
 
 
 def label_problem(label: str, place: str) -> Problem | None:
-    """Returns what is wrong with a label: it must come back in a CSV as it was written."""
+    """Returns the rule that a label breaks, or None.
+
+    A label must be the same after it was written into a CSV and read again.
+    """
     rule = _text_rule(label)
     if not rule and label[0] in "=+-@" and _number(label) is None:
         rule = f"must not begin with `{label[0]}` (a spreadsheet would run it)"
@@ -38,7 +44,7 @@ def label_problem(label: str, place: str) -> Problem | None:
 
 
 def _text_rule(text: str) -> str | None:
-    """Returns the rule that an id or a label breaks."""
+    """Returns the rule for text that an id or a label breaks, or None."""
     if not text.strip():
         return "must not be empty"
     if text != text.strip():
@@ -52,7 +58,7 @@ def _text_rule(text: str) -> str | None:
 
 
 def sort_classes(labels: Iterable[str]) -> tuple[str, ...]:
-    """Returns the distinct labels, sorted as numbers where all are whole numbers, else as text."""
+    """Returns the distinct labels, sorted as numbers if all are whole numbers, otherwise as text."""
     classes = sorted(set(labels))
     if all(re.fullmatch(r"[+-]?\d+", label) for label in classes):
         classes.sort(key=int)
@@ -60,16 +66,20 @@ def sort_classes(labels: Iterable[str]) -> tuple[str, ...]:
 
 
 def meaning(label: str) -> float | str:
-    """Returns what is equal for labels that are one written in two ways: `1`, `01` and `1.0`, or two Unicode forms."""
+    """Returns a value that is equal for labels which mean the same.
+
+    Such labels are `1`, `01` and `1.0`, or two Unicode forms of one text.
+    """
     number = _number(label)
     return unicodedata.normalize("NFC", label) if number is None else number
 
 
 def _number(label: str) -> float | None:
+    """Returns the finite number that a label is, or None."""
     if "_" in label:  # Python would read `1_0` as 10
         return None
     try:
-        return int(label)  # exact, however long
+        return int(label)  # exact for any number of digits
     except ValueError:
         pass
     try:

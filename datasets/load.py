@@ -1,4 +1,4 @@
-"""Images decoded once, checked, kept as numpy uint8."""
+"""Loads a data set: finds out its form, decodes and checks every image, and keeps the result in a cache."""
 
 import os
 from dataclasses import asdict, replace
@@ -27,10 +27,10 @@ from sweep.datasets.splits import cut_and_limit
 from sweep.datasets.training_size import note_size, training_size
 from sweep.storage.sweep_file import BAD, NEAR_DUPLICATES, DataOptions
 
-MIN_SIDE = 2  # px; one pixel can be neither turned nor shifted
+MIN_SIDE = 2  # px; an image of one pixel can be neither turned nor shifted
 AS_IT_IS = DataOptions()
 NEWEST_DECODING = Decoding(decoders.NEWEST)
-MAX_SIDE = 4000  # px; 16 million pixels
+MAX_SIDE = 4000  # px; a square image of this side has 16 million pixels
 
 
 def load(
@@ -41,17 +41,20 @@ def load(
     decoder: int = decoders.NEWEST,
     form: str | None = None,
 ) -> Dataset:
-    """Reads and checks a whole data set, in whichever form it has, or takes it out of the cache.
+    """Reads and checks a whole data set, or takes it from the cache if nothing has changed since it was read.
 
     Args:
-      options: how it is read.
-      seed: of the validation split that is cut where there is none, and of the limits.
-      listing: the number of the rules by which files count and are named.
-      decoder: the number of the recipe by which files become pixels.
-      form: that the pixels of a sweep have been in since it began, `datasets.pixels.form`; None for a new one.
+      path: a folder, an archive or another container, in any of the forms that `datasets/sources/` knows.
+      options: how the data is to be read, as the flags of the command say.
+      seed: decides which images become the validation split where the data has none, which images the limits keep, and
+        the folds.
+      listing: the number of the listing rules: which files count, and how they are named.
+      decoder: the number of the decoding recipe: how files become pixels.
+      form: the form in which a sweep has kept its pixels since it began, see `datasets.pixels.form`; None for a new
+        sweep.
 
     Raises:
-      DataError: with all problems found.
+      DataError: the data cannot be used; the error lists all problems that were found.
     """
     image_size = options.image_size
     if image_size is not None and not MIN_SIDE <= image_size <= MAX_SIDE:
@@ -67,15 +70,20 @@ def load(
 
 
 def _by_content(options: DataOptions) -> DataOptions:
-    """Returns the options with what a sample submission holds in place of where it lies."""
+    """Returns the options with the hash of the sample submission in place of its path.
+
+    The options are a part of the cache's key, which must change with the content of that file and not with its place.
+    """
     if options.submission is None or not os.path.isfile(options.submission):
         return options
     return replace(options, submission=sha256(Path(options.submission).read_bytes()).hexdigest())
 
 
 def check_trainable(data: Dataset, path: Path) -> None:
-    """Raises:
-    DataError: the images are too small to train on, for augmentation turns and shifts them.
+    """Checks that the images are large enough for augmentation, which turns and shifts them.
+
+    Raises:
+      DataError: they are smaller than `MIN_SIDE`.
     """
     height, width = data.image_size
     if min(height, width) < MIN_SIDE:
@@ -84,6 +92,7 @@ def check_trainable(data: Dataset, path: Path) -> None:
 
 
 def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: str | None) -> Dataset:
+    """Reads a data set that is not in the cache: lists, decodes and checks it, and cuts the validation split."""
     side = options.image_size
     findings = Findings(notes=list(tree.notes))
     found = find_reading(tree, options, findings)
@@ -96,7 +105,7 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
         listings, _ = small.kept({})
     classes = check_labels(listings, findings, options.min_per_class)
     check_files(listings, findings)
-    is_cut = "validation" not in listings or options.folds is not None  # what judges is a part of train, by chance
+    is_cut = "validation" not in listings or options.folds is not None  # a random part of train judges
     if "test" not in listings:
         findings.notes.append("No test split: no prediction file will be written.")
     limits = options.limit_train, options.limit_valid
@@ -110,7 +119,7 @@ def _read(tree: FileTree, options: DataOptions, seed: int, decoder: int, form: s
     reads = read_images(tree, listings, how)
     near, together = None, 0
     if keeps_together and not findings.problems and (size or not sizes_found(reads.values())):
-        near = look_for(listings, reads)  # before the cut, which keeps them together
+        near = look_for(listings, reads)  # before the cut, which must keep near duplicates together
         whole = listings["train"]
         listings["train"], together = near.grouped(whole)
         listings = cut_and_limit(listings, *limits, seed, findings)
@@ -166,17 +175,19 @@ def load_images(
     decoding: Decoding = NEWEST_DECODING,
     id_column: str | None = None,
 ) -> Split:
-    """Reads new images without labels, resized to (H, W) px.
+    """Reads new images, which have no labels, and resizes them to (H, W) px.
 
     Args:
-      path: one image, a folder, an archive or another container (every image in it, the ids being the relative names,
-        sorted), or a table beside its images (its ids in its order; labels are not used).
-      notes: what a person should know is appended, a sentence each.
-      decoding: that of the sweep whose model they are for.
-      id_column: of a table, which names the images; None to find out.
+      path: an image; or a folder, an archive or another container, of which every image is read (its id is its relative
+        name, and the ids are sorted); or a table beside its images (with the ids and the order of the table, whose
+        labels are not used).
+      size: height and width, px.
+      notes: a list to which sentences for the user are appended.
+      decoding: how files become pixels; it must be that of the sweep whose model will predict these images.
+      id_column: the column of a table that names the images; None to infer it.
 
     Raises:
-      DataError: with every image that is missing or bad, or for a path with no image at all.
+      DataError: an image is missing or bad (the error lists all of them), or the path holds no image.
     """
     findings = Findings(notes=[] if notes is None else notes)
     with listed(path, id_column, findings) as (tree, listing):
@@ -191,6 +202,14 @@ def load_images(
 
 
 def _split(listing: Listing, read: Read, index: dict[str, int], sets: dict[str, str]) -> Split:
+    """Returns the split of a listing and its pixels.
+
+    Args:
+      listing: the names of the images and what is known of them.
+      read: their pixels.
+      index: the number of each class.
+      sets: the name of the set of near duplicates that a file is in; files in no set are absent.
+    """
     labels = None if listing.labels is None else np.array([index[label] for label in listing.labels], np.int64)
     of_sets = tuple(sets.get(file, "") for file in listing.files) if sets else ()
     return Split(listing.ids, read.images, labels, read.digests, listing.groups or (), listing.folds or (), of_sets)

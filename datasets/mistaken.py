@@ -1,4 +1,4 @@
-"""What lies under the name of another kind of file: a web page that was saved for it, a pointer of Git LFS."""
+"""Recognises files that are something else than their name says: a saved web page, or a pointer of Git LFS."""
 
 import re
 
@@ -17,5 +17,5 @@ KNOWN = (
 
 
 def mistaken_for(head: bytes) -> tuple[str, str] | None:
-    """Returns what a file really is, by its first bytes, and what to do; None where it may be what its name says."""
+    """Returns what a file really is, judged by its first bytes, and what to do; None if its name may be right."""
     return next(((what, way_out) for begins, what, way_out in KNOWN if begins.match(head)), None)

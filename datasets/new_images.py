@@ -21,10 +21,15 @@ from sweep.storage.sweep_file import DataOptions
 
 @contextmanager
 def listed(path: Path, id_column: str | None, findings: Findings) -> Iterator[tuple[FileTree, Listing]]:
-    """Yields the files and the images of a path, which are open as long as the block runs.
+    """Yields the files and the images of a path; the files are open until the block ends.
+
+    Args:
+      path: what to list.
+      id_column: the column of a table that names the images; None to infer it.
+      findings: takes problems with single images, and notes.
 
     Raises:
-      DataError: the path cannot be read, or is a table that names no images and holds none.
+      DataError: the path cannot be read, or is a table that neither names nor holds images.
     """
     problems: list[Problem] = []
     if os.path.isfile(path):
@@ -51,7 +56,7 @@ def listed(path: Path, id_column: str | None, findings: Findings) -> Iterator[tu
 
 
 def _holds_images(path: Path) -> bool:
-    """Says whether a table has images in its rows, as a CSV of pixels does."""
+    """Returns whether a table holds images in its rows, as a CSV of pixels does."""
     try:
         with FileTree(path) as tree:
             tree.open_containers(Findings())
@@ -61,7 +66,7 @@ def _holds_images(path: Path) -> bool:
 
 
 def _of_table(tree: FileTree, path: Path, id_column: str | None, findings: Findings) -> Listing | list[Problem]:
-    """Returns the images that a table names in the folder that it is in, or why it names none."""
+    """Returns the images that a table names, from the folder in which it lies, or the problems why it names none."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -88,7 +93,7 @@ def _of_table(tree: FileTree, path: Path, id_column: str | None, findings: Findi
         return _resolved(images, roles, findings)
     if isinstance(roles, Problem):
         return [roles]
-    if table is not None:  # of `id,label`, with mistakes in it
+    if table is not None:  # a table of `id,label` with errors, which the user should see
         return problems
     got = shown(",".join(columns.header or columns.rows[0])[:80])
     rule = "a column must name the images by their files, which lie in the folder of the table"
@@ -96,9 +101,10 @@ def _of_table(tree: FileTree, path: Path, id_column: str | None, findings: Findi
 
 
 def _otherwise_named(tree: FileTree, path: Path, findings: Findings) -> Listing | None:
-    """Returns the images of a table of `id,label` that names them without zeros or in other letters.
+    """Returns the images of a table of `id,label` that writes their names without leading zeros or in another case.
 
-    None where one has the name as it is written: then it is not meant, as it is one of another split.
+    It returns None if the table writes even one name exactly: then the table is exact, and a name that is missing is
+    that of an image which does not exist.
     """
     columns = read_columns(tree, path.name) if path.name in tree.files else None
     if not isinstance(columns, Columns):
@@ -120,7 +126,7 @@ def _otherwise_named(tree: FileTree, path: Path, findings: Findings) -> Listing 
 
 
 def _resolved(images: Images, roles: Roles, findings: Findings) -> Listing:
-    """Returns the images that a column names; those that are not there are problems."""
+    """Returns the images that a column names; each name without an image is a problem."""
     columns = roles.columns
     ids = columns.column(roles.id)
     try:

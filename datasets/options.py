@@ -1,4 +1,4 @@
-"""The flags by which commands are told how data is read, declared once for all of them. Imports nothing heavy."""
+"""The flags that say how data is read, declared once for all commands. This file imports nothing heavy."""
 
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import fields
@@ -10,7 +10,7 @@ from sweep.storage.sweep_file import FITS, LEAVE_OUT, MOST_FOLDS, DataOptions
 
 
 def _taken(_: click.Context, option: click.Parameter, values: Sequence[str]) -> str | None:
-    """Returns what `DataOptions.leave_out` has of names that are repeated or have commas between."""
+    """Returns the value of `DataOptions.leave_out` for names in repeated flags or with commas between them."""
     names = [name.strip() for value in values for name in value.split(",")]
     for name in names:
         if name not in LEAVE_OUT:
@@ -23,62 +23,100 @@ FLAGS = (
         "--image-size",
         type=int,
         default=None,
-        help="Side in px that images are resized to; default where larger: 224 for pretrained nets, else 64.",
+        help="The side in px to which larger images are resized; the default is 224 for pretrained nets, else 64.",
     ),
     click.option(
         "--fit",
         type=click.Choice(FITS),
         default=None,
-        help="Each side for itself; or the shape is kept: its middle, or all on grey.",
+        help="How an image becomes square: stretched, cropped to its middle, or padded with grey.",
     ),
     click.option(
-        "--limit-train", type=click.IntRange(min=1), default=None, help="Only so many train images: a quick look."
+        "--limit-train",
+        type=click.IntRange(min=1),
+        default=None,
+        help="Uses only so many train images, for a quick try.",
     ),
-    click.option("--limit-valid", type=click.IntRange(min=1), default=None, help="Only so many validation images."),
-    click.option("--id-column", type=str, default=None, help="Of a table: names the image."),
-    click.option("--label-column", type=str, default=None, help="Of a table: the label."),
-    click.option("--labels-separator", type=str, default=None, help="Stands between the labels of an image."),
-    click.option("--group-column", type=str, default=None, help="Of a table: images that stay together in a split."),
-    click.option("--split-column", type=str, default=None, help="Of a table: says whether an image is train, ..."),
-    click.option("--images", type=str, default=None, help="Folder in the data that a table's images lie in."),
-    click.option("--train", type=str, default=None, help="Table or folder in the data: the train split."),
-    click.option("--valid", type=str, default=None, help="Likewise: the validation split."),
-    click.option("--test", type=str, default=None, help="Likewise: the test split."),
-    click.option("--label-pattern", type=str, default=None, help="Regular expression: group 1 in a name is the label."),
+    click.option(
+        "--limit-valid", type=click.IntRange(min=1), default=None, help="Uses only so many validation images."
+    ),
+    click.option("--id-column", type=str, default=None, help="The column of a table that names the image."),
+    click.option("--label-column", type=str, default=None, help="The column of a table that holds the label."),
+    click.option(
+        "--labels-separator",
+        type=str,
+        default=None,
+        help="What stands between the labels of an image, if it has several.",
+    ),
+    click.option(
+        "--group-column",
+        type=str,
+        default=None,
+        help="The column of a table whose images stay together in one split, a patient for example.",
+    ),
+    click.option(
+        "--split-column",
+        type=str,
+        default=None,
+        help="The column of a table that says which split or fold an image belongs to.",
+    ),
+    click.option("--images", type=str, default=None, help="The folder in the data that holds the images of a table."),
+    click.option("--train", type=str, default=None, help="The table or folder in the data that is the train split."),
+    click.option(
+        "--valid", type=str, default=None, help="The table or folder in the data that is the validation split."
+    ),
+    click.option("--test", type=str, default=None, help="The table or folder in the data that is the test split."),
+    click.option(
+        "--label-pattern",
+        type=str,
+        default=None,
+        help="A regular expression whose group 1 is the label in a file's name.",
+    ),
     click.option(
         "--leave-out",
         type=str,
         multiple=True,
         callback=_taken,
         metavar="NAME,NAME",
-        help="Goes on without these images: bad, near-duplicates (of another split).",
+        help="Which images are left out: bad ones, near-duplicates of images in another split, or both.",
     ),
     click.option(
-        "--min-per-class", type=click.IntRange(min=1), default=None, help="Leaves out classes of fewer train images."
+        "--min-per-class",
+        type=click.IntRange(min=1),
+        default=None,
+        help="Leaves out classes that have fewer train images.",
     ),
     click.option(
         "--folds",
         type=click.IntRange(2, MOST_FOLDS),
         default=None,
-        help="Trains so many nets a config, each judged by the part it did not see, instead of one.",
+        help="Trains so many nets for each config, each judged by the part of the images that it did not see.",
     ),
     click.option(
-        "--cache-limit", type=click.IntRange(min=0), default=None, help="Bytes of pixels kept on disk as they are."
+        "--cache-limit",
+        type=click.IntRange(min=0),
+        default=None,
+        help="How many bytes of pixels may be kept on the disk before they are kept as JPEG.",
     ),
     click.option(
-        "--submission", type=str, default=None, help="A sample of the file to hand in: a file, or in the data."
+        "--submission", type=str, default=None, help="A sample of the file to hand in: a file, or its name in the data."
     ),
-    click.option("--positive-class", type=str, default=None, help="Of two: the one whose probability is handed in."),
+    click.option(
+        "--positive-class",
+        type=str,
+        default=None,
+        help="Which of two classes is the one whose probability is handed in.",
+    ),
 )
 
 
 def reads_data(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command the flags of `DataOptions`."""
+    """Adds the flags of `DataOptions` to a command."""
     for option in reversed(FLAGS):
         command = option(command)
     return command
 
 
 def taken_options(flags: MutableMapping[str, Any]) -> DataOptions:
-    """Returns what the flags of a command say of its data, and takes them out of the others."""
+    """Returns the options that the flags of a command give, and removes these flags from the dictionary."""
     return DataOptions(**{field.name: flags.pop(field.name) for field in fields(DataOptions)})

@@ -1,7 +1,7 @@
-"""Reads what Python pickles hold of arrays, numbers, text, lists and dictionaries, and runs nothing.
+"""Reads arrays, numbers, text, lists and dictionaries from Python pickles without running any code in them.
 
-Python's own reader calls whatever a pickle names. This one takes the steps of a pickle one by one, as `pickletools`
-lists them, and knows by heart how NumPy writes an array. What a pickle has beyond that is refused by its name.
+Python's own reader calls whatever a pickle names. This one goes through the steps of a pickle one by one, as
+`pickletools` lists them, and knows the few calls by which NumPy writes an array. Any other call is refused by name.
 """
 
 import pickletools
@@ -20,18 +20,18 @@ VALUES = {
     *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
     *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
 }
-OLD_TEXT = {"STRING", "BINSTRING", "SHORT_BINSTRING"}  # of Python 2, where text and bytes were one
+OLD_TEXT = {"STRING", "BINSTRING", "SHORT_BINSTRING"}  # written by Python 2, in which text and bytes were the same type
 NOTHING = {"PROTO", "FRAME"}
 _MARK = object()
 
 
 class PickleError(ValueError):
-    """A pickle holds what is not read; the message says what."""
+    """A pickle that cannot be read; the message is what it holds instead, as a phrase for after "got"."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """What a pickle names and would call."""
+    """A function or class that a pickle names, to be called."""
 
     module: str
     name: str
@@ -42,28 +42,33 @@ class Name:
 
 @dataclass
 class Unbuilt:
-    """An array or a type of numbers, before its content is set."""
+    """An array or a dtype that was begun, but whose content comes in a later step."""
 
     what: str
     value: Any = None
 
 
 def plain_content(data: bytes) -> Any:
-    """Returns what a pickle holds.
+    """Returns the content of a pickle.
 
     Raises:
-      PickleError: it is no whole pickle, or holds something else than numbers, text, bytes, arrays of numbers and
-        tuples, lists, sets and dictionaries of these.
+      PickleError: it is not a whole pickle, or it holds something other than numbers, text, bytes, arrays of numbers,
+        and tuples, lists, sets and dictionaries of these.
     """
     try:
         return _Reader().run(data)
     except PickleError:
         raise
-    except Exception as error:  # a damaged one breaks in a dozen ways
+    except Exception as error:  # a damaged pickle may raise any of a dozen errors
         raise PickleError(f"a pickle that is not whole ({error or type(error).__name__})") from error
 
 
 class _Reader:
+    """The stack machine that runs the steps of one pickle.
+
+    A method such as `_setitem` runs the step that pickletools calls SETITEM.
+    """
+
     def __init__(self) -> None:
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
@@ -90,7 +95,7 @@ class _Reader:
 
     def _since_mark(self) -> list[Any]:
         place = len(self._stack) - 1
-        while self._stack[place] is not _MARK:  # by identity: an array is equal to a mark in each of its numbers
+        while self._stack[place] is not _MARK:  # compared by identity, because `==` with an array gives an array
             place -= 1
             if place < 0:
                 raise PickleError("a pickle that is not whole (a mark is missing)")
@@ -180,7 +185,7 @@ class _Reader:
 
 
 def _made(called: Name, arguments: tuple[Any, ...]) -> Any:
-    """Returns what one of the few known calls makes."""
+    """Returns the result of a call that a pickle makes, which must be one of the few known ones."""
     match (called.module, called.name):
         case (module, "_reconstruct") if module in ARRAY:
             return Unbuilt("array")
@@ -192,7 +197,7 @@ def _made(called: Name, arguments: tuple[Any, ...]) -> Any:
         case ("numpy", "dtype"):
             return Unbuilt("dtype", _plain_dtype(_word(arguments[0])))
         case ("_codecs", "encode"):
-            return _one(arguments[0], str).encode("latin-1")  # how Python 3 writes bytes for Python 2
+            return _one(arguments[0], str).encode("latin-1")  # the way in which Python 3 writes bytes for Python 2
         case ("collections", "OrderedDict") if not arguments:
             return {}
         case ("__builtin__" | "builtins", "bytes") if not arguments:
@@ -201,6 +206,7 @@ def _made(called: Name, arguments: tuple[Any, ...]) -> Any:
 
 
 def _plain_dtype(word: str) -> np.dtype:
+    """Returns the dtype with this name, which must be one of numbers or text."""
     dtype = np.dtype(word)
     if dtype.kind not in "buifSU":
         raise PickleError(f"an array of {dtype}, where numbers or text are read")
@@ -208,6 +214,7 @@ def _plain_dtype(word: str) -> np.dtype:
 
 
 def _dtype(value: Any) -> np.dtype:
+    """Returns the dtype that a step has built."""
     unbuilt = _one(value, Unbuilt)
     if not isinstance(unbuilt.value, np.dtype):
         raise PickleError("an array without a type")
@@ -215,24 +222,28 @@ def _dtype(value: Any) -> np.dtype:
 
 
 def _array(content: Any, dtype: np.dtype, shape: Any, order: str) -> np.ndarray:
+    """Returns an array of these bytes."""
     return np.frombuffer(_one(content, bytes), dtype).reshape(tuple(shape), order="F" if order == "F" else "C")
 
 
 def _one(value: Any, kind: type) -> Any:
+    """Returns the value, which must be of this type."""
     if not isinstance(value, kind):
         raise PickleError(f"a pickle with {type(value).__name__} in place of {kind.__name__}")
     return value
 
 
 def _word(value: Any) -> str:
+    """Returns text that a pickle may hold as bytes."""
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def _finished(value: Any, done: dict[int, Any] | None = None) -> Any:
-    """Returns a value with its arrays in place of what they were made from.
+    """Returns a value with its arrays in place of their `Unbuilt` objects.
 
     Args:
-      done: what was finished already, by its number: a pickle may hold one thing a million times.
+      value: a value of the stack.
+      done: finished values by `id`, because a pickle may refer to one value a million times.
     """
     done = {} if done is None else done
     if id(value) in done:

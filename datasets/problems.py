@@ -1,4 +1,4 @@
-"""What is wrong with data, as objects; this is the one place that turns them into the lines that are shown."""
+"""Problems with data as objects; this module alone turns them into the lines that users see."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,21 +7,21 @@ from dataclasses import dataclass, field, replace
 from sweep.storage.errors import UserError
 from sweep.storage.text import counted
 
-SHOWN = 20  # problems in the text of an error
+SHOWN = 20  # how many problems the text of an error lists
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A rule that the data breaks; as text, the line that is shown.
+    """A rule that the data breaks; `str` of it is the line that the user sees.
 
     Attributes:
-      place: the file with its line, or the folder; empty where the rule begins with a flag.
-      rule: what must hold, beginning with what it must hold for (`id must be unique`).
-      got: what there is instead; empty where the rule says it already.
-      way_out: what to do.
-      cause: what it shares with the problems of other images, such as the container that they lie in; those of one
-        cause are told in one line. Empty where it is the image's own.
-      is_of_machine: the data is not to blame, as where a package is missing.
+      place: the file with its line, or the folder; empty if the rule begins with a flag.
+      rule: what must hold, beginning with the thing that it must hold for (`id must be unique`).
+      got: what was found instead; empty if the rule says so itself.
+      way_out: what the user can do.
+      cause: a cause that it shares with problems of other images, such as the container in which they lie; problems
+        with one cause are shown in one line. Empty if the image itself is the cause.
+      is_of_machine: the fault is this machine's and not the data's, for example if a package is missing.
     """
 
     place: str
@@ -39,12 +39,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class Findings:
-    """What is found while a data set is listed and read: problems, which refuse it, and notes, which do not.
+    """The findings from listing and reading a data set: problems, which make it unusable, and notes, which do not.
 
     Attributes:
-      notes: what a person should know, a sentence each.
-      advice: what to do about some of the problems together, a sentence each.
-      without_image: rows of tables that are left out as their image is not there: split, id, label and the problem.
+      problems: the rules that the data breaks.
+      notes: what the user should know, a sentence each.
+      without_image: rows of tables that are left out because their image does not exist: split, id, label and problem.
+      advice: what the user can do about several problems together, a sentence each.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -57,15 +58,17 @@ class Findings:
         self.problems.append(Problem(place, rule, got, way_out))
 
     def raise_problems(self) -> None:
-        """Raises:
-        DataError: with all problems, where there are any.
+        """Raises an error if there are problems.
+
+        Raises:
+          DataError: lists all problems.
         """
         if self.problems:
             raise DataError(_by_cause(self.problems), " ".join(dict.fromkeys(self.advice)))
 
 
 def _by_cause(problems: Sequence[Problem]) -> list[Problem]:
-    """Returns the problems, of each cause the first one, with how many there are."""
+    """Returns the problems, with those of one cause replaced by the first of them, which says how many there are."""
     counts = Counter(problem.cause for problem in problems)
     found: dict[object, Problem] = {}
     for number, problem in enumerate(problems):
@@ -80,11 +83,11 @@ def _by_cause(problems: Sequence[Problem]) -> list[Problem]:
 
 
 class DataError(UserError, ValueError):
-    """The data breaks a rule.
+    """The error that the data breaks rules.
 
     Args:
-      problems: all of them; the first `SHOWN` are shown, a line each.
-      advice: what to do about them together, shown in a line of its own; empty for none.
+      problems: all of them; the text of the error shows the first `SHOWN`, a line each.
+      advice: what the user can do about them together, shown on a line of its own; empty for none.
     """
 
     def __init__(self, problems: Sequence[Problem], advice: str = "") -> None:
@@ -99,11 +102,11 @@ class DataError(UserError, ValueError):
 
 
 def shown(text: str) -> str:
-    """Returns a value as a message shows it: quoted, unprintable characters escaped, at most 120 long."""
+    """Returns a value as messages show it: in backquotes, unprintable characters escaped, at most 120 characters."""
     text = printable(text)
     return f"`{text if len(text) <= 120 else text[:117] + '...'}`"
 
 
 def printable(text: str) -> str:
-    """Returns the text with its unprintable characters escaped: a place as a message shows it."""
+    """Returns the text with its unprintable characters escaped, which is how messages show a path."""
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -1,4 +1,4 @@
-"""Which images are trained on and which judge: a validation split cut from train, and fewer images of a split."""
+"""Cuts a validation split from the train images, and limits the number of images in a split."""
 
 import numpy as np
 
@@ -6,13 +6,18 @@ from sweep.datasets.problems import Findings, shown
 from sweep.datasets.sources.listing import Listing
 from sweep.storage.text import counted
 
-CUT = 0.15  # of train, where the data has no validation split
+CUT = 0.15  # the share of train that becomes the validation split if the data has none
 
 
 def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns `count` sorted row numbers with each label's share kept, and each label there where `count` allows.
+    """Returns `count` sorted row numbers, chosen at random so that each label keeps its share.
 
-    With generators in the same state, a larger count only adds rows.
+    Every label is present if `count` allows it. With the same state of the generator, a larger count only adds rows.
+
+    Args:
+      labels: (N,) labels.
+      count: how many rows to choose.
+      rng: source of the choice.
     """
     shuffled = rng.permutation(len(labels))
     rank = np.empty(len(labels))
@@ -23,13 +28,14 @@ def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.n
 
 
 def grouped(labels: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Returns sorted row numbers of whole groups, as near as they come to `CUT` of each label.
+    """Returns sorted row numbers of whole groups, which together come as near as possible to `CUT` of each label.
 
-    No group is taken that has the last images of a label; none is where each has some.
+    A group that holds the last remaining images of a label is never taken. The result is empty if every group does.
 
     Args:
       labels: (N,) numbers from 0.
       groups: (N,) numbers from 0.
+      rng: source of the order in which groups are considered.
     """
     left = np.bincount(labels)
     wanted = CUT * left
@@ -49,12 +55,12 @@ def grouped(labels: np.ndarray, groups: np.ndarray, rng: np.random.Generator) ->
 
 
 def _cut(train: Listing, seed: int, findings: Findings) -> np.ndarray:
-    """Returns the rows of train that become the validation split, and says how it is cut."""
+    """Returns the rows of train that become the validation split, and adds a note that says how it was cut."""
     labels, rng = np.array(train.labels), np.random.default_rng([seed, 0])
     together = ""
     rows = np.empty(0, np.int64)
     if train.groups is not None:
-        # An image without a group is one by itself.
+        # An image without a group is a group of its own.
         names = np.array([group or f"\0{row}" for row, group in enumerate(train.groups)])
         groups = np.unique(names, return_inverse=True)[1]
         rows = grouped(np.unique(labels, return_inverse=True)[1], groups, rng)
@@ -71,6 +77,7 @@ def _cut(train: Listing, seed: int, findings: Findings) -> np.ndarray:
 
 
 def _note_shared_groups(listings: dict[str, Listing], findings: Findings) -> None:
+    """Adds a note if train and validation share groups."""
     train, valid = listings["train"].groups, listings["validation"].groups
     if train is not None and valid is not None and (shared := (set(train) & set(valid)) - {""}):
         findings.notes.append(
@@ -86,11 +93,15 @@ def cut_and_limit(
     findings: Findings,
     is_cut: bool = True,
 ) -> dict[str, Listing]:
-    """Returns the listings with a validation split, which is cut from train where there is none, and their limits kept.
+    """Returns the listings with a validation split and with their limits applied.
 
     Args:
-      is_cut: False leaves the data without a validation split where it has none.
-      limit_train, limit_valid: images that are kept of the split; None keeps all.
+      listings: by split.
+      limit_train: number of train images to keep; None keeps all.
+      limit_valid: number of validation images to keep; None keeps all.
+      seed: decides which images are chosen.
+      findings: takes a note for each choice, and problems with the limits.
+      is_cut: True cuts a validation split from train if the data has none.
     """
     listings = dict(listings)
     train = listings["train"]

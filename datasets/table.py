@@ -1,4 +1,4 @@
-"""Tables of `id,label` or `id`, read with every problem named."""
+"""Reads tables with the header `id,label` or `id`, and reports every problem in them with its line."""
 
 import csv
 import io
@@ -14,12 +14,13 @@ HEADER_RULE = "header must be `id,label` or `id`"
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it was written.
+    """The rows of a table, as they were written.
 
     Attributes:
-      place: path shown in messages.
-      labels: one an id; None where the header is `id`.
-      lines: the line, from 1, on which each id stands.
+      place: path of the table, for messages.
+      ids: the first field of each row.
+      labels: the second field of each row; None where the header is `id`.
+      lines: the line, from 1, on which each row begins.
     """
 
     place: str
@@ -29,13 +30,16 @@ class Table:
 
 
 def parse_table(data: bytes, place: str) -> tuple[Table | None, list[Problem]]:
-    """Returns the good rows of a table, and its problems; a byte order mark and any line ending are accepted.
+    """Parses a table; returns its good rows and a problem for each of the others.
+
+    A byte order mark and any kind of line ending are accepted.
 
     Args:
+      data: the bytes of the file.
       place: path of the table, for messages.
 
     Returns:
-      None for the table where not even its header can be read.
+      The table, which is None if not even the header can be read, and the problems in the order of the lines.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -49,11 +53,11 @@ def parse_table(data: bytes, place: str) -> tuple[Table | None, list[Problem]]:
     rows: list[tuple[int, list[str]]] = []
     problems: list[Problem] = []
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    line = 1  # on which a row begins; an open quote takes the lines after it into the row
+    line = 1  # on which the row begins; a quoted field may continue on the lines below
     try:
         for row in reader:
             if not rows and row not in HEADERS:
-                # Before the rest is read: a CSV with the pixels of images in its rows is large.
+                # Refused before the rest is read, because a CSV that holds the pixels of images in its rows is large.
                 got = shown(",".join(row))
                 return None, [Problem(f"{place}:1", HEADER_RULE, got, "write it as the first line")]
             rows.append((line, row))
@@ -83,6 +87,7 @@ def parse_table(data: bytes, place: str) -> tuple[Table | None, list[Problem]]:
 
 
 def _row_problem(row: list[str], header: list[str], place: str) -> Problem | None:
+    """Returns the first rule that a row breaks, or None."""
     if not row:
         return Problem(place, "row must not be blank", "", "remove the line")
     if len(row) != len(header):
@@ -92,7 +97,14 @@ def _row_problem(row: list[str], header: list[str], place: str) -> Problem | Non
 
 
 def _repeated(row: list[str], first: int, before: list[str], place: str) -> Problem:
-    """Returns the problem of a row whose id stands on an earlier line already."""
+    """Returns the problem of a row whose id is already on an earlier line.
+
+    Args:
+      row: the row in question.
+      first: the line on which its id came first.
+      before: the row on that line.
+      place: path and line of `row`.
+    """
     rule = f"id must be unique, {shown(row[0])} already stands on line {first}"
     if before == row:
         return Problem(place, rule, "", "remove one")

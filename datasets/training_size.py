@@ -1,4 +1,4 @@
-"""The size that images are trained at where nobody asked for one; it follows from their headers."""
+"""Chooses the size at which images are trained if the user gives none, by the sizes in their headers."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -10,17 +10,17 @@ from sweep.datasets.pixels.read import Read
 from sweep.datasets.problems import Findings
 from sweep.datasets.sources.listing import Listing
 
-HEADER_BYTES = 1 << 16  # that are read for the header of an image; few have it further behind
+HEADER_BYTES = 1 << 16  # that are read for the header of an image, which lies further behind in few files
 
 
 def training_size(tree: FileTree, listings: Mapping[str, Listing], recipe: Recipe) -> Size | None:
-    """Returns the size that the recipe proposes for these images; None for the one that they all have."""
-    with caught_words() as warned, warned():  # they are said when all images are read
+    """Returns the size that the recipe proposes for these images; None if it keeps the size that all of them have."""
+    with caught_words() as warned, warned():  # warnings are reported once all images are read
         return recipe.training_size(sizes_of(tree, listings, recipe))
 
 
 def sizes_of(tree: FileTree, listings: Mapping[str, Listing], recipe: Recipe) -> Iterator[Size]:
-    """Yields the size of each image whose header can be read: what is wrong with the others is said when all are."""
+    """Yields the size of each image whose header can be read; the others are reported once they are decoded."""
     for listing in listings.values():
         for file in listing.files:
             try:
@@ -33,7 +33,7 @@ def sizes_of(tree: FileTree, listings: Mapping[str, Listing], recipe: Recipe) ->
 
 
 def note_size(size: Size, reads: Collection[Read], findings: Findings) -> None:
-    """Notes the size that was proposed, and why."""
+    """Adds a note with the size that was chosen, and why."""
     height, width = next((each for read in reads for each in read.sizes if each), size)
     why = "differ in size" if sizes_found(reads) else f"are of {width}x{height} px, which is larger"
     findings.notes.append(

@@ -1,4 +1,4 @@
-"""Images and labels of Python pickles as a `.npz`, without running what is in the pickles.
+"""Converts images and labels in Python pickles to a `.npz`, without running the code in the pickles.
 
 python -m datasets.unpickle cifar-10-batches-py/ --out cifar10.npz
 """
@@ -20,14 +20,14 @@ from sweep.storage.command_line import check_out, exit_codes, program
 from sweep.storage.errors import UserError
 from sweep.storage.files import written_whole
 
-MOST_BYTES = 4 << 30  # of a pickle, unpacked
-SPLITS = ("train", "validation", "test")  # of three pairs in one pickle, in their order
+MOST_BYTES = 4 << 30  # the largest pickle that is read, uncompressed
+SPLITS = ("train", "validation", "test")  # what three pairs of arrays in one pickle are, in their order
 
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path, exists=True))
 @click.option(
-    "--out", type=click.Path(path_type=Path), default="images.npz", show_default=True, help="The .npz to write."
+    "--out", type=click.Path(path_type=Path), default="images.npz", show_default=True, help="The .npz file to write."
 )
 def main(data: Path, out: Path) -> None:
     """Writes the arrays of DATA, a pickle or a folder of pickles, as a .npz that --data takes."""
@@ -43,13 +43,15 @@ def main(data: Path, out: Path) -> None:
 
 
 def files_of(data: Path) -> list[Path]:
-    """Returns the pickles in a folder, sorted, or the one that is named."""
+    """Returns the pickles in a folder, sorted, or the one file that `data` is."""
     if not data.is_dir():
         return [data]
     return sorted(path for path in data.iterdir() if path.is_file() and _is_pickle(path))
 
 
 def _is_pickle(path: Path) -> bool:
+    """Returns whether a file is a pickle, judged by its name or its first bytes."""
+
     def head() -> bytes:
         with open(path, "rb") as file:
             return file.read(2)
@@ -58,7 +60,7 @@ def _is_pickle(path: Path) -> bool:
 
 
 def joined(files: list[Path], data: Path) -> dict[str, np.ndarray]:
-    """Returns the arrays of all files, those of a split one after the other."""
+    """Returns the arrays of all files by name; those of one split are joined in the order of the files."""
     parts: dict[str, list[np.ndarray]] = defaultdict(list)
     for path in files:
         try:
@@ -76,6 +78,7 @@ def joined(files: list[Path], data: Path) -> dict[str, np.ndarray]:
 
 
 def _content(path: Path) -> bytes:
+    """Returns the bytes of a pickle, which may be compressed by gzip."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rb") as file:
         content: bytes = file.read(MOST_BYTES + 1)
@@ -85,7 +88,7 @@ def _content(path: Path) -> bytes:
 
 
 def _arrays(value: Any) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields what is an array of images, or one value an image, by its name."""
+    """Yields the name and the value of each array whose rows are images, or values of one image each."""
     if isinstance(value, list | tuple) and len(value) in (2, 3) and all(_is_pair(one) for one in value):
         value = {
             f"{split}_{key}": one
@@ -103,16 +106,19 @@ def _arrays(value: Any) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _is_pair(value: Any) -> bool:
+    """Returns whether a value is a pair of arrays or lists: images and labels."""
     return (
         isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(one, np.ndarray | list) for one in value)
     )
 
 
 def _named(pair: Any) -> list[tuple[str, Any]]:
+    """Returns the arrays of a pair with their names."""
     return [("images", pair[0]), ("labels", pair[1])]
 
 
 def _splits(value: Any) -> tuple[str, ...]:
+    """Returns the splits that two or three pairs are."""
     return SPLITS if len(value) == 3 else ("train", "test")
 
 
@@ -130,7 +136,7 @@ def _array(value: Any) -> np.ndarray | None:
 
 
 def _unrolled(rows: np.ndarray) -> np.ndarray:
-    """Returns rows of pixels as square images; those of three colours one colour after the other, as in CIFAR."""
+    """Returns rows of pixels as square images; in rows of three colours, these follow one another, as in CIFAR."""
     count = rows.shape[1]
     for channels in (3, 1):
         side = math.isqrt(count // channels)

@@ -11,10 +11,11 @@ from sweep.analysis.report.page import write_report
 from tests.browser import browser
 
 OUT = Path(__file__).with_name("report.png")
-WIDTH, HEIGHT = 1440, 1900  # px: the answer, and the first figures under it
+WIDTH, HEIGHT = 1440, 1900  # px; shows the answer and the first figures below it
 
 
 def main(sweep: Path) -> None:
+    """Writes the report of a sweep, opens it in a browser and saves a screenshot as docs/report.png."""
     report = write_report(Record(sweep)).resolve()
     with browser() as chromium:
         page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")

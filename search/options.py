@@ -1,6 +1,6 @@
-"""What the commands that run trials share: the options of a start.
+"""The options of a start, which all commands that run trials share.
 
-Imports nothing heavy, so that a second driver is refused at once.
+This module imports nothing heavy, so that a second driver is refused at once.
 """
 
 import math
@@ -16,7 +16,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 def _number(text: str) -> float:
-    """Returns the number that a text is; NaN where it is none."""
+    """Returns the number that a text stands for; NaN if it is none."""
     try:
         return float(text)
     except ValueError:
@@ -24,11 +24,12 @@ def _number(text: str) -> float:
 
 
 class Duration(click.ParamType):
-    """`90s`, `30m`, `2h`, in seconds."""
+    """An option's type for durations such as `90s`, `30m` or `2h`; its value is in seconds."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Returns the duration in seconds."""
         seconds = _number(value[:-1]) * {"s": 1, "m": 60, "h": 3600}.get(value[-1:], math.nan)
         if math.isnan(seconds):
             self.fail(f"must be a number with s, m or h (30m), got {value!r}", param, ctx)
@@ -38,7 +39,7 @@ class Duration(click.ParamType):
 
 
 class Number(click.ParamType):
-    """A number that keeps a rule; none does that is not finite."""
+    """An option's type for a finite number that satisfies a rule."""
 
     name = "float"
 
@@ -46,6 +47,7 @@ class Number(click.ParamType):
         self.is_right, self.rule = is_right, rule
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Returns the number."""
         number = _number(value)
         if not math.isfinite(number) or not self.is_right(number):
             self.fail(f"{self.rule}, got {value!r}", param, ctx)
@@ -60,11 +62,12 @@ GPUS = Number(
 
 
 class Amount(click.ParamType):
-    """`NAME=AMOUNT`, of a resource of Ray's own or of yours."""
+    """An option's type for `NAME=AMOUNT`, an amount of a custom resource of a Ray cluster."""
 
     name = "name=amount"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        """Returns the name and the amount."""
         name, _, amount = str(value).partition("=")
         number = _number(amount)
         if not name or not 0 < number < math.inf:
@@ -75,19 +78,37 @@ class Amount(click.ParamType):
 
 
 OF_A_START = (
-    click.option("--time-budget", "budget_seconds", type=Duration(), default=None, help="Of this start: 90s, 30m, 2h."),
+    click.option(
+        "--time-budget",
+        "budget_seconds",
+        type=Duration(),
+        default=None,
+        help="How long this start may run: 90s, 30m, 2h.",
+    ),
     click.option(
         "--address",
         type=str,
         default=None,
-        help="Of a running Ray cluster: auto or HOST:PORT; default RAY_ADDRESS, else Ray here.",
+        help="The running Ray cluster to use: auto or HOST:PORT. The default is RAY_ADDRESS, else this machine alone.",
     ),
     click.option(
-        "--concurrency", type=click.IntRange(min=1), default=None, help="Trials at a time; default: as many as fit."
+        "--concurrency",
+        type=click.IntRange(min=1),
+        default=None,
+        help="How many trials run at a time; by default as many as fit.",
     ),
-    click.option("--cpus-per-trial", type=CPUS, default=None),
-    click.option("--gpus-per-trial", type=GPUS, default=None, help="Default: 1 where a node has a GPU."),
-    click.option("--memory-per-trial", type=click.IntRange(min=1), default=None, help="In bytes."),
+    click.option(
+        "--cpus-per-trial", type=CPUS, default=None, help="How many CPUs a trial gets; by default 1, or its share."
+    ),
+    click.option(
+        "--gpus-per-trial",
+        type=GPUS,
+        default=None,
+        help="How many GPUs a trial gets; by default 1 if there is one. 0.25: four share one.",
+    ),
+    click.option(
+        "--memory-per-trial", type=click.IntRange(min=1), default=None, help="How many bytes of memory a trial gets."
+    ),
     click.option(
         "--resource-per-trial",
         "resources_per_trial",
@@ -95,20 +116,38 @@ OF_A_START = (
         multiple=True,
         callback=lambda _, __, amounts: dict(amounts),
         metavar="NAME=AMOUNT",
-        help="Of a custom resource of the cluster.",
+        help="How much of a resource of your own cluster a trial gets.",
     ),
     click.option(
-        "--attempts", type=click.IntRange(min=1), default=3, show_default=True, help="Per trial, for lost workers."
+        "--attempts",
+        type=click.IntRange(min=1),
+        default=3,
+        show_default=True,
+        help="How often a trial is tried if its worker is lost.",
     ),
     click.option(
-        "--sink", "sinks", type=NameOrOwn(NAMES), multiple=True, metavar="FILE.py:OBJECT", help="Is told of the sweep."
+        "--sink",
+        "sinks",
+        type=NameOrOwn(NAMES),
+        multiple=True,
+        metavar="FILE.py:OBJECT",
+        help="An object of your own that is told how the sweep goes.",
     ),
-    click.option("--max-failures", type=click.IntRange(min=1), default=10, show_default=True, help="In a row: stops."),
+    click.option(
+        "--max-failures",
+        type=click.IntRange(min=1),
+        default=10,
+        show_default=True,
+        help="How many trials may fail in a row before the sweep stops.",
+    ),
 )
 
 
 def runs_trials(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command the options of `search.runtime.start.Start`: how trials run, which any start may choose anew."""
+    """Gives a command the options of `search.runtime.start.Start`, which say how trials run.
+
+    Each start of a sweep may choose them anew.
+    """
     for option in reversed(OF_A_START):
         command = option(command)
     return command

@@ -1,9 +1,9 @@
-"""The checks that run before a sweep, alone: each node that is there can run trials, and a trial fits on one.
+"""Runs only the checks that precede a sweep: that each node can run trials, and that a trial fits on one.
 
     python -m search.preflight                                             # this machine
     python -m search.preflight --address auto --sweep /mnt/sweeps/default  # the cluster that it is part of
 
-Exit codes: 0 all is well, 2 something is yours to mend, a line each: node, cause, remedy.
+Exit codes: 0 all is well, 2 something has to be mended, with a line for each problem: node, cause, remedy.
 """
 
 import sys
@@ -17,9 +17,11 @@ from sweep.search.runtime.driver import drive
 from sweep.storage.command_line import Exit, SweepFolder, program
 from sweep.trainable.options import uses_weights
 
+HELP = "The folder that the sweep will lie in, which each node must see."
+
 
 @click.command(context_settings=CONTEXT)
-@click.option("--sweep", type=SweepFolder(whole=False), default=Path("sweeps/default"), show_default=True)
+@click.option("--sweep", type=SweepFolder(whole=False), default=Path("sweeps/default"), show_default=True, help=HELP)
 @uses_weights
 @runs_trials
 def main(sweep: Path, **flags: Any) -> None:

@@ -15,65 +15,47 @@ import click
 from click.core import ParameterSource
 
 from sweep.datasets.options import reads_data
-from sweep.search import pruners, samplers, spaces
 from sweep.search.options import CONTEXT, runs_trials
 from sweep.search.runtime.driver import drive
+from sweep.search.search_options import chooses_search
 from sweep.storage import paths
-from sweep.storage.command_line import NameOrOwn, SweepFolder, exit_codes, program, runs_own_code, without_password
+from sweep.storage.command_line import SweepFolder, exit_codes, program, runs_own_code, without_password
 from sweep.storage.errors import SweepError
-from sweep.storage.sweep_file import BASELINES
-from sweep.trainable.metrics import DEFAULT, SHOWN, is_flag
 from sweep.trainable.options import uses_weights
 
-SWEEP_HELP = "Its folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; default sweeps/default."
+SWEEP_HELP = "The sweep's folder, or s3://BUCKET/PATH or gs://BUCKET/PATH; the default is sweeps/default."
 
 
 @click.command(context_settings=CONTEXT)
 @click.option(
-    "--data", type=str, default=None, help="Folder, archive or file of images; default data/, else demo images."
+    "--data",
+    type=str,
+    default=None,
+    help="A folder, an archive or a file with images. The default is data/; without it demo images are made.",
 )
 @click.option("--sweep", type=SweepFolder(whole=False), default=None, help=SWEEP_HELP)
-@click.option("--trials", type=click.IntRange(min=1), default=50, show_default=True, help="Of the sweep in total.")
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="How many trials the sweep has in total.",
+)
 @click.option(
     "--budget-epochs",
     type=click.IntRange(min=1),
     default=None,
-    help="Of training in all: draws as many trials as fit; with --trials, whichever comes first.",
+    help="How many epochs all trials may train together; it draws as many trials as fit, up to --trials if given.",
 )
-@click.option("--max-epochs", type=click.IntRange(min=1), default=30, show_default=True, help="Of any trial.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--resume", "must_exist", is_flag=True, help="The sweep must exist already.")
+@click.option(
+    "--max-epochs", type=click.IntRange(min=1), default=30, show_default=True, help="How many epochs a trial may train."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides everything that is drawn."
+)
+@click.option("--resume", "must_exist", is_flag=True, help="Refuses to start a new sweep.")
 @reads_data
-@click.option("--metric", type=NameOrOwn(SHOWN, is_flag), default=DEFAULT, help="Or FILE.py:OBJECT, one of your own.")
-@click.option(
-    "--space",
-    type=NameOrOwn(spaces.NAMES),
-    default=None,
-    help="Default: by the data and the device; or FILE.py:OBJECT, your own search space, a function.",
-)
-@click.option(
-    "--backbones",
-    type=str,
-    multiple=True,
-    metavar="NAME,NAME",
-    help="Pretrained nets to use, timm/NAME or torchvision/NAME; default: those whose weights are at hand.",
-)
-@click.option(
-    "--fix", "fixed", type=str, multiple=True, metavar="NAME=VALUE", help="Takes a hyperparameter out of the search."
-)
-@click.option("--enqueue", type=click.Path(path_type=Path), default=None, help="JSON list of configs to run first.")
-@click.option("--like", type=str, multiple=True, metavar="SWEEP", help="Its best configs first; may be repeated.")
-@click.option(
-    "--baselines",
-    type=click.Choice(BASELINES),
-    default="auto",
-    show_default=True,
-    help="The runs published for the contest first; auto: where the data is that contest's (16x16 px, 7 classes).",
-)
-@click.option("--no-baselines", "baselines", flag_value="none", hidden=True)  # as commands had it before the choice
-@click.option("--sampler", type=click.Choice(samplers.NAMES), default=samplers.NAMES[0])
-@click.option("--pruner", type=click.Choice(pruners.NAMES), default=pruners.NAMES[0])
-@click.option("--ledger", type=str, default="", metavar="URL", help="postgresql://[USER@]HOST[:PORT]/DATABASE.")
+@chooses_search
 @runs_own_code
 @uses_weights
 @runs_trials
@@ -83,14 +65,14 @@ def main(context: click.Context, **flags: Any) -> None:
     given = {name for name in flags if context.get_parameter_source(name) != ParameterSource.DEFAULT}
     is_demo = flags["data"] is None and not Path("data").exists()
     if not is_demo:
-        given.add("data")  # without the flag it is data/ here, which may be other data than the sweep's
+        given.add("data")  # also without the flag: it is then data/ here, which may differ from the sweep's data
     folder: Path = flags["sweep"] or Path("sweeps") / ("demo" if is_demo else "default")
     with exit_codes():
         flags["ledger"] = without_password(flags["ledger"], "run")
         if flags["must_exist"] and not paths.is_sweep(folder):
             raise SweepError(f"--resume: {folder} holds no sweep")
 
-    def start() -> int:  # what it imports is imported under the lock, so that a second driver is refused at once
+    def start() -> int:  # it imports under the lock, so that a second driver is refused at once
         from sweep.search.runtime.request import search_of
         from sweep.search.runtime.start import Start
         from sweep.search.runtime.sweep import run

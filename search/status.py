@@ -1,4 +1,4 @@
-"""One screen of a sweep: progress, the best so far, what runs, failures with reasons, time left.
+"""Shows one screen of a sweep: progress, the best so far, what runs, failures with reasons, time left.
 
 python -m search.status sweeps/default
 python -m search.status sweeps/default --watch    # kept fresh, until the sweep has ended or Ctrl-C
@@ -15,7 +15,7 @@ from sweep.storage.command_line import SweepFolder, exit_codes, program, runs_ow
 @click.command()
 @click.argument("sweep", type=SweepFolder(whole=False), default=Path("sweeps/default"))
 @runs_own_code
-@click.option("--watch", is_flag=True, help="Keep it fresh, until the sweep has ended or Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Shows it again and again, until the sweep has ended or you press Ctrl-C.")
 def main(sweep: Path, watch: bool) -> None:
     """Shows how the sweep in the folder SWEEP stands; a running one is not disturbed."""
     with exit_codes(sweep), suppress(KeyboardInterrupt):

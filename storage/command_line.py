@@ -1,6 +1,6 @@
-"""What the commands share: the SWEEP argument, the exit codes, and how a command ends as a process.
+"""The code that all commands share: the SWEEP argument, the exit codes, and how a command ends as a process.
 
-Imports nothing heavy, so that a second driver of a sweep is refused at once.
+This module imports nothing heavy, so that a second driver of a sweep is refused at once.
 """
 
 import os
@@ -24,27 +24,30 @@ from sweep.storage.text import stop_printing, use_utf8
 
 
 class Exit(IntEnum):
-    """How a command ends; a signal that ends it gives 128 and its number, as in a shell."""
+    """The exit codes of the commands. A command that a signal ends has 128 plus the signal's number, as in a shell."""
 
     WELL = 0
-    YOURS_TO_MEND = 2  # also what click ends with where an option is wrong
+    YOURS_TO_MEND = 2  # click ends with the same code when an option is wrong
     NO_TRIAL_COMPLETED = 3
-    STORAGE_FAILS = 4  # what the sweep stands on is gone: its storage, or Ray
+    STORAGE_FAILS = 4  # the sweep cannot go on because its storage, or Ray, is gone
     BUDGET_REACHED = 5
-    HELD = 75  # another driver holds the sweep; EX_TEMPFAIL of sysexits.h
+    HELD = 75  # another driver holds the sweep; this is EX_TEMPFAIL of sysexits.h
 
 
 class StorageError(click.ClickException):
-    """The storage that a SWEEP lies in cannot be read."""
+    """The storage that holds a SWEEP cannot be read."""
 
     exit_code = Exit.STORAGE_FAILS
 
 
 class SweepFolder(click.ParamType):
-    """The SWEEP of every command: a path, or the address of a folder in a bucket, which becomes the path of a copy.
+    """The type of the argument SWEEP that every command takes.
+
+    The user gives a path, or the address of a folder in a bucket. An address becomes the path of a local copy.
 
     Args:
-      whole: the copy has all that the bucket has; else no more than the files of the folder itself.
+      whole: whether the copy has everything in the folder of the bucket; otherwise it has only the files that lie
+        directly in that folder.
     """
 
     name = "path"
@@ -53,6 +56,7 @@ class SweepFolder(click.ParamType):
         self.whole = whole
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Returns the path of the sweep's folder, after fetching the copy if it lies in a bucket."""
         try:
             folder = open_place(str(value))
             if ctx is not None:
@@ -66,11 +70,15 @@ class SweepFolder(click.ParamType):
 
 
 class OwnCode(click.ParamType):
-    """FILE.py:OBJECT, a file of the user's that may run: a sweep alone, which knows its name, does not make it run."""
+    """The type of an option FILE.py:OBJECT, with which the user permits that this file runs.
+
+    A sweep keeps the names of such files, but a file never runs only because a sweep names it.
+    """
 
     name = "file.py:object"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Runs the file and returns the reference with the absolute path of the file."""
         try:
             return user_code.name(str(value), "")
         except UserError as error:
@@ -78,10 +86,11 @@ class OwnCode(click.ParamType):
 
 
 class NameOrOwn(click.Choice):
-    """One of these names, or FILE.py:OBJECT of the user's.
+    """The type of an option that takes one of some names, or a FILE.py:OBJECT of the user's.
 
     Args:
-      is_another: returns whether a value is accepted that is none of the names.
+      names: the names that are accepted.
+      is_another: returns whether a value that is none of the names is accepted as well.
     """
 
     def __init__(self, names: Sequence[str], is_another: Callable[[str], bool] = user_code.is_reference) -> None:
@@ -89,6 +98,7 @@ class NameOrOwn(click.Choice):
         self.is_another = is_another
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the value unchanged if it is accepted; click refuses any other."""
         return value if self.is_another(str(value)) else super().convert(value, param, ctx)
 
 
@@ -98,30 +108,31 @@ runs_own_code = click.option(
     multiple=True,
     expose_value=False,
     metavar="FILE.py:OBJECT",
-    help="A model, metric or transform of yours that the sweep was begun with.",
+    help="A model, metric or transform of your own that the sweep uses; its file may run.",
 )
 
 
 def without_password(url: str, command: str) -> str:
-    """Returns the URL of a database as it may be written down; a password in it goes on in PGPASSWORD alone.
+    """Returns the URL of a database without its password, so that it may be written down.
 
-    Every list of processes and Ray's own logs show a command's words, so the command is
-    begun anew without it.
+    A password in the URL is moved to the environment variable PGPASSWORD. Since every list of processes and Ray's own
+    logs show the words of a command, this process is then replaced by the same command without the password.
 
     Args:
-      command: the name of the command, which is begun anew.
+      url: what --ledger was given; may be empty.
+      command: the name of the command that runs, a key of `programs.MODULES`.
 
     Raises:
-      UserError: it is no URL of a PostgreSQL database; the message does not repeat it.
+      UserError: `url` is not the URL of a PostgreSQL database; the message does not repeat it.
     """
     if not url:
         return url
     try:
         parts = urlsplit(url)
         is_whole = parts.scheme == "postgresql" and parts.hostname and parts.path.strip("/") and parts.port != 0
-    except ValueError:  # of the port, or of brackets
+    except ValueError:  # the port is no number, or brackets do not match
         is_whole = False
-    if not is_whole or parts.query or parts.fragment or "@" in parts.path:  # as after a password with a slash in it
+    if not is_whole or parts.query or parts.fragment or "@" in parts.path:  # a slash in the password moves the @ there
         rule = "must be postgresql://[USER@]HOST[:PORT]/DATABASE, special characters percent-encoded"
         raise UserError(f"--ledger: {rule}; the password is best left to PGPASSWORD or ~/.pgpass")
     if parts.password is None:
@@ -131,7 +142,7 @@ def without_password(url: str, command: str) -> str:
     clean = url.replace(f":{parts.password}@", "@", 1)
     words = [word.replace(url, clean) for word in sys.argv[1:]]
     if words != sys.argv[1:]:
-        os.execv(sys.executable, [sys.executable, "-m", MODULES[command], *words])  # noqa: S606 (this program itself)
+        os.execv(sys.executable, [sys.executable, "-m", f"sweep.{MODULES[command]}", *words])  # noqa: S606 (this program itself)
     return clean
 
 
@@ -139,10 +150,12 @@ def check_out(out: Path, spared: Mapping[Path, str]) -> None:
     """Checks that a command may write the file that its --out names.
 
     Args:
-      spared: the places in which no file may be replaced; each says what such a file is ("a file of the data").
+      out: the path that --out names.
+      spared: the folders and files in which nothing may be replaced, each with the words for it in the message, for
+        example "a file of the data".
 
     Raises:
-      UserError: it may not.
+      UserError: the folder of `out` does not exist, `out` is a folder, or it would replace a spared file.
     """
     if not out.parent.is_dir():
         raise UserError(f"--out {out}: its folder does not exist; make it first")
@@ -156,10 +169,14 @@ def check_out(out: Path, spared: Mapping[Path, str]) -> None:
 
 @contextmanager
 def exit_codes(sweep: Path | None = None) -> Iterator[None]:
-    """What the user has to mend in the block, and a storage that fails, end the process with its code and a message.
+    """Turns errors in the block into a one-line message and the exit code that goes with it.
+
+    It does so for whatever the user has to mend (`UserError`), for a storage that fails (`OSError`), and for an output
+    that nobody reads any more. Other exceptions are bugs and keep their traceback.
 
     Args:
-      sweep: the folder of the sweep that the command is about.
+      sweep: the folder of the sweep that the command works on; the message shows the address of its bucket in the
+        place of the path of the copy.
     """
     try:
         yield
@@ -174,7 +191,10 @@ def exit_codes(sweep: Path | None = None) -> Iterator[None]:
 
 
 def program(command: Callable[[], Any]) -> None:
-    """Runs a command as this process, and ends it without unmaking its modules, which takes two seconds after torch."""
+    """Runs a command and ends this process with its exit code.
+
+    The process ends without Python's usual cleaning up of modules, which takes two seconds once torch is imported.
+    """
     code: Any = 0
     use_utf8()
     try:
@@ -187,6 +207,6 @@ def program(command: Callable[[], Any]) -> None:
         traceback.print_exc()
         code = 1
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # whoever read it is gone
+        with suppress(OSError):  # whoever read the output may be gone
             stream.flush()
     os._exit(code if isinstance(code, int) else 0 if code is None else 1)

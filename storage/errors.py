@@ -1,10 +1,13 @@
-"""The errors that are the user's to mend. Imports nothing heavy."""
+"""The errors that the user can mend. This module imports nothing heavy."""
 
 
 class UserError(Exception):
     """Something that the user gave or did cannot be used; the message says what, by which rule, and what to do.
 
-    Every command ends with it as with any other: the message alone, and the exit code, of `storage.command_line.Exit`.
+    A command that meets such an error prints the message without a traceback and ends with the exit code.
+
+    Attributes:
+      exit_code: one of `storage.command_line.Exit`.
     """
 
     exit_code = 2

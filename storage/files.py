@@ -1,10 +1,9 @@
-"""The files of a sweep: every durable write, whole or not at all, and readers that take nothing on trust.
+"""The files of a sweep: writes that happen whole or not at all, and readers that trust no content.
 
-Each durable write of the driver and of a worker is made here, but for the rows of a
-PostgreSQL ledger, and each passes numbered crash points: a test kills the process at
-every one of them, so a write that is added later is killed too. Of a sweep in a bucket
-they are written there too, before they return; what is appended to stays here, for a
-bucket has nothing to append to.
+Every durable write of the driver and of a worker is made here, except for the rows of a PostgreSQL ledger. Each write
+passes crash points, in a fixed order. A test kills the process at every one of them, so that a write that is added
+later is tested too. If the sweep lies in a bucket, a write returns only when the file is in the bucket too. Files that
+are appended to stay on this machine, because a bucket cannot append.
 """
 
 import json
@@ -20,7 +19,7 @@ from sweep.storage.errors import UserError
 from sweep.storage.store import store_of
 
 if TYPE_CHECKING:
-    import numpy as np  # imported where an array is written or read: a second driver is refused before
+    import numpy as np  # imported only where arrays are written or read, so that a second driver is refused quickly
 
 MOST_JSON_BYTES = 64 << 20
 
@@ -29,14 +28,14 @@ class DamagedError(UserError, ValueError):
     """A file does not hold what was written into it.
 
     Attributes:
-      path: of the file, or of the folder that it is one of.
-      found: which rule does not hold and what is there instead, without the path.
-      way_out: what to do; empty where the reader of the message knows better.
-      line: from 1; None where the file has no lines, or it is not known which one it is.
+      path: the file, or a folder that the file belongs to.
+      found: which rule is broken and what is there instead, without the path.
+      way_out: what the user can do; empty where whoever reads the message knows better.
+      line: the number of the damaged line, from 1; None where the file has no lines or the line is not known.
     """
 
     def __init__(self, path: Path, found: str, way_out: str = "", line: int | None = None) -> None:
-        super().__init__(path, found, way_out, line)  # all of it, so that it can be sent to another process
+        super().__init__(path, found, way_out, line)  # all four, so that pickle can send the error to another process
         self.path, self.found, self.way_out, self.line = path, found, way_out, line
 
     def __str__(self) -> str:
@@ -45,12 +44,12 @@ class DamagedError(UserError, ValueError):
 
 
 def crash_point(step: str, path: Path, data: bytes = b"") -> None:
-    """Stands before, in and after every durable write, in the order in which they are made; tests replace it.
+    """Does nothing; it is called before, in and after every durable write, and tests replace it by a crash.
 
     Args:
-      step: `before`, `in` (begun, not yet to be seen or not yet on the disk) or `after`.
-      path: what is written; of a whole file, in the write, its partial.
-      data: what is being appended.
+      step: `before`, `in` (the write has begun, but is not yet visible or not yet on the disk) or `after`.
+      path: the file or folder that is written; at the step `in` of a whole file, its partial file.
+      data: the bytes that are being appended.
     """
 
 
@@ -58,13 +57,12 @@ def crash_point(step: str, path: Path, data: bytes = b"") -> None:
 def written_whole(path: Path) -> Iterator[Path]:
     """Yields a path to write to; `path` appears, complete and on the disk, only if the block ends normally.
 
-    A reader sees the old file or the new one, never a part. An error removes the part,
-    for the disk may be full; what a crash leaves behind (`NAME.partial`) is overwritten
-    by the next write.
+    A reader sees the old file or the new one, never a part. An error removes the partial file, because the disk may be
+    full. A crash leaves it behind as `NAME.partial`, and the next write overwrites it.
     """
     partial = path.with_name(path.name + ".partial")
     crash_point("before", path)
-    partial.unlink(missing_ok=True)  # never written through: it may be a link
+    partial.unlink(missing_ok=True)  # it may be a link, whose target must not be overwritten
     try:
         yield partial
         crash_point("in", partial)
@@ -82,7 +80,7 @@ def append(path: Path, data: bytes) -> None:
     """Adds to the end of a file and returns once it is on the disk; after an error no part of it stays."""
     crash_point("before", path)
     is_new = not path.exists()
-    with open(path, "ab", buffering=0) as file:  # a buffer would be written once more when the file is closed
+    with open(path, "ab", buffering=0) as file:  # after an error, a buffer would be written again on closing the file
         end = file.tell()
         try:
             crash_point("in", path, data)
@@ -90,7 +88,7 @@ def append(path: Path, data: bytes) -> None:
             while left:
                 left = left[file.write(left) :]
             os.fsync(file.fileno())
-        except OSError:  # a full disk
+        except OSError:  # for example because the disk is full
             os.truncate(path, end)
             raise
     if is_new:
@@ -99,6 +97,7 @@ def append(path: Path, data: bytes) -> None:
 
 
 def truncate(path: Path, length: int) -> None:
+    """Cuts a file off after `length` bytes and returns once that is on the disk."""
     crash_point("before", path)
     os.truncate(path, length)
     _sync(path)
@@ -106,7 +105,7 @@ def truncate(path: Path, length: int) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes the folder and those above it, where they are not there yet."""
+    """Makes the folder, and those above it, unless they exist; returns once they are on the disk."""
     if path.is_dir():
         return
     make_folder(path.parent)
@@ -117,7 +116,10 @@ def make_folder(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes a file, or a folder with all in it; a link itself, never what it leads to. Nothing there is no error."""
+    """Removes a file, or a folder with everything in it; a path that does not exist is no error.
+
+    Of a link, the link itself is removed and never the file or folder that it leads to.
+    """
     crash_point("before", path)
     if path.is_dir() and not path.is_symlink():
         for child in sorted(path.iterdir()):
@@ -140,16 +142,18 @@ def _sync(path: Path) -> None:
 
 
 def utf8(text: str) -> bytes:
-    """The text as UTF-8, also where it names a file whose name is no UTF-8: a sign stands for what cannot be told."""
+    """Returns a text as UTF-8; a replacement character stands for each part of a file name that is not UTF-8."""
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode("utf-8")
 
 
 def save_bytes(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all."""
     with written_whole(path) as partial:
         partial.write_bytes(content)
 
 
 def save_array(path: Path, array: "np.ndarray") -> None:
+    """Writes an array as an .npy file, whole or not at all."""
     import numpy as np
 
     with written_whole(path) as partial, open(partial, "wb") as file:
@@ -157,20 +161,23 @@ def save_array(path: Path, array: "np.ndarray") -> None:
 
 
 def check_regular(path: Path) -> None:
-    """To be called before a file is opened: a pipe keeps its reader waiting for ever.
+    """Checks that a path leads to a regular file, before it is opened: a pipe would keep its reader waiting for ever.
 
     Raises:
-      FileNotFoundError: it is not there.
-      DamagedError: it is a folder, a pipe or a device.
+      FileNotFoundError: there is nothing at the path.
+      DamagedError: there is a folder, a pipe or a device at the path.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise DamagedError(path, "is no regular file")
 
 
 def read_json(path: Path) -> Any:
-    """Raises:
-    FileNotFoundError: it is not there.
-    DamagedError: it is no JSON of this project: cut, over 64 MiB, too deep, or with NaN or an infinity in it.
+    """Reads a JSON file that this project wrote.
+
+    Raises:
+      FileNotFoundError: the file does not exist.
+      DamagedError: the project writes no such JSON: it is cut off, larger than 64 MiB, nested too deeply, or has NaN
+        or an infinity in it.
     """
     check_regular(path)
     if path.stat().st_size > MOST_JSON_BYTES:
@@ -189,22 +196,24 @@ def _refuse(number: str) -> None:
 
 def _finite(number: str) -> float:
     value = float(number)
-    if math.isinf(value):  # 1e999
+    if math.isinf(value):  # as for 1e999
         _refuse(number)
     return value
 
 
 def read_array(path: Path) -> "np.ndarray":
-    """Raises:
-    FileNotFoundError: it is not there.
-    DamagedError: it is no whole .npy file of numbers.
+    """Reads an .npy file into memory.
+
+    Raises:
+      FileNotFoundError: the file does not exist.
+      DamagedError: the file is no complete .npy file of numbers.
     """
     import numpy as np
 
     check_regular(path)
     try:
-        return np.array(np.lib.format.open_memmap(path, mode="r"))  # mapped first: a size that lies allocates nothing
+        return np.array(np.lib.format.open_memmap(path, mode="r"))  # mapped first: a false size allocates nothing
     except (FileNotFoundError, MemoryError):
         raise
-    except Exception as error:  # numpy has more ways than can be listed to say that a file is none of its own
+    except Exception as error:  # numpy raises too many kinds of errors for a wrong file to list them
         raise DamagedError(path, f"is no whole array: {error}") from None

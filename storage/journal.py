@@ -1,4 +1,4 @@
-"""The file that the ledger lies in: Optuna's journal with a checksum in every record."""
+"""The file that holds the ledger: Optuna's journal, with a checksum in every record."""
 
 import json
 import re
@@ -18,11 +18,11 @@ from sweep.storage.programs import spelled
 _CHECKED = re.compile(rb'(.*),"crc":(\d+)}\n', re.DOTALL)
 
 
-JournalRecord = dict[str, Any]  # as Optuna writes it
+JournalRecord = dict[str, Any]  # one record in the form in which Optuna writes it
 
 
 class Operation(IntEnum):
-    """What a record does, by the number that Optuna writes. Drivers of a sweep write no other ones."""
+    """The operations of records, by the numbers that Optuna writes. Drivers of a sweep write no other operations."""
 
     CREATE_STUDY = 0
     CREATE_TRIAL = 4
@@ -32,35 +32,39 @@ class Operation(IntEnum):
 
 
 class JournalError(files.DamagedError):
-    """The journal is not what was written."""
+    """The journal does not hold what was written into it."""
 
 
 class ForeignWriterError(JournalError):
-    """Somebody else wrote into the journal while this driver held the sweep."""
+    """Another process wrote into the journal while this driver held the lock of the sweep."""
 
     exit_code = 75
 
 
 class Journal(BaseJournalBackend):
-    """One JSON record a line, each with the CRC-32 of the rest of its line.
+    """A journal file with one JSON record a line, each with the CRC-32 of the rest of its line.
 
-    Optuna's own file backend has no checksums (one flipped bit in 23 opens with other
-    content) and a lock that blocks the next driver for 30 s after a crash; here the
-    driver holds the sweep's lock, and readers need none. Optuna ignores the key `crc`.
+    Optuna's own file backend has no checksums (of all flipped bits, one in 23 gives a file that opens with other
+    content), and its lock blocks the next driver for 30 s after a crash. Here the driver holds the lock of the sweep,
+    and readers need no lock. Optuna ignores the key `crc`.
 
-    Raises:
-      JournalError: from reading, where a record's checksum differs. A last line without
-        its end is a write that did not finish: readers do not see it, `repair_tail` mends it.
-      ForeignWriterError: from writing, where the file has records that this object did not
-        write or read: on a network folder whose locks do not work two drivers can start.
+    A last line without its end is a write that did not finish. Readers do not see it, and `repair_tail` mends it.
+
+    Attributes:
+      path: the path of the file.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._offsets = [0]  # of each record read or written so far, and of the next
-        self._held: list[JournalRecord] | None = None  # what waits for the end of `together`
+        self._offsets = [0]  # where each record that was read or written so far begins, and the next one will
+        self._held: list[JournalRecord] | None = None  # records that wait for the end of `together`
 
     def read_logs(self, log_number_from: int) -> Iterable[JournalRecord]:
+        """Returns the records from a number on, from 0.
+
+        Raises:
+          JournalError: the checksum of a record differs.
+        """
         known = min(log_number_from, len(self._offsets) - 1)
         records = []
         files.check_regular(self.path)
@@ -84,7 +88,7 @@ class Journal(BaseJournalBackend):
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What the block appends is written at its end, at once: no reader sees it before. After an error none is."""
+        """Writes all records that the block appends at once, at its end; after an error in the block it writes none."""
         self._held = []
         try:
             yield
@@ -94,6 +98,12 @@ class Journal(BaseJournalBackend):
         self.append_logs(held)
 
     def append_logs(self, logs: list[JournalRecord]) -> None:
+        """Appends records and returns once they are on the disk; inside `together` they are written at its end.
+
+        Raises:
+          ForeignWriterError: the file has records that this object neither wrote nor read. Two drivers can start on
+            a network folder whose locks do not work.
+        """
         if self._held is not None:
             self._held += logs
             return
@@ -106,13 +116,13 @@ class Journal(BaseJournalBackend):
 
 
 def line_of(record: JournalRecord) -> bytes:
-    """A record as it stands in the file, its checksum at the end."""
+    """Returns the line of the file that holds a record, with its checksum at the end."""
     body = json.dumps(record, separators=(",", ":")).encode().removesuffix(b"}")
     return body + b',"crc":%d}\n' % zlib.crc32(body)
 
 
 def parse(line: bytes) -> JournalRecord | None:
-    """The record of a line, without its checksum; None where that differs."""
+    """Returns the record of a line without its checksum; None if the checksum differs or the line is no record."""
     match = _CHECKED.fullmatch(line)
     if match is None or match[2] != b"%d" % zlib.crc32(match[1]):
         return None
@@ -124,12 +134,15 @@ def parse(line: bytes) -> JournalRecord | None:
 
 
 def repair_tail(path: Path) -> int:
-    """Mends a last line without its end: a record that lacks nothing else gets it, any other is cut off.
+    """Mends the last line of a journal if its end is missing.
 
-    Returns: how many bytes were cut off.
+    If the record is complete but for its line feed, the line feed is added; otherwise the line is cut off.
+
+    Returns:
+      How many bytes were cut off.
 
     Raises:
-      DamagedError: it is no regular file, or a link: what it leads to is not ours to cut.
+      DamagedError: the path is no regular file, or is a link; the file that a link leads to may not be cut.
     """
     files.check_regular(path)
     if path.is_symlink():

@@ -1,4 +1,7 @@
-"""The lock that lets one driver write a sweep. Imports nothing heavy: a second driver is refused at once."""
+"""The lock that lets only one driver write a sweep.
+
+This module imports nothing heavy, so that a second driver is refused at once.
+"""
 
 import errno
 import fcntl
@@ -24,16 +27,17 @@ class HeldError(UserError):
 
 @contextmanager
 def driver_lock(folder: Path) -> Iterator[TextIO]:
-    """Held for the life of a driver; the kernel frees it however the driver ends.
+    """Holds the lock of a sweep while the block runs; the kernel frees it however the driver ends.
 
-    The folder is made where it is not there, and is gone again if the block leaves
-    nothing in it but the lock: whoever is refused has written nothing.
+    The folder is made if it does not exist. If the block leaves nothing in it but the lock, the folder is removed
+    again, so that a driver that refuses to start leaves nothing behind.
 
-    Yields: the lock's file.
+    Yields:
+      The open file of the lock.
 
     Raises:
-      HeldError: another driver holds it.
-      OSError: the folder cannot be written, or is none.
+      HeldError: another driver holds the lock.
+      OSError: the folder cannot be written, or is not a folder.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     with _taken(folder) as file:
@@ -42,7 +46,7 @@ def driver_lock(folder: Path) -> Iterator[TextIO]:
             file.flush()
             yield file
         finally:
-            with suppress(OSError):  # the folder is gone, or somebody else uses it
+            with suppress(OSError):  # the folder may be gone, or somebody else may use it
                 if os.listdir(folder) == [paths.LOCK]:
                     (folder / paths.LOCK).unlink()
                     for path in made:
@@ -50,7 +54,10 @@ def driver_lock(folder: Path) -> Iterator[TextIO]:
 
 
 def is_held(folder: Path, file: TextIO) -> bool:
-    """Whether the file that `driver_lock` yielded is still the lock of that folder: not, once the folder is gone."""
+    """Returns whether the file that `driver_lock` yielded is still the lock of the folder.
+
+    It is not once the folder or the lock's file was removed or replaced.
+    """
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(folder / paths.LOCK))
     except OSError:
@@ -58,9 +65,9 @@ def is_held(folder: Path, file: TextIO) -> bool:
 
 
 def holder(folder: Path) -> str:
-    """Who holds the sweep, by its lock; empty where nobody does."""
+    """Returns the text in which the driver that holds the lock names itself; empty if no driver holds it."""
     try:
-        # Through no link, and no pipe may hold the reader up.
+        # A link is not followed, and opening a pipe must not keep the reader waiting.
         descriptor = os.open(folder / paths.LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP):
@@ -92,7 +99,7 @@ def _taken(folder: Path) -> TextIO:
             file.close()
         except FileNotFoundError as error:  # the driver that had made the folder may just have removed it
             gone = error
-        time.sleep(0.05)  # `search.status` holds it for a moment
+        time.sleep(0.05)  # `search.status` takes the lock for a moment to see whether it is free
     if gone and not text:
         raise gone
     raise HeldError(f"{folder}: another driver holds this sweep: {text}")

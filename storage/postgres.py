@@ -1,7 +1,7 @@
-"""A ledger in PostgreSQL: how to reach it, and a lock that lives as long as the connection.
+"""Opens a ledger that is kept in PostgreSQL, with a lock that lives as long as the connection.
 
-A URL is `postgresql://[USER@]HOST[:PORT]/DATABASE`. The password comes from PGPASSWORD, or
-from the pass file (PGPASSFILE, default ~/.pgpass), as with PostgreSQL's own programs.
+A URL is `postgresql://[USER@]HOST[:PORT]/DATABASE`. The password comes from PGPASSWORD, or from the pass file
+(PGPASSFILE, default ~/.pgpass), as with PostgreSQL's own programs.
 """
 
 import os
@@ -27,32 +27,36 @@ from sweep.storage.store import is_copy
 
 ERRORS = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
 ENGINE = {"poolclass": QueuePool, "max_overflow": 0, "hide_parameters": True}
-TRIES = 4  # for the lock
-UNDEFINED_TABLE = "42P01"  # PostgreSQL's code of an error
-TIMEOUT_SECONDS = 30  # for the server to connect, and to answer
+TRIES = 4  # how often the lock is asked for
+UNDEFINED_TABLE = "42P01"  # PostgreSQL's code for this error
+TIMEOUT_SECONDS = 30  # within which the server must accept a connection, and answer
 
 
 class NoTablesError(OSError):
-    """No sweep was ever begun in the database."""
+    """The database has no tables of Optuna's, so no sweep was ever begun in it."""
 
 
 def open_storage(url: str, lock: str | None) -> RDBStorage:
-    """The storage of all sweeps in a database.
+    """Opens Optuna's storage, which holds the ledgers of all sweeps in a database.
 
     Args:
-      url: without password.
-      lock: `lock_of` the sweep that is to be written: every connection holds this advisory lock or is none. None to
-        read only; tables are not made then.
+      url: the URL of the database, without password.
+      lock: to write a sweep, what `lock_of` returns for it: the storage has a single connection, which holds this
+        advisory lock. None to read only; then missing tables are not made.
 
     Raises:
-      HeldError: another driver holds it.
+      HeldError: another driver holds the lock.
       OSError: the server cannot be reached, refuses, or its tables are not Optuna's; the message names the URL.
     """
     opened = list[Any]()
     dialect = f"postgresql+pg8000://{make_url(url).host}/"
 
     def connect_once() -> Any:
-        """A second time never: what became of the transaction that the first one broke in only a start can see."""
+        """Returns a connection, but only once.
+
+        After a lost connection it is not known whether its last transaction was committed. Only a new start reads
+        that, so the driver must not connect again.
+        """
         if opened:
             raise pg8000.InterfaceError("the connection was lost")
         opened.append(_connect(url, lock))
@@ -66,7 +70,7 @@ def open_storage(url: str, lock: str | None) -> RDBStorage:
             dialect,
             {"creator": connect_once, **ENGINE, "pool_size": 1},
             skip_table_creation=True,
-            skip_compatibility_check=True,  # done with the tables; it needs a second connection
+            skip_compatibility_check=True,  # `_make_tables` has checked it; the check needs a second connection
         )
     except (*ERRORS, pg8000.Error, OSError, RuntimeError) as error:
         raise unreachable(url, error) from None
@@ -75,12 +79,16 @@ def open_storage(url: str, lock: str | None) -> RDBStorage:
 
 
 def lock_of(folder: Path, sweep_id: str) -> str:
-    """What the driver of a sweep locks: its id, or the address of a bucket, for two may begin there at once."""
+    """Returns the text that the driver of a sweep locks in the database.
+
+    It is the id of the sweep, or its address if it lies in a bucket: there two drivers may begin at once, each with an
+    id of its own.
+    """
     return f"{folder}" if is_copy(folder) else sweep_id
 
 
 def holder(url: str, lock: str) -> str:
-    """Who holds the lock; empty where nobody does.
+    """Returns the text in which the driver that holds the lock names itself; empty if no driver holds it.
 
     Raises:
       OSError: the server cannot be reached, or refuses.
@@ -93,20 +101,20 @@ def holder(url: str, lock: str) -> str:
 
 
 def _connect(url: str, lock: str | None = None) -> Any:
-    """A connection that holds the lock, or none."""
+    """Returns a new connection, which holds the lock if one is given."""
     parsed = make_url(url)
     connection = pg8000.dbapi.connect(
         user=parsed.username or os.environ.get("PGUSER") or os.environ.get("USER", "postgres"),
         host=parsed.host,
         port=parsed.port or 5432,
         database=parsed.database,
-        password=_password(parsed) or "",  # a server that wants one says so
+        password=_password(parsed) or "",  # a server that needs a password reports that it is missing
         timeout=TIMEOUT_SECONDS,
         application_name=f"sweep, pid {os.getpid()} on {socket.gethostname()}",
     )
     connection.autocommit = True
     cursor = connection.cursor()
-    # A driver whose machine is gone is noticed, and its lock freed, within a minute.
+    # With these, the server notices within a minute that a driver's machine is gone, and frees its lock.
     for name, value in {"idle": 30, "interval": 10, "count": 3}.items():
         cursor.execute(f"SET tcp_keepalives_{name} = {value}")
     if lock is not None:
@@ -116,18 +124,21 @@ def _connect(url: str, lock: str | None = None) -> Any:
 
 
 def _make_tables(dialect: str, url: str) -> None:
-    """Optuna's tables where they are not there yet; two drivers that do it at once would trip over each other."""
+    """Makes Optuna's tables unless they exist, under a lock, because two drivers that made them at once would fail."""
     with closing(_connect(url)) as connection:
-        connection.cursor().execute("SELECT pg_advisory_lock(0)")  # until it is closed
+        connection.cursor().execute("SELECT pg_advisory_lock(0)")  # held until the connection is closed
         RDBStorage(dialect, {"creator": lambda: _connect(url), **ENGINE}).engine.dispose()
 
 
 def unreachable(url: str, error: BaseException) -> OSError:
-    """One line: what the server or the network said; `NoTablesError` where there is none of Optuna's tables."""
+    """Returns the error to raise: one line with what the server or the network reported.
+
+    It is a `NoTablesError` if the database has no tables of Optuna's.
+    """
     if isinstance(error, StorageInternalError):
         error = error.__cause__ or error
     said = getattr(error, "orig", None) or error
-    if said.args and isinstance(said.args[0], dict):  # the fields of PostgreSQL's own message
+    if said.args and isinstance(said.args[0], dict):  # pg8000 gives the fields of PostgreSQL's message
         if said.args[0].get("C") == UNDEFINED_TABLE:
             return NoTablesError(f"{url}: holds no ledger")
         said = said.args[0].get("M", said)
@@ -158,10 +169,14 @@ def _key(lock: str) -> int:
 
 
 def _password(url: URL) -> str | None:
-    """Of the environment or the pass file, which others must not be able to read; libpq's rules."""
+    """Returns the password from the environment or the pass file, by the rules of libpq; None where there is none.
+
+    Raises:
+      OSError: other users can read the pass file.
+    """
     if "PGPASSWORD" in os.environ:
         return os.environ["PGPASSWORD"]
-    path = Path(os.path.expanduser(os.environ.get("PGPASSFILE", "~/.pgpass")))  # a user may have no home
+    path = Path(os.path.expanduser(os.environ.get("PGPASSFILE", "~/.pgpass")))  # Path.home would raise without a home
     if not path.is_file():
         return None
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -175,6 +190,9 @@ def _password(url: URL) -> str | None:
 
 
 def _pass_crash_points(engine: Engine) -> None:
-    """Before a transaction's first statement, before its commit, and when its connection is given back."""
+    """Makes each transaction pass the crash points of `storage.files`.
+
+    They stand before the transaction's first statement, before its commit, and when its connection is given back.
+    """
     for event, place in {"begin": "before", "commit": "in", "checkin": "after"}.items():
         sqlalchemy.event.listen(engine, event, lambda *_, place=place: files.crash_point(place, Path("postgresql")))

@@ -1,4 +1,4 @@
-"""The commands, and how a person types each: `python -m MODULE` in a checkout, `sweep NAME` where it is installed."""
+"""The commands, and how a person types each: `python -m MODULE` in a checkout, `sweep NAME` once installed."""
 
 from pathlib import Path
 
@@ -17,7 +17,8 @@ MODULES = {
     "unpickle": "datasets.unpickle",
     "train": "trainable.train",
 }
-IS_INSTALLED = not (Path(__file__).resolve().parents[1] / "pyproject.toml").exists()
+PACKAGE = Path(__file__).parents[1]  # the folder of the package `sweep`
+IS_INSTALLED = not (PACKAGE.parent / "pyproject.toml").exists()
 
 
 def typed(name: str) -> list[str]:
@@ -26,11 +27,11 @@ def typed(name: str) -> list[str]:
 
 
 def spelled(name: str) -> str:
-    """Returns the same as one text."""
+    """Returns the words that a person types for a command, without its options, as one text."""
     return " ".join(typed(name))
 
 
 def without_program(words: list[str]) -> tuple[list[str], list[str]]:
-    """Returns the words of a command that `typed` began, here or in another installation, and those that follow."""
+    """Splits the words of a command into those that `typed` returns, here or in another installation, and the rest."""
     count = 2 if words[:1] == ["sweep"] else 3
     return words[:count], words[count:]

@@ -1,7 +1,8 @@
-"""Reads JSON as dataclasses, and writes them as JSON: every value has the type of its field and follows its rule.
+"""Turns JSON values into dataclasses, and dataclasses into JSON values.
 
-A field may be of a plain type, an enum of texts, another dataclass, a list, a dict, `X | None`, or one of these with a
-`Rule` in `Annotated`. An object that may be missing is `{}` in JSON. Imports nothing heavy.
+Every value is checked against the type of its field and against the field's rule. A field may have a plain type, an
+enum of texts, another dataclass, a list, a dict, `X | None`, or one of these with a `Rule` in `Annotated`. A dataclass
+that may be None is written as `{}` when it is None. This module imports nothing heavy.
 """
 
 import json
@@ -19,38 +20,44 @@ WORDS = {
     list: "a list",
     dict: "an object",
 }
-SHOWN = 40  # characters of a wrong value
-MOST_DIGITS = 9  # of a number that is a name
+SHOWN = 40  # characters of a wrong value that a message shows
+MOST_DIGITS = 9  # of a number that is a name in a JSON object
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a value must be beside its type."""
+    """A rule for a value that goes beyond its type.
+
+    Attributes:
+      words: what the value must be, for messages: "a whole number above 0".
+      holds: returns whether a value of the right type follows the rule.
+    """
 
     words: str
     holds: Callable[[Any], bool]
 
 
 def named(name: str) -> Any:
-    """Makes an optional field whose name in JSON is another one than in Python."""
+    """Returns an optional field that has another name in JSON than in Python."""
     return field(default=None, metadata={"name": name})
 
 
 def parsed(kind: Any, value: Any, place: str = "", rule: str = "") -> Any:
-    """Returns a JSON value as an object of this type; a field that is not there has its default.
+    """Returns a JSON value as an object of the type `kind`; a field that is missing gets its default.
 
     Args:
       kind: a dataclass, or the type of a field.
-      place: which field it is, for messages: `queue.3.params`.
-      rule: what the value must be, where that is more than its type.
+      value: the JSON value.
+      place: the name of the field, for messages: `queue.3.params`.
+      rule: what the value must be, for messages, where that is more than its type.
 
     Raises:
-      ValueError: it is none; the message names the field, the rule and the value.
+      ValueError: the value is not of this type; the message names the field, the rule and the value.
     """
     origin, inner = get_origin(kind), get_args(kind)
-    if kind is Any or (is_dataclass(kind) and type(value) is kind):  # such as one that was read before
+    if kind is Any or (is_dataclass(kind) and type(value) is kind):  # a part may have been parsed before the whole
         return value
-    if origin in (UnionType, Union):  # the second is that of `Annotated`
+    if origin in (UnionType, Union):  # `Annotated[...] | None` gives `Union`
         return None if value is None or (value == {} and is_dataclass(inner[0])) else parsed(inner[0], value, place)
     if origin is Annotated:
         found = parsed(inner[0], value, place, inner[1].words)
@@ -70,7 +77,10 @@ def parsed(kind: Any, value: Any, place: str = "", rule: str = "") -> Any:
 
 
 def to_json(value: Any) -> Any:
-    """Returns what `parsed` reads the value from; an optional field without a value is left out."""
+    """Returns the JSON value from which `parsed` makes the same object.
+
+    An optional field that is None is left out, or `{}` if it may hold a dataclass.
+    """
     if isinstance(value, dict):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,10 +1,13 @@
-"""How trials and sweeps end, in the words that the ledger and `sweep.json` keep. Each member equals its text."""
+"""The states of trials and the reasons why trials and drivers end, in the words that ledger and `sweep.json` keep.
+
+Each member of these enums equals its text.
+"""
 
 from enum import StrEnum
 
 
 class State(StrEnum):
-    """The state of a trial, by the name that Optuna has for it."""
+    """The state of a trial, under the name that Optuna gives it."""
 
     COMPLETE = "COMPLETE"
     PRUNED = "PRUNED"
@@ -13,26 +16,26 @@ class State(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a trial is PRUNED or FAIL, or why an attempt of it came to no end."""
+    """The reasons why a trial is PRUNED or FAIL, or why an attempt of a trial did not come to its end."""
 
-    NOT_AMONG_THE_BEST = "not among the best at its rung"  # the only reason of a PRUNED
+    NOT_AMONG_THE_BEST = "not among the best at its rung"  # the only reason of a PRUNED trial
     DIVERGED = "diverged"  # a loss was not finite
-    OUT_OF_MEMORY = "out of memory"  # the GPU's, or a node's with nothing beside the trial
-    HOST_MEMORY = "host memory"  # of an attempt alone: other processes may have taken it
-    STORAGE = "storage"  # of an attempt alone: it ends the sweep, for the trial is not at fault
+    OUT_OF_MEMORY = "out of memory"  # of the GPU, or of a node on which nothing else ran
+    HOST_MEMORY = "host memory"  # only an attempt ends so, since other processes may have taken the memory
+    STORAGE = "storage"  # only an attempt ends so; the sweep ends too, because the trial is not at fault
     WORKER_LOST = "worker lost"
     NO_PROGRESS = "no progress"  # an epoch hung
     ERROR = "error"
-    NO_CONFIG = "infeasible"  # the space had none for the trial: nothing but its seed is known
-    RECORD_LOST = "record lost"  # the ledger was damaged where it was written
+    NO_CONFIG = "infeasible"  # the space had no config for the trial, of which only the seed is known
+    RECORD_LOST = "record lost"  # the ledger was damaged where it recorded the trial
 
 
 class Stop(StrEnum):
-    """Why a driver ended, or orders no more trials. A stop with a cause of its own is recorded in that one's words."""
+    """The reasons why a driver ended or begins no more trials; a cause with words of its own is recorded in those."""
 
     FINISHED = "finished"
     TIME_BUDGET = "time budget"
     RAY_ENDED = "Ray ended"
-    SIGNAL = "signal"  # recorded by its name, SIGINT for example
-    FAILURES = "too many failures"  # in a row
-    NO_CONFIG = "no config"  # the space had none for many draws in a row
+    SIGNAL = "signal"  # recorded by the name of the signal, for example SIGINT
+    FAILURES = "too many failures"  # too many trials failed in a row
+    NO_CONFIG = "no config"  # the space had no config for many draws in a row

@@ -1,11 +1,11 @@
-"""Where a sweep lies, behind one object: a folder of this machine, or a bucket, of which a process works on a copy.
+"""The store that a sweep lies in: this machine, or a bucket, of which each process works on a copy.
 
-Whoever opens a sweep's place gets the path of its folder, and every path made from it knows the same store, as the
-paths of cloudpathlib know their client. `storage.files` writes through the store of the path that it is given, so
-what is written whole is in the bucket before the write returns.
+Whoever opens the place of a sweep gets the path of its folder. Every path that is made from that path knows the same
+store, as the paths of cloudpathlib know their client. `storage.files` writes through the store of the path that it is
+given, so that a file is in the bucket before the write returns.
 
-This file has the contract and the files of this machine; every other kind of store is a file of its own, and
-`storage.bucket.open_place` chooses it by the scheme of an address.
+This module has the contract of a store and the store of this machine. Every other kind of store has a file of its own,
+and `storage.bucket.open_place` chooses it by the scheme of an address.
 """
 
 from pathlib import Path, PosixPath
@@ -13,69 +13,75 @@ from typing import ClassVar
 
 
 class Store:
-    """The files of this machine, which are where they are: nothing has to be fetched, put or removed elsewhere.
+    """The store of this machine, and the contract of any other store.
 
-    A subclass is another place, whose files have copies here.
+    The files of this machine need no copy, so that nothing has to be fetched or put. A subclass is the store of
+    another place, whose files have copies on this machine.
     """
 
     def fetch(self, folder: Path, whole: bool = True) -> None:
-        """Makes the copy of a folder what the store has of it.
+        """Makes the copy of a folder equal to the folder in the store.
 
         Args:
-          whole: with all that is below it; else no more than the folder's own files.
+          folder: the path of the copy.
+          whole: whether everything below the folder is fetched; otherwise only the files directly in it.
 
         Raises:
           OSError: the store cannot be read.
         """
 
     def fetch_content(self, path: Path) -> None:
-        """Fetches a file that `fetch` has left empty; does nothing where it is none of these.
+        """Fetches the content of a file that `fetch` has left empty; does nothing for any other file.
 
         Raises:
-          FileNotFoundError: the store does not have it any more.
+          FileNotFoundError: the store does not have the file any more.
           OSError: the store cannot be read.
         """
 
     def put(self, content: Path, path: Path) -> None:
-        """Makes a file's content that of `path` in the store, whole or not at all.
+        """Writes a file into the store, whole or not at all.
+
+        Args:
+          content: the file whose content is written.
+          path: the path, in the copy, of the file that is written in the store.
 
         Raises:
           OSError: the store cannot be written.
         """
 
     def delete(self, path: Path) -> None:
-        """Removes a file from the store, or a folder with all in it.
+        """Removes a file from the store, or a folder with everything in it.
 
         Raises:
           OSError: the store cannot be written.
         """
 
     def move(self, path: Path, target: Path) -> None:
-        """Moves a file or folder in the store as it is about to be moved here; leaves out what has gone meanwhile.
+        """Moves a file or folder in the store, before the caller moves the copy; files that are gone are left out.
 
         Raises:
-          OSError: the store cannot be written; what was there is there.
+          OSError: the store cannot be written; the files at `path` are still there.
         """
 
     def shown(self, text: str) -> str:
-        """Returns a text for people, with addresses in the place of the paths of their copies.
+        """Returns a text for people, in which the paths of copies are replaced by the addresses of the originals.
 
-        Our own messages have addresses already; those of the operating system do not.
+        This is needed for messages of the operating system; our own have addresses already.
         """
         return text
 
     def close(self) -> None:
-        """Removes the copies. The store is not to be used any more."""
+        """Removes the copies; the store must not be used afterwards."""
 
 
 LOCAL = Store()
 
 
 class StoredPath(PosixPath):
-    """A path in the copy of a store, which it knows; in a formatted text it is its address.
+    """A path in the copy of a store, which knows its store and shows itself as an address.
 
-    Each store makes a subclass of its own, because a path is made from another by the class alone. `str` and
-    `os.fspath` give the path of the copy, by which the file is opened.
+    A formatted text (f"{path}") has the address. `str` and `os.fspath` give the path of the copy, by which the file is
+    opened. Each store makes a subclass of its own, because a path that is made from another one only keeps its class.
     """
 
     store: ClassVar[Store]
@@ -84,7 +90,7 @@ class StoredPath(PosixPath):
         return format(self.store.shown(str(self)), spec)
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return str, (f"{self}",)  # another process has no copy under this path, and only shows it
+        return str, (f"{self}",)  # another process has no copy at this path and can only show the address
 
 
 def store_of(path: Path) -> Store:
@@ -93,5 +99,5 @@ def store_of(path: Path) -> Store:
 
 
 def is_copy(path: Path) -> bool:
-    """Says whether what lies there is a copy: its files are this process's own, whatever another one does."""
+    """Returns whether a path lies in a copy, whose files no other process changes."""
     return isinstance(path, StoredPath)

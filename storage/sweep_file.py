@@ -1,4 +1,7 @@
-"""`sweep.json`: what a sweep is, fixed at its start, and what happened to it since. Imports nothing heavy."""
+"""`sweep.json`: the settings of a sweep, which are fixed at its start, and what happened to the sweep since then.
+
+This module imports nothing heavy.
+"""
 
 import json
 import re
@@ -16,18 +19,18 @@ from sweep.storage.versions import code_commit, current_versions
 
 SEARCH = "search"
 KINDS = (SEARCH, paths.REPEAT, paths.REFIT)
-PORTFOLIOS = (  # of `search/portfolios/`
+PORTFOLIOS = (  # one for each file in `search/portfolios/`
     "published",
 )
 BASELINES = ("auto", *PORTFOLIOS, "none")
 FITS = ("crop", "pad", "stretch")
-RENAMED_METRICS = {"loss": "log_loss"}  # the name now, by that which older sweeps and commands have
+RENAMED_METRICS = {"loss": "log_loss"}  # name in older sweeps and commands: name now
 MOST_FOLDS = 20
 BAD, NEAR_DUPLICATES = LEAVE_OUT = ("bad", "near-duplicates")  # what `--leave-out` may name
-FORMS = ("array", "mapped", "jpeg")  # of pixels, see `datasets.pixels.form`
+FORMS = ("array", "mapped", "jpeg")  # in which pixels are kept, see `datasets.pixels.form`
 
-NO_RESULTS = -1  # as `results_of`: no number of trials, so the next start makes them
-Values = dict[str, Any]  # of hyperparameters, by name
+NO_RESULTS = -1  # a `results_of` that no number of trials equals, so the next start makes the results
+Values = dict[str, Any]  # the values of hyperparameters, by name
 Table = dict[str, Values]
 
 
@@ -56,24 +59,27 @@ Size = Annotated[list[int], Rule("height and width, each above 0", lambda size: 
 
 @dataclass(frozen=True)
 class DataOptions:
-    """How the data is read; None leaves a choice to the data, and of the limits means all images.
+    """The options that say how the data of a sweep is read, one for each flag of the command.
+
+    An option that is None is chosen from what the data is; a limit that is None means all images.
 
     Attributes:
-      image_size: side in px that every image is resized to.
-      limit_train, limit_valid: so many images of the split.
-      fit: how an image becomes a square; None is what its decoding recipe does.
-      id_column, label_column, group_column, split_column: of the tables that list the images, by their headers.
-      labels_separator: stands between the labels of an image.
-      images: the folder in the data that the tables' images lie in.
-      train, valid, test: the table or folder in the data that is the split.
+      image_size: the side in px to which every image is resized.
+      limit_train, limit_valid: the number of images of the split that are used.
+      fit: how an image becomes a square; None does what the decoding recipe of the sweep does.
+      id_column, label_column, group_column, split_column: the headers of these columns in the tables that list the
+        images.
+      labels_separator: the text between the labels of one image.
+      images: the folder in the data that holds the images that the tables list.
+      train, valid, test: the table or folder in the data that is this split.
       label_pattern: a regular expression whose first group is the label in the name of a file.
-      leave_out: which images are left out and named, of `LEAVE_OUT`: one name, or both with a comma between.
-      min_per_class: classes with fewer train images are left out.
-      cache_limit: bytes of pixels above which they are kept as JPEG.
-      folds: so many parts of the labelled images, each judged by a net that was trained on the others; None trains one
-        net on the train split and judges it by the validation split.
-      submission: the path of a sample of what is handed in, or its name in the data.
-      positive_class: of two classes the one whose probability is handed in.
+      leave_out: which images are left out (and listed), from `LEAVE_OUT`: one name, or both with a comma between.
+      min_per_class: classes with fewer train images than this are left out.
+      cache_limit: the number of bytes of pixels above which the pixels are kept as JPEG.
+      folds: the number of parts into which the labelled images are divided; each part is judged by a net that was
+        trained on the others. None trains one net on the train split and judges it by the validation split.
+      submission: the path of a sample of the file to hand in, or its name in the data.
+      positive_class: the one of two classes whose probability is handed in.
     """
 
     image_size: Above0 | None = None
@@ -98,27 +104,28 @@ class DataOptions:
     positive_class: str | None = None
 
     def leaves_out(self, what: str) -> bool:
-        """Says whether one of `LEAVE_OUT` is left out."""
+        """Returns whether `what`, one of `LEAVE_OUT`, is left out."""
         return what in (self.leave_out or "").split(",")
 
     def leaving_out(self, what: str) -> "DataOptions":
-        """Returns the same options, which leave this out too."""
+        """Returns the same options, except that `what`, one of `LEAVE_OUT`, is left out too."""
         return replace(self, leave_out=",".join(each for each in LEAVE_OUT if each == what or self.leaves_out(each)))
 
 
 @dataclass
 class Settings:
-    """What the user asked for. Of a repeat or a refit those of its search.
+    """The settings that the user asked for when the sweep began; a repeat or a refit has those of its search.
 
     Attributes:
       data: the absolute path of a folder, an archive or another file that holds images.
-      space: the name of a published space, or FILE.py:FUNCTION with an absolute path; None leaves it to the data, and
-        of a sweep that has begun it is the default space.
-      ledger: URL of a PostgreSQL database, without password; empty for the journal in the folder.
-      backbones: the pretrained nets that the space is made for; None leaves them to what is at hand, and of a sweep
-        that has begun there are none.
-      like: the places of earlier sweeps whose best configs come first; None for none.
-      budget_epochs: no trial is drawn once all of them together were trained so long; None for no limit.
+      space: the name of a published space, or FILE.py:FUNCTION with an absolute path. None before the start means
+        that the data decides; None in a sweep that has begun means the default space.
+      ledger: the URL of a PostgreSQL database, without password; empty for the journal in the folder.
+      backbones: the pretrained nets for which the space is made. None before the start means those that are at hand;
+        None in a sweep that has begun means no nets.
+      like: the paths or addresses of earlier sweeps whose best configs are run first; None for no such sweeps.
+      budget_epochs: once all trials together were trained for this many epochs, no further trial is drawn; None for
+        no limit.
     """
 
     data: str
@@ -139,19 +146,23 @@ class Settings:
 
     @property
     def folds(self) -> int | None:
-        """How many nets a trial has, one for each fold of the images; None where it has one alone."""
+        """The number of nets that a trial trains, one for each fold; None in a sweep without folds."""
         return self.data_options.folds
 
     def steps(self, epochs: int) -> int:
-        """Returns the steps that a whole trial is told by: its epochs, or its folds."""
+        """Returns the number of values that a whole trial reports to the study: one a fold, or without folds an epoch.
+
+        Args:
+          epochs: how many epochs the trial trains.
+        """
         return self.folds or epochs
 
     def wanted(self, drawn: int, epochs: int) -> int:
-        """Returns how many trials there are to be; of a budget that is not spent, at most so many.
+        """Returns how many trials the sweep shall have; with a budget that is not spent yet, the most it may have.
 
         Args:
-          drawn: so many there are.
-          epochs: so many were trained, of all trials together.
+          drawn: how many trials there are so far.
+          epochs: how many epochs all trials together were trained.
         """
         is_spent = self.budget_epochs is not None and epochs >= self.budget_epochs
         return drawn if is_spent else max(drawn, self.trials)
@@ -159,16 +170,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class QueueEntry:
-    """A config that is run before the sampler is asked.
+    """A config that is run before the sampler is asked for any.
 
     Attributes:
-      baseline: the name of a published run or of a family's reference config; empty for any other.
-      config: the whole of it: of a repeat or a refit, the others are of these two alone; and of a published run that is
-        no point of the space.
-      trial: the number in the search of the trial that is trained again.
-      value: of that trial.
-      nth_seed: under which of the other seeds, from 1.
-      like: which trial of which earlier sweep it is like.
+      params: the values of the space's parameters.
+      baseline: the name of a published run or of a family's reference config; empty for any other config.
+      config: the whole config, where `params` cannot express it: in a repeat or a refit, and for a published run that
+        lies outside the space.
+      trial: in a repeat or a refit, the number (in the search) of the trial that is trained again.
+      value: in a repeat or a refit, the value of that trial.
+      nth_seed: in a repeat or a refit, which of the other seeds is used, from 1.
+      like: which trial of which earlier sweep this config was taken from, in words.
     """
 
     params: Values
@@ -185,8 +197,9 @@ class StartEntry:
     """One start of a driver.
 
     Attributes:
-      folder: where the sweep lay then; None of starts by versions that did not write it down.
-      stopped: how it ended; empty while it runs, and where it was killed.
+      time: when the driver started, in local time.
+      folder: where the sweep lay at that time; None if it was started by a version that did not record it.
+      stopped: how the driver ended; empty while it runs, and for ever if it was killed.
     """
 
     time: Time
@@ -199,12 +212,14 @@ class StartEntry:
 
 @dataclass(frozen=True)
 class Defaults:
-    """The number of each published default that a sweep goes on under; 1 of sweeps before the numbers were written.
+    """The number of each published default that the sweep began with and goes on with.
+
+    Every field is 1 for a sweep that is older than these numbers.
 
     Attributes:
-      decoder: of images.
-      listing: the rules by which the files of the data count and are named.
-      ensemble: how the members of an ensemble are chosen and averaged.
+      decoder: the recipe by which images are decoded.
+      listing: the rules that say which files of the data count and how they are named.
+      ensemble: the way in which the members of an ensemble are chosen and averaged.
     """
 
     space: int = 1
@@ -217,7 +232,13 @@ class Defaults:
 
 @dataclass(frozen=True)
 class Memory:
-    """The bytes that a trial may take of a worker and of a GPU, as it was where the sweep began; 0 for no limit."""
+    """The memory that a trial may use, measured on the machine where the sweep began; 0 for no limit.
+
+    Attributes:
+      worker: bytes of a worker's memory.
+      gpu: bytes of a GPU's memory.
+      on_gpu: whether trials train on a GPU.
+    """
 
     worker: int
     gpu: int
@@ -226,11 +247,11 @@ class Memory:
 
 @dataclass(frozen=True)
 class Pace:
-    """How long a drawn trial may take without a GPU, as it was where the sweep began.
+    """The time that a drawn trial may take without a GPU, decided on the machine where the sweep began.
 
     Attributes:
-      seconds: of one CPU thread, estimated.
-      images: of an epoch.
+      seconds: the limit of the estimated time, for one CPU thread.
+      images: the number of images of an epoch, on which the estimate rests.
     """
 
     seconds: float
@@ -239,7 +260,12 @@ class Pace:
 
 @dataclass(frozen=True)
 class Parent:
-    """The search that a repeat or a refit is of: its id, and of a refit the number of its best trial."""
+    """The search that a repeat or a refit belongs to.
+
+    Attributes:
+      sweep: the id of the search.
+      best_trial: for a refit, the number of the search's best trial.
+    """
 
     sweep: str
     best_trial: int | None = named("best trial")
@@ -247,13 +273,13 @@ class Parent:
 
 @dataclass(frozen=True)
 class WeightsEntry:
-    """Weights of a pretrained net that trials begin with.
+    """The weights of a pretrained net that trials begin with.
 
     Attributes:
       source: where they came from, in words for people.
-      sha256: of the file as its library serves it.
-      licence: as the library records it.
-      file: its name, without folders.
+      sha256: the digest of the file as its library serves it.
+      licence: the licence as the library records it.
+      file: the name of the file, without folders.
     """
 
     source: str
@@ -267,19 +293,22 @@ class SweepFile:
     """The content of `sweep.json`.
 
     Attributes:
-      table: of the space, `search.spaces.space.Space.table`; empty where no config is drawn.
-      image_size: height and width.
-      queue: by trial number.
-      versions, commit: of the newest start.
-      results_of: the number of ended trials that report, best model and predictions are made of.
-      memory: None for no limit.
-      pace: None for no limit.
-      kind: `search`, or `repeat` or `refit` of one, in a folder within its own.
-      parent: None of a search.
-      own: the models, metrics and transforms in files of the user's, each with the sha256 of its file.
-      pixels: the form in which the pixels are kept; None of sweeps by versions that had one alone.
-      weights: of the pretrained nets that trials begin with, by the nets' names; None where none does.
-      imbalance: the number of what is searched beside the space because the classes are unequal; None where nothing is.
+      table: the table of the space (`search.spaces.space.Space.table`); empty where no config is drawn.
+      fingerprint: the digest of the data, by which changed data is recognised.
+      image_size: height and width in px.
+      queue: the configs that are run before the sampler is asked, by the numbers of their trials.
+      notes: what a person was told at the start about the choices that were made.
+      versions, commit: the versions of the packages and the commit of this code at the newest start.
+      results_of: how many trials had ended when the report, the best model and the predictions were made.
+      memory: how many bytes a trial may use; None for no limit.
+      kind: `search`, or `repeat` or `refit`, whose folder lies in the folder of its search.
+      parent: the search that this repeat or refit belongs to; None for a search.
+      own: the models, metrics and transforms that are in files of the user's, each with the sha256 of its file.
+      pixels: the form in which the pixels are kept; None in sweeps by versions that knew only one form.
+      pace: how long a trial may take without a GPU; None for no limit.
+      weights: the weights of pretrained nets that trials begin with, by the names of the nets; None for no such nets.
+      imbalance: the number of the addition to the space for unequal classes (`search.spaces.imbalance`); None where
+        the space has no such addition.
     """
 
     settings: Settings
@@ -305,13 +334,18 @@ class SweepFile:
     imbalance: Above0 | None = None
 
     def started(self, command: str, folder: Path) -> None:
-        """Notes a driver's start."""
+        """Adds the start of a driver to `starts`; nothing is written to disk.
+
+        Args:
+          command: the command as the user typed it.
+          folder: the folder of the sweep.
+        """
         self.versions, self.commit = current_versions(), code_commit()
         now, place = time.strftime("%Y-%m-%d %H:%M:%S"), f"{folder.resolve()}"
         self.starts.append(StartEntry(now, self.versions, self.commit, command, place))
 
     def holder(self, folder: Path) -> str:
-        """Returns who drives the sweep, on whichever machine; empty where nobody does."""
+        """Returns which process drives the sweep, on this or another machine; empty if none does."""
         if (of_folder := lock.holder(folder)) or not self.settings.ledger:
             return of_folder
         from sweep.storage import postgres
@@ -319,8 +353,9 @@ class SweepFile:
         return postgres.holder(self.settings.ledger, postgres.lock_of(folder, self.id))
 
     def write(self, folder: Path) -> None:
+        """Writes `sweep.json` into the folder, whole or not at all."""
         content = to_json(self)
-        settings = content.pop("settings")  # its fields stand among the others
+        settings = content.pop("settings")  # in the file, the settings are fields of the same object
         options = settings["data_options"]
         if sample := options.get("submission"):
             settings["data_options"] = options | {"submission": paths.sample_to_record(folder, self.kind, sample)}
@@ -329,10 +364,12 @@ class SweepFile:
 
     @staticmethod
     def read(folder: Path) -> "SweepFile":
-        """Raises:
-        SweepError: the folder holds no sweep.
-        DamagedError: the file is damaged; the message names the field, the rule and the value.
-        UserError: a file of the user's that a command named is not the one that the sweep began with.
+        """Reads and checks the `sweep.json` of a folder.
+
+        Raises:
+          SweepError: the folder holds no sweep.
+          DamagedError: the file is damaged; the message names the field, the rule and the value.
+          UserError: a file of the user's that a command named is not the one that the sweep began with.
         """
         path = folder / paths.SWEEP_FILE
         try:
@@ -341,7 +378,7 @@ class SweepFile:
             raise SweepError(f"{folder}: holds no sweep (no sweep.json); start one with --sweep {folder}") from None
         try:
             content = parsed(Values, content)
-            if isinstance(content.get("baselines"), bool):  # as it was before there was a choice
+            if isinstance(content.get("baselines"), bool):  # older versions had only on or off
                 content["baselines"] = "published" if content["baselines"] else "none"
             if isinstance(content.get("metric"), str):
                 content["metric"] = RENAMED_METRICS.get(content["metric"], content["metric"])

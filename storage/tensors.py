@@ -1,6 +1,6 @@
-"""Tensors and what they are of, in one safetensors file with a checksum over both.
+"""Safetensors files that hold tensors and metadata, with a checksum over both.
 
-Of such files `best.safetensors` in a trial's folder has the weights of its best epoch.
+One of them is `best.safetensors` in a trial's folder, with the weights of the trial's best epoch.
 """
 
 import json
@@ -19,25 +19,26 @@ NO_METADATA = {"about": "{}"}
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Writes them whole or not at all.
+    """Writes tensors with metadata into one file, whole or not at all.
 
     Raises:
       OSError: the disk is full, or fails.
     """
     with written_whole(path) as partial:
         try:
-            # One entry: safetensors writes several in any order, and equal content is to be equal bytes.
+            # All metadata are in one entry, because safetensors writes several in any order and equal content shall
+            # give equal bytes.
             save_file(tensors, partial, {"about": json.dumps({**metadata, "crc32": _checksum(metadata, tensors)})})
-        except SafetensorError as error:  # the only way in which it tells of a full disk
+        except SafetensorError as error:  # safetensors raises this one for a full disk too
             raise OSError(f"{path}: {error}") from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """The metadata and the tensors that `save_tensors` wrote, to the bit; these are mapped from the file.
+    """Returns the metadata and the tensors that `save_tensors` wrote, equal to the bit; the tensors are mapped.
 
     Raises:
-      FileNotFoundError: it is not there.
-      DamagedError: it is anything else.
+      FileNotFoundError: the file does not exist.
+      DamagedError: `save_tensors` did not write the file, or it was altered since.
     """
     check_regular(path)
     try:
@@ -47,7 +48,7 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         is_whole = metadata.pop("crc32", "") == _checksum(metadata, tensors)
     except MemoryError:
         raise
-    except Exception as error:  # parsers have more ways than can be listed to say that a file is none of theirs
+    except Exception as error:  # the parsers raise too many kinds of errors for a wrong file to list them
         raise DamagedError(path, f"damaged: {error}") from error
     if not is_whole:
         raise DamagedError(path, "damaged: its checksum differs")
@@ -55,19 +56,23 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 
 def save_weights(path: Path, weights: dict[str, Tensor], config: Mapping[str, object], epoch: int) -> None:
-    """Writes the weights whole or not at all.
+    """Writes the weights of a trial, whole or not at all.
 
     Args:
-      config: of the trial, the fields that are set.
-      epoch: the one that the weights are of.
+      path: the file to write.
+      weights: the tensors by name.
+      config: the fields of the trial's config that are set.
+      epoch: the epoch after which the model had these weights.
     """
     save_tensors(path, weights, {"config": json.dumps(config), "epoch": str(epoch)})
 
 
 def check_weights(path: Path, config: Mapping[str, object], epoch: int) -> None:
-    """Raises:
-    FileNotFoundError: it is not there.
-    DamagedError: it is not, to the bit, what `save_weights` wrote of this config and epoch.
+    """Checks that a file holds, to the bit, what `save_weights` wrote for this config and epoch.
+
+    Raises:
+      FileNotFoundError: the file does not exist.
+      DamagedError: the file is damaged, or belongs to another config or epoch.
     """
     metadata, _ = read_tensors(path)
     if metadata.get("config") != json.dumps(config) or metadata.get("epoch") != str(epoch):

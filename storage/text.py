@@ -1,4 +1,4 @@
-"""Text that a command reads, writes and prints, whatever the locale is. Imports nothing heavy."""
+"""Text that commands read, write and print, in whatever locale. This module imports nothing heavy."""
 
 import codecs
 import os
@@ -13,18 +13,20 @@ STREAMS = "stdin", "stdout", "stderr"
 
 
 def counted(number: int, noun: str, nouns: str = "") -> str:
-    """`1 trial`, `1,173 images`.
+    """Returns a number with its noun: `1 trial`, `1,173 images`.
 
     Args:
+      number: how many there are.
+      noun: the noun in the singular.
       nouns: the plural; by default the noun with an s.
     """
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {nouns or noun + 's'}"
 
 
 def _readable(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Replaces what an encoding has no character for: punctuation by ASCII, a letter by its number, `\\xfc`.
+    r"""Replaces characters that an encoding lacks: punctuation by ASCII, a letter by its number, such as `\xfc`.
 
-    A byte of a file name that is no text in the encoding of file names is passed on as it is.
+    A byte of a file name that is no text in the encoding of file names is passed on unchanged.
     """
     if not isinstance(error, UnicodeEncodeError):
         raise error
@@ -40,8 +42,9 @@ def _readable(error: UnicodeError) -> tuple[str | bytes, int]:
 def _open_closed_streams() -> None:
     """Gives a process that was started with standard streams closed (`>&-`) streams that lead nowhere.
 
-    Each takes its own descriptor, the lowest that is free, and programs begun from here have it too: the next file that
-    is opened would have it else, and would get what they print.
+    Each new stream gets the descriptor of the closed one, which is the lowest that is free, and programs that this
+    process starts inherit it. Otherwise the next file that is opened would get this descriptor, and the output of
+    those programs would be written into that file.
     """
     for name in STREAMS:
         if getattr(sys, name) is None:
@@ -51,10 +54,10 @@ def _open_closed_streams() -> None:
 
 
 def use_utf8() -> None:
-    """Reads and writes names and files as UTF-8, and lets the two outputs print every text, whatever their encoding is.
+    """Makes this process read and write files and their names as UTF-8, and lets stdout and stderr print every text.
 
-    In a locale of another encoding the command is begun anew in Python's UTF-8 mode, which only a start can choose; its
-    outputs keep the encoding of the locale, which is the terminal's.
+    In a locale with another encoding this process is replaced by the same command in Python's UTF-8 mode, which can
+    only be chosen at the start. Its outputs keep the encoding of the locale, because that is the terminal's.
     """
     _open_closed_streams()
     if sys.getfilesystemencoding() != "utf-8":
@@ -67,6 +70,6 @@ def use_utf8() -> None:
 
 
 def stop_printing() -> int:
-    """To be called after a BrokenPipeError: nobody reads the output; returns the exit code to end with."""
+    """Sends all further output to nowhere after a BrokenPipeError, and returns the exit code to end with."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return READER_GONE

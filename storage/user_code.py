@@ -1,7 +1,7 @@
-"""Objects of the user's own files, which a command names as FILE.py:OBJECT.
+"""Objects in the user's own files, which a command names as FILE.py:OBJECT.
 
-Such a file is the user's code. It runs only where a command names it: a sweep's folder, which keeps the name, never
-makes it run. The driver hands the sources to its workers, which may lie on nodes that do not have the file.
+Such a file is the user's code. It runs only if a command names it: the folder of a sweep keeps the name, but never
+makes the file run. The driver sends the sources to its workers, which may be on nodes that do not have the file.
 """
 
 import hashlib
@@ -17,11 +17,12 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from sweep.storage import old_names
 from sweep.storage.errors import UserError
 
 
 class NotNamedError(UserError):
-    """No command named the file of a reference."""
+    """A reference leads to a file that no command named, so the file may not run."""
 
 
 @dataclass
@@ -29,7 +30,8 @@ class _File:
     """A file of the user's that this process may run.
 
     Attributes:
-      module: what the file holds once it has run.
+      source: the bytes of the file.
+      module: the module that the file has become; None until it has run.
     """
 
     source: bytes
@@ -44,20 +46,24 @@ _files: dict[str, _File] = {}  # by absolute path
 
 
 def is_reference(value: Any) -> bool:
-    """Returns whether a value names an object in a file of the user's."""
+    """Returns whether a value has the form FILE.py:OBJECT, which names an object in a file of the user's."""
     return isinstance(value, str) and re.search(r"\.py:\w+$", value) is not None
 
 
 def name(reference: str, flag: str) -> str:
-    """Takes the value of a command's flag, FILE.py:OBJECT: runs the file and keeps the object for this process.
+    """Runs the file of a FILE.py:OBJECT that a flag of a command was given, and keeps its objects for this process.
 
     The file may import others that lie beside it.
 
+    Args:
+      reference: the value of the flag.
+      flag: the name of the flag, for messages.
+
     Returns:
-      The reference with the absolute path of the file, which holds in any folder.
+      The reference with the absolute path of the file, which is valid in any working directory.
 
     Raises:
-      UserError: there is no such file or object, or the file does not run.
+      UserError: there is no such file or object, or the file fails when it runs.
     """
     file, _, name = reference.rpartition(":")
     given = f"{flag}{reference}" if flag.endswith("=") else f"{flag} {reference}".strip()
@@ -75,12 +81,12 @@ def name(reference: str, flag: str) -> str:
 
 
 def get(reference: str) -> Any:
-    """Returns the object of a reference that `name` returned, maybe in another process.
+    """Returns the object of a reference that `name` returned, in this or another process.
 
-    A file that lies elsewhere by now is known by its own name: a sweep keeps the digest of what it began with.
+    If the file was moved since, it is found by the name of the file alone; `check` compares its content.
 
     Raises:
-      UserError: no command named the file, or it does not run here, or it has no such object.
+      UserError: no command named the file, it fails when it runs here, or it has no such object.
     """
     path, file = _known(reference)
     if file.module is None:
@@ -91,21 +97,23 @@ def get(reference: str) -> Any:
 
 
 def has_run(reference: str) -> bool:
-    """Returns whether the file of this reference has run in this process, so that its objects are there."""
+    """Returns whether the file of this reference has run in this process, so that its objects exist."""
     found = _find(reference)
     return found is not None and found[1].module is not None
 
 
 def digest(reference: str) -> str:
-    """Returns the sha256 of the file's bytes, as they were when a command named it."""
+    """Returns the sha256 of the bytes that the file of a reference had when a command named it."""
     return _known(reference)[1].digest
 
 
 def check(kept: Mapping[str, str]) -> None:
-    """Compares the files that commands named with those that a sweep began with; a file that only moved is the same.
+    """Checks that the files that commands named have the content that they had when a sweep began.
+
+    A file that only moved since is accepted.
 
     Args:
-      kept: the digest of each file, by the reference that the sweep has for it.
+      kept: the digest of each file, by the reference that the sweep recorded for it.
 
     Raises:
       UserError: a file has another content.
@@ -123,7 +131,12 @@ def check(kept: Mapping[str, str]) -> None:
 
 
 def kept_name(reference: Any, kept: Mapping[str, str]) -> Any:
-    """Returns the reference by which a sweep knows an object, whose file may lie elsewhere by now; else the value."""
+    """Returns the reference that a sweep recorded for an object, whose file may have moved since.
+
+    Args:
+      reference: a reference, or any other value, which is returned unchanged.
+      kept: the digest of each file, by the reference that the sweep recorded for it.
+    """
     if not is_reference(reference):
         return reference
     found = (other for other in kept if kept[other] == digest(reference) and _object(other) == _object(reference))
@@ -131,12 +144,12 @@ def kept_name(reference: Any, kept: Mapping[str, str]) -> Any:
 
 
 def sources() -> dict[str, bytes]:
-    """Returns the content of each file that a command named, by its absolute path."""
+    """Returns the bytes of each file that a command named, by its absolute path."""
     return {path: file.source for path, file in _files.items()}
 
 
 def remember(sources: dict[str, bytes]) -> None:
-    """Lets this process use the files that `sources` of another one returned; each runs when an object is asked for."""
+    """Permits this process to run files that `sources` returned in another; each runs when its object is asked for."""
     for path, source in sources.items():
         if path not in _files or _files[path].source != source:
             _files[path] = _File(source)
@@ -164,7 +177,7 @@ def _known(reference: str) -> tuple[str, _File]:
 
 
 class _Loader(InspectLoader):
-    """Runs a source that is in memory, and so leaves no `__pycache__` beside the file and takes nothing from there."""
+    """Runs a source from memory, so that no `__pycache__` beside the file is written or read."""
 
     def __init__(self, path: str, source: bytes) -> None:
         self.path, self.source = path, source
@@ -177,33 +190,38 @@ class _Loader(InspectLoader):
 
 
 def _run(path: str, source: bytes) -> ModuleType:
-    # A name that nothing else can be imported by. Dataclasses look their module up under it.
+    # No import statement can spell this name. It has to be in `sys.modules` because dataclasses look their module up.
     module = ModuleType(f"file {path}")
     module.__file__, module.__loader__ = path, _Loader(path, source)
     sys.modules[module.__name__] = module
+    old_names.understand()
     beside = os.path.dirname(path)
     if beside not in sys.path:
-        sys.path.append(beside)  # at the end: a file of the user's must not stand in for a library's module
+        sys.path.append(beside)  # at the end, so that a file of the user's cannot replace a library's module
     try:
         module.__loader__.exec_module(module)
-    except Exception as error:  # the user's code: whatever it raises is theirs to mend
+    except Exception as error:  # the user has to mend whatever their code raises
         what = f"{type(error).__name__}: {error}{name_taken(error, path)}"
         raise UserError(f"{place(error, path)} does not run: {what}") from error
     return module
 
 
 def place(error: Exception, path: str) -> str:
-    """Returns the line of the file at `path` at which it came to an error, as FILE:LINE; FILE where it is not there."""
+    """Returns the line of the file at `path` that led to an error, as FILE:LINE; FILE if no line of it did."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-    if isinstance(error, SyntaxError) and error.filename == path:  # has no frame there
+    if isinstance(error, SyntaxError) and error.filename == path:  # such an error has no frame in the file
         lines = [error.lineno]
     return f"{path}:{lines[-1]}" if lines else path
 
 
 def name_taken(error: Exception, path: str) -> str:
-    """Returns what to do where the file at `path` was given another module than the one beside it; else nothing."""
+    """Returns what to do if an import in the file at `path` found another module than the file beside it.
+
+    That happens when the name is taken already by a module of Python, of a library or of this project. The text is
+    empty if this is not the cause of the error.
+    """
     asked = error.name if isinstance(error, ImportError) else getattr(getattr(error, "obj", None), "__name__", "")
-    name, folder = str(asked).partition(".")[0], Path(path).parent.resolve()
+    name, folder = str(asked).removeprefix("sweep.").partition(".")[0], Path(path).parent.resolve()
     place = getattr(sys.modules.get(name), "__file__", None) or "Python itself"
     beside = [file for file in (folder / f"{name}.py", folder / name) if name and file.exists()]
     if not beside or name not in sys.modules or Path(place).is_relative_to(folder):

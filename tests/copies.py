@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = ("storage", "datasets", "trainable", "analysis", "search", "examples", "tests")
+CODE = ("storage", "datasets", "trainable", "analysis", "search", "sweep", "examples", "tests")
 
 
 def copied_project(folder: Path) -> Path:
     """Copies the code and its tests."""
     for name in CODE:
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "fixtures"))
+        ignored = shutil.ignore_patterns("__pycache__", "fixtures")
+        shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", folder)
     return folder
 

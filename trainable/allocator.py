@@ -1,7 +1,8 @@
-"""The C library's allocator, told to keep what one training step frees for the next.
+"""Tells the C library's allocator to keep the memory that one training step frees for the next one.
 
-Left alone it gives large blocks back to the kernel, which zeroes them again at the next step: a fifth of the time of a
-convolutional net on a CPU. Nothing here changes a result. Only glibc can be told; elsewhere nothing happens.
+By default it returns large blocks to the kernel, which fills them with zeros again for the next step; that takes a
+fifth of the time of a convolutional net on a CPU. Results do not change. Only glibc can be told; with any other C
+library nothing happens.
 """
 
 import ctypes
@@ -12,14 +13,14 @@ NEVER = 2**31 - 1  # bytes that must be free at the end of the heap before it sh
 
 
 def keep_freed_memory() -> None:
-    """For the rest of this process."""
-    with suppress(AttributeError):  # another C library
+    """Makes this process keep freed memory for as long as it runs."""
+    with suppress(AttributeError):  # not glibc
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, NEVER)
 
 
 def give_back_freed_memory() -> None:
-    """What a large net has left is not needed by the small one after it, and may be by the trials beside."""
+    """Returns freed memory to the system, because the next net may be smaller, and other trials may need the memory."""
     with suppress(AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

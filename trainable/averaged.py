@@ -1,26 +1,28 @@
-"""The mean of a net's weights over its last steps, which predicts better than the weights of any one step."""
+"""The mean of a net's weights over its last steps, which predicts better than the weights of any single step."""
 
 import copy
 
 import torch
 from torch import Tensor, nn
 
-FIRST_STEPS = 10  # the mean of the first steps is of few: step t counts at least (FIRST_STEPS - 1) / (FIRST_STEPS + t)
+FIRST_STEPS = 10  # at the start step t has at least the weight (FIRST_STEPS - 1) / (FIRST_STEPS + t) in the mean
 
 
 class Averaged:
-    """A copy of a net whose weights are the exponential mean of the net's own.
+    """A copy of a net whose weights are the exponential moving average of the net's own.
 
-    The statistics of batch norm are averaged as the weights are; what does not train is the net's own, not a copy.
-    On a GPU the update is a kernel or two after each step, beside the step's CUDA graph and no part of it.
+    The statistics of batch norm are averaged like the weights. Parameters that do not train are shared with the net,
+    not copied. On a GPU an update takes a kernel or two after each step; it is not part of the step's CUDA graph.
 
     Attributes:
       model: the copy; it predicts and never trains.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        """Args:
-        decay: of the mean a step, [0, 1).
+        """Copies the net.
+
+        Args:
+          decay: of the mean per step, [0, 1).
         """
         self.decay = decay
         frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
@@ -32,15 +34,15 @@ class Averaged:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Takes the net's weights into the mean.
+        """Adds the net's present weights to the mean.
 
         Args:
-          step: from 0, over the whole trial; the decay is smaller in the first ones, so that the mean soon forgets
-            the weights before training.
+          step: from 0, over the whole trial. The decay is smaller in the first steps, so that the mean soon forgets the
+            weights from before training.
         """
         share = max(1 - self.decay, (FIRST_STEPS - 1) / (FIRST_STEPS + step))
         means, now = zip(*self.means, strict=True)
-        torch._foreach_lerp_(list(means), list(now), share)  # all in one call
+        torch._foreach_lerp_(list(means), list(now), share)  # one call for all tensors
         for count, of_net in self.counts:
             count.copy_(of_net)
 

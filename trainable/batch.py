@@ -1,4 +1,4 @@
-"""What a net sees in one step: images, mixed with each other or not, in parts where memory is short."""
+"""The batch that a net sees in one step: images that may be mixed with each other, in parts if memory is short."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -10,19 +10,19 @@ from torch import Tensor
 
 from sweep.trainable.config import TrialConfig
 
-PREDICT_PIXELS = 2**22  # of a batch without gradients: 83 images of 224x224; at most 1,024 images
-SMALLEST_MICRO_BATCH = 2  # images: batch norm has no variance in one
+PREDICT_PIXELS = 2**22  # in a batch without gradients: 83 images of 224x224; at most 1,024 images
+SMALLEST_MICRO_BATCH = 2  # images: batch norm cannot compute a variance from one
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images, and what the net is to say of them.
+    """Images, and the labels that the net should give them.
 
     Attributes:
-      images: (N, 3, H, W), augmented and mixed.
+      images: (N, 3, H, W), augmented and perhaps mixed.
       labels: (N,) class indices.
-      partners: (N,) class indices of the images mixed in; None where none were.
-      share: of its own label in the loss of a mixed image, [0, 1]; the rest is its partner's.
+      partners: (N,) class indices of the images that were mixed in; None if none were.
+      share: how much an image's own label counts in its loss, [0, 1]; its partner's label counts for the rest.
     """
 
     images: Tensor
@@ -31,7 +31,10 @@ class Batch:
     share: float = 1.0
 
     def parts(self, micro_batch: int) -> Iterator["Batch"]:
-        """Nearly equal parts of at most `micro_batch` images; of three where one image would be left alone."""
+        """Splits the batch into nearly equal parts of at most `micro_batch` images.
+
+        Where a single image would be left alone, a part has three images instead.
+        """
         images = len(self.labels)
         count = max(1, min(math.ceil(images / micro_batch), images // SMALLEST_MICRO_BATCH))
         partners = [None] * count if self.partners is None else self.partners.tensor_split(count)
@@ -40,15 +43,15 @@ class Batch:
 
 
 def predict_batch(image_size: tuple[int, int]) -> int:
-    """Returns how many images of this height and width go through a net at once where nothing is learned."""
+    """Returns how many images of this (height, width) go through a net at once when nothing is learned."""
     return max(1, min(1024, PREDICT_PIXELS // (image_size[0] * image_size[1])))
 
 
 def draw_mix(config: TrialConfig, generator: torch.Generator) -> Callable[[Batch, torch.Generator], Batch] | None:
-    """How a batch is mixed; None: it is not.
+    """Draws whether and how a batch is mixed; returns the function that mixes it, or None.
 
     Args:
-      generator: on the host.
+      generator: on the host, so that nothing waits for the GPU.
     """
     mixing = config.mixup + config.cutmix
     if mixing > 0:
@@ -59,19 +62,22 @@ def draw_mix(config: TrialConfig, generator: torch.Generator) -> Callable[[Batch
 
 
 def _partners(batch: Batch, generator: torch.Generator) -> Tensor:
-    """(N,) which image is mixed into each."""
+    """Returns (N,) indices: which image of the batch is mixed into each."""
     return torch.randperm(len(batch.labels), generator=generator).to(batch.images.device, non_blocking=True)
 
 
 def _mixup(share: float, batch: Batch, generator: torch.Generator) -> Batch:
-    """Zhang et al. 2018 with alpha 1: the share of the first image is uniform."""
+    """Mixes each image with a partner: Zhang et al. 2018 with alpha 1, so the share of the first image is uniform."""
     partner = _partners(batch, generator)
     mixed = share * batch.images + (1 - share) * batch.images[partner]
     return Batch(mixed, batch.labels, batch.labels[partner], share)
 
 
 def _cutmix(share: float, batch: Batch, generator: torch.Generator) -> Batch:
-    """Yun et al. 2019 with alpha 1: a box of the partner, its area uniform before it is clipped at the border."""
+    """Pastes a box of a partner into each image: Yun et al. 2019 with alpha 1.
+
+    The area of the box is uniform before it is clipped at the border of the image.
+    """
     partner = _partners(batch, generator)
     height, width = batch.images.shape[2:]
     centre_y, centre_x = torch.rand(2, generator=generator).tolist()

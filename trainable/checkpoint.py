@@ -1,4 +1,4 @@
-"""A checkpoint file as it is read: the parts of a trial between two epochs, which fit each other."""
+"""Reads a checkpoint file, which holds the state of a trial between two epochs, and checks that its parts fit."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from sweep.storage.tensors import read_tensors
 from sweep.trainable.metrics import is_name, named
 from sweep.trainable.metrics.history import EpochMetrics, class_dtype, read_history
 
-SCALER = ("scale", "_growth_tracker")  # what changes of a `torch.amp.GradScaler`, by the names of its state
+SCALER = ("scale", "_growth_tracker")  # the parts of a `torch.amp.GradScaler`'s state that change
 
 
 class CheckpointError(DamagedError):
@@ -26,21 +26,22 @@ class CheckpointError(DamagedError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What `save` wrote, whole: its parts fit each other.
+    """The content of a file that `save` or `save_finished` wrote; its parts fit each other.
+
+    The tensors are mapped from the file: copy those that are to outlive it.
 
     Attributes:
       config: `TrialConfig.to_dict()` of the trial.
-      history: one epoch at least.
-      model, averaged: the weights now, and their mean; empty where the config asks for none. What is frozen is in none.
+      history: the epochs so far, at least one.
+      model, averaged: the weights now, and their mean, which is empty if the config asks for none. Frozen weights are
+        in neither.
       best: the weights that predict, at the best epoch.
-      optimizer: by the index of the parameter and the optimizer's own name, `0.momentum_buffer`.
-      valid_classes: (epochs, N) of `class_dtype`.
-      valid_logits: (N, classes) float32, at the best epoch.
-      rows: (N,) int64, of a fold that is finished: which of all images its validation images are; else None.
-      kept: (N, classes) float16 of other epochs, by their numbers.
-      scaler: what changes of a gradient scaler, by `SCALER`; empty where there was none.
-
-    The tensors are mapped from the file: what is to outlive it must be copied.
+      optimizer: its state, by the index of the parameter and the optimizer's own name, such as `0.momentum_buffer`.
+      valid_classes: the class predicted for each validation image at each epoch, (epochs, N) of `class_dtype`.
+      valid_logits: the predictions at the best epoch, (N, classes) float32.
+      rows: which of all images the validation images of a finished fold are, (N,) int64; None for anything else.
+      kept: the predictions of some other epochs, by their numbers, (N, classes) float16.
+      scaler: the parts of a gradient scaler's state that change, named as in `SCALER`; empty if there was no scaler.
     """
 
     config: Values
@@ -58,17 +59,18 @@ class Checkpoint:
 
     @property
     def fold(self) -> int | None:
-        """Which net of its trial it is of, from 1, where there is one for each fold."""
+        """The fold of the net that it holds, from 1; None if the trial has no folds."""
         return self.history[0].fold
 
     @property
     def best_epoch(self) -> int:
+        """The epoch with the best metric, from 1."""
         metric = named(self.metric)
         return metric.best_epoch(metric.of_epochs(self.history))
 
 
 def read_finished(trial: Path, up_to_attempt: int) -> dict[int, Checkpoint]:
-    """Returns what `save_finished` wrote of a trial, by the folds; of one that is damaged what an older attempt has."""
+    """Returns what `save_finished` wrote of a trial, by fold; for a damaged file, what an older attempt wrote."""
     found: dict[int, Checkpoint] = {}
     for fold, places in paths.finished_folds(trial, up_to_attempt).items():
         for path in places:
@@ -81,11 +83,13 @@ def read_finished(trial: Path, up_to_attempt: int) -> dict[int, Checkpoint]:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Raises:
-    CheckpointError: the file cannot be read, or is not, to the bit, what `save` wrote.
-    OSError: it is in a bucket that cannot be read.
+    """Reads a checkpoint file; from a bucket, it is fetched first.
+
+    Raises:
+      CheckpointError: the file cannot be read, or is not, to the bit, what `save` wrote.
+      OSError: the file is in a bucket that cannot be read.
     """
-    with suppress(FileNotFoundError):  # told of below
+    with suppress(FileNotFoundError):  # reported below, when the file is read
         store_of(path).fetch_content(path)
     try:
         return _checkpoint(*read_tensors(path))
@@ -98,7 +102,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpoint:
-    """Raises, among others, ValueError: the parts do not fit each other."""
+    """Makes a checkpoint of a file's parts; raises, among others, ValueError if they do not fit each other."""
     history = read_history(json.loads(metadata["history"]))
     classes, logits = tensors["valid_classes"].numpy(), tensors["valid_logits"].numpy()
     metric = RENAMED_METRICS.get(metadata["metric"], metadata["metric"])
@@ -133,7 +137,7 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
 
 
 def _scaler(values: dict[str, Tensor]) -> dict[str, float]:
-    """Raises, among others, ValueError: they are not those of a scaler."""
+    """Returns the state of a gradient scaler; raises, among others, ValueError if the values do not make one."""
     if values.keys() not in (set(), set(SCALER)):
         raise ValueError("it holds a part of a gradient scaler")
     found = {name: value.item() for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""What decides a trial: every hyperparameter once, with its unit and range."""
+"""The config of a trial: every hyperparameter exists once here, with its unit and range."""
 
 import dataclasses
 import difflib
@@ -18,56 +18,62 @@ from sweep.trainable import class_weights, losses, models
 OPTIMIZERS = ("sgd", "nesterov", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "onecycle")
 
-POOLINGS = ("mean", "mean_std", "2x2", "4x4", "pyramid")  # of a stage's map; pyramid: the finer, the larger the map
-MIXING = ("mixup", "cutmix")  # per batch
+# How heads pool the map of a stage; `pyramid` uses the standard deviation, and a finer grid for a larger map.
+POOLINGS = ("mean", "mean_std", "2x2", "4x4", "pyramid")
+MIXING = ("mixup", "cutmix")  # drawn once per batch
 
-# Of each field that handles unequal classes, the value that leaves them as they are.
+# For each field that handles classes of unequal size, the value that means "no handling".
 UNHANDLED = {"class_weights": class_weights.DEFAULT, "balanced": 0.0, "loss": losses.DEFAULT}
 
-MULTIPLE = "_multiple"  # the ending of a search parameter that is the multiple of a field's reference value
+MULTIPLE = "_multiple"  # search parameters with this ending hold a multiple of a field's reference value
 
 
 @dataclass(frozen=True)
 class TrialConfig:
-    """One training run. Same config, same data, same device: same numbers.
+    """The hyperparameters of one training run.
+
+    The same config, data and device give the same numbers.
 
     Raises:
-      ConfigError: a field is out of its range, or is not one of its architecture's.
+      ConfigError: a field is out of its range, or is missing although the architecture needs it, or is set although the
+        architecture does not have it.
     """
 
-    arch: str = "small_resnet"  # a family, the name of a classifier of torchvision.models, or FILE.py:OBJECT
-    width: float | None = None  # multiplies the channels or units of the architecture; 1 is its published size
-    depth: int | None = None  # cnn: convolutions; small_resnet: blocks a stage
+    arch: str = "small_resnet"  # a family's name, timm/NAME, torchvision/NAME, or FILE.py:OBJECT
+    width: float | None = None  # multiplies the architecture's channels or units; 1 is the published size
+    depth: int | None = None  # cnn: number of convolutions; small_resnet: blocks per stage
     head: int | None = None  # cnn: units of the first hidden layer after the convolutions
     small_stem: bool | None = None  # resnet18: a 3x3 stem without pooling, for images under 64 px
-    pretrained: bool | None = None  # resnet18 and the nets of timm and torchvision: start from weights of theirs
+    pretrained: bool | None = None  # resnet18 and nets of timm and torchvision: start from pretrained weights
 
-    # Pretrained nets, and heads on their frozen features. None leaves a choice out, and is written nowhere.
-    backbone: str | None = None  # the heads: the net whose features they read, timm/NAME or torchvision/NAME
-    input_size: int | None = None  # px, the side to which the net's first layer resizes images; None: as they are kept
-    center_crop: bool | None = None  # the middle of images alone is seen, the share that the weights were judged on
-    stages: str | None = None  # the heads: the stages whose features they read: "2-5", or "-3", the last three
-    pooling: str | None = None  # the heads: how each stage's map becomes features
-    flip: bool | None = None  # the heads: learn from each image and from its mirror image
-    penalty: float | None = None  # the heads: the factor of |W|^2 beside the mean loss, features standardised
-    hidden: int | None = None  # mlp_head: units of its hidden layer
+    # Fields for pretrained nets, and for heads that learn on their frozen features. None means that a field is not set;
+    # such a field is neither shown nor stored.
+    backbone: str | None = None  # heads: the net whose features they read, timm/NAME or torchvision/NAME
+    input_size: int | None = None  # px, side to which the net resizes images; None: no resizing, if the net allows
+    center_crop: bool | None = None  # the net sees only the middle of an image, as when its weights were evaluated
+    stages: str | None = None  # heads: the stages whose features they read: "2-5", or "-3" for the last three
+    pooling: str | None = None  # heads: how the map of each stage becomes features, one of POOLINGS
+    flip: bool | None = None  # heads: learn from each image and also from its mirror image
+    penalty: float | None = None  # logistic_head: factor of |W|^2, which is added to the mean loss
+    hidden: int | None = None  # mlp_head: units of the hidden layer
     feature_mixup: float | None = None  # mlp_head: probability per batch, [0, 1]
-    frozen_stages: int | None = None  # so many stages, from the first, keep the weights that they came with
-    kept_stages: int | None = None  # so many stages, from the first, are there at all; None: every one
-    head_start: bool | None = None  # the last layer begins as the solution of a logistic head
+    frozen_stages: int | None = None  # this many stages, counted from the first, keep the weights they came with
+    kept_stages: int | None = None  # the net is cut behind this many stages; None: it has all of them
+    head_start: bool | None = None  # the last layer starts as the solution of a logistic head
     dropout: float | None = None  # before the last layer, [0, 1)
-    drop_path: float | None = None  # the share of residual branches that are left out, [0, 1)
-    layer_decay: float | None = None  # the rate of each stage is that of the one behind it times this, (0, 1]
+    drop_path: float | None = None  # probability with which a residual branch is skipped, [0, 1)
+    layer_decay: float | None = None  # each stage's learning rate is that of the next stage times this, (0, 1]
 
-    optimizer: str = "nesterov"  # sgd and nesterov with momentum 0.9
-    schedule: str = "onecycle"  # step: a tenth of the rate every 7 epochs
+    optimizer: str = "nesterov"  # sgd and nesterov have momentum 0.9
+    schedule: str = "onecycle"  # step divides the rate by 10 every 7 epochs
     lr: float = 0.1  # peak, for one batch of `batch_size`
     weight_decay: float = 5e-4
     label_smoothing: float = 0.0  # [0, 1)
-    batch_size: int = 128  # images per step, one device
+    batch_size: int = 128  # images per step, over all processes of the trial
     epochs: int = 20  # passes over the training split
 
-    horizontal_flip: float = 0.0  # the augmentations: probability per image and epoch, [0, 1]
+    # The augmentations: the probability of each, per image and epoch, [0, 1].
+    horizontal_flip: float = 0.0
     vertical_flip: float = 0.0
     transpose: float = 0.0
     rotate: float = 0.0  # up to 90 degrees either way
@@ -76,27 +82,27 @@ class TrialConfig:
     emboss: float = 0.0
     hue_saturation_value: float = 0.0
     channel_shuffle: float = 0.0
-    cutout: float = 0.0  # one square, a quarter to a half of the side
-    # None is 0: these came later, and a config that does not ask for them is written as it was before.
-    random_resized_crop: float | None = None  # a part of 35 % to all of it, enlarged
+    cutout: float = 0.0  # one square is blanked, its side a quarter to a half of the image's
+    # Here None means 0. These fields were added later; a config without them is stored exactly as before.
+    random_resized_crop: float | None = None  # 35 % to 100 % of the area, enlarged to full size
     color_jitter: float | None = None  # brightness, contrast, saturation up to 40 %, hue up to a tenth of the circle
-    trivial_augment: float | None = None  # one of 14 changes of place, colour or sharpness, of a drawn strength
-    pipeline: str | None = (
-        None  # a Compose of one's own instead of these, as datasets.augment.pipeline.to_text writes it
-    )
+    trivial_augment: float | None = None  # one of 14 geometric or colour changes, its strength drawn at random
+    # A Compose of the user's own, in place of the augmentations above; text as datasets.augment.pipeline.to_text makes.
+    pipeline: str | None = None
     mixup: float = 0.0  # probability per batch, [0, 1]; mixup + cutmix <= 1
     cutmix: float = 0.0
 
-    warmup: float | None = None  # the share of the steps in which the rate rises from 0, [0, 0.5]; None: the schedule's
-    clip: float | None = None  # the most that the norm of the gradients may be
-    ema: float | None = None  # decay a step of the mean of weights that predicts, [0, 1); None: the weights themselves
+    warmup: float | None = None  # share of the steps in which the rate rises from 0, [0, 0.5]; None: the schedule's
+    clip: float | None = None  # gradients with a larger norm are scaled down to this norm
+    ema: float | None = None  # decay per step of the mean of the weights, which predicts, [0, 1); None: no mean
 
-    # How unequal classes are handled. What is as if there were no handling becomes None, so equal trainings are equal.
-    class_weights: str | None = None  # none, inverse, sqrt_inverse, effective: by how many images of a class there are
-    balanced: float | None = None  # how far sampling makes classes alike, [0, 1]: 0 as the data is, 1 equally often
-    loss: str | None = None  # cross_entropy, focal, logit_adjusted: of the training; validation loss is cross entropy
+    # How classes of unequal size are handled. A value that means "no handling" becomes None, so that two configs which
+    # train alike compare as equal.
+    class_weights: str | None = None  # weight by class size: none, inverse, sqrt_inverse or effective
+    balanced: float | None = None  # how far sampling evens out the classes, [0, 1]: 0 not at all, 1 equally often
+    loss: str | None = None  # training loss: cross_entropy, focal or logit_adjusted; validation uses cross entropy
 
-    seed: int = 0  # weights, order, augmentation and dropout
+    seed: int = 0  # for the first weights, order, augmentation and dropout
 
     def __post_init__(self) -> None:
         for name, kind in TYPES.items():
@@ -112,6 +118,7 @@ class TrialConfig:
         self._hold(not (self.pipeline and self.augmentation), "pipeline or probabilities, not both", *self.augmentation)
 
     def _check_shape(self, needs: Collection[str], may_have: Collection[str]) -> None:
+        """Raises a ConfigError if a shape field is missing, or set although the family does not have it."""
         for name in SHAPE_FIELDS:
             given = getattr(self, name) is not None
             if given != (name in needs) and name not in may_have:
@@ -119,40 +126,45 @@ class TrialConfig:
                 raise ConfigError(f"`{name}` {rule} for arch={self.arch}, got {name}={getattr(self, name)}")
 
     def _hold(self, rule: bool, text: str, *names: str) -> None:
+        """Raises a ConfigError with the values of the named fields, unless `rule` is true."""
         if not rule:
             values = ", ".join(f"{name}={getattr(self, name)}" for name in names)
             raise ConfigError(f"`{text}` must hold, got {values}")
 
     @property
     def augmentation(self) -> dict[str, float]:
-        """The probabilities above zero, in the order in which the transforms run."""
+        """The augmentations whose probability is above zero, in the order in which they run."""
         return {name: p for name in AUGMENTATIONS if (p := getattr(self, name) or 0) > 0}
 
     @property
     def own_transforms(self) -> list[str]:
-        """The classes of the user's own files in its pipeline, each FILE.py:CLASS."""
+        """The transforms in the pipeline that come from files of the user's, each as FILE.py:CLASS."""
         names: list[object] = []
-        with suppress(ValueError, RecursionError):  # whoever makes the pipeline says that its text is none
+        with suppress(ValueError, RecursionError):  # an unreadable text is reported where the pipeline is built
             json.loads(self.pipeline or "{}", object_hook=lambda saved: names.append(saved.get("__class_fullname__")))
         return [name for name in names if isinstance(name, str) and user_code.is_reference(name)]
 
     def from_scratch(self) -> "TrialConfig":
-        """The same net, for weights of our own or none: ImageNet's need not be on this machine."""
+        """Returns the config of the same net without pretrained weights.
+
+        A machine that does not have the weights can build such a net: to measure it, or to load a trial's own weights.
+        """
         return dataclasses.replace(self, pretrained=False) if self.pretrained or self.backbone else self
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields that are set, in their order: what is shown and stored."""
+        """Returns the fields that are set, in their order, as they are shown and stored."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
     def to_json(self) -> str:
+        """Returns `to_dict` as JSON, as `config.json` in a trial's folder holds it."""
         return json.dumps(self.to_dict(), indent=1) + "\n"
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "TrialConfig":
-        """The config with these fields; the rest keep their defaults.
+        """Returns the config with these fields; all other fields have their defaults.
 
         Raises:
-          ConfigError: a name is no field, a value has the wrong type, or a rule is broken.
+          ConfigError: a name is not a field, a value has the wrong type, or a rule is broken.
         """
         for name in values:
             if name not in TYPES:
@@ -160,7 +172,7 @@ class TrialConfig:
         return TrialConfig(**values)
 
 
-# By what must hold: the fields, and the check, which NaN fails too.
+# For each rule, in words: the fields that it is about, and its check. Every check is written so that NaN fails it too.
 RULES: dict[str, tuple[tuple[str, ...], Callable[[TrialConfig], bool]]] = {
     "width > 0": (("width",), lambda its: its.width is None or its.width > 0),
     "1 <= depth <= 8": (("depth",), lambda its: its.depth is None or 1 <= its.depth <= 8),
@@ -199,20 +211,23 @@ RULES: dict[str, tuple[tuple[str, ...], Callable[[TrialConfig], bool]]] = {
     "0 <= seed < 2**31": (("seed",), lambda its: 0 <= its.seed < 2**31),
 }
 
-TYPES = {  # by the name of the field
+TYPES = {  # the name of each field's type, by the field's name
     field.name: field.type.__name__ if isinstance(field.type, type) else str(field.type)
     for field in dataclasses.fields(TrialConfig)
 }
 
-# Per image and epoch, in the order in which they run. A transform that is no field can be asked for in a pipeline.
+# The augmentations that are fields, in the order in which they run. Any other transform can stand in a pipeline.
 AUGMENTATIONS = tuple(name for name in augment.NAMES if name in TYPES)
-# Those that a family reads, its architectures must have; the others they must not.
+# The fields that only some families read. A config must set those that its family requires, may set those that are
+# optional there, and must leave out the others.
 SHAPE_FIELDS = tuple(name for name in TYPES if any(name in family.fields for family in models.FAMILIES))
 
 
 def check_field(name: str, value: Any) -> None:
-    """Raises:
-    ConfigError: no config can have this value in the field of that name, whatever its other fields are.
+    """Checks that a field can have this value, whatever the other fields are.
+
+    Raises:
+      ConfigError: no config can have this value in this field.
     """
     family = next((family for family in models.FAMILIES if name in family.fields), models.FAMILIES[0])
     if name == "arch":
@@ -223,18 +238,23 @@ def check_field(name: str, value: Any) -> None:
 
 
 def unknown_name(name: str, known: Mapping[str, Any]) -> str:
-    """The message for a hyperparameter that does not exist, with the nearest one that does."""
+    """Returns the message for a hyperparameter that does not exist, with the nearest name that does."""
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
     return f"unknown hyperparameter `{name}`; {hint}"
 
 
 def plain_value(value: Any) -> Any:
-    """Returns a number or text of numpy's or torch's as Python's own, and anything else as it is."""
+    """Returns a single number or text of numpy or torch as Python's own type, and any other value unchanged."""
     return value.item() if getattr(value, "shape", None) == () else value
 
 
 def _typed(name: str, value: Any, kind: str) -> Any:
+    """Returns a value in the type of its field; a whole number becomes a float where one is expected.
+
+    Raises:
+      ConfigError: it has another type.
+    """
     if value is None and kind.endswith(" | None"):
         return None
     value, kind = plain_value(value), kind.removesuffix(" | None")

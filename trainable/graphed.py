@@ -1,4 +1,4 @@
-"""Work on a GPU as one CUDA graph: on small images a kernel ends before the host has launched the next one."""
+"""Captures work on a GPU as a CUDA graph: on small images a kernel ends before the host has launched the next one."""
 
 from collections.abc import Callable
 
@@ -12,26 +12,27 @@ def has_graphs(device: torch.device) -> bool:
 
 
 class Graphed:
-    """`function`, captured once and replayed at each call: the same kernels on the same memory, launched together.
+    """A function, captured once and replayed at each call: the same kernels on the same memory, launched together.
 
-    It must have run before, so that what it makes only once is there. Generators that it draws from go on from call to
-    call as they would without a graph, and may be seeded anew. What it returned is overwritten by the next call.
+    The function must have run before, so that what it makes only once is there. Generators that it draws from go on
+    from call to call as they would without a graph, and may be seeded anew. A result is overwritten by the next call.
 
     Raises:
-      torch.OutOfMemoryError: its memory, which nothing else uses from now on, is not there.
-      RuntimeError: it does what no graph can, to wait for the device for example.
+      torch.OutOfMemoryError: there is not enough memory for the graph, which nothing else may use from now on.
+      RuntimeError: the function does what no graph can do, for example waits for the device.
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor], example: Tensor) -> None:
         self.input = example.clone()
         self.graph = torch.cuda.CUDAGraph()
         stream = torch.cuda.current_stream()
-        # The threads that read images go on meanwhile, and what they ask of CUDA is no part of it.
+        # The threads that read images go on meanwhile; their calls of CUDA must be no part of the graph.
         capture = torch.cuda.graph(self.graph, capture_error_mode="thread_local")
-        with torch.cuda.stream(stream), capture:  # back on it, should the capture fail
+        with torch.cuda.stream(stream), capture:  # the current stream again, even if the capture fails
             self.output = function(self.input)
 
     def __call__(self, value: Tensor) -> Tensor:
+        """Replays the graph for this input; returns its output, which the next call overwrites."""
         self.input.copy_(value)
         self.graph.replay()
         return self.output

@@ -1,6 +1,6 @@
-"""The start of fine-tuning: the last layer is the solution of a logistic head on the net's own features.
+"""The start of fine-tuning: the last layer is set to the solution of a logistic head on the net's own features.
 
-From a drawn last layer the first steps would change good features to suit a bad one.
+With a randomly drawn last layer, the first steps would spoil good features to suit a bad layer.
 """
 
 import itertools
@@ -19,16 +19,16 @@ from sweep.trainable.objective import Objective
 from sweep.trainable.precision import forward
 from sweep.trainable.state import TrainState
 
-PENALTY = 0.1  # of the squared weights, for features of mean 0 and deviation 1
+PENALTY = 0.1  # factor of the squared weights, for features of mean 0 and deviation 1
 BLOCK = 4096  # images
 
 
 def start_head(config: TrialConfig, inputs: Inputs, state: TrainState, objective: Objective) -> None:
-    """Sets the last layer of the net, and of the mean of its weights.
+    """Sets the last layer of the net, and of the mean of its weights if the config asks for one.
 
     Args:
-      inputs: of the trial; each training image is taken once, as it is.
-      objective: of the trial.
+      inputs: what the trial learns from; each training image is used once, without augmentation.
+      objective: the trial's.
 
     Raises:
       ConfigError: the last layer of the net is not linear.
@@ -57,6 +57,11 @@ def start_head(config: TrialConfig, inputs: Inputs, state: TrainState, objective
 
 
 def _last_layers(config: TrialConfig, model: nn.Module) -> list[nn.Linear]:
+    """Returns the last layers of the net, of which a distilled one has two.
+
+    Raises:
+      ConfigError: one of them is not linear.
+    """
     *_, net = model.children()
     layers = [net.get_submodule(name) for name in classifier_names(net)]
     linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
@@ -68,7 +73,7 @@ def _last_layers(config: TrialConfig, model: nn.Module) -> list[nn.Linear]:
 
 
 def _features(config: TrialConfig, inputs: Inputs, model: nn.Module, layer: nn.Linear) -> Tensor:
-    """Returns (N, F), what the last layer is given for each training image."""
+    """Returns the (N, F) input of the last layer for each training image."""
     found: list[Tensor] = []
 
     def keep(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
@@ -86,9 +91,10 @@ def _features(config: TrialConfig, inputs: Inputs, model: nn.Module, layer: nn.L
 
 
 def _batches(inputs: Inputs, device: torch.device) -> Iterator[Tensor]:
+    """Yields all training images once, in batches, in the form in which the net takes them."""
     seen = 0
     for batch in parts(inputs.train, inputs.size, device):
-        batch = batch[: inputs.images - seen]  # behind these are the mirror images
+        batch = batch[: inputs.images - seen]  # the mirror images follow and are not used
         seen += len(batch)
         if not len(batch):
             return

@@ -1,7 +1,7 @@
-"""Where a net's images are while it trains: all of them on its device, or a batch at a time.
+"""Gives a net its images while it trains: all of them lie on its device, or they come a batch at a time.
 
-The pixels are the same either way, and so is what is drawn. What a net's frozen stages have made of images is handled
-as images are: rows of (C, H, W), of another dtype.
+The pixels are the same either way, and so are the random draws. The outputs of a net's frozen stages are handled as
+images are: rows of (C, H, W), of another dtype.
 """
 
 import math
@@ -22,25 +22,25 @@ from sweep.datasets.pixels.threads import in_threads
 from sweep.trainable.devices import free_bytes
 from sweep.trainable.upload import way_to
 
-GPU_SHARE = 0.25  # of the memory that is free on a GPU; a data set that needs more goes there by the batch
-UPLOADED_BYTES = 64 << 20  # at a time, of a data set that goes there whole
+GPU_SHARE = 0.25  # of a GPU's free memory; a data set that needs more goes there batch by batch
+UPLOADED_BYTES = 64 << 20  # at a time, while a whole data set is moved to a GPU
 CPU = torch.device("cpu")
-AHEAD = 2  # batches that are ready, or being read, beside the one that is asked for
-PIECE_BYTES = 1 << 20  # of a batch, at least, that one thread reads: less is read sooner than handed to another one
+AHEAD = 2  # batches that are ready or being read, beside the one that is asked for
+PIECE_BYTES = 1 << 20  # the least that a thread reads of a batch: handing over less would take longer than reading it
 
 
 def on_device(images: np.ndarray, device: torch.device) -> Tensor:
-    """(N, 3, H, W) pixels as a tensor; on CPU without a copy."""
+    """Returns (N, C, H, W) pixels as a tensor on the device; on a CPU without a copy."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray shares arrays read-only, and torch warns of those
         return torch.from_numpy(images).to(device)
 
 
 def placed(images: Pixels, device: torch.device) -> Tensor | Pixels:
-    """Returns all images as a tensor on the device; the images themselves where they go there by the batch.
+    """Returns all images as a tensor on the device, or `images` itself if they go there batch by batch.
 
-    On a CPU an array is used where it lies, and what lies in a file stays there. On a GPU a data set that is small
-    beside the memory that is free goes there whole.
+    On a CPU an array is used where it lies, and images in a file stay there. On a GPU a data set goes there whole if it
+    is small beside the memory that is free.
     """
     if device.type == "cpu":
         return on_device(images, device) if isinstance(images, np.ndarray) else images
@@ -51,16 +51,16 @@ def placed(images: Pixels, device: torch.device) -> Tensor | Pixels:
         whole = torch.empty(images.shape, dtype=on_device(images[:1], CPU).dtype, device=device)
         for number, some in enumerate(parts(images, count, device)):
             whole[number * count : number * count + len(some)] = some
-    except torch.OutOfMemoryError:  # another trial was faster
+    except torch.OutOfMemoryError:  # another trial took the memory first
         return images
     return whole
 
 
 def ahead(images: Pixels, chosen: Iterable[np.ndarray], device: torch.device) -> Iterator[Tensor]:
-    """Yields the images of one choice of rows after the other, on the device.
+    """Yields the images of each choice of rows as a batch on the device, in order.
 
-    Threads read them while the net is busy with those before. A batch is read by several threads at once, so that the
-    first one of an epoch is there soon and few are under way.
+    Threads read the next batches while the net is busy with the one before. Several threads read one batch together, so
+    that an epoch's first batch is there soon and only a few batches take memory.
     """
     threads = max(1, torch.get_num_threads())
     shape, dtype = images.shape[1:], on_device(images[:1], CPU).dtype
@@ -89,7 +89,7 @@ def ahead(images: Pixels, chosen: Iterable[np.ndarray], device: torch.device) ->
 
 
 class _Piece(NamedTuple):
-    """Some images of a batch: those from `start` to `end`, with their rows."""
+    """The images of a batch from `start` to `end`, with their rows."""
 
     batch: Tensor
     start: int
@@ -104,7 +104,7 @@ def together(images: Pixels, rows: np.ndarray, device: torch.device) -> Tensor:
 
 
 def parts(images: Tensor | Pixels, size: int, device: torch.device) -> Iterator[Tensor]:
-    """Yields all images in their order, so many at a time, on the device."""
+    """Yields all images in their order as tensors on the device, `size` images at a time."""
     if isinstance(images, Tensor):
         yield from images.split(size)
         return
@@ -113,31 +113,35 @@ def parts(images: Tensor | Pixels, size: int, device: torch.device) -> Iterator[
 
 
 class TrainingImages:
-    """The images that a step is given by their rows.
+    """The training images, which a step takes by their rows.
 
-    `begin` tells what an epoch will ask for, `load` makes the next batch ready, and `take` returns it. A CUDA graph
-    holds `take` alone, so that reading stays outside of it.
+    `begin` announces an epoch's batches, `load` makes the next batch ready, and `take` returns it. A CUDA graph holds
+    only `take`, so that reading stays outside of it.
     """
 
     def __init__(self, images: Pixels, device: torch.device, most: int) -> None:
-        """Args:
-        most: images in a batch.
+        """Places the images on the device if they fit there.
+
+        Args:
+          most: the largest number of images in a batch.
         """
         self.device, self.count, self.size = device, len(images), images.shape[2:]
         self.images, self.rows = _placed_rows(images, device)
         self.batches: Iterator[Tensor] = iter(())
         self.batch = torch.empty(0)
         if not isinstance(self.images, Tensor) and device.type == "cuda":
-            # One place for every batch: a graph reads where it was captured.
+            # Every batch lies at the same place, because a graph reads where it was captured.
             dtype = on_device(images[:1], CPU).dtype
             self.batch = torch.empty((most, *images.shape[1:]), dtype=dtype, device=device)
 
     def begin(self, chosen: Sequence[Tensor]) -> None:
-        """Args:
-        chosen: (N,) int64 of each batch of the epoch, in order.
+        """Begins to read an epoch's batches, unless all images are on the device already.
+
+        Args:
+          chosen: for each batch of the epoch, in order, the rows of its images, (N,) int64.
         """
         if not isinstance(self.images, Tensor):
-            order = torch.cat(list(chosen)).cpu().numpy()  # one wait for the device
+            order = torch.cat(list(chosen)).cpu().numpy()  # together: the host waits once for the device
             ends = np.cumsum([len(rows) for rows in chosen])
             self.batches = ahead(self.images, np.split(order, ends[:-1]), self.device)
 
@@ -158,9 +162,9 @@ class TrainingImages:
 
 
 def _placed_rows(images: Pixels, device: torch.device) -> tuple[Tensor | Pixels, Tensor | None]:
-    """Returns what `placed` does, and which rows of it the images are; None where they are all of them.
+    """Returns what `placed` returns, and which of its rows are the images; None if they are all of them.
 
-    Of some images that are rows of others, all of those are placed: nothing is copied on a CPU.
+    If the images are some rows of a larger set, the whole set is placed, so that nothing is copied on a CPU.
     """
     every, rows = whole(images)
     found = placed(every, device)

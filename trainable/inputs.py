@@ -1,4 +1,4 @@
-"""What a trial learns from: the images, or what the frozen stages of its net have made of them."""
+"""What a trial learns from: the images, or the maps that the frozen stages of its net have computed from them."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -22,22 +22,23 @@ from sweep.trainable.models import family_of
 from sweep.trainable.models.calls import judged
 from sweep.trainable.models.split import split
 
-MOST_BYTES = 8 << 30  # of the maps of a split in one view: larger ones are made anew at each step
+MOST_BYTES = 8 << 30  # for the maps of a split in one view; larger ones are not stored but computed at each step
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What goes into the part of a net that trains.
+    """The inputs of the part of a net that trains.
 
     Attributes:
-      train, valid: images, or maps; by row.
-      labels: (rows,) int64 of `train`.
-      images: of the training split.
-      flip: the probability with which an image's second row, the map of its mirror image, takes the place of its
-        first; those rows lie behind the first rows of all images. 0 where there are none.
-      size: images that go through a net at once where nothing is learned.
-      part: returns the part of a model that takes them.
-      are_maps: these are maps, not images.
+      train, valid: images or maps, by row.
+      labels: (rows,) int64, the labels of `train`.
+      images: the number of images in the training split.
+      flip: the probability with which an image's second row, the map of its mirror image, is used in place of its
+      first.
+        The second rows follow the first rows of all images. 0 if there are none.
+      size: how many images go through a net at once when nothing is learned.
+      part: returns the part of a model that takes these inputs.
+      are_maps: whether they are maps, not images.
     """
 
     train: Pixels
@@ -50,7 +51,7 @@ class Inputs:
     are_maps: bool
 
     def rows(self, order: Tensor, generator: torch.Generator) -> Tensor:
-        """Returns the row that is taken of each image of an epoch.
+        """Returns the row that is used for each image of an epoch.
 
         Args:
           order: (N,) int64, images.
@@ -64,8 +65,8 @@ class Inputs:
 def inputs_of(config: TrialConfig, data: Dataset, model: nn.Module) -> Inputs:
     """Returns what a trial learns from.
 
-    It is the maps of the frozen stages where no augmentation but left-right flips comes before them, where the net can
-    be put through in two parts, and where the maps are not too large: all that follows from config and data.
+    These are the maps of the frozen stages if no augmentation but left-right flips comes before them, the net can be
+    split behind them, and the maps are not too large. All of this follows from the config and the data.
     """
     device = next(model.parameters()).device
     labels = torch.tensor(data.train.truth, device=device)  # a copy: the array may be read-only
@@ -102,7 +103,7 @@ def inputs_of(config: TrialConfig, data: Dataset, model: nn.Module) -> Inputs:
 
 
 def prepare(config: TrialConfig, data: Dataset, model: nn.Module) -> Iterator[Prepared]:
-    """Computes the maps that `inputs_of` would compute, a chunk a step."""
+    """Computes the maps that `inputs_of` needs, a chunk per step."""
     front = _kept_front(config, data, model)
     if front is None:
         return
@@ -113,21 +114,22 @@ def prepare(config: TrialConfig, data: Dataset, model: nn.Module) -> Iterator[Pr
 
 
 def as_floats(maps: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Returns the maps as float32; the generator is not used, so that it can stand in for an augmentation."""
     return maps.float()
 
 
 def may_keep_maps(config: TrialConfig) -> bool:
-    """Returns whether what the frozen stages make of an image is the same at each epoch, but for its mirror image."""
+    """Returns whether the frozen stages see the same image in each epoch, except that it may be mirrored."""
     return bool(config.frozen_stages) and not config.pipeline and config.augmentation.keys() <= {"horizontal_flip"}
 
 
 def views_of(config: TrialConfig) -> tuple[list[str], list[str]]:
-    """Returns the views of the training and of the validation images."""
+    """Returns the views of the training images, and those of the validation images."""
     return ["plain", "flip"] if config.horizontal_flip else ["plain"], ["plain"]
 
 
 def _kept_front(config: TrialConfig, data: Dataset, model: nn.Module) -> nn.Module | None:
-    """Returns the frozen front of a model; None where its maps are not kept."""
+    """Returns the frozen front of a model, or None if its maps are not stored."""
     if not may_keep_maps(config):
         return None
     parts = _parts(config, model, data)
@@ -135,7 +137,7 @@ def _kept_front(config: TrialConfig, data: Dataset, model: nn.Module) -> nn.Modu
 
 
 def _parts(config: TrialConfig, model: nn.Module, data: Dataset) -> tuple[nn.Module, nn.Module] | None:
-    """Returns the frozen front of a model, from normalised images on, and the rest; None where they are not two."""
+    """Returns the frozen front of a model, which takes normalised images, and the rest; None if it cannot be split."""
     assert isinstance(model, nn.Sequential)
     assert config.frozen_stages
     with judged(model):
@@ -144,11 +146,13 @@ def _parts(config: TrialConfig, model: nn.Module, data: Dataset) -> tuple[nn.Mod
 
 
 def _can_be_kept(config: TrialConfig, data: Dataset, front: nn.Module, model: nn.Module) -> bool:
+    """Returns whether the front's maps are small enough to be stored, and can be cut if CutMix is used."""
     assert isinstance(model, nn.Sequential)
     example = on_device(data.train.images[:1], next(model.parameters()).device)
     shape = map_of(config, model, front, example).shape[1:]
     every = max(len(rows_of(split.images)[0]) for split in (data.train, data.valid))
     bytes_of_view = 2 * math.prod(shape) * every
     height, width = data.image_size
-    is_map = len(shape) == 3 and shape[1] * width == shape[2] * height  # channels first, as boxes are cut
+    # CutMix cuts boxes from (C, H, W) maps, which must have the proportions of the images.
+    is_map = len(shape) == 3 and shape[1] * width == shape[2] * height
     return bytes_of_view <= MOST_BYTES and (is_map or not config.cutmix)

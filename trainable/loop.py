@@ -1,6 +1,6 @@
-"""The training loop in plain torch: no Ray, no folders, no command line.
+"""The training loop in plain torch: it knows no Ray, no folders and no command line.
 
-What is random in an epoch (order, augmentation, mixing, dropout) is a function of
+Everything that is random in an epoch (order, augmentation, mixing, dropout) is a function of
 (seed, epoch), so a trial that was stopped and continued ends like one that was not.
 """
 
@@ -35,17 +35,22 @@ from sweep.trainable.sampling import Sampling
 from sweep.trainable.state import TrainState
 from sweep.trainable.step import Step
 
-SMALLEST_SCALE = 1.0  # of gradients in float16: from 65,536 on it is halved where they overflow
+# Gradients in float16 are scaled, at first by 65,536 and after each overflow by half as much. Training has diverged
+# if they overflow even at this scale.
+SMALLEST_SCALE = 1.0
 
 
 class Diverged(ArithmeticError):
-    """A loss, or a prediction, is no finite number any more."""
+    """The training diverged: a loss or a prediction is not a finite number any more."""
 
 
 def prepare(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Prepared]:
-    """Computes what frozen nets make of the images, which is kept for other trials too, a step of seconds at a time.
+    """Computes what the frozen part of a net makes of the images, a step of seconds at a time.
 
-    What is not computed here, `train` computes.
+    The results are kept on disk, where other trials read them too. `train` computes whatever is still missing.
+
+    Yields:
+      After each step, how far the computation is.
     """
     family = family_of(config.arch)
     if family.prepare:
@@ -55,14 +60,16 @@ def prepare(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[P
 
 
 def train(config: TrialConfig, data: Dataset, state: TrainState, group: Group = ALONE) -> Iterator[EpochMetrics]:
-    """Trains from `state` to the config's last epoch, one epoch a step; `state` is ready to be saved at each.
+    """Trains `state` up to the config's last epoch, and yields the metrics of each epoch.
+
+    Whenever it yields, `state` may be saved; training goes on from a saved state as if it had not been interrupted.
 
     Args:
-      group: the processes that train it together, each of which calls this.
+      group: the processes that train this trial together; each of them calls this function.
 
     Raises:
-      Diverged: the loss or the predictions of an epoch are not finite.
-      torch.OutOfMemoryError: not even micro-batches of two images fit.
+      Diverged: the loss or the predictions of an epoch are not finite, or the gradients overflow float16 at any scale.
+      torch.OutOfMemoryError: not even micro-batches of two images fit into memory.
     """
     own = family_of(config.arch).train
     if own:
@@ -119,7 +126,10 @@ def train(config: TrialConfig, data: Dataset, state: TrainState, group: Group = 
 
 
 def steps_per_epoch(config: TrialConfig, images: int) -> int:
-    """Batches an epoch; a last one of a single image is left out, for batch norm has no variance there."""
+    """Returns the number of batches in an epoch.
+
+    A last batch of a single image is left out, because batch norm cannot compute a variance from one image.
+    """
     full, rest = divmod(images, config.batch_size)
     return full + (rest > 1)
 
@@ -132,12 +142,17 @@ def predict_logits(
     view: Callable[[Tensor], Tensor] | None = None,
     size: int | None = None,
 ) -> np.ndarray:
-    """(N, classes) float32 logits of (N, 3, H, W) pixels, in batches, without augmentation.
+    """Returns the (N, classes) float32 logits of (N, 3, H, W) pixels, computed in batches and without augmentation.
+
+    If a batch does not fit into memory, it tries again with half as many images.
 
     Args:
-      images: on the model's device, or wherever else they are kept.
-      view: what is done to a batch first, for example a flip.
-      size: of a batch; None: as many as the size at which the model sees them allows.
+      images: on the model's device, or in any other place where pixels are kept.
+      view: changes each batch before the model sees it, for example flips it.
+      size: images per batch; None chooses it by the size at which the model sees the images.
+
+    Raises:
+      torch.OutOfMemoryError: not even a single image fits into memory.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -150,5 +165,5 @@ def predict_logits(
         except torch.OutOfMemoryError:
             if size == 1:
                 raise
-        torch.cuda.empty_cache()  # for the other trials on the same GPU too
+        torch.cuda.empty_cache()  # so that other trials on the same GPU can have the memory
         size = math.ceil(size / 2)

@@ -1,4 +1,7 @@
-"""Optimisers and learning rates. A rate is a function of the step alone, so there is no scheduler state to save."""
+"""Optimisers and learning rates.
+
+A learning rate is a function of the step alone, so there is no scheduler state to save.
+"""
 
 import math
 from collections.abc import Mapping
@@ -12,12 +15,15 @@ from sweep.trainable.models import is_of_catalogue
 from sweep.trainable.models.staged import found_stages
 from sweep.trainable.torch_changes import uncompiled
 
-ONE_CYCLE_WARM_UP = 0.25  # share of the steps, where the config does not say it
+ONE_CYCLE_WARM_UP = 0.25  # share of the steps, unless the config names one
 STEP_EPOCHS = 7  # the published StepLR(7, 0.1)
 
 
 def new_optimizer(config: TrialConfig, model: nn.Module) -> optim.Optimizer:
-    """Its rates, on a GPU, are tensors there: what is captured in a CUDA graph reads them anew at each step."""
+    """Returns the optimiser of a config for the parameters of a model that train.
+
+    On a GPU the learning rates are tensors there, because a captured CUDA graph reads them anew at each step.
+    """
     groups = parameter_groups(config, model)
     device = groups[0]["params"][0].device
     on_gpu = device.type == "cuda"
@@ -31,16 +37,16 @@ def new_optimizer(config: TrialConfig, model: nn.Module) -> optim.Optimizer:
         "adamw": (optim.AdamW, {"capturable": on_gpu}),
     }
     kind, own = kinds[config.optimizer]
-    # Fused: one call for all parameters of a group instead of several for each.
+    # fused=True: one call for all parameters of a group instead of several calls for each parameter.
     return uncompiled(kind)(groups, lr=groups[0]["lr"], weight_decay=config.weight_decay, fused=True, **own)
 
 
 def parameter_groups(config: TrialConfig, model: nn.Module) -> list[dict[str, Any]]:
     """Returns the parameters that train, in groups, each with its `factor` of the learning rate.
 
-    A net that is named by its catalogue, timm/NAME for example, has a rate for each of its stages if the config asks
-    for it, and no weight decay on norms and biases, nor on what the net itself exempts: positions and tokens. Any other
-    net is one group, as when its results were published, unless its config asks for a rate for each stage.
+    For a net that is named by its catalogue, timm/NAME for example, norms and biases have no weight decay, nor have
+    parameters that the net itself exempts, such as positions and tokens. Each stage has its own rate if the config sets
+    `layer_decay`. Any other net is one group, as when its results were published, unless its config sets `layer_decay`.
     """
     if not is_of_catalogue(config.arch) and config.layer_decay is None:
         return [{"params": list(model.parameters()), "factor": 1.0}]
@@ -58,7 +64,7 @@ def parameter_groups(config: TrialConfig, model: nn.Module) -> list[dict[str, An
 
 
 def _exempt(model: nn.Module) -> set[nn.Parameter]:
-    """Returns the parameters that the nets of timm within a model name as those without weight decay."""
+    """Returns the parameters that nets of timm within the model declare to be without weight decay."""
     found: set[nn.Parameter] = set()
     for net in model.modules():
         named: Any = getattr(net, "no_weight_decay", set)
@@ -68,7 +74,7 @@ def _exempt(model: nn.Module) -> set[nn.Parameter]:
 
 
 def _by_rate(config: TrialConfig, model: nn.Module) -> list[tuple[float, list[nn.Parameter]]]:
-    """Returns all parameters with the factor of their rate: 1 for the classifier, less for each stage before it."""
+    """Returns all parameters in groups, each with its factor of the rate: 1 for the last layer, less before it."""
     if config.layer_decay is None:
         return [(1.0, list(model.parameters()))]
     *_, net = model.children()
@@ -81,7 +87,7 @@ def _by_rate(config: TrialConfig, model: nn.Module) -> list[tuple[float, list[nn
 
 
 def kept_by(optimizer: optim.Optimizer) -> dict[str, Tensor]:
-    """Returns what an optimizer keeps between steps, by the index of the parameter and its own name: `0.exp_avg`."""
+    """Returns the tensors that an optimiser keeps between steps, by parameter index and name, such as `0.exp_avg`."""
     return {
         f"{index}.{name}": torch.as_tensor(value)
         for index, values in optimizer.state_dict()["state"].items()
@@ -91,10 +97,10 @@ def kept_by(optimizer: optim.Optimizer) -> dict[str, Tensor]:
 
 
 def put_back(optimizer: optim.Optimizer, kept: Mapping[str, Tensor]) -> None:
-    """Gives an optimizer a copy of what `kept_by` returned of one like it.
+    """Copies the tensors that `kept_by` returned for an optimiser of the same kind into this one.
 
     Raises:
-      ValueError: it is of a parameter that this one has not, or of one of another shape.
+      ValueError: a tensor belongs to a parameter that this optimiser does not have, or has another shape than it.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     by_index = {str(index): parameter for index, parameter in enumerate(parameters)}
@@ -103,12 +109,13 @@ def put_back(optimizer: optim.Optimizer, kept: Mapping[str, Tensor]) -> None:
         parameter = by_index.get(index)
         if parameter is None or tensor.shape not in (parameter.shape, ()):
             raise ValueError(f"optimizer.{name}, which is of no parameter of its config")
-        # Like its parameter in layout and device, as the optimizer itself would have made it.
+        # It has the memory layout and device of its parameter, as if the optimiser itself had made it.
         value = torch.empty_like(parameter).copy_(tensor) if tensor.ndim else tensor.to(parameter.device, copy=True)
         optimizer.state[parameter][key] = value
 
 
 def set_lr(optimizer: optim.Optimizer, lr: float) -> None:
+    """Sets the learning rate of every group to `lr` times the group's factor."""
     for group in optimizer.param_groups:
         rate = lr * group["factor"]
         if isinstance(group["lr"], Tensor):
@@ -118,12 +125,13 @@ def set_lr(optimizer: optim.Optimizer, lr: float) -> None:
 
 
 def lr_at(config: TrialConfig, step: int, steps_per_epoch: int) -> float:
-    """The learning rate of `step`, counted from 0 over the whole trial.
+    """Returns the learning rate of `step`, which counts from 0 over the whole trial.
 
-    It rises linearly from 0 to `lr` in the steps of the warm-up: a quarter of all for onecycle, none for the others,
-    unless the config says their share. After that:
+    The rate rises linearly from 0 to `lr` during the warm-up. Its share of the steps is `warmup` of the config; where
+    that is None, it is a quarter for onecycle and 0 for the others. After the warm-up:
 
-    onecycle: linear to 0 at the end. cosine: to 0. step: a tenth every 7 epochs of the trial. constant: `lr`.
+    onecycle falls linearly to 0 at the end. cosine falls along half a cosine to 0. step divides the rate by 10 every 7
+    epochs of the trial. constant stays at `lr`.
     """
     done = step / (config.epochs * steps_per_epoch)
     rising = config.warmup if config.warmup is not None else ONE_CYCLE_WARM_UP if config.schedule == "onecycle" else 0.0

@@ -1,4 +1,4 @@
-"""What a command says of pretrained weights, `--weights` and `--offline`, for its whole process.
+"""The flags of a command about pretrained weights, `--weights` and `--offline`, which hold for its whole process.
 
 Imports nothing heavy.
 """
@@ -13,9 +13,11 @@ import click
 
 @dataclass
 class Choices:
-    """Attributes:
-    place: the file or folder that the user named.
-    offline: nothing may be fetched.
+    """What the user has chosen about pretrained weights.
+
+    Attributes:
+      place: the file or folder with weights that the user named, or None.
+      offline: whether fetching weights is forbidden.
     """
 
     place: Path | None = None
@@ -36,10 +38,10 @@ FLAGS = (
         default=None,
         callback=_take,
         expose_value=False,
-        help="File or folder with weights of pretrained nets.",
+        help="A file or a folder with weights of pretrained nets.",
     ),
     click.option(
-        "--offline", is_flag=True, callback=_take, expose_value=False, help="Fetches no weights from the network."
+        "--offline", is_flag=True, callback=_take, expose_value=False, help="Fetches no weights over the network."
     ),
 )
 

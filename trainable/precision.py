@@ -1,8 +1,8 @@
-"""How an architecture computes on a device: a fixed table, so that two runs do the same.
+"""Decides how an architecture computes on a device, by a fixed table, so that two runs do the same.
 
-Each family says on which types of devices it gains from multiplying in 16 bits. Which format of 16 bits that is follows
-from the units that the device has: bf16 where there are any for it, else float16 on a GPU that is faster in that, else
-none, for a device without units would emulate the format, several times slower.
+Each family of architectures says on which types of devices it gains from multiplying in 16 bits. The format follows
+from the device's arithmetic units: bf16 if it has units for that, else float16 on a GPU that is faster in that, else
+float32, because a device without such units would emulate the format, several times slower.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch import Tensor, nn, optim
 
 from sweep.trainable.models import family_of
 
-BF16_CAPABILITY = (8, 0)  # of a GPU: from NVIDIA's Ampere on
+BF16_CAPABILITY = (8, 0)  # the lowest of a GPU with units for bf16: NVIDIA's Ampere
 # Compute capabilities below that whose multiprocessors do twice as many operations a clock in float16 as in float32,
 # by the table of throughputs in NVIDIA's CUDA C++ Programming Guide ("Arithmetic Instructions"): 256 to 128 for 5.3 and
 # 6.2 (Jetson), 128 to 64 for 6.0 (P100), 7.0 (V100), 7.2 (Xavier) and 7.5 (T4), the last three with tensor cores beside
@@ -22,9 +22,11 @@ FLOAT16_CAPABILITIES = frozenset({(5, 3), (6, 0), (6, 2), (7, 0), (7, 2), (7, 5)
 
 @dataclass(frozen=True)
 class Numerics:
-    """Attributes:
-    format: of multiplications, float32, bfloat16 or float16; sums, weights and loss stay in float32.
-    channels_last: convolutions on (N, H, W, C) in memory instead of (N, C, H, W).
+    """How an architecture computes on one device.
+
+    Attributes:
+      format: the format of multiplications: float32, bfloat16 or float16; sums, weights and loss stay in float32.
+      channels_last: whether convolutions have (N, H, W, C) in memory instead of (N, C, H, W).
     """
 
     format: torch.dtype
@@ -32,12 +34,12 @@ class Numerics:
 
     @property
     def in_names(self) -> bool | str:
-        """What the names of kept features have of the format: whether it is bf16, as when there were but two."""
+        """The format in the names of kept features: True is bf16 and False float32, from before there was float16."""
         return "float16" if self.format is torch.float16 else self.format is torch.bfloat16
 
 
 def format_of(device: torch.device) -> torch.dtype:
-    """Returns the format in which a device multiplies fastest, of those in which nets train well."""
+    """Returns the format in which a device multiplies fastest, among those in which nets train well."""
     if device.type == "cuda":
         capability = torch.cuda.get_device_capability(device)
         if capability >= BF16_CAPABILITY:
@@ -49,11 +51,13 @@ def format_of(device: torch.device) -> torch.dtype:
 
 
 def numerics(arch: str, device: torch.device) -> Numerics:
+    """Returns how an architecture computes on a device: float32 if its family gains nothing from 16 bits there."""
     family = family_of(arch)
     return Numerics(format_of(device) if device.type in family.bf16 else torch.float32, family.channels_last)
 
 
 def autocast(arch: str, device: torch.device) -> torch.autocast:
+    """Returns a block in which an architecture multiplies in the format that it has on a device."""
     return cast_to(numerics(arch, device).format, device)
 
 
@@ -64,17 +68,17 @@ def cast_to(format: torch.dtype, device: torch.device) -> torch.autocast:
 
 
 def forward(arch: str, model: nn.Module, images: Tensor) -> Tensor:
-    """(N, classes) float32 logits."""
+    """Returns the net's logits for a batch, (N, classes) float32, whatever format it multiplies in."""
     with autocast(arch, images.device):
         return model(images).float()
 
 
 def new_scaler(arch: str, device: torch.device, optimizer: optim.Optimizer) -> torch.amp.GradScaler | None:
-    """Returns what keeps a trial's gradients within the range of float16; None where it computes in another format.
+    """Returns what keeps a trial's gradients within the range of float16; None if it computes in another format.
 
-    A step whose gradients overflow all the same is skipped on the device, by the optimizer's own kernel, and halves the
-    scale. So the optimizer's momentum begins as zeros here, from which the first step makes what it makes without any.
-    Without them a first step that is skipped would leave memory as it came, which the second would take for momentum.
+    A step whose gradients overflow all the same is skipped on the device, by the optimizer's own kernel, and the scale
+    is halved. A skipped first step would leave the momentum's memory uninitialized, and the second step would use it.
+    So the momentum begins as zeros here, with which a first step has the same result as without any momentum.
     """
     if numerics(arch, device).format is not torch.float16:
         return None

@@ -1,11 +1,12 @@
 """Finds out whether a trial's step may be replayed as a CUDA graph: it is captured once, and its results are compared.
 
-A graph repeats the kernels of one step, and nothing that the host did meanwhile. What waits for the device cannot be
-captured at all. What the host draws, counts or decides anew at each step can be, and is then repeated as it was. So a
-graph is used only where a step leaves the host as it was, and where two replays do what two steps do.
+A graph repeats the kernels of one step, and nothing that the host did meanwhile. A step that waits for the device
+cannot be captured at all. A step in which the host draws, counts or decides something anew can be captured, but each
+replay would repeat the host's first choice. So a graph is used only if a step leaves the host as it was, and if two
+replays do what two steps do.
 
 The answer is kept on this machine for each kind of step (`identity`), for other trials and workers; another device or
-version has one of its own. Nobody asks how fast a graph is: two runs are to do the same.
+version has an answer of its own. How fast the graph is plays no part, because two runs must do the same.
 """
 
 import hashlib
@@ -26,14 +27,16 @@ from sweep.trainable.precision import numerics
 from sweep.trainable.state import TrainState
 from sweep.trainable.undo import Kept
 
-VERSION = 1  # another wherever a step of the same identity may have another answer
-STEPS = 2  # that are compared: in the second the weights are those that the first has left
-# A replay has the kernels of a step, but sums on a GPU are not always of one order. Where a rounding is 2**-8 of a
-# number, as in bf16, those of 100 layers in a row come to 2**-8 * 100**0.5, 4 % of the gradients. What is repeated and
-# ought to have changed, which layers are dropped for example, moves them by a multiple of that.
+VERSION = 1  # must change whenever a step of the same identity may get another answer
+STEPS = 2  # to compare; two, because the second one begins with the weights that the first one has left
+# The largest difference of losses and gradients. A replay has the kernels of a step, but a GPU does not always add in
+# the same order. In bf16 a rounding is 2**-8 of a number, and those of 100 layers in a row come to 2**-8 * 100**0.5,
+# 4 % of the gradients. A repeated choice that ought to have changed, such as which layers are dropped, moves them by a
+# multiple of that.
 TOLERANCE = 0.05
-# Of what the steps do to the weights: an optimizer that divides by the size of a gradient makes whole steps of small
-# gradients, of which roundings may have decided the sign. Where a replay changes no weight at all, this is 1.
+# The largest difference of what the steps do to the weights. It is larger because an optimizer that divides by the size
+# of a gradient makes whole steps of small gradients, whose sign a rounding may have decided. If a replay changes no
+# weight at all, the difference is 1.
 TOLERANCE_OF_CHANGES = 0.5
 
 SHORT_OF_MEMORY = "the GPU's memory is too short for one"
@@ -47,17 +50,18 @@ class UndecidedError(RuntimeError):
 def graph_of(
     step: Function, example: Tensor, state: TrainState, generator: torch.Generator, about: dict[str, Any]
 ) -> tuple[Graphed | None, str]:
-    """Returns the graph of a step; None, and why, where there is none.
+    """Returns the graph of a step, or None and the reason why it has none.
 
-    The trial is afterwards as it was before, but for the gradients of its last step, which are dropped.
+    Afterwards the trial is as it was before, except that the gradients of its last step are dropped.
 
     Args:
       step: learns from the images whose rows it is given, and returns the sum of their losses.
-      generator: that it draws from beside torch's own.
-      about: `identity` of the step.
+      example: the rows of one batch.
+      generator: the generator that the step draws from beside torch's own.
+      about: the `identity` of the step.
 
     Raises:
-      UndecidedError: it is to be asked again after some steps.
+      UndecidedError: there is no answer yet; ask again after some steps.
     """
     kept = Kept(state, generator)
     made: list[Graphed] = []
@@ -73,7 +77,7 @@ def graph_of(
         return (made or [Graphed(step, example)])[0], ""
     except UndecidedError:
         raise
-    except torch.OutOfMemoryError:  # which is nothing that the next trial should know
+    except torch.OutOfMemoryError:  # not kept, because the next trial may have enough memory
         return None, SHORT_OF_MEMORY
     except RuntimeError as error:
         return None, _in_a_line(error)
@@ -82,13 +86,13 @@ def graph_of(
 
 
 def identity(config: TrialConfig, part: nn.Module, batch: Sequence[int], device: torch.device) -> dict[str, Any]:
-    """Returns all that decides whether a step can be a graph, but for the versions of the libraries.
+    """Returns everything that decides whether a step can be a graph, except the versions of the libraries.
 
-    Of a rate, a probability or any other such number only whether it is 0 counts: it changes no kernel.
+    A rate, a probability or another fraction changes no kernel, so it only counts whether it is 0.
 
     Args:
-      part: of the net, which is trained.
-      batch: (images, C, H, W), of what a step takes.
+      part: the part of the net that is trained.
+      batch: the shape of a step's images, (N, C, H, W).
     """
     fields = {name: bool(value) if isinstance(value, float) else value for name, value in config.to_dict().items()}
     layers = [[name, f"{type(module).__module__}.{type(module).__qualname__}"] for name, module in part.named_modules()]
@@ -137,7 +141,7 @@ def _tried(step: Function, example: Tensor, state: TrainState, kept: Kept) -> tu
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What a step computes, copied, for a graph overwrites its own at the next replay."""
+    """A copy of what a step computes, because a graph overwrites its results at the next replay."""
 
     loss: Tensor
     gradients: list[Tensor]
@@ -158,9 +162,9 @@ def _trained(state: TrainState) -> list[nn.Parameter]:
 
 
 def _apart(found: list[Tensor], expected: list[Tensor]) -> float:
-    """Returns the norm of the difference relative to what is expected; infinity where it is no number."""
+    """Returns the norm of the difference relative to that of the expected tensors; infinity if it is not a number."""
     if [tensor.shape for tensor in found] != [tensor.shape for tensor in expected]:
-        return math.inf  # of other parameters
+        return math.inf  # they belong to other parameters
     whole, apart = (
         float(torch.stack([tensor.float().norm() for tensor in tensors]).norm())
         for tensors in (expected, [one - other for one, other in zip(found, expected, strict=True)])

@@ -1,4 +1,4 @@
-"""Which training images an epoch has: each of them once, or the rare classes more often and the frequent ones less."""
+"""Draws the training images of an epoch: each of them once, or rare classes more often and frequent ones less often."""
 
 import torch
 from torch import Tensor
@@ -7,22 +7,25 @@ from sweep.trainable.devices import widest
 
 
 class Sampling:
-    """Draws the order of the images of an epoch, which always has as many as there are training images.
+    """Draws the order of the images of an epoch, which always has as many images as the training split.
 
-    With `balanced` b a class of n images has a share in an epoch that is proportional to n**(1 - b), as in Kang et al.
-    2020 (arXiv 1910.09217): as the data has it for 0, the square root for 0.5, and all classes alike for 1. Within a
-    class each image comes as often as any other, but for one time: all have had their turn before one comes again.
+    With `balanced` b, a class of n images gets a share of the epoch that is proportional to n**(1 - b), as in Kang et
+    al. 2020 (arXiv 1910.09217): 0 keeps the shares of the data, 0.5 takes square roots, 1 makes all classes equal. The
+    images of a class come equally often, give or take one: none comes again before all others have had their turn.
 
     Attributes:
-      images: how many an epoch has.
-      shares: (classes,) float64, the share of each class in an epoch; 0 of one without images.
-      times: (classes,) float64, how often an image of each class comes in an epoch, in the mean.
+      images: how many images an epoch has.
+      counts: (classes,) int64, how many training images each class has.
+      shares: (classes,) float64, the share of each class in an epoch; 0 for a class without images.
+      times: (classes,) float64, how often an image of each class comes in an epoch on average.
     """
 
     def __init__(self, labels: Tensor, classes: int, balanced: float | None = None) -> None:
-        """Args:
-        labels: (N,) int64 of the training images, on the device where orders are drawn.
-        balanced: in [0, 1]; None is 0.
+        """Computes the shares of the classes.
+
+        Args:
+          labels: (N,) int64 of the training images, on the device on which orders are drawn.
+          balanced: in [0, 1]; None means 0.
         """
         self.labels, self.images, self.balanced = labels, len(labels), balanced or 0.0
         self.counts = torch.bincount(labels, minlength=classes)
@@ -31,25 +34,26 @@ class Sampling:
         self.times = self.images * self.shares / self.counts.clamp(min=1)
 
     def order(self, generator: torch.Generator) -> Tensor:
-        """Returns (N,) int64, the images of an epoch in their order; nothing of it waits for the device."""
+        """Returns (N,) int64, the images of an epoch in their order, without waiting for the device."""
         mixed = torch.randperm(self.images, generator=generator, device=self.labels.device)
         if not self.balanced:
             return mixed
         by_class = mixed[self.labels[mixed].argsort(stable=True)]
         labels = self.labels[by_class]
         starts = self.counts.cumsum(0) - self.counts
-        places = torch.arange(self.images, device=labels.device) - starts[labels]  # of each image within its class
+        places = torch.arange(self.images, device=labels.device) - starts[labels]  # its place within its class
         wanted, counts = self._draw_counts(generator)[labels], self.counts[labels]
         times = wanted // counts + (places < wanted % counts)
         chosen = by_class.repeat_interleave(times, output_size=self.images)
         return chosen[torch.randperm(self.images, generator=generator, device=labels.device)]
 
     def _draw_counts(self, generator: torch.Generator) -> Tensor:
-        """Returns (classes,) int64, how many images of each class come: all rounded by one draw, so that they add up.
+        """Returns (classes,) int64, how many images of each class come in an epoch.
 
-        The mean over the draws is exact, so a class whose part of an epoch is less than one image comes as well.
+        A single random number rounds all of them, so that they add up. Their mean over the draws is exact, so even a
+        class whose share is less than one image comes up now and then.
         """
         ends = self.shares.cumsum(0)
-        ends = self.images * (ends / ends[-1])  # the last one is exact
+        ends = self.images * (ends / ends[-1])  # so that the last one is exact
         drawn = torch.rand(1, generator=generator, dtype=ends.dtype, device=ends.device)
         return torch.cat([torch.zeros_like(drawn), (ends + drawn).floor()]).long().diff()

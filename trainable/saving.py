@@ -1,4 +1,4 @@
-"""Writes a trial between two epochs as one checkpoint file, and makes the trial of it again."""
+"""Writes the state of a trial between two epochs into one checkpoint file, and restores the trial from it."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ from sweep.trainable.worker.order import KEPT_CHECKPOINTS
 def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
     """Writes `checkpoint-EPOCH.safetensors` into `folder`, whole or not at all, and keeps the two newest.
 
-    Of a net for a fold the epochs of the folds before count as well.
+    With folds, the epoch in the name counts the epochs of the earlier folds as well.
     """
     averaged = frozen.own_weights(state.averaged.model) if state.averaged else {}
     tensors: dict[str, Tensor] = {
@@ -44,10 +44,10 @@ def save(state: TrainState, config: TrialConfig, folder: Path) -> Path:
 def save_finished(state: TrainState, config: TrialConfig, data: Dataset, folder: Path) -> Path:
     """Writes `fold-FOLD.safetensors` into `folder`, whole or not at all, and then removes its checkpoints.
 
-    It has what is kept of the net: its weights and its predictions at its best epoch, and its history.
+    The file holds the net's weights and predictions at its best epoch, and its history.
 
     Args:
-      data: the fold's.
+      data: the data of the fold.
     """
     assert state.fold is not None
     assert isinstance(data.valid.images, ChosenPixels)
@@ -61,20 +61,20 @@ def save_finished(state: TrainState, config: TrialConfig, data: Dataset, folder:
 def load(
     path: Path, config: TrialConfig, data: Dataset, metric: str, device: str = "cpu", rungs: tuple[int, ...] = ()
 ) -> TrainState:
-    """The state that `save` wrote.
+    """Returns the state that `save` wrote.
 
     Raises:
-      CheckpointError: the file is damaged, or is of another config or other data.
-      OSError: it is in a bucket that cannot be read.
+      CheckpointError: the file is damaged, or belongs to another config or other data.
+      OSError: the file is in a bucket that cannot be read.
     """
     checkpoint = read_checkpoint(path)
     try:
-        written = TrialConfig.from_dict(checkpoint.config)  # not compared as it stands there: a field may be newer
+        written = TrialConfig.from_dict(checkpoint.config)  # as a config: a field may be newer than the file
     except ConfigError as error:
         raise CheckpointError(path, f"holds no config: {error}") from error
     if written != config or checkpoint.metric != metric:
         raise CheckpointError(path, f"written by another config: {checkpoint.config}")
-    # Its weights are the file's, but for those that are frozen.
+    # The weights come from the file, except the frozen ones, which come from the pretrained net.
     has_frozen = config.backbone or config.frozen_stages
     state = new_state(config if has_frozen else config.from_scratch(), data, metric, device, rungs)
     expected = _shapes(frozen.own_weights(state.model))
@@ -108,13 +108,13 @@ def load(
 
 
 def _of_scaler(state: TrainState) -> dict[str, Tensor]:
-    """Returns what the scale of the gradients is, and what decides when it grows; nothing where there is none."""
+    """Returns the scale of the gradients and the count that decides when it grows; empty without a scaler."""
     values = state.scaler.state_dict() if state.scaler else {}
     return {f"scaler.{name}": torch.tensor(values[name]) for name in SCALER if name in values}
 
 
 def _write(path: Path, state: TrainState, config: TrialConfig, tensors: dict[str, Tensor]) -> None:
-    """Writes these tensors, with what is kept of every net."""
+    """Writes these tensors, together with the best weights, the predictions, the config and the history."""
     assert state.best_logits is not None
     tensors |= {f"best.{name}": tensor for name, tensor in state.best_weights.items()}
     tensors["valid_classes"] = torch.from_numpy(np.stack(state.valid_classes))

@@ -1,7 +1,8 @@
-"""How much memory a net takes, worked out without weights and without images, so that it costs none.
+"""Works out how much memory a net takes, without weights and without images, so that the measurement itself is cheap.
 
-A net is built on torch's meta device, its weights are replaced by a single number seen under many indices, and a batch
-of no images is put through it: shapes, what autograd keeps, and the errors of layers that do not fit are as in earnest.
+The net is built on torch's meta device. Then each weight becomes a tensor whose entries all share one number in memory,
+and a batch of no images passes through. Shapes, the tensors that autograd keeps, and the errors of layers that do not
+fit are as in a real pass.
 """
 
 import math
@@ -27,17 +28,17 @@ from sweep.trainable.models.known import known
 from sweep.trainable.models.net import build, seen_size
 from sweep.trainable.work import counted, front_seconds
 
-VERSION = 2  # of how a size is worked out: another number wherever the same net gets another
+VERSION = 2  # of the calculation: raise it whenever the same net gets another size
 FLOAT_BYTES = 4
-PROCESS_BYTES = 256 * 2**20  # of a worker with torch, before it has a net; its libraries are shared with the others
-CUDA_BYTES = 600 * 2**20  # of a GPU, taken by each process that uses it
-CUDA_PROCESS_BYTES = 2**30  # of a worker that uses a GPU, beside the libraries
+PROCESS_BYTES = 256 * 2**20  # of a worker with torch but without a net; workers share the libraries' memory
+CUDA_BYTES = 600 * 2**20  # on a GPU, for each process that uses it
+CUDA_PROCESS_BYTES = 2**30  # in the memory of a worker that uses a GPU, besides the libraries
 AUGMENTED = 6  # copies of a batch, in float32, while it is augmented
-PASSED_COPIES = 3  # of the largest output of a frozen net: by a convolution, its norm and its activation
-CHUNK_COPIES = 3  # of a chunk of features, in float32: by batches, joined, and as it is written
-BACKWARD = 1.25  # what a step takes, of what the pass forward keeps
-# Fields of a net's shape that change how it learns and not what it takes, or no more than the last layer of a head: a
-# net is not built for each of their values, which takes a second.
+PASSED_COPIES = 3  # of a frozen net's largest output: one each for a convolution, its norm and its activation
+CHUNK_COPIES = 3  # of a chunk of features, in float32: in batches, joined, and while it is written
+BACKWARD = 1.25  # memory of a whole step, relative to what the forward pass keeps
+# Shape fields that change how a net learns but not its size, or only the small last layer of a head. Building a net
+# takes a second, so it is not built anew for each of their values.
 WITHOUT_SIZE = frozenset(
     {"penalty", "flip", "feature_mixup", "dropout", "drop_path", "layer_decay", "head_start", "frozen_stages"}
     | {"center_crop", "stages", "pooling"}
@@ -46,18 +47,18 @@ WITHOUT_SIZE = frozenset(
 
 @dataclass(frozen=True)
 class Size:
-    """What a net takes, in float32.
+    """The memory and time that a net takes in float32.
 
     Attributes:
       weights: bytes.
-      of_image: bytes that the pass forward keeps of one image for the pass back.
-      largest: bytes of it in the largest layer.
-      training_seconds: about how long a step takes on one thread of a CPU, for each image in it.
-      largest_output: numbers that the layer writes which writes most.
-      features: numbers that are kept of an image for heads; 0 where the net is no head.
-      fronts: of `training_seconds` that of the first stage, of the first two and so on; the last is all but the
-        classifier. Empty where the net has no stages that can be frozen.
-      seen: height and width at which the net sees images; None where that is as they are kept.
+      of_image: bytes that the forward pass keeps for the backward pass, for one image.
+      largest: the part of these bytes that belongs to the largest layer.
+      training_seconds: about how long a step takes on one thread of a CPU, per image.
+      largest_output: the largest number of numbers that a layer writes for one image.
+      features: how many numbers are stored for an image, for heads; 0 if the net is not a head.
+      fronts: how much of `training_seconds` the first stage takes, the first two stages, and so on; the last entry is
+        everything but the classifier. Empty if the net has no stages that can be frozen.
+      seen: the height and width at which the net sees images; None if that is the size at which they are stored.
     """
 
     weights: int
@@ -74,19 +75,20 @@ def size_of(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> S
     """Returns the size of a config's net for images of this height and width.
 
     Raises:
-      ConfigError: it does not fit these images, or there is no such architecture.
+      ConfigError: the net does not fit these images, or there is no such architecture.
     """
     usual = family_of(config.arch).shape
     shape: dict[str, Any] = {
         name: usual.get(name) if name in WITHOUT_SIZE else getattr(config, name) for name in SHAPE_FIELDS
     }
-    if config.drop_path is not None:  # any share takes as much, but not every net has branches
+    if config.drop_path is not None:  # the value does not matter, but a net without branches must be refused
         shape["drop_path"] = 0.0
     return _size_of_net(TrialConfig(arch=config.arch, epochs=1, **shape).from_scratch(), classes, image_size)
 
 
 @lru_cache(maxsize=10_000)
 def _size_of_net(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> Size:
+    """Returns the size of a net; that of a library's net is stored on this machine, since building it takes seconds."""
     if not config.backbone and not is_of_catalogue(config.arch):
         return _measured(config, classes, image_size)
     about = {"size": VERSION, "config": config.to_dict(), "classes": classes, "image_size": image_size}
@@ -95,16 +97,21 @@ def _size_of_net(config: TrialConfig, classes: int, image_size: tuple[int, int])
 
 
 def _measured(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> Size:
+    """Builds the net without weights, passes a batch through it, and returns its size.
+
+    Raises:
+      ConfigError: the net does not fit images of this size.
+    """
     net = _unfilled(config, classes, image_size)
     weights = FLOAT_BYTES * sum(parameter.numel() for parameter in net.parameters())
-    # Of a batch of none, a net that flattens images into tokens does not keep how many tokens there are.
+    # With a batch of no images, a net that flattens images into tokens would lose the number of tokens.
     ways = (_on_meta, _filled) if family_of(config.arch).prefix else (_of_none, _on_meta)
     for way in ways:
         try:
             with counted(net) as work:
                 passed = _passed(*way(net, image_size), classes)
             break
-        except Exception as error:  # some cannot take a batch of none, others not what is on no device
+        except Exception as error:  # some nets cannot take an empty batch, others not the meta device
             failure = error
             net = _unfilled(config, classes, image_size)
     else:
@@ -126,33 +133,36 @@ def _measured(config: TrialConfig, classes: int, image_size: tuple[int, int]) ->
 
 
 def _fronts(net: nn.Module, seen: tuple[int, int]) -> tuple[float, ...]:
+    """Returns `Size.fronts` of a net, which is empty if its stages cannot be found."""
     *_, inner = net.children()
     device = next(inner.parameters()).device
-    with suppress(Exception):  # a net whose stages cannot be found there counts as if it trained whole
+    with suppress(Exception):  # a net whose stages cannot be found counts as if all of it trained
         return front_seconds(inner, torch.zeros(1, 3, *seen, device=device))
     return ()
 
 
 def _of_none(net: nn.Module, image_size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
+    """Returns the net and a batch of no images on the CPU."""
     return _with_one_number(net), torch.zeros(0, 3, *image_size)
 
 
 def _on_meta(net: nn.Module, image_size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
-    """What is computed there imports torch's compiler: 2 s."""
+    """Returns the net and a batch on the meta device, where the first computation imports torch's compiler (2 s)."""
     return net.to("meta"), torch.zeros(2, 3, *image_size, device="meta")
 
 
 def _filled(net: nn.Module, image_size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
-    """Computes in earnest, for which one number is enough for all weights."""
+    """Returns the net and a batch on the CPU for a real computation, with one number for all weights."""
     return _with_one_number(net), torch.zeros(2, 3, *image_size)
 
 
 def worker_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int], on_gpu: bool = False) -> int:
-    """Returns about how much memory a worker needs for the trial, the images themselves not counted.
+    """Returns about how much memory a worker needs for the trial, without the images themselves.
 
-    There are the weights, their gradients, what the optimizer keeps, and the weights of the best epoch; then the
-    greatest of three: a training step, the predictions after an epoch, and a checkpoint, for which all is copied. A
-    head needs its frozen net, which computes a chunk of features, and then the matrix of these.
+    It holds the weights, their gradients, what the optimiser keeps, and the weights of the best epoch. To these comes
+    the largest of three: a training step, the predictions after an epoch, and a checkpoint, for which everything is
+    copied. A head needs its frozen net, and then the larger of two: computing a chunk of features, and the matrix of
+    features.
     """
     if size.features and not on_gpu:
         computing = _passed_bytes(size, image_size, "cpu") + CHUNK_COPIES * FLOAT_BYTES * CHUNK_ROWS * size.features
@@ -167,7 +177,7 @@ def worker_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int], o
 
 
 def gpu_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int]) -> int:
-    """Returns about how much of a GPU's memory the trial needs at least: a batch may be trained in smaller ones."""
+    """Returns about how much of a GPU's memory the trial needs at least; a batch may be trained in smaller ones."""
     if size.features:
         return CUDA_BYTES + size.weights + _passed_bytes(size, image_size, "cuda") + MATRIX_BYTES
     pixels = 3 * FLOAT_BYTES * math.prod(image_size)
@@ -176,29 +186,34 @@ def gpu_bytes(config: TrialConfig, size: Size, image_size: tuple[int, int]) -> i
 
 
 def _passed_bytes(size: Size, image_size: tuple[int, int], device: str) -> int:
-    """Returns what the pass of a batch through a frozen net takes: what goes into a layer, and what comes out."""
+    """Returns the bytes for passing a batch through a frozen net: the inputs and outputs of its largest layer."""
     pixels = 3 * math.prod(size.seen or image_size)
     return FLOAT_BYTES * BATCH[device] * (PASSED_COPIES * size.largest_output + 2 * pixels)
 
 
 def _kept_beside(config: TrialConfig) -> int:
-    """How many numbers are kept for each weight by the optimizer, and by the mean of the weights."""
+    """Returns how many numbers are kept for each weight, by the optimiser and by the mean of the weights."""
     return (2 if config.optimizer in ("adam", "adamw") else 1) + (config.ema is not None)
 
 
 def _unfilled(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
+    """Builds the net on the meta device, where its weights take no memory.
+
+    Raises:
+      ConfigError: a user's model cannot be built.
+    """
     try:
         with _without_first_values(), torch.device("meta"):
             return fill(build(config, classes, image_size)).eval()
     except UserError:
         raise
-    except Exception as error:  # the user's model: whatever it raises is theirs to mend
+    except Exception as error:  # a user's model may raise anything; the user has to correct it
         where = user_code.place(error, config.arch.rpartition(":")[0]) or f"arch={config.arch}"
         raise ConfigError(f"{where} does not build a net: {type(error).__name__}: {error}") from error
 
 
 def _without_first_values() -> AbstractContextManager[Any]:
-    """Nets built in the block draw no weights: on the meta device that would import torch's compiler, 2 s."""
+    """Returns a context in which nets draw no weights: on the meta device that would import torch's compiler (2 s)."""
     names = [name for name in dir(nn.init) if name.endswith("_") and not name.startswith("_")]
     kept: dict[str, Any] = dict.fromkeys(names, _as_it_is)
     return patch.multiple(nn.init, **kept)
@@ -209,7 +224,7 @@ def _as_it_is(*arguments: Any, **named: Any) -> Tensor:
 
 
 def _with_one_number(net: nn.Module) -> nn.Module:
-    """Gives each weight and buffer its shape on the CPU, where one number stands for all of them."""
+    """Gives each weight and buffer its shape on the CPU, with one number in memory for all its entries."""
     for module in net.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
             number = torch.zeros(()).expand(parameter.shape)
@@ -220,12 +235,13 @@ def _with_one_number(net: nn.Module) -> nn.Module:
 
 
 def _passed(net: nn.Module, images: Tensor, classes: int) -> list[int]:
-    """Returns the bytes of each tensor that a pass forward keeps for the pass back, for one image.
+    """Returns the bytes of each tensor that a forward pass keeps for the backward pass, for one image.
 
     Raises:
-      ValueError: what comes out is not a logit for each class; or whatever a layer raises that does not fit.
+      ValueError: the net does not return one logit for each class.
+      Exception: a layer that does not fit may raise any other error.
     """
-    kept: list[Tensor] = []  # all together, so that no storage takes the place of another one
+    kept: list[Tensor] = []  # all are held at once, so that no storage is reused for another tensor
 
     def keep(tensor: Tensor) -> Tensor:
         kept.append(tensor)
@@ -236,13 +252,13 @@ def _passed(net: nn.Module, images: Tensor, classes: int) -> list[int]:
     if logits.shape != (len(images), classes):
         raise ValueError(f"its logits must be (N, {classes}), got (N, {', '.join(map(str, logits.shape[1:]))})")
     own = {tensor.untyped_storage()._cdata for tensor in (*net.parameters(), *net.buffers())}
-    sizes: dict[int, int] = {}  # by storage: a layer's output may be kept by the next layer as well
+    sizes: dict[int, int] = {}  # by storage, because a layer and the next one may keep the same tensor
     for tensor in kept:
         storage = tensor.untyped_storage()._cdata
         if storage not in own:
             if len(images):
                 sizes[storage] = tensor.untyped_storage().nbytes() // len(images)
-            else:  # its sides are those of one image
+            else:  # with no images in the batch, the other sides are those of one image
                 numbers = math.prod(side for side in tensor.shape if side)
                 sizes[storage] = max(sizes.get(storage, 0), numbers * tensor.element_size())
     return list(sizes.values())

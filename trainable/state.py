@@ -1,4 +1,4 @@
-"""A trial between two epochs, in memory."""
+"""Holds a trial between two epochs in memory."""
 
 from dataclasses import dataclass, field, replace
 
@@ -24,17 +24,17 @@ class TrainState:
     """Everything that decides how a trial goes on, and what is kept of it.
 
     Attributes:
-      micro_batch: images a forward pass, from now on.
-      averaged: the mean of the model's weights, where the config asks for it.
-      scaler: of the gradients, where they are computed in float16.
-      note: what a person should know of how this machine trains it; empty where there is nothing.
-      valid_classes: an (N,) array of `class_dtype` an epoch, the predicted class of each validation image.
-      best_epoch: the first of the epochs with the best metric; 0 before the first.
-      fold: which net of its trial it is, from 1, where there is one for each fold; else None.
-      best_weights, best_logits: of the net that predicts, its weights without what is frozen and (N, classes) float32
-        logits at that epoch.
+      micro_batch: how many images go through one forward pass from now on.
+      averaged: the mean of the model's weights; None unless the config asks for it.
+      scaler: scales the gradients if they are computed in float16; else None.
+      note: what people should know about how this machine trains the trial; empty if there is nothing.
+      valid_classes: for each epoch the predicted class of each validation image, an (N,) array of `class_dtype`.
+      best_epoch: the first of the epochs with the best metric; 0 before the first epoch.
+      fold: the net's fold, from 1, if the trial has a net for each fold; else None.
+      best_weights, best_logits: what the predicting net had at the best epoch: its weights without the frozen ones, and
+        its validation logits, (N, classes) float32.
       rungs: the epochs after which the trial may be stopped.
-      kept: of epochs beside the best one, by their numbers, what `trainable.metrics.kept` says.
+      kept: the logits of other epochs that `trainable.metrics.kept` chooses, by the epochs' numbers.
     """
 
     model: nn.Module
@@ -55,15 +55,16 @@ class TrainState:
 
     @property
     def epochs_done(self) -> int:
+        """How many epochs are finished."""
         return len(self.history)
 
     @property
     def predictor(self) -> nn.Module:
-        """The net that predicts, is judged and is kept: the mean of the weights where there is one."""
+        """The net that predicts, is judged and is kept: the one with the mean of the weights if there is one."""
         return self.averaged.model if self.averaged else self.model
 
     def add_epoch(self, metrics: EpochMetrics, logits: np.ndarray) -> None:
-        """Keeps an epoch, and its weights if it is the best so far."""
+        """Adds an epoch with its validation logits, and keeps its weights if it is the best so far."""
         self.history.append(replace(metrics, fold=self.fold))
         self.valid_classes.append(logits.argmax(axis=1).astype(class_dtype(logits.shape[1])))
         values, there = self.metric.of_epochs(self.history), {**self.kept, metrics.epoch: logits}
@@ -80,7 +81,7 @@ class TrainState:
 def new_state(
     config: TrialConfig, data: Dataset, metric: str = DEFAULT, device: str = "cpu", rungs: tuple[int, ...] = ()
 ) -> TrainState:
-    """The state before the first epoch; weights are a function of the config's seed."""
+    """Returns the state before the first epoch; its weights are a function of the config's seed."""
     torch.manual_seed(config.seed)
     model = place(build(config, len(data.classes), data.image_size), config.arch, device)
     averaged = None if config.ema is None else Averaged(model, config.ema)

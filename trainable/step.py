@@ -1,8 +1,8 @@
 """One training step: augmentation, the pass through the net and back, the optimizer.
 
-A batch for which a GPU's memory is short goes through in micro-batches whose gradients add up to those of the whole
-batch; the trial stays with them, across a restart too. On a GPU most steps are replays of a CUDA graph, where
-the net can be one: see `trainable.probe`.
+A batch that does not fit in the GPU's memory goes through in micro-batches, whose gradients add up to those of the
+whole batch; the trial keeps their size from then on, across a restart too. On a GPU with CUDA most steps are replays of
+a CUDA graph, if the net can be captured as one: see `trainable.probe`.
 """
 
 import math
@@ -31,7 +31,7 @@ from sweep.trainable.state import TrainState
 if TYPE_CHECKING:
     from albumentations import Compose
 
-STEPS_BEFORE_GRAPH = 3  # in which the optimizer, cuDNN and the augmentation make what they keep
+STEPS_BEFORE_GRAPH = 3  # in which the optimizer, cuDNN and the augmentation allocate what they keep
 NO_GRAPH = "its steps are launched kernel by kernel, not as a CUDA graph"
 
 
@@ -39,8 +39,8 @@ class Step:
     """Augments the images chosen for it, learns from them, and returns the sum of their losses.
 
     Attributes:
-      generator: on the device, of what is drawn per image.
-      mixing: on the host, of what is drawn per batch: a number drawn on a GPU would be waited for.
+      generator: draws what is random per image, on the device.
+      mixing: draws what is random per batch, on the host, because the host would have to wait for a number from a GPU.
 
     Raises, when called:
       torch.OutOfMemoryError: not even micro-batches of two images fit.
@@ -55,11 +55,16 @@ class Step:
         objective: Objective,
         group: Group = ALONE,
     ) -> None:
-        """Raises:
-        ConfigError: the config's own pipeline cannot be read.
+        """Prepares the steps of a trial.
+
+        Args:
+          group: the processes that train the trial together; this one alone by default.
+
+        Raises:
+          ConfigError: the config's own pipeline cannot be read.
         """
         self.config, self.state, self.objective, self.group = config, state, objective, group
-        self.images_a_step = group.most(min(config.batch_size, inputs.images))  # but for an epoch's last one
+        self.images_a_step = group.most(min(config.batch_size, inputs.images))  # the last one may have fewer
         self.images = TrainingImages(inputs.train, device, self.images_a_step)
         self.labels, self.part = inputs.labels, inputs.part(state.model)
         on_batch: Change | None = as_floats
@@ -81,18 +86,21 @@ class Step:
             self._do_without_graph(f"{group.size} processes add up their gradients in each")
 
     def begin(self, chosen: Sequence[Tensor]) -> None:
-        """Args:
-        chosen: (N,) int64 of each batch of an epoch, in order: which of the training images; on the device.
+        """Announces an epoch's batches, so that their images are read ahead.
+
+        Args:
+          chosen: for each batch of the epoch, in order, which of the training images it has: (N,) int64, on the device.
         """
         self.images.begin(chosen)
 
     def seed(self, epoch: int) -> None:
+        """Seeds everything that an epoch draws: what is drawn per image, per batch, and by dropout."""
         per_image, per_batch = self._seeds(epoch)
         self._seed_images(per_image)
         self.mixing.manual_seed(per_batch)
 
     def part_draws(self, epoch: int) -> None:
-        """Lets the processes of a trial draw different numbers for their images, once they have drawn the order."""
+        """Seeds the processes of a trial apart for their images; called after all of them have drawn the same order."""
         if self.group.rank:
             self._seed_images(self._seeds(epoch, self.group.rank)[0])
 
@@ -101,13 +109,15 @@ class Step:
         return int(per_image >> 1), int(per_batch >> 1)
 
     def _seed_images(self, seed: int) -> None:
-        """Dropout draws from torch's global generator, so that is seeded too."""
+        """Seeds what is drawn per image; dropout draws from torch's global generator, so that is seeded too."""
         torch.manual_seed(seed)
         self.generator.manual_seed(seed)
 
     def __call__(self, part: Part) -> Tensor:
-        """Args:
-        part: the next of the batches that `begin` was given.
+        """Does one step, and returns the sum of the losses of its images.
+
+        Args:
+          part: the next of the batches that `begin` was given.
         """
         chosen = part.rows
         self.images.load()
@@ -127,9 +137,10 @@ class Step:
         return Batch(self.augment(self.images.take(chosen), self.generator), self.labels[chosen])
 
     def _graph(self, chosen: Tensor) -> Graphed | None:
-        """Returns the graph for a batch that is not mixed.
+        """Returns the CUDA graph for a batch that is not mixed, or None.
 
-        None: it is too early, the net cannot be one, or the batch is smaller than most, or goes through in parts.
+        There is none in the first steps, for a net that cannot be captured, for a batch that is smaller than most, and
+        for one that goes through in micro-batches.
         """
         if not len(chosen) == self.images_a_step <= self.state.micro_batch:
             return None
@@ -154,7 +165,7 @@ class Step:
         self._give_back_memory()
 
     def _without_host(self, chosen: Tensor) -> Tensor:
-        """A step without mixing, of a batch that fits: nothing of it waits for the host."""
+        """Does a step without mixing on a batch that fits in memory; no part of it waits for the host."""
         batch = self._batch(chosen)
         self.state.optimizer.zero_grad(set_to_none=True)
         loss = self._accumulated(batch)
@@ -162,7 +173,7 @@ class Step:
         return loss
 
     def _descend(self) -> None:
-        """Changes the weights by the gradients of the whole batch, which are clipped first where the config says so."""
+        """Changes the weights by the gradients of the whole batch, which are clipped first if the config says so."""
         optimizer, scaler = self.state.optimizer, self.state.scaler
         if self.config.clip is not None:
             if scaler:
@@ -177,11 +188,11 @@ class Step:
     def _backpropagated(self, batch: Batch, share: float) -> Tensor:
         """Leaves the gradients of the batch's mean loss in the model, and returns the sum of its images' losses.
 
-        Args:
-          share: which part of the mean loss its own part of a larger batch counts for.
+        If memory is short, it does the same batch again: first without the graph, which holds as much memory as an
+        eager step needs; then with `state.micro_batch` halved.
 
-        Short of memory, it does the same batch again: without the graph, which has as much as an eager step needs; then
-        with `state.micro_batch` halved.
+        Args:
+          share: what this batch's mean loss counts for, from 0 to 1, if it is this process's part of a larger batch.
         """
         self.surroundings.keep()
         self.state.optimizer.zero_grad(set_to_none=True)
@@ -192,7 +203,7 @@ class Step:
                 size = min(self.state.micro_batch, len(batch.labels))
                 if self.graph is None and size <= SMALLEST_MICRO_BATCH:
                     raise
-            # Not before the except block has ended: until then its traceback holds the tensors of the failed pass.
+            # Memory is given back after the except block: until its end, its traceback holds the failed pass's tensors.
             if self.graph is None:
                 self.state.micro_batch = math.ceil(size / 2)
                 self._give_back_memory()
@@ -201,24 +212,24 @@ class Step:
             self.surroundings.restore()
 
     def _give_back_memory(self) -> None:
-        """For the other trials on the same GPU too. The graph's as well, which is not made again."""
+        """Frees unused memory, for other trials on the same GPU too, and the graph's, which is not made again."""
         self.graph, self.until_graphed = None, math.inf
         self.state.optimizer.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()  # does nothing where there is no GPU
 
     def _accumulated(self, batch: Batch, share: float = 1.0) -> Tensor:
-        """`_backpropagated`, where memory is enough."""
+        """Does what `_backpropagated` does, if memory is enough; raises torch.OutOfMemoryError if not."""
         total = torch.zeros((), device=batch.images.device)
         for part in batch.parts(self.state.micro_batch):
             loss = self._loss(part)
-            # Not the share as the gradient to begin with: for that torch imports sympy, 1 s for a worker.
+            # The share multiplies the loss; given to `backward` as a gradient, it would import sympy, 1 s for a worker.
             self._scaled(loss * (share * len(part.labels) / len(batch.labels))).backward()
             total += loss.detach() * len(part.labels)
-        # Where the pass itself overflowed, the step is skipped, and no loss of it is known.
+        # If the pass itself overflowed in float16, the step is skipped, and its loss, which is unknown, counts as 0.
         return total.nan_to_num(0, 0, 0) if self.state.scaler else total
 
     def _scaled(self, loss: Tensor) -> Tensor:
-        """Returns the loss whose gradients are in the range of the format that they are computed in."""
+        """Returns the loss, scaled so that its gradients are in the range of the format that they are computed in."""
         return self.state.scaler.scale(loss) if self.state.scaler else loss
 
     def _loss(self, batch: Batch) -> Tensor:
@@ -230,10 +241,11 @@ class Step:
 
 
 def pipeline(config: TrialConfig, square: bool = True) -> "Compose":
-    """What the config does to an image.
+    """Returns the augmentation that a config does to an image.
 
     Args:
-      square: images that are not are not transposed, unless by a pipeline of the user's own: a batch has one shape.
+      square: whether the images are square. Others are not transposed, because a batch has one shape; a pipeline of the
+        user's own is taken as it is.
 
     Raises:
       ConfigError: the config's own pipeline cannot be read.
@@ -249,7 +261,7 @@ def pipeline(config: TrialConfig, square: bool = True) -> "Compose":
 
 
 def _one_by_one(augmentation: "Compose") -> Change:
-    """What has no batched form, image by image."""
+    """Returns the change for a pipeline that has no batched form: it goes image by image."""
 
     def change(images: Tensor, generator: torch.Generator) -> Tensor:
         seed = torch.randint(2**31, (), generator=generator, device=generator.device)
@@ -259,7 +271,7 @@ def _one_by_one(augmentation: "Compose") -> Change:
 
 
 class _Surroundings:
-    """What a pass in training changes beside gradients: kept, so that a batch can be done again as if never begun."""
+    """Keeps what a training pass changes beside the gradients, so that a batch can be done again as if never begun."""
 
     def __init__(self, model: nn.Module, device: torch.device) -> None:
         self.buffers = list(model.buffers())  # batch norm's running mean and variance
@@ -268,7 +280,7 @@ class _Surroundings:
         self.generator = torch.cuda.default_generators[device.index] if on_gpu else torch.default_generator
 
     def keep(self) -> None:
-        torch._foreach_copy_(self.kept, self.buffers)  # all in one call, at a fifth of the time of one each
+        torch._foreach_copy_(self.kept, self.buffers)  # one call for all takes a fifth of the time of a call for each
         self.drawn = self.generator.get_state()
 
     def restore(self) -> None:

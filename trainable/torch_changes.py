@@ -1,7 +1,7 @@
-"""What of torch's own classes is changed, for images of 16 pixels on a CPU.
+"""Variants of torch's own classes, which are faster for images of 16 pixels on a CPU.
 
-Rows 1 to 3 of BENCHMARKS.md need the layers, which our own nets use alone: a net of torchvision or of the user's has
-torch's. Rows 1 and 11 need the optimisers.
+The times in rows 1 to 3 of BENCHMARKS.md depend on the layers, those in rows 1 and 11 on the optimisers. Only the nets
+of our own families use these layers; other nets of torchvision, and a user's, keep torch's.
 """
 
 import inspect
@@ -17,14 +17,15 @@ Kind = TypeVar("Kind", bound=optim.Optimizer)
 
 
 class Conv2d(nn.Conv2d):
-    """`nn.Conv2d`, same weights, same result; faster where an image has shrunk to less than its kernel.
+    """`nn.Conv2d` with the same weights and the same result, but faster if an image is smaller than the kernel.
 
-    Of a 3x3 kernel over a padded 1x1 image eight taps see zeros alone: a ResNet-18 on 16 px spends most of its
-    arithmetic on them. And where the stride is 2, torch 2.14.1 leaves their gradient in bf16 on a CPU as the memory
-    was. Their gradient is zero here.
+    Eight of the nine weights of a 3x3 kernel see only zeros in a padded 1x1 image, and a ResNet-18 on 16 px would spend
+    most of its arithmetic on them. With a stride of 2, torch 2.14.1 on a CPU in bf16 also leaves their gradient
+    uninitialised; here it is zero.
     """
 
     def forward(self, input: Tensor) -> Tensor:
+        """Returns the convolution of `input`, computed only with the part of the kernel that meets pixels."""
         if isinstance(self.padding, str) or self.padding_mode != "zeros" or self.dilation != (1, 1):
             return super().forward(input)
         (top, bottom, y), (left, right, x) = map(_met, input.shape[2:], self.kernel_size, self.stride, self.padding)
@@ -36,7 +37,12 @@ class Conv2d(nn.Conv2d):
 
 
 def _met(size: int, kernel: int, stride: int, padding: int) -> tuple[int, int, slice]:
-    """Along one side: the padding before and after that is left, negative where pixels go, and the taps that count."""
+    """Computes, along one side of the image, which part of the kernel ever meets pixels.
+
+    Returns:
+      The padding that is still needed before and after the image, negative where pixels are cut off, and the slice of
+      the kernel that counts.
+    """
     steps = (size + 2 * padding - kernel) // stride
     first, last = max(0, padding - steps * stride), min(kernel, padding + size)
     before = padding - first
@@ -44,7 +50,7 @@ def _met(size: int, kernel: int, stride: int, padding: int) -> tuple[int, int, s
 
 
 def with_short_kernels(net: nn.Module) -> nn.Module:
-    """Makes every `nn.Conv2d` of a net that somebody else built one of these, its weights and their names kept."""
+    """Turns every `nn.Conv2d` of a net into a `Conv2d` of this module; weights and their names stay."""
     for module in net.modules():
         if type(module) is nn.Conv2d:
             module.__class__ = Conv2d
@@ -52,24 +58,28 @@ def with_short_kernels(net: nn.Module) -> nn.Module:
 
 
 class Dropout(nn.Dropout):
-    """`nn.Dropout`; on a CPU `p` is in whole 256ths, for there torch draws a double a number, ten times as slowly."""
+    """`nn.Dropout`, but faster on a CPU, where `p` is rounded to a 256th.
+
+    Torch draws a double for each number there, which takes ten times as long as drawing a byte.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
+        """Returns `input` with some numbers set to zero in training, and the others scaled up."""
         if not self.training or input.device.type != "cpu":
             return super().forward(input)
         kept = 256 - round(256 * self.p)
         bits = torch.empty(math.ceil(input.numel() / 8), dtype=torch.int64).random_(-(2**63), None)
         mask = bits.view(torch.uint8)[: input.numel()] < kept
-        # Laid out in memory as the input is: a product of two layouts takes several times as long.
+        # The mask gets the memory layout of the input: multiplying two different layouts takes several times as long.
         strides = torch.empty_like(input, device="meta").stride()
         return input * mask.to(input.dtype).mul_(256 / kept).as_strided(input.shape, strides)
 
 
 @cache
 def uncompiled(kind: type[Kind]) -> type[Kind]:
-    """The optimiser without what guards its methods against `torch.compile`.
+    """Returns the optimiser class without the wrappers that prepare its methods for `torch.compile`.
 
-    The guards' first call imports the compiler: 2 s and 150 MB for a worker, and nothing is compiled here.
+    Their first call imports the compiler, which costs a worker 2 s and 150 MB, and nothing is compiled here.
     """
     guarded = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
     methods = {name: inspect.unwrap(getattr(kind, name)) for name in guarded}

@@ -32,20 +32,24 @@ if TYPE_CHECKING:
 @click.command(help=__doc__.split("\n")[0] if __doc__ else None)
 @runs_own_code
 @uses_weights
-@click.option("--config", "config_place", required=True, help="a file, or its address in a bucket")
+@click.option("--config", "config_place", required=True, help="The JSON file of a config, or its address in a bucket.")
 @click.option(
     "--data",
     "data_path",
     type=click.Path(path_type=Path),
     required=True,
-    help="a folder, an archive or a file of images",
+    help="A folder, an archive or a file with images.",
 )
 @reads_data
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, help="the search's: of a split that is cut, and of the limits"
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    help="The seed of the search, which decides a split that is cut, and the limits.",
 )
-@click.option("--metric", type=NameOrOwn(SHOWN, is_flag), default=DEFAULT)
+@click.option("--metric", type=NameOrOwn(SHOWN, is_flag), default=DEFAULT, help="What the config is judged by.")
 def main(config_place: str, data_path: Path, metric: str, seed: int, **flags: Any) -> None:
+    """Reads the config and the data, and trains; the exit code is 3 if the training diverges."""
     from sweep.datasets.load import check_trainable, load
     from sweep.trainable.weights.prepare import prepare
 
@@ -63,12 +67,14 @@ def main(config_place: str, data_path: Path, metric: str, seed: int, **flags: An
 
 
 def _config(place: str) -> TrialConfig:
-    """Raises:
-    ConfigError: it cannot be read, or is no config.
+    """Reads the config file.
+
+    Raises:
+      ConfigError: it cannot be read, or does not hold a config.
     """
     try:
         file = open_place(place)
-    except ValueError as error:  # there may be a key in it: it is not shown
+    except ValueError as error:  # the address is not shown, because it may contain a key
         raise ConfigError(f"--config: {error}") from error
     try:
         store_of(file).fetch(file.parent, whole=False)
@@ -86,6 +92,7 @@ def _config(place: str) -> TrialConfig:
 
 
 def _train(config: TrialConfig, data: "Dataset", metric: str) -> None:
+    """Trains the config, with a net for each fold if the data has folds, and prints each epoch."""
     keep_freed_memory()
     device = fastest()
     if data.folds is None:

@@ -9,18 +9,20 @@ from torch import Tensor, nn
 
 from sweep.trainable.state import TrainState
 
-PLAIN = (type(None), bool, int, float, str, bytes, tuple)  # of a module's attributes, what can count steps
+PLAIN = (type(None), bool, int, float, str, bytes, tuple)  # types of a module's attributes that can count steps
 
 
 class Kept:
-    """What a trial is at this moment.
+    """A copy of everything in a trial that a step changes, made at this moment.
 
-    Tensors are put back where they lie, for a CUDA graph reads them there.
+    Tensors are put back where they lie, because a CUDA graph reads them there.
     """
 
     def __init__(self, state: TrainState, generator: torch.Generator) -> None:
-        """Args:
-        generator: that a step draws from beside torch's own.
+        """Copies everything that a step changes.
+
+        Args:
+          generator: the generator that a step draws from beside torch's own.
         """
         self.model, self.optimizer, self.scaler = state.model, state.optimizer, state.scaler
         device = next(state.model.parameters()).device
@@ -39,13 +41,13 @@ class Kept:
 
     @torch.no_grad()
     def changes(self) -> list[Tensor]:
-        """Returns by how much each weight of the net is off what it was."""
+        """Returns how much each weight of the net has changed since the copy was made."""
         parameters = list(self.model.parameters())
         return [now - then for now, then in zip(parameters, self.copies, strict=False)]
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Makes the trial what it was, but for the gradients of its last step, which are dropped."""
+        """Puts the trial back as it was, except that the gradients of its last step are dropped."""
         torch._foreach_copy_(self.tensors, self.copies)
         state = self.optimizer.state
         for parameter in [each for each in state if each not in self.of_optimizer]:
@@ -62,18 +64,20 @@ class Kept:
 
 
 class _Host:
-    """What a step could change on the host: its generators, and what the modules of a net count."""
+    """The state of the host that a step could change: its random generators, and what the net's modules count."""
 
     def __init__(self, model: nn.Module, draws: bool) -> None:
-        """Args:
-        draws: torch's own generator on the host is none that the step ought to draw from.
+        """Notes the state of the host's generators and of the modules.
+
+        Args:
+          draws: whether to count a draw from torch's generator on the host as a change; on a CPU a step draws from it.
         """
         self.model, self.draws = model, draws
         self.python, self.numpy, self.torch = random.getstate(), np.random.get_state(), torch.get_rng_state()
         self.counted = {name: _plain(module) for name, module in model.named_modules()}
 
     def changed(self) -> str:
-        """Returns what is not as it was, in words; empty where all is."""
+        """Returns in words the first thing that is not as it was; empty if everything is."""
         now = _Host(self.model, self.draws)
         if now.python != self.python:
             return "Python's generator of random numbers"

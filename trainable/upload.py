@@ -1,4 +1,4 @@
-"""How pixels that threads read get into a batch: one in the host's memory, or one on a GPU."""
+"""Gets the pixels that threads read into a batch, which lies in the host's memory or on a GPU."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -12,14 +12,17 @@ Read = Callable[[np.ndarray], None]  # fills an array with the pixels of some im
 
 
 class Way(Protocol):
-    """`empty` and `arrived` are called by whoever takes batches, `fill` by the threads that read."""
+    """The way of pixels into a batch on one device.
+
+    The caller that takes the batches calls `empty` and `arrived`; the threads that read call `fill`.
+    """
 
     def empty(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """Returns a batch to be filled."""
         ...
 
     def fill(self, part: Tensor, read: Read) -> Any:
-        """Fills some images of a batch; returns what `arrived` must be given of them."""
+        """Fills some images of a batch; returns what `arrived` needs to know when they are there."""
         ...
 
     def arrived(self, batch: Tensor, filled: Sequence[Any]) -> Tensor:
@@ -34,30 +37,35 @@ class InMemory:
         self.device = device
 
     def empty(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Returns a batch in the host's memory."""
         return torch.empty(tuple(shape), dtype=dtype)
 
     def fill(self, part: Tensor, read: Read) -> Any:
+        """Reads some images straight into their part of the batch."""
         read(part.numpy())
 
     def arrived(self, batch: Tensor, filled: Sequence[Any]) -> Tensor:
+        """Returns the batch on the device: itself on a CPU, else a copy."""
         return batch.to(self.device)
 
 
 class Upload:
-    """Batches on a GPU. What a thread has read it sends off at once, from pinned memory.
+    """Batches on a GPU, to which each thread copies what it has read at once, from pinned memory.
 
-    They go there on a stream of their own, beside whatever the GPU computes, and neither the host nor the GPU's other
-    work waits for one before it is used.
+    The copies go through a stream of their own, beside whatever the GPU computes. Neither the host nor the GPU's other
+    work waits for a batch before it is used.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device, self.stream = device, torch.cuda.Stream(device)
 
     def empty(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-        with torch.cuda.stream(self.stream):  # whose memory it is: given back, it serves later batches of the stream
+        """Returns a batch on the GPU, from the memory of the stream that fills it."""
+        with torch.cuda.stream(self.stream):  # owns the memory: once given back, it serves later batches of this stream
             return torch.empty(tuple(shape), dtype=dtype, device=self.device)
 
     def fill(self, part: Tensor, read: Read) -> torch.cuda.Event:
+        """Reads some images and starts their copy to the GPU; returns the event that marks the end of the copy."""
         with torch.cuda.stream(self.stream):  # and so on its device, which in a new thread is the first GPU
             pinned = torch.empty(part.shape, dtype=part.dtype, pin_memory=True)
             read(pinned.numpy())
@@ -65,6 +73,7 @@ class Upload:
             return self.stream.record_event()
 
     def arrived(self, batch: Tensor, filled: Sequence[torch.cuda.Event]) -> Tensor:
+        """Returns the batch, after making the GPU's current stream wait for the copies of its parts."""
         using = torch.cuda.current_stream(self.device)
         for event in filled:
             using.wait_event(event)
@@ -74,5 +83,5 @@ class Upload:
 
 @cache
 def way_to(device: torch.device) -> Way:
-    """Returns the one of a device: memory that a stream has given back serves that stream alone."""
+    """Returns the one way to a device; there is only one, because memory that a stream gave back serves it alone."""
     return Upload(device) if device.type == "cuda" else InMemory(device)

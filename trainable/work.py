@@ -1,4 +1,4 @@
-"""How much a net computes for an image, and so about how long an epoch takes on a CPU."""
+"""Counts how much a net computes for an image, and so about how long an epoch takes on a CPU."""
 
 import math
 from collections.abc import Iterator
@@ -11,23 +11,23 @@ from torch import Tensor, nn
 from sweep.trainable.models import staged
 from sweep.trainable.models.calls import calls_of
 
-# Of a training step, forward and back, on one thread of an AMD EPYC: convolutions with many channels are bound by
-# multiplications, depthwise ones by what they read and write. A ResNet-18 at 16 px comes out at 1.3 of the time that
-# was measured, an EfficientNet-Lite0 at 64 px at its own.
+# For a training step, forward and backward, on one thread of an AMD EPYC. Convolutions with many channels are limited
+# by multiplications, depthwise ones by what they read and write. The estimate is 1.3 times the measured time for a
+# ResNet-18 at 16 px, and equal to it for an EfficientNet-Lite0 at 64 px.
 SECONDS_A_MULTIPLICATION = 3 / 60e9
 SECONDS_AN_OUTPUT = 9e-9
-FORWARD = 1 / 3  # of a training step: the other two passes are for the gradients of what comes in, and of the weights
+FORWARD = 1 / 3  # share of a training step; the rest is for the gradients of inputs and weights
 LAYERS = nn.Conv2d | nn.Linear
 
 
 @dataclass
 class Work:
-    """What the pass forward of one image takes.
+    """The arithmetic of one image's forward pass.
 
     Attributes:
-      multiplications: in convolutions and matrix products with weights.
-      outputs: numbers that these layers write.
-      largest: numbers that the one writes which writes most.
+      multiplications: in convolutions and in matrix products with weights.
+      outputs: how many numbers these layers write.
+      largest: how many numbers the layer writes that writes the most.
     """
 
     multiplications: int = 0
@@ -35,7 +35,7 @@ class Work:
     largest: int = 0
 
     def add(self, layer: nn.Module, outputs: Tensor) -> None:
-        """Adds a call of a layer; of any other module nothing."""
+        """Adds a call of a layer; modules of other kinds add nothing."""
         if not isinstance(layer, LAYERS):
             return
         numbers = math.prod(outputs.shape[1:])
@@ -48,13 +48,13 @@ class Work:
 
     @property
     def training_seconds(self) -> float:
-        """About how long a step takes on one thread of a CPU, for each image in it."""
+        """About how long a training step takes on one thread of a CPU, per image."""
         return self.multiplications * SECONDS_A_MULTIPLICATION + self.outputs * SECONDS_AN_OUTPUT
 
 
 @contextmanager
 def counted(net: nn.Module) -> Iterator[Work]:
-    """Yields the work of the passes that are made in the block, for one image; a batch may have none."""
+    """Yields the work per image of the passes in the block; a batch may have no images."""
     work = Work()
 
     def add(layer: nn.Module, _: Any, outputs: Tensor) -> None:
@@ -69,8 +69,9 @@ def counted(net: nn.Module) -> Iterator[Work]:
 
 
 def front_seconds(net: nn.Module, images: Tensor) -> tuple[float, ...]:
-    """Returns `training_seconds` of the first stage of a net, of the first two and so on; the last is all but the
-    classifier.
+    """Returns `training_seconds` of the first stage of a net, of the first two stages, and so on.
+
+    The last entry is that of everything but the classifier.
 
     Args:
       images: as `trainable.models.staged.stages` takes them.

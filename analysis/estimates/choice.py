@@ -1,12 +1,14 @@
-"""What to predict with, and what it is worth: the best trial or an ensemble, each also averaged over its views.
+"""Chooses what a sweep predicts with, and estimates what each way to predict is worth.
 
-Each of these also stands there adjusted, with a decision threshold or with a temperature, where the metric asks for
-that and it gains more than the standard error of its gain (`analysis.estimates.adjustments.out_of_fold`).
+The ways are the best trial and ensembles, each as it is and averaged over its views. Each of these is compared in an
+adjusted form too, with a decision threshold or a temperature, if the metric suits that and the adjustment gains more
+than the standard error of its gain (`analysis.estimates.adjustments.out_of_fold`).
 
-The estimate of the best trial is that of the whole selection, `analysis.estimates.honest`. The others are compared with
-it draw by draw: each makes its choice on the images drawn, is adjusted to them by the same rule as to all images, and
-is scored on those left out. They choose among the trials whose weights are kept, each at its best epoch, the best trial
-too, so that what is left of flattery there is the same for all and the difference is fair.
+The estimate for the best trial covers the whole selection (`analysis.estimates.honest`). The other ways are compared
+with it draw by draw: on each draw of images, each way makes its choice on the images drawn, is adjusted to them by the
+same rule as to all images, and is scored on the images left out. For this comparison all ways, the best trial too,
+choose among the trials whose weights are kept, each at its best epoch. Whatever flattery remains is then the same for
+all, and their difference is fair.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,25 +33,25 @@ from sweep.storage.text import counted
 from sweep.trainable.metrics.contract import softmax
 from sweep.trainable.metrics.predictions import confusion
 
-COMPARED_DRAWS = 200  # at most; fewer of many images, whose draws differ less
-COMPARED_IMAGES = 1_000_000  # of all these draws
+COMPARED_DRAWS = 200  # at most; with many images fewer are enough, because their draws differ less
+COMPARED_IMAGES = 1_000_000  # in all these draws together
 
 
 @dataclass(frozen=True, eq=False)
 class Option:
-    """One way to predict.
+    """One way to predict, with the estimate of its value.
 
     Attributes:
-      label: what it is, in words.
-      members: the trials and how often each counts; one for a single model.
-      is_averaged: over the flips and transposes that each member trained with.
-      raw: the metric on all validation images, which chose the members.
-      corrected: the same, corrected for the choice of its members; that it may then be chosen for it, among a few
-        ways to predict, is not corrected.
-      low, high: 95 % interval around it.
-      gain: what it is better by than the best trial as it is, corrected; below zero, worse.
-      gain_low, gain_high: 95 % interval of the gain, by the number of images.
-      fitted: how its predictions are adjusted; None where they are taken as they are.
+      label: the way to predict, in words.
+      members: the numbers of the trials, each with how often it counts; a single pair for a single trial.
+      is_averaged: whether each member's predictions are averaged over the flips and transposes it trained with.
+      raw: the value of the metric on all validation images, which also chose the members.
+      corrected: the value corrected for the choice of the members. It is not corrected for the choice among the few
+        ways to predict, which follows.
+      low, high: the 95 % interval around `corrected`.
+      gain: the corrected difference to the best trial as it is; positive is better.
+      gain_low, gain_high: the 95 % interval of the gain, which follows from the number of images.
+      fitted: how the predictions are adjusted; None where they are used as they are.
     """
 
     label: str
@@ -66,16 +68,19 @@ class Option:
 
     @property
     def is_ensemble(self) -> bool:
+        """Whether more than one trial predicts."""
         return len(self.members) > 1
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Attributes:
-    options: the best trial as it is first.
-    chosen: the one with the best corrected estimate.
-    sentence: what the best trial is worth.
-    comparison: what the chosen one is better by.
+    """The ways to predict that a sweep has, and the one that is chosen.
+
+    Attributes:
+      options: all ways; the first is the best trial as it is.
+      chosen: the option with the best corrected estimate.
+      sentence: what the best trial is worth, in words.
+      comparison: how much better the chosen option is, in words.
     """
 
     options: tuple[Option, ...]
@@ -89,7 +94,7 @@ class Choice:
         return self.options[0]
 
     def best_of(self, is_ensemble: bool, is_averaged: bool) -> Option | None:
-        """Returns the best option of this kind, adjusted or not; None where there is none."""
+        """Returns the best option of this kind, adjusted or not; None if there is no such option."""
         kind = is_ensemble, is_averaged
         found = [option for option in self.options if (option.is_ensemble, option.is_averaged) == kind]
         return max(found, key=lambda option: option.gain, default=None)
@@ -97,9 +102,9 @@ class Choice:
 
 @lru_cache(maxsize=4)
 def choose(record: Record) -> Choice | None:
-    """None where no COMPLETE trial's predictions are there.
+    """Compares the ways to predict; returns None if no COMPLETE trial has its predictions.
 
-    A record is read once; a folder that has changed since is another record.
+    The result is computed once for each `Record` object. To see what changed in the folder, make another `Record`.
     """
     complete = [
         trial
@@ -115,28 +120,33 @@ def choose(record: Record) -> Choice | None:
     counts = draws(len(record.valid_labels), scores.most_draws)
     found = estimate(scores, counts)
     best, _ = chosen_from[found.chosen]
-    if record.best in complete and record.settings.folds:  # the mean over folds may order two trials in another way
+    if record.best in complete and record.settings.folds:  # by the mean over folds another may be best
         best = record.best
     compared = counts[: min(COMPARED_DRAWS, max(20, COMPARED_IMAGES // counts.shape[1]))]
     options = _Comparison(record, complete, best, found, compared).options()
-    chosen = max(options, key=lambda option: option.gain)  # the first of equals: the simplest
+    chosen = max(options, key=lambda option: option.gain)  # of equals the first, which is the simplest
     return Choice(
         options, chosen, _sentence(record, best, options[0], len(complete)), _comparison(record, options, chosen)
     )
 
 
 def candidates(record: Record, trials: Sequence[TrialRecord]) -> tuple[Scored, list[tuple[TrialRecord, int]]]:
-    """Returns all that the sweep chooses among, the scores and what each is of: a trial and an epoch, from 1.
+    """Returns the candidates among which the sweep chooses: their scores, and the trial and epoch (from 1) of each.
 
-    Where answers tell the metric these are all epochs of the trials, else those whose probabilities are kept, or the
-    best one alone where each draw takes a call of the user's function. Each net of a trial in folds is kept at its own
-    best epoch. Here all of them are at the same one, for the choice of an epoch too is to be made anew in each draw.
+    If the metric needs no more than the answered classes, the candidates are all epochs of the trials. Otherwise they
+    are the epochs whose probabilities are kept, or only the best epochs if each draw needs a call of the user's
+    function. With folds, a trial keeps each net at that net's own best epoch. As candidates, all nets are taken at the
+    same epoch, because the choice of the epoch has to be repeated on each draw too.
+
+    Args:
+      record: the sweep.
+      trials: COMPLETE trials whose predictions are kept.
     """
     if record.metric.keeps == "probabilities":
         is_quick = record.metric.images is not None or record.metric.ranks is not None
         kept = [(trial, epoch) for trial in trials for epoch in (trial.kept_logits if is_quick else [trial.best_epoch])]
         return scores_of(record, Computed(len(kept), lambda place: kept[place][0].kept_logits[kept[place][1]])), kept
-    # What was kept has at least the epochs that count, or the trial would be damaged.
+    # The files have at least the epochs that count; otherwise the trial would be among the damaged ones.
     predicted = [trial.valid_classes[: trial.epochs] for trial in trials if trial.valid_classes is not None]
     pairs = zip(trials, predicted, strict=True)
     epochs = [(trial, epoch) for trial, classes in pairs for epoch in range(1, len(classes) + 1)]
@@ -144,13 +154,13 @@ def candidates(record: Record, trials: Sequence[TrialRecord]) -> tuple[Scored, l
 
 
 def _probabilities(logits: np.ndarray | None) -> np.ndarray:
-    """(classes, N) float32, of (N, classes) logits."""
+    """Returns (classes, N) float32 probabilities for (N, classes) logits."""
     assert logits is not None
     return np.ascontiguousarray(softmax(logits, np.float32).T, np.float32)
 
 
 class _Comparison:
-    """The ways to predict, side by side over the same draws."""
+    """Compares the ways to predict over the same draws."""
 
     def __init__(
         self, record: Record, complete: list[TrialRecord], best: TrialRecord, found: Estimate, counts: np.ndarray
@@ -162,7 +172,7 @@ class _Comparison:
         self.has_averaged = any(logits is not None for logits in logits_tta)
         pairs = zip(logits_tta, self.pool, strict=True)
         tta = [_probabilities(trial.valid_logits if logits is None else logits) for logits, trial in pairs]
-        self.probabilities = {False: np.stack(plain, axis=1), True: np.stack(tta, axis=1)}  # True: averaged over views
+        self.probabilities = {False: np.stack(plain, axis=1), True: np.stack(tta, axis=1)}  # the key is `is_averaged`
         self.ensembles = record.ensembles
         self.parts = {is_averaged: self.ensembles.part(each) for is_averaged, each in self.probabilities.items()}
         self.counts = counts
@@ -170,7 +180,7 @@ class _Comparison:
         self.adjustment = out_of_fold(record, adjustment) if adjustment else None
 
     def options(self) -> tuple[Option, ...]:
-        if not len(self.counts):  # a single image tells nothing
+        if not len(self.counts):  # a single image allows no draw that leaves an image out
             return (self._option(self._only(self.best), False, 0.0),)
         reference, options = None, []
         for members, is_averaged in self._ways():
@@ -184,7 +194,7 @@ class _Comparison:
         return tuple(options)
 
     def _ways(self) -> Iterator[tuple[np.ndarray, bool]]:
-        """Yields the ways to predict: how often each model of the pool counts, and whether they are averaged."""
+        """Yields the ways to predict: (T,) how often each trial of the pool counts, and whether views are averaged."""
         yield self._only(self.best), False
         if self.best.valid_logits_tta is not None:
             yield self._only(self.best), True
@@ -198,18 +208,23 @@ class _Comparison:
         return np.bincount([self.pool.index(trial)], minlength=len(self.pool))
 
     def _predictions(self, members: np.ndarray, is_averaged: bool) -> np.ndarray:
-        """(classes, N) probabilities of what has each model of the pool so often."""
+        """Returns (classes, N) probabilities of the ensemble in which each trial of the pool counts so often."""
         return self.ensembles.mean(self.parts[is_averaged], members)
 
     def _option(self, members: np.ndarray, is_averaged: bool, gain: float, fitted: Fitted | None = None) -> Option:
-        """Args:
-        gain: what this way is better by than the best trial as it is, on the images left out.
+        """Returns a way to predict with its estimate.
+
+        Args:
+          members: (T,) how often each trial of the pool counts.
+          is_averaged: whether predictions are averaged over views.
+          gain: how much better this way is than the best trial as it is, on the images left out.
+          fitted: how the predictions are adjusted.
         """
         ours = self._predictions(members, is_averaged)
         ours = ours if fitted is None else fitted.apply(ours)
         alone = self.probabilities[False][:, self.pool.index(self.best)]
         scores = scores_of_probabilities(self.record, [ours], float)
-        # The gain is an estimate of its own, so the sum of the two can lie beyond what the metric can be.
+        # The gain is a separate estimate, so the sum of the two can lie outside the span of the metric.
         least, most = scores.span
         corrected = min(max(self.found.corrected + gain, least), most)
         sign = self.record.metric.sign
@@ -231,16 +246,19 @@ class _Comparison:
         )
 
     def _chosen(self, parts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """(B, T): the ensemble chosen on each draw; by their losses where the metric asks for more than the class."""
+        """Returns (B, T): how often each trial of the pool counts in the ensemble that is chosen on each draw.
+
+        Ensembles are judged by their log loss if the metric needs more than the answered classes.
+        """
         by_loss, weights = self.record.metric.keeps == "probabilities", self._weights(counts)
         labels, kinds = self.record.valid_labels, [trial.kind for trial in self.pool]
         return np.array([self.ensembles.choose(parts, labels, row, by_loss, kinds) for row in weights])
 
     def _weights(self, counts: np.ndarray) -> np.ndarray:
-        """(B, N), each row adding up to 1: what an image counts where ensembles are chosen on (B, N) draws.
+        """Returns (B, N) weights, each row adding up to 1, with which images count when ensembles are chosen on draws.
 
-        Where the metric is made of counts this is what it is worth to it that an image is right, with the answers of
-        the best trial.
+        If the metric is made of counts, the weight of an image includes how much the metric grows when one more image
+        of its class is right, starting from the answers of the best trial.
         """
         labels, metric = self.record.valid_labels, self.record.metric
         if metric.counts is None:
@@ -252,44 +270,44 @@ class _Comparison:
         return np.where(total > 0, weights, counts) / np.where(total > 0, total, counts.sum(axis=1, keepdims=True))
 
     def _best_ones(self, is_averaged: bool) -> Sequence[np.ndarray]:
-        """The predictions of the model that is chosen on each draw."""
+        """Returns, for each draw, the (classes, N) predictions of the single trial that is chosen on it."""
         plain = self.probabilities[False]
         alone = scores_of_probabilities(self.record, [plain[:, model] for model in range(len(self.pool))])
         models = alone.on_drawn(self.counts).argmax(axis=1)
         return Computed(len(models), lambda draw: self.probabilities[is_averaged][:, models[draw]])
 
     def _ensembles(self, is_averaged: bool) -> Sequence[np.ndarray]:
-        """The predictions of the ensemble that is chosen on each draw."""
+        """Returns, for each draw, the (classes, N) predictions of the ensemble that is chosen on it."""
         chosen = self._chosen(self.parts[is_averaged], self.counts)
         return Computed(len(chosen), lambda draw: self._predictions(chosen[draw], is_averaged))
 
     def _adjusted(self, drawn: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-        """Predictions of each draw, adjusted to the images drawn."""
+        """Returns the predictions of each draw, adjusted by a number that is fitted to the images drawn."""
         found = [self._fitted(each, count) for each, count in zip(drawn, self.counts, strict=True)]
         return Computed(len(found), lambda draw: drawn[draw] if (a := found[draw]) is None else a.apply(drawn[draw]))
 
     def _left_out(self, drawn: Sequence[np.ndarray]) -> float:
-        """The score on the images that were not drawn.
+        """Returns the score on the images that were not drawn.
 
         Args:
-          drawn: (classes, N) predictions of what was chosen on each draw.
+          drawn: for each draw, the (classes, N) predictions of what was chosen on it.
         """
         return scores_of_probabilities(self.record, drawn).left_out(self.counts, np.arange(len(drawn)))
 
     def _fitted(self, predictions: np.ndarray, counts: np.ndarray | None = None) -> Fitted | None:
-        """Returns the adjustment of predictions, fitted to a draw or to all images; None where it gains too little."""
+        """Returns the adjustment of predictions, fitted to a draw or to all images; None if it gains too little."""
         if self.adjustment is None:
             return None
         return self.adjustment.fitted(predictions, np.ones(predictions.shape[1]) if counts is None else counts)
 
 
 def averaged(is_averaged: bool) -> str:
-    """What is added to the label of a way to predict."""
+    """Returns the words that averaging over views adds to the label of a way to predict; empty without it."""
     return " averaged over flips" if is_averaged else ""
 
 
 def adjusted(fitted: Fitted | None) -> str:
-    """Likewise."""
+    """Returns the words that an adjustment adds to the label of a way to predict; empty without one."""
     return "" if fitted is None else fitted.label
 
 
@@ -299,8 +317,13 @@ def _label(members: list[tuple[int, int]], is_averaged: bool, fitted: Fitted | N
 
 
 def _sentence(record: Record, best: TrialRecord, option: Option, trials: int) -> str:
-    """Args:
-    trials: COMPLETE ones whose predictions are there.
+    """Returns what the best trial is worth, in words.
+
+    Args:
+      record: the sweep.
+      best: the best trial.
+      option: the best trial as a way to predict.
+      trials: how many COMPLETE trials have their predictions.
     """
     images = counted(len(record.valid_labels), "validation image")
     metric, shown = record.metric, record.metric.scale.rounded
@@ -315,7 +338,7 @@ def _sentence(record: Record, best: TrialRecord, option: Option, trials: int) ->
 
 
 def _of_folds(record: Record, best: TrialRecord) -> str:
-    """Says of a sweep in folds which of the two numbers of a trial is which; empty without folds."""
+    """Returns, for a sweep with folds, how the estimate and the value of a trial differ, in words; else nothing."""
     if record.folds is None or best.value is None:
         return ""
     shown = record.metric.scale.rounded

@@ -1,10 +1,11 @@
-"""How well candidates do by a metric made of counts: how many images of each class got each answer.
+"""Scores of candidates by a metric made of counts, which say how many images of each class got each answer.
 
-The counts of all draws are products of matrices, one true class after the other. What was chosen in each draw is scored
-by the counts of the images left out, which are added up over the draws before the metric is computed once: an F1 score
-of few images is too low on average, and a single draw leaves few out (Forman and Scholz, "Apples-to-apples in
-cross-validation studies: pitfalls in classifier performance measurement", SIGKDD Explorations 12, 2010). What it is too
-low still because there are not more images is added again.
+The counts for all draws are products of matrices, one for each true class. To score what was chosen on the draws, the
+counts of the images left out are added up over all draws, and the metric is computed once from the sum. The mean over
+draws would be wrong: an F1 score of few images is too low on average, and a single draw leaves few images out (Forman
+and Scholz, "Apples-to-apples in cross-validation studies: pitfalls in classifier performance measurement", SIGKDD
+Explorations 12, 2010). The part of this error that remains, because the number of images is finite, is estimated and
+removed.
 """
 
 from collections.abc import Callable
@@ -17,23 +18,23 @@ import numpy as np
 from sweep.analysis.estimates.draws import DRAWS, SEED, mean_of_finite
 from sweep.analysis.estimates.posterior import PosteriorScores
 
-CELLS = 1 << 24  # numbers that are held at a time
-MOST_CELLS = 1 << 31  # of all draws and candidates together
-LEAST_CANDIDATES = 20  # of a draw, whatever they cost
-NEVER_SEEN = 0.5  # of an image of each class that is right, and of one that is wrong
-PART = 0.01  # of the wrong images of a class, set right to see what that is worth
+CELLS = 1 << 24  # numbers that are held in memory at a time
+MOST_CELLS = 1 << 31  # numbers that are computed for all draws and candidates together
+LEAST_CANDIDATES = 20  # that are scored on a draw, whatever the cost
+NEVER_SEEN = 0.5  # images of each class that are added as right, and as many as wrong
+PART = 0.01  # the share of a class's wrong images that is made right, to see how the metric changes
 
 
 @dataclass(frozen=True, eq=False)
 class CountScores(PosteriorScores):
-    """How well each of some candidates does, from what it takes each image for.
+    """The scores of P candidates, computed from the classes that they answer; see `scores.Scored`.
 
     Attributes:
-      of_counts: computes (...) scores, the larger the better, of (..., classes, classes) weights of images by their
-        true class and the answer.
+      of_counts: computes (...) scores, the larger the better, from (..., classes, classes) weights of images by their
+        true class (row) and the answer (column).
       labels: (N,) class indices.
       answers: (P, N) class indices.
-      classes: how many there are.
+      classes: how many classes there are.
       span: the least and the most that a score can be.
     """
 
@@ -45,7 +46,7 @@ class CountScores(PosteriorScores):
     most_draws: ClassVar[int] = DRAWS
 
     def everywhere(self) -> np.ndarray:
-        """(P,): the score of each candidate on all images."""
+        """Returns (P,) scores, one for each candidate, on all images."""
         return self._everywhere
 
     @cached_property
@@ -54,13 +55,13 @@ class CountScores(PosteriorScores):
         return np.array([self.of_counts(self._counted(answers, once)) for answers in self.answers])
 
     def on_drawn(self, counts: np.ndarray) -> np.ndarray:
-        """(B, P): the score of each candidate on each draw.
+        """Returns (B, P) scores, one for each draw and candidate, on the images drawn.
 
-        Where classes are so many that it would take minutes, only the candidates that do best on all images are scored,
-        and the others count as the worst.
+        With so many classes that this would take minutes, only the candidates that are best on all images are scored,
+        and the others get minus infinity.
 
         Args:
-          counts: (B, N), of `draws`.
+          counts: (B, N), how often each image was drawn, as `draws` returns it.
         """
         scored = np.argsort(-self._everywhere, kind="stable")
         scored = np.sort(scored[: max(LEAST_CANDIDATES, MOST_CELLS // (max(1, len(counts)) * self.classes**2))])
@@ -72,11 +73,11 @@ class CountScores(PosteriorScores):
         return np.nan_to_num(scores, nan=-np.inf, neginf=-np.inf)
 
     def left_out(self, counts: np.ndarray, chosen: np.ndarray) -> float:
-        """The score, on the images that were not drawn, of what was chosen in each draw.
+        """Returns the score, on the images that were not drawn, of the candidates that were chosen on the draws.
 
         Args:
-          counts: (B, N), of `draws`.
-          chosen: (B,) candidates.
+          counts: (B, N), how often each image was drawn, as `draws` returns it.
+          chosen: (B,) the index of the candidate that was chosen on each draw.
         """
         total = np.zeros((self.classes, self.classes))
         for candidate in np.unique(chosen):
@@ -88,10 +89,11 @@ class CountScores(PosteriorScores):
         return float(self.of_counts(total)) - self._bias(total)
 
     def _bias(self, counts: np.ndarray) -> float:
-        """By how much a score of (classes, classes) counts is too high on average because the images are not more.
+        """Returns by how much the score of (classes, classes) counts is too high on average, negative if too low.
 
-        It is what it is higher by in draws from these counts (Efron and Tibshirani, "An Introduction to the Bootstrap",
-        1993, chapter 10).
+        The error comes from the finite number of images. It is estimated as the mean difference between the score of
+        random draws from these counts and the score of the counts themselves (Efron and Tibshirani, "An Introduction
+        to the Bootstrap", 1993, chapter 10).
         """
         draws = max(1, min(DRAWS, CELLS // self.classes**2))
         drawn = np.random.default_rng(SEED).multinomial(len(self.labels), counts.ravel() / counts.sum(), draws)
@@ -99,6 +101,7 @@ class CountScores(PosteriorScores):
         return mean_of_finite(scores - self.of_counts(counts))
 
     def under(self, candidates: list[int], weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Returns (B, Q) scores of candidates under (B, N) weights, with images added that were never seen."""
         answers, found = self.answers[candidates], []
         at_a_time = max(1, CELLS // (len(candidates) * self.classes**2))
         for start in range(0, len(weights), at_a_time):
@@ -108,7 +111,10 @@ class CountScores(PosteriorScores):
         return np.concatenate(found)
 
     def _add_never_seen(self, counts: np.ndarray, rng: np.random.Generator) -> None:
-        """Adds to (B, Q, classes, classes) weights; what the second of two candidates has right the first has wrong."""
+        """Adds images that were never seen to (B, Q, classes, classes) weights, in place.
+
+        Of two candidates, one has right what the other has wrong.
+        """
         present = np.flatnonzero(np.bincount(self.labels, minlength=self.classes))
         parts = rng.standard_gamma(NEVER_SEEN, (2, len(counts), len(present))).astype(np.float32)
         for candidate in range(counts.shape[1]):
@@ -117,12 +123,17 @@ class CountScores(PosteriorScores):
             counts[:, candidate, present, present] += right - wrong
 
     def _counted(self, answers: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """(classes, classes), of the (N,) answers of a candidate and (N,) weights."""
+        """Returns (classes, classes) weights by true class and answer, from (N,) answers and (N,) weights of images."""
         pairs = self.labels.astype(np.intp) * self.classes + answers
         return np.bincount(pairs, weights, self.classes**2).reshape(self.classes, self.classes)
 
     def _of_draws(self, answers: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """(B, Q, classes, classes), of the (Q, N) answers of candidates and (B, N) weights of the images."""
+        """Returns (B, Q, classes, classes) weights by true class and answer.
+
+        Args:
+          answers: (Q, N) class indices that candidates answer.
+          weights: (B, N) weights of the images.
+        """
         counts = np.zeros((self.classes, len(weights), len(answers), self.classes), np.float32)
         for label in np.unique(self.labels):
             images = np.flatnonzero(self.labels == label)
@@ -134,13 +145,16 @@ class CountScores(PosteriorScores):
 
 
 def worth_of_classes(of_counts: Callable[[np.ndarray], np.ndarray], counts: np.ndarray) -> np.ndarray:
-    """Returns (classes,) by how much the metric grows with each image of a class that is set right, zero at least.
+    """Returns (classes,) by how much a metric grows when one more image of each class gets the right answer.
 
-    With these weights of the images a share of right ones is the metric to first order (Narasimhan, Ramaswamy, Saha and
-    Agarwal, "Consistent multiclass algorithms for complex performance measures", ICML 2015).
+    If each image has the weight of its class, the weighted share of right images is the metric to first order
+    (Narasimhan, Ramaswamy, Saha and Agarwal, "Consistent multiclass algorithms for complex performance measures", ICML
+    2015). The numbers are never below zero.
 
     Args:
-      counts: (classes, classes) by true class and answer; of a class that is all right half an image more is wrong.
+      of_counts: computes the metric, as `CountScores.of_counts`.
+      counts: (classes, classes) images by true class and answer. Half a right and half a wrong image are added to each
+        class, so that a class whose images are all right has wrong ones too.
     """
     classes = len(counts)
     present = counts.sum(axis=1) > 0

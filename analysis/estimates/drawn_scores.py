@@ -1,9 +1,10 @@
-"""How well candidates do by a metric of which nothing is known but its value: computed anew for each draw.
+"""Scores of candidates by a metric of which nothing is known but its value, which is computed anew for each draw.
 
-How uncertain it is has two parts: how much it differs between the draws, the bootstrap's standard error (Efron and
-Tibshirani, "An Introduction to the Bootstrap", 1993), and twice what a single image can change, for draws of images
-that are all right never differ, but the next image need not be right. With it the interval of 60 images that are all
-right is about as wide as that of Clopper and Pearson.
+The uncertainty of a value has two parts. The first is how much the value differs between the draws, which is the
+bootstrap's standard error (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993). The second is twice the
+change that a single image can make: if all images are right, all draws have the same value, although the next image
+may be wrong. With the second part, the interval of 60 images that are all right is about as wide as that of Clopper
+and Pearson.
 """
 
 from collections.abc import Sequence
@@ -19,19 +20,20 @@ from sweep.analysis.estimates.intervals import TAIL
 from sweep.trainable.metrics.contract import Metric
 
 MOST_DRAWS = 200
-MOST_CLASSES = 20  # of which an image each is turned around
+MOST_CLASSES = 20  # for which the answer of one image each is changed, to see how much the value changes
 
 
 @dataclass(frozen=True, eq=False)
 class DrawnScores:
-    """How well each of some candidates does, from its logits.
+    """The scores of P candidates, computed from their logits; see `scores.Scored`.
 
-    Where the metric makes no number of a draw, for example because a class is missing, the candidate is the worst in
-    that draw, and the draw counts in no mean.
+    Where the metric has no value for a draw, for example because a class is missing, the candidate is the worst one in
+    that draw, and the draw does not count in means.
 
     Attributes:
+      metric: the metric, of which only `value` is used.
       labels: (N,) class indices.
-      logits: (N, classes), of each candidate.
+      logits: (N, classes) logits of each candidate.
     """
 
     metric: Metric
@@ -41,34 +43,45 @@ class DrawnScores:
     span: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
 
     def _value(self, logits: np.ndarray, images: np.ndarray | slice = slice(None)) -> float:
-        """On these images, the larger the better; NaN where there is none."""
+        """Returns the score on some images, the larger the better; NaN where the metric has no value."""
         assert self.metric.value is not None
         try:
             return self.metric.sign * self.metric.value(self.labels[images], logits[images])
-        except ValueError:  # what a library raises where, for example, a single class is left
+        except ValueError:  # libraries raise it, for example, where the images have only one class
             return np.nan
 
     def everywhere(self) -> np.ndarray:
+        """Returns (P,) scores, one for each candidate, on all images."""
         return np.array([self._value(logits) for logits in self.logits])
 
     def on_drawn(self, counts: np.ndarray) -> np.ndarray:
+        """Returns (B, P) scores on (B, N) draws; minus infinity where the metric has no value."""
         return np.nan_to_num(self._on_drawn(counts), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
 
     def left_out(self, counts: np.ndarray, chosen: np.ndarray) -> float:
-        """The mean score, on the images that were not drawn, of what was chosen in each draw."""
+        """Returns the mean over the draws of the chosen candidate's score on the images that were not drawn.
+
+        Args:
+          counts: (B, N), how often each image was drawn, as `draws` returns it.
+          chosen: (B,) the index of the candidate that was chosen on each draw.
+        """
         pairs = zip(counts, chosen, strict=True)
         return mean_of_finite(np.array([self._value(self.logits[candidate], row == 0) for row, candidate in pairs]))
 
     def interval(self, candidate: int, mean: float) -> tuple[float, float]:
+        """Returns the 95 % interval, around `mean`, of the score of a candidate."""
         return self._interval(self._spread(self._drawn[:, candidate]), mean)
 
     def variance_of_gain(self) -> float:
+        """Returns the variance, from the choice of the images, of the difference between two candidates."""
         return self._spread(self._drawn[:, 0] - self._drawn[:, 1]) ** 2
 
     def interval_of_gain(self, gain: float) -> tuple[float, float]:
+        """Returns the 95 % interval, around `gain`, of the difference between two candidates."""
         return self._interval(self.variance_of_gain() ** 0.5, gain)
 
     def standard_error(self) -> float:
+        """Returns the standard error of the score of the first candidate."""
         return self._spread(self._drawn[:, 0])
 
     @cached_property
@@ -78,20 +91,23 @@ class DrawnScores:
     def _on_drawn(self, counts: np.ndarray) -> np.ndarray:
         drawn = [np.repeat(np.arange(len(self.labels)), row) for row in counts]
         values = [[self._value(logits, images) for logits in self.logits] for images in drawn]
-        return np.array(values).reshape(len(counts), len(self.logits))  # also where there are no draws
+        return np.array(values).reshape(len(counts), len(self.logits))  # without draws the array has no second axis
 
     def _interval(self, spread: float, mean: float) -> tuple[float, float]:
         margin = float(stdtrit(max(1, len(self.labels) - 1), 1 - TAIL)) * spread
         return mean - margin, mean + margin
 
     def _spread(self, of_draws: np.ndarray) -> float:
-        """The standard error of what has these values in the draws; infinite where there are not two of them."""
+        """Returns the standard error of what has these values on the draws; infinite with fewer than two values."""
         values = of_draws[np.isfinite(of_draws)]
         return float(np.hypot(values.std(ddof=1), 2 * self._of_one_image)) if len(values) > 1 else np.inf
 
     @cached_property
     def _of_one_image(self) -> float:
-        """How much the first candidate's value changes at most where one image's answer is turned around."""
+        """The largest change of the first candidate's score when one image's answer is changed.
+
+        A right answer is made wrong, and a wrong one right, for the first image of each class.
+        """
         logits, before = self.logits[0], self._value(self.logits[0])
         changes = [0.0]
         for image in np.unique(self.labels, return_index=True)[1][:MOST_CLASSES]:

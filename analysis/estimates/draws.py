@@ -1,23 +1,25 @@
-"""Draws of images with replacement."""
+"""Random draws of images with replacement."""
 
 import numpy as np
 
 DRAWS = 1000
-SIZE = 1.5  # of a draw, as a multiple of the images that there are
+SIZE = 1.5  # how many images a draw has, as a multiple of the number of images
 SEED = 20180509
 
 
 def draws(images: int, times: int = DRAWS, size: float = SIZE, seed: int = SEED) -> np.ndarray:
-    """(B, images) uint8: how often each image is drawn with replacement.
+    """Returns (B, images) uint8: how often each of B random draws with replacement contains each image.
 
-    There are half as many images again in a draw as there are to draw from, and it leaves 22 of 100 out. From a draw of
-    as many as there are the choice is worse than from all images, as if it were made on half of them: over simulated
-    sweeps of 400 images what was chosen so was worth 0.2 points too little on average.
-
-    B is `times`, less the draws of a handful of images that leave none out.
+    By default a draw has half as many images again as there are to draw from, and it leaves 22 of 100 out. A draw with
+    as many images as there are would be too small: a choice on it is as bad as one on half of the images. Over
+    simulated sweeps of 400 images, what was chosen on such draws was worth 0.2 points too little on average.
 
     Args:
-      size: of a draw, as a multiple of the images that there are.
+      images: how many images there are to draw from.
+      times: how many draws are made. B is less where there are very few images, because draws that leave no image out
+        are not returned.
+      size: how many images a draw has, as a multiple of `images`.
+      seed: of the random generator.
     """
     rng = np.random.default_rng(seed)
     drawn = rng.integers(0, images, (times, round(size * images)))
@@ -27,6 +29,6 @@ def draws(images: int, times: int = DRAWS, size: float = SIZE, seed: int = SEED)
 
 
 def mean_of_finite(values: np.ndarray) -> float:
-    """The mean over the draws of which there is a value; NaN where there is none."""
+    """Returns the mean of the values that are finite; NaN if none is."""
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if len(finite) else np.nan

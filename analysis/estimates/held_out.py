@@ -1,4 +1,4 @@
-"""What the chosen predictor scores on a test split with labels: measured once, when all trials have ended."""
+"""The score of the chosen predictor on a test split with labels, measured once, when all trials have ended."""
 
 import json
 import math
@@ -15,19 +15,19 @@ from sweep.storage.schema import parsed
 from sweep.storage.states import State
 from sweep.storage.text import counted
 
-LEAST_SHARE = 1e-30  # of a class, whose logarithm is finite
+LEAST_SHARE = 1e-30  # the least probability of a class, so that its logarithm is finite
 
 
 @dataclass(frozen=True)
 class Rival:
-    """What else was measured on the same images.
+    """The score of another predictor on the same images, compared with the chosen one.
 
     Attributes:
-      predictor: what labelled them, in words.
-      value: by the metric of the sweep.
-      low, high: 95 % interval; None where it cannot be told.
-      gain: what the chosen predictor is better by; below zero, worse.
-      gain_low, gain_high: 95 % interval of the gain, paired image by image; None where it cannot be told.
+      predictor: the other predictor, in words.
+      value: its value by the metric of the sweep.
+      low, high: the 95 % interval of the value; None where it has no finite end.
+      gain: how much better the chosen predictor is; negative if it is worse.
+      gain_low, gain_high: the 95 % interval of the gain, paired image by image; None where it has no finite end.
     """
 
     predictor: str
@@ -41,18 +41,18 @@ class Rival:
 
 @dataclass(frozen=True)
 class TestScore:
-    """A value on the labelled test images.
+    """The score of the chosen predictor on the labelled test images.
 
     Attributes:
-      predictor: what labelled them, in words.
-      trials: how many had ended.
-      images: how many there are.
-      value: by the metric of the sweep.
-      low, high: of its 95 % interval; None where it cannot be told.
-      rivals: the best single model and the best head, as far as they are not what labelled the images.
+      predictor: the chosen predictor, in words.
+      trials: how many trials had ended when this was measured.
+      images: how many test images there are.
+      value: the value by the metric of the sweep.
+      low, high: the 95 % interval of the value; None where it has no finite end.
+      rivals: the best single model and the best head, unless they are the chosen predictor themselves.
     """
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # so that pytest does not take the class for a test
 
     predictor: str
     trials: int
@@ -66,18 +66,20 @@ class TestScore:
 def measured(
     record: Record, predictor: str, labels: np.ndarray, shares: np.ndarray, rivals: Mapping[str, np.ndarray]
 ) -> TestScore:
-    """Scores the chosen predictor, and what it is better by than others.
+    """Returns the score of the chosen predictor on test images, compared with other predictors.
 
     Args:
+      record: the sweep.
+      predictor: the chosen predictor, in words.
       labels: (N,) class indices.
       shares: (N, classes) probabilities of the chosen predictor.
-      rivals: of each of the others, by what it is in words.
+      rivals: (N, classes) probabilities of each other predictor, by its name in words.
     """
     sign = record.metric.sign
     logits = {name: np.log(np.maximum(each, LEAST_SHARE)) for name, each in {predictor: shares, **rivals}.items()}
 
     def value(name: str) -> tuple[float, float | None, float | None]:
-        """Its value, and the ends of the interval."""
+        """Returns the value of a predictor, and the ends of its interval."""
         scores = scores_of_images(record, labels, [logits[name]])
         mean = float(scores.everywhere()[0])
         return sign * mean, *_told(sorted(sign * end for end in scores.interval(0, mean)))
@@ -91,18 +93,19 @@ def measured(
 
 
 def _told(ends: Sequence[float]) -> tuple[float | None, float | None]:
-    """The ends of an interval; None where they are no numbers."""
+    """Returns the two ends of an interval, with None for an end that is not finite."""
     low, high = (end if math.isfinite(end) else None for end in ends)
     return low, high
 
 
 def write(record: Record, score: TestScore) -> None:
+    """Writes the score into the folder of the sweep."""
     with written_whole(record.folder / paths.TEST_SCORE) as partial:
         partial.write_text(json.dumps(asdict(score), indent=1) + "\n", encoding="utf-8")
 
 
 def sentence(record: Record) -> str:
-    """Returns what the report and the screen say of the test images; empty where they have no labels, or not yet."""
+    """Returns the words in which report and screen give the score on the test images; empty if there is no score."""
     path = record.folder / paths.TEST_SCORE
     if not path.exists():
         return ""

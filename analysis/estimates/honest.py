@@ -1,13 +1,14 @@
-"""What the best of many trials is worth: an estimate of the whole selection, epoch choice included.
+"""Estimates what the best of many trials is worth, corrected for the choice of the trial and of its epoch.
 
-The best of 50 trials, each at its best epoch, on the images that chose it, is flattered. Chosen again and again on
-images drawn with replacement, and scored on the images that were left out, it is not: the bootstrap bias correction of
-Tsamardinos, Greasidou and Borboudakis, "Bootstrapping the out-of-sample predictions for efficient and accurate
-cross-validation", Machine Learning 107, 2018, with larger draws than theirs (`analysis.estimates.draws`). It needs the
-kept predictions alone and trains nothing again. The interval around it is that of `analysis.estimates.intervals` or
-`analysis.estimates.posterior`, as if a single trial had been measured and came out like that.
+The value of the best of 50 trials, each at its best epoch, is too good on the images that chose it. Here the choice is
+repeated many times on images drawn with replacement, and what was chosen is scored on the images that were left out.
+This is the bootstrap bias correction of Tsamardinos, Greasidou and Borboudakis, "Bootstrapping the out-of-sample
+predictions for efficient and accurate cross-validation", Machine Learning 107, 2018, with larger draws than theirs
+(`analysis.estimates.draws`). It needs only the kept predictions and trains nothing again. The interval around the
+estimate comes from `analysis.estimates.intervals` or `analysis.estimates.posterior`, as if a single trial had been
+measured with this value.
 
-What it cannot correct: that the sampler and the pruner saw the same images while the sweep ran.
+One thing is not corrected: the sampler and the pruner used the same images while the sweep ran.
 """
 
 from dataclasses import dataclass
@@ -19,13 +20,13 @@ from sweep.analysis.estimates.scores import Scored
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of something chosen by its score.
+    """The estimate for a candidate that was chosen for its score.
 
     Attributes:
-      chosen: the candidate that is the best on all images; the first of equals.
-      raw: its score there.
-      corrected: the bias-corrected estimate of the selection.
-      low, high: 95 % interval around it, by the number of images.
+      chosen: the index of the candidate that is the best on all images; the first of equals.
+      raw: the score of this candidate on all images.
+      corrected: the score corrected for the choice.
+      low, high: the 95 % interval around `corrected`, which follows from the number of images.
     """
 
     chosen: int
@@ -36,14 +37,15 @@ class Estimate:
 
 
 def estimate(scores: Scored, counts: np.ndarray) -> Estimate:
-    """Chooses the best candidate, and says what the choice is worth.
+    """Chooses the best candidate, and estimates what the choice is worth.
 
     Args:
-      counts: (B, N), of `draws`.
+      scores: the scores of the candidates.
+      counts: (B, N), how often each image was drawn, as `draws` returns it.
     """
     everywhere = scores.everywhere()
     best = int(everywhere.argmax())
     raw = corrected = float(everywhere[best])
-    if len(counts):  # a single image tells nothing
+    if len(counts):  # a single image allows no draw that leaves an image out
         corrected = scores.left_out(counts, scores.on_drawn(counts).argmax(axis=1))
     return Estimate(best, raw, corrected, *scores.interval(best, corrected))

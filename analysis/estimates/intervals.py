@@ -1,27 +1,26 @@
-"""95 % intervals of what is measured on the validation images, honest for one image as for a thousand.
+"""95 % intervals of means over the validation images, which also hold where there are very few images.
 
 A share of images that are right has the interval of Clopper and Pearson ("The use of confidence or fiducial limits
-illustrated in the case of the binomial", Biometrika 26, 1934). It stays within 0 and 1, and it holds the truth in at
-least 95 of 100 samples whatever the share and however few the images: after 60 of 60 right it reaches down to 94 %.
-The other means have no exact interval. Those here are built to have the width of a share's where images are few, and
-to become the usual one, two standard errors to either side, where they are many:
+illustrated in the case of the binomial", Biometrika 26, 1934). It stays within 0 and 1, and it contains the truth in at
+least 95 of 100 samples, whatever the share and however few the images: if 60 of 60 are right, it reaches down to 94 %.
+Other means have no exact interval. The intervals here are about as wide as that of a share where images are few, and
+become the usual one, two standard errors to either side, where images are many:
 
-- A balanced accuracy is a mean over classes. Its interval is at least as wide as that of a share among as many images
-  as its classes are worth, `Sample.size` (an effective sample size, as in Korn and Graubard, "Confidence intervals for
-  proportions with small expected number of positive counts estimated from survey data", Survey Methodology 24, 1998),
-  and at least as wide as the intervals of its classes together (Zou and Donner, "Construction of confidence limits
-  about effect measures", Statistics in Medicine 27, 2008), so that a small class counts for what it does not show.
+- A balanced accuracy is a mean over classes. Its interval is at least as wide as that of a share among `Sample.size`
+  images (an effective sample size, as in Korn and Graubard, "Confidence intervals for proportions with small expected
+  number of positive counts estimated from survey data", Survey Methodology 24, 1998). It is also at least as wide as
+  the intervals of its classes together (Zou and Donner, "Construction of confidence limits about effect measures",
+  Statistics in Medicine 27, 2008), so that the uncertainty of a small class is included.
 - A loss has no upper bound, and a long tail of large values. The lower end of its interval is Student's, but no lower
-  than zero; the upper end is Student's on the scale of the logarithm, which reaches further.
+  than zero. The upper end is Student's on the scale of the logarithm, which reaches further.
 - A difference is within -1 and 1, or unbounded for a loss. Its interval is Student's.
-- Images that all agree have no variance, but the next one need not agree. So the variance of a loss is that with two
-  images more, one without loss and one with twice the loss of a guess; that of a difference with one image more to
-  either side (Agresti and Min, "Simple improved confidence intervals for comparing matched proportions", Statistics
-  in Medicine 24, 2005).
+- If all images agree they have no variance, although the next image need not agree. So images are added. The variance
+  of a loss is computed with two more images, one without loss and one with twice the loss of a guess; the variance of
+  a difference with one more image to either side (Agresti and Min, "Simple improved confidence intervals for comparing
+  matched proportions", Statistics in Medicine 24, 2005).
 
-Around an estimate that is corrected for a choice, `analysis.estimates.honest`, they stand as around a mean of the
-same size.
-How often they hold the truth for 1, 2, 5, 20 and 60 images is simulated in the tests.
+An estimate that is corrected for a choice (`analysis.estimates.honest`) gets the interval of a mean of the same size.
+How often the intervals contain the truth for 1, 2, 5, 20 and 60 images is simulated in the tests.
 """
 
 from collections.abc import Sequence
@@ -34,20 +33,20 @@ from scipy.special import betaincinv, stdtrit
 from sweep.analysis.record import Record
 from sweep.trainable.metrics.contract import Metric, all_alike
 
-TAIL = 0.025  # beyond either end
+TAIL = 0.025  # the probability beyond each end
 Z_95 = 1.959964  # standard errors to either side
 FEW_IMAGES = 100  # with fewer, the interval of a share can be over 20 points wide
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The validation images, as the metric of a sweep counts them.
+    """A set of images, with the weights that a metric gives them.
 
     Attributes:
-      strata: arrays of image numbers; a mean is the mean over them of the mean in each. All images in one for
-        accuracy and loss, a class each for balanced accuracy.
-      guess_loss: the loss of an answer that gives each class the same probability; None where an image is right or
-        wrong, and so scores 1 or 0.
+      strata: arrays of image numbers; a mean is the mean over these arrays of the mean within each. Accuracy and loss
+        have a single array with all images, balanced accuracy one for each class.
+      guess_loss: the loss of an answer that gives each class the same probability; None where each image scores 1
+        (right) or 0 (wrong).
     """
 
     strata: Sequence[np.ndarray]
@@ -55,19 +54,19 @@ class Sample:
 
     @property
     def size(self) -> float:
-        """How many images in a single stratum would tell as much: all of them, fewer where classes differ in size."""
+        """The effective number of images: all of them, but fewer if the strata differ in size."""
         return len(self.strata) ** 2 / sum(1 / len(images) for images in self.strata)
 
     @property
     def is_small(self) -> bool:
-        """Whether so few images are too few to go by."""
+        """Whether there are so few images that the interval of a share can be over 20 points wide."""
         return self.size < FEW_IMAGES
 
     def weights(self, counts: np.ndarray) -> np.ndarray:
-        """(B, N) float32, each row adding up to 1: what each image counts where it was drawn so often.
+        """Returns (B, N) float32 weights of the images in each draw; each row adds up to 1.
 
         Args:
-          counts: (B, N), how often each image was drawn; of a class that was not drawn at all, nothing counts.
+          counts: (B, N), how often each image was drawn. A stratum of which nothing was drawn does not count.
         """
         weights = np.zeros(counts.shape, np.float32)
         for images in self.strata:
@@ -76,21 +75,21 @@ class Sample:
         return weights / weights.sum(axis=1, keepdims=True)
 
     def mean(self, values: np.ndarray) -> float:
-        """The mean over the strata of the mean in each, of (N,) values."""
+        """Returns the mean of (N,) values: the mean over the strata of the mean within each."""
         return float(np.mean([values[images].mean(dtype=np.float64) for images in self.strata]))
 
     def interval(self, scores: np.ndarray, mean: float) -> tuple[float, float]:
-        """The interval of a mean score.
+        """Returns the 95 % interval of a mean score.
 
         Args:
-          scores: (N,), 1 where an image is right and 0 where it is not, or its loss.
-          mean: of these scores, or what was corrected of it; within their range.
+          scores: (N,), 1 for an image that is right and 0 for one that is wrong, or the loss of each image.
+          mean: the mean of the scores, or the corrected mean, around which the interval is put; within their range.
         """
         of_kind = self._share_interval if self.guess_loss is None else self._loss_interval
         return of_kind(scores.astype(np.float64), mean)
 
     def standard_error(self, scores: np.ndarray) -> float:
-        """The standard error of the mean of (N,) scores; never zero, for the next image may differ from all these."""
+        """Returns the standard error of the mean of (N,) scores; never zero, since the next image may differ."""
         if self.guess_loss is not None:
             losses = self._with_two_more(scores)
             return float(losses.std(ddof=1) / np.sqrt(len(losses)))
@@ -100,7 +99,8 @@ class Sample:
     def _share_interval(self, right: np.ndarray, mean: float) -> tuple[float, float]:
         shares = np.array([right[images].mean() for images in self.strata])
         before = float(shares.mean())
-        # What a correction took from the mean is taken from each class by the same factor; what it added, likewise.
+        # A correction of the mean changes the share of each class by the same factor: the share of right images where
+        # the mean became smaller, the share of wrong ones where it became larger.
         shares = shares * (mean / before) if mean < before else 1 - (1 - shares) * _ratio(1 - mean, 1 - before)
         ends = [
             share_interval(share * len(images), len(images)) for share, images in zip(shares, self.strata, strict=True)
@@ -119,12 +119,16 @@ class Sample:
         return max(0.0, mean - margin), upper_mean * factor
 
     def _with_two_more(self, losses: np.ndarray) -> np.ndarray:
-        """The losses, and those of an image without any and of one with twice that of a guess."""
+        """Returns the losses, with those of two more images: one without loss, one with twice the loss of a guess."""
         assert self.guess_loss is not None
         return np.concatenate([losses.astype(np.float64), [0.0, 2 * self.guess_loss]])
 
     def variance_of_difference(self, apart: np.ndarray) -> float:
-        """The variance of the mean of (N,) differences between two scores of each image, by the images alone."""
+        """Returns the variance, from the choice of the images, of a mean difference.
+
+        Args:
+          apart: (N,) the difference between two scores of each image.
+        """
         size, unit = self.size, self.guess_loss or 1.0
         mean = size * self.mean(apart) / (size + 2)
         pooled = (size * self.mean(apart**2) + 2 * unit**2) / (size + 2) - mean**2
@@ -134,11 +138,12 @@ class Sample:
     def interval_of_difference(
         self, difference: float, variance: float, degrees: float | None = None
     ) -> tuple[float, float]:
-        """The interval of a difference between two means.
+        """Returns the 95 % interval of a difference between two means.
 
         Args:
-          variance: of `variance_of_difference`, or of more than the images.
-          degrees: the degrees of freedom of the variance; None for those that the images leave.
+          difference: the difference around which the interval is put.
+          variance: what `variance_of_difference` returns, or a variance with further sources than the images.
+          degrees: the degrees of freedom of the variance; None for those that follow from the number of images.
         """
         margin = float(stdtrit(self.size + 1 if degrees is None else degrees, 1 - TAIL) * np.sqrt(variance))
         centre = difference * self.size / (self.size + 2)
@@ -148,18 +153,21 @@ class Sample:
 
 @lru_cache(maxsize=4)
 def sample_of(record: Record) -> Sample:
-    """The validation images of a sweep, as its metric counts them; all alike where it is no mean over them.
+    """Returns the validation images of a sweep, with the weights that its metric gives them.
 
-    A record is read once; a folder that has changed since is another record.
+    All images count alike if the metric is not a mean over images. The result is computed once for each `Record`
+    object.
     """
     return sample(record.metric, record.valid_labels, len(record.classes))
 
 
 def sample(metric: Metric, labels: np.ndarray, classes: int) -> Sample:
-    """Images with these labels, as a metric counts them.
+    """Returns a set of images, with the weights that a metric gives them.
 
     Args:
+      metric: the metric; all images count alike if it is not a mean over images.
       labels: (N,) class indices.
+      classes: how many classes there are.
     """
     if metric.images is None:
         return Sample(all_alike(labels))
@@ -168,10 +176,11 @@ def sample(metric: Metric, labels: np.ndarray, classes: int) -> Sample:
 
 
 def share_interval(right: float, images: float) -> tuple[float, float]:
-    """The interval of a share by Clopper and Pearson; all of 0 to 1 where there are no images.
+    """Returns the 95 % interval of a share by Clopper and Pearson; 0 to 1 if there are no images.
 
     Args:
-      right, images: need not be whole numbers; the beta distributions that the interval is made of do not mind.
+      right, images: how many of how many images are right. They need not be whole numbers, because the interval is
+        made of beta distributions.
     """
     right = min(max(right, 0.0), images)
     low = float(betaincinv(right, images - right + 1, TAIL)) if right > 0 else 0.0

@@ -1,4 +1,4 @@
-"""How well candidates do by a metric that is a mean of per-image scores: one product of matrices for all draws."""
+"""Scores of candidates by a metric that is a mean of per-image scores, for all draws in one product of matrices."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,16 +8,16 @@ import numpy as np
 from sweep.analysis.estimates.draws import DRAWS, mean_of_finite
 from sweep.analysis.estimates.intervals import Sample
 
-BLOCK = 256  # candidates whose scores are float32 at a time
+BLOCK = 256  # candidates whose scores are converted to float32 at a time
 
 
 @dataclass(frozen=True)
 class MeanScores:
-    """How well each of some candidates does on each image; the larger the better.
+    """The scores of P candidates by a metric that is a mean of per-image scores; see `scores.Scored`.
 
     Attributes:
-      of: (P, N) numbers: whether a candidate has an image right, or minus its loss.
-      sample: of the images; the score of a candidate is the mean over its strata of the mean in each.
+      of: (P, N) the score of each candidate on each image: whether the answer is right, or minus the loss.
+      sample: the images; the score of a candidate is the mean over their strata of the mean within each.
     """
 
     of: np.ndarray
@@ -25,28 +25,35 @@ class MeanScores:
     most_draws: ClassVar[int] = DRAWS
 
     def means(self, weights: np.ndarray) -> np.ndarray:
-        """(B, P): the score of each candidate under each row of weights."""
+        """Returns (B, P) scores, one for each row of weights and candidate.
+
+        Args:
+          weights: (B, N), how much each image counts; each row adds up to 1.
+        """
         blocks = [self.of[start : start + BLOCK] for start in range(0, len(self.of), BLOCK)]
         return np.concatenate([weights @ block.T.astype(np.float32) for block in blocks], axis=1)
 
     def everywhere(self) -> np.ndarray:
-        """(P,): the score of each candidate on all images, exact where scores are whole numbers: equals are equal."""
+        """Returns (P,) scores on all images.
+
+        They are exact where the scores of images are whole numbers, so that equally good candidates are equal.
+        """
         return np.mean([self.of[:, images].mean(axis=1, dtype=np.float64) for images in self.sample.strata], axis=0)
 
     def on_drawn(self, counts: np.ndarray) -> np.ndarray:
-        """(B, P): the score of each candidate on each draw.
+        """Returns (B, P) scores, one for each draw and candidate, on the images drawn.
 
         Args:
-          counts: (B, N), of `draws`.
+          counts: (B, N), how often each image was drawn, as `draws` returns it.
         """
         return self.means(self.sample.weights(counts))
 
     def left_out(self, counts: np.ndarray, chosen: np.ndarray) -> float:
-        """The mean score, on the images that were not drawn, of what was chosen in each draw.
+        """Returns the mean over the draws of the chosen candidate's score on the images that were not drawn.
 
         Args:
-          counts: (B, N), of `draws`.
-          chosen: (B,) candidates.
+          counts: (B, N), how often each image was drawn, as `draws` returns it.
+          chosen: (B,) the index of the candidate that was chosen on each draw.
         """
         weights = self.sample.weights(counts == 0)
         scores = [row @ self.of[candidate] for row, candidate in zip(weights, chosen, strict=True)]
@@ -58,10 +65,11 @@ class MeanScores:
         return (0.0, 1.0) if self.sample.guess_loss is None else (-np.inf, 0.0)
 
     def interval(self, candidate: int, mean: float) -> tuple[float, float]:
-        """The 95 % interval of the mean score of a candidate.
+        """Returns the 95 % interval of the mean score of a candidate.
 
         Args:
-          mean: its own, or what was corrected of it.
+          candidate: its index.
+          mean: its score, or the corrected score, around which the interval is put.
         """
         of_image = self.of[candidate]
         if self.sample.guess_loss is None:
@@ -70,17 +78,20 @@ class MeanScores:
         return -high, -low
 
     def variance_of_gain(self) -> float:
-        """The variance, by the images, of what the first of two candidates, of float scores, is better by."""
+        """Returns the variance, from the choice of the images, of the difference between two candidates.
+
+        The scores in `of` must be floats.
+        """
         return self.sample.variance_of_difference(self.of[0] - self.of[1])
 
     def interval_of_gain(self, gain: float) -> tuple[float, float]:
-        """The 95 % interval of that.
+        """Returns the 95 % interval of the difference between the first and the second of two candidates.
 
         Args:
-          gain: what the first is better by, corrected.
+          gain: the difference, or the corrected difference, around which the interval is put.
         """
         return self.sample.interval_of_difference(gain, self.variance_of_gain())
 
     def standard_error(self) -> float:
-        """The standard error of the mean score of the first candidate."""
+        """Returns the standard error of the mean score of the first candidate."""
         return self.sample.standard_error(self.of[0] if self.sample.guess_loss is None else -self.of[0])

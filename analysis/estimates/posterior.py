@@ -1,16 +1,17 @@
-"""95 % intervals of metrics that are no means of per-image scores: the Bayesian bootstrap, with images never seen.
+"""95 % intervals of metrics that are not means of per-image scores, by the Bayesian bootstrap.
 
-The images that were seen get random weights, exponential ones, which share out the whole in all ways alike (Rubin, "The
-Bayesian bootstrap", Annals of Statistics 9, 1981). They alone say that what was not seen does not happen: of answers
-that are all right they know no error. So parts of images are added that no one has seen, half of them answered right
-and half wrong, as Jeffreys' prior adds half an image of each kind to a share (Brown, Cai and DasGupta, "Interval
-estimation for a binomial proportion", Statistical Science 16, 2001) and as Goutte and Gaussier do for counts ("A
-probabilistic interpretation of precision, recall and F-score, with implication for evaluation", ECIR 2005). In a
-comparison the first has right what the second has wrong, and the other way round.
+Each image gets a random weight from the exponential distribution, so that all ways to divide the whole among the images
+are equally likely (Rubin, "The Bayesian bootstrap", Annals of Statistics 9, 1981). With these weights alone, whatever
+was not seen would be impossible: where all answers are right, no error could happen. So fractions of images that were
+never seen are added, half of them answered right and half wrong, as Jeffreys' prior adds half an image of each kind to
+a share (Brown, Cai and DasGupta, "Interval estimation for a binomial proportion", Statistical Science 16, 2001), and as
+Goutte and Gaussier do for counts ("A probabilistic interpretation of precision, recall and F-score, with implication
+for evaluation", ECIR 2005). Where two candidates are compared, each has right what the other has wrong among these.
 
-The quantiles of the metric under these weights are moved to the estimate that the interval is for, as they are and on
-the scale of log odds, and at either end the one counts that reaches further: near the ends of what a metric can be a
-small correction changes the spread a lot. How often they hold the truth is simulated in the tests.
+The quantiles of the metric under these weights are moved so that they lie around the estimate that the interval is for.
+That is done on the metric's own scale and on the scale of log odds, and at each end the interval takes the one that
+reaches further, because close to the least or most possible value a small correction changes the spread a lot. How
+often the intervals contain the truth is simulated in the tests.
 """
 
 from abc import ABC, abstractmethod
@@ -22,30 +23,38 @@ from scipy.special import expit, logit
 from sweep.analysis.estimates.draws import SEED
 from sweep.analysis.estimates.intervals import TAIL
 
-WEIGHTS = 10_000_000  # of all images in all draws, at most
+WEIGHTS = 10_000_000  # the largest number of weights, of all images in all draws
 MOST_DRAWS, LEAST_DRAWS = 1000, 200
-SMALLEST = 1e-9  # part of what a metric can be, whose log odds are a number
+SMALLEST = 1e-9  # the smallest share of the metric's span whose log odds are computed, so that they are finite
 
 
 class PosteriorScores(ABC):
-    """Intervals of candidates whose metric can be computed of weighted images."""
+    """The base of scores whose metric can be computed from weighted images; it adds the intervals.
+
+    Attributes:
+      labels: (N,) class indices.
+      span: the least and the most that a score can be.
+    """
 
     labels: np.ndarray
     span: tuple[float, float]
 
     @abstractmethod
     def under(self, candidates: list[int], weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """(B, Q): the score of each of one or two candidates under each row of weights, with images never seen.
+        """Returns (B, Q) scores of candidates under each row of weights, with images added that were never seen.
 
         Args:
-          weights: (B, N).
+          candidates: the indices of one or two candidates.
+          weights: (B, N) weights of the images.
+          rng: the source of the weights of the images that were never seen.
         """
 
     def interval(self, candidate: int, mean: float) -> tuple[float, float]:
-        """The 95 % interval of the score of a candidate.
+        """Returns the 95 % interval of the score of a candidate.
 
         Args:
-          mean: its score, or what was corrected of it.
+          candidate: its index.
+          mean: its score, or the corrected score, around which the interval is put.
         """
         least, most = self.span
         values = self._drawn([candidate])[:, 0]
@@ -55,21 +64,21 @@ class PosteriorScores(ABC):
         return max(least, min(low, low_of_odds)), min(most, max(high, high_of_odds))
 
     def variance_of_gain(self) -> float:
-        """The variance, by the images, of what the first of two candidates is better by."""
+        """Returns the variance, from the choice of the images, of the difference between two candidates."""
         return float(self._gains.var(ddof=1))
 
     def interval_of_gain(self, gain: float) -> tuple[float, float]:
-        """The 95 % interval of that.
+        """Returns the 95 % interval of the difference between the first and the second of two candidates.
 
         Args:
-          gain: what the first is better by, corrected.
+          gain: the difference, or the corrected difference, around which the interval is put.
         """
         width = self.span[1] - self.span[0]
         low, high = _moved(self._gains, gain)
         return max(-width, low), min(width, high)
 
     def standard_error(self) -> float:
-        """The standard error of the score of the first candidate."""
+        """Returns the standard error of the score of the first candidate."""
         return float(self._drawn([0]).std(ddof=1))
 
     def _log_odds(self, values: np.ndarray | float) -> np.ndarray:

@@ -1,11 +1,11 @@
-"""How well candidates do by a metric made of ranks: of the order in which a class's probability puts the images.
+"""Scores of candidates by a metric made of ranks: of the order in which a class's probability puts the images.
 
-To sort all draws of all candidates takes minutes. So each candidate is first scored on all draws by its slopes, what
-the metric gains by one more of each image: one product of matrices, off by a term that vanishes with the number of
-images (the infinitesimal jackknife of Efron, "The Jackknife, the Bootstrap and Other Resampling Plans", 1982; for an
-AUC, LeDell, Petersen and van der Laan, "Computationally efficient confidence intervals for cross-validated area under
-the ROC curve estimates", Electronic Journal of Statistics 9, 2015). By their ranks are then scored those that may be
-the best of a draw.
+Sorting all draws for all candidates would take minutes. So each candidate is first scored on all draws approximately,
+by the slopes of the metric: how much it grows with the weight of each image. That is one product of matrices, with an
+error that vanishes as the number of images grows (the infinitesimal jackknife of Efron, "The Jackknife, the Bootstrap
+and Other Resampling Plans", 1982; for an AUC, LeDell, Petersen and van der Laan, "Computationally efficient confidence
+intervals for cross-validated area under the ROC curve estimates", Electronic Journal of Statistics 9, 2015). Then only
+the candidates that may be the best of a draw are scored exactly, by sorting.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,20 +20,20 @@ from sweep.analysis.estimates.posterior import PosteriorScores
 from sweep.trainable.metrics.contract import Ranks, ranked_classes
 from sweep.trainable.metrics.predictions import falling_order
 
-WEIGHTS = 1 << 20  # numbers that are sorted at a time
+WEIGHTS = 1 << 20  # weights that are put into order at a time
 BLOCK = 256  # candidates whose slopes are held at a time
-NEVER_SEEN = 0.25  # of an image of the class and of one of the rest, at either end of the order
-PAIR = np.array([True, False])  # one of the class and one of the rest, with the same probability
+NEVER_SEEN = 0.25  # images of the class, and as many of the rest, that are added at each end of the order
+PAIR = np.array([True, False])  # an image of the class and one of the rest, with the same probability
 
 
 @dataclass(frozen=True, eq=False)
 class RankScores(PosteriorScores):
-    """How well each of some candidates does, from the order in which it puts the images.
+    """The scores of P candidates, computed from the order in which they put the images; see `scores.Scored`.
 
     Attributes:
       ranks: the metric.
       labels: (N,) class indices.
-      probabilities: (N, classes), of each candidate; asked for anew whenever they are needed.
+      probabilities: (N, classes) probabilities of each candidate, computed anew whenever they are needed.
       span: the least and the most that a score can be.
     """
 
@@ -44,12 +44,12 @@ class RankScores(PosteriorScores):
     most_draws: ClassVar[int] = DRAWS
 
     def everywhere(self) -> np.ndarray:
-        """(P,): the score of each candidate on all images."""
+        """Returns (P,) scores, one for each candidate, on all images."""
         return self._slopes[0]
 
     @cached_property
     def _slopes(self) -> tuple[np.ndarray, np.ndarray]:
-        """(P,) scores on all images, and (P, N) float32, by how much each grows with the weight of each image."""
+        """(P,) scores on all images, and (P, N) float32: how much each score grows with the weight of each image."""
         once = np.ones((len(self.labels), 1))
         values, slopes = (
             np.empty(len(self.probabilities)),
@@ -67,15 +67,15 @@ class RankScores(PosteriorScores):
         return values, slopes
 
     def on_drawn(self, counts: np.ndarray) -> np.ndarray:
-        """(B, P): the score of each candidate on each draw, exact for those that may be the best of it.
+        """Returns (B, P) scores, one for each draw and candidate, exact for those that may be the best of a draw.
 
         Args:
-          counts: (B, N), of `draws`.
+          counts: (B, N), how often each image was drawn, as `draws` returns it.
         """
         values, slopes = self._slopes
         if not len(counts):
             return np.empty((0, len(values)))
-        share = counts * np.float32(counts.shape[1] / counts[0].sum())  # as many images as there are, for the slopes
+        share = counts * np.float32(counts.shape[1] / counts[0].sum())  # slopes hold for a total weight of N
         scores = values + share @ slopes.T
         best = int(np.nan_to_num(values, nan=-np.inf).argmax())
         off = np.abs(self._of_draws(best, counts) - scores[:, best])
@@ -86,16 +86,17 @@ class RankScores(PosteriorScores):
         return np.nan_to_num(scores, nan=-np.inf, neginf=-np.inf)
 
     def left_out(self, counts: np.ndarray, chosen: np.ndarray) -> float:
-        """The mean score, on the images that were not drawn, of what was chosen in each draw.
+        """Returns the mean over the draws of the chosen candidate's score on the images that were not drawn.
 
         Args:
-          counts: (B, N), of `draws`.
-          chosen: (B,) candidates.
+          counts: (B, N), how often each image was drawn, as `draws` returns it.
+          chosen: (B,) the index of the candidate that was chosen on each draw.
         """
         scores = np.concatenate([self._of_draws(int(each), counts[chosen == each] == 0) for each in np.unique(chosen)])
         return mean_of_finite(scores)
 
     def under(self, candidates: list[int], weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Returns (B, Q) scores of candidates under (B, N) weights, with images added that were never seen."""
         classes = len(ranked_classes(self.probabilities[0].shape[1]))
         never_seen = rng.standard_gamma(NEVER_SEEN, (2, classes, 2, len(weights))).astype(np.float32)
         ends = [(never_seen[place], never_seen[1 - place]) for place in range(len(candidates))]
@@ -103,7 +104,11 @@ class RankScores(PosteriorScores):
         return np.stack(found, axis=1)
 
     def _orders(self, candidate: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Yields of each class the order of the images, which are of the class, and which the last of their equals."""
+        """Yields, for each class that the metric ranks, three arrays over the images.
+
+        These are (N,) image numbers by falling probability and, in that order, (N,) whether each image is of the class
+        and (N,) whether it is the last of the images with the same probability.
+        """
         probabilities = self.probabilities[candidate]
         for label in ranked_classes(probabilities.shape[1]):
             order, ends = falling_order(probabilities[:, label])
@@ -112,11 +117,13 @@ class RankScores(PosteriorScores):
     def _of_draws(
         self, candidate: int, weights: np.ndarray, right: np.ndarray | None = None, wrong: np.ndarray | None = None
     ) -> np.ndarray:
-        """(B,): the score of a candidate under (B, N) weights; NaN where there is none.
+        """Returns (B,) scores of a candidate under (B, N) weights; NaN where the metric has no value.
 
         Args:
-          right, wrong: (classes, 2, B) weights of images of each class and of the rest that no one has seen, at the
-            end of the order where they belong and at the other; None for no such images.
+          candidate: its index.
+          weights: (B, N) weights of the images.
+          right, wrong: (classes, 2, B) weights of images that were never seen, of each class and of the rest: `right`
+            at the end of the order where they belong, `wrong` at the other end. None adds no such images.
         """
         images, total, classes = np.ascontiguousarray(weights.T), np.zeros(len(weights)), np.zeros(len(weights))
         at_a_time = max(1, WEIGHTS // max(1, len(images)))

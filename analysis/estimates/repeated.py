@@ -1,11 +1,11 @@
-"""What the best configs of a sweep are worth, trained again with other seeds, and whether the first beats the second.
+"""Reads what the best configs of a sweep reach when they are trained again with other seeds, and compares them.
 
-Two configs are compared over the seeds and the validation images that both have, paired in both: the difference in
-whether an image is right, under the same seed. The interval is for other seeds and other images alike: its variance is
-what the seeds add and what the images add, less what both count (Cameron, Gelbach and Miller, "Robust inference with
-multiway clustering", Journal of Business and Economic Statistics 29, 2011), and it is Student's, with the degrees of
-freedom that few seeds leave (Satterthwaite, "An approximate distribution of estimates of variance components",
-Biometrics Bulletin 2, 1946).
+Two configs are compared over the seeds and the validation images that both have. The comparison is paired in both: it
+takes the difference in whether an image is right under the same seed. The interval holds for other seeds and other
+images alike. Its variance is the sum of the part from the seeds and the part from the images, less the part that both
+contain (Cameron, Gelbach and Miller, "Robust inference with multiway clustering", Journal of Business and Economic
+Statistics 29, 2011). The interval is Student's, with the degrees of freedom that a few seeds allow (Satterthwaite, "An
+approximate distribution of estimates of variance components", Biometrics Bulletin 2, 1946).
 """
 
 from collections import Counter, defaultdict
@@ -34,11 +34,12 @@ CAVEAT = (
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much one config beats another, the larger the better; of an accuracy in [-1, 1].
+    """The difference in value between two configs.
 
     Attributes:
-      low, high: 95 % interval.
-      seeds: that both have.
+      mean: the difference; positive if the first config is better. For an accuracy it is in [-1, 1].
+      low, high: the 95 % interval of the difference.
+      seeds: how many seeds both configs were trained with.
     """
 
     mean: float
@@ -49,14 +50,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Row:
-    """One config.
+    """One config that was trained again.
 
     Attributes:
-      trial: its number in the search.
-      searched: its value there.
-      values: the metric of each run that is COMPLETE, in the order of their seeds.
-      asked: how many runs there are to be.
-      lead: by how much the first config beats this one; None of the first, and where two seeds of both are not there.
+      trial: the number of its trial in the search.
+      searched: the value of this trial.
+      values: the value of each COMPLETE run, in the order of their seeds.
+      asked: how many runs were asked for.
+      lead: by how much the first config beats this one; None for the first config itself, and if the two have fewer
+        than two seeds in common.
     """
 
     trial: int
@@ -67,24 +69,28 @@ class Row:
 
     @property
     def seeds(self) -> int:
-        """Runs that are done."""
+        """The number of COMPLETE runs."""
         return len(self.values)
 
     @property
     def mean(self) -> float | None:
+        """The mean value over the seeds; None without any."""
         return float(np.mean(self.values)) if self.values else None
 
     @property
     def std(self) -> float | None:
-        """Over the seeds; None with fewer than two."""
+        """The standard deviation of the value over the seeds; None with fewer than two seeds."""
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
 
 
 @dataclass(frozen=True)
 class Repeated:
-    """Attributes:
-    rows: a config each, in the order of the search.
-    sentence: whether the first beats the second.
+    """The result of training the best configs of a search again.
+
+    Attributes:
+      metric: the metric of the search.
+      rows: one row for each config, in the order of their values in the search.
+      sentence: whether the first config beats the second, in words.
     """
 
     metric: Metric
@@ -93,11 +99,11 @@ class Repeated:
 
 
 def read(record: Record) -> Repeated | None:
-    """What `python -m search.repeat` made of a sweep; None where it has not begun, or was of another sweep.
+    """Reads the repeat of a sweep; returns None if there is none, or if it belongs to another sweep.
 
     Raises:
-      DamagedError: what it wrote is damaged.
-      OSError: its ledger is in a database that cannot be reached.
+      DamagedError: the files of the repeat are damaged.
+      OSError: the ledger of the repeat is in a database that cannot be reached.
     """
     try:
         again = Record(record.folder / paths.REPEAT)
@@ -111,19 +117,20 @@ def read(record: Record) -> Repeated | None:
 
 
 def sentences(repeated: Repeated) -> list[str]:
-    """A line a config, whether the first beats the second, and how far all this can be trusted."""
+    """Returns what people are told of a repeat: a line for each config, the comparison, and a caveat."""
     return [*(_line(row, repeated.metric) for row in repeated.rows), repeated.sentence, CAVEAT]
 
 
 def difference(first: np.ndarray, second: np.ndarray, sample: Sample) -> Difference:
-    """Returns by how much the first beats the second, with an interval over seeds and images.
+    """Returns by how much the first config beats the second, with an interval for other seeds and images.
 
-    Of equal configs, simulated, it covers 0 in 94 to 100 of 100 times with three seeds or more; with two, in 90 where
-    seeds differ by far more than images.
+    In simulations of equal configs, the interval contains 0 in 94 to 100 of 100 cases with three seeds or more. With
+    two seeds it does in 90 of 100, if seeds differ by far more than images.
 
     Args:
-      first, second: (seeds, N) numbers, the larger the better: row for row the same seed, two at least, and column for
-        column the same image.
+      first, second: (seeds, N) scores of images, the larger the better. A row of both has the same seed, of which there
+        are two at least, and a column the same image.
+      sample: the images.
     """
     apart = first.astype(np.float64) - second
     mean = sample.mean(apart.mean(axis=0))
@@ -143,14 +150,16 @@ def _variance(apart: np.ndarray, sample: Sample) -> tuple[float, float]:
         cells = len(images) * max(1, len(images) - 1) * seeds * (seeds - 1)
         by_both += float((rest**2).sum()) / (cells * classes**2)
     variance = max(by_seeds + by_images - by_both, by_seeds, by_images)
-    # Squared, of each part the share of the uncertainty about its size.
+    # Satterthwaite's formula: each part of the variance, squared and divided by its own degrees of freedom.
     uncertainty = by_seeds**2 / (seeds - 1) + by_images**2 / (sample.size + 1)
     return variance, min(variance**2 / uncertainty, seeds + sample.size)
 
 
 def _rows(again: Record, trials: list[TrialRecord]) -> tuple[Row, ...]:
-    """Raises:
-    DamagedError: the queue in sweep.json is not that of a repeat.
+    """Returns one row for each config of a repeat.
+
+    Raises:
+      DamagedError: the queue in sweep.json is not that of a repeat.
     """
     searched, asked, runs = dict[int, float](), Counter[int](), defaultdict[int, dict[int, TrialRecord]](dict)
     for number, entry in again.file.queue.items():
@@ -175,15 +184,18 @@ def _rows(again: Record, trials: list[TrialRecord]) -> tuple[Row, ...]:
 
 
 def _lead(again: Record, first: dict[int, TrialRecord], other: dict[int, TrialRecord]) -> Difference | None:
-    """Args:
-    first, other: the runs of a config each, by the number of their seed.
+    """Returns by how much the first config beats another; None with fewer than two seeds in common.
+
+    Args:
+      again: the repeat.
+      first, other: the runs of each of the two configs, by the number of their seed.
     """
     pairs = []
     for nth in sorted(first.keys() & other.keys()):
         a, b = (None if run.number in again.damaged else run.valid_logits for run in (first[nth], other[nth]))
         if a is not None and b is not None:
             pairs.append((a, b))
-    if len(pairs) < 2:  # of one there is no telling what another seed would do
+    if len(pairs) < 2:  # one seed does not show how much another seed would change
         return None
     images, labels = again.metric.images, again.valid_labels
     if images is None:
@@ -195,10 +207,13 @@ def _lead(again: Record, first: dict[int, TrialRecord], other: dict[int, TrialRe
 
 
 def _difference_of_values(pairs: list[Scored], images: int) -> Difference:
-    """The same of a metric that is no mean over the images: what they add is taken as alike under every seed.
+    """Returns what `difference` returns, for a metric that is not a mean over the images.
+
+    The part of the variance that comes from the images is taken to be the same under every seed.
 
     Args:
-      pairs: a seed each, the first config before the second.
+      pairs: for each seed, the scores of the two configs, the first config before the second.
+      images: how many images there are.
     """
     gains, seeds = np.array([np.subtract(*scores.everywhere()) for scores in pairs]), len(pairs)
     by_seeds = float(gains.var(ddof=1)) / seeds
@@ -234,7 +249,10 @@ def _sentence(rows: tuple[Row, ...], metric: Metric) -> str:
 
 
 def _apart(lead: Difference, metric: Metric, ahead: str, behind: str) -> str:
-    """`1.2 points (95 % interval 0.2 to 2.1) ahead of`, the amount never below zero."""
+    """Returns a difference in words, such as `1.2 points (95 % interval 0.2 to 2.1) ahead of`.
+
+    The amount is never below zero; for a negative difference it is followed by `behind` instead of `ahead`.
+    """
     if lead.mean < 0:
         lead, ahead = Difference(-lead.mean, -lead.high, -lead.low, lead.seeds), behind
     mean, low, high = (metric.scale.amount(number) for number in (lead.mean, lead.low, lead.high))

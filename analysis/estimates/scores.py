@@ -1,6 +1,8 @@
-"""How well candidates do on the validation images, and on draws of them, by the metric of a sweep: a class a kind.
+"""Scores of candidates by the metric of a sweep, on the validation images and on random draws of them.
 
-A metric is a mean of per-image scores, or made of counts, or of ranks, or of the user's and known by its values alone.
+A candidate is anything that predicts: an epoch of a trial, a trial, an ensemble. There is one class of scores for each
+kind of metric: a mean of per-image scores, a metric made of counts, one made of ranks, and a metric of the user's of
+which nothing is known but its values.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,10 +22,10 @@ from sweep.trainable.metrics.log_loss import SMALLEST
 
 
 class Scored(Protocol):
-    """How well each of P candidates does, the larger the better, by whatever metric.
+    """The scores of P candidates by any metric; a larger score is better, whatever the direction of the metric.
 
     Attributes:
-      most_draws: so many draws can be scored in a few seconds.
+      most_draws: the largest number of draws that can be scored in a few seconds.
     """
 
     most_draws: ClassVar[int]
@@ -33,48 +35,58 @@ class Scored(Protocol):
         """The least and the most that a score can be."""
 
     def everywhere(self) -> np.ndarray:
-        """(P,): the score of each candidate on all images."""
+        """Returns (P,) scores, one for each candidate, on all images."""
 
     def on_drawn(self, counts: np.ndarray) -> np.ndarray:
-        """(B, P): the score of each candidate on each draw.
+        """Returns (B, P) scores, one for each draw and candidate, on the images drawn.
 
-        It can be off, but never the largest, for a candidate that is not the best of a draw.
+        For a candidate that is not the best of a draw the score may be inexact, but it is never the largest one.
 
         Args:
-          counts: (B, N), of `draws`.
+          counts: (B, N), how often each image was drawn, as `draws` returns it.
         """
 
     def left_out(self, counts: np.ndarray, chosen: np.ndarray) -> float:
-        """The score, on the images that were not drawn, of what was chosen in each draw.
+        """Returns the score, on the images that were not drawn, of the candidates that were chosen on the draws.
 
         Args:
-          chosen: (B,) candidates.
+          counts: (B, N), how often each image was drawn, as `draws` returns it.
+          chosen: (B,) the index of the candidate that was chosen on each draw.
         """
 
     def interval(self, candidate: int, mean: float) -> tuple[float, float]:
-        """The 95 % interval of the score of a candidate.
+        """Returns the 95 % interval of the score of a candidate.
 
         Args:
-          mean: its score, or what was corrected of it.
+          candidate: its index.
+          mean: its score, or the corrected score, around which the interval is put.
         """
 
     def standard_error(self) -> float:
-        """The standard error of the score of the first candidate."""
+        """Returns the standard error of the score of the first candidate."""
 
     def variance_of_gain(self) -> float:
-        """The variance, by the images, of what the first of two candidates is better by."""
+        """Returns the variance of the difference between the first and the second of two candidates.
+
+        It is the variance that comes from the choice of the images.
+        """
 
     def interval_of_gain(self, gain: float) -> tuple[float, float]:
-        """The 95 % interval of that.
+        """Returns the 95 % interval of the difference between the first and the second of two candidates.
 
         Args:
-          gain: what the first is better by, corrected.
+          gain: the difference, or the corrected difference, around which the interval is put.
         """
 
 
 @dataclass(frozen=True)
 class Computed(Sequence[np.ndarray]):
-    """As many arrays as there are candidates, each computed whenever it is asked for, so that few are held at once."""
+    """A sequence of arrays, each computed whenever it is asked for, so that few are in memory at once.
+
+    Attributes:
+      number: the length of the sequence.
+      compute: returns the array at an index from 0.
+    """
 
     number: int
     compute: Callable[[int], np.ndarray]
@@ -87,19 +99,22 @@ class Computed(Sequence[np.ndarray]):
 
 
 def scores_of(record: Record, logits: Sequence[np.ndarray]) -> Scored:
-    """How well candidates do on the validation images, by the metric of a sweep.
+    """Returns the scores of candidates on the validation images, by the metric of a sweep.
 
     Args:
-      logits: (N, classes), of each candidate.
+      record: the sweep.
+      logits: (N, classes) logits of each candidate.
     """
     return scores_of_images(record, record.valid_labels, logits)
 
 
 def scores_of_images(record: Record, labels: np.ndarray, logits: Sequence[np.ndarray]) -> Scored:
-    """The same on images with these labels.
+    """Returns the scores of candidates on images with these labels, by the metric of a sweep.
 
     Args:
+      record: the sweep.
       labels: (N,) class indices.
+      logits: (N, classes) logits of each candidate.
     """
     metric, classes = record.metric, len(record.classes)
     if metric.images is not None:
@@ -113,10 +128,12 @@ def scores_of_images(record: Record, labels: np.ndarray, logits: Sequence[np.nda
 
 
 def scores_of_probabilities(record: Record, probabilities: Sequence[np.ndarray], dtype: type | None = None) -> Scored:
-    """The same on the validation images, of (classes, N) probabilities of each candidate.
+    """Returns the scores of candidates on the validation images, from the probabilities that they give.
 
     Args:
-      dtype: of the scores of single images; None for that in which they are computed.
+      record: the sweep.
+      probabilities: (classes, N) probabilities of each candidate.
+      dtype: the type of the scores of single images; None for the type in which they are computed.
     """
     metric, labels, classes = record.metric, record.valid_labels, len(record.classes)
     if metric.images is not None:
@@ -131,7 +148,12 @@ def scores_of_probabilities(record: Record, probabilities: Sequence[np.ndarray],
 
 
 def scores_of_classes(record: Record, answers: np.ndarray) -> Scored:
-    """The same of (P, N) classes that candidates answer, of a metric for which they are enough."""
+    """Returns the scores of candidates on the validation images, from the classes that they answer.
+
+    Args:
+      record: a sweep whose metric needs no more than the answered classes.
+      answers: (P, N) class indices.
+    """
     metric, labels = record.metric, record.valid_labels
     if metric.images is None or metric.images.of_classes is None:
         return _of_answers(metric, labels, answers, len(record.classes))

@@ -1,8 +1,9 @@
 """Test-time averaging: the mean of the probabilities over the flips and transposes that a config trained with.
 
-Each view counts as often as training showed it: a net that saw one image in five flipped is worse on flipped ones, and
-to count all views the same would cost it more than the averaging brings. Counted so, upside down views do no harm where
-images have an up and a down: 43 nets from scratch gained 0.4 points with all their views, as with left and right alone.
+Each view has the weight with which training showed it. A net that saw one image in five flipped is worse on flipped
+images, and equal weights would cost it more than the averaging gains. With these weights, upside down views do no harm
+even if images have an up and a down: 43 nets trained from scratch gained 0.4 points with all their views, as much as
+with left and right alone.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,17 +28,19 @@ from sweep.trainable.step import pipeline
 
 
 def views(config: TrialConfig, image_size: tuple[int, int]) -> dict[tuple[str, ...], float]:
-    """What leads from an image to each of its views, and how often training showed it, adding up to 1.
+    """Returns the views in which training showed each image, with how often it showed them.
 
     Args:
-      image_size: height and width; images that are not square are not transposed.
+      config: the config of the trial.
+      image_size: height and width in px; images that are not square are not transposed.
 
     Returns:
-      the image itself first, and alone where the config trained with no flip.
+      The share of each view, all adding up to 1, by the names of the transforms that make the view. The first view is
+      the image itself, with no names. It is the only one if the config trained without flips.
     """
     is_square = image_size[0] == image_size[1]
     shares = {type(transform).__name__: transform.p for transform in pipeline(config, is_square) if transform.p > 0}
-    if config.flip:  # a head learns from each image and its mirror image alike
+    if config.flip:  # a head is trained on each image and its mirror image equally
         shares["HorizontalFlip"] = 0.5
     names = [name for name, (_, needs_square) in _forms().items() if name in shares and (is_square or not needs_square)]
     choices = [tuple(compress(names, are_on)) for are_on in product((False, True), repeat=len(names))]
@@ -50,8 +53,9 @@ class Answering:
     """A net that is asked for predictions.
 
     Attributes:
-      model: from (N, 3, H, W) pixels to (N, classes) logits.
-      is_averaged: over its views; else it sees the images as they are.
+      config: the config with which it was trained.
+      model: the module from (N, 3, H, W) pixels to (N, classes) logits.
+      is_averaged: whether its probabilities are averaged over its views; otherwise it sees the images as they are.
     """
 
     config: TrialConfig
@@ -59,23 +63,27 @@ class Answering:
     is_averaged: bool
 
     def views(self, image_size: tuple[int, int]) -> dict[tuple[str, ...], float]:
+        """Returns the views that the net is shown, with their shares, as the function `views` does."""
         return views(self.config, image_size) if self.is_averaged else {(): 1.0}
 
 
 def log_probabilities(config: TrialConfig, model: nn.Module, images: Pixels, is_averaged: bool) -> np.ndarray:
-    """(N, classes) float32, of (N, 3, H, W) uint8 pixels.
+    """Returns the (N, classes) float32 log probabilities that a net gives to images.
 
     Args:
-      is_averaged: of the mean of the probabilities over the views; else of the images as they are.
+      config: the config with which the net was trained.
+      model: the net.
+      images: (N, 3, H, W) uint8.
+      is_averaged: whether probabilities are averaged over the views; otherwise the net sees the images as they are.
     """
     return np.concatenate([found for (found,) in by_batch([Answering(config, model, is_averaged)], images)])
 
 
 def by_batch(nets: Sequence[Answering], images: Pixels) -> Iterator[list[np.ndarray]]:
-    """Yields what all nets say of one batch of the images after the other, so that no more are held at once.
+    """Yields what all nets predict for one batch of images after the other, so that no more is in memory at once.
 
     Args:
-      nets: on one device.
+      nets: the nets, all on the same device.
       images: (N, 3, H, W) uint8.
 
     Yields:
@@ -90,7 +98,7 @@ def by_batch(nets: Sequence[Answering], images: Pixels) -> Iterator[list[np.ndar
 
 
 def _groups(nets: Sequence[Answering]) -> list[list[Answering]]:
-    """Returns the nets, heads on one frozen net together."""
+    """Returns the nets in groups: heads on the same frozen net in one group, any other net in a group of its own."""
     groups: dict[object, list[Answering]] = {}
     for net in nets:
         alone = net.config.backbone is None
@@ -99,7 +107,10 @@ def _groups(nets: Sequence[Answering]) -> list[list[Answering]]:
 
 
 def _front(net: Answering) -> object:
-    """Returns what is equal where two heads can be asked at once: the net before them, and how it takes pixels."""
+    """Returns an object that is equal for two heads if they can share one pass of the frozen net.
+
+    They can if they stand on the same frozen net and give it the pixels in the same way.
+    """
     from sweep.trainable.models.heads_together import head_of
 
     head, arch, device = head_of(net.model), net.config.arch, next(net.model.parameters()).device
@@ -108,7 +119,7 @@ def _front(net: Answering) -> object:
 
 
 def _of_batch(group: list[Answering], batch: Tensor) -> dict[Answering, np.ndarray]:
-    """The log probabilities of each net of a group, for the images of a batch."""
+    """Returns the (n, classes) log probabilities of each net of a group, for the n images of a batch."""
     height, width = batch.shape[2:]
     shown = {net: net.views((height, width)) for net in group}
     means: dict[Answering, np.ndarray | float] = dict.fromkeys(group, 0.0)
@@ -120,7 +131,7 @@ def _of_batch(group: list[Answering], batch: Tensor) -> dict[Answering, np.ndarr
 
 
 def _logits(group: list[Answering], batch: Tensor, view: tuple[str, ...]) -> list[np.ndarray]:
-    """The logits of each net of a group, for one view of the images."""
+    """Returns the (n, classes) logits of each net of a group, for one view of the n images of a batch."""
     config, model = group[0].config, group[0].model
     if len(group) > 1:
         from sweep.trainable.models.heads_together import HeadsTogether
@@ -138,5 +149,5 @@ def _view(names: tuple[str, ...], pixels: Tensor) -> Tensor:
 
 
 def _forms() -> dict[str, tuple[Callable[[Tensor], Tensor], bool]]:
-    """Returns what makes a view, and whether it needs square images, by albumentations' name of the transform."""
+    """Returns, by albumentations' names of the transforms, how each makes a view and whether it needs square images."""
     return {known.kind.__name__: (known.view, known.needs_square) for known in transforms().values() if known.view}

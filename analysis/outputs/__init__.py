@@ -1,0 +1,1 @@
+"""Writes what is made from the trials of a sweep: the best model, tables, predictions, exports, event files."""

@@ -1,10 +1,10 @@
-"""`best/` in the sweep's folder: the weights of the best trial, with all that it takes to predict with them.
+"""Writes and reads `best/` in the sweep's folder: the weights of the best trial, and all that predicting needs.
 
 best/
-  model.safetensors     the trial's own weights, with folds those of all its nets, without what is frozen of a
+  model.safetensors     the trial's own weights (with folds, those of all its nets), without the frozen weights of a
                         pretrained net
-  config.json           its config, the classes, what images it takes, and the sha256 of each file
-  pretrained/           each net of which the best trial or a member of an ensemble leaves something out, once
+  config.json           its config, the classes, which images it takes, and the sha256 of each file
+  pretrained/           each pretrained net whose frozen weights the best trial, or a member of an ensemble, leaves out
 """
 
 import hashlib
@@ -35,18 +35,18 @@ from sweep.trainable.weights import kept, left_out, needed, remember, state_dict
 from sweep.trainable.weights.contract import Weights
 from sweep.trainable.weights.prepare import recorded
 
-ADJUSTED, AS_IT_IS, AVERAGED = "adjusted", "as it is", "averaged"  # in `best/config.json`
+ADJUSTED, AS_IT_IS, AVERAGED = "adjusted", "as it is", "averaged"  # keys in `best/config.json`
 WAYS = (AS_IT_IS, AVERAGED)
 
 
 def write_best(record: Record) -> Trained | None:
-    """Writes `best/`; None, and nothing written, where no trial is COMPLETE.
+    """Writes `best/` and returns its model; if no trial is COMPLETE, writes nothing and returns None.
 
-    The decision threshold or the temperature stands in the latter, where the corrected estimate is better with it.
+    A decision threshold or a temperature is written into `config.json` if the corrected estimate is better with it.
 
     Raises:
-      SweepError: the best trial's weights are not there, or are damaged.
-      WeightsError: a pretrained net that is to be kept is not on this machine.
+      SweepError: the best trial's weights are missing or damaged.
+      WeightsError: a pretrained net that has to be kept is not on this machine.
     """
     trial = record.best
     if trial is None:
@@ -66,11 +66,12 @@ def write_best(record: Record) -> Trained | None:
         "config": trial.config,
         "classes": record.classes,
         "image_size": record.file.image_size,
-        # Left out where it is that of before there was a choice, so that the file of such a sweep stays as it is.
+        # The decoding that was the only one in older versions is left out, so that the files of older sweeps do not
+        # change.
         **({} if model.decoding == Decoding() else {"decoding": asdict(model.decoding)}),
         "mean": preprocessing.mean,
         "std": preprocessing.std,
-        # Likewise where nothing began with pretrained weights.
+        # For the same reason these are left out if nothing began with pretrained weights.
         **({"pretrained": to_json(begun)} if (begun := pretrained_of(record, model.config, nets)) else {}),
         **({"pretrained_files": copies} if copies else {}),
         **({ADJUSTED: fitted} if (fitted := _adjusted(record)) else {}),
@@ -82,20 +83,29 @@ def write_best(record: Record) -> Trained | None:
 
 
 def _adjusted(record: Record) -> dict[str, dict[str, float]]:
-    """Returns how what the best trial says is adjusted, of the images as they are and averaged over their views."""
+    """Returns how the predictions of the best trial are adjusted, as they are and averaged over views.
+
+    A way to predict that is not adjusted is not in the dict.
+    """
     choice = choose(record)
     options = {} if choice is None else {name: choice.best_of(False, name == AVERAGED) for name in WAYS}
     return {name: option.fitted.to_json() for name, option in options.items() if option and option.fitted}
 
 
 def pretrained_of(record: Record, config: TrialConfig, others: Iterable[str] = ()) -> dict[str, WeightsEntry]:
-    """Returns the pretrained weights that a config of a sweep begins with, and those of other nets, by their nets."""
+    """Returns the pretrained weights with which a config of a sweep begins, by the names of the nets.
+
+    Args:
+      record: the sweep.
+      config: the config.
+      others: the names of further nets whose weights are returned too.
+    """
     begun = record.file.weights or {}
     return {net: begun[net] for net in sorted({*needed(config), *others}) if net in begun}
 
 
 def _frozen_nets(record: Record, best: TrialRecord) -> list[str]:
-    """Returns the pretrained nets of which the best trial, or a member of an ensemble, leaves something out."""
+    """Returns the pretrained nets whose frozen weights the best trial, or a member of an ensemble, leaves out."""
     if not record.file.weights:
         return []
     options = found.options if (found := choose(record)) else ()
@@ -105,10 +115,10 @@ def _frozen_nets(record: Record, best: TrialRecord) -> list[str]:
 
 
 def _keep(record: Record, nets: Sequence[str]) -> dict[str, str]:
-    """Copies the weights of these nets to `best/`, and removes others; returns the sha256 of each file by its name.
+    """Copies the weights of these nets to `best/pretrained/` and removes others; returns each file's sha256 by name.
 
     Raises:
-      WeightsError: some are not on this machine.
+      WeightsError: the weights of some net are not on this machine.
     """
     place, begun = paths.pretrained(record.folder), recorded(record.file.weights or {})
     copies = {net: place / begun[net].path.name for net in nets}
@@ -119,18 +129,18 @@ def _keep(record: Record, nets: Sequence[str]) -> dict[str, str]:
     for net, copy in copies.items():
         if kept.read(copy) is None:
             make_folder(place)
-            state_dict(net)  # it is whole in the cache folder after that
+            state_dict(net)  # makes sure that the file in the cache folder is complete
             with written_whole(copy) as partial:
                 shutil.copyfile(begun[net].path, partial)
     return {copy.name: kept.sha256_of(copy) for copy in copies.values()}
 
 
 def read_best(sweep: Path) -> Trained:
-    """What `write_best` wrote into a sweep's folder.
+    """Returns the model that `write_best` wrote into a sweep's folder.
 
     Raises:
-      SweepError: it is not there.
-      DamagedError: it is damaged.
+      SweepError: a file of `best/` is missing.
+      DamagedError: a file of `best/` is damaged.
     """
     folder = sweep / paths.BEST
     try:

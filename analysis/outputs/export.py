@@ -1,4 +1,4 @@
-"""The best model of a sweep as one ONNX file, with a model card beside it; both are checked before they appear."""
+"""Exports the best model of a sweep as one ONNX file, which is checked before it appears, with a model card."""
 
 import hashlib
 import json
@@ -29,22 +29,22 @@ from sweep.trainable.images import on_device
 from sweep.trainable.metrics.contract import softmax
 from sweep.trainable.metrics.log_loss import SMALLEST
 
-TOLERANCE = 1e-4  # between two logits
-CHECKED_TOGETHER = 64  # images
+TOLERANCE = 1e-4  # the largest difference between two logits
+CHECKED_TOGETHER = 64  # images in one batch of the check
 CARD_HEAD = b"# Model card: "
 
 
 class ExportError(SweepError):
-    """The model cannot be had as ONNX; the message says why."""
+    """The model cannot be exported as ONNX; the message says why."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What came of running an ONNX file beside torch.
+    """The result of comparing an ONNX file with the torch model.
 
     Attributes:
-      difference: the largest between two logits.
-      logits: (N, classes) that the file itself has for the validation images.
+      difference: the largest difference between two logits.
+      logits: (N, classes) logits of the validation images, as onnxruntime computes them from the file.
     """
 
     difference: float
@@ -62,15 +62,20 @@ class _WithProbabilities(nn.Module):
 
 
 def export(sweep: Path, out: Path, data: Path | None) -> list[str]:
-    """Exports the best model as a command asks for it; returns what is to be said of it, a line each.
+    """Exports the best model as the command asks for it; returns the lines that the command prints.
+
+    Args:
+      sweep: the folder of the sweep.
+      out: the ONNX file to write; its model card is written beside it.
+      data: where the sweep's data lies now; None for the place that the sweep recorded.
 
     Raises:
-      ExportError: `out` cannot be written, or would replace what is no export.
+      ExportError: the model cannot be exported, or writing `out` or its card would replace a file that is no export.
       SweepError, DataError, DamagedError: the sweep or its data cannot be read.
     """
     record, best = Record(sweep), read_best(sweep)
     check_out(out, data_spared(record, data))
-    if out.suffix != ".onnx":  # it could be a file of the sweep, or have the card of another export
+    if out.suffix != ".onnx":  # other names could belong to the sweep, or share a card
         raise ExportError(f"--out {out}: its name must end in .onnx, got {out.name}")
     if (card := card_of(out)).exists() and not (card.is_file() and card.read_bytes().startswith(CARD_HEAD)):
         raise ExportError(f"--out {out}: {card.name} is there already and no model card; give another name")
@@ -82,13 +87,13 @@ def export(sweep: Path, out: Path, data: Path | None) -> list[str]:
 
 
 def write_export(record: Record, best: Trained, data: Dataset, out: Path) -> tuple[Path, Checked]:
-    """Writes `out` and, beside it, its model card.
+    """Writes the ONNX file `out` and, beside it, its model card.
 
     Returns:
-      the path of the card, and what checking the file gave.
+      The path of the card, and the result of checking the file.
 
     Raises:
-      ExportError: the model cannot be exported, or the file computes something else; nothing is written.
+      ExportError: the model cannot be exported, or the file computes other logits; then nothing is written.
     """
     metadata = {
         "classes": json.dumps(best.classes),
@@ -115,10 +120,14 @@ def card_of(out: Path) -> Path:
 
 
 def to_onnx(best: Trained, metadata: dict[str, str]) -> onnx.ModelProto:
-    """The model in float32, for any number of images at once.
+    """Returns the model as ONNX in float32, for any number of images at once.
+
+    Args:
+      best: the model.
+      metadata: texts that are kept in the file, by their names.
 
     Raises:
-      ExportError: torch cannot write its architecture as ONNX.
+      ExportError: torch cannot write this architecture as ONNX.
     """
     net = _WithProbabilities(best.on("cpu"), best.fitted.divisor if best.fitted else 1.0).eval()
     example = torch.zeros((2, 3, *best.image_size), dtype=torch.uint8)
@@ -139,7 +148,8 @@ def to_onnx(best: Trained, metadata: dict[str, str]) -> onnx.ModelProto:
         raise ExportError(message.split("\n")[0]) from error
     assert program is not None
     model = program.model_proto
-    # Where in whose folders each operation was traced: nobody's business, and another text on each machine.
+    # torch adds the source file and line of each operation. Those would publish the paths of this machine, and make
+    # the file differ between machines.
     for node in (node for graph in (model.graph, *model.functions) for node in graph.node):
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
@@ -148,7 +158,12 @@ def to_onnx(best: Trained, metadata: dict[str, str]) -> onnx.ModelProto:
 
 
 def check(content: bytes, best: Trained, valid: Split) -> Checked:
-    """Runs an ONNX file on the validation images, beside torch.
+    """Compares what an ONNX file and the torch model compute for the validation images.
+
+    Args:
+      content: the bytes of the ONNX file.
+      best: the model.
+      valid: the validation images.
 
     Raises:
       ExportError: a logit differs by more than `TOLERANCE`.
@@ -176,10 +191,10 @@ def check(content: bytes, best: Trained, valid: Split) -> Checked:
 def _said(
     record: Record, best: Trained, data: Dataset, model: onnx.ModelProto, content: bytes, checked: Checked, out: Path
 ) -> dict[str, Any]:
-    """Everything that the card names."""
+    """Returns the values that the template of the model card uses."""
     is_still_best = record.best is not None and record.best.number == best.trial
     choice = choose(record) if is_still_best else None
-    judged = data.valid if data.folds is None else data.valid.empty()  # with folds all images are train images
+    judged = data.valid if data.folds is None else data.valid.empty()  # with folds, all images count as train images
     per_class = zip(data.classes, _counts(data, data.train), _counts(data, judged), strict=True)
     config, metric = best.config.to_dict(), record.metric
     shares = softmax(checked.logits)
@@ -216,5 +231,5 @@ def _said(
 
 
 def _counts(data: Dataset, split: Split) -> np.ndarray:
-    """Images of each class."""
+    """Returns (classes,) the number of images of each class."""
     return np.bincount(split.truth, minlength=len(data.classes))

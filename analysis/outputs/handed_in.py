@@ -1,4 +1,4 @@
-"""How the predictions of a sweep are handed in: the form of the sample submission, kept in the sweep's folder."""
+"""Keeps, in the sweep's folder, the form in which its predictions are handed in, as a sample submission shows it."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from sweep.trainable.metrics.contract import Metric
 
 
 def keep(folder: Path, data: Dataset, metric: Metric) -> None:
-    """Keeps the form that the sample of the data shows, so that it holds whatever becomes of the data.
+    """Writes down the form that the sample submission of the data shows, so that the data is not needed for it again.
 
-    Nothing is kept of data without a sample whose form is known: its predictions are `id,label`. Where a sample may ask
-    for labels or for a probability, the metric by which trials are judged decides.
+    If the data has no sample of a known form, nothing is written, and predictions have the form `id,label`. If a
+    sample could ask for labels as well as for a probability, the metric of the sweep decides.
     """
     if data.test is None or data.submission is None:
         return
@@ -24,7 +24,11 @@ def keep(folder: Path, data: Dataset, metric: Metric) -> None:
 
 
 def _holds(metric: Metric) -> str | None:
-    """Returns what a metric is computed of; None of one that says little, as accuracy is what nobody chose."""
+    """Returns whether a metric is computed from labels or probabilities; None if that does not decide.
+
+    A mean over images that needs no probabilities, such as accuracy, does not decide: accuracy is the default, so it
+    may be that nobody chose it.
+    """
     if metric.keeps == "probabilities":
         return PROBABILITY
     return LABEL if metric.counts is not None else None

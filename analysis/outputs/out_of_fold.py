@@ -1,4 +1,4 @@
-"""`oof.csv`: what is said of each labelled image by nets that were trained without it and what belongs to it."""
+"""Writes `oof.csv`: predictions for each labelled image, by nets that were trained without it and without its group."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +20,17 @@ from sweep.storage.states import State
 from sweep.storage.text import counted
 from sweep.trainable.metrics.contract import softmax
 
-SMALLEST = 1e-30  # of a probability, whose logarithm is finite
+SMALLEST = 1e-30  # the least probability, so that its logarithm is finite
 
 
 @dataclass(frozen=True)
 class Members:
-    """The trials of a sweep in folds that predict together.
+    """Trials of a sweep with folds whose predictions are combined.
 
     Attributes:
-      counts: each trial's number, and how often it counts.
-      is_averaged: over the flips and transposes that each trained with.
-      fitted: how what they say is adjusted; None where it is taken as it is.
+      counts: the number of each trial, and how often it counts.
+      is_averaged: whether each trial's predictions are averaged over the flips and transposes it trained with.
+      fitted: how the combined predictions are adjusted; None where they are used as they are.
     """
 
     counts: tuple[tuple[int, int], ...]
@@ -39,13 +39,13 @@ class Members:
 
 
 def chosen(record: Record) -> Members | None:
-    """Returns what the corrected estimate of a search says is best; None where no trial is COMPLETE."""
+    """Returns the trials that are the best way to predict by the corrected estimate; None if no trial is COMPLETE."""
     option = found.chosen if (found := choose(record)) else None
     return Members(option.members, option.is_averaged, option.fitted) if option else None
 
 
 def all_seeds(record: Record) -> Members:
-    """Returns every COMPLETE trial of a refit once, averaged over flips where it trained with some."""
+    """Returns all COMPLETE trials of a refit, once each, averaged over flips if they trained with some."""
     there = tuple((trial.number, 1) for trial in record.trials if trial.state == State.COMPLETE)
     return Members(there, is_averaged=True)
 
@@ -53,11 +53,11 @@ def all_seeds(record: Record) -> Members:
 def write_out_of_fold(record: Record, members: Members) -> Path:
     """Writes `oof.csv` into the folder of a sweep: `id,fold,label`, and a probability `p(CLASS)` for each class.
 
-    The folds count from 1, and the label is the true one as the data has it. The images are those that were divided,
-    each once, in the order of data.csv.
+    The folds count from 1, and the label is the true one as the data has it. Each image that was divided into folds
+    has one row, in the order of data.csv.
 
     Raises:
-      SweepError: what was kept of the trials, or data.csv, is not there or damaged.
+      SweepError: data.csv, or a file that was kept of the trials, is missing or damaged.
     """
     if record.folds is None or record.valid_ids is None:
         raise SweepError(f"{record.folder}: has no data.csv with folds; see `{spelled('check')} {record.folder}`")
@@ -69,12 +69,12 @@ def write_out_of_fold(record: Record, members: Members) -> Path:
 
 
 def shares_of(record: Record, members: Members) -> np.ndarray:
-    """(N, classes) probabilities of all images, each by the nets that were trained without it.
+    """Returns (N, classes) probabilities of all images, each by the nets that were trained without it.
 
-    Where they are scaled by a temperature, each fold is by the one that fits the others.
+    If they are scaled by a temperature, each fold is scaled by the temperature that fits the other folds.
 
     Raises:
-      SweepError: a trial's predictions are not there.
+      SweepError: the predictions of a trial are missing.
     """
     trials = [record.trials[number] for number, _ in members.counts]
     probabilities = np.stack([_probabilities(trial, members.is_averaged).T for trial in trials], axis=1)
@@ -87,7 +87,10 @@ def shares_of(record: Record, members: Members) -> np.ndarray:
 
 
 def sentence(search: Record, refit: Record) -> str:
-    """Returns what a refit in folds is worth by the metric of its search: nothing was chosen on these images since."""
+    """Returns, in words, the value of a refit with folds by the metric of its search.
+
+    The value is not corrected for a choice, because all seeds of the refit are used and nothing is chosen among them.
+    """
     members, metric = all_seeds(refit), search.metric
     logits = np.log(np.maximum(shares_of(refit, members), SMALLEST))
     scores = scores_of_images(search, refit.valid_labels, [logits])
@@ -102,7 +105,7 @@ def sentence(search: Record, refit: Record) -> str:
 
 
 def _probabilities(trial: TrialRecord, is_averaged: bool) -> np.ndarray:
-    """(N, classes) float32."""
+    """Returns the (N, classes) float32 probabilities that a trial gives to the images."""
     averaged = trial.valid_logits_tta if is_averaged else None
     logits = trial.valid_logits if averaged is None else averaged
     if logits is None:

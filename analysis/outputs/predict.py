@@ -1,4 +1,4 @@
-"""Predictions of the models of a sweep, as the file that is handed in: checked before it appears."""
+"""Writes the predictions of a sweep's models as a file to hand in, which is checked before it appears."""
 
 import hashlib
 import os
@@ -24,14 +24,14 @@ from sweep.storage.errors import SweepError
 from sweep.storage.files import save_bytes
 from sweep.storage.text import counted
 
-SHOWN = 5  # differences in a message
-LONGEST_NAME = 40  # characters of the images' name in that of the file
-OWN = "predictions"  # the names of the sweep's own begin so
+SHOWN = 5  # differences that a message shows
+LONGEST_NAME = 40  # characters of the name of the images that go into the name of the file
+OWN = "predictions"  # the start of the names of the sweep's own files
 OWN_FILES = (OWN, "probabilities", "test_probabilities")
 
 
 class PredictionError(SweepError):
-    """Predictions that do not fit the images they are of; the message shows the first differences."""
+    """Predictions cannot be made as asked, or do not fit their images; the message shows the first differences."""
 
 
 def predict(
@@ -46,10 +46,23 @@ def predict(
     submission: str | None = None,
     positive_class: str | None = None,
 ) -> list[str]:
-    """Writes the predictions that a command asks for, by its options; returns what is to be said of them, a line each.
+    """Writes the predictions that the command asks for; returns the lines that the command prints.
+
+    Args:
+      sweep: the folder of the sweep.
+      kind: `best`, `ensemble` or `refit`; None for whatever is best by the corrected estimate.
+      is_averaged: whether each model's predictions are averaged over the views it trained with; needs a kind.
+      images: other images to predict; None for the test images of the sweep's data.
+      data: where the sweep's data lies now; None for the place that the sweep recorded.
+      out: the file to write; None for a name in the sweep's folder that says what it contains.
+      probabilities: whether to write `id,label` and the probability of each class instead of a file to hand in.
+      id_column: the column with the names of the images, if `images` is a table.
+      submission, positive_class: another sample of the file to hand in, and the class whose probability it has. The
+        sweep keeps the form from then on.
 
     Raises:
-      PredictionError: two options do not go together, or `out` would replace what is not the sweep's to replace.
+      PredictionError: two options exclude each other, or the predictions do not fit their images.
+      UserError: `out` would replace a file that is none of the sweep's predictions.
       SweepError, DataError, DamagedError: the sweep or its data cannot be read.
     """
     if images is not None and data is not None:
@@ -83,12 +96,12 @@ def predict(
 def write_test_predictions(
     model: Predictor, test: Split, submission: Submission | None, out: Path, shares: np.ndarray | None = None
 ) -> Path:
-    """Writes the predictions of test images, and beside them the probabilities that they are made of.
+    """Writes the predictions of test images, and beside them a file with the probabilities behind them.
 
-    Takes and raises what `write_predictions` does.
+    Arguments and errors are those of `write_predictions`.
 
     Returns:
-      the file with the probabilities: `id`, and a column `p(CLASS)` for each class.
+      The path of the file with the probabilities: `id`, and a column `p(CLASS)` for each class.
     """
     shares = model.probabilities(test.images) if shares is None else shares
     write_predictions(model, test, submission, out, shares)
@@ -98,10 +111,10 @@ def write_test_predictions(
 
 
 def probabilities_beside(out: Path) -> Path:
-    """Returns where the probabilities lie that some predictions are made of.
+    """Returns the path of the file with the probabilities that belongs to a file of predictions.
 
-    Those of `predictions-refit.csv` are `test_probabilities-refit.csv`, those of a file with another name, such as
-    `mine.csv`, are `test_probabilities-mine.csv`.
+    For `predictions-refit.csv` it is `test_probabilities-refit.csv`; for another name, such as `mine.csv`, it is
+    `test_probabilities-mine.csv`.
     """
     name = Path(paths.TEST_PROBABILITIES)
     rest = out.stem.removeprefix(OWN) if out.name.startswith(OWN) else f"-{out.stem}"
@@ -114,11 +127,14 @@ def write_predictions(
     """Writes the predictions as they are handed in; `out` appears only after its bytes were checked.
 
     Args:
-      shares: (N, classes), the model's probabilities of each image; None where they are still to be computed.
-      submission: the form, and the ids in their order; None for `id,label` and those of the split.
+      model: the model that predicts.
+      split: the images.
+      submission: the form of the file, with the ids in their order; None for `id,label` with the ids of the split.
+      out: the file to write.
+      shares: (N, classes) probabilities that the model gives to the images; None to compute them here.
 
     Raises:
-      PredictionError: the file is not what it must be.
+      PredictionError: the content of the file breaks a rule of `check_predictions`.
     """
     shares = model.probabilities(split.images) if shares is None else shares
     form = submission or Submission.of(split.ids)
@@ -131,7 +147,13 @@ def write_predictions(
 
 
 def labelled(model: Predictor, ids: Sequence[str], shares: np.ndarray) -> bytes:
-    """Returns a CSV of the label of each image beside the probability of each class."""
+    """Returns the bytes of a CSV with the id, the predicted label and the probability of each class of each image.
+
+    Args:
+      model: the model that predicted.
+      ids: the N names of the images.
+      shares: (N, classes) probabilities.
+    """
     labels = [model.classes[answer] for answer in model.answers(shares)]
     return probability_table({"id": ids, "label": labels}, shares, model.classes)
 
@@ -139,9 +161,14 @@ def labelled(model: Predictor, ids: Sequence[str], shares: np.ndarray) -> bytes:
 def check_predictions(table: bytes, form: Submission, classes: Sequence[str]) -> None:
     """Checks the bytes of a prediction file against the form in which it is handed in.
 
+    Args:
+      table: the content of the file.
+      form: the form.
+      classes: the names of the classes.
+
     Raises:
-      PredictionError: header, number, order, an id or a cell is not what it must be.
-      ValueError, csv.Error: it is no table.
+      PredictionError: the header, the number or order of the rows, an id or a cell differs from the form.
+      ValueError, csv.Error: the bytes are no table.
     """
     header, rows = [], form.read(table)
     if form.header:
@@ -177,10 +204,13 @@ def _or_none(name: str | None) -> str:
 def _test_split(
     record: Record, place: Path | None, sample: str | None, positive_class: str | None
 ) -> tuple[Split, Submission]:
-    """Returns the test images of the sweep's data, and how their predictions are handed in.
+    """Returns the test images of the sweep's data, and the form in which their predictions are handed in.
 
     Args:
-      sample, positive_class: as DataOptions has them; where one is given, the form is from now on the sweep's.
+      record: the sweep.
+      place: where the sweep's data lies now; None for the place that the sweep recorded.
+      sample, positive_class: the options of `DataOptions`. If one of them is given, the sweep keeps the form that
+        follows from them.
     """
     data = sweep_data(record, place, sample, positive_class)
     if data.test is None:
@@ -192,10 +222,10 @@ def _test_split(
 
 
 def _default_name(kind: str | None, tta: bool, images: Path | None, probabilities: bool) -> str:
-    """The name of the file, another one for each way to predict and each place of images.
+    """Returns a name for the file that differs between ways to predict and between places of images.
 
-    `of` stands before the name of the images, so that a folder `best` is not taken for `--with best`; the eight digits
-    after it are of their whole path, so that two folders of one name have a file each.
+    Before the name of the images stands `of`, so that images in a folder `best` differ from `--with best`. After it
+    stand eight digits of a digest of their whole path, so that two folders of the same name get different files.
     """
     parts = ["probabilities" if probabilities else "predictions", kind or "", "tta" if tta else ""]
     if images is not None:
@@ -207,14 +237,14 @@ def _default_name(kind: str | None, tta: bool, images: Path | None, probabilitie
 
 
 def _check_spared(out: Path, sweep: Path, images: Path | None, data: Path | None) -> None:
-    """Checks that no file of the sweep, of its data or beside the images is lost to the predictions.
+    """Checks that writing `out` replaces no file of the sweep, of its data or beside the images.
 
     Raises:
-      UserError: one would be.
+      UserError: such a file would be replaced.
     """
     place = out.resolve()
     if place.parent == sweep.resolve() and place.suffix == ".csv" and place.name.startswith(OWN_FILES):
-        return check_out(out, {})  # predictions of before may be replaced
+        return check_out(out, {})  # earlier predictions may be replaced
     spared = {sweep: "a file of the sweep itself"} | data_spared(Record(sweep), data)
     if images:
         beside = place.parent if images.is_file() and place.parent == images.resolve().parent else images

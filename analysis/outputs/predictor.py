@@ -1,4 +1,4 @@
-"""What labels images: one trained model, or several whose predictions are averaged."""
+"""Predictors: one trained model, or several whose predictions are averaged."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -30,12 +30,14 @@ Asked = tuple[Trained, bool]  # a model of one net, and whether it is averaged o
 
 @dataclass(frozen=True)
 class Predictor:
-    """Attributes:
-    label: what it is, in words.
-    models: each with how often it counts.
-    is_averaged: each over the flips and transposes that it trained with.
-    ensembles: how what they say becomes one; of a single model nothing does.
-    fitted: how what they say is adjusted; None where it is taken as it is.
+    """One trained model, or several whose predictions are combined.
+
+    Attributes:
+      label: the predictor in words.
+      models: the models, each with how often it counts.
+      is_averaged: whether each model's predictions are averaged over the flips and transposes it trained with.
+      ensembles: how the predictions of several models are combined.
+      fitted: how the combined predictions are adjusted; None where they are used as they are.
     """
 
     label: str
@@ -46,6 +48,7 @@ class Predictor:
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of their indices."""
         return self.models[0][0].classes
 
     @property
@@ -55,27 +58,34 @@ class Predictor:
 
     @property
     def decoding(self) -> Decoding:
-        """How the images are decoded."""
+        """The recipe by which images are decoded for this predictor."""
         return self.models[0][0].decoding
 
     def probabilities(self, images: Pixels) -> np.ndarray:
-        """(N, classes), rows that add up to 1, of (N, 3, H, W) uint8 pixels.
+        """Returns the (N, classes) probabilities that people are given; each row adds up to 1.
+
+        Args:
+          images: (N, 3, H, W) uint8 pixels of the size that the models were trained on.
 
         Raises:
-          ImageError: they are not such images of the models' size, `analysis.outputs.trained`.
+          ImageError: the images are of another type or size; see `analysis.outputs.trained`.
         """
         return probabilities([self], images)[0]
 
     def answers(self, shares: np.ndarray) -> np.ndarray:
-        """(N,) the number of the class that each image is said to have, of its (N, classes) probabilities."""
+        """Returns the (N,) class indices that are predicted, given what `probabilities` returned."""
         return shares.argmax(axis=1) if self.fitted is None else self.fitted.answers(shares)
 
     def scored(self, shares: np.ndarray) -> np.ndarray:
-        """(N, classes) probabilities that a metric is computed of, given its own: the largest is the answer."""
+        """Returns the (N, classes) probabilities from which a metric is computed; the largest one is the answer.
+
+        Args:
+          shares: what `probabilities` returned.
+        """
         return shares if self.fitted is None else self.fitted.scored(shares)
 
     def _of_batch(self, logs: Mapping[Asked, np.ndarray]) -> np.ndarray:
-        """The probabilities of the images of which each net of each model has these log probabilities."""
+        """Returns the (n, classes) probabilities of a batch, given the log probabilities of each net of each model."""
         part, members = self.ensembles.part, sum(count for _, count in self.models)
         of_models = {
             model: np.mean([np.exp(logs[net, self.is_averaged]) for net in model.nets], axis=0)
@@ -88,12 +98,12 @@ class Predictor:
 
 
 def probabilities(predictors: Sequence[Predictor], images: Pixels) -> list[np.ndarray]:
-    """What each of several predictors says of the images, `Predictor.probabilities`; each model sees them once.
+    """Returns what `Predictor.probabilities` returns for each of several predictors; each model sees the images once.
 
-    Beside what is returned, no more than a batch of images is held at a time.
+    Beside the result, the predictions for no more than one batch of images are in memory at a time.
 
     Raises:
-      ImageError: they are not images of the models' size.
+      ImageError: the images are not of the type and size that the models were trained on.
     """
     asked: dict[Asked, Answering] = {}
     for predictor in predictors:
@@ -108,22 +118,27 @@ def probabilities(predictors: Sequence[Predictor], images: Pixels) -> list[np.nd
 
 
 def chosen(record: Record) -> Predictor:
-    """What the corrected estimate says is best.
+    """Returns the predictor that is best by the corrected estimate.
 
     Raises:
-      SweepError: no trial is COMPLETE, or the weights of a member are not there or damaged.
+      SweepError: no trial is COMPLETE, or the weights of a member are missing or damaged.
     """
     choice = choose(record)
     return of_option(record, choice.chosen) if choice else best(record.folder)
 
 
 def rivals(record: Record, model: Predictor) -> list[Predictor]:
-    """What the chosen predictor is compared with on test images: the best trial as it is, and the best head.
+    """Returns the predictors with which the chosen one is compared on test images.
 
-    Neither where it is the chosen one itself, and no head where none is COMPLETE with its weights.
+    These are the best trial as it is and the best trial that trained only a head, if their weights are kept. A
+    predictor that is the chosen one itself is left out.
+
+    Args:
+      record: the sweep.
+      model: the chosen predictor.
 
     Raises:
-      SweepError: the weights of one are damaged.
+      SweepError: the weights of a trial are damaged.
     """
     complete = [trial for trial in record.ranked if trial.state == State.COMPLETE and trial.weights is not None]
     names = {"the best single model": complete[:1], "the best head": [each for each in complete if each.is_head][:1]}
@@ -141,10 +156,11 @@ def rivals(record: Record, model: Predictor) -> list[Predictor]:
 
 
 def best(sweep: Path, is_averaged: bool = False) -> Predictor:
-    """The model in `best/`, which needs nothing else of the sweep.
+    """Returns the model in `best/` as a predictor; the rest of the sweep's folder is not needed.
 
     Raises:
-      SweepError: it is not there, or is damaged.
+      SweepError: a file of `best/` is missing.
+      DamagedError: a file of `best/` is damaged.
     """
     model = read_best(sweep)
     fitted = model.fitted_of(is_averaged)
@@ -153,8 +169,10 @@ def best(sweep: Path, is_averaged: bool = False) -> Predictor:
 
 
 def ensemble(sweep: Path, is_averaged: bool = False) -> Predictor:
-    """Raises:
-    SweepError: there is none, or the weights of a member are not there or damaged.
+    """Returns the best ensemble of a sweep as a predictor.
+
+    Raises:
+      SweepError: the sweep has no ensemble, or the weights of a member are missing or damaged.
     """
     record = Record(sweep)
     choice = choose(record)
@@ -166,10 +184,10 @@ def ensemble(sweep: Path, is_averaged: bool = False) -> Predictor:
 
 
 def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
-    """The best config trained on train + validation, its seeds averaged.
+    """Returns the refit of a sweep as a predictor: its best config trained on train + validation, averaged over seeds.
 
     Raises:
-      SweepError: it was not trained, is of another trial than the best one, or is damaged.
+      SweepError: there is no refit, it trained another trial than the best one, or it is damaged.
     """
     folder, search = sweep / paths.REFIT, Record(sweep)
     if not paths.is_sweep(folder):
@@ -184,10 +202,17 @@ def refit(sweep: Path, is_averaged: bool = False) -> Predictor:
 
 
 def of_refit(record: Record, search: Record, is_averaged: bool) -> Predictor:
-    """The seeds of a refit of this search, averaged; takes what they say as adjusted as `best/` of the same trial.
+    """Returns the COMPLETE trials of a refit as a predictor, averaged over their seeds.
+
+    The predictions are adjusted as those in the `best/` of the search, if that has the same trial.
+
+    Args:
+      record: the refit.
+      search: the search that the refit belongs to.
+      is_averaged: whether each model's predictions are averaged over the views it trained with.
 
     Raises:
-      SweepError: none is COMPLETE, or one is damaged.
+      SweepError: no trial is COMPLETE, or the weights of one are damaged.
     """
     models = [trained(record, trial) for trial in record.trials if trial.state == State.COMPLETE]
     if not models:
@@ -196,7 +221,7 @@ def of_refit(record: Record, search: Record, is_averaged: bool) -> Predictor:
     fitted, of = None, record.file.parent
     with suppress(SweepError, DamagedError):
         if of and (its_own := read_best(search.folder)).trial == of.best_trial:
-            fitted = its_own.fitted_of(is_averaged)  # no image is left to fit another to
+            fitted = its_own.fitted_of(is_averaged)  # a refit has no images left on which to fit one
     seeds = f"{counted(len(models), 'seed')}{averaged(is_averaged)}{adjusted(fitted)}"
     folds = record.settings.folds
     on = "on train + validation" if folds is None else f"in {folds} folds, the mean of their nets"
@@ -205,8 +230,13 @@ def of_refit(record: Record, search: Record, is_averaged: bool) -> Predictor:
 
 
 def of_option(record: Record, option: Option) -> Predictor:
+    """Returns a way to predict of `analysis.estimates.choice` as a predictor.
+
+    Raises:
+      SweepError: the weights of a member are missing or damaged.
+    """
     models = tuple((trained(record, record.trials[number]), count) for number, count in option.members)
     return Predictor(option.label, models, option.is_averaged, record.ensembles, option.fitted)
 
 
-KINDS = {"best": best, "ensemble": ensemble, "refit": refit}  # by what --with names
+KINDS = {"best": best, "ensemble": ensemble, "refit": refit}  # by the values of --with

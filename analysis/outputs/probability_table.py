@@ -1,4 +1,4 @@
-"""Tables of probabilities for other programs to read: a row an image, a column `p(CLASS)` for each class."""
+"""Makes tables of probabilities for other programs: one row for each image, one column `p(CLASS)` for each class."""
 
 import csv
 import io
@@ -10,18 +10,19 @@ from sweep.datasets.submission.numbers import written
 
 
 def probability_table(leading: Mapping[str, Sequence[str]], shares: np.ndarray, classes: Sequence[str]) -> bytes:
-    """Returns the bytes of a CSV: the leading columns, then the probability of each class in class order.
+    """Returns the bytes of a CSV: the leading columns, then the probability of each class, in the order of the classes.
 
-    A class has the column `p(CLASS)`, so that none can be called as a leading column is. Fields are quoted only where
-    CSV asks for it, and lines end with a line feed. Nothing is escaped for spreadsheets: no id or label of a data set
-    can be a formula, `datasets.labels`.
+    The column of a class is called `p(CLASS)`, so that it cannot have the name of a leading column. Fields are quoted
+    only if CSV requires it, and lines end with a line feed. Nothing is escaped for spreadsheets, because
+    `datasets.labels` refuses ids and labels that a spreadsheet could take for a formula.
 
     Args:
-      leading: N values of each column by its name, such as `id`, in the order of the columns.
+      leading: the N values of each leading column, such as `id`, by the names of the columns in their order.
       shares: (N, classes) probabilities.
+      classes: the names of the classes.
 
     Raises:
-      ValueError: the columns, the rows or the classes are not as many as each other.
+      ValueError: a leading column or `shares` has not N rows, or `shares` has not a column for each class.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")

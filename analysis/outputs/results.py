@@ -1,4 +1,4 @@
-"""Everything that is made out of a sweep's trials, written at its end."""
+"""Writes everything that is made from a sweep's trials, at the end of the sweep."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -28,22 +28,27 @@ from sweep.trainable.config import TrialConfig
 
 
 def write_results(record: Record, data: Dataset | None) -> list[Path]:
-    """Writes the report, the tables, `best/`, `predictions.csv` and `test_probabilities.csv`.
+    """Writes the report, the tables, the event files, `best/` and the predictions with their probabilities.
 
-    The same trials give the same bytes. Nothing of the last three where no trial is COMPLETE, and no predictions
-    without `data` or its test split. The predictions are those of what the corrected estimate says is best; a test
-    split with labels is scored with them once all trials have ended, beside the best single model and the best head.
+    The same trials give the same bytes. If no trial is COMPLETE, `best/` and the predictions are not written. Neither
+    are the predictions without `data` or without a test split in it. The test images are predicted by whatever is best
+    by the corrected estimate. If they have labels, the predictions are scored once all trials have ended, together
+    with those of the best single model and of the best head.
+
+    Args:
+      record: the sweep.
+      data: the sweep's data; None if it is not at hand.
 
     Returns:
-      what a person will look for, in the order of writing.
+      The paths that are shown to a person, in the order of writing.
 
     Raises:
       DamagedError: the tables cannot be made; the report is written.
-      SweepError, PredictionError: `best/` or the predictions cannot be made; all before them is written.
+      SweepError, PredictionError: `best/` or the predictions cannot be made; everything before them is written.
     """
     if data is not None:
         write_averaged(record, data)
-    written = [write_report(record)]  # first: it comes whatever is damaged of single trials
+    written = [write_report(record)]  # first, because damaged trials cannot prevent it
     write_tables(record)
     written.append(record.folder / paths.TRIALS_CSV)
     write_events(record)
@@ -61,19 +66,22 @@ def write_results(record: Record, data: Dataset | None) -> list[Path]:
             if is_scored(labels, record):
                 others = {rival.label: rival.scored(found) for rival, found in zip(compared, of_rivals, strict=True)}
                 held_out.write(record, held_out.measured(record, model.label, labels, model.scored(shares), others))
-                write_report(record)  # once more, with the score
+                write_report(record)  # again, now with the score
     return written
 
 
 def is_scored(labels: np.ndarray | None, record: Record) -> TypeGuard[np.ndarray]:
-    """Says whether the test split is scored now; labels that are all the same are no labels, but filled in."""
+    """Returns whether the test split is scored now: it has labels, and all trials have ended.
+
+    Labels that are all the same do not count, because they were probably filled in as placeholders.
+    """
     ended = sum(trial.state != State.RUNNING for trial in record.trials)
     is_over = ended == len(record.trials) >= record.wanted
     return is_over and record.metric.is_measured and labels is not None and len(np.unique(labels)) > 1
 
 
 def write_averaged(record: Record, data: Dataset) -> None:
-    """Writes `valid_logits_tta.npy` of each trial whose weights are kept, that trained with flips and has none yet."""
+    """Writes `valid_logits_tta.npy` for each trial that lacks it, if its weights are kept and it trained with flips."""
     nets: dict[Path, tuple[Trained, ...]] = {}
     for trial in record.trials:
         path = trial.folder / paths.AVERAGED_LOGITS
@@ -81,7 +89,7 @@ def write_averaged(record: Record, data: Dataset) -> None:
             continue
         if list(views(TrialConfig.from_dict(trial.config), data.image_size)) == [()]:
             continue
-        with suppress(SweepError):  # said by the best trial's own, and by search.check; the others go without
+        with suppress(SweepError):  # damage is reported for the best trial and by search.check; others get none
             nets[path] = trained(record, trial).nets
     found = {path: np.empty((len(data.valid.truth), len(record.classes)), np.float32) for path in nets}
     for number, (rows, images) in enumerate(_judged(data)):
@@ -100,7 +108,10 @@ def write_averaged(record: Record, data: Dataset) -> None:
 
 
 def _judged(data: Dataset) -> list[tuple[np.ndarray | slice, Pixels]]:
-    """Returns which images each net of a trial is judged by, and their pixels; none of them has it seen in training."""
+    """Returns, for each net of a trial, the rows and pixels of the images by which it is judged.
+
+    The net has seen none of these images in training.
+    """
     if data.folds is None:
         return [(slice(None), data.valid.images)]
     rows = [np.flatnonzero(data.folds == fold) for fold in np.unique(data.folds)]

@@ -1,4 +1,4 @@
-"""The tables of a sweep: a row a trial, a row a trial and epoch."""
+"""Makes the tables of a sweep: one with a row for each trial, one with a row for each epoch of each trial."""
 
 import dataclasses
 from statistics import fmean
@@ -11,8 +11,8 @@ from sweep.storage.files import save_bytes, written_whole
 from sweep.trainable.config import TrialConfig
 from sweep.trainable.metrics.history import OWN_FIELD, EpochMetrics
 
-DTYPES = {"int": "Int64", "float": "Float64", "bool": "boolean", "str": "string"}  # of a field; all can be missing
-FORMULA_START = r"^(?![+-]?\d+$)([=+\-@\t\r])"  # a spreadsheet would run a cell that begins so and is no number
+DTYPES = {"int": "Int64", "float": "Float64", "bool": "boolean", "str": "string"}  # all may lack values
+FORMULA_START = r"^(?![+-]?\d+$)([=+\-@\t\r])"  # a spreadsheet runs a cell like this
 
 TRIAL_COLUMNS = {
     "number": "Int64",
@@ -29,7 +29,11 @@ TRIAL_COLUMNS = {
 
 
 def write_tables(record: Record) -> None:
-    """Writes `trials.parquet`, `trials.csv` and `epochs.parquet`: the same columns whatever the trials are."""
+    """Writes `trials.parquet`, `trials.csv` and `epochs.parquet`, which have the same columns whatever the trials are.
+
+    Raises:
+      DamagedError: a file that was kept of a trial is damaged.
+    """
     config = {f"config.{field.name}": _dtype(field) for field in dataclasses.fields(TrialConfig)}
     epoch = {field.name: _dtype(field) for field in dataclasses.fields(EpochMetrics)}
     if record.metric.field != OWN_FIELD:
@@ -44,9 +48,14 @@ def write_tables(record: Record) -> None:
 
 
 def trials_table(record: Record) -> pd.DataFrame:
-    """A row a trial; `valid_accuracy` at its best epoch, `seconds` of all its epochs, `config.*` where set.
+    """Returns a table with one row for each trial.
 
-    With folds the accuracy is the mean over them, each at its best epoch.
+    `valid_accuracy` is that of the trial's best epoch; with folds it is the mean over the folds, each at its best
+    epoch. `seconds` are those of all epochs together. There is a column `config.NAME` for each field that is set in
+    some config.
+
+    Raises:
+      DamagedError: a file that was kept of a trial is damaged.
     """
     rows = []
     for trial in record.trials:
@@ -68,12 +77,18 @@ def trials_table(record: Record) -> pd.DataFrame:
 
 
 def epochs_table(record: Record) -> pd.DataFrame:
-    """A row a trial and epoch: `number` and the fields of `trainable.metrics.history.EpochMetrics`."""
+    """Returns a table with one row for each epoch of each trial that has ended.
+
+    The columns are `number` and the fields of `trainable.metrics.history.EpochMetrics`.
+
+    Raises:
+      DamagedError: a file that was kept of a trial is damaged.
+    """
     return pd.DataFrame([{"number": trial.number} | epoch for trial in record.trials for epoch in trial.history])
 
 
 def safe_cells(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with an apostrophe before each text that a spreadsheet would run."""
+    """Returns the table with an apostrophe before each text that a spreadsheet would run as a formula."""
     texts = table.select_dtypes("string")
     return table.assign(**{name: texts[name].str.replace(FORMULA_START, r"'\1", regex=True) for name in texts})
 

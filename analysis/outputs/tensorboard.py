@@ -1,4 +1,4 @@
-"""TensorBoard event files of a sweep's trials, with their hyperparameters, written once for each trial that ended."""
+"""Writes TensorBoard event files of a sweep's trials, with their hyperparameters, once for each trial that ended."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,17 +16,17 @@ from sweep.storage.files import DamagedError, make_folder, written_whole
 from sweep.storage.states import State
 from sweep.trainable.metrics.history import OWN_FIELD
 
-SCALARS = ("train_loss", "valid_loss", "valid_accuracy", "valid_balanced_accuracy", "lr", OWN_FIELD)  # after each epoch
+SCALARS = ("train_loss", "valid_loss", "valid_accuracy", "valid_balanced_accuracy", "lr", OWN_FIELD)  # for each epoch
 
 
 def write_events(record: Record) -> tuple[list[int], list[str]]:
-    """Writes `tensorboard/NUMBER/` of each ended trial that has none yet, whole or not at all.
+    """Writes `tensorboard/NUMBER/` for each ended trial that has no such folder yet, whole or not at all.
 
-    The same trial gives the same bytes, whenever it is written: its events bear the time at which it ended, less the
-    seconds of its later epochs.
+    The same trial gives the same bytes whenever it is written, because the time of an event is the time at which the
+    trial ended, less the seconds of its later epochs.
 
     Returns:
-      the numbers of the trials written, and a message for each damaged one that was left out.
+      The numbers of the trials that were written, and a message for each damaged trial that was left out.
 
     Raises:
       OSError: the disk is full, or fails.
@@ -43,7 +43,7 @@ def write_events(record: Record) -> tuple[list[int], list[str]]:
             damaged.append(str(error))
             continue
         make_folder(path.parent)
-        # Not by a SummaryWriter: its thread loses the error of a full disk, and it stamps events with the time of
+        # A SummaryWriter would not do: its thread loses the error of a full disk, and its events have the time of
         # writing.
         with written_whole(path) as partial, closing(RecordWriter(str(partial))) as writer:
             for event in events:
@@ -54,10 +54,10 @@ def write_events(record: Record) -> tuple[list[int], list[str]]:
 
 
 def _events(trial: TrialRecord) -> Iterator[Event]:
-    """All of a trial, in order.
+    """Yields all events of a trial, in order of their time.
 
     Raises:
-      DamagedError: its history is damaged.
+      DamagedError: the history of the trial is damaged.
     """
     history = trial.history
     end = trial.ended_at.timestamp() if trial.ended_at else 0.0
@@ -66,8 +66,9 @@ def _events(trial: TrialRecord) -> Iterator[Event]:
     start = SessionStartInfo(start_time_secs=time)
     for name, value in {**trial.config, "state": trial.state}.items():
         ParseDict(value, start.hparams[name])
-    # No `_hparams_/experiment`, which would list names and metrics: TensorBoard heeds that of one folder only, and an
-    # architecture has parameters that another one has not. Without it, it gathers them from all folders.
+    # There is no `_hparams_/experiment`, which would list the names of parameters and metrics. TensorBoard would read
+    # that of one folder only, although architectures have different parameters. Without it, TensorBoard collects the
+    # names from all folders.
     yield _plugin(time, "session_start_info", HParamsPluginData(session_start_info=start))
     for epoch in history:
         time += epoch["seconds"]

@@ -1,4 +1,4 @@
-"""A trained model of a sweep: its config, its weights, what images it takes, and what it says of them."""
+"""A trained model of a sweep: its config, its weights, the images that it takes, and its predictions for them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -34,19 +34,22 @@ from sweep.trainable.weights.prepare import recorded
 
 
 class ImageError(ValueError):
-    """Images that a model would take, and answer by chance; the message says the rule, what came, and what to do."""
+    """Images of a wrong type or size, for which a model would predict at random.
+
+    The message says which rule they break, what they are and what to do.
+    """
 
 
 def check_images(images: Any, image_size: tuple[int, int], kind: type[np.ndarray] | type[torch.Tensor]) -> None:
-    """Checks that a model which was trained on images of this size can tell anything of these.
+    """Checks that images have the type and size that a model was trained on.
 
     Args:
-      images: to be (N, 3, H, W) uint8, of one image or more.
-      image_size: height and width in pixels.
-      kind: of array, `torch.Tensor` or `np.ndarray`.
+      images: the images, which must be (N, 3, H, W) uint8 with at least one image.
+      image_size: height and width in pixels that the model was trained on.
+      kind: the type of array that is expected, `torch.Tensor` or `np.ndarray`.
 
     Raises:
-      ImageError: they are something else.
+      ImageError: the images are anything else.
     """
     height, width = image_size
     rule = f"images must be a {kind.__name__} of uint8 pixels in the shape (N, 3, {height}, {width})"
@@ -87,16 +90,20 @@ def check_images(images: Any, image_size: tuple[int, int], kind: type[np.ndarray
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model: a net, or one for each fold, whose probabilities are averaged.
+    """A trained model: one net, or one for each fold, whose probabilities are averaged.
 
     Attributes:
-      trial: the number of the trial it comes from.
+      trial: the number of the trial that trained the model.
+      config: the config of the trial.
+      classes: the names of the classes, in the order of the logits.
       image_size: height and width in pixels.
-      weights: safetensors; with folds the names of the tensors say of which net they are.
-      decoding: of the images that it was trained on.
-      pretrained: the weights of the nets that its sweep began with; its own weights leave out what is frozen of them.
-      fitted, fitted_averaged: how what it says is adjusted, of images as they are and averaged over their views; None
-        where it is taken as it is.
+      weights: the bytes of a safetensors file; with folds, the name of each tensor begins with the net it belongs to.
+      decoding: how the images were decoded that the model was trained on.
+      pretrained: the weights of the pretrained nets with which the sweep began; `weights` leaves out those that were
+        frozen.
+      fitted, fitted_averaged: how predictions are adjusted, as they are and averaged over views; None where they are
+        used without adjustment.
+      folds: how many nets there are, one for each fold; None for a single net that was trained without folds.
     """
 
     trial: int
@@ -112,10 +119,10 @@ class Trained:
 
     @cached_property
     def nets(self) -> "tuple[Trained, ...]":
-        """The models of one net each that it consists of: itself, or that of each fold, in their order.
+        """The single nets of the model, each as a model of its own: one, or with folds one a fold in their order.
 
         Raises:
-          SweepError: the weights are not those of so many folds.
+          SweepError: the weights are damaged.
         """
         if self.folds is None:
             return (self,)
@@ -130,14 +137,15 @@ class Trained:
         return tuple(replace(self, weights=write_safetensors(part), folds=None) for part in parts)
 
     def fitted_of(self, is_averaged: bool) -> Fitted | None:
+        """Returns how predictions are adjusted, averaged over views or as they are; None without adjustment."""
         return self.fitted_averaged if is_averaged else self.fitted
 
     def on(self, device: torch.device | str) -> nn.Module:
-        """The net from (N, 3, H, W) pixels in [0, 255] to (N, classes) logits, in evaluation mode.
+        """Returns the module from (N, 3, H, W) pixels in [0, 255] to (N, classes) logits, in evaluation mode.
 
         Raises:
-          SweepError: the weights are not those of the config.
-          UserError: a trial's weights, which leave out what is frozen, need pretrained ones that are not at hand.
+          SweepError: the weights do not fit the config.
+          UserError: the weights leave out frozen ones of a pretrained net, which is not on this machine.
         """
         if self.folds is not None:
             return MeanOfNets([net.on(device) for net in self.nets]).eval()
@@ -154,7 +162,7 @@ class Trained:
 
     def _built(self, config: TrialConfig) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)  # what was drawn and frozen is drawn again
+            torch.manual_seed(config.seed)  # gives frozen random weights the values of training
             return fill(build(config, len(self.classes), self.image_size))
 
     @cached_property
@@ -162,10 +170,14 @@ class Trained:
         return self.on("cuda" if torch.cuda.is_available() else "cpu")
 
     def log_probabilities(self, images: Pixels, is_averaged: bool) -> np.ndarray:
-        """`analysis.estimates.views.log_probabilities` of this model, on a GPU where there is one.
+        """Returns the (N, classes) float32 log probabilities of images, computed on a GPU if there is one.
+
+        Args:
+          images: (N, 3, H, W) uint8 pixels.
+          is_averaged: whether probabilities are averaged over the views that the model trained with.
 
         Raises:
-          ImageError: they are not images as it takes them.
+          ImageError: the images are not of the type and size that the model was trained on.
         """
         nets = list[Answering]()
         for net in self.nets:
@@ -173,13 +185,15 @@ class Trained:
         return np.concatenate([log_of_mean(found) for found in by_batch(nets, images)])
 
     def answering(self, images: Pixels, is_averaged: bool, others: Iterable[Answering] = ()) -> Answering:
-        """This model of one net, to be asked for these images, on a GPU where there is one.
+        """Returns this model, which must have a single net, ready to predict images on a GPU if there is one.
 
         Args:
-          others: that are to be asked with it; a head shares the frozen net of one of them.
+          images: the images that it will predict, (N, 3, H, W) uint8 pixels.
+          is_averaged: whether probabilities are averaged over the views that the model trained with.
+          others: nets that will predict the same images; if this model is a head, it shares their frozen net.
 
         Raises:
-          ImageError: they are not images as it takes them.
+          ImageError: the images are not of the type and size that the model was trained on.
         """
         check_images(images if isinstance(images, np.ndarray) else images[:1], self.image_size, np.ndarray)
         if self.config.backbone is not None:
@@ -190,15 +204,15 @@ class Trained:
 
 
 def log_of_mean(logs: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the log of the mean probabilities of nets that have these log probabilities; of one net its own."""
+    """Returns the log of the mean probabilities of some nets, given the (n, classes) log probabilities of each."""
     return logs[0] if len(logs) == 1 else np.log(np.mean(np.exp(logs), axis=0))
 
 
 def trained(record: Record, trial: TrialRecord) -> Trained:
-    """The model of a trial at its best epoch.
+    """Returns the model of a trial at its best epoch.
 
     Raises:
-      SweepError: its weights are not there, or are damaged.
+      SweepError: its weights are missing or damaged.
     """
     if trial.weights is None:
         raise SweepError(

@@ -2,7 +2,7 @@
 
     python -m analysis.report SWEEP
 
-Writes report.html (one file that needs no other), report.md and figures/*.png.
+It writes report.html (a single file that needs no other), report.md and figures/*.png.
 """
 
 from pathlib import Path
@@ -16,6 +16,7 @@ from sweep.storage.command_line import SweepFolder, exit_codes, program, runs_ow
 @click.argument("sweep", type=SweepFolder())
 @runs_own_code
 def main(sweep: Path) -> None:
+    """Writes the report and prints the path of its page."""
     with exit_codes(sweep):
         from sweep.analysis.record import Record
         from sweep.analysis.report.page import write_report

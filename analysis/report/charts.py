@@ -1,4 +1,4 @@
-"""What a figure shows, whoever draws it: `figures` as a PNG, `interactive` in a browser."""
+"""The content of figures, independent of how they are drawn: `figures` makes PNGs, `interactive` browser figures."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from sweep.storage.states import State
 
-COLOURS = {  # on white, on dark; those of series after Okabe and Ito, whom colour-blind people can tell apart
+COLOURS = {  # on white, on dark; the series have colours after Okabe and Ito, which colour-blind people can tell apart
     "paper": ("#ffffff", "#14181d"),
     "ink": ("#1b2430", "#e8ebef"),
     "soft": ("#5a6572", "#a3adb8"),
@@ -18,26 +18,26 @@ COLOURS = {  # on white, on dark; those of series after Okabe and Ito, whom colo
     "grey": ("#87919c", "#818b96"),
     "red": ("#c04f00", "#f08a55"),
     "orange": ("#a86f00", "#e69f00"),
-    "none": ("#f3f6fa", "#1d242d"),  # of a matrix: none and all of a row; "ink" can be read on both
+    "none": ("#f3f6fa", "#1d242d"),  # for cells of a matrix with none or "all" of a row; "ink" is legible on both
     "all": ("#5fa8d9", "#2a6a99"),
 }
-MOST_NUMBERED = 12  # classes of a matrix with its counts written in
-LONGEST_NAME = 20  # characters beside an axis
-MATRIX_TITLES = ("answer", "true class", "share of the true class")  # along x, along y, of the colours
+MOST_NUMBERED = 12  # classes of a matrix whose counts are written into its cells
+LONGEST_NAME = 20  # characters of a name beside an axis
+MATRIX_TITLES = ("answer", "true class", "share of the true class")  # of the x axis, the y axis and the colour bar
 MOST_LOG_TICKS = 6
 MOST_TICKS = 11
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a series is drawn; two that stand in one chart differ in more than their colour.
+    """The style of a series; two series in one chart differ in more than their colour.
 
     Attributes:
       colour: a name in `COLOURS`.
-      marker: circle, ring, triangle, cross, diamond or star; empty: points are not marked.
-      line: solid, dotted, dashed or steps (the value holds until the next point); empty: no line.
-      bars: along x from 0, instead of both.
-      size, width: of marker and line, in px.
+      marker: circle, ring, triangle, cross, diamond or star; empty for no marker.
+      line: solid, dotted, dashed or steps (the value holds until the next point); empty for no line.
+      bars: whether bars along x, beginning at 0, are drawn instead of markers and a line.
+      size, width: the size of the marker and the width of the line, in px.
     """
 
     colour: str
@@ -74,14 +74,15 @@ LOOKS = {
 
 @dataclass(frozen=True)
 class Series:
-    """What looks alike.
+    """Points of a chart that are drawn in the same style.
 
     Attributes:
       look: a name in `LOOKS`.
-      x, y: one each a point; where y is None, a line breaks.
-      name: in the legend; empty: not there.
-      texts: what each point is, shown when it is pointed at; empty: nothing is.
-      intervals: low and high end of each point, along `intervals_along`; empty: none.
+      x, y: the coordinates of the points; a y of None interrupts the line.
+      name: the name in the legend; empty for none.
+      texts: for each point, the text that is shown when a person points at it; empty for no texts.
+      intervals: for each point, the low and the high end of its interval; empty for no intervals.
+      intervals_along: the axis, x or y, along which the intervals lie.
     """
 
     look: str
@@ -95,11 +96,13 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """Attributes:
-    title: with its unit.
-    ticks: place and text of each; empty: as the drawer likes.
-    span: first and last place shown; None: as the data is.
-    is_whole: only whole numbers are marked.
+    """An axis of a chart.
+
+    Attributes:
+      title: the title with the unit.
+      ticks: the place and the text of each tick; empty to let the drawing library choose.
+      span: the first and the last place that are shown; None to fit the data.
+      is_log: whether the scale is logarithmic.
     """
 
     title: str
@@ -110,7 +113,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Chart:
-    """Some series between two axes."""
+    """A chart: some series between two axes."""
 
     x: Axis
     y: Axis
@@ -121,11 +124,11 @@ class Chart:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Counts of images as a field of cells, a row a true class, a column an answer, coloured by their share of the row.
+    """A confusion matrix: a row for each true class, a column for each answer, coloured by the share of the row.
 
     Attributes:
-      counts: (rows, columns), the first row on top.
-      names: of rows and columns alike.
+      counts: (classes, classes) numbers of images, the first row on top.
+      names: the names of the classes, for rows and columns alike.
     """
 
     counts: Sequence[Sequence[int]]
@@ -135,16 +138,18 @@ class Matrix:
 
     @property
     def shares(self) -> list[list[float]]:
+        """The counts, each divided by the sum of its row."""
         return [[count / max(1, sum(row)) for count in row] for row in self.counts]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What stands under one name in the report: one chart, or many small ones.
+    """A figure of the report: one chart, or many small ones.
 
     Attributes:
-      name: of its PNG, and of its place in the page.
-      says: what it shows and how to read it, in a sentence or two.
+      name: the name of its PNG, and of its element in the page.
+      says: what the figure shows and how to read it, in a sentence or two.
+      charts: the charts.
     """
 
     name: str
@@ -154,12 +159,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image with what stands under it.
+    """An image of the validation split with its caption.
 
     Attributes:
-      id: its name, or its number where names were not kept.
-      said: the answer, with its probability.
-      pixels: (h, w, 3) uint8; None where images were not kept.
+      id: the name of the image, or its number if names were not kept.
+      label: the name of its true class.
+      said: the predicted class, with its probability.
+      pixels: (h, w, 3) uint8; None if images were not kept.
     """
 
     id: str
@@ -169,16 +175,16 @@ class Picture:
 
     @property
     def caption(self) -> tuple[str, ...]:
-        """The lines under it."""
+        """The lines of the caption."""
         return self.id, f"label {self.label}", f"said {self.said}"
 
 
 @dataclass(frozen=True)
 class PairPicture:
-    """Two images side by side, with what stands under them.
+    """Two images side by side, with their caption.
 
     Attributes:
-      caption: its lines: each image in one, then what is said of both.
+      caption: the lines of the caption: one for each image, and one about both.
       pixels: (h, 2 w, 3) uint8.
     """
 
@@ -187,21 +193,26 @@ class PairPicture:
 
 
 def named_rows(names: Sequence[str]) -> Axis:
-    """An axis for y with a name a row, the first on top: row i lies at -i."""
+    """Returns a y axis with one row for each name, the first on top: row i lies at -i."""
     ticks = tuple((-place, short(name)) for place, name in enumerate(names))
     return Axis("", ticks, (0.6 - len(names), 0.6))
 
 
 def rows_height_px(rows: int) -> int:
+    """Returns the height of a chart, in px, whose y axis has this number of rows."""
     return 90 + 26 * rows
 
 
 def short(name: str, longest: int = LONGEST_NAME) -> str:
+    """Returns a name, cut off with an ellipsis if it has more than `longest` characters."""
     return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
 def log_axis(title: str, low: float, high: float) -> Axis:
-    """From `low` to `high`, both above 0, with round numbers marked: 1, 2 and 5 of each decade, or fewer."""
+    """Returns a logarithmic axis from `low` to `high`, both above 0.
+
+    The ticks are at round numbers: at 1, 2 and 5 of each decade, or fewer if those are too many.
+    """
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for steps in ((1, 2, 5), (1, 3), (1,)):
         places = [step * 10.0**decade for decade in range(first, last + 1) for step in steps]
@@ -215,7 +226,14 @@ def log_axis(title: str, low: float, high: float) -> Axis:
 
 
 def linear_axis(title: str, low: float, high: float, most_ticks: int, is_whole: bool = False) -> Axis:
-    """From `low` to `high`, with at most so many round numbers marked; only whole ones, where numbers are whole."""
+    """Returns a linear axis from `low` to `high` with ticks at round numbers.
+
+    Args:
+      title: the title with the unit.
+      low, high: the range of the data.
+      most_ticks: the largest number of ticks.
+      is_whole: whether ticks are only at whole numbers.
+    """
     width = (high - low) or 1.0
     powers = range(0 if is_whole else math.floor(math.log10(width)) - 2, 13)
     steps = (step * 10.0**power for power in powers for step in (1, 2, 5))

@@ -1,4 +1,4 @@
-"""What the report and the summary say of a sweep: numbers and words, computed from its record alone."""
+"""Numbers and sentences about a sweep, for the report and the summary, computed from its record alone."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -17,18 +17,18 @@ from sweep.trainable.config import AUGMENTATIONS, MIXING
 from sweep.trainable.models import unread_fields
 
 LEADERS = 10  # trials on the leaderboard
-MOST_FAILURES = 10  # shown of one reason, and trials of one note
-LONGEST_MESSAGE = 300  # characters
+MOST_FAILURES = 10  # trials that are shown for one reason of failure, or for one note
+LONGEST_MESSAGE = 300  # characters of a message that are shown
 
 
 def count_states(record: Record) -> dict[State, int]:
-    """Trials by state, of the states that occur."""
+    """Returns the number of trials in each state that occurs."""
     counts = Counter(trial.state for trial in record.trials)
     return {state: counts[state] for state in State if counts[state]}
 
 
 def progress(record: Record) -> str:
-    """How far the sweep is: `finished, 50 of 50 trials ended`, `running, 9 of 50 trials ended, 14 paused`."""
+    """Returns how far the sweep is: `finished, 50 of 50 trials ended`, `running, 9 of 50 trials ended, 14 paused`."""
     counts = count_states(record)
     unended, wanted, budget = counts.get(State.RUNNING, 0), record.wanted, record.settings.budget_epochs
     paused = sum(trial.is_paused for trial in record.trials)
@@ -42,20 +42,20 @@ def progress(record: Record) -> str:
         return f"finished, {text}"
     if stopped:
         return f"interrupted ({plain(stopped)}), {text}"
-    return f"running, {text} (unless its driver was killed)"  # which of the two the folder does not say
+    return f"running, {text} (unless its driver was killed)"  # the folder does not show which is true
 
 
 @lru_cache(maxsize=4)
 def histories(record: Record) -> dict[int, list[dict[str, float]]]:
-    """The counted epochs of each trial by its number, of a damaged one none.
+    """Returns the epochs that count of each trial, by its number; a damaged trial has none.
 
-    A record is read once; a folder that has changed since is another record.
+    The result is computed once for each `Record` object.
     """
     return {trial.number: [] if trial.number in record.damaged else trial.history for trial in record.trials}
 
 
 def seconds(record: Record, trial: TrialRecord) -> float:
-    """Of training, over the counted epochs."""
+    """Returns the seconds of training of a trial, over the epochs that count."""
     return sum(epoch["seconds"] for epoch in histories(record)[trial.number])
 
 
@@ -65,14 +65,14 @@ def baselines(record: Record) -> list[TrialRecord]:
 
 
 def failures(record: Record) -> dict[str, list[TrialRecord]]:
-    """The FAIL trials by reason, the commonest first."""
+    """Returns the FAIL trials by their reason, the most frequent reason first."""
     failed = [trial for trial in record.trials if trial.state == State.FAIL]
     reasons = Counter(trial.reason for trial in failed).most_common()
     return {reason: [trial for trial in failed if trial.reason == reason] for reason, _ in reasons}
 
 
 def micro_batches(record: Record) -> str:
-    """Which trials a GPU's memory was too short for, and what that does to them; empty where there are none."""
+    """Returns, in words, which trials did not fit into a GPU's memory, and the consequence; empty if all did fit."""
     short = []
     for trial in record.trials:
         for epoch in histories(record)[trial.number][-1:]:  # a micro-batch never grows again
@@ -89,9 +89,9 @@ def micro_batches(record: Record) -> str:
 
 
 def notes(record: Record) -> str:
-    """What a person should know of how trials were trained on their machines; empty where there is nothing.
+    """Returns what a person should know about how trials were trained on their machines; empty if there is nothing.
 
-    The same note of several trials is one, with the numbers of the first ones.
+    If several trials have the same note, it is shown once, with the numbers of the first of these trials.
     """
     by_note: dict[str, list[int]] = {}
     for trial in record.trials:
@@ -106,25 +106,28 @@ def notes(record: Record) -> str:
 
 
 def config_fields(config: Mapping[str, Any]) -> dict[str, str]:
-    """The fields that count, as they are shown, without the seed and without augmentations that are off."""
+    """Returns the fields of a config that matter, with their values as they are shown.
+
+    The seed, augmentations that are off and fields that the architecture does not read are left out.
+    """
     off = {name for name in AUGMENTATIONS + MIXING if config.get(name) == 0} | unread_fields(config.get("arch", ""))
     return {name: value_text(value) for name, value in config.items() if name not in off | {"seed"}}
 
 
 def config_text(config: Mapping[str, Any]) -> str:
-    """A config in one line: `arch=cnn, width=2, ...`."""
+    """Returns a config on one line: `arch=cnn, width=2, ...`."""
     return ", ".join(f"{name}={text}" for name, text in config_fields(config).items())
 
 
 def value_text(value: Any) -> str:
-    """A hyperparameter's value as it is shown: floats with four digits."""
+    """Returns the value of a hyperparameter as it is shown, floats with four digits."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:z.4g}" if isinstance(value, float) else str(value)
 
 
 def duration(seconds: float) -> str:
-    """`41 s`, `12:05 min` or `3:20 h`."""
+    """Returns a time as it is shown: `41 s`, `12:05 min` or `3:20 h`."""
     whole = int(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -134,7 +137,7 @@ def duration(seconds: float) -> str:
 
 
 def damage(record: Record) -> str:
-    """How many trials have damaged files, and what that does to the report."""
+    """Returns, in words, how many trials have damaged files and what that means for the report."""
     return (
         f"Kept files of {counted(len(record.damaged), 'trial')} are damaged. What the ledger says of such a trial, its "
         "value and its epoch, still counts; where curves, times or predictions are needed, it is left out."
@@ -142,24 +145,27 @@ def damage(record: Record) -> str:
 
 
 def plain(text: str, longest: int = LONGEST_MESSAGE) -> str:
-    """Returns text from outside on one line, without control characters, cut where it has more characters than that."""
+    """Returns a text from outside on one line, without control characters and with at most `longest` characters."""
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def standard_error(record: Record, trial: TrialRecord) -> float | None:
-    """Of the trial's value, by the number of validation images alone; None where its predictions were not kept."""
+    """Returns the standard error of a trial's value that comes from the number of validation images.
+
+    It is None if the predictions of the trial were not kept.
+    """
     logits = trial.valid_logits
     return None if logits is None else scores_of(record, [logits]).standard_error()
 
 
 def scarcity(record: Record) -> str:
-    """One sentence, to stand after others, where the validation images are too few to go by; empty where not."""
+    """Returns a warning, to follow other sentences, if there are too few validation images; otherwise nothing."""
     sample, images = sample_of(record), len(record.valid_labels)
     if not sample.is_small:
         return ""
     why = ""
-    if images >= FEW_IMAGES:  # of a balanced accuracy
+    if images >= FEW_IMAGES:  # only a balanced accuracy, with classes of unequal size, comes here
         why = f", for the smallest class has {min(map(len, sample.strata))} and counts as much as the largest"
     return (
         f" {counted(images, 'validation image')} {'is' if images == 1 else 'are'} too few to go by{why}: which trial "
@@ -168,7 +174,7 @@ def scarcity(record: Record) -> str:
 
 
 def caution(record: Record, best: TrialRecord) -> str:
-    """How far the best value can be trusted, in a sentence or two."""
+    """Returns, in a sentence or two, how far the best value can be trusted."""
     images, error = len(record.valid_labels), None
     with suppress(DamagedError):
         error = standard_error(record, best)

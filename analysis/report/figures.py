@@ -1,4 +1,4 @@
-"""The figures of a report as PNG, for Markdown and whoever has no browser at hand."""
+"""Draws the figures of a report as PNG, for the Markdown report and for people without a browser."""
 
 import io
 import math
@@ -31,9 +31,9 @@ from sweep.analysis.report.charts import (
 
 PX = 1 / 100  # inches
 WIDTH, SMALL_WIDTH, SMALL_HEIGHT = 6.4, 2.8, 1.9  # inches
-MARGIN = 0.1  # inches, around all of it
-COLUMNS = 3  # of small charts
-PICTURES_A_ROW, CELL_HEIGHT = 6, 1.3  # the latter in widths of a cell
+MARGIN = 0.1  # inches, around the whole figure
+COLUMNS = 3  # in a grid of small charts
+PICTURES_A_ROW, CELL_HEIGHT = 6, 1.3  # the height is measured in widths of a cell
 MARKERS = {"circle": "o", "ring": "o", "triangle": "v", "cross": "x", "diamond": "D", "star": "*"}
 HOLLOW = ("ring", "triangle", "diamond")
 LINES = {"solid": "-", "dotted": ":", "dashed": "--", "steps": "-"}
@@ -46,13 +46,13 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "legend.fontsize": 10,
-    "text.parse_math": False,  # a `$` in a class name is a `$`
+    "text.parse_math": False,  # otherwise a `$` in a class name would begin a formula
 }
 SMALL_STYLE: dict[Any, Any] = {"font.size": 8, "axes.titlesize": 9, "xtick.labelsize": 7}
 
 
 def draw(figure: Figure) -> bytes:
-    """The PNG: one chart as wide as a page, or a grid of small ones."""
+    """Returns a figure as PNG: one chart as wide as a page, or a grid of small charts."""
     if len(figure.charts) == 1:
         chart = figure.charts[0]
         with matplotlib.rc_context(STYLE):
@@ -73,7 +73,7 @@ def draw(figure: Figure) -> bytes:
 
 
 def draw_pictures(pictures: Sequence[Picture | PairPicture]) -> bytes:
-    """The PNG: pictures with their captions under them, in rows."""
+    """Returns rows of pictures, with their captions below them, as PNG."""
     rows = math.ceil(len(pictures) / PICTURES_A_ROW)
     with matplotlib.rc_context(STYLE | SMALL_STYLE):
         canvas = Canvas(figsize=(1.5 * PICTURES_A_ROW, 1.5 * CELL_HEIGHT * rows))
@@ -95,8 +95,8 @@ def _png(canvas: Canvas) -> bytes:
     png = io.BytesIO()
     canvas.set_dpi(150)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font lacks: boxes, as is to be expected
-        # "tight" finds the same box, after it has drawn everything a first time.
+        warnings.filterwarnings("ignore", "Glyph")  # letters that the font lacks become boxes
+        # bbox_inches="tight" would find the same box, but would draw everything once more for it.
         box = canvas.get_tightbbox(FigureCanvasAgg(canvas).get_renderer()).padded(MARGIN)
         canvas.savefig(png, format="png", dpi=150, bbox_inches=box, metadata={"Software": None})
     return png.getvalue()
@@ -165,5 +165,5 @@ def _draw_matrix(matrix: Matrix, axes: Axes) -> None:
             axes.text(column, row, f"{matrix.counts[row][column]}", ha="center", va="center", color=COLOURS["ink"][0])
     x_title, y_title, scale_title = MATRIX_TITLES
     axes.set(xlabel=x_title, ylabel=y_title)
-    beside = axes.inset_axes((1.03, 0, 0.04, 1))  # as high as the matrix
+    beside = axes.inset_axes((1.03, 0, 0.04, 1))  # a colour bar as high as the matrix
     axes.figure.colorbar(image, cax=beside, label=scale_title)

@@ -1,7 +1,7 @@
-"""The figures of a report for a browser: plotly's, to point at and zoom.
+"""Makes the figures of a report for a browser, as figures of plotly's that a person can point at and zoom.
 
-Colours are named, `var(--blue)`: the page replaces them when it draws, by those of its light or its dark style.
-WebGL and parallel coordinates are left out: they need eval, which the page forbids.
+Colours are given by name, such as `var(--blue)`. When the page draws a figure, it replaces them by the colours of its
+light or its dark style. WebGL and parallel coordinates are not used, because they need eval, which the page forbids.
 """
 
 import base64
@@ -25,7 +25,7 @@ from sweep.analysis.report.charts import (
     short,
 )
 
-PlotlyObject = dict[str, Any]  # as JSON
+PlotlyObject = dict[str, Any]  # an object of plotly's, in the form in which JSON has it
 MARKERS = {
     "circle": "circle",
     "ring": "circle-open",
@@ -36,16 +36,17 @@ MARKERS = {
 }
 LINES = {"solid": "solid", "dotted": "dot", "dashed": "dash", "steps": "solid"}
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
-DIGITS = 6  # of a number
+DIGITS = 6  # significant digits of a number
 
 
 def embedded(chart: Chart | Matrix) -> str:
-    """plotly's figure as JSON that can stand in a page's script element."""
+    """Returns a figure of plotly's as JSON that can stand in a script element of a page."""
     figure = matrix_figure(chart) if isinstance(chart, Matrix) else chart_figure(chart)
     return json.dumps(figure, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def chart_figure(chart: Chart) -> PlotlyObject:
+    """Returns a chart as a figure of plotly's."""
     has_legend = any(series.name for series in chart.series)
     layout = _layout(chart.height_px) | {
         "xaxis": _axis(chart.x),
@@ -66,6 +67,7 @@ def chart_figure(chart: Chart) -> PlotlyObject:
 
 
 def matrix_figure(matrix: Matrix) -> PlotlyObject:
+    """Returns a confusion matrix as a figure of plotly's."""
     size, (x_title, y_title, scale_title) = len(matrix.names), MATRIX_TITLES
     names = [text(name) for name in matrix.names]
     pointed = [
@@ -110,14 +112,14 @@ def matrix_figure(matrix: Matrix) -> PlotlyObject:
 
 
 def source(picture: Picture | PairPicture) -> str:
-    """A data URL of it as PNG."""
+    """Returns a picture, which must have pixels, as a data URL of a PNG."""
     assert picture.pixels is not None
     png = cv2.imencode(".png", picture.pixels[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
     return "data:image/png;base64," + base64.b64encode(png.tobytes()).decode()
 
 
 def text(plain: str) -> str:
-    """As plotly reads text: it takes tags and entities for markup."""
+    """Returns a text escaped for plotly, which takes tags and entities for markup."""
     return html.escape(plain, quote=False).replace("\n", "<br>")
 
 
@@ -183,7 +185,10 @@ def _traces(series: Series) -> list[PlotlyObject]:
 
 
 def _intervals(series: Series, width: float, colour: str) -> list[PlotlyObject]:
-    """A line a point; plotly's error bars start at the point, which an interval need not hold."""
+    """Returns the intervals of a series as separate lines.
+
+    Error bars of plotly's begin at the point, but an interval need not contain its point.
+    """
     if not series.intervals:
         return []
     along = [end if end is None else _number(end) for low, high in series.intervals for end in (low, high, None)]

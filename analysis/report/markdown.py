@@ -1,4 +1,4 @@
-"""Text from outside in Markdown, and the templates that hold it."""
+"""Escapes text from outside for Markdown, and loads the templates that contain it."""
 
 import re
 from collections.abc import Callable
@@ -16,24 +16,24 @@ MARKS = re.compile(r"([\\`*_{}\[\]#|~$])")
 
 
 class Verbatim(Markup):
-    """What is Markdown already, where neither marks nor HTML mean anything."""
+    """A text that is Markdown already, in which neither marks nor HTML have to be escaped."""
 
 
 def code(text: Any) -> Verbatim:
-    """A code span, to be copied as it is, but for control characters, which are spaces."""
+    """Returns a code span with a text that people can copy unchanged; control characters become spaces."""
     shown = "".join(c if c.isprintable() else " " for c in str(text))
     fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
-    space = " " if len(fence) > 1 else ""  # a span may neither begin nor end with a mark of its own
+    space = " " if len(fence) > 1 else ""  # backticks at the ends would join the fence
     return Verbatim(f"{fence}{space}{shown}{space}{fence}")
 
 
 def literal(text: str) -> Verbatim:
-    """A string of Python, for a block of code."""
+    """Returns a text as a string of Python, for a block of code."""
     return Verbatim(repr(text))
 
 
 def escaped(text: Any) -> str:
-    """On one line, its Markdown marks escaped; HTML in it is still HTML: see `environment`."""
+    """Returns a text on one line with its Markdown marks escaped; `environment` escapes its HTML."""
     if isinstance(text, Verbatim):
         return text
     return MARKS.sub(r"\\\1", " ".join(str(text).splitlines()))
@@ -41,10 +41,11 @@ def escaped(text: Any) -> str:
 
 @cache
 def environment(finalize: Callable[[Any], Any] = escaped) -> Environment:
-    """Of `templates/`: HTML is escaped in every expression.
+    """Returns the environment of the templates in `templates/`, in which HTML is escaped in every expression.
 
     Args:
-      finalize: what else each expression goes through; `escaped` is for Markdown, which may hold HTML as well.
+      finalize: a function that is applied to the value of each expression too. The default is for Markdown, in which
+        both HTML and marks have to be escaped.
     """
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),

@@ -1,4 +1,4 @@
-"""The report of a sweep, running or ended: report.html, which needs no other file, report.md and figures/*.png."""
+"""Writes the report of a running or ended sweep: report.html, which needs no other file, report.md, figures/*.png."""
 
 import base64
 import hashlib
@@ -38,7 +38,7 @@ from sweep.storage.errors import SweepError
 from sweep.storage.files import DamagedError, make_folder, remove, save_bytes, utf8
 from sweep.storage.programs import spelled
 
-FUNCTIONS = {  # that the templates call
+FUNCTIONS = {  # which the templates call
     "contents": contents,
     "cost": cost,
     "command_of": command_of,
@@ -56,12 +56,20 @@ FUNCTIONS = {  # that the templates call
 
 @dataclass(frozen=True)
 class Context:
-    """What the templates are given that takes more than one call to compute; the rest they ask the record for.
+    """The values that the templates are given; whatever a single call computes, they get by themselves.
 
     Attributes:
-      repeated_damaged: why what other seeds say of the best configs cannot be read; empty where it can.
-      folds: side by side; None of a sweep without.
-      figures: by name.
+      record: the sweep.
+      best: the best trial; None if no trial is COMPLETE.
+      choice: what to predict with; None if no trial is COMPLETE with its predictions.
+      repeated: the repeat of the best configs with other seeds; None if there is none.
+      repeated_damaged: why the repeat cannot be read; empty if it can.
+      ranges: where the best values lie in the ranges that were searched.
+      doubts: labels that may be wrong; None if no trial is COMPLETE.
+      images: the section about the best trial image by image.
+      folds: the section about the folds; None in a sweep without folds.
+      near_pairs: pairs of near duplicates to look at.
+      figures: the figures by name.
     """
 
     record: Record
@@ -80,11 +88,11 @@ class Context:
 def write_report(record: Record) -> Path:
     """Writes the figures and the report; returns the path of `report.html`.
 
-    What is damaged of single trials is left out, and said.
+    Damaged files of single trials are left out, and the report says so.
 
     Raises:
-      SweepError, DamagedError: settings, ledger or the validation labels cannot be read, or it is a refit, which has
-        no number to report.
+      SweepError, DamagedError: settings, ledger or validation labels cannot be read, or the sweep is a refit, which
+        has no value to report.
     """
     if not record.metric.is_measured:
         raise SweepError(
@@ -118,8 +126,10 @@ def write_report(record: Record) -> Path:
 
 
 def _context(record: Record) -> Context:
-    """Raises:
-    SweepError, DamagedError: settings, ledger or the validation labels cannot be read.
+    """Returns the values for the templates.
+
+    Raises:
+      SweepError, DamagedError: settings, ledger or validation labels cannot be read.
     """
     best, rows = record.best, ranges(record)
     again, repeated_damaged = None, ""
@@ -158,7 +168,7 @@ def _context(record: Record) -> Context:
 
 
 def _on_one_line(value: Any) -> Any:
-    """A number and its percent sign are not parted."""
+    """Returns a text in which no line breaks between a number and its percent sign; any other value unchanged."""
     return re.sub(r"(?<=\d) %", "\u00a0%", value) if type(value) is str else value
 
 

@@ -1,4 +1,4 @@
-"""What stands under one heading within a section of the report: sentences, figures, a table."""
+"""The parts of a section of the report: sentences, figures and a table below one heading."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ class Cell:
     """A cell of a table.
 
     Attributes:
-      text: as people read it, from outside as it came.
-      value: what the column is sorted by; None where the text is; empty: the cell stays below.
+      text: the text that people read, not yet escaped.
+      value: the value by which the column is sorted; None to sort by the text, empty to stay at the end.
     """
 
     text: str
@@ -21,13 +21,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table, a column a head.
+    """A table.
 
     Attributes:
-      heads: one each a column.
-      are_numbers: whether the column holds numbers, one each.
-      rows: of as many cells.
-      marked: the rows, by their numbers, that stand out.
+      heads: the head of each column.
+      are_numbers: for each column, whether it holds numbers.
+      rows: the rows, with a cell for each column.
+      marked: the numbers of the rows, from 0, that are highlighted.
     """
 
     heads: Sequence[str]
@@ -38,12 +38,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Part:
-    """What stands under one heading.
+    """A part of a section.
 
     Attributes:
-      title: empty: there is no heading.
-      sentences: a paragraph each.
-      figures: beside each other where there is room.
+      title: the heading; empty for none.
+      sentences: the paragraphs.
+      figures: the figures, beside each other if there is room.
+      table: the table; None for none.
     """
 
     title: str
@@ -53,10 +54,10 @@ class Part:
 
 
 def share(value: float | None) -> Cell:
-    """A share in percent; a dash where there is none."""
+    """Returns a cell with a share in percent, or a dash if there is none."""
     return Cell("-", "") if value is None else Cell(f"{100 * value:z.1f} %", value)
 
 
 def interval(low: float, high: float) -> Cell:
-    """An interval of a share, sorted by its lower end."""
+    """Returns a cell with an interval of a share in percent, which is sorted by its lower end."""
     return Cell(f"{100 * low:z.1f} to {100 * high:z.1f} %", low)

@@ -1,6 +1,6 @@
-"""One screen of a sweep, running or not: progress, the best so far, what runs, what failed and why, time left.
+"""The status screen of a sweep: progress, the best so far, what runs, what failed and why, time left.
 
-The first part of it, `summary`, is also what a person is told at the end of a start.
+The first part of it, `summary`, is also printed at the end of each start.
 """
 
 import shutil
@@ -37,7 +37,7 @@ from sweep.storage.store import store_of
 from sweep.storage.text import counted
 
 WATCH_SECONDS = 2.0
-MOST_LINES = 4  # of the screen for one line of text
+MOST_LINES = 4  # lines of the screen that one line of text may take
 FILES = {
     "report": paths.REPORT_PAGE,
     "leaderboard": paths.TRIALS_CSV,
@@ -47,20 +47,21 @@ FILES = {
 
 
 def show(sweep: Path) -> None:
-    """Prints how the sweep stands; on a terminal so that it fits.
+    """Prints the status of a sweep, fitted to the terminal if there is one.
 
-    Raises: as `look`.
+    Raises:
+      SweepError, DamagedError: as in `look`.
     """
     text, _ = look(sweep)
     print(fitted(text, *shutil.get_terminal_size()) if sys.stdout.isatty() else text)
 
 
 def look(sweep: Path) -> tuple[str, bool]:
-    """How the sweep stands, in some twenty lines, and whether it has ended.
+    """Returns the status of a sweep, in about twenty lines, and whether the sweep has ended.
 
     Raises:
-      SweepError: there is none, or none of its trials has begun and no driver runs.
-      DamagedError: it cannot be read.
+      SweepError: the folder holds no sweep, or no trial has begun and no driver runs.
+      DamagedError: the sweep cannot be read.
     """
     driver = plain(holder(sweep))
     try:
@@ -91,13 +92,13 @@ def look(sweep: Path) -> tuple[str, bool]:
 
 
 def fitted(text: str, width: int, height: int) -> str:
-    """The text on a terminal: each line broken at `width` columns, and cut where it would take too many lines.
+    """Returns a text as it fits on a terminal: each line is broken at `width` columns, and cut off if it is too long.
 
-    A line takes at most `MOST_LINES`; fewer, where all together would be too many for the terminal.
+    A line takes at most `MOST_LINES` lines of the terminal, or fewer if the whole text would not fit otherwise.
     """
     for most in range(MOST_LINES, 0, -1):
         lines = [part for line in text.splitlines() for part in _broken(line, width, most)]
-        if len(lines) < height:  # the prompt takes one
+        if len(lines) < height:  # the prompt takes one line
             break
     return "\n".join(lines)
 
@@ -110,7 +111,7 @@ def _broken(line: str, width: int, most: int) -> list[str]:
 
 
 def summary(record: Record) -> str:
-    """Plain text, some ten lines: progress, the best trial, the baselines beside it, where the results lie."""
+    """Returns about ten lines of plain text: progress, the best trial, the baselines, where the results lie."""
     states = ", ".join(f"{count} {state}" for state, count in count_states(record).items())
     lines = [f"{record.folder}: {progress(record)} ({states})"]
     best = record.best
@@ -133,7 +134,7 @@ def summary(record: Record) -> str:
 
 
 def trial_line(record: Record, trial: TrialRecord) -> str:
-    """A trial's value with its metric, epoch, number and state."""
+    """Returns a trial's value in words, with its metric, epoch, number and state."""
     name = f"trial {trial.number}" + ("" if trial.state == State.COMPLETE else f", {trial.state}")
     if trial.value is None:
         return f"no value ({name})"
@@ -141,7 +142,7 @@ def trial_line(record: Record, trial: TrialRecord) -> str:
 
 
 def watch(sweep: Path, console: Console | None = None) -> None:
-    """Draws the screen in place until the sweep has ended; without a terminal prints it whenever it has changed."""
+    """Shows the status until the sweep has ended, updated in place; without a terminal, prints it at each change."""
     console = console or Console(force_terminal=sys.stdout.isatty())
     if not console.is_terminal:
         shown = ""
@@ -173,7 +174,7 @@ def _running(trial: TrialRecord, folds: int | None) -> str:
 
 
 def _nodes(record: Record) -> list[str]:
-    """What runs and what ended on each node of a cluster, a line each; none where trials ran on one machine."""
+    """Returns a line for each node of a cluster, with what runs and what ended there; none without a cluster."""
     lines = []
     for node in sorted({trial.node for trial in record.trials if trial.node}):
         here = [trial for trial in record.trials if trial.node == node]
@@ -186,9 +187,10 @@ def _nodes(record: Record) -> list[str]:
 
 
 def _time_left(record: Record) -> str:
-    """By the pace of the trials that ended since the driver started; empty while some are paused: they end together.
+    """Returns the time left, in words, by the pace of the trials that ended since the driver started.
 
-    Empty of a budget of epochs too: how many trials it is for is not known.
+    It is empty while trials are paused, because those end together, and with a budget of epochs, because it is not
+    known for how many trials the budget is enough.
     """
     if record.settings.budget_epochs or any(trial.is_paused for trial in record.trials):
         return ""

@@ -1,6 +1,6 @@
-"""Tables of learning curves: configs that were drawn uniformly and trained to their end, for `make curves`.
+"""Tables of learning curves of configs that were drawn uniformly and trained to their end, for `make curves`.
 
-A search is replayed on a table without training anything: what a rule had stopped and what a sampler had chosen can be
-judged by what each config came to in the end. `table.py` is the format, `recordings.py` says what is recorded, and
-`tables/` holds the tables.
+A search can be replayed on a table without training. Stopped trials and samplers' choices can then be judged by the
+final value of each config. `table.py` has the format, `recordings.py` says what is recorded, and `tables/` holds the
+tables.
 """

@@ -1,12 +1,12 @@
 """Record tables of learning curves, and write those that are there into benchmarks/curves/tables.
 
-    make curves                              # all tables; the same command goes on after a crash or Ctrl-C
+    make curves                              # all tables; the same command continues after a crash or Ctrl-C
     make curves ARGS="tiny --until 50"       # the first 50 rows of one table
 
 The tables need data sets: SWEEP_TEST_DATA, SWEEP_TEST_CIFAR and SWEEP_TEST_CLOTHES name their files. Each process
-trains on one thread, and `make curves` runs them at the lowest priority, so other work goes before them. What is
-measured is the processor time of the process: it does not count waiting for a core, but work beside it, which shares
-caches and memory, can make it longer.
+trains on one thread, and `make curves` runs them at the lowest priority, so that other work goes first. The processor
+time of the process is measured: waiting for a core does not count, but other work that shares caches and memory can
+make it longer.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ from sweep.storage.lock import driver_lock
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = tuple(recording.name for recording in RECORDINGS)
-COLLECT_SECONDS = 60.0  # between two looks at which rows are there
+COLLECT_SECONDS = 60.0  # between two checks of which rows are finished
 FOLDER = click.Path(path_type=Path)
 
 
@@ -37,6 +37,7 @@ FOLDER = click.Path(path_type=Path)
 )
 @click.option("--tables", type=FOLDER, default=TABLES, help="Gets the tables in the end.")
 def main(names: tuple[str, ...], until: int | None, count: int, rows: Path, tables: Path) -> None:
+    """Records the rows that are missing, and writes the tables."""
     wanted = [name for name in NAMES if name in names or not names]
     with exit_codes(), driver_lock(rows):
         works = processes.works_of(wanted, rows)
@@ -44,7 +45,7 @@ def main(names: tuple[str, ...], until: int | None, count: int, rows: Path, tabl
             print(_rows_there(work), flush=True)
         taken = processes.no_rows_taken()
         begun = processes.begin(count, wanted, until, rows, taken)
-        for work in works:  # while they train, for each net is built for it
+        for work in works:  # while the processes train, because estimating the time builds each net
             hours = work.seconds() / 3600
             print(f"{work.recording.name}: all rows take about {hours:.2f} hours of one core", flush=True)
         while any(process.is_alive() for process in begun):
@@ -64,7 +65,7 @@ def _rows_there(work: Work) -> str:
 
 
 def _collect(works: list[Work], folder: Path) -> None:
-    """Writes the tables as far as they are."""
+    """Writes the tables with the rows that are finished."""
     make_folder(folder)
     for work in works:
         if (table := work.table()).curves:

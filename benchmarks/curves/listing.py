@@ -1,4 +1,4 @@
-"""The list of the tables in a folder, for people: what each is of, how it was made, and the hash of its file."""
+"""Writes the list of the tables in a folder: what each is about, how it was made, and the hash of its file."""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -25,11 +25,11 @@ HEAD = (
 
 
 def write_list(folder: Path) -> None:
-    """Writes README.md beside the tables, whole or not at all.
+    """Writes README.md beside the tables; after a crash the old file or the new one is there.
 
     Raises:
       DamagedError: a file there is no table.
-      OSError: the disk is full, or fails.
+      OSError: the disk is full or fails.
     """
     save_bytes(folder / NAME, utf8("\n".join(_lines(folder)) + "\n"))
 

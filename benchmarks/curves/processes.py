@@ -1,4 +1,4 @@
-"""The processes that record tables: each takes one row after the other and trains on one thread."""
+"""The processes that record tables, each of which takes one row after the other and trains on one thread."""
 
 import multiprocessing
 import signal
@@ -13,21 +13,21 @@ CONTEXT = multiprocessing.get_context("spawn")  # torch's threads do not survive
 
 
 def works_of(names: list[str], folder: Path) -> list[Work]:
-    """Returns the recordings of these names, with where their rows are kept."""
+    """Returns the recordings of these names, with the place of their rows."""
     command = " ".join(["python -m benchmarks.curves", *names])
     return [Work(recording, folder, command) for recording in RECORDINGS if recording.name in names]
 
 
 def no_rows_taken() -> Any:
-    """Returns how many rows have been taken, a number that all processes share as long as this one keeps it."""
+    """Returns a counter of the rows taken, which all processes share as long as this one keeps it."""
     return CONTEXT.Value("i", 0)
 
 
 def begin(count: int, names: list[str], until: int | None, folder: Path, taken: Any) -> list[SpawnProcess]:
-    """Starts so many processes, which end with this one, or where there is no row left to take.
+    """Starts so many processes, which end with this one or when there is no row left to take.
 
     Args:
-      until: so many rows of each table; None for all.
+      until: the number of rows of each table to record; None for all.
     """
     arguments = (names, until, folder, taken)
     processes = [CONTEXT.Process(target=_record, args=arguments, daemon=True) for _ in range(count)]
@@ -42,7 +42,7 @@ def _record(names: list[str], until: int | None, folder: Path, taken: Any) -> No
 
     from sweep.trainable.allocator import keep_freed_memory
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C the first process ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # after Ctrl-C the first process ends this one
     keep_freed_memory()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)

@@ -1,7 +1,7 @@
-"""Records tables of learning curves a row at a time: a run that is killed loses the rows that it was training.
+"""Records tables of learning curves row by row, so that a killed run loses only the rows that it was training.
 
-Each row lies in a file of its own, a table of one curve, until all rows before it are there. Which row is which follows
-from its number alone, so the table comes out the same however often its recording was interrupted, but for the seconds.
+Each row is in a file of its own, which is a table of one curve. Its number alone decides what a row is, so that except
+for the seconds the table is the same however often the recording was interrupted.
 """
 
 import json
@@ -33,11 +33,12 @@ Task = tuple[Recording, int]  # a table and the number of its row
 
 @dataclass(frozen=True)
 class Work:
-    """A recording with its data, and where its rows are kept.
+    """A recording with its data, and the place of its rows.
 
     Attributes:
-      parent: the folder that the rows of all recordings are kept in, each recording's in a folder of its own.
-      command: that records it, for its table.
+      recording: what is recorded.
+      parent: the folder in which the rows of each recording are in a folder of their own.
+      command: the command that records it, which the table mentions.
     """
 
     recording: Recording
@@ -46,10 +47,12 @@ class Work:
 
     @cached_property
     def data(self) -> Dataset:
+        """The data set, loaded for training."""
         return load(self._data_path, self.recording.options, SEED).for_training()
 
     @cached_property
     def about(self) -> About:
+        """The description of the table."""
         its, data = self.recording, self.data
         return About(
             name=its.name,
@@ -70,8 +73,8 @@ class Work:
 
     @cached_property
     def folder(self) -> Path:
-        """Where the rows are kept: another folder wherever data or space are others."""
-        decides = replace(self.about, conditions=(), rows=0)  # more draws go on with those that are there
+        """The folder of the rows, which differs if the data or the space does."""
+        decides = replace(self.about, conditions=(), rows=0)  # so that more draws extend the existing ones
         key = sha256(json.dumps(asdict(decides), sort_keys=True).encode()).hexdigest()
         return self.parent / f"{self.recording.name}-{key[:12]}"
 
@@ -87,7 +90,7 @@ class Work:
         return self.folder / f"{number:04}{SUFFIX}"
 
     def table(self) -> Table:
-        """Returns the rows that are there, up to the first that is not: what is quick to train says nothing more."""
+        """Returns the finished rows up to the first missing one, so that quickly trained rows are not favoured."""
         numbers = range(len(self.recording.rows))
         rows = [read(path) for path in takewhile(Path.exists, map(self.path, numbers))]
         made_on = dict.fromkeys(line for row in rows for line in row.about.conditions)
@@ -96,26 +99,26 @@ class Work:
         )
 
     def seconds(self) -> float:
-        """Returns about how long one thread trains all rows; heads, whose time is not worked out, are left out."""
+        """Returns about how long one thread trains all rows, without heads, whose time is not estimated."""
         limit = PaceLimit(math.inf, self.about.train_images, self.about.classes, self.about.image_size)
         return sum(limit.seconds_of(self.recording.config(*row)[1]) for row in self.recording.rows)
 
 
 def in_order(recordings: Sequence[Recording], until: int | None) -> list[Task]:
-    """Returns the rows of all tables in the order in which they are recorded: the tables grow side by side.
+    """Returns the rows of all tables in the order in which they are recorded, so that the tables grow side by side.
 
     Args:
-      until: so many rows of each table; None for all.
+      until: the number of rows of each table to record; None for all.
     """
     tasks = [(its, number) for its in recordings for number in range(len(its.rows))[:until]]
     return sorted(tasks, key=lambda task: (task[1] + 1) / len(task[0].rows))
 
 
 def record(works: Sequence[Work], tasks: Sequence[Task], take: Callable[[], int]) -> Iterator[str]:
-    """Trains rows that are not there yet, until there are none; yields a sentence on each.
+    """Trains missing rows until there are none left; yields a sentence on each.
 
     Args:
-      take: returns the number of the next task, of `tasks`, that no process has taken.
+      take: returns the position in `tasks` of the next task that no process has taken.
     """
     by_name = {work.recording.name: work for work in works}
     while (number := take()) < len(tasks):
@@ -136,14 +139,14 @@ def record(works: Sequence[Work], tasks: Sequence[Task], take: Callable[[], int]
 
 
 def trained(draw: int, repeat: int, params: Values, config: TrialConfig, data: Dataset) -> Curve:
-    """Trains a config to its last epoch, or until it diverges, without stopping it before."""
+    """Trains a config to its last epoch or until it diverges, without any pruning."""
     from sweep.trainable import loop
     from sweep.trainable.state import new_state
 
     order = np.random.default_rng(SEED).permutation(len(data.valid.images))
     state = new_state(config, data)
     for _ in loop.prepare(config, data, state):
-        pass  # features and maps are shared by trials: their time is no epoch's
+        pass  # trials share features and maps, so their time does not belong to an epoch
     losses, seconds = list[float](), list[float]()
     began = time.process_time()
     try:

@@ -1,4 +1,4 @@
-"""What `make curves` records: which configs are drawn for each table, and on what data they are trained."""
+"""The tables that `make curves` records: which configs are drawn for each, and on what data they are trained."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -12,27 +12,27 @@ from sweep.search.spaces.space import Space
 from sweep.storage.sweep_file import DataOptions, Values
 from sweep.trainable.config import TrialConfig
 
-SEED = 0  # of the draws, of the trainings, and of the order of the validation images
-MOST_EPOCHS = 40  # the most that a space here draws
+SEED = 0  # for the draws, the trainings, and the order of the validation images
+MOST_EPOCHS = 40  # the most epochs that a space here draws
 SAMPLER = ("random", 1)
-TRAININGS = 3  # of a draw that is repeated
+TRAININGS = 3  # of each draw that is repeated
 LITE0 = "timm/tf_efficientnet_lite0"
-FROM_SCRATCH: Values = {"pretrained": False}  # whatever weights are on the machine
+FROM_SCRATCH: Values = {"pretrained": False}  # so that weights on the machine make no difference
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A table that is to be recorded.
+    """The description of a table that is recorded.
 
     Attributes:
-      name: of the table.
-      place: the environment variable that says where the data set lies.
+      name: the name of the table.
+      place: the environment variable that says where the data set is.
       options: how the data is read.
-      space: the name and the number of the published space that configs are drawn from.
-      draws: how many configs there are.
+      space: the name and number of the published space from which configs are drawn.
+      draws: the number of configs.
       repeated: the numbers of the draws that are trained `TRAININGS` times; the others are trained once.
       fixed: the values that are taken out of the space, as by --fix.
-      backbones: the pretrained nets that the space is made for.
+      backbones: the pretrained nets for which the space is made.
     """
 
     name: str
@@ -52,12 +52,12 @@ class Recording:
 
     @property
     def searched(self) -> Space:
-        """The space that is drawn from."""
+        """The space from which configs are drawn."""
         return Space(spaces.suggest_of(*self.space, self.backbones), self.fixed, MOST_EPOCHS)
 
     def config(self, draw: int, repeat: int) -> tuple[Values, TrialConfig]:
-        """Returns what is drawn, and its config: a function of the two numbers, whatever was drawn before."""
-        optuna.logging.set_verbosity(optuna.logging.ERROR)  # it tells of each study otherwise
+        """Returns the drawn parameters and their config; both depend only on the two numbers, not on earlier draws."""
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # otherwise Optuna logs each new study
         sampler, number = SAMPLER
         study = optuna.create_study(sampler=new_sampler(sampler, SEED, draw, number))
         trial = study.ask()
@@ -100,7 +100,7 @@ RECORDINGS = (
         draws=300,
         backbones=(LITE0,),
     ),
-    Recording(  # in the space of small images, which leaves the frozen stages' maps as they are at each epoch
+    Recording(  # in the space for small images, in which the maps of frozen stages are the same at each epoch
         name="photographs-tunings",
         place="SWEEP_TEST_CLOTHES",
         options=DataOptions(image_size=64),

@@ -1,11 +1,11 @@
-"""A table of learning curves: how configs did on each validation image at each epoch, and how long it took them.
+"""A table of learning curves: which validation images configs had right at each epoch, and how long it took them.
 
     table = read(TABLES / "tiny.safetensors")
     table.curves[0].accuracies      # by epoch
     table.curves[0].right           # (epochs, images) bool
 
-A file has no ids, no labels and no pictures: only, for each validation image, whether a net was right. The images are
-in a shuffled order, the same one for all curves of a table, so the curves can be compared image by image. Nothing in
+A file has no ids, labels or pictures: for each validation image it only says whether a net was right. The images are in
+a shuffled order, which is the same for all curves of a table, so that curves can be compared image by image. Nothing in
 the file is a pickle.
 """
 
@@ -28,21 +28,21 @@ SUFFIX = ".safetensors"
 
 @dataclass(frozen=True)
 class About:
-    """What all curves of a table have in common.
+    """The description of a table, which all of its curves share.
 
     Attributes:
-      name: of the table.
+      name: the name of the table.
       data: the name of the data set's file.
-      fingerprint: of the images and labels, `datasets.fingerprint`.
-      train_images, valid_images, classes: how many there are.
-      image_size: px, the height and the width.
-      space: the name and the number of the published space that the configs were drawn from.
+      fingerprint: the fingerprint of the images and labels, by `datasets.fingerprint`.
+      train_images, valid_images, classes: their numbers.
+      image_size: the height and width in px.
+      space: the name and number of the published space from which the configs were drawn.
       fixed: the values that were taken out of the space, as by --fix.
-      backbones: the pretrained nets that the space was made for.
-      ranges: for each parameter of the space its distributions, nearly always one, as Optuna writes them in JSON.
-      seed: of the draws, of the trainings, and of the order of the validation images.
-      rows: how many curves the whole table has; the table of a recording that was interrupted has the first of them.
-      conditions: the command, the commit, the machine and the versions of the libraries, for each run of the recorder.
+      backbones: the pretrained nets for which the space was made.
+      ranges: for each parameter of the space its distributions, nearly always one, in Optuna's JSON form.
+      seed: the seed of the draws, the trainings, and the order of the validation images.
+      rows: the number of curves in the whole table; after an interrupted recording, the table has the first of them.
+      conditions: for each run of the recorder the command, commit, machine and versions of the libraries.
     """
 
     name: str
@@ -66,15 +66,15 @@ class Curve:
     """One config, trained to its last epoch or until it diverged.
 
     Attributes:
-      draw: the number of the draw from 0; it decides the parameters.
-      repeat: 0 for the first training of this draw; 1, 2, ... for further ones, which have another seed.
-      params: what the sampler drew, by the name of the space's parameter.
-      config: `TrialConfig.to_dict()`.
+      draw: the number of the draw, from 0, which decides the parameters.
+      repeat: 0 for the first training of this draw; 1, 2, ... for further ones, which have other seeds.
+      params: the drawn values, by the names of the space's parameters.
+      config: the result of `TrialConfig.to_dict()`.
       right: (epochs, images) bool, whether the net was right.
       losses: (epochs,) float32, the cross entropy of the validation images.
-      seconds: (epochs,) float32, processor time of the process, which has one thread, to train and validate an epoch;
-        one more than there are epochs where the next one diverged. Loading the data, building the net, and computing
-        frozen features or maps, which trials share, are not in it.
+      seconds: (epochs,) float32, the processor time of the process, which has one thread, to train and validate each
+        epoch; there is one more if the next epoch diverged. Loading the data, building the net, and computing frozen
+        features or maps, which trials share, are not included.
     """
 
     draw: int
@@ -87,28 +87,29 @@ class Curve:
 
     @property
     def accuracies(self) -> np.ndarray:
-        """(epochs,) float64, in [0, 1]."""
+        """The validation accuracy after each epoch, (epochs,) float64 in [0, 1]."""
         means: np.ndarray = self.right.mean(axis=1)
         return means
 
     @property
     def has_diverged(self) -> bool:
+        """Whether the training diverged before its last epoch."""
         return len(self.right) < self.config["epochs"]
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Learning curves in the order of their draws: any first part of them is a uniform sample of the space."""
+    """Learning curves in the order of their draws, so that the first ones are always a uniform sample of the space."""
 
     about: About
     curves: tuple[Curve, ...]
 
 
 def write(path: Path, table: Table) -> None:
-    """Writes a table, whole or not at all.
+    """Writes a table; after a crash the old file or the new one is there.
 
     Raises:
-      OSError: the disk is full, or fails.
+      OSError: the disk is full or fails.
     """
     images, curves = table.about.valid_images, table.curves
     rights = np.concatenate([np.empty((0, images), bool), *(curve.right for curve in curves)])
@@ -131,7 +132,7 @@ def read(path: Path) -> Table:
     """Reads a table.
 
     Raises:
-      FileNotFoundError: it is not there.
+      FileNotFoundError: the file is missing.
       DamagedError: the file is not, to the bit, what `write` wrote.
     """
     metadata, tensors = read_tensors(path)

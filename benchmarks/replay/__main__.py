@@ -1,14 +1,14 @@
-"""Replay searches on tables of learning curves; write figures as JSON and as a section of BENCHMARKS.md.
+"""Replays searches on tables of learning curves; writes figures as JSON and as a section of BENCHMARKS.md.
 
     python -m benchmarks.replay RESULTS                      # everything, into the folder RESULTS; resumable
     python -m benchmarks.replay RESULTS --worlds rows        # policies without a sampler alone
     python -m benchmarks.replay RESULTS --tables tiny cifar --workers 4 --seeds 20 --policies random ray_tune
 
-Of one core, 200 replays of 250 configs take two minutes a table without samplers and four more with --tune; with
-samplers they take two hours a table and world, for Optuna's TPE needs 20 ms a trial.
+On one core, 200 replays of 250 configs take two minutes per table without samplers, and four more with --tune. With
+samplers they take two hours per table and world, because Optuna's TPE needs 20 ms per trial.
 
-What was replayed is kept in RESULTS/replays and used again while the tables and the code stay the same. RESULTS gets
-`replay.json`, with every figure, and `replay.md`; --page puts that into BENCHMARKS.md.
+Replays are kept in RESULTS/replays and reused while the tables and the code stay the same. RESULTS also gets
+`replay.json`, with every figure, and `replay.md`; --page puts the latter into BENCHMARKS.md.
 """
 
 import argparse
@@ -30,10 +30,11 @@ from benchmarks.replay.goals import goals
 
 SEEDS = 100
 WORKERS = 1, 2, 4, 16
-SHOWN_WORKERS = 4  # on the page, or the next number to it; the JSON file has all
+SHOWN_WORKERS = 4  # the page shows this number of workers, or the nearest one; the JSON file has all
 
 
 def main(words: Sequence[str]) -> int:
+    """Replays what is missing and writes the figures; returns the exit code."""
     options = _options(words)
     tables = [path if (path := Path(name)).suffix else TABLES / f"{name}{SUFFIX}" for name in options.tables]
     kept = options.results / "replays"

@@ -1,4 +1,4 @@
-"""The replays of one policy in one world, many times, and where they are kept once they are done."""
+"""The cells of the comparison, each of which is one policy replayed many times in one world, and their storage."""
 
 import hashlib
 import math
@@ -18,9 +18,9 @@ from benchmarks.replay.worlds import Worlds, world_kind
 from sweep.search.spaces import own_number
 from sweep.storage.files import written_whole
 
-HALVES = 2  # of the images: each of them chooses once
+HALVES = 2  # the images are split in two, and each half is used once to choose
 TRIALS = 50
-FRACTIONS = np.linspace(0, 1, 101)[1:]  # of the budget, at which it is noted what a search has in hand
+FRACTIONS = np.linspace(0, 1, 101)[1:]  # the parts of the budget after which the value of a search's choice is noted
 ROOT = Path(__file__).resolve().parents[2]
 CODE = (
     "benchmarks/replay",
@@ -37,17 +37,20 @@ READERS = (
     "page.py",
     "summary.py",
     "transfer.py",
-)  # of what is kept: a change of them changes none of it
+)  # these files only read what is kept, so changing them does not make it outdated
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is replayed, under seeds from 0 on, each with either half of the images.
+    """The replays of one policy under seeds from 0 on, twice for each seed: once with either half of the images.
 
     Attributes:
-      table: its file.
-      world: by name.
-      trials: how many there are; None where the limit is the budget of the world.
+      table: the file of the table.
+      world: the name of the world.
+      workers: the number of workers.
+      policy: the policy that searches.
+      seeds: the number of seeds.
+      trials: the number of trials; None if the limit is the budget of the world.
     """
 
     table: Path
@@ -60,14 +63,14 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class Replays:
-    """What came out of a cell; the rows are seeds, the columns of two are the halves that chose.
+    """The results of a cell; rows are seeds, and a dimension of two stands for the half of the images that chose.
 
     Attributes:
-      budget: seconds that the policy had; infinite where the trials were limited.
-      chosen: (seeds, 2, fractions) what was in hand at each fraction of the budget; all the same without one.
-      best, blind: (seeds, 2) of the worlds.
-      compute, ended: (seeds, 2) seconds.
-      trials: (seeds, 2) how many were begun.
+      budget: the seconds that the policy had; infinite if the number of trials was limited.
+      chosen: (seeds, 2, fractions) the value of the choice at each fraction of the budget; constant without a budget.
+      best, blind: (seeds, 2) the figures of the worlds, see `contract.World`.
+      compute, ended: (seeds, 2) seconds, see `clock.Log`.
+      trials: (seeds, 2) the number of trials that were begun.
     """
 
     budget: float
@@ -80,7 +83,7 @@ class Replays:
 
 
 def replays(cell: Cell, folder: Path) -> Replays:
-    """Returns the replays of a cell, out of the folder where they are done already with this table and this code."""
+    """Returns the replays of a cell, from the folder if they were done before with this table and this code."""
     path = folder / f"{_key(cell)}.npz"
     if not path.exists():
         done = _replay(cell, _budget(cell, folder))
@@ -97,7 +100,7 @@ def reference(cell: Cell) -> Cell:
 
 
 def _budget(cell: Cell, folder: Path) -> float:
-    """Returns the seconds that the reference needs for its trials in the median, as often as the policy gets them."""
+    """Returns the median seconds that the reference needs for its trials, times the policy's number of budgets."""
     if cell.trials is not None:
         return math.inf
     return cell.policy.budgets * float(np.median(replays(reference(cell), folder).ended))
@@ -137,6 +140,7 @@ read_once = cache(read)
 
 @cache
 def table_hash(table: Path) -> str:
+    """Returns the SHA-256 of a table's file as hexadecimal digits."""
     return hashlib.sha256(table.read_bytes()).hexdigest()
 
 
@@ -147,7 +151,7 @@ def _code_hash() -> str:
 
 
 def _key(cell: Cell) -> str:
-    """Returns a name that is another one for another table, or after a change of the code."""
+    """Returns a file name that differs for another table and after a change of the code."""
     limit = "budget" if cell.trials is None else f"{cell.trials}-trials"
     shown = f"{cell.table.stem}-{cell.world}-{cell.policy.name}-{limit}-{cell.workers}-workers-{cell.seeds}-seeds"
     return f"{shown}-{table_hash(cell.table)[:8]}-{_code_hash()[:8]}"

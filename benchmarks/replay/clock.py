@@ -1,4 +1,4 @@
-"""A simulated clock: lets a policy search with so many workers, for the seconds that trainings are known to take."""
+"""A simulated clock, which lets a policy search with a number of workers for the seconds that trainings would take."""
 
 import heapq
 import math
@@ -8,16 +8,18 @@ import numpy as np
 
 from benchmarks.replay.contract import Limit, New, Policy, Resume, Training, World
 
-START_SECONDS = 0.031  # from the end of a trial to the first batch of the next one on its worker: BENCHMARKS.md, row 5
+START_SECONDS = 0.031  # from the end of a trial to the next trial's first batch on its worker: BENCHMARKS.md, row 5
 
 
 @dataclass(frozen=True, eq=False)
 class Stint:
-    """What a worker does without a pause: some epochs of one trial.
+    """The work of a worker without a pause: some epochs of one trial.
 
     Attributes:
+      worker: the number of the worker.
+      number: the number of the trial.
       began: the time at which the worker took the trial.
-      first: the epochs that the trial had before.
+      first: the number of epochs that the trial had before.
       ends: (epochs,) the time at which each epoch ends.
     """
 
@@ -29,22 +31,24 @@ class Stint:
 
     @property
     def ended(self) -> float:
+        """The time at which the last epoch ends."""
         return float(self.ends[-1])
 
     @property
     def epochs(self) -> int:
-        """How many epochs the trial has at its end, the one that diverged included."""
+        """The number of epochs that the trial has at the end, including one that diverged."""
         return self.first + len(self.ends)
 
 
 @dataclass(eq=False)
 class Log:
-    """What happened in a search, up to the seconds of its limit.
+    """Everything that happened in a search, up to the seconds of its limit.
 
     Attributes:
-      trainings: of the trials, by their number.
-      stints: in the order in which they began.
-      epochs: that each trial has, or will have where a worker has it.
+      limit: what the search may use.
+      trainings: the trainings of the trials, by their number.
+      stints: the stints in the order in which they began.
+      epochs: the epochs that each trial has, or will have when its worker is done.
     """
 
     limit: Limit
@@ -54,7 +58,7 @@ class Log:
 
     @property
     def compute(self) -> float:
-        """The seconds in which workers were busy, of all workers together."""
+        """The busy seconds of all workers together."""
         return sum(min(stint.ended, self.limit.seconds) - stint.began for stint in self.stints)
 
     @property
@@ -64,7 +68,7 @@ class Log:
 
 
 def search(policy: Policy, world: World, workers: int, limit: Limit) -> Log:
-    """Lets the policy search until it has nothing left to do, or the seconds are over."""
+    """Lets the policy search until it has nothing left to do, or the time is over."""
     log, idle, now = Log(limit), list(range(workers)), 0.0
     running: list[tuple[float, int, Stint]] = []
     most = min(math.inf if each is None else each for each in (limit.trials, world.size))
@@ -109,7 +113,7 @@ def _put(running: list[tuple[float, int, Stint]], stint: Stint) -> None:
 
 
 def _report(policy: Policy, training: Training, stint: Stint) -> int | None:
-    values = training.seen[: stint.epochs].copy()  # of a view, a policy could ask for what it is a view of
+    values = training.seen[: stint.epochs].copy()  # a view would give later values away
     has_diverged = len(values) < stint.epochs
     if has_diverged or stint.epochs == training.epochs:
         policy.ended(stint.number, values, has_diverged)

@@ -1,4 +1,4 @@
-"""Policies that are compared with each other: in one world, with so many workers."""
+"""Compares policies with each other in one world with a number of workers."""
 
 import sys
 import time
@@ -18,11 +18,14 @@ from sweep.storage.sweep_file import Values
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared, and the folder of its replays.
+    """The policies that are compared, and the folder of their replays.
 
     Attributes:
-      table: its file.
-      world, names: those of the world and the policies.
+      table: the file of the table.
+      world, names: the names of the world and of the policies.
+      workers: the number of workers.
+      seeds: the number of seeds.
+      folder: the folder of the replays.
     """
 
     table: Path
@@ -33,7 +36,7 @@ class Comparison:
     folder: Path
 
     def cells(self) -> list[Cell]:
-        """Returns what must be replayed."""
+        """Returns the cells that must be replayed."""
         return [*self._with_budget.values(), *self._with_trials.values()]
 
     @cached_property
@@ -43,18 +46,18 @@ class Comparison:
 
     @cached_property
     def summaries(self) -> dict[str, Summary]:
-        """How the policies did within the budget."""
+        """The results of the policies within the budget."""
         within = {name: self._replays(cell) for name, cell in self._with_budget.items()}
         return summaries(within, world_kind(self.world).judged)
 
     @cached_property
     def savings(self) -> dict[str, Saving]:
-        """What the policies needed for the same number of trials."""
+        """The compute that each policy needed for the same number of trials, and what it lost by that."""
         of_reference = self._replays(self._with_trials[world_kind(self.world).reference])
         return {name: saving(self._replays(cell), of_reference) for name, cell in self._with_trials.items()}
 
     def figures(self) -> Values:
-        """Returns all of it for a JSON file."""
+        """Returns all figures for a JSON file."""
         return {
             "budget_seconds": self.budget,
             "policies": {name: asdict(found) for name, found in self.summaries.items()},
@@ -67,7 +70,10 @@ class Comparison:
 
     @property
     def _with_trials(self) -> dict[str, Cell]:
-        """Without the other policies with samplers, which would take hours more."""
+        """The cells with a fixed number of trials.
+
+        Policies with samplers are left out, except those that the figures need, because they would take hours more.
+        """
         world = world_kind(self.world)
         kinds = [kind for kind in self._kinds if kind.budgets == 1]
         are_needed = [not kind.draws_configs or kind.name in (world.judged, world.reference) for kind in kinds]
@@ -75,7 +81,7 @@ class Comparison:
 
     @property
     def _kinds(self) -> list[PolicyKind]:
-        """The policies that can search in this world, among them those that its figures are relative to."""
+        """The policies that can search in this world, including those to which its figures are relative."""
         world = world_kind(self.world)
         kinds = [policy_kind(name) for name in dict.fromkeys([*self.names, world.judged, world.reference])]
         return [kind for kind in kinds if world.takes_configs or not kind.draws_configs]
@@ -88,7 +94,10 @@ class Comparison:
 
 
 def replay_all(cells: Iterable[Cell], folder: Path, processes: int) -> None:
-    """Replays what the folder lacks, and says how long each cell took; the references first, which others need."""
+    """Replays what the folder lacks, and prints how long each cell took.
+
+    The references come first, because others need them.
+    """
     every = dict.fromkeys(cells)
     references = dict.fromkeys(reference(cell) for cell in every)
     with ProcessPoolExecutor(processes) as pool:
@@ -100,7 +109,7 @@ def replay_all(cells: Iterable[Cell], folder: Path, processes: int) -> None:
 
 
 def _seconds(cell: Cell, folder: Path) -> float:
-    """Returns the processor time that a cell took; hardly any where it was there."""
+    """Returns the processor time for a cell, which is very short if its replays exist."""
     began = time.process_time()
     replays(cell, folder)
     return time.process_time() - began

@@ -1,4 +1,4 @@
-"""What a world and a policy are: the contracts that the files of `worlds/` and `policies/` keep."""
+"""The contracts of worlds and policies, which the files of `worlds/` and `policies/` keep."""
 
 import math
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from sweep.trainable.config import TrialConfig
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """How the training of a config goes, whoever trains it.
+    """The course of a config's training, whoever trains it.
 
     Attributes:
-      config: as `TrialConfig.to_dict` gives it.
+      config: the result of `TrialConfig.to_dict`.
       seen: (epochs,) the value after each epoch on the half of the images by which a search chooses; greater is better.
-      scored: (epochs,) the same on the other half, which no policy is told.
-      seconds: (epochs,) how long each epoch takes; one more than there are values where that epoch diverges.
+      scored: (epochs,) the value on the other half, which no policy sees.
+      seconds: (epochs,) the duration of each epoch; if the training diverges it includes the epoch that does.
     """
 
     config: Values
@@ -28,20 +28,22 @@ class Training:
 
     @property
     def epochs(self) -> int:
+        """The number of epochs in the config."""
         return int(self.config["epochs"])
 
     @property
     def has_diverged(self) -> bool:
+        """Whether the training diverges before its last epoch."""
         return len(self.seen) < self.epochs
 
 
 class World(Protocol):
-    """How trainings go in one replay.
+    """The courses of all trainings in one replay.
 
     Attributes:
-      size: how many trials there can be; None for any number.
+      size: the number of trials that there can be; None for any number.
       best: the highest final value of a recorded config, on the half that scores.
-      blind: the median of these: what a config is worth that nobody has chosen.
+      blind: the median of these values, which is the worth of a config that was not chosen.
     """
 
     size: int | None
@@ -49,34 +51,34 @@ class World(Protocol):
     blind: float
 
     def training(self, number: int, config: TrialConfig | None) -> Training:
-        """Returns how a trial goes.
+        """Returns the course of a trial.
 
         Args:
-          number: of the trial, from 0; its chance is the same for every policy.
-          config: None for the one that has this number in the random order that is common to all policies.
+          number: the trial's number, from 0; chance depends on it, and is the same for every policy.
+          config: the config; None for the one with this number in the random order that all policies share.
         """
 
 
 @dataclass(frozen=True)
 class New:
-    """A policy's wish for another trial; without a config it is the next one in the order common to all policies."""
+    """A policy's wish for another trial; without a config it gets the next one in the order that all policies share."""
 
     config: TrialConfig | None = None
 
 
 @dataclass(frozen=True)
 class Resume:
-    """A policy's wish that a trial without a worker goes on, up to this epoch."""
+    """A policy's wish that a trial without a worker continues up to this epoch."""
 
     number: int
     until: int
 
 
 class Policy(Protocol):
-    """A search. It is told what a driver would be told: epochs of configs, and values when a worker reports them."""
+    """A search, which is told what a driver would be told: configs, and values when a worker reports them."""
 
     def next(self, now: float, may_draw: bool) -> New | Resume | None:
-        """Returns what a free worker does; None if there is nothing until another worker reports.
+        """Returns what a free worker does; None if there is nothing to do until another worker reports.
 
         Args:
           now: seconds since the search began.
@@ -84,16 +86,16 @@ class Policy(Protocol):
         """
 
     def begun(self, number: int, config: Values) -> int:
-        """Takes note of a new trial; returns the epoch up to which it runs at first."""
+        """Takes note of a new trial, and returns the epoch up to which it runs at first."""
 
     def reported(self, number: int, values: np.ndarray) -> int | None:
         """Takes the values of a trial that has epochs left.
 
         Args:
-          values: after each epoch up to where the trial stands.
+          values: the values after each epoch up to now.
 
         Returns:
-          the epoch up to which it goes on at once; None if its worker is free.
+          The epoch up to which the trial continues at once; None if it gives its worker away.
         """
 
     def ended(self, number: int, values: np.ndarray, has_diverged: bool) -> None:
@@ -102,11 +104,11 @@ class Policy(Protocol):
 
 @dataclass(frozen=True)
 class Limit:
-    """What a search may use.
+    """The limits of a search.
 
     Attributes:
-      trials: None for any number.
-      seconds: after which the workers stop, wherever they are.
+      trials: the number of trials; None for any number.
+      seconds: the time after which the workers stop, wherever they are.
     """
 
     trials: int | None = None

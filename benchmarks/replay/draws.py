@@ -1,4 +1,4 @@
-"""Where the configs of a policy's trials come from: the order that all policies share, or a sampler that learns."""
+"""The sources of a policy's configs: the order that all policies share, or a sampler that learns."""
 
 from typing import Protocol
 
@@ -9,19 +9,22 @@ from sweep.trainable.config import TrialConfig
 
 
 class Draws(Protocol):
-    """Draws configs, and is told how the trials go, with the best value so far after each epoch."""
+    """Draws configs, and is told how the trials go.
+
+    All values are the best so far after each epoch.
+    """
 
     def draw(self) -> TrialConfig | None:
-        """Returns the next trial's config; None for the one that has its number in the order common to all policies."""
+        """Returns the next trial's config; None for the one with its number in the order that all policies share."""
 
     def begun(self, number: int, config: Values) -> None:
-        """Takes note of the config that the trial has, which is another one where the world has not the one drawn."""
+        """Takes note of the trial's config, which differs from the drawn one if the world does not have that."""
 
     def is_never_stopped(self, number: int) -> bool:
         """Returns whether a trial runs to its end whatever its values are."""
 
     def passed(self, number: int, values: np.ndarray) -> None:
-        """Takes note of a trial that goes on from a rung."""
+        """Takes note of a trial that continues from a rung."""
 
     def paused(self, number: int, values: np.ndarray) -> None:
         """Takes note of a trial that waits at a rung."""
@@ -30,29 +33,36 @@ class Draws(Protocol):
         """Takes note of a trial that ends at a rung."""
 
     def ended(self, number: int, values: np.ndarray, has_diverged: bool) -> None:
-        """Takes note of a trial that ended by itself."""
+        """Takes note of a trial that ran to its end or diverged."""
 
 
 class CommonDraws:
-    """Draws the configs in the order that all policies share, whatever becomes of them."""
+    """Draws the configs in the order that all policies share, and learns nothing."""
 
     def draw(self) -> TrialConfig | None:
+        """Returns None, which stands for the next config in the shared order."""
         return None
 
     def begun(self, number: int, config: Values) -> None:
+        """Ignores the trial."""
         pass
 
     def is_never_stopped(self, number: int) -> bool:
+        """Returns False, because any trial may be stopped."""
         return False
 
     def passed(self, number: int, values: np.ndarray) -> None:
+        """Ignores the trial."""
         pass
 
     def paused(self, number: int, values: np.ndarray) -> None:
+        """Ignores the trial."""
         pass
 
     def stopped(self, number: int, values: np.ndarray) -> None:
+        """Ignores the trial."""
         pass
 
     def ended(self, number: int, values: np.ndarray, has_diverged: bool) -> None:
+        """Ignores the trial."""
         pass

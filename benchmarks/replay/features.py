@@ -1,4 +1,4 @@
-"""Configs as numbers, for a forest and for distances: what differs between the configs of a table."""
+"""Turns configs into numbers, by what differs between the configs of a table, for forests and distances."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,15 @@ import numpy as np
 from sweep.search.spaces.default_2 import REFERENCE_RATES
 from sweep.storage.sweep_file import Values
 
-ABSENT = -1.0  # of a number that a config does not have; those that are there are 0 or more
+ABSENT = -1.0  # stands for a number that a config does not have; all others are 0 or more
 
 
 class Features:
-    """Turns configs into rows of numbers, by the configs of a table.
+    """Turns configs into rows of numbers, with columns chosen by the configs of a table.
 
-    A field that chooses a name becomes a column for each of its choices. A further column has the rate as a multiple of
-    that at which the architecture trains well with the optimizer: a good rate of SGD is a hundred times that of Adam.
+    A field with names as values becomes a column for each of its choices. One more column has the learning rate as a
+    multiple of the rate at which the architecture trains well with the optimizer, because a good rate for SGD is up to
+    fifty times a good rate for Adam.
     """
 
     def __init__(self, configs: Sequence[Values]) -> None:
@@ -30,7 +31,7 @@ class Features:
         ]
 
     def of(self, config: Values) -> np.ndarray:
-        """Returns (features,) float32."""
+        """Returns (features,) float32 for a config."""
         numbers = [ABSENT if config.get(name) is None else float(config[name]) for name in self._numbers]
         choices = [float(_hashable(config.get(name)) == choice) for name, choice in self._choices]
         return np.array([*numbers, *choices, _multiple(config)], np.float32)

@@ -1,4 +1,4 @@
-"""What is read off a search's log, and off many of them: regrets, ranks, times, and their intervals."""
+"""Computes figures from the log of a search and from many replays: regrets, ranks, times, and their intervals."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,15 +11,15 @@ import numpy as np
 from benchmarks.replay.clock import Log
 
 RESAMPLES = 2_000
-ROUNDING = 1e-9  # by which means of equal values differ
-WORST = 0.1  # the share of the replays that end below the value of the worst tenth
+ROUNDING = 1e-9  # means of equal values may differ by this much
+WORST = 0.1  # the share of the replays that end below the value of `worst_tenth`
 
 
 def chosen_values(log: Log, times: np.ndarray, blind: float) -> np.ndarray:
-    """Returns what the search has in hand at each time, on the half of the images that scores.
+    """Returns the value of the search's choice at each time, on the half of the images that scores.
 
-    In hand is the trial with the best value so far, as it was after the epoch with that value, whether it is still
-    trained or not; of equal ones the first. Every policy chooses so.
+    The choice is the trial with the best value so far, in its state after the epoch with that value, whether it is
+    still trained or not; among equal values, the first. Every policy chooses like this.
 
     Args:
       times: (times,) seconds since the search began.
@@ -54,25 +54,28 @@ class Interval:
 
 
 def interval(figure: Callable[[np.ndarray], float], seeds: int) -> Interval:
-    """Args:
-    figure: computes the figure out of the replays with these seeds, of which some come several times.
+    """Returns a figure with its interval.
+
+    Args:
+      figure: computes the figure from the replays with these seeds, some of which occur several times.
+      seeds: the number of seeds.
     """
     return _interval(figure(np.arange(seeds)), [figure(each) for each in _resampled(seeds)])
 
 
 def mean_interval(values: np.ndarray) -> Interval:
-    """Returns the mean of one value a seed; what `interval` would return, a hundred times as fast."""
+    """Returns the mean of one value per seed with its interval; this is a hundred times as fast as `interval`."""
     return _interval(values.mean(), values[_resampled(len(values))].mean(axis=1))
 
 
 def _interval(found: float, resampled: Sequence[float] | np.ndarray) -> Interval:
-    low, high = np.percentile(resampled, [2.5, 97.5], method="nearest")  # between some of them there is infinity
+    low, high = np.percentile(resampled, [2.5, 97.5], method="nearest")  # interpolation would fail with infinite values
     return Interval(float(found), float(low), float(high))
 
 
 @cache
 def _resampled(seeds: int) -> np.ndarray:
-    """Returns (resamples, seeds), the same ones for all figures, so that these are paired."""
+    """Returns (resamples, seeds), which are the same for all figures, so that figures can be compared in pairs."""
     return np.random.default_rng(seeds).integers(0, seeds, (RESAMPLES, seeds))
 
 
@@ -82,10 +85,10 @@ def worst_tenth(values: np.ndarray) -> float:
 
 
 def time_to_reach(times: np.ndarray, values: np.ndarray, goal: float) -> float:
-    """Returns the first time at which a mean course has come to a goal; infinite where it never does.
+    """Returns the first time at which a mean course has reached a goal; infinite if it never does.
 
     Args:
-      times, values: (times,) of the course.
+      times, values: (times,) the course.
     """
     there = np.flatnonzero(values >= goal - ROUNDING)
     return float(times[there[0]]) if len(there) else np.inf
@@ -104,7 +107,7 @@ def mean_ranks(values: np.ndarray) -> np.ndarray:
 
 
 def finite(figures: Any) -> Any:
-    """Returns nested figures with None for what is infinite, a time that is never reached: JSON has no other word."""
+    """Returns nested figures with None in place of infinite ones, such as a time that is never reached, for JSON."""
     if isinstance(figures, dict):
         return {name: finite(each) for name, each in figures.items()}
     if isinstance(figures, list):
@@ -113,15 +116,16 @@ def finite(figures: Any) -> Any:
 
 
 def as_points(interval: Interval) -> str:
-    """Returns a share as points of a hundred."""
+    """Formats a share and its interval as points of a hundred."""
     return f"{100 * interval.found:.2f} [{100 * interval.low:.2f}, {100 * interval.high:.2f}]"
 
 
 def as_number(interval: Interval, digits: int = 2) -> str:
+    """Formats a number and its interval."""
     return f"{interval.found:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
 
 def as_share(interval: Interval) -> str:
-    """Returns a share of a time in percent; one above 1 is not reached within it."""
+    """Formats a share of a time in percent; one above 1 is shown as never reached."""
     texts = [f"{100 * each:.0f} %" if each <= 1 else "never" for each in (interval.found, interval.low, interval.high)]
     return f"{texts[0]} [{texts[1]}, {texts[2]}]"

@@ -1,4 +1,4 @@
-"""What the search has to be, beside its rivals: each goal with what was found, and whether it is reached."""
+"""The goals of the search compared with its rivals: each with what was found, and whether it is reached."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from benchmarks.replay.policies import policy_kind
 from benchmarks.replay.transfer import Tuned
 from benchmarks.replay.worlds import world_kind
 
-BETTER_BY = {"old_search": (0.01, 0.02), "random": (0.01, 0.02), "random_twice": (0.0, 0.0)}  # must and aim, a rival
+BETTER_BY = {"old_search": (0.01, 0.02), "random": (0.01, 0.02), "random_twice": (0.0, 0.0)}  # must, aim by rival
 WORST_TENTH_BETTER_BY = {"random": (0.0, 0.0)}
 END_REACHED_AFTER = {"ray_tune": (0.5, 0.25)}
-COMPUTE = 0.75, 0.57  # of the old rungs'
+COMPUTE = 0.75, 0.57  # must and aim, as shares of the compute that the old rungs need
 LOSES = 0.0015, 0.0015
 
 
@@ -21,9 +21,11 @@ class Goal:
     """A figure and its bounds.
 
     Attributes:
-      where: the table, and what else it was found in.
-      must, aim: what the figure has to be, and what is hoped for.
-      is_least: whether these are lower bounds; else upper ones.
+      what: the figure in words.
+      where: the table, and what else describes the replays.
+      must, aim: the bound that has to be kept, and the one that is hoped for.
+      found: the figure that was found.
+      is_least: whether the bounds are lower bounds; otherwise they are upper bounds.
       shown: formats the figure and its interval.
     """
 
@@ -37,6 +39,7 @@ class Goal:
 
     @property
     def verdict(self) -> str:
+        """Which of the bounds is reached."""
         return "aim" if self._reaches(self.aim) else "must" if self._reaches(self.must) else "**missed**"
 
     def _reaches(self, bound: float) -> bool:
@@ -51,12 +54,12 @@ class Goal:
 
 
 def goals(shown: Sequence[Comparison], every: Sequence[Comparison], tuned: Sequence[Tuned]) -> Iterator[Goal]:
-    """Yields the goals that can be judged by what was replayed.
+    """Yields the goals that can be judged by the replays.
 
     Args:
-      shown: with the number of workers by which values are judged.
-      every: with any number of workers, by which times are judged.
-      tuned: what was tuned on the other tables; empty where nothing was.
+      shown: comparisons with the number of workers by which values are judged.
+      every: comparisons with any number of workers, by which times are judged.
+      tuned: the results of tuning on the other tables; empty if nothing was tuned.
     """
     for each in tuned:
         where = f"{each.judged_on}, shares of the others"
@@ -79,7 +82,7 @@ def goals(shown: Sequence[Comparison], every: Sequence[Comparison], tuned: Seque
 
 
 def _takes_configs(compared: Comparison) -> bool:
-    """Returns whether whole searches were compared; else only how they let trials go on."""
+    """Returns whether whole searches were compared; otherwise only their rules for stopping trials were."""
     return world_kind(compared.world).takes_configs
 
 

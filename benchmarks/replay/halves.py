@@ -1,4 +1,4 @@
-"""The two halves of a table's images, of which one chooses and the other one judges, and what each has seen of it."""
+"""The two halves of a table's images, of which one chooses and the other judges, and the curves' values on them."""
 
 from functools import cached_property
 
@@ -11,7 +11,8 @@ class Splits:
     """The values of a table's curves on halves of its images.
 
     Attributes:
-      curves: the first training of each draw; further ones differ in their seeds alone.
+      table: the table.
+      curves: the first training of each draw; the further ones differ only in their seeds.
     """
 
     def __init__(self, table: Table) -> None:
@@ -24,7 +25,7 @@ class Splits:
         is_first = np.zeros(images, np.float32)
         is_first[np.random.default_rng([seed, images]).permutation(images)[: images // 2]] = 1
         masks = np.stack([is_first, 1 - is_first])
-        counts = masks @ self._right.T  # whole numbers, so that equal shares are equal
+        counts = masks @ self._right.T  # counts are whole numbers, so that equal shares compare as equal
         return np.split(counts / masks.sum(axis=1, keepdims=True, dtype=float), self._starts, axis=1)
 
     @cached_property
@@ -41,8 +42,8 @@ def best_and_blind(values: list[np.ndarray], half: int) -> tuple[float, float]:
     """Returns the highest and the median final value on the half that scores.
 
     Args:
-      values: (2, epochs) of each curve; one without an epoch counts for nothing.
-      half: the other one, by which a search chooses.
+      values: (2, epochs) of each curve; a curve without an epoch is ignored.
+      half: the other half, by which a search chooses.
     """
     finals = [each[1 - half, -1] for each in values if each.size]
     return float(max(finals)), float(np.median(finals))

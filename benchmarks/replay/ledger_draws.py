@@ -1,4 +1,4 @@
-"""Draws by this project's own samplers, by the code that a sweep draws with, on a ledger that is kept nowhere."""
+"""Draws configs with this project's own samplers, by the code of a real sweep, on a ledger in memory."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,23 +22,24 @@ from sweep.storage.sweep_file import Values
 from sweep.trainable.config import TrialConfig
 
 NOWHERE = Path("/nowhere")
-EVERY = 10**9  # trials: the limit is the clock's
+EVERY = 10**9  # trials, which is no limit; the clock has the limit
 METRIC = "accuracy"
 
 
 class PassingLedger(Ledger):
-    """A ledger in memory."""
+    """A ledger that is only in memory."""
 
     def _open_journal(self, folder: Path) -> BaseStorage:
         return InMemoryStorage()
 
 
 class LedgerDraws:
-    """Draws as a sweep does, and tells its ledger what becomes of the trials.
+    """Draws as a sweep does, and records in its ledger what becomes of the trials.
 
     Args:
-      space: what is drawn from.
-      plan: of the sweep.
+      space: the space to draw from.
+      pruner: the pruner of the sweep.
+      plan: the plan of the sweep.
     """
 
     def __init__(self, space: Space, pruner: Pruner, plan: Plan) -> None:
@@ -46,30 +47,37 @@ class LedgerDraws:
         self._draws = Draws(self._ledger, space, plan, Sink())
 
     def draw(self) -> TrialConfig:
+        """Returns the config of the next trial of the sweep."""
         return TrialConfig.from_dict(self._attributes(self._draws.draw())["config"])
 
     def begun(self, number: int, config: Values) -> None:
+        """Records the config that the trial really has, if it differs from the drawn one."""
         if config != self._attributes(number)["config"]:
             self._ledger.set(number, "config", config)
             if "rungs" in self._attributes(number):
                 self._ledger.set(number, "rungs", list(self._ledger.rungs(config["epochs"])))
 
     def is_never_stopped(self, number: int) -> bool:
+        """Returns whether the trial is a baseline."""
         return "baseline" in self._attributes(number)
 
     def passed(self, number: int, values: np.ndarray) -> None:
+        """Records that a trial continues from a rung."""
         self._report(number, values)
         if not self.is_never_stopped(number):
             self._ledger.set(number, "passed", len(values))
 
     def paused(self, number: int, values: np.ndarray) -> None:
+        """Records the values of a trial that waits at a rung."""
         self._report(number, values)
 
     def stopped(self, number: int, values: np.ndarray) -> None:
+        """Records that a trial was pruned."""
         self._report(number, values)
         self._end(number, TrialState.PRUNED, Reason.NOT_AMONG_THE_BEST)
 
     def ended(self, number: int, values: np.ndarray, has_diverged: bool) -> None:
+        """Records that a trial is complete or diverged."""
         self._report(number, values)
         if has_diverged:
             self._end(number, TrialState.FAIL, Reason.DIVERGED)
@@ -89,7 +97,7 @@ class LedgerDraws:
 
 
 def plan_of(task: Task, sampler: str, version: int) -> Plan:
-    """Returns the plan of a sweep as it is today, without published runs, on images that fit into memory."""
+    """Returns the plan of a sweep in its present form, without published runs, on images that fit into memory."""
     name, number = task.space_name
     queue, _ = first_queue(task.space, number, None, [], name)
     families = task.space.families

@@ -1,4 +1,4 @@
-"""The replays as a section of BENCHMARKS.md; all figures of all worlds and numbers of workers are in the JSON file."""
+"""Writes the replays as a section of BENCHMARKS.md; the JSON file has all figures."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ TITLE = "## Searches, replayed on learning curves"
 
 
 def head(command: str, tables: Mapping[Path, Table], seeds: int) -> Iterator[str]:
-    """Yields what the section says before its tables."""
+    """Yields the text of the section before its tables of results."""
     yield TITLE
     yield ""
     yield (
@@ -44,7 +44,7 @@ def head(command: str, tables: Mapping[Path, Table], seeds: int) -> Iterator[str
 
 
 def comparison(compared: Comparison) -> Iterator[str]:
-    """Yields two tables, a policy a row: with the same budget, and with the same number of trials."""
+    """Yields two tables with a row for each policy: with the same budget, and with the same number of trials."""
     kind = world_kind(compared.world)
     judged = policy_kind(kind.judged).shown
     workers = counted(compared.workers, "worker")
@@ -76,7 +76,7 @@ def comparison(compared: Comparison) -> Iterator[str]:
 
 
 def times(compared: Sequence[Comparison]) -> Iterator[str]:
-    """Yields a table of when each policy's end was reached, by the number of workers.
+    """Yields a table of when each policy's final value was reached, by the number of workers.
 
     Args:
       compared: the same policies in the same world, with several numbers of workers.
@@ -97,7 +97,7 @@ def times(compared: Sequence[Comparison]) -> Iterator[str]:
 
 
 def goals(found: Iterable[Goal]) -> Iterator[str]:
-    """Yields a table of what the search has to be, and whether it is."""
+    """Yields a table of the goals of the search, and whether they are reached."""
     if rows := list(map(str, found)):
         yield from (
             "",
@@ -108,7 +108,7 @@ def goals(found: Iterable[Goal]) -> Iterator[str]:
 
 
 def known(names: Sequence[str], tables: Mapping[Path, Table]) -> Iterator[str]:
-    """Yields a list of how well worlds know configs that are not in their tables."""
+    """Yields sentences on how well worlds predict configs that are not in their tables."""
     for world in map(world_kind, names):
         for path, table in tables.items():
             if figures := world.known(table):

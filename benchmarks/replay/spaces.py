@@ -1,4 +1,4 @@
-"""The spaces in which a table's searches draw: that of the table, and what it was in the old search."""
+"""The spaces in which the searches on a table draw: the space of the table, and its form in the old search."""
 
 import json
 
@@ -7,16 +7,19 @@ from sweep.search.spaces import DEFAULT, suggest_of
 from sweep.search.spaces.space import Space
 
 OLD_DEFAULT = 1  # the number of the default space of the old search
-MOST_EPOCHS = 40  # where a space does not search the epochs
+MOST_EPOCHS = 40  # for a space that does not search the epochs
 
 
 def space_of(about: About) -> Space:
-    """Returns the space that the configs of a table were drawn from."""
+    """Returns the space from which the configs of a table were drawn."""
     return _space(about, about.space[1])
 
 
 def old_space_of(about: About) -> Space:
-    """Returns the first default space in place of a later one; another space was not there, and is the same."""
+    """Returns the space of a table in the old search.
+
+    This is the first default space in place of a later one; other spaces did not exist then, and stay the same.
+    """
     name, number = about.space
     return _space(about, OLD_DEFAULT if name == DEFAULT else number)
 

@@ -1,4 +1,4 @@
-"""What the replays of all policies in one world say: a figure with its interval for each, ready for JSON."""
+"""Summarises the replays of all policies in one world: figures with their intervals, ready for JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,23 +8,23 @@ import numpy as np
 from benchmarks.replay.cells import FRACTIONS, Replays
 from benchmarks.replay.figures import Interval, interval, mean_interval, mean_ranks, time_to_reach, worst_tenth
 
-SHOWN_AT = (0.10, 0.25, 0.50, 1.00)  # of the budget
+SHOWN_AT = (0.10, 0.25, 0.50, 1.00)  # the parts of the budget at which figures are shown
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How a policy did; values are shares of right answers, on the half of the images that did not choose.
+    """The results of a policy; values are shares of right answers on the half of the images that did not choose.
 
     Attributes:
-      regret: how far what was in hand was below the best recorded config, at each of `SHOWN_AT`.
-      normalised: the same, where 1 is a config that nobody has chosen.
+      regret: how far its choice was below the best recorded config, at each of `SHOWN_AT`.
+      normalised: the same, on a scale where 1 is a config that nobody has chosen.
       rank: the mean rank among the policies, at each of `SHOWN_AT`.
-      value: of what was in hand at the end.
+      value: the value of its choice at the end.
       worst_tenth: the value below which a tenth of the replays ended.
       behind: by how much the judged policy was better at the end.
-      worst_behind: by how much its worst tenth was better.
-      reached: the share of the budget after which the judged policy has, in the mean, what this one has at the end.
-      trials: begun, in the mean.
+      worst_behind: by how much the worst tenth of the judged policy was better.
+      reached: the share of the budget after which the judged policy has, in the mean, the final value of this one.
+      trials: the mean number of trials that were begun.
     """
 
     regret: list[Interval]
@@ -40,7 +40,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Saving:
-    """What a policy needs for as many trials as the reference begins.
+    """The compute that a policy needs for as many trials as the reference begins, and the value that it loses.
 
     Attributes:
       compute: the busy seconds of all workers, as a share of the reference's.
@@ -55,7 +55,7 @@ def summaries(replays: Mapping[str, Replays], judged: str) -> dict[str, Summary]
     """Returns the summary of each policy that had the world's budget.
 
     Args:
-      judged: the policy that the others are compared with.
+      judged: the policy with which the others are compared.
     """
     at = [int(np.argmin(np.abs(FRACTIONS - fraction))) for fraction in SHOWN_AT]
     every = np.stack([each.chosen.reshape(-1, len(FRACTIONS)) for each in replays.values()])
@@ -92,7 +92,7 @@ def _summary(replays: Replays, of_judged: Replays, at: list[int], rank: np.ndarr
 
 
 def saving(replays: Replays, reference: Replays) -> Saving:
-    """Returns what a policy saved, where both were limited to the same number of trials."""
+    """Returns what a policy saved, if both were limited to the same number of trials."""
     computes = replays.compute.mean(axis=1), reference.compute.mean(axis=1)
     behind = (reference.chosen - replays.chosen)[:, :, -1].mean(axis=1)
     return Saving(

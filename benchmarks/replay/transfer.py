@@ -1,4 +1,4 @@
-"""Shares of the rungs that are tuned on all tables but one, and judged on that one, for each table in turn."""
+"""Tunes the shares of the rungs on all tables but one, and judges them on that one, for each table in turn."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,19 +13,20 @@ from benchmarks.replay.cells import TRIALS, Cell, Replays, reference
 from benchmarks.replay.policies import PolicyKind, promotion
 from benchmarks.replay.summary import Saving, saving
 
-MOST_BEHIND = 0.0015  # of the value, that a tuned rule may lose against the old rungs
+MOST_BEHIND = 0.0015  # the value that a tuned rule may lose against the old rungs
 ONE, TWO_THIRDS, HALF, THIRD = Fraction(1), Fraction(2, 3), Fraction(1, 2), Fraction(1, 3)
-SHARES = ((ONE, TWO_THIRDS, HALF, THIRD), (ONE, HALF, THIRD), (ONE, HALF, THIRD))  # that are tried, of each rung
+SHARES = ((ONE, TWO_THIRDS, HALF, THIRD), (ONE, HALF, THIRD), (ONE, HALF, THIRD))  # the shares tried at each rung
 WORLD, WORKERS = "rows", 4
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What was chosen without a table, and what it saved on that table.
+    """The rule that was chosen without a table, and what it saved on that table.
 
     Attributes:
       judged_on: the table's name.
-      shares: that were chosen on the other tables.
+      shares: the shares that were chosen on the other tables.
+      saving: what they saved on this one.
     """
 
     judged_on: str
@@ -45,7 +46,7 @@ def _rule(shares: tuple[Fraction, ...]) -> PolicyKind:
 
 
 def cells(table: Path, seeds: int) -> list[Cell]:
-    """Returns what must be replayed on a table: each rule, and the old rungs."""
+    """Returns the cells that must be replayed on a table: each rule, and the old rungs."""
     of_rules = [Cell(table, WORLD, WORKERS, rule, seeds, TRIALS) for rule in rules().values()]
     return [*of_rules, reference(of_rules[0])]
 
@@ -53,7 +54,7 @@ def cells(table: Path, seeds: int) -> list[Cell]:
 def tuned(tables: Sequence[Path], seeds: int, replays: Callable[[Cell], Replays]) -> list[Tuned]:
     """Returns, for each table, the rule that needs least on the others and loses there at most `MOST_BEHIND`.
 
-    What a rule needs, or loses, on several tables is the mean over these.
+    What a rule needs or loses on several tables is the mean over these.
     """
     by_table = {table: _savings(table, seeds, replays) for table in tables}
     found = []
@@ -65,7 +66,7 @@ def tuned(tables: Sequence[Path], seeds: int, replays: Callable[[Cell], Replays]
 
 
 def _need(others: list[dict[tuple[Fraction, ...], Saving]], shares: tuple[Fraction, ...]) -> tuple[bool, float]:
-    """Returns what a rule is sorted by: first whether it loses too much, then what it needs."""
+    """Returns the key by which rules are sorted: first whether a rule loses too much, then what it needs."""
     behind = float(np.mean([each[shares].behind.found for each in others]))
     return behind > MOST_BEHIND, float(np.mean([each[shares].compute.found for each in others]))
 

@@ -1,4 +1,4 @@
-"""Random forests of scikit-learn's, whose prediction of one row takes a third of a millisecond instead of thirty."""
+"""Random forests from scikit-learn that predict one row in a third of a millisecond instead of thirty."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,15 @@ class Forests:
     """A forest for each target.
 
     Attributes:
-      out_of_bag: (rows, targets), what the trees that have not seen a row predict of it.
+      out_of_bag: (rows, targets) the predictions for each row by the trees that have not seen it.
     """
 
     def __init__(self, rows: np.ndarray, targets: np.ndarray) -> None:
-        """Args:
-        rows: (rows, features) float32.
-        targets: (rows, targets).
+        """Fits the forests.
+
+        Args:
+          rows: (rows, features) float32.
+          targets: (rows, targets).
         """
         forests = [_fitted(rows, target) for target in targets.T]
         self.out_of_bag: np.ndarray = np.column_stack([forest.oob_prediction_ for forest in forests])
@@ -29,8 +31,8 @@ class Forests:
         starts = np.cumsum([0, *(tree.node_count for tree in trees)])
         self._roots = starts[:-1]
         self._depth = max(tree.max_depth for tree in trees)
-        self._features = _joined([np.maximum(tree.feature, 0) for tree in trees])  # a leaf has none
-        # A leaf leads to itself, so that all trees can be walked together for as many steps as the deepest one has.
+        self._features = _joined([np.maximum(tree.feature, 0) for tree in trees])  # a leaf has no feature
+        # A leaf is its own child, so that all trees can be walked together for as many steps as the deepest one has.
         self._lefts = _joined([_child(tree.children_left) + start for tree, start in zip(trees, starts, strict=False)])
         self._rights = _joined(
             [_child(tree.children_right) + start for tree, start in zip(trees, starts, strict=False)]

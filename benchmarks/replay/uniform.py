@@ -1,4 +1,4 @@
-"""A trial that answers each question of a space by chance, as Optuna's random sampler does."""
+"""A trial that answers the questions of a space at random, as Optuna's random sampler does."""
 
 import math
 from typing import Any
@@ -10,13 +10,14 @@ from sweep.search.spaces.walker import Suggester
 
 
 class UniformTrial(Suggester):
-    """Draws each parameter uniformly over its range, on the scale that it has; the same name gets the same answer."""
+    """Draws each parameter uniformly over its range, on its scale; the same name always gets the same answer."""
 
     def __init__(self, generator: np.random.Generator) -> None:
         self._generator = generator
         self.params: dict[str, Any] = {}
 
     def choose(self, name: str, distribution: BaseDistribution) -> Any:
+        """Returns the value of a parameter."""
         if name not in self.params:
             self.params[name] = self._drawn(distribution)
         return self.params[name]
@@ -26,7 +27,7 @@ class UniformTrial(Suggester):
             return distribution.choices[self._generator.integers(len(distribution.choices))]
         assert isinstance(distribution, IntDistribution | FloatDistribution)
         low, high = distribution.low, distribution.high
-        step = distribution.step or 0  # each value on the grid is as likely as any other
+        step = distribution.step or 0  # the range is widened by half a step, so that all values are equally likely
         start, end = (
             (math.log(low - step / 2), math.log(high + step / 2))
             if distribution.log

@@ -1,10 +1,11 @@
-"""Augmentation: the transforms, and how a pipeline of them runs.
+"""Augmentation: the transforms of images, and how a pipeline of them runs.
 
-A transform is a file `datasets/augment/NAME.py`, which holds a `TRANSFORM` with both ways to run it. To add one, add
-its file and its line in `NAMES`; then a pipeline may name it. For its probability to be a hyperparameter, `TrialConfig`
-needs a field of its name, 0 by default. `pipeline.py` makes a pipeline, `batched.py` runs one on whole batches.
+A transform is a file `datasets/augment/NAME.py` that defines a `TRANSFORM` with both ways to run it: on one image and
+on a batch. To add one, add its file and its line in `NAMES`; then a pipeline may name it. To make its probability a
+hyperparameter, add a field with its name to `TrialConfig`, 0 by default. `pipeline.py` makes a pipeline, and
+`batched.py` runs one on whole batches.
 
-This file imports neither torch nor albumentations, so that whoever only needs the names has them at once.
+This file imports neither torch nor albumentations, so that code which only needs the names starts quickly.
 """
 
 import os
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Read by albumentations when it is imported: without it, every process asks a package index for
-# a newer version and waits up to 2 s for the answer. Files of the user's import it by themselves.
+# albumentations reads this variable when it is imported. Without it, every process asks a package index for a newer
+# version and waits up to 2 s for the answer. It is set here because a user's own file may import albumentations itself.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 if TYPE_CHECKING:
@@ -42,16 +43,16 @@ NAMES = (  # in the order in which they run
 
 @dataclass(frozen=True)
 class Transform:
-    """A change of images; a config asks for it by its name and a probability, a pipeline by its class.
+    """A random change of images, which a config requests by its name and a probability, and a pipeline by its class.
 
     Attributes:
-      kind: its class in albumentations, or one of our own like those; what it does is what `batched` must do too.
-      arguments: what the class is made with, beside the probability.
-      batched: returns the same change of a whole batch, for an object of the class, whatever its arguments are; None
-        where they have no such form. The change is given (N, 3, H, W) uint8, all of which it changes.
-      view: the change itself where nothing of it is drawn, so that predictions can be averaged over it.
-      needs_square: says that images which are not square would change their shape.
-      also: other classes that `batched` takes; no config asks for them, pipelines of the user's may.
+      kind: its class in albumentations, or one of our own with the same interface; `batched` must do the same.
+      arguments: the arguments of the class, beside the probability.
+      batched: takes an object of the class and returns the same change for whole batches, or None if the object's
+        arguments have no such form. The change is given (N, 3, H, W) uint8, and changes every image.
+      view: the change itself if nothing in it is random, so that predictions can be averaged over it; else None.
+      needs_square: True if it would change the shape of images that are not square.
+      also: other classes that `batched` accepts; no config requests them, but a pipeline of the user may.
     """
 
     kind: "type[A.BasicTransform]"

@@ -1,14 +1,14 @@
-"""The batched form of an albumentations pipeline: the same distribution, tensors in and out, draws per image.
+"""Runs an albumentations pipeline on whole batches of tensors: the same distribution, with random numbers per image.
 
-    change = batched(pipeline)              # None: something in it has no batched form; see `unsupported`
+    change = batched(pipeline)              # None if a transform has no batched form; see `unsupported`
     images = change(take(pixels, index), generator)
 
-Every transform changes the images chosen for it, and uint8 goes from one to the next as it does
-in albumentations, so that rounding and clipping are the same too.
+Every transform changes the images that are chosen for it. Between transforms the images are uint8, as in
+albumentations, so that rounding and clipping are the same too.
 
-Microseconds per 16x16 image at p = 0.5, batches of 200, one thread of an AMD EPYC, torch 2.14.1, best of 40
-runs of 20 batches (beside it: per_image, best of 15 batches): two flips 0.6 (9), flips and rotation 2.2 (52),
-the seven of the published runs 7.9 (127), all ten 11 (172).
+Microseconds per 16x16 image at p = 0.5, batches of 200, one thread of an AMD EPYC, torch 2.14.1, best of 40 runs of 20
+batches; in brackets the same for `per_image`, best of 15 batches: two flips 0.6 (9), flips and rotation 2.2 (52), the
+seven transforms of the published runs 7.9 (127), all ten 11 (172).
 """
 
 import albumentations as A
@@ -22,17 +22,18 @@ from sweep.datasets.augment.batch_rows import Change, rows, take
 def batched(pipeline: A.Compose, on_all: bool | None = None) -> Change | None:
     """Returns a function of (images, generator) that does to a whole batch what `pipeline` does to one image.
 
-    It takes and returns (N, 3, H, W) uint8 and leaves its input as it is. The generator must be on
-    the device of the images; same state in, same images out. It raises ValueError for another dtype,
-    and for images that are not square where the pipeline transposes.
+    The function takes and returns (N, 3, H, W) uint8 and does not modify its input. The generator must be on the device
+    of the images; with the same state it gives the same images. The function raises ValueError for another dtype, and
+    for images that are not square if the pipeline transposes.
 
     Args:
-      on_all: each transform changes the whole batch and the images chosen for it keep the change, instead
-        of seeing those alone: more arithmetic, but a GPU is never waited for to learn which they are.
-        The draws differ, their distribution does not. Default: everywhere but on a CPU.
+      pipeline: the pipeline; it is not modified.
+      on_all: True runs each transform on the whole batch and then keeps the change only of the images that were chosen.
+        That is more arithmetic, but the CPU need not wait for a GPU to learn which images were chosen. The random
+        numbers differ from those with False, their distribution does not. None: True everywhere but on a CPU.
 
     Returns:
-      None where `unsupported(pipeline)` names something.
+      None if `unsupported(pipeline)` names something.
     """
     if unsupported(pipeline):
         return None
@@ -49,7 +50,7 @@ def batched(pipeline: A.Compose, on_all: bool | None = None) -> Change | None:
                 images = torch.where(chosen[:, None, None, None], change(images, generator), images)
             elif 0 < len(index := chosen.nonzero().squeeze(1)) < len(images):
                 rows(images)[index] = rows(change(take(images, index), generator))
-            elif len(index):  # all of them, which need not be put back
+            elif len(index):  # every image was chosen, so none needs to be put back
                 images = change(images, generator).contiguous()
         return images
 
@@ -57,12 +58,13 @@ def batched(pipeline: A.Compose, on_all: bool | None = None) -> Change | None:
 
 
 def unsupported(pipeline: A.Compose) -> list[str]:
-    """Returns what in the pipeline has no batched form, as albumentations prints it."""
+    """Returns the parts of the pipeline that have no batched form, as albumentations prints them."""
     whole = [] if pipeline.p == 1 else [f"Compose(p={pipeline.p})"]
     return whole + [str(transform) for transform in pipeline if _form(transform) is None]
 
 
 def _form(transform: A.BasicTransform) -> Change | None:
+    """Returns the batched form of a transform, or None."""
     kind = type(transform)
     forms = (known.batched(transform) for known in transforms().values() if kind in (known.kind, *known.also))
     return next(filter(None, forms), None)

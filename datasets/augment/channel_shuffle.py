@@ -1,4 +1,4 @@
-"""Shuffles the three colours of an image."""
+"""The transform that shuffles the three colours of an image."""
 
 import albumentations as A
 import torch
@@ -9,6 +9,8 @@ from sweep.datasets.augment.batch_rows import Change, take
 
 
 def batched(transform: A.ChannelShuffle) -> Change:
+    """Returns the batched form; it draws one of the six orders for each image."""
+
     def change(images: Tensor, generator: torch.Generator) -> Tensor:
         order = torch.rand(images.shape[:2], generator=generator, device=images.device).argsort(1)
         first = torch.arange(0, 3 * len(images), 3, device=images.device)

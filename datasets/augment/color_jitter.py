@@ -1,4 +1,4 @@
-"""Changes brightness, contrast, saturation and hue of an image, one after the other in a random order."""
+"""The transform that changes brightness, contrast, saturation and hue of an image, in a random order."""
 
 import albumentations as A
 import torch
@@ -8,11 +8,12 @@ from sweep.datasets.augment import Transform
 from sweep.datasets.augment.batch_rows import Change, uniform
 from sweep.datasets.augment.hue_saturation_value import shifted
 
-LUMA = (9798, 19235, 3735)  # of red, green and blue in grey, in 32768ths, as OpenCV has it
-OTHERS = 3  # brightness, contrast and saturation
+LUMA = (9798, 19235, 3735)  # weights of red, green and blue in grey, in 32768ths, as in OpenCV
+OTHERS = 3  # the number of steps beside hue: brightness, contrast and saturation
 
 
 def batched(transform: A.ColorJitter) -> Change:
+    """Returns the batched form; it draws the order and the strength of the four steps for each image."""
     limits = (transform.brightness, transform.contrast, transform.saturation)
     turns = any(transform.hue)
 
@@ -32,11 +33,12 @@ def batched(transform: A.ColorJitter) -> Change:
 
 
 def _blended(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
-    """Returns each image pulled towards, or pushed away from, black, its mean grey or its own grey.
+    """Returns each image after three steps, each of which blends it with black, its mean grey or its own grey.
 
     Args:
-      factors: (N, OTHERS), how much of the image is kept by each of the steps; 1 leaves it as it is.
-      order: (N, OTHERS), which steps these are: 0 for black, 1 for the mean grey, 2 for its own grey.
+      images: (N, 3, H, W) uint8.
+      factors: (N, OTHERS), the weight of the image in each step; 1 leaves it as it is, more than 1 moves it away.
+      order: (N, OTHERS), what each step blends with: 0 for black, 1 for the mean grey, 2 for the image's own grey.
     """
     pixels = images.float()
     for step in range(OTHERS):
@@ -44,13 +46,13 @@ def _blended(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
         grey, rest = _grey(pixels), 1 - factor
         mean = grey.mean((2, 3), keepdim=True).mul_(rest * (which == 1))
         pixels.mul_(factor).add_(grey.mul_(rest * (which == 2)).add_(mean)).clamp_(0, 255)
-        # albumentations cuts the fractions, but for the saturation, which OpenCV rounds.
+        # albumentations truncates the results, except in the step of saturation, which OpenCV rounds.
         pixels.add_((which == 2) * 0.5).floor_()
     return pixels.to(torch.uint8)
 
 
 def _grey(pixels: Tensor) -> Tensor:
-    """Returns (N, 1, H, W), the grey of each pixel in whole numbers."""
+    """Returns (N, 1, H, W), the grey of each pixel as a whole number."""
     red, green, blue = (pixels[:, i : i + 1] for i in range(3))
     sums = (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])  # below 2**24, so exact
     return sums.add_(2**14).mul_(2**-15).floor_()

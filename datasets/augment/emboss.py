@@ -1,4 +1,4 @@
-"""Lights the edges of an image from one side."""
+"""The transform that embosses an image: its edges look lit from one side."""
 
 import albumentations as A
 import torch
@@ -10,11 +10,14 @@ from sweep.datasets.augment.batch_rows import Change, rounded, uniform
 
 
 def batched(transform: A.Emboss) -> Change:
+    """Returns the batched form; it draws the two strengths for each image."""
+
     def change(images: Tensor, generator: torch.Generator) -> Tensor:
         alpha = uniform(transform.alpha, images, generator)
         strength = uniform(transform.strength, images, generator)
-        # (1 - alpha) * image + alpha * (the kernel of A.Emboss), as image + alpha * (1 + strength) * corners
-        # + alpha * strength * sides: what is below or right of a pixel, less what is above or left of it.
+        # A.Emboss computes (1 - alpha) * image + alpha * (its kernel applied to the image). That equals image + alpha *
+        # (1 + strength) * corners + alpha * strength * sides, where `sides` and `corners` are the neighbours below and
+        # right of a pixel, less those above and left of it.
         padded = F.pad(images.float(), (1, 1, 1, 1), mode="reflect")
         pairs = padded[:, :, 1:, :-1] + padded[:, :, :-1, 1:]
         sides = pairs[:, :, 1:, 1:] - pairs[:, :, :-1, :-1]

@@ -1,4 +1,4 @@
-"""Flips an image from left to right."""
+"""The transform that flips an image from left to right."""
 
 import albumentations as A
 from torch import Tensor
@@ -8,6 +8,7 @@ from sweep.datasets.augment.batch_rows import without_draws
 
 
 def view(images: Tensor) -> Tensor:
+    """Returns the images flipped."""
     return images.flip(3)
 
 

@@ -1,4 +1,7 @@
-"""Augmentation as an albumentations pipeline, as text too, and the slow way to run it; batched.py has the fast one."""
+"""Makes an albumentations pipeline from probabilities or text, writes it as text, and runs it image by image.
+
+`batched.py` has the fast way to run it.
+"""
 
 import inspect
 import json
@@ -21,11 +24,11 @@ def compose(probabilities: Mapping[str, float], square: bool = True) -> A.Compos
     """Returns the pipeline that applies each transform with its probability, in the order given.
 
     Args:
-      probabilities: per image, [0, 1], by the name of the transform.
-      square: whether the images are; the transforms that need it are left out where they are not.
+      probabilities: the share of images to change, [0, 1], by the name of the transform.
+      square: whether the images are square; if not, the transforms that need squares are left out.
 
     Raises:
-      ValueError: there is no transform of a name.
+      ValueError: a name is not that of a transform.
     """
     known = transforms()
     for name in probabilities:
@@ -36,21 +39,21 @@ def compose(probabilities: Mapping[str, float], square: bool = True) -> A.Compos
 
 
 def per_image(pipeline: A.Compose, images: Tensor, seed: int) -> Tensor:
-    """Runs any pipeline, image by image: ten times as slow as its batched form.
+    """Runs any pipeline, image by image, which takes ten times as long as its batched form.
 
     Args:
-      pipeline: its random state is replaced.
+      pipeline: the pipeline; its random state is replaced.
       images: (N, 3, H, W) uint8, RGB; not modified.
-      seed: 0 or more; same seed, same images: same output.
+      seed: 0 or more; the same seed and images give the same output.
 
     Returns:
       (N, 3, H, W) uint8, on the device of `images`.
 
     Raises:
-      ValueError: an image comes out in another size, or no longer as uint8.
+      ValueError: the pipeline changed the size of an image, or its dtype from uint8.
     """
-    # Not set_random_seed: that gives every transform a generator of its own with the same seed, so
-    # that two flips with the same probability always fall together (2.0.8). This one is shared.
+    # All transforms share this generator. set_random_seed would give each one a generator of its own with the same
+    # seed, so that two flips with the same probability would always happen together (2.0.8).
     pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))  # noqa: S311
     pixels = images.permute(0, 2, 3, 1).contiguous().cpu().numpy()
     changed = np.empty_like(pixels)
@@ -64,16 +67,16 @@ def per_image(pipeline: A.Compose, images: Tensor, seed: int) -> Tensor:
 
 
 def to_text(pipeline: A.Compose) -> str:
-    """Returns the pipeline in one line of JSON, the same for the same transforms and arguments; `from_text` reads it.
+    """Returns the pipeline as one line of JSON, which `from_text` reads; equal pipelines have equal text.
 
-    The seed of a Compose is left out: see `per_image`. A class of the user's own is named as FILE.py:CLASS, and must
-    be in a file that the command named.
+    The seed of a Compose is left out, because `per_image` sets another. A class of the user's own is named as
+    FILE.py:CLASS, and must be in a file that the command named.
 
     Raises:
-      ValueError: something in it cannot be read back: a function, an array, any other class of one's own.
+      ValueError: a part of it cannot be read back: a function, an array, or a class that is in no such file.
     """
     text = _to_json(pipeline)
-    again = _to_json(from_text(text))  # a whole number may have become 1.0
+    again = _to_json(from_text(text))  # read back once, because a whole number may become a float: 1 and 1.0
     if json.loads(again) != json.loads(text):
         raise ValueError(f"the pipeline is another when read back from its text: {again} instead of {text}")
     return again
@@ -82,12 +85,13 @@ def to_text(pipeline: A.Compose) -> str:
 def from_text(text: str) -> A.Compose:
     """Returns the pipeline that `to_text` or `A.save` wrote.
 
-    Transforms of albumentations, of this project and of files that the command named are made, from plain values, and
-    nothing else: `A.from_dict` makes whatever class is registered, and merely warns of a wrong argument.
+    It makes only transforms of albumentations, of this project and of files that the command named, and only with plain
+    values as arguments. `A.from_dict` is not used: it makes any class that is registered, and a wrong argument gives
+    only a warning.
 
     Raises:
-      ValueError: the text is not JSON, or names what is no such transform, or an argument is wrong.
-      UserError: it names a class in a file of the user's that no command named.
+      ValueError: the text is not JSON, names something that is no such transform, or has a wrong argument.
+      UserError: it names a class in a user's file that no command named.
     """
     try:
         saved = json.loads(text, parse_constant=_refuse)
@@ -102,7 +106,12 @@ def from_text(text: str) -> A.Compose:
 
 
 def _to_json(pipeline: A.Compose) -> str:
-    try:  # without the version of albumentations, which A.to_dict adds
+    """Returns the pipeline as JSON.
+
+    Raises:
+      ValueError: a part of it cannot be written as JSON.
+    """
+    try:  # leaves out the version of albumentations, which A.to_dict adds
         saved = {"transform": _with_references(A.to_dict(pipeline)["transform"])}
         return json.dumps(saved, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, NotImplementedError) as error:
@@ -110,7 +119,7 @@ def _to_json(pipeline: A.Compose) -> str:
 
 
 def _with_references(saved: Any) -> Any:
-    """Returns what A.to_dict wrote with the classes of the user's files named as FILE.py:CLASS."""
+    """Returns what `A.to_dict` wrote, with the classes of user files named as FILE.py:CLASS."""
     if isinstance(saved, list):
         return [_with_references(item) for item in saved]
     if not isinstance(saved, dict):
@@ -122,11 +131,12 @@ def _with_references(saved: Any) -> Any:
 
 
 def _refuse(constant: str) -> NoReturn:
+    """Refuses NaN and the infinities, which JSON does not have."""
     raise ValueError(f"{constant} is no number")
 
 
 def _made(saved: Any) -> Any:
-    """Returns the transform that A.to_dict has described, with those inside it."""
+    """Returns the transform that `A.to_dict` described, with the transforms inside it."""
     name = saved.get("__class_fullname__") if isinstance(saved, dict) else None
     if not isinstance(name, str):
         raise ValueError(f"a transform must be an object with `__class_fullname__`, got {str(saved)[:80]}")
@@ -137,7 +147,8 @@ def _made(saved: Any) -> Any:
     for key in arguments:
         if key not in known:
             raise ValueError(f"{name} has no argument `{key}`; it has: {', '.join(taken)}")
-    arguments = {key: value for key, value in arguments.items() if key in taken}  # A.to_dict writes a parent's too
+    # A.to_dict also writes arguments that only a parent class takes
+    arguments = {key: value for key, value in arguments.items() if key in taken}
     p, inner = arguments.get("p", 1), arguments.get("transforms", [])
     if not (isinstance(p, int | float) and 0 <= p <= 1):
         raise ValueError(f"{name}: `0 <= p <= 1` must hold, got p={p}")
@@ -146,17 +157,20 @@ def _made(saved: Any) -> Any:
     if inner:
         arguments["transforms"] = [_made(transform) for transform in inner]
     checked = next(base for base in kind.__mro__ if "__init__" in vars(base))
-    if "InitSchema" in vars(checked):  # without strict, some wrong arguments are a warning, and the defaults are taken
+    if "InitSchema" in vars(checked):  # if not strict, some wrong arguments are replaced by defaults with a warning
         arguments["strict"] = True
     try:
         return kind(**arguments)
-    except Exception as error:  # a constructor may raise anything; the arguments are to blame
+    except Exception as error:  # a constructor may raise anything, and its arguments are always the cause
         said = re.sub(r"For further information visit \S+", "", str(error))
         raise ValueError(f"{name}: {' '.join(said.split())}") from error
 
 
 def _kind(name: str) -> Any:
-    """Returns the class; looked up among the few that may be made, so that a name can import and call nothing."""
+    """Returns the class of this name, which must be one of those that may be made.
+
+    It is looked up among these and not imported, so that a name in the text can run no other code.
+    """
     bases = (A.BasicTransform, A.DualTransform, A.ImageOnlyTransform, A.Transform3D, A.BaseCompose)
     own = {known.kind.get_class_fullname(): known.kind for known in transforms().values()}
     kind: Any = user_code.get(name) if user_code.is_reference(name) else own.get(name) or getattr(A, name, None)

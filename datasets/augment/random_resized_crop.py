@@ -1,8 +1,9 @@
 """Enlarges a random part of an image to the size of the whole.
 
-On a GPU `grid_sample` does so to a whole batch, and on a CPU as well where images are small. Larger ones are enlarged
-there by OpenCV, image by image, in the threads of the trial: at 224 px in a fifth of the time, while at 16 px it would
-take twice as long. What is drawn is the same either way, and no byte is more than one grey level from the other way's.
+On a GPU `grid_sample` enlarges a whole batch at once, and on a CPU it does so if the images are small. Larger images on
+a CPU are enlarged by OpenCV, one by one, in the threads of the trial: at 224 px this takes a fifth of the time, while
+at 16 px it would take twice as long. The random draws are the same either way, and no byte differs by more than one
+grey level.
 """
 
 import math
@@ -20,16 +21,19 @@ from sweep.datasets.augment import Transform
 from sweep.datasets.augment.batch_rows import Change, rounded, uniform
 from sweep.datasets.pixels.threads import in_threads
 
-TRIES = 10  # for a part that lies in the image, as albumentations has it
-ONE_BY_ONE_PIXELS = 64 * 64  # of an image, from which on OpenCV is faster than grid_sample
+TRIES = 10  # to draw a part that lies in the image, as in albumentations
+ONE_BY_ONE_PIXELS = 64 * 64  # images with at least so many are enlarged faster by OpenCV than by grid_sample
 
 
 class RandomResizedCrop(A.ImageOnlyTransform):
-    """A.RandomResizedCrop to the size that the image has, so that one pipeline serves images of any size.
+    """An A.RandomResizedCrop to the image's own size, so that one pipeline serves images of any size.
 
     Args:
-      scale: the share of the area that is kept, from and to.
-      ratio: of width to height of the part, from and to.
+      scale: the smallest and largest share of the area that is kept, above 0 and up to 1, inclusive.
+      ratio: the smallest and largest ratio of the part's width to its height, inclusive.
+
+    Raises:
+      ValueError: a range is empty or out of bounds.
     """
 
     def __init__(
@@ -44,21 +48,35 @@ class RandomResizedCrop(A.ImageOnlyTransform):
 
     @classmethod
     def get_class_fullname(cls) -> str:
-        """Returns its name in the text of a pipeline, which stays, wherever this class lies."""
+        """Returns the class's name in the text of a pipeline, which stays the same wherever the class is defined."""
         return "datasets.augment.RandomResizedCrop"
 
     def get_params_dependent_on_data(self, params: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+        """Draws which part of an image is kept, as albumentations' own transform does."""
         draw: Any = A.RandomResizedCrop.get_params_dependent_on_data
         found: dict[str, Any] = draw(self, params, data)
         return found
 
     def apply(self, img: np.ndarray, crop_coords: tuple[int, int, int, int], **params: Any) -> np.ndarray:
+        """Returns the part of an (H, W, C) image, enlarged to the size of the whole image.
+
+        Args:
+          crop_coords: the part's left, top, right and bottom edge in px; right and bottom lie outside of it.
+        """
         left, top, right, bottom = crop_coords
         part = np.ascontiguousarray(img[top:bottom, left:right])
         return np.asarray(cv2.resize(part, img.shape[1::-1], interpolation=cv2.INTER_LINEAR)).reshape(img.shape)
 
 
 def batched(transform: RandomResizedCrop | A.RandomResizedCrop) -> Change | None:
+    """Returns the change that does to a batch of images what the transform does to one image.
+
+    Returns:
+      None if the transform interpolates in another way than linearly.
+
+    Raises, when the change is called:
+      ValueError: the transform's size is not the size of the images.
+    """
     size: tuple[int, int] | None = None
     if isinstance(transform, A.RandomResizedCrop):
         size = tuple(transform.size)
@@ -109,7 +127,8 @@ def _part(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Returns the height and width in px of the part that is kept of each image, and whether that is the middle.
 
-    Each is (N, 1). The middle is kept where no part that was tried lies in the image: all of it that the ratio allows.
+    Each is (N, 1). If no part that was tried lies in the image, the largest part in its middle that the ratio allows is
+    kept.
     """
     (height, width), scale, ratio = images.shape[2:], transform.scale, transform.ratio
     draws = torch.empty(2, len(images), TRIES, device=images.device)
@@ -117,7 +136,7 @@ def _part(
     shape = draws[1].uniform_(math.log(ratio[0]), math.log(ratio[1]), generator=generator).exp_()
     wide, high = (area * shape).sqrt_().round_(), (area / shape).sqrt_().round_()
     fits = (wide > 0) & (wide <= width) & (high > 0) & (high <= height)
-    first = (fits.cumsum(1) == 0).sum(1, keepdim=True)  # of those that fit; TRIES where none does
+    first = (fits.cumsum(1) == 0).sum(1, keepdim=True)  # the first try that fits; TRIES if none does
     is_middle = first == TRIES
     first.clamp_(max=TRIES - 1)
     most_high, most_wide = min(height, round(width / ratio[0])), min(width, round(height * ratio[1]))
@@ -141,7 +160,7 @@ def _places(start: Tensor, part: Tensor, side: int) -> Tensor:
     return place.add_(start).add_(0.5).mul_(2 / side).sub_(1)
 
 
-# The smallest share is not ImageNet's 0.08, which pays in hundreds of epochs: a sweep's trials have a tenth of them.
+# The smallest share is not ImageNet's 0.08, which pays off in hundreds of epochs: trials have a tenth of them.
 TRANSFORM = Transform(
     RandomResizedCrop, {"scale": (0.35, 1), "ratio": (3 / 4, 4 / 3)}, batched, also=(A.RandomResizedCrop,)
 )

@@ -1,4 +1,4 @@
-"""Moves an image by up to a sixteenth of its side, in whole pixels."""
+"""The transform that moves an image by up to a sixteenth of its side, in whole pixels."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,13 +14,14 @@ from sweep.datasets.augment.batch_rows import Change
 
 
 class Shift(A.ImageOnlyTransform):
-    """Moves an image by whole pixels, independently in both directions, filling edges by reflection (101).
+    """Moves an image by whole pixels, independently in both directions, and fills the edges by reflection (101).
 
-    A.Affine cannot say this without knowing the size: its translate_percent rounds towards zero,
-    so that a sixteenth of 16 px never moves anything.
+    A.Affine cannot do this without knowing the size of the images: its translate_percent rounds towards zero, so that a
+    sixteenth of 16 px never moves anything.
 
     Args:
-      fraction: largest shift as a share of the side, [0, 1), rounded down, but at least one pixel.
+      fraction: the largest shift as a share of the side, [0, 1); rounded down to pixels, but at least one pixel.
+      p: the share of images to shift.
     """
 
     def __init__(self, fraction: float = 1 / 16, p: float = 0.5) -> None:
@@ -31,17 +32,20 @@ class Shift(A.ImageOnlyTransform):
 
     @classmethod
     def get_class_fullname(cls) -> str:
-        """Returns its name in the text of a pipeline, which stays, wherever this class lies."""
+        """Returns the name of this class in the text of a pipeline, which stays the same if the module is moved."""
         return "datasets.augment.Shift"
 
     def limit_px(self, side: int) -> int:
+        """Returns the largest shift for a side of this many pixels."""
         return max(1, int(side * self.fraction))
 
     def get_params_dependent_on_data(self, params: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, list[int]]:
+        """Draws the shift of one image: how many pixels down and to the right."""
         limits = [self.limit_px(side) for side in params["shape"][:2]]
         return {"offsets": [self.py_random.randint(-limit, limit) for limit in limits]}
 
     def apply(self, img: np.ndarray, offsets: list[int], **params: Any) -> np.ndarray:
+        """Returns the image (H, W, C) shifted by `offsets`."""
         (height, width), (down, right) = img.shape[:2], offsets
         y, x = self.limit_px(height), self.limit_px(width)
         padded = cv2.copyMakeBorder(img, y, y, x, x, cv2.BORDER_REFLECT_101)
@@ -49,6 +53,8 @@ class Shift(A.ImageOnlyTransform):
 
 
 def batched(transform: Shift) -> Change:
+    """Returns the batched form; it draws a shift for each image."""
+
     def sources(side: int, images: Tensor, generator: torch.Generator) -> Tensor:
         """Returns (N, side), the row or column that each one comes from."""
         limit = transform.limit_px(side)

@@ -1,4 +1,4 @@
-"""Exchanges the rows and the columns of a square image."""
+"""The transform that exchanges the rows and the columns of a square image."""
 
 import albumentations as A
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Flips an image from top to bottom."""
+"""The transform that flips an image from top to bottom."""
 
 import albumentations as A
 from torch import Tensor
@@ -8,6 +8,7 @@ from sweep.datasets.augment.batch_rows import without_draws
 
 
 def view(images: Tensor) -> Tensor:
+    """Returns the images flipped."""
     return images.flip(2)
 
 

@@ -1,7 +1,7 @@
-"""How image files become pixels, by number: what is decoded, converted and resized by which rule.
+"""The decoding recipes by number: how image files become pixels.
 
-What was ever published stays as it is, in a file of its own, for other pixels would be other data to a sweep that goes
-on. Importing this imports no image library.
+Recipes that were once published never change, and each has its own file: with other pixels, a sweep that is continued
+would have other data. Importing this module imports no image library.
 """
 
 from importlib import import_module
@@ -12,6 +12,6 @@ NEWEST = 2
 
 
 def recipe(number: int) -> Recipe:
-    """Returns a version of the rules by the number in `sweep.json`; imports the image libraries."""
+    """Returns the recipe with the number that is in `sweep.json`; imports the image libraries."""
     found: Recipe = import_module(f"{__name__}.recipe_{number}").RECIPE
     return found

@@ -1,4 +1,4 @@
-"""What each version of the decoding rules has to give."""
+"""The contract of decoding recipes, which each version of them fulfils."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,11 +14,12 @@ FITS = (STRETCH, CROP, PAD)
 
 
 class ImageError(ValueError):
-    """A file is no image to train on; the message is the rule and what was found.
+    """The error that a file is not an image to train on; the message is the rule and what was found.
 
     Args:
-      way_out: what to do.
-      cause: what it shares with the errors of other images; empty where it is the file's own.
+      message: the rule and what was found.
+      way_out: what the user can do.
+      cause: a cause that it shares with the errors of other images; empty if it is the file's own.
     """
 
     is_of_machine = False
@@ -30,14 +31,15 @@ class ImageError(ValueError):
 
 
 class TooLargeError(ImageError):
-    """An image has more pixels than are decoded."""
+    """The error that an image has more pixels than are decoded."""
 
 
 class MissingPackageError(ImageError):
-    """A format of images is decoded by an optional package, which this machine does not have.
+    """The error that an image needs an optional package for its format, which this machine does not have.
 
     Args:
       what: the format, with its article.
+      package: the name of the package.
       install: the command that installs the package.
     """
 
@@ -51,11 +53,11 @@ class MissingPackageError(ImageError):
 
 @dataclass(frozen=True)
 class Decoding:
-    """How the images of a sweep are decoded.
+    """The way in which the images of a sweep are decoded.
 
     Attributes:
-      number: of the recipe.
-      fit: one of FITS.
+      number: the number of the recipe.
+      fit: how images are fitted to a size, one of FITS.
     """
 
     number: int = 1
@@ -68,9 +70,9 @@ class Decoded:
 
     Attributes:
       pixels: (H, W, 3) uint8, RGB.
-      size: of the whole upright image in its file.
-      remarks: what of the file is not in the pixels, or not as it was, a phrase each ("transparency laid over white").
-        Few different ones exist, so that images can be counted by them.
+      size: (H, W) of the whole upright image in its file, px.
+      remarks: what the pixels lack or show differently from the file, a phrase each ("transparency laid over white").
+        There are only few different remarks, so that images can be counted by them.
     """
 
     pixels: "np.ndarray"
@@ -80,15 +82,16 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One version of the rules; several threads may use it at once.
+    """One version of the decoding rules; several threads may use it at once.
 
     Attributes:
-      decode_to: decodes the bytes of one file and fits the image to a size, or leaves it as it is where that is None.
-        The last argument says how, one of FITS. The result depends on these three alone. Raises ImageError.
-      size_of: returns the size of the whole upright image by the header. It is given the first bytes of a file, or
-        all of them. Raises ImageError where they do not tell it.
-      training_size: returns the size that images are trained at where nobody asked for one, None for as they are. It
-        is given the sizes of all images, and stops as soon as it knows.
+      decode_to: decodes the bytes of a file and fits the image to a size in the way that the last argument says, one of
+        FITS; None for the size leaves the image as it is. The result depends on these three arguments alone. Raises
+        ImageError.
+      size_of: returns the size of the whole upright image by its header. It takes the first bytes of a file, or all of
+        them. Raises ImageError if they do not contain the size.
+      training_size: returns the size at which images are trained if the user gives none; None leaves them as they are.
+        It takes the sizes of all images, and stops reading them once it knows.
     """
 
     decode_to: Callable[[bytes, Size | None, str], Decoded]

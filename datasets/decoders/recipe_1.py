@@ -1,4 +1,4 @@
-"""The first rules: any image file of at most 16 million pixels to RGB, stretched to the size. Frozen."""
+"""The first recipe: any image file of at most 16 million pixels to RGB, stretched to the size. Must not change."""
 
 import io
 import struct
@@ -15,21 +15,22 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 MAX_PIXELS = 16_000_000
 PNG = b"\x89PNG\r\n\x1a\n"
 
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is larger, and would print a warning before our error
+# Pillow's own limit is larger, and would print a warning before this recipe refuses the image
+Image.MAX_IMAGE_PIXELS = None
 
 
 def decode(data: bytes) -> np.ndarray:
     """Decodes one PNG, JPEG, WebP, BMP or TIFF file.
 
-    Grey is repeated, a palette expanded, 16 bits scaled to 8 with rounding, CMYK converted, transparency laid
-    over white, the EXIF orientation applied; gamma and colour profiles are ignored.
+    Grey is repeated, a palette expanded, 16 bits scaled to 8 with rounding, CMYK converted, transparency laid over
+    white, the orientation in EXIF applied; gamma and colour profiles are ignored.
 
     Returns:
       (H, W, 3) uint8, RGB.
 
     Raises:
-      ImageError: no such image, empty, cut, damaged, animated, over 16 million pixels (by its header: nothing is
-        decoded then) or of more than 16 bits a channel.
+      ImageError: the file is no such image, or is empty, cut, damaged or animated, or has more than 16 million pixels
+        (by its header, before anything is decoded) or more than 16 bits a channel.
     """
     if not data:
         raise ImageError("must be an image, got an empty file")
@@ -37,7 +38,7 @@ def decode(data: bytes) -> np.ndarray:
         if data.startswith(PNG):
             chunks = _png_chunks(data)
             depth, colour = data[24], data[25]
-            # The usual case, five times as fast: 8-bit grey or RGB with nothing that OpenCV cannot tell or would drop.
+            # The usual case, decoded five times as fast: 8-bit grey or RGB without chunks that OpenCV ignores.
             if depth == 8 and colour in (0, 2) and not chunks & {b"tRNS", b"acTL", b"eXIf"}:
                 return _opencv(data, cv2.IMREAD_COLOR_RGB)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -47,12 +48,13 @@ def decode(data: bytes) -> np.ndarray:
     except Image.UnidentifiedImageError as error:
         rule = "must be a PNG, JPEG, WebP, BMP or TIFF image"
         raise ImageError(f"{rule}, got a file that begins with {data[:12]!r}") from error
-    except Exception as error:  # Pillow and OpenCV raise a dozen kinds on damaged files, SyntaxError among them
+    # Pillow and OpenCV raise a dozen kinds of errors for damaged files, SyntaxError among them
+    except Exception as error:
         raise ImageError(f"must be a whole image, got: {error}") from error
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """To (H, W) px, without keeping the aspect ratio: by area where a side shrinks, else linearly."""
+    """Returns the image stretched to (H, W) px: averaged by area if a side shrinks, else interpolated linearly."""
     if image.shape[:2] == size:
         return image
     shrinks = image.shape[0] > size[0] or image.shape[1] > size[1]
@@ -60,7 +62,10 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _png_chunks(data: bytes) -> set[bytes]:
-    """The kinds of chunks of a whole PNG. Pillow accepts one that is cut in its last chunk."""
+    """Returns the kinds of chunks in a whole PNG.
+
+    Each chunk is checked here, because Pillow accepts a file that is cut off in its last chunk.
+    """
     kinds, start = set(), len(PNG)
     while b"IEND" not in kinds:
         if start + 12 > len(data):
@@ -79,13 +84,14 @@ def _png_chunks(data: bytes) -> set[bytes]:
 
 
 def _check_size(width: int, height: int) -> None:
+    """Checks that an image has at most `MAX_PIXELS`."""
     if width * height > MAX_PIXELS:
         raise ImageError(f"must have at most {MAX_PIXELS:,} pixels, got {width} x {height}")
 
 
 def _opencv(data: bytes, flags: int) -> np.ndarray:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if pixels is None:  # how OpenCV says no
+    if pixels is None:  # OpenCV returns None instead of raising an error
         raise ImageError("must be a whole image, got one that cannot be decoded")
     return np.asarray(pixels)
 
@@ -93,7 +99,8 @@ def _opencv(data: bytes, flags: int) -> np.ndarray:
 def _convert(image: Image.Image, data: bytes) -> np.ndarray:
     _check_size(*image.size)
     frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # the JPEG of many phones: the photo, then its preview or depth
+    # an MPO, the JPEG of many phones, holds the photo and then its preview or depth
+    if frames > 1 and image.format != "MPO":
         raise ImageError(f"must be one image, got {frames} frames")
     bits = _bits(image, data)
     if bits > 16:
@@ -114,7 +121,7 @@ def _bits(image: Image.Image, data: bytes) -> int:
 
 
 def _to_8_bits(image: Image.Image, data: bytes) -> Image.Image:
-    # By OpenCV: Pillow truncates 16-bit RGB while it decodes. 65535 / 257 is 255.
+    # Decoded by OpenCV, because Pillow truncates 16-bit RGB to 8 bits. 65535 / 257 is 255.
     pixels = _opencv(data, cv2.IMREAD_UNCHANGED)
     if pixels.dtype != np.uint16:
         raise ImageError(f"must have 8 or 16 bits a channel, got {pixels.dtype}")
@@ -122,7 +129,7 @@ def _to_8_bits(image: Image.Image, data: bytes) -> Image.Image:
     if pixels.ndim == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
     result = Image.fromarray(pixels)
-    if image.format == "PNG":  # OpenCV has turned a TIFF already
+    if image.format == "PNG":  # OpenCV has already turned a TIFF upright
         result.info["exif"] = image.info.get("exif", b"")
     return result
 

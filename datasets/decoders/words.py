@@ -1,6 +1,6 @@
-"""Catches what decoding libraries say of an image, for they say it without its name.
+"""Catches the warnings of decoding libraries, because they do not name the image.
 
-Pillow warns through Python; libpng, libtiff and OpenCV write on the process's standard error.
+Pillow warns through Python; libpng, libtiff and OpenCV write to the standard error of the process.
 """
 
 import os
@@ -16,10 +16,11 @@ Warned = Callable[[], AbstractContextManager[list[str]]]
 
 @contextmanager
 def caught_words() -> Iterator[Warned]:
-    """Keeps the words of decoding libraries off the screen, also of those that other threads decode by.
+    """Keeps warnings of decoding libraries off the screen, in all threads.
 
     Yields:
-      A context in which one thread decodes one image; it yields the list that Pillow's warnings of it go to.
+      A function that returns a context in which one thread decodes one image; the context yields the list that collects
+      Pillow's warnings about it.
     """
     of_thread = threading.local()
 
@@ -48,18 +49,18 @@ def caught_words() -> Iterator[Warned]:
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Sends what C libraries write on standard error nowhere; Python's own `sys.stderr` still goes where it went."""
+    """Discards what C libraries write to standard error; Python's own `sys.stderr` still works."""
     try:
         sys.stderr.flush()
         before = os.dup(2)
-    except (OSError, ValueError, AttributeError):  # closed: there is nothing to keep clean
+    except (OSError, ValueError, AttributeError):  # standard error is closed, so nothing can appear on it
         yield
         return
     with ExitStack() as stack:
         stack.callback(os.close, before)
         stack.callback(os.dup2, before, 2)
         reading, nowhere = os.pipe()
-        os.close(reading)  # what is written into the pipe is refused, and that nobody hears
+        os.close(reading)  # without a reader, every write into the pipe fails, which C libraries ignore
         os.dup2(nowhere, 2)
         os.close(nowhere)
         if _is_descriptor_2(sys.stderr):
@@ -71,6 +72,7 @@ def _silent_stderr() -> Iterator[None]:
 
 
 def _is_descriptor_2(stream: Any) -> bool:
+    """Returns whether a stream writes to the standard error of the process."""
     try:
         return bool(stream.fileno() == 2)
     except (OSError, ValueError, AttributeError):

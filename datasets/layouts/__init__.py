@@ -1,7 +1,7 @@
 """The two forms that the first listing rules know: tables `train.csv` with `id,label`, and folders `train/CLASS/`.
 
-What they list stays as it is, for sweeps were begun on it; newer rules ask them first, so that what was ever accepted
-is the same data for ever.
+Their listings never change, because sweeps were begun with them. Newer rules try them first, so that data which was
+once accepted is always read in the same way.
 """
 
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ LOOKED_FOR = "train.txt or train.csv with its images, or folders train/CLASS/"
 
 @dataclass(frozen=True)
 class Layout:
-    """What a layout lists.
+    """The listings that a layout gives for a data set.
 
     Attributes:
-      form: what it is.
-      listings: by name, `train`, and `validation` and `test` where there are any.
+      form: the name of the form.
+      listings: the images by split: `train`, and `validation` and `test` if there are any.
       files: tables that were read.
-      rest: says of images that are not used why, after the word "images".
-      leaves_aside: a table or a folder that has nearly the name of a split is not used.
-      submission_ids: of the sample submission, in its order; None where there is none.
+      rest: the end of the sentence about images that are not used, after the word "images".
+      leaves_aside: a table or folder is not used although its name is nearly that of a split.
+      submission_ids: the ids of the sample submission, in its order; None if there is none.
     """
 
     form: str
@@ -38,7 +38,7 @@ class Layout:
 
 
 def find(tree: FileTree, findings: Findings) -> Layout | None:
-    """Lists the splits in the first layout that is recognised, on top or in the one folder there; else returns None."""
+    """Returns the first layout that is recognised, at the top or in the only folder there; None if there is none."""
     for root in _roots(tree.visible):
         for layout in LAYOUTS:
             if layout.is_in(tree, root):
@@ -48,6 +48,6 @@ def find(tree: FileTree, findings: Findings) -> Layout | None:
 
 
 def _roots(names: list[str]) -> list[str]:
-    """Returns the top, and the one folder there where everything is in it."""
+    """Returns the top, and the only folder in it if everything lies in that."""
     tops = {name.partition("/")[0] for name in names}
     return ["", f"{tops.pop()}/"] if len(tops) == 1 and "/" in names[0] else [""]

@@ -1,4 +1,4 @@
-"""Data as a folder a class, `train/CLASS/*` and `validation/CLASS/*`, and images to predict in `test/*`."""
+"""The layout with a folder for each class, `train/CLASS/*`, `validation/CLASS/*`, and images to predict in `test/*`."""
 
 from dataclasses import replace
 
@@ -11,19 +11,20 @@ from sweep.datasets.sources.listing import SPLITS, Listing, check_ids, list_fold
 FORM = "folders train/CLASS/"
 REST = "in no folder of a split"
 
-# Why a folder or a table is left aside.
+# The reasons why a folder or a table is left aside.
 SPLIT_FOLDERS = "a split is a folder train, validation (or valid, val) or test, written so; rename it to use it"
 NO_TABLES = "tables are not read beside folders of classes; predictions.csv has the images of test/ by their names"
 
 
 def is_in(tree: FileTree, root: str) -> bool:
+    """Returns whether a folder of the tree has this layout."""
     return any(name.startswith(f"{root}train/") for name in tree.visible)
 
 
 def list_splits(
     tree: FileTree, root: str, findings: Findings
 ) -> tuple[dict[str, Listing], set[str], tuple[str, ...] | None, bool]:
-    """Returns the listings by split, no table, no sample submission, and whether a folder is left aside."""
+    """Returns the listings by split, no tables, no sample submission, and whether a folder is left aside."""
     listings: dict[str, Listing] = {}
     used: set[str] = set()
     for split, folders in SPLITS.items():
@@ -45,7 +46,7 @@ def list_splits(
             listings[split] = listing if split == "test" else _labelled(tree, listing, findings)
             used |= set(listing.files)
     aside = note_left_aside(tree, root, used, SPLIT_FOLDERS, NO_TABLES, findings)
-    if tree.rules.layouts_alone:  # newer rules note it once everything is known
+    if tree.rules.layouts_alone:  # newer rules add this note later, once everything is known
         note_left_out(tree, used, REST, findings)
     return listings, set(), None, any(top.endswith("/") for top in aside)
 
@@ -74,7 +75,7 @@ def _labelled(tree: FileTree, listing: Listing, findings: Findings) -> Listing:
 
 
 def _check_empty(tree: FileTree, train: Listing, folder: str, findings: Findings) -> None:
-    """Checks that no class vanishes because its images are somewhere else."""
+    """Adds a problem for each class without images, which would otherwise vanish unnoticed."""
     folders = filter(tree.rules.is_visible, tree.folders)
     inside = {name.removeprefix(folder) for name in folders if name.startswith(folder)}
     for name in sorted(inside - {name.partition("/")[0] for name in train.ids}):

@@ -1,4 +1,4 @@
-"""Finds the images of a table, which lie in one folder and may be found only in one."""
+"""Finds the images of a table, all of which lie in one folder."""
 
 import re
 import unicodedata
@@ -12,21 +12,25 @@ from sweep.datasets.sources.listing import SPLITS, Listing, first_refused, none_
 from sweep.datasets.table import Table
 from sweep.storage.text import counted
 
-TOGETHER = "train+validation"  # a folder for the images of both
-STRAY_TIMES = 2  # a folder with less than half as many of the images as the fullest has is no other answer
-SHOWN = 3  # folders in a message
+TOGETHER = "train+validation"  # a folder that holds the images of both splits
+STRAY_TIMES = 2  # a folder counts as an alternative only if the fullest has at most so many times its images
+SHOWN = 3  # how many folders a message lists
 
 
 def list_table(tree: FileTree, table: Table, beside: str, findings: Findings) -> tuple[Listing, str]:
-    """Lists the images of a table, all from one folder; returns the folder, too.
+    """Lists the images of a table, all from one folder; returns that folder as well.
 
-    This is the folder beside the table that is named as its split, or as the table; else that of the table, for an id
-    is a path; else the only one that holds files of these names, within the folder named as the split where there is
-    one. Where two of them do, any choice would be a guess, and is a problem: masks beside images, names that begin
-    again in each split. A few stray copies are no second answer, and noted. The first listing rules guess.
+    The folder is the one beside the table that is named like the table's split or the table; otherwise the folder of
+    the table itself, because an id is a path; otherwise the only one that holds files of these names, within the folder
+    named like the split if there is one. If several folders hold them, choosing one would be a guess, so that is a
+    problem: one may hold masks, or each split may number its images anew. A few stray copies do not count, but give a
+    note. Only the first listing rules guess.
 
     Args:
+      tree: the data set.
+      table: the table.
       beside: the folder of the table, empty or with `/` at its end.
+      findings: takes problems and notes.
     """
     files, stem = _Files(tree), PurePath(table.place).stem
     holding = _folders_holding(tree, table.ids)
@@ -67,7 +71,7 @@ def _only_folder(
     stem: str,
     findings: Findings,
 ) -> str | None:
-    """Returns the folder of a table's images; None where two folders are an answer, which is a problem."""
+    """Returns the folder of a table's images; None after adding the problem that there are several."""
     named = [f"{beside}{name}/" for name in _folder_names(stem)]
     there = [folder for folder in named if tree.holds(folder[:-1])]
     folders = [folder for folder in (*there, beside) if files.hold_all(folder, table.ids)][:1]
@@ -97,30 +101,34 @@ def _only_folder(
 
 
 class _Files:
-    """The files of a tree by their names, in whichever Unicode form the names are."""
+    """The files of a tree by name, whatever the Unicode form of the names."""
 
     def __init__(self, tree: FileTree) -> None:
         self._files = tree.files
         self._by_form = {_form(name): name for name in tree.files}
 
     def find(self, folder: str, name: str) -> str | None:
+        """Returns the file with this name in a folder, or None."""
         exact = folder + name
         return exact if exact in self._files else self._by_form.get(_form(exact))
 
     def hold_all(self, folder: str, names: Sequence[str]) -> bool:
+        """Returns whether a folder has files with all of these names."""
         return all(self.find(folder, name) is not None for name in names)
 
 
 def _form(name: str) -> str:
+    """Returns a name in the Unicode form that is compared."""
     return unicodedata.normalize("NFC", name)
 
 
 def _split_of(stem: str) -> str | None:
+    """Returns the split that the name of a table is, or None."""
     return next((split for split, names in SPLITS.items() if stem.lower() in names), None)
 
 
 def _folder_names(stem: str) -> tuple[str, ...]:
-    """Returns what the folder of a table's images may be called, the likeliest first."""
+    """Returns the names that the folder of a table's images may have, the likeliest first."""
     split = _split_of(stem)
     together = [TOGETHER] if split in ("train", "validation") else []
     return tuple(dict.fromkeys((stem, *SPLITS.get(split or "", ()), *together)))
@@ -141,7 +149,7 @@ def _folders_holding(tree: FileTree, ids: Sequence[str]) -> Counter[str]:
 
 
 def _not_of_other_splits(folders: list[str], stem: str) -> list[str]:
-    """Leaves out, for `train.csv`, a folder `test_images` beside others; all stay where none would."""
+    """Returns the folders without those of other splits (`test_images` for `train.csv`); all if none would be left."""
     ours = SPLITS.get(_split_of(stem) or "", ())
     others = {name for names in SPLITS.values() if ours and names != ours for name in names}
     words = {folder: set(re.split("[^a-z0-9]+", folder.lower())) for folder in folders}
@@ -149,7 +157,7 @@ def _not_of_other_splits(folders: list[str], stem: str) -> list[str]:
 
 
 def _some(holding: dict[str, int]) -> str:
-    """Shows how many images the fullest folders hold."""
+    """Returns the number of images in the fullest folders, as text."""
     fullest = sorted(holding, key=lambda folder: (-holding[folder], folder))
     parts = [f"{holding[folder]:,} in {_place(folder)}" for folder in fullest[:SHOWN]]
     if len(fullest) > SHOWN:
@@ -158,6 +166,7 @@ def _some(holding: dict[str, int]) -> str:
 
 
 def _why_missing(tree: FileTree, files: _Files, where: str, name: str, holding: Counter[str]) -> str:
+    """Returns the reason why an image was not found."""
     if tree.holds(where + name):
         return tree.why_not(where + name)
     other = next((folder for folder in sorted(holding) if files.find(folder, name)), None)
@@ -167,4 +176,5 @@ def _why_missing(tree: FileTree, files: _Files, where: str, name: str, holding: 
 
 
 def _place(folder: str) -> str:
+    """Returns a folder as messages show it."""
     return shown(folder) if folder else "the folder of the table"

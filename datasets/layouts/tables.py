@@ -1,4 +1,4 @@
-"""Data as a table a split, `train.csv` and so on with the header `id,label`, and its images in folders beside them."""
+"""The layout with a table for each split, `train.csv` and so on, with the header `id,label`, beside its images."""
 
 from itertools import zip_longest
 
@@ -15,7 +15,7 @@ SUBMISSION = "sample_submission"
 STEMS = SPLITS | {SUBMISSION: (SUBMISSION,)}
 SUFFIXES = (".txt", ".csv")
 
-# Why a folder or a table is left aside.
+# The reasons why a folder or a table is left aside.
 NO_TABLE = "no table names its images"
 SPLIT_TABLES = (
     "a table is train, validation (or valid, val), test or sample_submission, .txt or .csv, written so; "
@@ -24,6 +24,7 @@ SPLIT_TABLES = (
 
 
 def is_in(tree: FileTree, root: str) -> bool:
+    """Returns whether a folder of the tree has this layout."""
     return any(tree.holds(f"{root}train{suffix}") for suffix in SUFFIXES)
 
 
@@ -54,7 +55,7 @@ def list_splits(
         listings[split], _ = list_table(tree, table, root, findings)
     used = read.union(*(listing.files for listing in listings.values()))
     aside = note_left_aside(tree, root, used, NO_TABLE, SPLIT_TABLES, findings)
-    # The images of a refused table would seem to have none; newer rules note it once everything is known.
+    # With problems, the images of a refused table would be reported as being in none. Newer rules add this note later.
     if not findings.problems and tree.rules.layouts_alone:
         note_left_out(tree, used, REST, findings)
 
@@ -68,6 +69,7 @@ def list_splits(
 
 
 def _read(tree: FileTree, file: str, findings: Findings) -> Table | None:
+    """Returns a table, or None after adding a problem."""
     place = f"{tree.path}/{file}"
     if file not in tree.files:
         findings.refuse(place, f"manifest must be a file, it {tree.why_not(file)}", "", "replace it")
@@ -82,7 +84,7 @@ def _read(tree: FileTree, file: str, findings: Findings) -> Table | None:
 
 
 def _check_submission(submission: Table, test: Table, findings: Findings) -> None:
-    """Checks that a sample submission has the ids of the test table, in its order."""
+    """Checks that a sample submission has the ids of the test table, in the same order."""
     for row, (got, wanted) in enumerate(zip_longest(submission.ids, test.ids)):
         if got != wanted:
             line = (*submission.lines, submission.lines[-1] + 1)[row]
@@ -93,4 +95,5 @@ def _check_submission(submission: Table, test: Table, findings: Findings) -> Non
 
 
 def _or_none(name: str | None) -> str:
+    """Returns a name as messages show it."""
     return "none" if name is None else shown(name)

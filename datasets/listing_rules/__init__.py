@@ -1,7 +1,7 @@
-"""What a data set is taken to hold, by number: which files count, how they are named, where a table's images lie.
+"""The listing rules by number: which files count, how they are named, and where the images of a table lie.
 
-What was ever published stays as it is, in a file of its own, for other images or names would be other data to a sweep
-that goes on.
+Rules that were once published never change, and each version has its own file: with other images or names, a sweep that
+is continued would have other data.
 """
 
 from sweep.datasets.listing_rules.rules import Rules

@@ -1,4 +1,4 @@
-"""What each version of the listing rules has to say."""
+"""The contract of listing rules, which each version of them fulfils."""
 
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
@@ -9,20 +9,21 @@ Find = Callable[[str, str], str | None]
 
 @dataclass(frozen=True)
 class Rules:
-    """One version of the rules.
+    """One version of the listing rules.
 
     Attributes:
-      is_visible: says by its name whether a file counts.
-      is_image: says whether a file is an image; it is given the name, and a function that reads its first bytes.
-      zip_names: returns for each member of a .zip its name, with `/` between folders and behind one, and whether its
-        encoding is a guess.
-      has_parents: in a .zip a folder exists where a file is in it; else only where it is a member itself.
-      class_name: returns the class that the name of a folder means.
-      layouts_alone: the two layouts are all forms of data that are known, as they were first.
-      table_folder: chooses the folder of a table's images; it is given a function that finds an id in a folder, the
-        ids, all files, the folder of the table, and its split. None: they must be found in one folder only.
-      opens_containers: archives and other containers in the data are opened.
-      is_layout_image: like `is_image`, of the images in the two layouts; None where it is the same.
+      is_visible: takes the name of a file; returns whether the file counts.
+      is_image: takes the name of a file and a function that reads its first bytes; returns whether it is an image.
+      zip_names: takes the members of a .zip; returns for each its name, with `/` between folders and at the end of a
+        folder, and whether its encoding is a guess.
+      has_parents: True if a folder in a .zip exists as soon as a file is in it; False if it must be a member itself.
+      class_name: takes the name of a folder; returns the class that it means.
+      layouts_alone: the two layouts are the only forms of data that are known, as in the first version.
+      table_folder: chooses the folder of a table's images. It takes a function that finds an id in a folder, the ids,
+        all files, the folder of the table, and its split. None: the images must be in one folder only, see
+        `list_table`.
+      opens_containers: archives and other containers are opened.
+      is_layout_image: like `is_image`, for images in the two layouts; None if it is the same.
     """
 
     is_visible: Callable[[str], bool]

@@ -1,4 +1,4 @@
-"""The third rules: every source is asked, the two layouts of before first, and archives within the data are opened."""
+"""The third rules: all sources are tried, the two first layouts before the others, and containers are opened."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ SUFFIXES = (
     *(".gif", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".tga", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
     *(".avif", ".heic", ".heif", ".hif", ".jxl", ".npy", ".dcm", ".dicom"),
 )
-# How more formats begin, where that is long enough to be no accident.
+# Beginnings of further formats, if they are long enough not to occur by accident.
 BEGINNINGS = (
     *(rb"GIF8[79]a", rb"\x00\x00\x00\x0cjP  \r\n\x87\n", rb"....ftyp(avi[fs]|hei[cxms]|hev[cxms]|mif1|msf1)"),
     rb"\x00\x00\x00\x0cJXL \r\n\x87\n",
@@ -21,7 +21,7 @@ IMAGE_BEGINS = re.compile(b"|".join((*rules_2.BEGINNINGS, *BEGINNINGS)), re.DOTA
 
 
 def is_image(name: str, head: Callable[[], bytes]) -> bool:
-    """Says whether a file is an image by its suffix or, where it has none, by its first bytes."""
+    """Returns whether a file is an image, by its suffix or, if it has none, by its first bytes."""
     if suffix := suffix_of(name):
         return suffix in SUFFIXES
     return IMAGE_BEGINS.match(head()) is not None

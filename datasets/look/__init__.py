@@ -1,1 +1,1 @@
-"""A first look at a data set: what was read, as what, and what would be trained on."""
+"""Shows a data set to the user: how it was read, what it holds, and what would be trained on."""

@@ -1,12 +1,12 @@
-"""A first look at a data set: what was read, as what, what would be left out, and at which size it would be trained on.
+"""Shows how a data set is read, which images would be left out, and at which size it would be trained on.
 
 \b
     python -m datasets.look data/                  # look.html for the browser, and look.png
     python -m datasets.look data.zip --out my.png  # the picture alone
     python -m datasets.look data/ --json           # the same as JSON on the screen, and no file
 
-Bad images do not end the look: it shows the data as `--leave-out bad` would use it.
-"""
+Bad images do not stop this command: it shows the data as `--leave-out bad` would use it.
+"""  # noqa: D301 (click keeps the lines below a \b as they are)
 
 import json
 import sys
@@ -22,15 +22,23 @@ from sweep.storage.command_line import Exit, check_out, exit_codes, program
 from sweep.storage.errors import UserError
 from sweep.storage.files import utf8
 
-BEGINNINGS = {".png": b"\x89PNG\r\n\x1a\n", ".html": b"<!doctype html>"}  # by which our own files are known
+# by which a file that this command wrote is recognised
+BEGINNINGS = {".png": b"\x89PNG\r\n\x1a\n", ".html": b"<!doctype html>"}
 
 
 @click.command(help=__doc__)
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), default="look.html", show_default=True, help=".html or .png")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default="look.html",
+    show_default=True,
+    help="The file to write, .html or .png.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Prints JSON instead, and writes no file.")
 @reads_data
 def main(data: Path, out: Path, as_json: bool, **flags: Any) -> None:
+    """Runs the command."""
     with exit_codes():
         outs = [] if as_json else list(_outs(out, data))
         from sweep.datasets.look.about import about, read
@@ -52,7 +60,7 @@ def _outs(out: Path, data: Path) -> Iterator[Path]:
     """Yields the files to write: the page with the picture beside it, or the picture alone.
 
     Raises:
-      UserError: one may not be written.
+      UserError: one of them must not be written.
     """
     if out.suffix not in BEGINNINGS:
         raise UserError(f"--out {out}: must end with .html or .png; give another name")
@@ -64,6 +72,7 @@ def _outs(out: Path, data: Path) -> Iterator[Path]:
 
 
 def _content(path: Path, data: Any, looked: Any, title: str) -> bytes:
+    """Returns the bytes of the page or the picture, by the suffix of the path."""
     if path.suffix == ".png":
         from sweep.datasets.look.picture import png
 

@@ -1,4 +1,4 @@
-"""What a data set is, in numbers and sentences: for the screen, for a page and as JSON."""
+"""Describes a data set in numbers and sentences: for the screen, for a page and as JSON."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ from sweep.storage.text import counted
 
 @dataclass(frozen=True)
 class SplitAbout:
-    """One split.
+    """The numbers of one split.
 
     Attributes:
-      classes: how many images each class has, by name; None where there are no labels.
+      images: number of images.
+      classes: number of images of each class, by name; None if there are no labels.
     """
 
     images: int
@@ -25,16 +26,17 @@ class SplitAbout:
 
 @dataclass(frozen=True)
 class About:
-    """A data set.
+    """The description of a data set.
 
     Attributes:
       data: its path, as it was given.
-      width, height: of every image that would be trained on, in px.
-      splits: by name.
-      notes: what a person should know, what was inferred first.
+      width: width of every image that would be trained on, px.
+      height: height of every image that would be trained on, px.
+      splits: the numbers of each split, by name.
+      notes: what the user should know; what was inferred comes first.
       left_out: the images that are not used.
-      refused: what refuses the data unless bad images are left out; empty where nothing does.
-      fingerprint: by which a sweep knows the data again.
+      refused: the problems that make the data unusable unless bad images are left out; empty if there are none.
+      fingerprint: the hash by which a sweep recognises the data.
     """
 
     data: str
@@ -47,7 +49,7 @@ class About:
     fingerprint: str
 
     def lines(self) -> list[str]:
-        """Returns a line for each split, then the notes."""
+        """Returns a line for each split, followed by the notes."""
         lines = []
         for name, split in self.splits.items():
             line = f"{name}: {counted(split.images, 'image')}, {self.width}x{self.height} px"
@@ -63,7 +65,7 @@ class About:
 
 
 def read(path: Path, options: DataOptions) -> tuple[Dataset, tuple[Problem, ...]]:
-    """Reads a data set; where only bad images refuse it, without them, and returns what they are as well.
+    """Reads a data set; if only bad images make it unusable, reads it without them and returns the problems as well.
 
     Raises:
       DataError: it cannot be read without them either.
@@ -78,7 +80,7 @@ def read(path: Path, options: DataOptions) -> tuple[Dataset, tuple[Problem, ...]
 
 
 def about(data: Dataset, path: Path, refused: tuple[Problem, ...]) -> About:
-    """Returns what there is to say of a data set that was read from this path."""
+    """Returns the description of a data set that was read from this path."""
     splits = {}
     for name, split in data.splits.items():
         labels = None if split.labels is None else Counter(split.labels.tolist())

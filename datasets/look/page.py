@@ -1,4 +1,4 @@
-"""The first look as one HTML file that needs no other and runs no script."""
+"""Makes a page about a data set: one HTML file that needs no other files and runs no scripts."""
 
 import base64
 from pathlib import Path
@@ -12,8 +12,8 @@ from sweep.datasets.pixels.dataset import Dataset
 from sweep.datasets.problems import printable
 from sweep.storage.text import counted
 
-SAMPLES = 8  # images of a class
-MOST_CLASSES = 200  # that are shown with samples; all are in the table
+SAMPLES = 8  # images per class
+MOST_CLASSES = 200  # classes that are shown with samples; the table lists all
 MOST_LEFT_OUT = 200
 TILE = 96  # px, the longer side
 
@@ -48,7 +48,7 @@ def _samples(data: Dataset, number: int) -> list[tuple[str, str]]:
 
 
 def _source(image: np.ndarray) -> str:
-    """Returns (3, H, W) pixels as the source of an <img>, made smaller where they are larger than a tile."""
+    """Returns (3, H, W) pixels as the source of an <img>, reduced to the size of a tile if they are larger."""
     pixels = cv2.cvtColor(np.ascontiguousarray(image.transpose(1, 2, 0)), cv2.COLOR_RGB2BGR)
     scale = TILE / max(pixels.shape[:2])
     if scale < 1:

@@ -1,4 +1,4 @@
-"""Draws what a data set looks like as one PNG: images of each class, how many there are, of which size."""
+"""Draws a data set as one PNG: sample images of each class, and how many images the class has."""
 
 import io
 import warnings
@@ -11,23 +11,23 @@ from sweep.datasets.pixels.dataset import Dataset, Split
 from sweep.datasets.problems import printable
 from sweep.storage.text import counted
 
-COLUMNS = 8  # images a class
-MAX_ROWS = 30  # classes
-TILE, CELL = 96, 104  # px: the longer side of a drawn image, and the square it stands in
+COLUMNS = 8  # images per class
+MAX_ROWS = 30  # classes that are drawn
+TILE, CELL = 96, 104  # px: the longer side of a drawn image, and the side of its cell
 COLOURS = {"train": "#3b6fb6", "validation": "#e0912f", "test": "#8a8f98"}
 
 
 def png(dataset: Dataset, title: str) -> bytes:
-    """Returns the file of what `draw` draws."""
+    """Returns the figure that `draw` makes, as the bytes of a PNG."""
     file = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for a letter that the font does not have
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # letters that the font lacks are drawn as boxes
         draw(dataset, title).savefig(file, format="png", dpi=120, facecolor="white")
     return file.getvalue()
 
 
 def draw(dataset: Dataset, title: str) -> Figure:
-    """Draws a row for each class: its name, some of its train images, its share of each labelled split."""
+    """Draws a row for each class: its name, some train images, and its number of images in each labelled split."""
     classes = dataset.classes[:MAX_ROWS]
     cell_inches, head_inches, foot_inches = 0.72, 1.0 + 0.22 * len(dataset.notes), 0.6
     width, height = cell_inches * COLUMNS + 5.6, cell_inches * len(classes) + head_inches + foot_inches
@@ -63,6 +63,7 @@ def draw(dataset: Dataset, title: str) -> Figure:
 
 
 def _write_head(figure: Figure, dataset: Dataset, title: str) -> None:
+    """Writes the title, the numbers of images and the notes above the figure."""
     inch = 1 / figure.get_figheight()
     left = 0.25 / figure.get_figwidth()
     tall, wide = dataset.image_size
@@ -76,7 +77,7 @@ def _write_head(figure: Figure, dataset: Dataset, title: str) -> None:
 
 
 def _mosaic(train: Split, image_size: tuple[int, int], classes: int) -> np.ndarray:
-    """Returns samples of the first `classes` classes, a row each, centred in square cells on white."""
+    """Returns samples of the first `classes` classes, one row per class, each centred in a square cell on white."""
     height, width = (max(1, round(side * TILE / max(image_size))) for side in image_size)
     mosaic = np.full((classes * CELL, COLUMNS * CELL, 3), 255, np.uint8)
     for row in range(classes):
@@ -90,13 +91,13 @@ def _mosaic(train: Split, image_size: tuple[int, int], classes: int) -> np.ndarr
 
 
 def _tile(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns an image enlarged with sharp pixels, or made smaller smoothly."""
+    """Returns an image enlarged with sharp pixels, or reduced smoothly."""
     if image.shape[0] < size[0]:
         return cv2.resize(image, size[::-1], interpolation=cv2.INTER_NEAREST)
     return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
 
 
 def _plain(text: str, longest: int = 16) -> str:
-    """Returns a text as the figure can print it: `$` would begin a formula."""
+    """Returns a text as the figure can print it, shortened; `$` is escaped because it would begin a formula."""
     text = printable(text)
     return (text if len(text) <= longest else text[: longest - 1] + "…").replace("$", r"\$")

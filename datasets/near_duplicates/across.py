@@ -1,4 +1,4 @@
-"""Near duplicates across the splits of a data set: counted, kept together in a cut, left out where asked."""
+"""Near duplicates across the splits of a data set: counts them, keeps them together in a cut, or leaves them out."""
 
 import base64
 from collections import Counter
@@ -20,33 +20,34 @@ from sweep.datasets.problems import shown
 from sweep.datasets.sources.listing import Listing
 
 Splits = tuple[str, str]
-Place = tuple[str, int]  # split and row
-Found = tuple[int, Place, Place]  # the number of a pair, and where its images are
+Place = tuple[str, int]  # the split and the row of an image
+Found = tuple[int, Place, Place]  # the number of a pair, and the places of its images
 
 ACROSS: tuple[Splits, ...] = (("train", "validation"), ("train", "test"), ("validation", "test"))
-TO_TEST = ACROSS[1:]  # where train and validation are divided into folds
-MOST_SHOWN = 24  # pairs
+TO_TEST = ACROSS[1:]  # used if train and validation are divided into folds
+MOST_SHOWN = 24  # pairs in a report
 
 
 @dataclass(frozen=True)
 class NearFiles:
-    """The near duplicates among all images that were read, by their files, whichever splits these come to be in.
+    """The near duplicates among all images that were read, by file, so that they do not depend on how splits are cut.
 
     Attributes:
-      files: N names, whose numbers `pairs` has.
+      files: N names of files.
+      pairs: pairs of numbers of these files.
     """
 
     files: tuple[str, ...]
     pairs: Pairs
 
     def sets(self, files: Iterable[str]) -> dict[str, str]:
-        """Returns the name of its set for each of some files that has a near duplicate among them, also over others."""
+        """Returns the set of each of `files` that has a near duplicate among them, directly or through other images."""
         names = {file: self._set_of[file] for file in files if file in self._set_of}
         counts = Counter(names.values())
         return {file: name for file, name in names.items() if counts[name] > 1}
 
     def grouped(self, listing: Listing) -> tuple[Listing, int]:
-        """Returns a listing with sets of near duplicates as groups, joined with its own, and the number of sets."""
+        """Returns the listing with groups that also hold near duplicates together, and the number of sets of these."""
         sets = self.sets(listing.files)
         if not sets:
             return listing, 0
@@ -59,7 +60,7 @@ class NearFiles:
         return replace(listing, groups=groups), len(set(sets.values()))
 
     def across(self, listings: Mapping[str, Listing], splits: Collection[Splits]) -> Iterator[Found]:
-        """Yields the pairs across some splits, the place in the split that stands first before the other."""
+        """Yields the pairs across two splits of `splits`, with the image in the first split first."""
         places = {file: (split, row) for split, listing in listings.items() for row, file in enumerate(listing.files)}
         ends = zip(self.pairs.first.tolist(), self.pairs.second.tolist(), strict=True)
         for number, pair in enumerate(ends):
@@ -70,13 +71,14 @@ class NearFiles:
 
     @cached_property
     def _set_of(self) -> dict[str, str]:
+        """The name of the set of each file that has near duplicates."""
         numbers = connected(len(self.files), self.pairs.first, self.pairs.second)
         members = np.unique(np.concatenate([self.pairs.first, self.pairs.second]))
         return {self.files[member]: f"{numbers[member]}" for member in members.tolist()}
 
 
 def look_for(listings: Mapping[str, Listing], reads: Mapping[str, Read]) -> NearFiles:
-    """Looks for near duplicates among the images that could be read."""
+    """Finds near duplicates among the images that could be read."""
     rows = {
         split: np.array([row for row, digest in enumerate(read.digests) if digest], np.int64)
         for split, read in reads.items()
@@ -88,11 +90,14 @@ def look_for(listings: Mapping[str, Listing], reads: Mapping[str, Read]) -> Near
 def count_across(
     near: NearFiles, bad: BadImages, reads: Mapping[str, Read], splits: Collection[Splits], leaves_out: bool
 ) -> NearDuplicates:
-    """Counts the near duplicates across some splits, among the images that are used; the others are in `bad`.
+    """Counts the near duplicates across splits among the images that are used, and leaves some out if asked.
 
     Args:
+      near: the near duplicates.
+      bad: the images that are not used, which do not count.
+      reads: the pixels of each split.
       splits: which of `ACROSS` count.
-      leaves_out: of each pair the image in the split that stands first is left out, unless the other one is.
+      leaves_out: leaves out the image of each pair that is in the first of its splits, unless the other is left out.
     """
     found = [each for each in near.across(bad.listings, splits) if not bad.has(*each[1]) and not bad.has(*each[2])]
     across = []
@@ -124,6 +129,7 @@ def _leave_out(found: list[Found], bad: BadImages) -> int:
 
 
 def _shown_pair(pairs: Pairs, found: Found, listings: Mapping[str, Listing], reads: Mapping[str, Read]) -> ShownPair:
+    """Returns a pair as a report shows it."""
     number, *places = found
     small = [thumbnails(reads[split].images[row : row + 1])[0] for split, row in places]
     png = cv2.imencode(".png", np.concatenate(small, axis=1)[..., ::-1])[1].tobytes()
@@ -133,4 +139,5 @@ def _shown_pair(pairs: Pairs, found: Found, listings: Mapping[str, Listing], rea
 
 
 def _label(listing: Listing, row: int) -> str | None:
+    """Returns the label of an image, or None."""
     return None if listing.labels is None else listing.labels[row]

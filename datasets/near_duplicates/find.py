@@ -1,4 +1,4 @@
-"""The three steps one after the other: the pairs of near duplicates among the images of a data set."""
+"""Runs the three steps in turn, and returns the pairs of near duplicates among the images of a data set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,11 @@ class Pairs:
     """Pairs of near duplicates among N images.
 
     Attributes:
-      first, second: (P,) int64 numbers of images, `first < second`.
+      first: (P,) int64 numbers of images.
+      second: (P,) int64 numbers of images, each greater than that in `first`.
       likeness: (P,) float32, from `likeness.LIKE` to 1.
       mirrored: (P,) bool: one is the mirror image of the other.
-      blank: (N,) bool: the image shows so little that it was compared with none.
+      blank: (N,) bool: the image shows so little that it was not compared.
     """
 
     first: np.ndarray
@@ -32,8 +33,8 @@ class Pairs:
 def find(parts: Sequence[Pixels], rows: Sequence[np.ndarray]) -> Pairs:
     """Finds near duplicates within and between parts of a data set, such as its splits.
 
-    Of an image, at most the `search.NEAREST` others of each part are compared by their pixels whose looks are nearest:
-    of a thousand frames of one scene each finds a few others, and `connected` finds them all.
+    An image is compared by pixels with at most `search.NEAREST` images of each part, those with the nearest looks. Of a
+    thousand frames of one scene, each therefore finds only a few others, but `connected` brings them all together.
 
     Args:
       parts: images, all of one size.
@@ -43,7 +44,7 @@ def find(parts: Sequence[Pixels], rows: Sequence[np.ndarray]) -> Pairs:
     part_of = np.repeat(np.arange(len(parts)), [len(some) for some in rows])
     first, second, mirrored = candidates(looks, part_of)
     likeness, is_near = likenesses(parts, rows, first, second, mirrored)
-    # A pair that is alike both ways, of something symmetric, is told once.
+    # A pair of something symmetric is alike both as it is and mirrored; it is returned once.
     order = np.lexsort((mirrored, second, first))
     order = order[is_near[order]]
     is_new = np.ones(len(order), bool)
@@ -53,7 +54,13 @@ def find(parts: Sequence[Pixels], rows: Sequence[np.ndarray]) -> Pairs:
 
 
 def connected(count: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Returns (count,) numbers: things that are joined by pairs, also over others, have the same one."""
+    """Returns (count,) numbers, equal for things that are joined by pairs, directly or through others.
+
+    Args:
+      count: number of things.
+      first: (P,) the first thing of each pair.
+      second: (P,) the second thing of each pair.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -1,4 +1,4 @@
-"""What is told of the near duplicates in a data set: how many stand across its splits, and some of them to look at."""
+"""The report on near duplicates in a data set: how many there are across its splits, and some of them to look at."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -15,9 +15,11 @@ class Across:
     """The near duplicates across two splits.
 
     Attributes:
-      first, second: names of splits.
-      pairs: of near duplicates; of an image with many, those that it is nearest to.
-      of_first, of_second: how many images of the split have one in the other split.
+      first: name of one split.
+      second: name of the other split.
+      pairs: number of pairs; for an image with many near duplicates, only the nearest ones count.
+      of_first: how many images of the first split have a near duplicate in the second.
+      of_second: how many images of the second split have a near duplicate in the first.
     """
 
     first: str
@@ -29,7 +31,7 @@ class Across:
 
 @dataclass(frozen=True)
 class Shown:
-    """An image of a pair; `label` is None where it has none."""
+    """An image of a pair that is shown; `label` is None if it has none."""
 
     split: str
     id: str
@@ -38,12 +40,14 @@ class Shown:
 
 @dataclass(frozen=True)
 class ShownPair:
-    """A pair to look at.
+    """A pair that is shown to the user.
 
     Attributes:
-      likeness: how alike the details are, `datasets.near_duplicates.likeness`.
+      first: one image.
+      second: the other image.
+      likeness: how similar their details are, see `datasets.near_duplicates.likeness`.
       mirrored: one is the mirror image of the other.
-      picture: a PNG of both side by side, in base64.
+      picture: a PNG of both, side by side, in base64.
     """
 
     first: Shown
@@ -55,15 +59,15 @@ class ShownPair:
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """What was found in a data set.
+    """The near duplicates that were found in a data set.
 
     Attributes:
-      across: a row for each two splits across which there are some.
-      shown: some of the pairs, from the most to the least alike.
-      images: how many were compared.
-      blank: how many were not, because they show so little.
-      kept_together: sets of near duplicates that were kept on one side where the validation split was cut.
-      left_out: how many images are not used because they are near duplicates of one in another split.
+      across: one entry for each two splits with near duplicates across them.
+      shown: some of the pairs, from the most to the least similar.
+      images: number of images that were compared.
+      blank: number of images that were not compared, because they show too little.
+      kept_together: number of sets of near duplicates that were kept on one side when the validation split was cut.
+      left_out: number of images that are not used because they are near duplicates of one in another split.
     """
 
     across: list[Across]
@@ -74,7 +78,7 @@ class NearDuplicates:
     left_out: Count = 0
 
     def notes(self, is_cut: bool) -> list[str]:
-        """Returns the sentences, and what to do where near duplicates are used on both sides.
+        """Returns the sentences about them, and what the user can do if near duplicates are used on both sides.
 
         Args:
           is_cut: the validation split is a part of train.
@@ -86,7 +90,7 @@ class NearDuplicates:
         return said
 
     def sentences(self) -> list[str]:
-        """Returns what there is to say of them, a sentence each; nothing where there is nothing to say."""
+        """Returns the sentences about them; none if there is nothing to report."""
         counts = [
             f"{each.of_second:,} of {each.second} {'looks' if each.of_second == 1 else 'look'} like one of {each.first}"
             for each in self.across

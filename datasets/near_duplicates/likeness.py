@@ -1,17 +1,19 @@
 """Compares two images by their pixels: whether one is the other, moved, scaled or brightened a little.
 
-The first is put over the second by three steps of Lucas and Kanade ("An Iterative Image Registration Technique", 1981):
-what a small move and scaling change is nearly a sum of the gradients, and linear regression says how much of each. What
-is compared then is the detail, each image less its blurred self, because images of one kind (shirts on one table, cars
-from the front) share their large shapes. The likeness is the share of the detail's variance in one image that the
-other explains, all colours together: the square of a correlation, and so the same whichever is darker.
+First, the first image is laid over the second in three steps of Lucas and Kanade ("An Iterative Image Registration
+Technique", 1981): the change by a small move and scaling is nearly a sum of the gradients, and linear regression gives
+the amount of each. Then the details are compared, which are each image less its blurred self, because images of one
+kind (shirts on one table, cars from the front) share their large shapes. The likeness is the share of the detail's
+variance in one image that the other explains, over all colours: the square of a correlation, so that it does not
+matter which image is darker.
 
-How large it must be follows from how much there is to compare. Details two pixels apart have little to do with each
-other, so each square of 2x2 pixels counts as one, or as less where most of the detail is elsewhere. The correlation of
-different images that show things of one outline varies around that of `CHANCE`, on Fisher's scale by one over the root
-of that number (R. A. Fisher, "On the 'probable error' of a coefficient of correlation deduced from a small sample",
-1921). What can come about so is no near duplicate. At 16 px, and where a small thing stands on an empty ground, that
-asks for more than `LIKE`; images of 32 px and more that are full of detail have enough.
+How large the likeness must be depends on how much detail there is to compare. Details two pixels apart have little to
+do with each other, so each square of 2x2 pixels counts as one piece, or as less if most of the detail is elsewhere. The
+correlation of different images that show things of one outline varies around that of `CHANCE`; on Fisher's scale, its
+standard deviation is one over the root of the number of pieces (R. A. Fisher, "On the 'probable error' of a coefficient
+of correlation deduced from a small sample", 1921). A likeness that can come about in this way is not a near duplicate.
+At 16 px, or for a small thing on an empty ground, more than `LIKE` is therefore required; images of 32 px and more that
+are full of detail have enough pieces.
 """
 
 from collections.abc import Sequence
@@ -24,28 +26,31 @@ from sweep.datasets.pixels import Pixels
 from sweep.datasets.pixels.read import THREADS
 from sweep.datasets.pixels.threads import in_threads
 
-LIKE = 0.7  # the likeness from which on images are near duplicates, however large; README has what was measured
-CHANCE = 0.4  # the usual likeness of different images that the hash takes for alike, at 16 px as at 64
-SURE = 3.5  # spreads above it: at 16 px 91 such pairs have 2.7 at most, at 32 px 73 near duplicates 4.8 at least
-PIECE = 2  # px, the side of a square whose detail counts as one
-MOST_SIDE = 64  # px at which images are compared
+LIKE = 0.7  # the least likeness of near duplicates, whatever their size; docs/data.md has the measurements
+CHANCE = 0.4  # the usual likeness of different images with similar hashes, at 16 px as well as at 64
+# deviations above CHANCE; 91 different pairs had at most 2.7 (16 px), 73 near duplicates at least 4.8 (32 px)
+SURE = 3.5
+PIECE = 2  # px, the side of a square whose detail counts as one piece
+MOST_SIDE = 64  # px, the largest size at which images are compared
 STEPS = 3
-BLUR = 1 / 32  # of the side: the blur under which the images are put over each other
-DETAIL = 2 / 32  # of the side: what is larger is no detail
-FARTHEST = 1 / 12  # of the side, that an edge is moved
-EDGE = 1 / 16  # of the side, on each side, that is not compared: what was cropped is not there
-BLOCK = 16  # pairs a task, which stay near in the processor's memory
+BLUR = 1 / 32  # share of the side: the blur with which images are laid over each other
+DETAIL = 2 / 32  # share of the side: anything larger is not detail
+FARTHEST = 1 / 12  # share of the side by which an edge may be moved
+EDGE = 1 / 16  # share of the side that is not compared at each edge, because it may have been cropped
+BLOCK = 16  # pairs per task; so few stay in the cache of the processor
 
 
 def likenesses(
     parts: Sequence[Pixels], rows: Sequence[np.ndarray], first: np.ndarray, second: np.ndarray, mirrored: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (P,) float32 likenesses of pairs, from 0 to 1, and (P,) bool, whether they are near duplicates.
+    """Returns the likenesses of pairs, (P,) float32 from 0 to 1, and whether they are near duplicates, (P,) bool.
 
     Args:
-      parts, rows: the images, numbered as in `near_duplicates.find`.
-      first, second: (P,) numbers of images.
-      mirrored: (P,) bool: the second one is mirrored before they are compared.
+      parts: see `near_duplicates.find`.
+      rows: see `near_duplicates.find`.
+      first: (P,) numbers of images, as `find` counts them.
+      second: (P,) numbers of images.
+      mirrored: (P,) bool: the second image is mirrored before they are compared.
     """
     begins = np.cumsum([0, *map(len, rows)])
     side = min(MOST_SIDE, *(min(part.shape[2:]) for part in parts))
@@ -68,7 +73,7 @@ def likenesses(
 
 
 def likeness(ones: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the same of (P, side, side, 3) float32 images."""
+    """Returns the likenesses of (P, side, side, 3) float32 images, and whether they are near duplicates."""
     over = _put_over(ones, others)
     side = ones.shape[1]
     edge = max(1, round(EDGE * side))
@@ -82,14 +87,19 @@ def likeness(ones: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _beyond_chance(pieces: np.ndarray) -> np.ndarray:
-    """Returns the likeness from which on it is no chance, where there are so many pieces of detail to compare."""
+    """Returns the least likeness that is not due to chance, for this many pieces of detail."""
     return np.tanh(np.arctanh(CHANCE**0.5) + SURE / np.sqrt(pieces)) ** 2
 
 
 def _of_pieces(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Returns (P,) sums over the pieces of the square of what each can add to a product of (P, h, w, 3) details.
+    """Returns (P,) sums, over the pieces, of the square of the most that a piece can add to the product of two details.
 
-    The square of what all can add, divided by it, is how many pieces there are, if all of them were equal.
+    The square of the most that all pieces together can add, divided by this sum, is the effective number of pieces: the
+    number that there would be if all were equal.
+
+    Args:
+      one: (P, h, w, 3) details.
+      other: (P, h, w, 3) details.
     """
     of_pixels = np.sqrt((one * one).sum(axis=3) * (other * other).sum(axis=3))
     rest = -of_pixels.shape[1] % PIECE, -of_pixels.shape[2] % PIECE
@@ -100,10 +110,10 @@ def _of_pieces(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _put_over(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Returns the first images moved and scaled, each direction for itself, so that they lie over the second ones."""
+    """Returns the first images moved and scaled, separately in each direction, so that they lie over the second."""
     count, side = ones.shape[:2]
     place = ((np.arange(side) - (side - 1) / 2) / side).astype(np.float32)
-    moves = np.zeros((count, 4), np.float32)  # px to the right and down; px that the width and the height grow by
+    moves = np.zeros((count, 4), np.float32)  # px to the right and down, and px by which width and height grow
     over, aims = ones, _blurred(others, BLUR * side)
     for _ in range(STEPS):
         blurred = _blurred(over, BLUR * side)
@@ -111,7 +121,7 @@ def _put_over(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
         scaled = right * place[None, None, :, None], down * place[None, :, None, None]
         effects = np.stack([blurred, right, down, *scaled], axis=1).reshape(count, 5, -1)
         shares = _regressed(effects, aims.reshape(count, -1))
-        # The first is how much brighter: it multiplies what the moves change.
+        # The first share is the change of brightness, which also multiplies the effects of the moves.
         brighter = np.where(shares[:, :1] > 0.05, shares[:, :1], 1)
         moves = np.clip(moves + shares[:, 1:] / brighter, -FARTHEST * side, FARTHEST * side)
         over = np.stack([_moved(one, move) for one, move in zip(ones, moves, strict=True)])
@@ -119,17 +129,18 @@ def _put_over(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _regressed(effects: np.ndarray, aims: np.ndarray) -> np.ndarray:
-    """Returns (P, 5): how much of each of (P, 5, n) effects, together with a constant, makes (P, n) aims."""
+    """Returns (P, 5) amounts of (P, 5, n) effects which, together with a constant, come nearest to (P, n) aims."""
     effects = effects - effects.mean(axis=2, keepdims=True)
     aims = aims - aims.mean(axis=1, keepdims=True)
     products = (effects @ effects.transpose(0, 2, 1)).astype(np.float64)
     sizes = np.sqrt(np.einsum("pii->pi", products)) + 1e-9
-    products = products / sizes[:, :, None] / sizes[:, None] + 1e-4 * np.eye(5)  # where one effect is another: both
+    products = products / sizes[:, :, None] / sizes[:, None] + 1e-4 * np.eye(5)  # two equal effects share the amount
     wanted = (effects @ aims[:, :, None]).astype(np.float64) / sizes[:, :, None]
     return (np.linalg.solve(products, wanted)[:, :, 0] / sizes).astype(np.float32)
 
 
 def _moved(image: np.ndarray, move: np.ndarray) -> np.ndarray:
+    """Returns an image moved and scaled about its centre."""
     side = len(image)
     middle, (right, down, wider, taller) = (side - 1) / 2, move.tolist()
     where = np.array(
@@ -144,4 +155,5 @@ def _moved(image: np.ndarray, move: np.ndarray) -> np.ndarray:
 
 
 def _blurred(images: np.ndarray, sigma: float) -> np.ndarray:
+    """Returns the images with a Gaussian blur."""
     return np.stack([cv2.GaussianBlur(each, (0, 0), sigma, borderType=cv2.BORDER_REFLECT) for each in images])

@@ -1,4 +1,4 @@
-"""What images look like, in a few numbers each: their lowest frequencies, and 64 bits."""
+"""Describes images by a few numbers each: their lowest frequencies, and 64 bits."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,27 +10,29 @@ from sweep.datasets.pixels import Pixels
 from sweep.datasets.pixels.read import THREADS
 from sweep.datasets.pixels.threads import in_threads
 
-SIDE = 32  # px of the picture whose frequencies are taken
-LOW = 8  # frequencies in each direction; the first, the mean brightness, does not count
-BLOCK = 64  # images a task
-LEAST_CONTRAST = 4.0  # grey levels, the standard deviation of brightness: what is below is one colour
-MOST_KURTOSIS = 30.0  # of brightness: above, only about 1/30 of the image differs from one colour
-VIRTUAL = 64  # grey images that are counted in for the medians, so that they are steady where there are few images
+SIDE = 32  # px of the reduced picture whose frequencies are computed
+LOW = 8  # frequencies in each direction; the first one, which is the mean brightness, is not used
+BLOCK = 64  # images per task
+LEAST_CONTRAST = 4.0  # grey levels, standard deviation of brightness; an image with less is of one colour
+MOST_KURTOSIS = 30.0  # of brightness; above it, only about 1/30 of the image differs from one colour
+VIRTUAL = 64  # uniformly grey images that are added for the medians, which keeps these stable if there are few images
 
 _STEPS = np.pi * (2 * np.arange(SIDE) + 1) / (2 * SIDE)
 COSINES = np.cos(np.arange(LOW)[:, None] * _STEPS).astype(np.float32)
 COSINES *= np.sqrt(2 / SIDE, dtype=np.float32)
-MIRRORED = np.tile((-1.0) ** np.arange(LOW), LOW)[1:].astype(np.float32)  # what mirroring does to the frequencies
+# the signs by which mirroring multiplies the frequencies
+MIRRORED = np.tile((-1.0) ** np.arange(LOW), LOW)[1:].astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Looks:
-    """What N images look like.
+    """The looks of N images, in numbers.
 
     Attributes:
-      shapes: (N, 63) float32: how much each frequency differs from its median over the images, by its spread.
+      shapes: (N, 63) float32: the difference of each frequency from its median over the images, divided by its spread.
       bits: (N,) uint64: which frequencies are above their median.
-      mirrored_shapes, mirrored_bits: of the mirror images.
+      mirrored_shapes: (N, 63) float32: the shapes of the mirror images.
+      mirrored_bits: (N,) uint64: the bits of the mirror images.
       blank: (N,) bool: the image shows too little to be compared.
     """
 
@@ -42,7 +44,7 @@ class Looks:
 
 
 def looks_of(parts: Sequence[Pixels], rows: Sequence[np.ndarray]) -> Looks:
-    """Returns the looks of these rows of each part, one after the other. It reads `BLOCK` images at a time."""
+    """Returns the looks of these rows of each part, one part after the other; reads `BLOCK` images at a time."""
     blocks = (
         (part, some[start : start + BLOCK])
         for part, some in zip(parts, rows, strict=True)
@@ -59,7 +61,8 @@ def looks_of(parts: Sequence[Pixels], rows: Sequence[np.ndarray]) -> Looks:
 def _usual(frequencies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the median of each frequency over the images, and its spread.
 
-    Images that are alike count once: else, where most are frames of one scene, their noise alone would make the bits.
+    Images that are alike count once. Otherwise, if most are frames of one scene, only their noise would decide the
+    bits.
     """
     distinct = frequencies[np.unique(_bits(frequencies), return_index=True)[1]]
     counted = np.concatenate([distinct, np.zeros((VIRTUAL, LOW * LOW - 1), np.float32)])
@@ -77,6 +80,7 @@ def _described(block: tuple[Pixels, np.ndarray]) -> tuple[np.ndarray, np.ndarray
 
 
 def _images(pixels: Pixels, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Returns the images of these rows, one by one."""
     return (pixels[row] for row in rows.tolist())
 
 
@@ -87,7 +91,7 @@ def _grey(image: np.ndarray) -> np.ndarray:
 
 
 def resized(image: np.ndarray, side: int) -> np.ndarray:
-    """Returns (side, side, 3) of (3, H, W), either uint8."""
+    """Returns (3, H, W) uint8 pixels as (side, side, 3) uint8."""
     upright = np.ascontiguousarray(image.transpose(1, 2, 0))
     is_smaller = min(upright.shape[:2]) >= side
     return cv2.resize(upright, (side, side), interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR)

@@ -1,9 +1,9 @@
-"""Finds the pairs of images whose hashes differ in few bits, without a look at all pairs.
+"""Finds the pairs of images whose hashes differ in few bits, without comparing all pairs.
 
 Multi-index hashing (Norouzi, Punjani and Fleet, "Fast Search in Hamming Space with Multi-Index Hashing", 2012): the 64
 bits are cut into 4 bands of 16. Two hashes that differ in at most 11 bits differ in at most 2 bits of some band. So for
-each band the images are sorted into 65,536 boxes, and each image is compared with those in 137 boxes, its own and those
-that differ from it in one or two bits.
+each band the images are sorted into 65,536 boxes, and each image is compared with those in 137 boxes: its own, and
+those that differ from it in one or two bits.
 """
 
 from collections.abc import Iterator
@@ -14,19 +14,21 @@ import numpy as np
 from sweep.datasets.near_duplicates.looks import Looks
 
 BANDS, BAND_BITS, BAND_DISTANCE = 4, 16, 2
-MOST_BITS = BANDS * (BAND_DISTANCE + 1) - 1  # that differ: 11
-LEAST_ALIKE = 0.8  # of the shapes; of 0.5 % of the copies that were made for a test it was below 0.87
-NOISE = 6.0  # in the squares of both shapes together, which are about 126: what is nearer to the usual is all alike
-NEAREST = 4  # images of each part that an image is compared with by pixels
-AT_ONCE = 1 << 20  # pairs of hashes, which bounds the memory
-HELD = 1 << 22  # pairs, before those are left out that are not the nearest
+MOST_BITS = BANDS * (BAND_DISTANCE + 1) - 1  # bits in which near duplicates may differ: 11
+LEAST_ALIKE = 0.8  # least similarity of shapes; of the copies that were made for a test, 0.5 % were below 0.87
+# added to the squares of two shapes, which sum to about 126: images that are very near the median all count as alike
+NOISE = 6.0
+NEAREST = 4  # how many images of each part an image is compared with by pixels
+AT_ONCE = 1 << 20  # pairs of hashes that are compared at once; bounds the memory
+HELD = 1 << 22  # pairs that are collected before those that are not the nearest are dropped
 
 
 def candidates(looks: Looks, part_of: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the pairs that are to be compared by their pixels: first, second, and whether one is mirrored.
+    """Returns the pairs whose pixels are to be compared: the first images, the second, and whether one is mirrored.
 
     Args:
-      part_of: (N,) which part of the data set each image is of.
+      looks: the looks of N images.
+      part_of: (N,) the number of the part of the data set to which each image belongs.
     """
     used = np.flatnonzero(~looks.blank)
     held: list[tuple[np.ndarray, ...]] = []
@@ -46,13 +48,18 @@ def candidates(looks: Looks, part_of: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _alike(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Returns (P,) how alike (P, 63) shapes are: 1 where they are the same, about 0 where nothing is."""
+    """Returns (P,) how similar (P, 63) shapes are: 1 if they are equal, about 0 if they have nothing in common."""
     apart = ((ones - others) ** 2).sum(axis=1)
     return 1 - apart / ((ones**2).sum(axis=1) + (others**2).sum(axis=1) + NOISE)
 
 
 def _near(bits: np.ndarray, others: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields pairs, first < second, of which the bits of the first and the other bits of the second are near."""
+    """Yields pairs, first < second, in which the bits of the first are near the other bits of the second.
+
+    Args:
+      bits: (N,) hashes.
+      others: (N,) hashes of the same images, or of their mirror images.
+    """
     flips = [0] + [sum(1 << bit for bit in some) for k in (1, 2) for some in combinations(range(BAND_BITS), k)]
     bands, other_bands = (
         each[:, None] >> np.arange(0, 64, BAND_BITS, dtype=np.uint64) & 0xFFFF for each in (bits, others)
@@ -75,17 +82,18 @@ def _near(bits: np.ndarray, others: np.ndarray) -> Iterator[tuple[np.ndarray, np
                 second = order[np.repeat(starts[low:high], counts[low:high]) + within]
                 is_near = (first < second) & (np.bitwise_count(bits[first] ^ others[second]) <= MOST_BITS)
                 first, second = first[is_near], second[is_near]
-                # A pair that an earlier band finds as well is told there.
+                # A pair that an earlier band also finds has been yielded there.
                 before = bands[first, :band] ^ other_bands[second, :band]
                 is_new = (np.bitwise_count(before) > BAND_DISTANCE).all(axis=1)
                 yield first[is_new], second[is_new]
 
 
 def _nearest(held: list[tuple[np.ndarray, ...]], part_of: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Returns the pairs of which one image is among the `NEAREST` of its part to the other."""
+    """Returns the pairs in which one image is among the `NEAREST` of its part to the other."""
     first, second, alike, mirrored = map(np.concatenate, zip(*held, strict=True))
     ones, others = np.concatenate([first, second]), np.concatenate([second, first])
-    parts = ones * (int(part_of.max(initial=0)) + 1) + part_of[others]  # of each image each part of the others
+    # one number for each image and each part of the images it is paired with
+    parts = ones * (int(part_of.max(initial=0)) + 1) + part_of[others]
     order = np.lexsort((others, -np.tile(alike, 2), parts))
     begins = np.flatnonzero(np.diff(parts[order], prepend=-1))
     rank = np.arange(len(order)) - np.repeat(begins, np.diff([*begins, len(order)]))

@@ -1,10 +1,11 @@
-"""Data sets as they were read last, in the user's cache folder: a start that finds its own reads no image file.
+"""Keeps data sets that were read in the user's cache folder, so that the next start reads no image file.
 
-`~/.cache/sweep/KEY.arrow`: an Arrow file that is mapped, not read, with a batch a split. It holds the pixels too, or
-where they lie in a pool (`pool.py`). The key is made of the state of all files as the file system tells it (bytes,
-times of change) and of how they are read, so a changed file is never found. A file that is cut or altered is not used;
-nor is one kept from files that changed a moment before they were listed, for within a tick of the clock they may change
-again unseen. Whatever is wrong with the cache, the images are read.
+A data set is kept as `~/.cache/sweep/KEY.arrow`: an Arrow file with one batch per split, which is mapped into memory
+and not read. It holds either the pixels, or their places in a pool (`pool.py`). The key is a hash of the state of all
+files as the file system tells it (sizes and times of change) and of how they are read, so a changed file leads to
+another key. A cache file that was cut off or altered is not used. Nothing is kept if a file of the data changed a
+moment before the files were listed: it could change again within the same tick of the clock, and nobody would notice.
+Whatever is wrong with the cache, the images are simply read.
 """
 
 import hashlib
@@ -30,17 +31,20 @@ from sweep.datasets.pixels.stored import StoredPixels
 from sweep.datasets.submission import kept
 from sweep.storage.schema import parsed, to_json
 
-NAMES = ("digests", "groups", "folds", "sets")  # what a split may have of each image beside its id and label
-FORMAT = 6  # another wherever manifests, checks, cuts, decoding or resizing give something else
-DECODERS = ("opencv-python-headless", "pillow", "numpy")  # whose versions decide the pixels
-SETTLED_SECONDS = 2.0  # between the last change of a file and the listing; some file systems' clocks tick that slowly
-KEPT_BYTES = 50 << 30  # of all data sets together; the one used last stays, however large it is
-FREE_TIMES = 4  # the disk must have room for so many of a data set that is kept though nothing needs it
-STALE_SECONDS = 3600.0  # after which a file that was begun and not ended is nobody's
-STALE_COPY_SECONDS = 7 * 86400.0  # the same of a copy, which could go on where it was broken off
+NAMES = ("digests", "groups", "folds", "sets")  # attributes of `Split` with one string per image, beside the ids
+# increased whenever the same files would give another data set: other listing, checks, cuts, decoding or resizing
+FORMAT = 6
+DECODERS = ("opencv-python-headless", "pillow", "numpy")  # the packages whose versions decide the pixels
+# least time between the last change of a file and the listing; the clocks of some file systems tick that slowly
+SETTLED_SECONDS = 2.0
+KEPT_BYTES = 50 << 30  # for all data sets together; the one used last stays, however large it is
+FREE_TIMES = 4  # how many times the size of a data set must be free on the disk for it to be kept
+STALE_SECONDS = 3600.0  # after which an unfinished file counts as abandoned
+STALE_COPY_SECONDS = 7 * 86400.0  # the same for a copy, which could be continued where it stopped
 
 
 def folder() -> Path:
+    """Returns the cache folder: `sweep` in `$XDG_CACHE_HOME`, by default in `~/.cache`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sweep"
 
 
@@ -50,15 +54,20 @@ def _decoders() -> list[str]:
 
 
 def digest_of(*about: Any) -> "hashlib._Hash":
-    """Returns a sha256 over this, as JSON has it, and over all that decides pixels beside the files."""
+    """Returns a sha256 object that has hashed the arguments and everything beside the files that decides pixels.
+
+    Args:
+      about: values that JSON can hold.
+    """
     return hashlib.sha256(json.dumps([FORMAT, _decoders(), *about]).encode())
 
 
 def key_of(tree: FileTree, *reading: Any) -> str:
-    """Returns the sha256, hexadecimal, of all that decides what reading gives.
+    """Returns the cache key of a data set: the hexadecimal sha256 of everything that decides the result of reading it.
 
     Args:
-      reading: how it is read, as JSON has it.
+      tree: the files.
+      reading: how they are read, as values that JSON can hold.
     """
     digest = digest_of(tree.path, *reading)
     for part in (tree.stamps, tree.refused, dict.fromkeys(tree.folders)):
@@ -67,15 +76,16 @@ def key_of(tree: FileTree, *reading: Any) -> str:
 
 
 def is_settled(tree: FileTree, stamp: tuple[int, ...]) -> bool:
-    """Says whether a file with this stamp was last changed so long before the listing that a change would be seen."""
+    """Returns whether a file was last changed so long before the listing that its stamp would show another change."""
     return tree.listed_at - stamp[-1] / 1e9 >= SETTLED_SECONDS
 
 
 def find(key: str, form: str | None = None) -> Dataset | None:
-    """Returns the data set that was kept under the key; None where there is none, or it cannot be used.
+    """Returns the data set that is kept under a key; None if there is none or it cannot be used.
 
     Args:
-      form: that a sweep began with; None for any.
+      key: see `key_of`.
+      form: the form of pixels with which the sweep began; None accepts any.
     """
     try:
         path = folder() / f"{key}.arrow"
@@ -84,18 +94,18 @@ def find(key: str, form: str | None = None) -> Dataset | None:
         data = _read(path)
         if form is not None and (form == JPEG) != (data.form == JPEG):
             return None
-        with suppress(OSError):  # somebody else's cache can be read, too
+        with suppress(OSError):  # a cache of somebody else can be read, but not touched
             os.utime(path)  # used last
         return data
-    except Exception:  # a cache that cannot be used is none
+    except Exception:  # a cache that cannot be used counts as absent
         return None
 
 
 def keep(key: str, data: Dataset, tree: FileTree) -> None:
-    """Keeps a data set for `find`, where its files had settled and the disk has room."""
+    """Keeps a data set for `find`, provided that its files had settled and the disk has room."""
     if not all(is_settled(tree, stamp) for stamp in tree.stamps.values()):
         return
-    with suppress(Exception):  # the next start reads the images again
+    with suppress(Exception):  # without a cache, the next start reads the images again
         place = folder()
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         arrays = [split.images.nbytes for split in data.splits.values() if isinstance(split.images, np.ndarray)]
@@ -112,7 +122,10 @@ def keep(key: str, data: Dataset, tree: FileTree) -> None:
 
 
 def tidy(place: Path) -> None:
-    """Removes what was used least lately, where all together is too much; nothing that a process has open."""
+    """Removes the data sets that were used least recently if all together are too large, and abandoned files.
+
+    Nothing that a process has open is removed.
+    """
     from sweep.datasets.pixels.pool import PIXELS, ROWS, is_used
 
     for pattern, seconds in {"*.partial": STALE_SECONDS, "*.copying": STALE_COPY_SECONDS}.items():
@@ -124,7 +137,7 @@ def tidy(place: Path) -> None:
     for number, path in enumerate(sorted(kept, key=lambda path: path.stat().st_mtime, reverse=True)):
         total += path.stat().st_size
         rows = path.with_suffix(ROWS)
-        # The first two are the data set that was just kept, and its pool.
+        # The two newest files are the data set that was just kept and its pool.
         if total > KEPT_BYTES and number > 1 and not (is_used(path) or is_used(rows)):
             path.unlink()
             rows.unlink(missing_ok=True)
@@ -132,6 +145,7 @@ def tidy(place: Path) -> None:
 
 
 def _write(path: Path, data: Dataset) -> None:
+    """Writes a data set as an Arrow file."""
     import pyarrow as pa
 
     about = {
@@ -169,7 +183,11 @@ def _write(path: Path, data: Dataset) -> None:
 
 
 def _read(path: Path) -> Dataset:
-    """Reads what `_write` wrote; raises ValueError, among others, where it is something else."""
+    """Reads a data set that `_write` wrote.
+
+    Raises:
+      Exception: of several kinds, if the file is damaged or something else.
+    """
     import pyarrow as pa
 
     reader = pa.ipc.open_file(pa.memory_map(str(path)))
@@ -192,11 +210,12 @@ def _read(path: Path) -> Dataset:
 
 
 def _split(batch: Any, about: dict[str, Any], place: Path) -> Split:
+    """Returns the split that a batch holds."""
     count, labels = batch.num_rows, batch.column("label")
     height, width = about["image_size"]
 
     def numbers(name: str, dtype: type[np.generic]) -> np.ndarray:
-        # Not `to_numpy`, which imports pandas: half a second that a start has no use for.
+        # `to_numpy` would import pandas, which takes half a second at every start.
         return np.frombuffer(batch.column(name).buffers()[1], dtype, count)
 
     if about["pool"]:
@@ -220,16 +239,17 @@ def _split(batch: Any, about: dict[str, Any], place: Path) -> Split:
 
 
 def _names(split: Split) -> tuple[tuple[str, ...], ...]:
-    """Returns what is known of each image by `NAMES`; nothing of a kind that is known of none."""
+    """Returns the attributes of a split that `NAMES` lists, in that order; those that the split lacks are empty."""
     return tuple(getattr(split, name) for name in NAMES)
 
 
 def _tuple(column: Any) -> tuple[str, ...]:
+    """Returns the strings of a column; an empty tuple if they are null."""
     return () if column.null_count else tuple(column.to_pylist())
 
 
 def _checksum(data: Dataset) -> int:
-    """Returns the CRC-32 over all that a data set holds; the pixels of a pool have theirs, each image its own."""
+    """Returns the CRC-32 of a data set, without pixels in a pool, where each image has a checksum of its own."""
     submission = data.submission and kept.to_bytes(data.submission).decode()
     text = [data.classes, submission, data.fingerprint, data.notes, *map(vars, data.left_out)]
     text.append(to_json(data.near_duplicates))

@@ -1,7 +1,7 @@
-"""The pool of a sweep on a node of a cluster: its own file where the node sees it, else a copy, got once for the node.
+"""Lets a node of a cluster read a sweep's pool: the driver's own file if the node sees it, else a copy of it.
 
-A copy is used by all workers of the node. When a worker first reads an image of it, that is compared with its checksum,
-as in the driver's own file.
+A copy is fetched once for a node and used by all its workers. A worker compares each image with its checksum when it
+first reads it, as it does in the driver's own file.
 """
 
 import zlib
@@ -20,7 +20,7 @@ from sweep.storage.files import DamagedError
 
 
 def here(data: Dataset, block: Block) -> Dataset:
-    """Returns the data with pixels that this machine can read: the driver's own file where it is seen, else a copy.
+    """Returns the data with pixels that this machine can read: the driver's own file if it is seen here, else a copy.
 
     Raises:
       OSError: the copy cannot be written.
@@ -46,7 +46,7 @@ def _at(images: Pixels, path: Path) -> Pixels:
 
 
 def _is_here(images: StoredPixels) -> bool:
-    """Says whether the file is there with these images in it: its first and last ones are looked at."""
+    """Returns whether the file is there and has these images, judged by the first one, the last one and its size."""
     try:
         images[sorted({0, len(images) - 1})]
         return images.end <= images.path.stat().st_size
@@ -55,7 +55,7 @@ def _is_here(images: StoredPixels) -> bool:
 
 
 def _copied(parts: list[StoredPixels], block: Block) -> Path:
-    """Returns the path of this machine's copy, once it is whole; another worker may be getting it."""
+    """Returns the path of this machine's copy once it is whole; waits for another worker that is fetching it."""
     identity = 0
     for part in parts:
         identity = zlib.crc32(np.ascontiguousarray(part.places).data, zlib.crc32(part.checksums.data, identity))

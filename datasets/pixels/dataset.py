@@ -1,4 +1,4 @@
-"""A data set: what a worker is given to train on."""
+"""The classes of a data set: `Dataset`, its `Split`s, and the images that were `LeftOut`."""
 
 from dataclasses import dataclass, replace
 
@@ -13,16 +13,19 @@ from sweep.datasets.submission import Submission
 
 @dataclass(frozen=True)
 class Split:
-    """Some images of one kind, in the order of their table.
+    """A split of a data set: some images of one kind, in the order of their table.
 
     Attributes:
-      ids: N names, byte for byte as the table has them.
+      ids: N names, byte for byte as in the table.
       images: (N, 3, H, W) uint8, RGB: an array, or rows of a file.
       labels: (N,) int64 indices into the classes; None for the test split.
-      digests: N sha256 of the files.
-      groups: of each image what it belongs to with others, empty for nothing; no names at all where nothing says so.
-      folds: of each image the fold that the data itself puts it in, as it was written; none where the data has none.
-      sets: of each image the set of near duplicates that it is in, empty for none; no names where there is no set.
+      digests: N hashes, the sha256 of each image's file.
+      groups: for each image the name of the group that it belongs to (one patient, for example), or an empty string;
+        an empty tuple if the data names no groups.
+      folds: for each image the fold that the data itself puts it in, as it was written; an empty tuple if the data has
+        no folds of its own.
+      sets: for each image the name of its set of near duplicates, or an empty string; an empty tuple if there are no
+        near duplicates.
     """
 
     ids: tuple[str, ...]
@@ -35,12 +38,15 @@ class Split:
 
     @property
     def truth(self) -> np.ndarray:
-        """The labels of a split that has them: every one but the test split."""
+        """The labels of a split that has them, which is every split but the test split."""
         assert self.labels is not None
         return self.labels
 
     def joined(self, other: "Split") -> "Split":
-        """Returns the images of both, this one's first; ids that both have get the name of their split before them."""
+        """Returns a split with the images of this split, followed by those of the other.
+
+        If the two share an id, every id gets `train/` or `validation/` before it.
+        """
         if not len(other.ids):
             return self
         ids, theirs = self.ids, other.ids
@@ -57,16 +63,19 @@ class Split:
         )
 
     def empty(self) -> "Split":
-        """Returns a split of no images of this size."""
+        """Returns a split without images, of the same image size."""
         return Split((), taken(self.images, np.empty(0, np.int64)), np.empty(0, np.int64))
 
     def chosen(self, rows: np.ndarray) -> "Split":
-        """Returns these rows without names; their pixels stay where they are."""
+        """Returns a split of these rows without their ids; no pixels are copied."""
         return Split((), ChosenPixels(self.images, rows), self.truth[rows])
 
 
 def _both(first: tuple[str, ...], second: tuple[str, ...], *counts: int) -> tuple[str, ...]:
-    """Returns the names of both, empty ones for images that have none, and none at all where neither has any."""
+    """Returns the names of both splits, one after the other; an empty tuple if neither split has any.
+
+    If only one split has names, the images of the other get empty ones.
+    """
     if not first and not second:
         return ()
     return (first or ("",) * counts[0]) + (second or ("",) * counts[1])
@@ -74,12 +83,15 @@ def _both(first: tuple[str, ...], second: tuple[str, ...], *counts: int) -> tupl
 
 @dataclass(frozen=True)
 class LeftOut:
-    """An image that is not used.
+    """An image of the data that is not used, and why.
 
     Attributes:
-      split: `train` or `validation`; of images that a validation split is cut from, the one it would be in.
-      label: as it was written.
-      detail: which rule it breaks, or what it contradicts.
+      split: `train` or `validation`, the split that it would be in; an image that is left out before the validation
+        split is cut counts as train.
+      id: the name of the image.
+      label: the label as it was written.
+      reason: the kind of fault, in a word or two.
+      detail: which rule the image breaks, or which other image it contradicts.
     """
 
     split: str
@@ -91,19 +103,23 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The images of all splits, and what is known of them.
+    """The images of all splits, and what is known about them.
 
     Attributes:
-      classes: labels as they were written, sorted (as numbers where all are whole numbers).
-      test: None where the data has no test split.
-      submission: how predictions are handed in; None where no sample submission says it.
-      fingerprint: of images, labels and image size, datasets/fingerprint.py.
-      notes: what a person should know (a split that was cut, a missing test split), a sentence each.
-      left_out: the images of the data that are not used, as a person asked for.
-      folds: (N,) uint8 from 0: in which fold an image is validated; then both `train` and `valid` are all images that
-        have a label and are not of the test split. None without folds.
-      of_fold: which fold of another data set this is, from 1; `train` and `valid` are rows of that one. Else None.
-      near_duplicates: what was found across the splits, before anything was left out for it; None of what a worker has.
+      train: the images that are trained on.
+      valid: the images that trials are judged by; empty if there are none.
+      test: the images to predict; None if the data has no test split.
+      classes: the labels as they were written, sorted (as numbers if all are whole numbers).
+      submission: the form in which predictions are handed in; None if no sample submission defines it.
+      fingerprint: hash of images, labels and image size, see `datasets/fingerprint.py`.
+      notes: what the user should know, a sentence each: a split that was cut, a missing test split.
+      left_out: the images of the data that are not used because the user asked for that.
+      folds: (N,) uint8 from 0, the fold in which each image is validated; `train` and `valid` are then the same split
+        of all labelled images that are not in the test split. None without folds.
+      of_fold: the number, from 1, of the fold that this data set was made for by `fold`; `train` and `valid` are then
+        rows of the larger data set. None otherwise.
+      near_duplicates: the near duplicates that were found across the splits, before any were left out; None in the data
+        that workers are given.
     """
 
     train: Split
@@ -120,37 +136,37 @@ class Dataset:
 
     @property
     def splits(self) -> dict[str, Split]:
-        """The splits by name: `train`, `validation` where it is one of its own, and `test` where there is one."""
+        """The splits by name: `train`, `validation` if it is a split of its own, and `test` if there is one."""
         is_apart = self.folds is None and len(self.valid.images)
         splits = {"train": self.train} | ({"validation": self.valid} if is_apart else {})
         return splits | {"test": self.test} if self.test else splits
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """The height and width of every image, in px."""
+        """The height and width of every image, px."""
         height, width = self.train.images.shape[2:]
         return height, width
 
     @property
     def form(self) -> str:
-        """In which form its pixels are kept, one of `datasets.pixels.form.FORMS`."""
+        """The form in which the pixels are kept, one of `datasets.pixels.form.FORMS`."""
         return getattr(self.train.images, "form", ARRAY)
 
     @property
     def class_counts(self) -> np.ndarray:
-        """(classes,) how many training images each class has."""
+        """(classes,) the number of training images of each class."""
         return np.bincount(self.train.truth, minlength=len(self.classes))
 
     def for_training(self) -> "Dataset":
-        """Returns what a worker needs: no test split, no names."""
+        """Returns the part of the data set that a worker needs: no test split and no ids."""
         train, valid = (Split((), split.images, split.labels) for split in (self.train, self.valid))
         return replace(self, train=train, valid=valid, test=None, submission=None, near_duplicates=None)
 
     def fold(self, number: int) -> "Dataset":
-        """Returns what the net of a fold is trained on and judged by: the images of the others, and its own.
+        """Returns the data for one fold: `valid` holds the images of this fold, `train` those of all others.
 
         Args:
-          number: from 1.
+          number: the number of the fold, from 1.
         """
         assert self.folds is not None
         is_own = self.folds == number - 1

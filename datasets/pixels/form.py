@@ -1,26 +1,27 @@
-"""In which form the pixels of a data set are kept: it follows from their size, and is fixed for a sweep."""
+"""Decides in which form the pixels of a data set are kept: by their size, and once for a whole sweep."""
 
 from sweep.storage.sweep_file import FORMS
 
 ARRAY, MAPPED, JPEG = FORMS
 
-# Up to here an array in memory: 21,000 images of 64 px, or 340,000 of 16 px. It is shared by the workers of a node, is
-# copied to a GPU in one go, and a training step takes its images without a call of the operating system for each.
+# Up to this many bytes, pixels are an array in memory: 21,000 images of 64 px, or 340,000 of 16 px. The workers of a
+# node share the array, it is copied to a GPU in one go, and a training step needs no system call for each image.
 ARRAY_BYTES = 256 << 20
 
-# From here JPEG, unless `--cache-limit` says something else. 100,000 photographs at 224 px are 15 GB, and ImageNet's
-# 1.28 million at 64 px 16 GB: they stay as they are. ImageNet at 224 px would be 193 GB, which few disks have to spare
-# and no machine's memory keeps near; as JPEG it is 30 to 40.
+# Above this many bytes, pixels are kept as JPEG, unless `--cache-limit` says otherwise. 100,000 photographs at 224 px
+# take 15 GB, and the 1.28 million of ImageNet at 64 px take 16 GB: they are kept uncompressed. ImageNet at 224 px would
+# take 193 GB, for which few disks have room and no machine has the memory; as JPEG it takes 30 to 40 GB.
 CACHE_LIMIT = 40 * 10**9
 
 
 def form_of(nbytes: int, cache_limit: int | None, recorded: str | None) -> str:
-    """Returns the form of so many bytes of pixels.
+    """Returns the form in which pixels of this many bytes are kept.
 
     Args:
+      nbytes: size of the uncompressed pixels.
       cache_limit: bytes above which pixels are kept as JPEG; None for `CACHE_LIMIT`.
-      recorded: the form that a sweep began with; None for a new one. Array and mapped file hold the same pixels, and
-        may take each other's place.
+      recorded: the form with which the sweep began; None for a new sweep. If it is not JPEG, the result is not JPEG
+        either, but array and mapped file may take each other's place, because they hold the same pixels.
     """
     limit = CACHE_LIMIT if cache_limit is None else cache_limit
     is_jpeg = nbytes > limit if recorded is None else recorded == JPEG

@@ -1,10 +1,10 @@
-"""The decoded images of a data set in a file, which grows by those that are missing: what was read once stays read.
+"""Keeps decoded images in a file to which missing ones are added, so that no image is decoded twice.
 
-A pool is of one place and one way of decoding. Each of its rows is known by the name and the state of the file that it
-was decoded from, so that other splits, limits and images left out take their pixels from the same pool, and so does a
-start whose predecessor was killed on the way.
+A pool belongs to one place and one way of decoding. Each of its rows is known by the name and the state of the file
+that it was decoded from. Other splits, other limits and other left-out images therefore use the same pool, and so does
+a start after one that was killed while it read.
 
-    KEY.pixels      the bytes of the images, one behind the other; nothing in it is ever changed
+    KEY.pixels      the bytes of the images, one after the other; no byte is ever overwritten
     KEY.rows        a line for each group of images, appended once their bytes are on the disk
 """
 
@@ -25,24 +25,27 @@ import numpy as np
 from sweep.datasets.pixels.form import JPEG
 from sweep.datasets.pixels.stored import encoded
 
-COMMIT_SECONDS = 5.0  # of reading, at most, that a kill costs
+COMMIT_SECONDS = 5.0  # between two commits: the most reading that is lost if the process is killed
 ROWS, PIXELS = ".rows", ".pixels"
 
 
 class Row(NamedTuple):
-    """What reading one image file gave.
+    """The result of reading one image file.
 
     Attributes:
-      error: the rule that it breaks, and what was found; empty of an image that can be used.
-      digest: sha256 of the file; empty where there is an error.
-      height, width: of the image in its file; 0 where there is an error.
-      words: what the decoding libraries warned of.
-      remarks: of the decoding recipe.
-      start, length: of its bytes in the pool; 0 where its pixels are not there.
+      error: the rule that the file breaks and what was found instead; empty if the image can be used.
+      digest: sha256 of the file; empty if there is an error.
+      height: height of the image in its file, px; 0 if there is an error.
+      width: width of the image in its file, px; 0 if there is an error.
+      words: warnings of the decoding libraries.
+      remarks: remarks of the decoding recipe.
+      start: where its bytes begin in the pool; 0 if its pixels are not there.
+      length: how many bytes they are; 0 if its pixels are not there.
       checksum: CRC-32 of these bytes.
-      way_out: what to do about an error.
+      way_out: what the user can do about the error.
       is_too_large: the error is that the image has too many pixels.
-      cause, is_of_machine: of an error, as a `Problem` has them.
+      cause: the cause of the error, see `Problem`.
+      is_of_machine: the error is this machine's and not the file's, see `Problem`.
     """
 
     error: str = ""
@@ -61,17 +64,19 @@ class Row(NamedTuple):
 
 
 class Pool:
-    """A pool, open for one process to add to; several threads may `put` at once.
+    """A pool that is open in one process to be added to; several threads may call `put` at once.
 
     Attributes:
-      path: of the pixels.
-      known: what was read before, by name and state of the file.
+      path: the file of pixels.
+      known: the rows that were read before, by name and state of their file.
 
     Args:
-      form: of `datasets.pixels.form`.
+      folder: the folder in which the two files lie.
+      key: the name of the files, without suffix.
+      form: see `datasets.pixels.form`.
 
     Raises:
-      OSError: it cannot be written.
+      OSError: the pool cannot be written.
     """
 
     def __init__(self, folder: Path, key: str, form: str) -> None:
@@ -83,7 +88,8 @@ class Pool:
         except OSError:
             os.close(self._rows)
             raise
-        # Behind whatever a killed start wrote and did not note: another process may use rows that were lost here.
+        # New pixels go behind everything in the file, also behind bytes that no row mentions: a killed start may have
+        # left them, or another process may still use rows whose lines were lost here.
         self._end = os.fstat(self._pixels).st_size
         self.known = self._read()
         self._placing = threading.Lock()
@@ -91,7 +97,7 @@ class Pool:
         self._committed = time.monotonic()
 
     def put(self, pixels: np.ndarray) -> tuple[int, int, int]:
-        """Adds an image (H, W, 3); returns start, length and checksum of its bytes."""
+        """Adds the pixels (H, W, 3) of one image; returns the start, the length and the checksum of its bytes."""
         data = encoded(pixels, self.form)
         with self._placing:
             start, self._end = self._end, self._end + len(data)
@@ -101,15 +107,19 @@ class Pool:
         return start, len(data), zlib.crc32(data)
 
     def add(self, rows: Iterable[tuple[str, str, Row]]) -> None:
-        """Notes what reading gave, by name and state of the file; an empty state is not known to a later start."""
+        """Records the results of reading, each with the name and the state of its file.
+
+        A row whose state is empty is not recorded: its file may change without a trace, so a later start must read it
+        again.
+        """
         self._waiting += (row for row in rows if row[1])
         if time.monotonic() - self._committed >= COMMIT_SECONDS:
             self.commit()
 
     def commit(self) -> None:
-        """Makes durable what was added."""
+        """Makes everything that was added durable."""
         if self._waiting:
-            os.fdatasync(self._pixels)  # first: a row that is noted has its bytes on the disk
+            os.fdatasync(self._pixels)  # first, so that the bytes of every recorded row are on the disk
             text = json.dumps(self._waiting, separators=(",", ":"))
             line = f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
             if os.write(self._rows, line) != len(line):
@@ -118,6 +128,7 @@ class Pool:
         self._committed = time.monotonic()
 
     def close(self) -> None:
+        """Closes both files without a commit."""
         os.close(self._pixels)
         os.close(self._rows)
 
@@ -125,12 +136,12 @@ class Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # a full disk: said already
+        with suppress(OSError):  # a full disk, of which the user has been told
             self.commit()
         self.close()
 
     def _read(self) -> dict[tuple[str, str], Row]:
-        """Returns the rows of all whole lines; what stands behind the last one of them is cut off."""
+        """Reads the recorded rows, and cuts off what follows the last whole line."""
         known: dict[tuple[str, str], Row] = {}
         whole = 0
         with open(self._rows, "rb", closefd=False) as file:
@@ -149,7 +160,7 @@ class Pool:
 
 
 def is_used(path: Path) -> bool:
-    """Says whether a process writes or reads a file of a pool."""
+    """Returns whether a process has this file of a pool open to write or to read it."""
     try:
         number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -164,12 +175,12 @@ def is_used(path: Path) -> bool:
 
 
 def bytes_needed(count: int, size: tuple[int, int], form: str) -> int:
-    """Returns about how much of a disk so many images of a height and width take."""
+    """Returns about how many bytes of disk `count` images of (H, W) px take in this form."""
     raw = 3 * size[0] * size[1] * count
     return raw // JPEG_TIMES if form == JPEG else raw
 
 
-JPEG_TIMES = 2  # smaller than the pixels, at least: photographs 3 times at 64 px, 6 times at 224 px
+JPEG_TIMES = 2  # how much smaller JPEG is, at least; photographs are 3 times smaller at 64 px, 6 times at 224 px
 
 
 def _lock(number: int) -> None:

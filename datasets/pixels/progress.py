@@ -1,20 +1,20 @@
-"""How far reading is: a bar on a terminal, a line now and then elsewhere, nothing where it takes no time."""
+"""Shows how far reading is: a bar on a terminal, a line now and then elsewhere, nothing if it takes little time."""
 
 import sys
 import time
 
-FIRST_SECONDS = 1.0  # until the pace is known
-WORTH_SECONDS = 5.0  # less is not worth a word
-BAR_SECONDS, LINE_SECONDS = 0.2, 60.0  # between two signs of life, on a terminal and elsewhere
+FIRST_SECONDS = 1.0  # of reading, before which the pace is not known
+WORTH_SECONDS = 5.0  # reading that takes less is not announced
+BAR_SECONDS, LINE_SECONDS = 0.2, 60.0  # between two updates, on a terminal and elsewhere
 BAR = 30  # characters
 
 
 class Progress:
-    """Says on standard error how many images were read, and how long the others will take.
+    """Prints on standard error how many images have been read, and how long the others will take.
 
     Args:
-      total: images.
-      takes: what is said of the disk in a sentence, for example "their pixels take 1.2 GB"; empty for nothing.
+      total: number of images to read.
+      takes: what the first line says about disk space, for example "their pixels take 1.2 GB"; empty for nothing.
     """
 
     def __init__(self, total: int, takes: str = "") -> None:
@@ -23,6 +23,7 @@ class Progress:
         self.is_said = False
 
     def advance(self, count: int) -> None:
+        """Counts further images as read, and prints an update if one is due."""
         self.done += count
         now = time.monotonic()
         seconds = now - self.began
@@ -44,7 +45,7 @@ class Progress:
             self._print(f"\r\x1b[2K{'━' * filled}{'─' * (BAR - filled)} {text}" if is_terminal else f"{text}\n")
 
     def close(self) -> None:
-        """Says at which pace all was read."""
+        """Prints how long reading took, if it was announced."""
         if self.is_said:
             seconds = time.monotonic() - self.began
             start = "\r\x1b[2K" if sys.stderr.isatty() else ""
@@ -52,11 +53,12 @@ class Progress:
             self._print(f"{start}Read {self.done:,} images in {_words(seconds)}, {pace:,.0f} a second.\n")
 
     def _print(self, text: str) -> None:
-        # Looked up now: while images are decoded, standard error is another stream.
+        # `sys.stderr` is looked up at each call, because it is replaced while images are decoded.
         print(text, end="", file=sys.stderr, flush=True)
 
 
 def _words(seconds: float) -> str:
+    """Returns a duration for people: `50 s`, `12 min`, `1.5 h`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,4 +1,4 @@
-"""Reads the images of listings: bytes to pixels, with a digest of each file, in threads."""
+"""Reads the images of listings in threads: decodes each file to pixels, and hashes it."""
 
 import hashlib
 import os
@@ -22,24 +22,24 @@ from sweep.datasets.problems import DataError, Findings, Problem
 from sweep.datasets.sources.listing import Listing
 from sweep.storage.text import counted
 
-BLOCK = 32  # images a task; one is too little work for a thread
+BLOCK = 32  # images per task; one image is too little work for a task
 THREADS = min(os.cpu_count() or 1, 16)
-WAITING = 4  # tasks for each thread; their results are small
+WAITING = 4  # tasks per thread that are begun before their results are asked for; the results are small
 
 
 @dataclass(frozen=True)
 class How:
-    """How images are decoded, and what becomes of their pixels.
+    """The way in which images are decoded, and the form in which their pixels are kept.
 
     Attributes:
-      number: of the decoding recipe.
+      number: the number of the decoding recipe.
       recipe: the recipe itself.
       size: height and width of all images, px.
-      resizes: fits each image to that size; where it is False, an image of another size is told by `Read.sizes`, and
-        its pixels are left out.
-      fit: how, one of `datasets.decoders.recipe.FITS`.
+      resizes: True fits each image to that size; with False, the pixels of an image of another size are dropped, and
+        `Read.sizes` tells that size.
+      fit: how an image is fitted, one of `datasets.decoders.recipe.FITS`.
       cache_limit: bytes of pixels above which they are kept as JPEG; None for the default.
-      form: that a sweep began with, `datasets.pixels.form`; None for a new one.
+      form: the form with which the sweep began, see `datasets.pixels.form`; None for a new sweep.
     """
 
     number: int
@@ -53,16 +53,16 @@ class How:
 
 @dataclass(frozen=True)
 class Read:
-    """What reading a listing gave.
+    """The result of reading a listing.
 
     Attributes:
-      images: (N, 3, H, W) uint8; a row is undefined where there is a problem.
-      digests: sha256 of each whole file; empty where there is a problem.
-      sizes: (H, W) of each image in its file; None where there is a problem.
-      problems: of single images, by row.
-      warnings: what Pillow warned of in an image that was read all the same: the image, and the warning.
-      remarks: of the recipe, on each image.
-      too_large: the rows whose problem is that they have too many pixels.
+      images: (N, 3, H, W) uint8; the row of an image with a problem is undefined.
+      digests: sha256 of each file; empty for an image with a problem.
+      sizes: (H, W) of each image in its file; None for an image with a problem.
+      problems: the problem of each image that cannot be used, by row.
+      warnings: for each warning about an image that was read nevertheless, the name of the image and the warning.
+      remarks: the recipe's remarks on each image.
+      too_large: the rows whose problem is that the image has too many pixels.
     """
 
     images: Pixels
@@ -74,7 +74,7 @@ class Read:
     too_large: frozenset[int] = frozenset()
 
     def take(self, rows: np.ndarray) -> "Read":
-        """Returns these rows alone."""
+        """Returns the results of these rows only; `warnings` stay those of all rows."""
         digests, sizes = tuple(self.digests[row] for row in rows), [self.sizes[row] for row in rows]
         remarks = [self.remarks[row] for row in rows]
         number_of = {row: number for number, row in enumerate(rows.tolist())}
@@ -84,10 +84,10 @@ class Read:
 
 
 def read_images(tree: FileTree, listings: Mapping[str, Listing], how: How) -> dict[str, Read]:
-    """Reads every image of some listings, or takes out of the pool what was read before.
+    """Reads every image of some listings; images that are in the pool already are taken from there.
 
     Returns:
-      what each listing gave, by the names of the listings. What is wrong with single images is in `Read.problems`.
+      The result for each listing, by its name. Problems of single images are in `Read.problems`.
 
     Raises:
       DataError: there is no room for the pixels.
@@ -105,13 +105,14 @@ def read_images(tree: FileTree, listings: Mapping[str, Listing], how: How) -> di
                 part = rows[first : first + len(listing.files)]
                 found[split] = _read_of(listing, part, target.pixels(first, part))
                 first += len(part)
-    except OSError as error:  # of the target: what is wrong with an image's file is its own problem
+    except OSError as error:  # raised by the target; what is wrong with the file of an image is a problem in its row
         place, way_out = str(cache.folder()), "make room there, or name another folder with XDG_CACHE_HOME"
         raise DataError([Problem(place, "pixels must be written", error.strerror or str(error), way_out)]) from error
     return found
 
 
 def _read_rows(tree: FileTree, names: Sequence[str], states: Sequence[str], how: How, target: Target) -> list[Row]:
+    """Reads the files that are not in the target yet, and returns the rows of all."""
     known = [target.known.get(key) if key[1] else None for key in zip(names, states, strict=True)]
     missing = [number for number, row in enumerate(known) if row is None]
     rows = [row or Row() for row in known]
@@ -140,12 +141,14 @@ def _read_rows(tree: FileTree, names: Sequence[str], states: Sequence[str], how:
             return [(number, read_one(number)) for number in block]
 
         blocks = (missing[start : start + BLOCK] for start in range(0, len(missing), BLOCK))
-        # Closed before the target is: an interruption must not leave a thread that writes into a file of somebody else.
+        # The threads end before the target is closed. Otherwise an interruption could leave a thread that writes to a
+        # file number which by then belongs to another file.
         with closing(in_threads(read_block, blocks, THREADS, WAITING * THREADS)) as results:
             for block in results:
                 for number, row in block:
                     rows[number] = row
-                # A file with an error is read again: it may have been the disk's.
+                # A file with an error is not recorded, so the next start reads it again: the disk may have caused the
+                # error.
                 target.note((names[number], states[number], row) for number, row in block if not row.error)
                 progress.advance(len(block))
         progress.close()
@@ -153,6 +156,7 @@ def _read_rows(tree: FileTree, names: Sequence[str], states: Sequence[str], how:
 
 
 def _read_of(listing: Listing, rows: list[Row], images: Pixels) -> Read:
+    """Returns the result for a listing, made of its rows and its pixels."""
     return Read(
         images,
         tuple(row.digest for row in rows),
@@ -165,7 +169,7 @@ def _read_of(listing: Listing, rows: list[Row], images: Pixels) -> Read:
 
 
 def _row_of(error: ValueError) -> Row:
-    """Returns what reading an image gave that cannot be read."""
+    """Returns the row of an image that could not be read."""
     return Row(
         str(error),
         way_out=getattr(error, "way_out", "replace it"),
@@ -176,12 +180,16 @@ def _row_of(error: ValueError) -> Row:
 
 
 def _problem(listing: Listing, number: int, row: Row) -> Problem:
+    """Returns the problem of an image whose row holds an error."""
     problem = listing.problem(number, row.error, "", row.way_out)
     return replace(problem, cause=row.cause, is_of_machine=row.is_of_machine)
 
 
 def _state(tree: FileTree, name: str) -> str:
-    """Returns the state of a file, or of the archive that it is in; empty where it may still change unseen."""
+    """Returns the state of a file, or of the archive that holds it.
+
+    It is empty if the file changed so recently that another change might not show in its time stamp.
+    """
     stamp = tree.stamps.get(name)
     while stamp is None and name:
         name = name.rpartition("/")[0]
@@ -192,7 +200,13 @@ def _state(tree: FileTree, name: str) -> str:
 
 
 def divided(reads: Mapping[str, Read], whole: Listing, listings: Mapping[str, Listing]) -> dict[str, Read]:
-    """Returns what was read, once `whole`, the train split, was divided among listings; each file is there once."""
+    """Returns the results after the train split `whole` was divided among several listings.
+
+    Args:
+      reads: the results by split, with those of `whole` as `train`.
+      whole: the listing that was divided.
+      listings: the listings it was divided among, and others, which keep their results.
+    """
     row_of = {file: row for row, file in enumerate(whole.files)}
     parts = {
         split: reads["train"].take(np.array([row_of[file] for file in listing.files], np.int64))
@@ -203,7 +217,7 @@ def divided(reads: Mapping[str, Read], whole: Listing, listings: Mapping[str, Li
 
 
 def note_warnings(reads: Iterable[Read], findings: Findings) -> None:
-    """Adds a note of the images that were read with a warning, and one of each remark of the recipe."""
+    """Adds a note about images that were read with a warning, and one for each kind of remark of the recipe."""
     reads = list(reads)
     warnings = [warning for read in reads for warning in read.warnings]
     if warnings:
@@ -217,12 +231,12 @@ def note_warnings(reads: Iterable[Read], findings: Findings) -> None:
 
 
 def first_size(tree: FileTree, listings: dict[str, Listing], recipe: Recipe) -> tuple[int, int]:
-    """Returns (H, W) of the first image that can be decoded; all others must have it."""
-    with caught_words() as warned, warned():  # they are said when all images are read
+    """Returns (H, W) of the first image that can be decoded; the other images must have the same size."""
+    with caught_words() as warned, warned():  # warnings are reported once all images are read
         for listing in listings.values():
             for file in listing.files:
                 try:
                     return recipe.decode_to(tree.read(file), None, STRETCH).size
                 except ValueError:
                     continue
-    return 1, 1  # none can: each is a problem already
+    return 1, 1  # no image can be decoded, which is a problem of each of them

@@ -1,4 +1,4 @@
-"""Rows of two splits as one, and some rows of one."""
+"""Pixels that are rows of other pixels: those of two splits joined, or some of one split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,21 +12,24 @@ from sweep.datasets.pixels.stored import StoredPixels
 
 @dataclass(frozen=True)
 class JoinedPixels:
-    """The rows of the first, then those of the second; `datasets.pixels.Pixels`."""
+    """The images of `first`, followed by those of `second`, as one `datasets.pixels.Pixels`."""
 
     first: Pixels
     second: Pixels
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """(N, 3, H, W) of all images together."""
         return len(self), *self.first.shape[1:]
 
     @property
     def form(self) -> str:
+        """The form in which the images of `first` are kept."""
         return getattr(self.first, "form", ARRAY)
 
     @property
     def nbytes(self) -> int:
+        """The size of all pixels, uncompressed, in bytes."""
         return self.first.nbytes + self.second.nbytes
 
     def __len__(self) -> int:
@@ -44,10 +47,11 @@ class JoinedPixels:
 
 @dataclass(frozen=True)
 class ChosenPixels:
-    """Some rows of images, which stay where they lie; `datasets.pixels.Pixels`.
+    """Some rows of other pixels, as `datasets.pixels.Pixels`; nothing is copied until they are read.
 
     Attributes:
-      rows: (n,) int64 of `images`.
+      images: the pixels that these are rows of.
+      rows: (n,) int64 row numbers.
     """
 
     images: Pixels
@@ -55,14 +59,17 @@ class ChosenPixels:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """(n, 3, H, W) of the chosen images."""
         return len(self), *self.images.shape[1:]
 
     @property
     def form(self) -> str:
+        """The form in which the images are kept."""
         return getattr(self.images, "form", ARRAY)
 
     @property
     def nbytes(self) -> int:
+        """The size of the chosen pixels, uncompressed, in bytes."""
         return self.images.nbytes * len(self) // max(1, len(self.images))
 
     def __len__(self) -> int:
@@ -74,12 +81,21 @@ class ChosenPixels:
 
 
 def whole(images: Pixels) -> tuple[Pixels, np.ndarray | None]:
-    """Returns the images that some are rows of, and which; the images themselves and None where they are no rows."""
+    """Returns the pixels that `images` are rows of, and the row numbers.
+
+    If they are not rows of other pixels, returns `images` itself and None.
+    """
     return (images.images, images.rows) if isinstance(images, ChosenPixels) else (images, None)
 
 
 def read_into(pixels: np.ndarray, images: Pixels, rows: np.ndarray) -> None:
-    """Puts the images of these rows into an array of their shape; what lies in a file is read straight into it."""
+    """Fills an array with the images of these rows; images in a file are read straight into it, without a copy.
+
+    Args:
+      pixels: (n, 3, H, W) uint8, overwritten.
+      images: the images to read from.
+      rows: (n,) row numbers.
+    """
     some, every = whole(images)
     if isinstance(some, StoredPixels):
         some.read_into(pixels, rows if every is None else every[rows])
@@ -88,14 +104,14 @@ def read_into(pixels: np.ndarray, images: Pixels, rows: np.ndarray) -> None:
 
 
 def joined(first: Pixels, second: Pixels) -> Pixels:
-    """Returns the rows of both, one after the other: an array where both are arrays."""
+    """Returns the images of both, one after the other: an array if both are arrays."""
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
         return np.concatenate([first, second])
     return JoinedPixels(first, second)
 
 
 def taken(images: Pixels, rows: np.ndarray) -> Pixels:
-    """Returns these rows; what lies in a file stays there."""
+    """Returns the images of these rows; images that lie in a file stay there."""
     if isinstance(images, StoredPixels):
         return images.take(rows)
     some: np.ndarray = images[rows]

@@ -1,4 +1,4 @@
-"""Images that lie in a file: what is read of it are the rows that are asked for."""
+"""Images that lie in a file, of which only the rows that are asked for are read."""
 
 import os
 import threading
@@ -18,16 +18,16 @@ AGAIN = "remove it, and the next start reads the images again"
 
 
 class StoredPixels:
-    """The rows of a store, `datasets.pixels.Pixels`.
+    """The images in a file of pixels, as `datasets.pixels.Pixels`.
 
-    They are read by calls and not through a mapping of the file into memory: what a process has read does not count as
-    its memory, and a file that has become shorter is an error of that read, where a mapping would end the process. Each
+    The file is read by system calls and not mapped into memory. What was read does therefore not count as memory of the
+    process, and a file that became shorter gives an error at that read, while a mapping would end the process. Each
     image is compared with its checksum the first time that this object reads it.
 
     Args:
-      path: of the file, whose content never changes.
+      path: the file, whose content never changes.
       form: `MAPPED` or `JPEG`.
-      size: height and width of every image.
+      size: height and width of every image, px.
       places: (N, 2) int64: where the bytes of each image begin, and how many they are.
       checksums: (N,) uint32, CRC-32 of these bytes.
     """
@@ -39,20 +39,22 @@ class StoredPixels:
         self._opening = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Returns what another process opens the file by."""
+        """Returns how another process makes this object again: it opens the file by its path."""
         return StoredPixels, (self.path, self.form, self.size, self.places, self.checksums)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
+        """(N, 3, H, W) of all images."""
         return len(self.places), 3, *self.size
 
     @property
     def nbytes(self) -> int:
+        """The size of all pixels, uncompressed, in bytes."""
         return len(self.places) * 3 * self.size[0] * self.size[1]
 
     @property
     def end(self) -> int:
-        """How far into the file these rows reach, in bytes."""
+        """The position in the file, in bytes, at which the last of these images ends."""
         return int(self.places.sum(axis=1).max(initial=0))
 
     def __len__(self) -> int:
@@ -62,9 +64,11 @@ class StoredPixels:
         return (self[row] for row in range(len(self)))
 
     def __getitem__(self, rows: slice | int | Sequence[int] | np.ndarray, /) -> np.ndarray:
-        """Raises:
-        DamagedError: the file does not hold what was written into it.
-        OSError: it cannot be read.
+        """Returns a uint8 array: (3, H, W) for one row, (n, 3, H, W) for several rows, in their order.
+
+        Raises:
+          DamagedError: the file does not hold what was written into it.
+          OSError: the file cannot be read.
         """
         chosen = np.arange(len(self))[rows]
         images = np.empty((chosen.size, 3, *self.size), np.uint8)
@@ -72,30 +76,30 @@ class StoredPixels:
         return images if chosen.ndim else images[0]
 
     def read_into(self, images: np.ndarray, rows: np.ndarray) -> None:
-        """Reads what `self[rows]` returns.
+        """Reads the images that `self[rows]` would return into an array.
 
         Args:
-          images: (n, 3, H, W) uint8, overwritten; contiguous.
-          rows: (n,), each from 0.
+          images: (n, 3, H, W) uint8, contiguous; overwritten.
+          rows: (n,) row numbers, none negative.
         """
         for image, row in zip(images, rows.tolist(), strict=True):
             self._read_into(image, row)
 
     def take(self, rows: np.ndarray) -> "StoredPixels":
-        """Returns these rows of the same file."""
+        """Returns the images of these rows, in the same file."""
         some = StoredPixels(self.path, self.form, self.size, self.places[rows], self.checksums[rows])
         some.__dict__["_file"] = self._file
         return some
 
     def at(self, path: Path) -> "StoredPixels":
-        """Returns the same rows of a copy of the file."""
+        """Returns the same images in a copy of the file at `path`."""
         return StoredPixels(path, self.form, self.size, self.places, self.checksums)
 
     def hold(self) -> None:
-        """Opens the file, which can be read from now on whatever becomes of its name.
+        """Opens the file, so that it can be read even if its name is removed later.
 
         Raises:
-          OSError: it is not there.
+          OSError: there is no such file.
         """
         _ = self._file
 
@@ -117,15 +121,15 @@ class StoredPixels:
             decode_into(image, data)
 
 
-QUALITIES = (95, 98, 100)  # of JPEG, the first whose pixels are near enough
-MOST_DIFFERENT = 2.0  # grey levels between an image and its JPEG, on average
+QUALITIES = (95, 98, 100)  # of JPEG, tried in turn until the pixels are near enough
+MOST_DIFFERENT = 2.0  # grey levels by which an image and its JPEG may differ, on average
 
 
 def encoded(pixels: np.ndarray, form: str) -> bytes:
-    """Returns the bytes that an image (H, W, 3) is stored as.
+    """Returns the bytes as which an image (H, W, 3) is stored.
 
-    As JPEG it differs by at most `MOST_DIFFERENT` grey levels on average; an image of which no JPEG comes so near, of
-    noise for example, is stored as PNG.
+    A JPEG differs from the image by at most `MOST_DIFFERENT` grey levels on average. An image of which no JPEG comes
+    that near, for example one of noise, is stored as PNG.
     """
     if form == MAPPED:
         return pixels.transpose(2, 0, 1).tobytes()
@@ -143,8 +147,12 @@ def encoded(pixels: np.ndarray, form: str) -> bytes:
 
 
 def decode_into(image: np.ndarray, data: bytes | bytearray) -> None:
-    """Fills an image (3, H, W), contiguous, from the bytes that `encoded` made."""
-    import cv2  # a worker that reads pixels as they are has no use for it
+    """Fills an image (3, H, W), contiguous, from bytes that `encoded` made for the form JPEG.
+
+    Raises:
+      ValueError: they are no image of this size.
+    """
+    import cv2  # imported here because a worker that reads uncompressed pixels does not need it
 
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     size = image.shape[1:]
@@ -154,13 +162,13 @@ def decode_into(image: np.ndarray, data: bytes | bytearray) -> None:
 
 
 class _Open:
-    """A file that is open as long as this object is there; it is locked, so that nobody tidies it away."""
+    """A file that stays open as long as this object exists, with a lock that keeps the cache's tidying away from it."""
 
     def __init__(self, path: Path) -> None:
         import fcntl
 
         self.number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        with suppress(OSError):  # somebody tidies up, or there are no locks here: what is open can be read all the same
+        with suppress(OSError):  # being tidied away, or a file system without locks; an open file can be read anyway
             fcntl.flock(self.number, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
     def __del__(self) -> None:

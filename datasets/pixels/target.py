@@ -1,4 +1,4 @@
-"""Where the pixels go while they are read: into an array, or into the pool on the disk."""
+"""Targets, which take the pixels while images are read: an array, or the pool on the disk."""
 
 import os
 import shutil
@@ -18,18 +18,18 @@ from sweep.datasets.pixels.pool import Pool, Row, bytes_needed
 from sweep.datasets.pixels.stored import StoredPixels
 from sweep.datasets.problems import DataError, Problem
 
-SPARE_BYTES = 1 << 30  # of a disk, which are left for others
-MEMORY_SHARE = 0.25  # of a machine's, for images that should lie on a disk and cannot
+SPARE_BYTES = 1 << 30  # of a disk that are left free for others
+MEMORY_SHARE = 0.25  # of the machine's memory, which images may take that should lie on a disk but cannot
 
 Size = tuple[int, int]  # height and width
 
 
 class Target(ABC):
-    """Takes the pixels of images that are read, and gives them back by their rows.
+    """The place that takes the pixels of images while they are read, and gives them back as `Pixels`.
 
     Attributes:
-      known: what was read before, by name and state of the file.
-      takes: what is to be said of the disk before a long reading; empty for nothing.
+      known: the rows of images that were read before, by name and state of their file.
+      takes: what the progress line says about disk space; empty for nothing.
     """
 
     known: Mapping[tuple[str, str], Row] = {}
@@ -37,22 +37,28 @@ class Target(ABC):
 
     @abstractmethod
     def put(self, number: int, pixels: np.ndarray) -> tuple[int, int, int]:
-        """Takes the image of this number, (H, W, 3); returns start, length and checksum of its bytes, or zeros."""
+        """Takes the pixels (H, W, 3) of the image with this number.
+
+        Returns:
+          The start, the length and the checksum of its bytes; zeros if the pixels are in memory.
+        """
 
     def note(self, rows: Iterable[tuple[str, str, Row]]) -> None:  # noqa: B027 (an array has nothing to note)
-        """Takes what reading gave, by name and state of the file."""
+        """Records the results of reading, each with the name and the state of its file."""
 
     @abstractmethod
     def pixels(self, first: int, rows: list[Row]) -> Pixels:
-        """Returns the images whose numbers begin at `first`."""
+        """Returns the pixels of the images with these rows, the first of which has the number `first`."""
 
 
 class InMemory(Target):
-    """An array for all of them."""
+    """An array in memory for the pixels of all images."""
 
     def __init__(self, count: int, size: Size, place: str) -> None:
-        """Raises:
-        DataError: it does not fit in memory.
+        """Allocates the array.
+
+        Raises:
+          DataError: it does not fit in memory.
         """
         try:
             self.array = np.empty((count, 3, *size), np.uint8)
@@ -62,16 +68,24 @@ class InMemory(Target):
             raise DataError([problem]) from error
 
     def put(self, number: int, pixels: np.ndarray) -> tuple[int, int, int]:
+        """Copies the pixels into the array."""
         self.array[number] = pixels.transpose(2, 0, 1)
         return 0, 0, 0
 
     def pixels(self, first: int, rows: list[Row]) -> Pixels:
+        """Returns the part of the array that holds these images."""
         return self.array[first : first + len(rows)]
 
 
 @dataclass
 class InPool(Target):
-    """A file."""
+    """A pool on the disk for the pixels of all images.
+
+    Attributes:
+      pool: the open pool.
+      size: height and width of every image, px.
+      takes: what the progress line says about disk space.
+    """
 
     pool: Pool
     size: Size
@@ -79,15 +93,19 @@ class InPool(Target):
 
     @property
     def known(self) -> Mapping[tuple[str, str], Row]:  # type: ignore[override]
+        """The rows that the pool has from earlier starts."""
         return self.pool.known
 
     def put(self, number: int, pixels: np.ndarray) -> tuple[int, int, int]:
+        """Appends the pixels to the pool."""
         return self.pool.put(pixels)
 
     def note(self, rows: Iterable[tuple[str, str, Row]]) -> None:
+        """Records the results in the pool."""
         self.pool.add(rows)
 
     def pixels(self, first: int, rows: list[Row]) -> Pixels:
+        """Returns the images in the pool's file, which is opened here."""
         places = np.array([(row.start, row.length) for row in rows], np.int64).reshape(-1, 2)
         checksums = np.array([row.checksum for row in rows], np.uint32)
         images = StoredPixels(self.pool.path, self.pool.form, self.size, places, checksums)
@@ -104,15 +122,18 @@ def opened(
     cache_limit: int | None,
     recorded: str | None,
 ) -> Iterator[Target]:
-    """Opens, for the block, what the pixels of some images go to.
+    """Opens the target for the pixels of some images, and closes it after the block.
 
     Args:
-      images: the name and the state of each.
-      decoding: what else decides the pixels, as JSON has it.
-      cache_limit, recorded: as `datasets.pixels.form.form_of` has them.
+      tree: the data set.
+      images: the name and the state of each image's file.
+      size: height and width of every image, px.
+      decoding: what else decides the pixels, as values that JSON can hold.
+      cache_limit: see `datasets.pixels.form.form_of`.
+      recorded: see `datasets.pixels.form.form_of`.
 
     Raises:
-      DataError: there is no room for them.
+      DataError: there is no room for the pixels.
     """
     count, nbytes = len(images), 3 * size[0] * size[1] * len(images)
     form = form_of(nbytes, cache_limit, recorded)
@@ -125,7 +146,7 @@ def opened(
         folder = cache.folder()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         pool = Pool(folder, key, form)
-    except (OSError, RuntimeError) as error:  # it cannot be written, or there is no home
+    except (OSError, RuntimeError) as error:  # the folder cannot be written to, or the user has no home folder
         if form == JPEG or not fits_memory(nbytes):
             rule = f"there must be a folder for {gigabytes(nbytes)} of pixels, ~/.cache or XDG_CACHE_HOME"
             way_out = "name one that can be written to with XDG_CACHE_HOME"
@@ -139,10 +160,10 @@ def opened(
 
 
 def check_room(folder: Path, count: int, size: Size, form: str) -> str:
-    """Returns what a person is told of the disk before so many images are written to it.
+    """Checks that the disk has room for `count` images; returns a phrase about the space for the progress line.
 
     Raises:
-      DataError: there is no room for them.
+      DataError: the disk has no room for them.
     """
     needed, free = bytes_needed(count, size, form), shutil.disk_usage(folder).free
     if needed + SPARE_BYTES > free:
@@ -156,9 +177,10 @@ def check_room(folder: Path, count: int, size: Size, form: str) -> str:
 
 
 def fits_memory(nbytes: int) -> bool:
-    """Says whether pixels that should lie on a disk may lie in memory instead."""
+    """Returns whether pixels that should lie on a disk may lie in memory instead."""
     return nbytes <= MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def gigabytes(number: int) -> str:
+    """Returns a number of bytes for people: `1.2 GB`, or `300 MB` if it is less than 1 GB."""
     return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.0f} MB"

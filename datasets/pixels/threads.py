@@ -1,4 +1,4 @@
-"""Work that threads do ahead of whoever takes its results."""
+"""Runs work in threads, ahead of the code that takes the results."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -10,11 +10,14 @@ R = TypeVar("R")
 
 
 def in_threads(work: Callable[[G], R], given: Iterable[G], threads: int, ahead: int) -> Generator[R, None, None]:
-    """Yields the results of some work in the order in which it is given.
+    """Yields the results of `work` on each of `given`, in the order of `given`.
 
     Args:
-      ahead: so many results, at most, are made or being made before they are asked for. They bound the memory, and what
-        an interruption waits for.
+      work: called in a thread with one of `given`.
+      given: taken only as fast as the results are.
+      threads: number of threads.
+      ahead: how many results may be finished or under way before they are asked for. This bounds the memory, and how
+        long an interruption takes.
     """
     waiting: deque[Future[R]] = deque()
     pool = ThreadPoolExecutor(threads)
@@ -25,5 +28,5 @@ def in_threads(work: Callable[[G], R], given: Iterable[G], threads: int, ahead: 
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    finally:  # also where whoever takes the results stops halfway
+    finally:  # also runs if the caller stops before the last result
         pool.shutdown(wait=True, cancel_futures=True)

@@ -1,16 +1,16 @@
-"""The images of a split made small, for a report that shows some of them wherever the sweep's folder is read."""
+"""Makes small copies of the images of a split, which a report can show without the data set."""
 
 import cv2
 import numpy as np
 
 from sweep.datasets.pixels import Pixels
 
-MOST_PX, LEAST_PX = 64, 8  # of the longer side
-MOST_BYTES = 32 << 20  # of all together, where that leaves them LEAST_PX
+MOST_PX, LEAST_PX = 64, 8  # the longer side of a thumbnail
+MOST_BYTES = 32 << 20  # of all thumbnails together, unless they would have to be smaller than LEAST_PX
 
 
 def thumbnails(images: Pixels) -> np.ndarray:
-    """Returns (N, h, w, 3) uint8 of (N, 3, H, W); images that are small enough stay as they are."""
+    """Returns (N, h, w, 3) uint8 thumbnails of (N, 3, H, W) images; images that are small enough keep their size."""
     count, _, height, width = images.shape
     side = max(LEAST_PX, min(MOST_PX, int((MOST_BYTES / (3 * max(count, 1))) ** 0.5)))
     scale = min(1.0, side / max(height, width))

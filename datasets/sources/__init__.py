@@ -1,10 +1,10 @@
-"""The forms in which data comes, the ones that say the most of their images first.
+"""Sources: the forms in which a data set may come, in the order in which they are tried.
 
-A source is a file `datasets/sources/NAME.py` which holds a `SOURCE`. To add one, add its file and its line in `NAMES`,
+A source is a file `datasets/sources/NAME.py` that defines a `SOURCE`. To add one, add its file, its line in `NAMES`,
 and an example data set in `FORMS` of `tests/trees.py`. A source says which names of a `FileTree` are the images of
-which split, with their labels; images that are no files of their own, such as rows of an array, have names in the tree
-as well. It never decodes an image. `finder.py` asks the sources; `datasets/layouts/` has the two forms that the first
-listing rules know.
+which split, and what their labels are. Images that are not files of their own, such as the rows of an array, have
+names in the tree as well. A source never decodes an image. `finder.py` tries the sources; those whose data says most
+about its images come first. `datasets/layouts/` has the two forms that the first listing rules know.
 """
 
 from collections.abc import Callable
@@ -29,20 +29,22 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Reading:
-    """What a source makes of a data set before any image is read.
+    """A source's interpretation of a data set, made before any image is read.
 
     Attributes:
-      form: what it is, for the line on the screen and where two readings fit: `folders of classes below train/`.
-      flag: the flag by which a person says that this reading is meant: `--train train/`.
-      listings: by name, `train`, and `validation` and `test` where there are any. A test listing with labels is scored
-        once, at the end; labels that train does not have are problems.
-      rest: says of images that are not used why, after the word "images".
-      is_sure: the data itself says the labels; where it does not, a second reading with other labels is refused.
-      inferred: what a person could have meant otherwise, a phrase each (`label: column target`), for the same line.
-      files: what was read that is no image, such as the tables.
-      submission: how predictions are handed in, where the source knows it itself.
-      other_ids: further names of the test images, such as numbers, each with its row in the test listing; a sample
+      form: the form of the data, for the line on the screen and for the error that two readings are possible, for
+        example `folders of classes below train/`.
+      flag: the flag by which the user chooses this reading: `--train train/`.
+      listings: the images by split: `train`, and `validation` and `test` if there are any. A test listing with labels
+        is scored once, at the end; labels in it that train does not have are problems.
+      inferred: choices that were made for the user, a phrase each (`label: column target`), for the line on the screen.
+      files: the files that were read and are no images, such as the tables.
+      submission: the form in which predictions are handed in, if the data itself defines it.
+      other_ids: other names of the test images, such as numbers, with the row of each in the test listing; a sample
         submission may use them.
+      is_sure: the data itself states the labels; if it does not, a second possible reading with other labels is an
+        error.
+      rest: the end of the sentence about images that are not used, after the word "images".
     """
 
     form: str
@@ -58,12 +60,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Nearly:
-    """Why data that begins like a form is not it: the first line of the refusal where no other source reads it.
+    """The reason why data that resembles a form cannot be read as it; it is shown if no other source reads the data.
 
     Attributes:
-      is_damaged: a file that says what the images are cannot be read; what another source would make of the rest is
-        other data.
-      is_rival: it says the labels, but not in one way only; what another source makes of the data is a second reading.
+      problem: what is missing or wrong.
+      is_damaged: a file that says what the images are cannot be read. No other source is then asked, because it could
+        only misread the rest.
+      is_rival: the data states labels, but in more than one way; if another source reads the data, that is a second
+        possible reading.
     """
 
     problem: Problem
@@ -73,12 +77,12 @@ class Nearly:
 
 @dataclass(frozen=True)
 class Source:
-    """One form in which data comes.
+    """One form in which a data set may come.
 
     Attributes:
-      looked_for: what it is recognised by, for the line that is shown when no form is recognised.
-      read: returns what it makes of the data, or what is missing, or None where nothing looks like its form. Problems
-        and notes about what it read go into the findings, which count only if this reading is chosen.
+      looked_for: what the form is recognised by, for the message that is shown when no form is recognised.
+      read: returns the `Reading` of the data, or `Nearly` with what is missing, or None if nothing resembles the form.
+        It adds problems and notes to the findings, which count only if its reading is chosen.
     """
 
     looked_for: str
@@ -86,10 +90,11 @@ class Source:
 
 
 def asks_for_tables(options: DataOptions) -> bool:
-    """Says whether a flag tells how a table is to be read, so that no other form is meant."""
+    """Returns whether one of the flags says how to read a table, so that the user can only mean a table."""
     of_tables = ("images", "id_column", "label_column", "labels_separator", "group_column", "split_column")
     return any(getattr(options, name) is not None for name in of_tables)
 
 
 def all_sources() -> list[Source]:
+    """Returns every source, in the order of `NAMES`."""
     return [import_module(f"sweep.datasets.sources.{name}").SOURCE for name in NAMES]

@@ -1,4 +1,4 @@
-"""Images and labels in arrays of their own: `.npz` and `.npy`, idx files as of MNIST, HDF5."""
+"""Reads data whose images and labels are arrays of their own: `.npz`, `.npy`, idx files as those of MNIST, HDF5."""
 
 import re
 from collections import defaultdict
@@ -17,10 +17,12 @@ from sweep.storage.sweep_file import DataOptions
 SPLITS = ("train", "validation", "test")
 IMAGE_WORDS = {"images", "image", "imgs", "img", "x", "data", "features", "pixels", "pictures", "photos", "inputs"}
 LABEL_WORDS = {"labels", "label", "lbl", "y", "target", "targets", "class", "classes", "category", "outputs", "ans"}
-NOT_TOLD = re.compile(r"idx\d|ubyte|\.(gz|npy|npz|h5|hdf5|idx)\b")  # what says nothing of which array it is
+# parts of a file's name that do not tell one array from another
+NOT_TOLD = re.compile(r"idx\d|ubyte|\.(gz|npy|npz|h5|hdf5|idx)\b")
 
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
+    """Reads the data as arrays of images and labels; None if it holds no arrays. This is the `read` of `Source`."""
     arrays = sorted(filter(lambda array: tree.rules.is_visible(array.name), tree.arrays), key=lambda array: array.name)
     if not any(array.images for array in arrays):
         unread = next((array for array in arrays if array.why_not), None)
@@ -33,7 +35,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
         listings = {split: _listing(tree, *pairs[split], names, findings) for split in SPLITS if split in pairs}
     except DataError as error:
         return Nearly(error.problems[0])
-    except ValueError as error:  # a damaged array
+    except ValueError as error:  # raised for a damaged array
         return Nearly(Problem(tree.path, "the arrays must be readable", str(error), "fetch the file again"))
     for array in arrays:
         if array.why_not and (split_of_container(array.name, options) or "train") not in pairs:
@@ -48,12 +50,13 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
 
 
 def _not_read(tree: FileTree, array: NamedArray) -> Problem:
+    """Returns the problem of an array that cannot be read."""
     why, _, way_out = array.why_not.partition("; ")
     return Problem(_place(tree, array), f"the array is not read, for {why}", "", way_out or "take it out of the data")
 
 
 def _no_images(tree: FileTree, arrays: Sequence[NamedArray]) -> Nearly | None:
-    """Says of which shapes the arrays are, where none holds images."""
+    """Returns the problem that no array has the shape of images; None if there are no arrays."""
     if not arrays:
         return None
     shapes = [f"{shown(array.name)} of {' x '.join(map(str, array.shape))}" for array in arrays[:4]]
@@ -65,7 +68,11 @@ def _no_images(tree: FileTree, arrays: Sequence[NamedArray]) -> Nearly | None:
 def _pairs(
     tree: FileTree, arrays: Sequence[NamedArray], options: DataOptions
 ) -> dict[str, tuple[NamedArray, NamedArray | None]]:
-    """Returns the array of images of each split, and its labels."""
+    """Returns, for each split, the array of its images and that of its labels, if any.
+
+    Raises:
+      DataError: it is not clear which arrays these are, or labels or the train split are missing.
+    """
     images: dict[str, list[NamedArray]] = defaultdict(list)
     labels: dict[str, list[NamedArray]] = defaultdict(list)
     for array in arrays:
@@ -103,7 +110,19 @@ def _pairs(
 def _chosen(
     tree: FileTree, arrays: Sequence[NamedArray], name: str | None, words: set[str], flag: str, what: str
 ) -> NamedArray:
-    """Returns the array that a flag names, or the only one, or the only one whose name says what it holds."""
+    """Returns the array that a flag names, the only one, or the only one whose name says what it holds.
+
+    Args:
+      tree: the data set.
+      arrays: those to choose from.
+      name: the value of the flag.
+      words: words by which a name says what the array holds.
+      flag: the flag, for the message.
+      what: what the array is to hold, for the message.
+
+    Raises:
+      DataError: several arrays are left.
+    """
     by_flag = [array for array in arrays if name in (array.name, array.name.rpartition("/")[2])]
     told = [array for array in arrays if name and (name in _subject(array) or array.name.startswith(f"{name}/"))]
     named = [array for array in arrays if set(_last_words(array)) & words]
@@ -116,7 +135,10 @@ def _chosen(
 
 
 def _short(array: NamedArray, arrays: Sequence[NamedArray]) -> str:
-    """Returns by which word, file or name a flag tells an array from others; a word does so in each split."""
+    """Returns the value of a flag that tells an array from the others: a word, a file or its whole name.
+
+    A word is preferred, because it tells them apart in each split.
+    """
     words = (
         word for word in _subject(array) if not any(word in _subject(other) for other in arrays if other is not array)
     )
@@ -126,19 +148,23 @@ def _short(array: NamedArray, arrays: Sequence[NamedArray]) -> str:
 
 
 def _last_words(array: NamedArray) -> list[str]:
+    """Returns the words in the last part of an array's name."""
     return words_of(NOT_TOLD.sub(" ", array.name.rpartition("/")[2]))
 
 
 def _subject(array: NamedArray) -> list[str]:
-    """Returns the words of a name that say neither what it holds nor of which split: a pair has the same."""
+    """Returns the words of a name that say neither what it holds nor which split it is.
+
+    An array of images and that of their labels have the same of these words.
+    """
     words = words_of(NOT_TOLD.sub(" ", TEN_THOUSAND.sub("test", array.name)))
     return [word for word in words if word not in OF_WORD and word not in IMAGE_WORDS | LABEL_WORDS]
 
 
 def _names_of_classes(arrays: Sequence[NamedArray], labels: Sequence[str]) -> tuple[str, ...]:
-    """Returns the names in an array such as `list_classes`, where one has as many as there are numbers of classes.
+    """Returns the names of the classes from an array such as `list_classes`, which has one for each number.
 
-    Nothing where none has, or two have: of coarse and of fine classes.
+    The result is empty if no array has that many names, or if two do, such as coarse and fine classes.
     """
     if not all(value.isdigit() for value in labels):
         return ()
@@ -150,6 +176,11 @@ def _names_of_classes(arrays: Sequence[NamedArray], labels: Sequence[str]) -> tu
 
 
 def _values(tree: FileTree, labels: NamedArray | None) -> tuple[str, ...] | None:
+    """Returns the labels in an array; None if there is no array or it holds no values.
+
+    Raises:
+      DataError: the array cannot be read.
+    """
     if labels is None or labels.values is None:
         return None
     try:
@@ -164,6 +195,7 @@ def _values(tree: FileTree, labels: NamedArray | None) -> tuple[str, ...] | None
 def _listing(
     tree: FileTree, images: NamedArray, labels: NamedArray | None, names: tuple[str, ...], findings: Findings
 ) -> Listing:
+    """Returns the listing of a split, with names for the numbers of classes if there are any."""
     values = _values(tree, labels)
     if values is not None and all(value.isdigit() and int(value) < len(names) for value in values):
         values = tuple(names[int(value)] for value in values)
@@ -172,11 +204,12 @@ def _listing(
 
 
 def _place(tree: FileTree, array: NamedArray) -> str:
+    """Returns the path of an array as messages show it."""
     return f"{tree.path}/{printable(array.name)}"
 
 
 def _file_of(tree: FileTree, array: NamedArray) -> str:
-    """Returns the container that an array lies in."""
+    """Returns the container in which an array lies."""
     name = array.name
     while name and name not in tree.folders:
         name = name.rpartition("/")[0]

@@ -1,4 +1,4 @@
-"""Checks of what stands in a container: ids and labels must come back from a table as they were."""
+"""Checks the ids and labels that come out of a container by the same rules as those in a table."""
 
 from sweep.datasets.labels import id_problem, label_problem
 from sweep.datasets.problems import Findings, Problem, shown
@@ -6,7 +6,7 @@ from sweep.datasets.sources.listing import Listing
 
 
 def check_listing(listing: Listing, findings: Findings) -> Listing:
-    """Returns the rows of a listing whose id and label may be used; adds a problem for each of the others."""
+    """Returns the rows of a listing whose id and label may be used; each of the others adds a problem."""
     good: list[int] = []
     first: dict[str, int] = {}
     of_labels: dict[str, Problem | None] = {}

@@ -1,4 +1,4 @@
-"""Data as a folder a class, at any depth, with folders of splits above or below the classes, or without any."""
+"""Reads data with a folder for each class, at any depth, with or without folders of splits above or below these."""
 
 from collections import Counter
 from dataclasses import replace
@@ -29,10 +29,12 @@ from sweep.storage.sweep_file import DataOptions
 from sweep.storage.text import counted
 
 REST = "in no folder of a class"
-PARTS_A_CLASS = 3  # where folders and those in them are numbered: so many more are parts, such as patients
+# if outer and inner folders are numbered, so many times more outer ones are parts, such as patients
+PARTS_A_CLASS = 3
 
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
+    """Reads the data as folders of classes; None if they are not folders of classes. This is the `read` of `Source`."""
     if options.label_pattern or asks_for_tables(options):
         return None
     top = folders_of(tree)
@@ -51,7 +53,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
 
 
 def _as_named(tree: FileTree, top: Folder, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
-    """Reads the folders that flags name as splits; None where a flag names a table."""
+    """Reads the folders that flags name as splits; None if a flag names a table."""
     asked = {"train": options.train, "validation": options.valid, "test": options.test}
     found: dict[str, Folder] = {}
     for split, path in asked.items():
@@ -79,7 +81,7 @@ def _as_named(tree: FileTree, top: Folder, options: DataOptions, findings: Findi
 
 
 def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading | Nearly:
-    """Reads folders of splits, with folders of classes in them."""
+    """Reads folders of splits, each with folders of classes in it."""
     found: dict[str, Folder] = {}
     of_names = splits_in(level.inner)
     for name, folder in level.inner.items():
@@ -112,7 +114,7 @@ def _with_splits(tree: FileTree, level: Folder, findings: Findings) -> Reading |
 
 
 def _no_train(tree: FileTree, splits: list[Folder]) -> Nearly:
-    """Refuses folders of validation and test alone."""
+    """Returns the refusal of data that has folders of validation and test, but none to train on."""
     parts = [f"{shown(split.path)} with {counted(len(split.every()), 'image')}" for split in splits]
     likely = next((split for split in splits if folder_split(split.name) == "validation"), splits[0])
     way_out = f"add the images of train, or train on these with --train {quote(likely.path)}"
@@ -120,6 +122,14 @@ def _no_train(tree: FileTree, splits: list[Folder]) -> Nearly:
 
 
 def _listed(tree: FileTree, found: dict[str, Folder], level: str, findings: Findings) -> Reading | Nearly:
+    """Returns the reading of the folders that were found for the splits.
+
+    Args:
+      tree: the data set.
+      found: the folder of each split; train is one of them.
+      level: path of the folder that holds them.
+      findings: takes problems and notes.
+    """
     train = found["train"]
     if not train.inner:
         got = f"{counted(len(train.images), 'image')} without, such as {shown(train.images[0])}"
@@ -162,7 +172,7 @@ def _listed(tree: FileTree, found: dict[str, Folder], level: str, findings: Find
 
 
 def _with_classes(tree: FileTree, level: Folder, findings: Findings) -> Reading | Nearly:
-    """Reads folders of classes without folders of splits above them, and perhaps with some in them."""
+    """Reads folders of classes that have no folders of splits above them, but may have some inside."""
     test = [folder for name, folder in level.inner.items() if split_of(name) == "test" and not folder.inner]
     classes = [folder for folder in level.inner.values() if folder not in test]
     if all(_has_splits(folder) for folder in classes):
@@ -198,7 +208,7 @@ def _with_classes(tree: FileTree, level: Folder, findings: Findings) -> Reading 
 
 
 def _shared_below(classes: list[Folder]) -> list[str]:
-    """Returns the folders that are in each of these folders alike, or, where these are numbered, in most; else none."""
+    """Returns the names of folders that are in each of `classes`, or in most if these are numbered; else none."""
     kinds = Counter(name for folder in classes for name in folder.inner)
     least = len(classes) / 2 if are_numbered([folder.name for folder in classes]) else len(classes)
     is_shared = len(kinds) > 1 and min(kinds.values()) >= least and not any(folder.images for folder in classes)
@@ -206,7 +216,7 @@ def _shared_below(classes: list[Folder]) -> list[str]:
 
 
 def _both_ways(tree: FileTree, level: Folder, outer: list[str], inner: list[str]) -> Nearly:
-    """Refuses folders in which the same folders are again: either may be the classes."""
+    """Returns the refusal of folders that all contain the same folders: either level may be the classes."""
     some = [", ".join(map(shown, names[:3])) + (", ..." if len(names) > 3 else "") for names in (outer, inner)]
     rule, got = "folders must be classes in one way only", f"{some[0]}, and in each of them {some[1]}"
     whole = f"--train {quote(level.path or '.')} if {some[0]} are the classes"
@@ -218,11 +228,13 @@ def _both_ways(tree: FileTree, level: Folder, outer: list[str], inner: list[str]
 
 
 def _has_splits(folder: Folder) -> bool:
+    """Returns whether the folders in a folder are splits, train among them."""
     splits = [split_of(name) for name in folder.inner]
     return "train" in splits and None not in splits and not folder.images
 
 
 def _with_splits_below(tree: FileTree, level: Folder, classes: list[Folder], findings: Findings) -> Reading:
+    """Reads folders of classes that each contain folders of splits."""
     pairs = [
         (split_of(name) or "train", class_name(tree, folder.name), inner)
         for folder in classes
@@ -234,7 +246,15 @@ def _with_splits_below(tree: FileTree, level: Folder, classes: list[Folder], fin
 def _with_pairs(
     tree: FileTree, level: Folder, pairs: list[tuple[str, str, Folder]], of_form: str, findings: Findings
 ) -> Reading:
-    """Reads folders that are one split and one class each."""
+    """Reads folders each of which belongs to one split and one class.
+
+    Args:
+      tree: the data set.
+      level: the folder that holds them.
+      pairs: the split, the class and the folder.
+      of_form: the end of the phrase that describes the form; empty if a folder's own name says both.
+      findings: takes problems.
+    """
     found: dict[str, list[tuple[str, str]]] = {}
     for split, label, folder in pairs:
         found.setdefault(split, []).extend((file, label) for file in folder.every())
@@ -251,7 +271,7 @@ def _with_pairs(
 
 
 def _check_empty(tree: FileTree, train: Folder, findings: Findings) -> None:
-    """Checks that no class vanishes because its images are somewhere else."""
+    """Adds a problem for each class without images, which would otherwise vanish unnoticed."""
     for name in sorted(filter(tree.rules.is_visible, tree.folders)):
         inner = name.removeprefix(train.path)
         if name.startswith(train.path) and "/" not in inner and inner not in train.inner:
@@ -260,7 +280,7 @@ def _check_empty(tree: FileTree, train: Folder, findings: Findings) -> None:
 
 
 def _checked(listing: Listing, findings: Findings) -> Listing:
-    """Returns the listing without those whose id or label cannot be, which are problems."""
+    """Returns the images whose id and label are valid; each of the others adds a problem."""
     check_ids(listing, findings)
     rows = []
     for row, label in enumerate(listing.labels or ()):

@@ -1,4 +1,4 @@
-"""The names of classes that a table gives numbers: `classes.txt`, `label_map.json`, `signnames.csv`, or the folders."""
+"""Finds the names of classes that a table gives as numbers: in `classes.txt`, `label_map.json`, or names of folders."""
 
 from collections.abc import Collection, Sequence
 
@@ -12,21 +12,24 @@ from sweep.datasets.sources.table_files import table_names
 
 WORDS = {"class", "classes", "label", "labels", "name", "names", "category", "categories", "signnames", "synset"}
 
-MOST_DIGITS = 9  # of a label that is the number of a class
-MOSTLY = 0.5  # of what are no names, but images
+MOST_DIGITS = 9  # of a number that may be that of a class
+MOSTLY = 0.5  # a list of which this share or more name image files does not hold names of classes
 
 
 def class_names(
     tables: Sequence[Columns], images: Images, labels: Collection[str], folders: Collection[tuple[str, str]]
 ) -> tuple[dict[str, str], str, str]:
-    """Returns the name of each label that is a number, the file that gives them, and a phrase that says so.
+    """Returns the name of each label that is a number, the file that has the names, and a phrase about it for a note.
 
-    Where no file does, the folders may; nothing where two files give others. A file that gives each number its name has
-    a row a class; a mere list of names is counted from 0, or from 1 where no image has 0 and one has as many as there
-    are names.
+    If no file has them, the folders may. If two files give different names, the result is empty. A file that has names
+    beside numbers has a row for each class. A mere list of names is counted from 0, or from 1 if no image has the label
+    0 and one has the label that is the number of names.
 
     Args:
-      folders: each label with the name of a folder that has images of it.
+      tables: the tables that may have the names.
+      images: the images, to recognise a list of image files.
+      labels: the distinct labels.
+      folders: each label with the name of a folder that has images with this label.
     """
     numbers = {label: int(label) for label in labels if _is_number(label)}
     if len(numbers) < len(labels) or not labels:
@@ -50,10 +53,15 @@ def class_names(
 def numbers_of_names(
     tree: FileTree, images: Images, classes: Collection[str], cells: Collection[str]
 ) -> dict[str, str]:
-    """Returns the number of each class by a file of the data, as name by number; nothing where two files differ.
+    """Returns the name of each class by its number, from a file of the data.
+
+    It is empty if no file has the names, or if two files differ.
 
     Args:
-      cells: of a sample submission; where a list has the names alone, these tell whether it is counted from 0.
+      tree: the data set.
+      images: the images, to recognise a list of image files.
+      classes: the labels, which may be the names or the numbers.
+      cells: the cells of a sample submission, which tell whether a mere list of names is counted from 0.
     """
     seen = {int(cell) for cell in cells if _is_number(cell)} or {0}
     are_names = not all(map(_is_number, classes))
@@ -71,6 +79,12 @@ def numbers_of_names(
 
 
 def _of_list(columns: Columns, numbers: set[int]) -> dict[int, str]:
+    """Returns the names by number in a table of one column.
+
+    Args:
+      columns: the table.
+      numbers: the numbers that occur; they tell whether the list is counted from 0 or from 1.
+    """
     names = columns.column(0) if columns.width == 1 and not columns.header else []
     if not _are_names(names):
         return {}
@@ -80,10 +94,10 @@ def _of_list(columns: Columns, numbers: set[int]) -> dict[int, str]:
 
 
 def _of_pairs(columns: Columns) -> dict[int, str]:
-    """Returns the name that stands beside each number, where no number has two and no name has two."""
+    """Returns the name beside each number, provided that no number and no name occurs twice."""
     rows = columns.rows
     if columns.header is None and not any(field.isdigit() for field in (rows or [()])[0]):
-        rows = rows[1:]  # the first is the header
+        rows = rows[1:]  # the first row is the header
     fields = [[row[number] for row in rows] for number in range(columns.width)]
     keys = [column for column in fields if all(map(_is_number, column))]
     names = [column for column in fields if _are_names(column)]
@@ -93,11 +107,12 @@ def _of_pairs(columns: Columns) -> dict[int, str]:
 
 
 def _is_number(value: str) -> bool:
+    """Returns whether a value is a whole number from 0."""
     return value.isascii() and value.isdigit() and len(value) <= MOST_DIGITS
 
 
 def _are_names(values: Sequence[str]) -> bool:
-    """Says whether these may be names of classes, each of one."""
+    """Returns whether the values can be names of classes, all different."""
     return (
         0 < len(values) == len(set(values))
         and not any(map(_is_number, values))

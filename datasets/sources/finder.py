@@ -1,4 +1,4 @@
-"""Finds the images of a data set, whichever of its forms it has, before any is read."""
+"""Finds out which form a data set has and which images it holds, before any image is read."""
 
 from collections import Counter
 from dataclasses import replace
@@ -22,7 +22,7 @@ HOW = (
     *("id_column", "label_column", "labels_separator", "group_column", "split_column"),
     *("images", "train", "valid", "test", "label_pattern"),
 )
-# How the rules begin that a table of another form breaks, read as one of `id,label`.
+# Beginnings of the rules that a table of another form breaks when it is read as one of `id,label`.
 OF_ANOTHER_FORM = (
     "header must be",
     "text must be UTF-8",
@@ -31,16 +31,16 @@ OF_ANOTHER_FORM = (
     "the images that the table names must be in the data",
     "id must be a relative path",
 )
-RIVAL_SHARE = 0.5  # of the images: a second reading of fewer is none
+RIVAL_SHARE = 0.5  # a second reading counts only if it has at least this share of the images
 
 
 def find_reading(tree: FileTree, options: DataOptions, findings: Findings) -> Reading:
-    """Returns how the data is read; its problems and notes are added to the findings.
+    """Returns how the data is read, and adds its problems and notes to the findings.
 
-    The layouts of before come first, so that what they read stays the same data; then the sources.
+    The layouts of the first version are tried first, so that data they read stays the same; the sources follow.
 
     Raises:
-      DataError: no form is recognised, or two are that do not agree.
+      DataError: no form is recognised, or two readings disagree.
     """
     before = Findings()
     layout = None if any(getattr(options, name) is not None for name in HOW) else layouts.find(tree, before)
@@ -60,16 +60,17 @@ def find_reading(tree: FileTree, options: DataOptions, findings: Findings) -> Re
     else:
         reading = _by_sources(tree, options, layout, before, findings)
     reading = _with_sample(tree, options, _with_test_labels(reading, findings), findings)
-    if not findings.problems:  # else the images of a refused table would seem to be in none
+    if not findings.problems:  # otherwise the images of a refused table would be reported as being in no table
         used = reading.files.union(*(listing.files for listing in reading.listings.values()))
         note_left_out(tree, used, reading.rest, findings)
     return reading
 
 
 def _is_whole(layout: layouts.Layout, before: Findings) -> bool:
-    """Says whether a layout is all that the data needs: nothing is wrong with it, and nothing is left aside.
+    """Returns whether a layout explains the data completely: it has no problem, and leaves nothing aside.
 
-    A folder `train/` may hold a container alone, and one of validation a folder of images that is no class.
+    A folder `train/` may hold nothing but a container, and a validation folder may hold images that are in no class
+    folder.
     """
     train, valid = layout.listings.get("train"), layout.listings.get("validation")
     if before.problems or layout.leaves_aside or train is None or not train.ids:
@@ -78,18 +79,19 @@ def _is_whole(layout: layouts.Layout, before: Findings) -> bool:
 
 
 def _may_be_another_form(layout: layouts.Layout, before: Findings) -> bool:
-    """Says whether what is wrong with a layout may be that the data has another form, and is no mistake in it."""
+    """Returns whether the problems of a layout may mean that the data has another form."""
     train = layout.listings.get("train")
     if layout.form == layouts.OF_FOLDERS and (train is None or not train.ids):
         return True
     rules = [problem.rule for problem in before.problems]
     if train is None and any(rule.startswith("header must be") for rule in rules):
-        return not any("manifest" in rule for rule in rules)  # one that is there and cannot be read would be missed
+        # a table that exists but cannot be read must not be passed over
+        return not any("manifest" in rule for rule in rules)
     return all(rule.startswith(OF_ANOTHER_FORM) or " found in one folder" in rule for rule in rules)
 
 
 def _note_other_labels(tree: FileTree, reading: Reading, findings: Findings) -> None:
-    """Says where tables give other labels than the folders, which were ever what counts."""
+    """Adds a note if tables give other labels than the folders, whose labels are used as they always were."""
     other = tables.SOURCE.read(tree, DataOptions(), Findings()) if table_names(tree) else None
     if not isinstance(other, Reading):
         return
@@ -107,16 +109,17 @@ def _note_other_labels(tree: FileTree, reading: Reading, findings: Findings) -> 
 
 
 def _is_of_folders(layout: layouts.Layout | None) -> bool:
+    """Returns whether a layout has no tables; True for no layout."""
     return layout is None or layout.form == layouts.OF_FOLDERS
 
 
 def _by_sources(
     tree: FileTree, options: DataOptions, layout: layouts.Layout | None, before: Findings, findings: Findings
 ) -> Reading:
-    """Returns the reading of a source, or of a layout with mistakes in it where no source makes more of the data.
+    """Returns the reading of a source; if no source can read the data, that of a layout with mistakes in it.
 
     Raises:
-      DataError: no source reads the data.
+      DataError: no source reads the data, and there is no layout.
     """
     by_source = Findings()
     train = layout.listings.get("train") if layout else None
@@ -126,7 +129,8 @@ def _by_sources(
         if problem := wrong_flag(tree, options):
             raise DataError([problem])
         found = _asked(tree, options, by_source)
-        is_told = any(problem.rule.startswith("class must have") for problem in before.problems)  # a folder is empty
+        # the layout has reported an empty folder of a class
+        is_told = any(problem.rule.startswith("class must have") for problem in before.problems)
         if found is None and not is_mistaken and not (is_told and image_files(tree)):
             if unread := [*by_source.problems, *tree.unread()]:
                 raise DataError(unread)
@@ -146,10 +150,10 @@ def _by_sources(
 
 
 def _asked(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | None:
-    """Asks each source, and returns the first reading; None where no source reads the data or knows what is missing.
+    """Asks each source, and returns the first reading; None if no source reads the data or knows what is missing.
 
     Raises:
-      DataError: a source says what is missing, or two readings do not agree.
+      DataError: a source knows what is missing, or two readings disagree.
     """
     readings: list[tuple[Reading, Findings]] = []
     nearly: list[Nearly] = []
@@ -183,13 +187,13 @@ def _asked(tree: FileTree, options: DataOptions, findings: Findings) -> Reading 
 
 
 def _has_strange_labels(reading: Reading) -> bool:
-    """Says whether validation has labels that train does not have, as folders of patients do."""
+    """Returns whether validation has labels that train does not have, as it would if the folders were patients."""
     labels = {split: set(listing.labels or ()) for split, listing in reading.listings.items()}
     return not labels.get("validation", set()) <= labels.get("train", set())
 
 
 def _as_before(layout: layouts.Layout, before: Findings, findings: Findings) -> Reading:
-    """Returns the reading of a layout, whose sample submission has the ids of the test table in its order."""
+    """Returns the reading of a layout; its sample submission has the ids of the test table in the same order."""
     _add(findings, before)
     ids = layout.submission_ids
     return Reading(
@@ -203,13 +207,14 @@ def _as_before(layout: layouts.Layout, before: Findings, findings: Findings) -> 
 
 
 def _add(findings: Findings, more: Findings) -> None:
+    """Adds the findings of a trial to those of the data set."""
     findings.problems.extend(more.problems)
     findings.notes.extend(more.notes)
     findings.without_image.extend(more.without_image)
 
 
 def _with_test_labels(reading: Reading, findings: Findings) -> Reading:
-    """Returns the reading with the labels of its test split, where each is a class of train."""
+    """Returns the reading with labels in its test split only if each of them is a class of train."""
     test, train = reading.listings.get("test"), reading.listings.get("train")
     if test is None or train is None:
         return reading
@@ -230,7 +235,7 @@ def _with_test_labels(reading: Reading, findings: Findings) -> Reading:
 
 
 def _with_sample(tree: FileTree, options: DataOptions, reading: Reading, findings: Findings) -> Reading:
-    """Returns the reading with the form in which predictions are handed in, and the test images that it names."""
+    """Returns the reading with the sample submission: its form, and the test images that it names."""
     if "train" not in reading.listings:
         return reading
     handed = read_sample(tree, options, reading, findings)
@@ -240,7 +245,14 @@ def _with_sample(tree: FileTree, options: DataOptions, reading: Reading, finding
 
 
 def _check_agreement(tree: FileTree, chosen: Reading, other: Reading) -> None:
-    """Checks that a second reading of many of the images gives them the same labels as the first, or others' names."""
+    """Checks that a second reading does not contradict the first.
+
+    Readings agree if the second has few images, or gives the images that both have the same labels or other names for
+    these.
+
+    Raises:
+      DataError: they disagree.
+    """
     labels, others = _labels(chosen), _labels(other)
     if chosen.is_sure and labels.keys() & others.keys():
         return
@@ -250,7 +262,7 @@ def _check_agreement(tree: FileTree, chosen: Reading, other: Reading) -> None:
     ):
         return
     if not shared and _counts(chosen) == _counts(other):
-        return  # the same images in another form
+        return  # the second holds the same images in another form
     pairs = {(labels[file], others[file]) for file in shared}
     if shared and len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs}):
         return
@@ -262,7 +274,7 @@ def _check_agreement(tree: FileTree, chosen: Reading, other: Reading) -> None:
 
 
 def _counts(reading: Reading) -> dict[str, Counter[str]]:
-    """Returns how many images each label has in each split."""
+    """Returns the number of images of each label in each split."""
     return {split: Counter(listing.labels or ()) for split, listing in reading.listings.items()}
 
 

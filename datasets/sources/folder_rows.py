@@ -1,4 +1,4 @@
-"""Tables whose rows name folders and not images, as a study or a video is one: each row is that of all images in it."""
+"""Tables whose rows name folders, such as a study or a video: the row of a folder applies to each image in it."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -8,7 +8,7 @@ from sweep.datasets.sources.readers import Columns
 
 
 def with_images(columns: Columns, images: Images) -> Columns:
-    """Returns the table with a row an image, where a column has paths of folders that images are in."""
+    """Returns the table with a row for each image if a column holds paths of folders; else the same table."""
     of_folder: dict[str, list[str]] = {}
     for number in range(columns.width):
         paths = [path.replace("\\", "/").strip("/") for path in columns.column(number)]
@@ -23,13 +23,14 @@ def with_images(columns: Columns, images: Images) -> Columns:
         rows = [
             (line, (*row[:number], file, *row[number + 1 :]))
             for row, line, files in zip(columns.rows, columns.lines, found, strict=True)
-            for file in files or ([] if columns.header or found[0] else [row[number]])  # the first is the header
+            for file in files or ([] if columns.header or found[0] else [row[number]])  # the first row is the header
         ]
         return replace(columns, rows=tuple(row for _, row in rows), lines=tuple(line for line, _ in rows))
     return columns
 
 
 def _images_by_folder(images: Images) -> dict[str, list[str]]:
+    """Returns the images in each folder."""
     found = defaultdict(list)
     for file in images.files:
         found[folder_of(file)].append(file)
@@ -37,7 +38,7 @@ def _images_by_folder(images: Images) -> dict[str, list[str]]:
 
 
 def _in_folder(path: str, of_folder: dict[str, list[str]]) -> list[str]:
-    """Returns the images of the folder, which may be named from above the data or from below its top."""
+    """Returns the images of a folder whose path may begin above the data, or below its top."""
     while path:
         if path in of_folder:
             return of_folder[path]

@@ -1,4 +1,4 @@
-"""The folders of a data set that have images, without those that are copies of what lies beside them."""
+"""The tree of folders that hold images, and what their names say: splits, classes, or mere parts."""
 
 import re
 from dataclasses import dataclass, field
@@ -8,21 +8,21 @@ from sweep.datasets.problems import Findings, shown
 from sweep.datasets.sources.images import PLAIN_WORDS, image_files, is_plain, without_masks
 from sweep.datasets.sources.split_names import OF_WORD, is_of_both, split_in, split_of, words_of
 
-# Words of folders whose images show what the data is about, and are none of it.
+# Words in names of folders whose images illustrate the data and are not a part of it.
 ASIDE_WORDS = {"doc", "docs", "documentation", "assets", "figure", "figures", "figs", "screenshots", "media", "static"}
 ASIDE_WORDS |= {"readme", "logo", "logos", "result", "results", "output", "outputs", "demo", "notebooks"}
-STRAY_SHARE = 0.1  # of the images of a folder: fewer that lie directly in it, beside folders, are strays
+STRAY_SHARE = 0.1  # images that lie beside folders are strays if they are at most this share
 ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
 
 
 @dataclass
 class Folder:
-    """A folder with images in it or below.
+    """A folder with images in it or below it.
 
     Attributes:
-      path: in the tree, empty for the top, else with `/` at its end.
-      images: those directly in it.
-      inner: the folders in it, by name, that have images.
+      path: its path in the tree, with `/` at its end; empty for the top.
+      images: the images directly in it.
+      inner: the folders in it that hold images, by name.
     """
 
     path: str
@@ -31,15 +31,16 @@ class Folder:
 
     @property
     def name(self) -> str:
+        """The last part of its path."""
         return self.path.rstrip("/").rpartition("/")[2]
 
     def every(self) -> list[str]:
-        """Returns all images in it and below, sorted."""
+        """Returns all images in it and below it, sorted."""
         return sorted([*self.images, *(image for folder in self.inner.values() for image in folder.every())])
 
 
 def folders_of(tree: FileTree) -> Folder:
-    """Returns the top, with all images of the tree."""
+    """Returns the top folder, with all images of the tree but masks."""
     top = Folder("")
     for name in without_masks(image_files(tree)):
         folder = top
@@ -50,12 +51,12 @@ def folders_of(tree: FileTree) -> Folder:
 
 
 def class_name(tree: FileTree, folder: str) -> str:
-    """Returns the class that the name of a folder, or of an archive, means."""
+    """Returns the name of the class that a folder or an archive holds."""
     return tree.rules.class_name(ARCHIVE.sub("", folder))
 
 
 def without_copies(folder: Folder, findings: Findings) -> None:
-    """Takes out each folder whose every image lies beside it as well, under the same path."""
+    """Removes each folder all of whose images also lie beside it, under the same paths."""
     for name, inner in list(folder.inner.items()):
         without_copies(inner, findings)
         if not inner.inner or not inner.inner.keys() <= folder.inner.keys() - {name}:
@@ -68,28 +69,31 @@ def without_copies(folder: Folder, findings: Findings) -> None:
 
 
 def _lone(folder: Folder) -> Folder | None:
-    """Returns the one folder that all images of a folder are in, but for strays; None where there are several."""
+    """Returns the only folder that holds images, apart from strays; None if there are several."""
     inner = [one for name, one in folder.inner.items() if not set(words_of(name)) & ASIDE_WORDS]
     if len(folder.inner) > 1 and len(inner) == 1 and len(_classes(inner[0])) < 2:
-        return None  # folders beside a class that are named so are classes
+        return None  # beside a folder of one class, folders with such names are classes too
     return inner[0] if len(inner) == 1 and len(folder.images) <= STRAY_SHARE * len(inner[0].every()) else None
 
 
 def _classes(folder: Folder) -> dict[str, Folder]:
-    """Returns the folders of the first folder in or below this one that has several."""
+    """Returns the inner folders of the first folder, at or below this one, that has several."""
     while len(folder.inner) == 1:
         (folder,) = folder.inner.values()
     return folder.inner
 
 
 def are_numbered(names: list[str]) -> bool:
-    """Says whether the names are one word with numbers behind it, or numbers alone."""
+    """Returns whether the names are all numbers, or one word with different numbers."""
     words = {tuple(words_of(name)) for name in names}
     return len(words) == 1 and len(names) > 1 and all(re.search(r"\d", name) for name in names)
 
 
 def is_split_level(folder: Folder) -> bool:
-    """Says whether the folders in a folder are splits: one is train and has folders, another is one too or has none."""
+    """Returns whether the folders in a folder are splits.
+
+    They are if one of them means train and has folders inside, and either another split is there or train has classes.
+    """
     splits = {name: folder_split(name) for name in folder.inner}
     trains = [inner for name, inner in folder.inner.items() if splits[name] == "train"]
     if not any(inner.inner for inner in trains):
@@ -100,12 +104,12 @@ def is_split_level(folder: Folder) -> bool:
 
 
 def folder_split(name: str) -> str | None:
-    """Returns the split that a folder's name means; one of train and validation together is train."""
+    """Returns the split that the name of a folder means; train and validation together are train."""
     return "train" if is_of_both(name) else split_in(name)
 
 
 def level_of_splits(folder: Folder) -> Folder | None:
-    """Returns the folder nearest to the top whose folders are splits."""
+    """Returns the folder nearest to the top whose inner folders are splits, or None."""
     level = [folder]
     while level:
         if found := [each for each in level if is_split_level(each)]:
@@ -115,30 +119,30 @@ def level_of_splits(folder: Folder) -> Folder | None:
 
 
 def level_of_classes(folder: Folder) -> Folder | None:
-    """Returns the folder whose folders are classes: the first with two or more; None where these are mere parts."""
+    """Returns the folder whose inner folders are the classes: the first with several; None if they are mere parts."""
     while (inner := _lone(folder)) is not None:
         folder = inner
     if are_numbered([*folder.inner]) and all(len(inner.inner) > 1 for inner in folder.inner.values()):
-        return folder  # of which each may be a part with all classes
+        return folder  # each numbered folder may be a part that has all classes
     classes = [name for name in folder.inner if not is_of_split(name) and not is_plain(name)]
-    # `train-000.tar` and `test-000.tar` are no classes.
+    # `train-000.tar` and `test-000.tar` are not classes.
     others = [name for name in classes if not ARCHIVE.search(name) or split_in(name) is None]
     return folder if len(others) > 1 and not _is_numbered(classes) and not _are_splits(classes) else None
 
 
 def without_split(name: str) -> str:
-    """Returns the name of a folder without the word that is a split: `cats` of `cats_train`."""
+    """Returns the name of a folder without the word that is a split: `cats` for `cats_train`."""
     return "_".join(word for word in re.split(r"[\W_]+", name) if word and split_of(word) is None)
 
 
 def _are_splits(names: list[str]) -> bool:
-    """Says whether the names tell splits of one thing: `cars_train` and `cars_test`."""
+    """Returns whether the names are splits of one thing: `cars_train` and `cars_test`."""
     splits = {folder_split(name) for name in names}
     return "train" in splits and None not in splits and len({without_split(name) for name in names}) == 1
 
 
 def splits_without_train(folder: Folder) -> list[Folder]:
-    """Returns the folders of classes, where each is one of validation or test: nothing is there to train on."""
+    """Returns the folders of splits, if all of them are validation or test, so that there is nothing to train on."""
     while len(folder.inner) == 1 and not folder.images and not any(map(is_of_split, folder.inner)):
         (folder,) = folder.inner.values()
     splits = [inner for name, inner in folder.inner.items() if is_of_split(name) and folder_split(name) != "train"]
@@ -146,19 +150,19 @@ def splits_without_train(folder: Folder) -> list[Folder]:
 
 
 def is_of_split(name: str) -> bool:
-    """Says whether the name of a folder means a split and nothing else: `test`, or `test_images`."""
+    """Returns whether the name of a folder means a split and nothing else: `test`, or `test_images`."""
     others = set(words_of(name)) - PLAIN_WORDS - OF_WORD.keys()
     return split_of(name) is not None or (split_in(name) is not None and not others)
 
 
 def _is_numbered(names: list[str]) -> bool:
-    """Says whether the names are one plain word with numbers: `part_1`, `part_2`."""
+    """Returns whether the names are one plain word with numbers: `part_1`, `part_2`."""
     words = {tuple(words_of(name)) for name in names}
     return len(words) == 1 and bool(set(*words) & PLAIN_WORDS)
 
 
 def entered(folder: Folder, split: str) -> Folder:
-    """Returns the folder in which the classes of a split are: `seg_train/seg_train/`, `train/images/`."""
+    """Returns the folder that holds the classes of a split, which may be further down: `seg_train/seg_train/`."""
     while len(folder.inner) == 1 and not folder.images:
         ((name, inner),) = folder.inner.items()
         if folder_split(name) != split and not set(words_of(name)) <= PLAIN_WORDS:

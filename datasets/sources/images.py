@@ -1,4 +1,4 @@
-"""The images of a tree by the many ways in which tables name them: with or without suffix, folder, or disk."""
+"""Finds images by the many ways in which tables name them: with or without suffix, folder, or disk."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from sweep.datasets.file_tree import FileTree
 from sweep.datasets.sources.split_names import split_in, words_of
 
-# Words that say of a folder that it holds images, and not which.
+# Words which say that a folder holds images, but not what these show.
 PLAIN_WORDS = {"image", "images", "img", "imgs", "jpg", "jpeg", "png", "data", "dataset", "part", "folder", "photos"}
 PLAIN_WORDS |= {
     "set",
@@ -26,21 +26,22 @@ PLAIN_WORDS |= {
     "labels",
 }
 MASK_WORDS = {"masks", "trimaps", "segmentation", "segmentations", "groundtruth"}
-DRIVE = re.compile(r"[A-Za-z]:/|/|~/|file:/|[a-z0-9]+://")  # how a path begins that is one of another machine
-MOST_DIGITS = 30  # of a name that is a number
+# beginnings of an absolute path, which is usually one on another machine
+DRIVE = re.compile(r"[A-Za-z]:/|/|~/|file:/|[a-z0-9]+://")
+MOST_DIGITS = 30  # of a name that is read as a number
 PACKING = re.compile(r"\.(zip|tgz|tbz2?|txz|tar(\.\w+)?)$", re.IGNORECASE)
-STRAY_TIMES = 2  # a folder with less than half as many of the images as the fullest has is no other answer
+STRAY_TIMES = 2  # a folder counts as an alternative only if the fullest has at most so many times its images
 
 
 def image_files(tree: FileTree) -> list[str]:
-    """Returns the images that are files, in a folder or an archive, and no rows of a table or an array."""
+    """Returns the images that are files, in a folder or an archive, but not those in rows of a table or an array."""
     rows = {f"{table.name}/" for table in tree.tables} | {f"{array.name}/" for array in tree.arrays}
     containers = tuple(sorted(rows))
     return [name for name in tree.visible if not name.startswith(containers) and tree.is_image(name)]
 
 
 def without_masks(files: list[str]) -> list[str]:
-    """Returns the images without the masks of others: in `masks/`, and named as one that is in `images/`."""
+    """Returns the images without masks of other images: files in `masks/` that are named like those in `images/`."""
     masks: dict[str, list[str]] = defaultdict(list)
     for file in files:
         if MASK_WORDS & set(words_of(folder_of(file))):
@@ -54,23 +55,26 @@ def without_masks(files: list[str]) -> list[str]:
 
 
 def is_plain(folder: str) -> bool:
-    """Says whether the name of a folder says that it holds images, and not which."""
+    """Returns whether the name of a folder says only that it holds images, not what they show."""
     words = set(words_of(folder))
     return bool(words) and words <= PLAIN_WORDS
 
 
 def _of_mask(file: str) -> str:
+    """Returns the name of the image to which a mask belongs, without suffix."""
     return re.sub(r"[_\-. ](mask|segmentation|trimap)$", "", _stem(file.rpartition("/")[2]))
 
 
 class Images:
-    """The images of a tree.
+    """The images of a tree, which can be found by name.
 
     Args:
-      inside: the folder that they lie in, empty or with `/` at its end.
+      tree: the data set.
+      inside: the folder in which they lie, with `/` at its end; empty for all.
 
     Attributes:
-      sizes: bytes of each.
+      files: the names of the images in the tree.
+      sizes: the size of each file in bytes.
     """
 
     def __init__(self, tree: FileTree, inside: str = "") -> None:
@@ -78,7 +82,7 @@ class Images:
         self.sizes = tree.files
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
-        self._by_letters: dict[str, list[str]] = defaultdict(list)  # in small ones
+        self._by_letters: dict[str, list[str]] = defaultdict(list)  # by the stem in lower case
         self._by_rest: dict[str, list[str]] = defaultdict(list)
         self._by_number: dict[int, list[str]] = defaultdict(list)
         for file in self.files:
@@ -91,9 +95,9 @@ class Images:
                 self._by_number[number].append(file)
 
     def know_by_rest(self) -> None:
-        """Makes `named` know images also by what is left of their names without what all of them begin or end with.
+        """Lets `named` also find images by the part of their names that differs, without a shared beginning and end.
 
-        So `1` is `image_00001.jpg`, and `train_7.jpg` is `train_7_aligned.jpg`.
+        With it, `1` finds `image_00001.jpg`, and `train_7.jpg` finds `train_7_aligned.jpg`.
         """
         stems = [_stem(_form(file.rpartition("/")[2])) for file in self.files]
         begin, end = _shared_ends(stems)
@@ -104,7 +108,7 @@ class Images:
                 self._by_rest[str(number)].append(file)
 
     def named(self, value: str) -> list[str]:
-        """Returns the files that a value of a table may name."""
+        """Returns the files that a value in a table may name."""
         path = _form(value.strip().replace("\\", "/"))
         parts = [part for part in path.split("/") if part not in ("", ".")]
         if not parts or ".." in parts:
@@ -128,16 +132,21 @@ class Images:
 
 
 def _form(name: str) -> str:
+    """Returns a name in the Unicode form that is compared."""
     return unicodedata.normalize("NFC", name)
 
 
 def _stem(name: str) -> str:
+    """Returns a name without its suffix; digits alone are not a suffix."""
     stem, dot, suffix = name.rpartition(".")
     return stem if dot and stem and suffix.isalnum() and not suffix.isdigit() else name
 
 
 def _shared_ends(stems: Sequence[str]) -> tuple[str, str]:
-    """Returns what all names begin with before a number or behind a mark, and end with from a mark on."""
+    """Returns the beginning and the end that all names share.
+
+    The beginning ends before a number or after a separator, and the end begins with a separator.
+    """
     begin = _beginning(stems).rstrip("0123456789")
     if not all(stem[len(begin) :][:1].isdigit() for stem in stems):
         begin = re.sub(r"[^_\-. ]+$", "", begin)
@@ -146,25 +155,25 @@ def _shared_ends(stems: Sequence[str]) -> tuple[str, str]:
 
 
 def _beginning(texts: Sequence[str]) -> str:
-    """Returns what all texts begin with, which the first and the last of them do."""
+    """Returns the beginning that all texts share; comparing the first and the last in sorted order is enough."""
     first, last = min(texts, default=""), max(texts, default="")
     length = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), None)
     return first if length is None else first[:length]
 
 
 def _number(stem: str) -> int | None:
-    """Returns the number that a name is: spreadsheets take its leading zeros away, or add a `.0`."""
+    """Returns the number that a name is, or None; spreadsheets remove its leading zeros, or add `.0`."""
     whole = stem.removesuffix(".0")
     return int(whole) if whole.isascii() and whole.isdigit() and len(whole) <= MOST_DIGITS else None
 
 
 def _one_a_folder(files: list[str]) -> list[str]:
-    """Returns the files, where each is in a folder of its own; else the name means several."""
+    """Returns the files if each is in another folder; otherwise none, because the name means several."""
     return files if len({folder_of(file) for file in files}) == len(files) else []
 
 
 def _fitting(files: list[str], folders: list[str], is_absolute: bool) -> list[str]:
-    """Returns the files whose folders end like these; of a path on another disk those that fit best."""
+    """Returns the files whose folders end like these; for a path on another disk, those that match best."""
     if not folders:
         return files
     folders = [*map(unpacked_name, folders)]
@@ -178,7 +187,7 @@ def _fitting(files: list[str], folders: list[str], is_absolute: bool) -> list[st
 
 
 def _common(one: list[str], other: list[str]) -> int:
-    """Returns how many parts both end with."""
+    """Returns how many parts two paths share at their ends."""
     count = 0
     while count < min(len(one), len(other)) and one[-1 - count] == other[-1 - count]:
         count += 1
@@ -186,16 +195,21 @@ def _common(one: list[str], other: list[str]) -> int:
 
 
 def unpacked_name(folder: str) -> str:
-    """Returns the name that a folder has once it is unpacked: an archive is one that is called as its file."""
+    """Returns the name of a folder without the suffix of an archive, as it is once unpacked."""
     return PACKING.sub("", folder)
 
 
 def folder_of(file: str) -> str:
+    """Returns the folder of a file, without `/` at its end; empty for the top."""
     return file.rpartition("/")[0]
 
 
 class AmbiguousError(ValueError):
-    """Two folders hold the images of a table; has how many each holds."""
+    """The error that several folders hold the images of a table.
+
+    Attributes:
+      holding: the number of images in each of these folders.
+    """
 
     def __init__(self, holding: dict[str, int]) -> None:
         super().__init__(holding)
@@ -203,16 +217,18 @@ class AmbiguousError(ValueError):
 
 
 def resolved(images: Images, values: Sequence[str], beside: str, split: str | None) -> list[str | None]:
-    """Returns the file that each value of a table names; None where none is.
+    """Returns the file that each value of a table names; None if it names none.
 
-    Where several files have the name, the folder of the split comes first, then the one that holds the most.
+    If several files have the name, the folder of the split is preferred, then the folder that holds the most.
 
     Args:
+      images: the files.
+      values: the values of the column that names images.
       beside: the folder of the table, without `/` at its end.
-      split: of the table, where it has one.
+      split: the split that the table belongs to, or None.
 
     Raises:
-      AmbiguousError: two folders are as good as each other.
+      AmbiguousError: two folders are equally good.
     """
     found = [_first_forms(images, images.named(value)) for value in values]
     if all(len(files) < 2 for files in found):
@@ -235,7 +251,10 @@ def resolved(images: Images, values: Sequence[str], beside: str, split: str | No
 
 
 def _first_forms(images: Images, files: list[str]) -> list[str]:
-    """Leaves out the DICOM files of images that are there in another form, and copies in folders of other capitals."""
+    """Returns the files without repetitions of one image.
+
+    These are DICOM files of images that exist in another form as well, and copies whose names differ only in case.
+    """
     others = [file for file in files if not file.lower().endswith((".dcm", ".dicom"))] or files
     of_letters: dict[tuple[str, int], str] = {}
     for file in others:
@@ -244,12 +263,15 @@ def _first_forms(images: Images, files: list[str]) -> list[str]:
 
 
 def _one_suffix(files: Iterable[str]) -> str | None:
-    """Returns the file; of several forms of an image in one folder the first that every version reads."""
+    """Returns the only file, or the first by name; a TIFF only if there is nothing else, and None for no files."""
     return min(files, key=lambda file: (file.lower().endswith((".tif", ".tiff")), file), default=None)
 
 
 def _rank(folder: str, beside: str, split: str | None) -> int:
-    """Returns how near a folder is to a table: its split's, beside it, any, another split's."""
+    """Returns how near a folder is to a table.
+
+    0 is a folder of the table's split, 1 the folder of the table, 2 any other, and 3 one of another split.
+    """
     inner = folder.removeprefix(beside).strip("/") if folder.startswith(beside) else folder
     splits = {found for part in inner.split("/") if (found := split_in(part))}
     if split and split in splits:

@@ -1,4 +1,4 @@
-"""Tables that speak of the same images are one: a list of splits, patients or labels beside the list of images."""
+"""Joins tables about the same images: a list of splits, patients or labels belongs to the list of images."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,17 +13,24 @@ from sweep.datasets.sources.split_names import split_in
 from sweep.datasets.sources.table_files import TableFile
 from sweep.storage.sweep_file import DataOptions
 
-COVERED = 0.95  # of the images of a table must stand in another one
-SURE, LIKELY, A_CHOICE, NO_LABEL = range(4)  # what a table says of the labels by itself
+COVERED = 0.95  # the share of a table's images that the other table must have
+SURE, LIKELY, A_CHOICE, NO_LABEL = range(4)  # how much a table alone says about labels, the most first
 SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}$")
 
 
 def with_roles(
     files: Sequence[TableFile], images: Images, options: DataOptions, sample_names: Sequence[str]
 ) -> tuple[list[TableFile], list[Problem]]:
-    """Returns the tables that name images, with what their columns are, and the problems of others.
+    """Returns the tables that name images, with the roles of their columns, and the problems of the others.
 
-    A table takes the columns of others with the same images, or the same numbers of images, as CUB-200-2011 has them.
+    A table gets the columns of other tables with the same images, or with the same numbers of images, as in
+    CUB-200-2011.
+
+    Args:
+      files: all tables.
+      images: the images of the data set.
+      options: the flags.
+      sample_names: the columns of the sample submission, without the ids.
     """
     tables = [replace(file, columns=_named(file.columns, images, options)) for file in files]
     roles = [
@@ -60,11 +67,12 @@ def with_roles(
 
 
 def _named(columns: Columns, images: Images, options: DataOptions) -> Columns:
-    """Returns the table with its header apart from its rows, if it has one."""
+    """Returns the table with its header separated from its rows, if it has one."""
     return with_header(columns, images, options)[0]
 
 
 def _rank(roles: Roles | Problem | None, table: TableFile) -> int:
+    """Returns how much a table alone says about labels."""
     if not isinstance(roles, Roles):
         return A_CHOICE if roles else NO_LABEL
     if roles.one_hot or (roles.label is not None and roles.is_sure and table.columns.header):
@@ -75,7 +83,7 @@ def _rank(roles: Roles | Problem | None, table: TableFile) -> int:
 def _rank_of_train(
     at: int, tables: Sequence[TableFile], ids: Sequence[int | Problem | None], ranks: Sequence[int]
 ) -> int:
-    """Returns what a table of train in the form of this one says: a few rows do not show that they have labels."""
+    """Returns how much the train table of the same form says, because a few rows may not show that they have labels."""
     if tables[at].split not in ("validation", "test"):
         return NO_LABEL
     forms = [(table.columns.header, table.columns.width, number) for table, number in zip(tables, ids, strict=True)]
@@ -84,22 +92,23 @@ def _rank_of_train(
 
 
 def _are_of_other_folders(table: TableFile, number: int, other: TableFile, images: Images) -> bool:
-    """Says whether two tables lie in folders of their own, with images that have the same names in each."""
+    """Returns whether two tables lie in different folders that contain images of the same names."""
     names = table.columns.column(number)[:1]
     return folder_of(table.file) != folder_of(other.file) and any(len(images.named(name)) > 1 for name in names)
 
 
 def _keys(values: Iterable[str]) -> list[str]:
-    """Returns names of images without suffix, so that `a.png` and `a` are the same."""
+    """Returns names of images without suffix, so that `a.png` and `a` are equal."""
     return [SUFFIX.sub("", value.replace("\\", "/").removeprefix("./")) for value in values]
 
 
 def _key(
     table: TableFile, number: int, rank: int, other: TableFile, id_of_other: int | Problem | None, images: Images
 ) -> tuple[int, int] | None:
-    """Returns the columns of a table and of another by which their rows belong together; None where there are none.
+    """Returns the columns by which the rows of two tables belong together, one of each table; None if there are none.
 
-    A table without labels takes them from one of more images; a column that names no image must be the same in both.
+    A table without labels may take them from one that has more images. Columns that do not name images must hold the
+    same values in both tables.
     """
     if other.columns.width < 2 or _are_of_other_folders(table, number, other, images):
         return None
@@ -120,12 +129,18 @@ def _key(
 
 
 def _joined(table: TableFile, others: Sequence[tuple[TableFile, int, int]]) -> TableFile:
-    """Returns the table with the columns of others; empty where these say nothing of an image."""
+    """Returns the table with the columns of the others added; a cell is empty if the other table lacks the image.
+
+    Args:
+      table: the table that names the images.
+      others: each other table, with the columns of `table` and of the other by which their rows belong together.
+    """
     names, rows = list(_names(table.columns, "column")), [list(row) for row in table.columns.rows]
     for other, ours, theirs in others:
         columns = other.columns
         stem = other.file.rpartition("/")[2].rpartition(".")[0]
-        stem = without_split(stem) if split_in(stem) else stem  # the tables of all splits have the same columns
+        # so that the tables of all splits get the same names of columns
+        stem = without_split(stem) if split_in(stem) else stem
         added = [number for number in range(columns.width) if number != theirs]
         given = _names(columns, stem)
         for number in added:
@@ -139,4 +154,5 @@ def _joined(table: TableFile, others: Sequence[tuple[TableFile, int, int]]) -> T
 
 
 def _names(columns: Columns, word: str) -> tuple[str, ...]:
+    """Returns the header; without one, names made of a word and a number."""
     return columns.header or tuple(f"{word} {number}" for number in range(1, columns.width + 1))

@@ -1,4 +1,4 @@
-"""What the values of a label column say: one label, a label with boxes, or several labels."""
+"""Reads the values of a label column: one label, a label with boxes, or several labels."""
 
 import re
 from collections import Counter
@@ -18,10 +18,12 @@ ONE_OF_SEVERAL = "an image must have one label, for several labels an image cann
 def read_labels(
     values: Sequence[str], separator: str | None, place: str
 ) -> tuple[list[str], list[str], Problem | None]:
-    """Returns the label of each value, what was inferred of them, and the problem that images have several.
+    """Returns the label of each value, phrases on what was inferred, and the problem that images have several labels.
 
     Args:
-      separator: stands between labels; empty where a value is one label whatever it holds; None to find out.
+      values: the values of the column.
+      separator: stands between labels; empty if each value is one label, whatever it holds; None to infer it.
+      place: path of the table, for messages.
     """
     if separator is None and values and all(WITH_BOXES.fullmatch(value) for value in values if value):
         return [value.partition(" ")[0] for value in values], ["the label stands before the box"], None
@@ -41,7 +43,7 @@ def read_labels(
 
 
 def _separator(values: Sequence[str]) -> str:
-    """Returns what stands between labels, where they come alone as well; empty where each value is one."""
+    """Returns the text between labels, if these also occur alone; empty if each value is one label."""
     counts = Counter(values)
     for separator in SEPARATORS:
         together = [value for value in counts if separator in value.strip()]
@@ -49,6 +51,6 @@ def _separator(values: Sequence[str]) -> str:
         alone = [part for part in parts if part in counts]
         if alone and all(part in counts or times > 1 for part, times in parts.items()):
             return separator
-        if separator == BAR and max(parts.values(), default=0) > 1:  # which hardly stands within a name
+        if separator == BAR and max(parts.values(), default=0) > 1:  # a bar is hardly ever part of a name
             return separator
     return ""

@@ -1,4 +1,4 @@
-"""What a data set holds and is not used, as notes: nothing is left out without a word."""
+"""Adds notes about everything in a data set that is not used, so that nothing is left out unnoticed."""
 
 import re
 from collections import Counter, defaultdict
@@ -10,7 +10,7 @@ from sweep.datasets.problems import Findings, shown
 from sweep.datasets.sources.split_names import is_sample
 from sweep.storage.text import counted
 
-SHOWN = 5  # folders or suffixes in a note
+SHOWN = 5  # how many folders or suffixes a note lists
 NEARLY_A_SPLIT = re.compile(
     "(train|training|val|valid|validate|validation|eval|evaluation|dev|test|testing|holdout)(set|data|images?|imgs?)?"
     "|samplesubmissions?"
@@ -19,15 +19,17 @@ TABLES = (".txt", ".csv", ".tsv")
 
 
 def note_left_out(tree: FileTree, used: Collection[str], of_images: str, findings: Findings, inside: str = "") -> None:
-    """Adds a note that counts by kind all that is not used; none where everything is.
+    """Adds a note that counts, by kind, all files that are not used; no note if everything is.
 
     Args:
-      used: names of files.
-      of_images: says why an image is not used, after the word "images".
-      inside: the folder that counts, empty or with `/` at its end.
+      tree: the data set.
+      used: names of the files that are used.
+      of_images: the end of the sentence about unused images, after the word "images".
+      findings: takes the note.
+      inside: only files in this folder count; empty for all, otherwise with `/` at its end.
     """
-    folders: Counter[str] = Counter()  # of images
-    suffixes: Counter[str] = Counter()  # of other files
+    folders: Counter[str] = Counter()  # images by folder
+    suffixes: Counter[str] = Counter()  # other files by suffix
     refused: Counter[str] = Counter()
     hidden = 0
     for name in [name for name in (*tree.files, *tree.refused) if name.startswith(inside) and name not in used]:
@@ -55,12 +57,17 @@ def note_left_out(tree: FileTree, used: Collection[str], of_images: str, finding
 def note_left_aside(
     tree: FileTree, root: str, used: Collection[str], of_folders: str, of_tables: str, findings: Findings
 ) -> list[str]:
-    """Adds a note for each folder or table on top that is not used, but has nearly the name of a split; returns these.
+    """Adds a note for each unused folder or table at the top whose name is nearly that of a split; returns their names.
 
-    The sample submission is none of them where other rules than the first read it.
+    The sample submission is not among them, except under the first listing rules, which do not read it.
 
     Args:
-      of_folders, of_tables: say why such a one is not used, and what to do.
+      tree: the data set.
+      root: the folder whose content is checked, empty or with `/` at its end.
+      used: names of the files that are used.
+      of_folders: says why such a folder is not used, and what to do.
+      of_tables: says the same of a table.
+      findings: takes the notes.
     """
     tops: dict[str, list[str]] = defaultdict(list)
     for name in tree.visible:
@@ -84,6 +91,6 @@ def note_left_aside(
 
 
 def _most(counts: Counter[str], word: Callable[[str], str] = str) -> str:
-    """Shows the largest of these counts, as `2 .txt, 1 .csv`."""
+    """Returns the largest of these counts as text: `2 .txt, 1 .csv`."""
     most = [f"{count:,} {word(name)}" for name, count in sorted(counts.items(), key=lambda kind: (-kind[1], kind[0]))]
     return ", ".join(most[:SHOWN] + (["..."] if len(counts) > SHOWN else []))

@@ -1,4 +1,4 @@
-"""A listing says which images to read, before any is read."""
+"""A listing: which images a split has and what is known about them, before any image is read."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,20 +10,23 @@ from sweep.datasets.labels import id_problem
 from sweep.datasets.problems import Findings, Problem, printable, shown
 from sweep.storage.text import counted
 
-SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}  # by their names
+# the names of folders and tables that mean each split
+SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
 
 
 @dataclass(frozen=True)
 class Listing:
-    """One split: N images to read.
+    """The images of one split, before they are read.
 
     Attributes:
-      place: of the table, or of the folder with `/` at its end, for messages.
-      labels: as they were written; None where there are none.
-      files: names in the tree.
-      groups: of each image what it belongs to with others, such as a patient; None where nothing says so.
-      folds: of each image the fold that the data puts it in, as it was written; None where nothing says so.
-      lines: of the table, one an image; None where the images are those of the folder, and the ids their names in it.
+      place: path of the table, or of the folder with `/` at its end, for messages.
+      ids: N names of images.
+      labels: N labels as they were written; None if there are none.
+      files: N names in the tree.
+      lines: the line of each image in the table; None if the images were found in a folder, and the ids are their
+        names.
+      groups: for each image the name of the group it belongs to, such as a patient; None if the data names no groups.
+      folds: for each image the fold that the data puts it in, as it was written; None if the data has no folds.
     """
 
     place: str
@@ -35,7 +38,7 @@ class Listing:
     folds: tuple[str, ...] | None = None
 
     def take(self, rows: Sequence[int] | np.ndarray) -> "Listing":
-        """Returns these rows alone, in their order."""
+        """Returns a listing of these rows, in their order."""
         labels = None if self.labels is None else tuple(self.labels[row] for row in rows)
         lines = None if self.lines is None else tuple(self.lines[row] for row in rows)
         groups = None if self.groups is None else tuple(self.groups[row] for row in rows)
@@ -48,23 +51,32 @@ class Listing:
         return self.place + printable(self.ids[row]) if self.lines is None else f"{self.place}:{self.lines[row]}"
 
     def named(self, row: int) -> str:
-        """Returns how a sentence about an image names it."""
+        """Returns the words by which a sentence refers to an image."""
         return self.place_of(row) if self.lines is None else f"{self.place_of(row)}: {self._noun(row)}"
 
     def problem(self, row: int, rule: str, got: str, way_out: str) -> Problem:
-        """Returns the problem of an image that breaks a rule, which begins with its verb (`must have one label`)."""
+        """Returns the problem of an image that breaks a rule.
+
+        Args:
+          row: the image.
+          rule: begins with its verb: `must have one label`.
+          got: see `Problem`.
+          way_out: see `Problem`.
+        """
         return Problem(self.place_of(row), f"{self._noun(row)} {rule}", got, way_out)
 
     def _noun(self, row: int) -> str:
+        """Returns the noun for an image in a message, with its id if the place is a line of a table."""
         return "image" if self.lines is None else f"image {shown(self.ids[row])}"
 
 
 def list_folder(tree: FileTree, folder: str = "", is_image: Callable[[str], bool] | None = None) -> Listing:
-    """Lists every visible image below a folder, sorted; the ids are the names relative to it.
+    """Lists every visible image in and below a folder, sorted; the ids are the names relative to the folder.
 
     Args:
-      folder: empty for all of the tree, else with `/` at its end.
-      is_image: says which files are images; None for `tree.is_image`.
+      tree: the data set.
+      folder: empty for the whole tree, otherwise with `/` at its end.
+      is_image: decides which files are images; None for `tree.is_image`.
     """
     files = [name for name in tree.visible if name.startswith(folder) and (is_image or tree.is_image)(name)]
     ids = tuple(name.removeprefix(folder) for name in files)
@@ -72,13 +84,13 @@ def list_folder(tree: FileTree, folder: str = "", is_image: Callable[[str], bool
 
 
 def check_ids(listing: Listing, findings: Findings) -> None:
-    """Checks ids that are names of files: those of a table are checked where it is read."""
+    """Checks ids that are names of files; ids in a table are checked where the table is read."""
     problems = (id_problem(name, listing.place_of(row)) for row, name in enumerate(listing.ids))
     findings.problems.extend(filter(None, problems))
 
 
 def none_found(tree: FileTree, place: str, ids: Sequence[str], hint: str = "") -> Problem:
-    """Returns the problem of a table that names no image at all, in one line instead of one for each of its rows."""
+    """Returns the problem of a table none of whose images exists, as one problem instead of one for each row."""
     images = [name for name in tree.visible if tree.is_image(name)]
     there = f"{counted(len(images), 'image')}, such as {shown(images[0])}" if images else "no image"
     got = f"{shown(ids[0])} and {counted(len(ids) - 1, 'more', 'more')}; the data holds {there}{hint}"
@@ -87,6 +99,6 @@ def none_found(tree: FileTree, place: str, ids: Sequence[str], hint: str = "") -
 
 
 def first_refused(tree: FileTree) -> str:
-    """Returns a likely cause where nothing is found: the folder of the images is a link; empty where none is."""
+    """Returns a phrase with a likely reason why nothing was found, such as a link; empty if there is none."""
     name = next(filter(tree.rules.is_visible, tree.refused), None)
     return "" if name is None else f" ({shown(name)} {tree.refused[name]})"

@@ -1,4 +1,4 @@
-"""Data whose labels stand in the names of the files: `cat.0.jpg`, or wherever `--label-pattern` finds them."""
+"""Reads data whose labels are in the names of the files: `cat.0.jpg`, or wherever `--label-pattern` finds them."""
 
 import re
 import shlex
@@ -14,19 +14,22 @@ from sweep.datasets.sources.listing import Listing, check_ids
 from sweep.datasets.sources.split_names import split_in, split_of, splits_in
 from sweep.storage.sweep_file import DataOptions
 
-LABEL_FIRST = re.compile(r"([A-Za-z][A-Za-z0-9 _\-]*?)[ ._\-]*\(?\d+\)?")  # the whole of a name without its suffix
-NUMBERED = re.compile(r"[ ._\-]\d+$")  # `input_1` of `input_1_7`: which of the numbers counts is not known
+LABEL_FIRST = re.compile(r"([A-Za-z][A-Za-z0-9 _\-]*?)[ ._\-]*\(?\d+\)?")  # matches a whole name without its suffix
+# matches `input_1`, the beginning of `input_1_7`: it is not known which number belongs to the label
+NUMBERED = re.compile(r"[ ._\-]\d+$")
 PART = re.compile(r"[ _.\-]+")
 MOST_PARTS = 8
-FEWEST = 10  # images, by which parts of names are known
-SHARE = 0.9  # of the images must have names of one kind
-IMAGES_A_CLASS = 2  # fewer are names that happen to begin alike
+FEWEST = 10  # images that are needed to recognise parts of names
+SHARE = 0.9  # the share of images that must have names of one kind
+IMAGES_A_CLASS = 2  # with fewer images, names merely happen to begin alike
 CAMERAS = {"img", "image", "dsc", "dscn", "dscf", "photo", "pic", "picture", "frame", "scan", "p", "file"}
 
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
+    """Reads the data by the names of its files; None if they hold no labels. This is the `read` of `Source`."""
     asked = options.label_pattern
-    if not asked and asks_for_tables(replace(options, images=None)):  # the folder of images may be that of any files
+    # --images may name the folder of files of any form
+    if not asked and asks_for_tables(replace(options, images=None)):
         return None
     pattern = LABEL_FIRST
     if asked:
@@ -63,6 +66,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
 
 
 def _label(pattern: re.Pattern[str], file: str, asked: bool) -> str | None:
+    """Returns the label in the name of a file, or None."""
     name = file.rpartition("/")[2]
     stem = name.rpartition(".")[0] or name
     match = pattern.search(file) if asked else pattern.fullmatch(stem)
@@ -70,12 +74,12 @@ def _label(pattern: re.Pattern[str], file: str, asked: bool) -> str | None:
 
 
 def label_in_name(file: str) -> str | None:
-    """Returns what the name of a file begins with before its number."""
+    """Returns the beginning of a file's name, before its number, or None."""
     return _label(LABEL_FIRST, file, asked=False)
 
 
 def are_classes(labels: Counter[str]) -> bool:
-    """Says whether the beginnings of names are classes, and no camera's."""
+    """Returns whether the beginnings of names are classes, and not words that cameras write."""
     few = len(labels) > 1 and min(labels.values()) >= IMAGES_A_CLASS
     words = {label.lower().strip("_- ") for label in labels}
     is_clear = not any(NUMBERED.search(label) for label in labels)
@@ -83,7 +87,7 @@ def are_classes(labels: Counter[str]) -> bool:
 
 
 def _two_sets(tree: FileTree, files: list[str]) -> Problem | None:
-    """Returns the problem that each image is there twice under its name, as with a mask in another folder."""
+    """Returns the problem that two folders have files of the same names, as images and their masks do; else None."""
     folders: dict[str, set[str]] = {}
     for file in files:
         folders.setdefault(PurePosixPath(file).stem, set()).add(folder_of(file))
@@ -99,7 +103,7 @@ def _two_sets(tree: FileTree, files: list[str]) -> Problem | None:
 
 
 def _which_part(tree: FileTree, files: list[str]) -> Problem | None:
-    """Returns the problem that the names are made of parts, of which a person must say which is the label."""
+    """Returns the problem that names consist of parts, and that the user must say which is the label; else None."""
     parts = [PART.split(PurePosixPath(file).stem) for file in files]
     (width, count), *_ = Counter(map(len, parts)).most_common(1) or [(0, 0)]
     if len(files) < FEWEST or not 2 <= width <= MOST_PARTS or count < SHARE * len(files):
@@ -115,7 +119,7 @@ def _which_part(tree: FileTree, files: list[str]) -> Problem | None:
 
 
 def _pattern_of(name: str, at: int) -> str:
-    """Returns the regular expression that finds a part of a name of this kind by its number from 0."""
+    """Returns the regular expression that finds one part, counted from 0, in names of this kind."""
     marks = [mark[0] for mark in PART.findall(name)]
     before = "".join(f"[^/{mark}]+{re.escape(mark)}" for mark in marks[:at])
     stop = marks[at] if at < len(marks) else "."
@@ -125,6 +129,14 @@ def _pattern_of(name: str, at: int) -> str:
 def _reading(
     tree: FileTree, found: dict[str, list[tuple[str, str | None]]], asked: str | None, findings: Findings
 ) -> Reading:
+    """Returns the reading of files whose names hold their labels.
+
+    Args:
+      tree: the data set.
+      found: for each split its files, each with its label.
+      asked: the value of `--label-pattern`.
+      findings: takes problems.
+    """
     listings = {}
     classes = {label for _, label in found["train"]}
     for split, pairs in found.items():
@@ -150,7 +162,7 @@ def _reading(
 
 
 def _shared_folder(files: list[str]) -> str:
-    """Returns the deepest folder that all files are in, with `/` at its end; empty for the top."""
+    """Returns the deepest folder that holds all files, with `/` at its end; empty for the top."""
     folders = [folder_of(file).split("/") for file in files]
     shared: list[str] = []
     for parts in zip(*folders, strict=False):

@@ -1,4 +1,4 @@
-"""Why the numbers of a table are no pixels: they make no square, or are not whole numbers from 0 to 255."""
+"""Finds the reason why numbers in a table are not pixels: they make no square, or are not from 0 to 255."""
 
 import re
 from collections.abc import Sequence
@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from sweep.datasets.problems import shown
 from sweep.datasets.trees.pixel_columns import LABELS, square_shape
 
-FEWEST = 16  # numbers of an image; fewer are measurements
+FEWEST = 16  # numbers in a row of pixels; fewer are measurements
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.IGNORECASE)
 BETWEEN = re.compile(r"[\s,;|]+")
 AS_ARRAYS = "numpy.savez('data.npz', train_images=..., train_labels=...)"
 
 
 def why_no_pixels(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, str, str] | None:
-    """Returns the rule that a table with the numbers of images in its rows breaks, what was found, and the way out.
+    """Returns the rule that a table with images as numbers in its rows breaks, what was found, and the way out.
 
-    None where it has no such numbers.
+    It returns None if the table has no such numbers, or if they are pixels.
     """
     found = _numbers_in_one(header, rows) or _numbers_in_columns(header, rows)
     if found is None:
         return None
     where, values = found
-    # Not each column of numbers is a pixel: the label may be one.
+    # One of the columns of numbers may be the label.
     count = next((count for count in (len(values), len(values) - 1) if square_shape(count)), 0)
     if not count:
         rule = "pixels of a table must make a square image: 64 numbers a row for 8x8, 784 for 28x28, 3,072 in colour"
@@ -35,7 +35,7 @@ def why_no_pixels(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple
 
 
 def _numbers_in_one(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, list[str]] | None:
-    """Returns where one column has all numbers of an image, and those of the first row."""
+    """Returns a phrase about the column that holds all numbers of an image, and those in the first row; else None."""
     for number, name in enumerate(header):
         several = [BETWEEN.split(row[number].strip("[] ")) for row in rows]
         if several and all(len(values) >= FEWEST and all(map(NUMBER.fullmatch, values)) for values in several):
@@ -44,7 +44,7 @@ def _numbers_in_one(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tup
 
 
 def _numbers_in_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, list[str]] | None:
-    """Returns which columns are numbers, where these are many, and those of the first row."""
+    """Returns a phrase about the columns of numbers, if they are many, and the numbers in the first row; else None."""
     others = [number for number, name in enumerate(header) if name.lower() not in (*LABELS, "id")]
     numbers = [number for number in others if all(NUMBER.fullmatch(row[number]) for row in rows)]
     if not rows or len(numbers) < FEWEST:

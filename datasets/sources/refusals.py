@@ -1,4 +1,4 @@
-"""Why data cannot be read as any form, told from what is there: no images, no labels, a flag that names nothing."""
+"""Explains why data cannot be read in any form: it has no images, no labels, or a flag names nothing in it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from sweep.datasets.sources.listing import first_refused
 from sweep.storage.sweep_file import DataOptions
 from sweep.storage.text import counted
 
-SHOWN = 5  # folders or suffixes
+SHOWN = 5  # how many folders or suffixes a message lists
 
 
 def wrong_flag(tree: FileTree, options: DataOptions) -> Problem | None:
-    """Returns the problem that `--train`, `--valid`, `--test` or `--images` names nothing in the data."""
+    """Returns the problem that `--train`, `--valid`, `--test` or `--images` names nothing in the data; else None."""
     held = [*tree.files, *(table.name for table in tree.tables), *(array.name for array in tree.arrays)]
     for flag in ("train", "valid", "test"):
         asked = getattr(options, flag)
@@ -26,7 +26,8 @@ def wrong_flag(tree: FileTree, options: DataOptions) -> Problem | None:
     asked, images = options.images or "", image_files(tree)
     path = _path(asked)
     columns = {column for table in tree.tables for column in table.images}
-    is_of_arrays = any(asked in array.name for array in tree.arrays)  # a word that tells sets of arrays apart
+    # --images may be a word that tells sets of arrays apart
+    is_of_arrays = any(asked in array.name for array in tree.arrays)
     if not path or is_of_arrays or asked in columns or any(name.startswith(f"{path}/") for name in images):
         return None
     folders = Counter(folder_of(name) for name in images)
@@ -36,17 +37,18 @@ def wrong_flag(tree: FileTree, options: DataOptions) -> Problem | None:
 
 
 def _path(asked: str) -> str:
+    """Returns the path of a flag without `./` and outer slashes; empty for the whole data."""
     return "" if asked in (".", "./") else asked.removeprefix("./").strip("/")
 
 
 def _kinds(names: Sequence[str]) -> str:
-    """Counts files by their suffixes: `6 .xml, 1 .md`."""
+    """Returns the number of files by suffix as text: `6 .xml, 1 .md`."""
     suffixes = Counter(suffix_of(name) or "without a suffix" for name in names)
     return ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(SHOWN))
 
 
 def nothing_read(tree: FileTree) -> Problem:
-    """Returns the problem of data that no source reads."""
+    """Returns the problem of data that no source can read."""
     images, hint = image_files(tree), first_refused(tree)
     if not tree.visible:
         hidden = f" but {counted(len(tree.files), 'hidden file')}, which do not count" if tree.files else ""

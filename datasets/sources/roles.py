@@ -1,4 +1,4 @@
-"""What each column of a table is: which names the image, which is its label, its group, its split."""
+"""Finds the role of each column of a table: the name of the image, its label, its group, its split."""
 
 import re
 import shlex
@@ -12,14 +12,14 @@ from sweep.datasets.sources.readers import Columns
 from sweep.datasets.sources.split_names import is_of_splits, split_of, words_of
 from sweep.storage.sweep_file import DataOptions
 
-PROBED = 400  # rows by which a column is known
-MOSTLY = 0.5  # of the values of a column that names images are files
+PROBED = 400  # rows by which a column is judged
+MOSTLY = 0.5  # the share of values that must be files in a column that names images
 ID_WORDS = ("image", "images", "img", "file", "filename", "path", "filepath", "photo", "picture", "name", "id")
 LABEL_WORDS = {
     *("label", "labels", "class", "classes", "classname", "category", "target", "species", "breed"),
     *("diagnosis", "dx", "tag", "tags", "y", "grade", "severity", "level", "landmark", "cultivar"),
     *("klasse", "kategorie", "art", "clase", "categoria", "etiqueta", "especie", "classe", "categorie", "etiquette"),
-    *("espece", "specie", "标签", "类别", "ラベル", "метка", "класс"),  # in other languages
+    *("espece", "specie", "标签", "类别", "ラベル", "метка", "класс"),  # the same words in other languages
 }
 GROUP_WORDS = {
     *("patient", "subject", "driver", "lesion", "camera", "person", "participant", "series", "session", "video"),
@@ -27,19 +27,25 @@ GROUP_WORDS = {
 }
 FOLD_WORDS = {"fold", "folds", "kfold"}
 SPLIT_WORDS = ("split", "set", "subset", "usage", "partition", "phase", "dataset", "status")
-MEASURED = re.compile(r"[+-]?\d*\.(?!0*$)\d+(e[+-]?\d+)?|[+-]?\d+(\.\d+)?e[+-]?\d+")  # 1.0 may be a class
+# matches measurements; 1.0 is not matched, because it may be a class
+MEASURED = re.compile(r"[+-]?\d*\.(?!0*$)\d+(e[+-]?\d+)?|[+-]?\d+(\.\d+)?e[+-]?\d+")
 DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}.*|\d{1,2}:\d{2}.*")
 
 
 @dataclass(frozen=True)
 class Roles:
-    """A table whose columns are known, without its header.
+    """A table, without its header, and the roles of its columns.
 
     Attributes:
-      names: of its columns, as people are told them.
-      id, label, group, split, fold: numbers of columns; None where there is none.
-      is_sure: the name of a column, the sample submission or a flag says which is the label; not its values alone.
-      one_hot: the columns that are a class each, where these give the label.
+      columns: the table.
+      names: the names of the columns, as messages show them.
+      id: number of the column that names the image.
+      label: number of the column with the label; None if there is none.
+      group: number of the column with the group; None if there is none.
+      split: number of the column with the split; None if there is none.
+      one_hot: numbers of the columns that each stand for one class, if these give the label.
+      is_sure: the label column follows from its name, the sample submission or a flag, and not only from its values.
+      fold: number of the column with the fold; None if there is none.
     """
 
     columns: Columns
@@ -54,7 +60,10 @@ class Roles:
 
 
 class SeveralLabels(Problem):
-    """Several columns are named as labels: the table tells the classes, and only which of them is not known."""
+    """The problem that several columns are named as labels.
+
+    The table does give the classes; it is only not known which column holds them.
+    """
 
 
 def find_roles(
@@ -66,13 +75,17 @@ def find_roles(
     image: int | None = None,
     own: int | None = None,
 ) -> Roles | Problem | None:
-    """Returns what the columns of a table are; a problem where that cannot be told; None where no column names images.
+    """Returns the roles of a table's columns; a problem if they are not clear; None if no column names images.
 
     Args:
-      sample_names: the columns of the sample submission behind its first.
-      is_test: labels of it are not looked for.
-      image: the column that names the images; None to find out.
-      own: only so many columns may be the label, those of the table without what others say; None for all.
+      columns: the table.
+      images: the images of the data set.
+      options: the flags.
+      sample_names: the columns of the sample submission, without the ids.
+      is_test: True if the table needs no labels.
+      image: the number of the column that names the images; None to infer it.
+      own: only the first `own` columns may be the label, which are the table's own before others were joined to it;
+        None for all columns.
     """
     columns, names = with_header(columns, images, options)
     number = image_column(columns, images, options) if image is None else image
@@ -105,7 +118,7 @@ def with_header(columns: Columns, images: Images, options: DataOptions) -> tuple
 
 
 def column_named(names: Sequence[str], name: str) -> int | None:
-    """Returns the column that a flag names: by its header, else by its number from 1."""
+    """Returns the column that a flag names, by its header or by its number from 1; None if there is no such column."""
     if name in names:
         return names.index(name)
     small = [each.strip().lower() for each in names]
@@ -115,17 +128,21 @@ def column_named(names: Sequence[str], name: str) -> int | None:
 
 
 def flag_value(columns: Columns, names: Sequence[str], number: int) -> str:
-    """Returns what a person gives a flag to name a column: its header, or its number where there is none."""
+    """Returns the value by which a flag names a column: its header, or its number if there is no header."""
     return shlex.quote(names[number]) if columns.header and names[number] else str(number + 1)
 
 
 def _probed(columns: Columns, number: int) -> list[str]:
+    """Returns about `PROBED` values of a column, spread over all rows."""
     step = max(1, len(columns.rows) // PROBED)
     return [row[number] for row in columns.rows[::step]]
 
 
 def image_column(columns: Columns, images: Images, options: DataOptions) -> int | Problem | None:
-    """Returns which column names the image of a row; None where none does. A header must be apart from the rows."""
+    """Returns the column that names the image of each row; None if there is none, or the problem that several may.
+
+    The header must have been separated from the rows.
+    """
     names = columns.header or tuple(f"column {number}" for number in range(1, columns.width + 1))
     if options.id_column:
         return column_named(names, options.id_column)
@@ -154,9 +171,9 @@ def image_column(columns: Columns, images: Images, options: DataOptions) -> int 
 
 
 def _fold_column(roles: Roles, options: DataOptions) -> int | None:
-    """Returns the column whose values are numbers of folds, where the user asks for folds.
+    """Returns the column whose values are numbers of folds, if the user asks for folds.
 
-    It is the one that `--split-column` names, unless its numbers stand for splits, else one that is named as folds.
+    It is the one that `--split-column` names, unless its numbers mean splits, or else one whose name means folds.
     """
     if not options.folds:
         return None
@@ -172,7 +189,7 @@ def _fold_column(roles: Roles, options: DataOptions) -> int | None:
 
 
 def _split_column(roles: Roles) -> int | None:
-    """Returns the column whose values are splits: words for them, or, where it is named so, 0, 1 and 2."""
+    """Returns the column whose values are splits: words for them, or numbers if its name means a split."""
     for number, name in enumerate(roles.names):
         if number == roles.id:
             continue
@@ -186,15 +203,15 @@ def _split_column(roles: Roles) -> int | None:
 
 
 def name_of_values(columns: Columns, name: str) -> str:
-    """Returns what a column is called: by the name of the file, where it is a list of splits without a header."""
+    """Returns the name of a column; in a list of splits without header, the name of the file stands for it."""
     stem = columns.file.rpartition("/")[2].rpartition(".")[0]
     return stem if not columns.header and columns.width == 2 and is_of_splits(stem) else name
 
 
 def numbered_splits(name: str) -> dict[str, str]:
-    """Returns which split each value means in a column that is named as one, such as `is_valid` or `split`."""
+    """Returns the split that each value means in a column with this name, such as `is_valid` or `split`."""
     words = set(words_of(name))
-    is_asked = "is" in words or "split" in words  # `train_test_split` is 1 where `is_train` is
+    is_asked = "is" in words or "split" in words  # `train_test_split` is 1 for the same rows as `is_train`
     if words & {"train", "training"} and (is_asked or len(words) == 1):
         return _yes_or_no("train", "test")
     if words & {"valid", "val", "validation"} and is_asked:
@@ -207,13 +224,14 @@ def numbered_splits(name: str) -> dict[str, str]:
 
 
 def _yes_or_no(yes: str, no: str) -> dict[str, str]:
+    """Returns the split for each spelling of yes and of no."""
     return dict.fromkeys(("1", "1.0", "True", "true", "TRUE"), yes) | dict.fromkeys(
         ("0", "0.0", "False", "false", "FALSE"), no
     )
 
 
 def _group_column(roles: Roles, sample_names: Sequence[str]) -> int | None:
-    """Returns the column that is named as what several images belong to; its values must come again."""
+    """Returns the column whose name means something that several images share, if its values do repeat."""
     for number, name in enumerate(roles.names):
         if number in (roles.id, roles.split) or name in sample_names or roles.columns.header is None:
             continue
@@ -227,7 +245,7 @@ def _group_column(roles: Roles, sample_names: Sequence[str]) -> int | None:
 def _with_label(
     roles: Roles, images: Images, options: DataOptions, sample_names: Sequence[str], own: int | None
 ) -> Roles | Problem:
-    """Returns the roles with the column of the label, which may be none: then the folders say it."""
+    """Returns the roles with the label column; there may be none, in which case the folders give the labels."""
     columns, names = roles.columns, roles.names
     if options.label_column:
         return replace(roles, label=column_named(names, options.label_column))
@@ -265,21 +283,22 @@ def _with_label(
 
 
 def _are_one_hot(columns: Columns, numbers: Sequence[int]) -> bool:
-    """Says whether each of these columns is 0 or 1 throughout: a column a class."""
+    """Returns whether all values of these columns are 0 or 1, so that each column may stand for a class."""
     return all(_as_bit(value) is not None for number in numbers for value in _probed(columns, number))
 
 
 def _as_bit(value: str) -> int | None:
+    """Returns 0 or 1 for a value that means one of them, else None."""
     return {"0": 0, "0.0": 0, "1": 1, "1.0": 1, "false": 0, "true": 1}.get(value.strip().lower())
 
 
 def label_of_bits(roles: Roles, row: Sequence[str]) -> list[str]:
-    """Returns the classes whose column is 1."""
+    """Returns the classes whose column is 1 in a row."""
     return [roles.names[number] for number in roles.one_hot if _as_bit(row[number]) == 1]
 
 
 def _may_be_label(columns: Columns, number: int) -> bool:
-    """Says whether the values of a column come again and again, and are no measurements."""
+    """Returns whether the values of a column occur repeatedly and are not measurements."""
     values = _probed(columns, number)
     kinds = set(values)
     is_measured = any(MEASURED.fullmatch(value.lower()) or DATE.fullmatch(value) for value in kinds)
@@ -287,11 +306,12 @@ def _may_be_label(columns: Columns, number: int) -> bool:
 
 
 def _is_number(columns: Columns, number: int) -> bool:
+    """Returns whether the values of a column are whole numbers."""
     return all(value.lstrip("+-").isdigit() for value in _probed(columns, number))
 
 
 def _are_folders(roles: Roles, number: int, images: Images) -> bool:
-    """Says whether the values of a column are names of folders that the images lie in."""
+    """Returns whether the values of a column are names of the folders in which the images lie."""
     for row in roles.columns.rows[:: max(1, len(roles.columns.rows) // PROBED)]:
         files = images.named(row[roles.id])
         if not files or row[number] not in folder_of(files[0]).split("/"):
@@ -300,6 +320,6 @@ def _are_folders(roles: Roles, number: int, images: Images) -> bool:
 
 
 def _says_the_same(columns: Columns, one: int, other: int) -> bool:
-    """Says whether two columns are the same classes under other names."""
+    """Returns whether two columns give the same classes under different names."""
     pairs = {(row[one], row[other]) for row in columns.rows}
     return len(pairs) == len({first for first, _ in pairs}) == len({second for _, second in pairs})

@@ -1,4 +1,4 @@
-"""Which of the files with images in their rows belong together: copies and other versions of them do not."""
+"""Chooses which files with images in their rows belong together; copies and other versions do not."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -12,15 +12,15 @@ from sweep.datasets.trees.npy import HEADER_BYTES, MAGIC
 from sweep.storage.sweep_file import DataOptions
 from sweep.storage.text import counted
 
-COMPARED = 20  # images by which a file is known as a copy
+COMPARED = 20  # images that are compared to recognise a copy
 
 
 def belonging(tree: FileTree, tables: Sequence[Rows], options: DataOptions, findings: Findings) -> list[Rows]:
-    """Returns the files that are one data set, without copies.
+    """Returns the files that make up one data set, without copies.
 
     Raises:
-      DataError: those for training are versions of each other, or have other columns, and no flag names one. The same
-        images at another size are a version, too.
+      DataError: several files for training are versions of each other (such as the same images at another size) or have
+        different columns, and no flag names one of them.
     """
     kept: list[Rows] = []
     copies: list[tuple[Rows, Rows]] = []
@@ -65,19 +65,22 @@ def belonging(tree: FileTree, tables: Sequence[Rows], options: DataOptions, find
 
 
 def _name(rows: Rows) -> str:
+    """Returns the name of the file, without its folder."""
     return rows.name.rpartition("/")[2]
 
 
 def _form(rows: Rows) -> tuple[str, tuple[str, ...]]:
+    """Returns the folder and the columns of a file; files in which these are equal belong together."""
     return folder_of(rows.name), tuple(rows.columns)
 
 
 def _first(rows: Rows) -> str:
+    """Returns the first image of a file."""
     return next(iter(rows.images.values()))[0]
 
 
 def _is_of_other_size(tree: FileTree, rows: Rows, other: Rows) -> bool:
-    """Says whether two files have the same labels, row by row, beside raw pixels of another shape."""
+    """Returns whether two files have the same labels, row by row, for raw pixels of another shape."""
     images = (*rows.images.values(), *other.images.values())
     if rows.columns.keys() != other.columns.keys() or not all(map(len, images)):
         return False
@@ -89,7 +92,7 @@ def _is_of_other_size(tree: FileTree, rows: Rows, other: Rows) -> bool:
 
 
 def _is_copy(tree: FileTree, rows: Rows, other: Rows) -> bool:
-    """Says whether two files of the same name have the same rows, by their columns and by some of their images."""
+    """Returns whether two files of the same name have the same rows, judged by their columns and some images."""
     if (
         _name(rows) != _name(other)
         or rows.columns.keys() != other.columns.keys()

@@ -1,4 +1,4 @@
-"""Images in the rows of tables that hold them: Parquet files, as Hugging Face has them, and CSVs of pixels."""
+"""Reads images in the rows of tables: Parquet files, as those of Hugging Face, and CSVs of pixels."""
 
 import shlex
 from collections import Counter, defaultdict
@@ -21,12 +21,20 @@ from sweep.storage.sweep_file import DataOptions
 
 SPLITS = ("train", "validation", "test")
 ONE_LABEL = "one column must be the label"
-MISSING = ("", "-1")  # what stands where a test image has no label
+MISSING = ("", "-1")  # the values that mean that a test image has no label
 
 
 @dataclass
 class Part:
-    """The rows of one split, from one file after the other."""
+    """The rows of one split, collected from several files.
+
+    Attributes:
+      files: the names of the images in the tree.
+      labels: the label of each image.
+      groups: the group of each image, or an empty string.
+      ids: the id of each image.
+      folds: the fold of each image, or an empty string.
+    """
 
     files: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
@@ -36,14 +44,20 @@ class Part:
 
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
+    """Reads the data as tables that hold images; None if there are none. This is the `read` of `Source`."""
     try:
         return _read(tree, options, findings)
-    except ValueError as error:  # a damaged column
+    except ValueError as error:  # raised for a damaged column
         rule = "the columns must be readable"
         return Nearly(Problem(tree.path, rule, printable(str(error)), "fetch the file again"), is_damaged=True)
 
 
 def _read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
+    """Reads the tables.
+
+    Raises:
+      ValueError: a column is damaged.
+    """
     tables = sorted((rows for rows in tree.tables if tree.rules.is_visible(rows.name)), key=lambda rows: rows.name)
     if not tables:
         return None
@@ -92,7 +106,11 @@ def _read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading |
 
 
 def _image_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) -> str:
-    """Returns which column holds the images; that of most rows, where it is the only one there."""
+    """Returns the column that holds the images.
+
+    Raises:
+      DataError: several columns do, and neither a flag nor the name `image` decides.
+    """
     counts: Counter[str] = Counter()
     for rows in tables:
         counts.update({column: len(names) for column, names in rows.images.items()})
@@ -107,7 +125,11 @@ def _image_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) 
 
 
 def _label_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) -> str:
-    """Returns which column holds the labels: the named one, that of classes, of a usual name, or the only one."""
+    """Returns the label column: the one that a flag names, one of classes, one with a usual name, or the only one.
+
+    Raises:
+      DataError: there is none, or it is not clear which it is.
+    """
     train = next((rows for rows in tables if split_of_container(rows.name, options) in ("train", None)), tables[0])
     others = [column for column in train.columns if not column.endswith(".path")]
     if options.label_column is not None:
@@ -135,19 +157,20 @@ def _label_column(tree: FileTree, tables: Sequence[Rows], options: DataOptions) 
 
 
 def _which(tree: FileTree, rows: Rows, rule: str, columns: Sequence[str], flag: str) -> Problem:
+    """Returns the problem that a flag must choose one of several columns."""
     got = ", ".join(map(shown, columns[:8]))
     way_out = " or ".join(f"{flag} {shlex.quote(column)}" for column in columns[:2])
     return Problem(f"{tree.path}/{printable(rows.name)}", rule, got, f"choose with {way_out}")
 
 
 def _split_column(rows: Rows) -> str | None:
-    """Returns the column whose every value is the name of a split."""
+    """Returns the column all of whose values are names of splits."""
     named = [name for name in rows.columns if set(words_of(name)) & set(SPLIT_WORDS)]
     return next((name for name in named if are_splits(rows.columns[name]())), None)
 
 
 def _fold_column(rows: Rows, options: DataOptions) -> str | None:
-    """Returns the column whose values are numbers of folds, where the user asks for folds."""
+    """Returns the column whose values are numbers of folds, if the user asks for folds."""
     named = [options.split_column] if options.split_column else list(rows.columns)
     for name in named if options.folds else ():
         is_named = name == options.split_column or bool(set(words_of(name)) & FOLD_WORDS)
@@ -157,7 +180,7 @@ def _fold_column(rows: Rows, options: DataOptions) -> str | None:
 
 
 def _group_column(rows: Rows) -> str | None:
-    """Returns the column that is named as what several images belong to; its values must come again."""
+    """Returns the column whose name means something that several images share, if its values do repeat."""
     for name, values in rows.columns.items():
         words = set(words_of(name))
         if words & GROUP_WORDS and not words & LABEL_WORDS and 1 < len(set(values())) < len(values()):
@@ -176,7 +199,7 @@ def _add(
     options: DataOptions,
     parts: dict[str, Part],
 ) -> Problem | None:
-    """Adds the rows of one file to their splits; returns what is wrong with it."""
+    """Adds the rows of one file to the parts of their splits; returns the problem that the file has, if any."""
     files = rows.images[image]
     place = f"{tree.path}/{printable(rows.name)}"
     try:
@@ -206,7 +229,7 @@ def _add(
 
 
 def _named(rows: Rows, label: str) -> Sequence[str]:
-    """Returns the labels, with names for numbers where the file has them."""
+    """Returns the labels of a file, with names instead of numbers if the file has names."""
     values, names = rows.columns[label](), rows.classes.get(label)
     if not names:
         return values
@@ -214,7 +237,7 @@ def _named(rows: Rows, label: str) -> Sequence[str]:
 
 
 def _listing(tree: FileTree, part: Part, split: str) -> Listing:
-    """Returns a split; one for testing whose labels are all missing has none."""
+    """Returns the listing of a split, without labels if it is not train and all its labels are missing."""
     missing = all(label in MISSING for label in part.labels)
     labels = None if missing and split != "train" else tuple(part.labels)
     groups, folds = (tuple(names) if any(names) else None for names in (part.groups, part.folds))
@@ -222,6 +245,7 @@ def _listing(tree: FileTree, part: Part, split: str) -> Listing:
 
 
 def _some(rows: Rows) -> str:
+    """Returns the columns of a file for a message."""
     names = [*rows.columns, *rows.several]
     return ", ".join(map(shown, names[:8])) + (", ..." if len(names) > 8 else "") or "none"
 

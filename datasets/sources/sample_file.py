@@ -1,4 +1,4 @@
-"""The file of the sample submission: the one in the data that is called so, or that --submission names."""
+"""Finds the file of the sample submission: the one that `--submission` names, or one in the data with such a name."""
 
 import os
 import re
@@ -24,8 +24,8 @@ class Sample:
     """A sample submission as it was written.
 
     Attributes:
-      columns: its cells, the header apart; a problem where it cannot be read.
-      file: its name in the tree; empty where it lies elsewhere.
+      columns: its cells, with the header separated; a problem if it cannot be read.
+      file: its name in the tree; empty if it lies elsewhere.
     """
 
     columns: Columns | Problem
@@ -33,7 +33,7 @@ class Sample:
 
     @property
     def indices(self) -> list[int]:
-        """The columns that number the rows beside other columns, as pandas writes them."""
+        """The columns that merely number the rows, as pandas writes them beside the others."""
         if isinstance(self.columns, Problem) or self.columns.width < 3:
             return []
         header = self.columns.header or [""] * self.columns.width
@@ -42,7 +42,7 @@ class Sample:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the columns that hold what is predicted: those behind the ids; none where there is no header."""
+        """The names of the columns to predict, which follow the ids; empty if there is no header."""
         if isinstance(self.columns, Problem):
             return ()
         names = [name for number, name in enumerate(self.columns.header or ()) if number not in self.indices]
@@ -50,7 +50,7 @@ class Sample:
 
     @property
     def ids(self) -> list[set[str]]:
-        """The cells of each column that has another in every row: those of one of them are the ids."""
+        """The values of each column in which all rows differ; one of these columns holds the ids."""
         if isinstance(self.columns, Problem):
             return []
         cells = [set(self.columns.column(number)) for number in range(self.columns.width)]
@@ -58,12 +58,12 @@ class Sample:
 
 
 def counts_up(cells: Sequence[str]) -> bool:
-    """Says whether the cells are the numbers of the rows, from 0 or from 1."""
+    """Returns whether the cells are the numbers of the rows, from 0 or from 1."""
     return any([*cells] == [str(number + first) for number in range(len(cells))] for first in (0, 1))
 
 
 def find_sample(tree: FileTree, options: DataOptions, images: Images) -> Sample | None:
-    """Returns the sample submission of a data set; None where there is none."""
+    """Returns the sample submission of a data set; None if there is none."""
     if options.submission is not None:
         return _given(tree, options.submission, images)
     files = [name for name in tree.visible if name.lower().endswith(SUFFIXES) and is_sample(name)]
@@ -74,7 +74,7 @@ def find_sample(tree: FileTree, options: DataOptions, images: Images) -> Sample 
 
 
 def _given(tree: FileTree, path: str, images: Images) -> Sample:
-    """Returns the sample that --submission names: a file, or the name of one in the data."""
+    """Returns the sample that `--submission` names: a file, or the name of one in the data."""
     place = f"--submission {path}"
     file = os.path.relpath(os.path.realpath(path), os.path.realpath(tree.path))
     file = path if not os.path.exists(path) and path in tree.files else file
@@ -96,7 +96,10 @@ def _given(tree: FileTree, path: str, images: Images) -> Sample:
 
 
 def _headed(columns: Columns, images: Images) -> Columns:
-    """Returns the columns with their header apart, which no row is that names an image or has numbers alone."""
+    """Returns the columns with the header separated.
+
+    A first row that names an image, or holds only numbers, is not a header.
+    """
     first = columns.rows[0] if columns.rows else ()
     is_row = any(images.named(field) for field in first) or all(NUMBER.fullmatch(field) for field in first)
     if columns.header or is_row:

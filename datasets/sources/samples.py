@@ -1,4 +1,4 @@
-"""The sample submission: which images it names, and in which form predictions are handed in."""
+"""Reads the sample submission: which images it names, and in which form it expects predictions."""
 
 from dataclasses import dataclass, replace
 
@@ -21,12 +21,12 @@ WAY_OUT = f"give one with --submission FILE: {KNOWN}"
 
 @dataclass(frozen=True)
 class Handed:
-    """What a sample submission says of a data set.
+    """The facts about a data set that its sample submission tells.
 
     Attributes:
-      listing: the test images, where no other says them.
-      submission: how predictions are written; None for `id,label`.
-      file: of the sample; empty where there is none in the data.
+      listing: the test images, if nothing else in the data names them.
+      submission: the form in which predictions are written; None for `id,label`.
+      file: the file of the sample in the data; empty if there is none.
     """
 
     listing: Listing | None = None
@@ -35,9 +35,9 @@ class Handed:
 
 
 def read_sample(tree: FileTree, options: DataOptions, reading: Reading, findings: Findings) -> Handed:
-    """Reads the sample submission of a data set, where there is one.
+    """Reads the sample submission of a data set, if there is one.
 
-    One that cannot be used is a note, and a problem where a flag speaks of it.
+    A sample that cannot be used gives a note, or a problem if a flag refers to it.
     """
     images = Images(tree)
     sample = find_sample(tree, options, images)
@@ -60,10 +60,10 @@ def read_sample(tree: FileTree, options: DataOptions, reading: Reading, findings
 
 
 class _Unfit(Exception):
-    """The sample cannot be filled: the rule that it breaks, and what there is instead.
+    """The error that a sample cannot be filled: the rule that it breaks, and what was found instead.
 
     Attributes:
-      listing: the test images that it names all the same.
+      listing: the test images that it names nevertheless.
     """
 
     def __init__(self, rule: str, got: str, listing: Listing | None = None) -> None:
@@ -74,8 +74,10 @@ class _Unfit(Exception):
 def _read(
     tree: FileTree, options: DataOptions, reading: Reading, findings: Findings, images: Images, sample: Sample
 ) -> Handed:
-    """Raises:
-    _Unfit: the sample cannot be filled.
+    """Returns what a sample says about the data.
+
+    Raises:
+      _Unfit: the sample cannot be filled.
     """
     columns, listing = sample.columns, None
     if isinstance(columns, Problem):
@@ -110,14 +112,19 @@ def _ids(
     """Returns the ids of a sample, the row of each in the test split, and the number of their column.
 
     Args:
-      order: in which columns are tried.
+      columns: the sample.
+      order: the order in which columns are tried.
+      test: the test split.
+      reading: how the data is read.
+      images: the images of the data.
+      listing: see `_Unfit`.
 
     Raises:
-      _Unfit: no column has the test images, one each.
+      _Unfit: no column names each test image once.
     """
     if test is None:
         raise _Unfit("a sample must name the test images, and none is there", "", listing)
-    if not columns.rows:  # a header alone
+    if not columns.rows:  # the sample is only a header
         return test.ids, tuple(range(len(test.ids))), order[0]
     for number in order:
         ids = columns.column(number)
@@ -138,10 +145,19 @@ def _form(
     others: set[int],
     listing: Listing | None,
 ) -> tuple[Form, Form | None]:
-    """Returns the form of the columns that are not these others, and the other form that they may have.
+    """Returns the form of the columns to predict, and a second form that they may have.
+
+    Args:
+      tree: the data set.
+      options: the flags.
+      reading: how the data is read.
+      images: the images of the data.
+      columns: the sample.
+      others: numbers of the columns that are not predicted.
+      listing: see `_Unfit`.
 
     Raises:
-      _Unfit: they have none that is known.
+      _Unfit: the form is not a known one.
     """
     filled = [number for number in range(columns.width) if number not in others]
     classes = sort_classes(reading.listings["train"].labels or ())
@@ -164,7 +180,7 @@ def _form(
 
 
 def _listed(columns: Columns, number: int, images: Images, reading: Reading, findings: Findings) -> Listing | None:
-    """Returns the images that a column of a sample names, in its order; each must be there."""
+    """Returns the images that a column of a sample names, in its order; a name without an image is a problem."""
     ids = columns.column(number)
     try:
         files = resolved(images, ids, folder_of(columns.file), "test")
@@ -187,7 +203,7 @@ def _listed(columns: Columns, number: int, images: Images, reading: Reading, fin
 
 
 def _rows_of(ids: list[str], test: Listing, reading: Reading, images: Images) -> list[int] | None:
-    """Returns for each id of the sample the row of its test image; None where they are not one each."""
+    """Returns for each id of the sample the row of its test image; None if they do not match one to one."""
     if len(ids) != len(test.ids):
         return None
     own = {name: row for row, name in enumerate(test.ids)}

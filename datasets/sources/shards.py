@@ -1,4 +1,4 @@
-"""Tars of `KEY.jpg` beside `KEY.cls`, `KEY.txt` or `KEY.json`, as WebDataset writes them."""
+"""Reads tars of `KEY.jpg` beside `KEY.cls`, `KEY.txt` or `KEY.json`, as WebDataset writes them."""
 
 import json
 from collections import Counter, defaultdict
@@ -16,18 +16,20 @@ from sweep.datasets.trees.tars import SUFFIXES
 from sweep.storage.sweep_file import DataOptions
 
 SPLITS = ("train", "validation", "test")
-OF_LABELS = ("cls", "label", "class", "cls.txt", "label.txt", "json", "txt")  # the first that is there decides
-MOST_LABEL = 1 << 20  # bytes of a file with a label
-MOST_NAMED = 3  # in a message
+# the first of these that exists holds the labels
+OF_LABELS = ("cls", "label", "class", "cls.txt", "label.txt", "json", "txt")
+MOST_LABEL = 1 << 20  # bytes that a file with a label may have
+MOST_NAMED = 3  # how many tars a message lists
 
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
+    """Reads the data as tars of images and labels; None if it holds none. This is the `read` of `Source`."""
     keys = _keys(tree)
     extensions = Counter(extension for parts in keys.values() for extension in parts)
     images = [one for one in extensions if any(_is_image(tree, parts, one) for parts in keys.values())]
     pictured = [parts for parts in keys.values() if any(_is_image(tree, parts, one) for one in images)]
     asked = Counter(one for parts in pictured for one in _asked(options) if one in parts)
-    # One beside few of the images is a readme.
+    # A file that lies beside only few of the images is something else, such as a readme.
     label = next((one for one in _asked(options) if 2 * asked[one] >= len(pictured)), None)
     if not images or not keys:
         return None
@@ -46,7 +48,7 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
 
 
 def _keys(tree: FileTree) -> dict[tuple[str, str], dict[str, str]]:
-    """Returns the files of each key in each tar by what follows the key's first dot."""
+    """Returns the files of each key in each tar, by the part of their names after the first dot."""
     tars = {name for name in tree.folders if name.lower().endswith(SUFFIXES)}
     if tree.path.lower().endswith(SUFFIXES):
         tars.add("")
@@ -63,13 +65,14 @@ def _keys(tree: FileTree) -> dict[tuple[str, str], dict[str, str]]:
 
 
 def _asked(options: DataOptions) -> tuple[str, ...]:
-    """Returns what may hold the labels: the file, or the field of the .json, that the user names."""
+    """Returns the suffixes of files that may hold the labels; a flag may name one, or a field of the .json."""
     if options.label_column is None:
         return OF_LABELS
     return options.label_column.lstrip(".").lower(), "json"
 
 
 def _is_image(tree: FileTree, parts: Mapping[str, str], extension: str) -> bool:
+    """Returns whether a key has an image with this suffix."""
     return extension in parts and tree.is_image(parts[extension])
 
 
@@ -81,6 +84,11 @@ def _listings(
     options: DataOptions,
     findings: Findings,
 ) -> dict[str, Listing]:
+    """Returns the listing of each split.
+
+    Raises:
+      DataError: a key has several images, or a label cannot be read.
+    """
     files: dict[str, list[str]] = defaultdict(list)
     labels: dict[str, list[str]] = defaultdict(list)
     without = []
@@ -112,7 +120,11 @@ def _listings(
 
 
 def _label(tree: FileTree, name: str, extension: str, options: DataOptions) -> str:
-    """Returns what a file of a label says."""
+    """Returns the label in a file of a key.
+
+    Raises:
+      DataError: it cannot be read, or no field is clearly the label.
+    """
     place = f"{tree.path}/{printable(name)}"
     try:
         if tree.files[name] > MOST_LABEL:

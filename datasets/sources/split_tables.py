@@ -1,4 +1,4 @@
-"""Tables that give labels to one split, beside folders of classes that are another: a flat validation folder."""
+"""Tables that label the images of one flat folder, such as validation, while train has folders of classes."""
 
 from collections.abc import Collection
 
@@ -13,11 +13,13 @@ from sweep.storage.sweep_file import DataOptions
 
 
 def labelled_by_table(tree: FileTree, split: str, folder: str, classes: Collection[str]) -> Listing | None:
-    """Returns the images of a flat folder as the table of their split lists them; None where no table does.
+    """Returns the images of a flat folder with the labels of a table of their split; None if no table fits.
 
     Args:
-      folder: with `/` at its end.
-      classes: those of train, one of which each label must be.
+      tree: the data set.
+      split: the split of the folder.
+      folder: its path, with `/` at its end.
+      classes: the classes of train, to which each label must belong.
     """
     images = Images(tree, folder)
     for table in table_files(tree, DataOptions())[0]:
@@ -42,7 +44,7 @@ def labelled_by_table(tree: FileTree, split: str, folder: str, classes: Collecti
 
 
 def _label_column(columns: Columns, roles: Roles, classes: Collection[str]) -> int | None:
-    """Returns the column whose every value is a class of train."""
+    """Returns the column all of whose values are classes of train."""
     for number in range(columns.width):
         if number != roles.id and all(row[number] in classes for row in columns.rows):
             return number

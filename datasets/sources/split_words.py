@@ -1,4 +1,4 @@
-"""Which split the path of a container speaks of."""
+"""Finds the split that the path of a container means."""
 
 import re
 from collections.abc import Iterable
@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from sweep.datasets.sources.split_names import TRAIN, split_in, split_of
 from sweep.storage.sweep_file import DataOptions
 
-TEN_THOUSAND = re.compile("t10k")  # what MNIST calls its test images
+TEN_THOUSAND = re.compile("t10k")  # the name of the test images of MNIST
 
 
 def split_in_path(path: str) -> str | None:
-    """Returns the split that a path speaks of: the last part of it that speaks of one decides."""
+    """Returns the split that a path means; if several parts mean one, the last decides."""
     for part in reversed(path.split("/")):
         stem = TEN_THOUSAND.sub("test", re.sub(r"\.\w+$", "", part))
         if split := split_in(stem):
@@ -19,7 +19,7 @@ def split_in_path(path: str) -> str | None:
 
 
 def split_of_container(path: str, options: DataOptions) -> str | None:
-    """Returns the split of a container: by the flag that names it or a folder above it, else by its path."""
+    """Returns the split of a container: by a flag that names it or a folder above it, otherwise by its path."""
     for split, asked in (("train", options.train), ("validation", options.valid), ("test", options.test)):
         if asked is not None and f"{path}/".startswith(asked.removeprefix("./").rstrip("/") + "/"):
             return split
@@ -27,6 +27,6 @@ def split_of_container(path: str, options: DataOptions) -> str | None:
 
 
 def are_splits(values: Iterable[str]) -> bool:
-    """Says whether every value names a split, and train is one of them."""
+    """Returns whether every value is the name of a split, and train is among them."""
     found = {split_of(value) for value in set(values)}
     return TRAIN in found and None not in found

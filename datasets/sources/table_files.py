@@ -1,4 +1,4 @@
-"""Which of the files of a data set are its tables, and which of them is which split's."""
+"""Finds the tables among the files of a data set, and the split that each belongs to."""
 
 import shlex
 from collections import Counter
@@ -15,7 +15,7 @@ from sweep.storage.sweep_file import DataOptions
 from sweep.storage.text import counted
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".lst", ".list", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".mat")
-MOST_OF_A_FOLDER = 40  # more are a text an image
+MOST_OF_A_FOLDER = 40  # a folder with more tables has a text beside each image
 NO_TABLES = {"readme", "license", "licence", "copying", "citation", "changelog", "requirements"}
 
 
@@ -24,9 +24,10 @@ class TableFile:
     """A table of the data set.
 
     Attributes:
-      split: that its name or its folder means; None where neither does.
-      roles: what its columns are, once that is known.
-      partners: the tables whose columns it has as well.
+      columns: its content.
+      split: the split that its name or its folder means; None if neither means one.
+      roles: the roles of its columns, once they are known.
+      partners: the tables whose columns were joined to it.
     """
 
     columns: Columns
@@ -36,16 +37,19 @@ class TableFile:
 
     @property
     def file(self) -> str:
+        """Its name in the tree."""
         return self.columns.file
 
 
 def table_files(
     tree: FileTree, options: DataOptions, sample: str = ""
 ) -> tuple[list[TableFile], list[tuple[str | None, Problem]]]:
-    """Returns the tables, and the splits and problems of those that cannot be read.
+    """Returns the tables, and for each table that cannot be read its split and its problem.
 
     Args:
-      sample: a file that is none of them, as one that is named as a sample submission.
+      tree: the data set.
+      options: the flags.
+      sample: a file to leave out, because it is the sample submission.
     """
     asked = {"train": options.train, "validation": options.valid, "test": options.test}
     asked = {split: path.strip("/") for split, path in asked.items() if path}
@@ -55,7 +59,7 @@ def table_files(
             continue
         split = next((split for split, path in asked.items() if path == file), None)
         if options.train in tree.files and split is None:
-            continue  # a person named the table
+            continue  # the user has named another file as the table
         split = split or _split_of(file)
         columns = read_columns(tree, file)
         if columns is None and split and not tree.files[file]:
@@ -69,7 +73,7 @@ def table_files(
 
 
 def table_names(tree: FileTree) -> list[str]:
-    """Returns the files that may be tables of images, by their names."""
+    """Returns the files that may be tables of images, judged by their names."""
     names = [name for name in tree.visible if name.lower().endswith(SUFFIXES)]
     pictured = {file.rpartition(".")[0] for file in image_files(tree)}
     names = [name for name in names if not (name.endswith((".json", ".txt")) and name.rpartition(".")[0] in pictured)]
@@ -79,7 +83,7 @@ def table_names(tree: FileTree) -> list[str]:
 
 
 def _split_of(file: str) -> str | None:
-    """Returns the split that the name of a table means, or else the folder that it is in; None for one of splits."""
+    """Returns the split that the name of a table means, or else its folder; None for a table of splits."""
     folder, _, name = file.rpartition("/")
     if is_of_splits(name.rpartition(".")[0]):
         return None
@@ -89,9 +93,11 @@ def _split_of(file: str) -> str | None:
 def choose_tables(
     tree: FileTree, found: Sequence[TableFile], options: DataOptions, findings: Findings
 ) -> dict[str, TableFile]:
-    """Returns the table of each split: the one that has labels, names the most images and takes the least of others.
+    """Returns the table of each split.
 
-    A table that means no split is that of train, where none does.
+    One with labels is preferred, then the one with the most rows, then the one with the fewest partners. A table that
+    means no split is the train table if no other is. If several tables are equally good but differ, that is a
+    problem.
     """
     found = _without_boxes(found)
     of_split: dict[str, list[TableFile]] = {}
@@ -131,14 +137,14 @@ def note_aside(tables: Sequence[TableFile], findings: Findings) -> None:
 
 
 def _without_boxes(found: Sequence[TableFile]) -> list[TableFile]:
-    """Returns the tables without those that lie in several folders and have no label: they are about these folders."""
+    """Returns the tables without those that lack labels and lie in several folders, which they describe."""
     unlabelled = [table for table in found if table.split in ("train", None) and _weight(table)[0]]
     are_many = len({table.file.rpartition("/")[0] for table in unlabelled}) > 1
     return [table for table in found if not (are_many and table in unlabelled)]
 
 
 def _differ(tables: Sequence[TableFile], labels: set[str]) -> bool:
-    """Says whether tables say other things of the images, by the columns that say the label."""
+    """Returns whether tables give different images or labels."""
     if all(table.columns.rows == tables[0].columns.rows for table in tables):
         return False
     are_paths = all("/" in row[table.roles.id] for table in tables for row in table.columns.rows if table.roles)
@@ -147,7 +153,7 @@ def _differ(tables: Sequence[TableFile], labels: set[str]) -> bool:
 
 
 def _said(table: TableFile, labels: set[str], are_paths: bool) -> list[tuple[str, ...]]:
-    """Returns the name of the image and the label in each row, sorted; nothing where labels are missing."""
+    """Returns the image and the label of each row, sorted; empty if the table lacks a column of the label."""
     roles = table.roles
     if roles is None or not labels <= set(roles.names):
         return []
@@ -157,7 +163,7 @@ def _said(table: TableFile, labels: set[str], are_paths: bool) -> list[tuple[str
 
 
 def _label_names(train: TableFile | None) -> set[str]:
-    """Returns the columns of the table of train that say the label."""
+    """Returns the names of the train table's columns that give the label."""
     if train is None or train.roles is None:
         return set()
     numbers = train.roles.one_hot or (() if train.roles.label is None else (train.roles.label,))
@@ -165,10 +171,11 @@ def _label_names(train: TableFile | None) -> set[str]:
 
 
 def _weight(table: TableFile, labels: set[str] | None = None) -> tuple[bool, int]:
-    """Returns what is least for the table to choose.
+    """Returns a key that is smallest for the table to choose.
 
     Args:
-      labels: names of the columns that say the label; None to take what is known of the table.
+      table: the table.
+      labels: names of the columns that give the label; None to use the table's own roles.
     """
     assert table.roles is not None
     has_label = table.roles.label is not None or bool(table.roles.one_hot)

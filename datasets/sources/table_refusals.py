@@ -1,4 +1,4 @@
-"""Why tables that are there give no train images: a flag that names no column, none for train, no names of images."""
+"""Explains why tables give no train images: a flag names no column, none is for train, or none names images."""
 
 from sweep.datasets.file_tree import FileTree
 from sweep.datasets.problems import Problem, shown
@@ -13,7 +13,7 @@ from sweep.storage.sweep_file import DataOptions
 def unknown_column(
     tree: FileTree, files: list[TableFile], found: list[TableFile], options: DataOptions
 ) -> Problem | None:
-    """Returns the problem that a flag names a column that no table has."""
+    """Returns the problem that a flag names a column which no table has; else None."""
     for flag in ("id_column", "label_column", "group_column", "split_column"):
         name = getattr(options, flag)
         headers = [file.columns.header or file.columns.rows[0] for file in files if file.columns.rows]
@@ -29,7 +29,7 @@ def unknown_column(
 
 
 def without_images(tree: FileTree, options: DataOptions) -> Nearly | None:
-    """Says what the tables of data without images are about; None where other files may be the images."""
+    """Returns what is wrong with tables in data without images; None if other files may hold the images."""
     if tree.tables or tree.arrays or tree.unread():
         return None
     tables, problems = table_files(tree, options)
@@ -41,7 +41,7 @@ def without_images(tree: FileTree, options: DataOptions) -> Nearly | None:
 
 
 def no_train_table(tree: FileTree, files: list[TableFile], found: list[TableFile], images: Images) -> Nearly | None:
-    """Says what is missing where tables are there, but none that is train."""
+    """Returns what is missing if there are tables, but none of train."""
     tables = (file for file in files if file.split == "train" and file.columns.rows)
     table = next((file for file in tables if file.columns.width > 1 or ragged(file.columns)), None)
     if table is None and found:

@@ -1,4 +1,4 @@
-"""Data as tables of any kind that name the images: with or without a header, whatever the columns are called."""
+"""Reads data as tables that name the images, with or without header, whatever the columns are called."""
 
 import re
 from collections import Counter
@@ -28,6 +28,7 @@ from sweep.storage.text import counted
 
 
 def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | Nearly | None:
+    """Reads the data by its tables; None if no table names images. This is the `read` of `Source`."""
     inside = f"{options.images.strip('/')}/" if options.images else ""
     images = Images(tree, inside)
     if options.label_pattern:
@@ -53,10 +54,11 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
             first = [*damaged, *(problem for _, problem in problems), *undecided][0]
             return Nearly(first, is_damaged=bool(damaged), is_rival=isinstance(first, SeveralLabels))
         return no_train_table(tree, files, found, images)
-    # One that is named as a split has images that would be missed; any other may be no part of the data.
+    # A table that is named as a split is reported, because its images would be missed; another may not belong to the
+    # data.
     named = [(split_in(problem.place.rpartition("/")[2].partition(".")[0]), problem) for problem in undecided]
     findings.problems.extend(problem for split, problem in [*problems, *named] if split and split not in tables)
-    # A sample submission has the labels as they are to be handed in.
+    # With a sample submission the labels stay as they are written, because it expects them so.
     lists = [] if sample else [file.columns for file in files]
     reading = _Reading(tree, images, options, findings, sample, "test" in tables, lists)
     for split, table in tables.items():
@@ -67,14 +69,14 @@ def read(tree: FileTree, options: DataOptions, findings: Findings) -> Reading | 
 
 
 def _are_of_folders(tables: list[TableFile]) -> bool:
-    """Says whether each folder has a table of its images which does not say the label, as GTSRB has: the folders do."""
+    """Returns whether each folder has a table without labels, as in GTSRB, so that the folders are the classes."""
     of_train = [table for table in tables if table.split in ("train", None)]
     folders = {folder_of(table.file) for table in of_train}
     return 1 < len(folders) == len(of_train) and not any(map(_has_labels, of_train))
 
 
 def _has_labels(table: TableFile) -> bool:
-    """Says whether a table tells images apart by their labels; a list of the images of one class does not."""
+    """Returns whether a table tells images apart by label; a list of the images of one class does not."""
     roles = table.roles
     if roles is None or roles.label is None:
         return bool(roles and roles.one_hot)
@@ -82,12 +84,12 @@ def _has_labels(table: TableFile) -> bool:
 
 
 LABELS_APART = re.compile(r"[ |,;]+")
-MANY = 0.05  # of the rows of a table without a label are no mistakes
+MANY = 0.05  # if so large a share of a table's rows has no label, these are not mistakes
 
 
 @dataclass
 class _Row:
-    """A row of a table, with what it says."""
+    """The content of a row of a table."""
 
     id: str
     file: str
@@ -98,7 +100,7 @@ class _Row:
 
 
 class _Reading:
-    """The listings of a data set, table by table."""
+    """The listings of a data set, which is built table by table."""
 
     def __init__(
         self,
@@ -110,10 +112,10 @@ class _Reading:
         has_test: bool,
         lists: list[Columns],
     ) -> None:
-        self._lists = lists  # tables that may give the names of classes
-        self._names: dict[str, str] = {}  # of the labels
-        self._naming = ""  # the file that has them
-        self._has_test = has_test  # a table of test images
+        self._lists = lists  # the tables that may give the names of classes
+        self._names: dict[str, str] = {}  # the names of labels that are numbers
+        self._naming = ""  # the file that gives these names
+        self._has_test = has_test  # whether there is a table of test images
         self._handed_in = sample.ids if sample else []
         self._tree, self._images, self._options, self._findings = tree, images, options, findings
         self._listings: dict[str, Listing] = {}
@@ -123,11 +125,11 @@ class _Reading:
         self._flag = ""
         self._train: Roles | None = None
         self._is_sure = True
-        self._classes: set[str] = set()  # where the folders or the names say the label
+        self._classes: set[str] = set()  # filled if folders or names of files give the labels
         self._are_in_names = False
 
     def add(self, table: TableFile, split: str) -> None:
-        """Adds the images of a table; those of train may be of several splits."""
+        """Adds the images of a table; a table of train may assign its images to several splits."""
         roles = table.roles
         assert roles is not None
         if split == "train":
@@ -153,7 +155,7 @@ class _Reading:
             self._other_ids = {row[number]: at for at, row in enumerate(kept)}
 
     def _other_id(self, roles: Roles) -> int | None:
-        """Returns the column by whose values the sample submission calls the test images."""
+        """Returns the column with the names by which the sample submission refers to the test images, or None."""
         columns = roles.columns
         for number in range(columns.width):
             if number != roles.id and set(columns.column(number)) in self._handed_in:
@@ -161,7 +163,7 @@ class _Reading:
         return columns.other_id_column
 
     def _as_train(self, roles: Roles) -> Roles:
-        """Returns the roles of another table's columns, which have the names that they have in that of train."""
+        """Returns the roles of another table's columns: those of the train table's columns with the same names."""
         train = self._train
         assert train is not None
         same = _same_columns(train, roles)
@@ -172,6 +174,11 @@ class _Reading:
         return replace(roles, label=label, group=group, fold=fold, one_hot=one_hot)
 
     def done(self, files: frozenset[str]) -> Reading:
+        """Returns the finished reading.
+
+        Args:
+          files: the tables that were used.
+        """
         listings = {split: listing for split, listing in self._listings.items() if listing.ids or split == "train"}
         inferred, rest = tuple(self._inferred), "that no table names"
         files |= {self._naming} - {""}
@@ -187,7 +194,7 @@ class _Reading:
         )
 
     def _describe(self, roles: Roles) -> None:
-        """Says which columns of the train table are what."""
+        """Records what was inferred about the columns of the train table."""
         names, columns = roles.names, roles.columns
         self._is_sure, self._train = roles.is_sure, roles
         self._form = f"table {shown(columns.file)}"
@@ -207,10 +214,12 @@ class _Reading:
         self._inferred += parts
 
     def _rows(self, roles: Roles, table: TableFile, splits: list[str]) -> list[_Row | None]:
-        """Returns the rows; None where one is a problem or a repetition.
+        """Returns the rows of a table; None for a row that is a problem or names an image again.
 
         Args:
-          splits: of each row.
+          roles: the roles of its columns.
+          table: the table.
+          splits: the split of each row.
         """
         columns = roles.columns
         self._findings.problems.extend(columns.problems)
@@ -259,7 +268,7 @@ class _Reading:
         return rows
 
     def _labels(self, roles: Roles, files: list[str | None], splits: list[str]) -> list[str] | None:
-        """Returns the label of each row; None where the table has none. One that cannot be is a problem."""
+        """Returns the label of each row; None if the table has no labels. An invalid label is a problem."""
         columns, is_test = roles.columns, set(splits) == {"test"}
         if roles.one_hot:
             found = [label_of_bits(roles, row) for row in columns.rows]
@@ -296,7 +305,7 @@ class _Reading:
         return labels
 
     def _labels_of_folders(self, roles: Roles, files: list[str | None], is_test: bool) -> list[str] | None:
-        """Returns the name of each image's folder, where lists name images and no labels."""
+        """Returns the folder or the name of each image as its label, for tables that name images without labels."""
         labels = [folder_of(file or "").rpartition("/")[2] for file in files]
         if self._train is not None and (self._train.label is not None or self._train.one_hot) and not is_test:
             rule, got = "a table must have the column of the labels of train", ", ".join(map(shown, roles.names[:5]))
@@ -322,6 +331,7 @@ class _Reading:
         return [self._tree.rules.class_name(label) for label in labels]
 
     def _splits_of_column(self, roles: Roles) -> list[str]:
+        """Returns the split of each row by the column of splits; an unknown value is a problem."""
         assert roles.split is not None
         values = roles.columns.column(roles.split)
         numbered = numbered_splits(name_of_values(roles.columns, roles.names[roles.split]))
@@ -340,7 +350,7 @@ class _Reading:
         return [split or "train" for split in splits]
 
     def _splits_of_labels(self, roles: Roles, splits: list[str]) -> list[str]:
-        """Returns the splits, where the rows without a label, if these are many, are those to predict."""
+        """Returns the splits with the rows that have no label as test, if there are many of them."""
         empty = [not row[roles.label or 0] for row in roles.columns.rows]
         if not MANY * len(empty) <= sum(empty) < len(empty):
             return splits
@@ -348,7 +358,7 @@ class _Reading:
         return ["test" if is_empty else split for is_empty, split in zip(empty, splits, strict=True)]
 
     def _splits_of_files(self, rows: list[_Row | None], splits: list[str]) -> list[str]:
-        """Returns the splits that the folders of the images are named as, or the images, where they are several."""
+        """Returns the splits by the names of the images' folders, or of the images, if these mean several splits."""
         there = [row for row in rows if row]
         of_folder = {row.file: _split_of_folder(folder_of(row.file)) for row in there}
         of_name = {row.file: split_before_number(row.file.rpartition("/")[2]) for row in there}
@@ -360,7 +370,7 @@ class _Reading:
         return splits
 
     def _list(self, split: str, roles: Roles, rows: list[_Row]) -> None:
-        """Adds the images of a split."""
+        """Adds the listing of a split."""
         has_labels = roles.label is not None or bool(roles.one_hot) or split != "test" or bool(self._classes)
         self._listings[split] = Listing(
             roles.columns.place,
@@ -374,11 +384,15 @@ class _Reading:
 
 
 def _split_of_folder(folder: str) -> str | None:
+    """Returns the split that a part of a path means."""
     return next((found for part in folder.split("/") if (found := split_in(part))), None)
 
 
 def _same_columns(train: Roles, other: Roles) -> dict[int, int]:
-    """Returns for columns of the train table those of another, by their names, or by their places if one has none."""
+    """Returns for each column of the train table the same column of another table.
+
+    Columns correspond by name; if a table has no header, by number.
+    """
     if train.columns.header is None or other.columns.header is None:
         are_alike = (train.columns.width, train.id) == (other.columns.width, other.id)
         return {number: number for number in range(train.columns.width)} if are_alike else {}

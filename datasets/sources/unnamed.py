@@ -1,4 +1,4 @@
-"""Why a table names no image: which columns it has, which files were looked for, and what to do."""
+"""Explains why a table names no image: which columns it has, which files it should name, and what to do."""
 
 import re
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from sweep.datasets.sources.roles import ID_WORDS
 from sweep.datasets.sources.split_names import words_of
 from sweep.storage.text import counted
 
-PROBED = 20  # rows by which a column is known
-SHOWN = 8  # columns in a message
+PROBED = 20  # rows by which a column is judged
+SHOWN = 8  # how many columns a message lists
 ADDRESS = re.compile(r"(https?|ftp|s3|gs)://", re.IGNORECASE)
 
 
 def names_no_image(tree: FileTree, columns: Columns) -> Problem:
-    """Returns the problem of a table that names none of the images that are there."""
+    """Returns the problem of a table that names none of the images."""
     header, rows = _with_header(columns)
     images = image_files(tree)
     if not rows:
@@ -55,7 +55,7 @@ def names_no_image(tree: FileTree, columns: Columns) -> Problem:
 
 
 def _with_header(columns: Columns) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """Returns the names of the columns and the rows; the first row is the header, unless it holds numbers or files."""
+    """Returns the names of the columns and the rows; the first row is the header unless it holds numbers or files."""
     if columns.header:
         return columns.header, columns.rows
     first = columns.rows[0]
@@ -65,7 +65,7 @@ def _with_header(columns: Columns) -> tuple[Sequence[str], Sequence[Sequence[str
 
 
 def ragged(columns: Columns) -> Problem | None:
-    """Returns the problem of a table that is read as one column, since not all of its rows have the same fields."""
+    """Returns the problem of a table whose rows have different numbers of fields, so that it was read as one column."""
     if columns.width != 1 or columns.header:
         return None
     (first,), *rows = columns.rows
@@ -80,7 +80,7 @@ def ragged(columns: Columns) -> Problem | None:
 
 
 def _likely(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[int, str]:
-    """Returns the column that is most likely meant to name images, with its first value; no value where none is."""
+    """Returns the column that is likely meant to name images, and its first value; an empty value if none is."""
     for is_one in (_is_file, str.strip):
         for number, name in enumerate(header):
             values = [row[number] for row in rows[:PROBED]]
@@ -91,5 +91,5 @@ def _likely(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[int, 
 
 
 def _is_file(value: str) -> bool:
-    """Says whether a value is an address, or ends as an image does."""
+    """Returns whether a value is an address on the network, or has the suffix of an image."""
     return ADDRESS.match(value) is not None or value.lower().endswith(SUFFIXES)

@@ -1,8 +1,8 @@
-"""The forms in which predictions are handed in, as a sample submission shows them.
+"""The forms in which predictions may be handed in, which are recognised from a sample submission.
 
-A form is a file `datasets/submission/NAME.py` with a `Form`; to add one, add its file, its line in `FORMS`, and samples
-of it in `tests/datasets/submission/samples.py`. `Submission` is a sample with the form that it shows, to be filled with
-what is predicted; `kept.py` writes it down.
+A form is a file `datasets/submission/NAME.py` with a subclass of `Form`; to add one, add its file, its class in
+`FORMS`, and samples of it in `tests/datasets/submission/samples.py`. A `Submission` is a sample together with its form,
+which can be filled with predictions; `kept.py` stores it in the folder of a sweep.
 """
 
 import csv
@@ -27,16 +27,17 @@ KNOWN = "one label, one probability, a probability column a class, or the best l
 
 @dataclass(frozen=True)
 class Submission:
-    """A table to hand in: the columns of a sample, of which the form fills those that are neither ids nor kept.
+    """A table to hand in: the columns of a sample submission, and the form of those that predictions fill.
 
     Attributes:
-      header: the names of all columns; empty where the sample has none.
-      ids: as the sample has them, in its order.
-      rows: of each id, the row in the test split.
-      other: the form that the same sample may ask for as well; None where there is none.
+      header: the names of all columns; empty if the sample has none.
+      ids: the ids of the sample, in its order.
+      rows: for each id its row in the test split.
+      form: how predictions are written into the columns that hold neither ids nor kept cells.
+      other: another form that the same sample may ask for; None if there is none.
       id_column: the number of the column with the ids.
-      kept: the cells of further columns that stay as they are, by the number of the column.
-      separator: stands between two cells.
+      kept: the cells of columns that stay as they are, by the number of the column.
+      separator: the text between two cells.
     """
 
     header: tuple[str, ...]
@@ -50,14 +51,14 @@ class Submission:
 
     @staticmethod
     def of(ids: tuple[str, ...]) -> "Submission":
-        """Returns the table `id,label` of these ids, where no sample shows another."""
+        """Returns the table `id,label` for these ids, which is used if there is no sample."""
         return Submission(("id", "label"), ids, tuple(range(len(ids))))
 
     def judged_by(self, holds: str | None) -> "Submission":
-        """Returns the submission with the one form that counts where predictions are judged by labels or probabilities.
+        """Returns the submission with only the form that suits how predictions are judged.
 
         Args:
-          holds: LABEL or PROBABILITY; None where that is not known.
+          holds: LABEL or PROBABILITY, which is what the metric judges; None if that is not known.
         """
         is_other = self.other is not None and self.form.holds != holds == self.other.holds
         return replace(self, form=self.other if is_other and self.other else self.form, other=None)
@@ -69,11 +70,12 @@ class Submission:
         return [number for number in range(width) if number != self.id_column and number not in self.kept]
 
     def table(self, shares: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> bytes:
-        """Returns the bytes of the table: a row an id, in the order of the ids.
+        """Returns the bytes of the table, with a row for each id in the order of the ids.
 
         Args:
           shares: (N, classes) probabilities of the test images.
-          answers: (N,) the number of the class that each is said to have.
+          answers: (N,) numbers of the classes that are predicted.
+          classes: the names of the classes.
         """
         rows = np.array(self.rows, np.int64)
         text = io.StringIO(newline="")
@@ -89,15 +91,16 @@ class Submission:
         return text.getvalue().encode()
 
     def read(self, table: bytes) -> list[list[str]]:
-        """Returns the rows of a table that was written, its header first where it has one.
+        """Returns the rows of a table that was written, beginning with the header if it has one.
 
         Raises:
-          ValueError, csv.Error: it is no table.
+          ValueError: it is not UTF-8.
+          csv.Error: it is not CSV.
         """
         return [*csv.reader(io.StringIO(table.decode(), newline=""), delimiter=self.separator, strict=True)]
 
     def sentence(self) -> str:
-        """Says what is written: a phrase, without a verb."""
+        """Returns a phrase, without a verb, for what is written into the columns."""
         if self.other is None:
             return self.form.sentence()
         return f"{self.form.sentence()}; {self.other.sentence()} where the metric is one of {HELD[self.other.holds]}"
@@ -107,7 +110,10 @@ HELD = {LABEL: "answers (macro_f1, mcc, ...)", PROBABILITY: "probabilities (auc,
 
 
 def recognise(shown: Shown) -> tuple[Form, Form | None] | str:
-    """Returns the form of a sample, and the other that it may have as well; or else what was understood, a phrase."""
+    """Returns the form of a sample, and another form that it may have or None.
+
+    If no form fits, it returns a phrase that says what the sample shows instead.
+    """
     found = [form.recognised(shown) for form in FORMS]
     fitting = [one for one in found if isinstance(one, Found)]
     fitting.sort(key=lambda one: (not one.is_sure, not one.is_likelier))

@@ -1,4 +1,4 @@
-"""The labels of the highest probabilities, the best first, in one column: `new_whale w_1287fbc w_98baff9`."""
+"""The form with the most probable labels in one column, the best first: `new_whale w_1287fbc w_98baff9`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,10 +17,12 @@ NAMES = {" ": "a space", "\t": "a tab"}
 
 @dataclass(frozen=True)
 class Best(Form):
-    """Attributes:
-    count: how many labels; all of them where there are no more classes.
-    separator: stands between two.
-    written: each class as the sample writes it; of those that are not in it as they are.
+    """The most probable labels of an image, joined in one cell.
+
+    Attributes:
+      count: number of labels; if there are fewer classes, all of them.
+      separator: the text between two labels.
+      written: how the sample writes each class; classes that are not in it are written as they are.
     """
 
     name: ClassVar[str] = "best"
@@ -31,6 +33,7 @@ class Best(Form):
 
     @staticmethod
     def recognised(shown: Shown) -> Found | str:
+        """Returns the form if each cell of the only column is a list of different labels."""
         values = shown.distinct()
         if len(shown.names) != 1 or not values or all(value in shown.classes for value in values):
             return ""
@@ -49,11 +52,13 @@ class Best(Form):
         return ""
 
     def cells(self, shares: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> list[Cells]:
+        """Returns the `count` most probable labels of each image."""
         labels = np.array([self.written.get(label, label) for label in classes], object)
         order = np.argsort(-shares, axis=1, kind="stable")[:, : self.count]
         return [(self.separator.join(row),) for row in labels[order]]
 
     def problem(self, cells: Sequence[str], classes: Sequence[str]) -> str:
+        """Returns what is wrong with a cell: an unknown label, or a wrong number of them."""
         labels = {self.written.get(label, label) for label in classes}
         parts = cells[0].split(self.separator)
         if wrong := [part for part in parts if part not in labels]:
@@ -63,13 +68,14 @@ class Best(Form):
         return "" if is_whole else f"{quoted(cells[0])}: there must be {count} different labels"
 
     def sentence(self) -> str:
+        """Returns the phrase `the 5 best labels, joined by a space`."""
         return f"the {self.count} best labels, joined by {NAMES.get(self.separator) or quoted(self.separator)}"
 
 
 def _written(labels: Sequence[str], shown: Shown) -> dict[str, str] | None:
-    """Returns how classes are written in lists of labels; None where these are none.
+    """Returns how classes are written in lists of labels; None if the cells are not lists of labels.
 
-    Labels that no image of train has may be among them.
+    Some of the labels may be unknown in train.
     """
     if set(labels) & set(shown.classes):
         are_numbers = all(WHOLE.fullmatch(label) for label in shown.classes)

@@ -1,4 +1,4 @@
-"""What a form of submission is: `Form`, which a file beside this one is for each, and what it is recognised by."""
+"""The contract of the forms of submission: `Form`, and the classes by which a form is recognised."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -7,21 +7,21 @@ from typing import ClassVar
 
 import numpy as np
 
-LABEL, PROBABILITY = "label", "probability"  # what a form holds of an image
+LABEL, PROBABILITY = "label", "probability"  # what the cells of a form hold
 
-Cells = tuple[str, ...]  # of one image, in the columns that a form fills
+Cells = tuple[str, ...]  # the cells of one image in the columns that a form fills
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a sample shows beside its ids.
+    """The content of a sample submission beside its ids.
 
     Attributes:
-      names: of the columns that are to be filled; empty texts where the sample has no header.
-      values: the cells of each of these columns, by column; none where the sample has no rows.
-      classes: of train, in class order.
-      numbers: the class that each number means, where a file of the data says it.
-      positive: the class whose probability is handed in, where a person named it.
+      names: the names of the columns to fill; empty texts if the sample has no header.
+      values: the cells of each of these columns; empty if the sample has no rows.
+      classes: the classes of train, in class order.
+      numbers: the class that each number means, if a file of the data says so.
+      positive: the class whose probability is handed in, if the user named it.
     """
 
     names: tuple[str, ...]
@@ -31,7 +31,7 @@ class Shown:
     positive: str | None = None
 
     def distinct(self) -> list[str]:
-        """Returns the different cells of the first column that are not empty, in the order in which they come."""
+        """Returns the different non-empty cells of the first column, in the order in which they occur."""
         return [value for value in dict.fromkeys(self.values[0] if self.values else ()) if value]
 
 
@@ -40,8 +40,9 @@ class Found:
     """A form that a sample fits.
 
     Attributes:
-      is_sure: no other form is asked for by such a sample.
-      is_likelier: of several forms that are not sure this one is the first guess.
+      form: the form.
+      is_sure: such a sample cannot ask for any other form.
+      is_likelier: among several forms that are not sure, this one is tried first.
     """
 
     form: "Form"
@@ -51,7 +52,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Form(ABC):
-    """How what is predicted of an image is written into the columns of a sample."""
+    """A way to write the prediction for an image into the columns of a sample.
+
+    Attributes:
+      name: the name of the form in `submission.json`.
+      holds: what its cells hold, LABEL or PROBABILITY.
+    """
 
     name: ClassVar[str]
     holds: ClassVar[str]  # LABEL or PROBABILITY
@@ -59,11 +65,14 @@ class Form(ABC):
     @staticmethod
     @abstractmethod
     def recognised(shown: Shown) -> Found | str:
-        """Returns the form if the sample fits it; else why not, where it looks like it, or an empty text."""
+        """Returns the form if the sample fits it.
+
+        Otherwise it returns the reason, if the sample resembles this form, or an empty text.
+        """
 
     @property
     def width(self) -> int:
-        """How many columns the form fills."""
+        """The number of columns that the form fills."""
         return 1
 
     @abstractmethod
@@ -72,13 +81,14 @@ class Form(ABC):
 
         Args:
           shares: (N, classes) probabilities.
-          answers: (N,) numbers of classes.
+          answers: (N,) numbers of the classes that are predicted.
+          classes: the names of the classes.
         """
 
     @abstractmethod
     def problem(self, cells: Sequence[str], classes: Sequence[str]) -> str:
-        """Says what is wrong with the cells of an image that were written; empty where they are right."""
+        """Returns what is wrong with the cells that were written for an image; an empty text if they are right."""
 
     @abstractmethod
     def sentence(self) -> str:
-        """Says what stands in the columns: a phrase, `the label`."""
+        """Returns a phrase for what the columns hold: `the label`."""

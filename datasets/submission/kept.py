@@ -1,4 +1,4 @@
-"""How predictions are handed in, as a sweep keeps it: in `submission.json`, or `submission.csv` as it was."""
+"""Stores the form of the submission in the folder of a sweep: as `submission.json`, in old ones as `submission.csv`."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ class _Kept:
 
 
 def to_bytes(submission: Submission) -> bytes:
-    """Returns what `of_bytes` reads the submission from."""
+    """Returns the submission as JSON, which `of_bytes` reads."""
     about = _Kept(
         form=_named(submission.form),
         header=list(submission.header),
@@ -44,8 +44,10 @@ def to_bytes(submission: Submission) -> bytes:
 
 
 def of_bytes(data: bytes) -> Submission:
-    """Raises:
-    ValueError: it is no submission that `to_bytes` wrote.
+    """Returns the submission that `to_bytes` wrote.
+
+    Raises:
+      ValueError: the bytes are something else.
     """
     about: _Kept = parsed(_Kept, json.loads(data))
     submission = Submission(
@@ -69,10 +71,12 @@ def of_bytes(data: bytes) -> Submission:
 
 
 def _named(form: Form) -> dict[str, Any]:
+    """Returns a form as JSON holds it, with its name."""
     return {"name": form.name, **to_json(form)}
 
 
 def _form(content: dict[str, Any]) -> Form:
+    """Returns the form that `_named` wrote."""
     kinds = {kind.name: kind for kind in FORMS}
     name = content.get("name")
     if name not in kinds:
@@ -82,10 +86,11 @@ def _form(content: dict[str, Any]) -> Form:
 
 
 def of_old_table(table: bytes) -> Submission:
-    """Reads `submission.csv`, which has the header, and for each id the row of its image in the test split, from 0.
+    """Returns the submission in a `submission.csv`: a header, and each id with the row of its image in the test split.
 
     Raises:
-      ValueError, csv.Error: it is no such table.
+      ValueError: it is not such a table.
+      csv.Error: it is not CSV.
     """
     header, *rows = [*csv.reader(io.StringIO(table.decode(), newline=""), strict=True)] or [[]]
     if len(header) != 2 or any(len(row) != 2 for row in rows):
@@ -94,12 +99,16 @@ def of_old_table(table: bytes) -> Submission:
 
 
 def is_kept(folder: Path) -> bool:
-    """Says whether a sweep keeps how predictions are handed in."""
+    """Returns whether the folder of a sweep holds a form of submission."""
     return any((folder / name).exists() for name in (paths.SUBMISSION, paths.OLD_SUBMISSION))
 
 
 def read_kept(folder: Path, test_ids: tuple[str, ...]) -> Submission:
-    """Returns how the predictions of a sweep are handed in: `id,label` where its folder keeps no other form.
+    """Returns how the predictions of a sweep are handed in; `id,label` if its folder holds no other form.
+
+    Args:
+      folder: the folder of the sweep.
+      test_ids: the ids of the test images.
 
     Raises:
       DamagedError: the file is damaged.

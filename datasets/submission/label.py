@@ -1,4 +1,4 @@
-"""One label an image, as the sample writes it: `2216849948.jpg,4`."""
+"""The form with one label per image, written as in the sample: `2216849948.jpg,4`."""
 
 import re
 from collections.abc import Sequence
@@ -21,9 +21,11 @@ AS_FLOAT = re.compile(r"[+-]?\d+(\.0+)")
 
 @dataclass(frozen=True)
 class Label(Form):
-    """Attributes:
-    written: each class as the sample writes it; of those that are not in it as they are.
-    has_boxes: the sample has the place of the object behind each label, which nothing here predicts.
+    """The label of an image.
+
+    Attributes:
+      written: how the sample writes each class; classes that are not in it are written as they are.
+      has_boxes: the sample has the place of the object after each label, which is not predicted here.
     """
 
     name: ClassVar[str] = "label"
@@ -33,6 +35,7 @@ class Label(Form):
 
     @staticmethod
     def recognised(shown: Shown) -> Found | str:
+        """Returns the form if the cells of the only column are classes of train, in some spelling."""
         if len(shown.names) != 1:
             return ""
         values = shown.distinct()
@@ -53,13 +56,16 @@ class Label(Form):
         return ""
 
     def cells(self, shares: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> list[Cells]:
+        """Returns the predicted label of each image."""
         return [(self.written.get(classes[answer], classes[answer]),) for answer in answers]
 
     def problem(self, cells: Sequence[str], classes: Sequence[str]) -> str:
+        """Returns what is wrong with a cell: an unknown label."""
         labels = {self.written.get(label, label) for label in classes}
         return "" if cells[0] in labels else f"{quoted(cells[0])}: labels must be classes of the sweep"
 
     def sentence(self) -> str:
+        """Returns the phrase `the label`, with an example if the sample writes labels differently."""
         if self.has_boxes:
             return "the label, without the box that the sample has behind it"
         some = next((pair for pair in self.written.items() if pair[0] != pair[1]), None)
@@ -67,7 +73,10 @@ class Label(Form):
 
 
 def writing(values: Sequence[str], shown: Shown) -> dict[str, str] | None:
-    """Returns how classes are written where these are labels, an empty dict for as they are; None if not certain."""
+    """Returns how each class is written if the values are labels.
+
+    It is empty if classes are written as they are, and None if that is not certain.
+    """
     classes = shown.classes
     if all(value in classes for value in values):
         return {}
@@ -86,7 +95,7 @@ def writing(values: Sequence[str], shown: Shown) -> dict[str, str] | None:
 
 
 def _of_numbers(values: Sequence[str], classes: Sequence[str]) -> dict[str, str] | None:
-    """Returns how classes that are whole numbers are written: `3` as it is, as `03`, or as `3.0`."""
+    """Returns how classes that are whole numbers are written: as `3`, as `03`, or as `3.0`."""
     if all(WHOLE.fullmatch(value) for value in values):
         widths = {len(value) for value in values}
         if all(value == str(int(value)) for value in values):
@@ -99,7 +108,7 @@ def _of_numbers(values: Sequence[str], classes: Sequence[str]) -> dict[str, str]
 
 
 def _of_two(values: Sequence[str], shown: Shown) -> dict[str, str] | None:
-    """Returns 0 and 1 for two classes, of which a column or a person names the one that is 1."""
+    """Returns 0 and 1 as the labels of two classes, if a column or the user names the one that is 1."""
     positive = shown.positive or class_by_name(shown.names[0], shown.classes)
     if positive is None or len(shown.classes) != 2 or not set(values) <= {"0", "1"}:
         return None

@@ -1,17 +1,17 @@
-"""Probabilities as texts, and texts as numbers."""
+"""Converts probabilities to text, and text to numbers."""
 
 import math
 
-DIGITS = 9  # that count of a probability: rows of any number of classes add up to 1 within 1e-8, and small ones stay
+DIGITS = 9  # significant digits of a probability: rows of any length sum to 1 within 1e-8, and small values are kept
 
 
 def written(probability: float) -> str:
-    """Returns the text of a probability: the shortest that has its first nine digits that count."""
+    """Returns a probability as text, rounded to `DIGITS` significant digits and without trailing zeros."""
     return f"{probability:.{DIGITS}g}"
 
 
 def number(text: str) -> float | None:
-    """Returns the finite number that a text is; None where it is none."""
+    """Returns the finite number that a text is, or None."""
     try:
         value = float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which of two classes a single probability is of."""
+"""Chooses the one of two classes to which a single probability belongs."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,13 @@ from sweep.datasets.problems import shown as quoted
 from sweep.datasets.submission.numbers import number
 from sweep.datasets.submission.spelling import words
 
-# Words of a class that say that something is not there, or is as it should be.
+# Words in the name of a class which say that something is absent, or as it should be.
 NEGATIVE = {"no", "not", "non", "none", "without", "negative", "neg", "false", "absent", "background", "empty"}
 NEGATIVE |= {"normal", "healthy", "benign", "good", "ok", "clean", "control"}
 
 
 def class_by_name(column: str, classes: Sequence[str]) -> str | None:
-    """Returns the class that a column is named after, `has_cactus` or `is_dog`; or the one that is no absence of it."""
+    """Returns the class that a column is named after, as in `has_cactus`; or the one that does not mean absence."""
     of_column = set(words(column))
     named = [label for label in classes if words(label) and set(words(label)) <= of_column]
     if named:
@@ -22,10 +22,13 @@ def class_by_name(column: str, classes: Sequence[str]) -> str | None:
 
 
 def positive_class(column: str, classes: Sequence[str]) -> tuple[str, str]:
-    """Returns the class that a column of probabilities is of, and why: a clause, empty where nobody would ask.
+    """Returns the class to which a column of probabilities belongs, and a clause that says why.
+
+    The clause is empty if the choice is obvious.
 
     Args:
-      classes: two, in class order.
+      column: the name of the column.
+      classes: the two classes, in class order.
     """
     if all(number(label) is not None for label in classes):
         return classes[1], ""

@@ -1,4 +1,4 @@
-"""One probability an image, of the positive of two classes: `12.jpg,0.5` below `id,has_cactus`."""
+"""The form with one probability per image, that of the positive of two classes: `12.jpg,0.5` below `id,has_cactus`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +12,17 @@ from sweep.datasets.submission.numbers import number, written
 from sweep.datasets.submission.positive import class_by_name, positive_class
 from sweep.datasets.submission.spelling import words
 
-# Words of a column that holds a probability rather than a label, where the cells do not tell.
+# Names of columns that hold a probability rather than a label, used if the cells do not show it.
 OF_SCORES = {"target", "probability", "probabilities", "prob", "proba", "score", "confidence", "likelihood", "risk"}
 
 
 @dataclass(frozen=True)
 class Probability(Form):
-    """Attributes:
-    of: the class.
-    why: it is this one and not the other, where a person may want to know.
+    """The probability of one of two classes.
+
+    Attributes:
+      of: the class.
+      why: a clause on why it is this class and not the other; empty if that is obvious.
     """
 
     name: ClassVar[str] = "probability"
@@ -30,6 +32,7 @@ class Probability(Form):
 
     @staticmethod
     def recognised(shown: Shown) -> Found | str:
+        """Returns the form if the cells of the only column are numbers from 0 to 1 and there are two classes."""
         values = shown.distinct()
         found = [number(value) for value in values]
         if len(shown.names) != 1 or not all(value is not None and 0 <= value <= 1 for value in found):
@@ -38,23 +41,26 @@ class Probability(Form):
         if len(shown.classes) != 2:
             return "" if are_whole else f"one number, such as {quoted(values[0])}, for {len(shown.classes)} classes"
         if are_whole and len(values) > 1:
-            return ""  # labels: a sample that shows two classes
+            return ""  # these are labels: the sample shows both classes
         is_likelier = not are_whole or bool(shown.positive or OF_SCORES & set(words(shown.names[0])))
         are_numbers = all(number(label) is not None for label in shown.classes)
         if not is_likelier and not are_numbers and class_by_name(shown.names[0], shown.classes) is None:
-            return ""  # a label that is a number, of which nothing says which class it is
+            return ""  # a label that is a number, and nothing says which class it means
         of, why = (shown.positive, "") if shown.positive else positive_class(shown.names[0], shown.classes)
         is_zero_point = all(value in (0, 1) for value in found)
         return Found(Probability(of, why), not are_whole and not is_zero_point, is_likelier)
 
     def cells(self, shares: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> list[Cells]:
+        """Returns the probability of the class for each image."""
         return [(written(share),) for share in shares[:, list(classes).index(self.of)]]
 
     def problem(self, cells: Sequence[str], classes: Sequence[str]) -> str:
+        """Returns what is wrong with a cell that is not a probability."""
         value = number(cells[0])
         if value is None or not 0 <= value <= 1:
             return f"{quoted(cells[0])}: a probability must be from 0 to 1"
         return ""
 
     def sentence(self) -> str:
+        """Returns the phrase `the probability of cactus`."""
         return f"the probability of {quoted(self.of)}" + (f" ({self.why})" if self.why else "")

@@ -1,4 +1,4 @@
-"""Which name in a sample means which class, where they are not written alike: `Fat Hen`, `fat_hen`, `p(fat_hen)`."""
+"""Finds out which name in a sample means which class if they are spelled differently: `Fat Hen`, `p(fat_hen)`."""
 
 import re
 from collections import Counter
@@ -6,27 +6,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sweep.datasets.labels import meaning
 
-JOINTS = (None, " ", "_", "-", "")  # what stands between two words; None for what stands there already
+JOINTS = (None, " ", "_", "-", "")  # possible texts between two words; None keeps the present one
 CASES: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper, str.capitalize, str.title)
 
 
 def words(name: str) -> list[str]:
-    """Returns the words and numbers in a name in small letters: those of `is_BlackGrass07` are is, black, grass, 7."""
+    """Returns the words and numbers in a name, in lower case: is, black, grass and 7 for `is_BlackGrass07`."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     found = re.findall(r"[^\W\d_]+|\d+", apart)
     return [str(int(word)) if word.isascii() and word.isdigit() else word.casefold() for word in found]
 
 
 def plain(name: str) -> str:
-    """Returns what is equal for names that differ in their capitals, their marks or the writing of a number."""
+    """Returns a key that is equal for names which differ only in case, punctuation or the spelling of a number."""
     value = meaning(name)
     return "".join(words(name)) if isinstance(value, str) else f"{value:g}"
 
 
 def matched(names: Sequence[str], classes: Sequence[str], numbers: Mapping[str, str]) -> dict[str, str] | None:
-    """Returns the name of each class among several; None where one has none, or could have two.
+    """Returns the name of each class among several names; None if a class has none, or more than one.
 
     Args:
+      names: the names in the sample.
+      classes: the classes of train.
       numbers: the class that each number means.
     """
     for keys, of_classes in _keys(names, classes, numbers):
@@ -40,25 +42,25 @@ def matched(names: Sequence[str], classes: Sequence[str], numbers: Mapping[str, 
 def _keys(
     names: Sequence[str], classes: Sequence[str], numbers: Mapping[str, str]
 ) -> Iterator[tuple[list[str], list[str]]]:
-    """Yields what names and classes are compared by, the strictest first."""
+    """Yields keys of the names and of the classes by which they are compared, the strictest first."""
     yield list(names), list(classes)
     yield list(map(plain, names)), list(map(plain, classes))
     yield _without_shared(names), list(map(plain, classes))
     yield _without_shared(names), _without_shared(classes)
     number_of = {label: number for number, label in numbers.items()}
-    if set(classes) <= number_of.keys():  # the sample has numbers for names
+    if set(classes) <= number_of.keys():  # the sample may have numbers where train has names
         of_classes = [plain(number_of[label]) for label in classes]
         yield list(map(plain, names)), of_classes
         yield _without_shared(names), of_classes
     name_of = {plain(number): name for number, name in numbers.items()}
-    if {plain(label) for label in classes} <= name_of.keys():  # or names for numbers
+    if {plain(label) for label in classes} <= name_of.keys():  # or names where train has numbers
         of_classes = [plain(name_of[plain(label)]) for label in classes]
         yield list(map(plain, names)), of_classes
         yield _without_shared(names), of_classes
 
 
 def _without_shared(names: Sequence[str]) -> list[str]:
-    """Returns the names without the words that all begin or end with: `class_0` and `class_1` are 0 and 1."""
+    """Returns the names without words that all begin or end with: 0 and 1 for `class_0` and `class_1`."""
     parts = [words(name) for name in names]
     if len(parts) > 1:
         begin = _shared(parts)
@@ -69,14 +71,14 @@ def _without_shared(names: Sequence[str]) -> list[str]:
 
 
 def _shared(parts: Sequence[Sequence[str]]) -> int:
-    """Returns how many words all begin with."""
+    """Returns how many words all names begin with."""
     return next((at for at, some in enumerate(zip(*parts, strict=False)) if len(set(some)) > 1), min(map(len, parts)))
 
 
 def in_the_writing_of(values: Sequence[str], classes: Sequence[str]) -> dict[str, str] | None:
-    """Returns each class as it is written where these values are some of them; None where that is not certain.
+    """Returns each class in the spelling of some values, which are classes themselves; None if that is not certain.
 
-    So `fat_hen` is `Fat hen` where the values are `Sugar beet` alone, and `sugar_beet` is a class.
+    For example, if `sugar_beet` and `fat_hen` are classes and the only value is `Sugar beet`, `fat_hen` is `Fat hen`.
     """
     by_key = {plain(label): label for label in classes}
     meant = {value: by_key.get(plain(value)) for value in values}

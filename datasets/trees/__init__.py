@@ -1,8 +1,8 @@
-"""What the files of a data set lie in: folders, archives, and containers whose rows hold images.
+"""The places in which the files of a data set lie: folders, archives, and containers whose rows hold images.
 
-`datasets/file_tree.py` makes one tree of them. A kind of container is a file `datasets/trees/NAME.py`, which holds a
-`KIND`, and a line in `NAMES`. What is opened is a `Store`: names, and their bytes. Nothing here decodes an image: the
-bytes of a name are an encoded image, or those of a `.npy` file where the container holds raw pixels.
+`datasets/file_tree.py` combines them into one tree. A kind of container is a file `datasets/trees/NAME.py` that defines
+a `KIND`, and a line in `NAMES`. An opened container is a `Store`, which has names and their bytes. Nothing here decodes
+an image: the bytes of a name are an encoded image, or a `.npy` file if the container holds raw pixels.
 """
 
 import lzma
@@ -23,13 +23,13 @@ from sweep.datasets.trees.regions import Held, Region
 
 NAMES = ("zips", "tars", "gzips", "idx", "npz", "parquet", "pixel_columns", "hdf5", "mat")
 
-BROKEN = (  # what libraries raise of files that are not whole
+BROKEN = (  # what libraries raise for files that are not whole
     *(OSError, ValueError, EOFError, NotImplementedError, struct.error),
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
 )
-HEAD_BYTES = 16  # by which an image is known
+HEAD_BYTES = 16  # by which an image is recognised
 
-# Why something that is there is not read, and how a count of such things is said: of one, of more.
+# The reasons why something is not read, and the nouns for one such thing and for several.
 LEAVES_FOLDER = "is a link that leaves the folder"
 TO_A_FOLDER = "is a link to no file (to a folder)"
 TO_NOTHING = "is a link to no file (to itself or to nothing)"
@@ -47,16 +47,16 @@ COUNTED = {
 
 
 class Store:
-    """Names and their bytes; several threads may read at once.
+    """Names of files and their bytes; several threads may read at once.
 
     Attributes:
-      files: bytes of each file by its name, `/` between the parts; the tree takes them over.
+      files: the size in bytes of each file by its name, with `/` between the parts; the tree takes this mapping over.
       folders: names of the folders.
-      refused: why, by name, for what is there but is not read, one of `COUNTED`.
-      tables: its rows, where a row holds an image and what is known of it.
-      arrays: its arrays, where images and labels stand in arrays of their own.
-      notes: what a person should know, a sentence each.
-      has_rows: its files are images in rows; their sizes are estimates.
+      refused: by name, why something that exists is not read; the reason is one of `COUNTED`.
+      tables: its rows, if each holds an image and other values.
+      arrays: its arrays, if images and labels are arrays of their own.
+      notes: what the user should know, a sentence each.
+      has_rows: True if its files are images in rows, so that their sizes are estimates.
     """
 
     has_rows = False
@@ -70,27 +70,35 @@ class Store:
         self.notes: list[str] = []
 
     def read(self, name: str, count: int) -> bytes:
-        """Returns so many bytes of one of `files` or one more, or as many as it has."""
+        """Returns at least the first `count` bytes of one of `files`, or all if it has fewer.
+
+        A store may return one byte more, which shows that the file is longer than it was listed.
+        """
         raise NotImplementedError
 
     def region(self, name: str) -> Region:
-        """Returns one of `files` to be read at any place; ValueError where it is no file of its own."""
+        """Returns one of `files` as a region that can be read at any place.
+
+        Raises:
+          ValueError: it is not a file of its own.
+        """
         raise ValueError("no file of its own")
 
     def close(self) -> None:
-        """Lets go of what is open."""
+        """Closes what is open."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A table in a container: images in its rows, and what else stands there.
+    """A table in a container: images in its rows, and columns of other values.
 
     Attributes:
-      name: the container's.
-      images: for each column of images the name of each row's image in the tree.
-      columns: reads each other column: a value a row as text, empty where it is missing; ValueError where it cannot be.
+      name: the name of the container.
+      images: for each column of images, the name of each row's image in the tree.
+      columns: for each other column a function that reads it as text, one value for each row, empty if missing. It
+        raises ValueError if the column cannot be read.
       classes: for each column of numbers that stand for names, these names.
-      several: columns that hold several values a row.
+      several: names of columns that hold several values in a row.
     """
 
     name: str
@@ -100,20 +108,22 @@ class Rows:
     several: tuple[str, ...] = ()
 
     def under(self, container: str) -> "Rows":
-        """Returns the table with names in the tree."""
+        """Returns the table with the name of its container in the tree."""
         images = {column: names.under(container) for column, names in self.images.items()}
         return replace(self, name=container, images=images)
 
 
 @dataclass(frozen=True)
 class NamedArray:
-    """An array in a container: an image a row, or a value a row.
+    """An array in a container, whose rows are images or values.
 
     Attributes:
-      name: the container's and, behind a slash, its own where the container holds several.
-      images: the name of each row's image in the tree; None where its rows are no images.
-      values: reads the rows as text, or raises ValueError; None where a row is more than a value.
-      why_not: why its rows are not read, after "is not read: "; empty where they are.
+      name: the name of the container, followed by `/` and the array's own name if the container holds several.
+      shape: its shape; the first axis counts the rows.
+      images: the name of each row's image in the tree; None if its rows are not images.
+      values: reads the rows as text, or raises ValueError; None if a row is more than one value.
+      why_not: the reason why its rows cannot be read, as a clause that may end with `; ` and what to do; empty if they
+        can.
     """
 
     name: str
@@ -123,17 +133,18 @@ class NamedArray:
     why_not: str = ""
 
     def under(self, container: str) -> "NamedArray":
-        """Returns the array with names in the tree."""
+        """Returns the array with the name of its container in the tree."""
         name = f"{container}/{self.name}" if self.name else container
         return replace(self, name=name, images=self.images and self.images.under(container))
 
 
 @dataclass(frozen=True)
 class RowNames(Sequence[str]):
-    """The names of images in the rows of a container: numbers, so long that they sort as the rows do.
+    """The names of images in the rows of a container: numbers with leading zeros, so that they sort like the rows.
 
     Attributes:
-      folder: what the names begin with, before a slash; empty for none.
+      folder: the beginning of each name, before a slash; empty for none.
+      length: the number of rows.
     """
 
     folder: str
@@ -155,22 +166,23 @@ class RowNames(Sequence[str]):
         return f"{self.folder}/{digits}" if self.folder else digits
 
     def under(self, container: str) -> "RowNames":
+        """Returns the names with the name of their container before them."""
         return replace(self, folder=f"{container}/{self.folder}" if self.folder else container)
 
 
 @dataclass(frozen=True)
 class Opening:
-    """What a container is opened with.
+    """The arguments with which a container is opened.
 
     Attributes:
       region: its bytes.
-      place: the container, for messages.
+      place: its path, for messages.
       stem: its name without folders and without its last suffix.
-      rules: by which names are read.
-      identity: tells its bytes from all others: an unpacked copy is known by it.
+      rules: the listing rules, which say how names are read.
+      identity: a text that differs for any other content; an unpacked copy is recognised by it.
       keeps: an unpacked copy may be kept for the next start.
-      held: where what stays open is noted.
-      announce: is told what takes long, a sentence, before it begins.
+      held: keeps track of what stays open.
+      announce: called with a sentence before work that takes long.
     """
 
     region: Region
@@ -188,12 +200,13 @@ class Kind:
     """One kind of container.
 
     Attributes:
-      noun: what messages call it.
-      is_one: says by the name, in small letters, and by a function that returns the first bytes whether a file is one.
-      store_of: opens it; returns None where it holds no images in rows, and is a file like others. It raises
-        DataError, or one of `BROKEN` where it is not whole.
-      is_packed: it holds files as they were before they were packed, whatever they are.
-      is_archive: they have names of their own.
+      noun: its name in messages.
+      is_one: takes the name of a file in lower case and a function that returns its first bytes; returns whether the
+        file is of this kind.
+      store_of: opens it; returns None if it holds no images in rows, so that it is a file like any other. It raises
+        DataError, or one of `BROKEN` if the container is not whole.
+      is_packed: it holds packed files of any kind.
+      is_archive: the files in it have names of their own.
     """
 
     noun: str
@@ -204,10 +217,11 @@ class Kind:
 
 
 class PixelsError(ValueError):
-    """A row of a container holds no pixels that can be used.
+    """The error that a row of a container holds no usable pixels.
 
     Args:
-      way_out: what to do about the container.
+      message: what it holds instead.
+      way_out: what the user can do about the container.
     """
 
     def __init__(self, message: str, way_out: str) -> None:
@@ -217,18 +231,19 @@ class PixelsError(ValueError):
 
 @contextmanager
 def as_value_errors() -> Iterator[None]:
-    """Turns what a library raises of a damaged file into ValueError."""
+    """Turns errors that a library raises for a damaged file into ValueError."""
     try:
         yield
     except (*BROKEN, LookupError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
-        # Its words may quote bytes of the file.
+        # The message may quote bytes of the file, which must be made printable.
         raise ValueError(printable(" ".join(str(error).split())) or type(error).__name__) from error
 
 
 def kind_of(name: str, head: Callable[[], bytes]) -> Kind | None:
-    """Returns the kind of container that a file is; None where it is none.
+    """Returns the kind of container that a file is; None if it is not a container.
 
     Args:
+      name: the name of the file.
       head: returns its first bytes.
     """
     lower = name.lower()

@@ -1,4 +1,4 @@
-"""A folder: what is below it, without any link that leads out."""
+"""A folder and everything below it, without following links that lead out of it."""
 
 import os
 import stat
@@ -10,18 +10,18 @@ from sweep.datasets.trees.regions import FileRegion, Held, Region
 
 
 class Folder(Store):
-    """The files below a folder; it has none before `list_all` or `add`.
+    """The files below a folder; empty until `list_all`, `add` or `add_target` is called.
 
     Attributes:
-      stamps: the state of each file: its device, its number there, bytes, and when its content and its entry changed
-        last, ns.
+      stamps: the state of each file: device, inode, bytes, and the times of the last change of its content and of its
+        entry, ns.
     """
 
     def __init__(self, path: str | os.PathLike[str], place: str, held: Held) -> None:
         super().__init__()
         self.files: dict[str, int] = {}
         self.stamps: dict[str, tuple[int, ...]] = {}
-        self._links: dict[str, str] = {}  # the file that each link within the folder leads to
+        self._links: dict[str, str] = {}  # for each link, the file inside the folder that it leads to
         self._root, self._place, self._held = os.path.realpath(path), place, held
 
     def list_all(self) -> None:
@@ -51,17 +51,19 @@ class Folder(Store):
                 raise DataError([Problem(place, "folder must be readable", got, "check its rights")]) from error
 
     def add(self, name: str, found: os.stat_result) -> None:
+        """Adds a file with this name and state."""
         self.files[name] = found.st_size
         self.stamps[name] = stamp(found)
 
     def add_target(self, path: Path, found: os.stat_result) -> None:
-        """Adds the one file that the user names, wherever it leads if it is a link."""
+        """Adds the one file that the user named; if it is a link, the file that it leads to."""
         target = os.path.realpath(path)
         self._root = os.path.dirname(target)
         self._links[path.name] = os.path.basename(target)
         self.add(path.name, found)
 
     def _list_link(self, name: str) -> None:
+        """Adds the file that a link leads to, or the reason why it is refused."""
         target = os.path.realpath(os.path.join(self._root, name))
         if os.path.commonpath([self._root, target]) != self._root:
             self.refused[name] = LEAVES_FOLDER
@@ -72,7 +74,7 @@ class Folder(Store):
             self.refused[name] = TO_A_FOLDER if os.path.isdir(target) else TO_NOTHING
 
     def read(self, name: str, count: int) -> bytes:
-        """Returns so many bytes of a file and one more, or as many as it has."""
+        """Returns the first `count` bytes of a file and one more, or all if it has fewer."""
         path = os.path.join(self._root, name)
         with open(path, "rb", opener=lambda _, flags: self._open(name, flags)) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -80,10 +82,15 @@ class Folder(Store):
             return file.read(count + 1)
 
     def region(self, name: str) -> Region:
+        """Returns a file as a region."""
         return FileRegion(lambda: self._open(name, os.O_RDONLY | os.O_CLOEXEC), self.stamps[name], self._held)
 
     def _open(self, name: str, flags: int) -> int:
-        """Goes down folder by folder, following no link and waiting for no pipe: the listing may be out of date."""
+        """Opens a file without following links or waiting for a pipe.
+
+        Either may have been put there after the folder was listed. It opens one folder after the other, so that no part
+        of the path can be a link.
+        """
         flags |= os.O_NOFOLLOW | os.O_NONBLOCK
         *folders, file = self._links.get(name, name).split("/")
         place = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
@@ -98,4 +105,5 @@ class Folder(Store):
 
 
 def stamp(found: os.stat_result) -> tuple[int, ...]:
+    """Returns the state of a file: device, inode, bytes, and when its content and its entry last changed, ns."""
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

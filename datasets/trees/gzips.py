@@ -1,4 +1,4 @@
-"""A single file that is packed by itself (.gz, .bz2, .xz), where it is a table or another container."""
+"""Single files that are packed by themselves (.gz, .bz2, .xz), if they are tables or other containers."""
 
 from sweep.datasets.trees import Kind, Opening, Store
 from sweep.datasets.trees.regions import Region
@@ -6,7 +6,7 @@ from sweep.datasets.trees.streams import stream_of
 from sweep.datasets.trees.unpacked import unpack
 
 PACKED = (".gz", ".bz2", ".xz")
-# Not any file: a folder may hold a hundred thousand packed ones that are no part of the data.
+# Only these are opened, because a folder may hold a hundred thousand packed files that do not belong to the data.
 INSIDE = (
     *("ubyte", ".idx", ".npy", ".npz", ".h5", ".hdf5", ".mat", ".parquet", ".zip"),
     *(".csv", ".tsv", ".txt", ".json", ".jsonl"),
@@ -15,7 +15,7 @@ SUFFIXES = tuple(inside + packed for inside in INSIDE for packed in PACKED)
 
 
 class Packed(Store):
-    """The one file that is packed."""
+    """A store with one file: the content of the packed file."""
 
     def __init__(self, name: str, region: Region) -> None:
         super().__init__()
@@ -23,9 +23,11 @@ class Packed(Store):
         self._region = region
 
     def read(self, name: str, count: int) -> bytes:
+        """Returns the first bytes of the file."""
         return self._region.read(0, count)
 
     def region(self, name: str) -> Region:
+        """Returns the unpacked file."""
         return self._region
 
 

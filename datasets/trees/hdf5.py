@@ -1,4 +1,4 @@
-"""An HDF5 file: its arrays of images and labels. What lies in other files by its links is not read."""
+"""HDF5 files and the arrays of images and labels in them; links into other files are not followed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from sweep.datasets.trees.npy import ArrayStore
 from sweep.datasets.trees.regions import RegionFile
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-CACHE_BYTES = 64 << 20  # of unpacked chunks
-MOST_CHUNK = 256 << 20  # bytes, unpacked; a chunk is unpacked whole
+CACHE_BYTES = 64 << 20  # for unpacked chunks
+MOST_CHUNK = 256 << 20  # bytes of an unpacked chunk, which must be unpacked as a whole
 
 
 @dataclass(frozen=True)
 class Hdf5Array:
-    """An array as `ArrayStore` takes it."""
+    """An array of a file, with the interface that `ArrayStore` expects."""
 
     dataset: Any
     shape: tuple[int, ...]
@@ -27,25 +27,34 @@ class Hdf5Array:
 
     @property
     def row_bytes(self) -> int:
+        """The size of a row in bytes."""
         return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
 
     def rows(self, start: int, stop: int) -> np.ndarray:
+        """Returns the rows from `start` up to, but not including, `stop`.
+
+        Raises:
+          ValueError: they cannot be read.
+        """
         with as_value_errors():
             return np.asarray(self.dataset[start:stop], self.dtype)
 
 
 class Hdf5(ArrayStore):
+    """The arrays of an open HDF5 file."""
+
     def __init__(self, file: Any) -> None:
         arrays = {name: _array(dataset) for name, dataset in _datasets(file)}
         super().__init__(arrays)
         self._file = file
 
     def close(self) -> None:
+        """Closes the file."""
         self._file.close()
 
 
 def _datasets(group: Any, above: str = "") -> list[tuple[str, Any]]:
-    """Returns the arrays below a group by their names, each by the first of its hard links."""
+    """Returns the arrays below a group with their names; an array with several hard links has the name of the first."""
     import h5py
 
     found: list[tuple[str, Any]] = []
@@ -70,7 +79,7 @@ def _datasets(group: Any, above: str = "") -> list[tuple[str, Any]]:
 
 
 def _array(dataset: Any) -> Hdf5Array | str:
-    """Returns an array, or why it is not read."""
+    """Returns an array, or the reason why it cannot be read."""
     import h5py
 
     if dataset.external or dataset.is_virtual:
@@ -97,7 +106,8 @@ def _open(opening: Opening) -> Store | None:
 
 def _is_one(name: str, head: Callable[[], bytes]) -> bool:
     is_named = name.endswith((".h5", ".hdf5", ".hdf", ".he5"))
-    return is_named and head().startswith(SIGNATURE) and find_spec("h5py") is not None  # an extra, see unread.py
+    # an optional package; without it, unread.py reports the file
+    return is_named and head().startswith(SIGNATURE) and find_spec("h5py") is not None
 
 
 KIND = Kind("HDF5 file", _is_one, _open)

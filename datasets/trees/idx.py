@@ -1,4 +1,4 @@
-"""An idx file, as MNIST comes: a magic number with the type and the count of axes, the axes, the values."""
+"""idx files, the format of MNIST: a magic number with the type and the number of axes, the axes, and the values."""
 
 import struct
 
@@ -24,10 +24,12 @@ def _open(opening: Opening) -> Store | None:
 
 
 def _is_one(head: bytes) -> bool:
+    """Returns whether a file begins as an idx file."""
     return len(head) >= 4 and head[:2] == b"\0\0" and head[2] in TYPES and 1 <= head[3] <= MOST_AXES
 
 
 def _is_named_so(name: str) -> bool:
+    """Returns whether a file is named as an idx file."""
     name = name.rpartition("/")[2]
     return name.endswith(("ubyte", ".idx")) or "idx" in name
 

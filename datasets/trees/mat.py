@@ -1,7 +1,7 @@
-"""A MATLAB file up to version 7: its arrays of numbers. Images lie along the last axis there, as in SVHN.
+"""MATLAB files up to version 7, and the arrays of numbers in them; images lie along the last axis, as in SVHN.
 
-SciPy reads an array whole; here one after the other, each up to a limit, and its images are unpacked, see
-`unpacked.py`. Nothing but numbers is read, so no object of a file is built.
+SciPy reads only whole arrays. They are therefore read one after the other, each up to a limit, and their images are
+unpacked, see `unpacked.py`. Only numbers are read, so that no object in a file is ever built.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ BEGINS = b"MATLAB 5.0 MAT-f"
 NUMBERS = {
     **{"double": 8, "single": 4, "logical": 1, "uint8": 1, "int8": 1, "uint16": 2, "int16": 2},
     **{"uint32": 4, "int32": 4, "uint64": 8, "int64": 8},
-}  # bytes of a value
-MOST_BYTES = 1 << 30  # of an array, which is in memory while it is unpacked
+}  # bytes per value of each type
+MOST_BYTES = 1 << 30  # of an array, which must be in memory while it is unpacked
 
 
 def _open(opening: Opening) -> Store | None:
@@ -47,16 +47,18 @@ def _open(opening: Opening) -> Store | None:
 
 
 def _rows_first(shape: tuple[int, ...], count: int | None) -> tuple[int, ...]:
-    """Returns the shape with the axis of the images in front: the last, unless the labels say that it is the first."""
+    """Returns the shape with the axis of the images first, which is the last one unless the labels show otherwise."""
     return shape if shape[0] == count != shape[-1] else (shape[-1], *shape[:-1])
 
 
 def _unpacked(opening: Opening, name: str, shape: tuple[int, ...]) -> RawArray:
+    """Returns an array of images, with the axis of the images first, from its unpacked copy."""
+
     def chunks() -> Iterator[bytes]:
         array = _read(opening, name)
         rows = array if array.shape == shape else np.moveaxis(array, -1, 0)
         step = max(1, CHUNK // max(1, rows[:1].nbytes))
-        # The type stands in front: a copy that is found again tells it.
+        # The copy begins with the type, because a later start may find only the copy.
         yield array.dtype.newbyteorder("<").str.encode().ljust(16)
         for start in range(0, len(rows), step):
             yield np.ascontiguousarray(rows[start : start + step]).astype(array.dtype.newbyteorder("<")).tobytes()
@@ -66,6 +68,7 @@ def _unpacked(opening: Opening, name: str, shape: tuple[int, ...]) -> RawArray:
 
 
 def _read(opening: Opening, name: str) -> np.ndarray:
+    """Returns one array of numbers."""
     from scipy.io import loadmat
 
     with _value_errors():
@@ -76,12 +79,13 @@ def _read(opening: Opening, name: str) -> np.ndarray:
 
 
 def _whole(values: np.ndarray) -> RawArray:
+    """Returns values that are kept in memory as an array."""
     return RawArray(Memory(values.tobytes()), 0, values.shape, values.dtype)
 
 
 @contextmanager
 def _value_errors() -> Iterator[None]:
-    """SciPy's reader raises a dozen kinds of errors on damaged files, some of its own."""
+    """Turns errors into ValueError, because SciPy raises a dozen kinds for damaged files, some of them its own."""
     try:
         yield
     except Exception as error:

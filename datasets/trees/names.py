@@ -1,18 +1,19 @@
-"""The names of an archive's members, as those of files in a tree."""
+"""Checks and splits the names of files in an archive."""
 
 import re
 
 
 def leads_out(stored: str) -> bool:
-    """Says whether a member's name leads out of its archive."""
-    # A backslash that separates no folders here would do so on Windows.
+    """Returns whether a name leads out of its archive."""
+    # A backslash counts as well, because it separates folders on Windows.
     return ".." in re.split(r"[/\\]", stored) or re.match(r"([A-Za-z]:)?[/\\]", stored) is not None
 
 
 def parts_of(stored: str) -> list[str]:
+    """Returns the parts of a name, without empty ones and `.`."""
     return [part for part in stored.split("/") if part not in ("", ".")]
 
 
 def parents_of(parts: list[str]) -> set[str]:
-    """Returns the folders that a name is in."""
+    """Returns the folders in which a name lies."""
     return {"/".join(parts[:depth]) for depth in range(1, len(parts))}

@@ -1,4 +1,4 @@
-"""Arrays of images and of labels, which lie in a row behind a header: `.npy` and what is read like it."""
+"""Arrays of images and labels whose values lie in order behind a header: `.npy`, and formats that are read like it."""
 
 import ast
 import math
@@ -13,19 +13,21 @@ from sweep.datasets.trees.regions import Region
 
 MAGIC = b"\x93NUMPY\x01\x00"
 HEADER_BYTES = 128
-MOST_HEADER = 1 << 16  # bytes of a header that is read
-MOST_TIMES = 2  # as many bytes as are there; of a cut file the last images are missing, a damaged header says far more
-MOST_VALUES = 256 << 20  # bytes of labels, which are read at once
+MOST_HEADER = 1 << 16  # bytes of the longest header that is read
+# a header may ask for so many times the bytes of the file: a cut file lacks some images, a damaged header asks for more
+MOST_TIMES = 2
+MOST_VALUES = 256 << 20  # bytes of labels, which are read as a whole
 MIN_SIDE = 2  # px
 CHANNELS = (1, 3, 4)
-SAMPLE = 64  # rows by which the scale of floats is known
+SAMPLE = 64  # rows by which the scale of floats is recognised
 PICKLED = "it holds Python objects, and to read them is to run the code in them; save numbers or text by numpy.savez"
 
 
 def npy_bytes(image: np.ndarray) -> bytes:
     """Returns the `.npy` file of a uint8 image of (H, W) or (H, W, C).
 
-    Not by `numpy.save`, whose header may differ between versions: the bytes are hashed to know the image by.
+    `numpy.save` is not used, because its header may differ between versions: an image is recognised by a hash of these
+    bytes.
     """
     header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {image.shape}, }}"
     length = HEADER_BYTES - len(MAGIC) - 2
@@ -38,7 +40,10 @@ class RawArray:
     """Numbers in a region, in C order.
 
     Attributes:
-      start: bytes before them.
+      region: the bytes.
+      start: where the numbers begin, in bytes.
+      shape: the shape of the array.
+      dtype: the type of its numbers.
     """
 
     region: Region
@@ -48,10 +53,15 @@ class RawArray:
 
     @property
     def row_bytes(self) -> int:
+        """The size of a row in bytes."""
         return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def rows(self, start: int, stop: int) -> np.ndarray:
-        """Returns some rows; raises ValueError where the data ends before."""
+        """Returns the rows from `start` up to, but not including, `stop`.
+
+        Raises:
+          ValueError: the data ends before.
+        """
         size = (stop - start) * self.row_bytes
         data = self.region.read(self.start + start * self.row_bytes, size)
         if len(data) != size:
@@ -60,10 +70,10 @@ class RawArray:
 
 
 def parse_npy(region: Region) -> RawArray | str:
-    """Reads the header of a `.npy` file; returns why the array is not read where it cannot be.
+    """Reads the header of a `.npy` file; returns its array, or the reason why the array cannot be read.
 
     Raises:
-      ValueError: it is no such file.
+      ValueError: it is not such a file.
     """
     head = region.read(0, 12)
     if not head.startswith(MAGIC[:6]) or len(head) < 12 or head[6] not in (1, 2, 3):
@@ -94,9 +104,10 @@ def parse_npy(region: Region) -> RawArray | str:
 
 
 def image_axes(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
-    """Returns height, width and channels of the images in the rows, channels 0 for grey without an axis of its own.
+    """Returns height, width and channels of the images in the rows of an array; None if the rows are not images.
 
-    None where the rows are no images. The channels are last, or first where only that fits, and are told as negative.
+    Channels are 0 for grey images without an axis of channels. The axis of channels is the last one, or the first if
+    only that fits; then their number is negative.
     """
     if len(shape) == 3 and min(shape[1:]) >= MIN_SIDE:
         return shape[1], shape[2], 0
@@ -111,10 +122,11 @@ def to_image(row: np.ndarray, scale: float) -> np.ndarray:
     """Returns a row as a uint8 image of (H, W) or (H, W, C).
 
     Args:
-      scale: what a value is multiplied by before it is rounded.
+      row: the values of a row.
+      scale: the factor by which values are multiplied before they are rounded.
 
     Raises:
-      ValueError: a value is not one of 0 to 255 then.
+      PixelsError: a value is then not finite, or not in [0, 255].
     """
     axes = image_axes((1, *row.shape))
     if axes is not None and axes[2] < 0:
@@ -135,7 +147,7 @@ def to_image(row: np.ndarray, scale: float) -> np.ndarray:
 
 
 class ArrayStore(Store):
-    """Arrays, whose rows are images under the name of their array; of one without a name, under their number alone."""
+    """A store of arrays whose rows are images; they are named by their array, if it has a name, and their number."""
 
     has_rows = True
 
@@ -163,18 +175,19 @@ class ArrayStore(Store):
         self.files = files
 
     def read(self, name: str, count: int) -> bytes:
+        """Returns a row as a `.npy` file."""
         array, _, row = name.rpartition("/")
         number = int(row)
         return npy_bytes(to_image(self._arrays[array].rows(number, number + 1)[0], self._scales[array]))
 
 
 def _is_column(shape: tuple[int, ...]) -> bool:
-    """Says whether each row is one value, however many axes there are."""
+    """Returns whether each row is one value, however many axes there are."""
     return len(shape) > 0 and math.prod(shape[1:]) == 1
 
 
 def scale_of(array: Any) -> float:
-    """Returns what the values of an array are multiplied by: 255 for booleans, and for floats from 0 to 1."""
+    """Returns the factor for the values of an array: 255 for booleans and for floats from 0 to 1, else 1."""
     if array.dtype.kind == "b":
         return 255
     if array.dtype.kind != "f":
@@ -185,11 +198,19 @@ def scale_of(array: Any) -> float:
 
 @dataclass(frozen=True)
 class Values:
-    """Reads a row's label as text: a number, a text, or of a row of one 1 among zeros the place of the 1."""
+    """A function that reads the label of each row as text.
+
+    A label is a number, a text, or, in a row with one 1 among zeros, the place of the 1.
+    """
 
     array: Any
 
     def __call__(self) -> Sequence[str]:
+        """Returns the label of each row.
+
+        Raises:
+          ValueError: the labels are too large, or not of one of these kinds.
+        """
         array = self.array
         if array.shape[0] * array.row_bytes > MOST_VALUES:
             raise ValueError(f"labels must have at most {MOST_VALUES >> 20} MiB")
@@ -201,6 +222,7 @@ class Values:
 
 
 def _places(values: np.ndarray) -> np.ndarray:
+    """Returns the place of the 1 in each row."""
     if not ((values == 0) | (values == 1)).all() or not (values.sum(axis=1) == 1).all():
         raise ValueError(
             f"rows of {values.shape[1]} values, not one 1 among zeros; several labels an image cannot be trained on yet"
@@ -209,6 +231,7 @@ def _places(values: np.ndarray) -> np.ndarray:
 
 
 def _text(value: object) -> str:
+    """Returns a value as text; a whole number has no point."""
     if isinstance(value, bytes):
         return value.decode("utf-8")
     if isinstance(value, float) and value.is_integer():

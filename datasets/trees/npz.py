@@ -1,4 +1,4 @@
-"""Arrays of NumPy: a `.npz`, which is a zip of `.npy` files, or a `.npy` by itself. Objects in them are not read."""
+"""Arrays of NumPy: a `.npz`, which is a zip of `.npy` files, or a single `.npy`. Objects in them are not read."""
 
 from sweep.datasets.problems import DataError, Problem
 from sweep.datasets.trees import Kind, Opening, Store
@@ -26,7 +26,7 @@ def _open(opening: Opening) -> Store | None:
 
 
 def _has_rows(array: RawArray) -> bool:
-    """Says whether the rows of a `.npy` are images or labels; else it is one image, as a file in a folder is."""
+    """Returns whether the rows of a `.npy` are images or labels; otherwise the file is a single image."""
     if len(array.shape) == 2:
         return array.shape[1] == 1 or bool((array.rows(0, min(array.shape[0], SAMPLE)).sum(axis=1) == 1).all())
     return len(array.shape) != 3 or array.shape[2] not in (3, 4)

@@ -1,7 +1,7 @@
-"""A Parquet file with images in a column: their files as bytes, alone or as Hugging Face has them, `{bytes, path}`.
+"""Parquet files with a column of images: the bytes of image files, alone or as `{bytes, path}` like Hugging Face's.
 
-A file is never read whole. Its rows lie in groups; a group's images are read together and kept for a while. Where a
-group is too large for that, the images are unpacked once, see `unpacked.py`.
+A file is never read as a whole. Its rows lie in groups; the images of a group are read together and kept for a while.
+If a group is too large for that, the images are unpacked once, see `unpacked.py`.
 """
 
 import json
@@ -19,9 +19,9 @@ from sweep.datasets.trees import Kind, Opening, PixelsError, RowNames, Rows, Sto
 from sweep.datasets.trees.regions import Region, RegionFile
 from sweep.datasets.trees.unpacked import unpack
 
-GROUP_BYTES = 128 << 20  # images of a group that are kept in memory together
+GROUP_BYTES = 128 << 20  # the largest group whose images are kept in memory together
 BATCH = 16  # rows that are decoded at once
-MOST_FILE = 256 << 20  # bytes of an image, as of any file
+MOST_FILE = 256 << 20  # bytes of an image, the limit for any file
 IMAGE_BEGINS = re.compile(b"|".join((*BEGINNINGS, rb"GIF8[79]a")), re.DOTALL)
 
 
@@ -30,9 +30,9 @@ class ImageColumn:
     """A column of images.
 
     Attributes:
-      name: of the column.
-      leaf: of the values in it, as Parquet names it.
-      groups: bytes of each group's images when unpacked.
+      name: the name of the column.
+      leaf: the name that Parquet gives to the values in it.
+      groups: the size of the images in each group, unpacked, in bytes.
     """
 
     name: str
@@ -41,6 +41,8 @@ class ImageColumn:
 
 
 class Parquet(Store):
+    """The images and the other columns of an open Parquet file."""
+
     has_rows = True
 
     def __init__(self, opening: Opening, file: Any, columns: Sequence[ImageColumn]) -> None:
@@ -52,7 +54,7 @@ class Parquet(Store):
         files: dict[str, int] = {}
         images = {}
         for column in columns:
-            folder = re.sub(r"[^\w.-]|^\.+", "_", column.name) or "_"  # a column may have any name, `..` too
+            folder = re.sub(r"[^\w.-]|^\.+", "_", column.name) or "_"  # a column may have any name, even `..`
             while folder in self._by_folder:
                 folder += "_"
             self._by_folder[folder] = column
@@ -64,6 +66,7 @@ class Parquet(Store):
         self.tables = [_table(file, images)]
 
     def read(self, name: str, count: int) -> bytes:
+        """Returns the bytes of the image in a row."""
         folder, _, row = name.rpartition("/")
         column = self._by_folder[folder]
         with as_value_errors():
@@ -73,6 +76,7 @@ class Parquet(Store):
         return data
 
     def _read_row(self, column: ImageColumn, row: int) -> bytes | None:
+        """Returns the bytes of an image, or None for a null."""
         if column.name in self._unpacked:
             region, ends = self._unpacked[column.name]
             start = int(ends[row - 1]) if row else 0
@@ -88,7 +92,7 @@ class Parquet(Store):
                 batches.append(batch)
                 ends.append(ends[-1] + len(batch))
                 size += batch.nbytes
-                if size > 4 * GROUP_BYTES:  # its header says less
+                if size > 4 * GROUP_BYTES:  # more than its header says
                     raise ValueError(f"a group of rows of at most {GROUP_BYTES >> 20} MiB")
             return (batches, ends), size
 
@@ -99,13 +103,15 @@ class Parquet(Store):
         return value
 
     def _batches(self, column: ImageColumn, group: int) -> Iterator[Any]:
-        """Yields the values of a group, `BATCH` at a time, whatever the file's own pages are."""
+        """Yields the values of a group, `BATCH` at a time, whatever the pages of the file are."""
         batches = self._file.iter_batches(BATCH, row_groups=[group], columns=[column.leaf], use_threads=False)
         for batch in batches:
             values = batch.column(0)
             yield values.field("bytes") if column.leaf != column.name else values
 
     def _unpack(self, column: ImageColumn) -> Region:
+        """Unpacks a column: the bytes of all images, followed by the end of each and by their number."""
+
         def chunks() -> Iterator[bytes]:
             end, ends = 0, []
             for group in range(len(self._ends)):
@@ -121,16 +127,18 @@ class Parquet(Store):
 
 
 def _indexed(region: Region) -> tuple[Region, np.ndarray]:
-    """Returns an unpacked column, and where each image ends in it."""
+    """Returns an unpacked column, and the place in it where each image ends."""
     count = int.from_bytes(region.read(region.size - 8, 8), "little")
     return region, np.frombuffer(region.read(region.size - 8 - 8 * count, 8 * count), "<i8")
 
 
 def _group_rows(file: Any) -> list[int]:
+    """Returns the number of rows in each group."""
     return [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
 
 
 def is_binary(kind: Any) -> bool:
+    """Returns whether a type of Arrow is that of bytes."""
     import pyarrow as pa
 
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
@@ -152,6 +160,7 @@ def image_columns(file: Any) -> list[ImageColumn]:
 
 
 def _leaf_bytes(file: Any, leaf: str) -> tuple[int, ...]:
+    """Returns the unpacked size of a column in each group."""
     groups = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
     return tuple(
         sum(
@@ -164,12 +173,14 @@ def _leaf_bytes(file: Any, leaf: str) -> tuple[int, ...]:
 
 
 def _begins_like_image(file: Any, column: str) -> bool:
+    """Returns whether the first value of a column begins like an image file."""
     batch = next(file.iter_batches(1, columns=[column], use_threads=False), None)
     value = batch.column(0)[0].as_py() if batch is not None and batch.num_rows else None
     return IMAGE_BEGINS.match(value or b"") is not None
 
 
 def _table(file: Any, images: dict[str, RowNames]) -> Rows:
+    """Returns the table of a file: its images and its other columns."""
     import pyarrow as pa
 
     features = _features(file)
@@ -191,7 +202,7 @@ def _table(file: Any, images: dict[str, RowNames]) -> Rows:
 
 @dataclass(frozen=True)
 class _Column:
-    """Reads a column as text."""
+    """A function that reads a column as text."""
 
     file: Any
     leaf: str
@@ -209,6 +220,7 @@ class _Column:
 
 
 def _text(value: object) -> str:
+    """Returns a value as text: empty for null, whole numbers without a point."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -217,7 +229,7 @@ def _text(value: object) -> str:
 
 
 def _features(file: Any) -> dict[str, Any]:
-    """Returns what the `datasets` library wrote about the columns."""
+    """Returns what the library `datasets` of Hugging Face wrote about the columns."""
     try:
         about = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
         features = about["info"]["features"]
@@ -230,7 +242,7 @@ def _open(opening: Opening) -> Store | None:
     import pyarrow.parquet as pq
 
     with as_value_errors():
-        # Without a buffer, or with what it reads before it is asked, Arrow holds a whole group as it is packed.
+        # Without a buffer, or with pre-buffering, Arrow would hold the packed bytes of a whole group in memory.
         file = pq.ParquetFile(RegionFile(opening.region), buffer_size=1 << 20, pre_buffer=False)
         columns = image_columns(file)
         return Parquet(opening, file, columns) if columns else None

@@ -1,7 +1,6 @@
-"""A CSV with the pixels of an image in each row: a column a pixel (MNIST), or all in one column (FER2013).
+"""CSVs with the pixels of an image in each row: a column for each pixel (MNIST), or all in one column (FER2013).
 
-The file is read through once, from which the place of each row is known; a row's pixels are read when they are asked
-for.
+The file is read through once to find the place of each row; the pixels of a row are read when they are asked for.
 """
 
 import csv
@@ -20,8 +19,8 @@ from sweep.datasets.trees.regions import Region
 from sweep.datasets.trees.unpacked import CHUNK
 from sweep.storage.text import counted
 
-HEAD = 1 << 20  # bytes that the columns are known by; a row of 256x256 px is as long
-MOST_LINE = 16 << 20  # bytes
+HEAD = 1 << 20  # bytes by which the columns are recognised; enough for a row of 256x256 px
+MOST_LINE = 16 << 20  # bytes of the longest line
 MIN_SIDE = 8  # px
 CHANNELS = (1, 3, 4)
 NUMBERED = re.compile(r"(\D*)\d+(?:[x_.,-]\d+)?")  # `pixel12`, `12`, `3x4`
@@ -30,15 +29,16 @@ LABELS = ("label", "labels", "class", "class_name", "target", "y", "emotion", "d
 
 @dataclass(frozen=True)
 class Layout:
-    """Which columns hold the pixels.
+    """The columns of a CSV that hold the pixels.
 
     Attributes:
       header: the names of all columns.
-      is_named: the first line is these names.
-      separator: between columns.
-      start, stop: the columns of pixels.
-      in_one: they are one column, with spaces between the pixels.
-      shape: of an image.
+      is_named: the first line holds these names.
+      separator: the character between columns.
+      start: the first column of pixels.
+      stop: the column after the last one of pixels.
+      in_one: the pixels are in one column, with spaces between them.
+      shape: the shape of an image, (H, W) or (H, W, C).
     """
 
     header: tuple[str, ...]
@@ -51,24 +51,25 @@ class Layout:
 
     @property
     def others(self) -> list[str]:
+        """The names of the columns that hold no pixels."""
         return [*self.header[: self.start], *self.header[self.stop :]]
 
 
 def find_layout(head: bytes) -> Layout | None:
-    """Returns how a CSV holds pixels by its beginning; None where it does not."""
+    """Returns the layout of a CSV with pixels, by its first bytes; None if it holds none."""
     try:
         text = head.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
     lines = text.splitlines()[:3]
     if len(head) >= HEAD:
-        lines = lines[:-1]  # may be cut
+        lines = lines[:-1]  # the last line may be cut
     if not lines:
         return None
     separator = max(",;\t", key=lines[0].count)
     try:
         first, *rest = csv.reader(lines, delimiter=separator)
-    except csv.Error:  # a field that does not end
+    except csv.Error:  # a field with an open quote
         return None
     is_named = not all(_is_integer(value) for value in first if " " not in value.strip())
     rows = rest if is_named else [first, *rest]
@@ -87,7 +88,7 @@ def find_layout(head: bytes) -> Layout | None:
 
 
 def _runs(header: tuple[str, ...], is_named: bool) -> list[tuple[int, int]]:
-    """Returns which columns may be the pixels: those that are numbered alike, else all but the label."""
+    """Returns the ranges of columns that may be pixels: columns numbered in the same way, or all but the label."""
     count = len(header)
     if is_named:
         runs: list[list[int]] = []
@@ -100,7 +101,7 @@ def _runs(header: tuple[str, ...], is_named: bool) -> list[tuple[int, int]]:
                 runs.append([column, column + 1])
         square = [(start, stop) for start, stop in runs if square_shape(stop - start)]
         if square:
-            return square if len(square) == 1 else []  # several are measurements, not pixels
+            return square if len(square) == 1 else []  # several such ranges are measurements, not pixels
         label = next((column for column, name in enumerate(header) if name.lower() in LABELS), None)
         if label not in (None, 0, count - 1):
             return []
@@ -109,7 +110,7 @@ def _runs(header: tuple[str, ...], is_named: bool) -> list[tuple[int, int]]:
 
 
 def square_shape(count: int) -> tuple[int, ...] | None:
-    """Returns the shape of a square image of so many values."""
+    """Returns the shape of a square image with this many values, or None."""
     for channels in CHANNELS:
         side = math.isqrt(count // channels)
         if side >= MIN_SIDE and side * side * channels == count:
@@ -118,14 +119,18 @@ def square_shape(count: int) -> tuple[int, ...] | None:
 
 
 def _is_integer(value: str) -> bool:
+    """Returns whether a text is a whole number."""
     return re.fullmatch(r"\s*\d+\s*", value) is not None
 
 
 def _are_pixels(values: Sequence[str]) -> bool:
+    """Returns whether all texts are whole numbers from 0 to 255."""
     return all(_is_integer(value) and int(value) <= 255 for value in values)
 
 
 class PixelColumns(Store):
+    """The images and the other columns of a CSV with pixels."""
+
     has_rows = True
 
     def __init__(self, opening: Opening, layout: Layout) -> None:
@@ -158,6 +163,7 @@ class PixelColumns(Store):
             self.notes.append(f"{opening.place}: its pixels are read as {colours} of one pixel after the other.")
 
     def read(self, name: str, count: int) -> bytes:
+        """Returns the pixels of a row as a `.npy` file."""
         start, stop = map(int, self._places[int(name)])
         layout = self._layout
         fields = _fields(self._region.read(start, stop - start), layout)
@@ -174,7 +180,7 @@ class PixelColumns(Store):
 
 @dataclass(frozen=True)
 class _Values:
-    """A column that is in memory."""
+    """A function that returns a column which is in memory."""
 
     values: tuple[str, ...]
 
@@ -183,7 +189,7 @@ class _Values:
 
 
 def _lines(region: Region) -> Iterator[tuple[int, bytes]]:
-    """Yields the place and the bytes of each line, without its end."""
+    """Yields the place and the bytes of each line, without its line break."""
     start, rest, place = 0, b"", 0
     while chunk := region.read(place, CHUNK):
         place += len(chunk)
@@ -198,6 +204,7 @@ def _lines(region: Region) -> Iterator[tuple[int, bytes]]:
 
 
 def _fields(line: bytes, layout: Layout) -> list[str]:
+    """Returns the fields of a line."""
     text = line.decode("utf-8-sig")
     if '"' in text:
         return next(csv.reader(io.StringIO(text), delimiter=layout.separator), [])
@@ -205,7 +212,7 @@ def _fields(line: bytes, layout: Layout) -> list[str]:
 
 
 def _others(line: bytes, layout: Layout) -> list[str] | None:
-    """Returns the fields of a row that are no pixels; None where it has another number of fields."""
+    """Returns the fields of a row that are not pixels; None if it has the wrong number of fields."""
     if b'"' not in line:
         if line.count(layout.separator.encode()) != len(layout.header) - 1:
             return None

@@ -1,4 +1,4 @@
-"""What was read last, kept in memory up to a limit, so that neighbours in a container are read together."""
+"""Keeps parts of containers that were read recently in memory, so that neighbouring rows are read together."""
 
 import threading
 from collections import OrderedDict
@@ -9,7 +9,7 @@ MOST_BYTES = 256 << 20
 
 
 class Recent:
-    """Parts of containers by their keys; several threads may ask at once."""
+    """The parts that were read recently, by key, up to `MOST_BYTES`; several threads may use it at once."""
 
     def __init__(self) -> None:
         self._parts: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
@@ -17,6 +17,7 @@ class Recent:
         self._lock = threading.Lock()
 
     def find(self, key: Hashable) -> Any:
+        """Returns the part with this key, or None."""
         with self._lock:
             if key not in self._parts:
                 return None
@@ -24,11 +25,12 @@ class Recent:
             return self._parts[key][0]
 
     def find_or_read(self, key: Hashable, lock: threading.Lock, read: Callable[[], tuple[Any, int]]) -> Any:
-        """Returns what is kept under a key, or reads it.
+        """Returns the part with this key; reads it if it is not there.
 
         Args:
-          lock: is held while it is read, so that two threads do not read the same.
-          read: returns the part and its bytes.
+          key: identifies the part.
+          lock: held while the part is read, so that two threads do not read the same one.
+          read: returns the part and its size in bytes.
         """
         if (part := self.find(key)) is not None:
             return part
@@ -45,6 +47,7 @@ class Recent:
             return part
 
     def clear(self) -> None:
+        """Drops all parts."""
         with self._lock:
             self._parts.clear()
             self._bytes = 0

@@ -1,4 +1,4 @@
-"""Bytes that can be read at any place, by several threads at once: files, and parts of files."""
+"""Bytes that several threads can read at any place: files, and parts of files."""
 
 import io
 import os
@@ -8,25 +8,25 @@ from typing import Any, Protocol
 
 from sweep.datasets.trees.recent import Recent
 
-KEPT_OPEN = 64  # files of a tree; a system may allow a process no more than 256
-IN_MEMORY = 64 << 20  # bytes of a tree that are unpacked into memory
+KEPT_OPEN = 64  # files of a tree that stay open; a system may allow a process no more than 256
+IN_MEMORY = 64 << 20  # bytes that a tree may unpack into memory
 
 
 class Region(Protocol):
     """A run of bytes.
 
     Attributes:
-      size: how many there are.
+      size: the number of bytes.
     """
 
     size: int
 
     def read(self, start: int, count: int) -> bytes:
-        """Returns so many bytes from a place on, fewer where the end is nearer."""
+        """Returns `count` bytes from `start` on; fewer if the region ends before."""
 
 
 class Held:
-    """What a tree holds until it is closed: its first open files, what is unpacked into memory, what was read last."""
+    """Everything that a tree holds until it is closed: open files, content in memory, and recently read parts."""
 
     def __init__(self) -> None:
         self._descriptors: list[int] = []
@@ -34,25 +34,32 @@ class Held:
         self.recent = Recent()
 
     def keep(self, descriptor: int, always: bool = False) -> bool:
-        """Says whether a file stays open until `close`."""
+        """Returns whether a file stays open until `close`, which closes it.
+
+        Args:
+          descriptor: the open file.
+          always: keeps it open even if `KEPT_OPEN` files are open already.
+        """
         if len(self._descriptors) >= KEPT_OPEN and not always:
             return False
         self._descriptors.append(descriptor)
         return True
 
     def close(self) -> None:
+        """Closes the files and frees the memory."""
         self.recent.clear()
         while self._descriptors:
             os.close(self._descriptors.pop())
 
 
 class FileRegion:
-    """A file.
+    """The bytes of a file.
 
     Args:
-      open_file: opens it and returns the descriptor.
-      stamp: its state when it was listed.
-      stays_open: it cannot be opened again later.
+      open_file: opens the file and returns its descriptor.
+      stamp: the state of the file when it was listed.
+      held: keeps the file open.
+      stays_open: the file must stay open, because it cannot be opened again.
     """
 
     def __init__(
@@ -66,6 +73,11 @@ class FileRegion:
             os.close(descriptor)
 
     def read(self, start: int, count: int) -> bytes:
+        """Returns bytes of the file; see `Region`.
+
+        Raises:
+          ValueError: the file has changed since it was listed.
+        """
         count = min(count, self.size - start)
         if self._kept is not None:
             return _read_at(self._kept, start, count)
@@ -76,9 +88,10 @@ class FileRegion:
             os.close(descriptor)
 
     def _open(self) -> int:
+        """Opens the file after checking that it is still the one that was listed."""
         descriptor = self._open_file()
         found = os.fstat(descriptor)
-        # Not its time of change: another link to the file, made since, alters it.
+        # The time of change is not compared, because a new hard link to the file alters it.
         state = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
         if not stat.S_ISREG(found.st_mode) or state != self._stamp[:4]:
             os.close(descriptor)
@@ -87,9 +100,10 @@ class FileRegion:
 
 
 def _read_at(descriptor: int, start: int, count: int) -> bytes:
+    """Returns bytes of an open file."""
     parts = []
     while count > 0:
-        part = os.pread(descriptor, count, start)  # at most 2 GiB at once
+        part = os.pread(descriptor, count, start)  # one call reads at most 2 GiB
         if not part:
             break
         parts.append(part)
@@ -105,25 +119,29 @@ class Part:
         self._whole, self._start = whole, start
 
     def read(self, start: int, count: int) -> bytes:
+        """Returns bytes of the part; see `Region`."""
         return self._whole.read(self._start + start, max(0, min(count, self.size - start)))
 
 
 class Memory:
-    """Bytes in memory."""
+    """Bytes in memory, as a region."""
 
     def __init__(self, data: bytes) -> None:
         self.size = len(data)
         self._data = data
 
     def read(self, start: int, count: int) -> bytes:
+        """Returns some of the bytes; see `Region`."""
         return self._data[start : start + max(0, count)]
 
 
 class RegionFile(io.RawIOBase):
-    """A region as the file object that libraries want.
+    """A region as a file object, which is what libraries take.
 
     Args:
-      most: bytes that may be asked for at once: more is a damaged or hostile file. None: any number.
+      region: the bytes.
+      most: bytes that may be read at once; a request for more comes from a damaged or hostile file. None for any
+        number.
     """
 
     def __init__(self, region: Region, most: int | None = None) -> None:
@@ -131,15 +149,19 @@ class RegionFile(io.RawIOBase):
         self._region, self._most, self._place = region, most, 0
 
     def readable(self) -> bool:
+        """Returns True."""
         return True
 
     def seekable(self) -> bool:
+        """Returns True."""
         return True
 
     def tell(self) -> int:
+        """Returns the position."""
         return self._place
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Moves to a position, and returns it."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._region.size}[whence]
         if base + offset < 0:
             raise OSError(f"a place before the beginning ({base + offset})")
@@ -147,6 +169,7 @@ class RegionFile(io.RawIOBase):
         return self._place
 
     def read(self, size: int | None = -1) -> bytes:
+        """Returns `size` bytes, or all that are left if it is None or negative."""
         left = max(0, self._region.size - self._place)
         count = left if size is None or size < 0 else min(size, left)
         if self._most is not None and count > self._most:
@@ -156,6 +179,7 @@ class RegionFile(io.RawIOBase):
         return data
 
     def readinto(self, buffer: Any) -> int:
+        """Reads into a buffer; returns the number of bytes."""
         view = memoryview(buffer).cast("B")
         data = self.read(len(view))
         view[: len(data)] = data

@@ -1,4 +1,4 @@
-"""Files packed as one stream: gzip, bzip2, xz."""
+"""Files that are packed as one stream: gzip, bzip2, xz."""
 
 import bz2
 import gzip
@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from sweep.datasets.trees.regions import Region, RegionFile
 from sweep.datasets.trees.unpacked import CHUNK
 
-XZ_MEMORY = 256 << 20  # bytes; what `xz -9` needs is 65 MiB
+XZ_MEMORY = 256 << 20  # bytes that unpacking may use; a file of `xz -9` needs 65 MiB
 
 
 def stream_of(region: Region) -> Callable[[], Iterator[bytes]] | None:
-    """Returns what reads a stream from its beginning; None where it is not packed in one of these ways."""
+    """Returns a function that unpacks a stream from its beginning; None if it is not packed in one of these ways."""
     head = region.read(0, 6)
     for begins, read in ((b"\x1f\x8b", _gzip), (b"BZh", _bzip2), (b"\xfd7zXZ\x00", _xz)):
         if head.startswith(begins):
@@ -33,7 +33,8 @@ def _bzip2(region: Region) -> Iterator[bytes]:
 
 
 def _xz(region: Region) -> Iterator[bytes]:
-    # Not by LZMAFile: it takes whatever memory the file asks for, up to 4 GiB.
+    """Yields the unpacked chunks of an xz file."""
+    # LZMAFile is not used, because it allocates as much memory as the file asks for, up to 4 GiB.
     start, rest = 0, b""
     while start < region.size or rest.strip(b"\0"):
         packed = lzma.LZMADecompressor(memlimit=XZ_MEMORY)

@@ -1,4 +1,4 @@
-"""A .tar, packed or not: its members are files. It is indexed once; then any member is read by its place."""
+"""A .tar, packed or not, whose members are files. It is indexed once, so that any member can be read by its place."""
 
 import tarfile
 
@@ -11,15 +11,17 @@ from sweep.datasets.trees.unpacked import unpack
 from sweep.storage.text import counted
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
-MOST_HEADER = 1 << 20  # bytes; a header that asks for more is damaged or hostile
+MOST_HEADER = 1 << 20  # bytes of a header; one that asks for more is damaged or hostile
 
 
 class Tar(Store):
+    """The files in a .tar."""
+
     def __init__(self, region: Region, opening: Opening) -> None:
         super().__init__()
         self.files: dict[str, int] = {}
         self._region = region
-        self._places: dict[str, tuple[int, int]] = {}  # start and size of each file
+        self._places: dict[str, tuple[int, int]] = {}  # the start and the size of each file
         findings = Findings()
         with tarfile.TarFile(fileobj=RegionFile(region, MOST_HEADER)) as tar:
             while member := tar.next():
@@ -27,12 +29,13 @@ class Tar(Store):
                 self._list_member(member, opening.place, findings)
             end = region.read(tar.offset, tarfile.BLOCKSIZE)
         if end != bytes(tarfile.BLOCKSIZE) and not findings.problems:
-            # The library stops without a word at a header that is damaged or cut.
+            # The library stops silently at a header that is damaged or cut.
             raise ValueError(f"no end, but a damaged or cut header behind {counted(len(self._places), 'file')}")
         if findings.problems:
             raise DataError(findings.problems)
 
     def _list_member(self, member: tarfile.TarInfo, place: str, findings: Findings) -> None:
+        """Adds a member to the files or the folders, or records why it is refused."""
         parts = parts_of(member.name)
         name = "/".join(parts)
         if leads_out(member.name) or not (parts or member.isdir()):
@@ -57,10 +60,12 @@ class Tar(Store):
             self._places[name] = member.offset_data, member.size
 
     def read(self, name: str, count: int) -> bytes:
+        """Returns the first bytes of a file."""
         start, size = self._places[name]
         return self._region.read(start, min(count, size))
 
     def region(self, name: str) -> Region:
+        """Returns a file as a part of the .tar."""
         return Part(self._region, *self._places[name])
 
 

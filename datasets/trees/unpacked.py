@@ -1,8 +1,9 @@
-"""What can only be read from its beginning to its end, unpacked once, so that it can be read at any place.
+"""Unpacks content that can only be read from its beginning, so that it can then be read at any place.
 
-A packed .tar, or a member of an archive that is a container itself, is small and stays in memory, or is written into
-`~/.cache/sweep/unpacked/`, where the next start finds it: its name is made of the state of the real file and of where
-in it the part is. How much room there is, is said before. The copies that were used last stay.
+Such content is a packed .tar, or a member of an archive that is a container itself. If it is small, it stays in memory.
+Otherwise it is written to `~/.cache/sweep/unpacked/`, where the next start finds it: the name of the copy is a hash of
+the state of the real file and of the part that was unpacked. The free room is announced before. The copies that were
+used last are kept.
 """
 
 import hashlib
@@ -22,37 +23,39 @@ from sweep.datasets.trees.regions import FileRegion, Memory, Region
 from sweep.storage.text import counted
 
 CHUNK = 1 << 20
-SMALL = 16 << 20  # bytes that stay in memory, where the tree has room left for them
-MOST_TIMES = 200  # as many bytes as are packed; no archive of images comes near it
-ALWAYS_BYTES = 256 << 20  # a packed file may have so many, however small it is
-FREE_BYTES = 1 << 30  # what the disk must have left
-CHECKED_BYTES = 64 << 20  # written between two looks at how much room is left
-KEPT_BYTES = 40 << 30  # of the copies that are not in use now
-STALE_SECONDS = 24 * 3600.0  # after which a copy that was begun and not ended is nobody's
+SMALL = 16 << 20  # content of up to so many bytes stays in memory, if the tree has room left for it
+MOST_TIMES = 200  # content may be so many times larger than its packed bytes; no archive of images comes near this
+ALWAYS_BYTES = 256 << 20  # content of up to so many bytes is allowed, however small its packed bytes are
+FREE_BYTES = 1 << 30  # that must stay free on the disk
+CHECKED_BYTES = 64 << 20  # that are written between two checks of the free room
+KEPT_BYTES = 40 << 30  # that all copies may take together
+STALE_SECONDS = 24 * 3600.0  # after which an unfinished copy counts as abandoned
 
 Chunks = Callable[[], Iterator[bytes]]
 
 
 def folder() -> Path:
+    """Returns the folder of the copies."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sweep" / "unpacked"
 
 
 def unpack(chunks: Chunks, packed: int, part: str, opening: Opening) -> Region:
-    """Returns what a stream unpacks to.
+    """Returns the content of a stream as a region.
 
     Args:
       chunks: reads the stream from its beginning.
-      packed: its bytes as they are packed.
-      part: says which part of the container it is; empty for all of it.
+      packed: the size of the packed stream in bytes.
+      part: the name of the part of the container; empty for the whole.
+      opening: the container.
 
     Raises:
-      DataError: the stream unpacks to far more than its size, or the disk has too little room.
+      DataError: the content is far larger than the packed stream, or the disk has too little room.
     """
     path = folder() / hashlib.sha256(f"{opening.identity}\n{part}".encode("utf-8", "surrogateescape")).hexdigest()
     place = f"{opening.place}/{part}" if part else opening.place
     if opening.keeps and path.is_file():
         with suppress(OSError, ValueError):
-            os.utime(path)  # used last
+            os.utime(path)  # marks it as used last
             return _opened(path, opening)
     stream = _limited(chunks(), packed, place)
     beginning = b""
@@ -65,6 +68,11 @@ def unpack(chunks: Chunks, packed: int, part: str, opening: Opening) -> Region:
 
 
 def _limited(stream: Iterator[bytes], packed: int, place: str) -> Iterator[bytes]:
+    """Yields the chunks of a stream, up to a limit.
+
+    Raises:
+      DataError: the limit is exceeded.
+    """
     most, size = max(ALWAYS_BYTES, MOST_TIMES * packed), 0
     for chunk in stream:
         size += len(chunk)
@@ -75,6 +83,7 @@ def _limited(stream: Iterator[bytes], packed: int, place: str) -> Iterator[bytes
 
 
 def _on_disk(stream: Iterator[bytes], packed: int, place: str, path: Path, opening: Opening) -> Region:
+    """Writes the content of a stream to a copy, and returns that."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _remove_old(path.parent)
@@ -90,7 +99,8 @@ def _on_disk(stream: Iterator[bytes], packed: int, place: str, path: Path, openi
                 return _opened(path, opening)
             return _opened(Path(partial), opening)
         finally:
-            Path(partial).unlink(missing_ok=True)  # a copy of a file that may still change is this tree's alone
+            # A copy of a file that may still change is for this tree alone, which has it open.
+            Path(partial).unlink(missing_ok=True)
     except OSError as error:
         rule, got = f"{path.parent} must take its unpacked copy", error.strerror or str(error)
         way_out = "unpack it yourself, or set XDG_CACHE_HOME to a folder with room"
@@ -98,6 +108,11 @@ def _on_disk(stream: Iterator[bytes], packed: int, place: str, path: Path, openi
 
 
 def _write(stream: Iterator[bytes], write: Callable[[bytes], int], where: Path, place: str) -> None:
+    """Writes the content, and checks the free room now and then.
+
+    Raises:
+      DataError: the disk has too little room.
+    """
     since = CHECKED_BYTES
     for chunk in stream:
         since += len(chunk)
@@ -111,12 +126,14 @@ def _write(stream: Iterator[bytes], write: Callable[[bytes], int], where: Path, 
 
 
 def _opened(path: Path, opening: Opening) -> Region:
-    # It stays open: another start may remove the copy, or note in its time that it was used.
+    """Returns a copy as a region."""
+    # It stays open, because another start may remove the copy, or change its time when it uses it.
     return FileRegion(lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC), stamp(os.stat(path)), opening.held, True)
 
 
 def _remove_old(place: Path) -> None:
-    with suppress(OSError):  # another start may do the same
+    """Removes abandoned copies, and those used least recently if all together are too large."""
+    with suppress(OSError):  # another start may be removing copies too
         total = 0
         for path in sorted(place.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True):
             found = path.stat()
@@ -127,4 +144,5 @@ def _remove_old(place: Path) -> None:
 
 
 def _gigabytes(size: int) -> str:
+    """Returns a size as messages show it."""
     return f"{size / 1e9:,.1f} GB"

@@ -1,4 +1,4 @@
-"""Kinds of files that hold images and are not read, and what to do about each."""
+"""Kinds of files that may hold images but cannot be read, and what the user can do about each."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -11,10 +11,10 @@ from sweep.storage.text import counted
 
 @dataclass(frozen=True)
 class Unread:
-    """A kind that is not read.
+    """A kind of file that cannot be read.
 
     Attributes:
-      suffixes: in small letters.
+      suffixes: its suffixes, in lower case.
       rule: why it is not read.
       way_out: what to do, with `{0}` for the file.
     """
@@ -101,15 +101,16 @@ UNREAD = {
     "a RecordIO file": Unread((".rec",), "RecordIO files are not read", "unpack it by MXNet: im2rec.py, or the like"),
 }
 ALL_SUFFIXES = tuple(suffix for kind in UNREAD.values() for suffix in kind.suffixes)
-PACKED = re.compile(r"(.+?\.(?:zip|tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz)))/")  # a path into an archive
+PACKED = re.compile(r"(.+?\.(?:zip|tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz)))/")  # matches a path into an archive
 PICKLE_BEGINS = tuple(b"\x80" + bytes([protocol]) for protocol in (2, 3, 4, 5))
 
 
 def unread_kind(name: str, head: Callable[[], bytes]) -> str | None:
-    """Returns which of the kinds a file is; None where it is none of them.
+    """Returns which of the kinds a file is; None if it is none of them.
 
     Args:
-      head: returns its first bytes, by which a pickle without a suffix is known.
+      name: the name of the file.
+      head: returns its first bytes, by which a pickle without a suffix is recognised.
     """
     lower = name.lower()
     if lower.endswith(ALL_SUFFIXES):
@@ -120,17 +121,17 @@ def unread_kind(name: str, head: Callable[[], bytes]) -> str | None:
 
 
 def unread_problems(unread: Mapping[str, list[str]], place_of: Callable[[str], str]) -> list[Problem]:
-    """Returns a problem for each kind that is there, with its first file.
+    """Returns a problem for each kind that occurs, which names its first file.
 
     Args:
       unread: the files of each kind.
-      place_of: shows a file in a message.
+      place_of: returns the path of a file for messages.
     """
     problems = []
     for what, files in unread.items():
         first = place_of(min(files))
         more = f" and {counted(len(files) - 1, 'more', 'more')}" if len(files) > 1 else ""
-        # A data set of several pickles is converted together.
+        # Several pickles of a data set are converted together, so the folder is named.
         named = first.rpartition("/")[0] if more and what == PICKLE else first
         way_out = UNREAD[what].way_out.format(named)
         if packed := PACKED.match(first):

@@ -1,4 +1,4 @@
-"""A .zip: its members are files."""
+"""A .zip, whose members are files."""
 
 import stat
 import struct
@@ -12,10 +12,13 @@ from sweep.datasets.trees.regions import Part, Region, RegionFile
 from sweep.datasets.trees.unpacked import CHUNK, unpack
 from sweep.storage.text import counted
 
-LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, and the lengths of the name and of the extra field behind it
+# the signature, and the lengths of the name and of the extra field, which follow the header
+LOCAL_HEADER = struct.Struct("<4s22xHH")
 
 
 class Zip(Store):
+    """The files in a .zip."""
+
     def __init__(self, opening: Opening) -> None:
         super().__init__()
         self.files: dict[str, int] = {}
@@ -30,6 +33,11 @@ class Zip(Store):
         self._list_members()
 
     def _list_members(self) -> None:
+        """Lists the members as files and folders.
+
+        Raises:
+          DataError: the .zip is encrypted, or names lead out of it or occur twice.
+        """
         findings, guessed = Findings(), []
         place, rules = self._opening.place, self._opening.rules
         members = self._zip.infolist()
@@ -70,11 +78,13 @@ class Zip(Store):
             )
 
     def read(self, name: str, count: int) -> bytes:
+        """Returns the first bytes of a file."""
         with self._zip.open(self._members[name]) as member:
-            return member.read(count)  # never more, however much is packed; at the end the checksum is compared
+            # unpacks no more than this, whatever the size of the content; at its end the checksum is compared
+            return member.read(count)
 
     def region(self, name: str) -> Region:
-        """Returns a member, which is unpacked where it is packed."""
+        """Returns a file as a region; a compressed file is unpacked first."""
         member = self._members[name]
         if member.compress_type == zipfile.ZIP_STORED:
             header = self._opening.region.read(member.header_offset, LOCAL_HEADER.size)
@@ -85,6 +95,8 @@ class Zip(Store):
         return unpack(self._chunks(name), member.compress_size, name, self._opening)
 
     def _chunks(self, name: str) -> Callable[[], Iterator[bytes]]:
+        """Returns a function that unpacks a file from its beginning."""
+
         def read() -> Iterator[bytes]:
             with self._zip.open(self._members[name]) as member:
                 while chunk := member.read(CHUNK):
@@ -93,6 +105,7 @@ class Zip(Store):
         return read
 
     def close(self) -> None:
+        """Closes the archive."""
         self._zip.close()
 
 

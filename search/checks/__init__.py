@@ -1,7 +1,8 @@
-"""Is the folder of a sweep whole, and what a repair does; `command.py` is the command's body, of both.
+"""The check of a sweep's folder and its repair; `command.py` is the body of the command for both.
 
-`inspection.py` looks a folder over and calls the rest: `replay.py` and `trials.py` check the journal, `trial_folder.py`
-a trial's folder, `sweep_files.py` what the sweep is run on and what it made. What they find are the objects of
-`findings.py`, each with what mends it: `mending.py` mends a single trial, `identity.py` says what its folder knows. A
-file that a sweep may have is named in `inspection.py`, else it is said to be foreign.
+`inspection.py` inspects a folder and calls the rest: `replay.py` and `trials.py` check the journal, `trial_folder.py`
+checks a trial's folder, and `sweep_files.py` checks the data and the results of the sweep. They report problems as the
+objects of `findings.py`, each with the function that mends it. `mending.py` mends a single trial, and `identity.py`
+says what the trial's folder knows. The files that a sweep may have are listed in `inspection.py`; all others are
+reported as foreign.
 """

@@ -1,4 +1,4 @@
-"""Where a repair puts what it changes or takes away, as it was before."""
+"""The backup into which a repair puts everything that it changes or removes."""
 
 import json
 import os
@@ -11,11 +11,11 @@ from pathlib import Path
 from sweep.storage.files import DamagedError, make_folder, read_json, save_bytes, written_whole
 from sweep.storage.store import store_of
 
-LOSSES = "losses.json"  # in a backup's folder: the files that its repair had to do without
+LOSSES = "losses.json"  # in a backup's folder; lists the files that its repair had to give up
 
 
 class Backup:
-    """The folder `backup-N` in the sweep's, made when it is first needed."""
+    """A folder `backup-N` in the sweep's folder, which is made when it is first needed."""
 
     def __init__(self, sweep: Path) -> None:
         self.sweep = sweep
@@ -24,15 +24,15 @@ class Backup:
         self.lost: list[str] = []
 
     def copy(self, path: Path) -> None:
-        """Copies a file that is about to be written anew, as it is before the repair's first write of it."""
+        """Copies a file before the repair writes it for the first time."""
         target = self.folder / path.relative_to(self.sweep)
         if path.is_file() and not target.exists():
             copy(path, target)
 
     def take(self, path: Path) -> None:
-        """Moves a file, folder, link or pipe away, itself: nothing is read, and no link followed. Or nothing is there.
+        """Moves a file, folder, link or pipe into the backup, if it is there, without reading it or following a link.
 
-        Where it was moved before, so that there are two of them, the later one gets a `~`.
+        If the backup already has one of that name, the later one gets a `~`.
         """
         if not os.path.lexists(path):
             return
@@ -44,27 +44,27 @@ class Backup:
         path.rename(target)
 
     def lose(self, path: Path) -> None:
-        """Moves away a file that nothing can bring back, and notes it so that a later check knows."""
+        """Moves away a file that cannot be restored, and notes this for later checks."""
         self.take(path)
         self.lost.append(str(path.relative_to(self.sweep)))
         make_folder(self.folder)
         save_bytes(self.folder / LOSSES, (json.dumps(self.lost, indent=1) + "\n").encode())
 
 
-Mend = Callable[[Backup], None]  # what a repair does about a finding
+Mend = Callable[[Backup], None]  # the action of a repair for a finding
 
 
 def lost_before(sweep: Path) -> set[Path]:
-    """Returns the files that earlier repairs had to do without."""
+    """Returns the files that earlier repairs had to give up."""
     found: set[Path] = set()
     for path in sweep.glob(f"backup-*/{LOSSES}"):
-        with suppress(DamagedError, FileNotFoundError, TypeError):  # the last: it is no list of names
+        with suppress(DamagedError, FileNotFoundError, TypeError):  # TypeError: the content is no list of names
             found |= {sweep / name for name in read_json(path)}
     return found
 
 
 def move_away(path: Path, then: Callable[[], None] = lambda: None) -> Mend:
-    """Returns a mend that takes the file away and may write it anew `then`."""
+    """Returns a mend that moves the file into the backup and then calls `then`, which may write it anew."""
 
     def mend(backup: Backup) -> None:
         backup.take(path)
@@ -74,7 +74,7 @@ def move_away(path: Path, then: Callable[[], None] = lambda: None) -> Mend:
 
 
 def copy(source: Path, path: Path) -> None:
-    """Copies a file whole, into a folder that is made if need be."""
+    """Copies a file as a whole, and makes the target's folder if needed."""
     make_folder(path.parent)
     with written_whole(path) as partial:
         shutil.copyfile(source, partial)

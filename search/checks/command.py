@@ -1,4 +1,4 @@
-"""The check of a sweep's folder, and its repair, as a command makes them: what is printed, and the exit code."""
+"""The check of a sweep's folder and its repair, as a command runs them: both print findings and give an exit code."""
 
 import os
 import stat
@@ -22,18 +22,18 @@ from sweep.storage.text import counted, stop_printing
 if TYPE_CHECKING:
     from sweep.search.checks.findings import Inspection
 
-SECONDS_BETWEEN_LOOKS = 0.5  # at a sweep that runs
-MOST_ROUNDS = 4  # of a repair: what was hidden behind a damage is found when that is mended
+SECONDS_BETWEEN_LOOKS = 0.5  # between two inspections of a running sweep
+MOST_ROUNDS = 4  # of a repair, because mending one damage may reveal another
 
 
 def check(folder: Path, must_repair: bool) -> int:
-    """Checks the folder of a sweep, repairs it where that is asked, and says what it found; returns the exit code."""
+    """Checks the folder of a sweep, repairs it if asked to, and prints what it found; returns the exit code."""
     lock = folder / paths.LOCK
     try:
         is_lock = stat.S_ISREG(lock.lstat().st_mode) if os.path.lexists(lock) else True
         if not must_repair or not is_lock or not paths.is_sweep(folder):
             return _print(folder, _inspected(folder))
-        with _held(folder):  # what else it imports is imported under the lock, so that it is refused at once
+        with _held(folder):  # the rest is imported under the lock, so that a held sweep is refused at once
             return _print(folder, _repaired(folder))
     except HeldError as error:
         print(f"{error}; stop it first: --repair writes what it writes", file=sys.stderr)
@@ -55,7 +55,8 @@ def _inspected(folder: Path) -> "Inspection":
     first = inspect_folder(folder)
     if not first.findings or not _is_held(folder):
         return first
-    # What is merely in progress is gone a moment later, and what seems left over may be in use.
+    # A driver is running, so a problem that is gone a moment later was work in progress. What seems left over may be in
+    # use.
     time.sleep(SECONDS_BETWEEN_LOOKS)
     store_of(folder).fetch(folder)
     second = inspect_folder(folder)
@@ -71,9 +72,9 @@ def _is_held(folder: Path) -> bool:
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    """Holds the sweep as a driver does. Imports nothing heavy before it does, so that it is refused at once.
+    """Holds the sweep as a driver does; it imports nothing heavy before that, so that it is refused at once.
 
-    Of a sweep in a bucket the lock in the folder is that of a copy: there its place in the database is held as well.
+    If the sweep is in a bucket, its folder is only a copy, so its lock in the database is held as well.
 
     Raises:
       HeldError: a driver holds it.
@@ -93,12 +94,12 @@ def _held(folder: Path) -> Iterator[None]:
 
 
 def _repaired(folder: Path) -> "Inspection":
-    """Mends in rounds until an inspection finds nothing more that can be mended, a copy of everything first.
+    """Repairs in rounds until an inspection finds nothing more that can be mended; everything is copied first.
 
-    The driver's lock must be held. Where the storage fails, what was mended so far stays, and a second call goes on.
+    The driver's lock must be held. If the storage fails, what was mended so far stays, and a second call continues.
 
     Returns:
-      a last inspection.
+      The last inspection.
     """
     from sweep.search.checks.backup import Backup
     from sweep.search.checks.inspection import inspect_folder

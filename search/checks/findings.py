@@ -1,4 +1,4 @@
-"""What a check finds: each thing with its place, the rule, what is there instead, the way out and what stays lost."""
+"""The results of a check: each has its place, the rule, what is there instead, the way out, and what stays lost."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -15,17 +15,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it must be; two looks that find the same have equal ones.
+    """One thing that is not as it must be; two inspections that find the same thing have equal findings.
 
     Attributes:
       place: a file, a folder, or the number of a trial.
       found: what is there.
-      way_out: what to do; where there is a `mend`, what that does.
-      rule: what must be there; empty where `found` says it.
-      line: of the file, from 1; None where it has none.
-      loss: what stays lost when it is mended; empty where nothing does.
-      mend: what `--repair` does; None where it can do nothing. Findings with the same one are mended together.
-      is_problem: False for what a sweep goes on with as if it were not there.
+      way_out: what to do; if there is a `mend`, what that does.
+      rule: what must be there; empty if `found` says so.
+      line: the line of the file, from 1; None if it has none.
+      loss: what stays lost after mending; empty if nothing does.
+      mend: what `--repair` does; None if it can do nothing. Findings with the same function are mended together.
+      is_problem: False for something that a sweep can ignore when it continues.
     """
 
     place: Path | int
@@ -38,7 +38,11 @@ class Finding:
     is_problem: bool = True
 
     def text(self, is_mended: bool = False) -> str:
-        """Returns it in one line of words."""
+        """Returns the finding as one line of text.
+
+        Args:
+          is_mended: whether `--repair` has mended it.
+        """
         place = f"trial {self.place}" if isinstance(self.place, int) else str(self.place)
         place += "" if self.line is None else f":{self.line}"
         found = " ".join((f"{self.rule}, got {self.found}" if self.rule else self.found).split())
@@ -51,10 +55,10 @@ class Finding:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Makes what the block raises about this file an error that names it.
+    """Turns errors that the block raises about this file into errors that name it.
 
     Raises:
-      DamagedError: it is damaged, or not there.
+      DamagedError: the file is damaged or missing.
       OSError: the storage fails.
     """
     try:
@@ -63,15 +67,17 @@ def naming(path: Path) -> Iterator[None]:
         raise
     except (FileNotFoundError, NotADirectoryError):
         raise DamagedError(path, "missing") from None
-    except Exception as error:  # parsers have more ways than can be listed to say that a file is none of theirs
+    except Exception as error:  # parsers reject a file by more kinds of errors than can be listed
         if isinstance(error, OSError) and error.errno:
             raise
         raise DamagedError(path, str(error)) from None
 
 
 def hold(path: Path, is_so: bool, rule: str, found: object) -> None:
-    """Raises:
-    DamagedError: the rule does not hold for the file.
+    """Checks a rule for a file.
+
+    Raises:
+      DamagedError: the rule does not hold.
     """
     if not is_so:
         raise DamagedError(path, f"damaged: {rule}, got {found}")
@@ -79,12 +85,14 @@ def hold(path: Path, is_so: bool, rule: str, found: object) -> None:
 
 @dataclass
 class Inspection:
-    """What was found in a sweep's folder.
+    """The result of inspecting a sweep's folder.
 
     Attributes:
-      lost_before: the files that earlier repairs had to do without.
-      foreign: files that nothing here reads.
-      words: what was looked at, with numbers.
+      folder: the folder of the sweep.
+      lost_before: the files that earlier repairs had to give up.
+      findings: everything that is not as it must be.
+      foreign: files that nothing in this project reads.
+      words: what was inspected, with numbers.
     """
 
     folder: Path
@@ -95,15 +103,18 @@ class Inspection:
 
     @property
     def problems(self) -> list[Finding]:
+        """The findings that a sweep cannot ignore."""
         return [finding for finding in self.findings if finding.is_problem]
 
     def read(
         self, path: Path, read: Callable[[Path], T], otherwise: Callable[[DamagedError], None], is_needed: bool = True
     ) -> T | None:
-        """Returns what a file says; None where it cannot be trusted, of which `otherwise` makes a finding.
+        """Returns the content of a file; if it cannot be trusted, returns None after `otherwise` has noted why.
 
         Args:
-          is_needed: False where it may be missing.
+          read: reads the file, and raises an error if something is wrong.
+          otherwise: adds the finding for the error.
+          is_needed: False if the file may be missing.
         """
         try:
             with naming(path):
@@ -116,20 +127,21 @@ class Inspection:
     def note(
         self, place: Path, found: str, way_out: str, mend: Mend | None = None, rule: str = "", is_problem: bool = True
     ) -> None:
+        """Adds a finding."""
         self.findings.append(Finding(place, found, way_out, rule, mend=mend, is_problem=is_problem))
 
     def note_left_over(self, path: Path, what: str, way_out: str = "removed, as by the next start") -> None:
-        """Notes what a repair removes without a copy, for nothing counts on it."""
+        """Adds a finding for something that a repair removes without a copy, because nothing uses it."""
         self.note(path, f"left over: {what}", way_out, lambda _: remove(path), is_problem=False)
 
     def note_damage(self, error: DamagedError, way_out: str, mend: Mend | None = None, is_problem: bool = True) -> None:
-        """Notes what an error says of a file."""
+        """Adds a finding for the error that a damaged file raised."""
         self.findings.append(
             Finding(error.path, error.found, way_out, line=error.line, mend=mend, is_problem=is_problem)
         )
 
     def do_without(self, error: DamagedError, loss: str) -> None:
-        """Notes a file that nothing can bring back: the sweep goes on without it."""
+        """Adds a finding for a file that cannot be restored and without which the sweep continues."""
         path, way_out = error.path, "the sweep goes on without it"
         if path in self.lost_before and not os.path.lexists(path):
             self.note(path, error.found, "an earlier repair went on without it", is_problem=False)

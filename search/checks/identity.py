@@ -1,4 +1,4 @@
-"""Which trial of a sweep a config is of, and what a trial's folder knows of the trial where the ledger lost it."""
+"""Finds out to which trial a config belongs, and what a trial's folder knows if the ledger has lost the trial."""
 
 import json
 from contextlib import suppress
@@ -15,10 +15,10 @@ from sweep.trainable.metrics.history import EpochMetrics, read_history
 
 
 def is_of(file: SweepFile, number: int, config: Any) -> bool:
-    """Returns whether this, which should be a config in JSON, is that of the trial.
+    """Returns whether this value, which should be a config in JSON, is the config of the trial.
 
-    A search draws its configs, and the seed in each is a function of the trial's number. A repeat and a refit have
-    theirs whole in the queue, where several share a seed: there it takes the whole config to tell.
+    In a search the seed of a config is a function of the trial's number, so the seed identifies the trial. In a repeat
+    and a refit several configs share a seed; the queue holds them whole, so the whole config is compared.
     """
     queued = file.queue.get(number)
     if queued and queued.config is not None:
@@ -27,7 +27,7 @@ def is_of(file: SweepFile, number: int, config: Any) -> bool:
 
 
 def _comparable(config: Any) -> TrialConfig | str:
-    """The config, with defaults for fields that it was written without; its text where it is none of this version."""
+    """Returns the config, with defaults for missing fields; its text if it is not valid in this version."""
     try:
         return TrialConfig.from_dict(config)
     except (ConfigError, TypeError, AttributeError):
@@ -35,12 +35,12 @@ def _comparable(config: Any) -> TrialConfig | str:
 
 
 class FolderContent:
-    """What can be trusted of a trial's folder.
+    """The content of a trial's folder, as far as it can be trusted.
 
     Attributes:
-      history: None where it is not there, or is damaged.
-      attempts: the highest number of an attempt; 0 where there is none.
-      has_ended: what is kept of an ended trial is there, and its attempts are gone.
+      history: the metrics of its epochs; None if the file is missing or damaged.
+      attempts: the highest number of an attempt; 0 if there is none.
+      has_ended: whether the files kept of an ended trial are there and its attempts are gone.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,7 +55,7 @@ class FolderContent:
         self.has_ended = paths.has_ended(folder)
 
     def config(self, file: SweepFile, number: int) -> TrialConfig | None:
-        """Returns the trial's config, if the folder has it; of a checkpoint where its own file is damaged."""
+        """Returns the trial's config from its own file or else from a checkpoint; None if neither has it."""
         for path in (self.folder / paths.CONFIG, *paths.newest_checkpoints(self.folder, self.attempts)):
             with suppress(FileNotFoundError, NotADirectoryError, ValueError, AttributeError, TypeError):
                 values = read_json(path) if path.name == paths.CONFIG else read_checkpoint(path).config

@@ -1,4 +1,4 @@
-"""Inspects a sweep's folder and says what is not as it must be. Only reads."""
+"""Inspects a sweep's folder and reports what is not as it must be; it only reads."""
 
 import os
 import re
@@ -31,7 +31,7 @@ from sweep.storage.sweep_file import SweepFile
 from sweep.storage.text import counted
 from sweep.trainable.metrics import named
 
-NAMES = {  # of a sweep's files in its folder and those below it; the folders of trials look after their own
+NAMES = {  # the files of a sweep by folder; `trial_folder.py` knows those in the folders of trials
     ".": r"sweep\.json|journal\.log|lock|log\.txt|data\.csv|left-out\.csv|near-duplicates\.json|submission\.(csv|json)|"
     r"given-submission(\.\w+)?|trials|"
     r"(valid_labels|valid_images|folds)\.npy|test_score\.json|best|figures|demo-images|repeat|refit|tensorboard|sinks|[^/]*\.onnx|[^/]*-card\.md|"
@@ -44,9 +44,11 @@ SHOWN_FILES = 5
 
 
 def inspect_folder(folder: Path) -> Inspection:
-    """Raises:
-    SweepError: there is no sweep.
-    OSError: the storage fails.
+    """Returns everything that is not as it must be in a sweep's folder.
+
+    Raises:
+      SweepError: there is no sweep.
+      OSError: the storage fails.
     """
     inspection, path = Inspection(folder, lost_before(folder)), folder / paths.SWEEP_FILE
     way_out = "restore it from a backup: without it nothing else can be checked, and nothing mended"
@@ -67,7 +69,9 @@ def inspect_folder(folder: Path) -> Inspection:
     if trials is not None:
         _check_trials(inspection, trials, labels, folds)
         weights = _check_weights(inspection, trials)
-        inspection.findings[of_ledger:of_ledger] = trials.findings  # the ledger's first: they explain others
+        inspection.findings[of_ledger:of_ledger] = (
+            trials.findings
+        )  # findings on the ledger first, as they explain others
         states = Counter("paused" if is_paused(each.trial) else each.trial.state.name for each in trials.mendings)
         counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         inspection.words += f", {counted(states.total(), 'trial')} ({counts or 'none yet'}), the weights of {weights}"
@@ -81,7 +85,7 @@ def inspect_folder(folder: Path) -> Inspection:
 
 
 def _check_results(inspection: Inspection, record: Record, trials: Trials, test_ids: tuple[str, ...] | None) -> None:
-    """Of a sweep that is whole else: what is made of damaged files can only be wrong."""
+    """Checks the results if the sweep has no other problem; results of damaged files are wrong in any case."""
     ended = sum(mending.trial.state.is_finished() for mending in trials.mendings)
     if ended and record.file.results_of != ended:
         found = f"report, tables, best/ and predictions are not of all {counted(ended, 'ended trial')}"
@@ -94,10 +98,10 @@ def _check_results(inspection: Inspection, record: Record, trials: Trials, test_
 
 
 def _check_names(inspection: Inspection) -> None:
-    """What was left over, and what is not a sweep's."""
+    """Reports left-over files and files that do not belong to a sweep."""
     for below, pattern in NAMES.items():
         folder = inspection.folder / below
-        is_link = folder.is_symlink() and folder != inspection.folder  # what it leads to is not the sweep's
+        is_link = folder.is_symlink() and folder != inspection.folder  # its target does not belong to the sweep
         for path in sorted(folder.iterdir()) if folder.is_dir() and not is_link else ():
             if path.name.endswith(".partial") and re.fullmatch(pattern, path.name.removesuffix(".partial")):
                 inspection.note_left_over(path, "a write that did not finish", "removed")
@@ -109,7 +113,7 @@ def _check_names(inspection: Inspection) -> None:
 
 
 def _read_database(inspection: Inspection, record: Record) -> Trials | None:
-    """Returns None where the ledger cannot be used."""
+    """Returns the trials of a ledger in a database; None if the ledger cannot be used."""
     inspection.words = record.settings.ledger
     try:
         return Trials(inspection.folder, record.file, None, record.study.get_trials(deepcopy=False), ())
@@ -119,7 +123,7 @@ def _read_database(inspection: Inspection, record: Record) -> Trials | None:
 
 
 def _read_journal(inspection: Inspection, file: SweepFile) -> Trials | None:
-    """Returns as `_read_database` does."""
+    """Returns the trials of a journal; None if the journal cannot be used."""
     path, content, found = inspection.folder / paths.JOURNAL, b"", list[Finding]()
     folders = {n for n, folder in _numbered(inspection.folder).items() if FolderContent(folder).config(file, n)}
     try:
@@ -152,7 +156,7 @@ def _read_journal(inspection: Inspection, file: SweepFile) -> Trials | None:
 
 
 def _numbered(folder: Path) -> dict[int, Path]:
-    """The folders of trials by number."""
+    """Returns the folders of trials by number."""
     found = (folder / "trials").iterdir() if (folder / "trials").is_dir() else ()
     named = ((int(path.name), path) for path in found if re.fullmatch(NAMES["trials"], path.name, re.ASCII))
     return {number: path for number, path in sorted(named) if path == paths.trial_folder(folder, number)}
@@ -172,7 +176,7 @@ def _check_trials(inspection: Inspection, trials: Trials, labels: np.ndarray | N
 
 
 def _check_weights(inspection: Inspection, trials: Trials) -> int:
-    """Of the best COMPLETE trials, whose weights are kept; returns how many are whole."""
+    """Checks the weights of those COMPLETE trials that keep them; returns how many are whole."""
     sign = named(trials.file.settings.metric).sign
     usable = [each for each in trials.mendings if each.is_usable and each.trial.state == TrialState.COMPLETE]
     of_kind = ensembles(trials.file.defaults.ensemble).of_kind
@@ -184,7 +188,7 @@ def _check_weights(inspection: Inspection, trials: Trials) -> int:
         files = TrialFiles(inspection, mending.trial, trials.file)
         path = files.folder / paths.WEIGHTS
         if files.folder.is_symlink():
-            continue  # that is to be mended first
+            continue  # the folder must be mended first
         if (error := files.wrong_weights(path)) is None:
             whole += 1
         elif files.wrong_weights(of_the_best) is None:

@@ -1,6 +1,6 @@
-"""One trial as it must be: what the ledger says of it, with what its folder knows.
+"""Mends a single trial: compares what the ledger says of it with what its folder knows.
 
-What the ledger lost of a trial comes from its folder. Where that has not enough, the trial is trained again.
+What the ledger has lost of a trial is taken from its folder. If that does not suffice, the trial is trained again.
 """
 
 import copy
@@ -20,22 +20,22 @@ from sweep.storage.sweep_file import SweepFile
 from sweep.trainable.config import ConfigError, TrialConfig
 from sweep.trainable.metrics import named
 
-KEPT = ("config", "baseline", "rungs", "out_of_memory_in", SAW)  # of a trial's attributes, where it is trained again
+KEPT = ("config", "baseline", "rungs", "out_of_memory_in", SAW)  # the attributes that stay if a trial is trained again
 
 
 def has_no_config(trial: FrozenTrial) -> bool:
-    """Whether the trial was begun and ended in one record, for the space had no config for what was drawn."""
+    """Returns whether the trial began and ended in one record because the space had no config for what was drawn."""
     return trial.state == TrialState.FAIL and trial.user_attrs.get("reason") == Reason.NO_CONFIG
 
 
 class Mending:
-    """One trial: what is wrong with what the ledger says of it, and how it must be.
+    """Finds out what is wrong with the ledger's record of one trial, and how the record must be.
 
     Attributes:
-      trial: as it must be, once `mend` is through; with nothing to mend as the ledger has it.
+      trial: the trial as it must be after `mend`; unchanged if nothing is wrong.
       findings: what was wrong.
-      is_again: it is to be trained again.
-      is_usable: False for a trial that this version cannot train; nothing of it is changed.
+      is_again: whether the trial is to be trained again.
+      is_usable: False if this version cannot train the trial; then nothing of it is changed.
     """
 
     def __init__(self, logged: FrozenTrial, folder: Path, file: SweepFile) -> None:
@@ -45,9 +45,10 @@ class Mending:
         self.is_again, self.is_usable = False, True
 
     def mend(self) -> None:
+        """Mends the trial in memory and collects the findings."""
         if not isinstance(self.trial.user_attrs.get("config"), dict):
             self._begin_again()
-        if has_no_config(self.trial) or not self._has_a_config():  # the first: in one record, with an empty folder
+        if has_no_config(self.trial) or not self._has_a_config():  # without a config its folder holds nothing to check
             return
         attempt, newest = self.trial.user_attrs.get("attempt"), max(1, self.content.attempts)
         if type(attempt) is not int or attempt < 1:
@@ -65,7 +66,7 @@ class Mending:
             self.trial.intermediate_values = possible
 
     def train_again(self, found: str) -> None:
-        """Nothing is lost but time: number, config and seed stay."""
+        """Resets the trial so that it is trained again; its number, config and seed stay, so only time is lost."""
         attributes = self.trial.user_attrs
         kept = {name: attributes[name] for name in KEPT if name in attributes}
         attempt = max(1, self.content.attempts, attributes["attempt"])
@@ -76,7 +77,11 @@ class Mending:
         self._note(found, "it is trained again by the sweep's next start, with the same seed")
 
     def _begin_again(self) -> None:
-        """Its first record is lost: its number must stay taken, with the config that the queue or its folder has."""
+        """Restores a trial whose first record is lost.
+
+        Its number must stay taken. The config comes from the queue or from the trial's folder; without either, the
+        trial is a FAIL.
+        """
         entry, attributes, found = self.file.queue.get(self.number), self.trial.user_attrs, "its first record is lost"
         attributes.setdefault("attempt", max(1, self.content.attempts))
         if entry and entry.baseline:
@@ -123,11 +128,15 @@ class Mending:
 
     @property
     def _steps(self) -> int:
-        """Its epochs, or with folds the folds, if it comes to its end."""
+        """The steps of a trial that reaches its end: its epochs, or with folds the folds."""
         return self.file.settings.steps(self._epochs)
 
     def _mend_ended(self) -> None:
-        """Of a trial that has ended by its folder alone the last record is lost, if it is for one that ended so."""
+        """Mends a trial that has ended by the ledger or by its folder.
+
+        If it has ended only by its folder, its last record in the ledger is lost. It is restored if the folder is that
+        of a trial that ended so; otherwise the trial is trained again.
+        """
         trial, reason, is_told = self.trial, self.trial.user_attrs.get("reason"), self.trial.state.is_finished()
         if not is_told:
             trial.state = TrialState.FAIL if reason else TrialState.COMPLETE
@@ -159,12 +168,12 @@ class Mending:
     def _end(self, state: TrialState, values: dict[int, float], reason: str | None) -> None:
         self.trial.state, self.trial.datetime_complete = state, self.trial.datetime_complete or datetime.now()
         self.trial.intermediate_values = values
-        self.trial.values = None if state == TrialState.FAIL else [values[max(values)]]  # as Optuna has it
+        self.trial.values = None if state == TrialState.FAIL else [values[max(values)]]  # in Optuna's form
         if reason:
             self.trial.user_attrs["reason"] = str(reason)
 
     def _are_all(self, values: dict[int, float]) -> bool:
-        """Whether these are all the values of a trial that ended so; values beyond them there must be none."""
+        """Returns whether these are all values that a trial with this end has, with none beyond them in the ledger."""
         if not values.keys() >= self.trial.intermediate_values.keys():
             return False
         match self.trial.state:
@@ -176,7 +185,10 @@ class Mending:
                 return len(values) <= self._steps
 
     def _possible_values(self) -> dict[int, float]:
-        """The values from step 1 on, as far as each can be: a finite number, and of epochs none worse than before."""
+        """Returns the values from step 1 up to the first impossible one.
+
+        A value must be a finite number and, if steps are epochs, not worse than the one before.
+        """
         logged, metric = self.trial.intermediate_values, named(self.file.settings.metric)
         possible: dict[int, float] = {}
         for step in range(1, self._steps + 1):
@@ -189,7 +201,7 @@ class Mending:
         return possible
 
     def _history_values(self) -> dict[int, float] | None:
-        """The value at each step, by the folder; None where it has none, or says other than the ledger."""
+        """Returns the value at each step by the folder; None if it has no values, or others than the ledger."""
         if not self.content.history:
             return None
         metric = named(self.file.settings.metric)

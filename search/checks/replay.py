@@ -1,4 +1,4 @@
-"""What a journal says, damaged or not: its whole records, and the trials that they make."""
+"""Reads a journal, damaged or not: finds its whole records and replays the trials that they describe."""
 
 import re
 from collections.abc import Callable
@@ -19,8 +19,8 @@ from sweep.storage.sweep_file import SweepFile
 from sweep.storage.text import counted
 from sweep.trainable.metrics import named
 
-SMALLEST_TRIAL = 200  # bytes of its first record: damaged lines held at most so many
-SPARE_NUMBERS = 100  # of trials of which neither a record nor a folder is left
+SMALLEST_TRIAL = 200  # bytes of a trial's first record, which limit how many trials damaged lines may have begun
+SPARE_NUMBERS = 100  # further trial numbers, for trials that left neither a record nor a folder
 AFTER_THE_FIRST = (
     Operation.SET_TRIAL_USER_ATTR,
     Operation.SET_TRIAL_INTERMEDIATE_VALUE,
@@ -31,14 +31,14 @@ NO_TRIAL = {"op_code": Operation.CREATE_TRIAL, "study_id": 0, "worker_id": "", "
 
 @dataclass
 class Replayed:
-    """What a journal says of a sweep's trials.
+    """The trials that a journal describes, and the damage that was found in it.
 
     Attributes:
-      records: how many are whole.
-      torn_bytes: of a last record that was not finished.
-      trials: by number, of which each has what is left of it; no config, where its first record is lost.
-      is_ours: False where it is another sweep's; nothing of it can be used then.
-      findings: without a mend: that is the caller's, who knows the folders too.
+      records: the number of whole records.
+      torn_bytes: the bytes of a last record that was not finished.
+      trials: by number, each with what is left of it; a trial whose first record is lost has no config.
+      is_ours: False if the journal belongs to another sweep; then nothing of it can be used.
+      findings: the damages, without a mend; the caller, who also knows the folders, adds it.
     """
 
     records: int
@@ -49,32 +49,34 @@ class Replayed:
 
 
 class JournalInMemory(BaseJournalBackend):
-    """Optuna reads and writes it as it does a file."""
+    """A journal in memory, which Optuna reads and writes as it does a file."""
 
     def __init__(self, records: list[JournalRecord]) -> None:
         self.records = records
 
     def read_logs(self, log_number_from: int) -> list[JournalRecord]:
+        """Returns the records from this number on."""
         return self.records[log_number_from:]
 
     def append_logs(self, logs: list[JournalRecord]) -> None:
+        """Appends records."""
         self.records += logs
 
 
 def replay(path: Path, content: bytes, file: SweepFile, folders: set[int]) -> Replayed:
-    """Replays each whole record, whatever stands around it.
+    """Replays each whole record, whatever damage is around it.
 
-    A record that begins a trial says which by its config, and every other one by its
-    `trial_id`: so it matters little what is lost before it.
+    A record that begins a trial identifies it by its config, and every other record by its `trial_id`, so it matters
+    little which records before it are lost.
 
     Args:
-      path: of the journal, whose `content` this is.
-      folders: numbers of the trials that have one.
+      path: the journal, whose content is `content`.
+      folders: the numbers of the trials that have a folder.
     """
     *ended, tail = content.split(b"\n")
     lacks_its_end = parse(tail + b"\n") is not None
     if lacks_its_end:
-        ended.append(tail)  # the next start gives it
+        ended.append(tail)  # only its newline is missing, which the next start adds
     parsed = {line: parse(text + b"\n") for line, text in enumerate(ended, start=1)}
     whole = {line: record for line, record in parsed.items() if record is not None}
     damaged = {line: ended[line - 1] for line, record in parsed.items() if record is None}
@@ -85,7 +87,7 @@ def replay(path: Path, content: bytes, file: SweepFile, folders: set[int]) -> Re
     later: list[int] = []
 
     def number_of(config: Any) -> int | None:
-        numbers = chain(range(len(begun), limit), range(len(begun)))  # mostly the next one
+        numbers = chain(range(len(begun), limit), range(len(begun)))  # the next number first, which is the usual case
         return next((number for number in numbers if is_of(file, number, config)), None)
 
     def leave_out(line: int, what: str) -> None:
@@ -115,15 +117,15 @@ def replay(path: Path, content: bytes, file: SweepFile, folders: set[int]) -> Re
     result.is_ours &= bool(begun) or not beginnings
     if not result.is_ours:
         return result
-    # Replayed as Optuna does, but each alone, and with a place for every trial.
+    # Optuna replays the records, but one at a time, and after a record for every trial has been put in place.
     journal = JournalInMemory([study | {"worker_id": ""}])
     storage = optuna.storages.JournalStorage(journal)
 
     def apply(line: int, **changed: Any) -> bool:
         journal.records.append(whole[line] | changed)
         try:
-            storage.get_study_directions(0)  # reads what is new
-        except Exception as error:  # its checksum is right, so this is how it was written
+            storage.get_study_directions(0)  # makes Optuna read the new record
+        except Exception as error:  # its checksum is right, so it was written like this
             leave_out(line, f"cannot be replayed ({error!r})")
             return False
         return True
@@ -147,10 +149,12 @@ def replay(path: Path, content: bytes, file: SweepFile, folders: set[int]) -> Re
 
 
 def _name_damaged(path: Path, damaged: dict[int, bytes], number_of: Callable[[Any], int | None]) -> list[Finding]:
-    """Names the trial of each damaged record, where what is left of the line tells it; those beside each other as one.
+    """Returns a finding for each group of adjacent damaged records that belong to one trial.
+
+    The rest of a damaged line often identifies its trial.
 
     Args:
-      damaged: lines by their numbers.
+      damaged: the damaged lines by their numbers.
     """
 
     def trial(text: bytes) -> int | None:

@@ -1,4 +1,4 @@
-"""Checks the files of the sweep as a whole: what it is run on, and what it made."""
+"""Checks the files of the sweep as a whole: the data that it runs on, and its results."""
 
 import csv
 import io
@@ -29,19 +29,21 @@ from sweep.storage.states import State
 from sweep.storage.sweep_file import NO_RESULTS, SEARCH
 from sweep.storage.text import counted
 
-OF_TRIALS = ["number", "state", "reason", "value", "epochs"]  # the columns that are compared
-OF_EPOCHS = ["number", "epoch", "valid_loss", "valid_accuracy"]
+OF_TRIALS = ["number", "state", "reason", "value", "epochs"]  # the columns of the table of trials that are compared
+OF_EPOCHS = ["number", "epoch", "valid_loss", "valid_accuracy"]  # likewise of the table of epochs
 MOST_CSV_BYTES = 256 << 20
 
 
 def check_data(
     inspection: Inspection, classes: list[str]
 ) -> tuple[np.ndarray | None, tuple[str, ...] | None, np.ndarray | None]:
-    """Checks `data.csv` and `valid_labels.npy` against the classes and each other, `valid_images.npy` by its shape.
+    """Checks `data.csv`, `valid_labels.npy`, `folds.npy`, `valid_images.npy` and the kept form of submissions.
+
+    The first three are compared with each other and with the classes, the images only by their shape.
 
     Returns:
-      the labels of the validation images, None where they cannot be had; the ids of the test images, None where there
-      are none, or they cannot be had; the fold of each of the former, likewise.
+      The labels of the validation images, the ids of the test images, and the fold of each validation image; each is
+        None if there are none or they are not known.
     """
     folder = inspection.folder
     path = folder / paths.VALID_LABELS
@@ -58,7 +60,7 @@ def check_data(
     path = folder / paths.VALID_IMAGES
     way_out = "moved away, and made anew by the next start that trains"
     anew = partial(inspection.note_damage, way_out=way_out, mend=move_away(path))
-    # An older sweep has none: its report does without pictures.
+    # An older sweep does not have this file, and its report has no pictures.
     inspection.read(path, lambda path: _check_pictures(path, labels), anew, is_needed=False)
     if is_kept(folder) and test_ids is not None:
         ids, path = test_ids, folder / paths.SUBMISSION
@@ -75,7 +77,7 @@ def _check_kept(path: Path, test_ids: tuple[str, ...]) -> None:
 
 
 def _read_table(path: Path, classes: list[str]) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """Returns the labels of the validation images and the ids of the test images, None where there are none."""
+    """Returns the labels of the validation images, and the ids of the test images or None if there are none."""
     check_regular(path)
     splits = parsed_table(path.read_bytes())
     labels = [label for label, _ in judging(splits).values()]
@@ -98,16 +100,16 @@ def _read_labels(path: Path, classes: int, expected: np.ndarray | None) -> np.nd
 
 
 def _check_folds(inspection: Inspection, images: int | None) -> np.ndarray | None:
-    """Checks `folds.npy`, which sweeps in folds have, against the column of data.csv; returns what can be trusted.
+    """Checks `folds.npy`, which sweeps in folds have, against data.csv; returns the folds that can be trusted.
 
     Args:
-      images: of all folds together; None where that is not known.
+      images: the number of images in all folds together; None if it is not known.
     """
     path, table = inspection.folder / paths.FOLDS, inspection.folder / paths.DATA_TABLE
     try:
         check_regular(table)
         written = parsed_folds(table.read_bytes())
-    except (OSError, ValueError, csv.Error, DamagedError):  # said for itself
+    except (OSError, ValueError, csv.Error, DamagedError):  # the check of the table itself reports this
         written = None
     expected = None if written is None else (np.array(written) - 1).astype(np.uint8)
 
@@ -136,10 +138,12 @@ def _check_pictures(path: Path, labels: np.ndarray | None) -> None:
 
 
 def check_results(inspection: Inspection, record: Record, test_ids: tuple[str, ...] | None) -> None:
-    """Finds what is not of the trials that the ledger has. A repeat has the tables alone, a refit nothing.
+    """Checks that the results are those of the trials in the ledger.
+
+    A repeat has only the tables. The results of a refit are not checked.
 
     Args:
-      test_ids: None where there are none, or they are not known.
+      test_ids: the ids of the test images; None if there are none or they are not known.
     """
     folder, kind, best = record.folder, record.file.kind, record.best
     if kind == paths.REFIT:
@@ -147,7 +151,7 @@ def check_results(inspection: Inspection, record: Record, test_ids: tuple[str, .
     trials, epochs = trials_table(record), epochs_table(record)
     ended = set(trials["number"][trials["state"] != State.RUNNING])
     nets = record.settings.folds or 1
-    most = sum(nets * trial.config.get("epochs", 0) for trial in record.trials)  # rows of any table
+    most = sum(nets * trial.config.get("epochs", 0) for trial in record.trials)  # no table has more rows
 
     def same(table: pd.DataFrame, columns: list[str]) -> Callable[[Path], None]:
         expected = _rows(table, columns, ended)
@@ -161,7 +165,7 @@ def check_results(inspection: Inspection, record: Record, test_ids: tuple[str, .
         checks[paths.BEST] = lambda path: _check_best(path, best)
         if test_ids is not None:
             checks[paths.PREDICTIONS] = lambda path: _check_predictions(path, test_ids, record.classes)
-            if (folder / paths.TEST_PROBABILITIES).exists():  # older results have none
+            if (folder / paths.TEST_PROBABILITIES).exists():  # older results do not have this file
                 checks[paths.TEST_PROBABILITIES] = lambda path: _check_probabilities(path, test_ids, record.classes)
     way_out = "the next start of the sweep's command writes all results anew"
     anew = partial(inspection.note_damage, way_out=way_out, mend=lambda backup: forget_results(folder, backup))
@@ -194,7 +198,7 @@ def _check_probabilities(path: Path, test_ids: tuple[str, ...], classes: list[st
 
 
 def forget_results(folder: Path, backup: Backup) -> None:
-    """The sweep's next start finds none, and makes them."""
+    """Marks the results as missing, so that the sweep's next start writes them again."""
     file = read_sweep(folder)
     if file.results_of != NO_RESULTS:
         backup.copy(folder / paths.SWEEP_FILE)
@@ -209,20 +213,22 @@ def _read_results(path: Path, most_rows: int) -> pd.DataFrame:
             raise DamagedError(path, f"must have at most {MOST_CSV_BYTES >> 20} MiB")
         return pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
     rows = pyarrow.parquet.read_metadata(path).num_rows
-    if rows > most_rows:  # a small file can hold any number of them
+    if rows > most_rows:  # a small file can claim any number of rows
         raise DamagedError(path, f"must have at most {counted(most_rows, 'row')}, got {rows}")
     return pd.read_parquet(path)
 
 
 def _rows(table: pd.DataFrame, columns: list[str], numbers: set[int]) -> list[tuple[Any, ...]]:
-    """Of these trials; what is missing is None."""
+    """Returns the rows of these trials as tuples, with None for missing values."""
     chosen = table[table["number"].isin(numbers)][columns]
     return [tuple(None if pd.isna(value) else value for value in row) for row in chosen.itertuples(index=False)]
 
 
 def _check_same(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> None:
-    """Raises:
-    ValueError: they differ; shows the first difference.
+    """Compares two lists of rows.
+
+    Raises:
+      ValueError: they differ; the message shows the first difference.
     """
     for got, wanted in zip_longest(found, expected):
         if got != wanted:

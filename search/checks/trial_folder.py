@@ -1,4 +1,4 @@
-"""Checks what is kept in a trial's folder against what the ledger says of the trial."""
+"""Checks the files in a trial's folder against what the ledger says of the trial."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from sweep.trainable.config import TrialConfig
 from sweep.trainable.metrics import named
 from sweep.trainable.metrics.history import EpochMetrics, by_fold, class_dtype, read_history
 
-NAMES = {paths.CONFIG, paths.LOG}  # in a trial's folder, beside its attempts and what is kept
+NAMES = {paths.CONFIG, paths.LOG}  # files in a trial's folder besides its attempts and the kept results
 LOSSES = {
     paths.HISTORY: "its epochs, for curves and tables; its value stays",
     paths.VALID_CLASSES: "the classes it predicted after each epoch",
@@ -33,12 +33,14 @@ LOST_EPOCH = "its predictions at that epoch, by which the choice of the best one
 
 @dataclass
 class TrialFiles:
-    """The folder of a trial.
+    """The files in the folder of one trial.
 
     Attributes:
-      trial: as it must be.
-      labels: of the validation images; None where they are lost.
-      of_images: (N,) the fold of each of them, from 0; None without folds, or where they are lost.
+      inspection: collects the findings.
+      trial: the trial as it must be.
+      file: the content of the sweep's `sweep.json`.
+      labels: the labels of the validation images; None if they are lost.
+      of_images: (N,) the fold of each of these images, from 0; None without folds, or if they are lost.
     """
 
     inspection: Inspection
@@ -49,9 +51,11 @@ class TrialFiles:
 
     @property
     def folder(self) -> Path:
+        """The folder of the trial."""
         return paths.trial_folder(self.inspection.folder, self.trial.number)
 
     def check(self) -> None:
+        """Checks all files in the folder and adds what is wrong to the inspection."""
         if self.folder.is_symlink() or (self.folder.exists() and not self.folder.is_dir()):
             rule = "must be a folder of this sweep"
             self.inspection.note(self.folder, "a link or a file", "moved away", move_away(self.folder), rule)
@@ -62,7 +66,7 @@ class TrialFiles:
             return
         self._check_config()
         if (state := self.trial.state).is_finished():
-            goes_on = state != TrialState.FAIL  # that one can have ended before its first checkpoint
+            goes_on = state != TrialState.FAIL  # a FAIL may have ended before its first checkpoint
             has_classes = state == TrialState.COMPLETE if self.folds else goes_on
             history = self._read(paths.HISTORY, goes_on, self._history)
             classes = self._read(paths.VALID_CLASSES, has_classes, lambda path: self._classes(path, history))
@@ -72,7 +76,7 @@ class TrialFiles:
             for epoch, path in sorted(paths.epoch_logits(self.folder).items()):
                 lose = partial(self.inspection.do_without, loss=LOST_EPOCH)
                 self.inspection.read(path, partial(self._epoch_logits, epoch, classes), lose, is_needed=False)
-            path = self.folder / paths.AVERAGED_LOGITS  # made at a sweep's end, for some
+            path = self.folder / paths.AVERAGED_LOGITS  # only some trials have this file, from the end of the sweep
             way_out = "moved away, and made anew with the next results"
             anew = partial(self.inspection.note_damage, way_out=way_out, mend=move_away(path))
             self.inspection.read(path, self._finite, anew, is_needed=False)
@@ -86,11 +90,12 @@ class TrialFiles:
 
     @property
     def folds(self) -> int | None:
+        """The number of folds; None if a trial trains one net."""
         return self.file.settings.folds
 
     @property
     def best_epoch(self) -> int:
-        """Of its only net; with folds each net has its own, and this is 0."""
+        """The best epoch of the trial's net; 0 with folds, where each net has its own."""
         return 0 if self.folds else named(self.file.settings.metric).best_epoch(self._values)
 
     @property
@@ -98,7 +103,7 @@ class TrialFiles:
         return [value for _, value in sorted(self.trial.intermediate_values.items())]
 
     def wrong_weights(self, path: Path) -> DamagedError | None:
-        """What keeps a file from being the trial's best weights; None where nothing does."""
+        """Returns the error that keeps a file from being the trial's best weights; None if there is none."""
         config, errors = self.trial.user_attrs["config"], list[DamagedError]()
         self.inspection.read(path, lambda path: check_weights(path, config, self.best_epoch), errors.append)
         return errors[0] if errors else None
@@ -115,7 +120,7 @@ class TrialFiles:
         self.inspection.read(path, check, anew, is_needed=self.trial.state.is_finished())
 
     def _read(self, name: str, is_needed: bool, read: Callable[[Path], T]) -> T | None:
-        """Returns what a file says that is kept of a trial; None, and a finding, where it cannot be trusted."""
+        """Returns the content of a file that is kept of a trial; None, and a finding, if it cannot be trusted."""
         do_without = partial(self.inspection.do_without, loss=LOSSES[name])
         return self.inspection.read(self.folder / name, read, do_without, is_needed)
 
@@ -145,7 +150,7 @@ class TrialFiles:
         return classes
 
     def _nets(self, history: list[EpochMetrics]) -> list[tuple[list[EpochMetrics], np.ndarray | slice]]:
-        """Returns the epochs of each net, and the images that it was judged by; none where the folds are lost."""
+        """Returns the epochs of each net and the images by which it was judged; empty if the folds are lost."""
         if not self.folds:
             return [(history, slice(None))]
         folds = self.of_images
@@ -167,14 +172,14 @@ class TrialFiles:
         logits = self._finite(path, np.float16)
         hold(path, 1 <= epoch <= len(self._values), f"must be of an epoch up to {len(self._values)}", epoch)
         if classes is not None:
-            # Two probabilities may be equal once they are rounded, but none is larger than that of the answer.
+            # Rounding may make two probabilities equal, but none may be larger than that of the predicted class.
             answered = logits[np.arange(len(logits)), classes[epoch - 1]]
             differ = int((answered != logits.max(axis=1)).sum())
             rule = f"must be those of valid_classes.npy at epoch {epoch}"
             hold(path, differ == 0, rule, counted(differ, "other class", "other classes"))
 
     def _finite(self, path: Path, dtype: type = np.float32) -> np.ndarray:
-        """(N, classes) of a type of numbers."""
+        """Returns the logits in a file, (N, classes), after checking their type, shape and that all are finite."""
         logits = read_array(path)
         images = logits.shape[:1] if self.labels is None else self.labels.shape
         shape = *images, len(self.file.classes)
@@ -194,10 +199,10 @@ class TrialFiles:
             way_out = "the newest one that is whole is used; with none, the trial begins at its first epoch"
             note = partial(self.inspection.note_damage, way_out=way_out, is_problem=False)
             finished = sorted(path.glob("fold-*.safetensors"))
-            for checkpoint in [*paths.checkpoints(path), *finished]:  # one may just be replaced by a newer one
+            for checkpoint in [*paths.checkpoints(path), *finished]:  # a running trial may just replace one of them
                 self.inspection.read(checkpoint, read_checkpoint, note, is_needed=False)
 
 
 def _is_ours(name: str) -> bool:
-    """Whether a file of this name lies in a trial's folder."""
+    """Returns whether a trial's folder has a file of this name."""
     return name in NAMES or paths.is_kept(name)

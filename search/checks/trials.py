@@ -1,4 +1,4 @@
-"""The trials of a sweep as they must be, and the journal that says so."""
+"""The trials of a sweep as they must be, and the journal that a repair writes for them."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -21,10 +21,10 @@ RESTORE_DATABASE = "restore the database from the server's backup: `--repair` ch
 
 
 class Trials:
-    """The trials as they must be, and what it takes to get there.
+    """The trials as they must be, and the findings and the repair that lead there.
 
     Args:
-      journal: None for a ledger in a database, of which nothing is written here.
+      journal: the journal's path; None for a ledger in a database, to which nothing is written here.
       logged: all trials of the ledger by number, without gaps.
       found: what is wrong with the journal itself.
     """
@@ -39,7 +39,10 @@ class Trials:
 
     @property
     def findings(self) -> list[Finding]:
-        """What is wrong with the ledger: all of it is mended in one writing, but for trials that are of no use here."""
+        """The findings on the ledger.
+
+        A single rewrite of the journal mends them all, except those on trials that this version cannot use.
+        """
         change: Values = {"mend": self.write}
         if self.journal is None:
             change = {"way_out": RESTORE_DATABASE, "loss": ""}
@@ -49,15 +52,15 @@ class Trials:
         return findings
 
     def write(self, backup: Backup) -> None:
-        """Writes the journal anew: the study, then each trial in one record."""
+        """Writes a new journal: the study, then each trial in one record."""
         assert self.journal is not None
         for again in (mending for mending in self.mendings if mending.is_again):
             folder = paths.trial_folder(self.folder, again.number)
-            if not folder.is_symlink() and not paths.attempts(folder):  # what was kept would pass for its end
+            if not folder.is_symlink() and not paths.attempts(folder):  # with kept files the trial would seem ended
                 for path in (*(folder / name for name in paths.KEPT), *paths.epoch_logits(folder).values()):
                     backup.take(path)
         if self.journal.is_file():
-            backup.copy(self.journal)  # never moved: killed before it is written anew, it must still be there
+            backup.copy(self.journal)  # copied, not moved, so that it is still there after a kill before the rewrite
         else:
             backup.take(self.journal)
         journal = JournalInMemory([])

@@ -1,12 +1,12 @@
-"""The first trials of the spaces over pretrained nets: what is cheap and says much comes first.
+"""The first trials of the spaces over pretrained nets, in which cheap trials that say much come first.
 
-A linear head on each pretrained net, on its last stage and the plain image, is what the other trials are measured by.
-`RECIPES` has, for each further branch, the parameters of its first trial: usual recipes, by the architecture, or by
-`TUNED` for every pretrained net. What they leave out is drawn. The first MLP has the size of a linear head on a net of
-224 px, so that two workers compute features together.
+A linear head on each pretrained net, on its last stage and the unchanged image, is the measure for all other trials.
+`RECIPES` has the parameters of the first trial of each further branch: common recipes, by the architecture, or under
+`TUNED` for every pretrained net. Parameters that are missing are drawn. The first MLP head uses the side that a linear
+head has on a net for 224 px, so that two workers can share the computed features.
 
-No value was chosen by results on images that the project is measured on, which would look better than they are: what
-suits them the sampler has to find, as on anybody's images.
+No value was chosen by results on the images that this project is measured on, because then its results would look
+better than they are. The sampler has to find what suits them, as it does for any other images.
 """
 
 import math
@@ -17,7 +17,8 @@ from sweep.storage.sweep_file import Values
 
 TUNED = "a pretrained net"
 
-# Of the last stage there is one pixel, and so one pooling. A second view of the images costs a second pass over them.
+# Stage -1 is the features before the classifier. They have one pixel, so every pooling gives the same. There is no
+# flip, because a second view of the images costs a second pass over them.
 _HEAD: Values = dict(arch="logistic_head", stages="-1", pooling="pyramid", flip=False)
 _MLP: Values = dict(
     **dict(flip=False, hidden=256, feature_mixup=0.2, head_dropout=0.2),
@@ -57,11 +58,11 @@ RECIPES: dict[tuple[str, int], dict[str, Values]] = {
 def linear_heads(
     name: str, number: int, backbones: Sequence[str], side_of: Callable[[str], int | None]
 ) -> dict[str, Values]:
-    """Returns a linear head on each pretrained net by its name, as parameters of a space; none of any other space.
+    """Returns a linear head on each pretrained net, by the net's name, as parameters of a space; empty elsewhere.
 
     Args:
-      name, number: of the space.
-      side_of: returns the side in px that the weights of a net were trained at; None where there is no such side.
+      name, number: the name and number of the space; the result is empty for one without heads.
+      side_of: returns the side in px at which the weights of a net were trained; None if there is no such side.
     """
     if (name, number) not in HEADS:
         return {}

@@ -1,9 +1,9 @@
-"""The runs that were published for the contest which the default nets come from."""
+"""The runs that were published for the contest from which the default nets come."""
 
 from sweep.storage.sweep_file import Values
 from sweep.trainable.weights import resnet18_weights_at_hand
 
-CONTEST = 16, 16, 7  # height, width and classes of the data that the runs were made on
+CONTEST = 16, 16, 7  # height, width and number of classes of the contest's data
 CONTEST_NOTE = (
     "The images are 16x16 in 7 classes, as those of the contest that the published runs were made for: "
     "these runs come first. --baselines none leaves them out."

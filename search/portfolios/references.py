@@ -1,4 +1,4 @@
-"""One config of each family that trains well; they run first, so that no family is judged by an unlucky draw."""
+"""One config of each family that trains well; these run first, so that no family is judged by an unlucky draw."""
 
 from collections.abc import Callable
 

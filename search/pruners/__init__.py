@@ -1,11 +1,11 @@
-"""The pruners, by name and number: which trials go on at a rung.
+"""The pruners, which decide at its rungs whether a trial continues; they are looked up by name and number.
 
-A pruner is a file `NAME_NUMBER.py` with a function `new`, which makes a `Pruner`. To add one, add its file and its
-line.
+A pruner is a file `NAME_NUMBER.py` with a function `new`, which makes a `Pruner`. To add one, add its file and its line
+in `PRUNERS`.
 
-What was ever published stays as it is: a sweep goes on under the pruner that it began with. A change of the rule or of
-the rungs is a new file with the number `NEWEST + 1`, whatever its name: sweeps have one number for all pruners, and
-each runs the newest file of its name up to that number.
+A published pruner never changes, because a sweep continues under the pruner that it began with. To change a rule or its
+rungs, add a new file with the number `NEWEST + 1`, whatever its name is. All pruners share one counter: a sweep stores
+one number, and uses the newest file of its pruner's name up to that number.
 """
 
 from collections.abc import Iterable
@@ -29,32 +29,37 @@ NAMES = tuple(dict.fromkeys(name for name, _ in PRUNERS))
 
 
 class Pruner(Protocol):
-    """Decides by intermediate values alone, and writes nothing, so that a restart decides the same."""
+    """The contract of a pruner: it reads only the values that trials reported and stores nothing.
+
+    So a restart decides the same. A step is an epoch, or a whole fold if each trial has a net for each fold.
+    """
 
     folds: int | None
-    """Of the images, of which each trial has a net; None where a trial has one net. Then a step is a whole fold."""
+    """The number of folds, for each of which a trial trains a net; None if a trial trains one net in all."""
 
     pauses: bool
-    """Whether a trial that does not go on at its rung is paused there, for it may go on later; else it ends."""
+    """Whether a trial that may not continue at its rung is paused, and may continue later; otherwise it ends."""
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
-        """Returns the steps after which a trial of so many epochs may be pruned, in order; its last is none of them."""
+        """Returns, in order, the steps after which a trial of so many epochs may be pruned; never its last step."""
 
     def prune(self, study: "Study", trial: "FrozenTrial") -> bool:
-        """Returns whether a trial does not go on here; one that is at no rung does."""
+        """Returns whether the trial must stop here; False if it is at no rung."""
 
     def promoted(self, study: "Study", paused: "Iterable[FrozenTrial]", is_last: bool = False) -> list[int]:
-        """Returns the numbers of those paused trials that may go on now, in the order in which they should.
+        """Returns the numbers of those paused trials that may continue now, in the order in which they should.
 
         Args:
-          is_last: no other trial will come to any rung.
+          is_last: whether no other trial will reach any rung.
         """
 
 
 def new_pruner(name: str, version: int = NEWEST, folds: int | None = None) -> Pruner:
-    """Args:
-    version: the pruner's own number, as `sweep.json` has it.
-    folds: of the images, where a trial has a net for each.
+    """Returns the pruner of this name.
+
+    Args:
+      version: the number that `sweep.json` stores; the newest file of this name up to it is used.
+      folds: the number of folds, if a trial trains a net for each.
     """
     own = max(known for each, known in PRUNERS if each == name and known <= version)
     pruner: Pruner = import_module(f"{__name__}.{name}_{own}").new()

@@ -1,8 +1,8 @@
-"""Pauses a trial that is not among the best at its rung, and lets it go on once it is.
+"""Pauses a trial that is not among the best at its rung, and lets it continue once it is.
 
-A rung after one epoch costs little, and half of the trials leave it. What one epoch says of a trial is not much, so a
-trial that is left behind there does not end: it keeps its checkpoint and gives its worker away, and it goes on as soon
-as so many others have come to its rung that it is among the best share of them.
+The first rung comes after one epoch: it costs little, and half of the trials stop there. One epoch says little about a
+trial, so a trial that is left behind does not end: it keeps its checkpoint and frees its worker. It continues as soon
+as enough other trials have reached the rung that it is among the best share of them.
 """
 
 import math
@@ -19,22 +19,25 @@ from optuna.trial import FrozenTrial
 from sweep.search.pruners.halving_1 import FEWEST_PEERS, epochs_of
 from sweep.search.pruners.halving_2 import is_pretrained
 
-SHARES = (Fraction(1, 2), Fraction(1, 3), Fraction(1, 3))  # of the trials at each rung, which may go on from it
+SHARES = (Fraction(1, 2), Fraction(1, 3), Fraction(1, 3))  # the share of trials that may continue from each rung
 
-FIRST, NINTH, THIRD = range(3)  # the rungs: after one epoch, and after these parts of a trial's own epochs
+FIRST, NINTH, THIRD = range(3)  # the rungs: after one epoch, and after a ninth and a third of a trial's own epochs
 
 Place = tuple[int, Hashable]  # a rung and a group
-Ranked = dict[Place, list[tuple[float, int]]]  # the values of the trials that came there with their numbers, best first
+Ranked = dict[
+    Place, list[tuple[float, int]]
+]  # for each place (value, number) of the trials that reached it, best first
 
 
 @dataclass(frozen=True)
 class Entrant:
-    """What the rule knows of a trial.
+    """A trial as the rule sees it.
 
     Attributes:
-      epochs: of its config.
-      values: the best value so far, by the step after which it was reported, from 1 on.
-      group: a trial is compared with those of its group alone.
+      number: the trial's number.
+      epochs: the epochs of its config.
+      values: the best value so far, by the step (from 1) after which it was reported.
+      group: a trial is compared only with those of its own group.
     """
 
     number: int
@@ -46,15 +49,15 @@ class Entrant:
 class PausingHalving(optuna.pruners.BasePruner):
     """Asynchronous successive halving with promotion (Li et al. 2020), at parts of each trial's own epochs.
 
-    Of the trials of a group that ever came to a rung, the best share may go on from it; of equal ones, the first. A
-    trial that went on once is not called back when better ones come. Nothing but values is read and nothing is written,
-    so that a restart decides the same.
+    At each rung the best share of the trials of a group that ever reached it may continue; among equal values, the
+    lower number comes first. A trial that continued once is not stopped again when better ones arrive. The pruner reads
+    only reported values and writes nothing, so that a restart decides the same.
 
-    A net from pretrained weights is compared with such nets alone, and one from scratch likewise. Where a trial has a
-    net for each fold, its rungs are folds: the first one, and a third of them.
+    Pretrained nets are compared only with each other, and so are nets from scratch. If a trial trains a net for each
+    fold, its rungs are at folds: after the first, and after a third of them.
 
     Args:
-      shares: of the trials at each rung that may go on from it.
+      shares: the share of the trials at each rung that may continue from it.
     """
 
     pauses = True
@@ -62,33 +65,34 @@ class PausingHalving(optuna.pruners.BasePruner):
 
     def __init__(self, shares: tuple[Fraction, ...] = SHARES) -> None:
         self.shares = shares
-        # Kept between the decisions of one study, for each would else read all of its trials anew.
+        # These are kept between the decisions of one study; otherwise each would read all trials anew.
         self._study: optuna.Study | None = None
         self._known: dict[int, tuple[FrozenTrial, Entrant]] = {}
         self._ranked: Ranked = {}
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
-        """Returns the steps after which a trial of so many epochs is decided on; its last one is none of them."""
+        """Returns the steps after which a trial of so many epochs is decided on; its last step is never one of them."""
         return tuple(_rungs(epochs, self.folds))
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Returns whether the trial is at a rung and may not continue from it now."""
         return trial.last_step in self.rungs(epochs_of(trial)) and not self.promoted(study, [trial])
 
     def promoted(self, study: optuna.Study, paused: Iterable[FrozenTrial], is_last: bool = False) -> list[int]:
-        """Returns the numbers of those of these trials that may go on, as `going_on` does."""
+        """Returns the numbers of those paused trials that may continue now, as `going_on` does."""
         self._take_in(study)
         asked = [self._known[trial.number][1] for trial in paused]
         return self._chosen(self._waiting(asked), self._ranked, is_last)
 
     def _take_in(self, study: optuna.Study) -> None:
-        """Ranks the values that came to rungs since the last decision; those that are there never change."""
+        """Ranks the values that reached rungs since the last decision; values that are already ranked never change."""
         if study is not self._study:
             self._study, self._known, self._ranked = study, {}, {}
         for trial in study.get_trials(deepcopy=False):
             before = self._known.get(trial.number)
             if before and before[0] is trial:
                 continue
-            values = dict(trial.intermediate_values)  # Optuna adds the next one to these too
+            values = dict(trial.intermediate_values)  # a copy, because Optuna adds later values to the same dict
             entrant = Entrant(trial.number, epochs_of(trial), values, is_pretrained(trial))
             there = before[1].values if before else {}
             for step, place, ranked in self._came(entrant, study.direction == StudyDirection.MAXIMIZE):
@@ -99,14 +103,16 @@ class PausingHalving(optuna.pruners.BasePruner):
     def going_on(
         self, asked: Iterable[Entrant], entrants: Iterable[Entrant], maximize: bool = True, is_last: bool = False
     ) -> list[int]:
-        """Returns the numbers of the trials that may go on now, in the order in which they should: highest rung first.
+        """Returns the numbers of the trials that may continue now, in the order in which they should.
+
+        Trials at the highest rung come first.
 
         Args:
-          asked: trials of which each stands at a rung, and has not gone on from it.
-          entrants: all trials there are, those that are asked for among them.
-          maximize: whether a greater value is a better one.
-          is_last: unless one of these goes on, no other trial will come to any rung. If none may by its share, then the
-            best one at each rung may, and of fewer than `FEWEST_PEERS` all: there is hardly anything to be worse than.
+          asked: trials that stand at a rung and have not continued from it.
+          entrants: all trials, including those in `asked`.
+          maximize: whether a greater value is better.
+          is_last: whether no other trial will reach any rung unless one of these continues. If none may by its share,
+            the best one at each rung may; and where fewer than `FEWEST_PEERS` trials reached a rung, all of them may.
         """
         waiting = self._waiting(asked)
         there: Ranked = {place: [] for place in waiting}
@@ -119,13 +125,13 @@ class PausingHalving(optuna.pruners.BasePruner):
         return self._chosen(waiting, there, is_last)
 
     def _came(self, entrant: Entrant, maximize: bool) -> Iterator[tuple[int, Place, tuple[float, int]]]:
-        """Yields the rungs that a trial came to: the step, the place, and what it is ranked by, the lowest first."""
+        """Yields, for each rung that a trial reached, the step, the place, and the key that ranks it, lowest first."""
         for step, rung in _rungs(entrant.epochs, self.folds).items():
             if (value := entrant.values.get(step)) is not None:
                 yield step, (rung, entrant.group), (-value if maximize else value, entrant.number)
 
     def _waiting(self, asked: Iterable[Entrant]) -> dict[Place, set[int]]:
-        """Returns the numbers of trials by the place at which they stand."""
+        """Returns the numbers of the trials by the place at which they stand."""
         waiting: dict[Place, set[int]] = {}
         for each in asked:
             rung = _rungs(each.epochs, self.folds)[max(each.values)]
@@ -133,7 +139,7 @@ class PausingHalving(optuna.pruners.BasePruner):
         return waiting
 
     def _chosen(self, waiting: dict[Place, set[int]], ranked: Ranked, is_last: bool) -> list[int]:
-        """Returns as `going_on` does."""
+        """Returns the numbers of the waiting trials that may continue, as `going_on` does."""
         by_share: list[tuple[int, int, int]] = []
         at_last: list[tuple[int, int, int]] = []
         for place, numbers in waiting.items():
@@ -147,12 +153,12 @@ class PausingHalving(optuna.pruners.BasePruner):
         return [number for *_, number in sorted(found)]
 
 
-@cache  # a decision asks for those of every trial
+@cache  # every decision asks for the rungs of all trials
 def _rungs(epochs: int, folds: int | None) -> dict[int, int]:
-    """Returns the rungs of a trial, by the step after which each of them comes; of two at one step the first."""
+    """Returns the rungs of a trial by the step after which each comes; if two share a step, the earlier rung."""
     parts = {FIRST: 1, NINTH: math.ceil(epochs / 9), THIRD: math.ceil(epochs / 3)}
     if folds:
-        parts = {NINTH: 1, THIRD: math.ceil(folds / 3)}  # a whole net says more than an epoch
+        parts = {NINTH: 1, THIRD: math.ceil(folds / 3)}  # without FIRST: a whole net says more than one epoch
     steps: dict[int, int] = {}
     for rung, step in parts.items():
         if step < (folds or epochs):
@@ -161,4 +167,5 @@ def _rungs(epochs: int, folds: int | None) -> dict[int, int]:
 
 
 def new() -> PausingHalving:
+    """Returns the pruner with the published shares."""
     return PausingHalving()

@@ -1,6 +1,6 @@
-"""Where Ray runs: the address that the user gave, whether a cluster answers there, and the error where Ray fails.
+"""Finds out where Ray runs, from the address that the user gave, and whether a cluster answers there.
 
-Imports nothing heavy.
+It imports nothing heavy.
 """
 
 import os
@@ -16,8 +16,8 @@ from sweep.storage.errors import ConfigError, UserError
 
 VARIABLE = "RAY_ADDRESS"
 ANSWER_SECONDS = 5.0  # for a server to take a connection, and to say its first words
-# How HTTP/2, which gRPC speaks, begins: the client's preface and its settings, without any. A server's own settings
-# are what it says first, whoever asks: a frame of type 4.
+# gRPC speaks HTTP/2, which begins with the client's preface and its settings, here an empty list. Every server answers
+# first with its own settings: a frame of type 4.
 HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 SETTINGS = 4
 
@@ -32,10 +32,10 @@ class RayFailedError(UserError):
 
 
 def place(address: str | None) -> str | None:
-    """Returns where Ray runs: the address that was given, else RAY_ADDRESS (a job of a cluster has it); None for here.
+    """Returns where Ray runs: the given address, else RAY_ADDRESS, which a job of a cluster has; None for here.
 
     Raises:
-      ConfigError: it is no address that a driver can use.
+      ConfigError: a driver cannot use the address.
     """
     found = address or os.environ.get(VARIABLE) or None
     if found is None or found == "local":
@@ -61,8 +61,10 @@ def place(address: str | None) -> str | None:
 
 
 def check(address: str | None) -> None:
-    """Raises:
-    ConfigError: Ray cannot run where the user wants it, or nothing answers there.
+    """Checks that Ray can run where the user wants it.
+
+    Raises:
+      ConfigError: it cannot, or nothing answers there.
     """
     found = place(address)
     if found not in (None, "auto"):
@@ -70,8 +72,13 @@ def check(address: str | None) -> None:
 
 
 def check_answers(address: str, name: str) -> None:
-    """Raises:
-    ConfigError: no server that could be a GCS answers at HOST:PORT.
+    """Checks that a server answers at an address.
+
+    Args:
+      name: the address as the message shows it, with the flag or the variable that it comes from.
+
+    Raises:
+      ConfigError: no server that could be a GCS answers at HOST:PORT.
     """
     if fault := answers(address):
         raise ConfigError(
@@ -86,16 +93,16 @@ def named(address: str) -> str:
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """Returns both of HOST:PORT, an IPv6 address in brackets; an empty host where it is nothing like that."""
+    """Splits HOST:PORT, in which an IPv6 address has brackets; returns an empty host if it is nothing like that."""
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):([0-9]{1,5})", address)
     return (match[1].strip("[]"), int(match[2])) if match else ("", 0)
 
 
 def answers(address: str, seconds: float = ANSWER_SECONDS) -> str:
-    """Returns why no gRPC server, as the GCS is one, answers at HOST:PORT; empty where one does.
+    """Returns why no gRPC server answers at HOST:PORT, as the GCS of a cluster would; empty if one does.
 
     Args:
-      seconds: for a name server to answer, and as many again for the server itself.
+      seconds: how long a name server may take to answer, and how long the server itself may take after that.
     """
     try:
         return fault_of(resolved(address, seconds), seconds)
@@ -104,7 +111,7 @@ def answers(address: str, seconds: float = ANSWER_SECONDS) -> str:
 
 
 def resolved(address: str, seconds: float) -> list[Any]:
-    """Returns what may be connected to at HOST:PORT, each as `socket.getaddrinfo` has it.
+    """Returns the servers that HOST:PORT may stand for, each as `socket.getaddrinfo` returns it.
 
     Raises:
       OSError: the name is not known, or no name server says so in time.
@@ -115,12 +122,12 @@ def resolved(address: str, seconds: float) -> list[Any]:
     def resolve() -> None:
         try:
             found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except UnicodeError as error:  # Python's, of a part that is empty or too long
+        except UnicodeError as error:  # raised by Python for a name with a part that is empty or too long
             found.set_exception(OSError(f"no name of a host: {error}"))
         except OSError as error:
             found.set_exception(error)
 
-    threading.Thread(target=resolve, daemon=True).start()  # it may take minutes, and has no limit of its own
+    threading.Thread(target=resolve, daemon=True).start()  # the call may take minutes and has no limit
     try:
         return found.result(seconds)
     except TimeoutError:
@@ -128,11 +135,11 @@ def resolved(address: str, seconds: float) -> list[Any]:
 
 
 def fault_of(servers: Sequence[Any], seconds: float) -> str:
-    """Returns why none of these addresses has a gRPC server that answers; empty where one has.
+    """Returns why no gRPC server answers at any of these addresses; empty if one does.
 
     Args:
-      servers: as `resolved` has them.
-      seconds: that all of them have together.
+      servers: the addresses, as `resolved` returns them.
+      seconds: how long all of them may take together.
     """
     fault = "its name is not known"
     for family, kind, protocol, _, server in servers:
@@ -148,7 +155,7 @@ def _fault_at(kind: tuple[int, int, int], server: Any, seconds: float) -> str:
             client.settimeout(seconds)
             client.connect(server)
             if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
-                return ""  # it would speak only to who has a certificate
+                return ""  # it would answer only a client with a certificate
             client.sendall(HELLO)
             head = b""
             while len(head) < 4 and (more := client.recv(4 - len(head))):
@@ -167,11 +174,11 @@ def _in_words(error: OSError) -> str:
 def running_here(name: str, private: str) -> str:
     """Returns the address of the cluster that this machine is part of: that of `ray start`, else the only one.
 
-    A session that a driver has started for itself alone is none: it ends with its driver.
+    A session that a driver has started for itself alone does not count, because it ends with its driver.
 
     Args:
-      name: of the flag, for messages.
-      private: how the names of the folders of such sessions begin.
+      name: the flag or variable that asked for it, for messages.
+      private: the prefix of such sessions' folder names.
 
     Raises:
       ConfigError: there is none, or there are several and none is the newest.
@@ -192,7 +199,7 @@ def running_here(name: str, private: str) -> str:
 
 def _clusters_here(private: str) -> set[str]:
     """Returns the addresses by which the nodes on this machine have joined their clusters, without private sessions."""
-    import psutil  # Ray's, where it is not installed
+    import psutil  # comes with Ray if it is not installed by itself
 
     found = set()
     for process in psutil.process_iter(["cmdline"]):

@@ -1,8 +1,8 @@
-"""Which nodes of a cluster get trials: those that passed the checks, at the start of a sweep or when they joined it.
+"""Decides which nodes of a cluster get trials: those that passed the checks, at a sweep's start or when they joined.
 
-A node that joins is looked at, and until it has passed it does not count as room for trials. Where a trial waits for a
-node, Ray may place it there at once. So its worker asks before it takes the trial (`search.ray.gate`), and ends where
-the node is refused. Then the trial looks for another place, and it and all later ones keep off that node (`Placement`).
+A node that joins is checked, and until it has passed it does not count as room for trials. If a trial waits for a
+node, Ray may place it there at once. So its worker asks before it takes the trial (`search.ray.gate`), and ends if the
+node is refused. Then the trial looks for another place, and it and all later ones keep off that node (`Placement`).
 """
 
 import threading
@@ -31,17 +31,20 @@ NODE_LABEL = "ray.io/node-id"  # that Ray gives each node
 
 
 class Admission:
-    """Looks at the nodes that join, in a thread of its own.
+    """Checks the nodes that join, in a thread of its own.
 
     Attributes:
-      admitted: the ids of those that get trials.
-      refused: what those lack that get none, by their ids.
-      news: what a person should know, and has not been told.
+      admitted: the ids of the nodes that get trials.
+      refused: what the other checked nodes lack, by their ids.
+      news: the lines that people have yet to be told.
     """
 
     def __init__(self, sweep: Path, admitted: Iterable[str], check: "Check" = found_on) -> None:
-        """Args:
-        admitted: the ids of the nodes that have passed the checks.
+        """Begins with the nodes that are there.
+
+        Args:
+          admitted: the ids of the nodes that have passed the checks.
+          check: returns what each node lacks, by the node's id.
         """
         self.sweep, self.check = sweep, check
         self.admitted, self.refused = frozenset(admitted), dict[str, str]()
@@ -52,19 +55,19 @@ class Admission:
         self.found: Future[Mapping[str, list[str]]] | None = None
 
     def admits(self, there: Sequence["Node"]) -> "list[Node]":
-        """Returns those of the nodes that get trials; has the others looked at, which does not wait for it."""
+        """Returns those of the nodes that get trials; starts a check of the new ones, and does not wait for it."""
         if self.found is not None and self.found.done():
             self._take(self.found)
             self.found = None
         new = [node for node in there if node.id not in self.admitted and node.id not in self.refused]
         if new and self.found is None:
             self.asked, self.found = new, Future()
-            # No thread that the end of the driver waits for: a node that does not answer has a minute for it.
+            # A daemon, for which the end of the driver does not wait: a node that does not answer has a minute for it.
             threading.Thread(target=self._look, args=(new, self.found), daemon=True).start()
         return [node for node in there if node.id in self.admitted]
 
     def told(self) -> list[str]:
-        """Returns what is news, once."""
+        """Returns the news, each line only once."""
         return [self.news.popleft() for _ in range(len(self.news))]
 
     def _look(self, new: "list[Node]", found: "Future[Mapping[str, list[str]]]") -> None:
@@ -74,8 +77,8 @@ class Admission:
             found.set_exception(error)
 
     def _take(self, found: "Future[Mapping[str, list[str]]]") -> None:
-        """Takes what was found on the nodes that were asked, and tells the workers that wait there."""
-        if found.exception():  # whether Ray or the sweep's storage has gone others find out; the nodes are asked again
+        """Admits or refuses the nodes that were checked, and tells the workers that wait on them."""
+        if found.exception():  # others notice if Ray or the storage has gone; the nodes are asked again
             return
         lacks = {node.id: found.result().get(node.id, []) for node in self.asked}
         self.news.extend(f"{line}. It gets no trial." for lines in lacks.values() for line in lines)
@@ -88,23 +91,26 @@ class Admission:
 class Placement(tune.PlacementGroupFactory):
     """Asks Ray for a place that has what a trial gets, on no node that has been refused by then.
 
-    To Tune all are one request, whenever they were made, so that a worker is used again for any of them.
+    Tune takes all of them for the same request, whenever they were made, so that a worker is reused for any of them.
     """
 
     def __init__(self, resources: Mapping[str, float], admission: Admission) -> None:
-        """Args:
-        resources: of a trial, by the names that Tune has for them.
+        """Makes the request for one trial.
+
+        Args:
+          resources: what a trial gets, by Tune's names for resources.
         """
         plain = resource_dict_to_pg_factory(dict(resources))
         super().__init__(plain.bundles, plain.strategy)
         self.admission = admission
 
     def to_placement_group(self) -> Any:
-        # Not those that are looked at now: a place that is asked for is asked for in these words until there is one.
+        """Returns the request to Ray for a place, which leaves out the nodes that have been refused so far."""
+        # Nodes that are being checked stay in: a request is never changed, and would leave them out for good.
         refused = ",".join(sorted(self.admission.refused))
         selector = [{NODE_LABEL: f"!in({refused})"}] * len(self.bundles) if refused else None
         return placement_group(self.bundles, self.strategy, bundle_label_selector=selector)
 
     def __reduce__(self) -> Any:
-        """A worker learns what it has, and places nothing."""
+        """Pickles as a plain request, because a worker only learns what it has, and places nothing."""
         return tune.PlacementGroupFactory, (self.bundles, self.strategy)

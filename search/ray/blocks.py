@@ -15,24 +15,27 @@ if TYPE_CHECKING:
 
 
 class Blocks:
-    """An actor on the driver's node, which reads the files there."""
+    """An actor on the driver's node that reads the files there for workers on other nodes."""
 
     def __init__(self, pixels: Path | None, weights: dict[str, Path]) -> None:
         self.pixels, self.weights = pixels, weights
 
     def block(self, number: int) -> bytes:
+        """Returns a block of the file with the pixels."""
         assert self.pixels is not None
         return block_of(self.pixels, number)
 
     def size_of_weights(self, net: str) -> int:
+        """Returns the bytes of the file with a pretrained net's weights."""
         return self.weights[net].stat().st_size
 
     def block_of_weights(self, net: str, number: int) -> bytes:
+        """Returns a block of the file with a pretrained net's weights."""
         return block_of(self.weights[net], number)
 
 
 def blocks_of(data: "Dataset", table: dict[str, Weights]) -> Any:
-    """Returns the actor that gives the blocks of the data's pool and of weights; None where there are no such files."""
+    """Starts and returns the actor that gives the blocks of the data's pool and of weights; None without such files."""
     images = data.valid.images
     pixels = images.path if isinstance(images, StoredPixels) else None
     if pixels is None and not table:

@@ -1,4 +1,4 @@
-"""The nodes of a Ray session or cluster, and what a trial gets of them."""
+"""Finds the nodes of a Ray session or cluster, and plans what each trial gets of them."""
 
 import math
 import os
@@ -34,9 +34,9 @@ class Node:
     """A node that is there, or that an autoscaler may start.
 
     Attributes:
-      name: for people.
-      resources: by Ray's names, memory in bytes.
-      id: Ray's; empty of one that is not there.
+      name: the name that people are shown.
+      resources: what it has, by Ray's names, memory in bytes.
+      id: the id that Ray gave it; empty if it is not there yet.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Node:
     id: str = ""
 
     def fits(self, wanted: Mapping[str, float]) -> int:
-        """How many trials it has room for, each with what is wanted."""
+        """Returns how many trials it has room for, if each needs the resources that are wanted."""
         return min(math.floor(self.resources.get(name, 0) / amount + 1e-9) for name, amount in wanted.items())
 
     def __str__(self) -> str:
@@ -54,10 +54,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Workers:
-    """What a trial gets, and how many run beside each other.
+    """The resources that each trial gets, and how many trials run at the same time.
 
     Attributes:
-      most: trials at a time that the user allows; None for as many as fit.
+      concurrency: how many trials run at the same time.
+      custom: further resources of a trial, by Ray's names.
+      most: how many trials the user allows at a time; None for as many as fit.
     """
 
     cpus: float
@@ -69,13 +71,13 @@ class Workers:
 
     @property
     def wanted(self) -> dict[str, float]:
-        """By Ray's names."""
+        """What each trial gets, by Ray's names for resources."""
         asked = {"CPU": self.cpus, "GPU": self.gpus, "memory": float(self.memory_bytes), **self.custom}
         return {name: amount for name, amount in asked.items() if amount}
 
     @property
     def resources(self) -> dict[str, float]:
-        """By the names that Tune has for them."""
+        """What each trial gets, by Tune's names for resources."""
         return {{"CPU": "cpu", "GPU": "gpu"}.get(name, name): amount for name, amount in self.wanted.items()}
 
     def __str__(self) -> str:
@@ -85,7 +87,7 @@ class Workers:
 
 
 def nodes() -> list[Node]:
-    """The nodes that are alive, the head first."""
+    """Returns the nodes that are alive, the head first."""
     import ray
 
     there = [about for about in ray.nodes() if about["Alive"]]
@@ -97,11 +99,12 @@ def nodes() -> list[Node]:
 
 
 def may_come() -> list[Node]:
-    """The nodes that the autoscaler of this cluster may have at most; none where it has none, or it is not known.
+    """Returns the most nodes that this cluster's autoscaler may have; none if there is no autoscaler that is known.
 
-    Of more than it may have together those that it takes first: the higher priority, the name later in the alphabet.
+    If the limit on all nodes is lower than the kinds' own limits together, these are the nodes that it starts first:
+    those of higher priority, then those whose kind has a name later in the alphabet.
     """
-    path = Path(os.path.expanduser(BOOTSTRAP))  # which leaves it as it is for a user without a home
+    path = Path(os.path.expanduser(BOOTSTRAP))  # unlike `Path.expanduser`, raises nothing for a user without a home
     if not path.exists():
         return []
     config = yaml.safe_load(path.read_bytes())
@@ -112,13 +115,13 @@ def may_come() -> list[Node]:
 
 
 def workers_there(start: Start, is_local: bool, out: TextIO) -> Workers:
-    """What a trial gets, once there are nodes that it fits on, or an autoscaler that may start them.
+    """Returns what a trial gets, once there is a node that it fits on, or an autoscaler that may start one.
 
     Args:
-      out: told when they have to be waited for.
+      out: where people are told if such a node has to be waited for.
 
     Raises:
-      ConfigError: after `FIT_SECONDS` there is no such node, nor can one come.
+      ConfigError: after `FIT_SECONDS` there is no such node, and none can come.
     """
     for look in looks(0 if is_local else FIT_SECONDS, FIT_LOOK_SECONDS):
         if look == 1:
@@ -133,26 +136,28 @@ def workers_there(start: Start, is_local: bool, out: TextIO) -> Workers:
 
 
 class Room:
-    """How many trials there is room for at this moment; nodes come and go, so a cluster is looked at every few seconds.
+    """Knows how many trials there is room for now; nodes come and go, so it looks at a cluster every few seconds.
 
-    Where an autoscaler's limits are known, what it may start counts: it starts nodes for trials that wait.
+    If an autoscaler's limits are known, the nodes that it may start count too, because it starts them for trials that
+    wait.
 
     Args:
-      workers: as planned at the start; what a trial gets stays.
-      admission: which nodes of a cluster get trials; None on this machine alone.
+      workers: the plan made at the start; what each trial gets does not change.
+      admission: decides which nodes of a cluster get trials; None on this machine alone.
     """
 
     def __init__(self, workers: Workers, admission: "Admission | None" = None) -> None:
         self.workers, self.admission = workers, admission
         self.concurrency, self.looked = workers.concurrency, time.monotonic()
-        # A look asks the GCS, and does not come back where that is gone: who starts trials must not wait for it.
+        # A look asks the GCS, and never returns if that is gone. The thread that starts trials must not wait for it.
         self.looking = ThreadPoolExecutor(1)
         self.look: Future[int] | None = None
 
     def __call__(self) -> int:
+        """Returns the room by the newest look that has ended, and starts another look if one is due; never waits."""
         if self.look is not None and self.look.done():
-            if not self.look.exception():  # of a look that failed: whether Ray has ended is for the vigil to say
-                self.concurrency = max(1, self.look.result())  # one waits: an autoscaler sees then that there is need
+            if not self.look.exception():  # a failed look decides nothing: the vigil finds out if Ray has ended
+                self.concurrency = max(1, self.look.result())  # 1, so that an autoscaler sees that one waits
             self.look, self.looked = None, time.monotonic()
         if self.admission and self.look is None and time.monotonic() - self.looked > LOOK_SECONDS:
             self.look = self.looking.submit(self._fits)
@@ -163,16 +168,17 @@ class Room:
         there, wanted = nodes(), self.workers.wanted
         admitted, coming = self.admission.admits(there), may_come()
         fits = sum(node.fits(wanted) for node in _at_most(admitted, coming))
-        if coming:  # of those that may come some have, and are refused
+        if coming:  # `coming` includes those that came and were refused
             fits -= sum(node.fits(wanted) for node in there if node.id in self.admission.refused)
         return min(max(fits, 0), self.workers.most or fits)
 
 
 def plan_workers(there: Sequence[Node], coming: Sequence[Node], start: Start) -> Workers:
-    """What the user asked for, else one trial a GPU where a node has any, else one CPU a trial.
+    """Returns what a trial gets: what the user asked for, else one GPU if any node has one, else one CPU.
 
     Args:
-      coming: what an autoscaler may have at most, those among `there` that it started included.
+      there: the nodes that are alive.
+      coming: the most nodes that an autoscaler may have, including those of `there` that it has started.
 
     Raises:
       ConfigError: a trial with what was asked fits on none of these nodes.
@@ -195,10 +201,11 @@ def plan_workers(there: Sequence[Node], coming: Sequence[Node], start: Start) ->
 
 
 def worker_bytes(there: Sequence[Node], workers: Workers, of_machine: int | None) -> int:
-    """Returns the memory that a trial may take, on the node where there is the least; 0 where that is not known.
+    """Returns the bytes that a trial may take on the node that has the fewest for it; 0 if that is not known.
 
     Args:
-      of_machine: of a session's one node, which Ray's own number is not: that says what was free when Ray started.
+      of_machine: the memory of a session's one node, to be used instead of Ray's number, which only says how much was
+        free when Ray started; None on a cluster.
     """
     if workers.memory_bytes:
         return workers.memory_bytes
@@ -210,12 +217,12 @@ def worker_bytes(there: Sequence[Node], workers: Workers, of_machine: int | None
 
 
 def _at_most(there: Sequence[Node], coming: Sequence[Node]) -> list[Node]:
-    """The nodes that there may be: where an autoscaler's limits are known, what it may start, and the head."""
+    """Returns the most nodes that there may be: the head and what an autoscaler may start, if its limits are known."""
     return [*(node for node in there if HEAD in node.resources), *coming] if coming else list(there)
 
 
 def _share_of_cpus(nodes: Sequence[Node], gpus: float) -> float:
-    """Of a trial, beside its GPUs: so much that each node can use all of its GPUs."""
+    """Returns how many CPUs a trial gets beside its GPUs: so many that each node can use all of its GPUs."""
     there = [node.resources for node in nodes if node.resources.get("GPU", 0) >= gpus > 0]
     return min((max(1.0, about.get("CPU", 1) * gpus // about["GPU"]) for about in there), default=1.0)
 

@@ -1,4 +1,4 @@
-"""Connecting to Ray: a session of its own on this machine, or a running cluster. Imports nothing heavy."""
+"""Connects to Ray: starts a session on this machine, or joins a running cluster. It imports nothing heavy."""
 
 import os
 import secrets
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 from sweep.search.ray import ray_2_60
 from sweep.search.ray.address import RayFailedError, check_answers, named, running_here
 from sweep.search.runtime.process import Interrupted, interruptible, looks
+from sweep.storage.programs import PACKAGE
 from sweep.trainable.config import ConfigError
 from sweep.trainable.devices import has_apple_gpu
 
 if TYPE_CHECKING:
     from sweep.search.ray.vigil import Vigil
 
-ROOT = Path(__file__).resolve().parents[2]
 
-QUIET = {  # before Ray is imported; set by `prepare`
+QUIET = {  # set by `prepare`, before Ray is imported
     "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
     "RAY_AIR_NEW_OUTPUT": "0",  # the screen is ours
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no csv, json and tensorboard files of Tune's own
@@ -32,22 +32,21 @@ QUIET = {  # before Ray is imported; set by `prepare`
     "TUNE_WARN_THRESHOLD_S": "10",
     "NO_ALBUMENTATIONS_UPDATE": "1",  # albumentations asks a package index at import
 }
-# What leads to a bucket goes to the nodes; keys do not, for Ray's logs have them then.
+# The variables that nodes need to find a bucket. Keys are not among them, because Ray's logs would show them.
 OF_BUCKETS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
 LEDGER_VARIABLE = "PGPASSWORD"  # a secret of the driver: workers never speak to the ledger
-# Ray's core ends its process when the GCS has been gone for so long. By then the driver, which watches the GCS itself,
-# has written its report.
+# How long the GCS may be gone before Ray's core ends its process. By then the driver, which watches the GCS itself, has
+# written its report.
 OUTLIVES_THE_GCS = {"RAY_gcs_rpc_server_reconnect_timeout_s": "600"}
 
-CODE = ("storage", "datasets", "trainable", "analysis", "search")
-SESSION_PREFIX = "sweep-ray-"  # of the folders of sessions of one's own, by which others leave them alone
+SESSION_PREFIX = "sweep-ray-"  # of the folders of private sessions, by which other sweeps leave them alone
 SOCKET = "/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.10"  # the longest path below such a folder
 DEFAULT_PLACE = "/tmp"  # noqa: S108 (the folder in it has a name of its own)
-LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107  # bytes that the system takes
+LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107  # bytes that the system allows
 
 HANDLERS_SECONDS = 0.05  # between two settings of the handlers while Ray starts
 START_SECONDS = 60.0  # for Ray to start on this machine, or for a cluster to let the driver in
-GIVE_UP_SECONDS = 5.0  # after a signal, for Ray to have started: then it can be ended as it wants to be
+GIVE_UP_SECONDS = 5.0  # after a signal, for Ray to finish its start, so that it can be shut down properly
 
 
 def prepare() -> None:
@@ -61,17 +60,19 @@ def connected(address: str | None, out: TextIO | None = None) -> Iterator["Vigil
     """Holds a Ray session for the block; one that was started here ends with it.
 
     Args:
-      address: of a cluster, as `search.ray.address.place` has it; None starts a session on this machine.
+      address: a cluster's address, as `search.ray.address.place` returns it; None starts a session on this machine.
       out: the screen; None for standard output.
 
-    Yields: what watches whether Ray still runs.
+    Yields:
+      the vigil, which watches whether Ray still runs.
 
     Raises:
-      ConfigError: no cluster answers at `address`, it has another version of Ray or Python, or asks for a token.
+      ConfigError: no cluster answers at `address`, or the cluster has another version of Ray or Python, or asks for a
+        token.
       RayFailedError: Ray cannot be started on this machine.
     """
     folder: Path | None = None
-    if address is None:  # here, and in no cluster that happens to run here: that is what --address is for
+    if address is None:  # never a cluster that happens to run here: that is what --address is for
         folder = session_folder(out)
         starting = _start_in(folder)
     else:
@@ -86,7 +87,7 @@ def connected(address: str | None, out: TextIO | None = None) -> Iterator["Vigil
             yield vigil
     finally:
         if vigil is not None and vigil.failure:
-            # What is left of Ray cannot end as it wants to; its own words stay in the folder.
+            # What is left of Ray cannot shut down properly; the folder stays, because Ray's logs are in it.
             vigil.end_what_is_left()
         else:
             ray.shutdown(wait_for_processes=True)
@@ -98,9 +99,9 @@ def connected(address: str | None, out: TextIO | None = None) -> Iterator["Vigil
 class _Starting(threading.Thread):
     """Calls `ray.init` in a thread of its own, which lives until `over` is set.
 
-    In the main thread what a signal's handler raises is lost where it comes amid a fork, and Ray forks its processes.
-    They end with the thread that forked them, which so lives as long as the session. Nobody waits for it at the end of
-    the process: `ray.init` may never return.
+    Ray forks its processes here. An exception that a signal handler raises during a fork would be lost, so the main
+    thread does not call it. The processes end with the thread that forked them, so this thread lives as long as the
+    session. It is a daemon, for which the end of the process does not wait, because `ray.init` may never return.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -120,7 +121,7 @@ class _Starting(threading.Thread):
         self.over.wait()
 
     def wait(self) -> None:
-        """Returns once Ray has started, and raises what kept it from that.
+        """Waits until Ray has started; raises the error that kept it from starting.
 
         Raises:
           TimeoutError: Ray took longer.
@@ -128,7 +129,7 @@ class _Starting(threading.Thread):
         """
         try:
             for _ in looks(START_SECONDS, HANDLERS_SECONDS):
-                with interruptible():  # again and again: Ray's core sets handlers that abort
+                with interruptible():  # again and again, because Ray's core sets handlers that abort
                     wait([self.started], HANDLERS_SECONDS)
                 if self.started.done():
                     return self.started.result()
@@ -147,7 +148,7 @@ def _join(address: str) -> _Starting:
     """Connects to a running cluster.
 
     Raises:
-      ConfigError: that is not possible.
+      ConfigError: this machine cannot connect to it.
     """
     from ray.exceptions import AuthenticationError
 
@@ -157,12 +158,12 @@ def _join(address: str) -> _Starting:
         address = running_here(name, SESSION_PREFIX)
         ray_2_60.use_token_of_cluster()
     check_answers(address, name)
-    # Modules, not a working_dir: a job may have one, and Ray takes no second. Nothing else of the folder is sent.
-    code = [str(ROOT / package) for package in CODE]
+    # The package is sent as a module: a job may have a working_dir, and Ray takes no second one.
+    code = [f"{PACKAGE}"]
     buckets = {name: os.environ[name] for name in OF_BUCKETS if name in os.environ}
     variables = {**QUIET, **buckets, LEDGER_VARIABLE: ""}
     environment = {"env_vars": variables, "py_modules": code, "excludes": ["__pycache__"]}
-    # Where a job names one of these variables too; else Ray refuses.
+    # Without the override, Ray refuses if a job sets one of these variables too.
     with _environment({"RAY_OVERRIDE_JOB_RUNTIME_ENV": "1", **OUTLIVES_THE_GCS}):
         ray_2_60.read_environment_again()
         starting = _Starting({"address": address, "runtime_env": environment})
@@ -185,20 +186,20 @@ def _join(address: str) -> _Starting:
 
 
 def _start_in(folder: Path) -> _Starting:
-    """Starts Ray on this machine, for this process alone: no other can join it, for nobody else has its token.
+    """Starts Ray on this machine, for this process alone: nobody else can join it, because nobody else has its token.
 
     Raises:
-      RayFailedError: it does not start; what Ray says of it stays in the folder.
+      RayFailedError: Ray does not start; its logs stay in the folder.
     """
-    # Workers inherit this environment. A runtime_env would do the same 3 s later: an agent has to start first,
-    # and the workers that Ray starts ahead of need cannot be used.
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    # Workers inherit this environment. A runtime_env would do the same, but 3 s later: an agent would have to start
+    # first, and the workers that Ray starts ahead of need could not be used.
+    paths = [f"{PACKAGE.parent}", *filter(None, [os.environ.get("PYTHONPATH")])]
     here = {
         "PYTHONPATH": os.pathsep.join(paths),
         LEDGER_VARIABLE: None,
         **OUTLIVES_THE_GCS,
     }
-    if ray_2_60.is_used():  # a token of its own, in no file: a home that cannot be written is none of its business
+    if ray_2_60.is_used():  # the token is in no file, so that it works without a writable home
         here |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     gpus = {"num_gpus": 1} if has_apple_gpu() else {}  # Ray counts NVIDIA's by itself, and none of Apple's
     nodes: list[Any] = []
@@ -207,12 +208,12 @@ def _start_in(folder: Path) -> _Starting:
         starting = _Starting({"address": "local", "include_dashboard": False, "_temp_dir": str(folder), **gpus})
         try:
             starting.wait()
-            folder.chmod(0o700)  # Ray has opened it to everybody, for users who share a cluster
+            folder.chmod(0o700)  # Ray lets everybody read it, for users who share a cluster
             return starting
         except Interrupted:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        except Exception as error:  # Ray has no class for it
+        except Exception as error:  # Ray has no class of its own for this
             ended = [f"its {name} ended" for node in nodes for name, _ in node.dead_processes()]
             for node in nodes:
                 node.kill_all_processes(check_alive=False)
@@ -225,10 +226,10 @@ def _start_in(folder: Path) -> _Starting:
 
 
 def session_folder(out: TextIO | None = None) -> Path:
-    """Makes the folder of a session of one's own, in the first place where the paths of Ray's sockets are short enough.
+    """Makes the folder of a private session, in the first place where the paths of Ray's sockets are short enough.
 
     Raises:
-      ConfigError: there is no such place.
+      ConfigError: there is no such place that can be written.
     """
     refused = []
     named_by = {name: os.environ[name] for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)}
@@ -254,13 +255,13 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def last_line(error: BaseException) -> str:
-    """Returns the last line of what an error says, which is its cause where it is Ray's."""
+    """Returns the last line of an error's message, at most 300 characters; in an error of Ray's it is the cause."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]
 
 
 @contextmanager
 def _environment(changed: Mapping[str, str | None]) -> Iterator[None]:
-    """Sets these variables for the block, or takes them out."""
+    """Sets these variables of the environment for the block, or removes those whose value is None."""
     before = {name: os.environ.get(name) for name in changed}
     try:
         _set(changed)

@@ -1,7 +1,7 @@
-"""Ray Tune as the executor of a bridge: a thin Searcher, a thin TrialScheduler, nothing of Tune's own memory.
+"""Executes a bridge's orders with Ray Tune, through a thin Searcher and a thin TrialScheduler that remember nothing.
 
-Every start is a fresh Tune experiment in a temporary folder. Tune's own retries are
-off: a retry is a new Tune trial with the same number and the next attempt.
+Every start is a fresh Tune experiment in a temporary folder. Tune's own retries are off: a retry is a new Tune trial
+with the same number and the next attempt.
 """
 
 import json
@@ -35,7 +35,7 @@ from sweep.trainable.worker.ray_trial import RayTrial
 from sweep.trainable.worker.report import Report
 
 RUNNING, PENDING = tune_trial.Trial.RUNNING, tune_trial.Trial.PENDING  # Tune's words for its own trials
-SAID_AFTER_SECONDS = 30.0  # in which no trial found a place to run
+SAID_AFTER_SECONDS = 30.0  # without a place for any trial, until people are told
 RAY_OUT_OF_MEMORY = "running low on memory"  # how ray.exceptions.OutOfMemoryError puts it
 
 
@@ -48,16 +48,21 @@ class Stopped(BaseException):
 
 
 class _Bridged:
-    """Calls of the bridge whose errors get through."""
+    """Calls the bridge in such a way that its errors get past Tune."""
 
     def __init__(self, bridge: Bridge) -> None:
         self.bridge = bridge
 
     def __getstate__(self) -> dict[str, Any]:
-        """Empty: Tune pickles searcher and scheduler into its temporary folder, which nobody reads."""
+        """Returns an empty state: Tune pickles searcher and scheduler into its own folder, which nobody reads."""
         return {}
 
     def take(self, order: dict[str, Any], report_json: str) -> bool:
+        """Gives the bridge a trial's report; returns whether the trial is to stop.
+
+        Raises:
+          Abort: carries the error that the bridge raised.
+        """
         try:
             return self.bridge.report(order["number"], Report.from_json(json.loads(report_json)))
         except Exception as error:
@@ -75,62 +80,71 @@ class BridgeSearcher(_Bridged, Searcher):
         self.orders: dict[str, dict[str, Any]] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
+        """Returns the config of Tune's next trial: the bridge's next order, or None while there is none."""
         try:
             order = self.bridge.next_order()
         except Exception as error:
             raise Abort from error
         if order is None:
-            if self.on_idle is not None and self.has_report:  # before the first one, workers start on every processor
+            # Before the first report, workers are starting on every processor.
+            if self.on_idle is not None and self.has_report:
                 self.on_idle()
                 self.on_idle = None
-            # FINISHED is for ever, so it is said only when no running trial can come back.
+            # Tune never asks again after FINISHED, so it is returned only when no running trial can come back.
             return Searcher.FINISHED if self.bridge.finished else None
         self.orders[trial_id] = order.to_dict()
         return {"order": self.orders[trial_id]}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """The scheduler has seen what it says."""
+        """Notes that there are reports; the scheduler has shown this one to the bridge."""
         self.has_report = True
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Tells the bridge that a worker is free; a trial's last report goes to the bridge here."""
         self.has_report = True
         order = self.orders.pop(trial_id)
         if error:
-            return  # the scheduler has seen it, with its cause
-        if result and "report" in result:  # a result with `done` was shown to no scheduler
+            return  # the scheduler has told the bridge, with the cause
+        if result and "report" in result:  # Tune does not show a result with `done` to the scheduler
             self.take(order, result["report"])
         self.bridge.released(order["number"], order["attempt"])
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger is the memory."""
+        """Saves nothing, because the ledger keeps everything."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger is the memory."""
+        """Restores nothing, because the ledger keeps everything."""
 
 
 class BridgeScheduler(_Bridged, FIFOScheduler):
     """Shows every report to the bridge, and stops the trials that it wants stopped."""
 
     def __init__(self, bridge: Bridge, check: Callable[[], None] = lambda: None) -> None:
-        """Args:
-        check: raises where Ray itself has ended: what its workers then die of is none of a trial's attempts.
+        """Makes a scheduler for one start of a sweep.
+
+        Args:
+          check: raises if Ray itself has ended; a worker that died of that does not cost its trial an attempt.
         """
         FIFOScheduler.__init__(self)
         _Bridged.__init__(self, bridge)
         self.check = check
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """The first of those that wait for a worker; Tune's own looks at every trial that there was, at each step."""
+        """Returns the waiting trial with the lowest number, or None.
+
+        Tune's own method looks at every trial that there ever was, at each step.
+        """
         pending = (trial for trial in tune_controller.get_live_trials() if trial.status == PENDING)
         return min(pending, key=lambda trial: trial.config["order"]["number"], default=None)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Gives a report to the bridge; returns whether the trial stops or continues."""
         return TrialScheduler.STOP if self.take(trial.config["order"], result["report"]) else TrialScheduler.CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """The worker died or could not start: everything else comes back as a result."""
+        """Tells the bridge why a trial's worker died or could not start; all other failures come back as results."""
         order, cause = trial.config["order"], ""
-        with suppress(OSError, TypeError):  # there is none, or the disk of Tune's folder is full
+        with suppress(OSError, TypeError):  # there is no such file, or the disk of Tune's folder is full
             cause = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
         try:
             self.check()
@@ -146,7 +160,7 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
             raise Abort from error
 
     def _is_drained(self, order: dict[str, Any]) -> bool:
-        """Whether the node, on which the trial ran, was drained or is being drained."""
+        """Returns whether the node on which the trial ran was drained or is being drained."""
         if not ray.is_initialized():
             return False
         names = _names_of_nodes()
@@ -154,9 +168,9 @@ class BridgeScheduler(_Bridged, FIFOScheduler):
 
 
 class BridgeCallback(_Bridged, tune.Callback):
-    """Lets the bridge see the time and the room that there is, between results too, and where each trial runs.
+    """Tells the bridge the time, the room for trials and where each trial runs, between results too.
 
-    Says if no trial finds a place.
+    It also tells people if no trial finds a place to run.
     """
 
     def __init__(
@@ -167,14 +181,18 @@ class BridgeCallback(_Bridged, tune.Callback):
         check: Callable[[], None] = lambda: None,
         admission: Admission | None = None,
     ) -> None:
-        """Args:
-        check: raises where Ray itself has ended.
+        """Makes a callback for one start of a sweep.
+
+        Args:
+          room: returns how many trials may run at the same time, at this moment.
+          check: raises if Ray itself has ended.
         """
         super().__init__(bridge)
         self.room, self.is_local, self.check, self.admission = room, is_local, check, admission
         self.waiting_since: float | None = None
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Tells the bridge which node of the cluster a trial runs on."""
         if self.is_local:  # this machine alone needs no name
             return
         order = trial.config["order"]
@@ -184,6 +202,12 @@ class BridgeCallback(_Bridged, tune.Callback):
             raise Abort from error
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Checks that Ray still runs, and tells the bridge the time and the room for trials.
+
+        Raises:
+          Abort: Ray has ended.
+          Stopped: the sweep is stopping, and no trial runs any more.
+        """
         try:
             self.check()
         except Exception as error:
@@ -193,10 +217,10 @@ class BridgeCallback(_Bridged, tune.Callback):
         for news in self.admission.told() if self.admission else ():
             self.bridge.watcher.said(news)
         live = (trial.status for trial in reversed(trials) if trial.status in (RUNNING, PENDING))
-        statuses = set(islice(live, len(self.bridge.running)))  # all there are; not all that there were
+        statuses = set(islice(live, len(self.bridge.running)))  # not every trial that there ever was
         self._watch_places(statuses)
         if self.bridge.stopping and RUNNING not in statuses:
-            raise Stopped  # what waits for a place to run makes no report, at which it could stop
+            raise Stopped  # a trial that waits for a place makes no report at which it could be stopped
 
     def _watch_places(self, statuses: set[str]) -> None:
         if RUNNING in statuses or PENDING not in statuses:
@@ -227,18 +251,20 @@ def execute(
     """Runs what the bridge orders until it has nothing more; Ray must be connected.
 
     Args:
-      resources: of a trial, by the names that Tune has for them.
-      room: how many trials may run beside each other, at this moment; called at every step of Tune's.
+      resources: what a trial gets, by Tune's names for resources.
+      room: returns how many trials may run at the same time, at this moment; called at every step of Tune's.
       on_idle: called once, when trials have begun and there is no order for a worker.
-      is_local: Ray was started on this machine, for this process alone.
-      vigil: asked again and again whether Ray still runs.
-      admission: which nodes of a cluster get trials.
+      is_local: whether Ray was started on this machine, for this process alone.
+      vigil: is asked again and again whether Ray still runs.
+      admission: decides which nodes of a cluster get trials.
 
-    Raises: whatever the bridge raised, a full disk for example; RayFailedError, Ray has ended.
+    Raises:
+      RayFailedError: Ray has ended.
+      Exception: whatever the bridge raised, for example OSError if the disk is full.
     """
     check, check_now = (vigil.check, vigil.check_now) if vigil else (lambda: None, lambda: None)
     bridge.concurrency = room()
-    # On one machine, workers open the driver's own file.
+    # On one machine workers open the driver's own file, so that no actor has to give them its blocks.
     table = weights.remembered()
     blocks = None if is_local else blocks_of(dataset, table)
     shared = {
@@ -257,7 +283,7 @@ def execute(
                 num_samples=-1,
                 search_alg=BridgeSearcher(bridge, on_idle),
                 scheduler=BridgeScheduler(bridge, check_now),
-                max_concurrent_trials=sys.maxsize,  # the bridge knows; without any Tune has a limit of its own
+                max_concurrent_trials=sys.maxsize,  # the bridge has the limit; left out, Tune would use one of its own
                 reuse_actors=True,
             ),
             run_config=tune.RunConfig(
@@ -266,7 +292,7 @@ def execute(
                 verbose=0,
                 callbacks=[BridgeCallback(bridge, room, is_local, check, admission)],
                 failure_config=tune.FailureConfig(max_failures=0),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # an attempt's own is there
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # attempts write their own
             ),
         )
         try:
@@ -275,7 +301,7 @@ def execute(
         except Abort as abort:
             raise (abort.__cause__ or abort) from None
         except Exception:
-            check_now()  # what Ray raises when it has ended says little
+            check_now()  # raises RayFailedError if Ray has ended, because Ray's own error says little then
             raise
 
 

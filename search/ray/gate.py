@@ -1,4 +1,4 @@
-"""What a worker of a cluster goes through before it takes a trial: its node must have passed the checks."""
+"""Lets a worker of a cluster take a trial only once its node has passed the checks."""
 
 import time
 from contextlib import suppress
@@ -17,39 +17,42 @@ class NodeRefusedError(Exception):
 
 
 class Verdicts:
-    """An actor on the driver's node: whom workers ask about their node."""
+    """An actor on the driver's node that tells workers whether their node passed the checks."""
 
     def __init__(self) -> None:
         self.found: dict[str, str] = {}
 
     def tell(self, found: dict[str, str]) -> None:
+        """Takes verdicts by the ids of nodes: why the node gets no trial, or an empty text."""
         self.found.update(found)
 
     def of(self, node: str) -> str | None:
-        """Returns why a node gets no trial; empty where it gets some, None where that is not known yet."""
+        """Returns why a node gets no trial; empty if it gets trials, None if that is not known yet."""
         return self.found.get(node)
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What a worker goes through before it takes a trial.
+    """The check that a worker calls before it takes a trial.
 
     Attributes:
-      known: the ids of the nodes that passed the checks at the start, on which it asks nobody.
-      name: of the actor that knows of the others; it is there once the first of them has been looked at.
+      known: the ids of the nodes that passed the checks at the start; a worker on one of them asks nobody.
+      name: the name of the actor that knows of the other nodes; it runs once the first of them has been checked.
     """
 
     known: frozenset[str]
     name: str
 
     def opened(self) -> Any:
-        """Returns the actor, started on this node."""
+        """Starts the actor on this node, and returns it."""
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         return ray.remote(num_cpus=0)(Verdicts).options(name=self.name, scheduling_strategy=here).remote()
 
     def __call__(self) -> None:
-        """Raises:
-        NodeRefusedError: the node of this process gets no trial.
+        """Waits until the node of this process is known to get trials.
+
+        Raises:
+          NodeRefusedError: the node gets no trial, or the driver has not checked it in `WAIT_SECONDS`.
         """
         node = ray.get_runtime_context().get_node_id()
         if node in self.known:

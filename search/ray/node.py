@@ -1,4 +1,4 @@
-"""What a machine has, as seen on it: the driver's own, and each node of a cluster, where a worker calls this."""
+"""Finds out what a machine has; the driver calls this for its own machine, and a worker on each node of a cluster."""
 
 import platform
 import shutil
@@ -10,18 +10,20 @@ from sweep.storage.files import save_bytes
 from sweep.storage.store import store_of
 from sweep.storage.versions import VERSIONS
 
-DRIVER_FILE = "driver"  # what the driver leaves for the nodes to find
+DRIVER_FILE = "driver"  # the file that the driver leaves for the nodes to find
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Attributes:
-    python: its version.
-    versions: of the packages that decide the results; empty of one that is not installed.
-    opencv: the builds of OpenCV that are installed.
-    gpus: that torch can use; None where it was not asked.
-    free_bytes: where the sweep lies; None where that cannot be reached.
-    storage: why the sweep's folder cannot be read and written; empty where it can.
+    """The facts about one machine that decide whether it can run trials.
+
+    Attributes:
+      python: the version of Python.
+      versions: the versions of the packages that decide the results; an empty text for one that is not installed.
+      opencv: the builds of OpenCV that are installed.
+      gpus: how many GPUs torch can use; None if torch was not asked.
+      free_bytes: free space where the sweep lies; None if that cannot be reached.
+      storage: why the sweep's folder cannot be read and written; empty if it can.
     """
 
     python: str
@@ -33,11 +35,12 @@ class Machine:
 
 
 def look(place: str, name: str, counts_gpus: bool) -> Machine:
-    """Returns what this machine has; leaves a file of this name in the folder, whose text is the name.
+    """Returns what this machine has, and writes a file to show the driver that it can write the sweep's folder.
 
     Args:
-      place: the path or the address of a folder made by the driver for this look, with `DRIVER_FILE` in it.
-      counts_gpus: imports torch, which takes seconds.
+      place: the path or the address of a folder that the driver made for this check, with `DRIVER_FILE` in it.
+      name: the name of the file to write, and its text.
+      counts_gpus: whether to count GPUs, for which torch is imported, which takes seconds.
     """
     free_bytes, storage, folder = None, "", open_place(place)
     try:

@@ -1,7 +1,8 @@
-"""What the search needs of Ray that has no public way, as read in version 2.60; imports Ray only where it is called.
+"""Holds everything that the search needs from Ray's private parts, as they are in version 2.60.
 
-At any other version none of it is used. Then a sweep starts some seconds later, its session has no token of its own, a
-trial on a drained node loses an attempt, nobody knows which node a trial ran on, and Ray's end is noticed later.
+Ray is imported only inside the functions. With any other version none of this is used. Then a sweep starts some seconds
+later, its session has no token of its own, a trial on a drained node loses an attempt, nobody knows which node a trial
+ran on, and Ray's end is noticed later.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,19 +14,19 @@ VERSION = "2.60"
 
 
 def is_used() -> bool:
-    """Returns whether the Ray that is installed is the one that these parts were read in."""
+    """Returns whether the installed Ray is of the version whose private parts are known here."""
     return version("ray").startswith(f"{VERSION}.")
 
 
 def node() -> Any:
-    """Returns Ray's object of this process's node; None where there is none, or it is not known how to ask for it."""
+    """Returns Ray's object for this process's node; None if there is none, or for another version of Ray."""
     import ray
 
     return ray._private.worker._global_node if is_used() else None
 
 
 def read_environment_again() -> None:
-    """Ray's core reads its settings and its token once, and this process may have had another session."""
+    """Makes Ray's core read its settings and token again: it reads them once, maybe for an earlier session."""
     if is_used():
         from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled
 
@@ -34,7 +35,7 @@ def read_environment_again() -> None:
 
 
 def use_token_of_cluster() -> None:
-    """Does for an address what Ray does for the word `auto` alone: uses the token that the user has for the cluster."""
+    """Makes Ray use the user's token for the cluster, which Ray itself does only for the address `auto`."""
     if is_used():
         from ray._private.authentication import authentication_token_setup as setup
 
@@ -42,7 +43,7 @@ def use_token_of_cluster() -> None:
 
 
 def newest_cluster_here() -> str | None:
-    """Returns the address that `ray start` has written on this machine."""
+    """Returns the address that `ray start` has written on this machine; None if there is none."""
     if is_used():
         from ray._private.services import find_bootstrap_address
 
@@ -53,10 +54,10 @@ def newest_cluster_here() -> str | None:
 
 @contextmanager
 def lean(nodes: list[Any]) -> Iterator[None]:
-    """Ray starts, in the block, without what a session for one driver has no use for; it has no options for that.
+    """Makes Ray start, in the block, without parts that a session for one driver does not need; Ray has no such option.
 
-    The two monitors, of an autoscaler and of what workers print, take 0.9 s of a start, the dashboard 0.8 s, and all of
-    them 180 MB. Nor has the node's agent a server, whose port another session may have taken: 2.6 s.
+    The monitors of the autoscaler and of what workers print take 0.9 s of a start, the dashboard takes 0.8 s, and all
+    of them take 180 MB. The node's agent has no server either, which takes 2.6 s if another session has its port.
 
     Args:
       nodes: gets Ray's object of the node, as soon as there is one.
@@ -85,12 +86,13 @@ def lean(nodes: list[Any]) -> Iterator[None]:
 
 @contextmanager
 def tuned(trainable: Any) -> Iterator[None]:
-    """Tune starts, in the block, plain workers, keeps those that are starting, and looks the trainable up no more.
+    """Makes Tune, in the block, start plain workers, keep those that are starting, and not look the trainable up.
 
-    A worker that Ray ends because the node's memory is short is a lost worker: Tune itself ends by that error.
+    A worker that Ray ends because the node's memory is short counts as a lost worker; without this, Tune itself would
+    end with that error.
 
-    Each trial would ask the cluster three times for the trainable that this process has: 5 ms, which row 9 of
-    BENCHMARKS.md has not.
+    Tune would ask the cluster three times a trial for the trainable, which this process has: 5 ms, which row 9 of
+    BENCHMARKS.md therefore does not include.
     """
     if not is_used():
         yield
@@ -105,16 +107,16 @@ def tuned(trainable: Any) -> Iterator[None]:
     from ray.tune.experiment import trial as tune_trial
 
     # Tune gives each worker an environment of its own, with a variable for Lightning and the driver's AWS keys. Ray's
-    # logs have these then; and such a worker is none of those that Ray starts ahead of need: it comes 1.3 s later.
+    # logs would then show the keys. Nor could such a worker be one that Ray starts ahead of need: it comes 1.3 s later.
     class_cache.DEFAULT_ENV_VARS.clear()
     class_cache.ENV_VARS_TO_PROPAGATE.clear()
     reuse_worker = TuneController._maybe_reuse_cached_actor
 
     def reuse_worker_unless_one_starts(controller: Any, trial: Any) -> bool:
-        """Leaves a trial the worker that is starting for it, as long as others need the one that is free.
+        """Leaves a trial the worker that is starting for it, as long as other trials need the one that is free.
 
-        Tune gives it the free one and ends the one that starts. Where trials take less time than a start that goes on
-        and on: 400 trials of no length had one of two workers.
+        Tune itself gives the trial the free worker and ends the starting one. If trials are shorter than a start, that
+        goes on and on: 400 trials of no length had only one of two workers.
         """
         if trial not in controller._resetting_trials and _has_one_starting(controller, trial):
             bridge = controller._scheduler_alg.bridge
@@ -129,7 +131,7 @@ def tuned(trainable: Any) -> Iterator[None]:
             exception = RayActorError(error_msg=f"{exception}")
         fail(manager, tracked_actor_task, exception)
 
-    # It looks for files of metrics, of which there are none, and says so of each trial.
+    # Tune looks for each trial's files of metrics, and prints that there are none.
     no_files: Any = patch.object(ExperimentAnalysis, "_fetch_trial_dataframes", lambda _: {})
     known = patch.multiple(tune_trial, validate_trainable=lambda _: None, get_trainable_cls=lambda _: trainable)
     reused = patch.object(TuneController, reuse_worker.__name__, reuse_worker_unless_one_starts)
@@ -157,7 +159,7 @@ def drained_nodes() -> set[str]:
 
 
 def node_of(trial: Any) -> str:
-    """Returns the id of the node that a trial of Tune's runs on; empty where it has just gone, or nobody says."""
+    """Returns the id of the node that a trial of Tune's runs on; empty if the node has just gone or is not known."""
     if not is_used():
         return ""
     from ray._private.state import state
@@ -168,7 +170,7 @@ def node_of(trial: Any) -> str:
 
 
 def asked(question: Callable[[], Any], otherwise: Any) -> Any:
-    """Returns the answer of the cluster's head; `otherwise` where it has none: whether it is gone says the vigil."""
+    """Returns the answer of the cluster's head, or `otherwise` if there is none; the vigil finds out if it is gone."""
     try:
         return question()
     except Exception:  # Ray has no class for it

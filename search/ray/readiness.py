@@ -1,4 +1,4 @@
-"""Whether this machine and each node of a cluster can run trials, before any does."""
+"""Checks whether this machine and each node of a cluster can run trials, before any trial is run."""
 
 import os
 import uuid
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sweep.search.ray.node import Machine
     from sweep.search.runtime.start import Start
 
-ANSWER_SECONDS = 60.0  # of all nodes: a worker has to start, and with GPUs torch
+ANSWER_SECONDS = 60.0  # for all nodes together: a worker has to start, and to import torch if there are GPUs
 LOOK_SECONDS = 1.0
 LEAST_FREE_BYTES = 1 << 30
 DRIVER = "this machine"
@@ -27,10 +27,10 @@ def check_all(sweep: Path, start: "Start") -> list[str]:
     """Checks this machine or the nodes of a cluster, and that a trial fits on one; leaves nothing behind.
 
     Returns:
-      what is ready, a line each.
+      a line for each node that is ready, and one for what a trial gets.
 
     Raises:
-      ConfigError: with what they lack, a line each.
+      ConfigError: with a line for each thing that they lack.
     """
     from sweep.search.ray.address import place
     from sweep.search.ray.cluster import nodes, workers_there
@@ -39,7 +39,7 @@ def check_all(sweep: Path, start: "Start") -> list[str]:
     at = place(start.address)
     check_here(sweep)
     prepare()
-    # Ray's own words go nowhere: what matters of them is in the messages here, and nothing is left behind.
+    # Ray's own output is thrown away: the messages here say what matters of it, and no file may be left behind.
     with screen() as out, chatter_to(Path(os.devnull)), connected(at, out):
         workers = workers_there(start, at is None, out)
         there = nodes()
@@ -49,8 +49,10 @@ def check_all(sweep: Path, start: "Start") -> list[str]:
 
 
 def check_here(sweep: Path) -> None:
-    """Raises:
-    ConfigError: with what this machine lacks, a line each.
+    """Checks that this machine can run trials of the sweep.
+
+    Raises:
+      ConfigError: with what this machine lacks, a line each.
     """
     from sweep.search.ray.node import look
 
@@ -62,10 +64,10 @@ def check_here(sweep: Path) -> None:
 def check_nodes(
     there: Sequence["Node"], sweep: Path, look_there: Callable[[str, str, bool], "Machine"] | None = None
 ) -> None:
-    """Looks at all nodes at once, as `found_on` does.
+    """Checks all nodes at once, as `found_on` does.
 
     Raises:
-      ConfigError: with what they lack, a line each.
+      ConfigError: with a line for each thing that they lack.
     """
     found = found_on(there, sweep, look_there)
     _refuse([line for lines in found.values() for line in lines])
@@ -74,13 +76,14 @@ def check_nodes(
 def found_on(
     there: Sequence["Node"], sweep: Path, look_there: Callable[[str, str, bool], "Machine"] | None = None
 ) -> dict[str, list[str]]:
-    """Looks at all nodes at once, each by a worker on it; Ray must be connected. One that goes meanwhile is let go.
+    """Checks all nodes at once, each by a worker on it; Ray must be connected.
 
     Args:
-      look_there: what the worker does; default: `search.ray.node.look`.
+      look_there: what the worker calls; by default `search.ray.node.look`.
 
     Returns:
-      what keeps a node from running trials, a line each, by its id; nothing of a node that can.
+      by the node's id, a line for each thing that keeps it from running trials; no line if it can. A node that leaves
+      the cluster meanwhile is left out.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -112,7 +115,7 @@ def found_on(
                 continue
             try:
                 machine = ray.get(answer)
-            except Exception as error:  # whatever a worker's start or its imports can meet
+            except Exception as error:  # anything may go wrong in a worker's start or its imports
                 remedy = "install requirements.lock there"
                 found[node.id] = [f"{name}: cannot run a worker ({last_line(error)}); {remedy}"]
                 continue
@@ -129,10 +132,12 @@ REMEDY_STORAGE = (
 
 
 def problems(name: str, machine: "Machine", driver: "Machine", gpus: float, sweep: Path) -> list[str]:
-    """What keeps a machine from running trials, a line each.
+    """Returns a line for each thing that keeps a machine from running trials.
 
     Args:
-      gpus: that Ray counts on it.
+      name: the machine's name in the lines.
+      driver: the driver's machine, whose versions all others must have.
+      gpus: how many GPUs Ray counts on the machine.
     """
     lines = []
     if machine.python != driver.python:
@@ -160,11 +165,11 @@ def problems(name: str, machine: "Machine", driver: "Machine", gpus: float, swee
 
 @contextmanager
 def _visited(sweep: Path) -> Iterator[Path]:
-    """A folder in the sweep's for the block, with the driver's file in it."""
+    """Yields a folder in the sweep's folder, which has the driver's file in it and is removed after the block."""
     from sweep.search.ray.node import DRIVER_FILE
     from sweep.storage.files import make_folder, remove, save_bytes
 
-    if not is_copy(sweep):  # where another driver may be looking just now
+    if not is_copy(sweep):  # in a bucket, another driver may be in the midst of its checks
         for left in sweep.glob("preflight-*"):  # by a driver that was killed
             remove(left)
     folder = (sweep / f"preflight-{uuid.uuid4().hex[:8]}").resolve()

@@ -1,4 +1,4 @@
-"""A Ray session as what the trials of one start run on: its workers, their memory, and how a bridge is run on it."""
+"""Opens a Ray session for the trials of one start: its workers, their memory, and how it runs a bridge's orders."""
 
 import gc
 import subprocess
@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, TextIO
 from sweep.search.ray import ray_2_60
 from sweep.search.ray.address import RayFailedError, place
 from sweep.search.ray.cluster import Room, nodes, worker_bytes, workers_there
-from sweep.search.ray.connection import ROOT, connected, prepare
+from sweep.search.ray.connection import connected, prepare
 from sweep.search.ray.readiness import check_nodes
 from sweep.search.runtime.memory import CUDA_BYTES, DRIVER_BYTES, machine_bytes
 from sweep.search.runtime.process import chatter_to, interruptible, stopping_on_signals
 from sweep.search.runtime.start import Session, Start
 from sweep.search.samplers import optuna_5_0
 from sweep.storage import paths
+from sweep.storage.programs import PACKAGE
 from sweep.storage.states import Stop
 from sweep.storage.store import store_of
 from sweep.storage.text import counted
@@ -50,6 +51,7 @@ class RaySession(Session):
     beside: Executor
 
     def execute(self, bridge: "Bridge", data: "Dataset") -> list[int]:
+        """Runs what the bridge orders on Ray's workers; returns the signals that came meanwhile."""
         from sweep.search.ray.executor import execute  # Ray Tune: imported beside the start of Ray
 
         counts = f"{len(data.train.ids):,} train and {counted(len(data.valid.ids), 'validation image')}"
@@ -57,7 +59,7 @@ class RaySession(Session):
             counts = f"{counted(len(data.folds), 'image')} in {len(set(data.folds.tolist()))} folds"
         bridge.watcher.said(f"{self.room.workers}; {counts}; sweep {self.folder}")
         with stopping_on_signals(bridge) as signals, bridge.watcher.open():
-            # What writes the results takes a second or two to import: on a processor that has no trial any more.
+            # The modules that write the results take a second or two to import, which is done on a CPU without a trial.
             on_idle = partial(self.beside.submit, import_module, "sweep.analysis.outputs.results")
             resources, vigil = self.room.workers.resources, self.vigil
             vigil.at_last = partial(_report_beside, self.folder)
@@ -76,19 +78,19 @@ class RaySession(Session):
                 bridge.watcher.said(str(error))
                 bridge.stop(Stop.RAY_ENDED)
             finally:
-                vigil.over.set()  # from here on nobody waits for Ray, and the results take the time that they take
+                vigil.over.set()  # nobody waits for Ray from here on, and the results may take any time
         return signals
 
 
 def _report_beside(sweep: Path) -> None:
-    """Makes the report in a process of its own, for the main thread of this one waits for what has gone."""
+    """Makes the report in a process of its own, because this one's main thread waits for a Ray that has gone."""
     command = [sys.executable, "-m", "sweep.analysis.report", f"{sweep.resolve()}"]
     with suppress(subprocess.TimeoutExpired, OSError):
-        subprocess.run(command, cwd=ROOT, timeout=REPORT_SECONDS, check=False)
+        subprocess.run(command, cwd=PACKAGE.parent, timeout=REPORT_SECONDS, check=False)
 
 
 def _note_versions(log: Path) -> None:
-    """Notes in the sweep's log where a version of Ray or Optuna is not the one whose private parts are known."""
+    """Notes in the sweep's log if Ray or Optuna has another version than the one whose private parts are known."""
     for name, private in {"ray": ray_2_60, "optuna": optuna_5_0}.items():
         if not private.is_used():
             words = f"{name} is {version(name)}, and not {private.VERSION}: its public ways are used alone"
@@ -97,8 +99,10 @@ def _note_versions(log: Path) -> None:
 
 
 def _admission(folder: Path) -> "Admission":
-    """Raises:
-    ConfigError: a node that is there cannot run trials.
+    """Returns the admission of nodes, which begins with those that are there and have passed the checks.
+
+    Raises:
+      ConfigError: a node that is there cannot run trials.
     """
     from sweep.search.ray.admission import Admission  # Ray Tune
 
@@ -113,7 +117,7 @@ def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterato
 
     Args:
       out: the screen.
-      beside: a thread for what goes on beside the main one.
+      beside: an executor with one thread, for work beside the main thread.
 
     Raises:
       ConfigError: no cluster answers, or a node of it or this machine cannot run a trial.
@@ -122,7 +126,7 @@ def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterato
     at = place(start.address)
     is_local = at is None
     prepare()
-    import ray  # noqa: F401 (whole, before a second thread imports it: each could be given the half that the other has)
+    import ray  # noqa: F401 (here, before a second thread imports it: each could see a half-imported Ray)
 
     log = folder / paths.LOG
     try:
@@ -132,7 +136,7 @@ def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterato
             )  # Ray Tune takes a second, and Ray starts meanwhile
             _note_versions(log)
             vigil = session.enter_context(connected(at, out))
-            with interruptible():  # again, for Ray has set handlers of its own
+            with interruptible():  # set again, because Ray has set handlers of its own
                 room = Room(workers_there(start, is_local, out))
                 if not is_local:
                     room.admission = _admission(folder)
@@ -148,11 +152,12 @@ def on_ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> Iterato
                     vigil=vigil,
                     beside=beside,
                 )
-            gc.freeze()  # what Tune left refers to Ray's objects: collected while Ray ends, it would end this process
-            beside.submit(session.pop_all().close)  # a second or two, which the results need not wait for
+            # What Tune left refers to Ray's objects. If it were collected while Ray ends, this process would end too.
+            gc.freeze()
+            beside.submit(session.pop_all().close)  # takes a second or two, for which the results need not wait
     finally:
         if paths.is_sweep(folder):
-            with suppress(OSError):  # what ends the sweep here counts, not its log
+            with suppress(OSError):  # the error that ends the sweep matters, not its log
                 store_of(log).put(log, log)
-        else:  # refused, which leaves nothing behind
+        else:  # a sweep that was refused leaves nothing behind
             log.unlink(missing_ok=True)

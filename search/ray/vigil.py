@@ -1,4 +1,4 @@
-"""Watches whether Ray still runs under a sweep: its own words for that, where it has any, come a minute late."""
+"""Watches whether Ray still runs under a sweep, because Ray's own errors for that, if any, come a minute late."""
 
 import os
 import select
@@ -22,12 +22,12 @@ from sweep.storage.command_line import Exit
 
 LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 1.5  # for the head of a cluster to answer a look
-SILENCE_SECONDS = 25.0  # in which no look finds an answer: a head that can be restarted takes 10 to 25 s for that
-REACTION_SECONDS = 10.0  # in which the block ends once Ray has: in Ray's core it may wait for what has gone
+SILENCE_SECONDS = 25.0  # without an answer, until Ray counts as ended: a head that is restarted takes 10 to 25 s
+REACTION_SECONDS = 10.0  # for the block to end once Ray has: in Ray's core it may wait for what has gone
 
 
 class Vigil:
-    """Looks every second, in a thread of its own, whether the processes live that a sweep on Ray needs.
+    """Checks every second, in a thread of its own, that the processes that a sweep on Ray needs are alive.
 
     On this machine these are Ray's `gcs_server` and `raylet`, and the sockets in their folder; on a cluster the raylet
     of this machine, and a GCS that answers. A process that has ended is known at once. A GCS that does not answer may
@@ -36,8 +36,8 @@ class Vigil:
 
     Attributes:
       failure: what has gone, in words; empty while all is well.
-      at_last: what is still done, in the vigil's thread, where the block does not end although Ray has: the main
-        thread waits in Ray's core for what has gone, and cannot be interrupted there.
+      at_last: is called in the vigil's thread if Ray has ended and the block does not end: the main thread then waits
+        in Ray's core for what has gone, and cannot be interrupted there.
     """
 
     def __init__(self, address: str | None) -> None:
@@ -66,17 +66,19 @@ class Vigil:
         self.over.set()
 
     def check(self) -> None:
-        """Raises:
-        RayFailedError: Ray has ended.
+        """Checks that the thread has not found that Ray ended; does not look itself.
+
+        Raises:
+          RayFailedError: Ray has ended.
         """
         if self.failure:
             raise RayFailedError(self.failure)
 
     def check_now(self) -> None:
-        """Looks at once: who lost a worker wants to know whether it was Ray that went.
+        """Looks at once, for a caller that lost a worker and has to know whether Ray itself has ended.
 
-        A look that finds no answer decides nothing. It is made again until there is one, or the thread, which alone
-        counts, has given Ray up.
+        A look that finds no answer decides nothing. It is repeated until there is an answer, or until the vigil's
+        thread, the only one that counts the time without an answer, has given Ray up.
 
         Raises:
           RayFailedError: Ray has ended.
@@ -86,9 +88,9 @@ class Vigil:
         self.check()
 
     def end_what_is_left(self) -> None:
-        """Ends what this process has started of Ray; the workers end with their raylet."""
+        """Ends the processes of Ray that this process has started; the workers end with their raylet."""
         if self.is_local and self.node:
-            with suppress(Exception):  # some of it has ended by itself
+            with suppress(Exception):  # some of the processes have ended by themselves
                 self.node.kill_all_processes(check_alive=False)
 
     def _watch(self) -> None:
@@ -96,7 +98,7 @@ class Vigil:
         while not self.over.wait(LOOK_SECONDS) and not self.failure:
             began = time.monotonic()
             fault = self._look()
-            # A look and the question after the head's address have a limit each; what took longer was a pause.
+            # A look and the query of the head's address have a time limit each, so anything longer was a pause.
             took = LOOK_SECONDS + min(2 * ANSWER_SECONDS, time.monotonic() - began)
             silence = silence + took if fault else 0.0
             if silence >= SILENCE_SECONDS:
@@ -105,7 +107,7 @@ class Vigil:
         if self.failure and not self.over.wait(REACTION_SECONDS):
             tell(str(RayFailedError(self.failure)))
             self.at_last()
-            if not self.over.is_set():  # what the main thread waited for may have come back meanwhile
+            if not self.over.is_set():  # the block may have ended meanwhile
                 end_at_once(
                     "Ray has ended; everything is saved. Run the same command again to go on.", Exit.STORAGE_FAILS
                 )
@@ -114,9 +116,10 @@ class Vigil:
             os.close(raylet)
 
     def _look(self) -> str:
-        """Looks once; what has gone for good is a failure.
+        """Looks once, and sets `failure` if something has gone for good.
 
-        Returns: what may pass: why the head of a cluster does not answer, or why the look itself did not succeed.
+        Returns:
+          a fault that may pass: why the head of a cluster does not answer, or why the look itself did not succeed.
         """
         if self.failure:
             return ""
@@ -124,7 +127,7 @@ class Vigil:
             if gone := self._gone_of_cluster() if self.asks_head else self._gone_here():
                 self._fail(gone)
             return self._fault_of_head() if self.asks_head and not gone else ""
-        except Exception as error:  # the thread must not die of it without a word
+        except Exception as error:  # an error must not end the thread silently
             return f"{type(error).__name__}: {error}"
 
     def _fail(self, gone: str) -> None:
@@ -152,9 +155,9 @@ class Vigil:
         return fault
 
     def _resolve(self) -> None:
-        """Asks for the addresses of the head's name; a head that was started anew may have another one.
+        """Looks up the addresses of the head's name, because a head that was started anew may have another one.
 
-        As long as the known ones answer nobody is asked, so that a name server which hangs does no harm.
+        It is not called while a known address answers, so that a name server that hangs does no harm.
         """
         with suppress(OSError):
             self.servers = resolved(self.head, ANSWER_SECONDS)
@@ -170,7 +173,7 @@ def _how(code: int) -> str:
 
 
 def _end_of_server(path: str) -> int | None:
-    """Returns a descriptor that can be read once the process that listens at a socket has ended; None without any."""
+    """Returns a descriptor that becomes readable when the process that listens at a socket ends; None without one."""
     if not sys.platform.startswith("linux"):
         return None
     with suppress(OSError), socket.socket(socket.AF_UNIX) as client:

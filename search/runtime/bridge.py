@@ -1,6 +1,6 @@
-"""Between the ledger and whatever executes trials: what runs next, and what a report means.
+"""Decides which trial runs next and what a report means; stands between the ledger and the executor of trials.
 
-Knows no Ray: the tests drive it with a fake executor, `search/ray/executor.py` with Tune.
+It knows nothing of Ray: the tests drive it with a fake executor, and `search/ray/executor.py` drives it with Ray Tune.
 """
 
 import errno
@@ -36,9 +36,8 @@ REPORTS_A_SECOND = 20  # of all trials together, at most: Ray Tune needs 10 to 2
 class Bridge:
     """The state machine of a sweep.
 
-    A trial is drawn, ordered, reported on any number of times, and ended once: told to
-    the ledger, or lost with its worker and ordered again as its next attempt. A report
-    of an attempt that is not the trial's newest is ignored.
+    A trial is drawn, ordered, reported on any number of times, and ended once, which the ledger records. If its worker
+    is lost, the trial is ordered again as its next attempt. A report is ignored unless it is of the newest attempt.
 
     A trial that is not among the best at its rung gives its worker away: it is paused, and ordered again once it is
     among them. Under the pruners of older sweeps it ends there.
@@ -46,13 +45,14 @@ class Bridge:
     Attributes:
       space: what the sampler draws from; None where the queue holds every config whole.
       running: the attempt that runs, by trial number.
-      waiting: the trials that are ordered again before anything else.
-      concurrency: trials that may run beside each other; 0 for any number, each reporting as often as it can.
-      has_gained: whether a trial got on since the driver started; until then the deadline stops nothing, so that a
-        budget shorter than a start gets every start on by a report.
+      waiting: the numbers of the trials that are ordered again before anything else.
+      concurrency: how many trials may run at the same time; 0 for any number, each reporting as often as it can.
+      has_gained: whether any report came since the driver started. Until then the deadline stops nothing, so that each
+        start makes some progress even if the time budget is shorter than the start itself.
       is_stuck: whether no trial finds a place to run, which the executor sees; then the deadline waits for no report.
-      stopping: why nothing new is ordered and running trials stop at their next report; None while all is well.
-      stopping_words: the same for people.
+      stopping: why nothing new is ordered and running trials stop at their next report; None while the sweep goes on.
+      stopping_words: the same reason, worded for people.
+      notes: the notes on trials that people have been told.
     """
 
     folder: Path
@@ -68,9 +68,9 @@ class Bridge:
     has_gained: bool = False
     is_stuck: bool = False
     failures_in_a_row: int = 0
-    infeasible_in_a_row: int = 0  # by the order of draws: trials that run meanwhile say nothing of the space
+    infeasible_in_a_row: int = 0  # in the order of draws, because trials that run meanwhile say nothing of the space
     concurrency: int = 0
-    notes: set[str] = field(default_factory=set)  # that were said
+    notes: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.draws = Draws(self.ledger, self.space, self.plan, self.watcher)
@@ -79,8 +79,11 @@ class Bridge:
     def recover(self) -> None:
         """Brings the ledger up to what workers had written when the last driver ended.
 
-        Trials whose result is there are told; the others wait to be ordered again, from
-        their newest checkpoint. Of a paused one nothing is read, for its worker may have been further than its rung.
+        A trial whose result is there is ended in the ledger; any other waits to be ordered again from its newest
+        checkpoint. Nothing is read of a paused trial, because its worker may have been further than its rung.
+
+        Raises:
+          JournalError: a trial ended in its folder, but the ledger has it as RUNNING.
         """
         ended = [trial for trial in self.ledger.trials if trial.state.is_finished()]
         for trial in ended:
@@ -109,7 +112,7 @@ class Bridge:
             self._promote()
 
     def next_order(self) -> Order | None:
-        """The next thing to run; None where there is nothing now, or nothing more."""
+        """Returns the next order to run, or None if there is none now or will be none any more."""
         self.tick()
         is_full = self.concurrency and len(self.running) >= self.concurrency
         if is_full or self.stopping or any(self._is_alone(number) for number in self.running):
@@ -120,7 +123,7 @@ class Bridge:
             return None  # it waits until it has the machine to itself
         if self.waiting:
             number = self.waiting.popleft()
-            if self.node_of(number):  # that of the attempt before: what becomes of it says nothing of the next one
+            if self.node_of(number):  # the earlier attempt's node, whose fate says nothing of the next attempt
                 self.ledger.set(number, "node", "")
             self.ledger.set(number, "attempt", self.ledger.trial(number).user_attrs["attempt"] + 1)
         elif (drawn := self._draw()) is not None:
@@ -148,11 +151,11 @@ class Bridge:
 
     @property
     def finished(self) -> bool:
-        """Nothing runs and nothing more will be ordered."""
+        """Whether nothing runs and nothing more will be ordered."""
         return not self.running and (bool(self.stopping) or not self.has_more)
 
     def report(self, number: int, report: Report) -> bool:
-        """Takes a report of the trial's attempt; True: stop the trial."""
+        """Takes a report of a trial's attempt; returns whether the executor is to stop the trial."""
         if self.running.get(number) != report.attempt:
             return True
         self._check_folder()
@@ -162,10 +165,10 @@ class Bridge:
         return number not in self.running or bool(self.stopping)
 
     def _take(self, number: int, report: Report) -> None:
-        """Writes what a report of the trial's newest attempt says.
+        """Records a report of the trial's newest attempt.
 
-        Every step that the ledger lacks is written in order, with the pruner asked at each
-        rung, so several in one report prune as one at a time would. A step is an epoch, or with folds a whole fold.
+        Every step that the ledger lacks is written in order, and the pruner is asked at each rung, so that several
+        steps in one report are pruned as if they came one at a time. A step is an epoch, or with folds a whole fold.
         """
         failure = report.failure
         if failure and failure.reason is Reason.STORAGE:
@@ -194,7 +197,7 @@ class Bridge:
             self._complete(number)
 
     def _take_note(self, number: int, note: str) -> None:
-        """Keeps what a person should know of how a trial is trained; of several with the same note one is told of."""
+        """Keeps what people should know about how a trial is trained; each text is shown once, for the first trial."""
         if note == self.ledger.trial(number).user_attrs.get("note", ""):
             return
         self.ledger.set(number, "note", note)
@@ -203,26 +206,28 @@ class Bridge:
             self.notes.add(note)
 
     def _check_folder(self) -> None:
-        """Raises:
-        FileNotFoundError: the sweep's folder was deleted or moved; what is written would make a part of it anew.
+        """Checks that the sweep's folder is still there, because a write would make a part of it anew.
+
+        Raises:
+          FileNotFoundError: the sweep's folder was deleted or moved.
         """
         if not self.folder.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.folder))
 
     def placed(self, number: int, attempt: int, node: str) -> None:
-        """A worker on this node of a cluster has the attempt."""
+        """Notes the node of a cluster whose worker has the attempt."""
         if self.running.get(number) == attempt:
             self.ledger.set(number, "node", node)
 
     def node_of(self, number: int) -> str:
-        """The node that the trial's newest attempt runs on, or ended; empty where it is not known."""
+        """Returns the node that the trial's newest attempt runs or ended on; empty if it is not known."""
         return str(self.ledger.trial(number).user_attrs.get("node", ""))
 
     def lost(self, number: int, attempt: int, message: str, is_drained: bool = False) -> None:
-        """The worker is gone: the trial waits for its next attempt, or FAILs where it has had them all.
+        """Takes note that an attempt's worker is gone: the trial waits for its next attempt, or FAILs after its last.
 
         Args:
-          is_drained: its node was taken away as planned, which is none of the trial's `attempts`.
+          is_drained: the worker's node was taken away as planned, which does not count as one of the `attempts`.
         """
         if self.running.get(number) != attempt:
             return
@@ -247,7 +252,7 @@ class Bridge:
             self._wait(number)
 
     def out_of_memory(self, number: int, attempt: int, message: str) -> None:
-        """The node's memory was too small for what ran on it: once more with nothing beside it, then a FAIL."""
+        """Takes note that an attempt ran out of its node's memory: the trial gets one more, alone, and then FAILs."""
         if self.running.get(number) != attempt:
             return
         first = self.ledger.trial(number).user_attrs.get("out_of_memory_in", attempt)
@@ -259,21 +264,21 @@ class Bridge:
         self._wait(number)
 
     def released(self, number: int, attempt: int) -> None:
-        """The executor ended the attempt as it was told to."""
+        """Takes note that the executor ended the attempt as it was told to."""
         if self.running.get(number) == attempt:
             del self.running[number]
 
     def stop(self, why: Stop, words: str = "") -> None:
-        """Lets the sweep come to its end; the first call counts, and a signal's handler may make it.
+        """Lets the sweep come to its end; only the first call counts, and a signal handler may make it.
 
         Args:
-          words: what a person is told of it, and `sweep.json` keeps; default: those of `why`.
+          words: the reason that people are told and `sweep.json` keeps; by default the text of `why`.
         """
         if self.stopping is None:
             self.stopping, self.stopping_words = why, words or why
 
     def tick(self) -> None:
-        """Called often, whatever happens: sees the deadline pass, and tells once that the sweep is stopping."""
+        """Checks whether the deadline has passed, and tells once that the sweep is stopping; must be called often."""
         is_over = self.plan.deadline is not None and time.monotonic() >= self.plan.deadline
         if is_over and (self.has_gained or self.is_stuck):
             self.stop(Stop.TIME_BUDGET)
@@ -282,7 +287,7 @@ class Bridge:
             self.watcher.said(f"Stopping ({self.stopping_words}): running trials are saved first.")
 
     def _draw(self) -> int | None:
-        """The number of a new trial; None where there are to be no more. Draws without a config end at once."""
+        """Returns the number of a new trial, or None if there are to be none; a draw without a config ends at once."""
         while self.draws.has_room(self.running) and not self.stopping:
             try:
                 number = self.draws.draw()
@@ -302,9 +307,9 @@ class Bridge:
             self.stop(Stop.NO_CONFIG, f"the space has no config for {draws}, the last one: {message}")
 
     def _stays(self, number: int) -> bool:
-        """At a rung, asks the pruner whether the trial goes on; where it does not, it is paused, or ends.
+        """Asks the pruner at a rung whether the trial goes on; returns True if it was paused or ended there.
 
-        A trial that passed is not asked again, however often the driver starts.
+        The pruner is not asked again about a trial that has passed a rung, however often the driver starts.
         """
         if not self.ledger.is_at_rung(number):
             return False
@@ -320,9 +325,9 @@ class Bridge:
         return True
 
     def _promote(self) -> None:
-        """Lets the paused trial wait that may go on next, if there is one; where none ever will any more, they end.
+        """Queues the paused trial that may go on next, if there is one; ends the paused trials if none ever will.
 
-        The ledger has it before it is ordered.
+        The ledger records the decision before the trial is ordered.
         """
         if not (paused := self.ledger.paused):
             return
@@ -341,7 +346,7 @@ class Bridge:
         )
 
     def _end_pruned(self, number: int) -> None:
-        # Without a whole checkpoint its predictions are lost, and not worth another attempt: its value counts.
+        # Without a whole checkpoint its predictions are lost. They are not worth another attempt: its value counts.
         self._keep(number, len(self.ledger.trial(number).intermediate_values), with_weights=False)
         self._end(number, TrialState.PRUNED, Failure(Reason.NOT_AMONG_THE_BEST, ""))
 
@@ -352,14 +357,14 @@ class Bridge:
         value = trial.intermediate_values[steps]
         is_best = self.best_weights.would_stay(trial, value)
         if not self._keep(number, steps, with_weights=is_best):
-            # The result is there and its checkpoint is damaged: not an end, but a lost attempt.
+            # The result is there but its checkpoint is damaged, so the attempt counts as lost, and the trial goes on.
             what = "net of each fold" if self.plan.folds else f"checkpoint of epoch {steps}"
             self.lost(number, self.running[number], f"no whole {what} in {folder}")
             return
         self._end(number, TrialState.COMPLETE, value=value)
 
     def _keep(self, number: int, steps: int, with_weights: bool) -> bool:
-        """Keeps what the newest attempt has of a trial that counts so many steps; False where that is not whole."""
+        """Keeps the files of the newest attempt of a trial of so many steps; returns False if they are not whole."""
         folder, attempt = paths.trial_folder(self.folder, number), self.ledger.trial(number).user_attrs["attempt"]
         if self.plan.folds:
             return keep_folds(folder, attempt, steps, self.plan.folds, with_weights)
@@ -371,13 +376,15 @@ class Bridge:
         return trial_files.written_report(folder, attempt)
 
     def _fail(self, number: int, failure: Failure, history: list[EpochMetrics] | None = None) -> None:
-        """Args:
-        history: as the attempt has reported it; None where it reported nothing of its end.
+        """Ends a trial as FAIL, and keeps its history and log.
+
+        Args:
+          history: the epochs that the attempt reported; None if its worker died without a last report.
         """
         folder = paths.trial_folder(self.folder, number)
         if history is not None:
             trial_files.write_history(folder, history)
-        if history is None or not self.plan.folds:  # of folds nothing but the history is kept
+        if history is None or not self.plan.folds:  # with folds, nothing but the history is kept
             self._keep(number, len(self.ledger.trial(number).intermediate_values), with_weights=False)
         if failure.log:
             trial_files.write_log(folder, failure.log)
@@ -389,7 +396,7 @@ class Bridge:
         if failure and failure.message:
             self.ledger.set(number, "message", failure.message)
         self.ledger.tell(number, state, value)
-        self.running.pop(number, None)  # a paused one is not there
+        self.running.pop(number, None)  # a paused trial is not there
         self.has_gained = True
         trial_files.remove_attempts(paths.trial_folder(self.folder, number))
         if value is not None:
@@ -401,7 +408,7 @@ class Bridge:
             self.stop(Stop.FAILURES, f"{failed}, the last because: {failure.reason}: {failure.message}")
 
     def _is_alone(self, number: int) -> bool:
-        """Whether nothing may run beside it, for it ran out of memory before."""
+        """Returns whether nothing may run beside the trial, because it ran out of memory before."""
         return "out_of_memory_in" in self.ledger.trial(number).user_attrs
 
     def _wait(self, number: int) -> None:

@@ -1,4 +1,4 @@
-"""The images and labels that a sweep is run on, and what its folder keeps to know them by."""
+"""The images and labels that a sweep runs on, and the files in its folder by which it recognises them."""
 
 import json
 import os
@@ -18,14 +18,18 @@ from sweep.trainable.metrics import named
 if TYPE_CHECKING:
     from sweep.datasets.pixels.dataset import Dataset
 
-KEPT = (paths.DATA_TABLE, paths.VALID_LABELS, paths.VALID_IMAGES)  # and with folds `paths.FOLDS`
+KEPT = (paths.DATA_TABLE, paths.VALID_LABELS, paths.VALID_IMAGES)  # a sweep with folds also has `paths.FOLDS`
 
 
 def load(settings: Settings, defaults: Defaults, form: str | None = None) -> "Dataset":
-    """Reads and checks the data, by these rules, its pixels in the form that a sweep has them in.
+    """Reads and checks the data.
+
+    Args:
+      defaults: the numbers of the rules by which the data is listed and decoded.
+      form: the form in which the sweep keeps its pixels; None to choose one.
 
     Raises:
-      DataError: with all problems found.
+      DataError: with all problems that were found.
     """
     from sweep.datasets import load as images
 
@@ -36,10 +40,10 @@ def load(settings: Settings, defaults: Defaults, form: str | None = None) -> "Da
 
 
 def check_metric(data: "Dataset", metric: str) -> None:
-    """Checks that the metric has a value on the images that trials are judged by, in every fold where there are folds.
+    """Checks that the metric is defined on the validation images, and within each fold if there are folds.
 
     Raises:
-      UserError: it has none, so that no trial could be told from another.
+      UserError: it is not, so that trials could not be compared.
     """
     import numpy as np
 
@@ -50,10 +54,10 @@ def check_metric(data: "Dataset", metric: str) -> None:
 
 
 def imbalance_notes(data: "Dataset", metric: str, is_searched: bool) -> list[str]:
-    """Returns a note on unequal classes: which flag helps where the small ones hardly count, and what is searched.
+    """Returns a note on unequal classes: a better metric if the given one is misleading, and what is searched for them.
 
     Args:
-      is_searched: the space draws ways to handle them.
+      is_searched: whether the space draws ways to handle unequal classes.
     """
     import numpy as np
 
@@ -84,12 +88,12 @@ def imbalance_notes(data: "Dataset", metric: str, is_searched: bool) -> list[str
 
 
 def is_kept(folder: Path, settings: Settings) -> bool:
-    """Says whether all that `save` writes of every sweep is there."""
+    """Returns whether all files that `save` writes for every sweep exist."""
     return all((folder / name).exists() for name in (*KEPT, *([paths.FOLDS] if settings.folds else [])))
 
 
 def generate_demo(place: Path) -> None:
-    """Generates demo images there, whole or not at all, where they are not there yet."""
+    """Generates demo images in a folder, if it does not exist; after a crash the folder is complete or absent."""
     from sweep.datasets.demo import write_demo
 
     partial = place.with_name(f"{place.name}.partial")
@@ -101,9 +105,10 @@ def generate_demo(place: Path) -> None:
 
 
 def keep_sample(folder: Path, options: DataOptions) -> DataOptions:
-    """Copies the file that --submission names into the folder of the sweep; returns the options with its place there.
+    """Copies the file that --submission names into the sweep's folder; returns options that name the copy.
 
-    A name in the data stays one, and a file that the sweep, or the search that it is of, has kept already is left.
+    The options are returned unchanged if they name something inside the data, or a file that the sweep or its search
+    has kept already.
     """
     if options.submission is None or not os.path.isfile(options.submission):
         return options
@@ -120,7 +125,7 @@ def keep_form(folder: Path, data: "Dataset", metric: str, is_other: bool = True)
     """Keeps the form in which predictions are handed in, as the sample of the data shows it.
 
     Args:
-      is_other: than what the sweep may have kept before, which is left alone else.
+      is_other: whether the form differs from the one that the sweep may have kept; if not, a kept one stays.
     """
     from sweep.analysis.outputs import handed_in
     from sweep.datasets.submission import kept
@@ -130,10 +135,10 @@ def keep_form(folder: Path, data: "Dataset", metric: str, is_other: bool = True)
 
 
 def save(folder: Path, data: "Dataset", metric: str) -> None:
-    """Keeps what the sweep is run on.
+    """Writes the files by which the sweep later recognises its data.
 
-    That is a row an image, the labels that trials are judged by, their images made small, and the form in which
-    predictions are handed in.
+    They are a table with a row for each image, the labels by which trials are judged, small versions of their images,
+    and the form in which predictions are handed in.
     """
     from sweep.datasets import fingerprint
     from sweep.datasets.bad_images import left_out_table

@@ -1,4 +1,4 @@
-"""New trials: what a driver was asked for, and the next one's config, out of the queue or from the sampler."""
+"""Makes new trials: what the driver was asked for, and the next config from the queue or from the sampler."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -20,27 +20,28 @@ from sweep.storage.states import Reason
 from sweep.storage.sweep_file import Values
 from sweep.trainable.config import ConfigError, TrialConfig
 
-MOST_DRAWS = 200  # of one trial, for configs that need more memory than there is
+MOST_DRAWS = 200  # draws for one trial, while they need more memory or time than there is
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a driver was asked for.
+    """The task of a driver: the trials that it runs, how they are drawn, and when it stops.
 
     Attributes:
-      trials: of the sweep in total.
-      budget_epochs: no trial is drawn once all together were trained so long; None for no limit.
-      queue: the configs that run first, or every config there is to be.
-      sampler_version: the number of the sampler, as `sweep.json` has it.
-      families: the architectures of which each gets a share of the first draws; empty leaves that to the sampler.
-      turns: which branch a drawn trial is of, in a space over pretrained nets; None where `families` says it.
-      limit: the memory that a drawn config may take; None for any.
-      pace: the time that one may take; None for any.
-      attempts: a trial lost so often with its worker is a FAIL.
-      max_failures: so many FAILs in a row stop the sweep, and so do draws in a row for which the space has no config.
-      kept_of_kind: so many trials of each kind of model keep their weights, beside the best of all.
-      folds: of the images, of which a trial has a net each; None where it has one net.
-      deadline: on `time.monotonic()`; None for no limit.
+      trials: the total number of trials in the sweep.
+      budget_epochs: the number of epochs that all trials together may train, after which no trial is drawn; None for no
+        limit.
+      queue: the configs that run first; in a repeat or a refit, all configs.
+      sampler_version: the number of the sampler, as `sweep.json` stores it.
+      families: the architectures that each get a share of the first draws; if empty, the sampler decides.
+      turns: chooses the branch of each drawn trial in a space over pretrained nets; None if `families` decides instead.
+      limit: the memory that a drawn config may need; None for no limit.
+      pace: the time that a drawn config may need; None for no limit.
+      attempts: a trial that lost its worker this many times is a FAIL.
+      max_failures: the number of consecutive FAILs, or of consecutive draws without a config, that stops the sweep.
+      kept_of_kind: how many trials of each kind of model keep their weights, in addition to the best trials of all.
+      folds: the number of folds, for each of which a trial trains a net; None if a trial trains one net.
+      deadline: the end of the time budget on the clock of `time.monotonic()`; None for no limit.
     """
 
     trials: int
@@ -63,10 +64,14 @@ class Plan:
 
 @dataclass
 class Draws:
-    """Draws trials in memory, and writes each into the ledger once it has a config.
+    """Draws trials in memory and writes each into the ledger once it has a config.
 
     Attributes:
-      space: what the sampler draws from; None where the queue holds every config whole.
+      ledger: the ledger, which also holds the trials drawn so far.
+      space: the space from which the sampler draws; None if the queue holds every config whole.
+      plan: what the driver was asked to do.
+      watcher: the sink that is told about slow augmentation pipelines.
+      told_of_slow: the transforms that it was told about.
     """
 
     ledger: Ledger
@@ -83,15 +88,16 @@ class Draws:
 
     @property
     def has_more(self) -> bool:
-        """Whether new trials are to be drawn, now or once those that run have made their reports."""
+        """Whether more trials are to be drawn, now or after running trials have reported."""
         is_spent = self.plan.budget_epochs is not None and self.ledger.epochs >= self.plan.budget_epochs
         return len(self.ledger.trials) < self.plan.trials and not is_spent
 
     def has_room(self, running: Iterable[int]) -> bool:
         """Returns whether another trial is to be drawn now.
 
-        Of a budget of epochs that leaves out what it takes until these trials, which run, come to a rung or their end,
-        and until those are at their ends that would go on if nothing were drawn any more.
+        With a budget of epochs, the epochs that are already promised count as spent: those that the `running` trials
+        train until they reach a rung or their end, and those of the paused trials that would continue to their ends if
+        nothing more were drawn.
         """
         if self.plan.budget_epochs is None or not self.has_more:
             return self.has_more
@@ -101,7 +107,11 @@ class Draws:
         return self.ledger.epochs + promised < self.plan.budget_epochs
 
     def _epochs_ahead(self, number: int, to_its_end: bool) -> int:
-        """Returns how many epochs a trial has before it until it may be paused, or else comes to its end."""
+        """Returns how many epochs a trial still trains until its next rung or its end.
+
+        Args:
+          to_its_end: whether the rungs on the way are ignored.
+        """
         trial = self.ledger.trial(number)
         epochs, done = trial.user_attrs["config"]["epochs"], len(trial.intermediate_values)
         rungs = () if to_its_end or "baseline" in trial.user_attrs else self.ledger.rungs(epochs)
@@ -109,10 +119,11 @@ class Draws:
         return (next((stop for stop in stops if stop > done), done) - done) * self.ledger.epochs_of_step(number)
 
     def draw(self) -> int:
-        """Returns the number of a new trial.
+        """Draws a new trial, writes it and returns its number.
 
         Raises:
-          NoConfigError: the space has none; the trial is drawn, and not written yet: `add_infeasible` must follow.
+          NoConfigError: the space has no config for it. The trial is drawn but not written; `add_infeasible` must
+            follow.
         """
         number = len(self.ledger.trials)
         queued = self.plan.queue.get(number)
@@ -125,21 +136,21 @@ class Draws:
             config = self._fitting(number, self.ledger.draw(sampler, self.space.config, given), not queued)
         if not queued or queued.trial is None:
             config = replace(config, seed=trial_seed(self.plan.seed, number))
-        self._tell_of_slow_transforms(number, config)  # before it is written: the pipeline may not be readable
+        self._tell_of_slow_transforms(number, config)  # before the trial is written, as reading the pipeline may fail
         more: Values = {"baseline": queued.baseline} if queued and queued.baseline else {}
         if not more and self.ledger.pruner.pauses and (rungs := self.ledger.rungs(config.epochs)):
             more = {"rungs": list(rungs)}
         return self.ledger.add({"config": config.to_dict(), "attempt": 1} | more)
 
     def add_infeasible(self, message: str) -> int:
-        """Writes the trial that was drawn and has no config, as a FAIL; returns its number."""
+        """Writes the drawn trial that has no config as a FAIL and returns its number."""
         seed = trial_seed(self.plan.seed, len(self.ledger.trials) - 1)
-        # The seed tells whose record it is where the ledger is damaged.
+        # By the seed a repair can tell whose record this is if the ledger is damaged.
         about = {"config": {"seed": seed}, "attempt": 0, "reason": Reason.NO_CONFIG, "message": message}
         return self.ledger.add(about, is_failed=True)
 
     def _turn(self, number: int) -> Values:
-        """Returns the parameters that a drawn trial must have."""
+        """Returns the parameters that are prescribed for a drawn trial."""
         assert self.space is not None
         if self.plan.turns is None:
             family = family_of_draw(number, self.plan.queue, self.plan.families)
@@ -148,24 +159,24 @@ class Draws:
             return {}
         arch, recipe = turn
         given = self.space.published({"arch": arch} | recipe) if recipe else {"arch": arch}
-        with suppress(ConfigError):  # --fix makes another one of it
+        with suppress(ConfigError):  # --fix may make another config of it
             self.space.missing(given)
             if not self._why_unfit(self.space.chosen(given), is_drawn=True):
                 return given
         return {"arch": arch}
 
     def _why_unfit(self, config: TrialConfig, is_drawn: bool) -> str:
-        """Returns what a config needs that there is not, memory or time; empty where it fits.
+        """Returns what memory or time a config needs and what there is, in words; empty if it fits.
 
         Args:
-          is_drawn: the sampler chose it; a person may ask for one that takes longer.
+          is_drawn: whether the sampler chose the config; a person may ask for one that takes longer.
         """
         limit, pace = self.plan.limit, self.plan.pace
         why = limit.why_too_large(config) if limit else ""
         return why or (pace.why_too_slow(config) if pace and is_drawn else "")
 
     def _fitting(self, number: int, config: TrialConfig, is_drawn: bool) -> TrialConfig:
-        """Draws the trial again until memory and time are enough for it: the draws before were never written.
+        """Draws the trial again until there is enough memory and time for it; the rejected draws are not written.
 
         Raises:
           NoConfigError: none of many draws fits.
@@ -182,10 +193,13 @@ class Draws:
         return config
 
     def _tell_of_slow_transforms(self, number: int, config: TrialConfig) -> None:
-        """Once each: one that cannot run on whole batches makes its pipeline ten times as slow."""
+        """Tells the watcher, once for each, about transforms that cannot run on whole batches.
+
+        Such a transform makes its pipeline about ten times slower.
+        """
         if not config.pipeline:
             return
-        from sweep.datasets.augment.batched import unsupported  # torch
+        from sweep.datasets.augment.batched import unsupported  # imports torch
         from sweep.trainable.step import pipeline
 
         for transform in unsupported(pipeline(config)):
@@ -197,7 +211,7 @@ class Draws:
                 )
 
 
-@cache  # a check asks which trial a seed is of
+@cache  # a check computes the seeds of many trials to find the one that a seed belongs to
 def trial_seed(sweep_seed: int, number: int) -> int:
-    """Of a trial's weights, order and augmentation, where the queue does not hold its config whole."""
+    """Returns the seed of a trial's weights, order and augmentation, unless the queue holds its config whole."""
     return int(np.random.SeedSequence([sweep_seed, number]).generate_state(1)[0] >> 1)

@@ -1,6 +1,6 @@
-"""The driver of a sweep: its lock while it runs, and the exit code of each way in which it ends.
+"""The driver of a sweep: holds its lock while it runs, and chooses the exit code for each way in which it can end.
 
-Imports nothing heavy, so that a second driver is refused at once; the rest is imported under the lock.
+This module imports nothing heavy, so that a second driver is refused at once; the rest is imported under the lock.
 """
 
 import os
@@ -21,7 +21,7 @@ from sweep.storage.text import stop_printing
 
 
 def drive_below(search: Path, name: str, start: Callable[[], int]) -> int:
-    """`drive` for the folder `name` in that of a search, which must be there."""
+    """Runs `drive` for the folder `name` inside the folder of a search, which must exist."""
     if not paths.is_sweep(search):
         print(f"{search}: holds no sweep; `{spelled('run')} --sweep {search}` starts one", file=sys.stderr)
         return Exit.YOURS_TO_MEND
@@ -29,12 +29,15 @@ def drive_below(search: Path, name: str, start: Callable[[], int]) -> int:
 
 
 def drive(folder: Path, start: Callable[[], int]) -> int:
-    """Calls `start` as the driver of the sweep in `folder`; returns its exit code, or that of what kept it from one."""
+    """Calls `start` as the driver of the sweep in `folder`, and returns the exit code.
+
+    The code is that of `start`, or says what prevented it: an error of the user's, failing storage or a signal.
+    """
     try:
         with ended_in_time(), interruptible(), driver_lock(folder) as lock, _told_where_gone(folder, lock):
             try:
                 return start()
-            except UserError as error:  # told within the block: where it comes of a signal, that comes again at its end
+            except UserError as error:  # printed here, because a signal behind it is raised again when the block ends
                 print(error, file=sys.stderr)
                 return error.exit_code
     except UserError as error:
@@ -57,17 +60,17 @@ def drive(folder: Path, start: Callable[[], int]) -> int:
 
 
 class GoneError(UserError):
-    """Something was taken out of the sweep's folder while its driver ran; the message says what, and what to do."""
+    """Something was removed from the sweep's folder while its driver ran; the message says what, and what to do."""
 
     exit_code = Exit.STORAGE_FAILS
 
 
 @contextmanager
 def _told_where_gone(folder: Path, lock: TextIO) -> Iterator[None]:
-    """Whatever ends the block, if it was for want of the sweep's folder or of a file in it, is told as a GoneError.
+    """Turns an error into a GoneError if it arose because the sweep's folder, or a file in it, is gone.
 
     Args:
-      lock: the file that this driver holds in the folder.
+      lock: the lock file in the folder, which this driver holds.
     """
     try:
         yield

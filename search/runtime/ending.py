@@ -1,4 +1,4 @@
-"""The end of a start: the results are written, and the exit code says how it ended."""
+"""The end of a start: writes the results and chooses the exit code."""
 
 import signal
 import sys
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def finish(sweep: Sweep, file: SweepFile, bridge: "Bridge", data: "Dataset", signals: list[int], command: str) -> int:
-    """Writes the results, also of a sweep that was stopped; returns the exit code."""
+    """Writes the results, also those of a sweep that was stopped early, and returns the exit code."""
     signal_name = signal.Signals(signals[0]).name if signals else ""
     file.starts[-1].stopped = signal_name or bridge.stopping_words or Stop.FINISHED
-    file.write(sweep.folder)  # the report shows it
+    file.write(sweep.folder)  # before the results, because the report shows why the sweep stopped
     sweep.write_results(data)
     file.results_of = sum(trial.state.is_finished() for trial in bridge.ledger.trials)
     file.write(sweep.folder)
@@ -29,6 +29,7 @@ def finish(sweep: Sweep, file: SweepFile, bridge: "Bridge", data: "Dataset", sig
 
 
 def exit_code(bridge: "Bridge", signals: list[int], command: str) -> int:
+    """Returns the exit code of a start, and prints why it stopped before the end if it did."""
     again = f"Run the same command again to go on: {command}"
     if signals:
         print(f"Stopped by {signal.Signals(signals[0]).name}; everything is saved. {again}")

@@ -1,6 +1,6 @@
-"""What stays of an ended trial that has a net for each fold, in its folder `trials/NUMBER/`.
+"""Writes what is kept of an ended trial that trained a net for each fold, into its folder `trials/NUMBER/`.
 
-It has the names and the shapes of what stays of any trial, over all labelled images: what is kept of an image comes
+The files have the names and shapes of those of any trial, over all labelled images; what is kept for an image comes
 from the net that never saw it.
 """
 
@@ -16,14 +16,19 @@ from sweep.trainable.worker.report import Report
 
 
 def keep_folds(folder: Path, up_to_attempt: int, steps: int, folds: int, with_weights: bool) -> bool:
-    """Writes what is kept of a trial that counts so many finished folds; False where the nets of these are not whole.
+    """Writes what is kept of a trial with so many finished folds; returns False if a net of theirs is missing.
 
-    `history.json` has the epochs of one fold after the other. A whole trial has as well `valid_logits.npy`,
-    (N, classes) float32: each image's logits by the net of its fold at that net's best epoch, `valid_classes.npy`,
-    (epochs, N): the class that each image got after each epoch of its fold; and, where wanted, `best.safetensors` with
-    all nets.
+    `history.json` has the epochs of one fold after the other. If all folds are finished there are also
+    `valid_logits.npy`, (N, classes) float32: each image's logits by the net of its fold at that net's best epoch;
+    `valid_classes.npy`, (epochs, N): the class that each image got after each epoch of its fold; and, if
+    `with_weights`, `best.safetensors` with all nets.
+
+    Args:
+      up_to_attempt: the last attempt whose files count.
+      steps: the number of finished folds.
+      folds: the number of all folds.
     """
-    from sweep.storage.tensors import save_weights  # torch: 2 s that must not hold up the first trial
+    from sweep.storage.tensors import save_weights  # imports torch, which takes 2 s and must not delay the first trial
     from sweep.trainable.checkpoint import read_finished
     from sweep.trainable.models.mean_of_nets import PREFIX
 
@@ -47,15 +52,15 @@ def keep_folds(folder: Path, up_to_attempt: int, steps: int, folds: int, with_we
             for fold, net in enumerate(nets, start=1)
             for name, tensor in net.best.items()
         }
-        save_weights(folder / paths.WEIGHTS, tensors, nets[0].config, epoch=0)  # each net has a best epoch of its own
+        save_weights(folder / paths.WEIGHTS, tensors, nets[0].config, epoch=0)  # 0: each net has another best epoch
     return True
 
 
 def written_report_of_folds(folder: Path, attempt: int) -> Report:
-    """Returns what an attempt has put on the disk: its result, else the epochs of the folds that are finished."""
+    """Returns what an attempt has written: its result, or else the epochs of the folds that are finished."""
     if (result := read_result(paths.attempt_folder(folder, attempt) / paths.RESULT, attempt)) is not None:
         return result
-    from sweep.trainable.checkpoint import read_finished  # torch
+    from sweep.trainable.checkpoint import read_finished  # imports torch
 
     found = read_finished(folder, attempt)
     return Report(attempt, [metrics for net in found.values() for metrics in net.history])

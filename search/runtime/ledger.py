@@ -1,9 +1,8 @@
-"""The ledger of a sweep: every durable record of its trials.
+"""The ledger of a sweep, which is the durable record of all its trials.
 
-The ledger is an Optuna study, in a journal file in the sweep's folder or in PostgreSQL.
-Only this module writes it. An in-memory mirror of it, RUNNING trials included, is what
-the sampler and the pruner see: the study in a file would have to be read again for each
-question.
+The ledger is an Optuna study, stored in a journal file in the sweep's folder or in PostgreSQL. Only this module writes
+it. The sampler and the pruner see a mirror of it in memory, running trials included, because the stored study would
+have to be read again for each question.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -29,23 +28,23 @@ from sweep.storage.text import counted
 from sweep.trainable.config import TrialConfig
 from sweep.trainable.metrics import named
 
-INFEASIBLE = (Reason.DIVERGED, Reason.OUT_OF_MEMORY, Reason.NO_CONFIG)  # by what was drawn: the sampler must learn it
+INFEASIBLE = (Reason.DIVERGED, Reason.OUT_OF_MEMORY, Reason.NO_CONFIG)  # the config's fault: the sampler must learn it
 
 
 class Ledger:
-    """Every durable record of a sweep's trials.
+    """The durable record of all trials of a sweep.
 
-    Each method that writes is one record, or a few of which the last decides: a trial
-    is in the study when `add` returns, and ended when `tell` returns.
+    A method that writes makes one record, or a few of which the last one decides: a trial is in the study once `add`
+    has returned, and has ended once `tell` has returned. Each of these methods raises OSError if the disk or the server
+    fails.
 
     Attributes:
-      rungs: the epochs after which a trial of so many may be pruned.
-      mirror: the study in memory, by which the sampler draws and the pruner decides.
-      epochs: how many were trained so far, of all trials together, as they were reported.
-      torn_bytes: how much of an unfinished last record the start cut off.
-
-    Raises:
-      OSError: from each method that writes, where the disk or the server fails.
+      url: the URL of the PostgreSQL database, without password; empty for the journal in the folder.
+      pruner: the pruner of the sweep.
+      rungs: returns the steps after which a trial of so many epochs may be pruned.
+      mirror: the study in memory, from which the sampler draws and by which the pruner decides.
+      epochs: the number of epochs that all trials together have reported so far.
+      torn_bytes: the number of bytes of an unfinished last record that were cut off at the start.
     """
 
     def __init__(
@@ -56,14 +55,16 @@ class Ledger:
         pruner: Pruner,
         url: str = "",
     ) -> None:
-        """Opens the ledger of the sweep in `folder`, which must be locked, or begins it; fetches a copy's folder.
+        """Opens the ledger of the sweep in `folder`, which must be locked, or creates it.
+
+        If the folder is a copy of a bucket, this also fetches what the bucket holds.
 
         Args:
-          url: of a PostgreSQL database, without password; empty for the journal in the folder.
+          url: the URL of a PostgreSQL database, without password; empty for the journal in the folder.
 
         Raises:
-          JournalError: a record is damaged, or trials are in the folder that the ledger does not know.
-          HeldError: another driver writes this sweep in the database, or has begun another in this bucket.
+          JournalError: a record is damaged, or the folder has trials that the ledger does not know.
+          HeldError: another driver writes this sweep in the database, or has begun another one in this bucket.
         """
         direction = named(metric).direction
         self._folder = folder
@@ -71,8 +72,8 @@ class Ledger:
         self.url = url
         self.pruner, self.rungs = pruner, pruner.rungs
         self.torn_bytes = self.epochs = 0
-        self._journal: Journal | None = None  # of a ledger that is no database
-        no_sampler = optuna.samplers.RandomSampler()  # the ledger only records
+        self._journal: Journal | None = None  # None if the ledger is in a database
+        no_sampler = optuna.samplers.RandomSampler()  # never used, because the stored study only records
         with self._writing():
             storage = self._open_in_database(folder, sweep_id) if url else self._open_journal(folder)
             names = optuna.get_all_study_names(storage)
@@ -81,38 +82,38 @@ class Ledger:
             elif names and not url:
                 raise JournalError(folder / paths.JOURNAL, "is the ledger of another sweep", "restore this one's")
             else:
-                _check_folders(folder, 0)  # never a fresh start beside trials
+                _check_folders(folder, 0)  # a new ledger must not begin where trials are already
                 self._study = optuna.create_study(
                     storage=storage, study_name=sweep_id, direction=direction, sampler=no_sampler
                 )
             durable = self._study.get_trials(deepcopy=False)
             self._storage, self._study_id = storage, storage.get_study_id_from_name(sweep_id)
             going_on = [trial.number for trial in durable if not trial.state.is_finished()]
-            self._ids = {number: _id_of(storage, sweep_id, number) for number in going_on}  # of those still written
+            self._ids = {number: _id_of(storage, sweep_id, number) for number in going_on}  # trials that are not ended
         _check_folders(folder, len(durable))
-        self._rejected: list[FrozenTrial] = []  # draws of the newest trial that were not taken
+        self._rejected: list[FrozenTrial] = []  # draws for the newest trial that were not used
         self._memory = optuna.storages.InMemoryStorage()
         self.mirror = optuna.create_study(storage=self._memory, study_name=sweep_id, direction=direction)
-        self._paused: dict[int, FrozenTrial] = {}  # by number, as the sampler is to see them
+        self._paused: dict[int, FrozenTrial] = {}  # by number, each in the form that the sampler is shown
         for trial in durable:
             with self._as_a_driver_wrote(trial):
                 self._mirror_durable(trial)
-        self._seen = Seen()  # by a sampler that takes notes
+        self._seen = Seen()  # what a sampler that takes notes has seen
 
     def take_notes_again(self, sampler_of: Callable[[int], optuna.samplers.BaseSampler]) -> None:
-        """Lets the samplers take the notes again that they had taken when the last driver ended.
+        """Lets the samplers take those notes again that they had taken before the last driver ended.
 
         Args:
           sampler_of: returns the sampler of the trial with this number.
 
         Raises:
-          JournalError: what a sampler had seen is not as a driver wrote it.
+          JournalError: the record of what a sampler had seen is not as a driver wrote it.
         """
         for trial in self.trials:
             if SAW in trial.user_attrs:
                 with self._as_a_driver_wrote(trial):
                     take_again(self.mirror, trial, self._seen, sampler_of(trial.number))
-        for number in self.paused:  # the sampler is to see them with the notes that they have now
+        for number in self.paused:  # the copies that the sampler is shown lack the notes that were just taken
             self._show(number)
 
     @contextmanager
@@ -155,7 +156,7 @@ class Ledger:
         from sweep.storage import postgres
 
         storage = postgres.open_storage(self.url, lock=postgres.lock_of(folder, sweep_id))
-        store_of(folder).fetch(folder)  # what the last driver left there, now that there is no other
+        store_of(folder).fetch(folder)  # only now that the lock is held: another driver might have written until then
         path = folder / paths.SWEEP_FILE
         if path.exists() and files.read_json(path).get("id") != sweep_id:
             raise HeldError(f"{folder}: another driver has begun this sweep meanwhile; the same command goes on")
@@ -163,25 +164,31 @@ class Ledger:
 
     @property
     def trials(self) -> list[FrozenTrial]:
+        """All trials in the mirror, in the order of their numbers."""
         return self.mirror.get_trials(deepcopy=False)
 
     @property
     def shown(self) -> list[FrozenTrial]:
-        """The trials as the sampler is to see them: those that wait at a rung as if they had been pruned there.
+        """The trials as the sampler is shown them: those paused at a rung appear as if they had been pruned there.
 
-        TPE takes every RUNNING trial for a bad one, whatever its values are.
+        TPE would count every RUNNING trial as a bad one, whatever its values are.
         """
         return [self._paused.get(trial.number, trial) for trial in self.trials]
 
     def trial(self, number: int) -> FrozenTrial:
-        return self._memory.get_trial(self._mirror_id(number))  # `trials` makes a list of all
+        """Returns the trial with this number from the mirror."""
+        return self._memory.get_trial(self._mirror_id(number))  # faster than `trials`, which makes a list of all
 
     def draw(
         self, sampler: optuna.samplers.BaseSampler, choose: Callable[[optuna.Trial], TrialConfig], given: Values
     ) -> TrialConfig:
-        """Lets `choose` draw the next trial's config in memory, `given` parameters as they are.
+        """Lets `choose` draw the config of the next trial in memory, and returns it.
 
-        `add` must follow, of a failed one where `choose` raised something: the parameters drawn so far are kept.
+        `add` must follow. If `choose` raised an error, the parameters drawn so far are kept, and the trial must be
+        added as a failed one.
+
+        Args:
+          given: parameters that are taken as they are instead of drawn.
         """
         self.mirror.sampler, self._rejected = sampler, []
         if given:
@@ -198,16 +205,16 @@ class Ledger:
     def draw_again(
         self, sampler: optuna.samplers.BaseSampler, choose: Callable[[optuna.Trial], TrialConfig]
     ) -> TrialConfig | None:
-        """Draws the trial that was drawn last once more, what was given for it as it is; None where that cannot be.
+        """Draws the newest trial once more, with the same given parameters; returns None if that is not possible.
 
-        For this trial alone the sampler sees the draws before as infeasible: else it would come back to where it has
-        seen nothing. Every start draws them in the same order, so none has to be kept.
+        For this trial alone the sampler sees the earlier draws as infeasible; otherwise it would return to them, since
+        it knows no result there. They need not be stored, because every start makes them in the same order.
         """
         number = len(self.trials) - 1
         if (before := forget_draw(self.mirror, self._mirror_id(number))) is None:
             return None
         marked = create_trial(state=TrialState.PRUNED, params=before.params, distributions=before.distributions)
-        marked.number = number + 1 + len(self._rejected)  # not its own, which a sampler leaves out
+        marked.number = number + 1 + len(self._rejected)  # not the trial's own number, which a sampler leaves out
         marked.set_constraint("trainable", 1.0)
         self._rejected = [*self._rejected, marked]
         self.mirror.sampler = sampler
@@ -215,10 +222,13 @@ class Ledger:
         return self._drawn(optuna.Trial(study, self._mirror_id(number)), choose)
 
     def add(self, attributes: Mapping[str, Any], is_failed: bool = False) -> int:
-        """Writes the drawn trial as RUNNING; returns its number. One record, so a kill leaves all of it or nothing.
+        """Writes the drawn trial as RUNNING and returns its number.
+
+        This is one record, so after a kill either all of it is there or nothing.
 
         Args:
-          is_failed: nothing of it can be run: it is a FAIL, begun and ended in this record.
+          attributes: the user attributes of the trial, its config among them.
+          is_failed: whether the trial cannot be run at all; this record then both begins it and ends it as a FAIL.
         """
         number = len(self.trials) - 1
         drawn, attributes = self.trial(number), dict(attributes)
@@ -242,13 +252,17 @@ class Ledger:
         return number
 
     def set(self, number: int, name: str, value: Any) -> None:
+        """Writes a user attribute of a trial that has not ended."""
         with self._writing():
             self._storage.set_trial_user_attr(self._ids[number], name, value)
         self._mirror_trial(number).set_user_attr(name, value)
         self._show(number)
 
     def report(self, number: int, values: Mapping[int, float]) -> None:
-        """Writes the best values up to these epochs, in a journal all at once: each write there waits for the disk."""
+        """Writes the best value up to each of these epochs; in a journal all of them are written at once.
+
+        Each single write to a journal would wait for the disk.
+        """
         with self._writing(), self._journal.together() if self._journal else nullcontext():
             for epoch, value in values.items():
                 self._storage.set_trial_intermediate_value(self._ids[number], epoch, value)
@@ -256,33 +270,37 @@ class Ledger:
         self._show(number)
 
     def should_prune(self, number: int) -> bool:
+        """Returns whether the pruner stops the trial at its last step."""
         return self.pruner.prune(self.mirror, self.trial(number))
 
     def is_at_rung(self, number: int) -> bool:
-        """Whether the trial stands at one of its rungs, and was not let on from there; a baseline never has to wait."""
+        """Returns whether the trial stands at one of its rungs and was not let on from there.
+
+        A baseline never waits at a rung.
+        """
         trial = self.trial(number)
         rungs = () if "baseline" in trial.user_attrs else self.rungs(trial.user_attrs["config"]["epochs"])
         return trial.last_step in rungs and trial.user_attrs.get("passed") != trial.last_step
 
     def let_on(self, number: int) -> None:
-        """Writes that the trial goes on from its rung."""
+        """Records that the trial continues from its rung."""
         self.set(number, "passed", self.trial(number).last_step)
 
     @property
     def paused(self) -> list[int]:
-        """The numbers of the trials that wait at a rung, if the pruner of the sweep is one that lets them."""
+        """The numbers of the trials that wait at a rung; empty if the sweep's pruner pauses none."""
         return sorted(self._paused)
 
     def promoted(self, is_last: bool) -> list[int]:
-        """Returns the numbers of those paused trials that may go on now, the first to do so first.
+        """Returns the numbers of those paused trials that may continue now, in the order in which they should.
 
         Args:
-          is_last: no other trial will come to any rung.
+          is_last: whether no other trial will reach any rung.
         """
         return self.pruner.promoted(self.mirror, map(self.trial, self._paused), is_last)
 
     def tell(self, number: int, state: TrialState, value: float | None = None) -> None:
-        """Ends a trial: the record that decides."""
+        """Ends a trial by the record that decides its state."""
         with self._writing():
             self._study.tell(number, value if state == TrialState.COMPLETE else None, state)
         self._mirror_tell(number, state, value)
@@ -290,11 +308,11 @@ class Ledger:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """What a database says no to is an OSError, as with a disk."""
+        """Turns errors of the database into an OSError, which a failing disk raises too."""
         if not self.url:
             yield
             return
-        from sweep.storage import postgres  # sqlalchemy: 0.2 s that the journal does not need
+        from sweep.storage import postgres  # imports sqlalchemy, 0.2 s that a journal can do without
 
         try:
             yield
@@ -307,7 +325,7 @@ class Ledger:
         self.epochs += len(values) * self.epochs_of_step(number)
 
     def epochs_of_step(self, number: int) -> int:
-        """Returns how many epochs a trial trains from one of its values to the next: one, with folds all of a net."""
+        """Returns the epochs between two values of a trial: 1, or all epochs of a net if the trial has folds."""
         return self.trial(number).user_attrs["config"].get("epochs", 0) if self.pruner.folds else 1
 
     def epochs_of(self, number: int) -> int:
@@ -321,7 +339,7 @@ class Ledger:
         return _id_of(self._memory, self.mirror.study_name, number)
 
     def _show(self, number: int) -> None:
-        """Notes whether the trial waits at a rung, and as what the sampler is to see it then."""
+        """Updates whether the trial waits at a rung and, if it does, the form in which the sampler is shown it."""
         trial = self.trial(number)
         if self.pruner.pauses and not trial.state.is_finished() and self.is_at_rung(number):
             self._paused[number] = stopped_at(trial, max(trial.intermediate_values))
@@ -329,7 +347,10 @@ class Ledger:
             self._paused.pop(number, None)
 
     def _mirror_tell(self, number: int, state: TrialState, value: float | None) -> None:
-        """The sampler's view of an end: TPE ignores FAIL, so a config that cannot be trained is shown as infeasible."""
+        """Ends a trial in the mirror.
+
+        TPE ignores trials that failed, so a config that cannot be trained is shown to it as an infeasible one.
+        """
         if state == TrialState.FAIL and self.trial(number).user_attrs.get("reason") in INFEASIBLE:
             self._mirror_trial(number).set_constraint("trainable", 1.0)
             self.mirror.tell(number, state=TrialState.PRUNED)
@@ -342,15 +363,17 @@ def _id_of(storage: BaseStorage, study: str, number: int) -> int:
 
 
 def state_of(trial: FrozenTrial) -> State:
-    """Returns the state that the ledger has of an ended trial of the mirror, which shows some FAILs as PRUNED."""
+    """Returns the state that the ledger stores for an ended trial of the mirror, where some FAILs appear as PRUNED."""
     return State.FAIL if trial.user_attrs.get("reason") in INFEASIBLE else State(trial.state.name)
 
 
 def _check_folders(folder: Path, trials: int) -> None:
-    """A trial's folder is made after its record: one that the ledger does not know of means a ledger that lost some.
+    """Checks that the ledger knows every trial that has a folder.
+
+    A trial's folder is made after its record, so a folder without a record means that the ledger has lost some.
 
     Raises:
-      JournalError: there is one.
+      JournalError: there is such a folder.
     """
     names = (path.name for path in folder.glob("trials/*") if path.name.isdecimal())
     unknown = sorted((name for name in names if int(name) >= trials), key=int)

@@ -1,4 +1,4 @@
-"""The best configs of earlier sweeps, which a new one begins with: `--like`."""
+"""Reads the best configs of earlier sweeps, with which a new sweep begins because of `--like`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from sweep.storage.sweep_file import QueueEntry, Values
 from sweep.storage.text import counted
 from sweep.trainable.config import TrialConfig
 
-MOST = 8  # of each sweep
+MOST = 8  # configs from each sweep
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,9 @@ class Earlier:
     """A trial of an earlier sweep.
 
     Attributes:
-      config: its fields, which may be none of this version, or of a net that is not at hand.
-      drawn: what its config was made of, by the names of that sweep's space.
+      number: its number there.
+      config: its fields, which may be invalid in this version, or name a net that is not available here.
+      drawn: the parameters from which its config was made, by their names in that sweep's space.
     """
 
     number: int
@@ -40,7 +41,7 @@ def best_of(place: str) -> list[Earlier]:
     """
     try:
         folder = open_place(place)
-    except ValueError as error:  # which does not repeat a key in the address
+    except ValueError as error:  # its message does not repeat the address, which may contain a key
         raise ConfigError(f"--like: {error}") from None
     store = store_of(folder)
     try:
@@ -64,12 +65,13 @@ def best_of(place: str) -> list[Earlier]:
 
 
 def entries(space: Space, best: Mapping[str, Sequence[Earlier]]) -> tuple[list[QueueEntry], list[str]]:
-    """Returns the first trials of a new sweep, and a sentence on each earlier one.
+    """Returns the first queue entries of a new sweep, and a sentence on each earlier sweep.
 
-    Each sweep gives its best configs, no two of which are the same here; they take turns, the best first.
+    Each earlier sweep gives its best configs that differ from each other in this space. The sweeps take turns, each
+    with its best config first.
 
     Args:
-      best: the trials of each earlier sweep by its place, the best first.
+      best: the trials of each earlier sweep, the best first, by the sweep's place.
 
     Raises:
       ConfigError: none of a sweep's configs has a place in this space.

@@ -1,6 +1,6 @@
-"""What a trial may take of a worker's memory: known before the first trial, and fixed for the sweep.
+"""Limits how much of a worker's memory a trial may take; the limit is fixed for the sweep before its first trial.
 
-A config that needs more is drawn again before it is written, so no trial is spent on it.
+A config that needs more is drawn again before it is written, so that no trial is spent on it.
 """
 
 import os
@@ -18,10 +18,10 @@ from sweep.trainable.config import ConfigError, TrialConfig
 if TYPE_CHECKING:
     from sweep.datasets.pixels.dataset import Dataset
 
-CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container
-DRIVER_BYTES = 1 << 30  # of this machine: the driver, Ray, and what else runs
-CUDA_BYTES = 2 << 30  # of a machine whose trials run on GPUs: CUDA's libraries, which all of its workers share
-CLOSE = 0.5  # of the limit: where no corner of a space comes so near to it, no draw can be above it
+CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # the limit of a container
+DRIVER_BYTES = 1 << 30  # kept free on this machine for the driver, Ray, and whatever else runs
+CUDA_BYTES = 2 << 30  # kept free on a machine with GPUs for CUDA's libraries, which all of its workers share
+CLOSE = 0.5  # if no corner of a space needs this share of the limit, no draw can need more than the limit
 
 GB = 1e9
 
@@ -31,10 +31,12 @@ class Limit(Memory):
     """The memory that a trial may take, and whether a config stays within it.
 
     Attributes:
-      worker: bytes of a worker's memory; 0 for no limit. Where trials run on GPUs it is no limit: what is known of
-        it there is too little to refuse a config by.
-      gpu: bytes of a GPU's memory; 0 for no limit, or where trials run on no GPU.
-      on_gpu: trials run on GPUs.
+      worker: the bytes of a worker's memory; 0 for no limit. If trials run on GPUs, no config is refused by it, because
+        too little is known of its use there.
+      gpu: the bytes of a GPU's memory; 0 for no limit, or if trials run on no GPU.
+      on_gpu: whether trials run on GPUs.
+      classes: the number of classes.
+      image_size: height and width in px.
     """
 
     classes: int
@@ -42,21 +44,21 @@ class Limit(Memory):
 
     @staticmethod
     def read(about: Memory | None, classes: int, image_size: Iterable[int]) -> "Limit | None":
-        """Returns the limit that `sweep.json` holds; None for a sweep without one."""
+        """Returns the limit that `sweep.json` stores; None for a sweep without one."""
         height, width = image_size
         return Limit(about.worker, about.gpu, about.on_gpu, classes, (height, width)) if about else None
 
     @property
     def memory(self) -> Memory:
-        """What `sweep.json` holds of it."""
+        """The part that `sweep.json` stores."""
         return Memory(self.worker, self.gpu, self.on_gpu)
 
     def share(self, config: TrialConfig) -> float:
-        """Returns how much of what there is a config needs; above 1 it does not fit."""
+        """Returns which share of the available memory a config needs; above 1 it does not fit."""
         return max((needed / there for needed, there, _ in self._needs(config)), default=0.0)
 
     def why_too_large(self, config: TrialConfig) -> str:
-        """Returns what a config needs and what there is; empty where it fits."""
+        """Returns in words what a config needs and what there is; empty if it fits."""
         if self.share(config) <= 1:
             return ""
         needed, there, of = max(self._needs(config), key=lambda needs: needs[0] / needs[1])
@@ -65,8 +67,8 @@ class Limit(Memory):
         return f"about {needed / GB:.1f} GB at {size}, of the {there / GB:.1f} GB that {of} has for a trial"
 
     def may_lack(self, configs: list[TrialConfig]) -> list[str]:
-        """Returns a sentence where trials on GPUs may need more of a worker's memory than there is."""
-        from sweep.trainable.size import size_of, worker_bytes  # torch
+        """Returns a sentence if trials on GPUs may need more of a worker's memory than there is; else nothing."""
+        from sweep.trainable.size import size_of, worker_bytes  # imports torch
 
         if not self.on_gpu or not self.worker:
             return []
@@ -80,7 +82,7 @@ class Limit(Memory):
         ]
 
     def less_than(self, other: "Limit") -> str:
-        """Returns how this is less than another limit; empty where it is not."""
+        """Returns in words how this limit is lower than another one; empty if it is not."""
         for of, now, then in (("worker", self.worker, other.worker), ("GPU", self.gpu, other.gpu)):
             if 0 < now < then:
                 return (
@@ -89,8 +91,8 @@ class Limit(Memory):
         return ""
 
     def _needs(self, config: TrialConfig) -> list[tuple[int, int, str]]:
-        """Bytes that are needed, bytes that there are, and of what."""
-        from sweep.trainable.size import gpu_bytes, size_of, worker_bytes  # torch
+        """Returns for each kind of memory the bytes needed, the bytes available, and what has that memory."""
+        from sweep.trainable.size import gpu_bytes, size_of, worker_bytes  # imports torch
 
         size, found = size_of(config, self.classes, self.image_size), []
         if self.worker and not self.on_gpu:
@@ -108,10 +110,10 @@ class Limit(Memory):
         return {arch for arch, configs in _by_family(corners).items() if min(map(self.share, configs)) > 1}
 
     def notes(self, corners: list[TrialConfig]) -> list[str]:
-        """Returns a sentence for each architecture that is not drawn as the space has it.
+        """Returns a sentence for each architecture that is not drawn as the space describes it.
 
         Args:
-          corners: configs at the corners of the space, or all that there are.
+          corners: the configs at the corners of the space, or all configs there are.
 
         Raises:
           ConfigError: nothing of the space fits.
@@ -140,18 +142,18 @@ def _by_family(configs: list[TrialConfig]) -> dict[str, list[TrialConfig]]:
 
 
 def why_too_large(space: Space, limit: Limit, params: Values) -> str:
-    """Returns what a config of a space needs and what there is; empty where it fits, or a part of it is drawn."""
+    """Returns in words what a config needs and what there is; empty if it fits, or if parameters are missing."""
     return "" if space.missing(params) else limit.why_too_large(space.chosen(params))
 
 
 def check_nets(configs: list[TrialConfig], data: "Dataset") -> None:
-    """Puts a batch of no images through the net of each config.
+    """Checks the net of each config, by passing a batch of no images through it.
 
     Raises:
-      ConfigError: one does not fit the images, or its ImageNet weights are not on this machine.
-      FeaturesError: what is kept of the images for heads would be too large.
+      ConfigError: a net does not fit the images, or its ImageNet weights are not on this machine.
+      FeaturesError: the features kept for heads would be too large.
     """
-    from sweep.trainable.features.store import bytes_of, check_size  # torch
+    from sweep.trainable.features.store import bytes_of, check_size  # imports torch
     from sweep.trainable.size import size_of
 
     for config in configs:
@@ -164,7 +166,7 @@ def check_nets(configs: list[TrialConfig], data: "Dataset") -> None:
 
 
 def gpu_bytes(gpus_per_trial: float) -> int:
-    """Returns the memory that a trial may take of a GPU of this machine, of the smallest one; 0 where there is none."""
+    """Returns the bytes that a trial may take of this machine's smallest GPU; 0 if there is none."""
     import torch
 
     sizes = [torch.cuda.get_device_properties(number).total_memory for number in range(torch.cuda.device_count())]
@@ -172,9 +174,9 @@ def gpu_bytes(gpus_per_trial: float) -> int:
 
 
 def machine_bytes() -> int:
-    """Returns the memory of this machine, or of the container that this process runs in, whatever else is running."""
+    """Returns the bytes of memory of this machine, or of this process's container, whatever else is running."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for path in CGROUP_LIMITS:
-        with suppress(OSError, ValueError):  # there is none, or it says `max`
+        with suppress(OSError, ValueError):  # there is no such file, or it says `max`
             total = min(total, int(Path(path).read_text(encoding="utf-8")))
     return total

@@ -1,7 +1,7 @@
-"""How long a drawn trial may take where there is no GPU: known before the first trial, and fixed for the sweep.
+"""Limits how long a drawn trial may take if there is no GPU; the limit is fixed for the sweep before its first trial.
 
-The time is worked out from the net, the images and the epochs, never measured: a sweep draws the same configs on a busy
-machine as on an idle one. A config that takes longer is drawn again before it is written.
+The time of a trial is computed from the net, the images and the epochs and never measured, so that a sweep draws the
+same configs on a busy machine as on an idle one. A config that takes longer is drawn again before it is written.
 """
 
 from dataclasses import dataclass, replace
@@ -10,36 +10,36 @@ from sweep.storage.sweep_file import Pace
 from sweep.trainable.config import TrialConfig
 from sweep.trainable.models import family_of
 
-MOST_SECONDS = 900.0  # of a trial, on one thread: of 50 some 25 are of nets in training, most of them pruned early
+MOST_SECONDS = 900.0  # per trial on one thread; of 50 trials about 25 train nets, and most of these are pruned early
 
-REFERENCE_SIDE = 128  # px
+REFERENCE_SIDE = 128  # px, the side at which the work of a net is computed and then scaled
 
 
 @dataclass(frozen=True)
 class PaceLimit(Pace):
-    """Whether a config stays within the time."""
+    """The time that a trial may take, and whether a config stays within it."""
 
     classes: int
     image_size: tuple[int, int]
 
     @property
     def pace(self) -> Pace:
-        """What `sweep.json` holds of it."""
+        """The part that `sweep.json` stores."""
         return Pace(self.seconds, self.images)
 
     def seconds_of(self, config: TrialConfig) -> float:
-        """Returns about how long a config trains; 0 of a head, whose time is that of its features.
+        """Returns about how many seconds a config trains; 0 for a head, which takes little beside its features.
 
-        Frozen stages only go forward: at each epoch, or once for each view where what they make of an image is kept.
+        Frozen stages only compute forward: at each epoch, or once for each view if their outputs are kept.
         """
-        from sweep.trainable.inputs import may_keep_maps, views_of  # torch
+        from sweep.trainable.inputs import may_keep_maps, views_of  # imports torch
         from sweep.trainable.size import size_of
         from sweep.trainable.work import FORWARD
 
         if family_of(config.arch).train:
             return 0.0
         larger = 1.0
-        if config.input_size:  # what a net computes grows with its input's area, so it is built once
+        if config.input_size:  # the work grows with the input's area, so the net is built for one side only
             larger = (config.input_size / REFERENCE_SIDE) ** 2
             config = replace(config, input_size=REFERENCE_SIDE)
         size = size_of(config, self.classes, self.image_size)
@@ -50,13 +50,13 @@ class PaceLimit(Pace):
         return larger * of_image * self.images
 
     def why_too_slow(self, config: TrialConfig) -> str:
-        """Returns how long a config takes and what there is; empty where it stays within that."""
+        """Returns in words how long a config takes and how long it may; empty if it stays within that."""
         if (seconds := self.seconds_of(config)) <= self.seconds:
             return ""
         return f"about {seconds / 60:,.0f} minutes of a CPU, of the {self.seconds / 60:.0f} that a drawn trial may take"
 
     def without(self, corners: list[TrialConfig]) -> dict[str, str]:
-        """Returns the architectures of which nothing stays within the time, each with why."""
+        """Returns the architectures of which no config stays within the time, each with the reason."""
         least: dict[str, TrialConfig] = {}
         for config in corners:
             if config.arch not in least or self.seconds_of(config) < self.seconds_of(least[config.arch]):
@@ -64,11 +64,11 @@ class PaceLimit(Pace):
         return {arch: why for arch, config in least.items() if (why := self.why_too_slow(config))}
 
     def leaves_something(self, corners: list[TrialConfig]) -> bool:
-        """Returns whether something of the space with these corners stays within the time."""
+        """Returns whether anything in the space with these corners stays within the time."""
         return any(config.arch not in self.without(corners) for config in corners)
 
     def notes(self, corners: list[TrialConfig]) -> list[str]:
-        """Returns what a person should know of it, a sentence each."""
+        """Returns sentences that a person should read about the limit."""
         if not self.leaves_something(corners):
             return [
                 f"There is no GPU, and every trial of this space takes more than {self.seconds / 60:.0f} minutes on "

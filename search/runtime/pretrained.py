@@ -1,4 +1,4 @@
-"""Whether the pretrained weights of a sweep are on this machine, asked before it goes on."""
+"""Checks, before a sweep continues, whether its pretrained weights are on this machine."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from sweep.trainable.weights.prepare import prepare
 
 
 def check_weights(sweep: Path) -> list[str]:
-    """Checks the weights that a sweep goes on with; fetches none.
+    """Checks the weights with which a sweep continues, without downloading any.
 
     Returns:
-      what is there, a line each; for a sweep that is not begun, whatever nets are at hand.
+      One line for each of the sweep's weights; if the sweep has not begun, one line with all nets that are available.
 
     Raises:
-      WeightsError: the sweep's are not there, or are others by now.
+      WeightsError: weights of the sweep are missing, or are not the same any more.
     """
     if not paths.is_sweep(sweep):
         return [f"weights at hand: {', '.join(nets)}" for nets in [weights.all_at_hand()] if nets]

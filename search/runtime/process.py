@@ -1,4 +1,4 @@
-"""The driver as a process: what signals do to it, and where its libraries' words go."""
+"""The driver as a process: how it reacts to signals, and where the output of its libraries goes."""
 
 import math
 import os
@@ -18,17 +18,22 @@ if TYPE_CHECKING:
     from sweep.search.runtime.bridge import Bridge
 
 GRACE_SECONDS = 7  # after a signal, for running trials to reach their next checkpoint
-LAST_SECONDS = 9.5  # after a signal, for whatever is waited for; then the process ends itself
-# An error raised there can leave the lock of all imports taken, for ever: other threads import while Ray starts.
+LAST_SECONDS = 9.5  # after a signal, for everything else; then the process ends itself
+# The code of imports. An error raised in it can leave its lock taken for ever, and other threads import while Ray
+# starts.
 IMPORTING = "<frozen importlib._bootstrap>"
-AGAIN_SECONDS = 0.01  # until a signal that came there comes again
-_raised: list[int] = []  # the signals whose `Interrupted` has not come out of its block yet
-_last_resort: list[Callable[[int], None]] = []  # what the first signal within `ended_in_time` begins
-_screen: list[int] = []  # the descriptor of the screen, while standard output goes to a log
+AGAIN_SECONDS = 0.01  # after which a signal that arrived during an import is sent again
+_raised: list[int] = []  # the signals whose `Interrupted` has not left its block yet
+_last_resort: list[Callable[[int], None]] = []  # called by the first signal within `ended_in_time`
+_screen: list[int] = []  # the descriptor of the screen while standard output goes to a log
 
 
 class Interrupted(BaseException):
-    """A signal that ends what runs at once; `number` is its own or, of a second one, the first one's."""
+    """A signal that ends the running block at once.
+
+    Attributes:
+      number: the number of the signal; if it is the second one, that of the first.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -37,10 +42,11 @@ class Interrupted(BaseException):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP end the block with `Interrupted`: outside trials there is nothing to wait for.
+    """Makes SIGINT, SIGTERM and SIGHUP end the block with `Interrupted`; outside of trials nothing is waited for.
 
-    What a handler raises is lost in a callback of a weak reference, which every import has, and in a library that
-    catches whatever comes; it is raised again where trials would begin, and at the end of the block.
+    An exception that a signal handler raises is lost if it arises in the callback of a weak reference, which every
+    import has, or in a library that catches all exceptions. So it is raised again before trials begin, and at the end
+    of the block.
     """
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -66,9 +72,10 @@ def _raise_again() -> None:
 
 @contextmanager
 def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
-    """The first signal lets running trials reach a checkpoint, the second ends the block at once.
+    """Lets running trials reach a checkpoint after the first signal, and ends the block at once after the second.
 
-    Yields: the numbers of the signals received so far.
+    Yields:
+      The list of the numbers of the signals received so far.
     """
     _raise_again()
     received: list[int] = []
@@ -78,8 +85,8 @@ def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
             raise Interrupted(received[0])
         received.append(number)
         _begin_last_resort(number)
-        bridge.stop(Stop.SIGNAL, signal.Signals(number).name)  # says nothing: the signal may have come amid a print
-        signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, 1)  # again, should what it raises be swallowed
+        bridge.stop(Stop.SIGNAL, signal.Signals(number).name)  # prints nothing, as the signal may interrupt a print
+        signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS, 1)  # repeats, in case a library swallows the exception
 
     try:
         with _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM), on_signal):
@@ -88,7 +95,7 @@ def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 if _last_resort:
-                    _last_resort[-1](0)  # the trials have ended; writing the results takes the time that it takes
+                    _last_resort[-1](0)  # the trials have ended, and writing the results may take longer
     except BaseException as error:
         if signal_behind(error) is None:
             raise
@@ -96,19 +103,17 @@ def stopping_on_signals(bridge: "Bridge") -> Iterator[list[int]]:
 
 @contextmanager
 def ended_in_time() -> Iterator[None]:
-    """Within ten seconds after a signal the block has ended, or this process has: nothing can be waited for longer.
+    """Ends this process if the block has not ended ten seconds after a signal.
 
-    A library may wait in C, where no handler of Python's runs, and a thread cannot be interrupted at all.
+    A library may wait in C code, where no Python handler runs, and a thread cannot be interrupted at all.
     """
     begun: list[Event] = []
 
     def begin(number: int) -> None:
-        """Args:
-        number: of the signal; 0 takes it back.
-        """
+        """Starts the countdown for a signal; the number 0 stops it."""
         if number and not begun:
             begun.append(Event())
-            # Not by `threading`, which has locks that the signal's handler may have interrupted.
+            # `threading` is not used, because it has locks that this signal handler may have interrupted.
             start_new_thread(_end_unless, (begun[0], stopped_by(number), 128 + number))
         elif not number:
             while begun:
@@ -145,27 +150,27 @@ def end_at_once(message: str, code: int) -> None:
 
 
 def stopped_by(number: int) -> str:
-    """Returns what is said at the end of a command that a signal has ended."""
+    """Returns the message at the end of a command that a signal has ended."""
     name = signal.Signals(number).name
     return f"Stopped by {name}; nothing that was recorded is lost: run the same command again to go on."
 
 
 def looks(seconds: float, every: float) -> Iterator[int]:
-    """Counts looks at something that is waited for; the caller waits `every` seconds in each.
+    """Counts how many times the caller checks something it waits for; the caller waits `every` seconds each time.
 
-    Looks are counted, and not the time on a clock, so that a pause of the whole machine does not use the time up.
+    Checks are counted instead of reading a clock, so that a pause of the whole machine does not use up the time.
 
     Args:
-      seconds: after which there is no more look.
+      seconds: the total time, after which there are no more checks.
     """
     return iter(range(max(1, math.ceil(seconds / every))))
 
 
 def signal_behind(error: BaseException | None) -> Interrupted | None:
-    """The signal that an error comes of.
+    """Returns the signal that caused an error, or None.
 
-    Python up to 3.11 makes a RuntimeError of whatever comes while a class is being made, in an import say; Ray's core
-    makes a SystemError of what comes while it waits.
+    Up to Python 3.11, an exception that arises while a class is created, for instance in an import, is turned into a
+    RuntimeError; Ray's core turns one that arises while it waits into a SystemError.
     """
     while error is not None and not isinstance(error, Interrupted):
         error = error.__cause__
@@ -176,7 +181,7 @@ def signal_behind(error: BaseException | None) -> Interrupted | None:
 def _handling(numbers: tuple[signal.Signals, ...], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     before = {}
     for number in numbers:
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # under nohup a hang-up stops nothing
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores hang-ups: keep that
             before[number] = signal.signal(number, handler)
     try:
         yield
@@ -186,13 +191,13 @@ def _handling(numbers: tuple[signal.Signals, ...], handler: Callable[[int, Frame
 
 
 def screen() -> TextIO:
-    """Returns standard output under a descriptor of its own, which is still the screen within `chatter_to`."""
+    """Returns standard output under a descriptor of its own, which remains the screen within `chatter_to`."""
     return os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
 
 
 @contextmanager
 def chatter_to(path: Path) -> Iterator[None]:
-    """What Ray, torch and their C++ parts print goes to the sweep's log for the block, not to the screen."""
+    """Redirects what Ray, torch and their C++ parts print during the block from the screen to the sweep's log."""
     sys.stdout.flush()
     sys.stderr.flush()
     with open(path, "ab") as log:
@@ -204,7 +209,7 @@ def chatter_to(path: Path) -> Iterator[None]:
             yield
         finally:
             for stream in (sys.stdout, sys.stderr):
-                with suppress(OSError):  # the disk is full: that must be said on the screen
+                with suppress(OSError):  # if the disk is full, the screen must be restored to say so
                     stream.flush()
             _screen.pop()
             for descriptor, copy in zip((1, 2), before, strict=True):

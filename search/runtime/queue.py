@@ -1,4 +1,4 @@
-"""The configs that run before the sampler is asked, and which families its first draws are of."""
+"""The configs that run before the sampler is asked, and the families of the sampler's first draws."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 Queue = dict[int, QueueEntry]  # by trial number
 
-REFERENCE = "reference "  # of a family: what the baseline is named before it
+REFERENCE = "reference "  # the prefix before the family in the name of its reference config
 OTHER_CONFIG = "with what --fix or --space sets, it would be another config"
-FIRST_DRAWS = 20  # in which each family is tried, whatever the sampler thinks of it so far
-FAMILY_SHARE = 4  # of them, at least, while there are no more than five families
+FIRST_DRAWS = 20  # the draws in which each family gets its share, whatever the sampler has learned so far
+FAMILY_SHARE = 4  # the share of each family; with more than five families it is smaller
 
 
 def first_queue(
@@ -34,29 +34,30 @@ def first_queue(
     name: str | None,
     like: Sequence[QueueEntry] = (),
 ) -> tuple[Queue, list[str]]:
-    """Returns the queue of a new sweep, and a sentence for each run of the portfolio that the space does not hold.
+    """Returns the queue of a new sweep, and a sentence for each published run that the space does not contain.
 
-    What was best in earlier sweeps comes first, then the portfolio, then the user's own configs, then the references: a
-    config of each family, or where pretrained nets are searched a linear head on each of them.
+    The best configs of earlier sweeps come first, then the portfolio, the user's own configs, and the references: one
+    config for each family or, if pretrained nets are searched, a linear head on each of them.
 
     Args:
-      name, number: of the published space that `space` is made of; the name is None for a space of the user's, which
-        has no references.
-      enqueued: parameters of the space, as `Space.parameters` gives them.
+      number: the number of the published space from which `space` is made.
+      name: its name; None for a space of the user's, which has no references.
+      enqueued: the user's configs as parameters of the space, as `Space.parameters` returns them.
+      like: the best configs of earlier sweeps.
     """
     published, notes = _published_runs(space, number, portfolio, name) if portfolio else ([], [])
     entries = [*like, *published]
     entries += [QueueEntry(params, "") for params in enqueued]
     for of, params in _references(space, number, name).items():
         params = space.published(params)
-        with suppress(ConfigError):  # what --fix leaves of the space has none of this family's parameters
+        with suppress(ConfigError):  # --fix may leave no part of the space that has this family's parameters
             if of in asdict(space.chosen(params)).values() and not space.missing(params):
                 entries.append(QueueEntry(params, f"{REFERENCE}{of}"))
     return dict(enumerate(entries)), notes
 
 
 def _references(space: Space, number: int, name: str | None) -> dict[str, Values]:
-    """Returns the reference configs of a published space, by family or pretrained net."""
+    """Returns the reference configs of a published space, by family or by pretrained net."""
     if name is None:
         return {}
     if not uses_backbones(name, number):
@@ -71,7 +72,10 @@ def _side_of(backbone: str) -> int | None:
 
 
 def _published_runs(space: Space, number: int, portfolio: str, name: str | None) -> tuple[list[QueueEntry], list[str]]:
-    """Returns the runs of a portfolio: as whole configs in a space over pretrained nets, which has other parameters."""
+    """Returns the queue entries of a portfolio, and a sentence for each of its runs that is left out.
+
+    In a space over pretrained nets, which has other parameters, the entries hold whole configs.
+    """
     entries, notes = [], []
     default = Space(suggest_of(DEFAULT, number), {}, space.max_epochs)
     is_whole = name is not None and uses_backbones(name, number)
@@ -88,14 +92,17 @@ def _published_runs(space: Space, number: int, portfolio: str, name: str | None)
 
 
 def _why_fixed_otherwise(space: Space, published: Space, params: Values) -> str:
-    """Empty where no value that `--fix` sets is another one in the published run."""
+    """Returns why a published run is left out: `--fix` sets another value; empty if it does not."""
     config = UNHANDLED | published.chosen(params).to_dict()
     is_same = all(config.get(name) == value for name, value in space.fixed.items())
     return "" if is_same else OTHER_CONFIG
 
 
 def _why_left_out(space: Space, published: Space, params: Values) -> str:
-    """Empty where the space holds the published run as it is, but for the epochs that `--max-epochs` takes off."""
+    """Returns why a published run is left out; empty if the space contains it unchanged.
+
+    Epochs that `--max-epochs` takes off do not count as a change.
+    """
     try:
         lacking = space.missing(space.published(params))
         if lacking:
@@ -107,13 +114,14 @@ def _why_left_out(space: Space, published: Space, params: Values) -> str:
 
 
 def family_of_draw(number: int, queue: Queue, families: tuple[str, ...]) -> str | None:
-    """Returns the architecture that a drawn trial must have, or None where the sampler may choose.
+    """Returns the architecture that a drawn trial must have, or None if the sampler may choose.
 
-    Of the first draws each family gets a share, its reference config among them: a family of which the first draws had
-    unlucky rates would hardly be drawn again. Only the queue counts, so a restart draws the same.
+    Each family gets a share of the first draws, which includes its reference config; otherwise a family whose first
+    draws had unlucky learning rates would hardly be drawn again. The answer depends only on the queue, so a restart
+    draws the same.
 
     Args:
-      number: of the trial, which is not in the queue.
+      number: the number of the trial, which is not in the queue.
     """
     if len(families) < 2:
         return None
@@ -125,23 +133,28 @@ def family_of_draw(number: int, queue: Queue, families: tuple[str, ...]) -> str 
 
 
 def extend(queue: Queue, enqueued: list[Values], trials: int) -> None:
-    """Adds the user's configs that the queue does not hold yet, behind it and behind the trials there are."""
+    """Adds those of the user's configs that the queue does not hold yet, after the queue and after existing trials.
+
+    Args:
+      trials: the number of existing trials.
+    """
     held = [entry.params for entry in queue.values()]
     new = [QueueEntry(params, "") for params in enqueued if params not in held]
     queue.update(enumerate(new, start=max([trials, *(number + 1 for number in queue)])))
 
 
 def repeated(held: Queue, trials: "list[TrialRecord]", seeds: int, sweep_seed: int) -> tuple[Queue, int]:
-    """Adds the configs of these trials under so many other seeds, behind what is held.
+    """Returns a queue to which the configs of these trials are added under so many other seeds.
 
-    All of them come under one seed before the next seed does, so that an interruption leaves whole comparisons. The
-    k-th seed is the same for each of them, whenever it is added.
+    All configs come under one seed before the next seed begins, so that an interruption leaves whole comparisons. The
+    k-th seed is the same for every config, whenever it is added.
 
     Returns:
-      the queue, and the number of trials up to the last one asked for: fewer than it has where more were asked before.
+      The queue, and the number of trials up to the last one that was asked for; the queue holds more if more were asked
+        for earlier.
 
     Raises:
-      ConfigError: a trial's config is none of this version.
+      ConfigError: the config of a trial is not valid in this version.
     """
     queue, last = dict(held), -1
     there = {TrialConfig.from_dict(entry.config): number for number, entry in held.items() if entry.config}
@@ -156,12 +169,15 @@ def repeated(held: Queue, trials: "list[TrialRecord]", seeds: int, sweep_seed: i
 
 
 def other_seed(sweep_seed: int, nth: int) -> int:
-    """The n-th, from 1, of the seeds under which a sweep's configs are trained again; its trials have others."""
+    """Returns the n-th seed, from 1, under which configs of a sweep are trained again; its trials have other seeds."""
     return int(np.random.SeedSequence([sweep_seed, nth], spawn_key=(1,)).generate_state(1)[0] >> 1)
 
 
 def shown_name(entry: QueueEntry) -> str:
-    """What the screen calls a queued trial: a published run's name, what it is like, what it trains again; or empty."""
+    """Returns the name of a queued trial on the screen, which may be empty.
+
+    It is the name of a published run, or says which trial this one resembles or repeats.
+    """
     if entry.trial is not None:
         return f"trial {entry.trial} again, seed {entry.nth_seed}"
     return f"like {entry.like}" if entry.like else entry.baseline

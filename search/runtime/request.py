@@ -1,4 +1,4 @@
-"""The search that a command asks for: what its flags say, and beyond them what the sweep knows."""
+"""Turns the flags of a command into a search, and adds what an existing sweep already knows."""
 
 import filecmp
 import os
@@ -20,23 +20,23 @@ from sweep.trainable.models import is_of_catalogue
 
 
 def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: bool) -> Search:
-    """Returns the search in this folder, which may be there already.
+    """Returns the search in this folder, where a sweep may exist already.
 
     Args:
-      flags: of `search.run`, by name.
-      given: the flags that the command names; of the others a sweep that is there knows its own values.
-      is_demo: there is no data, and demo images are generated.
+      flags: the values of all flags of `search.run`, by name.
+      given: the names of the flags that the command sets. An existing sweep keeps its own values for the others.
+      is_demo: whether demo images are generated, because there is no data.
 
     Raises:
-      UserError: a flag has a value that cannot be.
+      UserError: a flag has a value that is not possible.
     """
     flags = dict(flags)
-    if "budget_epochs" in given and "trials" not in given:  # no trial takes less than an epoch
+    if "budget_epochs" in given and "trials" not in given:  # each trial takes at least an epoch, so no more are needed
         flags["trials"], given = flags["budget_epochs"], given | {"trials"}
     flags["data"] = str(paths.own_images(folder)) if is_demo else os.path.realpath(flags["data"] or "data")
     if user_code.is_reference(flags["space"]):
         flags["space"] = user_code.name(flags["space"], "--space")
-    if flags["submission"] and os.path.exists(flags["submission"]):  # else it may be a name in the data
+    if flags["submission"] and os.path.exists(flags["submission"]):  # otherwise it may be a name inside the data
         flags["submission"] = os.path.realpath(flags["submission"])
     flags["backbones"] = _backbones(flags["backbones"])
     flags["like"] = list(dict.fromkeys(map(_place_of, flags["like"]))) or None
@@ -59,15 +59,15 @@ def search_of(folder: Path, flags: Mapping[str, Any], given: set[str], is_demo: 
 
 
 def _place_of(sweep: str) -> str:
-    """Returns the SWEEP of a command so that it means the same wherever the next command is given."""
+    """Returns the address of a sweep in a form that means the same from any working directory."""
     return sweep.rstrip("/") if ":/" in sweep else os.path.realpath(sweep)
 
 
 def _backbones(values: Sequence[str]) -> list[str] | None:
-    """Returns the names that an option gives, repeated or with commas between; None where it is not given.
+    """Returns the names that an option gives, repeated or separated by commas; None if it is not given.
 
     Raises:
-      ConfigError: one is not as pretrained nets are named.
+      ConfigError: a name does not have the form of a pretrained net's.
     """
     names = list(dict.fromkeys(name.strip() for value in values for name in value.split(",")))
     for name in names:
@@ -79,13 +79,13 @@ def _backbones(values: Sequence[str]) -> list[str] | None:
 
 
 def _are_alike(sample: str | None, kept: str | None) -> bool:
-    """Says whether a sample that a command names holds what the sweep has kept of it."""
+    """Returns whether the sample file that a command names has the content that the sweep has kept."""
     are_there = sample and kept and os.path.isfile(sample) and os.path.isfile(kept)
     return bool(are_there and sample and kept and filecmp.cmp(sample, kept, shallow=False))
 
 
 def _named(asked: Settings | DataOptions, given: set[str]) -> Mapping[str, Any]:
-    """Returns the fields that the command names."""
+    """Returns the fields that the command sets."""
     return {name: value for name, value in vars(asked).items() if name in given}
 
 

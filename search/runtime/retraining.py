@@ -1,8 +1,8 @@
-"""Sweeps of the best configs of a search: a repeat under other seeds, and a refit for the final prediction.
+"""Sweeps that train the best configs of a search again: a repeat under other seeds, and a refit for final predictions.
 
-The search is only read, and may still run. Each is a sweep of its own, in a folder within that of the search, with
-its own lock and ledger. Its queue holds every config whole, so that whatever the search does later changes nothing
-in what was begun.
+Each is a sweep of its own, with its own lock and ledger, in a folder inside that of the search. The search is only
+read, and may still run. The queue holds every config whole, so that nothing the search does later changes a repeat or a
+refit that has begun.
 """
 
 import os
@@ -37,18 +37,21 @@ if TYPE_CHECKING:
 
 
 class Again(Sweep):
-    """Of the best configs of a search, under seeds that it did not use, none of them pruned.
+    """The base class of repeats and refits, which train the best configs of a search without pruning.
+
+    They use seeds that the search did not use.
 
     Args:
-      search: folder of the search.
-      count: how many of its COMPLETE trials, the best ones; those that differ in nothing but their seed are one.
-      seeds: runs of each.
+      search: the folder of the search.
+      count: how many of its best COMPLETE trials are trained; trials that differ only in their seed count as one.
+      seeds: the number of runs of each config.
       data: where the data lies now; None for where it was last.
-      folds: of the images, each judged by a net of its own; None for as many as before, else `self.usual_folds`.
-      changed: settings that are not the search's.
+      folds: the number of folds, for each of which a net is trained; None for as many as before, else
+        `self.usual_folds`.
+      changed: settings that differ from those of the search.
 
     Raises:
-      SweepError: the search has no COMPLETE trial, or is none.
+      SweepError: the search has no COMPLETE trial, or the folder holds no search.
     """
 
     space = None
@@ -63,7 +66,7 @@ class Again(Sweep):
         held = read_sweep(folder) if paths.is_sweep(folder) else None
         self.trials = best_trials(Record(search), count)
         self.queue, trials = with_other_seeds(held.queue if held else {}, self.trials, seeds, file.settings.seed)
-        # Where it was named last; the search, whose data was moved since, may know better.
+        # The place that was named last, unless the data has moved since and the search knows where.
         places = [part.settings.data for part in (held, file) if part]
         last = next((place for place in places if os.path.exists(place)), places[0])
         place = os.path.realpath(data) if data else last
@@ -75,18 +78,19 @@ class Again(Sweep):
         super().__init__(folder, settings)
         self.search, self.searched, self.parent = search, file, Parent(file.id)
         self.way_out = f"Move {folder} away, and this command begins anew."
-        self.defaults, self.pixels = file.defaults, file.pixels  # under others its data might be other data
+        self.defaults, self.pixels = file.defaults, file.pixels  # others might read the same files as other data
         self.weights = file.weights or {}
 
     @abstractmethod
     def usual_folds(self, searched: Settings) -> int | None:
-        """Returns how many folds there are where the command names none, of a search with these settings."""
+        """Returns how many folds are used if the command names no number, for a search with these settings."""
 
     @abstractmethod
     def divided(self, data: "Dataset") -> "Dataset":
-        """Returns the images of the search as the nets are trained on them."""
+        """Returns the images of the search, divided as the nets are trained on them."""
 
     def load(self) -> "Dataset":
+        """Returns the data, divided as the nets are trained on it."""
         return self.divided(self._load_searched())
 
     def _load_searched(self) -> "Dataset":
@@ -95,15 +99,19 @@ class Again(Sweep):
         return sweep_data.load(as_searched, self.defaults, self.pixels)
 
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
+        """Returns the queue, and no sentences."""
         return self.queue, []
 
     def extend(self, queue: Queue, trials: int) -> list[str]:
+        """Adds the configs and seeds that the queue lacks; returns no sentences."""
         queue.update(self.queue)
         return []
 
     def first_load(self) -> "Dataset":
-        """Raises:
-        DataError: these are not the data of the search.
+        """Returns the data of the search, divided as the nets are trained on it.
+
+        Raises:
+          DataError: the data is not that of the search.
         """
         from sweep.analysis.sweep_data import load_same
 
@@ -112,12 +120,13 @@ class Again(Sweep):
         return self.divided(same)
 
     def corners(self) -> list[TrialConfig]:
+        """Returns all configs of the queue, with the seed 0."""
         configs = [TrialConfig.from_dict(entry.config) for entry in self.queue.values() if entry.config]
         return list(dict.fromkeys(replace(config, seed=0) for config in configs))
 
     @property
     def _search_words(self) -> str:
-        """The search, as a command that reads it takes it."""
+        """The search as an argument of a command that reads it."""
         return " ".join([str(self.search), *own_code(self.searched)])
 
     def _heading(self) -> str:
@@ -127,21 +136,24 @@ class Again(Sweep):
 
 
 class Repeat(Again):
-    """What are the best configs worth, and is the first really the best?"""
+    """Trains the best configs under other seeds, to measure how good they are and whether the first is the best."""
 
     kind = paths.REPEAT
     adds_trials = "--seeds or --top with a larger number adds to them"
 
     def usual_folds(self, searched: Settings) -> int | None:
+        """Returns the number of folds of the search."""
         return searched.folds
 
     def divided(self, data: "Dataset") -> "Dataset":
+        """Returns the data of the search, divided anew if the repeat has another number of folds than the search."""
         folds = self.settings.folds
         if folds == self.searched.settings.folds:
             return data
         return folded(data, folds, self.settings.seed) if folds else data
 
     def extend(self, queue: Queue, trials: int) -> list[str]:
+        """Adds the configs and seeds that the queue lacks; returns sentences on new configs and on earlier ones."""
         before = _trials(queue)
         notes = super().extend(queue, trials)
         if new := _trials(queue) - before:
@@ -152,9 +164,11 @@ class Repeat(Again):
         return notes
 
     def write_results(self, data: "Dataset") -> None:
+        """Writes the tables of the repeat."""
         write_tables(Record(self.folder))
 
     def summary(self) -> str:
+        """Returns the state of the repeat, what it found, and the command that reports it."""
         found = repeated.read(Record(self.search))
         lines = [self._heading(), *(repeated.sentences(found) if found else ())]
         lines.append(f"`{spelled('report')} {self._search_words}` takes this into its report.")
@@ -162,9 +176,10 @@ class Repeat(Again):
 
 
 class Refit(Again):
-    """The best config trained on train + validation; the weights after its last epoch are kept, for none is chosen.
+    """Trains the best config on training and validation images together, for final predictions.
 
-    With folds there is a net for each, trained on the others; what they say of the images they never saw is kept too.
+    The weights after the last epoch are kept, because no validation image is left to choose an epoch by. With folds, a
+    net is trained for each fold on all others, and its predictions for the images that it never saw are kept too.
     """
 
     kind = paths.REFIT
@@ -175,27 +190,31 @@ class Refit(Again):
         self.parent = Parent(self.searched.id, self.trials[0].number)
 
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
+        """Returns the queue, and without folds a sentence that the validation values say nothing."""
         note = "Trained on train and validation together: what is measured of validation here says nothing."
         return self.queue, [] if self.settings.folds else [note]
 
     def usual_folds(self, searched: Settings) -> int | None:
+        """Returns None: without --folds a refit trains one net on all images."""
         return None
 
     def divided(self, data: "Dataset") -> "Dataset":
+        """Returns the data in folds, or without folds with the validation images added to the training images."""
         if self.settings.folds:
             return folded(data, self.settings.folds, self.settings.seed)
         return joined(undivided(data))
 
     def write_results(self, data: "Dataset") -> None:
-        """Writes, with folds, what is said of each image by the nets that never saw it, and of the test images by all.
+        """Writes the predictions of a refit with folds.
 
-        Without folds nothing tells how good the nets are, and `analysis.predict` predicts with them where that is
-        asked for.
+        Each labelled image is predicted by the nets that never saw it, and test images are predicted by all nets.
+        Without folds nothing is written, because nothing tells how good the nets are; `analysis.predict` predicts with
+        them when asked to.
         """
         record = Record(self.folder)
         if not self.settings.folds or all(trial.state != State.COMPLETE for trial in record.trials):
             return
-        from sweep.analysis.outputs import predict, predictor, results  # with them all that writes a report
+        from sweep.analysis.outputs import predict, predictor, results  # imported late: they import all of the report
         from sweep.datasets.submission.kept import read_kept
 
         results.write_averaged(record, data)
@@ -207,6 +226,7 @@ class Refit(Again):
             predict.write_test_predictions(model, data.test, form, record.folder / paths.PREDICTIONS)
 
     def summary(self) -> str:
+        """Returns the state of the refit, and how to predict with it or where its predictions are."""
         trial, folds = self.trials[0].number, self.settings.folds
         use = f"`{spelled('predict')} {self._search_words} --with refit` predicts with them."
         if not folds:
@@ -221,7 +241,7 @@ class Refit(Again):
 
 
 def best_trials(record: Record, count: int) -> list[TrialRecord]:
-    """The best COMPLETE trials with different configs, the best first; fewer where there are no more.
+    """Returns the best COMPLETE trials with different configs, the best first; fewer if there are not enough.
 
     Raises:
       SweepError: there is none.
@@ -244,12 +264,15 @@ def best_trials(record: Record, count: int) -> list[TrialRecord]:
 
 
 def joined(data: "Dataset") -> "Dataset":
-    """The same with train + validation as its train split; the validation split stays, for the loop measures on one."""
-    if not len(data.valid.truth):  # of a search in folds, which has none
+    """Returns the data with the validation images added to the training split.
+
+    The validation split stays as well, because the training loop measures on one.
+    """
+    if not len(data.valid.truth):  # a search in folds has no validation split
         return replace(data, valid=data.train)
     return replace(data, train=data.train.joined(data.valid))
 
 
 def _trials(queue: Queue) -> set[int]:
-    """Of the search, by their numbers."""
+    """Returns the numbers of the search's trials that the queue trains again."""
     return {entry.trial for entry in queue.values() if entry.trial is not None}

@@ -1,9 +1,9 @@
-"""What a sampler notes at one draw for the draws to come, and how a restart gets its notes back.
+"""Restores, after a restart, the notes that a sampler took at one draw for later draws.
 
-Optuna's samplers keep such notes with the trials: CMA-ES its whole state, pickled. They are in memory alone, for
-nothing in a sweep's folder is a pickle. With each trial at which the sampler took notes the ledger has instead how the
-trials before it had changed since the last such trial. A restart asks the sampler once more, in the same order and
-before the same trials, so that it takes the same notes.
+Optuna's samplers keep such notes with the trials; CMA-ES keeps its whole state, pickled. These notes are only in
+memory, because a sweep's folder holds no pickle. Instead, for each trial at which the sampler took notes, the ledger
+stores how the earlier trials had changed since the last such trial. A restart asks the sampler again, in the same order
+and with the trials as they were then, so that it takes the same notes.
 """
 
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ from sweep.search.samplers.optuna_5_0 import is_used, running_again, study_of, w
 from sweep.storage.schema import parsed
 from sweep.storage.states import Reason
 
-SAW = "sampler_saw"  # the attribute of a trial
-ENDED = -1
+SAW = "sampler_saw"  # the user attribute of a trial that stores the `Changes`
+ENDED = -1  # stands for the steps of a trial that has ended
 
 
 @dataclass(frozen=True)
 class Changes:
-    """How trials had changed for the sampler since it last took notes, as the ledger has it.
+    """The changes of the trials since the sampler last took notes, as the ledger stores them.
 
     Attributes:
-      ended: numbers of those that had ended.
-      paused: of those that waited at a rung, each with its steps by then.
-      running: of those that ran again.
+      ended: the numbers of trials that had ended.
+      paused: [number, steps] of each trial that waited at a rung, with the steps that it had trained by then.
+      running: the numbers of trials that ran again.
     """
 
     ended: list[int] = field(default_factory=list)
@@ -40,20 +40,20 @@ class Changes:
 
 @dataclass
 class Seen:
-    """What the sampler has seen of each trial when it last took notes.
+    """The state of each trial when the sampler last took notes.
 
     Attributes:
-      steps: by the trial's number; `ENDED` of those that had ended, and nothing of those that ran.
+      steps: by the trial's number, the steps of a paused trial or `ENDED`; running trials are missing.
     """
 
     steps: dict[int, int] = field(default_factory=dict)
 
     def look(self, shown: Sequence[FrozenTrial], trials: Sequence[FrozenTrial]) -> dict[str, Any]:
-        """Takes in the trials; returns how they changed, as an attribute of the next one.
+        """Takes in the current trials and returns how they changed, to be stored as an attribute of the next trial.
 
         Args:
-          shown: the trials as the sampler is shown them: one that waits at a rung as if it had been stopped there.
-          trials: the same as they are.
+          shown: the trials as the sampler is shown them; one that waits at a rung appears to have been stopped there.
+          trials: the same trials as they are.
         """
         now = {}
         for then, trial in zip(shown, trials, strict=True):
@@ -69,7 +69,7 @@ class Seen:
         return {name: numbers for name, numbers in changes.items() if numbers}
 
     def follow(self, attribute: Any) -> None:
-        """Takes in a change as the ledger has it.
+        """Takes in the changes that the ledger stores.
 
         Raises:
           ValueError: the attribute has another form.
@@ -82,7 +82,7 @@ class Seen:
             self.steps.pop(number, None)
 
     def as_then(self, trial: FrozenTrial) -> FrozenTrial:
-        """Returns the trial as the sampler was shown it."""
+        """Returns the trial as the sampler was shown it at its last notes."""
         steps = self.steps.get(trial.number)
         if steps == ENDED and trial.state.is_finished():
             return trial
@@ -92,7 +92,7 @@ class Seen:
 
 
 def stopped_at(trial: FrozenTrial, steps: int) -> FrozenTrial:
-    """Returns the trial as it would be had it been stopped after so many steps."""
+    """Returns the trial as it would be if it had been stopped after so many steps."""
     stopped = copy(trial)
     stopped.intermediate_values = {step: value for step, value in trial.intermediate_values.items() if step <= steps}
     stopped.state, stopped.values = TrialState.PRUNED, [trial.intermediate_values[steps]]
@@ -101,11 +101,12 @@ def stopped_at(trial: FrozenTrial, steps: int) -> FrozenTrial:
 
 
 def take_again(study: Study, trial: FrozenTrial, seen: Seen, sampler: BaseSampler) -> None:
-    """Lets the sampler take the notes again that it had taken at the draw of a trial.
+    """Lets the sampler take again the notes that it took when a trial was drawn.
 
     Args:
-      study: in memory, all trials in it, those before this one with their notes.
-      seen: by the sampler at the last notes before; by these when the function returns.
+      study: a study in memory with all trials, in which those before this one have their notes again.
+      trial: the trial at whose draw the notes were taken.
+      seen: what the sampler had seen at the notes before; updated to what it had seen at these.
 
     Raises:
       ValueError: the trial's attribute is not as a driver wrote it.

@@ -1,4 +1,4 @@
-"""What a sweep goes on under, what of `sweep.json` may not change while it does, and where its ledger may be moved."""
+"""The defaults of new sweeps, which settings may not change in a running one, and where its ledger may be moved."""
 
 import json
 from dataclasses import asdict, fields
@@ -21,8 +21,8 @@ NEWEST_DEFAULTS = Defaults(
     ensemble=ensembles.NEWEST,
 )
 
-# What decides the results, with the data and the space, which are known by fingerprint and table wherever they lie;
-# a sweep that goes on may not change it.
+# The settings that decide the results, which may not change while a sweep continues. The data and the space decide them
+# too; these are compared by fingerprint and by table, so their place may change.
 FIXED = (
     "fixed",
     "max_epochs",
@@ -42,13 +42,13 @@ FIXED = (
 
 
 def read_sweep(folder: Path) -> SweepFile:
-    """Returns the content of `sweep.json`, to go on with.
+    """Returns the content of `sweep.json` of a sweep that is to be continued.
 
     Raises:
       SweepError: the folder holds no sweep.
       DamagedError: the file is damaged.
-      ConfigError: a newer version began the sweep.
-      UserError: a file of the user's that the command named is not the one that the sweep began with.
+      ConfigError: the sweep was begun by a newer version.
+      UserError: a file of the user's that the command names is not the one with which the sweep began.
     """
     file = SweepFile.read(folder)
     numbers = asdict(file.defaults)
@@ -67,20 +67,20 @@ def read_sweep(folder: Path) -> SweepFile:
 
 
 def differences(before: Settings, after: Settings) -> list[str]:
-    """What may not change and did, a line each."""
+    """Returns one line for each setting that may not change and did."""
     old, new = (asdict(settings) | asdict(settings.data_options) for settings in (before, after))
     return [f"{name}: was {_shown(old[name])}, now {_shown(new[name])}" for name in FIXED if old[name] != new[name]]
 
 
 def _shown(value: object) -> object:
-    """A list as its option takes it."""
+    """Returns the value as its option takes it, which for a list means separated by commas."""
     return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
 def table_differences(before: Table, after: Table) -> list[str]:
-    """How the space changed, a line each.
+    """Returns one line for each change of the space.
 
-    A field of `TrialConfig` that came after the sweep began is no change while it has its default.
+    A field of `TrialConfig` that was added after the sweep began is no change while it has its default.
     """
     defaults = {each.name: [json.dumps(each.default)] for each in fields(TrialConfig)}
     lines = []
@@ -95,13 +95,13 @@ def table_differences(before: Table, after: Table) -> list[str]:
 
 
 def check_moved(sweep_id: str, before: str, now: str) -> None:
-    """Checks that the ledger of a sweep, which was in one place, is in another by now.
+    """Checks that the ledger of a sweep has been moved from one place to another.
 
     Args:
-      before, now: URL of a database; empty for the journal in the sweep's folder.
+      before, now: the URL of a database; empty for the journal in the sweep's folder.
 
     Raises:
-      ConfigError: it is not.
+      ConfigError: the ledger is not in the new place.
       OSError: the database cannot be reached.
     """
     if before and now and sweep_id in _studies(now):

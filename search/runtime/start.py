@@ -1,6 +1,6 @@
-"""One start of a sweep: how it runs its trials, and what they run on as the rest of the runtime sees it.
+"""Describes one start of a sweep: how its trials are run, and the workers that they run on.
 
-Knows no Ray, and imports no part of it.
+It knows nothing of Ray and imports no part of it.
 """
 
 import shlex
@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Start:
-    """How one start runs its trials; may differ from start to start.
+    """The choices of how one start runs its trials; they may differ from start to start.
 
     Attributes:
-      command: what the user typed, shown as the way to go on.
-      concurrency: trials at a time; None for as many as fit.
-      cpus_per_trial, gpus_per_trial, memory_per_trial: None leaves it to what the cluster has; memory in bytes.
-      resources_per_trial: further ones by their names.
-      sinks: what is told of the sweep beside the screen; of `search.sinks.NAMES`, or FILE.py:OBJECT.
+      command: the command that the user typed, shown as the way to go on.
+      address: where Ray runs, as `search.ray.address.place` takes it.
+      concurrency: how many trials run at a time; None for as many as fit.
+      cpus_per_trial, gpus_per_trial, memory_per_trial: what each trial gets, memory in bytes; None leaves it to what
+        the cluster has.
+      resources_per_trial: further resources of the cluster, by their names.
+      sinks: where the sweep's events go beside the screen: names of `search.sinks.NAMES`, or FILE.py:OBJECT.
     """
 
     command: str
@@ -50,7 +52,7 @@ class Start:
 
     @staticmethod
     def of(command: str, flags: Mapping[str, Any]) -> "Start":
-        """By the flags of a command, `search.options.runs_trials`."""
+        """Returns the start that the flags of a command ask for, those of `search.options.runs_trials`."""
         names = [field.name for field in fields(Start) if field.name != "command"]
         own = [user_code.name(sink, "--sink") if user_code.is_reference(sink) else sink for sink in flags["sinks"]]
         return Start(_typed(command), **{name: flags[name] for name in names} | {"sinks": tuple(own)})
@@ -63,13 +65,13 @@ def _typed(command: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Session(ABC):
-    """Workers, ready for trials.
+    """Workers that are ready for trials.
 
     Attributes:
-      worker: bytes of memory that a trial may take; 0 where that is not known.
-      gpus: of a trial; a part of one where it shares it.
-      is_local: they are this machine's.
-      sharing: so many trials share the memory that `worker` is a part of with one copy of the images; 0 where the
+      worker: bytes of memory that a trial may take; 0 if that is not known.
+      gpus: how many GPUs a trial has; a fraction if trials share one.
+      is_local: whether the workers are on this machine.
+      sharing: how many trials share the memory, of which `worker` is one part, with one copy of the images; 0 if the
         images lie in other memory.
     """
 
@@ -80,18 +82,18 @@ class Session(ABC):
 
     @abstractmethod
     def execute(self, bridge: "Bridge", data: "Dataset") -> list[int]:
-        """Runs a bridge to its end or a signal's; returns the numbers of the signals."""
+        """Runs what a bridge orders until it ends or a signal stops it; returns the numbers of the signals."""
 
     def limit(self, data: "Dataset") -> Limit | None:
-        """Returns the memory that trials on this data may take; None where it is not known."""
+        """Returns the memory that a trial on this data may take; None if it is not known."""
         if not self.worker:
             return None
-        # What lies in a file takes no memory that anything else could not have.
+        # Images in a file do not count: the system takes back the memory they are mapped to when others need it.
         arrays = [split.images.nbytes for split in data.splits.values() if isinstance(split.images, np.ndarray)]
         worker = self.worker - (sum(arrays) // self.sharing if self.sharing else 0)
         gpu = gpu_bytes(self.gpus) if self.gpus and self.is_local else 0
         return Limit(max(1, worker), gpu, bool(self.gpus), len(data.classes), data.image_size)
 
 
-# Opens a session for the folder of a sweep; the screen, and a thread for what goes on beside, are the start's.
+# Opens a session for a sweep's folder; gets the start, the screen, and a thread for work beside the main one.
 Open = Callable[[Path, Start, TextIO, Executor], AbstractContextManager[Session]]

@@ -1,4 +1,4 @@
-"""One start of a sweep: begin or continue it, run what is missing, write the results."""
+"""One start of a sweep: begins or continues it, runs the missing trials, and writes the results."""
 
 import time
 import uuid
@@ -44,19 +44,19 @@ if TYPE_CHECKING:
     from sweep.datasets.pixels.dataset import Dataset
     from sweep.search.runtime.bridge import Bridge
 
-ENDING_SECONDS = 30.0  # for Ray's session to end
+ENDING_SECONDS = 30.0  # how long the end of Ray's session is waited for
 
 
 def run(sweep: Sweep, start: Start, open_session: Open | None = None) -> int:
-    """Begins the sweep in its folder, which must be locked, or goes on with it; returns the exit code.
+    """Begins the sweep in its folder, which must be locked, or continues it; returns the exit code.
 
     Args:
-      open_session: opens what the trials run on; default: Ray.
+      open_session: opens the session in which trials run; Ray's by default.
 
     Raises:
-      ConfigError, DataError: with all that the user has to mend.
+      ConfigError, DataError: with everything that the user has to mend.
     """
-    # `out` is the screen, also while Ray's own words go elsewhere.
+    # `out` stays the screen while the output of Ray is redirected to the log.
     with screen() as out, _beside() as beside:
         if is_copy(sweep.folder):
             _check_bucket(sweep)
@@ -65,14 +65,17 @@ def run(sweep: Sweep, start: Start, open_session: Open | None = None) -> int:
 
 
 def _ray(folder: Path, start: Start, out: TextIO, beside: Executor) -> AbstractContextManager[Session]:
-    from sweep.search.ray.session import on_ray  # under the lock: it takes a second
+    from sweep.search.ray.session import on_ray  # imported under the lock, because it takes a second
 
     return on_ray(folder, start, out, beside)
 
 
 @contextmanager
 def _beside() -> Iterator[Executor]:
-    """Yields a thread for what goes on beside the main one; its end is waited for, but not for ever: Ray's can hang."""
+    """Yields an executor of one thread for work beside the main thread.
+
+    Its end is waited for at most `ENDING_SECONDS`, because Ray's end can hang.
+    """
     executor = ThreadPoolExecutor(1)
     try:
         yield executor
@@ -82,8 +85,10 @@ def _beside() -> Iterator[Executor]:
 
 
 def _check_bucket(sweep: Sweep) -> None:
-    """Raises:
-    ConfigError: the sweep needs more than a bucket has.
+    """Checks that a sweep in a bucket can be stored there.
+
+    Raises:
+      ConfigError: the sweep needs something that a bucket does not offer.
     """
     place = f"--sweep {sweep.folder}"
     if not sweep.settings.ledger:
@@ -96,13 +101,13 @@ def _check_bucket(sweep: Sweep) -> None:
 
 
 def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_session: Open) -> int:
-    """Everything is checked before anything is written."""
+    """Begins a new sweep; everything is checked before anything is written."""
     folder = sweep.folder
-    check_address(start.address)  # before images are read, which may take minutes
+    check_address(start.address)  # before the images are read, which may take minutes
     settled = sweep.settle(has_gpu_here(start.address, start.gpus_per_trial))
     _ = sweep.table
     sweep.check_configs()
-    weights = prepare(sweep.nets, print, sweep.weights)  # likewise before the images
+    weights = prepare(sweep.nets, print, sweep.weights)  # before the images are read, too
     data = sweep.first_load()
     sweep_data.check_metric(data, sweep.settings.metric)
     sweep.settle_by_data(data)
@@ -111,7 +116,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
     queue, notes = sweep.first_queue(data)
     notes = settled + notes
     check_here(folder)
-    nets = beside.submit(check_nets, sweep.corners(), data)  # while Ray starts
+    nets = beside.submit(check_nets, sweep.corners(), data)  # runs while Ray starts
     with open_session(folder, start, out, beside) as session:
         nets.result()
         limit = session.limit(data)
@@ -124,7 +129,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
             limit = None
         pace = _pace(sweep, session, data)
         notes += pace.notes(sweep.corners()) if pace else []
-        if pace and not pace.leaves_something(sweep.corners()):  # --fix asks for a slow net: then it is drawn
+        if pace and not pace.leaves_something(sweep.corners()):  # every net is too slow: draw them all the same
             pace = None
         file = SweepFile(
             settings=sweep.settings,
@@ -150,7 +155,7 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
             weights=entries(weights) or None,
             imbalance=sweep.imbalance,
         )
-        ledger = _ledger(folder, file) if file.settings.ledger else None  # a database that says no leaves nothing here
+        ledger = _ledger(folder, file) if file.settings.ledger else None  # before any file: the database may refuse
         sweep_data.save(folder, data, sweep.settings.metric)
         sweep.settings.data_options = sweep_data.keep_sample(folder, sweep.settings.data_options)
         file.started(start.command, folder)
@@ -161,13 +166,13 @@ def _begin(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sessi
 
 
 def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_session: Open) -> int:
-    """A finished sweep is only reported, once all that the command names is known to be the sweep's own."""
+    """Continues a sweep; a finished one is only reported, after the command is known to name the same sweep."""
     folder, settings = sweep.folder, sweep.settings
     file = read_sweep(folder)
     before = file.settings
     sweep.defaults, sweep.pixels, sweep.weights = file.defaults, file.pixels, file.weights or {}
     sweep.imbalance = file.imbalance
-    remember(recorded(sweep.weights))  # the space draws from what the sweep was begun with
+    remember(recorded(sweep.weights))  # the space draws from the weights with which the sweep began
     if changed := sweep.changed(file):
         raise ConfigError(
             f"{folder}: this {file.kind} was started with other settings, which may not change:\n  "
@@ -179,7 +184,7 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
     is_other_form = _form_of(settings) != _form_of(before)
     data = None if paths.is_same(settings.data, before.data) and not is_other_form else _load_same(sweep, file)
     ledger = _ledger(folder, replace(file, settings=settings))
-    file = read_sweep(folder)  # of a bucket the newest, now that the ledger is held
+    file = read_sweep(folder)  # again, because holding the ledger fetches the newest file from a bucket
     file.settings = settings
     if is_other_form:
         settings.data_options = sweep_data.keep_sample(folder, settings.data_options)
@@ -199,13 +204,13 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
         print(sweep.summary())
         return 0 if TrialState.COMPLETE in states else Exit.NO_TRIAL_COMPLETED
     check_address(start.address)
-    _ = sweep.space  # refused before anything is read or written, where the command would have to name it
+    _ = sweep.space  # raises, before anything is read or written, if the command must name the user's space
     for reference in file.own:
-        user_code.get(reference)  # refused likewise
+        user_code.get(reference)  # raises likewise
     weights = prepare(sweep.nets, print, sweep.weights)
     file.weights = entries(weights) or None
     data = data or _load_same(sweep, file)
-    if not sweep_data.is_kept(folder, settings):  # lost: it is the same data
+    if not sweep_data.is_kept(folder, settings):  # files were lost, and can be written again from the same data
         sweep_data.save(folder, data, settings.metric)
     else:
         sweep_data.keep_form(folder, data, settings.metric, is_other_form)
@@ -228,21 +233,23 @@ def _resume(sweep: Sweep, start: Start, out: TextIO, beside: Executor, open_sess
 
 
 def _form_of(settings: Settings) -> tuple[str | None, str | None]:
-    """Returns what a person says of how predictions are handed in."""
+    """Returns the options that say in which form predictions are handed in."""
     return settings.data_options.submission, settings.data_options.positive_class
 
 
 def _load_same(sweep: Sweep, file: SweepFile) -> "Dataset":
-    """Raises:
-    DataError, ConfigError: the data cannot be loaded, or is not what the sweep was started on.
+    """Returns the data on which the sweep was started.
+
+    Raises:
+      DataError, ConfigError: the data cannot be loaded, or is not the data on which the sweep was started.
     """
-    from sweep.analysis.sweep_data import load_same  # OpenCV, which a finished sweep need not wait for
+    from sweep.analysis.sweep_data import load_same  # imports OpenCV, which a finished sweep does not need
 
     return load_same(sweep.folder, sweep.settings.data, file.settings.data, file.fingerprint, sweep.load)
 
 
 def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: TextIO) -> "Bridge":
-    """Returns the bridge, brought up to what workers had written."""
+    """Returns the bridge after it has taken in what workers wrote before this start."""
     from sweep.analysis.estimates.ensembles import ensembles
     from sweep.search.runtime.bridge import Bridge
     from sweep.search.runtime.draws import Plan
@@ -307,20 +314,20 @@ def _opened(sweep: Sweep, file: SweepFile, ledger: Ledger, start: Start, out: Te
 
 
 def _pace(sweep: Sweep, session: Session, data: "Dataset") -> PaceLimit | None:
-    """Returns the time that a drawn trial may take; None where trials have a GPU, or draw none that may take long."""
+    """Returns the time that a drawn trial may take; None if trials have a GPU, or none is drawn that may take long."""
     if session.gpus or sweep.turns(()) is None:
         return None
-    images = len(data.train.ids) if data.folds is None else int((data.folds > 0).sum())  # of the first net: it may end
+    images = len(data.train.ids) if data.folds is None else int((data.folds > 0).sum())  # those of the first fold's net
     return PaceLimit(MOST_SECONDS, images, len(data.classes), data.image_size)
 
 
 def _bounded(sweep: Sweep, limit: Limit, queue: Queue) -> tuple[Queue, list[str]]:
-    """Returns the queue without what memory is too small for, and a sentence for each thing that is left out.
+    """Returns the queue without configs that need too much memory, and a sentence on each thing that is left out.
 
     Raises:
       ConfigError: nothing of the space fits, or one of the user's own configs does not.
     """
-    if sweep.space is None:  # a repeat or a refit, of configs that were trained before
+    if sweep.space is None:  # a repeat or a refit, whose configs were trained before
         large = {config.arch: why for config in sweep.corners() if (why := limit.why_too_large(config))}
         return queue, [f"{arch} needs {why}: it may run out of memory." for arch, why in large.items()]
     sweep.check_memory(limit)

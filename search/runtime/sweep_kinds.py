@@ -1,4 +1,4 @@
-"""What sets one kind of sweep apart from another; `search/runtime/sweep.py` starts and runs them all alike."""
+"""The kinds of sweeps, of which this file has the base class and the search; `sweep.py` runs all kinds alike."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -34,16 +34,16 @@ class Sweep(ABC):
     """A sweep as a command asks for it.
 
     Attributes:
-      kind: as `sweep.json` has it.
-      adds_trials: the flags that ask for more of them.
-      way_out: what to do where something differs that may not change.
-      folder: of the sweep.
-      parent: what a repeat or a refit is of; None for a search.
-      defaults: the number of each published default that it goes on under, as `sweep.json` has them.
-      pixels: the form in which its pixels are kept; None where it is new, or older than the choice.
-      weights: of pretrained nets, as `sweep.json` has them, or that of the search; empty where it is new.
-      imbalance: the number of what is searched beside the space because the classes are unequal; None for nothing.
-      space: what the sampler draws from; None where the queue holds every config whole.
+      kind: the kind's name in `sweep.json`.
+      adds_trials: tells the user which flags ask for more trials.
+      way_out: tells the user what to do if a setting differs that may not change.
+      folder: the folder of the sweep.
+      settings: what the command asks for.
+      parent: the sweep of which this is a repeat or a refit; None for a search.
+      defaults: the number of each published default under which it runs, as `sweep.json` stores them.
+      pixels: the form in which its pixels are kept; None for a new sweep, and for one from before there was a choice.
+      weights: the pretrained nets' weights that `sweep.json` records for it or its search; empty for a new sweep.
+      imbalance: the number of the addition that is searched because the classes are unequal; None for no addition.
     """
 
     kind: ClassVar[str]
@@ -60,66 +60,73 @@ class Sweep(ABC):
 
     @property
     @abstractmethod
-    def space(self) -> Space | None: ...
+    def space(self) -> Space | None:
+        """The space from which the sampler draws; None if the queue holds every config whole."""
 
     @property
     def table(self) -> Table:
-        """Raises:
-        ConfigError: the space has a corner that is no trainable config.
+        """The table of the space, by which a later start recognises that it is the same one.
+
+        Raises:
+          ConfigError: the space has a corner that is no trainable config.
         """
         return {} if self.space is None else self.space.table()
 
     def changed(self, file: SweepFile) -> list[str]:
-        """What may not change and did since `file` was written, a line each."""
+        """Returns one line for each setting that may not change and did since `file` was written."""
         before, now = ((to_json(of.parent) or {}) | {"kind": of.kind} for of in (file, self))
         lines = [f"{name}: was {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
         lines = lines or differences(file.settings, self.settings)
-        return lines or self.changed_space(file)  # the settings explain the table's
+        return lines or self.changed_space(file)  # other settings explain why the table differs
 
     @property
     def own(self) -> dict[str, str]:
-        """The models, metrics and transforms in files of the user's, each with the digest of its file."""
+        """The models, metrics and transforms in the user's files, each with the digest of its file."""
         named = [name for config in self.corners() for name in (config.arch, *config.own_transforms)]
         own = [*filter(is_own, [self.settings.metric]), *filter(user_code.is_reference, named)]
         return {name: user_code.digest(name) for name in own}
 
     @property
     def nets(self) -> set[str]:
-        """The pretrained nets that trials begin with."""
+        """The pretrained nets from which trials start."""
         return {net for config in self.corners() for net in needed(config)}
 
     def changed_space(self, file: SweepFile) -> list[str]:
-        """Returns how the space changed since `file` was written, a line each; its table counts, not its name."""
+        """Returns one line for each change of the space since `file` was written; its table counts, not its name."""
         return table_differences(file.table, self.table)
 
     def settle(self, has_gpu: bool) -> list[str]:
-        """Chooses what the command of a new sweep leaves to the data; returns a sentence on each choice.
+        """Chooses what the command of a new sweep leaves to the data, and returns a sentence on each choice.
 
         Raises:
-          DataError, ConfigError: the data has none of the known forms, or nothing fits.
+          DataError, ConfigError: the data has no known form, or no choice is possible.
         """
         return []
 
-    def settle_by_data(self, data: "Dataset") -> None:  # noqa: B027 (a repeat's is that of its search)
-        """Chooses what of a new sweep the images and labels decide."""
+    def settle_by_data(self, data: "Dataset") -> None:  # noqa: B027 (a repeat takes the choices of its search)
+        """Makes the choices for a new sweep that depend on the images and labels."""
 
-    def check_configs(self) -> None:  # noqa: B027 (a repeat's are those of its search)
-        """Raises:
-        ConfigError: one of the user's configs cannot be.
+    def check_configs(self) -> None:  # noqa: B027 (a repeat has the configs of its search)
+        """Checks the configs that the user enqueued.
+
+        Raises:
+          ConfigError: one of them is not possible in the space.
         """
 
-    def check_memory(self, limit: Limit) -> None:  # noqa: B027 (a repeat's were trained before)
-        """Raises:
-        ConfigError: one of the user's configs needs more.
+    def check_memory(self, limit: Limit) -> None:  # noqa: B027 (a repeat's configs were trained before)
+        """Checks that the configs that the user enqueued fit into memory.
+
+        Raises:
+          ConfigError: one of them does not.
         """
 
     @property
     def families(self) -> tuple[str, ...]:
-        """The architectures of which each gets a share of the first draws."""
+        """The architectures that each get a share of the first draws."""
         return ()
 
     def turns(self, families: tuple[str, ...]) -> Turns | None:
-        """Returns which branch each drawn trial is of, in a space over pretrained nets; None where `families` says it.
+        """Returns what chooses the branch of each drawn trial in a space over pretrained nets; None in other spaces.
 
         Args:
           families: the architectures that may be drawn.
@@ -128,42 +135,44 @@ class Sweep(ABC):
 
     @abstractmethod
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
-        """Returns the queue of a new sweep, and what a person should know of it, a sentence each."""
+        """Returns the queue of a new sweep, and sentences that a person should read about it."""
 
     @abstractmethod
     def extend(self, queue: Queue, trials: int) -> list[str]:
-        """Adds what is asked for and not held yet, behind the `trials` there are; returns as `first_queue` does."""
+        """Adds what is asked for and missing in the queue, after the existing `trials`; returns sentences on it."""
 
     def load(self) -> "Dataset":
-        """Raises:
-        DataError, ConfigError: with all that is wrong with the data.
+        """Returns the data.
+
+        Raises:
+          DataError, ConfigError: with everything that is wrong with the data.
         """
         return sweep_data.load(self.settings, self.defaults, self.pixels)
 
     def first_load(self) -> "Dataset":
-        """Returns the data of a new sweep; raises as `load` does."""
+        """Returns the data of a new sweep; raises the same errors as `load`."""
         return self.load()
 
     @abstractmethod
     def corners(self) -> list[TrialConfig]:
-        """Returns the configs among which every net is, and the largest and the smallest net and batch."""
+        """Returns configs that include every net, and the largest and smallest nets and batches."""
 
     @abstractmethod
     def write_results(self, data: "Dataset") -> None:
-        """Writes what is made out of the trials that have ended."""
+        """Writes the results of the trials that have ended."""
 
     @abstractmethod
     def summary(self) -> str:
-        """What a person is told at the end."""
+        """Returns what a person is told at the end."""
 
 
 class Search(Sweep):
-    """Of configs that nobody has trained yet.
+    """A sweep over configs that nobody has trained yet.
 
     Args:
-      enqueued: parameters of configs to run first.
-      enqueue_file: which they were read from.
-      names_space: whether the command itself names the space; a file that only `sweep.json` names is never run.
+      enqueued: the configs to run first, as the user gave them.
+      enqueue_file: the file from which they were read.
+      names_space: whether the command itself names the space; a user's file that only `sweep.json` names is never run.
     """
 
     kind = "search"
@@ -183,6 +192,11 @@ class Search(Sweep):
 
     @cached_property
     def space(self) -> Space:
+        """The space from which the sampler draws.
+
+        Raises:
+          ConfigError: it is in a file of the user's, and the command does not name it.
+        """
         if self.is_own_space and not self.names_space:
             raise ConfigError(
                 f"{self.folder}: draws from {self.settings.space}, a file of yours, which runs only where the command "
@@ -197,6 +211,7 @@ class Search(Sweep):
 
     @property
     def space_name(self) -> str:
+        """The name of the published space, or the reference FILE.py:OBJECT of the user's own."""
         return self.settings.space or spaces.DEFAULT
 
     @property
@@ -205,18 +220,20 @@ class Search(Sweep):
         return user_code.is_reference(self.space_name)
 
     def settle(self, has_gpu: bool) -> list[str]:
+        """Chooses the space, the pretrained nets and the size of the images; returns a sentence on each choice."""
         self.settings, notes = proposal.propose(self.settings, proposal.all_at_hand, self._headers, has_gpu)
-        self.imbalance = spaces.NEWEST_IMBALANCE  # until the data is known: a config of the user's may have its fields
+        self.imbalance = spaces.NEWEST_IMBALANCE  # until the data is known, since a user's config may have its fields
         return notes
 
     def settle_by_data(self, data: "Dataset") -> None:
+        """Leaves out the addition for unequal classes if the classes are about equal."""
         number = None if self.is_own_space else proposal.imbalance(self.settings.fixed, data.class_counts)
         if number != self.imbalance:
             self.imbalance = number
             for made_of_it in ("space", "own_configs", "like"):
                 vars(self).pop(made_of_it, None)
 
-    @cache  # noqa: B019 (there is one sweep a process)
+    @cache  # noqa: B019 (a process has only one sweep)
     def _headers(self) -> "Headers":
         from sweep.datasets.headers import read_headers
 
@@ -225,18 +242,22 @@ class Search(Sweep):
         return read_headers(path, options, self.defaults.listing, self.defaults.decoder)
 
     def changed_space(self, file: SweepFile) -> list[str]:
+        """Returns one line for each change of the space since `file` was written.
+
+        Returns none if the user's files did not run in this start, so that there is nothing to compare.
+        """
         if (self.is_own_space and not self.names_space) or not all(map(user_code.has_run, file.own)):
-            return []  # nobody named another
+            return []  # the command names no other space
         before = file.settings.space or spaces.DEFAULT
         renamed = [f"space: was {before}, now {self.space_name}"] if before != self.space_name else []
         if renamed and not self.is_own_space and not user_code.is_reference(before):
-            return renamed  # the pretrained nets of one may be none of the other
+            return renamed  # the tables cannot be compared: one space may lack the other's pretrained nets
         lines = super().changed_space(file)
         return renamed + lines if lines else []
 
     @cached_property
     def own_configs(self) -> list[Values]:
-        """The user's configs, as parameters of the space."""
+        """The configs that the user enqueued, as parameters of the space."""
         configs = []
         for number, config in enumerate(self.enqueued, start=1):
             try:
@@ -250,35 +271,40 @@ class Search(Sweep):
     @cached_property
     def like(self) -> tuple[list[QueueEntry], list[str]]:
         """The best configs of the earlier sweeps that the user names, and a sentence on each of these sweeps."""
-        from sweep.search.runtime import likes  # what reads a sweep, which others need not wait for
+        from sweep.search.runtime import likes  # imports what reads sweeps, which other searches do not need
 
         return likes.entries(self.space, {place: self._best_of(place) for place in self.settings.like or ()})
 
-    @cache  # noqa: B019 (there is one sweep a process)
+    @cache  # noqa: B019 (a process has only one sweep)
     def _best_of(self, place: str) -> "list[Earlier]":
         from sweep.search.runtime.likes import best_of
 
         return best_of(place)
 
     def check_configs(self) -> None:
+        """Checks the enqueued configs and those of earlier sweeps."""
         _ = self.own_configs, self.like
 
     def check_memory(self, limit: Limit) -> None:
+        """Checks that each enqueued config fits into memory."""
         for number, params in enumerate(self.own_configs, start=1):
             if why := why_too_large(self.space, limit, params):
                 raise ConfigError(f"--enqueue {self.enqueue_file}, entry {number}: needs {why}")
 
     @property
     def families(self) -> tuple[str, ...]:
+        """The architectures of the space; empty for sweeps under the first sampler, which drew freely."""
         return self.space.families if self.defaults.sampler > 1 else ()
 
     def turns(self, families: tuple[str, ...]) -> Turns | None:
+        """Returns what chooses the branch of each drawn trial; None in a space without pretrained nets."""
         number = self.defaults.space
         if self.is_own_space or not spaces.uses_backbones(self.space_name, number):
             return None
         return Turns(families, by_cost.RECIPES[self.space_name, spaces.own_number(self.space_name, number)])
 
     def first_queue(self, data: "Dataset") -> tuple[Queue, list[str]]:
+        """Returns the queue of a new search, and sentences on what it holds and leaves out."""
         is_contest = (*data.image_size, len(data.classes)) == published.CONTEST
         by_data = "published" if is_contest else None
         portfolio = {"auto": by_data, "none": None}.get(self.settings.baselines, self.settings.baselines)
@@ -291,6 +317,7 @@ class Search(Sweep):
         return queue, notes
 
     def extend(self, queue: Queue, trials: int) -> list[str]:
+        """Adds the user's configs that are not in the queue; says so if `--trials` is too small to run them all."""
         extend(queue, self.own_configs, trials)
         last = max((number for number, entry in queue.items() if not (entry.baseline or entry.like)), default=-1)
         if last < self.settings.trials:
@@ -298,6 +325,7 @@ class Search(Sweep):
         return [f"Some enqueued configs wait for their turn; --trials {last + 1} runs them all."]
 
     def load(self) -> "Dataset":
+        """Returns the data of the search; without `--data` these are demo images, which are generated first."""
         is_demo = self._generate_demo()
         data = super().load()
         if not is_demo:
@@ -306,7 +334,7 @@ class Search(Sweep):
         return replace(data, notes=(f"{note}{paths.DEMO}/ in the sweep's folder.", *data.notes))
 
     def _generate_demo(self) -> bool:
-        """Returns whether the sweep is of demo images, which are then there."""
+        """Returns whether the sweep uses demo images, and generates them if they are missing."""
         place = paths.own_images(self.folder)
         is_demo = self.settings.data == str(place)
         if is_demo:
@@ -314,20 +342,23 @@ class Search(Sweep):
         return is_demo
 
     def corners(self) -> list[TrialConfig]:
+        """Returns the configs at the corners of the space."""
         return self.space.corners()
 
     def write_results(self, data: "Dataset") -> None:
+        """Writes the results, and prints which config is the final choice."""
         from sweep.analysis.estimates.choice import choose
         from sweep.analysis.outputs.results import write_results
         from sweep.analysis.record import Record
 
-        store_of(self.folder).fetch(self.folder / paths.REPEAT)  # of another driver, which may have run meanwhile
+        store_of(self.folder).fetch(self.folder / paths.REPEAT)  # another driver may have run the repeat meanwhile
         record = Record(self.folder)
         write_results(record, data)
         if choice := choose(record):
             print(f"{choice.sentence}\n{choice.comparison}")
 
     def summary(self) -> str:
+        """Returns the summary of the search that `status` shows too."""
         from sweep.analysis.record import Record
         from sweep.analysis.report.status import summary
 

@@ -1,8 +1,8 @@
-"""What stays of an ended trial in its folder `trials/NUMBER/`.
+"""Writes what is kept of an ended trial, into its folder `trials/NUMBER/`.
 
-While a trial runs, its attempts' checkpoints hold everything. At its end the driver
-takes out of the newest one what is kept, and after the ledger has the end it removes
-the attempts. Killed in between, the next start does the same again.
+While a trial runs, the checkpoints of its attempts hold everything. When it ends, the driver takes what is kept out of
+the newest checkpoint; after the ledger has recorded the end, it removes the attempts. If the driver is killed in
+between, the next start repeats this.
 """
 
 import json
@@ -24,23 +24,24 @@ from sweep.trainable.models import kind_of
 from sweep.trainable.worker.order import KEPT_CHECKPOINTS
 from sweep.trainable.worker.report import Report
 
-KEPT_WEIGHTS = 10  # trials whose best weights stay, the leaderboard's, whatever kinds of model they are
+KEPT_WEIGHTS = 10  # so many of the best trials keep their weights, whatever kinds of model they are
 
 
 def write_config(folder: Path, config: TrialConfig) -> None:
+    """Writes the config of a trial, and makes its folder."""
     make_folder(folder)
     save_bytes(folder / paths.CONFIG, config.to_json().encode())
 
 
 def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> bool:
-    """Writes what is kept of a trial that counts `epochs` epochs; False where no whole checkpoint reaches so far.
+    """Writes what is kept of a trial that counts `epochs` epochs; returns False if no whole checkpoint reaches so far.
 
-    `history.json`: a list of `EpochMetrics` as objects. `valid_classes.npy`: (epochs, N)
-    uint8 or int16. `valid_logits.npy`: (N, classes) float32 of the best epoch. `best.safetensors`,
-    where wanted: the weights of the best epoch. `valid_logits-EPOCH.npy`: (N, classes) float16 of other epochs, as
-    `trainable.metrics.kept` says.
+    The files are `history.json`, a list of `EpochMetrics` as objects; `valid_classes.npy`, (epochs, N) uint8 or int16;
+    `valid_logits.npy`, (N, classes) float32 of the best epoch; `best.safetensors`, if `with_weights`, the weights of
+    the best epoch; and `valid_logits-EPOCH.npy`, (N, classes) float16 of other epochs, as chosen by
+    `trainable.metrics.kept`.
     """
-    from sweep.storage.tensors import save_weights  # torch: 2 s that must not hold up the first trial
+    from sweep.storage.tensors import save_weights  # imports torch, which takes 2 s and must not delay the first trial
     from sweep.trainable.checkpoint import CheckpointError, read_checkpoint
 
     store_of(folder).fetch(folder)
@@ -65,15 +66,16 @@ def keep(folder: Path, up_to_attempt: int, epochs: int, with_weights: bool) -> b
 
 
 def write_history(folder: Path, history: list[EpochMetrics]) -> None:
+    """Writes the metrics of all epochs as a JSON list."""
     make_folder(folder)
     save_bytes(folder / paths.HISTORY, json.dumps([metrics.to_dict() for metrics in history]).encode())
 
 
 def written_report(folder: Path, attempt: int) -> Report:
-    """Returns what an attempt has put on the disk: its result, else the epochs of the newest whole checkpoint."""
+    """Returns what an attempt has written: its result, or else the epochs of the newest whole checkpoint."""
     if (result := read_result(paths.attempt_folder(folder, attempt) / paths.RESULT, attempt)) is not None:
         return result
-    from sweep.trainable.checkpoint import CheckpointError, read_checkpoint  # torch
+    from sweep.trainable.checkpoint import CheckpointError, read_checkpoint  # imports torch
 
     for path in paths.newest_checkpoints(folder, attempt):
         with suppress(CheckpointError):
@@ -82,7 +84,7 @@ def written_report(folder: Path, attempt: int) -> Report:
 
 
 def read_result(path: Path, attempt: int) -> Report | None:
-    """Returns the report that a worker left behind; None where there is none, or none that can be trusted."""
+    """Returns the report that a worker left behind; None if there is none, or none that can be trusted."""
     try:
         report = Report.from_json(read_json(path))
     except (FileNotFoundError, ValueError):
@@ -91,23 +93,23 @@ def read_result(path: Path, attempt: int) -> Report | None:
 
 
 def write_log(folder: Path, text: str) -> None:
-    """The traceback of a trial that failed by an error."""
+    """Writes the traceback of a trial that failed because of an error."""
     make_folder(folder)
     save_bytes(folder / paths.LOG, utf8(text))
 
 
 def remove_superseded(folder: Path, next_attempt: int) -> None:
-    """Leaves the attempts before `next_attempt` no more than the checkpoints and finished folds it may go on from.
+    """Removes from earlier attempts everything but the checkpoints and finished folds from which the next may continue.
 
-    Each attempt writes into a folder of its own, so that without this a trial that is
-    interrupted again and again would fill the disk.
+    Each attempt writes into a folder of its own; without this, a trial that is interrupted again and again would fill
+    the disk.
     """
     if next_attempt > 1:
         store_of(folder).fetch(folder)
     kept = paths.newest_checkpoints(folder, next_attempt - 1)[:KEPT_CHECKPOINTS]
     kept += [path for places in paths.finished_folds(folder, next_attempt - 1).values() for path in places]
     for attempt in (paths.attempt_folder(folder, k) for k in range(1, next_attempt)):
-        with suppress(OSError):  # a worker thought dead may be writing into it
+        with suppress(OSError):  # a worker that seemed dead may still write into it
             if not any(path.parent == attempt for path in kept):
                 remove(attempt)
             for path in attempt.glob("checkpoint-*"):
@@ -116,18 +118,21 @@ def remove_superseded(folder: Path, next_attempt: int) -> None:
 
 
 def remove_attempts(folder: Path) -> None:
-    if folder.is_symlink():  # what it leads to is not the sweep's
+    """Removes the folders of all attempts of a trial."""
+    if folder.is_symlink():  # its target does not belong to the sweep
         return
     for attempt in paths.attempts(folder):
-        with suppress(OSError):  # a worker thought dead may be writing into it: the next start removes it
+        with suppress(OSError):  # a worker that seemed dead may still write into it; the next start removes it
             remove(attempt)
 
 
 class Ranked(NamedTuple):
-    """A COMPLETE trial among others: the lower, the better.
+    """A COMPLETE trial in a ranking, in which lower ones are better.
 
     Attributes:
-      kind: of model, `trainable.models.kind_of`.
+      rank: the value, with a sign that makes a lower one better.
+      number: the trial's number, which decides between equal values.
+      kind: the kind of model, by `trainable.models.kind_of`.
     """
 
     rank: float
@@ -136,14 +141,19 @@ class Ranked(NamedTuple):
 
     @staticmethod
     def of(trial: FrozenTrial, value: float, sign: int) -> "Ranked":
+        """Returns the place of a trial in the ranking.
+
+        Args:
+          sign: 1 if a greater value is better, -1 if a smaller one is.
+        """
         return Ranked(-sign * value, trial.number, kind_of(trial.user_attrs["config"]))
 
 
 def with_weights(trials: Iterable[Ranked], of_kind: int) -> list[Ranked]:
-    """Returns those whose weights stay, in order: the best of all, and the best of each kind of model.
+    """Returns the trials that keep their weights, in order: the best of all, and the best of each kind of model.
 
     Args:
-      of_kind: so many of each, `analysis.estimates.ensembles.contract.Ensembles`.
+      of_kind: how many trials of each kind keep them; see `analysis.estimates.ensembles.contract.Ensembles`.
     """
     kinds, found = Counter[str](), []
     for place, trial in enumerate(sorted(trials)):
@@ -154,19 +164,19 @@ def with_weights(trials: Iterable[Ranked], of_kind: int) -> list[Ranked]:
 
 
 class BestWeights:
-    """Knows which COMPLETE trials keep their weights, and removes those of all others.
+    """Decides which COMPLETE trials keep their weights, and removes those of all others.
 
     Args:
-      folder: of the sweep.
-      of_kind: as `with_weights` takes it.
+      folder: the folder of the sweep.
+      of_kind: how many trials of each kind keep their weights, as in `with_weights`.
     """
 
     def __init__(self, folder: Path, metric: str, of_kind: int) -> None:
         self.folder, self.sign, self.of_kind = folder, named(metric).sign, of_kind
-        self.best: list[Ranked] = []  # those whose weights are kept; none that was left out comes in again
+        self.best: list[Ranked] = []  # trials that keep their weights; one that was left out never returns
 
     def recover(self, ended: list[FrozenTrial]) -> None:
-        """Begins with the trials that have ended."""
+        """Starts from the trials that have ended before."""
         complete = [
             Ranked.of(trial, trial.value, self.sign)
             for trial in ended
@@ -176,6 +186,7 @@ class BestWeights:
         self._remove({trial.number for trial in ended} - {trial.number for trial in self.best})
 
     def would_stay(self, trial: FrozenTrial, value: float) -> bool:
+        """Returns whether a trial with this value would keep its weights."""
         ranked = Ranked.of(trial, value, self.sign)
         return ranked in with_weights([*self.best, ranked], self.of_kind)
 

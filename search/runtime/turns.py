@@ -1,12 +1,12 @@
-"""Which branch of a space the next drawn trial is of, where pretrained nets are searched: what is cheap comes first.
+"""Chooses the branch of each drawn trial where pretrained nets are searched, so that cheap trials come first.
 
-Heads come before fine-tuning, for they take seconds and say which nets are worth hours. Those nets are fine-tuned whose
-trials were the best so far: half of them once each, the better half of these twice more, and so on. Where none of the
-first of these comes up to the best head, fine-tuning has had its turns: a trial of it takes a hundred times as long.
-Nets from scratch take turns with fine-tuning. When each branch has had its turns, the sampler is free.
+Heads come before fine-tuning, because they take seconds and show which nets are worth hours. The nets whose trials were
+best so far are fine-tuned: the better half of them once each, the better half of these twice more, and so on. If none
+of the first fine-tuned trials reaches the best head, there are no further turns for fine-tuning, because such a trial
+takes a hundred times as long. Nets from scratch take turns with fine-tuning. After the turns of all branches, the
+sampler decides alone.
 
-Everything follows from the trials in the ledger at the time of the draw, and what was drawn is in the ledger, so a
-restart goes on as if there had been none.
+Every choice follows from the trials in the ledger at that time, so a restart continues as if there had been none.
 """
 
 import math
@@ -21,17 +21,19 @@ from sweep.search.portfolios.by_cost import TUNED
 from sweep.storage.sweep_file import Values
 from sweep.trainable.models import is_of_catalogue, reads_features
 
-HEADS_FIRST = 16  # trials before any other, linear heads of the queue among them
-TUNED_TRIED = 6  # trials of fine-tuning, whatever they come to
-TUNED_FIRST = 14  # trials of fine-tuning, where one is as good as the best head
-SCRATCH_FIRST = 8  # trials from scratch, between those of fine-tuning
+HEADS_FIRST = 16  # trials of heads before all others, including the linear heads in the queue
+TUNED_TRIED = 6  # trials of fine-tuning, whatever their results are
+TUNED_FIRST = 14  # trials of fine-tuning if one of them is as good as the best head
+SCRATCH_FIRST = 8  # trials from scratch, which alternate with those of fine-tuning
 
 
 @dataclass(frozen=True)
 class Turns:
-    """Attributes:
-    families: the architectures that the space chooses among.
-    recipes: the parameters of the first trial of an architecture, or of any pretrained net.
+    """Chooses the architecture, and the parameters of its first trial, while the branches take turns.
+
+    Attributes:
+      families: the architectures among which the space chooses.
+      recipes: the parameters of the first trial of an architecture, or, under `TUNED`, of any pretrained net.
     """
 
     families: tuple[str, ...]
@@ -39,15 +41,15 @@ class Turns:
 
     @property
     def cheap(self) -> int:
-        """So many trials, from the first, are heads before anything else is trained; 0 where there is nothing else."""
+        """The number of first trials that are all heads and so cost little; 0 if the space has only heads or none."""
         heads = [reads_features(arch) for arch in self.families]
         return HEADS_FIRST if any(heads) and not all(heads) else 0
 
     def next(self, study: Study) -> tuple[str, Values] | None:
-        """Returns the architecture of the next trial, and the parameters that it should have; None for any.
+        """Returns the architecture of the next trial and the parameters that it should have; None if any will do.
 
         Args:
-          study: the trials there are; the next one is not among them.
+          study: the existing trials, without the next one.
         """
         trials = [trial for trial in study.get_trials(deepcopy=False) if "arch" in trial.params]
         drawn = Counter(trial.params["arch"] for trial in trials)
@@ -73,16 +75,16 @@ class Turns:
         return arch, {} if drawn[arch] else recipe
 
     def _most_tuned(self, study: Study, trials: list[FrozenTrial], heads: list[str], nets: list[str]) -> int:
-        """Returns how many trials of fine-tuning come before the sampler is free."""
+        """Returns how many trials of fine-tuning have a turn before the sampler decides alone."""
         best = _best(study, trials, lambda trial: "head" if trial.params["arch"] in heads else trial.params["arch"])
         tuned = min((best[net] for net in nets if net in best), default=math.inf)
         return TUNED_FIRST if tuned <= best.get("head", math.inf) else TUNED_TRIED
 
     def _worth_tuning(self, study: Study, trials: list[FrozenTrial], nets: list[str], tuned: int) -> list[str]:
-        """Returns the nets among which the next one to fine-tune is, the best first.
+        """Returns the nets from which the next one to fine-tune is taken, the best first.
 
         Args:
-          tuned: so many trials of fine-tuning were drawn.
+          tuned: the number of fine-tuning trials drawn so far.
         """
         kept, each = math.ceil(len(nets) / 2), 1
         while kept > 1 and tuned >= kept * each:
@@ -92,13 +94,13 @@ class Turns:
 
 
 def _by_value(study: Study, trials: list[FrozenTrial], nets: list[str]) -> list[str]:
-    """Returns the nets, those first of which a trial that ran to its end has the best value."""
+    """Returns the nets, ordered by the best value of their trials that ran to the end, the best first."""
     best = _best(study, trials, lambda trial: trial.params.get("backbone", trial.params["arch"]))
     return sorted(nets, key=lambda net: best.get(net, math.inf))
 
 
 def _best(study: Study, trials: list[FrozenTrial], kind: Callable[[FrozenTrial], str]) -> dict[str, float]:
-    """Returns the best value, the smaller the better, of the trials of each kind that ran to their ends."""
+    """Returns the best value of each kind among trials that ran to the end; signs are such that smaller is better."""
     sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1
     best = dict[str, float]()
     for trial in trials:

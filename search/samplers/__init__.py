@@ -1,13 +1,15 @@
-"""The samplers, by name and number: what the next trial's parameters are drawn by.
+"""The samplers, which draw the parameters of the next trial; they are looked up by name and number.
 
-A sampler is a file `NAME_NUMBER.py` with a function `new`, which makes an Optuna sampler for one draw out of a seed. It
-keeps nothing in itself. Of other trials it knows what the study says, of those that run their parameters alone; what it
-notes in system attributes of the trial that it draws, it finds there at later draws, after a restart too. So a restart
-draws the same. To add one, add its file and its line.
+A sampler is a file `NAME_NUMBER.py` with a function `new`, which takes a seed and makes an Optuna sampler for one draw.
+To add one, add its file and its line in `SAMPLERS`.
 
-What was ever published stays as it is: a sweep goes on under the sampler that it began with. A change of what is drawn
-is a new file with the number `NEWEST + 1`, whatever its name: sweeps have one number for all samplers, and each runs
-the newest file of its name up to that number.
+A restart must draw the same trials, so a sampler keeps no state in itself. It knows of other trials what the study
+says, and of running trials only their parameters. It may note something in the system attributes of the trial that it
+draws; it finds these notes at later draws, also after a restart.
+
+A published sampler never changes, because a sweep continues under the sampler that it began with. To change what is
+drawn, add a new file with the number `NEWEST + 1`, whatever its name is. All samplers share one counter: a sweep stores
+one number, and uses the newest file of its sampler's name up to that number.
 """
 
 from importlib import import_module
@@ -29,14 +31,15 @@ NAMES = tuple(dict.fromkeys(name for name, _ in SAMPLERS))
 
 
 def new_sampler(name: str, seed: int, number: int, version: int = NEWEST, turn: int = 0) -> "BaseSampler":
-    """Returns the sampler of one draw: a function of the sweep's seed and the trial's number, so a restart draws alike.
+    """Returns the sampler for one draw, which depends only on the seed, the trial's number and the turn.
 
     Args:
-      number: of the trial that is drawn.
-      version: the sampler's own number, as `sweep.json` has it.
-      turn: how often the trial was drawn before.
+      seed: the seed of the sweep.
+      number: the number of the trial that is drawn.
+      version: the number that `sweep.json` stores; the newest file of this name up to it is used.
+      turn: how many times the trial was drawn before.
     """
-    import numpy as np  # a second driver, which needs the names alone, is refused before this
+    import numpy as np  # imported late: a second driver is refused before it needs more than the names
 
     own = max(known for each, known in SAMPLERS if each == name and known <= version)
     drawn = np.random.SeedSequence([seed, number], spawn_key=(turn,) if turn else ())

@@ -1,10 +1,10 @@
-"""Draws by CMA-ES the numbers that every trial has; choices, and what belongs to one branch, are drawn at random.
+"""Draws the numbers that all trials have in common by CMA-ES; choices and parameters of one branch are drawn at random.
 
-A generation has 4 + 3 ln(n) trials of n such numbers. A pruned trial counts with its value at that time, and one that
-could not be trained with the worst there is. While trials of further branches come in, fewer numbers are common to all
-of them; each time CMA-ES begins anew over those that are left.
+For n such numbers a generation has 4 + 3 ln(n) trials. A pruned trial counts with its value at that time, and one that
+could not be trained counts with the worst value of all. As trials of further branches come in, fewer numbers are common
+to all trials; each time CMA-ES restarts with the remaining ones.
 
-Its state survives a restart by `search/runtime/sampler_notes.py`. N. Hansen, The CMA Evolution Strategy: A Tutorial,
+`search/runtime/sampler_notes.py` preserves its state over a restart. N. Hansen, The CMA Evolution Strategy: A Tutorial,
 arXiv:1604.00772.
 """
 
@@ -21,9 +21,10 @@ from sweep.search.samplers.optuna_5_0 import begin_anew_where_parameters_differ,
 
 
 class Evolution(CmaEsSampler):
-    """The strategy over the trials that count."""
+    """CMA-ES over the trials that count, as `counted` chooses them."""
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Returns the parameters that CMA-ES draws, by name."""
         space = super().infer_relative_search_space(_counted(study, trial), trial)
         begin_anew_where_parameters_differ(self, len(space))
         return space
@@ -31,17 +32,19 @@ class Evolution(CmaEsSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
+        """Returns the values that CMA-ES draws for these parameters."""
         return super().sample_relative(_counted(study, trial), trial, search_space)
 
 
 def new(seed: int) -> Evolution:
+    """Returns the sampler for one draw."""
     warnings.filterwarnings(
         "ignore", "Constraints have been set"
-    )  # they are how `counted` knows what cannot be trained
+    )  # `counted` uses constraints to recognise trials that could not be trained
     return Evolution(seed=seed, warn_independent_sampling=False)
 
 
 def _counted(study: Study, trial: FrozenTrial) -> Study:
-    """Leaves out earlier draws of the trial itself, which are of no generation."""
+    """Returns the trials that count, without rejected draws of the trial itself, which belong to no generation."""
     before = [each for each in study.get_trials(deepcopy=False) if each.number <= trial.number]
     return counted(study_of(study, before), counts_pruned=True)

@@ -1,4 +1,4 @@
-"""The trials that a sampler learns from which knows COMPLETE ones alone."""
+"""A view of the study for samplers that learn only from COMPLETE trials."""
 
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -8,14 +8,14 @@ from sweep.storage.states import Reason
 
 
 def counted(study: Study, counts_pruned: bool = False) -> Study:
-    """Returns a view of the study in which each trial that says something of its parameters is COMPLETE.
+    """Returns a view of the study in which every trial that says something about its parameters is COMPLETE.
 
-    A trial that could not be trained has the worst value there is, so that the sampler keeps away from it. One whose
-    config was given whole has no parameters, and one for which the space has no config has a part of them: neither is
-    there, for the parameters that all trials share would be fewer.
+    A trial that could not be trained gets the worst value of all, so that the sampler avoids its parameters. The view
+    leaves out trials whose config was given whole, which have no parameters, and trials for which the space had no
+    config, which have only some. Otherwise fewer parameters would be common to all trials.
 
     Args:
-      counts_pruned: a trial that was pruned is COMPLETE as well, with its value at that time.
+      counts_pruned: whether a pruned trial is COMPLETE as well, with its value at that time.
     """
     trials = study.get_trials(deepcopy=False)
     values = {

@@ -1,7 +1,8 @@
-"""Draws as `gp_1` does, and keeps away from what could not be trained: such a trial counts with the worst value.
+"""Draws as `gp_1` does, but avoids what could not be trained: such a trial counts with the worst value.
 
-That holds too for a draw that needs more memory than there is: for `gp_1` it is as if it had not been, so it is drawn
-once more. Trials whose config was given whole have no parameters, and leave those that the others share as they are.
+This includes a draw that needs more memory than there is; `gp_1` does not see that draw and would repeat it. Trials
+whose config was given whole have no parameters; they are left out, so that they do not reduce the parameters that all
+trials share.
 """
 
 from typing import Any
@@ -15,16 +16,19 @@ from sweep.search.samplers.counted import counted
 
 
 class FeasibleGP(GPSampler):
-    """The process over the trials that count."""
+    """A Gaussian process over the trials that count, as `counted` chooses them."""
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Returns the parameters that the process draws, by name."""
         return super().infer_relative_search_space(counted(study), trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
+        """Returns the values that the process draws for these parameters."""
         return super().sample_relative(counted(study), trial, search_space)
 
 
 def new(seed: int) -> FeasibleGP:
+    """Returns the sampler for one draw."""
     return FeasibleGP(seed=seed, deterministic_objective=False)

@@ -1,10 +1,11 @@
-"""Optuna's TPE, which draws the same in a fraction of the time once there are thousands of trials, as read in 5.0.
+"""Optuna's TPE, which draws the same values in a fraction of the time once there are thousands of trials.
 
-What takes long in Optuna's own is done once a draw and not once a group of parameters, once a trial and not at each
-draw, or by whole arrays: Optuna computes the normal distribution's tails number by number in Python. The candidates are
-the same to the last bit. Their densities, of which the largest ratio decides, differ in the last digits alone.
+It replaces private parts of Optuna 5.0. Work that Optuna repeats for each group of parameters is done once per draw,
+and work that it repeats at each draw is done once per trial. The tails of the normal distribution, which Optuna
+computes number by number in Python, are computed for whole arrays. The candidates are the same to the last bit. Their
+densities, whose largest ratio decides, differ only in the last digits.
 
-At any other version of Optuna its own sampler draws.
+With any other version of Optuna its own sampler draws.
 """
 
 import copy
@@ -32,13 +33,13 @@ LOG_OF_ROOT_OF_2_PI = np.log(2 * np.pi) / 2
 
 
 def new(seed: int) -> TPESampler:
-    """Returns TPE for one draw: multivariate, grouped, with running trials counted as bad."""
-    warnings.filterwarnings("ignore", "Argument ``group``")  # experimental since 2020
+    """Returns TPE for one draw: multivariate, grouped, with running trials counted as bad ones."""
+    warnings.filterwarnings("ignore", "Argument ``group``")  # Optuna has called it experimental since 2020
     return QuickTPE(seed) if is_used() else TPESampler(seed=seed, group=True)
 
 
 class QuickTPE(TPESampler):
-    """The sampler of one draw; the trials that it is shown must stay the same."""
+    """The sampler of one draw; the trials that it is shown must not change meanwhile."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed=seed, group=True)
@@ -73,13 +74,13 @@ class QuickTPE(TPESampler):
 
 
 class _Half:
-    """The good trials, or the others.
+    """One of the two halves into which TPE splits the trials: the good ones, or the others.
 
     Args:
-      numbers: of the trials, the lowest first.
+      numbers: the numbers of the trials, the lowest first.
 
     Attributes:
-      noted: those that run, each with what it will draw too if it asks for that.
+      noted: running trials, each with its parameters and those that its sampler noted for it in advance.
     """
 
     def __init__(self, numbers: np.ndarray, rows: "_Rows") -> None:
@@ -91,7 +92,7 @@ class _Half:
         for trial, params in self.noted:
             self._rows.keep(
                 trial.number, dict(params), {**search_space, **trial.distributions}
-            )  # of other ranges each time
+            )  # `search_space` has other ranges at each call, so these rows are computed anew
         values = self._rows.values(self._numbers, search_space)
         return dict(zip(search_space, values[~np.isnan(values).any(axis=1)].T, strict=True))
 
@@ -100,22 +101,25 @@ class _Groups(group_decomposed._GroupDecomposedSearchSpace):
     def calculate(self, study: Study, use_cache: bool = False) -> group_decomposed._SearchSpaceGroup:
         seen = set()
         for trial in study._get_trials(False, (TrialState.COMPLETE, TrialState.PRUNED), use_cache):
-            if (names := tuple(trial.distributions)) not in seen:  # else it divides nothing more
+            if (names := tuple(trial.distributions)) not in seen:  # the same names would not split the groups further
                 seen.add(names)
                 self._search_space.add_distributions(trial.distributions)
         return copy.deepcopy(self._search_space)
 
 
 class _Rows:
-    """The parameters of trials as numbers, a row a trial; they are computed when a trial is first seen."""
+    """The parameters of trials as numbers, one row for each trial, computed when the trial is first seen."""
 
     def __init__(self) -> None:
         self._columns: dict[str, int] = {}
         self._values = np.full((0, 0), np.nan)
-        self._of: dict[int, Mapping[str, Any]] = {}  # a trial's parameters are these very objects, or others
+        self._of: dict[int, Mapping[str, Any]] = {}  # the dict from which each row was computed, compared by identity
 
     def keep(self, number: int, params: Mapping[str, Any], drawn_from: Mapping[str, BaseDistribution]) -> None:
-        """Computes a trial's row, unless it is of these very parameters; leaves out those that are of no range here."""
+        """Computes a trial's row, unless it was computed from this very dict.
+
+        Parameters without a range in `drawn_from` are left out.
+        """
         if self._of.get(number) is params:
             return
         row = {
@@ -131,7 +135,7 @@ class _Rows:
         self._of[number] = params
 
     def values(self, numbers: np.ndarray, names: Iterable[str]) -> np.ndarray:
-        """Returns (trials, parameters), NaN where a trial has no such parameter."""
+        """Returns (trials, parameters), NaN where a trial does not have a parameter."""
         columns = np.array([self._column(name) for name in names], dtype=int)
         return self._values[np.ix_(numbers, columns)]
 
@@ -149,7 +153,7 @@ def split(direction: StudyDirection, trials: Mapping[int, FrozenTrial]) -> list[
     """Returns the numbers of the good trials, the lowest first, as Optuna's `_split_trials` does.
 
     Args:
-      trials: by number.
+      trials: all trials by number.
     """
     groups: dict[Any, list[int]] = {"infeasible": [], **{state: [] for state in TrialState}}
     for number, trial in trials.items():
@@ -170,7 +174,7 @@ def split(direction: StudyDirection, trials: Mapping[int, FrozenTrial]) -> list[
 
 
 def _worth_of_pruned(trial: FrozenTrial, sign: int) -> tuple[float, float]:
-    """Returns what a pruned trial is ranked by: how far it came, then its value there."""
+    """Returns the key by which a pruned trial is ranked: how far it came, then its value there."""
     if not trial.intermediate_values:
         return 1, 0.0
     step = max(trial.intermediate_values)
@@ -184,7 +188,7 @@ class _Densities(parzen_estimator._ParzenEstimator):
 
 
 def log_density(mixture: probability_distributions._MixtureOfProductDistribution, samples: np.ndarray) -> np.ndarray:
-    """Returns (samples,) the logarithm of a mixture's density at each.
+    """Returns (samples,) the logarithm of a mixture's density at each sample.
 
     Args:
       samples: (samples, parameters).
@@ -199,7 +203,7 @@ def log_density(mixture: probability_distributions._MixtureOfProductDistribution
             each += _log_continuous(np.log(values) if kernels.is_log else values, kernels)
     largest = each.max(axis=1)
     largest[np.isneginf(largest)] = 0
-    with np.errstate(divide="ignore"):  # far from every kernel
+    with np.errstate(divide="ignore"):  # far from every kernel the density is 0
         return np.log(np.exp(each - largest[:, None]).sum(axis=1)) + largest
 
 
@@ -216,7 +220,10 @@ def _log_continuous(values: np.ndarray, kernels: Any) -> np.ndarray:
 
 
 def _log_discrete(values: np.ndarray, kernels: Any) -> np.ndarray:
-    """Computes each of the few pairs of a value and a kernel once."""
+    """Returns (samples, kernels) the logarithm of each kernel's mass in the step around each value.
+
+    There are few distinct pairs of a value and a kernel, so each is computed once.
+    """
     values, of_value = np.unique(values, return_inverse=True)
     pairs, of_kernel = np.unique(kernels.mu + 1j * kernels.sigma, return_inverse=True)
     mu, sigma = pairs.real, pairs.imag
@@ -228,12 +235,12 @@ def _log_discrete(values: np.ndarray, kernels: Any) -> np.ndarray:
 
 
 def _log_mass(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Returns the logarithm of the standard normal distribution's mass between; in the tails it stays exact."""
-    low, high = np.where(low > 0, -high, low), np.where(low > 0, -low, high)  # of two tails the left one
+    """Returns the logarithm of the mass of the standard normal distribution in [low, high], exact also in the tails."""
+    low, high = np.where(low > 0, -high, low), np.where(low > 0, -low, high)  # the right tail is mirrored to the left
     found = np.empty_like(low)
     is_tail = high <= 0
     below, above = log_ndtr(low[is_tail]), log_ndtr(high[is_tail])
-    with np.errstate(divide="ignore"):  # less than a number can hold
+    with np.errstate(divide="ignore"):  # the mass may be smaller than the smallest float
         found[is_tail] = above + np.log1p(-np.exp(below - above))
     found[~is_tail] = np.log1p(-ndtr(low[~is_tail]) - ndtr(-high[~is_tail]))
     return found

@@ -4,4 +4,5 @@ from optuna.samplers import RandomSampler
 
 
 def new(seed: int) -> RandomSampler:
+    """Returns the sampler for one draw."""
     return RandomSampler(seed=seed)

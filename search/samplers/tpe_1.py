@@ -1,4 +1,4 @@
-"""Draws by a tree-structured Parzen estimator: multivariate, grouped, with running trials counted as bad."""
+"""Draws by a multivariate, grouped tree-structured Parzen estimator that counts running trials as bad ones."""
 
 from optuna.samplers import TPESampler
 
@@ -6,4 +6,5 @@ from sweep.search.samplers import optuna_5_0_tpe
 
 
 def new(seed: int) -> TPESampler:
+    """Returns the sampler for one draw."""
     return optuna_5_0_tpe.new(seed)

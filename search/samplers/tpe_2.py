@@ -1,8 +1,8 @@
-"""Draws as `tpe_1` does, but lets no family be condemned by trials that were pruned early.
+"""Draws as `tpe_1` does, but does not give up a family because of trials that were pruned early.
 
-A trial that is pruned at its first rung has had a few epochs with one learning rate. While fewer than `FEWEST_PASSED`
-trials of its family have passed that rung, such ends say more about the rate than about the family, so the sampler
-does not see them. A family is the set of trials with the same `arch`.
+A family is the set of trials with the same `arch`. A trial that is pruned at its first rung has trained for a few
+epochs with one learning rate. While fewer than `FEWEST_PASSED` trials of its family have passed that rung, such an end
+says more about the rate than about the family, so the sampler does not see it.
 """
 
 from collections import Counter
@@ -21,28 +21,31 @@ FEWEST_PASSED = 2
 
 
 class FairTPE(BaseSampler):
-    """The estimator over the trials that count."""
+    """TPE over the trials that count, which are all but those in `hidden_trials`."""
 
     def __init__(self, seed: int) -> None:
         self._tpe = optuna_5_0_tpe.new(seed)
         self._counted: Study | None = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Returns the parameters that TPE draws jointly, by name."""
         return self._tpe.infer_relative_search_space(self._of_those_that_count(study), trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
+        """Returns the values that TPE draws for these parameters."""
         return self._tpe.sample_relative(self._of_those_that_count(study), trial, search_space)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
+        """Returns the value that TPE draws for a single parameter."""
         counted = self._of_those_that_count(study)
         return self._tpe.sample_independent(counted, trial, param_name, param_distribution)
 
     def _of_those_that_count(self, study: Study) -> Study:
-        """Returns the same view throughout the sampler's only draw."""
+        """Returns the view of the study without hidden trials; it is the same throughout this sampler's only draw."""
         if self._counted is None:
             trials = study.get_trials(deepcopy=False)
             hidden = hidden_trials(trials)
@@ -51,14 +54,15 @@ class FairTPE(BaseSampler):
 
 
 def new(seed: int) -> FairTPE:
+    """Returns the sampler for one draw."""
     return FairTPE(seed)
 
 
 def hidden_trials(trials: list[FrozenTrial]) -> set[int]:
-    """Returns the numbers of the trials that do not count: pruned early, in a family that has hardly come further.
+    """Returns the numbers of the trials that do not count: pruned early, in a family of which hardly any got further.
 
-    The ledger notes the last rung that a trial passed. Baselines are never pruned, so they have no such note: that
-    they come to their end proves nothing.
+    The ledger notes the last rung that a trial passed. Baselines are never pruned and so have no such note; that they
+    reach their end proves nothing.
     """
     passed, ended_early = Counter[str](), list[FrozenTrial]()
     for trial in trials:

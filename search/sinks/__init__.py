@@ -1,8 +1,8 @@
-"""The sinks, by name: who is told what happens in a running sweep.
+"""The sinks, which are told what happens in a running sweep; they are looked up by name.
 
-A sink is a file `NAME.py` whose `new` makes a `Sink` for a start of a sweep, out of what it has `Begun` with; to add
-one, add its file and its name. One of the user's is FILE.py:OBJECT, a class for example, which is called in the same
-way.
+A sink is a file `NAME.py` whose `new` takes a `Begun` and makes a `Sink` for one start of a sweep. To add one, add its
+file and its name in `NAMES`. A sink of the user's own is given as FILE.py:OBJECT, for example a class, and is called in
+the same way.
 """
 
 import traceback
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sweep.trainable.worker.order import Order
 
 NAMES = (
-    "screen",  # of every sweep; any other where `--sink` names it
+    "screen",  # part of every sweep; others are added by `--sink`
 )
 
 
@@ -34,20 +34,21 @@ EVENTS = ("opened", "started", "prepared", "progressed", "paused", "ended", "sai
 
 @dataclass(frozen=True)
 class Begun:
-    """What a start of a sweep begins with.
+    """The situation in which a start of a sweep begins.
 
     Attributes:
-      folder: of the sweep; what a sink writes belongs into its folder `sinks`. Of a sweep in a bucket it is a copy, of
-        which the bucket gets what `storage.files.written_whole` writes.
-      trials: of the sweep in total.
+      folder: the folder of the sweep; a sink writes into its subfolder `sinks`. For a sweep in a bucket this is a copy;
+        the bucket receives what `storage.files.written_whole` writes.
+      trials: the total number of trials in the sweep.
+      metric: the name of the metric by which trials are judged.
       ended: the trials that have ended before.
-      paused: the numbers of those that wait at a rung.
-      budget_epochs: of training, of all trials together; None where the number of trials is what is asked for.
-      epochs: that each trial was trained before, by its number.
-      names: by the number of a queued trial what it is called: a published run's name, for example.
+      names: by the number of a queued trial its name, for example that of a published run.
       out: the screen.
-      folds: of the images, of which each trial has a net; None where a trial has one net.
-      cheap: so many trials, from the first, cost much less than the others: their pace says nothing of these.
+      folds: the number of folds, for each of which a trial trains a net; None if a trial trains one net.
+      cheap: the number of first trials that take much less time than the others and so do not predict their pace.
+      paused: the numbers of the trials that wait at a rung.
+      budget_epochs: the epochs that all trials together may train; None if the number of trials is the limit.
+      epochs: the epochs that each trial was trained before, by its number.
     """
 
     folder: Path
@@ -64,39 +65,40 @@ class Begun:
 
 
 class Sink:
-    """Is told of everything that a person may want to see; this one does nothing with it.
+    """The base class of sinks, whose methods are called for each event; this one ignores all of them.
 
-    Events come in any order: a trial may end that was never started here, for a worker of the last driver ended it.
-    They come from the thread that runs the sweep, which waits meanwhile. An error ends no sweep; it is said once.
+    Events come in any order: a trial may end that was never started in this start, because a worker of the last driver
+    ended it. The methods are called by the thread that runs the sweep, which waits for them. An error in a sink does
+    not end the sweep; it is reported once.
     """
 
     def opened(self) -> None:
-        """Trials are about to run; some may have ended already."""
+        """Is called before trials run; some may have ended already."""
 
     def started(self, order: "Order") -> None:
-        """An attempt of a trial has been ordered."""
+        """Is called when an attempt of a trial has been ordered."""
 
     def prepared(self, number: int, how_far: "Prepared") -> None:
-        """What a trial computes before its first epoch, and other trials with it, is so far."""
+        """Reports the progress of what a trial, and others with it, computes before its first epoch."""
 
     def progressed(self, number: int, history: "list[EpochMetrics]") -> None:
-        """A trial has made a report of all its epochs so far, with folds of those of one fold after the other."""
+        """Reports all epochs of a trial so far; with folds, those of one fold after the other."""
 
     def paused(self, trial: "FrozenTrial") -> None:
-        """A trial waits at a rung, without a worker, for others to come there; it will be started again, or ended."""
+        """Is called when a trial waits at a rung without a worker; it will be started again or ended later."""
 
     def ended(self, trial: "FrozenTrial") -> None:
-        """A trial is COMPLETE, PRUNED or FAIL; `search.runtime.ledger.state_of` says which."""
+        """Is called when a trial is COMPLETE, PRUNED or FAIL; `search.runtime.ledger.state_of` says which."""
 
     def said(self, message: str) -> None:
-        """A person should know this."""
+        """Passes on a message for a person."""
 
     def closed(self) -> None:
-        """No trial runs any more."""
+        """Is called when no trial runs any more."""
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Tells the sink of a block in which trials run."""
+        """Calls `opened` before a block in which trials run, and `closed` after it."""
         self.opened()
         try:
             yield
@@ -105,10 +107,10 @@ class Sink:
 
 
 class Sinks(Sink):
-    """Tells several sinks, each by its name, in their order.
+    """Passes each event on to several sinks in their order.
 
     Args:
-      log: the sweep's, which gets the traceback of a sink's error.
+      log: the log file of the sweep, which receives the traceback if a sink raises an error.
     """
 
     def __init__(self, log: Path) -> None:
@@ -128,7 +130,7 @@ class Sinks(Sink):
                 self.fail(name, error)
 
     def fail(self, name: str, error: Exception) -> None:
-        """Says that a sink has raised an error, the first time that it does."""
+        """Reports an error of a sink, but only the first one of each sink."""
         if name not in self.failed:
             self.failed.add(name)
             with suppress(OSError), open(self.log, "a", encoding="utf-8", errors="backslashreplace") as log:

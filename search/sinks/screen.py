@@ -1,4 +1,4 @@
-"""What a person sees of a running sweep: a live table on a terminal, plain lines elsewhere."""
+"""Shows a running sweep to a person: as a live table on a terminal, and as plain lines elsewhere."""
 
 import math
 import time
@@ -25,34 +25,36 @@ from sweep.trainable.metrics.history import EpochMetrics
 from sweep.trainable.models import unread_fields
 from sweep.trainable.worker.order import Order
 
-TOLD_SECONDS = 10.0  # between two lines on how far a computation is, where there is no table
-ENDED_SHOWN = 8  # rows of the table for trials that ended last
+TOLD_SECONDS = 10.0  # between two lines on the progress of a computation, if there is no table
+ENDED_SHOWN = 8  # table rows for the trials that ended last
 COLOURS = {State.COMPLETE: "green", State.PRUNED: "yellow", State.FAIL: "red", State.RUNNING: "cyan"}
 
 
 @dataclass
 class Row:
+    """A row of the table, which shows one trial."""
+
     number: int
     state: State
-    config: TrialConfig | None  # None where the space had none for the trial
-    name: str  # of a published run
+    config: TrialConfig | None  # None if the space had no config for the trial
+    name: str  # the name of a published run
     started: float
     steps: int = 1
-    step: int = 0  # an epoch, or with folds a fold that is finished
+    step: int = 0  # the last epoch, or with folds the last fold, that is finished
     value: float | None = None
-    seconds: float = 0.0  # once it has ended or is paused: of its own, without what it waited for
+    seconds: float = 0.0  # its own time without waiting, set when it has ended or is paused
     note: str = ""
-    message: str = ""  # why there is no config
-    how_far: Prepared | None = None  # what it waits for before its next epoch: it is computed for other trials too
+    message: str = ""  # the reason if there is no config
+    how_far: Prepared | None = None  # the computation, shared with other trials, that it waits for
     waited: float = 0.0  # seconds
     told: float = 0.0  # when its last report came
-    trained: float = 0.0  # seconds of the epochs that it told of
+    trained: float = 0.0  # seconds of the epochs that it has reported
 
     def __post_init__(self) -> None:
         self.told = self.started
 
     def own_seconds(self, now: float) -> float:
-        """How long it has run so far, without what it waited for."""
+        """Returns how many seconds the trial has run so far, without its waiting."""
         return now - self.started - self.waited
 
     def left_seconds(self, now: float) -> float:
@@ -60,7 +62,11 @@ class Row:
         return self.own_seconds(now) / self.step * (self.steps - self.step) if self.step else 0.0
 
     def count(self, now: float, history: list[EpochMetrics]) -> None:
-        """Counts the time since the last report as waited for, but for its epochs, where something was computed."""
+        """Takes in a report.
+
+        If something was computed meanwhile, the time since the last report counts as waiting, except for that of the
+        epochs.
+        """
         trained = math.fsum(metrics.seconds for metrics in history)
         if self.how_far:
             self.waited += max(0.0, now - self.told - (trained - self.trained))
@@ -70,29 +76,30 @@ class Row:
 
     @property
     def progress(self) -> str:
+        """The finished steps of all steps, such as `3/20`; empty if there is no config."""
         return f"{self.step}/{self.steps}" if self.config else ""
 
     @property
     def about(self) -> str:
-        """What is trained, or why nothing can be."""
+        """What is trained or computed, or why nothing can be trained."""
         text = in_short(self.config) if self.config else self.message
         text = f"{self.how_far}" if self.how_far else text
         return f"{self.name}: {text}" if self.name else text
 
 
 class Screen(Sink):
-    """Shows a table that follows the sweep on a terminal, and a line for each end elsewhere."""
+    """Shows a table that follows the sweep on a terminal; elsewhere prints a line when a trial ends or pauses."""
 
     def __init__(self, begun: Begun) -> None:
         self.trials, self.metric, self.names, self.out = begun.trials, named(begun.metric), begun.names, begun.out
         self.folds, self.step_word = begun.folds, "fold" if begun.folds else "epoch"
-        # By the file alone: FORCE_COLOR in the environment would draw a live table into a log.
+        # Only the file decides, because FORCE_COLOR in the environment would draw a live table into a log.
         self.console = Console(file=self.out, force_terminal=self.out.isatty())
         self.started_at = time.monotonic()
         self.cheap = begun.cheap
-        self.paced_at = self.started_at  # since when trials end at the pace at which the rest will
+        self.paced_at = self.started_at  # trials that ended after this time predict the pace of the rest
         self.paced_ends = 0
-        self.told_of: dict[str, float] = {}  # when it was last told how far a computation is, by what is computed
+        self.told_of: dict[str, float] = {}  # when the progress of each computation was last printed
         self.rows: dict[int, Row] = {}
         self.last_ended: deque[Row] = deque(maxlen=ENDED_SHOWN)
         self.ended_here = 0
@@ -108,20 +115,23 @@ class Screen(Sink):
             console=self.console,
             refresh_per_second=2,
             transient=True,
-            redirect_stdout=False,  # they go to the sweep's log
+            redirect_stdout=False,  # both streams go to the sweep's log already
             redirect_stderr=False,
         )
 
     def opened(self) -> None:
+        """Starts the live table on a terminal."""
         if self.console.is_terminal:
             self.live.start()
 
     def closed(self) -> None:
+        """Ends the live table, and prints its last state."""
         if self.console.is_terminal:
             self.live.stop()
             self.console.print(self._render())
 
     def started(self, order: Order) -> None:
+        """Adds the row of a trial, or continues that of a paused one."""
         name = self.names.get(order.number, "")
         steps = self.folds or order.config.epochs
         self.paused_before.discard(order.number)
@@ -133,9 +143,10 @@ class Screen(Sink):
         self.rows[order.number] = row
 
     def prepared(self, number: int, how_far: Prepared) -> None:
+        """Shows the progress of a computation; without a table at most every `TOLD_SECONDS`."""
         if number in self.rows:
             self.rows[number].how_far = how_far
-        if all(row.how_far for row in self.rows.values()):  # no trial gets on, and the next will not wait for this
+        if all(row.how_far for row in self.rows.values()):  # every trial waits; later ones will not wait for this
             self.paced_at, self.paced_ends = time.monotonic(), 0
         is_due = time.monotonic() - self.told_of.get(how_far.what, -math.inf) >= TOLD_SECONDS
         if is_due and not self.console.is_terminal:
@@ -143,6 +154,7 @@ class Screen(Sink):
             self.said(f"{how_far}"[0].upper() + f"{how_far}"[1:])
 
     def progressed(self, number: int, history: list[EpochMetrics]) -> None:
+        """Shows the newest value of a trial."""
         self.epochs[number] = len(history)
         if (row := self.rows.get(number)) and row.config:
             values = self.metric.of_steps(history, row.config.epochs)
@@ -150,6 +162,7 @@ class Screen(Sink):
             row.count(time.monotonic(), history)
 
     def paused(self, trial: FrozenTrial) -> None:
+        """Moves a trial to the paused ones, and prints a line for it if there is no table."""
         row = self._row_of(trial)
         row.seconds = row.own_seconds(time.monotonic())
         self.paused_rows[trial.number] = row
@@ -157,6 +170,7 @@ class Screen(Sink):
             self.said(f"[{self._done_text()}] {self._line(row, 'paused')}{self._best_text()}{self._left_text()}")
 
     def ended(self, trial: FrozenTrial) -> None:
+        """Moves a trial to the ended ones, and prints a line for it if there is no table."""
         self.ended_here += 1
         if self.ended_before + self.ended_here == self.cheap:
             self.paced_at, self.paced_ends = time.monotonic(), 0
@@ -175,9 +189,9 @@ class Screen(Sink):
             self.said(f"[{self._done_text()}] {self._line(row, row.state)}{self._best_text()}{self._left_text()}")
 
     def _row_of(self, trial: FrozenTrial) -> Row:
-        """Returns the row of a trial that runs no more, with what its records say, and takes it off those that run."""
+        """Removes the row of a trial that no longer runs from the running ones, and returns it with its last values."""
         row = self.rows.pop(trial.number, None)
-        if row is None:  # its worker had made its last report before this start could order it
+        if row is None:  # its worker had sent its last report before this start ordered it
             has_none = trial.user_attrs.get("reason") == Reason.NO_CONFIG
             config = None if has_none else TrialConfig.from_dict(trial.user_attrs["config"])
             row = Row(trial.number, State.RUNNING, config, self.names.get(trial.number, ""), time.monotonic())
@@ -189,14 +203,15 @@ class Screen(Sink):
         return row
 
     def said(self, message: str) -> None:
+        """Prints a message."""
         if self.console.is_terminal:
             self.console.print(message, markup=False, highlight=False)
         else:
-            with suppress(OSError):  # nobody reads any more; the sweep goes on
+            with suppress(OSError):  # the reader of the output is gone, but the sweep continues
                 print(message, file=self.out, flush=True)
 
     def _shown(self, value: float | None) -> float | None:
-        """Nothing of a refit, whose value is the number of an epoch."""
+        """Returns the value, or None in a refit, where the value is only the number of an epoch."""
         return value if self.metric.is_measured else None
 
     def _count_best(self, trial: FrozenTrial) -> None:
@@ -212,20 +227,23 @@ class Screen(Sink):
         return len(self.paused_rows) + len(self.paused_before)
 
     def _done_text(self) -> str:
-        """How far the sweep is: `9/50` trials, `9/50, 14 paused`, or of a budget `9, 14 paused, 210/400 epochs`."""
+        """Returns how far the sweep is, in trials and with a budget in epochs.
+
+        Examples are `9/50`, `9/50, 14 paused` and, for a budget, `9, 14 paused, 210/400 epochs`.
+        """
         ended = f"{self.ended_before + self.ended_here}"
         done = ended if self.budget_epochs else f"{ended}/{self.trials}"
         done += f", {self._paused} paused" if self._paused else ""
         return f"{done}, {sum(self.epochs.values()):,}/{self.budget_epochs:,} epochs" if self.budget_epochs else done
 
     def _left_text(self) -> str:
-        """Returns how long the rest takes at the pace of this start; nothing while cheaper trials come first.
+        """Returns how long the rest will take at the pace of this start; empty while cheaper trials come first.
 
-        A trial that runs counts as the part of it that is done: of long trials the first end comes late, and would
-        make the rest look much longer than it is. Most of the paused ones will not go on, so they count as ended ones.
-        Once no trial begins any more, the longest of those that run decides: the last ones are often the expensive
-        ones, which cheap trials before them say nothing of. Of a budget of epochs nothing is told: how many trials it
-        is for is not known.
+        A running trial counts by the part of it that is done. Otherwise the rest would seem much longer than it is when
+        trials are long, because the first of them ends late. Paused trials count as ended, because most of them will
+        not continue. Once no trial begins any more, the longest running one decides: the last ones are often the
+        expensive ones, which the cheap trials before them say nothing about. With a budget of epochs nothing is said,
+        because the number of trials is not known.
         """
         done = self.ended_before + self.ended_here
         paced = self.paced_ends + len(self.paused_rows)
@@ -280,7 +298,10 @@ new = Screen
 
 
 def in_short(config: TrialConfig) -> str:
-    """What tells trials apart at a glance: `small_resnet width 2.6 depth 1, nesterov onecycle lr 0.1, batch 128`."""
+    """Returns what distinguishes a config at a glance.
+
+    An example is `small_resnet width 2.6 depth 1, nesterov onecycle lr 0.1, batch 128`.
+    """
     unread = unread_fields(config.arch)
     net = [config.arch]
     net += [f"{name} {value:z.2g}" for name in ("width", "depth") if (value := getattr(config, name))]

@@ -1,15 +1,15 @@
-"""The published spaces, by name and number, and what bounds any space.
+"""The published search spaces, which are looked up by name and number, and the additions to them.
 
-A space is a file `NAME_NUMBER.py`. It has a function `suggest`, which draws a config; or, where what it draws depends
-on the pretrained nets that a sweep uses, a function `new`, which makes `suggest` for a list of them.
+A space is a file `NAME_NUMBER.py`. It has either a function `suggest`, which draws a config, or a function `new`, which
+takes the pretrained nets that the sweep uses and returns such a `suggest`.
 
-What was ever published stays as it is: a sweep goes on in the space that it began in, whose name and number stand in
-its `sweep.json`. A change of what is searched is a new file with the number `NEWEST + 1`, whatever its name: sweeps
-have one number for all spaces, and each draws from the newest file of its name up to that number. A family of
-architectures is drawn only where a space names it.
+A published space never changes, because a sweep continues in the space that it began in; the name and number are in its
+`sweep.json`. To change what is searched, add a new file with the number `NEWEST + 1`, whatever its name is. All spaces
+share one counter: a sweep stores one number, and uses the newest file of its space's name up to that number. A family
+of architectures is drawn only if the space lists it.
 
-What a sweep searches beside a published space because its data asks for it is an `Addition`, a file with a number of
-its own. Where the classes are unequal it is `imbalance_NUMBER.py`.
+An `Addition` is a set of parameters that a sweep searches beside a published space because its data asks for it. It is
+a file with a counter of its own: `imbalance_NUMBER.py` is the addition for data with unequal classes.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,15 +30,15 @@ SPACES = (
 NEWEST = max(number for _, number in SPACES)
 NEWEST_IMBALANCE = 1
 NAMES = tuple(dict.fromkeys(name for name, _ in SPACES))
-DEFAULT = NAMES[0]  # of sweeps before a space had a name, and where no pretrained net is at hand
+DEFAULT = NAMES[0]  # for sweeps from before spaces had names, and where no pretrained net is available
 
 
 def suggest_of(name: str, number: int = NEWEST, backbones: Sequence[str] = ()) -> Callable[[Any], Any]:
-    """Returns the function of a published space.
+    """Returns the function that draws configs from a published space.
 
     Args:
-      number: the space's own number, as `sweep.json` has it.
-      backbones: the pretrained nets that the sweep uses; a space that names its nets itself does not read them.
+      number: the number that `sweep.json` stores; the newest file of this name up to it is used.
+      backbones: the pretrained nets that the sweep uses; ignored by a space that does not depend on them.
     """
     module = _module(name, number)
     suggest: Callable[[Any], Any] = module.new(tuple(backbones)) if uses_backbones(name, number) else module.suggest
@@ -46,24 +46,24 @@ def suggest_of(name: str, number: int = NEWEST, backbones: Sequence[str] = ()) -
 
 
 def imbalance(number: int) -> "Addition":
-    """Returns what is searched beside a published space where the classes are unequal."""
+    """Returns the parameters that are searched beside a published space when the classes are unequal."""
     addition: Addition = import_module(f"{__name__}.imbalance_{number}").ADDITION
     return addition
 
 
 def uses_backbones(name: str, number: int = NEWEST) -> bool:
-    """Returns whether a space is made for a list of pretrained nets."""
+    """Returns whether the space is made for a list of pretrained nets, and so has `new` instead of `suggest`."""
     return hasattr(_module(name, number), "new")
 
 
 def largest_side(name: str, number: int = NEWEST) -> int | None:
-    """Returns the side in px at which larger images are kept for a space; None where it has no wish of its own."""
+    """Returns the side in px to which larger images are reduced for this space, or None if it sets none."""
     side: int | None = getattr(_module(name, number), "LARGEST_SIDE", None)
     return side
 
 
 def own_number(name: str, number: int) -> int:
-    """Returns the number of the newest file of this name up to that number."""
+    """Returns the number of the newest file of this name whose number is at most `number`."""
     return max(known for each, known in SPACES if each == name and known <= number)
 
 

@@ -1,4 +1,4 @@
-"""The trial that a space function is given: Optuna's, within what the user fixed and the epochs allowed."""
+"""The trial object that a space function receives: an Optuna trial, limited by `--fix` and `--max-epochs`."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from sweep.trainable.config import MULTIPLE, ConfigError, plain_value
 if TYPE_CHECKING:
     from sweep.search.spaces.space import Suggests
 
-# What else an Optuna trial can do, and what a space function does instead.
+# The other attributes of an Optuna trial, each with what a space function should do instead.
 OLD_SUGGEST = "Optuna has taken it out: use `trial.suggest_float(name, low, high{more})`"
 INSTEAD = {
     "suggest_uniform": OLD_SUGGEST.format(more=""),
@@ -26,12 +26,12 @@ MAY_BE_ASKED = "a space function may call suggest_categorical, suggest_float and
 
 
 class Bounded:
-    """A trial that answers fixed parameters itself and keeps `epochs` within the largest number allowed.
+    """A trial that answers fixed parameters itself and limits `epochs` to the largest number allowed.
 
-    Numbers of numpy's are taken as Python's, for the ledger holds no others.
+    Numpy numbers are converted to Python numbers, because the ledger can store no others.
 
     Attributes:
-      params: what was answered so far, by name.
+      params: the values returned so far, by parameter name.
     """
 
     def __init__(self, trial: "Suggests", fixed: Mapping[str, Any], max_epochs: int) -> None:
@@ -44,6 +44,11 @@ class Bounded:
         raise AttributeError(f"`trial.{name}` is not for a space: {INSTEAD.get(name, MAY_BE_ASKED)}")
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
+        """Returns one of the choices, or the fixed value of this parameter.
+
+        Raises:
+          ConfigError: a choice is neither None nor a bool, an int, a float or a str.
+        """
         choices = [plain_value(choice) for choice in choices]
         for choice in choices:
             if not isinstance(choice, None | bool | int | float | str):
@@ -56,6 +61,7 @@ class Bounded:
         return self._answer(name, self._fixed[name])
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """Returns a whole number in [low, high], or the fixed value; `epochs` is at most the largest number allowed."""
         low, high, step = plain_value(low), plain_value(high), plain_value(step)
         if name == "epochs":
             low, high = min(low, self._max_epochs), min(high, self._max_epochs)
@@ -68,11 +74,15 @@ class Bounded:
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
+        """Returns a number in [low, high], or the fixed value of this parameter.
+
+        Returns 1.0 for the multiple of a field that is fixed; the field has its fixed value in any case.
+        """
         low, high, step = plain_value(low), plain_value(high), plain_value(step)
         if self._is_fixed(name):
             return self._answer(name, float(self._fixed[name]))
         if name.endswith(MULTIPLE) and name.removesuffix(MULTIPLE) in self._fixed:
-            return 1.0  # whatever it is, the field has its fixed value
+            return 1.0  # any number would do: the field keeps its fixed value
         return self._answer(name, self._trial.suggest_float(name, low, high, step=step, log=bool(log)))
 
     def _answer(self, name: str, value: Any) -> Any:

@@ -1,7 +1,9 @@
-"""The branches of the first spaces over pretrained nets: heads, fine-tuning, and nets from scratch; frozen with them.
+"""The branches of the first spaces over pretrained nets: heads, fine-tuned nets, and nets trained from scratch.
 
-Ranges are inclusive; `log` where good values span decades. A parameter that means the same in several branches has one
-name, so that what the sampler learns of it in one holds in the others; one whose range differs has a name of its own.
+These branches must not change, because the published spaces that draw from them must not. Ranges are inclusive; `log`
+is used where good values span decades. A parameter that means the same in several branches has one name, so that the
+sampler uses in all of them what it learned in one. A parameter whose range differs between branches has a different
+name in each.
 """
 
 from collections.abc import Sequence
@@ -13,20 +15,20 @@ from sweep.storage.sweep_file import Values
 from sweep.trainable.config import TrialConfig
 from sweep.trainable.models import family_of, is_of_catalogue, reads_features
 
-MULTIPLES = 0.1, 10.0  # of the rate at which a family trains well
-OTHER_RATE = 0.1  # of an optimizer that is not listed, which TrialConfig refuses
+MULTIPLES = 0.1, 10.0  # the range of the factor on the learning rate at which a family trains well
+OTHER_RATE = 0.1  # the rate for an optimizer that is not listed; TrialConfig refuses such an optimizer anyway
 
 
 @dataclass(frozen=True)
 class Heads:
-    """What heads are searched over.
+    """The ranges over which heads on frozen features are searched.
 
     Attributes:
-      sides: px, the smallest and the largest to which images are resized, and the step between: the features of each
-        side are computed once a sweep, so there are few.
-      stages: whose features a head reads.
-      poolings: of each stage's map.
-      penalties: the smallest and the largest.
+      sides: the smallest and the largest side in px to which images are resized, and the step between sides. There are
+        only a few sides, because the features of each are computed once per sweep.
+      stages: the choices of net stages whose features a head reads.
+      poolings: the choices of how the feature map of each stage is pooled.
+      penalties: the smallest and the largest penalty.
     """
 
     sides: tuple[int, int, int]
@@ -37,14 +39,15 @@ class Heads:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What fine-tuning is searched over.
+    """The ranges over which fine-tuning is searched.
 
     Attributes:
-      sides: px, as those of heads.
-      epochs: the fewest and the most.
-      frozen_stages: the fewest and the most.
-      rate: of AdamW at which a pretrained net trains well.
-      is_photos: parts are cut out of the images and recoloured, which photographs bear and small pictures do not.
+      sides: the smallest and the largest side in px to which images are resized, and the step between sides.
+      epochs: the fewest and the most epochs.
+      frozen_stages: the fewest and the most frozen stages.
+      rate: the learning rate of AdamW at which a pretrained net trains well.
+      is_photos: whether images are also randomly cropped and recoloured, which suits photographs but not small
+        pictures.
     """
 
     sides: tuple[int, int, int]
@@ -54,9 +57,9 @@ class Tuning:
     is_photos: bool
 
 
-# The last stage knows the objects of ImageNet, the middle ones textures and parts: small images consist of these, and
-# on 3,068 photographs of clothes the last five stages had 6 points more than the last one. Features of a further side
-# take a pass over all images; those of further stages nothing.
+# The last stage represents the objects of ImageNet; the middle stages represent textures and parts. Small images
+# consist of these, and on 3,068 photographs of clothes the last five stages scored 6 points more than the last one
+# alone. Each further side costs a pass over all images; further stages cost nothing.
 TINY_HEADS = Heads((64, 128, 32), ("-1", "-5", "3-4"), ("2x2", "4x4", "pyramid"), (1e-2, 0.3))
 PHOTO_HEADS = Heads((160, 224, 64), ("-1", "-3", "-5"), ("mean_std", "2x2", "4x4", "pyramid"), (1e-3, 0.3))
 TINY_TUNING = Tuning((48, 96, 16), (3, 12), (1, 4), rate=1e-3, is_photos=False)
@@ -66,7 +69,7 @@ PHOTO_TUNING = Tuning((128, 384, 32), (3, 20), (0, 4), rate=3e-4, is_photos=True
 def suggest_branch(
     trial: Suggests, archs: Sequence[str], backbones: Sequence[str], heads: Heads, tuning: Tuning
 ) -> TrialConfig:
-    """Draws one of the architectures, and what its branch asks for; --fix may name any other architecture."""
+    """Draws one of the architectures and then the parameters of its branch; --fix may name any other architecture."""
     arch = trial.suggest_categorical("arch", list(archs))
     if reads_features(arch):
         return _head(trial, arch, backbones, heads)

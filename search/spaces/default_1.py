@@ -1,4 +1,4 @@
-"""The first default space; frozen, for sweeps that began in it go on in it."""
+"""The first default space, which must not change because the sweeps that began in it continue in it."""
 
 from sweep.search.spaces.space import Suggests
 from sweep.storage.sweep_file import Values
@@ -8,12 +8,12 @@ from sweep.trainable.weights import resnet18_weights_at_hand
 
 
 def suggest(trial: Suggests) -> TrialConfig:
-    """The space: 15 parameters, at most 10 in a branch.
+    """Draws a config from a space of 15 parameters, of which a branch has at most 10.
 
-    Ranges are inclusive; `log` where good values span decades.
+    Ranges are inclusive; `log` is used where good values span decades.
 
-    Related augmentations share a probability. The published architectures keep the
-    transforms they were published with, so the published runs are points in here.
+    Related augmentations share a probability. The published architectures keep the transforms that they were published
+    with, so the published runs are points of this space.
     """
     arch = trial.suggest_categorical("arch", ["mlp", "cnn", "resnet18", "small_resnet"])
     lr = trial.suggest_float("lr", 1e-4, 1.0, log=True)
@@ -56,7 +56,7 @@ def suggest(trial: Suggests) -> TrialConfig:
             head=trial.suggest_int("head", 32, 512, log=True),
             optimizer="adam",
             schedule="constant",
-            gauss_noise=0.8 * colour,  # .4 beside .5, as published
+            gauss_noise=0.8 * colour,  # 0.4 if the others are 0.5, as published
             emboss=colour,
             hue_saturation_value=colour,
             channel_shuffle=colour,

@@ -1,4 +1,4 @@
-"""The second default space; frozen, for sweeps that began in it go on in it."""
+"""The second default space, which must not change because the sweeps that began in it continue in it."""
 
 from sweep.search.spaces.space import Suggests, suggest_multiple
 from sweep.storage.sweep_file import Values
@@ -6,8 +6,8 @@ from sweep.trainable.config import TrialConfig
 from sweep.trainable.models import family_of
 from sweep.trainable.weights import resnet18_weights_at_hand
 
-# A rate at which the family trains well with this optimizer, for batches of about 128 images. What is searched is the
-# multiple of it, for a good rate of SGD is a hundred times that of Adam.
+# The learning rate at which each family trains well with each optimizer, for batches of about 128 images. The space
+# searches a multiple of it, because a good rate for SGD is up to fifty times a good rate for Adam.
 REFERENCE_RATES = {
     "mlp": {"sgd": 0.02, "nesterov": 0.02, "adam": 1e-3, "adamw": 1e-3},
     "cnn": {"sgd": 0.05, "nesterov": 0.05, "adam": 2e-3, "adamw": 2e-3},
@@ -17,11 +17,11 @@ REFERENCE_RATES = {
 
 
 def suggest(trial: Suggests) -> TrialConfig:
-    """Returns a config of the default space.
+    """Draws a config of the second default space.
 
-    Ranges are inclusive; `log` where good values span decades. The optimizer and the architecture come first: with
-    what every family has, they are one group of parameters, which the sampler models jointly. The published runs are
-    points in here.
+    Ranges are inclusive; `log` is used where good values span decades. The architecture, the optimizer and the
+    parameters that every family has are drawn first: they form one group of parameters, which the sampler models
+    jointly. The published runs are points of this space.
     """
     arch = trial.suggest_categorical("arch", list(REFERENCE_RATES))
     optimizer = trial.suggest_categorical("optimizer", ["sgd", "nesterov", "adam", "adamw"])
@@ -29,7 +29,7 @@ def suggest(trial: Suggests) -> TrialConfig:
     common: Values = dict(
         arch=arch,
         optimizer=optimizer,
-        lr=suggest_multiple(trial, "lr", rates.get(optimizer, 0.1), 0.01, 10),  # TrialConfig refuses another one
+        lr=suggest_multiple(trial, "lr", rates.get(optimizer, 0.1), 0.01, 10),  # 0.1: TrialConfig refuses others
         batch_size=trial.suggest_int("batch_size", 50, 400, log=True),
         epochs=trial.suggest_int("epochs", 5, 40),
         label_smoothing=trial.suggest_float("label_smoothing", 0.0, 0.4),
@@ -57,7 +57,7 @@ def suggest(trial: Suggests) -> TrialConfig:
             width=trial.suggest_float("width", 1.0, 4.0, log=True),
             depth=trial.suggest_int("depth", 1, 2),
             head=trial.suggest_int("head", 32, 512, log=True),
-            gauss_noise=0.8 * colour,  # .4 beside .5, as published
+            gauss_noise=0.8 * colour,  # 0.4 if the others are 0.5, as published
             emboss=colour,
             hue_saturation_value=colour,
             channel_shuffle=colour,

@@ -1,7 +1,8 @@
-"""Configs as people write them, by the names of a config's fields, as parameters of a space.
+"""Translates configs as people write them, with the names of config fields, into parameters of a space.
 
-A space may draw a field under a name of its own, `head_dropout` for the `dropout` of a head, or as a multiple of a
-reference. Which fields a parameter sets is found out by asking the space with the two ends of its range.
+A space may draw a field under another name (`head_dropout` for the `dropout` of a head), or as a multiple of a
+reference value. To find out which fields a parameter sets, the functions here evaluate the space at both ends of the
+parameter's range and compare the two configs.
 """
 
 from collections.abc import Mapping
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sets:
-    """What a parameter does to a config.
+    """The effect of a parameter on a config.
 
     Attributes:
-      fields: those that differ between the ends of its range.
-      is_same: its value is that of the only field that it sets.
+      fields: the fields that differ between the two ends of the parameter's range.
+      is_same: whether the parameter sets exactly one field, and sets it to its own value.
     """
 
     fields: frozenset[str]
@@ -33,13 +34,13 @@ class Sets:
 
 
 def as_parameters(space: "Space", given: Mapping[str, Any]) -> Values:
-    """Returns values by the names of parameters or of fields as parameters alone.
+    """Returns the given values, whose names may be those of parameters or of fields, under names of parameters alone.
 
-    A field to which the space gives a value of its own is left out where that is the value given.
+    A field that the space always sets to one value is left out if exactly this value is given.
 
     Raises:
-      ConfigError: a value is out of its range, a name could mean several parameters, or a choice on which a reference
-        depends is not given with its multiple.
+      ConfigError: a value is out of its range, a name could mean several parameters, or a field that is drawn as a
+        multiple is given without a choice on which its reference depends.
     """
     chooser, params = space.asked(given), dict(given)
     sets = {name: _sets(space, given, name, drawn_from) for name, drawn_from in chooser.lacking.items()}
@@ -58,7 +59,7 @@ def _sets(space: "Space", given: Mapping[str, Any], name: str, drawn_from: BaseD
     values = ends(drawn_from)
     try:
         low, high = (vars(space.chosen({**given, name: value})) for value in values)
-    except (NoConfigError, OutsideError):  # not with all the rest at its low end
+    except (NoConfigError, OutsideError):  # it gives no config while all other parameters are at their low end
         return Sets(frozenset(), False)
     differing = frozenset(field for field in low if low[field] != high[field])
     is_same = len(differing) == 1 and all(low[field] == values[0] for field in differing)
@@ -66,7 +67,7 @@ def _sets(space: "Space", given: Mapping[str, Any], name: str, drawn_from: BaseD
 
 
 def _with_multiples(space: "Space", given: Values) -> Values:
-    """Returns the values with that of each field which is drawn as a multiple turned into the multiple."""
+    """Returns the values, in which each value of a field that is drawn as a multiple is replaced by that multiple."""
     params, chooser = dict(given), space.asked(given)
     for name, drawn_from in chooser.lacking.items():
         field = name.removesuffix(MULTIPLE)
@@ -83,7 +84,7 @@ def _with_multiples(space: "Space", given: Values) -> Values:
 
 
 def _reference(space: "Space", params: Values, field: str, lacking: Mapping[str, BaseDistribution]) -> float:
-    """Returns the value of a field whose multiple is 1."""
+    """Returns the value that a field has when its multiple is 1."""
     params = {**params, f"{field}{MULTIPLE}": 1.0}
     reference: float = getattr(space.chosen(params), field)
     for name, drawn_from in lacking.items():
@@ -97,10 +98,10 @@ def _reference(space: "Space", params: Values, field: str, lacking: Mapping[str,
 
 
 def _without_constants(space: "Space", params: Values, changing: set[str]) -> Values:
-    """Leaves out the fields that the space itself gives the very value; none that a parameter changes."""
+    """Leaves out the fields that the space always sets to the given value and that no parameter changes."""
     try:
         config, used = space.chosen(params), space.asked(params).used
-    except (NoConfigError, OutsideError):  # told by whoever asks what is missing
+    except (NoConfigError, OutsideError):  # the caller reports this when it asks what is missing
         return params
     fixed = vars(config)
     return {

@@ -1,4 +1,4 @@
-"""The values of --fix: hyperparameters that are taken out of the search."""
+"""Reads the values of --fix, which takes hyperparameters out of the search."""
 
 import json
 from contextlib import suppress
@@ -11,10 +11,10 @@ from sweep.trainable.config import ConfigError, TrialConfig, check_field
 
 
 def read_fixed(pairs: tuple[str, ...]) -> Values:
-    """Returns the values of `NAME=VALUE` pairs by their names: numbers, true and false as one writes them, else text.
+    """Returns the values of `NAME=VALUE` pairs by name: numbers, true and false where they parse as such, else text.
 
     Raises:
-      ConfigError: a pair has no `=`, a name comes twice, or no config can have the value.
+      ConfigError: a pair has no `=`, a name is given twice, or no config can have the value.
     """
     fixed: Values = {}
     for pair in pairs:
@@ -32,7 +32,7 @@ def _fixed_value(name: str, text: str) -> Any:
     if name == "arch" and user_code.is_reference(text):
         return user_code.name(text, "--fix arch=")
     field = {field.name: field for field in fields(TrialConfig)}.get(name)
-    if field is None or name == "seed":  # of the user's own space, or refused later
+    if field is None or name == "seed":  # a parameter of the user's own space, or a name that is refused later
         return value
     if "int" in str(field.type) and isinstance(value, float) and value.is_integer():
         value = int(value)  # 1e2
@@ -47,8 +47,8 @@ def _fixed_value(name: str, text: str) -> Any:
 def _read_value(text: str) -> Any:
     with suppress(ValueError, RecursionError):
         return json.loads(text)
-    if text.lower() in ("true", "false"):  # as Python has them
+    if text.lower() in ("true", "false"):  # Python's spelling, which JSON does not read
         return text.lower() == "true"
     with suppress(ValueError):
-        return float(text)  # .01, which JSON does not have
+        return float(text)  # .01, which JSON does not read
     return text

@@ -1,6 +1,6 @@
-"""The first space of heads on the frozen features of pretrained nets; frozen, for sweeps that began in it go on in it.
+"""The first space of heads on the frozen features of pretrained nets; it must not change, for sweeps continue in it.
 
-A head is trained in seconds, so this is the space for a first answer, and for large images without a GPU.
+A head is trained in seconds, so this space suits a first answer, and large images without a GPU.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ LARGEST_SIDE = 224  # px
 
 
 def new(backbones: Sequence[str]) -> Callable[[Suggests], TrialConfig]:
-    """Returns the space for these pretrained nets."""
+    """Returns the `suggest` function of this space for these pretrained nets."""
 
     def suggest(trial: Suggests) -> TrialConfig:
         archs = ["logistic_head", "mlp_head"]

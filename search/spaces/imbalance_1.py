@@ -1,7 +1,8 @@
-"""What is searched beside a published space where the classes are unequal; frozen, for sweeps that began with it.
+"""The parameters searched beside a published space when classes are unequal; it must not change, for sweeps use it.
 
-The three ways are drawn apart from each other and from the rest. No draw overdoes it: weights are by what sampling
-shows, and a logit-adjusted loss adjusts by the shares that sampling and weights leave (`trainable.objective`).
+The three remedies (loss, class weights, balanced sampling) are drawn independently of each other and of the rest. No
+combination corrects twice: class weights are computed from the class shares that the sampling produces, and a
+logit-adjusted loss uses the shares that remain after sampling and weights (`trainable.objective`).
 """
 
 from sweep.search.spaces.space import Addition, Suggests
@@ -9,7 +10,7 @@ from sweep.storage.sweep_file import Values
 
 
 def suggest(trial: Suggests) -> Values:
-    """Returns the fields of `TrialConfig` that handle unequal classes."""
+    """Draws the fields of `TrialConfig` that handle unequal classes."""
     return dict(
         loss=trial.suggest_categorical("loss", ["cross_entropy", "focal", "logit_adjusted"]),
         class_weights=trial.suggest_categorical("class_weights", ["none", "inverse", "sqrt_inverse", "effective"]),

@@ -1,7 +1,7 @@
-"""The first space for images above 64 px; frozen, for sweeps that began in it go on in it.
+"""The first space for images above 64 px; it must not change, because the sweeps that began in it continue in it.
 
-Pretrained nets alone: heads on their frozen features, and the nets fine-tuned. From scratch a net needs many more
-photographs than most people have, and hours; --space default trains it.
+It has pretrained nets only: heads on their frozen features, and the nets fine-tuned. Training a net from scratch takes
+hours, and many more photographs than most people have; `--space default` does that.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ LARGEST_SIDE = 224  # px
 
 
 def new(backbones: Sequence[str]) -> Callable[[Suggests], TrialConfig]:
-    """Returns the space for these pretrained nets."""
+    """Returns the `suggest` function of this space for these pretrained nets."""
 
     def suggest(trial: Suggests) -> TrialConfig:
         archs = ["logistic_head", "mlp_head", *backbones]

@@ -1,4 +1,4 @@
-"""What fits the data where the command leaves it open: the space, its pretrained nets, and the size of the images."""
+"""Chooses what the command leaves open by the data: the space, its pretrained nets, and the size of the images."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 TINY, PHOTOS, HEADS = "tiny", "photos", "heads"
 LARGEST_TINY = 64  # px
-MOST_BACKBONES = 8  # of those at hand, where nobody says which; each costs a pass over all images, and trials
-UNEQUAL_TIMES = 3  # as many images in the largest class as in the smallest, and more, are unequal
-MOST_ON_A_CPU = 20_000  # train images above 64 px; more take hours an epoch to fine-tune a net on
+MOST_BACKBONES = 8  # taken where the user names none, because each net costs a pass over all images, and trials
+UNEQUAL_TIMES = 3  # classes are unequal if the largest has more than this many times the images of the smallest
+MOST_ON_A_CPU = 20_000  # training images above 64 px; with more, an epoch of fine-tuning takes hours on a CPU
 
 
 def propose(
     settings: Settings, at_hand: Callable[[], Sequence[str]], headers: Callable[[], "Headers"], has_gpu: bool
 ) -> tuple[Settings, list[str]]:
-    """Returns the settings of a new search with all that they left open, and a sentence on each choice.
+    """Returns the settings of a new search with everything chosen that they left open, and a sentence on each choice.
 
     Args:
       at_hand: finds the pretrained nets whose weights are on this machine.
-      headers: reads those of the images; both are called only where something depends on them.
-      has_gpu: trials may run on one.
+      headers: reads the headers of the images. This and `at_hand` are called only if a choice depends on them.
+      has_gpu: whether trials may run on a GPU.
 
     Raises:
       ConfigError: the space is made for pretrained nets, and there is none.
@@ -76,21 +76,21 @@ def propose(
 
 
 def imbalance(fixed: Mapping[str, Any], counts: "np.ndarray") -> int | None:
-    """Returns the number of what is searched beside a published space because the classes are unequal.
+    """Returns the number of the addition to search because the classes are unequal, if it is needed.
 
     Args:
-      fixed: by `--fix`.
-      counts: (classes,) training images.
+      fixed: the values of `--fix`.
+      counts: (classes,) the number of training images of each class.
 
     Returns:
-      None where the classes are about equal, or `--fix` says all of it.
+      None if the classes are about equal, or if `--fix` sets all of the addition's fields.
     """
     is_fixed = UNHANDLED.keys() <= fixed.keys()
     return spaces.NEWEST_IMBALANCE if counts.max() > UNEQUAL_TIMES * counts.min() and not is_fixed else None
 
 
 def _by_data(headers: "Headers", has_gpu: bool) -> tuple[str, str]:
-    """Returns the name of the space that fits the data, and why."""
+    """Returns the name of the space that suits the data, and the reason in words."""
     if headers.side <= LARGEST_TINY:
         return TINY, f"the images have up to {LARGEST_TINY} px"
     if not has_gpu and headers.train > MOST_ON_A_CPU:
@@ -99,5 +99,5 @@ def _by_data(headers: "Headers", has_gpu: bool) -> tuple[str, str]:
 
 
 def has_gpu_here(address: str | None, gpus_per_trial: float | None) -> bool:
-    """Returns whether trials may run on a GPU: one of this machine, or of a cluster, whose nodes are not known yet."""
+    """Returns whether trials may run on a GPU of this machine or of a cluster, whose nodes are not known yet."""
     return gpus_per_trial != 0 and (address is not None or any(Path("/dev").glob("nvidia[0-9]*")))

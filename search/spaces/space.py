@@ -1,4 +1,4 @@
-"""A search space: an Optuna define-by-run function that returns a `TrialConfig`, and what bounds it."""
+"""A search space: an Optuna define-by-run function that returns a `TrialConfig`, and the limits that apply to it."""
 
 import json
 from collections.abc import Callable, Collection, Mapping
@@ -18,29 +18,29 @@ from sweep.storage.sweep_file import Table, Values
 from sweep.trainable.config import MULTIPLE, SHAPE_FIELDS, UNHANDLED, ConfigError, TrialConfig, unknown_name
 from sweep.trainable.models import family_of, unread_fields
 
-# What a space function may ask of its trial: the three suggest methods.
+# What a space function receives as its trial; it may call the three suggest methods.
 Suggests = Trial | Suggester
 Function = Callable[[Any], TrialConfig]
 
 
 def suggest_multiple(trial: Suggests, field: str, reference: float, low: float, high: float) -> float:
-    """Returns a value for a field of `TrialConfig`, drawn as a multiple of a reference on a log scale.
+    """Draws a value for a field of `TrialConfig` as a multiple of a reference, on a log scale.
 
-    The sampler's parameter is `FIELD_multiple`, in [low, high], so that what it learns of one optimizer or family
-    holds for the others. Configs, tables and reports have the value itself.
+    The sampler sees the parameter `FIELD_multiple`, in [low, high], so that what it learns with one optimizer or family
+    also holds for the others. Configs, tables and reports contain the value itself.
     """
     multiple = trial.suggest_float(f"{field}{MULTIPLE}", low, high, log=True)
-    return float(f"{reference * multiple:.6g}")  # a rate of exactly 0.001 is a multiple of 0.05 as well
+    return float(f"{reference * multiple:.6g}")  # rounded, so that 0.05 times some multiple is exactly 0.001
 
 
 @dataclass(frozen=True)
 class Addition:
-    """What is drawn beside a space, whatever that draws, because the data asks for it.
+    """Parameters that are drawn beside those of a space because the data asks for them.
 
     Attributes:
-      suggest: returns values of fields of `TrialConfig`, each drawn under the name of its field; all of them go with
-        each other and with any config.
-      plain: the values under which a config is what it would be without the addition, by name.
+      suggest: returns values for fields of `TrialConfig`, each drawn under the name of its field. They may be combined
+        freely with each other and with any config.
+      plain: by field name, the values that leave a config as it would be without the addition.
     """
 
     suggest: Callable[[Any], Values]
@@ -49,11 +49,13 @@ class Addition:
 
 @dataclass(frozen=True)
 class Space:
-    """A space function with what the user fixed and how many epochs a trial may have.
+    """A space function together with the values that the user fixed and the largest number of epochs.
 
     Attributes:
+      function: draws a config from an Optuna trial or a stand-in for one.
       fixed: values by the name of a parameter of the function, or of a field of `TrialConfig`.
-      addition: None where the function's own parameters are all that is searched.
+      max_epochs: the most epochs that a config may have; larger numbers are reduced to it.
+      addition: further parameters; None if the parameters of the function are all that is searched.
     """
 
     function: Function
@@ -62,17 +64,18 @@ class Space:
     addition: Addition | None = None
 
     def config(self, trial: Suggests) -> TrialConfig:
-        """The config that `trial` chooses; its seed is the caller's to set.
+        """Returns the config that `trial` chooses; the caller sets its seed.
 
         Raises:
-          NoConfigError: the function raised something or returned something else, or a fixed value breaks a rule.
+          NoConfigError: the function raised an error or returned something that is no config, or a fixed value breaks a
+            rule.
         """
         bounded = Bounded(trial, self.fixed, self.max_epochs)
         try:
             return self._with_fixed(self._with_addition(self.function(bounded), bounded))
         except (OutsideError, user_code.NotNamedError):
             raise
-        except Exception as error:  # the user's function: whatever it raises is theirs to mend
+        except Exception as error:  # the user wrote the function and has to mend whatever it raises
             raise NoConfigError(error, self.function, bounded.params) from error
 
     def _with_addition(self, config: TrialConfig, trial: Bounded) -> TrialConfig:
@@ -83,21 +86,22 @@ class Space:
     def _with_fixed(self, config: TrialConfig) -> TrialConfig:
         names = {field.name for field in fields(TrialConfig)}
         family = family_of(config.arch)
-        names -= set(SHAPE_FIELDS) - family.fields  # a fixed shape is for those that have it
-        names -= {"epochs"} if family.train else set()  # a head has one, whatever the other families are given
+        names -= set(SHAPE_FIELDS) - family.fields  # a fixed shape applies only to families that have such a field
+        names -= {"epochs"} if family.train else set()  # a head has one epoch, whatever the other families have
         values = config.to_dict() | {name: value for name, value in self.fixed.items() if name in names}
         values["epochs"] = min(values["epochs"], self.max_epochs)
         return TrialConfig.from_dict(values)
 
     def table(self) -> Table:
-        """What 'same space' means: for each parameter its range, for each field of a branch its constant value.
+        """Returns the table by which two spaces count as the same one.
 
-        Follows every choice, with numbers at their ends. A corner that the function rejects by
-        `optuna.TrialPruned` counts for the ranges alone.
+        It has the ranges of each parameter and, for each architecture, the values that each field takes at the corners.
+        The corners are found by following every choice, with numbers at the ends of their ranges. A corner that the
+        function rejects with `optuna.TrialPruned` counts only for the ranges.
 
         Raises:
-          ConfigError: a corner is no trainable config, all of them are rejected, the space is too large, or a
-            fixed name is neither a parameter nor a field.
+          ConfigError: a corner is no trainable config, all corners are rejected, the space is too large, or a fixed
+            name is neither a parameter nor a field.
         """
         ranges: dict[str, set[str]] = {}
         fields_seen: dict[str, dict[str, set[str]]] = {}
@@ -114,7 +118,7 @@ class Space:
         self._check_fixed(asked, {name for branch in fields_seen.values() for name in branch} | UNHANDLED.keys())
         self._check_read([json.loads(arch) for branch in fields_seen.values() for arch in branch["arch"]])
         for name, found in ranges.items():
-            if len(found) > 1 and any("Categorical" in text for text in found):  # Optuna refuses it at the second draw
+            if len(found) > 1 and any("Categorical" in text for text in found):  # Optuna would fail at the second draw
                 raise ConfigError(f"the space asks for `{name}` with different choices; give each its own name")
         table: Table = {"ranges": {name: sorted(found) for name, found in sorted(ranges.items())}}
         for name, values in sorted(fields_seen.items()):
@@ -135,7 +139,7 @@ class Space:
             raise ConfigError(f"--fix {name}: {unknown_name(name, dict.fromkeys(sorted(known)))}")
 
     def _check_read(self, archs: Collection[str]) -> None:
-        """Checks that each fixed field changes something for one of these architectures at least."""
+        """Checks that at least one of these architectures uses each fixed field."""
         unread = [unread_fields(arch) for arch in archs]
         for name in self.fixed:
             if unread and name in frozenset.intersection(*unread):
@@ -146,11 +150,11 @@ class Space:
         return list(dict.fromkeys(walker.config for walker in walk(self) if walker.config is not None))
 
     def missing(self, params: Mapping[str, Any]) -> list[str]:
-        """The parameters that a config made of `params` still lacks; the sampler draws them.
+        """Returns the parameters that a config made of `params` still lacks, which the sampler then draws.
 
         Raises:
-          ConfigError: a value is out of its range, differs from a fixed one, or its name is not asked for; or the
-            space has no config with these parameters, wherever those that are left out lie.
+          ConfigError: a value is out of its range or differs from a fixed one, the space does not ask for a name, or it
+            has no config with these parameters, neither with the missing ones at their low ends nor at their high ends.
         """
         chooser = Chosen(params, end=0)
         try:
@@ -158,7 +162,7 @@ class Space:
         except NoConfigError:
             if not chooser.lacking:
                 raise
-            chooser = Chosen(params, end=-1)  # it may be what was left out that does not go with the rest
+            chooser = Chosen(params, end=-1)  # perhaps only the low ends of the missing parameters do not fit the rest
             config = self.config(chooser)
         unused = set(params) - chooser.used
         for name in sorted(unused):
@@ -171,11 +175,12 @@ class Space:
         return list(chooser.lacking)
 
     def parameters(self, given: Mapping[str, Any]) -> Values:
-        """Returns what a person gives by the names of this space, or of a config's fields, as parameters of this space.
+        """Returns values that a person gave, by names of parameters or of config fields, as parameters of this space.
 
         Raises:
-          ConfigError: a value is out of its range, a name could mean several parameters, or a choice on which a
-            reference depends is not given with its multiple.
+          ConfigError: the epochs exceed the largest number allowed, a value is out of its range, a name could mean
+            several parameters, or a field that is drawn as a multiple is given without a choice on which its reference
+            depends.
         """
         epochs = given.get("epochs")
         if isinstance(epochs, int | float) and epochs > self.max_epochs:
@@ -186,39 +191,45 @@ class Space:
 
     @cached_property
     def families(self) -> tuple[str, ...]:
-        """The architectures among which a parameter `arch` chooses; none where it chooses something else."""
+        """The architectures among which the parameter `arch` chooses; empty if it chooses something else."""
         choices = self.choices("arch")
         return tuple(str(choice) for choice in choices) if all(map(self._is_arch, choices)) else ()
 
     def choices(self, name: str) -> tuple[Any, ...]:
-        """Returns what a parameter chooses among in the first branch; nothing where it is no choice, or is fixed."""
+        """Returns the choices of a parameter in the first branch; empty if it is not a choice, or is fixed."""
         found = self.asked({}).lacking.get(name)
         return found.choices if isinstance(found, CategoricalDistribution) else ()
 
     def _is_arch(self, choice: Any) -> bool:
-        """Returns whether this choice of the parameter `arch` is the architecture of the config, as far as it shows."""
+        """Returns whether this choice of the parameter `arch` is the config's architecture, as far as can be told."""
         try:
             return self.chosen({"arch": choice}).arch == choice
-        except NoConfigError:  # not with all the rest at its low end
+        except NoConfigError:  # it gives no config while all other parameters are at their low end
             return isinstance(choice, str)
 
     def asked(self, params: Mapping[str, Any]) -> Chosen:
-        """Returns what the function asks for beside these, as far as it comes: they may be no config together."""
+        """Runs the function with these parameters and returns the record of what it asked for.
+
+        The parameters need not make a config together: the record then ends where the function failed.
+        """
         chooser = Chosen(params)
         with suppress(NoConfigError):
             self.config(chooser)
         return chooser
 
     def chosen(self, params: Mapping[str, Any]) -> TrialConfig:
-        """The config of these parameters; those that are left out are at their low end."""
+        """Returns the config of these parameters, with the missing ones at their low ends."""
         return self.config(Chosen(params))
 
     def published(self, params: Mapping[str, Any]) -> Values:
-        """Returns `capped` parameters of a config that was published without the addition: it stays as it was."""
+        """Returns the parameters of a config that was published without the addition, which then leaves it as it was.
+
+        They are limited as by `capped`.
+        """
         return self.capped({**self.addition.plain, **params} if self.addition else params)
 
     def capped(self, params: Mapping[str, Any]) -> Values:
-        """`params` within the epochs allowed, without what is fixed."""
+        """Returns `params` without those that are fixed, and with at most the largest number of epochs."""
         fields = {f"{field}{MULTIPLE}" for field in self.fixed}
         free = {name: value for name, value in params.items() if name not in self.fixed and name not in fields}
         return free | ({"epochs": min(free["epochs"], self.max_epochs)} if "epochs" in free else {})

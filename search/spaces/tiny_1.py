@@ -1,7 +1,7 @@
-"""The first space for images up to 64 px; frozen, for sweeps that began in it go on in it.
+"""The first space for images up to 64 px; it must not change, because the sweeps that began in it continue in it.
 
-Heads on the frozen features of pretrained nets, which see the images enlarged; these nets fine-tuned; and small nets
-from scratch, which see them as they are.
+It has heads on the frozen features of pretrained nets, which see the images enlarged; these nets fine-tuned; and small
+nets trained from scratch, which see the images at their own size.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ LARGEST_SIDE = 64  # px
 
 
 def new(backbones: Sequence[str]) -> Callable[[Suggests], TrialConfig]:
-    """Returns the space for these pretrained nets."""
+    """Returns the `suggest` function of this space for these pretrained nets."""
 
     def suggest(trial: Suggests) -> TrialConfig:
         archs = ["logistic_head", "mlp_head", *backbones, "small_resnet", "cnn"]

@@ -1,8 +1,8 @@
-"""A config of one sweep as a point of another sweep's space: as near as that space comes to it.
+"""Finds the point of a space that comes nearest to a config of another sweep's space.
 
-What a parameter does is found out by asking the space with the two ends of its range: a field of `TrialConfig` keeps
-its value under whatever name this space draws it. A rate that both spaces draw as a multiple of a reference keeps its
-multiple, so that it is as bold in one as in the other.
+To find out which field a parameter sets, the space is evaluated at both ends of the parameter's range; a field of
+`TrialConfig` keeps its value under whatever name this space draws it. A learning rate that both spaces draw as a
+multiple of a reference keeps its multiple, so that it is equally bold in both.
 """
 
 import math
@@ -18,17 +18,19 @@ from sweep.storage.errors import ConfigError
 from sweep.storage.sweep_file import Values
 from sweep.trainable.config import AUGMENTATIONS, MULTIPLE, TrialConfig
 
-NET = ("arch", "backbone")  # with another net it is another config, however like it is otherwise
+NET = ("arch", "backbone")  # a config with another net is another config, however similar the rest is
 NOTHING = object()
-ROUNDING = 1e-6  # of a rate, which a space writes with six digits
+ROUNDING = 1e-6  # the relative error of a learning rate, which a space rounds to six digits
 
 
 @dataclass(frozen=True)
 class Point:
-    """Attributes:
-    params: of the space; what they leave out is drawn.
-    moved: the fields whose value was out of range here, each now at the nearest one within.
-    left_out: the fields whose value this space does not take over.
+    """A point of a space that stands for a config of another space.
+
+    Attributes:
+      params: the values of the space's parameters; the sampler draws those that are missing.
+      moved: the fields whose value is out of range in this space, and was moved to the nearest one in range.
+      left_out: the fields whose value this space does not take over.
     """
 
     params: Values
@@ -37,13 +39,13 @@ class Point:
 
 
 def transferred(space: Space, config: TrialConfig, drawn: Mapping[str, Any]) -> Point:
-    """Returns the point of a space that comes nearest to a config of another one.
+    """Returns the point of a space that comes nearest to a config of another space.
 
     Args:
-      drawn: what the config was made of, by the names of the other space.
+      drawn: the parameters from which the config was made, by their names in the other space.
 
     Raises:
-      ConfigError: this space has no such net, or no config with these parameters.
+      ConfigError: this space does not have the net of the config, or has no config with these parameters.
     """
     plain = space.addition.plain if space.addition else {}
     params: Values = {
@@ -73,7 +75,7 @@ def transferred(space: Space, config: TrialConfig, drawn: Mapping[str, Any]) -> 
 
 
 def _next(space: Space, params: Values, passed: set[str]) -> tuple[str, BaseDistribution] | None:
-    """Returns the next parameter that the space asks for; multiples last, for their references depend on the others."""
+    """Returns the next parameter that the space asks for; multiples come last, as their references need the others."""
     lacking = [item for item in space.asked(params).lacking.items() if item[0] not in passed]
     return min(lacking, key=lambda item: item[0].endswith(MULTIPLE), default=None)
 
@@ -86,7 +88,7 @@ def _value(
     config: TrialConfig,
     drawn: Mapping[str, Any],
 ) -> tuple[str, Any]:
-    """Returns the field that a parameter sets, or its own name, and the value that makes the point most alike."""
+    """Returns the field that a parameter sets, or the parameter's name, and the value that keeps the config alike."""
     if name.endswith(MULTIPLE):
         field = name.removesuffix(MULTIPLE)
         reference, real = _chosen(space, {**params, name: 1.0}).get(field), getattr(config, field, None)
@@ -96,7 +98,7 @@ def _value(
     same = [field for field in low if low[field] == first != last == high.get(field)]
     if name in same:
         return name, _of(config, name)
-    if len({_of(config, field) for field in same}) == 1:  # one parameter may set several
+    if len({_of(config, field) for field in same}) == 1:  # one parameter may set several fields
         return same[0] if len(same) == 1 else name, _of(config, same[0])
     return name, drawn.get(name, getattr(config, name, NOTHING))
 
@@ -109,12 +111,12 @@ def _of(config: TrialConfig, field: str) -> Any:
 def _chosen(space: Space, params: Values) -> Values:
     try:
         return vars(space.chosen(params))
-    except (NoConfigError, OutsideError):  # not with all the rest at its low end
+    except (NoConfigError, OutsideError):  # it gives no config while all other parameters are at their low end
         return {}
 
 
 def _nearest(value: Any, drawn_from: BaseDistribution) -> Any:
-    """Returns the value of a range that is nearest to one; `NOTHING` where none is."""
+    """Returns the value in a range that is nearest to the given one, or `NOTHING` if there is none."""
     if isinstance(drawn_from, CategoricalDistribution):
         same = [
             each for each in drawn_from.choices if each == value and isinstance(each, bool) == isinstance(value, bool)

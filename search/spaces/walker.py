@@ -1,6 +1,6 @@
-"""What stands in for an Optuna trial where a space is only asked: given values, or every choice in turn.
+"""Stand-ins for an Optuna trial that return given values or every choice in turn, so that a space can be examined.
 
-And why a space gave no config: `NoConfigError`.
+`NoConfigError` says why a space gave no config.
 """
 
 import inspect
@@ -23,16 +23,17 @@ from sweep.trainable.config import ConfigError, TrialConfig
 if TYPE_CHECKING:
     from sweep.search.spaces.space import Space
 
-MOST_CORNERS = 5_000  # of a space, which the walker follows in a second
+MOST_CORNERS = 5_000  # the walker visits that many in about a second
 
 
 class NoConfigError(ConfigError):
-    """A space gave no config: its function raised, or what it returned breaks a rule.
+    """A space gave no config: its function raised an error, or what it returned breaks a rule.
 
     Attributes:
-      place: file and line in the user's file; empty where they are not known.
-      is_raised: by the function itself; else what it returned is no config that can be trained.
-      is_rejected: the function raised `optuna.TrialPruned`, as Optuna's documentation has it.
+      place: the line of the user's file, as FILE:LINE; empty if it is not known.
+      what: the error in words, with the parameters at which it occurred.
+      is_raised: whether the function itself raised the error; otherwise it returned no config that can be trained.
+      is_rejected: whether the function raised `optuna.TrialPruned`, Optuna's way of rejecting a config.
     """
 
     def __init__(self, error: Exception, function: Callable[..., Any], params: Mapping[str, Any]) -> None:
@@ -46,6 +47,7 @@ class NoConfigError(ConfigError):
         super().__init__(self.told_as(""))
 
     def told_as(self, words: str) -> str:
+        """Returns the message: the place, then `words`, then what went wrong."""
         return f"{self.place}: {words}{self.what}" if self.place else f"{words}{self.what}"
 
 
@@ -54,25 +56,38 @@ class OutsideError(ConfigError):
 
 
 class Suggester(ABC):
-    """The three suggest methods over one: `choose`."""
+    """A base class that implements the three suggest methods of an Optuna trial by one method, `choose`."""
 
     @abstractmethod
-    def choose(self, name: str, distribution: BaseDistribution) -> Any: ...
+    def choose(self, name: str, distribution: BaseDistribution) -> Any:
+        """Returns the value of a parameter, which must lie within the distribution."""
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
+        """Returns one of the choices."""
         return self.choose(name, CategoricalDistribution(choices))
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """Returns a whole number in [low, high]."""
         return self.choose(name, IntDistribution(low, high, log=log, step=step))
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
+        """Returns a number in [low, high]."""
         return self.choose(name, FloatDistribution(low, high, log=log, step=step))
 
 
 class Chosen(Suggester):
-    """Answers with given values, each checked against its range, and at one `end` (0, -1) where none is given."""
+    """A trial that returns given values, and one end of the range of each parameter for which none is given.
+
+    Args:
+      params: the given values, each of which is checked against its range.
+      end: which end is returned for the others: 0 for the first choice or lowest number, -1 for the last or highest.
+
+    Attributes:
+      used: the names of the given values that were asked for.
+      lacking: the parameters that were asked for and not given, with their ranges.
+    """
 
     def __init__(self, params: Mapping[str, Any], end: int = 0) -> None:
         self._params, self._end = params, end
@@ -80,6 +95,11 @@ class Chosen(Suggester):
         self.lacking: dict[str, BaseDistribution] = {}
 
     def choose(self, name: str, distribution: BaseDistribution) -> Any:
+        """Returns the given value, or one end of the range.
+
+        Raises:
+          OutsideError: the given value is not in the range.
+        """
         if name not in self._params:
             self.lacking[name] = distribution
             return ends(distribution)[self._end]
@@ -95,30 +115,37 @@ class Chosen(Suggester):
 
 
 class Walker(Suggester):
-    """Takes the choices on `path` in order, then the first of each; numbers at the two `ends` (0, -1) in turn.
+    """A trial that takes the choices on `path` in order and the first choice of each later parameter.
+
+    Numbers are at the two `ends` of their ranges (0 for low, -1 for high) in turn.
 
     Args:
-      apart: parameters that go with any others: of their choices the ends alone are taken, as of numbers.
+      apart: parameters that combine freely with all others; as for numbers, only the ends of their choices are taken.
 
     Attributes:
-      config: what they make; None where the function rejects them.
+      config: the config that the choices make; None if the function rejects them.
+      counts: the number of choices of each categorical parameter met.
+      taken: the position of the choice that was taken for each of these.
+      ranges: the range of every parameter met, by name.
+      asked: the names that the space asked for, those of fixed parameters among them.
     """
 
     config: TrialConfig | None = None
 
     def __init__(self, path: list[int], ends: tuple[int, int], apart: Collection[str] = ()) -> None:
         self._path, self._ends, self._apart = path, ends, apart
-        self.counts: list[int] = []  # choices at each categorical met
+        self.counts: list[int] = []
         self.taken: list[int] = []
         self.ranges: dict[str, BaseDistribution] = {}
         self.asked: set[str] = set()
 
     def choose(self, name: str, distribution: BaseDistribution) -> Any:
+        """Returns the next choice on the path, or an end of the range of a number."""
         if not isinstance(distribution, CategoricalDistribution) or name in self._apart:
             end = self._ends[len(self.ranges) % 2]
             self.ranges[name] = distribution
             return ends(distribution)[end]
-        if name in self.ranges:  # asked for again: the same answer
+        if name in self.ranges:  # it is asked for again and gets the same answer
             first = [n for n, d in self.ranges.items() if isinstance(d, CategoricalDistribution)].index(name)
             return distribution.choices[self.taken[first]]
         self.ranges[name] = distribution
@@ -129,10 +156,10 @@ class Walker(Suggester):
 
 
 def walk(space: "Space") -> Iterator[Walker]:
-    """Every path of choices, with numbers all at their low end, all at their high end, and at either in turn.
+    """Yields a walker for every path of choices, with all numbers low, all high, and low and high in turn.
 
     Raises:
-      ConfigError: a corner is no trainable config, all of them are rejected, or there are too many.
+      ConfigError: a corner is no trainable config, all corners are rejected, or there are too many.
     """
     seen = trainable = 0
     rejected: NoConfigError | None = None
@@ -179,8 +206,8 @@ def _range_text(distribution: BaseDistribution) -> str:
 
 
 def _place(error: Exception, function: Callable[..., Any]) -> str:
-    """The line of the space function's own file at which it came to the error, as FILE:LINE, else its first line."""
-    frames = traceback.extract_tb(error.__traceback__)  # the first one called the function
+    """Returns the last line of the space function's file that led to the error as FILE:LINE, else its first line."""
+    frames = traceback.extract_tb(error.__traceback__)  # the first frame is the one that called the function
     file = frames[1].filename if len(frames) > 1 else ""
     if file and file != frames[0].filename:
         return f"{file}:{[frame.lineno for frame in frames if frame.filename == file][-1]}"

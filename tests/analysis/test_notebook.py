@@ -136,9 +136,9 @@ def test_what_is_missing_or_damaged_is_named(sweep, tmp_path):
         _ = read.trials
 
 
-def test_the_lines_of_the_readme_run(sweep, data):
+def test_the_lines_of_the_page_on_results_run(sweep, data):
     code = re.search(
-        r"```python\n(from analysis import read_sweep.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+        r"```python\n(from sweep import read_sweep\n.*?)```", (ROOT / "docs" / "results.md").read_text(), re.DOTALL
     )[1]
     assert "sweeps/default" in code
     names = {"images": torch.from_numpy(data.valid.images)}

@@ -1,12 +1,14 @@
-"""The architecture as a test: who imports whom, and what the README says of files and commands."""
+"""The architecture as a test: who imports whom, that what README and pages name is there: files, commands, flags."""
 
 import ast
 import re
 from graphlib import TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from sweep.storage.programs import MODULES as COMMANDS
 from sweep.storage.states import Reason, State, Stop
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,12 +23,12 @@ FILES = [file for package in MAY_IMPORT for file in sorted((ROOT / package).rglo
 
 
 def imported(file):
-    """Top-level names of every import in the file, also within functions."""
+    """Yields the top-level names of the imports in a file, also within functions; of our own those below `sweep`."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            yield from (alias.name.removeprefix("sweep.").split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module.split(".")[0]
+            yield node.module.removeprefix("sweep.").split(".")[0]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
@@ -36,6 +38,17 @@ def test_imports_point_one_way(file):
     ours = set(imported(file)) & set(MAY_IMPORT) - {package}
 
     assert ours <= MAY_IMPORT[package]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_package_of_our_own_is_imported_below_the_one_that_is_installed(file):
+    """By its own name it would be another module of the same file, or somebody else's package `datasets`."""
+    nodes = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+    names = [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
+    names += [node.module or "." for node in nodes if isinstance(node, ast.ImportFrom)]
+
+    assert [name for name in names if name.split(".")[0] in {*MAY_IMPORT, ""}] == []
 
 
 def may_know_ray(name):
@@ -49,7 +62,9 @@ def test_only_the_driver_and_the_worker_of_ray_know_it(file):
     assert "ray" not in set(imported(file)) or may_know_ray(name)
 
 
-MODULES = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in FILES}
+MODULES = {
+    "sweep." + ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in FILES
+}
 
 
 def imported_modules(file):
@@ -78,7 +93,8 @@ def test_no_file_imports_itself_by_way_of_others():
 
 
 def test_each_command_of_the_search_is_its_options_and_one_call():
-    lengths = {file.name: len(file.read_text().splitlines()) for file in (ROOT / "search").glob("*.py")}
+    texts = {file.name: file.read_text() for file in (ROOT / "search").glob("*.py")}
+    lengths = {name: len(text.splitlines()) for name, text in texts.items() if "\ndef main(" in text}
 
     assert {name: length for name, length in lengths.items() if length > 120} == {}
 
@@ -147,9 +163,13 @@ def test_a_call_that_runs_what_it_reads_is_seen(line):
     assert called(ast.parse(line).body[0].value.func) & RUN_WHAT_THEY_READ
 
 
-def tree_in_readme():
-    """Files and folders that the README's tree names, as paths."""
-    block = re.search(r"```tree\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+README, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "architecture.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def tree_in_the_architecture():
+    """Yields the files and folders that the tree of the page on the architecture names, as paths."""
+    block = re.search(r"## The tree\n.*?```text\n(.*?)```", ARCHITECTURE.read_text(), re.DOTALL)[1]
     above = []
     for line in block.splitlines():
         depth = (len(line) - len(line.lstrip())) // 2
@@ -157,37 +177,78 @@ def tree_in_readme():
         yield "".join(above).rstrip("/")
 
 
-def test_the_tree_in_the_readme_names_every_folder_of_code_and_nothing_that_is_not_there():
-    named = set(tree_in_readme())
+def test_the_tree_in_the_architecture_names_every_folder_of_code_and_nothing_that_is_not_there():
+    named = set(tree_in_the_architecture())
     there = {file.parent.relative_to(ROOT).as_posix() for file in FILES}
 
     assert {name for name in named if not (ROOT / name).exists()} == set()
     assert there - named == set()
 
 
-def test_the_commands_in_the_readme_exist():
-    text = (ROOT / "README.md").read_text()
+def defined_in(file):
+    """Returns the names of all functions and classes in a file, also within others."""
+    kinds = ast.FunctionDef | ast.ClassDef
+    return {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, kinds)}
 
-    modules = set(re.findall(r"python -m ([a-z_.]+)", text))
-    targets = set(re.findall(r"make ([a-z-]+)", text))
 
+def test_the_functions_that_the_architecture_names_are_in_the_files_that_it_names():
+    """A function or a class stands right behind its file: `datasets/load.py` `load`."""
+    text = ARCHITECTURE.read_text()
+    files = re.findall(r"`((?:storage|datasets|trainable|analysis|search)/[\w/]+\.py)`", text)
+    pairs = re.findall(r"`([\w/]+\.py)`\s+`(\w+)`", text)
+
+    assert len(pairs) > 30
+    assert [file for file in files if not (ROOT / file).exists()] == []
+    assert [f"{file} {name}" for file, name in pairs if name not in defined_in(ROOT / file)] == []
+
+
+def code_in_readme_and_pages():
+    """Returns all code that stands there, in blocks and between words, a line each."""
+    text = "\n".join(page.read_text() for page in PAGES)
+    blocks = re.compile(r"^```.*?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    return "\n".join([*blocks.findall(text), *re.findall(r"`([^`]+)`", blocks.sub("", text))])
+
+
+def test_the_commands_in_readme_and_pages_exist_and_none_is_left_out():
+    code = code_in_readme_and_pages()
+
+    named = set(re.findall(r"^sweep ([a-z]+)", code, re.MULTILINE))
+    modules = set(re.findall(r"python -m ((?:datasets|trainable|analysis|search)\.[a-z_.]+)", code))
+    targets = set(re.findall(r"\bmake ([a-z-]+)", code))
+
+    assert named == set(COMMANDS)
+    assert modules - set(COMMANDS.values()) == set()
     assert {"search.run", "search.status", "analysis.report", "analysis.predict", "datasets.look"} <= modules
-    places = {name: ROOT / name.replace(".", "/") for name in modules}
-    there = (place.with_suffix(".py").exists() or (place / "__main__.py").exists() for place in places.values())
-    assert [name for name, is_there in zip(places, there, strict=True) if not is_there] == []
     makefile = (ROOT / "Makefile").read_text()
     assert {target for target in targets if f"\n{target}:" not in makefile} == set()
 
 
-def test_the_flags_in_the_readme_exist():
-    from sweep.search.run import main
+def flags_of(name):
+    """Returns the flags of a command that its help shows."""
+    module = import_module(f"sweep.{COMMANDS[name]}")
+    main = module.main if hasattr(module, "main") else import_module(f"{module.__name__}.__main__").main
+    shown = [parameter for parameter in main.params if not getattr(parameter, "hidden", False)]
+    return {option for parameter in shown for option in parameter.opts if option.startswith("--")}
 
-    known = {option for parameter in main.params for option in parameter.opts}
-    used = set()
-    for command in re.findall(r"python -m search\.run[^`\n]*", (ROOT / "README.md").read_text()):
-        used |= set(re.findall(r"--[a-z-]+", command))
 
-    assert used <= known
+def used_flags(name):
+    """Returns the flags with which README and pages call a command, in either of its spellings."""
+    spelled = f"(?:sweep {name}|python -m {re.escape(COMMANDS[name])})"
+    calls = re.findall(rf"{spelled}\b([^\n#']*)", code_in_readme_and_pages())
+    return {flag for call in calls for flag in re.findall(r"--[a-z-]+", call)}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_flags_with_which_readme_and_pages_call_a_command_exist(name):
+    assert used_flags(name) - {"--help"} <= flags_of(name)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_flag_of_a_command_is_explained_in_a_page(name):
+    """The reference of commands, which is made of the help texts, is not among the pages that are read here."""
+    text = "\n".join(page.read_text() for page in PAGES)
+
+    assert {flag for flag in flags_of(name) if not re.search(rf"{flag}(?![\w-])", text)} == set()
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,8 @@ def test_a_job_with_variables_of_its_own_runs_on_the_cluster(answers):
     assert "succeeded" in answers["job"]
 
 
-def test_nothing_listens_off_loopback_but_the_ports_that_the_readme_names(answers):
-    section = (ROOT / "README.md").read_text().split("## On a cluster")[1].split("\n## ")[0]
+def test_nothing_listens_off_loopback_but_the_ports_that_the_page_on_clusters_names(answers):
+    section = (ROOT / "docs" / "cluster.md").read_text().split("## On a cluster")[1].split("\n## ")[0]
     ranges = [tuple(map(int, found)) for found in re.findall(r"(\d{4,5}) to (\d{4,5})", section)]
     named = {int(port) for port in re.findall(r"\b\d{4,5}\b", section)}
 

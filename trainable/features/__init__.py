@@ -1,8 +1,8 @@
-"""The features of images: what a frozen net makes of them, computed once for all heads that learn from them.
+"""The features of images: what a frozen net computes from them, once for all heads that learn from them.
 
-`pooling.py` turns the maps of a net's stages into numbers, `store.py` keeps them on the disk in chunks of a fixed
-number of images, and `computing.py` makes the chunks that are missing: each worker takes one that nobody else has
-begun, so that all workers share the work, and a worker that dies costs one chunk.
+`pooling.py` turns the maps of a net's stages into numbers, and `store.py` keeps these on disk in chunks of a fixed
+number of images. `computing.py` computes the chunks that are missing: each worker takes one that nobody else has begun,
+so all workers share the work, and a worker that dies costs one chunk.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Prepared:
-    """How far a computation is whose result other trials read as well.
+    """The progress of a computation whose result other trials use too.
 
     Attributes:
-      what: is computed, in words.
-      done, count: images of it that are there, by whichever worker, and images in all.
+      what: what is computed, in words.
+      done, count: how many images are finished, by any worker, and how many there are.
     """
 
     what: str

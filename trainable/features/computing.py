@@ -28,23 +28,23 @@ from sweep.trainable.models.head import HeadNet, all_stages, preprocessing
 from sweep.trainable.models.known import versions
 from sweep.trainable.precision import autocast, numerics
 
-VERSION = 1  # of the arithmetic: another number wherever the same images give other features
-BATCH = {"cpu": 16, "cuda": 128, "mps": 128}  # images that go through the net at once; so few stay in a CPU's caches
-WAIT_SECONDS = 0.1  # for others that compute
-Compute = Callable[[np.ndarray], dict[str, Tensor]]  # of rows, what is kept of them
+VERSION = 1  # of the arithmetic: raise it whenever the same images get other features
+BATCH = {"cpu": 16, "cuda": 128, "mps": 128}  # images that go through the net at once; so few fit into a CPU's caches
+WAIT_SECONDS = 0.1  # between two looks at what other workers have computed
+Compute = Callable[[np.ndarray], dict[str, Tensor]]  # from rows to what is stored for them
 VIEWS: dict[str, Callable[[Tensor], Tensor]] = {"plain": lambda images: images, "flip": lambda images: images.flip(3)}
 
 
 def features_of(config: TrialConfig, data: Dataset, split: str, net: HeadNet, normalise: nn.Module) -> Features:
-    """Returns the features of a split that a head is trained or judged on; what is missing is computed.
+    """Returns the features of a split, on which a head is trained or judged; computes those that are missing.
 
-    With `flip` those of the mirrored training images come after those of all images as they are.
+    If the config has `flip`, the features of all mirrored training images follow those of all images as they are.
 
     Args:
-      normalise: the layer before the net.
+      normalise: the layer in front of the net.
 
     Raises:
-      FeaturesError: they would be too large.
+      FeaturesError: the features would be too large.
       ConfigError: the weights of the backbone are not on this machine.
     """
     columns = layout(net.stages, net.shapes, net.pooling)
@@ -61,7 +61,7 @@ def features_of(config: TrialConfig, data: Dataset, split: str, net: HeadNet, no
 def prepare(
     config: TrialConfig, data: Dataset, splits: Sequence[str], net: HeadNet, normalise: nn.Module
 ) -> Iterator[Prepared]:
-    """Computes the features that are missing, a chunk a step; takes and raises what `features_of` does."""
+    """Computes the missing features, a chunk per step; its arguments and errors are those of `features_of`."""
     for split in splits:
         for store, compute in _stores(config, data, split, net, normalise):
             yield from made(store, compute)
@@ -70,7 +70,7 @@ def prepare(
 def _stores(
     config: TrialConfig, data: Dataset, split: str, net: HeadNet, normalise: nn.Module
 ) -> Iterator[tuple[Store, Compute]]:
-    """Yields where the features of a split are kept, each with what computes them."""
+    """Yields the stores for the features of a split, each with the function that computes them."""
 
     def compute(images: Pixels, view: str) -> Compute:
         return lambda rows: _computed(config, net, normalise, VIEWS[view], together(images, rows, net.mean.device))
@@ -83,14 +83,15 @@ def _stores(
 
 
 def _views(config: TrialConfig, split: str) -> tuple[str, ...]:
+    """Returns the names of the views in which a split's images are used."""
     return ("plain", "flip") if config.flip and split == "train" else ("plain",)
 
 
 def made(store: Store, compute: Compute) -> Iterator[Prepared]:
-    """Computes the chunks of a store that are missing, a step each, until all are there.
+    """Computes the missing chunks of a store, one per step, until all are there.
 
-    It takes what nobody else has begun; what another one leaves undone, because it has ended, becomes free. While
-    others compute all that is missing, a step is to wait a little.
+    It takes chunks that nobody else has begun; a chunk whose worker has ended becomes free again. While others compute
+    all that is missing, a step is a short wait.
     """
     while missing := store.missing():
         waits = True
@@ -107,11 +108,14 @@ def made(store: Store, compute: Compute) -> Iterator[Prepared]:
 
 
 def chunks_of(store: Store, names: set[str], compute: Compute) -> list[Chunk]:
-    """Returns all chunks of a store, of which the missing ones are computed, by this process or by others.
+    """Returns all chunks of a store; missing ones are computed first, by this process or by others.
 
     Args:
-      names: of the parts that are read.
+      names: the parts that are read.
       compute: returns all parts of some rows.
+
+    Raises:
+      FeaturesError: a chunk cannot be read back after it was written.
     """
     for _ in made(store, compute):
         pass
@@ -131,7 +135,7 @@ def chunks_of(store: Store, names: set[str], compute: Compute) -> list[Chunk]:
 def _computed(
     config: TrialConfig, net: HeadNet, normalise: nn.Module, view: Callable[[Tensor], Tensor], images: Tensor
 ) -> dict[str, Tensor]:
-    """Returns all parts of all stages of some images, by their names in a chunk."""
+    """Returns all parts of all stages for some images, by their names in a chunk."""
     device, backbone = net.mean.device, net.filled()
     made: list[dict[str, Tensor]] = []
     for batch in images.split(BATCH[device.type]):
@@ -144,9 +148,10 @@ def _computed(
 
 
 def separate(images: Pixels) -> list[Pixels]:
-    """Returns the images in the parts that they were joined of: features of each may be there already.
+    """Returns the sets of images of which these were joined or chosen, because their features may already be stored.
 
-    Of some that are rows of others, such as a fold's, those others: every fold takes its rows of the same features.
+    If the images are chosen rows of a larger set, as in a fold, it returns the whole set: every fold takes its rows
+    from the same features.
     """
     images, _ = whole(images)
     if isinstance(images, JoinedPixels):
@@ -155,7 +160,7 @@ def separate(images: Pixels) -> list[Pixels]:
 
 
 def _about(config: TrialConfig, fingerprint: str, images: Pixels, view: str, device: torch.device) -> dict[str, Any]:
-    """Returns all that decides the features of some images."""
+    """Returns everything that determines the features of some images."""
     assert config.backbone is not None
     found = weights.at_hand(config.backbone)
     if found is None or config.pretrained is False:
@@ -171,7 +176,7 @@ def _about(config: TrialConfig, fingerprint: str, images: Pixels, view: str, dev
 
 
 def rows_about(fingerprint: str, images: Pixels) -> dict[str, Any]:
-    """Returns what says which images they are, and by which arithmetic something is made of them."""
+    """Returns what identifies the images, and the version of the arithmetic that computes something from them."""
     pixels = images.checksums if isinstance(images, StoredPixels) else np.ascontiguousarray(images[:])
     return {
         "version": VERSION,

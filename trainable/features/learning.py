@@ -1,4 +1,4 @@
-"""Trains a head: in one epoch, on features that were computed once for all heads."""
+"""Trains a head in one epoch, on features that were computed once for all heads."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -22,17 +22,20 @@ Fit = Callable[[TrialConfig, nn.Module, Features, Tensor], float]
 
 
 def prepare(config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[Prepared]:
-    """Computes the features that are missing, a step at a time."""
+    """Computes the missing features, a step at a time."""
     if not state.epochs_done:
         normalise, net = _parts(state)
         yield from computing.prepare(config, data, SPLITS, net, normalise)
 
 
 def train(config: TrialConfig, data: Dataset, state: TrainState, fit: Fit) -> Iterator[EpochMetrics]:
-    """Trains a head in one epoch, which is what a family's `train` does; the features are not part of its seconds.
+    """Trains a head in one epoch, as the `train` of its family; the time for computing features is not in its seconds.
 
     Args:
-      fit: trains the head on the features and the labels of the training images, and returns its loss.
+      fit: trains the head on the features and labels of the training images, and returns its loss.
+
+    Raises:
+      Diverged: the loss is not finite.
     """
     if state.epochs_done:
         return

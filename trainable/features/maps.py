@@ -1,8 +1,8 @@
-"""What the frozen stages of a net make of images: computed once, kept for every trial whose stages are the same.
+"""The maps that the frozen stages of a net compute from images, kept for every trial whose frozen stages are the same.
 
-The maps lie on the disk as the features of heads do, in chunks that workers share, and are read mapped. They are kept
-in float16. A trial learns from what is kept, also where it has computed that itself, so its numbers do not depend on
-whether the maps were found.
+The maps lie on disk as the features of heads do, in float16 and in chunks that workers share; they are read as mapped
+files. A trial learns from what is stored even if it has just computed that itself, so its numbers do not depend on
+whether the maps were there before.
 """
 
 import hashlib
@@ -23,17 +23,17 @@ from sweep.trainable.models import family_of, frozen
 from sweep.trainable.models.calls import judged
 from sweep.trainable.precision import autocast, numerics
 
-VERSION = 1  # of the arithmetic: another number wherever the same images give other maps
-NAME = "map"  # of the tensor in a chunk's file
+VERSION = 1  # of the arithmetic: raise it whenever the same images get other maps
+NAME = "map"  # the name of the tensor in a chunk's file
 LARGEST = torch.finfo(torch.float16).max
 
 
 class Maps:
-    """Maps by row, one view of all images after the other; what is asked for is read from the files of the chunks.
+    """Stored maps by row, read from the files on demand; if there are two views, all rows of the first come first.
 
     Attributes:
-      shape: (rows, ...) of all.
-      dtype: of numpy's.
+      shape: (rows, ...) of all maps together.
+      dtype: numpy's.
     """
 
     def __init__(self, chunks: Sequence[Tensor]) -> None:
@@ -44,13 +44,14 @@ class Maps:
 
     @property
     def nbytes(self) -> int:
+        """The size of all maps in bytes."""
         return int(np.prod(self.shape)) * self.dtype.itemsize
 
     def __len__(self) -> int:
         return int(self.shape[0])
 
     def __getitem__(self, rows: slice | int | Sequence[int] | np.ndarray, /) -> np.ndarray:
-        """Returns the map of one row, or (n, ...) of these rows in their order."""
+        """Returns the map of one row, or (n, ...) maps of several rows in their order."""
         if isinstance(rows, int):
             return self[[rows]][0]
         numbers = np.arange(len(self))[rows]
@@ -64,12 +65,12 @@ class Maps:
 def maps_of(
     config: TrialConfig, fingerprint: str, images: Pixels, views: Sequence[str], model: nn.Sequential, front: nn.Module
 ) -> Maps:
-    """Returns the maps of images in each view; what is missing is computed, by this worker or by others.
+    """Returns the maps of images in each view; missing ones are computed, by this worker or by others.
 
     Args:
       fingerprint: of the data.
       views: names in `VIEWS`.
-      front: of the model, from normalised images to maps.
+      front: the front of the model, from normalised images to maps.
 
     Raises:
       FeaturesError: there is no room for them.
@@ -82,7 +83,10 @@ def maps_of(
 def stores_of(
     config: TrialConfig, fingerprint: str, images: Pixels, views: Sequence[str], model: nn.Sequential, front: nn.Module
 ) -> Iterator[tuple[Store, Compute]]:
-    """Yields where the maps are kept, each with what computes them; takes and raises what `maps_of` does."""
+    """Yields the stores for the maps, each with the function that computes them.
+
+    Its arguments and errors are those of `maps_of`.
+    """
     device = next(model.parameters()).device
     for view in views:
         for part in separate(images):
@@ -98,7 +102,7 @@ def stores_of(
 
 @torch.no_grad()
 def map_of(config: TrialConfig, model: nn.Sequential, front: nn.Module, batch: Tensor) -> Tensor:
-    """Returns what the front makes of a batch of pixels, float32, within what float16 can hold."""
+    """Returns the front's output for a batch of pixels, as float32 within the range of float16."""
     with judged(model), autocast(config.arch, batch.device):
         made: Tensor = front(model[0](batch))
     return made.float().clamp_(-LARGEST, LARGEST)
@@ -107,7 +111,7 @@ def map_of(config: TrialConfig, model: nn.Sequential, front: nn.Module, batch: T
 def _about(
     config: TrialConfig, fingerprint: str, images: Pixels, view: str, model: nn.Sequential, device: torch.device
 ) -> dict[str, Any]:
-    """Returns all that decides the maps of some images."""
+    """Returns everything that determines the maps of some images."""
     preprocessing = family_of(config.arch).preprocessing(config)
     return {
         "maps": VERSION,
@@ -123,7 +127,7 @@ def _about(
 
 
 def _digest(model: nn.Module) -> str:
-    """Returns the sha256 of all that is frozen: whatever its weights are called, they are in the net by now."""
+    """Returns the sha256 of all weights that do not train, which identifies them whatever their file was called."""
     names, trains = frozen.names(model), {name for name, its in model.named_parameters() if its.requires_grad}
     digest = hashlib.sha256()
     for name, tensor in model.state_dict().items():

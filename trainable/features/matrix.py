@@ -1,4 +1,4 @@
-"""The features of a head as one matrix, (N, F), of which a part is in memory at a time where it is large."""
+"""The features of a head as one (N, F) matrix; a large one is read from its files in parts."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,15 +9,15 @@ from sweep.trainable.devices import widest
 from sweep.trainable.features.pooling import Shape, chosen, columns, stored
 
 BLOCK_ROWS = 2048
-MEMORY_BYTES = 1 << 29  # a matrix that needs more stays in its files, and is read anew for each use
-ROUNDING = 2.0**-10  # of float16, relative to a number
+MEMORY_BYTES = 1 << 29  # a larger matrix stays in its files and is read anew for each use
+ROUNDING = 2.0**-10  # relative rounding error of float16
 
-Layout = Sequence[tuple[int, str, Shape]]  # of the columns: the stage, the part of it, and the shape of its map
-Chunk = dict[str, Tensor]  # (rows, F) float16, mapped
+Layout = Sequence[tuple[int, str, Shape]]  # for each group of columns: stage, part, and shape of the stage's map
+Chunk = dict[str, Tensor]  # (rows, F) float16, mapped from a file
 
 
 def layout(stages: Sequence[int], shapes: Sequence[Shape], pooling: str) -> Layout:
-    """Returns what the columns are made of, in the order in which the net of a head has them."""
+    """Returns what the columns consist of, in the order in which the net of a head computes them."""
     return [
         (stage, part, shape) for stage, shape in zip(stages, shapes, strict=True) for part in chosen(pooling, shape)
     ]
@@ -29,13 +29,21 @@ def name_of(stage: int, part: str) -> str:
 
 
 class Features:
-    """Features of images: their rows in the order of the chunks, their columns in that of the layout."""
+    """The features of images: rows in the order of the chunks, columns in the order of the layout.
+
+    Attributes:
+      count: the number of rows.
+      width: the number of columns.
+      matrix: (N, F) float32 standardised features on the device; None before `standardise`, or if they are too large.
+    """
 
     def __init__(
         self, chunks: Sequence[Chunk], columns_of: Layout, device: torch.device, rows: Tensor | None = None
     ) -> None:
-        """Args:
-        rows: (N,) int64 of those in the chunks, on the CPU; None for all of them.
+        """Describes the matrix; nothing is read but one row.
+
+        Args:
+          rows: (N,) int64 on the CPU, the rows of the chunks that are used; None for all of them.
         """
         self.chunks, self.layout, self.device, self.rows = chunks, columns_of, device, rows
         first = name_of(*columns_of[0][:2])
@@ -46,10 +54,11 @@ class Features:
         self.width = self._of_chunk(chunks[0], torch.zeros(1, dtype=torch.int64)).shape[1]
 
     def standardise(self, mean: Tensor | None = None, std: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Makes each feature have mean 0 and deviation 1, or subtracts and divides by what is given.
+        """Gives each feature mean 0 and deviation 1, or applies the given mean and deviation instead.
 
         Returns:
-          mean and deviation of each feature; 1 is the deviation of one that changes by no more than it is rounded.
+          The mean and the deviation of each feature. A feature that varies by no more than its rounding error gets the
+          deviation 1.
         """
         if mean is None or std is None:
             wide = widest(self.device)
@@ -67,13 +76,13 @@ class Features:
         return mean, std
 
     def blocks(self) -> Iterator[Tensor]:
-        """Yields all rows, float32, so many at a time; the same blocks whether the matrix is in memory or not."""
+        """Yields all rows as float32 in blocks of `BLOCK_ROWS`; they are the same wherever the matrix lies."""
         for rows in torch.arange(self.count).split(BLOCK_ROWS):
             begin, end = int(rows[0]), int(rows[-1]) + 1
             yield self.matrix[begin:end] if self.matrix is not None else self._range(begin, end)
 
     def take(self, rows: Tensor) -> Tensor:
-        """Returns these rows, float32.
+        """Returns these rows as float32.
 
         Args:
           rows: (n,) int64, on the CPU.
@@ -83,7 +92,7 @@ class Features:
         return self._ready(self._raw(rows if self.rows is None else self.rows[rows]))
 
     def _raw(self, rows: Tensor) -> Tensor:
-        """Returns these rows of the chunks as they were computed."""
+        """Returns these rows of the chunks as they were stored."""
         taken = torch.empty((len(rows), self.width))
         owners = torch.bucketize(rows, self.starts, right=True) - 1
         for owner in owners.unique().tolist():
@@ -92,6 +101,7 @@ class Features:
         return taken
 
     def _range(self, begin: int, end: int) -> Tensor:
+        """Returns the rows from `begin` to `end`, read from the chunks, standardised if that was asked for."""
         if self.rows is not None:
             return self._ready(self._raw(self.rows[begin:end]))
         made = []
@@ -101,6 +111,7 @@ class Features:
         return self._ready(torch.cat(made))
 
     def _of_chunk(self, chunk: Chunk, rows: Tensor | slice) -> Tensor:
+        """Returns the (n, width) columns of the layout for some rows of a chunk."""
         parts = [columns(part, chunk[name_of(stage, part)][rows].float(), shape) for stage, part, shape in self.layout]
         return torch.cat(parts, dim=1)
 

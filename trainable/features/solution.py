@@ -1,6 +1,6 @@
-"""The solution of multinomial logistic regression: found without a rate or a draw.
+"""Solves multinomial logistic regression, without a learning rate and without randomness.
 
-There is one minimum, but for losses that are not convex, whose files say so.
+There is one minimum, unless the loss is not convex, which the file of such a loss says.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from sweep.trainable.objective import Objective
 
-STEPS = 200  # of L-BFGS, at most: beyond them the predictions of no image change
-REMEMBERED = 10  # steps by which it estimates the curvature
-TOLERANCE = 1e-5  # of the largest part of the gradient, and of a step
+STEPS = 200  # of L-BFGS, at most: more steps change the prediction of no image
+REMEMBERED = 10  # past steps from which it estimates the curvature
+TOLERANCE = 1e-5  # it stops once no entry of the gradient exceeds this, or no entry of a step its square
 
 
 def solve(
@@ -22,12 +22,13 @@ def solve(
     penalty: float,
     objective: Objective,
 ) -> float:
-    """Leaves the minimum in a linear layer, and returns the mean loss there.
+    """Sets a linear layer to the minimum, and returns the mean loss there.
 
     Args:
-      blocks: returns the standardised features, (n, F) at a time, in order: not all of them need be in memory.
+      blocks: yields the standardised features, (n, F) at a time, in order, so that not all need be in memory.
       labels: (N,) class indices.
-      objective: for all images at once, `Objective.of_each_image_once`.
+      penalty: the factor of the sum of the squared weights.
+      objective: for all images at once, see `Objective.of_each_image_once`.
     """
     for parameter in linear.parameters():
         torch.nn.init.zeros_(parameter)

@@ -1,7 +1,7 @@
-"""Features on the disk: `~/.cache/sweep/features/KEY/`, a file for each chunk of images.
+"""Stores features on disk in `~/.cache/sweep/features/KEY/`, with a file for each chunk of images.
 
-A chunk is there whole or not at all. Whoever computes one holds the lock of its claim, which ends with the process, so
-nobody computes what another is computing. What is read is mapped: all workers of a machine share one copy.
+A chunk is there completely or not at all. Whoever computes a chunk holds a lock on its claim file, so nobody else
+computes it; the lock ends with the process. Chunks are read as mapped files: all workers of a machine share one copy.
 """
 
 import errno
@@ -28,26 +28,30 @@ from sweep.datasets.pixels.target import SPARE_BYTES, gigabytes
 from sweep.storage.errors import UserError
 from sweep.trainable.features import Prepared
 
-CHUNK_ROWS = 64  # images; a worker that dies loses as many, and one that is to stop ends after as many
-MOST_BYTES = 40 * 10**9  # of the features of one split and view
-KEPT_BYTES = 50 << 30  # of all features together; those in use stay, however large they are
+CHUNK_ROWS = 64  # images; a worker that dies loses this many, and one that is told to stop finishes this many
+MOST_BYTES = 40 * 10**9  # for the features of one split in one view
+KEPT_BYTES = 50 << 30  # for all features together; those in use are kept whatever their size
 ABOUT = "about.json"
 
 
 class FeaturesError(UserError):
-    """Features cannot be kept; the message says which, how large they are, and what to do."""
+    """Features cannot be stored; the message says which, how large they are, and what to do."""
 
 
 class Store:
-    """The features of some images by one net at one size, in one view.
+    """The stored features of some images, computed by one net at one size in one view.
 
     Attributes:
-      count: of the images.
+      about: everything that determines the numbers.
+      count: the number of images.
+      folder: where the chunks lie; its name follows from `about`.
     """
 
     def __init__(self, about: Mapping[str, Any], count: int) -> None:
-        """Args:
-        about: all that decides the numbers, as JSON has it.
+        """Finds the folder; nothing is written before `open`.
+
+        Args:
+          about: everything that determines the numbers, as JSON can hold it.
         """
         self.about, self.count = {**about, "chunk_rows": CHUNK_ROWS}, count
         key = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()
@@ -55,6 +59,7 @@ class Store:
 
     @property
     def chunks(self) -> range:
+        """The numbers of all chunks, from 0."""
         return range(-(-self.count // CHUNK_ROWS))
 
     def rows(self, number: int) -> range:
@@ -62,19 +67,21 @@ class Store:
         return range(number * CHUNK_ROWS, min(self.count, (number + 1) * CHUNK_ROWS))
 
     def path(self, number: int) -> Path:
+        """Returns the file of a chunk."""
         return self.folder / f"{number:06d}.safetensors"
 
     def missing(self) -> list[int]:
+        """Returns the numbers of the chunks that are not there yet."""
         return [number for number in self.chunks if not self.path(number).exists()]
 
     @property
     def prepared(self) -> Prepared:
-        """How far they are."""
+        """How far the features are computed."""
         done = self.count - sum(len(self.rows(number)) for number in self.missing())
         return Prepared(_words(self.about["backbone"], self.about["input_size"], self.count), done, self.count)
 
     def open(self, numbers_an_image: int) -> None:
-        """Makes the folder, marks it as used now, and holds it as long as this object is there.
+        """Makes the folder, marks it as just used, and protects it from removal as long as this object exists.
 
         Raises:
           FeaturesError: the features would be too large, or there is no room for them.
@@ -102,11 +109,11 @@ class Store:
 
     @contextmanager
     def claim(self, number: int) -> Iterator[bool]:
-        """Yields whether the chunk is to be computed in the block, by this process alone."""
+        """Yields whether this process, and no other, is to compute the chunk in the block."""
         path = self.folder / f"{number:06d}.claim"
         lock = _Lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
-            # A claim is removed only once its chunk is there, so whoever locked one that was removed sees the chunk.
+            # A claim file is removed only after its chunk is written, so whoever locks a removed one finds the chunk.
             is_mine = lock.is_held and not self.path(number).exists()
             yield is_mine
             if lock.is_held:
@@ -115,7 +122,7 @@ class Store:
             lock.close()
 
     def write(self, number: int, tensors: Mapping[str, Tensor]) -> None:
-        """Writes a chunk, whole or not at all.
+        """Writes a chunk, completely or not at all.
 
         Raises:
           OSError: the disk is full, or fails.
@@ -132,9 +139,9 @@ class Store:
             Path(partial).unlink(missing_ok=True)
 
     def read(self, number: int, names: set[str]) -> dict[str, Tensor]:
-        """Returns parts of a chunk, (rows, F) float16, mapped.
+        """Returns the named parts of a chunk, each (rows, F) float16 and mapped from the file.
 
-        Returns an empty dict where the chunk is not there, or is damaged, which removes it.
+        The result is empty if the chunk is missing, or if it is damaged; a damaged chunk is removed.
         """
         path, rows = self.path(number), len(self.rows(number))
         try:
@@ -145,20 +152,26 @@ class Store:
                 return tensors
         except MemoryError:
             raise
-        except Exception:  # safetensors has many ways to say that a file is none of its own
+        except Exception:  # safetensors raises many kinds of errors for a damaged file
             tensors = {}
         path.unlink(missing_ok=True)
         return {}
 
 
 def bytes_of(numbers_an_image: int, count: int) -> int:
-    """Returns what the features of so many images take on the disk."""
+    """Returns how many bytes the features of `count` images take on disk."""
     return 2 * numbers_an_image * count
 
 
 def check_size(backbone: str, side: int, count: int, needed: int) -> None:
-    """Raises:
-    FeaturesError: the features of so many images by a net, at this side in px, take more bytes than any may.
+    """Checks that features are not larger than any may be.
+
+    Args:
+      side: of the images as the net sees them, in px.
+      needed: bytes.
+
+    Raises:
+      FeaturesError: they are larger.
     """
     if needed > MOST_BYTES:
         raise FeaturesError(
@@ -168,19 +181,20 @@ def check_size(backbone: str, side: int, count: int, needed: int) -> None:
 
 
 def _words(backbone: str, side: int, count: int) -> str:
+    """Returns words that name some features in messages."""
     return f"the features of {count:,} images by {backbone} at {side} px"
 
 
 def tidy(place: Path, coming: int = 0) -> None:
-    """Removes the features that were used least lately, where all together are too many; none that are in use.
+    """Removes the least recently used features if all together are too large; those in use stay.
 
     Args:
-      coming: bytes that are about to be written.
+      coming: the number of bytes that are about to be written.
     """
     total = coming
     folders = sorted(place.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
     for folder in folders:
-        with suppress(OSError):  # somebody else removes it
+        with suppress(OSError):  # another process removes it at the same time
             total += sum(path.stat().st_size for path in folder.iterdir())
             lock = _Lock(folder / "used", fcntl.LOCK_EX | fcntl.LOCK_NB)
             if total > KEPT_BYTES and lock.is_held:
@@ -189,14 +203,14 @@ def tidy(place: Path, coming: int = 0) -> None:
 
 
 class _Lock:
-    """A lock on a file, which ends with this object and with the process at the latest."""
+    """A lock on a file, which ends with this object, and with the process at the latest."""
 
     def __init__(self, path: Path, how: int) -> None:
         self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.is_held = True
         try:
             fcntl.flock(self.file, how)
-        except OSError as error:  # where a file system has no locks, two may compute the same
+        except OSError as error:  # a file system without locks: two processes may compute the same chunk
             self.is_held = error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""The losses that a trial may minimise; what they have in common is the contract `Loss`, in `contract.py`.
+"""The losses that a trial may minimise; `Loss` in `contract.py` is the contract that all of them follow.
 
-To add one, add its file here and its `LOSS` to the tuple. Nothing here imports torch, so a config is quick to read.
-A trial is judged by its metric and by plain cross entropy on the validation images, whatever loss it learns by.
+To add a loss, add its file here and its `LOSS` to the tuple. Nothing here imports torch, so a config is quick to read.
+A trial is judged by its metric and by plain cross entropy on the validation images, whatever loss it trains with.
 """
 
 from sweep.trainable.losses import cross_entropy, focal, logit_adjusted

@@ -1,4 +1,4 @@
-"""What a loss is. The files beside this one have one loss each."""
+"""The contract of a loss; each of the files beside this one holds one loss."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loss:
-    """What the logits of an image cost, by the class that the image is of.
+    """The cost of an image's logits, for each class that the image could be of.
 
-    Soft labels, label smoothing and weights of classes are not part of it: `trainable.objective` makes means of these
-    costs, in which each class counts by its share in the label.
+    Soft labels, label smoothing and class weights are not part of it: `trainable.objective` makes weighted means of
+    these costs, in which each class counts by its share in the label.
 
     Attributes:
       name: as `TrialConfig.loss` has it.
-      costs: returns (N, classes) finite costs of at least 0, of (N, classes) float32 logits and of the (classes,)
-        logarithms of the shares that the classes have in training. Nothing of it waits for the device, for it becomes
+      costs: computes (N, classes) finite costs of at least 0 from (N, classes) float32 logits and the (classes,)
+        logarithms of the shares that the classes have in training. It must not wait for the device, because it becomes
         part of a CUDA graph.
     """
 

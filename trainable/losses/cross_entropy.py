@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 
 def costs(logits: "Tensor", log_shares: "Tensor") -> "Tensor":
+    """Returns (N, classes) negative logarithms of the probabilities; `log_shares` has no effect."""
     return -logits.log_softmax(1)
 
 

@@ -1,8 +1,8 @@
-"""Focal loss, Lin et al. 2017 (arXiv 1708.02002): images that are easy already count for little.
+"""Focal loss, Lin et al. 2017 (arXiv 1708.02002): images that are already easy count for little.
 
-Cross entropy times (1 - p)**2, where p is the probability of the class: 2 is the exponent gamma that the paper found
-best. It is not convex in the logits, so what L-BFGS finds of it for a logistic head is a minimum that follows from
-where it begins, at weights of zero, and may not be the lowest one.
+It is cross entropy times (1 - p)**2, where p is the probability of the class; the exponent gamma of 2 is the one that
+the paper found best. It is not convex in the logits. For a logistic head L-BFGS therefore finds a minimum that depends
+on where it starts, which is at weights of zero, and which may not be the lowest one.
 """
 
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def costs(logits: "Tensor", log_shares: "Tensor") -> "Tensor":
+    """Returns (N, classes) costs; `log_shares` has no effect."""
     log_probabilities = logits.log_softmax(1)
     others = -log_probabilities.expm1()  # 1 - p, to full precision where p is nearly 1
     return -others.square() * log_probabilities

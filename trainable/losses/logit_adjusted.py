@@ -1,8 +1,8 @@
 """Logit-adjusted cross entropy, Menon et al. 2021 (arXiv 2007.07314), with the paper's tau of 1.
 
-The logarithm of each class's share in training is added to its logit within the loss alone. What is left for the net to
-learn is how well an image fits a class however frequent that is, so its answers, which are made without the addition,
-are those for classes of equal size: of all decisions they are the best for the mean recall of the classes.
+Within the loss, and only there, the logarithm of each class's share in training is added to its logit. So the net only
+has to learn how well an image fits a class, however frequent the class is. Predictions are made without the addition
+and are those for classes of equal size, which give the best mean recall over the classes.
 """
 
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def costs(logits: "Tensor", log_shares: "Tensor") -> "Tensor":
+    """Returns (N, classes) costs for (classes,) logarithms of the classes' shares."""
     return -(logits + log_shares).log_softmax(1)
 
 

@@ -1,9 +1,9 @@
-"""The metrics by which trials are judged; what they have in common is the contract `Metric`, in `contract.py`.
+"""The metrics by which trials are judged; `Metric` in `contract.py` is the contract that all of them follow.
 
-To add one, add its file and the name of the file to `NAMES`, and leave `field` of the `Metric` out: an epoch is kept
-with the fields of `EpochMetrics`, and only the oldest three metrics have one of their own there. Nothing here imports
-torch, so readers are quick, and the files are imported when the first metric is asked for: a second driver, which
-needs the names alone, is refused at once.
+To add a metric, add its file and the name of the file to `NAMES`, and leave `field` of the `Metric` at its default:
+only the three oldest metrics have a field of their own in `EpochMetrics`. Nothing here imports torch, so readers are
+quick. The files are imported when the first metric is asked for. A second driver, which needs only the names, is
+therefore refused at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sweep.trainable.metrics.contract import Metric
 
-NAMES = (  # those that a search can be for
+NAMES = (  # the metrics that a search can optimise
     "accuracy",
     "balanced_accuracy",
     "log_loss",
@@ -34,40 +34,43 @@ NAMES = (  # those that a search can be for
     "average_precision",
     "top5",
 )
-OF_ONE_CLASS = (  # the same, of a class that is named: `recall:CLASS`
+OF_ONE_CLASS = (  # metrics for one class, which is named with them: `recall:CLASS`
     "precision",
     "recall",
 )
-DEFAULT, LAST = "accuracy", "last"  # of a search, and of trials that train on their validation images
+DEFAULT, LAST = "accuracy", "last"  # for a search, and for trials that train on their validation images
 SHOWN = (*NAMES, *(f"{name}:CLASS" for name in OF_ONE_CLASS))
 
 
 @cache
 def metrics() -> "dict[str, Metric]":
-    """Returns every metric of this folder that has one name, which is that of its file, by it."""
+    """Returns all metrics of this folder except those for one class, by their names, which are those of their files."""
     return {name: import_module(f"{__name__}.{name}").METRIC for name in (*NAMES, LAST)}
 
 
 def is_name(name: object) -> bool:
-    """Returns whether a metric can have this name: one of those here, or one of the user's, FILE.py:OBJECT."""
+    """Returns whether a metric can have this name: one of this folder's, or one of the user's as FILE.py:OBJECT."""
     return isinstance(name, str) and (name in (*NAMES, LAST) or _is_of_class(name) or is_own(name))
 
 
 def is_own(name: str) -> bool:
-    """Returns whether this is the name of a metric in a file of the user's; a class may be called like one."""
+    """Returns whether this name stands for a metric in a file of the user's.
+
+    `recall:a.py:B` does not: there a class happens to have the name of a file.
+    """
     return user_code.is_reference(name) and not _is_of_class(name)
 
 
 def is_flag(value: str) -> bool:
-    """Returns whether this can be the value of `--metric`: a name, which may be one of before, and is not `last`."""
+    """Returns whether this can be the value of `--metric`: any metric's name, an old name too, but not `last`."""
     return RENAMED_METRICS.get(value, value) != LAST and is_name(RENAMED_METRICS.get(value, value))
 
 
 def name_of(flag: str) -> str:
-    """Takes the value of `--metric`, which may run a file of the user's; returns the metric's name.
+    """Returns the name of the metric that the value of `--metric` stands for; it may run a file of the user's.
 
     Raises:
-      UserError: there is no such file, it does not run, or what it has is no metric.
+      UserError: the file does not exist or does not run, or the object in it is not a metric.
     """
     if is_own(flag):
         return _own(user_code.name(flag, "--metric")).name
@@ -78,7 +81,7 @@ def named(name: str) -> "Metric":
     """Returns the metric of this name.
 
     Raises:
-      UserError: there is no such metric, or it is of a file of the user's that no command named.
+      UserError: there is no such metric, or it is in a file of the user's that no command named.
     """
     if not is_name(name):
         raise UserError(f"metric must be one of {', '.join((*SHOWN, LAST))} or FILE.py:OBJECT, got {name}")
@@ -90,7 +93,7 @@ def named(name: str) -> "Metric":
 
 
 def measure(labels: "np.ndarray", logits: "np.ndarray", metric: "Metric") -> dict[str, Any]:
-    """The fields of `EpochMetrics` that validation gives, that of the trial's metric among them.
+    """Returns the fields of `EpochMetrics` that validation gives, with that of the trial's metric.
 
     Args:
       labels: (N,) class indices.
@@ -98,13 +101,14 @@ def measure(labels: "np.ndarray", logits: "np.ndarray", metric: "Metric") -> dic
     """
     from sweep.trainable.metrics.history import OWN_FIELD
 
-    # Whatever judges the trial, every epoch is measured by those that have a field of their own.
+    # Every epoch is measured with the metrics that have a field of their own, whichever metric judges the trial.
     known = (each for each in metrics().values() if each.field != OWN_FIELD)
     computed = {each.field: each.value for each in (*known, metric) if each.value}
     return {field: value(labels, logits) for field, value in computed.items()}
 
 
 def _is_of_class(name: str) -> bool:
+    """Returns whether a name is that of a metric for one class, such as `recall:cat`."""
     kind, _, class_name = name.partition(":")
     return kind in OF_ONE_CLASS and bool(class_name)
 
@@ -112,10 +116,10 @@ def _is_of_class(name: str) -> bool:
 def _own(reference: str) -> "Metric":
     """Returns the metric at FILE.py:OBJECT, which a command must have named.
 
-    A function is called with (N,) labels and (N, classes) probabilities; the larger what it returns, the better.
+    A function is called with (N,) labels and (N, classes) probabilities; a larger result is better.
 
     Raises:
-      UserError: no command named it, or it is no metric.
+      UserError: no command named the file, or the object is not a metric.
     """
     from sweep.trainable.metrics.contract import Metric
     from sweep.trainable.metrics.history import OWN_FIELD
@@ -134,13 +138,14 @@ def _own(reference: str) -> "Metric":
 def _of_probabilities(
     function: "Callable[[np.ndarray, np.ndarray], float]",
 ) -> "Callable[[np.ndarray, np.ndarray], float]":
+    """Returns a function of labels and logits, made from the user's function of labels and probabilities."""
     from sweep.trainable.metrics.contract import softmax
 
     return lambda labels, logits: float(function(labels, softmax(logits)))
 
 
 def _refusing(metric: "Metric") -> "Metric":
-    """Returns a metric of the user's that has no value where it has no number for random answers."""
+    """Returns the user's metric, with a check that refuses labels on which random answers give it no finite number."""
     if metric.bind:
         return replace(metric, bind=lambda classes: _refusing(metric.for_classes(classes)))
 
@@ -153,7 +158,7 @@ def _refusing(metric: "Metric") -> "Metric":
         try:
             value = metric.value(labels, logits) if metric.value else np.nan
             is_number = bool(np.isfinite(value))
-        except Exception as error:  # whatever the user's code raises
+        except Exception as error:  # the user's code may raise anything
             return f"it raises {error!r} for random answers; mend it, or take another metric"
         return "" if is_number else f"it is {value} for random answers; it must be a finite number of any answers"
 

@@ -1,4 +1,4 @@
-"""Accuracy: the share of the images that are right."""
+"""Accuracy: the share of the images that are classified correctly."""
 
 import numpy as np
 

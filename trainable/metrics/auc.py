@@ -1,8 +1,9 @@
-"""AUC, the area under the ROC curve: how likely an image of a class has more of its probability than one of the rest.
+"""AUC, the area under the ROC curve.
 
-With two classes it is that of the second one, in the order of the classes. With more it is the mean over the classes,
-each against the rest, as in scikit-learn's `roc_auc_score` with `multi_class="ovr"`. Of two images with the same
-probability each comes first in half the cases.
+It is the probability that an image of a class gets a larger probability for that class than an image of another class.
+With two classes, AUC is that of the second one in the order of the classes. With more, it is the mean over the classes,
+each against the rest, as in scikit-learn's `roc_auc_score` with `multi_class="ovr"`. A pair of images with the same
+probability counts as half.
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ from sweep.trainable.metrics.contract import Ranks
 
 
 def _of_order(weights: np.ndarray, is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """The share of the pairs of an image of the class and one of the rest that are in the right order."""
+    """Returns the share of pairs, of an image of the class and one of the rest, that are in the right order."""
     above = _sums(weights, is_of_class, ends)
     before = np.vstack([np.zeros_like(above[:1]), above[:-1]])
     others = _sums(weights, ~is_of_class, ends)
@@ -23,14 +24,16 @@ def _of_order(weights: np.ndarray, is_of_class: np.ndarray, ends: np.ndarray) ->
 
 
 def _sums(weights: np.ndarray, are_these: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """How many of these images are among those with at least the probability of each group of equals."""
+    """Returns how many of these images have at least the probability of each group of equal probabilities."""
     return np.cumsum(weights * are_these[:, None], axis=0, dtype=np.float64)[ends]
 
 
 def _slopes(is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Of an image of the class the share of the rest behind it, of one of the rest the share of the class before it.
+    """Returns the derivative of the value by the weight of each image.
 
-    Of either the value is taken away, for one more of a kind makes each other of that kind count less.
+    For an image of the class, it starts with the share of the rest that comes after it; for an image of the rest, with
+    the share of the class that comes before it. The value is subtracted from both, because one more image of a kind
+    makes every other image of that kind count less.
     """
     group = np.append(0, np.cumsum(ends)[:-1])
     above, others = np.cumsum(is_of_class)[ends], np.cumsum(~is_of_class)[ends]

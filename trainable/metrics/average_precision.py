@@ -1,8 +1,8 @@
-"""Average precision: the mean precision at which the images of a class are found, where its most probable come first.
+"""Average precision: the mean precision at which the images of a class are found, the most probable ones first.
 
 With two classes it is that of the second one, in the order of the classes. With more it is the mean over the classes,
 each against the rest, as in scikit-learn's `average_precision_score` with `average="macro"`. It is the sum over the
-thresholds of the precision there times the recall that the threshold adds; nothing is interpolated.
+thresholds of the precision at a threshold times the recall that it adds; nothing is interpolated.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from sweep.trainable.metrics.contract import Ranks
 
 
 def _of_order(weights: np.ndarray, is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """The sum over the groups of images with the same probability."""
+    """Returns the sum over the groups of images with the same probability."""
     taken = np.cumsum(weights, axis=0, dtype=np.float64)[ends]
     right = np.cumsum(weights * is_of_class[:, None], axis=0, dtype=np.float64)[ends]
     added = np.diff(right, axis=0, prepend=0)
@@ -21,7 +21,10 @@ def _of_order(weights: np.ndarray, is_of_class: np.ndarray, ends: np.ndarray) ->
 
 
 def _slopes(is_of_class: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """One more image of the class adds the precision where it stands, and changes those of all behind it."""
+    """Returns the derivative of the value by the weight of each image.
+
+    One more image of the class adds the precision at its place, and changes the precision at all later places.
+    """
     group = np.append(0, np.cumsum(ends)[:-1])
     taken, right = np.flatnonzero(ends) + 1, np.cumsum(is_of_class)[ends]
     added, precision = np.diff(right, prepend=0), right / taken

@@ -1,4 +1,4 @@
-"""Balanced accuracy: the mean accuracy of the classes that occur, so that each counts alike."""
+"""Balanced accuracy: the mean accuracy of the classes that occur, so that each class counts alike."""
 
 from dataclasses import replace
 
@@ -9,6 +9,7 @@ from sweep.trainable.metrics.contract import PERCENT, Metric
 
 
 def _by_class(labels: np.ndarray) -> list[np.ndarray]:
+    """Returns the numbers of the images of each class that occurs."""
     return [np.flatnonzero(labels == label) for label in np.unique(labels)]
 
 

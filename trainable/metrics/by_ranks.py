@@ -1,11 +1,11 @@
-"""What the metrics have in common whose value follows from the order in which probabilities put the images."""
+"""The common part of the metrics whose value follows from the order in which probabilities put the images."""
 
 from sweep.trainable.metrics.contract import PERCENT, Metric, Ranks
 from sweep.trainable.metrics.predictions import every_class_needed
 
 
 def by_ranks(name: str, short: str, one: str, ranks: Ranks) -> Metric:
-    """Returns the metric with these names, as `Metric` has them."""
+    """Returns the metric with these names, which mean what they mean in `Metric`."""
     return Metric(
         name,
         words=f"validation {short}",

@@ -1,13 +1,16 @@
-"""The F1 score of each class, which several metrics are means of: the harmonic mean of its precision and its recall."""
+"""The F1 score of each class, the harmonic mean of its precision and its recall; several metrics are means of it."""
 
 import numpy as np
 
 
 def by_class(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Computes three (..., classes) arrays from (..., classes, classes) numbers of images, by true class and answer.
+    """Computes the F1 scores of all classes from (..., classes, classes) confusion matrices, true classes in rows.
 
-    They are the F1 score of each class, 0 of one that is not there; whether the class is there, as the truth or the
-    answer of an image; and of how many images it is the truth. The numbers may be sums of weights.
+    The entries may be sums of weights.
+
+    Returns:
+      Three (..., classes) arrays: the F1 score, 0 for a class that does not occur; whether the class occurs, as the
+      truth or as an answer; and the number of images that are of the class.
     """
     right, true = np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1)
     there = true + counts.sum(axis=-2)

@@ -1,4 +1,4 @@
-"""What is measured of an epoch; torch is not imported, so that readers are quick."""
+"""What is measured in an epoch; torch is not imported, so that readers are quick."""
 
 import math
 from collections.abc import Sequence
@@ -9,38 +9,41 @@ from typing import Any
 
 import numpy as np
 
-OWN_FIELD = "score"  # of `EpochMetrics`: of a metric that is not measured of every trial
+OWN_FIELD = "score"  # the field of `EpochMetrics` for metrics that have no field of their own
 
 
 @dataclass(frozen=True)
 class EpochMetrics:
+    """The numbers that are measured in one epoch."""
+
     epoch: int  # from 1
     train_loss: float  # mean over the images, with label smoothing and mixing
     valid_loss: float  # cross entropy
     valid_accuracy: float  # [0, 1]
     valid_balanced_accuracy: float  # mean of the classes' accuracies
-    lr: float  # of the epoch's last step
+    lr: float  # learning rate of the epoch's last step
     seconds: float
-    micro_batch: int  # images a forward pass: `batch_size`, or less where the GPU's memory is too short
-    score: float | None = None  # the value of the sweep's metric, where it is none of those above
-    fold: int | None = None  # from 1: which of a trial's nets it is of, where there is one for each fold
+    micro_batch: int  # images per forward pass: `batch_size`, or fewer if the GPU's memory is short
+    score: float | None = None  # the value of the sweep's metric, if it is none of those above
+    fold: int | None = None  # which fold's net it is, from 1, if the trial has one for each fold
 
     def to_dict(self) -> dict[str, float]:
-        """The fields that are set, as `history.json` has them."""
+        """Returns the fields that are set, as `history.json` has them."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def class_dtype(classes: int) -> type[np.integer[Any]]:
-    """Returns the type of number that the index of one of so many classes is kept as."""
+    """Returns the integer type in which class indices are stored, for a number of classes."""
     return np.uint8 if classes <= 256 else np.int16  # torch has little use for uint16
 
 
 def read_history(epochs: Any) -> list[EpochMetrics]:
-    """The epochs that JSON holds.
+    """Returns the epochs that parsed JSON holds.
 
     Raises:
-      ValueError: it is no list of the epochs 1, 2, ..., or of those of one fold after the other, with all their fields,
-        each a finite number.
+      ValueError: it is not a list of the epochs 1, 2, ..., or of such lists for one fold after the other, in which
+      every
+        field is present and a finite number.
     """
     try:
         history = [EpochMetrics(**epoch) for epoch in epochs]
@@ -53,17 +56,18 @@ def read_history(epochs: Any) -> list[EpochMetrics]:
 
 
 def is_finite(metrics: EpochMetrics) -> bool:
+    """Returns whether all numbers of an epoch are finite; fields that may be missing may be None."""
     may_lack = (OWN_FIELD, "fold")
     return all((value is None and name in may_lack) or math.isfinite(value) for name, value in vars(metrics).items())
 
 
 def by_fold(history: Sequence[EpochMetrics]) -> list[list[EpochMetrics]]:
-    """Returns the epochs of each net of a trial: of its only one, or of those of one fold after the other."""
+    """Returns the epochs of each net of a trial: one list for a single net, or one for each fold in order."""
     return [list(epochs) for _, epochs in groupby(history, lambda metrics: metrics.fold)]
 
 
 def _are_in_order(places: list[tuple[int | None, int]]) -> bool:
-    """Says whether epochs count from 1, in each fold anew, and folds are numbers above 0 that never fall."""
+    """Returns whether epochs count from 1, anew in each fold, and whether folds are rising numbers above 0."""
     folds = [fold for fold, _ in groupby(places, itemgetter(0))]
     if folds not in ([], [None]) and not all(type(fold) is int for fold in folds):
         return False

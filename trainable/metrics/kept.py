@@ -1,11 +1,11 @@
-"""What is kept of the predictions of epochs other than the best one, so that its choice among them can be corrected.
+"""Which predictions of epochs other than the best one are kept, so that choosing the best epoch can be corrected for.
 
-Where the classes that a net answers tell the value of a metric, those of every epoch are kept, which is little. Any
-other metric needs probabilities. They are kept of the epochs at which a trial is compared with others, its rungs, and
-of those that were the best when it was. They are logarithms in float16, which near a probability of 1 are finer than
-float16 itself, so that the order of the images survives. Together they take 20 MB of a trial at most: where not all
-fit, the rungs come first, the newest before the others. Of 50,000 images of 1,000 classes, where one epoch takes 100
-MB, none is kept: then the choice among the trials is corrected, and that among the epochs is not.
+If predicted classes are enough to compute a metric, they are kept for every epoch, because they are small. Any other
+metric needs probabilities. These are kept for the rungs, the epochs at which a trial is compared with others, and for
+the epochs that were the best at each rung. They are stored as logarithms in float16, which near a probability of 1 are
+finer than float16 itself, so that the order of the images survives. Together they take at most 20 MB of a trial. If not
+all fit, the rungs come first, the newest before the others. With 50,000 images and 1,000 classes one epoch takes 100
+MB, and none is kept: then the choice among the trials is corrected, and that among the epochs is not.
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ import numpy as np
 from sweep.trainable.metrics.contract import Metric, softmax
 
 MOST_BYTES = 20_000_000
-LEAST = 1e-300  # probability, whose logarithm is a number in float16 too
+LEAST = 1e-300  # smallest probability; its logarithm is finite in float16 too
 
 
 def epochs_kept(metric: Metric, values: Sequence[float], rungs: Sequence[int], numbers: int) -> list[int]:
-    """Returns the epochs, from 1, whose probabilities are kept of a trial, besides those of its best epoch.
+    """Returns the epochs, from 1, whose probabilities are kept, besides those of the best epoch.
 
-    None comes in again that was left out before, however many epochs follow.
+    An epoch that was left out once never comes back, however many epochs follow.
 
     Args:
-      values: of the epochs so far.
-      numbers: how many an epoch has: images times classes.
+      values: the metric's value in each epoch so far.
+      numbers: how many numbers an epoch has: images times classes.
     """
     if metric.keeps == "classes":
         return []
@@ -36,7 +36,7 @@ def epochs_kept(metric: Metric, values: Sequence[float], rungs: Sequence[int], n
 
 
 def kept_form(logits: np.ndarray) -> np.ndarray:
-    """Returns (N, classes) float16 logarithms of the probabilities of (N, classes) logits; what is so already stays."""
+    """Returns (N, classes) float16 logarithms of probabilities; float16 input already has this form and is returned."""
     if logits.dtype == np.float16:
         return logits
     return np.log(np.maximum(softmax(logits), LEAST)).astype(np.float16)

@@ -1,4 +1,4 @@
-"""The last epoch, for trials that train on their validation images: none is chosen, and none has a value to show."""
+"""The last epoch, for trials that train on their validation images: no epoch is chosen, and no value can be shown."""
 
 from sweep.trainable.metrics.contract import Metric
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from sweep.trainable.metrics.contract import Metric, PerImage, Scale
 
-SMALLEST = 1e-30  # probability, whose logarithm is a number
+SMALLEST = 1e-30  # smallest probability, so that its logarithm is finite
 
 
 def _value(labels: np.ndarray, logits: np.ndarray) -> float:
@@ -14,11 +14,13 @@ def _value(labels: np.ndarray, logits: np.ndarray) -> float:
 
 
 def _of_logits(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Returns (N,) logarithms of the probabilities of the true classes, from (N, classes) logits."""
     logits = logits.astype(np.float64)
     return logits[np.arange(len(labels)), labels] - np.logaddexp.reduce(logits, axis=1)
 
 
 def _of_probabilities(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Returns (N,) logarithms of the probabilities of the true classes, from (classes, N) probabilities."""
     return np.log(np.maximum(probabilities[labels, np.arange(len(labels))], SMALLEST))
 
 

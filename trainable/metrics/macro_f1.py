@@ -1,6 +1,6 @@
-"""Macro F1: the mean over the classes of the F1 score, so that each counts alike.
+"""Macro F1: the mean over the classes of the F1 score, so that each class counts alike.
 
-A class that is neither the truth nor the answer of any image counts in no mean, as in scikit-learn's `f1_score`.
+A class that is neither the truth nor the answer of any image is left out of the mean, as in scikit-learn's `f1_score`.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
-"""MCC: Matthews' correlation coefficient of truth and answers, for any number of classes.
+"""MCC: Matthews' correlation coefficient of true and predicted classes, for any number of classes.
 
 B. W. Matthews, "Comparison of the predicted and observed secondary structure of T4 phage lysozyme", 1975; for more than
 two classes J. Gorodkin, "Comparing two K-category assignments by a K-category correlation coefficient", 2004. It is
-between -1 and 1, and 0 where all answers are one class.
+between -1 and 1, and 0 if all answers are one class.
 """
 
 import numpy as np
@@ -12,6 +12,7 @@ from sweep.trainable.metrics.predictions import of_counts, one_class_alone
 
 
 def _of_counts(counts: np.ndarray) -> np.ndarray:
+    """Returns (...) values from (..., classes, classes) confusion matrices; 0 if truth or answers are of one class."""
     counts = counts.astype(np.float64)
     true, answered = counts.sum(axis=-1), counts.sum(axis=-2)
     images, right = true.sum(axis=-1), np.trace(counts, axis1=-2, axis2=-1)

@@ -1,4 +1,4 @@
-"""Micro F1: the F1 score of all answers together, which is the accuracy where each image has one class."""
+"""Micro F1: the F1 score over all answers together, which equals the accuracy if each image has one class."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What metrics of one named class share: which of the classes it is is known once those of the data are."""
+"""What metrics for one named class share: only the data's classes tell which index that class has."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -12,16 +12,16 @@ from sweep.storage.errors import UserError
 from sweep.trainable.metrics.contract import PERCENT, Metric, unbound
 from sweep.trainable.metrics.predictions import of_counts
 
-NAMED = 10  # classes in a message
+NAMED = 10  # how many classes a message lists
 
 
 def of_one_class(kind: str, class_name: str, of_class: Callable[[int, np.ndarray], np.ndarray]) -> Metric:
-    """Returns the metric of a class, which has no value before it is bound to the classes of the data.
+    """Returns the metric for a class, which has a value only after it is bound to the classes of the data.
 
     Args:
-      kind: `precision`.
-      of_class: computes (...) values of the class with this index from (..., classes, classes) numbers of images, by
-        true class and answer.
+      kind: the first part of the metric's name, such as `precision`.
+      of_class: computes (...) values of the class with this index from (..., classes, classes) confusion matrices, true
+        classes in rows.
     """
     short = f"{kind} of {printable(class_name)}"
     metric = Metric(
@@ -43,6 +43,11 @@ def of_one_class(kind: str, class_name: str, of_class: Callable[[int, np.ndarray
 
 
 def _index(name: str, class_name: str, classes: Sequence[str]) -> int:
+    """Returns the index of the class.
+
+    Raises:
+      UserError: the data has no such class.
+    """
     if class_name in classes:
         return list(classes).index(class_name)
     near = difflib.get_close_matches(class_name, classes, n=1)
@@ -52,6 +57,7 @@ def _index(name: str, class_name: str, classes: Sequence[str]) -> int:
 
 
 def _undefined(class_name: str, labels: np.ndarray, classes: Sequence[str]) -> str:
+    """Returns a message if no image is of the class, whose metric then tells no trials apart; else an empty text."""
     if (labels == list(classes).index(class_name)).any():
         return ""
     return f"the class {shown(class_name)} must have an image, and has none; validate on a split in which it has"

@@ -1,4 +1,4 @@
-"""Precision of one class: of the images that are taken for it, the share that is of it; 0 where none is."""
+"""Precision of one class: the share of images truly of it among those classified as it; 0 if there are none."""
 
 import numpy as np
 

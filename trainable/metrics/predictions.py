@@ -1,4 +1,4 @@
-"""What metrics ask of predictions: how often each class is taken for which, and in which order images come."""
+"""What metrics compute from predictions: confusion matrices, and the order of images by probability."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,24 +6,24 @@ import numpy as np
 
 from sweep.datasets.problems import shown
 
-NAMED = 5  # classes in a message
+NAMED = 5  # how many classes a message lists
 
 
 def falling_order(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the order in which (N,) probabilities fall, and which in that order are the last of their equals."""
+    """Returns the order in which (N,) probabilities fall, and for each place whether it is the last of equal ones."""
     order = np.argsort(-probabilities, kind="stable")
     sorted_ones = probabilities[order]
     return order, np.append(sorted_ones[1:] != sorted_ones[:-1], np.True_)
 
 
 def confusion(labels: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarray:
-    """Returns (classes, classes) int64: how many images of each true class, a row, got each answer, a column."""
+    """Returns a (classes, classes) int64 matrix: how many images of each true class (row) got each answer (column)."""
     pairs = labels.astype(np.int64) * classes + answers
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
 def of_counts(counts: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray, np.ndarray], float]:
-    """Returns what computes a value from (N,) labels and (N, classes) logits, given what computes it from counts."""
+    """Returns a function of (N,) labels and (N, classes) logits, made from one of confusion matrices."""
 
     def value(labels: np.ndarray, logits: np.ndarray) -> float:
         return float(counts(confusion(labels, logits.argmax(axis=1), logits.shape[1])))
@@ -32,7 +32,7 @@ def of_counts(counts: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarra
 
 
 def every_class_needed(labels: np.ndarray, classes: Sequence[str]) -> str:
-    """Says which classes have no image, and what to do; empty where each has one.
+    """Returns a message that names the classes without an image and says what to do; empty if every class has one.
 
     Args:
       labels: (N,) class indices.
@@ -49,7 +49,7 @@ def every_class_needed(labels: np.ndarray, classes: Sequence[str]) -> str:
 
 
 def one_class_alone(labels: np.ndarray, classes: Sequence[str]) -> str:
-    """Says where all images are of one class, and what to do; empty where they are not.
+    """Returns a message that says what to do if all images are of one class; empty if they are not.
 
     Args:
       labels: (N,) class indices.

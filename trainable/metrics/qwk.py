@@ -1,9 +1,9 @@
 """QWK: Cohen's kappa with quadratic weights, for classes that have an order, such as grades.
 
 Jacob Cohen, "Weighted kappa", 1968. A wrong answer counts by the square of how many classes it is off; 1 is perfect
-agreement, 0 that of answers by chance. The order is that of the numbers that the classes are called by: `0`, `1`, `2`,
-or `grade 0`, `grade 1`, with the same words in each. Which numbers they are counts no further, as in scikit-learn's
-`cohen_kappa_score` with all classes as its `labels`.
+agreement, 0 the agreement of answers by chance. The order is that of the numbers in the names of the classes: `0`, `1`,
+`2`, or `grade 0`, `grade 1`, with the same words in each name. Only the order of these numbers matters, as in
+scikit-learn's `cohen_kappa_score` with all classes as its `labels`.
 """
 
 import re
@@ -24,7 +24,7 @@ def _ranks(classes: Sequence[str]) -> np.ndarray:
     """Returns (classes,) the place of each class in the order of the numbers in their names.
 
     Raises:
-      UserError: they have none that tell an order.
+      UserError: the names have no numbers that give an order.
     """
     are_plain = all(SIGNED.fullmatch(name) for name in classes)
     numbers = [[name] if are_plain else NUMBER.findall(name) for name in classes]
@@ -42,6 +42,11 @@ def _ranks(classes: Sequence[str]) -> np.ndarray:
 
 
 def _bound(classes: Sequence[str]) -> Metric:
+    """Returns the metric for these classes, whose order the numbers in their names give.
+
+    Raises:
+      UserError: the names have no numbers that give an order.
+    """
     ranks = _ranks(classes)
     penalty = (ranks[:, None] - ranks[None, :]).astype(np.float64) ** 2
 

@@ -1,4 +1,4 @@
-"""Recall of one class: of its images, the share that is taken for it; 0 where it has none."""
+"""Recall of one class: the share of its images that are classified as it; 0 if it has no images."""
 
 import numpy as np
 

@@ -1,6 +1,7 @@
-"""Top-5 accuracy: the share of the images whose class is among the five with the most probability.
+"""Top-5 accuracy: the share of the images whose class is among the five most probable ones.
 
-Of classes with the same probability the last one comes first, as in scikit-learn's `top_k_accuracy_score`.
+Among classes with the same probability, the last one counts as the most probable, as in scikit-learn's
+`top_k_accuracy_score`.
 """
 
 from collections.abc import Sequence
@@ -13,13 +14,14 @@ K = 5
 
 
 def _is_among(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """(N,) truth values, of (N, classes) scores."""
+    """Returns (N,) truth values, whether the true class is among the top five of (N, classes) scores."""
     own = scores[np.arange(len(labels)), labels][:, None]
     is_later = np.arange(scores.shape[1]) > labels[:, None]
     return ((scores > own) | ((scores == own) & is_later)).sum(axis=1) < K
 
 
 def _undefined(labels: np.ndarray, classes: Sequence[str]) -> str:
+    """Returns a message if there are so few classes that every answer would be right; else an empty text."""
     if len(classes) > K:
         return ""
     return f"any answer would be right, as there are {len(classes)} classes; take accuracy"

@@ -1,7 +1,8 @@
-"""The families of architectures, one a file; what they have in common is the contract `Family`, in `family.py`.
+"""The families of architectures, one per file; `Family` in `family.py` is the contract that all of them follow.
 
-To add one is to add its file and its name to the tuple. It can then be asked for by `--fix arch=NAME`; it is drawn once
-a new default space names it (`search/spaces/`). Nothing here imports torch: configs are checked without it.
+To add a family, add its file here and its name to `NAMES`. It can then be asked for with `--fix arch=NAME`; searches
+draw it once a new default space names it (`search/spaces/`). Nothing here imports torch: configs are checked without
+it.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from sweep.trainable.models.family import Family
 if TYPE_CHECKING:
     from sweep.trainable.config import TrialConfig
 
-NAMES = (  # the last one builds what no other family is named for
+NAMES = (  # the last family gets every name that no other family claims
     "mlp",
     "cnn",
     "small_resnet",
@@ -30,13 +31,13 @@ FAMILIES: tuple[Family, ...] = tuple(import_module(f"sweep.trainable.models.{nam
 
 
 def family_of(arch: str) -> Family:
-    """Returns the family that builds an architecture: by its name, or an object of the user's, FILE.py:OBJECT.
+    """Returns the family that builds an architecture, which is a name or an object of the user's as FILE.py:OBJECT.
 
-    Such an object is a Family, or a function `build(config, classes, image_size)` that returns a net. The net of a
-    function reads no shape fields and computes in float32.
+    Such an object is a `Family`, or a function `build(config, classes, image_size)` that returns a net. The net of a
+    function has no shape fields and computes in float32.
 
     Raises:
-      UserError: no command named the file, or the object is neither.
+      UserError: no command named the file, or the object is neither of the two.
     """
     if not user_code.is_reference(arch):
         named = (each for each in FAMILIES if each.name == arch or (each.prefix and arch.startswith(each.prefix)))
@@ -50,16 +51,17 @@ def family_of(arch: str) -> Family:
 
 
 def kind_of(config: Mapping[str, Any]) -> str:
-    """Returns what kind of model the fields of a config make: models of two kinds make different mistakes.
+    """Returns which kind of model the fields of a config make; models of different kinds make different mistakes.
 
-    That is its architecture, fine-tuned or from scratch; for a head that it is one, whatever net its features are of.
+    The kind is the architecture, and whether it is fine-tuned. All heads of one architecture are of one kind, whatever
+    the net whose features they read.
     """
     arch = str(config.get("arch", ""))
     return f"{arch}, fine-tuned" if config.get("pretrained") else arch
 
 
 def is_of_catalogue(arch: str) -> bool:
-    """Returns whether an architecture is named as one of a catalogue, timm/NAME or torchvision/NAME."""
+    """Returns whether an architecture is named with its catalogue, as timm/NAME or torchvision/NAME."""
     prefix = family_of(arch).prefix
     return bool(prefix) and arch.startswith(prefix)
 
@@ -70,12 +72,14 @@ def reads_features(arch: str) -> bool:
 
 
 def unread_fields(arch: str) -> frozenset[str]:
-    """Returns the fields that every config has and that change nothing for an architecture."""
+    """Returns the fields that every config has but that change nothing for this architecture."""
     return frozenset() if user_code.is_reference(arch) else family_of(arch).unread
 
 
 def check(config: "TrialConfig") -> None:
-    """Raises:
-    ConfigError: there is no such architecture, or what it needs is not on this machine.
+    """Checks that the net of a config can be built on this machine.
+
+    Raises:
+      ConfigError: there is no such architecture, or something that it needs is not on this machine.
     """
     family_of(config.arch).check(config, [family.name for family in FAMILIES if not family.prefix])

@@ -1,4 +1,4 @@
-"""Which modules of a net are called while a batch passes, and a pass that ends in the middle of the net."""
+"""Records which modules of a net are called while a batch passes, and lets a pass end in the middle of the net."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +12,12 @@ from torch.utils.hooks import RemovableHandle
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a module while a batch passed.
+    """One call of a module while a batch passed through the net.
 
     Attributes:
-      began, ended: the numbers of the two events, counted over all modules.
-      output: what it returned.
+      name: the name of the module within the net.
+      began, ended: when the call began and ended: numbers of events, which are counted over all modules.
+      output: what the module returned.
     """
 
     name: str
@@ -27,7 +28,7 @@ class Call:
 
 @contextmanager
 def judged(net: nn.Module) -> Iterator[None]:
-    """The net computes in the block as when it predicts, and nothing is learned from it."""
+    """Puts the net into evaluation mode without gradients for the block; after it each module has its mode again."""
     modes = [(module, module.training) for module in net.modules()]
     net.eval()
     try:
@@ -39,7 +40,7 @@ def judged(net: nn.Module) -> Iterator[None]:
 
 
 def calls_of(net: nn.Module, images: Tensor) -> list[Call]:
-    """Returns the calls of a net's modules, in the order in which they end; the last is the net's own."""
+    """Returns the calls of a net's modules in the order in which they end; the last call is that of the net itself."""
     calls: list[Call] = []
     begun: list[int] = []
     events = 0
@@ -70,11 +71,11 @@ def calls_of(net: nn.Module, images: Tensor) -> list[Call]:
 
 
 class _EnoughError(Exception):
-    """The part of a net that was asked for has been computed."""
+    """Ends a pass through a net, because the part that was asked for has been computed."""
 
 
 def after(net: nn.Module, images: Tensor, name: str) -> Any:
-    """Returns what a module of a net returns; what comes after it is not computed."""
+    """Returns the output of a module of the net; the modules after it do not compute."""
 
     def stop(module: nn.Module, arguments: Any, output: Any) -> None:
         raise _EnoughError(output)
@@ -83,7 +84,7 @@ def after(net: nn.Module, images: Tensor, name: str) -> Any:
 
 
 def before(net: nn.Module, images: Tensor, name: str) -> Any:
-    """Returns what a module of a net is given; it and what comes after it are not computed."""
+    """Returns the input of a module of the net; the module and those after it do not compute."""
 
     def stop(module: nn.Module, arguments: Any) -> None:
         raise _EnoughError(arguments[0])
@@ -92,6 +93,7 @@ def before(net: nn.Module, images: Tensor, name: str) -> Any:
 
 
 def _stopped(net: nn.Module, images: Tensor, handle: RemovableHandle) -> Any:
+    """Passes images through the net until a hook ends the pass, removes the hook, and returns what it ended with."""
     try:
         net(images)
     except _EnoughError as enough:

@@ -4,7 +4,10 @@ from sweep.trainable.models.family import Config, Family, Net
 
 
 def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
-    """`depth` 2 is the published net; 1 leaves the second convolution out, more put padded ones behind it."""
+    """Builds the net; `depth` 2 is the published one.
+
+    Depth 1 leaves the second convolution out. Each depth above 2 adds a padded convolution behind the second one.
+    """
     from torch import nn
 
     from sweep.trainable.torch_changes import Conv2d
@@ -17,13 +20,13 @@ def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     layers: list[nn.Module] = []
     channels = 3
     for layer in range(config.depth):
-        pooled = layer < 2 and min(side_y, side_x) >= 4  # more would leave nothing of a small image
+        pooled = layer < 2 and min(side_y, side_x) >= 4  # pooling a smaller one would leave nothing of it
         width = first if layer == 0 else later
         layers.append(Conv2d(channels, width, 3, padding=0 if pooled else 1))
         if pooled:
             layers.append(nn.MaxPool2d(2))
             side_y, side_x = (side_y - 2) // 2, (side_x - 2) // 2
-        layers.append(nn.ReLU())  # after the pooling: the same numbers, and a quarter of them
+        layers.append(nn.ReLU())  # after the pooling: the same result from a quarter of the numbers
         channels = width
     second = max(1, round(config.head * 84 / 128))
     return nn.Sequential(
@@ -37,5 +40,5 @@ def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
     )
 
 
-# On a GPU bf16 loses to conversions what it wins.
+# On a GPU bf16 gains nothing: conversions take the time that it saves.
 FAMILY = Family("cnn", {"width": 1.0, "depth": 1, "head": 1}, build, bf16=frozenset({"cpu"}))

@@ -8,10 +8,10 @@ from sweep.trainable.models.staged import classifier_names, stages
 
 
 def freeze_front(net: nn.Module, count: int, images: Tensor) -> None:
-    """Freezes the first `count` stages of a net; where it has no more, all of it but the classifier.
+    """Freezes the first `count` stages of a net; if it has no more than that, everything but the classifier.
 
     Args:
-      images: (N, 3, H, W), normalised, of the size that the net takes; one is enough.
+      images: (N, 3, H, W), normalised, of the size that the net takes; N may be 1.
     """
     about, calls = stages(net, images), calls_of(net, images)
     if count < about.count:
@@ -23,6 +23,6 @@ def freeze_front(net: nn.Module, count: int, images: Tensor) -> None:
     for name in {call.name for call in calls} - late:
         frozen.freeze(net.get_submodule(name))
     own = dict(net.named_parameters())
-    for names in about.parameters[: min(count, about.count)]:  # some are those of no module that is called
+    for names in about.parameters[: min(count, about.count)]:  # some parameters belong to no module that is called
         for name in names:
             own[name].requires_grad_(False)

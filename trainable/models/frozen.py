@@ -1,4 +1,7 @@
-"""The parts of a net that keep the weights they came with: they are not saved with a trial, but put back."""
+"""The frozen parts of a net, which keep the weights that they came with.
+
+They are not saved with a trial; whoever loads the trial takes them from where they came from.
+"""
 
 from collections.abc import Mapping
 
@@ -12,14 +15,14 @@ def freeze(module: nn.Module) -> None:
 
 
 def judge(model: nn.Module) -> None:
-    """Makes all that is frozen compute as when it predicts, while the rest of a net trains."""
+    """Puts all frozen parts of a net into evaluation mode, while the rest of the net trains."""
     for module in model.modules():
         if getattr(module, "is_frozen", False):
             module.training = False
 
 
 def names(model: nn.Module) -> frozenset[str]:
-    """Returns the names, in the model's state dict, of all that is frozen."""
+    """Returns the names that all frozen parameters and buffers have in the model's state dict."""
     frozen = [prefix for prefix, module in model.named_modules() if getattr(module, "is_frozen", False)]
     return frozenset(
         name for name in model.state_dict() if any(prefix == "" or name.startswith(f"{prefix}.") for prefix in frozen)
@@ -27,16 +30,16 @@ def names(model: nn.Module) -> frozenset[str]:
 
 
 def own_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Returns the state dict without what is frozen: what a trial has learnt."""
+    """Returns the state dict without its frozen part, which is what a trial has learnt."""
     frozen = names(model)
     return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
 
 
 def load_own(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Loads what `own_weights` returned, or a whole state dict; what is frozen and not among it stays as it is.
+    """Loads what `own_weights` returned, or a whole state dict; frozen weights that are not in it stay as they are.
 
     Raises:
-      RuntimeError: they are the weights of another net.
+      RuntimeError: the weights belong to another net.
     """
     frozen = names(model)
     kept = {name: tensor for name, tensor in model.state_dict().items() if name in frozen}

@@ -1,7 +1,7 @@
-"""What the heads have in common: a frozen net, the pooling of its stages, and a last part that is trained.
+"""What all heads have in common: a frozen net, the pooling of its stages, and a last part that is trained.
 
-A head is trained on features that were computed once for all heads (`trainable/features/`). The net that comes of it
-maps pixels to logits alone, as any other does.
+A head is trained on features that were computed once for all heads (`trainable/features/`). The finished net maps
+pixels to logits on its own, as any other net does.
 """
 
 import dataclasses
@@ -16,21 +16,23 @@ from sweep.trainable.models import family_of, frozen, stage_maps, staged
 from sweep.trainable.models.family import Config, Preprocessing
 from sweep.trainable.models.known import known
 
-SHAPES_VERSION = 1  # of how stages are found: another number wherever a net gets others
+SHAPES_VERSION = 1  # of how stages are found: raise it whenever a net gets other stages or shapes
 
 
 class HeadNet(nn.Module):
-    """Normalised pixels to logits: the frozen backbone, its stages pooled, the features standardised, the head.
+    """Maps normalised pixels to logits: frozen backbone, pooling of its stages, standardised features, head.
 
-    The backbone is built once something must be computed with it: that takes seconds, and a head whose features are
-    there already needs none.
+    The backbone is built only when something must be computed with it. Building it takes seconds, and a head whose
+    features are already stored never needs it.
 
     Attributes:
-      backbone: None until it is needed; `filled` returns it.
+      backbone: None until it is built; `filled` builds and returns it.
       stages: the numbers of the backbone's stages that are read, from 1.
-      shapes: of their maps.
-      all_shapes: of the maps of all stages.
-      mean, std: of each feature, over the training images.
+      shapes: the shapes of the maps of these stages.
+      all_shapes: the shapes of the maps of all stages.
+      count: the number of features of an image.
+      head: the part that is trained, from features to logits; whoever builds the net puts it here.
+      mean, std: (F,) of each feature over the training images.
     """
 
     backbone: nn.Module | None
@@ -52,11 +54,11 @@ class HeadNet(nn.Module):
 
     @property
     def numbers(self) -> int:
-        """How many numbers are kept of an image, for all heads on the backbone."""
+        """How many numbers are stored for an image, which serve all heads on this backbone."""
         return sum(sum(shape.widths.values()) for shape in self.all_shapes)
 
     def filled(self) -> nn.Module:
-        """Returns the backbone, with its weights, on the device of the rest."""
+        """Returns the backbone with its weights, on the device of the other parts; builds it if necessary."""
         if self.backbone is None:
             from sweep.trainable.models.net import place
 
@@ -64,7 +66,7 @@ class HeadNet(nn.Module):
         return self.backbone
 
     def _shapes(self) -> list[Shape]:
-        """Returns the shapes of all stages' maps, which an empty image tells."""
+        """Returns the shapes of all stages' maps, which are found with one blank image."""
 
         def find() -> list[tuple[int, int]]:
             self.backbone = _frozen_net(self.config, self.input_size)
@@ -77,12 +79,14 @@ class HeadNet(nn.Module):
         return [Shape(channels, side) for channels, side in known(about, find)]
 
     def train(self, mode: bool = True) -> "HeadNet":
+        """Puts the head into training or evaluation mode; the backbone always stays in evaluation mode."""
         super().train(mode)
         if self.backbone is not None:
-            self.backbone.eval()  # its batch norms are those of its weights
+            self.backbone.eval()  # its batch norms use the statistics that came with the weights
         return self
 
     def forward(self, images: Tensor) -> Tensor:
+        """Returns the (N, classes) logits of (N, 3, H, W) normalised images."""
         with torch.no_grad():
             maps = stage_maps.features(self.filled(), images, self.stages)
         if not torch.is_autocast_enabled(images.device.type):  # an exported graph has no autocast
@@ -91,26 +95,27 @@ class HeadNet(nn.Module):
             return self.from_maps(maps)
 
     def from_maps(self, maps: Sequence[Tensor]) -> Tensor:
-        """Returns the logits of images by the maps of exactly the stages that it reads."""
+        """Returns the logits of images, given the maps of exactly the stages that this head reads."""
         columns = torch.cat([pooled(stage, self.pooling) for stage in maps], dim=1)
         logits: Tensor = self.head(self.standardised(columns))
         return logits
 
     def standardised(self, columns: Tensor) -> Tensor:
+        """Returns (N, F) features with the mean subtracted and divided by the deviation."""
         return (columns - self.mean) / self.std
 
 
 def build(config: Config, input_size: tuple[int, int]) -> HeadNet:
-    """Builds the net of a head, the head itself and the backbone left out.
+    """Builds the net of a head, still without the backbone and without the part that is trained.
 
     Args:
-      input_size: height and width of what the backbone takes.
+      input_size: the height and width that the backbone takes.
     """
     return HeadNet(config, input_size)
 
 
 def fill(model: nn.Module) -> nn.Module:
-    """Builds what the heads in a model were built without; returns the model."""
+    """Builds the backbones that the heads in a model still lack, and returns the model."""
     for module in list(model.modules()):
         if isinstance(module, HeadNet):
             module.filled()
@@ -118,9 +123,10 @@ def fill(model: nn.Module) -> nn.Module:
 
 
 def _frozen_net(config: Config, input_size: tuple[int, int]) -> nn.Module:
-    """Returns the backbone of a head; nothing that is drawn later depends on whether it was built.
+    """Builds the backbone of a head without advancing torch's global generator.
 
-    Its own last layer, which no head reads, is the same each time, so that files which hold the whole net are.
+    So nothing that is drawn later depends on whether the backbone was built. Its own last layer, which no head reads,
+    is drawn from a fixed seed, so that files with the whole net come out the same each time.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -131,10 +137,10 @@ def _frozen_net(config: Config, input_size: tuple[int, int]) -> nn.Module:
 
 
 def backbone_config(config: Config) -> Config:
-    """Returns the config by which the backbone's own family builds it."""
+    """Returns the config with which the backbone's own family builds it."""
     family = family_of(_backbone(config))
     has_weights = config.pretrained is not False
-    return dataclasses.replace(  # a fresh one: a head's fields are none of its backbone's
+    return dataclasses.replace(  # a fresh config, because a head's own fields do not apply to its backbone
         _plain(_backbone(config), tuple(family.shape.items())),
         pretrained=has_weights,
         input_size=config.input_size,
@@ -143,12 +149,15 @@ def backbone_config(config: Config) -> Config:
 
 
 def preprocessing(config: Config) -> Preprocessing:
+    """Returns how the backbone takes pixels."""
     return family_of(_backbone(config)).preprocessing(backbone_config(config))
 
 
 def check(config: Config) -> None:
-    """Raises:
-    ConfigError: there is no such backbone, or its weights are not at hand, or a head is to have several epochs.
+    """Checks that a head can be trained on this machine.
+
+    Raises:
+      ConfigError: there is no such backbone, its weights are not at hand, or the head is to train several epochs.
     """
     if config.epochs != 1:
         raise ConfigError(f"`epochs = 1` must hold for arch={config.arch}, got epochs={config.epochs}")
@@ -159,7 +168,7 @@ def check(config: Config) -> None:
 
 
 def chosen_stages(config: Config, count: int) -> list[int]:
-    """Returns the numbers of the stages that a head reads, of so many that there are; the last one by default."""
+    """Returns the numbers of the stages that a head reads, out of `count` stages; by default the last one alone."""
     text = config.stages or "-1"
     if text.startswith("-"):
         return list(range(max(1, count + 1 - int(text[1:])), count + 1))
@@ -174,11 +183,12 @@ def _backbone(config: Config) -> str:
 
 
 def _plain(arch: str, shape: tuple[tuple[str, object], ...]) -> Config:
+    """Returns a config of the architecture with these shape fields, and defaults for all others."""
     from sweep.trainable.config import TrialConfig
 
     return TrialConfig.from_dict({"arch": arch, **dict(shape)})
 
 
 def all_stages(net: nn.Module, images: Tensor) -> range:
-    """Returns the numbers of all stages of a net; `images` as it takes them, one at least."""
+    """Returns the numbers of all stages of a net; `images` are (N, 3, H, W), N at least 1, as the net takes them."""
     return range(1, staged.stages(net, images).count + 1)

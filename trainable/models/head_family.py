@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from sweep.trainable.metrics.history import EpochMetrics
     from sweep.trainable.state import TrainState
 
-BACKBONE = "timm/tf_efficientnet_lite0"  # of a head that names none
+BACKBONE = "timm/tf_efficientnet_lite0"  # the default
 FIELDS = frozenset({"input_size", "center_crop", "stages", "pooling", "flip", "pretrained"})
-# Features are of the images as they are, and a head has one epoch.
+# Features are computed from images without augmentation, and a head has a single epoch.
 UNREAD = frozenset({*augment.NAMES, "pipeline", "mixup", "cutmix", "optimizer", "epochs", "clip", "ema"})
 
 
@@ -32,10 +32,10 @@ def head_family(
     """Returns a family of heads.
 
     Args:
-      shape: the fields that it must be given beside `backbone`, each with a usual value.
-      last_part: builds what is trained, for a config, a number of features and one of classes.
+      shape: the fields that a config must set besides `backbone`, each with a usual value.
+      last_part: builds the part that is trained, for a config, a number of features and a number of classes.
       fit: trains that part on the features and labels of the training images, and returns its loss.
-      optional, unread: beside those of every head.
+      optional, unread: as in `Family`, in addition to those of every head.
     """
 
     def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
@@ -54,7 +54,7 @@ def head_family(
         name,
         {"backbone": BACKBONE, **shape},
         build,
-        bf16=frozenset({"cpu", "cuda"}),  # of the backbone, which only goes forward
+        bf16=frozenset({"cpu", "cuda"}),  # in the backbone, through which no gradient passes
         optional=FIELDS | optional,
         unread=UNREAD | unread,
         preprocessing=preprocessing,
@@ -65,18 +65,21 @@ def head_family(
 
 
 def prepare(config: Config, data: "Dataset", state: "TrainState") -> Iterator["Prepared"]:
+    """Computes the features that are missing, a step at a time."""
     from sweep.trainable.features import learning
 
     return learning.prepare(config, data, state)
 
 
 def preprocessing(config: Config) -> Preprocessing:
+    """Returns how the backbone takes pixels."""
     from sweep.trainable.models import head
 
     return head.preprocessing(config)
 
 
 def check(config: Config, others: Sequence[str]) -> None:
+    """Checks that a head can be trained on this machine; raises a ConfigError if it cannot."""
     from sweep.trainable.models import head
 
     head.check(config)

@@ -1,4 +1,4 @@
-"""Several heads on one frozen net as a single net, which runs the frozen one once for all of them."""
+"""Several heads on one frozen net, as a single net that runs the frozen one once for all of them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,10 +10,10 @@ from sweep.trainable.models.head import HeadNet
 
 
 def share_backbone(model: nn.Module, others: Iterable[nn.Module]) -> None:
-    """Gives a head the very backbone of another one that has the same weights to the last bit.
+    """Makes a head use the backbone of another head, if the weights of both backbones are equal to the last bit.
 
     Args:
-      model, others: as `trainable.models.net.build` returns them, of any kind, on one device.
+      model, others: nets of any kind as `trainable.models.net.build` returns them, on one device.
     """
     if (head := head_of(model)) is None:
         return
@@ -24,7 +24,7 @@ def share_backbone(model: nn.Module, others: Iterable[nn.Module]) -> None:
 
 
 def head_of(model: nn.Module) -> HeadNet | None:
-    """Returns the head behind the layer that normalises; None where the model is something else."""
+    """Returns the head behind the layer that normalises, or None if the model is something else."""
     net = model[1] if isinstance(model, nn.Sequential) and len(model) == 2 else None
     return net if isinstance(net, HeadNet) else None
 
@@ -43,11 +43,13 @@ def _are_equal(one: nn.Module, other: nn.Module) -> bool:
 
 
 class HeadsTogether(nn.Module):
-    """Pixels to the logits of several heads, side by side in one row an image."""
+    """Maps pixels to the logits of several heads, which stand side by side in one row per image."""
 
     def __init__(self, models: Sequence[nn.Module]) -> None:
-        """Args:
-        models: heads that share one backbone, `share_backbone`, and how it takes pixels.
+        """Joins the heads.
+
+        Args:
+          models: heads that share one backbone (see `share_backbone`) and the way in which it takes pixels.
         """
         super().__init__()
         self.models = nn.ModuleList(models)
@@ -55,10 +57,11 @@ class HeadsTogether(nn.Module):
         self.stages = sorted({number for head in self.heads for number in head.stages})
 
     def forward(self, pixels: Tensor) -> Tensor:
+        """Returns (N, heads * classes) logits of (N, 3, H, W) pixels."""
         normalize, _ = self.models[0].children()
         images = normalize(pixels)
         found = stage_maps.features(self.heads[0].filled(), images, self.stages)
         maps = dict(zip(self.stages, found, strict=True))
-        with torch.autocast(images.device.type, enabled=False):  # as each head computes on its own
+        with torch.autocast(images.device.type, enabled=False):  # as when a head computes alone
             logits = [head.from_maps([maps[number] for number in head.stages]) for head in self.heads]
         return torch.cat(logits, dim=1)

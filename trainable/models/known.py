@@ -1,7 +1,7 @@
-"""What is known of a net of a library, kept on this machine: to ask the library is to import it, which takes seconds.
+"""Facts about the nets of libraries, stored on this machine, because importing a library to ask it takes seconds.
 
-What is kept is named by all that decides it, the versions of the libraries among it, in `~/.cache/sweep/nets/`. Where
-that folder cannot be written, the library is asked each time.
+The files lie in `~/.cache/sweep/nets/`. The name of each follows from everything that decides its content, including
+the versions of the libraries. If that folder cannot be written, the library is asked each time.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ LIBRARIES = ("timm", "torch", "torchvision")
 
 
 def known(about: Mapping[str, Any], find: Callable[[], Any]) -> Any:
-    """Returns what `find` returned the first time on this machine, as JSON has it; what it raises is not kept.
+    """Returns what `find` returned the first time on this machine, as JSON holds it; its errors are not stored.
 
     Args:
-      about: all that decides what is found, but for the versions of the libraries.
+      about: everything that decides the result, except the versions of the libraries.
     """
     name = json.dumps({**about, **versions()}, sort_keys=True)
     path = caches.folder() / "nets" / f"{hashlib.sha256(name.encode()).hexdigest()[:40]}.json"
-    with suppress(OSError, ValueError, LookupError, TypeError):  # not there, or damaged
+    with suppress(OSError, ValueError, LookupError, TypeError):  # the file is missing or damaged
         return json.loads(path.read_bytes())["found"]
     content = json.dumps({"about": name, "found": find()})
     with suppress(OSError):
@@ -37,4 +37,5 @@ def known(about: Mapping[str, Any], find: Callable[[], Any]) -> Any:
 
 @cache
 def versions() -> dict[str, str]:
+    """Returns the installed versions of the libraries that nets come from."""
     return {name: version(name) for name in LIBRARIES}

@@ -1,6 +1,6 @@
-"""What the nets of both catalogues have in common.
+"""What the nets of both catalogues, timm and torchvision, have in common.
 
-It puts weights from elsewhere into a net, and says by name what does not fit where they are another net's.
+It loads pretrained weights into a net, and names what does not fit if they belong to another net.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,8 +15,8 @@ from sweep.trainable.models.known import known
 if TYPE_CHECKING:
     from torch import Tensor
 
-SHOWN = 3  # names of weights in a message
-# What the nets of both catalogues may be given.
+SHOWN = 3  # how many names of weights a message lists
+# The optional fields for the nets of both catalogues.
 FIELDS = frozenset(
     ["input_size", "center_crop", "frozen_stages", "kept_stages", "head_start", "dropout", "drop_path", "layer_decay"]
 )
@@ -34,7 +34,7 @@ def catalogue(
         name,
         {"pretrained": False},
         build,
-        # On a CPU convolutions of one channel each lose more to bf16, which is slow for their step back, than it wins.
+        # Not on a CPU: there the backward pass of depthwise convolutions is so slow in bf16 that nothing is gained.
         bf16=frozenset({"cuda"}),
         optional=FIELDS,
         prefix=prefix,
@@ -44,25 +44,30 @@ def catalogue(
 
 
 def preprocessing_of(config: Config, find: Callable[[], dict[str, Any]]) -> Preprocessing:
-    """Returns how a net of a library takes pixels, by what the library says of its weights; it is asked once."""
+    """Returns how a net of a library takes pixels, as the library records it for the weights.
+
+    Args:
+      find: asks the library; it is called once per machine.
+    """
     return Preprocessing.read(known({"preprocessing": config.arch}, find), bool(config.center_crop))
 
 
 def load(arch: str, net: Net, state: Mapping[str, "Tensor"], last: str) -> None:
-    """Loads weights into a net, but for those of its last layer where they are of another number of classes.
+    """Loads weights into a net; those of the last layer are left out if they are for another number of classes.
 
     Args:
       last: the name of the last layer.
 
     Raises:
-      ConfigError: they are the weights of another net.
+      ConfigError: the weights belong to another net.
     """
     own: Any = net.state_dict()
     weight = f"{last}.weight"
     kept: Any = dict(state)
     if weight in kept and kept[weight].shape[:1] != own[weight].shape[:1]:
         kept = {name: tensor for name, tensor in kept.items() if not name.startswith(f"{last}.")}
-    # The version of the net alone: layers of an older version are known to torch and torchvision by having none.
+    # Only the version of the whole net is given: torch and torchvision recognise weights of older layers by their
+    # having no version.
     kept = type(own)(kept)
     kept._metadata = {"": own._metadata[""]}
     with recorded() as loaded:
@@ -72,9 +77,10 @@ def load(arch: str, net: Net, state: Mapping[str, "Tensor"], last: str) -> None:
 
 @contextmanager
 def recorded() -> Iterator[list[Any]]:
-    """Yields a list in which torch's account of each load in the block will stand: what was missing, what too much.
+    """Yields a list that collects the result of each `load_state_dict` in the block: its missing and unexpected names.
 
-    The library that builds a net may load its weights leniently, for a last layer of other classes is left out.
+    Within the block every load is lenient: missing or unexpected names do not raise. The library that builds the net
+    may load its weights leniently too, because it leaves out a last layer for other classes.
     """
     from torch import nn
 
@@ -90,33 +96,33 @@ def recorded() -> Iterator[list[Any]]:
 
 
 def told(arch: str, load: Callable[[], Any]) -> Any:
-    """Calls a function that loads weights into the net `arch`, and returns what it returns.
+    """Calls a function that loads weights into the net `arch`, and returns its result.
 
     Raises:
-      ConfigError: the weights have other shapes than the net, or the library cannot make anything of them.
+      ConfigError: the weights have other shapes than the net, or the library cannot use them.
     """
     try:
         return load()
     except ConfigError:
         raise
-    except Exception as error:  # torch tells each shape on a line of its own; a library's filter raises what it likes
+    except Exception as error:  # torch lists each shape on a line; libraries raise other kinds of errors
         lines = [line.strip() for line in str(error).splitlines() if "size mismatch" in line] or [repr(error)]
         raise refusal(arch, "; ".join(lines[:SHOWN]) + _more(lines)) from error
 
 
 def check(arch: str, accounts: Sequence[Any], may_lack: Sequence[str]) -> None:
-    """Checks what was loaded.
+    """Checks that the weights fitted the net.
 
     Args:
-      accounts: of `recorded`.
-      may_lack: the names of layers that need not be among the weights, nor be in the net.
+      accounts: the list that `recorded` yielded.
+      may_lack: the names of layers that may be missing among the weights, and in the net.
 
     Raises:
-      ConfigError: a weight of the net was missing, or one was given that it does not have.
+      ConfigError: a weight of the net was missing, or the net does not have a weight that was given.
     """
 
     def counts(name: str) -> bool:
-        # Batch norm's counter is in no old file, and nothing reads it.
+        # Old files lack batch norm's counter, and nothing reads it.
         return not name.endswith("num_batches_tracked") and not any(name.startswith(f"{part}.") for part in may_lack)
 
     missing = [name for account in accounts for name in account.missing_keys if counts(name)]
@@ -128,11 +134,12 @@ def check(arch: str, accounts: Sequence[Any], may_lack: Sequence[str]) -> None:
 
 
 def refusal(arch: str, found: str) -> ConfigError:
+    """Returns the error for weights of another net; `found` says what does not fit."""
     return ConfigError(f"the weights for arch={arch} are those of another net: {found}")
 
 
 def kept(config: Config, net: Net, classes: int, input_size: tuple[int, int]) -> Net:
-    """Returns the net with the stages that the config keeps."""
+    """Returns the net with only the stages that the config keeps."""
     if config.kept_stages is None:
         return net
     import torch

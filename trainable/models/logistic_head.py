@@ -1,8 +1,9 @@
 """Multinomial logistic regression on the features of a frozen net.
 
-What is minimised is the mean loss and `penalty` times the sum of all squared weights, of features with mean 0 and
-deviation 1. It has one minimum, which L-BFGS finds, so there is no rate and nothing is drawn: weights of classes leave
-it convex, and balanced sampling is a weight of each image here. Of focal loss alone it finds a minimum among others.
+It minimises the mean loss plus `penalty` times the sum of all squared weights; features have mean 0 and deviation 1.
+L-BFGS finds the one minimum, so there is no learning rate, and nothing is drawn. Class weights leave the problem
+convex, and balanced sampling becomes a weight of each image. Focal loss alone is not convex: there L-BFGS finds one of
+several minima.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 
 
 def last_part(config: Config, features: int, classes: int) -> Net:
+    """Builds the linear layer from features to logits."""
     from torch import nn
 
     return nn.Linear(features, classes)
 
 
 def fit(config: Config, linear: Any, features: "Features", labels: "Tensor") -> float:
-    """Leaves the minimum in `linear`, and returns the mean loss there."""
+    """Trains `linear`: sets it to the minimum, and returns the mean loss there."""
     from sweep.trainable.features.solution import solve
     from sweep.trainable.objective import Objective
     from sweep.trainable.sampling import Sampling

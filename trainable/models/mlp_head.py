@@ -1,8 +1,7 @@
 """A net with one hidden layer on the features of a frozen net.
 
-Its one epoch is a whole training: `PASSES` passes over the features with AdamW, whose rate ends at zero. The features
-do not change from pass to pass, so what is mixed, and left out by dropout, is all that keeps it from learning them by
-heart.
+Its single epoch is a whole training: `PASSES` passes over the features with AdamW, whose rate ends at zero. The
+features are the same in every pass, so only mixing and dropout keep the net from learning them by heart.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ PASSES = 30
 
 
 def last_part(config: Config, features: int, classes: int) -> Net:
+    """Builds the hidden layer and the last layer, from features to logits."""
     from torch import nn
 
     assert config.hidden is not None
@@ -27,7 +27,7 @@ def last_part(config: Config, features: int, classes: int) -> Net:
 
 
 def fit(config: Config, net: Any, features: "Features", labels: "Tensor") -> float:
-    """Trains the net, and returns the mean loss of the last pass; what is drawn follows from the config's seed."""
+    """Trains the net, and returns the mean loss of the last pass; all random draws follow from the config's seed."""
     import torch
     from torch.nn import functional as F
 

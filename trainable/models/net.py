@@ -1,4 +1,4 @@
-"""The net of a config: what its family builds, behind a layer that normalises the pixels."""
+"""Builds the net of a config: what its family builds, behind a layer that normalises the pixels."""
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,13 @@ from sweep.trainable.models.family import Preprocessing
 
 
 class Normalize(nn.Module):
-    """Pixels in [0, 255] to floats of about zero mean at the size that the net takes.
+    """Turns pixels in [0, 255] into floats of about zero mean, at the size that the net takes.
 
-    It is inside the model, so a checkpoint alone can predict.
+    The layer is part of the model, so a checkpoint alone can predict.
+
+    Attributes:
+      mean, std: (3, 1, 1), in units of pixel values.
+      rows, columns: the matrices that resize the two sides of an image; only there if images are resized.
     """
 
     mean: Tensor
@@ -22,23 +26,26 @@ class Normalize(nn.Module):
     columns: Tensor
 
     def __init__(self, preprocessing: Preprocessing, image_size: tuple[int, int], input_size: tuple[int, int]) -> None:
-        """Args:
-        image_size, input_size: height and width of the images as they come, and as the net takes them.
+        """Prepares the normalisation, and the resizing if one is needed.
+
+        Args:
+          image_size, input_size: the height and width of the images as they come, and as the net takes them.
         """
         super().__init__()
-        # On a CPU also where the net is built on the meta device: arithmetic there imports torch's compiler, 2 s.
+        # On a CPU even if the net is built on the meta device, where arithmetic would import torch's compiler (2 s).
         self.register_buffer("mean", 255 * torch.tensor(preprocessing.mean, device="cpu").view(3, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(preprocessing.std, device="cpu").view(3, 1, 1))
         self.memory_format = torch.contiguous_format
         self.input_size, self.resizes = input_size, image_size != input_size or preprocessing.crop < 1
         self.overshoots = preprocessing.interpolation == "bicubic"
-        if self.resizes:  # no part of a state dict: they follow from the config
+        if self.resizes:  # the matrices follow from the config, so no state dict holds them
             for name, old, new in zip(("rows", "columns"), image_size, input_size, strict=True):
                 matrix = resizing(old, new, preprocessing.interpolation, preprocessing.crop)
                 self.register_buffer(name, matrix, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        # To float first: a difference of uint8 and float costs torch ten times as much.
+        """Returns normalised float images of (N, 3, H, W) pixels, resized if necessary."""
+        # To float first: torch takes ten times as long to subtract a float from uint8.
         images = images.float()
         if self.resizes:
             images = self._resized(images)
@@ -46,7 +53,7 @@ class Normalize(nn.Module):
 
     def _resized(self, images: Tensor) -> Tensor:
         device = images.device.type
-        if device != "meta" and torch.is_autocast_enabled(device):  # a pixel has more digits than bf16
+        if device != "meta" and torch.is_autocast_enabled(device):  # bf16 is too coarse for a pixel's 256 values
             with torch.autocast(device, enabled=False):
                 resized = self.rows @ images @ self.columns.T
         else:  # an exported graph has no autocast
@@ -55,17 +62,17 @@ class Normalize(nn.Module):
 
 
 def seen_size(model: nn.Module, image_size: tuple[int, int]) -> tuple[int, int]:
-    """Returns the height and width at which what `build` built sees images of this height and width."""
+    """Returns the (height, width) at which a model that `build` built sees images of this (height, width)."""
     first = next(model.children(), None)
     return first.input_size if isinstance(first, Normalize) else image_size
 
 
 def resizing(old: int, new: int, interpolation: str, crop: float = 1.0) -> Tensor:
-    """Returns the (new, old) matrix that resizes one side of an image as torch does, without aliasing.
+    """Returns the (new, old) matrix that resizes one side of an image as torch's antialiased resizing does.
 
-    With a crop below 1 it does so to a longer side, of which it keeps the middle, as weights are judged.
+    With a crop below 1 it resizes to a longer side and keeps the middle of it, as when weights are evaluated.
 
-    Resizing is linear, so its matrix is what it makes of the unit matrix. A product of matrices gives the same numbers
+    Resizing is linear, so its matrix is the result of resizing the unit matrix. A matrix product gives the same numbers
     in every runtime of an exported file, which `Resize` of ONNX does not.
     """
     unit = torch.eye(old, device="cpu")[None, None]
@@ -76,7 +83,7 @@ def resizing(old: int, new: int, interpolation: str, crop: float = 1.0) -> Tenso
 
 
 def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.Module:
-    """Builds the net of `config`, its weights drawn from torch's global generator.
+    """Builds the net of `config`, with weights drawn from torch's global generator.
 
     Args:
       image_size: height and width in pixels.
@@ -85,7 +92,7 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
       A module from (N, 3, H, W) pixels in [0, 255], uint8 or float, to (N, classes) logits.
 
     Raises:
-      ConfigError: the architecture does not exist, or its ImageNet weights are not on this machine.
+      ConfigError: the architecture does not exist, or its pretrained weights are not on this machine.
     """
     check(config)
     family = family_of(config.arch)
@@ -94,7 +101,7 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
     net = family.build(config, classes, input_size)
     if not isinstance(net, nn.Module):
         raise ConfigError(f"{config.arch}: must return a torch.nn.Module, got {type(net).__name__}")
-    if not any(parameter.is_meta for parameter in net.parameters()):  # nothing is computed there
+    if not any(parameter.is_meta for parameter in net.parameters()):  # a net on the meta device computes nothing
         if config.frozen_stages:
             front.freeze_front(net, config.frozen_stages, torch.zeros(1, 3, *input_size))
         if config.layer_decay:
@@ -103,7 +110,7 @@ def build(config: TrialConfig, classes: int, image_size: tuple[int, int]) -> nn.
 
 
 def place(model: nn.Module, arch: str, device: torch.device | str) -> nn.Module:
-    """Puts what `build` built onto a device, in the memory format that its architecture has there."""
+    """Moves a model that `build` built to a device, in the memory format that its architecture uses there."""
     device = torch.device(device)
     is_last = precision.numerics(arch, device).channels_last
     memory_format = torch.channels_last if is_last else torch.contiguous_format

@@ -1,4 +1,7 @@
-"""The residual block of the small ResNet; in a file of its own, for a family's file is read where torch is not."""
+"""The residual block of the small ResNet.
+
+It has a file of its own because it needs torch, and a family's file is read where torch is not imported.
+"""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -7,6 +10,11 @@ from sweep.trainable.torch_changes import Conv2d
 
 
 class Block(nn.Module):
+    """Two 3x3 convolutions with batch norm, whose result is added to the input (He et al. 2015).
+
+    Where the number of channels or the resolution changes, a 1x1 convolution adapts the input.
+    """
+
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
         super().__init__()
         self.conv1 = Conv2d(channels_in, channels, 3, stride=stride, padding=1, bias=False)
@@ -20,5 +28,6 @@ class Block(nn.Module):
             )
 
     def forward(self, images: Tensor) -> Tensor:
+        """Returns (N, channels, H / stride, W / stride) of (N, channels_in, H, W)."""
         inner = F.relu(self.norm1(self.conv1(images)))
         return F.relu(self.norm2(self.conv2(inner)) + self.skip(images))

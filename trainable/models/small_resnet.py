@@ -4,10 +4,11 @@ import math
 
 from sweep.trainable.models.family import Config, Family, Net
 
-LARGEST_STAGE_PX = 32  # a larger image is brought down to this side by the stride of the stem
+LARGEST_STAGE_PX = 32  # the stem's stride reduces a larger image to at most this side
 
 
 def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
+    """Builds the net; `width` multiplies its 8 first channels, and each of its three stages has `depth` blocks."""
     from torch import nn
 
     from sweep.trainable.models.residual import Block
@@ -15,7 +16,7 @@ def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
 
     assert config.width is not None
     assert config.depth is not None
-    channels = 8 * max(1, round(config.width))  # other than multiples of 8 are slower on every device
+    channels = 8 * max(1, round(config.width))  # channels in multiples of 8 are the fastest on every device
     stride = math.ceil(max(image_size) / LARGEST_STAGE_PX)
     kernel = 2 * stride + 1
     layers: list[nn.Module] = [

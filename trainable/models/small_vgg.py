@@ -2,13 +2,14 @@
 
 from sweep.trainable.models.family import Config, Family, Net
 
-LAYERS = ((32, False), (32, False), (32, False), (64, True), (64, True), (128, True))  # channels; pooled after it?
+# The channels of each convolution, and whether pooling follows it.
+LAYERS = ((32, False), (32, False), (32, False), (64, True), (64, True), (128, True))
 HIDDEN = 64  # units
 DROPOUT = 0.3  # after each pooling and before the last layer
 
 
 def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
-    """`width` multiplies channels and hidden units; an image too small for a pooling goes without it."""
+    """Builds the net; `width` multiplies channels and hidden units. Images too small for a pooling skip it."""
     from torch import nn
 
     from sweep.trainable.torch_changes import Conv2d, Dropout
@@ -21,7 +22,7 @@ def build(config: Config, classes: int, image_size: tuple[int, int]) -> Net:
         channels = max(1, round(published * config.width))
         pools = is_pooled and min(side_y, side_x) >= 2
         layers += [Conv2d(channels_in, channels, 3, padding=1), nn.BatchNorm2d(channels)]
-        # Pooled before it is rectified: the same numbers, and a quarter of them.
+        # Pooling comes before ReLU: the same result from a quarter of the numbers.
         layers += [nn.MaxPool2d(2), nn.ReLU(), Dropout(DROPOUT)] if pools else [nn.ReLU()]
         if pools:
             side_y, side_x = side_y // 2, side_x // 2

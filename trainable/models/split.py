@@ -1,7 +1,7 @@
-"""Splits a net behind a stage, so that what its frozen front computes can be kept instead of computed anew.
+"""Splits a net behind a stage, so that the output of its frozen front can be stored instead of computed anew.
 
-The front is the net up to the end of the stage. The rest is the net too, in which the module that ends the stage
-returns what was kept, and those before it return nothing worth the name: blanks of the right shape.
+The front is the net up to the end of the stage. The rest is the same net, in which the module that ends the stage
+returns the stored output, and the modules before it return blanks of the right shape without computing anything.
 """
 
 from collections import deque
@@ -16,38 +16,44 @@ from torch.utils import _pytree as pytree
 from sweep.trainable.models.calls import Call, after, calls_of, judged
 from sweep.trainable.models.staged import stages
 
-PROBES = (2, 3)  # images: how a shape depends on their number
+PROBES = (2, 3)  # sizes of two batches, which show how a shape depends on the number of images
 
 
 class Front(nn.Module):
-    """From images to one tensor, which is what the net has computed at the end of a stage."""
+    """Maps images to one tensor, the output of the module that ends a stage."""
 
     def __init__(self, net: nn.Module, end: str) -> None:
         super().__init__()
         self.net, self.end = net, end
 
     def forward(self, images: Tensor) -> Any:
+        """Returns the stage's output for (N, 3, H, W) normalised images."""
         return after(self.net, images, self.end)
 
 
 class Rest(nn.Module):
-    """From the front's tensor to the logits."""
+    """Maps the front's tensor to the logits."""
 
     def __init__(self, net: nn.Module, end: str, image: torch.Size, blanks: dict[str, list[Any]]) -> None:
-        """Args:
-        image: (3, H, W).
-        blanks: of each module that is not called, what it returns at each call, as `_Blank` has it.
+        """Prepares a net to start behind a stage.
+
+        Args:
+          end: the name of the module that ends the stage.
+          image: (3, H, W), the shape of an image.
+          blanks: for each module that is not called, what it returns at each call, with a `_Blank` for each tensor.
         """
         super().__init__()
         self.net, self.end, self.image, self.blanks = net, end, image, blanks
 
     def forward(self, kept: Tensor) -> Tensor:
+        """Returns the (N, classes) logits for the stage's output of N images."""
         images = kept.new_zeros(1).expand(len(kept), *self.image)
         with self._skipping(kept):
             return self.net(images)
 
     @contextmanager
     def _skipping(self, kept: Tensor) -> Iterator[None]:
+        """Makes the front's modules return blanks within the block, and the module at its end `kept`."""
         returned = {name: deque(outputs) for name, outputs in self.blanks.items()}
 
         def stand_in(name: str) -> Any:
@@ -67,7 +73,7 @@ class Rest(nn.Module):
 
 
 class _Blank:
-    """A tensor of zeros whose shape depends on the number of images."""
+    """A stand-in for a tensor whose shape depends on the number of images; it is filled with zeros."""
 
     def __init__(self, tensors: tuple[Tensor, Tensor]) -> None:
         self.dtype = tensors[0].dtype
@@ -76,20 +82,21 @@ class _Blank:
         self.offset = [a - PROBES[0] * slope for a, slope in zip(few, self.slope, strict=True)]
 
     def filled(self, kept: Tensor) -> Tensor:
+        """Returns the tensor of zeros for as many images as `kept` has, on its device."""
         shape = [offset + slope * len(kept) for offset, slope in zip(self.offset, self.slope, strict=True)]
         return torch.zeros((), dtype=self.dtype, device=kept.device).expand(shape)
 
 
 def split(net: nn.Module, number: int, images: Tensor) -> tuple[nn.Module, nn.Module] | None:
-    """Returns the net up to the end of a stage, and the rest of it; both hold the net itself, no copy.
+    """Splits the net into the part up to the end of a stage and the rest; both use the net itself, not a copy.
 
     Args:
       number: of the stage; 0 for a front that does nothing.
       images: (N, 3, H, W), normalised, of the size that the net takes.
 
     Returns:
-      None where the net cannot be split there: more than one tensor passes, or the two parts together do not compute
-      what the net does, which is tried out.
+      The two parts, or None if the net cannot be split there: more than one tensor passes, or the two parts together do
+      not compute what the whole net computes, which is tried with noise.
     """
     if number == 0:
         return nn.Identity(), net
@@ -105,16 +112,24 @@ def split(net: nn.Module, number: int, images: Tensor) -> tuple[nn.Module, nn.Mo
         kept = front(noise)
         try:
             same = isinstance(kept, Tensor) and torch.allclose(rest(kept), net(noise), rtol=1e-5, atol=1e-6)
-        except Exception:  # whatever a net raises to which something else than a map is passed on
+        except Exception:  # a net that passes on something else than a map may raise any error
             same = False
     return (front, rest) if same else None
 
 
 def _blanks(end: str, few: list[Call], more: list[Call]) -> dict[str, list[Any]] | None:
-    """Returns what the outermost modules that have done all their work before the end of a stage return at each call.
+    """Computes the blanks that stand in for the modules in front of a stage's end.
 
-    A module that does not depend on the number of images, as that of positions, is called as ever. None: the modules
-    that are called are not the same for any number of images.
+    These are the outermost modules that are finished before it. A module whose output does not depend on the number of
+    images, such as one for positions, gets no blanks and is called as usual.
+
+    Args:
+      end: the name of the module that ends the stage.
+      few, more: the calls of the net for two batches of different sizes.
+
+    Returns:
+      For each module, its output at each call with blanks for the tensors; None if the two batches do not call the same
+      modules.
     """
     if [call.name for call in few] != [call.name for call in more]:
         return None
@@ -135,10 +150,10 @@ def _blanks(end: str, few: list[Call], more: list[Call]) -> dict[str, list[Any]]
 
 
 def _blank(few: Any, more: Any) -> tuple[Any, bool]:
-    """Returns an output with blanks for its tensors, and whether it depends on the number of images.
+    """Returns an output with blanks in place of its tensors, and whether it depends on the number of images.
 
     Raises:
-      ValueError: the two outputs are of different make.
+      ValueError: the outputs for the two batches do not have the same structure.
     """
     leaves, spec = pytree.tree_flatten(few)
     others, other_spec = pytree.tree_flatten(more)

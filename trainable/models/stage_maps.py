@@ -1,4 +1,4 @@
-"""What a net has computed at the ends of its stages, which `staged.py` finds."""
+"""The outputs of a net at the ends of its stages, which `staged.py` finds."""
 
 import math
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ def features(net: nn.Module, images: Tensor, numbers: Sequence[int] | None = Non
     """Returns what a net has computed at the ends of stages.
 
     Args:
-      images: as `stages` takes them.
-      numbers: of the stages, rising; None for all.
+      images: (N, 3, H, W), normalised, of the size that the net takes.
+      numbers: the stages, in rising order; None for all of them.
 
     Returns:
-      (N, C, H, W) of each; of the last number (N, C, 1, 1), what the classifier is given.
+      One (N, C, H, W) map for each stage; for the last number (N, C, 1, 1), the input of the classifier.
     """
     about = stages(net, images)
     numbers = numbers or range(1, about.count + 1)
@@ -32,6 +32,12 @@ def features(net: nn.Module, images: Tensor, numbers: Sequence[int] | None = Non
 
 
 def _features_of_timm(net: Any, about: Stages, images: Tensor, inner: Sequence[int], with_last: bool) -> list[Tensor]:
+    """Returns the maps as a net of timm itself gives them.
+
+    Args:
+      inner: the numbers of stages.
+      with_last: whether the input of the classifier comes after their maps.
+    """
     indices = [about.indices[number - 1] for number in inner]
     if not with_last:
         return list(net.forward_intermediates(images, indices=indices, stop_early=True, intermediates_only=True))
@@ -46,6 +52,7 @@ def _features_of_timm(net: Any, about: Stages, images: Tensor, inner: Sequence[i
 def _features_by_hook(
     net: nn.Module, about: Stages, images: Tensor, inner: Sequence[int], with_last: bool
 ) -> list[Tensor]:
+    """Returns the maps that hooks collect at the ends of the stages; its arguments are those of `_features_of_timm`."""
     ends = [about.ends[number - 1] for number in inner]
     maps: list[Tensor] = []
 
@@ -56,7 +63,7 @@ def _features_by_hook(
     try:
         if with_last:
             maps.append(before(net, images, classifier_names(net)[0]))
-        elif torch.compiler.is_exporting():  # nothing may be raised through a net that is exported
+        elif torch.compiler.is_exporting():  # during an export no exception may pass through the net
             net(images)
         else:
             after(net, images, ends[-1])
@@ -67,10 +74,10 @@ def _features_by_hook(
 
 
 def _as_map(net: nn.Module, name: str, output: Tensor) -> Tensor:
-    """Returns an output as (N, C, H, W)."""
-    if output.ndim == 3:  # tokens, that of the class first
+    """Returns the output of a stage as (N, C, H, W)."""
+    if output.ndim == 3:  # tokens; those of the image come last, behind that of the class
         side = math.isqrt(output.shape[1])
         return output[:, output.shape[1] - side**2 :].transpose(1, 2).unflatten(2, (side, side))
-    # Those nets of torchvision whose channels come last have a layer that puts them first, at their end.
+    # Nets of torchvision that keep channels last have a layer `permute` near their end, which puts them first.
     is_last = hasattr(net, "permute") and name != "permute"
     return output.permute(0, 3, 1, 2) if is_last else output

@@ -1,10 +1,10 @@
-"""The stages of a net that somebody else built: what it computes up to a certain depth, and which weights do that.
+"""Finds the stages of any net: where each stage ends, and which weights belong to it.
 
-They are found by putting one batch through the net and noting which of its modules are called, in which order. So a net
-of timm and one of torchvision are the same here, and so is one whose file nobody has read.
+One batch is put through the net, and the calls of its modules are recorded in their order. So nets of timm, nets of
+torchvision and nets of the user's are treated alike, without reading their code.
 
-Stages are counted from 1. For most nets they are where the resolution falls; a net of many equal blocks has four, a
-quarter of its blocks each. The number after the last stage is that of the features before the classifier.
+Stages count from 1. In most nets a stage ends where the resolution falls; a net of many equal blocks has four stages
+with a quarter of its blocks each. The number after the last stage stands for the features before the classifier.
 """
 
 from collections.abc import Sequence
@@ -16,19 +16,20 @@ from torch import Tensor, nn
 
 from sweep.trainable.models.calls import Call, calls_of
 
-STANDARD_PX = 224  # at which resolutions are told apart: in small images the last ones have one pixel each
-MOST_STAGES = 6  # a net with more lists each of its blocks
+STANDARD_PX = 224  # side of the image with which resolutions are told apart; small images end at one pixel
+MOST_STAGES = 6  # a net that seems to have more has listed each of its blocks
 QUARTERS = 4
 
 
 @dataclass(frozen=True)
 class Stages:
-    """Where the stages of a net end.
+    """Where the stages of a net end, and which parameters they have.
 
     Attributes:
-      ends: the name of the module whose output is the map of each stage.
-      indices: which of timm's own list of maps each is; empty for a net that is not timm's.
-      parameters: the names of the parameters of each stage; then those behind the last; then the classifier's.
+      ends: for each stage, the name of the module whose output is the stage's map.
+      indices: for each stage, its place in timm's own list of maps; empty for a net that is not timm's.
+      parameters: the names of the parameters of each stage, then of those behind the last stage, then of the
+      classifier.
     """
 
     ends: tuple[str, ...]
@@ -37,15 +38,15 @@ class Stages:
 
     @property
     def count(self) -> int:
-        """The number of the last one, the features before the classifier."""
+        """The number that stands for the features before the classifier: one more than there are stages."""
         return len(self.ends) + 1
 
 
 def stages(net: nn.Module, images: Tensor) -> Stages:
-    """Returns the stages of a net; they are found once.
+    """Returns the stages of a net; they are found at the first call and stored in the net.
 
     Args:
-      images: (N, 3, H, W), normalised, of the size that the net takes; one is enough.
+      images: (N, 3, H, W), normalised, of the size that the net takes; N may be 1.
     """
     found = getattr(net, "found_stages", None)
     if found is None:
@@ -54,13 +55,14 @@ def stages(net: nn.Module, images: Tensor) -> Stages:
 
 
 def found_stages(net: nn.Module) -> Stages:
-    """Returns the stages of a net of which `stages` was asked before."""
+    """Returns the stages of a net for which `stages` has been called before."""
     found: Any = net.found_stages
     assert isinstance(found, Stages)
     return found
 
 
 def _find(net: nn.Module, images: Tensor) -> Stages:
+    """Finds the stages of a net: from timm's own list if there is one, else from the resolutions."""
     calls = calls_of(net, images)
     own = _of_timm(net, calls)
     ends = [name for _, name in own] or _by_resolution(net, images, calls)
@@ -71,8 +73,8 @@ def _find(net: nn.Module, images: Tensor) -> Stages:
 
 
 def classifier_names(net: Any) -> list[str]:
-    """Returns the names of the last layers of a net: of a distilled one there are two."""
-    if hasattr(net, "get_classifier"):  # timm's own
+    """Returns the names of the last layers of a net; a distilled net has two of them."""
+    if hasattr(net, "get_classifier"):  # a method of timm's nets
         last = net.get_classifier()
         layers = list(last) if isinstance(last, tuple | list | nn.ModuleList) else [last]
         return [name for name, module in net.named_modules() if any(module is layer for layer in layers)]
@@ -80,8 +82,8 @@ def classifier_names(net: Any) -> list[str]:
 
 
 def _of_timm(net: nn.Module, calls: list[Call]) -> list[tuple[int, str]]:
-    """Returns timm's own list of maps, each by its number there; empty where a module of it was not called once."""
-    numbers: dict[str, int] = {}  # of nets with branches, the first: the modules of all branches end together
+    """Returns timm's own list of maps as (number, module name); empty if a module in it was not called exactly once."""
+    numbers: dict[str, int] = {}  # a net with branches lists a module several times; its first number counts
     for number, about in enumerate(getattr(net, "feature_info", None) or ()):
         numbers.setdefault(about["module"], number)
     called = [call.name for call in calls]
@@ -89,8 +91,8 @@ def _of_timm(net: nn.Module, calls: list[Call]) -> list[tuple[int, str]]:
 
 
 def _by_resolution(net: nn.Module, images: Tensor, calls: list[Call]) -> list[str]:
-    """Returns the last module of each resolution; of many equal blocks, each."""
-    with suppress(Exception):  # some nets take images of one size alone
+    """Returns the last module of each resolution, or every block of a net of many equal blocks."""
+    with suppress(Exception):  # some nets take images of one size only
         calls = calls_of(net, images.new_zeros(1, 3, STANDARD_PX, STANDARD_PX))
     units, last = _units(net), classifier_names(net)[0]
     limit = next(call.began for call in calls if call.name == last)
@@ -118,11 +120,12 @@ def _units(net: nn.Module, prefix: str = "") -> list[str]:
 
 
 def _numbers(module: nn.Module) -> int:
+    """Returns how many parameters, counted as single numbers, a module has."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _pixels(output: Any) -> int:
-    """Returns of how many places of a square image an output tells; 0 where it is no map."""
+    """Returns how many places of a square image an output describes, or 0 if it is not a map."""
     if not isinstance(output, Tensor) or output.ndim not in (3, 4):
         return 0
     sides = output.shape[1:]
@@ -130,7 +133,7 @@ def _pixels(output: Any) -> int:
 
 
 def _parameters(net: nn.Module, calls: list[Call], ends: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Returns the names of the parameters by the stage in which their module is first called."""
+    """Returns the names of the parameters, grouped by the stage in which their module is first called."""
     last = classifier_names(net)
     began: dict[str, int] = {}
     ended = {call.name: call.ended for call in calls}
@@ -143,7 +146,7 @@ def _parameters(net: nn.Module, calls: list[Call], ends: Sequence[str]) -> tuple
         if any(owner == layer or owner.startswith(f"{layer}.") for layer in last):
             groups[-1].append(name)
             continue
-        while owner not in began:  # its weights are read by the module around it
+        while owner not in began:  # this module is never called: the module around it reads its weights
             owner = owner.rpartition(".")[0]
         groups[sum(limit < began[owner] for limit in limits)].append(name)
     return tuple(map(tuple, groups))

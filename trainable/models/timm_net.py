@@ -1,7 +1,7 @@
-"""The classifiers of timm by name, from scratch or from weights of theirs: `timm/NAME`, or `timm/NAME.TAG`.
+"""The classifiers of timm by name, from scratch or with pretrained weights: `timm/NAME` or `timm/NAME.TAG`.
 
-The tag names one of several sets of weights; without it, it is the set that timm has as the default. timm is imported
-where one of its nets is built or checked: that takes seconds, which most workers never need.
+The tag names one of several sets of weights; without a tag, timm's default set is used. timm is imported only when one
+of its nets is built or checked, because the import takes seconds and most workers never need it.
 """
 
 import difflib
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PREFIX = "timm/"
-KEYWORDS = {"drop_rate": "dropout", "drop_path_rate": "drop_path", "img_size": "input_size"}  # timm's, and our fields
+# Keywords of timm.create_model, and the fields of TrialConfig that they are set from.
+KEYWORDS = {"drop_rate": "dropout", "drop_path_rate": "drop_path", "img_size": "input_size"}
 
 
 def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
+    """Builds the net, with pretrained weights if the config asks for them."""
     about = weights_config(config.arch)
     options: dict[str, Any] = {"num_classes": classes, "drop_rate": config.dropout, "drop_path_rate": config.drop_path}
     if about["fixed_input_size"]:
@@ -35,8 +37,10 @@ def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
 
 
 def _create(config: Config, options: dict[str, Any]) -> Net:
-    """Raises:
-    ConfigError: the net does not have what one of the config's fields asks for.
+    """Builds a net with timm.
+
+    Raises:
+      ConfigError: one of the config's fields is about something that the net does not have.
     """
     import timm
 
@@ -51,34 +55,36 @@ def _create(config: Config, options: dict[str, Any]) -> Net:
 
 
 def _with_weights(config: Config, options: dict[str, Any], about: dict[str, Any], state: dict[str, "Tensor"]) -> Net:
-    """Builds the net with weights, which timm itself fits to its input size.
+    """Builds the net with weights, which timm itself adapts to its input size.
 
     Raises:
-      ConfigError: they are the weights of another net.
+      ConfigError: the weights belong to another net.
     """
     last = _names(about["classifier"])
     rows = [len(state[f"{name}.weight"]) for name in last if f"{name}.weight" in state]
-    # Where they are as many as the classes, timm keeps the last layer as well.
+    # If the weights are for as many classes as the net, timm keeps their last layer as well.
     overlay = {"state_dict": state, "num_classes": rows[0] if rows else 0}
     with loading.recorded() as loaded:
         net = loading.told(
             config.arch, lambda: _create(config, options | {"pretrained": True, "pretrained_cfg_overlay": overlay})
         )
-    net.pretrained_cfg = {}  # it would keep the weights a second time
-    # Weights without a last layer may lack what is before it too: its norm.
+    net.pretrained_cfg = {}  # it would hold the weights a second time
+    # Weights without a last layer may also lack the norm before it.
     parts = last if rows else [*last, *(name.rpartition(".")[0] or name for name in last), "fc_norm", "norm"]
     loading.check(config.arch, loaded, parts)
     return net
 
 
 def weights_config(arch: str) -> dict[str, Any]:
-    """Returns timm's record of a net's weights, as a copy."""
+    """Returns a copy of timm's record of a net's weights."""
     from timm.models import PretrainedCfg, get_pretrained_cfg
 
     return vars(get_pretrained_cfg(arch.removeprefix(PREFIX)) or PretrainedCfg()).copy()
 
 
 def preprocessing(config: Config) -> Preprocessing:
+    """Returns how the net takes pixels, as timm records it for the weights."""
+
     def find() -> dict[str, Any]:
         about = weights_config(config.arch)
         return {
@@ -86,7 +92,7 @@ def preprocessing(config: Config) -> Preprocessing:
             "std": about["std"],
             "interpolation": "bilinear" if about["interpolation"] == "bilinear" else "bicubic",
             "size": min(about["input_size"][1:]),
-            "crop": min(1.0, about["crop_pct"]),  # above 1 the weights' images had a border
+            "crop": min(1.0, about["crop_pct"]),  # a value above 1 means that images had a border
             "fixed": about["fixed_input_size"],
         }
 
@@ -94,13 +100,16 @@ def preprocessing(config: Config) -> Preprocessing:
 
 
 def check(config: Config, others: Sequence[str]) -> None:
-    """Raises:
-    ConfigError: timm has no such classifier, or no such weights of it.
+    """Checks that timm has the net and its weights; the result is remembered on this machine.
+
+    Raises:
+      ConfigError: timm has no such classifier, or no such weights for it.
     """
     known({"is": config.arch}, lambda: _check(config.arch))
 
 
 def _check(arch: str) -> None:
+    """Raises a ConfigError if timm has no such classifier, or no such weights for it."""
     import timm
     from timm.models import get_arch_pretrained_cfgs, get_deprecated_models, split_model_name_tag
 
@@ -118,7 +127,7 @@ def _check(arch: str) -> None:
 
 
 def _names(classifier: "str | Sequence[str] | None") -> list[str]:
-    """Returns the names of a net's last layers: a distilled one has two."""
+    """Returns the names of a net's last layers as a list; a distilled net has two."""
     return [classifier] if isinstance(classifier, str) else list(classifier or ())
 
 

@@ -1,9 +1,10 @@
-"""The classifiers of `torchvision.models`, from scratch or from weights of theirs.
+"""The classifiers of `torchvision.models`, from scratch or with pretrained weights.
 
-`torchvision/NAME`, or `torchvision/NAME.WEIGHTS` for another set of weights than the default one. A name alone is how
-it was before there were other libraries; such a net takes pixels as nets from scratch do.
+They are named `torchvision/NAME`, or `torchvision/NAME.WEIGHTS` for another set of weights than the default one. A
+bare name is the older form, from before there were other libraries; such a net takes pixels as nets from scratch do.
 
-torchvision is imported where one of them is built or checked alone: it takes 3 s, which most workers never need.
+torchvision is imported only when one of its nets is built or checked, because the import takes 3 s and most workers
+never need it.
 """
 
 import difflib
@@ -17,14 +18,16 @@ from sweep.trainable.models.family import FROM_SCRATCH, Config, Net, Preprocessi
 from sweep.trainable.models.known import known
 
 PREFIX = "torchvision/"
-# Built without the auxiliary heads that they have in training. Their pretrained weights take other means than the other
-# nets of torchvision, and change from those themselves.
+# These nets are built without the auxiliary heads that they have in training. Their pretrained weights need pixels
+# normalised in another way than other nets of torchvision; with `transform_input` the net converts them itself.
 AUXILIARY = {"aux_logits": False, "transform_input": True, "init_weights": True}
 AUXILIARY_HEADS = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
-SIZE_OPTIONS = {"vit_": "image_size", "maxvit_": "input_size"}  # of nets of one size, by how their names begin
+# Nets whose names begin like this take images of one size only; this is torchvision's keyword for the size.
+SIZE_OPTIONS = {"vit_": "image_size", "maxvit_": "input_size"}
 
 
 def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
+    """Builds the net, with pretrained weights if the config asks for them."""
     import torchvision
 
     name = _name(config.arch)
@@ -44,7 +47,10 @@ def build(config: Config, classes: int, input_size: tuple[int, int]) -> Net:
 
 
 def preprocessing(config: Config) -> Preprocessing:
-    """How the weights were trained; of a bare name, as before there were prefixes, unless it asks for their crop."""
+    """Returns how the net takes pixels, as torchvision records it for the weights.
+
+    A bare name takes pixels as nets from scratch do, unless the config asks for the crop of the weights.
+    """
     if not config.arch.startswith(PREFIX) and not config.center_crop:
         return FROM_SCRATCH
 
@@ -64,7 +70,7 @@ def preprocessing(config: Config) -> Preprocessing:
 
 
 def served_weights(arch: str) -> Any:
-    """Returns the member of torchvision's enumeration that holds where the weights are and how they were trained."""
+    """Returns torchvision's own record of the weights: their address, and how they were trained."""
     import torchvision
 
     _, _, tag = arch.removeprefix(PREFIX).partition(".")
@@ -73,13 +79,16 @@ def served_weights(arch: str) -> Any:
 
 
 def check(config: Config, others: Sequence[str]) -> None:
-    """Raises:
-    ConfigError: torchvision has no such classifier, or no such weights of it.
+    """Checks that torchvision has the net and its weights; the result is remembered on this machine.
+
+    Raises:
+      ConfigError: torchvision has no such classifier, or no such weights for it.
     """
     known({"is": config.arch}, lambda: _check(config.arch, others))
 
 
 def _check(arch: str, others: Sequence[str]) -> None:
+    """Raises a ConfigError if torchvision has no such classifier, or no such weights for it."""
     import torchvision
 
     name = _name(arch)
@@ -101,7 +110,7 @@ def _check(arch: str, others: Sequence[str]) -> None:
 def replace_last_layer(net: Net, classes: int) -> str:
     """Gives a net as many outputs as there are classes, and returns the name of the new layer.
 
-    Classifiers of torchvision end in a Linear, but for SqueezeNet, which ends in a 1x1 convolution.
+    Classifiers of torchvision end in a Linear layer, except SqueezeNet, which ends in a 1x1 convolution.
     """
     from torch import nn
 
@@ -119,14 +128,14 @@ def _name(arch: str) -> str:
 
 
 def _size_option(name: str) -> str | None:
-    """Returns what torchvision calls the size of images for which a net is built; None where it takes any."""
+    """Returns torchvision's keyword for the size for which a net is built, or None if the net takes any size."""
     return next((option for begin, option in SIZE_OPTIONS.items() if name.startswith(begin)), None)
 
 
 def _fitting(name: str, net: Net, state: Any) -> dict[str, Any]:
-    """Returns weights as torchvision itself would load them into the net."""
+    """Returns the weights under the names and in the shapes in which torchvision itself would load them."""
     state = {key: value for key, value in state.items() if not key.startswith(AUXILIARY_HEADS.get(name, ()) or ("\0",))}
-    if name.startswith("densenet"):  # written when a name was allowed a dot: norm.1, conv.2
+    if name.startswith("densenet"):  # saved when names could contain a dot: norm.1, conv.2
         state = {re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", key): value for key, value in state.items()}
     positions = "encoder.pos_embedding"
     if name.startswith("vit_") and positions in state:
@@ -138,7 +147,7 @@ def _fitting(name: str, net: Net, state: Any) -> dict[str, Any]:
 
 
 def _set_dropout(config: Config, net: Net, last: str) -> None:
-    """Sets the dropout before the last layer, and puts one there where the net has none."""
+    """Sets the dropout before the last layer; adds one if the net has none."""
     if config.dropout is None:
         return
     from torch import nn
@@ -157,8 +166,10 @@ def _set_dropout(config: Config, net: Net, last: str) -> None:
 
 
 def _set_drop_path(config: Config, net: Net) -> None:
-    """Raises:
-    ConfigError: the net has no residual branches that torchvision leaves out.
+    """Sets the probability with which residual branches are skipped; it rises from 0 to the config's value.
+
+    Raises:
+      ConfigError: the net has no residual branches that torchvision can skip.
     """
     if config.drop_path is None:
         return
@@ -169,7 +180,7 @@ def _set_drop_path(config: Config, net: Net) -> None:
         raise ConfigError(
             f"`drop_path` must be left out for arch={config.arch}, which has no residual branches to leave out"
         )
-    for number, branch in enumerate(branches):  # rising linearly, as Huang et al. 2016 have it
+    for number, branch in enumerate(branches):  # rising linearly, as in Huang et al. 2016
         branch.p = config.drop_path * number / max(1, len(branches) - 1)
 
 

@@ -1,7 +1,7 @@
-"""One trial on several processes of a machine: one for each of its GPUs, or on CPUs as many as one asks for.
+"""Trains one trial with several processes on one machine: one process per GPU, or on CPUs as many as the user asks for.
 
-`Team` is how a worker trains with the others: it starts them, tells them which net comes and when an epoch begins, and
-watches them. `member.py` is what such a process runs. `Group` is what all of them, and a trial that has one process
-alone, do within the training loop. The first process is the worker itself; it alone reports and writes files, so a
-checkpoint is the same whatever the number of processes was, and a trial may go on with another number.
+`Team` is the worker's side: it starts the other processes, tells them which net comes next and when an epoch begins,
+and watches them. `member.py` is the program of such a process. `Group` is what all processes do within the training
+loop, also if there is only one. The first process is the worker itself. It alone reports and writes files, so a
+checkpoint does not depend on the number of processes, and a trial may be continued with another number.
 """

@@ -1,9 +1,9 @@
 """What the processes of a trial do together within the training loop.
 
-They hold the same weights. Of each batch every process has a part, and the gradients of the parts are added up before
-the optimizer changes the weights, as in DistributedDataParallel (Li et al. 2020, arXiv 2006.15704), whose arithmetic
-this is. Its class is not used, because that one adds gradients while others are still computed: a process short of
-memory, which does its part again in smaller pieces, could not take back what it had added already.
+All of them hold the same weights. Each process gets a part of every batch, and the gradients of the parts are added up
+before the optimiser changes the weights. This is the arithmetic of DistributedDataParallel (Li et al. 2020, arXiv
+2006.15704). Its class is not used, because it already adds up gradients while others are still computed: a process
+short of memory, which must do its part again in smaller pieces, could not take back what it had added.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from sweep.trainable.state import TrainState
 
 
-ENDING_SECONDS = 10.0  # in which it is known that another process has come to its end, once this one has lost it
+ENDING_SECONDS = 10.0  # after losing contact with a process, this long until its end must be known
 
 
 @dataclass(frozen=True)
 class Part:
-    """The images of a batch that one process learns from.
+    """The images of a batch from which one process learns.
 
     Attributes:
-      rows: (n,) int64, of the training images.
-      share: of these images in the gradient of the whole batch; the shares of all processes add up to 1.
-      times: how often an image counts in the sum of the batch's losses.
+      rows: (n,) int64, rows of the training images.
+      share: how much these images count in the gradient of the whole batch; the shares of all processes add up to 1.
+      times: how much an image counts in the sum of the batch's losses; below 1 if every process has it.
     """
 
     rows: Tensor
@@ -46,11 +46,11 @@ class Part:
 
 
 class Group:
-    """The processes that train a trial together; by default this one alone, for which every method does nothing.
+    """The processes that train a trial together; by default only this one, and then nothing needs to be exchanged.
 
     Attributes:
-      rank: which of them this is, from 0.
-      size: how many there are.
+      rank: the number of this process, from 0.
+      size: how many processes there are.
     """
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
@@ -58,31 +58,36 @@ class Group:
 
     @property
     def is_alone(self) -> bool:
+        """Whether this process trains the trial by itself."""
         return self.size == 1
 
     def begin(self, config: "TrialConfig", data: "Dataset", state: "TrainState") -> None:
-        """Called once a net, before its first epoch, when the weights of the first process are those to begin with."""
+        """Prepares a net for joint training; called once per net, before its first epoch.
+
+        At that time the first process has the weights with which all processes begin.
+        """
 
     def begin_epoch(self) -> None:
-        """Called before each epoch of a net."""
+        """Prepares an epoch of a net; called before each of them."""
 
     def failure(self, seconds: float = 0.0) -> BaseException | None:
-        """Returns why another process came to an end; None while all of them run, as far as this one knows.
+        """Returns why another process has ended; None as long as this process knows of no such end.
 
         Args:
-          seconds: to wait for that, at most.
+          seconds: how long to wait for it at most.
         """
         return None
 
     def parts(self, batches: Iterable[Tensor]) -> list[Part]:
         """Returns this process's part of each batch.
 
-        A batch that is too small to be split, the last one of an epoch for example, is learnt from whole by every
-        process: batch norm has no variance in a single image.
+        If a batch is too small to be split, such as the last one of an epoch, every process learns from all of it,
+        because batch norm cannot compute a variance from a single image.
         """
         return [self._part(batch) for batch in batches]
 
     def _part(self, batch: Tensor) -> Part:
+        """Returns this process's part of a batch."""
         if self.is_alone:
             return Part(batch)
         if len(batch) < SMALLEST_MICRO_BATCH * self.size:
@@ -91,11 +96,11 @@ class Group:
         return Part(rows, len(rows) / len(batch))
 
     def most(self, images: int) -> int:
-        """Returns how many images the largest part of a batch of so many has."""
+        """Returns the number of images in the largest part of a batch of `images`."""
         return images if images < SMALLEST_MICRO_BATCH * self.size else -(-images // self.size)
 
     def agree(self, tensor: Tensor) -> Tensor:
-        """Returns what the first process has: GPUs of different kinds may draw different numbers from one seed."""
+        """Gives all processes the first one's tensor, because GPUs of different kinds may draw different numbers."""
         if not self.is_alone:
             with self._watched():
                 dist.broadcast(tensor, 0)
@@ -109,7 +114,7 @@ class Group:
         return tensor
 
     def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Adds up the gradients of all processes; a parameter without one in this process counts as zero."""
+        """Adds up the gradients of all processes; a parameter that has none in this process counts as zero."""
         if self.is_alone:
             return
         trained = [parameter for parameter in parameters if parameter.requires_grad]
@@ -117,7 +122,7 @@ class Group:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         gradients = [parameter.grad for parameter in trained if parameter.grad is not None]
-        # In one piece: a call for each of hundreds of small tensors would take longer than the addition.
+        # All in one tensor: one call for each of hundreds of small tensors would take longer than the addition.
         added = self.total(torch.cat([gradient.reshape(-1) for gradient in gradients]))
         parts = added.split([gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
@@ -129,8 +134,9 @@ class Group:
         """Returns (N, classes) float32 logits of all images, each computed by one of the processes.
 
         Args:
-          models: which predict, or from which those are made that do; they get the batch statistics of the first
-            process, so that all processes predict by the same net.
+          models: the models that predict, or from which those that predict are made. They get the batch statistics of
+          the
+            first process, so that all processes predict with the same net.
           predict: returns the logits of some of the images.
         """
         if self.is_alone:
@@ -152,7 +158,7 @@ class Group:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Raises what another process came to its end by, in place of what its silence leads to here."""
+        """Raises the reason why another process ended, instead of the error that its silence causes in this one."""
         try:
             yield
         except RuntimeError as error:
@@ -160,11 +166,12 @@ class Group:
             if failure is None:
                 raise
             raise failure from error
-        if failure := self.failure():  # what a GPU was given may be anything
+        if failure := self.failure():  # then a GPU may have received anything, even without an error
             raise failure
 
 
 def _some(images: Tensor | Pixels, rows: slice) -> Tensor | Pixels:
+    """Returns a range of rows of the images."""
     if isinstance(images, Tensor):
         return images[rows]
     return ChosenPixels(images, np.arange(rows.start, rows.stop))

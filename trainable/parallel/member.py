@@ -1,9 +1,9 @@
 """A process that trains a trial together with the worker that started it.
 
-    python -m trainable.parallel.member MESSAGES LIFE    # two open files of that worker
+    python -m trainable.parallel.member MESSAGES LIFE    # two files that the worker has opened
 
-It does what it is told over the first. The second says nothing: it comes to its end with the worker, however that one
-ends, and this process with it. Otherwise a worker that was killed would leave its GPUs taken.
+Through the first file it is told what to do. Nothing is ever written to the second: it closes when the worker ends, in
+whatever way, and then this process ends too. Otherwise the processes of a killed worker would keep their GPUs.
 """
 
 import os
@@ -27,8 +27,9 @@ from sweep.trainable.worker.failures import failure_of
 
 
 def main() -> None:
+    """Does what the worker says until the worker ends."""
     messages, life = (int(word) for word in sys.argv[1:])
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # meant for the driver
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # these are meant for the driver
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(life,), daemon=True).start()
     with suppress(EOFError):
@@ -36,13 +37,16 @@ def main() -> None:
 
 
 def _end_with(life: int) -> None:
+    """Ends this process once the file closes, which is when the worker ends."""
     os.read(life, 1)
     os._exit(1)
 
 
 def _work(worker: Connection) -> None:
-    """Raises:
-    EOFError: the worker is gone.
+    """Trains as the worker says.
+
+    Raises:
+      EOFError: the worker is gone.
     """
     setting = worker.recv()
     assert isinstance(setting, Setting)
@@ -62,11 +66,11 @@ def _work(worker: Connection) -> None:
         while True:
             message = worker.recv()
             if isinstance(message, Epoch):
-                with suppress(loop.Diverged):  # the first process has seen it too
+                with suppress(loop.Diverged):  # the first process meets the same error and reports it
                     next(epochs)
                 continue
             assert isinstance(message, Net)
-            del epochs  # and with it the memory of the net before
+            del epochs  # this frees the memory of the previous net
             allocator.give_back_freed_memory()
             torch.cuda.empty_cache()
             net = data if message.fold is None else data.fold(message.fold)

@@ -1,4 +1,4 @@
-"""What the first process of a trial tells the others, and how the state of a net gets to them."""
+"""The messages of a trial's first process to the others, and how they carry the state of a net."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,13 +21,14 @@ class Setting:
     """What a process needs before the first net.
 
     Attributes:
-      backend: of torch.distributed.
+      rank, size: the number of the process, from 0, and how many there are.
+      backend: a name for torch.distributed.
       store: a file through which the processes find each other.
-      device: of this process.
-      threads: of torch, a process.
-      data: the worker's, by `in_files`.
-      sources: of the user's files, `storage.user_code.sources`.
-      weights_table: the weights that nets begin with.
+      device: the device of this process.
+      threads: how many threads torch may use in each process.
+      data: the worker's data, as `in_files` returns it.
+      sources: the user's files, as `storage.user_code.sources` returns them.
+      weights_table: the weights with which nets begin.
     """
 
     rank: int
@@ -43,14 +44,14 @@ class Setting:
 
 @dataclass(frozen=True)
 class Net:
-    """A net that is trained from now on, as the first process has it.
+    """A net that is trained from now on, in the state in which the first process has it.
 
     Attributes:
-      fold: of its data, from 1; None where it has all of them.
-      metric: its name.
-      model, averaged: all their tensors by their names; the second is empty where the config asks for no mean.
-      optimizer: what it keeps, by the index of the parameter and its own name.
-      scaler: the state of what scales gradients; empty where nothing does.
+      fold: the fold whose data it has, from 1; None if there are no folds.
+      metric: the name of the metric.
+      model, averaged: all their tensors by name; `averaged` is empty if the config asks for no mean of the weights.
+      optimizer: its tensors, by parameter index and name.
+      scaler: the state of the gradient scaler; empty if there is none.
     """
 
     config: TrialConfig
@@ -65,6 +66,7 @@ class Net:
 
     @staticmethod
     def of(config: TrialConfig, data: Dataset, state: TrainState) -> "Net":
+        """Returns the message for a net, with copies of its tensors on the CPU."""
         return Net(
             config,
             data.of_fold,
@@ -81,7 +83,7 @@ class Net:
         """Returns the same state in this process.
 
         Args:
-          data: of its fold.
+          data: the data of the net's fold.
         """
         state = new_state(self.config, data, self.metric, device)
         state.model.load_state_dict(_tensors(self.model))
@@ -96,17 +98,17 @@ class Net:
 
 @dataclass(frozen=True)
 class Epoch:
-    """The next epoch of the net begins."""
+    """Tells the processes that the next epoch of the net begins."""
 
 
 @dataclass(frozen=True)
 class Ready:
-    """This process can be talked to."""
+    """Tells the worker that this process can take messages."""
 
 
 @dataclass(frozen=True)
 class InFile:
-    """A large array on its way: the process that is sent this gets the array instead, mapped from the file."""
+    """A large array in a message: the receiver gets the array itself, mapped from this file."""
 
     path: Path
 
@@ -115,7 +117,7 @@ class InFile:
 
 
 def in_files(data: Dataset, folder: Path) -> Dataset:
-    """Returns the data as it is sent: pixels in memory are in files of `folder`, which all processes share."""
+    """Returns the data as it is sent: pixels in memory are moved to files in `folder`, which all processes share."""
     sent: dict[int, Any] = {}
 
     def moved(split: Split) -> Split:

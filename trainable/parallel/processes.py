@@ -1,4 +1,4 @@
-"""How the processes of a trial find each other: torch.distributed over this machine alone."""
+"""Connects the processes of a trial with torch.distributed, on this machine only."""
 
 import os
 import socket
@@ -10,18 +10,18 @@ import torch.distributed as dist
 
 from sweep.trainable.worker.report import Failure
 
-FOR_EVER = timedelta(days=365)  # one process may wait for another as long as that one runs, which `Team` watches
+FOR_EVER = timedelta(days=365)  # a process waits for another as long as that one runs; `Team` watches this
 
 
 class ProcessLost(RuntimeError):
-    """Another process of the trial came to an end that it could say nothing of: it was killed, for example."""
+    """Another process of the trial ended without saying why, for example because it was killed."""
 
 
 class ProcessFailed(RuntimeError):
-    """An error ended another process of the trial, which this one has not met.
+    """Another process of the trial was ended by an error that this process does not have.
 
     Attributes:
-      failure: what that is for the trial.
+      failure: the failure that it is for the trial.
     """
 
     def __init__(self, failure: Failure) -> None:
@@ -30,30 +30,30 @@ class ProcessFailed(RuntimeError):
 
 
 def backend(device: str) -> str:
-    """Returns torch's name of what sends tensors between the processes: NCCL between GPUs, gloo between CPUs."""
+    """Returns torch's name for what sends tensors between the processes: NCCL between GPUs, gloo between CPUs."""
     return "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
 
 
 def connect(name: str, store: Path, rank: int, size: int) -> None:
-    """Returns once all processes have called it.
+    """Connects this process with the others; returns once all of them have called it.
 
     Args:
       name: what `backend` returned.
-      store: a file that they share, which none of them has made.
+      store: a file that they share; it must not exist before.
     """
     _stay_on_this_machine()
     dist.init_process_group(name, store=dist.FileStore(f"{store}", size), rank=rank, world_size=size, timeout=FOR_EVER)
 
 
 def disconnect() -> None:
-    """Forgets the other processes, whatever has become of them."""
+    """Ends the connection to the other processes, whatever state they are in."""
     if dist.is_initialized():
         with suppress(RuntimeError):
             dist.destroy_process_group()
 
 
 def abort() -> None:
-    """Breaks off what waits for another process on a GPU, where nothing would notice that it is gone."""
+    """Breaks off operations that wait on a GPU for another process, where the loss of that process is not noticed."""
     group = dist.group.WORLD
     if group is not None and "nccl" in dist.get_backend_config(group):
         with suppress(RuntimeError):
@@ -61,7 +61,7 @@ def abort() -> None:
 
 
 def _stay_on_this_machine() -> None:
-    """Otherwise they would talk over the interface of the machine's name, which may have no address."""
+    """Makes the processes talk over the loopback interface; that of the machine's name may have no address."""
     loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), None)
     if loopback:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)

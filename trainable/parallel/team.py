@@ -1,4 +1,4 @@
-"""The worker's side of a trial on several processes: it starts the others, and trains with them."""
+"""The worker's side of a trial with several processes: it starts the others and trains with them."""
 
 import os
 import subprocess
@@ -26,38 +26,41 @@ from sweep.trainable.worker.report import Failure
 
 
 class Team:
-    """Trains nets in a worker together with other processes, which stay for the nets after that one.
+    """Trains nets in a worker together with other processes, which stay for the nets that follow.
 
-    They are started by the first net that needs them, and again by the next one after an error.
+    The first net that needs the processes starts them. After an error the next net starts them again.
     """
 
     def __init__(self, data: Dataset, size: int, device: str, threads: int) -> None:
-        """Args:
-        data: the worker's.
-        size: how many processes there are, this one included: 2 or more.
-        device: `cuda`, of which each process has one, or `cpu`.
-        threads: of torch, for each process.
+        """Describes the team; no process is started yet.
+
+        Args:
+          data: the worker's data.
+          size: the number of processes with this one, 2 or more.
+          device: `cuda`, where each process has a GPU of its own, or `cpu`.
+          threads: how many threads torch may use in each process.
         """
         self.data, self.size, self.device, self.threads = data, size, device, threads
         self.others: _Others | None = None
 
     def train(self, config: TrialConfig, data: Dataset, state: TrainState) -> Iterator[EpochMetrics]:
-        """Trains as `loop.train` does, which has its errors, and besides:
+        """Trains as `loop.train` does, and raises the same errors.
 
         Raises:
-          ProcessLost: a process is gone, and with it this attempt.
+          ProcessLost: another process ended without a reason, and this attempt cannot go on.
+          ProcessFailed: an error ended another process, and this attempt cannot go on.
         """
-        if family_of(config.arch).train:  # in a way of its own, of seconds
+        if family_of(config.arch).train:  # the family's own way to train takes seconds, so this process does it alone
             yield from loop.train(config, data, state)
             return
         if self.others is None:
             self.others = _Others(self)
         try:
             yield from loop.train(config, data, state, self.others)
-        except loop.Diverged:  # all of them know
+        except loop.Diverged:  # the other processes have met the same error and go on
             raise
         except Exception:
-            self.end()  # they may be waiting for this one amid an epoch
+            self.end()  # the others may be waiting for this process in the middle of an epoch
             raise
 
     def end(self) -> None:
@@ -68,16 +71,16 @@ class Team:
 
 
 class _Others(Group):
-    """The group as the first process has it, which the others obey.
+    """The group as the first process has it, which leads the other processes.
 
-    A thread of its own hears of the end of another process: this one may be waiting for it at that moment.
+    A thread waits for the end of another process, because the main thread may just be waiting for that process.
     """
 
     def __init__(self, team: Team) -> None:
-        """Starts the others, and returns once all of them have found each other.
+        """Starts the other processes, and returns once all are connected.
 
         Raises:
-          ProcessLost, ProcessFailed: it cannot start.
+          ProcessLost, ProcessFailed: a process cannot start.
         """
         super().__init__(0, team.size)
         self.folder = tempfile.TemporaryDirectory(prefix="sweep-processes-")
@@ -113,6 +116,7 @@ class _Others(Group):
         self.folder.cleanup()
 
     def _start(self, team: Team) -> None:
+        """Starts the processes, sends each its setting, waits until all are ready, and connects with them."""
         folder = Path(self.folder.name)
         backend, store = processes.backend(team.device), folder / "store"
         data, sources, table = in_files(team.data, folder), user_code.sources(), weights.remembered()
@@ -120,7 +124,7 @@ class _Others(Group):
         for rank, member in enumerate(self.members, start=1):
             device = team.device if team.device == "cpu" else f"{team.device}:{rank}"
             setting = Setting(rank, team.size, backend, store, device, team.threads, data, sources, table)
-            with suppress(OSError):  # the answer says why
+            with suppress(OSError):  # if it has ended, `answer` says why
                 member.connection.send(setting)
         for member in self.members:
             if error := member.answer():
@@ -129,8 +133,10 @@ class _Others(Group):
         processes.connect(backend, store, 0, team.size)
 
     def _tell(self, message: object) -> None:
-        """Raises:
-        ProcessLost, ProcessFailed: it has come to its end.
+        """Sends a message to all other processes.
+
+        Raises:
+          ProcessLost, ProcessFailed: a process has ended.
         """
         is_told = True
         for member in self.members:
@@ -142,9 +148,10 @@ class _Others(Group):
             raise failure
 
     def _watch(self) -> None:
+        """Waits until a process ends, records why, and breaks off what this one may be doing with it on a GPU."""
         first = wait([member.connection for member in self.members])[0]
         error = next(member for member in self.members if member.connection is first).answer()
-        # One that was killed is the cause of the errors that the others then have.
+        # If a process was killed, the errors of the others are only its consequences.
         killed = (member.killed() for member in self.members)
         self.error = next(filter(None, killed), error)
         self.has_failed.set()
@@ -152,7 +159,7 @@ class _Others(Group):
 
 
 class _Member:
-    """Another process of the trial, and the two ends of what it is told by and what it ends with."""
+    """Another process of the trial, its connection, and the open end of the file whose closing ends it."""
 
     def __init__(self) -> None:
         self.connection, theirs = Pipe()
@@ -171,7 +178,7 @@ class _Member:
             os.close(life)
 
     def answer(self) -> BaseException | None:
-        """Waits for a message, and returns what the process came to its end by; None where it says that it is ready."""
+        """Waits for a message; returns why the process ended, or None if it says that it is ready."""
         try:
             message = self.connection.recv()
         except (EOFError, OSError):
@@ -180,12 +187,13 @@ class _Member:
         return ProcessFailed(message) if isinstance(message, Failure) else None
 
     def killed(self) -> ProcessLost | None:
-        """Returns what is to be said of the process if a signal ended it."""
+        """Returns the error to raise if a signal ended the process, else None."""
         code = self.process.poll()
         if code is None or code >= 0:
             return None
         return ProcessLost(f"another process of the trial was killed by signal {-code}")
 
     def close(self) -> None:
+        """Closes this worker's ends of both connections."""
         self.connection.close()
         os.close(self.life)

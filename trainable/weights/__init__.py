@@ -1,8 +1,9 @@
-"""Weights of pretrained nets: where they come from, and one way to read them.
+"""Finds and reads the weights of pretrained nets, wherever they come from.
 
-Each file that is named in `NAMES` is a place that weights come from, and each of `LIBRARY_NAMES` a library of nets; the
-contract is `contract.py`. To add one is to add its file and its name to the tuple. The driver prepares what a sweep
-needs before anything starts, and hands the table to its workers. Nothing here imports torch before tensors are read.
+Each module named in `NAMES` is a place that weights come from, and each in `LIBRARY_NAMES` is a library of nets; the
+contracts are in `contract.py`. To add one, add its module and its name in the tuple. The driver prepares the weights
+that a sweep needs before anything starts, and hands the table to its workers. Torch is not imported here before tensors
+are read.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,19 +30,20 @@ LIBRARIES: tuple[Library, ...] = tuple(
     import_module(f"sweep.trainable.weights.{name}").LIBRARY for name in LIBRARY_NAMES
 )
 
-# Of the file that is kept of these weights on the driver's machine: its bytes, and its blocks (`datasets.far_files`).
+# Returns how many bytes the kept file of these weights has on the driver's machine, and what gives its blocks (see
+# `datasets.far_files`).
 Far = Callable[[Weights], tuple[int, Callable[[int], bytes]]]
 
 _remembered: dict[str, Weights] = {}
-_tried: "dict[str, dict[str, Tensor]]" = {}  # by its net, what is checked before it is kept
+_tried: "dict[str, dict[str, Tensor]]" = {}  # by net, the tensors that are being checked before they are kept
 _driver: list[Far] = []
 
 
 def remember(table: Mapping[str, Weights], far: Far | None = None) -> None:
-    """Makes these the weights that this process uses, by their nets, whatever else is at hand.
+    """Makes this process use these weights, by their nets, whatever others are on this machine.
 
     Args:
-      far: gives the files of the driver's machine, where this may be another one.
+      far: gives the kept files of the driver's machine, if this may be another one.
     """
     _remembered.clear()
     _remembered.update(table)
@@ -49,16 +51,17 @@ def remember(table: Mapping[str, Weights], far: Far | None = None) -> None:
 
 
 def remembered() -> dict[str, Weights]:
+    """Returns the weights that `remember` was given, by their nets."""
     return dict(_remembered)
 
 
 def at_hand(arch: str) -> Weights | None:
-    """Returns the weights of a net that this process uses: those of its sweep, else what is on this machine.
+    """Returns the weights of a net that this process uses: those of its sweep, else those on this machine, else None.
 
-    Asks no network and does not import torch, or a library of nets where nothing of it is there.
+    It uses no network and does not import torch, nor a library of nets that has no files here.
 
     Raises:
-      WeightsError: a file that is there is not what it should be.
+      WeightsError: a file is there, but is not what it should be.
     """
     if arch in _remembered:
         return _remembered[arch]
@@ -66,24 +69,25 @@ def at_hand(arch: str) -> Weights | None:
 
 
 def resnet18_weights_at_hand() -> bool:
-    """Says whether torchvision's weights of resnet18 are on this machine: the published spaces draw it with them."""
+    """Returns whether torchvision's weights of resnet18 are on this machine; if so, the published spaces use them."""
     return at_hand("torchvision/resnet18") is not None
 
 
 def all_at_hand() -> list[str]:
-    """Returns the names of the nets whose weights are on this machine: what the user named, the package's, the rest."""
+    """Returns the nets whose weights are on this machine: the user's files, then the package's, then others."""
     given, in_torch_hub, in_hub, package = (list(source.nets()) for source in SOURCES)
     by_name: dict[str, str] = {}
-    for net in filter(_is_net, given):  # of which library a file is, its name does not say: the first that has it
+    # A file's name does not say which library it belongs to, so the first library that has the net is taken.
+    for net in filter(_is_net, given):
         by_name.setdefault(net.partition("/")[2], net)
     return list(dict.fromkeys([*by_name.values(), *package, *sorted(filter(_is_found, {*in_torch_hub, *in_hub}))]))
 
 
 def state_dict(arch: str) -> "dict[str, Tensor]":
-    """Returns the weights of a net by the names that its library serves them under, mapped from a file.
+    """Returns the tensors of a net's weights, mapped from a file, by the names that its library gives them.
 
     Raises:
-      WeightsError: there are none on this machine, or the file is not what it was.
+      WeightsError: this machine has no weights of the net, or their file has changed.
     """
     if arch in _tried:
         return _tried[arch]
@@ -91,7 +95,7 @@ def state_dict(arch: str) -> "dict[str, Tensor]":
     if weights is None:
         raise WeightsError(f"{arch}: its pretrained weights are not on this machine; --weights FILE or DIR names them")
     if (found := kept.tensors(weights)) is None:
-        with kept.alone(weights):  # of the workers of a machine one copies them
+        with kept.alone(weights):  # only one worker of a machine copies them
             if (found := kept.tensors(weights)) is None:
                 keep(weights)
                 found = kept.tensors(weights)
@@ -110,13 +114,15 @@ def needed(config: "TrialConfig") -> list[str]:
 
 
 def left_out(config: "TrialConfig") -> list[str]:
-    """Returns the names of the nets that a trial's own weights leave out, wholly or in part: they stay as they came."""
+    """Returns the nets whose weights a trial's own files leave out, wholly or in part, because they stay frozen."""
     return needed(config) if config.backbone or config.frozen_stages else []
 
 
 def library_of(arch: str) -> Library:
-    """Raises:
-    WeightsError: the name is not of a net of a library.
+    """Returns the library that a net's name belongs to, by its prefix.
+
+    Raises:
+      WeightsError: the name has the prefix of no library.
     """
     found = next((library for library in LIBRARIES if arch.startswith(library.prefix)), None)
     if found is None:
@@ -126,10 +132,10 @@ def library_of(arch: str) -> Library:
 
 
 def keep(weights: Weights, check: Callable[[Weights], None] | None = None) -> None:
-    """Keeps what the file of weights holds; raises as `state_dict` does.
+    """Reads the file of weights and keeps its tensors for `state_dict`; raises as `state_dict` does.
 
     Args:
-      check: raises where they are not to be kept; in it, `state_dict` returns them already.
+      check: raises if the weights are not to be kept; during the call, `state_dict` already returns them.
     """
     if not weights.path.is_file() and _driver:
         kept.copy(weights, *_driver[0](weights))
@@ -153,10 +159,10 @@ def keep(weights: Weights, check: Callable[[Weights], None] | None = None) -> No
 
 
 def _elsewhere(weights: Weights) -> Weights:
-    """Returns the same weights as a source has them.
+    """Returns the same weights, with the file that a source has of them.
 
     Raises:
-      WeightsError: none has.
+      WeightsError: no source has them.
     """
     for source in SOURCES:
         if (found := source.find(weights.arch)) and found.sha256 == weights.sha256:
@@ -172,7 +178,7 @@ def _is_net(name: str) -> bool:
 
 
 def _is_found(net: str) -> bool:
-    """Says whether weights for a net are there; a file that is not what it should be is none of a sweep's by itself."""
+    """Returns whether weights of a net are there; a file that is not what it should be does not count."""
     try:
         return at_hand(net) is not None
     except WeightsError:

@@ -1,4 +1,4 @@
-"""What weights of a pretrained net are, what a place that they come from can do, and what a library of nets knows.
+"""The contracts of pretrained weights: the weights, a place they come from, and a library that serves them.
 
 Imports nothing heavy.
 """
@@ -19,7 +19,7 @@ Say = Callable[[str], object]  # shows a line to the user
 
 
 class WeightsError(UserError):
-    """Weights of a pretrained net cannot be used; the message says which file, by which rule, and what to do."""
+    """Pretrained weights cannot be used; the message says which file, which rule it breaks, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Weights:
     """Pretrained weights of a net, in a file on this machine.
 
     Attributes:
-      arch: the net that they are of, `timm/NAME` or `torchvision/NAME`.
+      arch: the net that they belong to, `timm/NAME` or `torchvision/NAME`.
       source: where they come from, in words for people.
-      sha256: of the file as its library serves it, hexadecimal; it identifies the weights wherever they lie.
-      licence: as the library that serves them records it; `unknown` where it records none.
-      path: of the file.
+      sha256: hexadecimal, of the file as its library serves it; it identifies the weights wherever they lie.
+      licence: as the library that serves them records it; `unknown` if it records none.
+      path: the file.
       found_by: the name of the source that found it.
     """
 
@@ -48,11 +48,11 @@ class Source:
     """A place that weights come from.
 
     Attributes:
-      name: in `Weights.found_by`.
-      find: returns the weights of a net that are there; asks no network, and imports neither torch nor a library of
-        nets where nothing is there. Raises a WeightsError where a file is not what it should be.
-      nets: returns the names of the nets whose weights may be there, by names of files alone.
-      read: returns the tensors of weights that `find` returned, by the names that their library has for them.
+      name: as in `Weights.found_by`.
+      find: returns the weights of a net if they are there. It uses no network, and imports torch or a library of nets
+        only if there is something. It raises a WeightsError if a file is not what it should be.
+      nets: returns the names of the nets whose weights may be there, judging by file names alone.
+      read: returns the tensors of weights that `find` returned, under the names that their library has for them.
     """
 
     name: str
@@ -63,14 +63,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Library:
-    """A library of nets, which also serves weights of them; its functions import it.
+    """A library of nets that also serves weights for them; each of these functions imports the library.
 
     Attributes:
-      prefix: what the names of its nets begin with.
-      has: says whether there is a net of this name.
-      cached: returns the weights of a net that are in the library's own cache, whatever their file is called.
-      fetch: fetches the weights of a net into the library's own cache, through its own client, whole or not at all;
-        raises a WeightsError where it cannot.
+      prefix: the beginning of the names of its nets.
+      has: returns whether there is a net of this name.
+      cached: returns the weights of a net from the library's own cache, whatever their file is called, or None.
+      fetch: fetches the weights of a net into the library's own cache, with the library's own client, completely or not
+        at all; raises a WeightsError if it cannot.
     """
 
     prefix: str

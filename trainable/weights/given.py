@@ -13,18 +13,21 @@ from sweep.trainable.weights.contract import UNKNOWN, Source, Weights, WeightsEr
 if TYPE_CHECKING:
     from torch import Tensor
 
-WHOLE = ("model.safetensors", "pytorch_model.bin")  # files of a folder that has the net's name, as hubs have them
-HASH = re.compile(r"-[0-9a-f]{8,64}$")  # behind the name, in files as torch.hub keeps them
-HUB = re.compile(r"models--.+?--(.+)")  # folders as huggingface_hub keeps them
+WHOLE = ("model.safetensors", "pytorch_model.bin")  # names of files in a folder that has the net's name
+HASH = re.compile(r"-[0-9a-f]{8,64}$")  # follows the name in files that torch.hub keeps
+HUB = re.compile(r"models--.+?--(.+)")  # names of folders that huggingface_hub keeps
 
-_assigned: dict[str, Path] = {}  # a file whose name says nothing, by the only net that it can be for
+_assigned: dict[str, Path] = {}  # by net: a file whose name does not say that it is for this net
 
 
 def assign(nets: Collection[str]) -> None:
-    """Finds out which of these nets a file is for whose name does not say so: the only one, or none.
+    """Assigns a file whose name does not say its net to the only net that it can be for, if there is just one.
+
+    Args:
+      nets: the pretrained nets that are asked for.
 
     Raises:
-      WeightsError: there is none, or there are several.
+      WeightsError: no such net is asked for, or several are, or a folder has no file for any of them.
     """
     _assigned.clear()
     place = CHOICES.place
@@ -46,6 +49,7 @@ def assign(nets: Collection[str]) -> None:
 
 
 def find(arch: str) -> Weights | None:
+    """Returns the weights of a net in the file or folder that the user named, or None."""
     path = _path_for(arch)
     if path is None:
         return None
@@ -56,19 +60,25 @@ def find(arch: str) -> Weights | None:
 
 
 def nets() -> Iterator[str]:
-    """Yields the nets that the files are named for; of which library they are the names do not say."""
+    """Yields the nets after which the files are named.
+
+    A file name does not say which library the net is of, so each name comes with both, the likelier one first.
+    """
     for name, paths in (_files(CHOICES.place) if CHOICES.place else {}).items():
         is_torchvisions = HASH.search(paths[0].stem)
         yield from (f"{prefix}/{name}" for prefix in ("torchvision", "timm")[:: 1 if is_torchvisions else -1])
 
 
 def read(weights: Weights) -> "dict[str, Tensor]":
+    """Returns the tensors of weights that `find` returned."""
     is_package = weights.sha256 == lite0_package.SHA256
     return lite0_package.read(weights) if is_package else reader.read(weights.path)
 
 
 def _path_for(arch: str) -> Path | None:
-    """Returns the file for a net: of its very name, else of its name with a tag, else one that begins with its name.
+    """Returns the file for a net, or None.
+
+    It is the file with exactly the net's name, else one with the name and a tag, else one that begins with the name.
 
     Raises:
       WeightsError: there are several.
@@ -91,7 +101,7 @@ def _path_for(arch: str) -> Path | None:
 
 
 def _files(place: Path) -> dict[str, list[Path]]:
-    """Returns files of weights by the names of their nets, as far as the names of files and folders say them."""
+    """Returns the files of weights by the names of their nets, as file and folder names give them."""
     found: dict[str, list[Path]] = {}
     try:
         if stat.S_ISREG(place.stat().st_mode):
@@ -112,7 +122,7 @@ def _files(place: Path) -> dict[str, list[Path]]:
 
 
 def _stem(path: Path) -> str:
-    """Returns the name of a file without its ending and its hash: `resnet18-f37072fd.pth` is `resnet18`."""
+    """Returns the name of a file without its ending and its hash: `resnet18-f37072fd.pth` becomes `resnet18`."""
     name = path.name
     for ending in (".pth.tar", *reader.ENDINGS):
         if name.endswith(ending):

@@ -1,8 +1,9 @@
-"""Weights as safetensors in the project's cache folder, made once of the file that their library serves.
+"""Keeps weights as safetensors in the project's cache folder, made once from the file that their library serves.
 
-`~/.cache/sweep/weights/SHA256.NAME.safetensors`: the sha256 is that of the library's file, so a file that changed is
-never found. It holds the state dict of the net, and is mapped, so that all workers of a machine share one copy. Those
-that were used least lately are removed where all together are too large; they are made again when they are asked for.
+The files are `~/.cache/sweep/weights/SHA256.NAME.FORMAT.safetensors`. The sha256 is that of the library's file, so that
+weights made from another version of it are never found. A file holds the state dict of the net, and is mapped, so that
+all workers of a machine share one copy in memory. If all files together are too large, those that have not been used
+for the longest time are removed; they are made again when they are asked for.
 """
 
 import fcntl
@@ -25,25 +26,31 @@ from sweep.trainable.weights.contract import Weights, WeightsError
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT = 1  # another wherever the same file gives other tensors
-STALE_SECONDS = 86400.0  # after which what was begun and not ended is nobody's
-KEPT_BYTES = 20 << 30  # of all weights together; those that are in use stay, however large they are
-UNUSED_SECONDS = 86400.0  # after which weights may go: each trial that reads some marks them as used
+FORMAT = 1  # must change whenever the same library file gives other tensors
+STALE_SECONDS = 86400.0  # after which an unfinished file belongs to no running process
+KEPT_BYTES = 20 << 30  # of all weights together; weights in use stay, however large they are
+UNUSED_SECONDS = 86400.0  # after which weights may be removed; each trial that reads some marks them as used
 NAME = "kept"  # in `Weights.found_by`
 
 
 def folder() -> Path:
+    """Returns the folder of the kept weights, which may not be there yet."""
     from sweep.datasets.pixels import cache  # numpy: commands import this package before a second driver is refused
 
     return cache.folder() / "weights"
 
 
 def path_of(arch: str, sha256: str) -> Path:
+    """Returns the path of a net's kept weights.
+
+    Args:
+      sha256: of the library's file that they were made from.
+    """
     return folder() / f"{sha256}.{arch.replace('/', '.')}.{FORMAT}.safetensors"
 
 
 def find(arch: str, sha256: str) -> Weights | None:
-    """Returns weights that were kept, without the file that they were made of; None where there are none."""
+    """Returns weights that were kept, without asking for the file that they were made from; None if there are none."""
     from safetensors import safe_open
 
     path = path_of(arch, sha256)
@@ -51,35 +58,35 @@ def find(arch: str, sha256: str) -> Weights | None:
         with safe_open(path, framework="numpy") as file:
             about = json.loads(json.loads(file.metadata()["about"])["weights"])
         return Weights(**about, path=path, found_by=NAME)
-    except Exception:  # a file that cannot be used is none
+    except Exception:  # a file that cannot be used counts as missing
         return None
 
 
 def tensors(weights: Weights) -> "dict[str, Tensor] | None":
-    """Returns what is kept of weights, mapped from the file; None where nothing is, or it is damaged.
+    """Returns the kept tensors of weights, mapped from the file; None if there is no file or it is damaged.
 
-    A sweep may have a copy of what was kept; it is read where the cache folder has none.
+    A sweep may have its own copy of the kept file, which is read if the cache folder has none.
     """
     path = path_of(weights.arch, weights.sha256)
     if (found := read(path)) is None:
         return read(weights.path) if weights.found_by == NAME else None
-    with suppress(OSError):  # a folder that is not ours
+    with suppress(OSError):  # the folder may belong to somebody else
         os.utime(path)  # used now
     return found
 
 
 def read(path: Path) -> "dict[str, Tensor] | None":
-    """Returns what a kept file holds, mapped; None where it is not there, or is damaged."""
+    """Returns the tensors in a kept file, mapped; None if it is not there or is damaged."""
     from sweep.storage.tensors import read_tensors
 
-    with suppress(OSError, DamagedError):  # what cannot be read is written again, or cannot be written either
+    with suppress(OSError, DamagedError):  # the caller writes it again, and reports it if that fails too
         return read_tensors(path)[1]
     return None
 
 
 @contextmanager
 def alone(weights: Weights) -> Iterator[None]:
-    """While the block runs, no other process is in a block for the same weights; raises as `keep` does."""
+    """Keeps other processes out of a block for the same weights while this one runs; raises as `keep` does."""
     path = path_of(weights.arch, weights.sha256)
     with _told(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -104,10 +111,10 @@ def keep(weights: Weights, state_dict: "dict[str, Tensor]") -> None:
 
 
 def copy(weights: Weights, size: int, block: Callable[[int], bytes]) -> None:
-    """Gets the driver's file for `tensors`, once for this machine, whole or not at all; raises as `keep` does.
+    """Copies the driver's kept file to this machine, once, whole or not at all; raises as `keep` does.
 
     Args:
-      size, block: of that file, as `datasets.far_files` has them.
+      size, block: the bytes of the driver's file and what returns its blocks, as for `datasets.far_files.get`.
     """
     from sweep.datasets import far_files
 
@@ -138,7 +145,7 @@ def _digest(path: Path, *state: int) -> str:
 
 @contextmanager
 def _written(path: Path) -> Iterator[Path]:
-    """Yields a path to write to, of this process alone; of several that write at once, each leaves the same file."""
+    """Yields a path of this process alone to write to; processes that write at once each leave the same file."""
     with _told(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in path.parent.glob("partial-*"):  # by a process that was killed
@@ -152,7 +159,7 @@ def _written(path: Path) -> Iterator[Path]:
 
 
 def _tidy(place: Path) -> None:
-    """Removes the weights that were used least lately, where all together are too large."""
+    """Removes stale unfinished copies, and if all weights are too large, those that were not used for longest."""
     for path in place.glob("*.copying"):
         if time.time() - path.stat().st_mtime > STALE_SECONDS:
             path.unlink(missing_ok=True)

@@ -1,21 +1,23 @@
-"""What a person should know of the licence of weights before they train with them."""
+"""What people should know about the licence of weights before they train with them."""
 
 import re
 from collections.abc import Mapping
 
 from sweep.trainable.weights.contract import UNKNOWN, Weights
 
-FREE = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0")  # whoever names the author may
-# apple-amlr and seer-license are for research alone as well.
+# Anybody may use weights with these licences for any purpose; some require naming the author.
+FREE = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0")
+# The names apple-amlr and seer-license do not say so, but these licences allow research only.
 FOR_NO_BUSINESS = re.compile(r"\bnc\b|non-?commercial|research|amlr|seer", re.IGNORECASE)
 
 
 def notes(table: Mapping[str, Weights]) -> list[str]:
+    """Returns the notes on all weights of a table, by net, that need one."""
     return [line for each in table.values() if (line := note(each))]
 
 
 def note(weights: Weights) -> str:
-    """Returns a sentence on a licence that asks for a look before training; empty where it does not."""
+    """Returns a sentence about a licence that should be read before training; empty for a free one."""
     of = f"The weights of {weights.arch} ({weights.source})"
     if weights.licence in FREE:
         return ""

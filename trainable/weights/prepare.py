@@ -1,4 +1,4 @@
-"""The driver finds or fetches the weights that trials begin with, and keeps them, before anything starts."""
+"""Finds or fetches the weights with which trials begin, and stores them, in the driver before anything starts."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,18 +10,18 @@ from sweep.trainable.options import CHOICES
 from sweep.trainable.weights import given, kept
 from sweep.trainable.weights.contract import Say, Weights, WeightsError
 
-PROBE_PX = 224  # the side of the image with which new weights are tried, where they name none
+PROBE_PX = 224  # side of the image with which new weights are tried, if they have no size of their own
 
 
 def prepare(nets: Iterable[str], say: Say, begun: Mapping[str, WeightsEntry] | None = None) -> dict[str, Weights]:
-    """Returns the weights of these nets, kept and checked, and makes them those that this process uses.
+    """Returns the weights of these nets, stored and checked; from then on this process uses them.
 
     Args:
       say: shows what is fetched.
-      begun: what the sweep was begun with; it goes on with the same alone.
+      begun: the weights with which the sweep began; it continues only with the same ones.
 
     Raises:
-      WeightsError: some are not there and cannot be fetched, are others than before, or are those of another net.
+      WeightsError: weights are missing and cannot be fetched, differ from those before, or belong to another net.
     """
     begun = begun or {}
     wanted = sorted(set(nets))
@@ -29,24 +29,25 @@ def prepare(nets: Iterable[str], say: Say, begun: Mapping[str, WeightsEntry] | N
     table = {net: _found(net, begun.get(net), say) for net in wanted}
     weights.remember(table)
     for each in table.values():
-        # Whoever reads the tensors checks them to the bit, and makes them again; here that would import torch, 2 s.
+        # Only their presence is checked here, because reading the tensors would import torch (2 s). Whoever reads them
+        # checks every bit, and makes the file again if it is damaged.
         if kept.find(each.arch, each.sha256) is None:
             weights.keep(each, _check_fit)
     return table
 
 
 def entries(table: Mapping[str, Weights]) -> dict[str, WeightsEntry]:
-    """Returns what `sweep.json` records of weights."""
+    """Returns what `sweep.json` records about weights."""
     return {
         net: WeightsEntry(each.source, each.sha256, each.licence, each.path.name) for net, each in sorted(table.items())
     }
 
 
 def recorded(begun: Mapping[str, WeightsEntry], copies: Path | None = None) -> dict[str, Weights]:
-    """Returns the weights that `sweep.json` records, wherever they are by now; enough to know that there were some.
+    """Returns the weights that `sweep.json` records, even if their files are not there any more.
 
     Args:
-      copies: a folder that may have a copy of what is kept of them.
+      copies: a folder that may have copies of the stored weights.
     """
 
     def path_of(net: str, sha256: str) -> Path:
@@ -61,6 +62,11 @@ def recorded(begun: Mapping[str, WeightsEntry], copies: Path | None = None) -> d
 
 
 def _found(net: str, before: WeightsEntry | None, say: Say) -> Weights:
+    """Returns the weights of a net: those with which the sweep began, if it has begun, else any that can be found.
+
+    Raises:
+      WeightsError: none can be found or fetched, or they differ from those with which the sweep began.
+    """
     if before is None:
         return _at_hand(net) or _fetched(net, say)
     places = (lambda: given.find(net), lambda: kept.find(net, before.sha256), lambda: _at_hand(net))
@@ -75,11 +81,13 @@ def _found(net: str, before: WeightsEntry | None, say: Say) -> Weights:
 
 
 def _at_hand(net: str) -> Weights | None:
+    """Returns weights of a net that are on this machine, or None."""
     found = (source.find(net) for source in weights.SOURCES)
     return next(filter(None, found), None) or weights.library_of(net).cached(net)
 
 
 def _fetched(net: str, say: Say, before: WeightsEntry | None = None) -> Weights:
+    """Fetches the weights of a net, unless `--offline` forbids it."""
     if CHOICES.offline:
         of_then = f" (those of this sweep: {before.file}, sha256 {before.sha256}, {before.source})" if before else ""
         raise WeightsError(
@@ -93,7 +101,7 @@ def _check_fit(found: Weights) -> None:
     """Builds the net with weights that are new to this machine, and puts one grey image through it.
 
     Raises:
-      WeightsError: they are those of another net, or what it computes with them are no numbers.
+      WeightsError: the weights belong to another net, or the net's output is not finite.
     """
     import torch
 

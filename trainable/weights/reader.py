@@ -1,7 +1,8 @@
-"""The one reader of files of weights that others made: safetensors, and pickles of nothing but tensors.
+"""Reads files of weights that others have made: safetensors, and pickles that contain nothing but tensors.
 
-torch.load with weights_only=True runs no code of a file: it builds tensors and plain containers, and refuses the rest.
-What a file says of sizes is compared with its own size before as much memory is taken.
+No other module reads such files. torch.load with weights_only=True runs no code from a file: it builds tensors and
+plain containers and refuses the rest. The sizes that a file claims for its tensors are compared with its own size
+before anything uses them.
 """
 
 import zipfile
@@ -15,13 +16,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".tar")
-WRAPPERS = ("state_dict_ema", "state_dict", "model", "model_state_dict")  # under which training scripts save weights
+# Keys under which training scripts save weights beside other things; the first one that is there counts.
+WRAPPERS = ("state_dict_ema", "state_dict", "model", "model_state_dict")
 
-MOST_TIMES = 4  # the bytes of all tensors beside those of the file: some nets use a tensor several times
+# All tensors together may claim this many times the bytes of the file, because some nets use a tensor several times.
+MOST_TIMES = 4
 
 
 def read(path: Path) -> "dict[str, Tensor]":
-    """Returns the tensors of a file by their names, on the CPU.
+    """Returns the tensors of a file by name, on the CPU.
 
     Raises:
       WeightsError: it holds something else, or cannot be read.
@@ -32,7 +35,7 @@ def read(path: Path) -> "dict[str, Tensor]":
         raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
     except MemoryError:
         raise
-    except Exception as error:  # parsers have more ways than can be listed to say that a file is none of theirs
+    except Exception as error:  # parsers raise many kinds of errors for a file that is not theirs
         words = " ".join(str(error).split())[:200]
         raise WeightsError(
             f"{path}: must hold tensors and nothing else, as torch.load(weights_only=True) or safetensors read them; "
@@ -48,6 +51,7 @@ def _safetensors(path: Path) -> Any:
 
 
 def _pickle(path: Path) -> Any:
+    """Returns what a pickle holds; a compressed archive is refused, because torch.save never writes one."""
     import torch
 
     if zipfile.is_zipfile(path):
@@ -58,6 +62,11 @@ def _pickle(path: Path) -> Any:
 
 
 def _tensors(path: Path, content: Any) -> "dict[str, Tensor]":
+    """Returns the tensors by name, without the wrapper of a training script.
+
+    Raises:
+      WeightsError: there is anything else than tensors, or they claim far more memory than the file has bytes.
+    """
     from torch import Tensor
 
     for name in WRAPPERS:
@@ -81,13 +90,14 @@ def _tensors(path: Path, content: Any) -> "dict[str, Tensor]":
 
 
 def _is_odd(tensor: "Tensor") -> bool:
-    """Returns whether a tensor is not simply numbers in memory."""
+    """Returns whether a tensor is anything but plain numbers in memory."""
     import torch
 
     return tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized
 
 
 def _kind(content: Any) -> str:
+    """Returns words that say what a file holds instead of tensors."""
     if isinstance(content, Mapping):
         other = next(
             (f"{ascii(str(name))[1:-1]:.80}: {type(each).__name__}" for name, each in content.items()), "nothing"

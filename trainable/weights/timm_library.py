@@ -1,4 +1,4 @@
-"""timm: the weights of its nets, which its clients, huggingface_hub and torch.hub, fetch and keep."""
+"""timm: the weights of its nets, which its clients, huggingface_hub and torch.hub, fetch and store."""
 
 import difflib
 import os
@@ -17,24 +17,26 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PREFIX = "timm/"
-FILES = ("model.safetensors", "pytorch_model.bin")  # of a repository, in the order in which timm asks for them
+FILES = ("model.safetensors", "pytorch_model.bin")  # in a repository, in the order in which timm asks for them
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def hub_folder() -> Path:
-    """Returns where huggingface_hub keeps what it fetches; known without its import, which takes a while."""
+    """Returns the folder in which huggingface_hub stores files, without importing it, which takes a while."""
     home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
     hub = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or os.path.join(home, "hub")
     return Path(os.path.expanduser(os.path.expandvars(hub)))
 
 
 def nets() -> Iterator[str]:
+    """Yields the nets whose weights are in the folder of huggingface_hub."""
     for file in FILES:
         for path in sorted(hub_folder().glob(f"models--timm--*/snapshots/*/{file}")):
             yield PREFIX + path.parents[2].name.removeprefix("models--timm--")
 
 
 def find(arch: str) -> Weights | None:
+    """Returns the weights of a net from the clients' folders, or None; imports timm only if a file may be there."""
     name = arch.removeprefix(PREFIX)
     if name == arch or not (any(hub_folder().glob(f"models--*--{name}*")) or torch_hub.files_of(name)):
         return None
@@ -42,16 +44,23 @@ def find(arch: str) -> Weights | None:
 
 
 def cached(arch: str) -> Weights | None:
+    """Returns the weights of a net from the folder of huggingface_hub or of torch.hub, or None."""
     served = _served(arch.removeprefix(PREFIX))
     path = served and (_in_hub(served) or _in_torch_hub(served))
     return _weights(arch, served, path) if path else None
 
 
 def has(arch: str) -> bool:
+    """Returns whether timm has a net of this name."""
     return bool(_served(arch.removeprefix(PREFIX)))
 
 
 def fetch(arch: str, say: Say) -> Weights:
+    """Fetches the weights of a net from where timm's record says.
+
+    Raises:
+      WeightsError: there is no such net, it has no weights, or they cannot be fetched.
+    """
     served = _served(arch.removeprefix(PREFIX))
     if not served or not (served.hf_hub_id or served.url):
         way_out = "give a file with --weights" if served else _nearest(arch.removeprefix(PREFIX))
@@ -65,14 +74,16 @@ def fetch(arch: str, say: Say) -> Weights:
 
 
 def read(weights: Weights) -> "dict[str, Tensor]":
+    """Returns the tensors of weights, after their file was compared with the sha256 in its name."""
     torch_hub.check(weights.path, weights.sha256)
     return reader.read(weights.path)
 
 
 def _weights(arch: str, served: Any, path: Path) -> Weights:
+    """Returns the description of weights that lie in a file."""
     if served.hf_hub_id:
         source, blob = f"timm, {_host()}/{served.hf_hub_id}", path.resolve().name
-        # A blob has its sha256 as its name; whether it is true is looked at when the file is read.
+        # The name of a blob is its sha256; `weights.keep` compares that with the content before anything is read.
         digest = blob if SHA256.fullmatch(blob) else kept.sha256_of(path)
     else:
         source, digest = f"timm, {served.url}", kept.sha256_of(path)
@@ -80,16 +91,17 @@ def _weights(arch: str, served: Any, path: Path) -> Weights:
 
 
 def _served(name: str) -> Any:
-    """Returns what timm knows of the weights of a net, with or without a tag; None where there is no such net."""
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # read by huggingface_hub as it is imported
+    """Returns timm's record of a net's weights, for a name with or without a tag; None if there is no such net."""
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # huggingface_hub reads it when it is imported
     from timm.models import get_pretrained_cfg, is_model
 
-    with suppress(RuntimeError):  # the net is there, the tag behind its name is none
+    with suppress(RuntimeError):  # the net exists, but the tag after its name does not
         return get_pretrained_cfg(name) if is_model(name) else None
     return None
 
 
 def _nearest(name: str) -> str:
+    """Returns a hint with the names of timm's nets that are most similar."""
     from timm import list_models
 
     near = difflib.get_close_matches(name, [*list_models(), *list_models(pretrained=True)], n=3)
@@ -97,6 +109,7 @@ def _nearest(name: str) -> str:
 
 
 def _in_hub(served: Any) -> Path | None:
+    """Returns the file of the weights in the folder of huggingface_hub, or None."""
     if not served.hf_hub_id:
         return None
     from huggingface_hub import try_to_load_from_cache
@@ -107,11 +120,13 @@ def _in_hub(served: Any) -> Path | None:
 
 
 def _in_torch_hub(served: Any) -> Path | None:
+    """Returns the file of the weights in the folder of torch.hub, if timm fetches them from an address, or None."""
     path = torch_hub.path_of(served.url) if served.url and not served.hf_hub_id else None
     return path if path and path.is_file() else None
 
 
 def _fetch_of_hub(arch: str, served: Any, say: Say) -> Path:
+    """Fetches weights with huggingface_hub, and checks their sha256 if the server names one."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError
     from huggingface_hub.utils import disable_progress_bars
@@ -142,6 +157,7 @@ def _fetch_of_hub(arch: str, served: Any, say: Say) -> Path:
 
 
 def _repository(served: Any) -> tuple[str, str | None]:
+    """Returns the name of the repository, and its revision or None."""
     name, _, revision = served.hf_hub_id.partition("@")
     return name, revision or None
 

@@ -1,4 +1,4 @@
-"""The folder of torch.hub, in which torchvision and timm keep the files that they fetch by their addresses."""
+"""The folder of torch.hub, in which torchvision and timm store the files that they fetch from a web address."""
 
 import os
 import re
@@ -12,31 +12,37 @@ from urllib.parse import urlsplit
 from sweep.trainable.weights.contract import Say, WeightsError
 from sweep.trainable.weights.failures import cannot_fetch, fetching, shown
 
-ANSWER_SECONDS = 60.0  # within which a server sends something
-NAME = re.compile(r"-([0-9a-f]{8,64})\.")  # the beginning of a file's sha256 in its name, as torch.hub has it
+ANSWER_SECONDS = 60.0  # the longest wait for anything from a server
+NAME = re.compile(r"-([0-9a-f]{8,64})\.")  # torch.hub's file names contain the beginning of the sha256
 
 
 def folder() -> Path:
-    """See https://docs.pytorch.org/docs/stable/hub.html#where-are-my-downloaded-models-saved."""
+    """Returns the folder.
+
+    See https://docs.pytorch.org/docs/stable/hub.html#where-are-my-downloaded-models-saved.
+    """
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    # Not `Path.expanduser`, which raises for a user without a home, as in a container under a random number.
+    # Not `Path.expanduser`: it raises for a user without a home, for example in a container under a random user id.
     return Path(os.path.expanduser(os.environ.get("TORCH_HOME", f"{cache}/torch"))) / "hub" / "checkpoints"
 
 
 def path_of(url: str) -> Path:
+    """Returns the place in the folder of the file that is fetched from an address."""
     return folder() / os.path.basename(urlsplit(url).path)
 
 
 def files_of(name: str) -> list[Path]:
-    """Returns the files that may be of a net, by their names alone."""
+    """Returns the files that may belong to a net, judging by their names alone."""
     return sorted(folder().glob(f"{name}*"))
 
 
 def check(path: Path, digest: str) -> None:
-    """Checks a file that lies in the folder, whose sha256 this is.
+    """Compares the sha256 of a file in the folder with the beginning of it in the file's name.
+
+    torch.hub itself checks a file only when it fetches it.
 
     Raises:
-      WeightsError: it is not the one that its name promises: torch.hub checks a file as it fetches it alone.
+      WeightsError: they differ, so the file is damaged.
     """
     promised = NAME.search(path.name)
     if promised and not digest.startswith(promised[1]):
@@ -47,10 +53,10 @@ def check(path: Path, digest: str) -> None:
 
 
 def fetch(arch: str, url: str, licence: str, say: Say) -> Path:
-    """Fetches a file through torch.hub, which writes it whole and compares it with the sha256 in its name.
+    """Fetches a file with torch.hub, which writes it completely and compares it with the sha256 in its name.
 
     Raises:
-      WeightsError: it cannot.
+      WeightsError: it cannot be fetched, or is not complete.
     """
     from urllib.request import Request, urlopen
 
@@ -64,7 +70,7 @@ def fetch(arch: str, url: str, licence: str, say: Say) -> Path:
         say(fetching(arch, size, licence, shown(url), path.parent))
         path.parent.mkdir(parents=True, exist_ok=True)
         download_url_to_file(url, str(path), promised[1] if promised else None, progress=sys.stderr.isatty())
-        if size and path.stat().st_size != size:  # the connection broke off, and no sha256 tells
+        if size and path.stat().st_size != size:  # the connection broke off, and the name may have no sha256
             got = path.stat().st_size
             path.unlink()
             raise WeightsError(f"{arch}: {shown(url)} sent {got:,} of {size:,} bytes; run the same command again")
@@ -73,7 +79,7 @@ def fetch(arch: str, url: str, licence: str, say: Say) -> Path:
 
 @contextmanager
 def _timeout() -> Iterator[None]:
-    """torch.hub waits for ever otherwise."""
+    """Limits how long torch.hub waits for a server in the block; otherwise it would wait for ever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(ANSWER_SECONDS)
     try:

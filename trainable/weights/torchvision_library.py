@@ -1,4 +1,4 @@
-"""torchvision: the weights of its classifiers, which its client, torch.hub, fetches and keeps."""
+"""torchvision: the weights of its classifiers, which its client, torch.hub, fetches and stores."""
 
 import re
 from collections.abc import Iterator
@@ -15,26 +15,38 @@ PREFIX = "torchvision/"
 
 
 def nets() -> Iterator[str]:
+    """Yields the nets whose weights are in the folder of torch.hub."""
     for path in torch_hub.files_of(""):
         if match := re.fullmatch(r"(\w+)-[0-9a-f]{8}\.pth", path.name):
             yield PREFIX + match[1]
 
 
 def find(arch: str) -> Weights | None:
+    """Returns the weights of a net if they were fetched before, or None.
+
+    It imports torchvision only if a file may be there.
+    """
     name = arch.removeprefix(PREFIX)
     return cached(arch) if name != arch and torch_hub.files_of(name.partition(".")[0]) else None
 
 
 def has(arch: str) -> bool:
+    """Returns whether torchvision has weights of this name."""
     return _served(arch) is not None
 
 
 def cached(arch: str) -> Weights | None:
+    """Returns the weights of a net from the folder of torch.hub, or None."""
     served = _served(arch)
     return _weights(arch, served.url) if served and torch_hub.path_of(served.url).is_file() else None
 
 
 def fetch(arch: str, say: Say) -> Weights:
+    """Fetches the weights of a net with torch.hub.
+
+    Raises:
+      WeightsError: torchvision serves no such weights, or they cannot be fetched.
+    """
     served = _served(arch)
     if served is None:
         raise WeightsError(f"{arch}: torchvision serves no such weights; give a file with --weights")
@@ -43,19 +55,21 @@ def fetch(arch: str, say: Say) -> Weights:
 
 
 def read(weights: Weights) -> "dict[str, Tensor]":
+    """Returns the tensors of weights, after their file was compared with the sha256 in its name."""
     torch_hub.check(weights.path, weights.sha256)
     return reader.read(weights.path)
 
 
 def _weights(arch: str, url: str) -> Weights:
+    """Returns the description of weights that were fetched from an address."""
     path = torch_hub.path_of(url)
-    # torchvision records no licence of its weights.
+    # torchvision records no licence for its weights.
     return Weights(arch, f"torchvision, {url}", kept.sha256_of(path), UNKNOWN, path, SOURCE.name)
 
 
 @cache
 def _served(arch: str) -> Any:
-    """Returns the weights that a name means, the net's default ones without a tag; None where there are none."""
+    """Returns torchvision's record of the weights that a name means, or None; without a tag, of the default weights."""
     import torchvision
 
     name, _, tag = arch.removeprefix(PREFIX).partition(".")

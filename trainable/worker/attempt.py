@@ -1,7 +1,7 @@
-"""One try of a trial on a worker: where its files lie, where it starts, when it reports.
+"""Runs one attempt of a trial on a worker: where its files lie, where it starts, when it reports.
 
-An attempt writes only into its own folder, `trials/NUMBER/attempt-K/`, so that a worker
-thought dead and still writing can harm no later attempt.
+An attempt writes only into its own folder, `trials/NUMBER/attempt-K/`, so that a worker that was thought dead and still
+writes can harm no later attempt.
 """
 
 import platform
@@ -29,10 +29,10 @@ from sweep.trainable.worker.order import Order
 from sweep.trainable.worker.report import Failure, Report
 from sweep.trainable.worker.watchdog import ended_when_hung
 
-REPORT_SECONDS = 1.0  # how long epochs are gathered into one report
+REPORT_SECONDS = 1.0  # for which epochs are gathered into one report, at least
 SAVE_SHARE = 0.05  # of a worker's time, at most, goes into checkpoints
 
-# How long an epoch may take before it is hung: wide limits, for a busy machine holds up what is not hung.
+# How long an epoch may take before it counts as hung. The limits are wide, because a busy machine delays epochs too.
 HUNG_EPOCHS = 20  # times the trial's usual epoch so far
 HUNG_SECONDS = 120.0  # at least
 HUNG_FIRST_SECONDS = 3600.0  # the first epoch, with none to compare it with
@@ -42,39 +42,39 @@ Train = Callable[[TrialConfig, Dataset, TrainState], Iterator[EpochMetrics]]
 
 
 def hung_after(history: list[EpochMetrics], train_pixels: int) -> float:
-    """Seconds after which an epoch of a trial is hung, by its epochs so far."""
+    """Returns the seconds after which a trial's next epoch counts as hung, by its epochs so far."""
     if not history:
         return HUNG_FIRST_SECONDS + HUNG_FIRST_SECONDS_PER_PIXEL * train_pixels
-    # The median: an epoch amid which the machine was paused says nothing of the others.
+    # The median, because an epoch during which the machine was paused says nothing of the others.
     return max(HUNG_SECONDS, HUNG_EPOCHS * statistics.median_high(metrics.seconds for metrics in history))
 
 
 class Attempt:
-    """Carries an order out, a report at a time.
+    """Carries out an order, up to one report at a time.
 
-    The files that go with a report are whole on the disk before it is made.
+    The files that go with a report are whole on the disk before the report is made.
 
-    With folds there is a net for each, trained one after the other. What is kept of one is written once it has come to
-    its end, and no later attempt trains it again.
+    With folds there is a net for each fold, trained one after the other. The results of a net are written when it is
+    finished, and no later attempt trains it again.
 
     Attributes:
-      finished: the epochs of the nets that came to their end, by their folds.
-      net: the data of the net that is trained now; None before the first, and between two.
-      state: of that net.
-      note: of the net that was trained last, `TrainState.note`.
+      finished: the epochs of the finished nets, by their folds; None until the trial's folder was looked at.
+      net: the data of the net that is trained now; None before the first net, and between two.
+      state: the state of that net.
+      note: the `TrainState.note` of the net that was trained last.
     """
 
     def __init__(self, order: Order, data: Dataset, device: str = "cpu", train: Train = loop.train) -> None:
         self.order, self.data, self.device, self.train = order, data, device, train
         self.store = store_of(order.folder)
         self.folder = paths.attempt_folder(order.folder, order.attempt)
-        self.finished: dict[int, list[EpochMetrics]] | None = None  # not known yet
+        self.finished: dict[int, list[EpochMetrics]] | None = None
         self.net: Dataset | None = None
         self.state: TrainState | None = None
         self.preparation: Iterator[Prepared] = iter(())
         self.prepared: Prepared | None = None
         self.epochs: Iterator[EpochMetrics] = iter(())
-        self.saves = (0.0, 0.0)  # seconds of the last two
+        self.saves = (0.0, 0.0)  # seconds that the last two took
         self.note = ""
 
     def next_report(self) -> Report:
@@ -83,12 +83,12 @@ class Attempt:
         A rung that comes too soon after the last report is passed; its decision waits for the next one.
 
         Raises:
-          ProcessLost: one of several processes that train it is gone.
+          ProcessLost: one of the several processes that train the trial is gone.
         """
         failure = None
         try:
             self._train_to_next_report()
-        except ProcessLost:  # as if this one were: the attempt ends with its worker
+        except ProcessLost:  # treated as if this process were lost: the attempt ends with its worker
             raise
         except Exception as error:
             failure = failure_of(error, self.store)
@@ -109,14 +109,14 @@ class Attempt:
 
     @property
     def history(self) -> list[EpochMetrics]:
-        """Every epoch so far, of earlier attempts too; with folds those of one fold after the other."""
+        """Every epoch so far, including those of earlier attempts; with folds, one fold after the other."""
         of_folds = dict(self.finished or {})
         if self.state:
             of_folds[self.state.fold or 0] = self.state.history
         return [metrics for _, epochs in sorted(of_folds.items()) for metrics in epochs]
 
     def _begin_net(self) -> bool:
-        """Begins with the next net, or goes on with it where an attempt was; returns False where all are finished."""
+        """Begins the next net, or goes on where an earlier attempt was; returns False if all nets are finished."""
         order = self.order
         if self.finished is None:
             self._check_folder()
@@ -135,7 +135,7 @@ class Attempt:
         return True
 
     def _finished_before(self) -> dict[int, Checkpoint]:
-        """Returns the nets of all attempts that came to their end, as this trial has them."""
+        """Returns the nets that this or earlier attempts finished with this config and metric, by their folds."""
         if self.data.folds is None or self.order.attempt == 1:
             return {}
         config = self.order.config.to_dict()
@@ -145,18 +145,21 @@ class Attempt:
         }
 
     def _starting_state(self, net: Dataset) -> TrainState:
-        rungs = self.order.rungs if net.of_fold is None else ()  # with folds a rung is a fold, and no epoch of it
+        rungs = self.order.rungs if net.of_fold is None else ()  # with folds a rung is a fold, not an epoch
         for path in paths.newest_checkpoints(self.order.folder, self.order.attempt):
             try:
                 return load(path, self.order.config, net, self.order.metric, self.device, rungs)
             except CheckpointError:
-                continue  # the one before it is whole, or it is of a fold before; none: from the start
+                continue  # an older one may be whole and of this fold; if none is, the net starts anew
         return new_state(self.order.config, net, self.order.metric, self.device, rungs)
 
     def _check_folder(self) -> None:
-        """Raises:
-        FileNotFoundError: the trial's folder, which the driver makes, is not there. Made here, it would be of this
-          node alone, or a part of a sweep that somebody has deleted.
+        """Checks that the trial's folder is there, which the driver makes.
+
+        A folder made here would be seen by this node alone, or would be a part of a sweep that somebody has deleted.
+
+        Raises:
+          FileNotFoundError: the folder is not there.
         """
         folder = self.order.folder
         if not folder.is_dir() and not is_copy(folder):
@@ -170,7 +173,7 @@ class Attempt:
         make_folder(self.folder)
 
     def _train_to_next_report(self) -> None:
-        # The shorter of two: a save amid which the machine was paused would put the next report off for an hour.
+        # The shorter of the last two saves: one during which the machine was paused would delay the next report.
         due = max(REPORT_SECONDS, self.order.spacing, min(self.saves) / SAVE_SHARE)
         if self.state is None and not self._begin_net():
             return
@@ -187,10 +190,10 @@ class Attempt:
             self.saves = (self.saves[1], time.monotonic() - saving)
 
     def _train_net(self, started: float, due: float) -> bool:
-        """Trains the net until a report is due, or to its end; returns whether the next one is to begin at once."""
+        """Trains the net until a report is due or it is finished; returns whether the next net is to begin at once."""
         assert self.state is not None
         assert self.net is not None
-        for how_far in self.preparation:  # of minutes, in which the sweep may stop: a report without a new epoch
+        for how_far in self.preparation:  # takes minutes, so that there are reports without a new epoch
             self.prepared = how_far
             if time.monotonic() - started >= due:
                 return False

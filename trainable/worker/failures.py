@@ -1,4 +1,4 @@
-"""Why an attempt at a trial failed, as the driver is told."""
+"""Turns an error of an attempt into the failure that is reported to the driver."""
 
 import errno
 import resource
@@ -17,19 +17,20 @@ from sweep.trainable.parallel.processes import ProcessFailed
 from sweep.trainable.weights import WeightsError
 from sweep.trainable.worker.report import Failure
 
-# In the messages of torch's allocator, of C++ and of OpenCV, whose errors are no MemoryError.
+# Parts of messages of torch's allocator, of C++ and of OpenCV, which do not raise a MemoryError.
 HOST_MEMORY = ("DefaultCPUAllocator", "can't allocate memory", "std::bad_alloc", "Insufficient memory")
 
 
 def failure_of(error: BaseException, store: Store) -> Failure:
-    """Returns the failure that an error of an attempt is.
+    """Returns the failure that stands for an error of an attempt.
 
-    DIVERGED: a loss is not finite. OUT_OF_MEMORY: of the GPU, at the smallest micro-batch. HOST_MEMORY: which other
-    processes may have taken, so that it is worth another try. STORAGE: a file can be neither read nor written, which is
-    not the trial's fault. ERROR: anything else.
+    Its reason is DIVERGED if a loss is not finite; OUT_OF_MEMORY if the GPU's memory is short even for the smallest
+    micro-batch; HOST_MEMORY if the machine's memory is short, which is worth another try because other processes may
+    have taken it; STORAGE if a file cannot be read or written, which is not the trial's fault; and ERROR for anything
+    else.
 
     Args:
-      store: of the sweep, whose keys are shown to nobody.
+      store: of the sweep; its keys are removed from all texts.
     """
     message = store.shown(str(error))
     if isinstance(error, ProcessFailed):
@@ -41,15 +42,15 @@ def failure_of(error: BaseException, store: Store) -> Failure:
         return Failure(Reason.OUT_OF_MEMORY, message)
     no_memory = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
     if no_memory or any(words in message for words in HOST_MEMORY):
-        message = message or "no memory"  # Python's own MemoryError says nothing
+        message = message or "no memory"  # Python's own MemoryError has no message
         return Failure(Reason.HOST_MEMORY, f"{message} (peak of this process: {_peak_mib()} MiB)")
-    if isinstance(error, OSError | DamagedError | WeightsError | FeaturesError):  # none of these is its fault
+    if isinstance(error, OSError | DamagedError | WeightsError | FeaturesError):  # none of these is the trial's fault
         return Failure(Reason.STORAGE, message)
     log = store.shown("".join(traceback.format_exception(error)))
     return Failure(Reason.ERROR, f"{type(error).__name__}: {message}", log)
 
 
 def _peak_mib() -> int:
-    """The most memory that this process ever held at once."""
-    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+    """Returns the most memory that this process has held at any time, in MiB."""
+    unit = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss, in bytes
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit >> 20

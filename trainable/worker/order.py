@@ -1,4 +1,7 @@
-"""What the driver asks of a worker, and where that lies on the disk; without torch, which the driver can wait for."""
+"""What the driver asks of a worker, and where the files for it lie.
+
+It imports no torch, so the driver need not wait for that.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,18 +11,20 @@ from sweep.storage import paths
 from sweep.storage.bucket import open_place
 from sweep.trainable.config import TrialConfig
 
-KEPT_CHECKPOINTS = 2  # the newest, and the one before it should the newest be damaged
+KEPT_CHECKPOINTS = 2  # the newest, and the one before it in case the newest is damaged
 
 
 @dataclass(frozen=True)
 class Order:
-    """What the driver asks of a worker.
+    """What the driver asks of a worker: one attempt at one trial.
 
     Attributes:
-      folder: of the trial, absolute; the attempts lie in it. Of a sweep in a bucket each process has its own copy.
-      metric: its name, of `trainable.metrics`.
-      rungs: the epochs after which the trial may be stopped, and so reports.
-      spacing: seconds between two reports, at least: many short trials together would flood the driver.
+      number: of the trial.
+      attempt: which attempt at the trial it is, from 1.
+      folder: the trial's folder, absolute, in which the attempts lie; for a sweep in a bucket, each process has a copy.
+      metric: the name of a metric of `trainable.metrics`.
+      rungs: the epochs after which the trial may be stopped, and so must report.
+      spacing: the least time between two reports in seconds; many short trials would flood the driver otherwise.
     """
 
     number: int
@@ -31,20 +36,22 @@ class Order:
     spacing: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
+        """Returns the order as plain values, as Ray hands it to the worker."""
         return {**vars(self), "folder": f"{self.folder}", "config": self.config.to_dict()}
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> "Order":
+        """Returns the order that `to_dict` made these values from."""
         config = TrialConfig.from_dict(values["config"])
         return Order(**{**values, "folder": open_place(values["folder"]), "config": config})
 
 
 def node_name(address: str, node_id: str) -> str:
-    """Of a node of a cluster, for people: nodes may share an address, and ids are long."""
+    """Returns a name for a node of a cluster: its address, which nodes may share, and the beginning of its id."""
     return f"{address} ({node_id[:6]})"
 
 
 def hung_stacks(folder: Path, attempt: int) -> str:
-    """Where each thread of an attempt that was hung stood when it was ended; empty where it was not."""
+    """Returns the stacks of all threads of an attempt that was ended because it hung; empty if it was not."""
     path = paths.attempt_folder(folder, attempt) / paths.HUNG
     return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

@@ -1,4 +1,4 @@
-"""The Tune trainable: one worker process, many trials."""
+"""The Tune trainable, in which one worker process runs many trials one after the other."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from sweep.trainable.parallel.team import Team
     from sweep.trainable.worker.attempt import Attempt
 
-# torch is imported in a worker's `setup` alone: the driver names this class and never trains.
+# torch is imported only in a worker's `setup`, because the driver names this class and never trains.
 
 
 class RayTrial(tune.Trainable):
-    """Ray calls `reset_config` for the next trial instead of starting a process for it.
+    """A worker of Ray Tune, which calls `reset_config` for the next trial instead of starting a process for it.
 
     The config is `{"order": Order.to_dict()}`; a result is `{"report": Report.to_json()}`. `training` and `processes`
-    are attributes so that tests can break the one, and have several of the other without a GPU.
+    are class attributes so that tests can replace the training, and use several processes without a GPU.
     """
 
     training: Any = None  # trainable.loop.train
-    processes: int = 0  # that train a trial; 0: one for each of its GPUs
+    processes: int = 0  # how many train a trial together; 0 for one on each of its GPUs
     attempt: "Attempt | None" = None
-    team: "Team | None" = None  # with the other processes
+    team: "Team | None" = None  # the other processes, if several train a trial
 
     def setup(  # type: ignore[override]
         self,
@@ -42,12 +42,15 @@ class RayTrial(tune.Trainable):
         weights_table: dict[str, Weights] | None = None,
         gate: Callable[[], None] | None = None,
     ) -> None:
-        """Args:
-        dataset: out of Ray's object store, its pixels shared with the other workers of the node or in a file.
-        sources: of the user's files, `storage.user_code.sources`.
-        blocks: an actor that gives the blocks of files, `search.ray.blocks`, where other nodes may not see them.
-        weights_table: the weights of pretrained nets that trials begin with.
-        gate: raises where the node of this worker is to have no trial.
+        """Prepares this worker process for its trials, and begins the first one.
+
+        Args:
+          dataset: comes out of Ray's object store; its pixels are shared with the node's other workers or in a file.
+          sources: the text of the user's files, from `storage.user_code.sources`.
+          blocks: an actor of `search.ray.blocks` that gives the blocks of the driver's files, which other nodes may not
+            see; None on one machine.
+          weights_table: the weights of pretrained nets that trials begin with.
+          gate: raises an error if the node of this worker is to get no trial.
         """
         if gate:
             gate()
@@ -65,7 +68,7 @@ class RayTrial(tune.Trainable):
             self.dataset = here(dataset, lambda number: ray.get(blocks.block.remote(number)))
         given = self.trial_resources.required_resources if self.trial_resources else {}
         processes = self.processes or max(1, int(given.get("GPU", 0)))
-        threads = max(1, int(given.get("CPU", 1) / processes))  # more, and trials beside each other fight
+        threads = max(1, int(given.get("CPU", 1) / processes))  # more, and parallel trials fight for CPUs
         torch.set_num_threads(threads)
         cv2.setNumThreads(0)
         self.device = devices.of_worker(given.get("GPU", 0))
@@ -75,11 +78,12 @@ class RayTrial(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Forgets the previous trial and begins the one that is ordered; always possible, so it returns True."""
         import torch
 
         from sweep.trainable.worker.attempt import Attempt
 
-        self.cleanup()  # of the trial before; else its memory, a graph's among it, would not be free
+        self.cleanup()  # the trial before, whose memory, that of a CUDA graph included, would not be free otherwise
         allocator.give_back_freed_memory()
         torch.cuda.empty_cache()  # does nothing where there is no GPU
         order = Order.from_dict(new_config["order"])
@@ -87,18 +91,19 @@ class RayTrial(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
+        """Trains up to the trial's next report, and returns the report."""
         assert self.attempt is not None
         report = self.attempt.next_report()
         return {"report": report.to_json(), "done": report.done}  # as text: Tune would flatten it
 
     def cleanup(self) -> None:
-        """Forgets the trial; what has been started for it stays for the next one, and ends with this process."""
+        """Forgets the trial; processes that were started for it stay for the next trial, and end with this process."""
         if self.attempt:
             self.attempt.store.close()
         self.attempt = None
 
 
 def _far_weights(blocks: Any, each: Weights) -> tuple[int, Block]:
-    """Returns how large the driver's file of weights is, and what gives its blocks."""
+    """Returns the bytes of the driver's file of weights, and the function that returns its blocks."""
     size = ray.get(blocks.size_of_weights.remote(each.arch))
     return size, lambda number: ray.get(blocks.block_of_weights.remote(each.arch, number))

@@ -1,4 +1,4 @@
-"""What a worker tells of an attempt; without torch, for the driver reads it."""
+"""What a worker reports about an attempt; it imports no torch, because the driver reads it."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -15,7 +15,8 @@ class Failure:
     """Why an attempt ended before its last epoch.
 
     Attributes:
-      log: the traceback, of an error alone.
+      message: the failure in words for people.
+      log: the traceback of an error; empty for all other reasons.
     """
 
     reason: Reason
@@ -25,13 +26,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class Report:
-    """All that an attempt has to tell so far: each report replaces the one before.
+    """Everything that an attempt has reported so far; each report replaces the one before.
 
     Attributes:
-      history: every epoch so far, those of earlier attempts included.
-      done: no report comes after this one.
-      prepared: what is being computed before the first epoch; None while an epoch is trained.
-      note: what a person should know of how the trial's net is trained where it runs; empty where there is nothing.
+      history: all epochs so far, with those of earlier attempts.
+      done: whether this is the last report.
+      prepared: the progress of what is computed before the first epoch; None while an epoch is trained.
+      note: what people should know about how this trial is trained on its machine; empty if there is nothing.
     """
 
     attempt: int
@@ -42,15 +43,16 @@ class Report:
     note: str = ""
 
     def to_json(self) -> str:
+        """Returns the report as JSON."""
         history = [metrics.to_dict() for metrics in self.history]
         return json.dumps(asdict(self) | {"history": history})
 
     @staticmethod
     def from_json(content: Any) -> "Report":
-        """Returns the report that JSON holds.
+        """Returns the report that parsed JSON holds.
 
         Raises:
-          ValueError: it holds none.
+          ValueError: it does not hold a report.
         """
         try:
             report: Report = parsed(Report, content | {"history": read_history(content["history"])})

@@ -1,10 +1,11 @@
-"""The watchdog of a worker: a process of its own, which ends the worker when an epoch of it hangs.
+"""The watchdog of a worker: a separate process that ends the worker when one of its epochs hangs.
 
-    python -I -S trainable/worker/watchdog.py PID     # of its parent; orders come on standard input
+    python -I -S trainable/worker/watchdog.py PID     # PID is its parent; it reads orders from standard input
 
-It is told how long an epoch may take, and counts the seconds that it waits itself. A clock would count those in which
-the whole machine was paused (`docker pause`, a laptop's lid), and a pause is no hang. Nothing in the worker can hold it
-up, as a call in C that keeps Python's lock would a thread. Imports nothing heavy: each worker has one.
+It is told how long an epoch may take, and counts down the seconds that it has waited itself. It does not use a clock,
+because a clock would also count the time in which the whole machine was paused (`docker pause`, a laptop's lid), and a
+pause is not a hang. It is a process because nothing in the worker can delay it; a thread would be delayed by a call in
+C that holds Python's lock. It imports nothing heavy, because each worker has one.
 """
 
 import faulthandler
@@ -21,17 +22,18 @@ from pathlib import Path
 from typing import IO
 
 LOOK_SECONDS = 1.0
-DUMP = signal.SIGUSR2  # makes the worker write the stacks of its threads, in C
-DUMP_SECONDS = 1.0  # for that, before the worker is ended
+DUMP = signal.SIGUSR2  # makes the worker write the stacks of its threads, without running Python code
+DUMP_SECONDS = 1.0  # time for writing the stacks, before the worker is ended
 STANDARD_ERROR = 2
 
 
 @contextmanager
 def ended_when_hung(seconds: float, stacks: IO[str]) -> Iterator[None]:
-    """Ends this process, its threads' stacks written to an open file, where the block takes longer.
+    """Ends this process if the block takes longer than `seconds`.
 
-    No file of an attempt is written within the block: a slow disk is no hang, and nothing is cut. Where no process can
-    be started, none watches the block.
+    The stacks of all threads are then written to the open file `stacks`. No other file of an attempt may be written
+    within the block, so that a slow disk is not taken for a hang and no file is cut off. If no watchdog process can be
+    started, the block runs without one.
     """
     faulthandler.register(DUMP, file=stacks, all_threads=True)
     _tell(seconds)
@@ -39,23 +41,24 @@ def ended_when_hung(seconds: float, stacks: IO[str]) -> Iterator[None]:
         yield
     finally:
         _tell(math.inf)
-        # The signal may still be on its way, for a block that has just ended: without a handler it would end the
-        # process, and what it has written so far would tell of a hang.
+        # The signal may still be on its way although the block has just ended. So a handler stays registered, because
+        # without one the signal would end the process; and what was written to `stacks`, which would look like a
+        # hang, is deleted.
         faulthandler.register(DUMP, file=STANDARD_ERROR, all_threads=True)
         with suppress(OSError):
             stacks.truncate(0)
 
 
 def _tell(seconds: float) -> None:
-    """Tells the watchdog of this process how long it may take from now on; starts it where there is none."""
+    """Tells the watchdog of this process how long it may take from now on; starts the watchdog if necessary."""
     for _ in range(2):
         try:
             orders = _watchdog(os.getpid()).stdin
             assert orders is not None
             os.write(orders.fileno(), f"{seconds}\n".encode())
-        except BrokenPipeError:  # somebody has ended it: another one is started
+        except BrokenPipeError:  # the watchdog was killed: another one is started
             _watchdog.cache_clear()
-        except OSError:  # too many processes, or files: no fault of the trial, nor of its storage
+        except OSError:  # too many processes or open files, which is neither the trial's nor the storage's fault
             return
         else:
             return
@@ -63,17 +66,20 @@ def _tell(seconds: float) -> None:
 
 @cache
 def _watchdog(pid: int) -> subprocess.Popen[bytes]:
-    """Starts the watchdog of a process; a fork of that needs one of its own."""
+    """Starts the watchdog of a process; the argument gives a fork of the process a watchdog of its own."""
     command = [sys.executable, "-I", "-S", __file__, str(pid)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def is_hung(wait: Callable[[float], str | None], is_paused: Callable[[], bool]) -> bool:
-    """Counts down what each order allows; returns True once that is used up, False once there are no orders any more.
+    """Counts down the seconds that each order allows.
 
     Args:
-      wait: waits so many seconds, or for orders; returns these, empty at their end, or None if none came.
+      wait: waits this many seconds or until orders come; returns the orders, empty at their end, or None if none came.
       is_paused: whether the worker is stopped at this moment.
+
+    Returns:
+      True once the seconds are used up; False once no more orders can come.
     """
     left = math.inf
     while left > 0:
@@ -84,7 +90,7 @@ def is_hung(wait: Callable[[float], str | None], is_paused: Callable[[], bool]) 
         if orders is not None:
             left = float(orders.split()[-1])
         elif not is_paused():
-            left -= seconds  # a wait that took longer was interrupted by a pause
+            left -= seconds  # not the time that passed, which includes pauses of the machine
     return True
 
 
@@ -95,7 +101,7 @@ def _wait(seconds: float) -> str | None:
 
 
 def _is_stopped(pid: int) -> bool:
-    """Returns whether a process is stopped by a signal or a debugger; where there is no /proc, it never is."""
+    """Returns whether a signal or a debugger has stopped a process; without /proc, always False."""
     with suppress(OSError, IndexError):
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         return stat.rpartition(")")[2].split()[0] in "tT"
@@ -103,12 +109,14 @@ def _is_stopped(pid: int) -> bool:
 
 
 def main() -> None:
+    """Watches the worker until it ends, or ends it when it hangs."""
     worker = int(sys.argv[1])
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # meant for the driver; this ends with the worker
+    # These signals are meant for the driver; the watchdog ends with its worker.
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     while is_hung(_wait, lambda: _is_stopped(worker)) and os.getppid() == worker:
         os.kill(worker, DUMP)
-        if not select.select([0], [], [], DUMP_SECONDS)[0]:  # with orders the epoch has ended after all
+        if not select.select([0], [], [], DUMP_SECONDS)[0]:  # an order means that the epoch has ended after all
             os.kill(worker, signal.SIGKILL)
             return
 

@@ -1,8 +1,8 @@
-"""What can be done to the predictions of a trained model: a number is fitted to them, and changes what is made of them.
+"""Adjustments of the predictions of a trained model, each by one number that is fitted to them.
 
-Each is a file that makes an `Adjustment`; which one a sweep has follows from its metric. A number is fitted to the
-validation predictions, which the model was not trained on, and what that brings is estimated as any other choice is,
-draw by draw, in `analysis.estimates.choice`.
+Each file beside this one makes one `Adjustment`. Which one a sweep uses follows from its metric. The number is fitted
+to the predictions on the validation images, on which the model was not trained. What an adjustment gains is estimated
+like any other choice, draw by draw, in `analysis.estimates.choice`.
 """
 
 from sweep.analysis.estimates.adjustments import temperature, threshold
@@ -13,15 +13,20 @@ ADJUSTMENTS = (threshold.ADJUSTMENT, temperature.ADJUSTMENT)
 
 
 def adjustment_for(metric: Metric, classes: int) -> Adjustment | None:
-    """Returns what can better predictions of so many classes by this metric; None where nothing can."""
+    """Returns the adjustment that can improve predictions by this metric; None if there is none.
+
+    Args:
+      metric: the metric of the sweep.
+      classes: how many classes there are.
+    """
     return next((each for each in ADJUSTMENTS if each.suits(metric, classes)), None)
 
 
 def from_json(found: dict[str, float]) -> Fitted:
-    """Returns what `Fitted.to_json` gave.
+    """Returns the fitted adjustment from which `Fitted.to_json` made this.
 
     Raises:
-      ValueError: it is something else.
+      ValueError: `Fitted.to_json` did not make this.
     """
     kinds = {each.name: each for each in ADJUSTMENTS}
     match list(found.items()):

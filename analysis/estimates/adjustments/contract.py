@@ -10,13 +10,16 @@ from sweep.trainable.metrics.contract import Metric
 
 
 class Fit(Protocol):
-    """Finds the number with which predictions are best by a metric."""
+    """A function that fits the number of an adjustment to predictions."""
 
     def __call__(self, metric: Metric, labels: np.ndarray, probabilities: np.ndarray, counts: np.ndarray) -> float:
-        """Args:
-        labels: (N,) class indices.
-        probabilities: (classes, N), not yet adjusted.
-        counts: (N,) how often each image counts; those with 0 are not looked at.
+        """Returns the number with which the predictions are best.
+
+        Args:
+          metric: the metric of the sweep.
+          labels: (N,) class indices.
+          probabilities: (classes, N), not yet adjusted.
+          counts: (N,) how often each image counts; images with 0 are ignored.
         """
 
 
@@ -25,15 +28,15 @@ class Adjustment:
     """A way to change predictions by one number.
 
     Attributes:
-      name: of the number, in `best/config.json` and in the metadata of an ONNX file.
-      suits: says whether it can better the value of a metric, where there are so many classes.
-      fit: finds the number.
-      apply: returns (classes, N) probabilities, whose largest of an image is its answer, of those not yet adjusted and
-        the number.
+      name: the name of the number, in `best/config.json` and in the metadata of an ONNX file.
+      suits: takes a metric and the number of classes; returns whether the adjustment can improve the metric's value.
+      fit: returns the number that fits some predictions.
+      apply: takes (classes, N) probabilities and the number; returns adjusted (classes, N) probabilities, of which the
+        largest one of an image is its answer.
       neutral: the number that changes nothing.
-      is_possible: says whether a number can be one.
-      divides_logits: whether logits are divided by the number, which changes the probabilities that people are given;
-        else the answers alone change.
+      is_possible: returns whether `fit` can return a number.
+      divides_logits: whether the logits are divided by the number, so that the probabilities that people are given
+        change; otherwise only the answers change.
     """
 
     name: str
@@ -47,36 +50,49 @@ class Adjustment:
 
 @dataclass(frozen=True)
 class Fitted:
-    """An adjustment with its number."""
+    """An adjustment together with the number that was fitted."""
 
     kind: Adjustment
     number: float
 
     @property
     def label(self) -> str:
-        """What is added to the label of a way to predict."""
+        """The words that the adjustment adds to the label of a way to predict."""
         return f" with a {self.kind.name} of {self.number:.3g}"
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
-        """Returns (classes, N) probabilities whose largest of an image is its answer, of those not yet adjusted."""
+        """Returns adjusted (classes, N) probabilities, of which the largest one of an image is its answer."""
         return self.kind.apply(probabilities, self.number)
 
     def told(self, shares: np.ndarray) -> np.ndarray:
-        """Returns the (N, classes) probabilities that people are given, of those not yet adjusted."""
+        """Returns the (N, classes) probabilities that people are given.
+
+        Args:
+          shares: (N, classes) probabilities that are not adjusted.
+        """
         return self.apply(shares.T).T if self.kind.divides_logits else shares
 
     def scored(self, told: np.ndarray) -> np.ndarray:
-        """Returns (N, classes) probabilities that a metric is computed of, given `told`: the largest is the answer."""
+        """Returns the (N, classes) probabilities from which a metric is computed; the largest one is the answer.
+
+        Args:
+          told: what the method `told` returned.
+        """
         return told if self.kind.divides_logits else self.apply(told.T).T
 
     def answers(self, told: np.ndarray) -> np.ndarray:
-        """Returns the (N,) class indices that images get, given `told`."""
+        """Returns the (N,) class indices that images are given.
+
+        Args:
+          told: what the method `told` returned.
+        """
         return self.scored(told).argmax(axis=1)
 
     @property
     def divisor(self) -> float:
-        """What logits are divided by for these probabilities."""
+        """The number by which logits are divided to get the probabilities that people are given."""
         return self.number if self.kind.divides_logits else 1.0
 
     def to_json(self) -> dict[str, float]:
+        """Returns the name and the number, from which `adjustments.from_json` makes the same object."""
         return {self.kind.name: self.number}

@@ -1,4 +1,4 @@
-"""What adjusted predictions are better by than those that are not, and how sure that is."""
+"""Estimates how much better adjusted predictions are than the same ones unadjusted, and how certain that is."""
 
 from dataclasses import dataclass
 
@@ -7,37 +7,37 @@ import numpy as np
 from sweep.analysis.estimates.intervals import sample
 from sweep.trainable.metrics.contract import Metric
 
-STEP = 1e-4  # of all images, added to a count to see what that is worth
-SMALLEST = 1e-30  # weight of a stratum without images
-UNSEEN = 2  # images, one gained and one lost, each worth as much as the one that changes the value most
+STEP = 1e-4  # the share of all images that is added to a count to see how the value changes
+SMALLEST = 1e-30  # stands for the weight of a stratum without images, since it is divided by
+UNSEEN = 2  # images that are added, one better and one worse, each by as much as the image that changes the value most
 
 
 @dataclass(frozen=True)
 class Gain:
-    """What predictions are better by, the larger the better, and its standard error."""
+    """The difference in value between two ways to predict, with its standard error; positive is better."""
 
     value: float
     standard_error: float
 
     @property
     def is_enough(self) -> bool:
-        """Whether it is more than its standard error; not where the metric has no value."""
+        """Whether the gain is larger than its standard error; False where the metric has no value."""
         return self.value > self.standard_error
 
 
 def gain(metric: Metric, labels: np.ndarray, before: np.ndarray, after: np.ndarray, counts: np.ndarray) -> Gain:
-    """Returns what one way to predict is better by than another on the same images.
+    """Returns how much better one way to predict is than another on the same images.
 
-    The standard error is that of a weighted mean of what each image gains. A metric made of counts is one to first
-    order (the infinitesimal jackknife of Efron, "The Jackknife, the Bootstrap and Other Resampling Plans", 1982).
-    Images that all agree have no variance, but the next one need not agree. So two more are added to it, as Agresti
-    and Min do ("Simple improved confidence intervals for comparing matched proportions", Statistics in Medicine 24,
-    2005).
+    The standard error is that of a weighted mean of the gains of the images. A metric made of counts is such a mean to
+    first order (the infinitesimal jackknife of Efron, "The Jackknife, the Bootstrap and Other Resampling Plans", 1982).
+    If all images agree they have no variance, although the next image need not agree. So two images are added to the
+    variance, as Agresti and Min do ("Simple improved confidence intervals for comparing matched proportions",
+    Statistics in Medicine 24, 2005).
 
     Args:
-      metric: a mean of scores of images, or made of counts.
+      metric: a metric that is a mean of per-image scores, or made of counts.
       labels: (N,) class indices.
-      before, after: (classes, N) probabilities, whose largest of an image is its answer.
+      before, after: (classes, N) probabilities of the two ways; the largest one of an image is its answer.
       counts: (N,) how often each image counts.
     """
     value, of_images = (_by_means if metric.counts is None else _by_counts)(metric, labels, before, after, counts)
@@ -48,7 +48,7 @@ def gain(metric: Metric, labels: np.ndarray, before: np.ndarray, after: np.ndarr
 def _by_means(
     metric: Metric, labels: np.ndarray, before: np.ndarray, after: np.ndarray, counts: np.ndarray
 ) -> tuple[float, np.ndarray]:
-    """Returns the gain, and (N,) how far what each image adds to it is from the mean of its stratum."""
+    """Returns the gain, and (N,) the weighted deviation of each image's gain from the mean of its stratum."""
     assert metric.images is not None
     of_before, of_after = (metric.images.of_probabilities(labels, each).astype(float) for each in (before, after))
     images, apart = sample(metric, labels, len(before)), of_after - of_before
@@ -62,7 +62,7 @@ def _by_means(
 def _by_counts(
     metric: Metric, labels: np.ndarray, before: np.ndarray, after: np.ndarray, counts: np.ndarray
 ) -> tuple[float, np.ndarray]:
-    """Returns the gain, and (N,) the same of a metric made of counts, to first order."""
+    """Returns the gain by a metric made of counts, and (N,) what each image contributes to it, to first order."""
     values, slopes = zip(*(_value(metric, labels, each, counts) for each in (before, after)), strict=True)
     return values[1] - values[0], counts * (slopes[1] - slopes[0])
 
@@ -70,7 +70,7 @@ def _by_counts(
 def _value(
     metric: Metric, labels: np.ndarray, probabilities: np.ndarray, counts: np.ndarray
 ) -> tuple[float, np.ndarray]:
-    """Returns the value of a metric made of counts, and (N,) by how much it grows with what each image counts."""
+    """Returns the value of a metric made of counts, and (N,) how much it grows with the weight of each image."""
     assert metric.counts is not None
     answers, classes = probabilities.argmax(axis=0), len(probabilities)
     counted = np.bincount(labels * classes + answers, counts, classes**2).reshape(classes, classes)

@@ -1,10 +1,10 @@
-"""Adjustments by a number which was fitted to other images than those it is applied to.
+"""Adjusts each prediction by a number that was fitted without the image it belongs to.
 
-A number that was fitted to some images is better on them than the neutral one, be it by chance. So it is fitted in
-turn to all folds but one, and the predictions of that one are adjusted by it. The adjustment is taken where all images
-together, each adjusted by a number that was fitted without it, gain more than the standard error of that gain: of two
-models that cannot be told apart the simpler one is taken (Breiman, Friedman, Olshen and Stone, "Classification and
-Regression Trees", 1984).
+A number that was fitted to some images is never worse on them than the neutral number, if only by chance. So the number
+is fitted in turn to all folds but one, and the predictions of that fold are adjusted by it. The adjustment is used if
+all images together, each adjusted by a number that was fitted without it, gain more than the standard error of that
+gain: if two models cannot be told apart, the simpler one is taken (Breiman, Friedman, Olshen and Stone, "Classification
+and Regression Trees", 1984).
 """
 
 from dataclasses import dataclass
@@ -17,15 +17,17 @@ from sweep.analysis.estimates.adjustments.gain import Gain, gain
 from sweep.analysis.record import Record
 from sweep.trainable.metrics.contract import Metric
 
-FOLDS, SEED = 5, 20170806  # where the sweep has no folds of its own
-FEWEST = 2 * FOLDS  # images that can be parted so
+FOLDS, SEED = 5, 20170806  # used where the sweep has no folds of its own
+FEWEST = 2 * FOLDS  # the fewest images that are divided into folds
 
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """An adjustment, with images that it can be fitted to and tried on.
+    """An adjustment, with images to which it is fitted and on which it is tried, by folds.
 
     Attributes:
+      adjustment: the adjustment.
+      metric: the metric by which it is fitted.
       labels: (N,) class indices.
       folds: (N,) the number of the fold of each image.
     """
@@ -36,11 +38,11 @@ class OutOfFold:
     folds: np.ndarray
 
     def adjusted(self, probabilities: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """Returns (classes, N) probabilities, those of each fold adjusted by the number that is best on the others.
+        """Returns (classes, N) probabilities; each fold is adjusted by the number that is best on the other folds.
 
         Args:
           probabilities: (classes, N), not yet adjusted.
-          counts: (N,) how often each image counts where a number is fitted.
+          counts: (N,) how often each image counts when a number is fitted.
         """
         found = np.array(probabilities, dtype=np.float64)
         for fold in np.unique(self.folds):
@@ -52,11 +54,14 @@ class OutOfFold:
         return found
 
     def gain(self, probabilities: np.ndarray, counts: np.ndarray) -> Gain:
-        """Returns what predictions gain where they are adjusted so; the arguments are those of `adjusted`."""
+        """Returns how much predictions gain when they are adjusted; the arguments are those of `adjusted`."""
         return gain(self.metric, self.labels, probabilities, self.adjusted(probabilities, counts), counts)
 
     def fitted(self, probabilities: np.ndarray, counts: np.ndarray) -> Fitted | None:
-        """Returns the adjustment fitted to all images; None where what it gains out of fold is not enough."""
+        """Returns the adjustment fitted to all images; None if its gain out of fold is not enough.
+
+        The arguments are those of `adjusted`.
+        """
         if not self.gain(probabilities, counts).is_enough:
             return None
         number = self.adjustment.fit(self.metric, self.labels, probabilities, counts)
@@ -64,9 +69,9 @@ class OutOfFold:
 
 
 def out_of_fold(record: Record, adjustment: Adjustment) -> OutOfFold | None:
-    """Returns an adjustment with the validation images of a sweep; None where there are too few of them to part.
+    """Returns an adjustment with the validation images of a sweep; None if there are too few images to divide.
 
-    The folds are those of the sweep. Where it has none, the images of each class are dealt to five.
+    The folds are those of the sweep. If it has none, the images of each class are divided into five folds.
     """
     labels = record.valid_labels
     if len(labels) < FEWEST:
@@ -75,19 +80,20 @@ def out_of_fold(record: Record, adjustment: Adjustment) -> OutOfFold | None:
 
 
 def scaled(record: Record, shares: np.ndarray) -> np.ndarray | None:
-    """Returns (N, classes) probabilities on the validation images; None where there are too few of them.
+    """Returns (N, classes) probabilities of the validation images, scaled by a temperature; None if there are too few.
 
-    Each fold is scaled by the temperature with which the others have the least log loss.
+    Each fold is scaled by the temperature with which the other folds have the least log loss.
 
     Args:
-      shares: (N, classes) probabilities.
+      record: the sweep.
+      shares: (N, classes) probabilities that are not adjusted.
     """
     found = out_of_fold(record, temperature.ADJUSTMENT)
     return None if found is None else found.adjusted(shares.T, np.ones(len(shares))).T
 
 
 def _dealt(labels: np.ndarray) -> np.ndarray:
-    """(N,) the number of the fold of each image: the images of a class, in a fixed random order, are dealt in turn."""
+    """Returns (N,) the fold of each image; the images of each class are dealt to the folds in a fixed random order."""
     order = np.random.default_rng(SEED).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
     folds = np.empty(len(labels), int)

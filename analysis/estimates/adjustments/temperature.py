@@ -1,8 +1,8 @@
-"""Temperature scaling: all logits are divided by one number, so that probabilities are as sure as they should be.
+"""Temperature scaling: all logits are divided by one number, so that the probabilities are calibrated.
 
-Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", 2017. The answers stay what they are. The
-number is the one with the least log loss, found by Newton's method: in the inverse of the temperature the loss is
-convex.
+The method is that of Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", 2017. It does not
+change the answers. The number is the one with the least log loss. Newton's method finds it, because the loss is convex
+in the inverse of the temperature.
 """
 
 import numpy as np
@@ -10,25 +10,25 @@ import numpy as np
 from sweep.analysis.estimates.adjustments.contract import Adjustment
 from sweep.trainable.metrics.contract import Metric
 
-SMALLEST = 1e-30  # probability, whose logarithm is a number
-LEAST, MOST = 0.1, 10.0  # temperature; images that are all right would ask for 0
-STEPS = 30  # of Newton's method at most; some six are needed
-NEAR = 1e-6  # a step that changes the inverse of the temperature by less is the last one
+SMALLEST = 1e-30  # the least probability, so that its logarithm is finite
+LEAST, MOST = 0.1, 10.0  # the range of temperatures; if all images are right, the best temperature would be 0
+STEPS = 30  # steps of Newton's method at most; about six are needed
+NEAR = 1e-6  # once a step changes the inverse of the temperature by less, the search ends
 
 
 def fit(metric: Metric | None, labels: np.ndarray, probabilities: np.ndarray, counts: np.ndarray) -> float:
-    """Returns the temperature with the least log loss, whatever the metric."""
+    """Returns the temperature with the least log loss, whatever the metric is; arguments as `contract.Fit`."""
     counting = np.flatnonzero(counts)
     weights = counts[counting] / counts.sum()
     logs = np.log(np.maximum(probabilities[:, counting], SMALLEST, dtype=np.float64))
-    apart = logs - logs[labels[counting], np.arange(len(counting))]  # the true class is 0 then
+    apart = logs - logs[labels[counting], np.arange(len(counting))]  # so that the true class has 0
     inverse, low, high = 1.0, 1 / MOST, 1 / LEAST
     for _ in range(STEPS):
         shares = _scaled(apart, inverse)
         means = (shares * apart).sum(axis=0)
         slope = float(means @ weights)
         curve = float(((shares * apart**2).sum(axis=0) - means**2) @ weights)
-        low, high = (inverse, high) if slope < 0 else (low, inverse)  # the least lies between
+        low, high = (inverse, high) if slope < 0 else (low, inverse)  # the minimum lies between them
         step = inverse - slope / curve if curve > 0 else low
         nearer = step if low < step < high else (low + high) / 2
         if abs(nearer - inverse) < NEAR:
@@ -38,7 +38,7 @@ def fit(metric: Metric | None, labels: np.ndarray, probabilities: np.ndarray, co
 
 
 def apply(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Returns (classes, N) probabilities, of those at a temperature of 1."""
+    """Returns (classes, N) probabilities at a temperature, from those at a temperature of 1."""
     return _scaled(np.log(np.maximum(probabilities, SMALLEST)), 1 / temperature)
 
 

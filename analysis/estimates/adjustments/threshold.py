@@ -1,9 +1,9 @@
-"""The decision threshold of two classes: which probability of the second one it takes to answer with it.
+"""The decision threshold of two classes: the probability from which on the second class is the answer.
 
-An answer is the more probable class, which is a threshold of 0.5. Where classes are unequal, or a metric counts one
-kind of mistake more than the other, another threshold has a better value (Lipton, Elkan and Naryanaswamy, "Optimal
-thresholding of classifiers to maximize F1 measure", 2014). It changes the answers alone: probabilities stay as they
-are.
+Without adjustment, the answer is the more probable class, which is a threshold of 0.5. If the classes differ in size,
+or a metric counts one kind of mistake more than the other, another threshold gives a better value (Lipton, Elkan and
+Naryanaswamy, "Optimal thresholding of classifiers to maximize F1 measure", 2014). It changes only the answers; the
+probabilities that people are given stay as they are.
 """
 
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from sweep.analysis.estimates.adjustments.contract import Adjustment
 from sweep.analysis.estimates.intervals import sample
 from sweep.trainable.metrics.contract import Metric
 
-SMALLEST = 1e-30  # probability, whose logarithm is a number
-EQUAL = 1e-12  # values that differ by less are the same
+SMALLEST = 1e-30  # the least probability, so that its logarithm is finite
+EQUAL = 1e-12  # values that differ by less are taken as equal
 
 
 @dataclass(frozen=True, eq=False)
 class Cuts:
-    """All the ways in which a threshold can part some images; at least one image is on either side.
+    """The K ways in which a threshold can divide n images, with at least one image on each side.
 
     Attributes:
-      order: (n,) numbers of the images, by the probability of the second class, the least first.
-      firsts: (K,) the place in `order` of the first image that is answered with the second class.
-      below, above: (K,) the log odds of the last image before that and of this one.
+      order: (n,) numbers of the images, by rising probability of the second class.
+      firsts: (K,) for each way, the index in `order` of the first image that is answered with the second class.
+      below, above: (K,) the log odds of the second class, for the image before that one and for that one.
     """
 
     order: np.ndarray
@@ -36,12 +36,12 @@ class Cuts:
 
     @property
     def thresholds(self) -> np.ndarray:
-        """(K,): a threshold half-way, in log odds, between the two images; 0.5 itself where it parts them so."""
+        """(K,) a threshold for each way: half-way, in log odds, between the two images, or 0.5 if it lies between."""
         between = np.where((self.below <= 0) & (self.above > 0), 0.0, (self.below + self.above) / 2)
         return expit(between)
 
     def confusions(self, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """(K, 2, 2): how often an image of a class, the row, got an answer, the column.
+        """Returns (K, 2, 2): for each way, how many images of each true class (row) get each answer (column).
 
         Args:
           labels: (N,) class indices.
@@ -54,11 +54,11 @@ class Cuts:
 
 
 def cuts(probabilities: np.ndarray, counts: np.ndarray) -> Cuts:
-    """The cuts between the images that count.
+    """Returns the ways in which a threshold can divide the images that count.
 
     Args:
-      probabilities: (2, N).
-      counts: (N,).
+      probabilities: (2, N) probabilities of the two classes.
+      counts: (N,) how often each image counts; images with 0 are ignored.
     """
     first, second = np.log(np.maximum(probabilities.astype(np.float64), SMALLEST))
     odds = second - first
@@ -70,10 +70,12 @@ def cuts(probabilities: np.ndarray, counts: np.ndarray) -> Cuts:
 
 
 def values(metric: Metric, labels: np.ndarray, found: Cuts, counts: np.ndarray) -> np.ndarray:
-    """(K,): the value of a metric at each cut, the larger the better; minus infinity where there is none.
+    """Returns (K,) values of a metric, one for each cut, the larger the better; minus infinity without a value.
 
     Args:
+      metric: the metric.
       labels: (N,) class indices.
+      found: the cuts.
       counts: (N,) how often each image counts.
     """
     if metric.counts is not None:
@@ -90,7 +92,10 @@ def values(metric: Metric, labels: np.ndarray, found: Cuts, counts: np.ndarray) 
 
 
 def fit(metric: Metric, labels: np.ndarray, probabilities: np.ndarray, counts: np.ndarray) -> float:
-    """Returns the threshold with the best value, of equals the one nearest to 0.5; 0.5 where none parts the images."""
+    """Returns the threshold with the best value, of equally good ones the one nearest to 0.5.
+
+    It is 0.5 if no threshold divides the images. The arguments are those of `contract.Fit`.
+    """
     found = cuts(probabilities, counts)
     if not len(found.firsts):
         return 0.5
@@ -100,7 +105,7 @@ def fit(metric: Metric, labels: np.ndarray, probabilities: np.ndarray, counts: n
 
 
 def _apply(probabilities: np.ndarray, threshold: float) -> np.ndarray:
-    """The probabilities that there would be if the odds of the second class were so much larger or smaller."""
+    """Returns (2, N) probabilities with the odds shifted so that the threshold becomes 0.5."""
     weighted = probabilities * np.array([[threshold], [1 - threshold]])
     return weighted / weighted.sum(axis=0)
 
@@ -108,7 +113,8 @@ def _apply(probabilities: np.ndarray, threshold: float) -> np.ndarray:
 def _suits(metric: Metric, classes: int) -> bool:
     """Returns whether a threshold can be fitted for a metric.
 
-    By the precision or the recall of one class alone, the best threshold answers with it almost never or almost always.
+    It is not fitted for a metric of one class: by the precision or the recall of one class alone, the best threshold
+    would answer with this class almost never or almost always.
     """
     return classes == 2 and metric.keeps == "classes" and not metric.is_of_one_class
 

@@ -1,7 +1,7 @@
-"""How the members of an ensemble are chosen, and how their predictions become one, by number.
+"""The ways to choose the members of an ensemble and to combine their predictions, each with a number.
 
-What was ever published stays as it is, in a file of its own: a sweep is reported and predicted with by the ensembles
-that it began with. A change is a file with the next number.
+A way that was ever published stays unchanged in a file of its own, because reports and predictions of a sweep use the
+way that the sweep began with. A change is made as a new file with the next number.
 """
 
 from importlib import import_module
@@ -13,6 +13,6 @@ NEWEST = max(NAMES)
 
 
 def ensembles(number: int) -> Ensembles:
-    """Returns what has this number in `sweep.json`."""
+    """Returns the way to make ensembles that has this number in `sweep.json`."""
     found: Ensembles = import_module(f"{__name__}.{NAMES[number]}").ENSEMBLES
     return found

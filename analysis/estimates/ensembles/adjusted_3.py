@@ -1,4 +1,4 @@
-"""The ensembles of number 2, with predictions that are also adjusted: by a decision threshold or by a temperature."""
+"""Makes ensembles as number 2 does; predictions are also tried with a decision threshold or a temperature."""
 
 from dataclasses import replace
 

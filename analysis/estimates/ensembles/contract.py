@@ -9,20 +9,23 @@ if TYPE_CHECKING:
 
 
 class Choose(Protocol):
-    """Chooses the members of an ensemble."""
+    """A function that chooses the members of an ensemble among T models."""
 
     def __call__(
         self, parts: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray", by_loss: bool, kinds: Sequence[str]
     ) -> "np.ndarray":
-        """Args:
-          parts: (classes, T, N) float32, `Ensembles.part` of what T models predict.
+        """Returns how often each model is in the ensemble.
+
+        Args:
+          parts: (classes, T, N) float32, what `Ensembles.part` returns for the probabilities of T models.
           labels: (N,) class indices.
-          weights: (N,) what each image counts, adding up to 1.
-          by_loss: judges by the mean log probability of the true class instead of by images that are right.
-          kinds: of model, one each of the T.
+          weights: (N,) how much each image counts; they add up to 1.
+          by_loss: whether ensembles are judged by the mean log probability of the true class; otherwise by the share
+            of images that are right.
+          kinds: the kind of each of the T models.
 
         Returns:
-          (T,) int: how often each model is in it; one at least is.
+          (T,) int; at least one is above 0.
         """
 
 
@@ -31,12 +34,14 @@ class Ensembles:
     """A way to make ensembles.
 
     Attributes:
-      part: returns what is added up over the members, of probabilities in any shape.
-      whole: returns the probabilities, up to a factor of each image, of (classes, N) sums of so many parts.
+      part: takes probabilities in any shape and returns, in the same shape, what is added up over the members.
+      whole: takes a (classes, N) sum of parts and how many were added; returns (classes, N) probabilities, up to a
+        factor for each image.
       choose: chooses the members.
-      of_kind: so many trials of each kind of model keep their weights to be members, beside the best of all.
-      is_adjusted: whether they, and single trials too, are also compared with their predictions adjusted,
-        `analysis.estimates.adjustments`.
+      of_kind: how many trials of each kind of model keep their weights so that they can be members, beside the trials
+        that are best of all.
+      is_adjusted: whether ensembles, and single trials too, are also tried with adjusted predictions
+        (`analysis.estimates.adjustments`).
     """
 
     part: "Callable[[np.ndarray], np.ndarray]"
@@ -46,11 +51,11 @@ class Ensembles:
     is_adjusted: bool = False
 
     def mean(self, parts: "np.ndarray", counts: "np.ndarray") -> "np.ndarray":
-        """Returns (classes, N) probabilities of the ensemble that has each of the T models so often.
+        """Returns (classes, N) probabilities of an ensemble, up to a factor for each image.
 
         Args:
-          parts: (classes, T, N).
-          counts: (T,).
+          parts: (classes, T, N) what `part` returns for the probabilities of T models.
+          counts: (T,) how often each model is in the ensemble.
         """
         import numpy as np
 

@@ -1,14 +1,16 @@
-"""Ensembles across kinds of models, by the mean of log probabilities.
+"""Makes ensembles across kinds of models, by the mean of log probabilities.
 
-That mean is the geometric one of probabilities, made to add up to 1: the one distribution that all members together
-are nearest to (Heskes, "Selecting weighting factors in logarithmic opinion pools", 1998). The members are chosen as by
-Caruana, Niculescu-Mizil, Crew and Ksikes ("Ensemble selection from libraries of models", 2004), who begin with the best
-models; here these are the best one of each kind, for models of different kinds make different mistakes.
+This mean is the geometric mean of probabilities, scaled to add up to 1. It is the distribution that is nearest to all
+members together (Heskes, "Selecting weighting factors in logarithmic opinion pools", 1998). The members are chosen in
+the way of Caruana, Niculescu-Mizil, Crew and Ksikes ("Ensemble selection from libraries of models", 2004), who begin
+with the best models. Here the choice begins with the best model of each kind, because models of different kinds make
+different mistakes.
 
-Where images are right or wrong, ensembles are judged by a smooth stand-in: how often an answer is right that is drawn
-by the probabilities to the fourth power. By the images that are right, a handful of close calls decides. Chosen on half
-of 1,173 validation images and scored on the other half, over ten sweeps of 50 trials, the smooth one is 0.1 points
-better (standard error of the difference 0.1) where all nets are from scratch, and 0.3 (0.1) with heads among them.
+Where images are only right or wrong, ensembles are judged by a smooth substitute: how often an answer is right that is
+drawn at random by the probabilities to the fourth power. If the number of right images decided, a handful of close
+calls would decide. With members chosen on half of 1,173 validation images and scored on the other half, over ten sweeps
+of 50 trials, the smooth substitute is 0.1 points better (standard error of the difference 0.1) where all nets are
+trained from scratch, and 0.3 points (0.1) with heads among them.
 """
 
 from collections.abc import Sequence
@@ -18,18 +20,20 @@ import numpy as np
 
 from sweep.analysis.estimates.ensembles.contract import Ensembles
 
-MOST_MEMBERS = 10  # a model that is in it twice counts as two
-POWER = 4  # of the probabilities, for answers; 3 to 8 do about as well
-SMALLEST = 1e-8  # probability of a class, for no member rules one out on its own
+MOST_MEMBERS = 10  # a model that is in an ensemble twice counts as two
+POWER = 4  # the power of the probabilities in the smooth substitute; 3 to 8 do about as well
+SMALLEST = 1e-8  # the least probability of a class, so that no member can rule out a class on its own
 
 
 def choose(
     parts: np.ndarray, labels: np.ndarray, weights: np.ndarray, by_loss: bool = False, kinds: Sequence[str] = ()
 ) -> np.ndarray:
-    """Begins with the best model of each kind, of the best kinds so many as do best, and adds model after model.
+    """Chooses the members greedily, beginning with several good models.
 
-    Each that is added, again or for the first time, is the one that does most; of all ensembles that were tried on the
-    way, the best one is taken. Arguments and result are those of `analysis.estimates.ensembles.contract.Choose`.
+    It begins with the best models of the best kinds, one of each kind, or with the best models of all; how many of
+    them is whatever makes the best ensemble. Then it adds model after model, each time the one whose addition helps
+    most, which may be in the ensemble already. The result is the best of all ensembles on the way. Arguments and
+    result are those of `analysis.estimates.ensembles.contract.Choose`.
     """
     counting = np.flatnonzero(weights)
     judge = _Judge(parts[:, :, counting], labels[counting], weights[counting], by_loss)
@@ -55,7 +59,7 @@ def choose(
 
 @dataclass
 class _Judge:
-    """Says how good ensembles are on some images; the fields are arguments of `choose`."""
+    """Computes how good ensembles are on some images; the fields are arguments of `choose`."""
 
     parts: np.ndarray
     labels: np.ndarray
@@ -63,11 +67,20 @@ class _Judge:
     by_loss: bool
 
     def __post_init__(self) -> None:
-        # Relative to the true class, which is 0 then: one exponential less of each image, and no large ones.
+        # Logs are taken relative to the true class, which then has 0: one exponential less for each image, and none
+        # that overflows.
         self.parts = self.parts - self.parts[self.labels, :, np.arange(len(self.labels))].T
 
     def with_one_more(self, members: list[int], models: list[int] | None = None) -> np.ndarray:
-        """(T,): how good the ensemble is that each of these models, by default every one, makes of the members."""
+        """Returns how good each ensemble is that consists of the members and one more model.
+
+        Args:
+          members: the indices of the models that are in the ensemble.
+          models: the indices of the models to add, one at a time; None for every model.
+
+        Returns:
+          One number for each of `models`; the larger the better.
+        """
         factor = np.float32((1 if self.by_loss else POWER) / (len(members) + 1))
         so_far, added = self.parts[:, members].sum(axis=1), self.parts if models is None else self.parts[:, models]
         sums = np.zeros_like(added[0])

@@ -1,6 +1,6 @@
-"""Greedy ensembles by the mean of probabilities.
+"""Makes ensembles by the mean of probabilities, with members chosen greedily.
 
-Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of models", 2004.
+The method is that of Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of models", 2004.
 """
 
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ import numpy as np
 
 from sweep.analysis.estimates.ensembles.contract import Ensembles
 
-MOST_STEPS = 10  # models added, a model that is added again counting again
+MOST_STEPS = 10  # models that are added; a model that is added again counts again
 
 
 def greedy(
     parts: np.ndarray, labels: np.ndarray, weights: np.ndarray, by_loss: bool = False, kinds: Sequence[str] = ()
 ) -> np.ndarray:
-    """Adds, with replacement, the model whose addition does most for the mean of the probabilities.
+    """Adds models one by one, each time the one that improves the mean of the probabilities most.
 
-    Of two that leave as many images right, the one that gives the true classes more probability is the better; of all
-    that were tried on the way, the best ensemble is taken. The kinds do not count. Arguments and result are those of
-    `analysis.estimates.ensembles.contract.Choose`.
+    A model may be added again. Of two additions that leave equally many images right, the one that gives the true
+    classes more probability is better. The result is the best of all ensembles on the way. The kinds of the models do
+    not matter. Arguments and result are those of `analysis.estimates.ensembles.contract.Choose`.
     """
     counting = np.flatnonzero(weights)
     probabilities, labels, weights = parts[:, :, counting], labels[counting], weights[counting]

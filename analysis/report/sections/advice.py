@@ -1,4 +1,4 @@
-"""What to do next, by what the sweep shows."""
+"""Advises what to do next, from what the sweep shows."""
 
 import shlex
 from dataclasses import dataclass
@@ -16,26 +16,32 @@ from sweep.storage.states import State
 from sweep.storage.text import counted
 from sweep.trainable.models import unread_fields
 
-MANY_FAILED = 0.2  # of the ended trials
-LATE = 0.75  # of the sweep: a best that came after it may not be the last
-FAR_ENOUGH = 0.5  # a best that came before it: more of the same brings little
+MANY_FAILED = 0.2  # a larger share of failed trials, of those that ended, is mentioned
+LATE = 0.75  # a best trial after this share of the sweep may not be the best that can be found
+FAR_ENOUGH = 0.5  # after a best trial before this share of the sweep, more trials of the same space bring little
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do: why, and the commands where there are any."""
+    """One thing to do next.
+
+    Attributes:
+      text: what to do and why.
+      commands: the commands that do it, if there are any.
+    """
 
     text: str
     commands: tuple[str, ...] = ()
 
 
 def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeated: Repeated | None) -> list[Step]:
-    """In the order in which they are worth doing; of a sweep that is not at its end, what it takes to get there.
+    """Returns what to do next, the most useful first; for a sweep that has not ended, how to bring it to its end.
 
     Args:
-      rows: of `ranges`.
-      doubts: None where no trial is COMPLETE.
-      repeated: None where the best configs were not trained again.
+      record: the sweep.
+      rows: what `ranges` returned.
+      doubts: labels that may be wrong; None if no trial is COMPLETE.
+      repeated: the repeat of the best configs; None if they were not trained again.
     """
     counts, sweep = count_states(record), shlex.join([f"{record.folder}", *own_code(record.file)])
     ended = sum(counts.values()) - counts.get(State.RUNNING, 0)
@@ -87,7 +93,7 @@ def next_steps(record: Record, rows: list[Range], doubts: Doubts | None, repeate
 
 
 def _more_trials(record: Record, best: TrialRecord, ended: int) -> list[Step]:
-    """Whether it is worth while to ask for more, by when the best one came."""
+    """Returns the advice on asking for more trials, by when the best trial came; empty if neither advice applies."""
     when = f"as number {best.number + 1} of {ended}"
     if best.number >= LATE * (ended - 1):
         flag, most = ("--trials", ended)

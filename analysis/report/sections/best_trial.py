@@ -1,4 +1,4 @@
-"""What is known of the best trial image by image."""
+"""The sections about the best trial image by image: its classes, its calibration, its mistakes."""
 
 from dataclasses import dataclass, field
 
@@ -13,15 +13,17 @@ from sweep.analysis.report.sections.pictures import confident_mistakes
 from sweep.analysis.trial_record import TrialRecord
 from sweep.trainable.metrics.contract import softmax
 
-TWO = 2  # classes, which have a threshold and curves over it
+TWO = 2  # only two classes have a decision threshold, and curves over it
 
 
 @dataclass(frozen=True)
 class BestTrial:
-    """Attributes:
-    classes: each class, and of two how a threshold parts them; empty where its predictions are not there.
-    calibration: how far its confidence can be trusted; None likewise.
-    mistakes: its most confident ones.
+    """The parts of the report about the best trial image by image; empty if its predictions were not kept.
+
+    Attributes:
+      classes: the parts about the classes and, if there are two classes, about the decision threshold.
+      calibration: the part about how far its confidence can be trusted; None if its predictions were not kept.
+      mistakes: the images of its most confident mistakes.
     """
 
     classes: list[Part] = field(default_factory=list)
@@ -30,13 +32,18 @@ class BestTrial:
 
     @property
     def figures(self) -> list[Figure]:
+        """The figures of all parts."""
         parts = [*self.classes, *([self.calibration] if self.calibration else [])]
         return [figure for part in parts for figure in part.figures]
 
 
 def best_trial(record: Record, trial: TrialRecord, choice: Choice | None) -> BestTrial:
-    """Args:
-    choice: what to predict with.
+    """Returns the parts of the report about the best trial image by image.
+
+    Args:
+      record: the sweep.
+      trial: the best trial.
+      choice: what to predict with.
     """
     answers, labels = classes.answers(record, trial), record.valid_labels
     logits = trial.valid_logits if answers is not None else None

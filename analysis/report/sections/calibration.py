@@ -1,7 +1,8 @@
-"""How far the confidence of the best trial can be trusted, as it is and after temperature scaling.
+"""Shows how far the confidence of the best trial can be trusted, as it is and after temperature scaling.
 
-The temperature is fitted to the other folds of the validation predictions than those it is shown on
-(`analysis.estimates.adjustments.out_of_fold`): on the images that it was fitted to it would look better than it is.
+Each fold of the validation predictions is scaled by a temperature that was fitted to the other folds
+(`analysis.estimates.adjustments.out_of_fold`), because on the images to which it was fitted the temperature would look
+better than it is.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from sweep.trainable.metrics.contract import softmax
 from sweep.trainable.metrics.log_loss import SMALLEST
 
 BINS = 10  # of confidence, of equal width
-WELL = 0.01  # probability less accuracy, on average
+WELL = 0.01  # the largest mean difference between probability and accuracy of a well calibrated model
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,10 @@ class Bin:
     """The images whose predicted class has a probability in one bin.
 
     Attributes:
-      images: how many; one at least.
-      confidence: the mean of that probability.
-      accuracy: the share that is right; `low` and `high` its 95 % interval.
+      images: how many images there are, one at least.
+      confidence: the mean of their probabilities.
+      accuracy: the share of these images that are right.
+      low, high: the 95 % interval of this share.
     """
 
     images: int
@@ -40,10 +42,13 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Attributes:
-    bins: those that hold images.
-    error: the expected calibration error, the mean over the images of the gap of their bin.
-    loss: the log loss.
+    """The calibration of some probabilities.
+
+    Attributes:
+      bins: the bins that hold images.
+      error: the expected calibration error: the mean, over the images, of the gap between confidence and accuracy in
+        their bin.
+      loss: the log loss.
     """
 
     bins: list[Bin]
@@ -52,9 +57,11 @@ class Calibration:
 
 
 def calibration(shares: np.ndarray, labels: np.ndarray) -> Calibration:
-    """Args:
-    shares: (N, classes) probabilities.
-    labels: (N,) class indices.
+    """Returns the calibration of some probabilities.
+
+    Args:
+      shares: (N, classes) probabilities.
+      labels: (N,) class indices.
     """
     confidence, right = shares.max(axis=1), shares.argmax(axis=1) == labels
     place = np.minimum((confidence * BINS).astype(int), BINS - 1)
@@ -69,15 +76,16 @@ def calibration(shares: np.ndarray, labels: np.ndarray) -> Calibration:
 
 
 def part(record: Record, logits: np.ndarray) -> Part:
-    """The best trial before and after.
+    """Returns the part about the calibration of the best trial, before and after temperature scaling.
 
     Args:
-      logits: (N, classes), its own.
+      record: the sweep.
+      logits: (N, classes) logits of the best trial.
     """
     labels, shares = record.valid_labels, softmax(logits.astype(np.float64))
     before = calibration(shares, labels)
     scaled = out_of_fold.scaled(record, shares)
-    if scaled is None:  # too few images to part them
+    if scaled is None:  # there are too few images to divide them into folds
         return Part("", [sentence(before)], [figure(before, None)])
     after, number = calibration(scaled, labels), temperature.fit(None, labels, shares.T, np.ones(len(labels)))
     rows = [_row("as it is", before), _row("with temperature scaling", after)]
@@ -92,7 +100,7 @@ def _row(name: str, found: Calibration) -> list[Cell]:
 
 
 def sentence(found: Calibration) -> str:
-    """Plain: how large the error is, and to which side."""
+    """Returns in words how large the calibration error is, and in which direction."""
     images = sum(each.images for each in found.bins)
     confidence = sum(each.images * each.confidence for each in found.bins) / images
     accuracy = sum(each.images * each.accuracy for each in found.bins) / images
@@ -121,6 +129,7 @@ def _scaled_sentence(record: Record, before: Calibration, after: Calibration, nu
 
 
 def figure(before: Calibration, after: Calibration | None) -> Figure:
+    """Returns the calibration curve, before and (if there is one) after temperature scaling."""
     says = (
         "How often the best trial is right when it gives its answer so much probability, with 95 % intervals. On the "
         "dashed line the two agree; below it the trial is too confident, above it too cautious."

@@ -1,10 +1,10 @@
-"""How the best trial does on each class: precision, recall and F1 with intervals, and what is taken for what.
+"""Shows how the best trial does on each class: precision, recall and F1 with intervals, and a confusion matrix.
 
-Recall is a share of the images of a class, precision a share of the images that are said to be of it, and so both have
-the interval of Clopper and Pearson, `analysis.estimates.intervals`. F1 is a function of a share too: of the images that
-are of the class or said to be, the share j that are both gives F1 = 2 j / (1 + j). Its interval is that of j, taken
-through this function (Lam, Gopal and Qian, "Confidence intervals for the F1 score: a comparison of four methods", 2024,
-who call it the method of Clopper and Pearson).
+Recall is a share of the images of a class, and precision a share of the images that are predicted as the class. So both
+have the interval of Clopper and Pearson (`analysis.estimates.intervals`). F1 is a function of a share too: if j is the
+share of images that are both, among those that are of the class or predicted as it, F1 is 2 j / (1 + j). The interval
+of F1 is that of j, with this function applied to its ends (Lam, Gopal and Qian, "Confidence intervals for the F1 score:
+a comparison of four methods", 2024, who call it the method of Clopper and Pearson).
 """
 
 from dataclasses import dataclass
@@ -18,21 +18,21 @@ from sweep.analysis.report.parts import Cell, Part, Table, interval, share
 from sweep.analysis.trial_record import TrialRecord
 from sweep.storage.text import counted
 
-MOST_DRAWN = 30  # classes with their shares
-MOST_CROSSED = 40  # classes of which it is drawn which is taken for which
-MOST_LISTED = 100  # classes in a table
+MOST_DRAWN = 30  # classes in the figure of recall, precision and F1
+MOST_CROSSED = 40  # classes in the confusion matrix
+MOST_LISTED = 100  # classes in the table
 HEADS = ("class", "images", "recall", "95 % interval", "answers", "precision", "95 % interval", "F1", "95 % interval")
-APART = 0.22  # of a row, between the marks in it
+APART = 0.22  # the distance between the marks in a row, as a share of the row's height
 ROW_PX = 40
 
 
 @dataclass(frozen=True)
 class Share:
-    """A share of some images, or a function of one.
+    """A share of some images, or a function of such a share.
 
     Attributes:
-      value: None where there are no images.
-      low, high: 95 % interval.
+      value: the share; None if there are no images.
+      low, high: the 95 % interval.
     """
 
     value: float | None
@@ -41,19 +41,21 @@ class Share:
 
     @classmethod
     def of(cls, right: int, images: int) -> "Share":
+        """Returns the share of images that are right, with its interval."""
         return cls(right / images if images else None, *share_interval(right, images))
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """How the best trial does on one class.
+    """The results of the best trial on one class.
 
     Attributes:
-      images: of the class in the validation split.
-      answers: images that are said to be of it.
-      right: images that are both.
-      taken_for: the class it is most often mistaken for; empty where there is no mistake.
-      mistakes: how often that is.
+      label: the name of the class.
+      images: how many validation images are of the class.
+      answers: how many validation images are predicted as the class.
+      right: how many images are both.
+      taken_for: the class that is most often predicted for images of this class by mistake; empty without mistakes.
+      mistakes: how often this mistake is made.
     """
 
     label: str
@@ -65,30 +67,35 @@ class ClassRow:
 
     @property
     def recall(self) -> Share:
+        """The share of the images of the class that are predicted as the class."""
         return Share.of(self.right, self.images)
 
     @property
     def precision(self) -> Share:
+        """The share of the images predicted as the class that are of the class."""
         return Share.of(self.right, self.answers)
 
     @property
     def f1(self) -> Share:
+        """The F1 score of the class: the harmonic mean of recall and precision."""
         both = Share.of(self.right, self.images + self.answers - self.right)
         low, high = (2 * end / (1 + end) for end in (both.low, both.high))
         return Share(None if both.value is None else 2 * both.value / (1 + both.value), low, high)
 
 
 def answers(record: Record, trial: TrialRecord) -> np.ndarray | None:
-    """(N,) the class that the trial takes each image for, at its best epoch; None where that was not kept."""
+    """Returns (N,) the class that a trial predicts for each image at its best epoch; None if that was not kept."""
     logits = None if trial.number in record.damaged else trial.valid_logits
     return None if logits is None else logits.argmax(axis=1)
 
 
 def class_rows(classes: list[str], labels: np.ndarray, answers: np.ndarray) -> list[ClassRow]:
-    """A row a class.
+    """Returns a row for each class.
 
     Args:
-      labels, answers: (N,) class indices, what each image is and what it is taken for.
+      classes: the names of the classes.
+      labels: (N,) the index of each image's true class.
+      answers: (N,) the index of the class that is predicted for each image.
     """
     parts = (labels, answers, labels[labels == answers])
     every, said, right = (np.bincount(part, minlength=len(classes)).tolist() for part in parts)
@@ -103,7 +110,7 @@ def class_rows(classes: list[str], labels: np.ndarray, answers: np.ndarray) -> l
 
 
 def part(rows: list[ClassRow], figures: list[Figure]) -> Part:
-    """The table of the classes under the figures; of many classes the hardest."""
+    """Returns the part with the figures and the table of the classes; if there are many, only of the hardest ones."""
     shown, words = listed(rows)
     cells = [
         [
@@ -127,7 +134,7 @@ def _shown(found: Share) -> list[Cell]:
 
 
 def listed(rows: list[ClassRow]) -> tuple[list[ClassRow], str]:
-    """Returns the rows that a table shows, and what is to be said of the others; empty where it shows all."""
+    """Returns the rows that a table shows, and a sentence about the others, which is empty if it shows all."""
     if len(rows) <= MOST_LISTED:
         return rows, ""
     there = hardest(rows)
@@ -142,12 +149,12 @@ def listed(rows: list[ClassRow]) -> tuple[list[ClassRow], str]:
 
 
 def hardest(rows: list[ClassRow]) -> list[ClassRow]:
-    """The classes that have images, the one with the lowest F1 first."""
+    """Returns the rows of the classes that have images, the one with the lowest F1 first."""
     return sorted((row for row in rows if row.images), key=lambda row: row.f1.value or 0.0)
 
 
 def _mistakes(labels: np.ndarray, answers: np.ndarray, classes: int) -> list[tuple[int, int, int]]:
-    """Returns how often an image of a class is taken for another: count, class, the other; the commonest first."""
+    """Returns the mistakes, the most frequent first, as (count, true class, predicted class)."""
     is_wrong = labels != answers
     cells, counts = np.unique(labels[is_wrong] * classes + answers[is_wrong], return_counts=True)
     found = zip(counts.tolist(), cells.tolist(), strict=True)
@@ -156,7 +163,13 @@ def _mistakes(labels: np.ndarray, answers: np.ndarray, classes: int) -> list[tup
 
 
 def confusion_figure(classes: list[str], labels: np.ndarray, answers: np.ndarray) -> Figure:
-    """Draws how often each class is taken for which; of many classes those between which most mistakes are made."""
+    """Returns the confusion matrix; if there are many classes, of those between which most mistakes are made.
+
+    Args:
+      classes: the names of the classes.
+      labels: (N,) the index of each image's true class.
+      answers: (N,) the index of the class that is predicted for each image.
+    """
     says = (
         "What the best trial takes each class for, at its best epoch: a row is a true class, a column an answer, and "
         "the darker a cell, the larger its share of the row. What lies off the diagonal is mistaken."
@@ -176,7 +189,7 @@ def confusion_figure(classes: list[str], labels: np.ndarray, answers: np.ndarray
 
 
 def classes_figure(rows: list[ClassRow]) -> Figure:
-    """Draws recall, precision and F1 of each class."""
+    """Returns the figure of recall, precision and F1 of each class, or of the hardest classes if there are many."""
     there = hardest(rows)
     left_out, shown = len(there) - MOST_DRAWN, there[:MOST_DRAWN]
     says = (

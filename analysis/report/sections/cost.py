@@ -1,4 +1,4 @@
-"""What a sweep cost: training time by state, what pruning saved, the slowest configs, value against time."""
+"""Shows what a sweep cost: training time by state, what pruning saved, the slowest configs, value against time."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,20 @@ from sweep.storage.states import State
 from sweep.storage.text import counted
 
 SLOWEST = 5  # trials
-WIDE = 5  # times that span so much stand on a logarithmic axis
+WIDE = 5  # a longest time of so many shortest ones needs a logarithmic axis
 
 
 @dataclass(frozen=True)
 class StateCost:
+    """The cost of the ended trials of one state.
+
+    Attributes:
+      state: the state.
+      trials: how many trials there are.
+      epochs: how many epochs of them count.
+      seconds: the training time of these epochs.
+    """
+
     state: str
     trials: int
     epochs: int
@@ -24,12 +33,12 @@ class StateCost:
 
 @dataclass(frozen=True)
 class Saving:
-    """What PRUNED trials would have cost, at the pace of each, had they run to their ends.
+    """The training that pruning saved: the rest of each PRUNED trial, at the pace of that trial.
 
     Attributes:
-      trials: whose pace is known.
-      epochs, seconds: that were not trained.
-      share: of all the training that there would have been.
+      trials: how many PRUNED trials there are whose pace is known.
+      epochs, seconds: the epochs that were not trained, and the time they would have taken.
+      share: these seconds as a share of the time that all training would have taken.
     """
 
     trials: int
@@ -39,7 +48,7 @@ class Saving:
 
 
 def by_state(record: Record) -> list[StateCost]:
-    """A row a state that has ended trials."""
+    """Returns a row for each state that ended trials have."""
     ended = {
         state: [trial for trial in record.trials if trial.state == state]
         for state in (State.COMPLETE, State.PRUNED, State.FAIL)
@@ -54,6 +63,7 @@ def by_state(record: Record) -> list[StateCost]:
 
 
 def saving(record: Record) -> Saving:
+    """Returns the training that pruning saved."""
     trained = {number: len(history) for number, history in histories(record).items() if history}
     pruned = [trial for trial in record.trials if trial.state == State.PRUNED and trial.number in trained]
     nets = record.settings.folds or 1
@@ -64,6 +74,7 @@ def saving(record: Record) -> Saving:
 
 
 def saving_sentence(found: Saving) -> str:
+    """Returns what pruning saved, in words."""
     if not found.trials:
         return "No trial was pruned, so pruning saved nothing."
     return (
@@ -74,24 +85,25 @@ def saving_sentence(found: Saving) -> str:
 
 
 def slowest(record: Record) -> list[TrialRecord]:
-    """The trials that took the most training time."""
+    """Returns the trials that took the most training time, the slowest first."""
     timed = [trial for trial in record.trials if seconds(record, trial)]
     return sorted(timed, key=lambda trial: (-seconds(record, trial), trial.number))[:SLOWEST]
 
 
 def pareto(record: Record) -> list[TrialRecord]:
-    """The COMPLETE trials that no other one beats in both value and time, the quickest first."""
+    """Returns the COMPLETE trials that no other one beats in both value and time, the quickest first."""
     timed = [trial for trial in record.ranked if trial.state == State.COMPLETE and seconds(record, trial)]
     front: list[TrialRecord] = []
     for trial in sorted(
         timed, key=lambda trial: seconds(record, trial)
-    ):  # of equals the better first: sorting is stable
+    ):  # `ranked` has the better one first, and sorting keeps that order among equal times
         if not front or record.metric.is_better(trial.value or 0.0, front[-1].value or 0.0):
             front.append(trial)
     return front
 
 
 def states_figure(record: Record) -> Figure | None:
+    """Returns the figure of the training time by state; None if no time was kept."""
     rows = by_state(record)
     total = sum(row.seconds for row in rows)
     if not total:
@@ -115,6 +127,7 @@ def states_figure(record: Record) -> Figure | None:
 
 
 def pareto_figure(record: Record) -> Figure | None:
+    """Returns the figure of value against training time; None without a COMPLETE trial whose time was kept."""
     front = pareto(record)
     if not front:
         return None

@@ -1,4 +1,4 @@
-"""How well the best trial tells two classes apart at every threshold: the ROC and the precision-recall curve."""
+"""Shows how well the best trial separates two classes at every threshold: the ROC and precision-recall curves."""
 
 import numpy as np
 
@@ -11,14 +11,15 @@ from sweep.trainable.metrics import auc, average_precision
 from sweep.trainable.metrics.contract import Metric
 from sweep.trainable.metrics.predictions import falling_order
 
-MOST_POINTS = 400  # of a curve
+MOST_POINTS = 400  # points of a curve that are drawn
 AXES = Axis("false positive rate (%)", span=(-2, 102)), Axis("recall (%)", span=(-2, 103))
 
 
 def part(record: Record, shares: np.ndarray) -> Part | None:
-    """Both curves with the areas under them; None where the validation images are all of one class.
+    """Returns both curves and the areas under them; None if the validation images are all of one class.
 
     Args:
+      record: the sweep.
       shares: (N, 2) probabilities of the best trial.
     """
     labels, positive = record.valid_labels, plain(record.classes[1])
@@ -77,7 +78,7 @@ def _area(metric: Metric, labels: np.ndarray, shares: np.ndarray) -> list[Cell]:
 
 
 def _curve(x: np.ndarray | list[float], y: np.ndarray | list[float], texts: list[str]) -> Series:
-    """In percent; of many points so many, evenly spread along the curve."""
+    """Returns a curve in percent, with at most `MOST_POINTS` of its points, spread evenly along the curve."""
     x, y = 100 * np.array(x), 100 * np.array(y)
     places = np.arange(len(x))
     if len(x) > MOST_POINTS:

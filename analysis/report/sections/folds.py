@@ -1,4 +1,4 @@
-"""The folds side by side: what each of the best trials scores on each, and how much that differs."""
+"""Shows the folds side by side: the value of each of the best trials on each fold, and how much these differ."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from sweep.storage.text import counted
 
 
 def part(record: Record) -> Part | None:
-    """None of a sweep without folds, and where no trial has been through all of them."""
+    """Returns the part about the folds; None in a sweep without folds, and if no trial was trained on all folds."""
     if record.folds is None:
         return None
     trials = [trial for trial in record.ranked if trial.state == State.COMPLETE and trial.number not in record.damaged]
@@ -40,7 +40,7 @@ def part(record: Record) -> Part | None:
 
 
 def _values(record: Record, trial: TrialRecord) -> list[float] | None:
-    """The value on each fold; None where the predictions were not kept, or a fold has no value by itself."""
+    """Returns a trial's value on each fold; None if its predictions were not kept, or if a fold has no value alone."""
     logits, metric, labels = trial.valid_logits, record.metric, record.valid_labels
     assert record.folds is not None
     assert metric.value is not None

@@ -1,4 +1,4 @@
-"""How a sweep went: the value of each trial, over trials, time and epochs."""
+"""Shows how a sweep went: the value of each trial over trials, over time and over epochs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -12,12 +12,12 @@ from sweep.analysis.trial_record import TrialRecord
 from sweep.storage.states import State
 from sweep.storage.text import counted
 
-WIDE = 10  # a loss whose largest value is so many times its smallest stands on a logarithmic axis
-UNITS = ((2 * 3600, 3600, "hours"), (120, 60, "minutes"), (0, 1, "seconds"))  # from so many seconds on
+WIDE = 10  # a loss whose largest value is more than so many times its smallest needs a logarithmic axis
+UNITS = ((2 * 3600, 3600, "hours"), (120, 60, "minutes"), (0, 1, "seconds"))  # smallest total and unit in seconds, name
 
 
 def over_trials(record: Record) -> Figure | None:
-    """The value of each trial by its number, and the best so far; None where no trial has a value."""
+    """Returns the figure of each trial's value over its number, with the best so far; None if no trial has a value."""
     trials = record.trials
     values = [trial.value for trial in trials if trial.value is not None]
     if not values:
@@ -53,7 +53,10 @@ def over_trials(record: Record) -> Figure | None:
 
 
 def over_time(record: Record) -> Figure | None:
-    """The same over the training time of all trials up to the end of each; None where nothing was kept of it."""
+    """Returns the figure of each trial's value over the training time of all trials until its end.
+
+    It is None if no ended trial has a value, or if no times were kept.
+    """
     ended = [trial for trial in record.trials if trial.state != State.RUNNING]
     ended.sort(key=lambda trial: (trial.ended_at or datetime.max, trial.number))
     values = [trial.value for trial in ended if trial.value is not None]
@@ -76,9 +79,12 @@ def over_time(record: Record) -> Figure | None:
 
 
 def learning_curves(record: Record) -> Figure | None:
-    """The metric over the epochs: the best COMPLETE trials, with the PRUNED ones behind them."""
+    """Returns the figure of the metric over the epochs, for the best COMPLETE trials and the PRUNED ones.
+
+    It is None if there are no curves.
+    """
     curves = {trial.number: _curve(record, trial) for trial in record.trials}
-    # Of a trial of one epoch, as heads have, there is no curve.
+    # A trial of a single epoch, as heads have, gives no curve.
     has_curve = {trial.number: bool(curves[trial.number]) and trial.config["epochs"] > 1 for trial in record.ranked}
     leaders = [trial for trial in record.ranked if trial.state == State.COMPLETE and has_curve[trial.number]][:LEADERS]
     pruned = [trial for trial in record.trials if trial.state == State.PRUNED and has_curve.get(trial.number)]
@@ -107,7 +113,7 @@ def learning_curves(record: Record) -> Figure | None:
 
 
 def _curve(record: Record, trial: TrialRecord) -> list[float]:
-    """The metric after each epoch, with folds its mean over the nets that came so far; empty where nothing was kept."""
+    """Returns the metric after each epoch; with folds, its mean over the nets that were trained; empty if not kept."""
     nets: list[list[float]] = []
     for epoch in histories(record)[trial.number]:
         nets += [[]] if epoch["epoch"] == 1 else []
@@ -116,23 +122,25 @@ def _curve(record: Record, trial: TrialRecord) -> list[float]:
 
 
 def on_axis(record: Record, value: float | None) -> float:
-    """A value as charts show it: accuracies in percent."""
+    """Returns a value as charts show it, for example accuracies in percent."""
     assert value is not None
     return record.metric.scale.factor * value
 
 
 def value_axis(record: Record, values: Sequence[float]) -> Axis:
-    """For values of the metric."""
+    """Returns an axis for values of the metric, which is logarithmic if the metric allows it and they span much."""
     scale, low, high = record.metric.scale, min(values), max(values)
     title = f"{record.metric.words} ({scale.unit.strip()})" if scale.unit else record.metric.words
     return log_axis(title, low, high) if scale.may_be_log and 0 < low * WIDE < high else Axis(title)
 
 
 def _points(record: Record, at: Mapping[int, float], state: State) -> Series:
-    """The trials of a state that have a value.
+    """Returns the series of the trials of a state that have a value.
 
     Args:
-      at: where each trial stands along x, by its number.
+      record: the sweep.
+      at: the x coordinate of each trial, by its number.
+      state: the state.
     """
     shown = _with_values(record, at, state)
     texts = [
@@ -152,13 +160,13 @@ def _best_so_far(record: Record, at: Mapping[int, float], last: float) -> Series
 
 
 def _with_values(record: Record, numbers: Iterable[int], state: State) -> list[TrialRecord]:
-    """Returns those of these trials, in their order, that are in the state and have a value."""
+    """Returns those of the trials with these numbers that are in the state and have a value, in the same order."""
     trials = [record.trials[number] for number in numbers]
     return [trial for trial in trials if trial.state == state and trial.value is not None]
 
 
 def _curves(record: Record, trials: list[TrialRecord], curves: dict[int, list[float]], look: str, name: str) -> Series:
-    """Several lines as one series, with a gap between them."""
+    """Returns the curves of several trials as one series, with gaps between them."""
     x: list[float] = []
     y: list[float | None] = []
     texts: list[str] = []

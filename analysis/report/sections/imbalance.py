@@ -1,4 +1,7 @@
-"""What handling unequal classes changed: the best trial that does against the best that does not, class by class."""
+"""Shows what handling unequal classes changed, class by class.
+
+It compares the best trial that handles unequal classes with the best trial that does not.
+"""
 
 from dataclasses import replace
 
@@ -13,11 +16,15 @@ from sweep.analysis.trial_record import TrialRecord
 from sweep.storage.states import State
 from sweep.trainable.config import UNHANDLED
 
-APART = 0.16  # of a row, between the two marks in it
+APART = 0.16  # the distance of each of the two marks in a row from its middle, as a share of the row's height
 
 
 def part(record: Record) -> Part | None:
-    """None where the space has none of these hyperparameters, or one of the two trials is not there."""
+    """Returns the part about handling unequal classes; None if there is nothing to compare.
+
+    The comparison needs a search that varied one of the hyperparameters in `UNHANDLED`, a COMPLETE trial that handles
+    unequal classes, and a COMPLETE trial that does not.
+    """
     searched = {name for trial in record.trials for name in trial.params}
     names = [name for name in UNHANDLED if name in searched]
     complete = [trial for trial in record.ranked if trial.state == State.COMPLETE]
@@ -55,7 +62,7 @@ def _is_on(trial: TrialRecord, name: str) -> bool:
 
 
 def _row(record: Record, label: int, images: np.ndarray, right: np.ndarray, before: np.ndarray) -> list[Cell]:
-    """The recall of both trials on the images of a class, and the difference, paired image by image."""
+    """Returns the recall of both trials on the images of a class, and their difference, paired image by image."""
     size = len(images)
     cells = [Cell(record.classes[label]), Cell(f"{size:,}", size)]
     for each in (right, before):

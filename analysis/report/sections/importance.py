@@ -1,4 +1,4 @@
-"""Which parameters mattered, and how sure that is."""
+"""Estimates how important each parameter was, and how certain that is."""
 
 import math
 import warnings
@@ -17,13 +17,19 @@ from sweep.analysis.report.contents import plain
 from sweep.analysis.trial_record import shown_name
 
 FEWEST_FOR_IMPORTANCES = 10  # COMPLETE trials
-DRAWS, SEED = 100, 20231002  # of the bootstrap
-SPREAD = (5, 95)  # percentiles of the draws
+DRAWS, SEED = 100, 20231002  # of the bootstrap over the trials
+SPREAD = (5, 95)  # percentiles of the draws that are shown
 
 
 @dataclass(frozen=True)
 class Importance:
-    """The share of a parameter in what sets the best trials apart; `low` and `high`: 90 % of the draws lie between."""
+    """The share of a parameter in what distinguishes the best trials from the others.
+
+    Attributes:
+      name: the parameter.
+      share: the share; the shares of all parameters add up to 1.
+      low, high: the range that contains 90 % of the draws.
+    """
 
     name: str
     share: float
@@ -33,7 +39,11 @@ class Importance:
 
 @lru_cache(maxsize=4)
 def importances(record: Record) -> tuple[list[Importance], str]:
-    """Of each parameter, largest first, with the spread over draws of the trials; else nothing, and why."""
+    """Returns the importance of each parameter, the largest first, and an empty text.
+
+    If the importances cannot be computed, returns an empty list and a text that says why. The result is computed once
+    for each `Record` object.
+    """
     trials = record.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(trials) < FEWEST_FOR_IMPORTANCES:
         there = f"there is {len(trials)}" if len(trials) == 1 else f"there are {len(trials)}"
@@ -41,13 +51,13 @@ def importances(record: Record) -> tuple[list[Importance], str]:
     rng = np.random.default_rng(SEED)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a branch has few trials: the spread says what the figure is worth
+            warnings.simplefilter("ignore")  # a branch may have few trials, which the spread shows
             found = _shares(record.study, trials)
             drawn = [
                 _shares(record.study, [trials[i] for i in rng.integers(0, len(trials), len(trials))])
                 for _ in range(DRAWS)
             ]
-    except Exception as error:  # an estimate beside the results: whatever goes wrong in it, they are to be shown
+    except Exception as error:  # a failure of this estimate must not prevent the report
         return [], f"they could not be computed: {plain(str(error))}"
     if not found:
         return [], "the trials do not differ in any parameter"
@@ -57,7 +67,7 @@ def importances(record: Record) -> tuple[list[Importance], str]:
 
 
 class _Drawn(optuna.Study):
-    """A study with the trials of a draw. Added to a study they would be copied, each time, which takes a second."""
+    """A study that returns the trials of a draw; adding them to a study would copy them, a second for each draw."""
 
     def __init__(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:
         memory = optuna.storages.InMemoryStorage()
@@ -70,8 +80,8 @@ class _Drawn(optuna.Study):
 
 
 def _shares(study: optuna.Study, trials: list[FrozenTrial]) -> dict[str, float]:
-    """By parameter, adding up to 1; nothing where no parameter makes a difference."""
-    # Five trials above the quantile are what the method needs to be stable (Optuna's documentation of it).
+    """Returns the share of each parameter, adding up to 1; empty if no parameter makes a difference."""
+    # The method needs five trials above the quantile to be stable, according to its documentation in Optuna.
     quantile = min(0.5, max(0.1, 5 / len(trials)))
     evaluator = PedAnovaImportanceEvaluator(target_quantile=quantile)
     found = get_param_importances(_Drawn(study, trials), evaluator=evaluator, normalize=False)
@@ -80,6 +90,7 @@ def _shares(study: optuna.Study, trials: list[FrozenTrial]) -> dict[str, float]:
 
 
 def importances_figure(record: Record) -> Figure | None:
+    """Returns the figure of the importances; None if they cannot be computed."""
     found, _ = importances(record)
     if not found:
         return None

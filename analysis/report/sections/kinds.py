@@ -1,4 +1,4 @@
-"""The kinds of model side by side: how good the best of each is, and what it has in what is chosen to predict with."""
+"""Compares the kinds of models: the best trial of each, and its share in the chosen ensemble."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,14 @@ from sweep.storage.states import State
 
 @dataclass(frozen=True)
 class KindRow:
-    """One kind of model, `trainable.models.kind_of`.
+    """The results of one kind of model.
 
     Attributes:
-      trials: how many of it are COMPLETE.
-      best: the best of them.
-      members: those in what is chosen to predict with, each with how often it counts.
-      share: of these in it.
+      kind: the kind, as `trainable.models.kind_of` returns it.
+      trials: how many trials of this kind are COMPLETE.
+      best: the best of these trials.
+      members: the trials of this kind that predict in the chosen option, each with how often it counts.
+      share: the share of these trials among all that predict in it.
     """
 
     kind: str
@@ -27,7 +28,7 @@ class KindRow:
 
 
 def kind_rows(record: Record, choice: Choice) -> list[KindRow]:
-    """Returns a row a kind, the one with the best trial first; none where all trials are of one kind."""
+    """Returns a row for each kind, the one with the best trial first; none if all COMPLETE trials are of one kind."""
     kinds: dict[str, list[TrialRecord]] = {}
     for trial in record.ranked:
         if trial.state == State.COMPLETE:

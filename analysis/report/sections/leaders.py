@@ -1,4 +1,4 @@
-"""The best configs side by side."""
+"""Compares the best configs side by side."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,13 @@ from sweep.analysis.trial_record import TrialRecord
 
 @dataclass(frozen=True)
 class Cell:
-    """A parameter of a trial; `value` sorts it, `differs`: from the best trial's. Empty where the trial has it not."""
+    """The value of a parameter of a trial.
+
+    Attributes:
+      text: the value as it is shown; empty if the trial does not have the parameter.
+      value: the value by which the column is sorted.
+      differs: whether the trial has the parameter with another value than the best trial.
+    """
 
     text: str
     value: str | float
@@ -18,11 +24,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Leaders:
-    """Attributes:
-    trials: the best, the best one first.
-    columns: the parameters in which they differ; `are_numbers`, a truth value each.
-    cells: a row a trial, a cell a column.
-    common: the parameters that all of them share, with their values.
+    """A table of the best trials and their parameters.
+
+    Attributes:
+      trials: the best trials, from the best on.
+      columns: the parameters in which they differ.
+      are_numbers: for each of `columns`, whether it holds numbers.
+      cells: a row for each trial, with a cell for each of `columns`.
+      common: the parameters that are the same for all of them, with their values.
     """
 
     trials: list[TrialRecord]
@@ -33,6 +42,7 @@ class Leaders:
 
 
 def leaders(record: Record) -> Leaders:
+    """Returns the table of the best trials of a sweep."""
     trials = record.ranked[:LEADERS]
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
     columns = [name for name in names if len({value_text(trial.params.get(name, "")) for trial in trials}) > 1]

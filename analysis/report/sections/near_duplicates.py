@@ -1,4 +1,4 @@
-"""Near duplicates across the splits: how many, and some of them side by side."""
+"""Shows near duplicates across the splits: how many there are, and some of them side by side."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ from sweep.storage.text import counted
 
 
 def near_duplicates_sentence(found: NearDuplicates) -> str:
-    """Says how many there are, what became of them, and what that does to the numbers."""
+    """Returns, in words, how many near duplicates there are, what was done, and how they affect the values."""
     said = found.sentences()
     if found.left_out:
         images = counted(found.left_out, "image")
@@ -28,7 +28,7 @@ def near_duplicates_sentence(found: NearDuplicates) -> str:
 
 
 def near_pairs(record: Record) -> list[PairPicture]:
-    """Returns the pairs that were kept to look at, from the most to the least alike, without damaged ones."""
+    """Returns the pairs that were kept to be shown, the most similar first, without damaged ones."""
     found = record.near_duplicates
     pictures = [(pair, _pixels(pair)) for pair in (found.shown if found else ())]
     return [PairPicture(_caption(pair), pixels) for pair, pixels in pictures if pixels is not None]
@@ -45,7 +45,7 @@ def _named(image: Shown) -> str:
 
 
 def _pixels(pair: ShownPair) -> np.ndarray | None:
-    """Returns (h, 2 w, 3) uint8 of a kept PNG; None where it is damaged."""
+    """Returns the (h, 2 w, 3) uint8 pixels of the PNG that was kept of a pair; None if it is damaged."""
     try:
         data = base64.b64decode(pair.picture, validate=True)
     except binascii.Error:

@@ -1,4 +1,4 @@
-"""Validation images to look at: the most confident mistakes, and labels that may be wrong."""
+"""Finds validation images that are worth looking at: the most confident mistakes, and labels that may be wrong."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from sweep.storage.text import counted
 from sweep.trainable.metrics.contract import softmax
 
 MOST_PICTURES = 24
-FEWEST_GOOD, MOST_GOOD = 3, 20  # trials that must agree against a label
+FEWEST_GOOD, MOST_GOOD = 3, 20  # how many good trials have to agree that a label is wrong
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Doubts:
     """Labels that may be wrong.
 
     Attributes:
-      trials: how many good trials were asked; fewer than `FEWEST_GOOD`: nothing is found.
-      found: how many images all of them say the same other class of.
-      pictures: those that they are surest of.
+      trials: how many good trials there are; with fewer than `FEWEST_GOOD`, no labels are doubted.
+      found: for how many images all of them predict the same class, which is not the label.
+      pictures: the images for which they do so with the highest probability.
     """
 
     trials: int
@@ -32,7 +32,7 @@ class Doubts:
 
 
 def confident_mistakes(record: Record, trial: TrialRecord) -> list[Picture]:
-    """The images that the trial takes for another class with the most probability, the surest first."""
+    """Returns the images that a trial gets wrong with the highest probability, the most confident mistake first."""
     logits = trial.valid_logits
     assert logits is not None
     shares = softmax(logits.astype(np.float64))
@@ -42,9 +42,9 @@ def confident_mistakes(record: Record, trial: TrialRecord) -> list[Picture]:
 
 
 def doubts(record: Record) -> Doubts:
-    """The images that every good trial takes for the same other class, the surest of them first.
+    """Returns the images for which all good trials predict the same wrong class, the most confident first.
 
-    Good is a COMPLETE trial that is within two standard errors of the best.
+    A trial is good if it is COMPLETE and its value is within two standard errors of the best one.
     """
     good = good_trials(record)
     if len(good) < FEWEST_GOOD:
@@ -62,7 +62,7 @@ def doubts(record: Record) -> Doubts:
 
 
 def doubts_sentence(found: Doubts) -> str:
-    """What was asked of whom, and what came of it."""
+    """Returns, in words, how labels were checked and how many are doubted."""
     good = "COMPLETE ones within two standard errors of the best"
     if found.trials < FEWEST_GOOD:
         verb = "is" if found.trials == 1 else "are"
@@ -78,7 +78,7 @@ def doubts_sentence(found: Doubts) -> str:
 
 
 def good_trials(record: Record) -> list[TrialRecord]:
-    """COMPLETE trials within two standard errors of the best, at most `MOST_GOOD` of them, with their logits kept."""
+    """Returns at most `MOST_GOOD` COMPLETE trials within two standard errors of the best, whose logits were kept."""
     kept = [
         trial
         for trial in record.ranked
@@ -92,7 +92,14 @@ def good_trials(record: Record) -> list[TrialRecord]:
 
 
 def _pictures(record: Record, images: np.ndarray, answers: np.ndarray, sure: np.ndarray) -> list[Picture]:
-    """Of these images, by number, the surest first, at most `MOST_PICTURES`."""
+    """Returns at most `MOST_PICTURES` of some images, the one with the highest probability first.
+
+    Args:
+      record: the sweep.
+      images: the numbers of the images to choose from.
+      answers: (N,) the predicted class of every validation image.
+      sure: (N,) the probability of this class.
+    """
     ids, pixels = record.valid_ids, record.valid_images
     return [
         Picture(

@@ -1,4 +1,4 @@
-"""Is the best value at the edge of its range? Then a wider range may hold something better."""
+"""Shows where the best values lie in their ranges; if one lies at an edge, a wider range may hold something better."""
 
 import math
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from sweep.analysis.report.contents import LEADERS, value_text
 from sweep.analysis.trial_record import shown_name
 from sweep.storage.states import State
 
-EDGE = 0.05  # of a range, at either end: a best value there is at the edge
-OUTER = 0.1  # the same, for most of the best trials
+EDGE = 0.05  # the share of a range, at each end, in which the best trial's value is at the edge
+OUTER = 0.1  # the share of a range, at each end, in which the values of most of the best trials are near the edge
 
 
 class Advice(StrEnum):
-    """What to do about a range, in words."""
+    """The kinds of advice about a range, in the words that people read."""
 
     NOTHING = "inside"
     WIDEN_DOWNWARDS = "widen it downwards"
@@ -29,13 +29,15 @@ class Advice(StrEnum):
 
 @dataclass(frozen=True)
 class Range:
-    """A number of the best config in the range that it was searched in.
+    """The value of a numeric parameter in the best config, in the range that was searched.
 
     Attributes:
-      low, high, best: as they are shown.
-      place: of the best, from 0 at the low end to 1 at the high one, along the range's own scale.
-      leaders: the places of the best COMPLETE trials that have the parameter, the best one's first.
-      side: low or high, where the best is at that edge, or most of the leaders are near it; else empty.
+      name: the parameter.
+      low, high, best: the ends of the range and the value of the best trial, as they are shown.
+      place: where the best value lies, from 0 at the low end to 1 at the high end, along the scale of the range.
+      leaders: the places of the best COMPLETE trials that were searched in the same range, the best trial's first.
+      side: `low` or `high` if the best value is at that edge, or most of the leaders are near it; otherwise empty.
+      advice: what to do about the range.
     """
 
     name: str
@@ -49,7 +51,7 @@ class Range:
 
     @property
     def words(self) -> str:
-        """The advice, and what it is given for."""
+        """The advice with the reason for it."""
         if self.advice == Advice.NOTHING:
             return self.advice
         is_best = min(self.place, 1 - self.place) <= EDGE
@@ -58,7 +60,7 @@ class Range:
 
 
 def ranges(record: Record) -> list[Range]:
-    """A row a number that the search chose for the best COMPLETE trial; nothing where there is none."""
+    """Returns a row for each number that the search chose for the best COMPLETE trial; empty without such a trial."""
     best = record.best
     if best is None:
         return []
@@ -89,7 +91,7 @@ def ranges(record: Record) -> list[Range]:
 
 
 def place_in(distribution: BaseDistribution, value: float) -> float:
-    """From 0 at the low end of the range to 1 at its high end, along its own scale."""
+    """Returns where a value lies in a range, from 0 at the low end to 1 at the high end, along its scale."""
     assert isinstance(distribution, IntDistribution | FloatDistribution)
     low, high = distribution.low, distribution.high
     if distribution.log:
@@ -98,8 +100,10 @@ def place_in(distribution: BaseDistribution, value: float) -> float:
 
 
 def _side(places: tuple[float, ...]) -> str:
-    """Args:
-    places: of the leaders, the best one's first.
+    """Returns at which edge, `low` or `high`, the best values lie; empty if at neither.
+
+    Args:
+      places: the places of the best trials, the best trial's first.
     """
     if places[0] <= EDGE or places[0] >= 1 - EDGE:
         return "low" if places[0] <= EDGE else "high"
@@ -112,8 +116,14 @@ def _side(places: tuple[float, ...]) -> str:
 def _advice(
     name: str, distribution: IntDistribution | FloatDistribution, side: str, max_epochs: int, image_px: int = 0
 ) -> Advice:
-    """Args:
-    image_px: the side at which the images are kept.
+    """Returns what to do about a range.
+
+    Args:
+      name: the parameter.
+      distribution: its range.
+      side: the edge at which the best values lie; empty if at neither.
+      max_epochs: the largest number of epochs that the sweep allows.
+      image_px: the side of the images as they are kept, in px.
     """
     if not side:
         return Advice.NOTHING
@@ -128,6 +138,7 @@ def _advice(
 
 
 def ranges_figure(rows: list[Range]) -> Figure | None:
+    """Returns the figure of the best values in their ranges; None if there are none."""
     if not rows:
         return None
     bottom = 0.6 - len(rows)
@@ -158,6 +169,7 @@ def ranges_figure(rows: list[Range]) -> Figure | None:
 
 
 def ranges_sentence(rows: list[Range]) -> str:
+    """Returns, in words, which ranges should be wider."""
     if not rows:
         return "The search chose no number for the best trial."
     if names := to_widen(rows):
@@ -166,6 +178,6 @@ def ranges_sentence(rows: list[Range]) -> str:
 
 
 def to_widen(rows: list[Range]) -> str:
-    """Names those that a wider range may help, each with the end in question."""
+    """Returns the names of the parameters for which a wider range may help, each with the end in question."""
     wider = (Advice.WIDEN_DOWNWARDS, Advice.WIDEN_UPWARDS, Advice.MORE_EPOCHS)
     return ", ".join(f"{row.name} ({row.side} end)" for row in rows if row.advice in wider)

@@ -1,4 +1,4 @@
-"""How the value depends on each parameter, one at a time."""
+"""Shows how the value depends on each parameter, one at a time."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,13 +15,13 @@ from sweep.storage.states import State
 
 MOST_SLICES = 16
 FEW_TICKS = 5
-STAR = 0.06  # of the height: half of the best trial's star
-LETTERS = 34  # that fit under a small chart
-JITTER = 0.25  # beside a choice's place, so that its trials do not hide each other
+STAR = 0.06  # half of the height of the best trial's star, as a share of the height of a chart
+LETTERS = 34  # characters that fit below a small chart
+JITTER = 0.25  # the largest shift of a trial beside its choice, so that trials do not hide each other
 
 
 def slices(record: Record) -> Figure | None:
-    """The value over each parameter, the most important first."""
+    """Returns the figure of the value over each parameter, the most important first; None without parameters."""
     order = [row.name for row in importances(record)[0]]
     trials = sorted(record.ranked, key=lambda trial: trial.number)
     varied = {name for trial in trials for name, distribution in trial.ranges.items() if not distribution.single()}
@@ -38,7 +38,7 @@ def slices(record: Record) -> Figure | None:
     if y.span is None:
         low, high = (on_axis(record, end) for end in (min(values), max(values)))
         margin = STAR * (high - low)
-        y = linear_axis("", low - margin, high + margin, FEW_TICKS)  # the same for all
+        y = linear_axis("", low - margin, high + margin, FEW_TICKS)  # the same axis for all charts
     charts = tuple(_slice(record, name, trials, y) for name in names[:MOST_SLICES])
     return Figure("slices", says, charts)
 

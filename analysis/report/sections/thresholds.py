@@ -1,4 +1,4 @@
-"""What moving the decision threshold between two classes costs, and which one is the best for the metric."""
+"""Shows the effect of moving the decision threshold between two classes, and the best threshold for the metric."""
 
 import numpy as np
 
@@ -12,13 +12,15 @@ from sweep.analysis.report.contents import plain
 from sweep.analysis.report.parts import Cell, Part, Table, interval, share
 
 SHOWN = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-MOST_POINTS = 400  # of a curve
+MOST_POINTS = 400  # points of a curve that are drawn
 
 
 def part(record: Record, choice: Choice | None, shares: np.ndarray) -> Part | None:
-    """The curves and a table; None where no threshold parts the images.
+    """Returns the curves and a table over the threshold; None if no threshold divides the images.
 
     Args:
+      record: the sweep.
+      choice: what to predict with.
       shares: (N, 2) probabilities of the best trial.
     """
     labels, metric, once = record.valid_labels, record.metric, np.ones(len(record.valid_labels))
@@ -72,7 +74,7 @@ def _sentence(record: Record, choice: Choice | None, shares: np.ndarray, fitted:
 
 
 def _use(record: Record, choice: Choice | None, shares: np.ndarray) -> str:
-    """Says whether the fitted threshold is used, and why."""
+    """Returns, in words, whether the fitted threshold is used, and why."""
     scale = record.metric.scale
     if choice is None or not record.ensembles.is_adjusted:
         return "It is not used, for this sweep began before there were thresholds."

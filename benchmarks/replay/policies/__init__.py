@@ -1,4 +1,4 @@
-"""The policies, by name: each is a whole search, of this project or of a rival.
+"""The policies, each of which is a whole search of this project or of a rival; they are looked up by name.
 
 A policy is a file `NAME.py` with a `KIND`. To add one, add its file and its name.
 """
@@ -26,14 +26,14 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Task:
-    """What a policy is asked for.
+    """The task of a policy.
 
     Attributes:
-      seed: of its draws.
-      space: what configs may be drawn from.
-      space_name: its name and its own number.
-      old_space: the same as it was in the old search.
-      limit: what it may use.
+      seed: the seed of its draws.
+      space: the space from which configs may be drawn.
+      space_name: the name and number of the space.
+      old_space: the space in its form in the old search.
+      limit: the limits of the search.
     """
 
     seed: int
@@ -45,13 +45,14 @@ class Task:
 
 @dataclass(frozen=True)
 class PolicyKind:
-    """A policy before it has a task; `new` is a function of a module, or a `partial` of one, for other processes.
+    """A kind of policy, which makes a policy for a task.
 
     Attributes:
-      name: that of its file, or one that no file has.
-      shown: what tables call it.
-      draws_configs: whether it has a sampler; else its configs come in the order that is common to all policies.
-      budgets: how often it gets the seconds that the others get.
+      name: the name of its file, or a name that no file has.
+      shown: its name in tables.
+      new: makes the policy; a module's function or a `partial` of one, because other processes must be able to load it.
+      draws_configs: whether it has a sampler; otherwise its configs come in the order that all policies share.
+      budgets: how many times the time of the others it gets.
     """
 
     name: str
@@ -62,5 +63,6 @@ class PolicyKind:
 
 
 def policy_kind(name: str) -> PolicyKind:
+    """Returns the policy with this name."""
     kind: PolicyKind = import_module(f"{__name__}.{name}").KIND
     return kind

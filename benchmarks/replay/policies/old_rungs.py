@@ -1,4 +1,4 @@
-"""Random configs that stop at the old search's rungs, a ninth and a third of their epochs."""
+"""Random configs that stop at the rungs of the old search, a ninth and a third of their epochs."""
 
 from benchmarks.replay.contract import Policy
 from benchmarks.replay.draws import CommonDraws
@@ -8,6 +8,7 @@ from sweep.search.pruners import halving_1
 
 
 def new(task: Task) -> Policy:
+    """Returns the policy."""
     return Stopping(halving_1.new(), CommonDraws())
 
 

@@ -1,4 +1,4 @@
-"""The search as it was at commit 3e8ea06: its space, its sampler, its rungs."""
+"""The search as it was at commit 3e8ea06, with its space, its sampler and its rungs."""
 
 from benchmarks.replay.contract import Policy
 from benchmarks.replay.ledger_draws import LedgerDraws, bare_plan
@@ -8,6 +8,7 @@ from sweep.search.pruners import halving_1
 
 
 def new(task: Task) -> Policy:
+    """Returns the policy."""
     pruner = halving_1.new()
     return Stopping(pruner, LedgerDraws(task.old_space, pruner, bare_plan(task, "tpe", 1)))
 

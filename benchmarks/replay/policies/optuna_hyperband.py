@@ -1,4 +1,4 @@
-"""Optuna's TPESampler and HyperbandPruner as they come, asked and told as its documentation has it."""
+"""Optuna's TPESampler and HyperbandPruner with their defaults, called as the documentation shows it."""
 
 import numpy as np
 import optuna
@@ -10,7 +10,10 @@ from sweep.storage.sweep_file import Values
 
 
 class OptunaHyperband:
-    """The pruner knows how many epochs there are at most, as its documentation asks for; all else is as it comes."""
+    """The policy; the pruner is told the largest number of epochs, as its documentation asks for.
+
+    Everything else has its default.
+    """
 
     def __init__(self, task: Task) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -19,19 +22,22 @@ class OptunaHyperband:
             direction="maximize",
             sampler=optuna.samplers.TPESampler(seed=task.seed),
             pruner=optuna.pruners.HyperbandPruner(max_resource=task.space.max_epochs),
-            study_name=f"replay {task.seed}",  # by which a trial's bracket is decided
+            study_name=f"replay {task.seed}",  # the pruner derives a trial's bracket from this name
         )
 
     def next(self, now: float, may_draw: bool) -> New | None:
+        """Asks the sampler for a config."""
         if not may_draw:
             return None
         self._trials.append(self._study.ask())
         return New(self._space.config(self._trials[-1]))
 
     def begun(self, number: int, config: Values) -> int:
+        """Lets a new trial run for one epoch."""
         return 1
 
     def reported(self, number: int, values: np.ndarray) -> int | None:
+        """Asks the pruner after each epoch whether the trial ends."""
         trial = self._trials[number]
         trial.report(float(values[-1]), len(values))
         if trial.should_prune():
@@ -40,6 +46,7 @@ class OptunaHyperband:
         return len(values) + 1
 
     def ended(self, number: int, values: np.ndarray, has_diverged: bool) -> None:
+        """Tells the study that the trial has failed or ended."""
         trial = self._trials[number]
         if has_diverged:
             self._study.tell(trial, state=TrialState.FAIL)

@@ -1,4 +1,4 @@
-"""The search whose trials wait at the new rungs, and go on from there once they are among the best."""
+"""The search whose trials wait at the new rungs and continue once they are among the best."""
 
 from benchmarks.replay.contract import Policy
 from benchmarks.replay.ledger_draws import LedgerDraws, plan_of
@@ -8,6 +8,7 @@ from sweep.search.pruners import halving_3
 
 
 def new(task: Task) -> Policy:
+    """Returns the policy."""
     pruner = halving_3.new()
     return Promoting(pruner, LedgerDraws(task.space, pruner, plan_of(task, "tpe", 2)))
 

@@ -1,4 +1,4 @@
-"""Random configs that wait at the new rungs, and go on from there once they are among the best."""
+"""Random configs that wait at the new rungs and continue once they are among the best."""
 
 from fractions import Fraction
 
@@ -10,6 +10,7 @@ from sweep.search.pruners.halving_3 import SHARES, PausingHalving
 
 
 def new(task: Task, shares: tuple[Fraction, ...] = SHARES) -> Policy:
+    """Returns the policy with these shares of trials that continue from each rung."""
     return Promoting(PausingHalving(shares), CommonDraws())
 
 

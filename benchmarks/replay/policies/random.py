@@ -1,4 +1,4 @@
-"""Random search: every config of the common order is trained to its end."""
+"""Random search, in which every config of the shared order is trained to its end."""
 
 from benchmarks.replay.contract import Policy
 from benchmarks.replay.draws import CommonDraws
@@ -7,6 +7,7 @@ from benchmarks.replay.rules.whole import Whole
 
 
 def new(task: Task) -> Policy:
+    """Returns the policy."""
     return Whole(CommonDraws())
 
 

@@ -1,9 +1,9 @@
-"""Ray Tune's ASHAScheduler and OptunaSearch as they come, driven as ray 2.60 drives them, without its processes.
+"""Ray Tune's ASHAScheduler and OptunaSearch with their defaults, called as Ray 2.60 does, but without its processes.
 
-Read in `ray/tune/execution/tune_controller.py`, `_process_trial_result`: each result goes to the scheduler, and to the
-searcher unless the scheduler stops the trial. A trial that is stopped is told to the searcher as any that ended, with
-its last value. A failed one is told as an error. The searcher is asked when a worker is free, which is
-`max_concurrent_trials`; without that it would be asked for the first 16 trials at once.
+The calls follow `_process_trial_result` in `ray/tune/execution/tune_controller.py`. Each result goes to the scheduler,
+and also to the searcher unless the scheduler stops the trial. A stopped trial is reported to the searcher like any that
+ended, with its last value; a failed one is reported as an error. The searcher is asked when a worker is free, which
+corresponds to `max_concurrent_trials`; without that it would be asked for the first 16 trials at once.
 """
 
 from dataclasses import dataclass
@@ -21,20 +21,23 @@ METRIC = "accuracy"
 
 @dataclass(frozen=True)
 class Trial:
-    """What the scheduler reads of a trial."""
+    """The part of a trial that the scheduler reads."""
 
     trial_id: str
 
 
 class RayTune:
-    """The scheduler may run a trial for as many epochs as the space has at most; all else is as it comes."""
+    """The policy; the scheduler is told the largest number of epochs of the space.
+
+    Everything else has its default.
+    """
 
     def __init__(self, task: Task) -> None:
-        from ray.tune.schedulers import ASHAScheduler  # two seconds
+        from ray.tune.schedulers import ASHAScheduler  # imported late, because it takes two seconds
         from ray.tune.search.optuna import OptunaSearch
 
         self._space, self._configs = task.space, list[TrialConfig]()
-        # It asks nothing of Tune's controller, and of a trial its id alone.
+        # The scheduler uses nothing of Tune's controller, and only the id of a trial.
         self._scheduler: Any = ASHAScheduler(metric=METRIC, mode="max", max_t=task.space.max_epochs)
         self._searcher = OptunaSearch(self._define, metric=METRIC, mode="max", seed=task.seed)
 
@@ -42,19 +45,23 @@ class RayTune:
         self._configs.append(self._space.config(trial))
 
     def next(self, now: float, may_draw: bool) -> New | None:
+        """Asks the searcher for a config."""
         if not may_draw:
             return None
         self._searcher.suggest(str(len(self._configs)))
         return New(self._configs[-1])
 
     def begun(self, number: int, config: Values) -> int:
+        """Lets a new trial run for one epoch."""
         self._scheduler.on_trial_add(None, Trial(str(number)))
         return 1
 
     def reported(self, number: int, values: np.ndarray) -> int | None:
+        """Asks the scheduler after each epoch whether the trial continues."""
         return len(values) + 1 if self._goes_on(number, values) else None
 
     def ended(self, number: int, values: np.ndarray, has_diverged: bool) -> None:
+        """Tells scheduler and searcher that the trial has failed or ended."""
         if has_diverged:
             self._searcher.on_trial_complete(str(number), error=True)
         elif self._goes_on(number, values):

@@ -8,6 +8,7 @@ from sweep.search.pruners import halving_2
 
 
 def new(task: Task) -> Policy:
+    """Returns the policy."""
     pruner = halving_2.new()
     return Stopping(pruner, LedgerDraws(task.space, pruner, plan_of(task, "tpe", 2)))
 

@@ -1,1 +1,1 @@
-"""The rules by which a policy lets its trials go on, whatever draws the configs: each drives a pruner of `search/`."""
+"""The rules by which a policy lets its trials continue, whatever draws the configs; each uses a pruner of `search/`."""

@@ -1,4 +1,4 @@
-"""Trials wait at rungs without a worker, and go on from there, as the bridge of a sweep lets a pruner decide it."""
+"""A rule by which trials wait at rungs without a worker, and continue when a pruner lets them, as in a sweep."""
 
 import numpy as np
 
@@ -9,16 +9,17 @@ from sweep.storage.sweep_file import Values
 
 
 class Promoting:
-    """A policy in which the best share of the trials that came to a rung goes on from it; the others wait there."""
+    """A policy in which the best share of the trials that reached a rung continue from it while the others wait."""
 
     def __init__(self, rule: PausingHalving, draws: Draws) -> None:
         self._rule, self._draws = rule, draws
         self._entrants: list[Entrant] = []
-        self._values: list[dict[int, float]] = []  # of the entrants, which cannot be changed
+        self._values: list[dict[int, float]] = []  # the entrants are frozen, but they share these dicts
         self._paused: set[int] = set()
         self._before_rungs: set[int] = set()  # the running trials that have a rung ahead
 
     def next(self, now: float, may_draw: bool) -> New | Resume | None:
+        """Resumes a waiting trial that may continue, or else draws a new one."""
         asked = [self._entrants[number] for number in sorted(self._paused)]
         is_last = not may_draw and not self._before_rungs
         if asked and (promoted := self._rule.going_on(asked, self._entrants, is_last=is_last)):
@@ -29,12 +30,14 @@ class Promoting:
         return New(self._draws.draw()) if may_draw else None
 
     def begun(self, number: int, config: Values) -> int:
+        """Lets a new trial run to its first rung, or to its end."""
         self._values.append({})
         self._entrants.append(Entrant(number, config["epochs"], self._values[number], bool(config.get("pretrained"))))
         self._draws.begun(number, config)
         return self._next_stop(number)
 
     def reported(self, number: int, values: np.ndarray) -> int | None:
+        """Lets a trial continue from its rung if it is among the best, or else wait there."""
         best = self._take(number, values)
         entrant = self._entrants[number]
         if self._draws.is_never_stopped(number) or number in self._rule.going_on([entrant], self._entrants):
@@ -45,6 +48,7 @@ class Promoting:
         return None
 
     def ended(self, number: int, values: np.ndarray, has_diverged: bool) -> None:
+        """Takes the values of a trial that ended."""
         self._draws.ended(number, self._take(number, values), has_diverged)
 
     def _take(self, number: int, values: np.ndarray) -> np.ndarray:

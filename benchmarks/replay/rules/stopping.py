@@ -1,4 +1,4 @@
-"""Trials stop at rungs, as the bridge of a sweep lets a pruner decide it."""
+"""A rule by which trials end at rungs when a pruner decides so, as in a sweep."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ from sweep.storage.sweep_file import Values
 
 @dataclass
 class PlainTrial:
-    """What the pruners of `search/pruners/` read of a trial of Optuna's, which costs a hundred times as much."""
+    """The part of an Optuna trial that the pruners of `search/pruners/` read; it is a hundred times as fast."""
 
     number: int
     user_attrs: Values
@@ -21,17 +21,19 @@ class PlainTrial:
 
     @property
     def last_step(self) -> int | None:
+        """The last step with a value; None if there is none."""
         return len(self.intermediate_values) or None
 
 
 @dataclass
 class PlainStudy:
-    """What those pruners read of a study."""
+    """The part of an Optuna study that these pruners read."""
 
     trials: list[PlainTrial] = field(default_factory=list)
     direction = StudyDirection.MAXIMIZE
 
     def get_trials(self, deepcopy: bool = True) -> list[PlainTrial]:
+        """Returns all trials, never as copies."""
         return self.trials
 
 
@@ -43,14 +45,17 @@ class Stopping:
         self._study = PlainStudy()
 
     def next(self, now: float, may_draw: bool) -> New | None:
+        """Draws a new trial."""
         return New(self._draws.draw()) if may_draw else None
 
     def begun(self, number: int, config: Values) -> int:
+        """Lets a new trial run to its first rung, or to its end."""
         self._study.trials.append(PlainTrial(number, {"config": config}))
         self._draws.begun(number, config)
         return self._next_stop(config["epochs"], 0)
 
     def reported(self, number: int, values: np.ndarray) -> int | None:
+        """Lets a trial continue from its rung, or ends it if the pruner says so."""
         best = self._take(number, values)
         trial = self._study.trials[number]
         may_stop = not self._draws.is_never_stopped(number)
@@ -61,6 +66,7 @@ class Stopping:
         return self._next_stop(trial.user_attrs["config"]["epochs"], len(values))
 
     def ended(self, number: int, values: np.ndarray, has_diverged: bool) -> None:
+        """Takes the values of a trial that ended."""
         self._draws.ended(number, self._take(number, values), has_diverged)
 
     def _take(self, number: int, values: np.ndarray) -> np.ndarray:

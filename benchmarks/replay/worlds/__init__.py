@@ -1,4 +1,4 @@
-"""The worlds, by name: what is assumed of the training of a config that a table may not have.
+"""The worlds, which differ in how they assume that configs train that the table does not have.
 
 A world is a file `NAME.py` with a `KIND`. To add one, add its file and its name.
 """
@@ -13,19 +13,20 @@ from benchmarks.replay.contract import World
 NAMES = ("rows", "forest", "nearest")
 
 Worlds = Callable[[int, int], World]
-"""Makes the world of a replay, out of its seed and of the half of the images, 0 or 1, by which a search chooses."""
+"""Makes the world of a replay from its seed and the half of the images, 0 or 1, by which a search chooses."""
 
 
 @dataclass(frozen=True)
 class WorldKind:
-    """A world before it has a table.
+    """A kind of world, which makes worlds for a table.
 
     Attributes:
-      shown: what tables call it.
-      takes_configs: whether it knows how any config goes; else a policy must take the common order.
+      shown: its name in tables.
+      new: returns the function that makes a table's worlds.
+      takes_configs: whether it has a course for any config; otherwise policies must take the shared order.
       reference: the policy whose time for a number of trials is the budget of every policy.
-      judged: the policy that the others are compared with.
-      known: measures how well the world knows configs that are not in its table, each figure by what it is called.
+      judged: the policy with which the others are compared.
+      known: returns figures, by name, of how well the world predicts configs that are not in its table.
     """
 
     shown: str
@@ -37,5 +38,6 @@ class WorldKind:
 
 
 def world_kind(name: str) -> WorldKind:
+    """Returns the world with this name."""
     kind: WorldKind = import_module(f"{__name__}.{name}").KIND
     return kind

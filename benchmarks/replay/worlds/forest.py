@@ -1,12 +1,13 @@
-"""Any config, as random forests predict it from the recorded ones, with the error that they made on one like it.
+"""A world with a course for any config, which random forests predict from the recorded ones, with a realistic error.
 
 There is a forest for the value at each of a few points of a training, and one for the seconds of an epoch. Between the
-points a course is straight. To that comes the error of the forests on a recorded curve, epoch by epoch and on each half
-of the images as it was: of one of the curves of about the same predicted final value, drawn by chance. So a config has
-luck that both halves see, and each half noise of its own. The errors are those of trees that did not see the curve.
+points a course is straight. To the prediction an error is added, which the forests made on a recorded curve, epoch by
+epoch and on each half of the images. That curve is drawn at random from those with about the same predicted final
+value. So a config has luck that both halves share, and each half has noise of its own. The errors are those of trees
+that did not see the curve.
 
-Beyond the recorded ranges a forest says what it says at their ends. That flatters the old search, whose space has rates
-at which nets diverge.
+Beyond the recorded ranges, a forest predicts what it does at their ends. This flatters the old search, whose space has
+learning rates at which nets diverge.
 """
 
 import math
@@ -25,13 +26,13 @@ from benchmarks.replay.uniform import UniformTrial
 from benchmarks.replay.worlds import WorldKind, Worlds
 from sweep.trainable.config import TrialConfig
 
-PARTS = (9, 3, 3 / 2, 1)  # the points: after the first epoch, and at these fractions of all
+PARTS = (9, 3, 3 / 2, 1)  # besides the first epoch, the points are the number of epochs divided by each of these
 SHOWN_POINTS = ("one epoch", "a ninth", "a third", "two thirds", "all")
-ALIKE = 0.1  # the share of the curves, those with the nearest predicted final values, of one of which the error is
+ALIKE = 0.1  # the error comes from one of this share of curves, those with the nearest predicted final values
 
 
 class Surrogate:
-    """What the forests know of a table, whatever the halves of its images are."""
+    """The forests of a table, which do not depend on how its images are halved."""
 
     def __init__(self, table: Table) -> None:
         self.splits = Splits(table)
@@ -46,10 +47,10 @@ class Surrogate:
         return course(predicted[:-1], config.epochs), float(predicted[-1])
 
     def row_alike(self, final: float, luck: float) -> int:
-        """Returns one of the curves with about the same predicted final value.
+        """Returns the number of a curve with about the same predicted final value.
 
         Args:
-          luck: in [0, 1), which decides between them.
+          luck: in [0, 1), which chooses among such curves.
         """
         count = max(1, round(ALIKE * len(self._curves)))
         place = int(np.searchsorted(self._finals, final)) - count // 2
@@ -67,18 +68,18 @@ class Surrogate:
         ]
 
     def explained(self) -> list[float]:
-        """Returns the share of the variance of the values at each point that trees explain that have not seen them."""
+        """Returns the share of the values' variance at each point that the forests explain, out of bag."""
         targets, predicted = self._targets[:, :-1], self._forests.out_of_bag[:, :-1]
         shares: np.ndarray = 1 - ((targets - predicted) ** 2).mean(axis=0) / targets.var(axis=0)
         return shares.tolist()
 
     def rank_correlation(self) -> float:
-        """Returns Spearman's correlation of the final values with what trees predict that have not seen them."""
+        """Returns Spearman's correlation of the final values with the forests' out-of-bag predictions."""
         return float(spearmanr(self._targets[:, -2], self._forests.out_of_bag[:, -2]).statistic)
 
     @cached_property
     def log_seconds_errors(self) -> np.ndarray:
-        """(rows,) by which the logarithm of the seconds of an epoch was larger than predicted."""
+        """For each row, (rows,), how much larger than predicted the logarithm of the seconds of an epoch was."""
         errors: np.ndarray = self._targets[:, -1] - self._forests.out_of_bag[:, -1]
         return errors
 
@@ -106,24 +107,24 @@ class Surrogate:
 
 
 def points(epochs: int) -> np.ndarray:
-    """Returns the epochs at which there is a forest, from 1; several may be the same one."""
+    """Returns the epochs, from 1, at which there is a forest; several may be the same."""
     return np.array([1, *(math.ceil(epochs / part) for part in PARTS)])
 
 
 def course(values: np.ndarray, epochs: int) -> np.ndarray:
-    """Returns (epochs,) values that are straight between the points; of points at the same epoch the last counts."""
+    """Returns (epochs,) values that are straight between the points; of points at the same epoch, the last counts."""
     at = dict(zip(points(epochs).tolist(), values.tolist(), strict=True))
     return np.interp(np.arange(1, epochs + 1), list(at), list(at.values()))
 
 
 def padded(values: np.ndarray, epochs: int, chance: float) -> np.ndarray:
-    """Returns (..., epochs) values; a net that has diverged answers by chance from then on."""
+    """Returns (..., epochs) values, which are the chance level after a net has diverged."""
     missing = epochs - values.shape[-1]
     return np.concatenate([values, np.full((*values.shape[:-1], missing), chance)], axis=-1)
 
 
 class Forest:
-    """One replay's luck: which errors the trials have, and which configs the common order consists of."""
+    """The world of one replay, whose seed decides the errors of the trials and the configs of the shared order."""
 
     size: int | None = None
 
@@ -135,6 +136,7 @@ class Forest:
         self._common: dict[int, Training] = {}
 
     def training(self, number: int, config: TrialConfig | None) -> Training:
+        """Returns the predicted course of a trial."""
         if config is not None:
             return self._predicted(number, config)
         if number not in self._common:
@@ -157,7 +159,7 @@ surrogate_of = cache(Surrogate)
 
 
 def known(table: Table) -> dict[str, float]:
-    """Returns what the forests know of configs that they have not seen."""
+    """Returns figures of how well the forests predict configs that they have not seen."""
     surrogate = surrogate_of(table)
     explained = zip(SHOWN_POINTS, surrogate.explained(), strict=True)
     of_final = {"rank correlation of the final values": surrogate.rank_correlation()}
@@ -165,6 +167,7 @@ def known(table: Table) -> dict[str, float]:
 
 
 def new(table: Table) -> Worlds:
+    """Returns the function that makes worlds with this table's forests."""
     surrogate = surrogate_of(table)
     return lambda seed, half: Forest(surrogate, seed, half)
 

@@ -1,7 +1,7 @@
-"""The recorded curves, each once: of a config that was not recorded, that of the nearest one that no trial has had.
+"""A world in which each config gets the recorded curve of the nearest config that no trial has had.
 
-A policy is told which config it got. Near are configs of the same architecture whose other values have about the same
-ranks in the table.
+Each curve is used once, and a policy is told which config it got. Configs are near if they have the same architecture
+and their other values have about the same ranks in the table.
 """
 
 from functools import cached_property
@@ -17,18 +17,18 @@ from benchmarks.replay.worlds.rows import Rows
 from sweep.storage.sweep_file import Values
 from sweep.trainable.config import TrialConfig
 
-OTHER_ARCHITECTURE = 1e6  # further away than any config of the same one
+OTHER_ARCHITECTURE = 1e6  # more than the distance between any configs of one architecture
 
 
 class Distances:
-    """How far configs are from those of a table."""
+    """Computes the distances of configs from those of a table."""
 
     def __init__(self, splits: Splits) -> None:
         self._configs = [curve.config for curve in splits.curves]
         self._features = Features(self._configs)
 
     def to_rows(self, config: Values) -> np.ndarray:
-        """Returns (rows,)."""
+        """Returns (rows,) the distances of a config from the table's configs."""
         apart = np.abs(self._ranks - self._ranked(self._features.of(config))).sum(axis=1)
         is_other = np.array([each["arch"] != config["arch"] for each in self._configs])
         distances: np.ndarray = apart + OTHER_ARCHITECTURE * is_other
@@ -52,7 +52,7 @@ class Distances:
 
 
 class Nearest(Rows):
-    """One replay, in which each curve is had once."""
+    """The world of one replay, in which each curve is used once."""
 
     def __init__(self, splits: Splits, distances: Distances, seed: int, half: int) -> None:
         super().__init__(splits, seed, half)
@@ -60,6 +60,7 @@ class Nearest(Rows):
         self._had = np.zeros(len(splits.curves), bool)
 
     def training(self, number: int, config: TrialConfig | None) -> Training:
+        """Returns the nearest curve that was not used, or the next one in the shared order."""
         if config is None:
             row = int(next(row for row in self._order if not self._had[row]))
         else:
@@ -69,6 +70,7 @@ class Nearest(Rows):
 
 
 def new(table: Table) -> Worlds:
+    """Returns the function that makes worlds of this table's curves."""
     splits = Splits(table)
     distances = Distances(splits)
     return lambda seed, half: Nearest(splits, distances, seed, half)

@@ -1,4 +1,4 @@
-"""The recorded curves themselves, each once, in a random order: nothing is assumed of any config."""
+"""A world of the recorded curves, each used once in a random order; nothing is assumed about other configs."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from sweep.trainable.config import TrialConfig
 
 
 class Rows:
-    """One order of the curves, in which the trials have them."""
+    """The world of one replay, with one order of the curves."""
 
     def __init__(self, splits: Splits, seed: int, half: int) -> None:
         self._splits, self._half = splits, half
@@ -20,16 +20,19 @@ class Rows:
         self.best, self.blind = best_and_blind(self._values, half)
 
     def training(self, number: int, config: TrialConfig | None) -> Training:
+        """Returns the curve of the trial with this number."""
         assert config is None, "a policy with a sampler needs a world that takes configs"
         return self.row(int(self._order[number]))
 
     def row(self, row: int) -> Training:
+        """Returns the training that a row of the table describes."""
         values, curve = self._values[row], self._splits.curves[row]
         seconds = curve.seconds.astype(float)
         return Training(curve.config, values[self._half], values[1 - self._half], seconds)
 
 
 def new(table: Table) -> Worlds:
+    """Returns the function that makes worlds of this table's curves."""
     splits = Splits(table)
     return lambda seed, half: Rows(splits, seed, half)
 

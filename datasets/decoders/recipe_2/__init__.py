@@ -1,12 +1,13 @@
-"""The second rules: images of up to 200 million pixels in thirteen formats, fitted to a size in one of three ways.
+"""The second recipe: images of up to 200 million pixels in fourteen formats, fitted to a size in one of three ways.
 
 Grey is repeated, a palette expanded, 16 bits scaled to 8 with rounding, floats from 0 to 1 scaled by 255, CMYK
 converted, transparency laid over white, the orientation in EXIF applied; gamma and colour profiles are ignored. Of an
-animation or of several pages the first is used. What is not in the pixels is in the remarks.
+animation or of several pages the first is used. What the pixels do not show is in the remarks.
 
-Where an image is made smaller, JPEG is decoded at a half, a quarter or an eighth of its sides, as long as each is at
-least twice what it is then averaged down to: five to eight times as fast as the first rules from 2 to 12 million
-pixels, and on 64 photographs of 400x533 px within 1.3 grey levels of the whole image averaged down, in the mean.
+If an image is reduced, JPEG is decoded at a half, a quarter or an eighth of its sides, as long as each side stays at
+least twice what it is then averaged down to. That is five to eight times as fast as the first recipe for 2 to 12
+million pixels, and on 64 photographs of 400x533 px the mean difference from averaging down the whole image was at most
+1.3 grey levels.
 """
 
 from collections.abc import Iterable
@@ -18,11 +19,12 @@ from sweep.datasets.decoders.recipe_2.room import room_for
 from sweep.datasets.mistaken import mistaken_for
 
 MAX_PIXELS = 200_000_000
-LARGEST_AS_IT_IS = 64  # px; larger images are trained at this side where nobody asks for another
-AVERAGED = 2  # by how much a side is at least averaged down after it was decoded smaller
+LARGEST_AS_IT_IS = 64  # px; larger images are trained at this size if the user gives none
+AVERAGED = 2  # the least factor by which a side is averaged down after it was decoded at a reduced size
 
 
 def decode_to(data: bytes, size: Size | None, fit: str) -> Decoded:
+    """Decodes an image and fits it to a size; `decode_to` of `Recipe`."""
     if not data:
         raise ImageError("must be an image, got an empty file")
     opened = _opened(data)
@@ -40,17 +42,18 @@ def decode_to(data: bytes, size: Size | None, fit: str) -> Decoded:
         raise
     except MemoryError as error:
         raise ImageError(f"must fit in memory, got {_words(image)} px") from error
-    except Exception as error:  # Pillow, OpenCV and others raise a dozen kinds on damaged files
+    except Exception as error:  # Pillow, OpenCV and others raise a dozen kinds of errors for damaged files
         raise ImageError(f"must be a whole image, got: {error}") from error
     return Decoded(pixels, image, remarks)
 
 
 def size_of(data: bytes) -> Size:
+    """Returns the size of an image by its header; `size_of` of `Recipe`."""
     return _opened(data).size
 
 
 def training_size(sizes: Iterable[Size]) -> Size | None:
-    """Returns None where all images have one size of at most 64 px a side, else 64x64."""
+    """Returns None if all images have one size of at most 64 px a side, else 64x64."""
     first: Size | None = None
     for size in sizes:
         first = first or size
@@ -60,7 +63,7 @@ def training_size(sizes: Iterable[Size]) -> Size | None:
 
 
 def _opened(data: bytes) -> Opened:
-    """Returns the file with its header read, where that says that it is not too large."""
+    """Returns the file with its header read, after checking that the image is not too large."""
     known = next((each for each in formats() if each.begins.match(data)), None)
     if known is None and (mistaken := mistaken_for(data)):
         what, way_out = mistaken
@@ -84,7 +87,7 @@ def _opened(data: bytes) -> Opened:
 
 
 def _shrink(opened: Opened, part: Size, inner: Size) -> int:
-    """Returns what the sides are divided by while the image is decoded."""
+    """Returns the number by which the sides are divided while the image is decoded."""
     enough = [
         each for each in opened.shrinks if all(a >= each * AVERAGED * b for a, b in zip(part, inner, strict=True))
     ]
@@ -92,6 +95,7 @@ def _shrink(opened: Opened, part: Size, inner: Size) -> int:
 
 
 def _words(size: tuple[int, ...]) -> str:
+    """Returns a size as messages show it."""
     return f"{size[1]} x {size[0]}"
 
 

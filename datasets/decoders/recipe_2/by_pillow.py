@@ -1,4 +1,4 @@
-"""Files that Pillow decodes, to RGB."""
+"""Decodes files to RGB by Pillow."""
 
 import io
 from contextlib import suppress
@@ -10,24 +10,25 @@ from sweep.datasets.decoders.recipe import ImageError, Size
 from sweep.datasets.decoders.recipe_2.formats import FIRST_FRAME, FROM_CMYK, ON_WHITE, Opened, Pixels
 from sweep.datasets.decoders.recipe_2.samples import over_white, strips, to_rgb, turned
 
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit would print a warning before our error
-ORIENTATION = 0x0112  # of EXIF
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit would print a warning before this recipe refuses the image
+ORIENTATION = 0x0112  # the tag of EXIF
 
 
 def opened(data: bytes, kind: str) -> Opened:
-    """Opens a file of one of Pillow's formats."""
+    """Opens a file that has one of Pillow's formats."""
     image = Image.open(io.BytesIO(data), formats=(kind,))
     return Opened(upright_size((image.height, image.width), orientation_of(image)), lambda _: pixels_of(image))
 
 
 def upright_size(stored: Size, orientation: int) -> Size:
-    """Returns the size of an image once it is turned as EXIF says."""
+    """Returns the size of an image after it is turned as EXIF says."""
     return stored[::-1] if orientation in (5, 6, 7, 8) else stored
 
 
 def orientation_of(image: Image.Image) -> int:
-    """Returns the number in EXIF that says how an image is turned; 1, upright, where there is none to be read."""
-    with suppress(Exception):  # what is damaged beside the pixels does them no harm; Pillow raises a dozen kinds
+    """Returns the orientation number in EXIF; 1, which is upright, if there is none that can be read."""
+    # damaged metadata does not harm the pixels, and Pillow raises a dozen kinds of errors for it
+    with suppress(Exception):
         found = image.getexif().get(ORIENTATION, 1)
         return found if found in range(1, 9) else 1
     return 1
@@ -44,6 +45,7 @@ def pixels_of(image: Image.Image) -> Pixels:
 
 
 def _converted(image: Image.Image) -> Pixels:
+    """Returns an image as RGB, with remarks."""
     if image.mode.startswith("I"):
         samples = np.asarray(image)
         if samples.min(initial=0) < 0 or samples.max(initial=0) > 65535:
@@ -62,10 +64,10 @@ def _converted(image: Image.Image) -> Pixels:
 
 
 def _is_animated(image: Image.Image) -> bool:
-    """Says whether there are more frames; those of an MPO, the JPEG of many phones, are its previews or its depth."""
+    """Returns whether there are more frames; those of an MPO, the JPEG of many phones, are its previews or depth."""
     if image.format == "MPO":
         return False
     try:
         return bool(getattr(image, "is_animated", False))
-    except Exception:  # a second frame that is damaged
+    except Exception:  # a second frame exists, but is damaged
         return True

@@ -1,11 +1,11 @@
-"""How an image of any size becomes one of the size that is trained at.
+"""Fits an image of any size to the size that is trained at.
 
-- `stretch`: every side to its size; the aspect ratio is not kept.
-- `crop`: the largest part in the middle that has the aspect ratio of the size, made as large as that: the shorter side
-  comes to its size whole, of the longer one both ends are lost alike (of an odd rest the far end loses one more).
-- `pad`: the whole image as large as it fits, in the middle of mid-grey (near zero once normalised).
+- `stretch`: each side is scaled to its size; the aspect ratio changes.
+- `crop`: the largest central part with the aspect ratio of the size, scaled to it. The shorter side is kept whole, and
+  the longer one loses the same at both ends (of an odd number, the far end loses one more).
+- `pad`: the whole image, as large as fits, in the middle of mid-grey (which is near zero once normalised).
 
-A side that shrinks is averaged over its area, else pixels are interpolated linearly.
+A side that shrinks is averaged over its area; otherwise pixels are interpolated linearly.
 """
 
 import cv2
@@ -29,7 +29,7 @@ def box(image: Size, size: Size, fit: str) -> Box:
 
 
 def inner_size(image: Size, size: Size, fit: str) -> Size:
-    """Returns the size that the used part of an image comes to."""
+    """Returns the size to which the used part of an image is scaled."""
     if fit != PAD:
         return size
     scale = min(size[0] / image[0], size[1] / image[1])
@@ -37,7 +37,7 @@ def inner_size(image: Size, size: Size, fit: str) -> Size:
 
 
 def fitted(pixels: np.ndarray, part: Box, inner: Size, size: Size) -> np.ndarray:
-    """Returns (H, W, 3) of the size: the part made as large as `inner`, with grey around where that is less."""
+    """Returns (H, W, 3) of `size`: the part scaled to `inner`, with grey around it if that is smaller."""
     top, left, height, width = part
     if (height, width) != pixels.shape[:2]:
         pixels = np.ascontiguousarray(pixels[top : top + height, left : left + width])

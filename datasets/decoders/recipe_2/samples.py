@@ -1,4 +1,4 @@
-"""Arrays of samples to 8-bit RGB."""
+"""Converts arrays of samples to 8-bit RGB."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,19 +10,19 @@ from sweep.datasets.decoders.recipe import ImageError
 from sweep.datasets.decoders.recipe_2.formats import ON_WHITE, TO_8_BITS, Pixels
 
 STORE = "store it with 8 or 16 bits a channel"
-STRIP_PIXELS = 4 << 20  # what is converted at a time, so that a large image is not in memory several times
+STRIP_PIXELS = 4 << 20  # pixels that are converted at a time, so that a large image is not in memory several times
 
 
 def to_rgb(samples: np.ndarray, is_bgr: bool = False) -> Pixels:
-    """Returns samples as RGB: grey is repeated, a fourth channel is alpha, laid over white.
+    """Returns samples as RGB: grey is repeated, and a fourth channel is alpha, laid over white.
 
     Args:
-      samples: (H, W) or (H, W, 1, 2, 3 or 4); whole numbers of 8 bits, of 16, which are scaled with rounding, floats
-        from 0 to 1, or booleans.
-      is_bgr: the colours come in the order that OpenCV has.
+      samples: (H, W) or (H, W, 1, 2, 3 or 4). The values may be whole numbers of 8 bits, or of 16 bits, which are
+        scaled with rounding, or floats from 0 to 1, or booleans.
+      is_bgr: the colours are in the order of OpenCV.
 
     Raises:
-      ImageError: other samples.
+      ImageError: the samples are others.
     """
     channels = samples.shape[2] if samples.ndim == 3 else 1
     if samples.ndim not in (2, 3) or not 1 <= channels <= 4:
@@ -53,25 +53,25 @@ def over_white(image: Image.Image) -> np.ndarray:
 
 
 def strips(height: int, width: int) -> Iterator[slice]:
-    """Yields the rows that are converted at a time."""
+    """Yields slices of rows, each of which is converted at a time."""
     step = max(1, STRIP_PIXELS // max(1, width))
     return (slice(start, min(start + step, height)) for start in range(0, height, step))
 
 
 def by_opencv(data: bytes, flags: int) -> np.ndarray:
-    """Returns what OpenCV decodes, in its order of colours.
+    """Returns the pixels that OpenCV decodes, with colours in its order unless the flags ask for RGB.
 
     Raises:
-      ImageError: it decodes nothing.
+      ImageError: it cannot decode them.
     """
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if pixels is None:  # how OpenCV says no
+    if pixels is None:  # OpenCV returns None instead of raising an error
         raise ImageError("must be a whole image, got one that is cut or damaged")
     return np.asarray(pixels)
 
 
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Returns an image upright that is stored as the number in EXIF says."""
+    """Returns an image upright, given the orientation number in its EXIF."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
@@ -82,6 +82,7 @@ def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _conversion(samples: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns the function that converts samples of this type to 8 bits."""
     if samples.dtype == np.uint8:
         return _same
     if samples.dtype == np.uint16:

@@ -1,6 +1,7 @@
-"""The files that hold tables, as columns: a file a kind, each with a `READER`; to add one, add its line in `NAMES`.
+"""Reads files that hold tables, as columns of text.
 
-A reader says nothing of what the columns mean, unless its kind does.
+Each kind of file is a module here with a `READER`; to add one, add its line in `NAMES`. A reader says nothing about
+what the columns mean, unless the format itself defines it.
 """
 
 import shlex
@@ -13,7 +14,7 @@ from sweep.datasets.mistaken import mistaken_for
 from sweep.datasets.problems import Problem, printable
 
 NAMES = ("coco", "json_rows", "json_lines", "separated", "parquet", "matlab")
-MOST_BYTES = 256 << 20  # of a table, which is read whole
+MOST_BYTES = 256 << 20  # the largest table, because a table is read whole
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,18 @@ class Columns:
     Attributes:
       place: path shown in messages.
       file: its name in the tree.
-      header: the names of its columns; None where the first row may be one, or an image.
-      rows: as many fields in each.
-      lines: the line, from 1, on which each row stands.
+      header: the names of its columns; None if the first row may be a header or an image.
+      rows: the cells of each row, all of the same number.
+      lines: the line, from 1, on which each row begins.
       problems: rows that cannot be read.
-      encoding: of its text.
-      id_column, label_column, other_id_column: where the kind itself says which column names the image, which is its
-        label, and which is another name of it.
-      labels_separator: what stands between the labels of an image that the kind itself gives several; None where no
-        image has several, or the kind does not know.
-      unread: further columns, which hold neither texts nor numbers.
-      separator: stands between the cells of a text; a comma of any other kind.
+      encoding: the encoding of its text.
+      id_column: number of the column that names the image, if the format defines it.
+      label_column: number of the column with the label, if the format defines it.
+      other_id_column: number of the column with another name of the image, if the format defines it.
+      labels_separator: the text between labels, if the format itself gives an image several; None if no image has
+        several or the format does not define it.
+      unread: names of further columns, which hold neither text nor numbers.
+      separator: the text between the cells of a text file; a comma for other formats.
     """
 
     place: str
@@ -51,10 +53,12 @@ class Columns:
     separator: str = ","
 
     def column(self, number: int) -> list[str]:
+        """Returns the cells of a column."""
         return [row[number] for row in self.rows]
 
     @property
     def width(self) -> int:
+        """The number of columns."""
         return len(self.header) if self.header else max(map(len, self.rows), default=0)
 
 
@@ -63,8 +67,9 @@ class Reader:
     """One kind of file that holds a table.
 
     Attributes:
-      suffixes: of its files.
-      read: returns the table of a file's bytes, or None where it holds none; it is given the place and the name, too.
+      suffixes: the suffixes of such files, in lower case.
+      read: takes the bytes of a file, its path for messages and its name in the tree; returns its table, or None if it
+        holds none. Raises ValueError if the file is damaged.
     """
 
     suffixes: tuple[str, ...]
@@ -72,7 +77,7 @@ class Reader:
 
 
 def read_columns(tree: FileTree, file: str) -> Columns | Problem | None:
-    """Returns the table in a file of the tree, why it cannot be read, or None where it holds none."""
+    """Returns the table in a file of the tree, the problem why it cannot be read, or None if it holds none."""
     place = f"{tree.path}/{printable(file)}"
     if not _fitting(file) or not 0 < tree.files[file] <= MOST_BYTES:
         return None
@@ -83,7 +88,7 @@ def read_columns(tree: FileTree, file: str) -> Columns | Problem | None:
 
 
 def columns_in(data: bytes, place: str, file: str) -> Columns | Problem | None:
-    """Returns the table in the bytes of a file, why it cannot be read, or None where it holds none."""
+    """Returns the table in the bytes of a file, the problem why it cannot be read, or None if it holds none."""
     try:
         if mistaken := mistaken_for(data):
             return Problem(place, "a table must have rows", *mistaken)
@@ -100,6 +105,6 @@ def columns_in(data: bytes, place: str, file: str) -> Columns | Problem | None:
 
 
 def _fitting(file: str) -> list[Reader]:
-    """Returns the readers of files with such a suffix."""
+    """Returns the readers for files with this suffix."""
     readers: list[Reader] = [import_module(f"sweep.datasets.sources.readers.{name}").READER for name in NAMES]
     return [reader for reader in readers if file.lower().endswith(reader.suffixes)]

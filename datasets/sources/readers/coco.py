@@ -1,4 +1,4 @@
-"""COCO JSON: images, categories, and annotations that give an image a category."""
+"""Reads COCO JSON: images, categories, and annotations that give an image a category."""
 
 import json
 from typing import Any
@@ -6,12 +6,13 @@ from typing import Any
 from sweep.datasets.sources.readers import Columns, Reader
 
 HEADER = ("file_name", "category", "id")
-BETWEEN = "|"  # the categories of an image that has several
+BETWEEN = "|"  # stands between the categories of an image that has several
 PLAIN = (str, int, float, bool)
 OF_THE_IMAGE = {"width", "height", "license", "coco_url", "flickr_url", "rights_holder", "image_id", "file_name", "id"}
 
 
 def read(data: bytes, place: str, file: str) -> Columns | None:
+    """Returns the images with their categories, or None if the file is not COCO JSON."""
     if b'"images"' not in data:
         return None
     try:
@@ -47,12 +48,12 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
 
 
 def _id(found: dict[str, Any], other: str) -> str:
-    """Returns the number of an image or a category, which some data sets call by the name that annotations have."""
+    """Returns the id of an image or a category, which some data sets store under the key that annotations use."""
     return str(found.get("id", found.get(other, "")))
 
 
 def _objects(content: Any, key: str) -> list[dict[str, Any]]:
-    """Returns the objects that the content lists under a key; none where it does not."""
+    """Returns the list of objects under a key; empty if there is none."""
     found = content.get(key) if isinstance(content, dict) else None
     return found if isinstance(found, list) and all(isinstance(each, dict) for each in found) else []
 

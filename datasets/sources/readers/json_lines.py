@@ -1,4 +1,4 @@
-"""JSON Lines: an object a line, whose keys are the columns."""
+"""Reads JSON Lines: one object per line, whose keys are the columns."""
 
 import json
 
@@ -8,6 +8,7 @@ from sweep.datasets.sources.readers.json_rows import text_of
 
 
 def read(data: bytes, place: str, file: str) -> Columns | None:
+    """Returns the table, or None if no line is an object."""
     objects, lines, problems = [], [], list[Problem]()
     for number, line in enumerate(data.decode("utf-8-sig").splitlines(), start=1):
         if not line.strip():
@@ -30,7 +31,11 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
 
 
 def _check_json(data: bytes) -> None:
-    """Raises ValueError where a file that begins like JSON is not whole."""
+    """Checks that a file which begins like JSON is whole.
+
+    Raises:
+      ValueError: it is not.
+    """
     if data.lstrip()[:1] in (b"{", b"["):
         try:
             json.loads(data)

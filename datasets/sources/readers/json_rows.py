@@ -1,4 +1,4 @@
-"""JSON that is a list of objects with the same keys, or an object that gives each image its label."""
+"""Reads JSON that is a list of objects with the same keys, or an object that gives each image its label."""
 
 import json
 from typing import Any
@@ -7,6 +7,7 @@ from sweep.datasets.sources.readers import Columns, Reader
 
 
 def read(data: bytes, place: str, file: str) -> Columns | None:
+    """Returns the table, or None if the JSON has another form."""
     try:
         content = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
@@ -22,7 +23,7 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
 
 
 def text_of(value: Any) -> str:
-    """Returns a value as a table has it: nothing for null, several texts or numbers with a bar between them."""
+    """Returns a value as the text of a cell: empty for null, with bars between several texts or numbers."""
     if value is None:
         return ""
     if isinstance(value, list) and all(isinstance(each, str | int) for each in value):

@@ -1,7 +1,7 @@
-"""MATLAB files up to version 7 that hold labels, names or splits of images, and no images: vectors become columns.
+"""Reads MATLAB files up to version 7 that hold labels, names or splits of images; vectors become columns.
 
-They are read here and not by SciPy, which makes as much room as a file says that it needs and follows cells in cells as
-deep as they go. Numbers, text, cells and structures are read; of anything else nothing is built.
+SciPy is not used, because it allocates as much memory as a file claims to need, and follows nested cells to any depth.
+This reader builds numbers, text, cells and structures, and nothing else.
 """
 
 import math
@@ -19,20 +19,25 @@ from sweep.datasets.sources.split_names import OF_WORD
 
 BEGINS = b"MATLAB 5.0 MAT-f"
 HEADER_BYTES = 128
-MOST_BYTES = 32 << 20  # of what is looked into, unpacked; the tables of such files have 3 MB
+MOST_BYTES = 32 << 20  # how much of a file is read, unpacked; typical tables have 3 MB
 MOST_AXES = 32
-MOST_DEPTH = 4  # of cells and structures in each other
+MOST_DEPTH = 4  # how deep cells and structures may be nested
 MATRIX, PACKED = 14, 15
 DTYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 CELL, STRUCTURE, TEXT, NUMBERS = 1, 2, 4, range(6, 16)
-IDS = ("_ids", "_id", "ids", "id", "_idx", "idx")  # what a list of images ends with: `trnid`, `train_idx`
+IDS = ("_ids", "_id", "ids", "id", "_idx", "idx")  # endings of the name of a list of images: `trnid`, `train_idx`
 
-# A vector is a list of its values; a structure is a dictionary of such lists, a value for each of its elements.
+# A vector is a list of its values; a structure is a dictionary of lists, with one value for each element.
 Value = list[Any] | dict[str, list[Any]]
 
 
 def read(data: bytes, place: str, file: str) -> Columns | None:
+    """Returns the vectors of a file as columns, or None if it is not such a file or holds none.
+
+    Raises:
+      ValueError: the file is damaged.
+    """
     if not data.startswith(BEGINS):
         return None
     order = ">" if data[HEADER_BYTES - 2 : HEADER_BYTES] == b"MI" else "<"
@@ -49,18 +54,19 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
     if not of_length:
         return None
     columns = max(of_length.values(), key=lambda some: (len(some), len(next(iter(some.values())))))
-    if len(columns) == 1:  # which must be in the order of the images
+    if len(columns) == 1:  # a lone vector must be in the order of the images
         columns = {"row": [str(row + 1) for row in range(len(next(iter(columns.values()))))], **columns}
     return _columns(place, file, columns)
 
 
 def _columns(place: str, file: str, columns: dict[str, list[str]]) -> Columns:
+    """Returns columns of text as a table."""
     rows = tuple(zip(*columns.values(), strict=True))
     return Columns(place, file, tuple(columns), rows, tuple(range(1, len(rows) + 1)))
 
 
 def _splits(vectors: dict[str, list[str]]) -> list[tuple[str, str]]:
-    """Returns the numbers of the images of each split, where the vectors are these: `trnid`, `valid`, `tstid`."""
+    """Returns the numbers of images with their splits, if all vectors are lists of these: `trnid`, `valid`, `tstid`."""
     found = {}
     for name, values in vectors.items():
         stem = next((name.removesuffix(end) for end in IDS if name.endswith(end)), name)
@@ -72,7 +78,7 @@ def _splits(vectors: dict[str, list[str]]) -> list[tuple[str, str]]:
 
 
 def _vectors(variables: Mapping[str, Value]) -> Iterator[tuple[str, list[str]]]:
-    """Yields the vectors of two values or more, also those in a structure, as text."""
+    """Yields the vectors of two or more values as text, also those in structures."""
     for name, value in variables.items():
         if isinstance(value, dict):
             lone = {key: _lone(some) for key, some in value.items()}
@@ -84,12 +90,12 @@ def _vectors(variables: Mapping[str, Value]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _lone(values: list[Any]) -> list[Any]:
-    """Returns the vector that a field of a structure of one element holds, else a value for each element."""
+    """Returns the vector in a field of a structure that has one element; otherwise the values themselves."""
     return values[0] if len(values) == 1 and isinstance(values[0], list) else values
 
 
 def _text(value: Any) -> str | None:
-    """Returns a number or a text, also in a cell of its own; None for anything else."""
+    """Returns a number or a text, also one in a cell of its own, as text; None for anything else."""
     while isinstance(value, list) and len(value) == 1:
         (value,) = value
     if isinstance(value, float) and value.is_integer():
@@ -98,6 +104,7 @@ def _text(value: Any) -> str | None:
 
 
 def _variables(elements: "_Elements") -> Iterator[tuple[str, Value]]:
+    """Yields the names and the values of a file's variables, up to `MOST_BYTES`."""
     room = MOST_BYTES
     while elements.left():
         kind, body = elements.next()
@@ -118,20 +125,25 @@ def _variables(elements: "_Elements") -> Iterator[tuple[str, Value]]:
 
 @dataclass
 class _Elements:
-    """The elements that stand in a row in some bytes."""
+    """A sequence of data elements in some bytes, which are read one by one."""
 
     data: memoryview
     order: str
     at: int = 0
 
     def left(self) -> bool:
+        """Returns whether an element is left."""
         return self.at < len(self.data)
 
     def next(self) -> tuple[int, memoryview]:
-        """Returns the type of the next element and its bytes; ValueError where the data ends before."""
+        """Returns the type and the bytes of the next element.
+
+        Raises:
+          ValueError: the data ends before the element does.
+        """
         kind, size = struct.unpack_from(f"{self.order}II", self.data, self.at)
         start, padded = self.at + 8, size if kind == PACKED else -(-size // 8) * 8
-        if kind >> 16:  # a small one, which is in its own tag
+        if kind >> 16:  # a small element, whose data is in its tag
             kind, size, start, padded = kind & 0xFFFF, kind >> 16, self.at + 4, 4
         if size > len(self.data) - start or size > padded:
             raise ValueError("ends before its data does")
@@ -139,7 +151,11 @@ class _Elements:
         return kind, self.data[start : start + size]
 
     def values(self, most: int = MOST_AXES) -> list[Any]:
-        """Returns the numbers of the next element; ValueError where these are more."""
+        """Returns the numbers in the next element.
+
+        Raises:
+          ValueError: there are more than `most`.
+        """
         kind, body = self.next()
         if kind not in DTYPES:
             raise ValueError(f"holds numbers of an unknown type, {kind}")
@@ -149,6 +165,7 @@ class _Elements:
         return np.frombuffer(body, dtype).tolist()
 
     def text(self) -> str:
+        """Returns the text in the next element."""
         kind, body = self.next()
         encoding = TEXTS.get(kind, "latin-1")
         wide = "" if "utf-8" in encoding or "latin" in encoding else "-le" if self.order == "<" else "-be"
@@ -156,7 +173,7 @@ class _Elements:
 
 
 def _matrix(elements: _Elements, depth: int) -> tuple[str, Value | None]:
-    """Returns the name of an array and its values; None where these are no vector, or not read."""
+    """Returns the name of an array and its values; None for values that are not a vector or cannot be read."""
     if not elements.left():
         return "", []
     kind = elements.values()[0] & 0xFF
@@ -188,7 +205,11 @@ def _matrix(elements: _Elements, depth: int) -> tuple[str, Value | None]:
 
 
 def _counted(count: int, elements: _Elements) -> Iterator[int]:
-    """Yields so many times; ValueError where nothing is left before."""
+    """Yields the numbers below `count`.
+
+    Raises:
+      ValueError: the elements end before.
+    """
     for number in range(count):
         if not elements.left():
             raise ValueError("ends before its data does")
@@ -196,6 +217,7 @@ def _counted(count: int, elements: _Elements) -> Iterator[int]:
 
 
 def _inner(elements: _Elements, depth: int) -> Any:
+    """Returns the value of a nested element."""
     kind, body = elements.next()
     return _matrix(_Elements(body, elements.order), depth + 1)[1] if kind == MATRIX else None
 

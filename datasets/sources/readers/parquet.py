@@ -1,4 +1,4 @@
-"""Parquet files that name images and hold none: a row an image, read as text."""
+"""Reads Parquet files that name images and hold none: one row per image, as text."""
 
 import io
 
@@ -8,6 +8,7 @@ from sweep.datasets.trees.parquet import image_columns, is_binary
 
 
 def read(data: bytes, place: str, file: str) -> Columns | None:
+    """Returns the table, or None if the file holds images or no rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -27,6 +28,7 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
 
 
 def _text(value: object) -> str:
+    """Returns a value as text: empty for null, whole numbers without a point."""
     if value is None:
         return ""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

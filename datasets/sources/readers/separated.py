@@ -1,4 +1,4 @@
-"""Tables of text: fields between commas, tabs, semicolons, bars or spaces, or one field a line."""
+"""Reads tables of text, with commas, tabs, semicolons, bars or spaces between fields, or one field per line."""
 
 import csv
 import io
@@ -9,12 +9,17 @@ from sweep.datasets.sources.readers import Columns, Reader
 from sweep.datasets.sources.readers.texts import decoded, without_preface
 
 SEPARATORS = (",", "\t", ";", "|")
-KEY_FIRST = "first space"  # the first word, and the rest of the line
-PROBED = 200  # lines from which the separator is known
-MOSTLY = 0.9  # of the lines must have as many fields
+KEY_FIRST = "first space"  # separates the first word of a line from the rest
+PROBED = 200  # lines by which the separator is recognised
+MOSTLY = 0.9  # the share of lines that must have the same number of fields
 
 
 def read(data: bytes, place: str, file: str) -> Columns | None:
+    """Returns the table, or None if it has no rows.
+
+    Raises:
+      ValueError: it is not text.
+    """
     text, encoding = decoded(data)
     if "\0" in text:
         raise ValueError("must be text, and not have zero bytes (as UTF-16 without its mark has)")
@@ -27,7 +32,7 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
     if not rows:
         return None
     if len(rows) > 2 and {len(row) for row in rows[1:]} == {len(rows[0]) + 1}:
-        rows[0] = ["", *rows[0]]  # as R writes names of rows: without one of their own in the header
+        rows[0] = ["", *rows[0]]  # R writes names of rows, without a name for their column in the header
     (width, _), *_ = Counter(map(len, rows)).most_common(1)
     width = max(width, len(rows[0])) if len(rows) > 1 and len(rows[0]) > width and not rows[0][width:] else width
     if separator in SEPARATORS:
@@ -51,9 +56,9 @@ def read(data: bytes, place: str, file: str) -> Columns | None:
 
 
 def _separator(lines: list[str]) -> str | None:
-    """Returns what stands between the fields; None where a line is one field, a space for any number of them."""
+    """Returns the text between fields: a space for any number of spaces; None if each line is one field."""
     likely = [separator for separator in SEPARATORS if _share(lines, separator) >= MOSTLY]
-    if likely:  # one that parts all lines alike comes before one that stands in cells of most rows
+    if likely:  # a separator that splits all lines alike is preferred to one that only happens to be in most
         return next((separator for separator in likely if _share(lines, separator) == 1), likely[0])
     if _is_list(lines) or all(_ends_in_number(line) for line in lines):
         return " "
@@ -61,24 +66,24 @@ def _separator(lines: list[str]) -> str | None:
 
 
 def _share(lines: list[str], separator: str) -> float:
-    """Returns the share of the lines that a separator parts into the same number of fields, more than one."""
+    """Returns the share of lines that a separator splits into the most common number of fields; 0 if that is one."""
     try:
         counts = Counter(len(row) for row in csv.reader(lines, delimiter=separator))
-    except csv.Error:  # a field that does not end
+    except csv.Error:  # a field with an open quote
         return 0
     count, times = counts.most_common(1)[0]
     return times / len(lines) if count > 1 else 0
 
 
 def _is_list(lines: list[str]) -> bool:
-    """Says whether spaces part each line in as many fields; the first may be a header without that of the first."""
+    """Returns whether spaces split each line into the same number of fields; a header may lack the first one."""
     widths = {len(line.split()) for line in lines}
     first, others = len(lines[0].split()), {len(line.split()) for line in lines[1:]}
     return widths != {1} and (len(widths) == 1 or (len(lines) > 2 and others == {first + 1}))
 
 
 def _begin_with_key(lines: list[str]) -> bool:
-    """Says whether each line is a word of its own and a label, which may hold spaces: `0034309 Boeing 707`."""
+    """Returns whether each line is a unique word and a label, which may contain spaces: `0034309 Boeing 707`."""
     parts = [line.split(None, 1) for line in lines]
     if any(len(part) != 2 for part in parts):
         return False
@@ -87,20 +92,20 @@ def _begin_with_key(lines: list[str]) -> bool:
 
 
 def _ends_in_number(line: str) -> bool:
-    """Says whether a line is a name, which may hold spaces, and a whole number."""
+    """Returns whether a line is a name, which may contain spaces, followed by a whole number."""
     parts = line.rsplit(None, 1)
     return len(parts) == 2 and parts[1].lstrip("+-").isdigit()
 
 
 def _rows(text: str, separator: str | None, place: str) -> tuple[list[list[str]], list[int], list[Problem]]:
-    """Returns the rows that are not blank, the line of each, and what is wrong."""
+    """Returns the rows that are not blank, the line of each, and problems."""
     if separator in (None, " ", KEY_FIRST):
         pairs = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
         is_list = _is_list([line for _, line in pairs])
         rows = [_fields(line, separator, is_list) for _, line in pairs]
         return rows, [number for number, _ in pairs], []
     rows, lines = [], []
-    line = 1  # on which a row begins; an open quote takes the lines after it into the row
+    line = 1  # on which the row begins; a quoted field may continue on the lines below
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator or ",", strict=True)
     try:
         for row in reader:
@@ -115,6 +120,7 @@ def _rows(text: str, separator: str | None, place: str) -> tuple[list[list[str]]
 
 
 def _fields(line: str, separator: str | None, is_list: bool) -> list[str]:
+    """Returns the fields of a line that is not CSV."""
     if separator is None:
         return [line.strip()]
     if separator == KEY_FIRST:
@@ -123,10 +129,10 @@ def _fields(line: str, separator: str | None, is_list: bool) -> list[str]:
 
 
 def _mend_last(rows: list[list[str]], width: int, separator: str) -> None:
-    """Puts together the last field of rows where it holds the separator, as a text without quotes does.
+    """Rejoins the last field of rows in which it contains the separator, as free text without quotes does.
 
-    It is such a text where its values hardly come again, and each field before it stands in other rows of its column
-    as well, or in a column whose values never come again.
+    The last column counts as free text if its values rarely repeat, and if each field before it also occurs in other
+    rows of its column, or that column never repeats a value.
     """
     *before, last = (Counter(row[at] for row in rows if len(row) == width) for at in range(width))
     if not before or len(last) <= MOSTLY * last.total():

@@ -1,16 +1,18 @@
-"""The text of a table: decoded, and without the lines before its rows that are neither header nor row."""
+"""Decodes the text of a table, and removes lines before its rows that are neither header nor row."""
 
 import codecs
 import re
 
-BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}  # of "Unicode text" of spreadsheets
-SEPARATOR_LINE = re.compile("sep=(.)", re.IGNORECASE)  # which Excel writes and reads as the first line
-FOREIGN_RUN = re.compile(rb"[\x80-\xff]{3,}")  # longer than letters of Western Europe stand together
+# at the start of what spreadsheets save as "Unicode text"
+BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+SEPARATOR_LINE = re.compile("sep=(.)", re.IGNORECASE)  # Excel writes and reads this as the first line
+# more letters outside ASCII in a row than occur in languages of Western Europe
+FOREIGN_RUN = re.compile(rb"[\x80-\xff]{3,}")
 WINDOWS = "cp1252"
 
 
 def decoded(data: bytes) -> tuple[str, str]:
-    """Returns the text of a table and its encoding: UTF-8, UTF-16 or, as spreadsheets save it, Windows-1252.
+    """Returns the text of a table and its encoding: UTF-8, UTF-16, or Windows-1252, in which some spreadsheets save.
 
     Raises:
       UnicodeDecodeError: it is none of these.
@@ -25,7 +27,7 @@ def decoded(data: bytes) -> tuple[str, str]:
 
 
 def _are_letters(data: bytes) -> bool:
-    """Says whether all that is not ASCII is a letter in Windows-1252, beside other letters most of the time."""
+    """Returns whether all characters outside ASCII are letters in Windows-1252, most of them not beside each other."""
     try:
         text = data.decode(WINDOWS)
     except UnicodeDecodeError:
@@ -36,9 +38,9 @@ def _are_letters(data: bytes) -> bool:
 
 
 def without_preface(text: str) -> tuple[str, str | None]:
-    """Returns the text with blanks for the lines that say something of the table, and the separator that one names.
+    """Returns the text with blank lines in place of lines about the table, and the separator that one of them names.
 
-    Such are `sep=;`, comments that begin with `#`, and the number of the rows, as CelebA's lists have it.
+    Such lines are `sep=;`, comments that begin with `#`, and the number of rows, as in the lists of CelebA.
     """
     lines = text.splitlines(keepends=True)
     separator, at = None, 0

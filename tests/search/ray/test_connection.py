@@ -11,8 +11,9 @@ import pytest
 
 from sweep.search.ray import connection
 from sweep.search.ray.address import RayFailedError
-from sweep.search.ray.connection import ROOT, connected, session_folder
+from sweep.search.ray.connection import connected, session_folder
 from sweep.search.runtime.process import Interrupted
+from sweep.storage.programs import PACKAGE
 from sweep.trainable.config import ConfigError
 
 
@@ -236,6 +237,6 @@ def test_a_user_without_a_home_lacks_nothing():
     environment.pop("TORCH_HOME", None)
 
     command = [sys.executable, "-c", HOMELESS]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=PACKAGE.parent, env=environment, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr

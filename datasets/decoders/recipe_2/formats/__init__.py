@@ -1,7 +1,9 @@
-"""The formats that the second rules decode: a file each, with a `FORMAT`; to add one, add its file and its name here.
+"""The formats that the second recipe decodes.
 
-A format reads the header of a file without decoding it, so that sizes are known, and what is too large is refused,
-before any pixel costs memory.
+Each format is a file here with a `FORMAT`; to add one, add its file and its name in `NAMES`.
+
+A format reads the header of a file without decoding it, so that sizes are known, and images that are too large are
+refused, before any pixel takes memory.
 """
 
 import re
@@ -28,10 +30,10 @@ NAMES = (  # in the order in which they are tried
     "jpeg_xl",
     "dicom",
     "pnm",
-    "tga",  # by how plausible its first bytes are, so after all that have a signature
+    "tga",  # has no signature, only a plausible header, so it comes after the formats that have one
 )
 
-# What of a file is not in the pixels, or not as it was.
+# Remarks on what the pixels lack, or show differently from the file.
 FIRST_FRAME = "only the first of several frames or pages is used"
 ON_WHITE = "transparency laid over white"
 TO_8_BITS = "more than 8 bits a channel scaled to 8"
@@ -43,12 +45,12 @@ Pixels = tuple[np.ndarray, tuple[str, ...]]  # (H, W, 3) uint8, upright RGB, and
 
 @dataclass(frozen=True)
 class Opened:
-    """A file whose header is read.
+    """A file whose header was read.
 
     Attributes:
-      size: of the whole upright image.
-      decode: decodes it with its sides divided by one of `shrinks`, rounded up, or by 1; needs the whole file.
-      shrinks: the largest first.
+      size: (H, W) of the whole upright image, px.
+      decode: decodes the image with its sides divided by one of `shrinks`, rounded up, or by 1; needs the whole file.
+      shrinks: the possible divisors beside 1, the largest first.
     """
 
     size: Size
@@ -61,10 +63,10 @@ class Format:
     """One format of image files.
 
     Attributes:
-      name: as messages have it.
-      begins: how its files begin.
-      open: reads the header; it is given the first bytes of a file, or all of them, and raises anything where they are
-        not enough.
+      name: its name in messages.
+      begins: matches the beginning of its files.
+      open: reads the header. It takes the first bytes of a file, or all of them, and raises any error if they are not
+        enough.
     """
 
     name: str

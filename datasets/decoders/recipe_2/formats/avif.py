@@ -1,4 +1,4 @@
-"""AVIF, by the library that Pillow brings along; of a sequence the first image."""
+"""The format AVIF, decoded by the library in Pillow; of a sequence the first image is used."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""BMP, the bitmaps of Windows."""
+"""The format BMP, the bitmaps of Windows."""
 
 import re
 

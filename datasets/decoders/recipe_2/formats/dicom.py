@@ -1,8 +1,9 @@
-"""DICOM, the images of hospitals, by the optional package pydicom.
+"""The format DICOM, the images of hospitals, decoded by the optional package pydicom.
 
-Grey values become what a viewer shows first: through the file's own rescaling and its first window; without a window,
-from the least to the largest value that its bits can hold, or of the image where the values were rescaled or have a
-sign. MONOCHROME1 is turned so that more is brighter. JPEG 2000 and lossless JPEG within the file need further packages.
+Grey values become what a viewer shows first: they go through the file's own rescaling and its first window. Without a
+window, the range is from the least to the largest value that the bits can hold, or, if the values were rescaled or have
+a sign, that of the image. MONOCHROME1 is inverted so that more is brighter. JPEG 2000 and lossless JPEG within the file
+need further packages.
 """
 
 import io
@@ -36,7 +37,7 @@ def _decode(data: bytes) -> Pixels:
     header = pydicom.dcmread(io.BytesIO(data))
     remarks = [FIRST_FRAME] if int(header.get("NumberOfFrames") or 1) > 1 else []
     try:
-        samples = pixel_array(header, index=0)  # colours as RGB, whichever way they are stored
+        samples = pixel_array(header, index=0)  # colours are returned as RGB, however they are stored
     except (RuntimeError, NotImplementedError) as error:
         way_out = "pip install pylibjpeg pylibjpeg-openjpeg, or store it without compression"
         rule = f"DICOM must be stored in a way that can be decoded, got: {error}"
@@ -72,7 +73,7 @@ def _shown(samples: np.ndarray, header: Any) -> np.ndarray:
 
 
 def _range_of_window(values: np.ndarray, header: Any) -> tuple[float, float]:
-    """Returns the range that a window maps to, which is that of the bits; of the image where a table maps them."""
+    """Returns the range to which a window maps: that of the bits, or that of the image if a table maps the values."""
     if "VOILUTSequence" in header:
         return float(values.min()), float(values.max())
     slope, intercept = float(header.get("RescaleSlope", 1)), float(header.get("RescaleIntercept", 0))

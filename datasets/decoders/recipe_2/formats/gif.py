@@ -1,4 +1,4 @@
-"""GIF; of an animation the first frame."""
+"""The format GIF; of an animation the first frame is used."""
 
 import re
 

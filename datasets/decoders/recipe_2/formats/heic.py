@@ -1,6 +1,7 @@
-"""HEIC and HEIF, the photographs of many phones, by the optional package pi-heif.
+"""The formats HEIC and HEIF, the photographs of many phones, decoded by the optional package pi-heif.
 
-Its wheel holds libheif and libde265, both under the LGPL; that of pillow-heif has an encoder under the GPL beside them.
+Its wheel contains libheif and libde265, both under the LGPL; that of pillow-heif also contains an encoder under the
+GPL.
 """
 
 import io
@@ -19,10 +20,11 @@ def _open(data: bytes) -> Opened:
         import pi_heif
     except ImportError as error:
         raise MissingPackageError("a HEIC image", "pi-heif", INSTALL) from error
-    image = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)  # upright: its turns are part of the format
+    # already upright, because turning is a part of the format
+    image = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
 
     width, height = image.size
-    # Not its array: that shows memory which the image may give back before it is read.
+    # The image's array is not used: it refers to memory that the image may free before the array is read.
     return Opened((height, width), lambda _: pixels_of(image.to_pillow()))
 
 

@@ -1,7 +1,7 @@
-"""JPEG, decoded at a half, a quarter or an eighth where that will do.
+"""The format JPEG, decoded at a half, a quarter or an eighth of its size if that is enough.
 
-The usual ones, grey or in three colours of 8 bits, are decoded by OpenCV, which is faster, the rest by Pillow. Both use
-the same library and give the same pixels.
+The usual files, grey or in three colours of 8 bits, are decoded by OpenCV, which is faster, and the others by Pillow.
+Both use the same library and give the same pixels.
 """
 
 import io
@@ -28,12 +28,12 @@ USUAL = (0xC0, 0xC1, 0xC2)  # baseline, extended and progressive, with Huffman c
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 SCAN = 0xDA
 WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
-MOST_SCANS = 200  # encoders write about ten; each costs as much as a whole image, however few bytes it has
+MOST_SCANS = 200  # encoders write about ten; each takes as long as a whole image, however few bytes it has
 
 
 @dataclass(frozen=True)
 class _Header:
-    size: Size  # as it is stored
+    size: Size  # before the image is turned
     is_usual: bool
     may_be_turned: bool
 

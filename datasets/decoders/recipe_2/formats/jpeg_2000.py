@@ -1,6 +1,6 @@
-"""JPEG 2000, by the library that Pillow brings along.
+"""The format JPEG 2000, decoded by the library in Pillow.
 
-It is always decoded whole: where Pillow asks that library for a smaller image, it fails on some files that are whole.
+Images are always decoded at full size: if Pillow asks the library for a smaller one, it fails on some intact files.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""JPEG XL, by the optional package imagecodecs; of an animation the first frame.
+"""The format JPEG XL, decoded by the optional package imagecodecs; of an animation the first frame is used.
 
-It is under the BSD licence, as are libjxl and most of what its wheel holds beside; pillow-jxl-plugin is under the GPL.
+imagecodecs has the BSD licence, as have libjxl and most of what its wheel contains; pillow-jxl-plugin has the GPL.
 """
 
 import re
@@ -30,7 +30,7 @@ def _open(data: bytes) -> Opened:
 
 
 def _codestream(data: bytes) -> bytes:
-    """Returns the first bytes of the image itself, which may be in a box among others."""
+    """Returns the first bytes of the image itself, which may be inside a box among others."""
     place = 0
     while not data.startswith(CODESTREAM, place):
         length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
@@ -47,7 +47,7 @@ def _codestream(data: bytes) -> bytes:
 
 
 def _size(stream: bytes) -> Size:
-    """Returns the upright size by the first fields of a codestream, which are numbers of some bits each."""
+    """Returns the upright size from the first fields of a codestream, which are numbers of a few bits each."""
     bits, place = int.from_bytes(stream[2:], "little"), 0
 
     def read(count: int) -> int:

@@ -1,4 +1,4 @@
-"""NumPy's arrays: raw pixels, height x width, or with 3 or 4 channels behind."""
+"""The format of NumPy's arrays: raw pixels, (H, W), or (H, W, C) with 1, 3 or 4 channels."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""PNG, each of whose chunks is compared with its checksum; of an animation what is shown where none plays."""
+"""The format PNG, whose chunks are compared with their checksums; of an animation the still image is used."""
 
 import io
 import re
@@ -18,8 +18,8 @@ from sweep.storage.text import counted
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER_END = 33  # bytes
 GREY, RGB, RGBA = 0, 2, 6
-OF_PILLOW = {b"tRNS", b"acTL", b"eXIf"}  # what OpenCV cannot tell or would drop
-TEXTS = {b"tEXt", b"zTXt", b"iTXt"}  # in which some programs write EXIF, too
+OF_PILLOW = {b"tRNS", b"acTL", b"eXIf"}  # chunks that OpenCV does not report or would drop
+TEXTS = {b"tEXt", b"zTXt", b"iTXt"}  # chunks of text, in which some programs write EXIF
 
 
 def _open(data: bytes) -> Opened:
@@ -42,7 +42,7 @@ def _open(data: bytes) -> Opened:
         image = Image.open(io.BytesIO(data), formats=("PNG",))
         if depth < 16:
             return pixels_of(image)
-        # By OpenCV: Pillow cuts RGB of 16 bits to 8 while it decodes.
+        # Decoded by OpenCV, because Pillow truncates RGB of 16 bits to 8.
         pixels, remarks = to_rgb(by_opencv(data, cv2.IMREAD_UNCHANGED), is_bgr=True)
         return turned(pixels, orientation_of(image)), remarks + (FIRST_FRAME,) * (b"acTL" in kinds)
 
@@ -53,12 +53,16 @@ def _open(data: bytes) -> Opened:
 
 
 def _may_be_turned(kinds: set[bytes], depth: int, colour: int) -> bool:
+    """Returns whether the file may hold EXIF, which may say that the image is stored turned."""
     is_usual = depth == 8 and colour in (GREY, RGB) and not kinds & OF_PILLOW
     return not is_usual and bool(kinds & (TEXTS | {b"eXIf"}))
 
 
 def _chunks(data: bytes) -> set[bytes]:
-    """Returns the kinds of chunks of a whole PNG. Pillow accepts one that is cut in its last chunk."""
+    """Returns the kinds of chunks in a whole PNG.
+
+    Each chunk is checked here, because Pillow accepts a file that is cut off in its last chunk.
+    """
     kinds: set[bytes] = set()
     start = len(SIGNATURE)
     while b"IEND" not in kinds:

@@ -1,4 +1,4 @@
-"""PBM, PGM and PPM, with 8 or 16 bits, and PFM with floats from 0 to 1."""
+"""The formats PBM, PGM and PPM, with 8 or 16 bits, and PFM with floats from 0 to 1."""
 
 import re
 

@@ -1,8 +1,8 @@
-"""TIFF; of several pages the first.
+"""The format TIFF; of several pages the first is used.
 
-Grey, three colours, a palette, CMYK; whole numbers of up to 8 bits or of 16, floats from 0 to 1. A band beside three
-colours is alpha where the file says so or says nothing of it, else it is not used. Any other number of bands is
-refused: which of them are red, green and blue, no file says.
+Images may be grey, of three colours, with a palette, or CMYK, with whole numbers of up to 8 bits or of 16, or floats
+from 0 to 1. A band beside three colours is alpha if the file says so or says nothing about it; otherwise it is not
+used. Any other number of bands is refused, because files do not say which of them are red, green and blue.
 """
 
 import io
@@ -19,16 +19,16 @@ from sweep.datasets.decoders.recipe_2.formats import EXTRA_BAND, FIRST_FRAME, Fo
 from sweep.datasets.decoders.recipe_2.samples import STORE, by_opencv, to_rgb
 
 WIDTH, HEIGHT, BITS, COLOURS, TURN, BANDS, EXTRA, KIND = 256, 257, 258, 262, 274, 277, 338, 339  # tags
-UNSIGNED, FLOAT = 1, 3  # of KIND
-OF_COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}  # bands
+UNSIGNED, FLOAT = 1, 3  # values of KIND
+OF_COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}  # number of bands for each value of COLOURS
 RGB = 2
-ALPHA = ((), (1,), (2,))  # of EXTRA
+ALPHA = ((), (1,), (2,))  # beginnings of EXTRA that mean alpha
 CONVERT = "write the bands that you want as an RGB image"
 
 
 @dataclass(frozen=True)
 class _Page:
-    """What the tags of the first page say."""
+    """The content of the tags of the first page."""
 
     size: tuple[int, int]
     turn: int
@@ -57,7 +57,7 @@ def _open(data: bytes) -> Opened:
         if page.kind == UNSIGNED and page.bits <= 8:
             pixels, remarks = pixels_of(Image.open(io.BytesIO(data), formats=("TIFF",)))
         else:
-            samples = by_opencv(data, cv2.IMREAD_UNCHANGED)  # turned already
+            samples = by_opencv(data, cv2.IMREAD_UNCHANGED)  # OpenCV has already turned the image upright
             if samples.dtype.kind != ("f" if page.kind == FLOAT else "u"):
                 raise ImageError(f"must have 8 or 16 bits a channel, got {samples.dtype}", STORE)
             pixels, remarks = to_rgb(samples[..., :3] if drops_band else samples, is_bgr=True)
@@ -68,9 +68,10 @@ def _open(data: bytes) -> Opened:
 
 
 def _read_tags(data: bytes) -> _Page:
+    """Reads the tags of the first page."""
     file = io.BytesIO(data)
     head = file.read(8)
-    if head[2] == 43 or head[3] == 43:  # of more than 4 GiB, as it might be
+    if head[2] == 43 or head[3] == 43:  # BigTIFF, the variant for files of more than 4 GiB, has a longer header
         head += file.read(8)
     tags = ImageFileDirectory_v2(head)
     file.seek(tags.next)

@@ -1,4 +1,4 @@
-"""WebP; of an animation the first frame."""
+"""The format WebP; of an animation the first frame is used."""
 
 import re
 
