@@ -21,7 +21,6 @@ from sweep.trainable.metrics.contract import Ranks, ranked_classes
 from sweep.trainable.metrics.predictions import falling_order
 
 WEIGHTS = 1 << 20  # weights that are put into order at a time
-BLOCK = 256  # candidates whose slopes are held at a time
 NEVER_SEEN = 0.25  # images of the class, and as many of the rest, that are added at each end of the order
 PAIR = np.array([True, False])  # an image of the class and one of the rest, with the same probability
 

@@ -365,7 +365,7 @@ def test_a_sweep_whose_ray_ends_is_told_at_once_and_reported(tmp_path, monkeypat
         raise RayFailedError("Ray ended under the sweep: its gcs_server was ended by SIGKILL")
 
     monkeypatch.setattr("sweep.search.ray.executor.execute", ray_ends_in_the_fourth_trial)
-    room = SimpleNamespace(workers=SimpleNamespace(resources={}), is_local=True)
+    room = SimpleNamespace(workers=SimpleNamespace(resources={}), is_local=True, admission=None)
     vigil = SimpleNamespace(over=threading.Event())
 
     session = RaySession(folder=tmp_path, room=room, vigil=vigil, beside=SimpleNamespace(submit=print))

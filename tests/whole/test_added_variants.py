@@ -114,7 +114,7 @@ VARIANTS = {
     "sink": Variant(
         "search/sinks/notes.py",
         "search/sinks/__init__.py",
-        '    "screen",  # of every sweep; any other where `--sink` names it',
+        '    "screen",  # part of every sweep; others are added by `--sink`',
         '    "notes",',
         "tests/search/sinks/test_sinks.py",
         "notes",
