@@ -71,13 +71,13 @@ class Workers:
 
     @property
     def wanted(self) -> dict[str, float]:
-        """What each trial gets, by Ray's names for resources."""
+        """Returns what each trial gets, by Ray's names for resources."""
         asked = {"CPU": self.cpus, "GPU": self.gpus, "memory": float(self.memory_bytes), **self.custom}
         return {name: amount for name, amount in asked.items() if amount}
 
     @property
     def resources(self) -> dict[str, float]:
-        """What each trial gets, by Tune's names for resources."""
+        """Returns what each trial gets, by Tune's names for resources."""
         return {{"CPU": "cpu", "GPU": "gpu"}.get(name, name): amount for name, amount in self.wanted.items()}
 
     def __str__(self) -> str:

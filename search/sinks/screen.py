@@ -81,7 +81,7 @@ class Row:
 
     @property
     def about(self) -> str:
-        """What is trained or computed, or why nothing can be trained."""
+        """Says what is trained or computed, or why nothing can be trained."""
         text = in_short(self.config) if self.config else self.message
         text = f"{self.how_far}" if self.how_far else text
         return f"{self.name}: {text}" if self.name else text

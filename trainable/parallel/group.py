@@ -135,8 +135,7 @@ class Group:
 
         Args:
           models: the models that predict, or from which those that predict are made. They get the batch statistics of
-          the
-            first process, so that all processes predict with the same net.
+            the first process, so that all processes predict with the same net.
           predict: returns the logits of some of the images.
         """
         if self.is_alone:

@@ -1,6 +1,6 @@
 """A process that trains a trial together with the worker that started it.
 
-    python -m trainable.parallel.member MESSAGES LIFE    # two files that the worker has opened
+    python -m sweep.trainable.parallel.member MESSAGES LIFE    # two files that the worker has opened
 
 Through the first file it is told what to do. Nothing is ever written to the second: it closes when the worker ends, in
 whatever way, and then this process ends too. Otherwise the processes of a killed worker would keep their GPUs.
