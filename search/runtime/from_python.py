@@ -47,12 +47,12 @@ def run_sweep(sweep: str | PathLike[str] = "sweeps/default", **flags: Any) -> Sw
       KeyboardInterrupt: it was interrupted and has stopped as the command does; the same call continues it.
     """
     words = ["--sweep", os.fspath(sweep), *_words(flags)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([f"{PACKAGE.parent}", *_python_path()])}
+    path = filter(None, [f"{PACKAGE.parent}", os.environ.get("PYTHONPATH")])
     # In a session of its own, because an interrupt of the notebook would otherwise reach the search twice, and the
     # second one ends it at once.
     process = subprocess.Popen(
         [sys.executable, "-m", f"sweep.{MODULES['run']}", *words],
-        env=environment,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -122,7 +122,3 @@ def _words(flags: Mapping[str, Any]) -> list[str]:
         elif value is not None and value is not False:
             words += [flag, str(value)]
     return words
-
-
-def _python_path() -> list[str]:
-    return list(filter(None, [os.environ.get("PYTHONPATH")]))
